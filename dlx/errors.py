@@ -1,0 +1,71 @@
+"""User errors and the exit codes they end the process with.
+
+Every error a user can cause is a `DlxError`: one message that names the key, row or file, what was
+received and the cure. The command line prints it after `error:` and exits with `exit_code`; any
+other exception is a bug in dlx and exits 1.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class DlxError(Exception):
+    """A failure with a clear message for the user; `exit_code` is what the process ends with."""
+
+    exit_code = 1
+
+
+class ConfigError(DlxError):
+    """A config file, an override or a command line that cannot be used."""
+
+    exit_code = 2
+
+
+class DataError(DlxError):
+    """Data that is missing, damaged or does not fit the config."""
+
+    exit_code = 3
+
+
+class RunError(DlxError):
+    """A run directory or checkpoint that is missing, damaged or of another kind."""
+
+    exit_code = 4
+
+
+class DivergedError(DlxError):
+    """Training stopped because a cost was no longer finite."""
+
+    exit_code = 5
+
+
+class MemoryLimitError(DlxError):
+    """The machine or the device ran out of memory."""
+
+    exit_code = 6
+
+
+class RunInUseError(DlxError):
+    """Another process holds the run."""
+
+    exit_code = 7
+
+
+class StorageError(DlxError):
+    """A file could not be written: disk full, read-only, no permission."""
+
+    exit_code = 9
+
+
+class Interrupted(DlxError):
+    """Training stopped by a signal, after saving; exits with 128 + the signal's number."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+def did_you_mean(received: str, choices: Iterable[str]) -> str:
+    """Return `"; did you mean 'relu'?"` for the choice nearest to `received`, or `""` if none is near."""
+    near = difflib.get_close_matches(received, list(choices), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,144 @@
+"""Named functions: what a name in a config stands for.
+
+A *kind* ('activation', 'optimizer', 'data', …) is a family of names. The module of a kind is
+imported on the first look-up, so that nothing heavy is loaded before a name has to be checked.
+
+An entry is one decorated function or class. Its keyword-only parameters are its options in YAML;
+its docstring's first line is what `dlx list` prints; an `Args:` section documents the options and
+a `Reference:` section names the paper or page it comes from.
+"""
+
+import importlib
+import inspect
+import re
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dlx.errors import ConfigError, did_you_mean
+
+MODULES = {
+    "activation": "dlx.nn.activations",
+    "initializer": "dlx.nn.initializers",
+    "loss": "dlx.nn.losses",
+    "metric": "dlx.nn.metrics",
+    "optimizer": "dlx.optimizers",
+    "schedule": "dlx.training.schedules",
+    "data": "dlx.data.sources",
+    "model": "dlx.models",
+}
+
+_entries: dict[str, dict[str, "Entry"]] = {kind: {} for kind in MODULES}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of an entry: a keyword-only parameter of its function."""
+
+    name: str
+    annotation: Any
+    default: Any  # inspect.Parameter.empty when the option is required
+    description: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name of a kind: the function it stands for and what its signature and docstring say."""
+
+    kind: str
+    name: str
+    function: Callable[..., Any]
+    options: dict[str, Option]
+    summary: str
+    reference: str
+
+
+def register(kind: str, name: str | None = None) -> Callable[[Any], Any]:
+    """Return a decorator that makes a function known as `name` (default: its own name) of `kind`.
+
+    Raises:
+        ValueError: the name is taken, or the function has no docstring.
+    """
+
+    def decorate(function: Any) -> Any:
+        entry = _entry(kind, name or function.__name__, function)
+        if entry.name in _entries[kind]:
+            raise ValueError(f"{kind} {entry.name!r} is already registered")
+        _entries[kind][entry.name] = entry
+        return function
+
+    return decorate
+
+
+def names(kind: str) -> list[str]:
+    """Return the registered names of a kind, in the order of their definition."""
+    return list(_load(kind))
+
+
+def get(kind: str, name: str) -> Entry:
+    """Return the entry of a name.
+
+    Raises:
+        ConfigError: no such name; the message lists the names and the nearest one.
+    """
+    entries = _load(kind)
+    if name not in entries:
+        raise ConfigError(
+            f"unknown {kind} {name!r}{did_you_mean(name, entries)} (one of: {', '.join(entries)})"
+        )
+    return entries[name]
+
+
+def _load(kind: str) -> dict[str, Entry]:
+    if kind not in MODULES:
+        raise ConfigError(
+            f"unknown kind {kind!r}{did_you_mean(kind, MODULES)} (one of: {', '.join(MODULES)})"
+        )
+    importlib.import_module(MODULES[kind])
+    return _entries[kind]
+
+
+def _entry(kind: str, name: str, function: Callable[..., Any]) -> Entry:
+    documentation = inspect.getdoc(function)
+    if not documentation:
+        raise ValueError(f"{kind} {name!r} needs a docstring: `dlx list` prints its first line")
+    hints = typing.get_type_hints(function, include_extras=True)
+    if inspect.isclass(function):
+        hints = typing.get_type_hints(function.__init__, include_extras=True)
+    described = _arguments(documentation)
+    options = {
+        parameter.name: Option(
+            parameter.name,
+            hints.get(parameter.name, Any),
+            parameter.default,
+            described.get(parameter.name, ""),
+        )
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    return Entry(
+        kind, name, function, options, documentation.split("\n", 1)[0], _reference(documentation)
+    )
+
+
+def _section(documentation: str, title: str) -> str:
+    match = re.search(rf"^{title}:\n((?:[ \t]+.*\n?|\n)+)", documentation, re.MULTILINE)
+    return inspect.cleandoc(match.group(1)) if match else ""
+
+
+def _arguments(documentation: str) -> dict[str, str]:
+    arguments: dict[str, str] = {}
+    current = ""
+    for line in _section(documentation, "Args").splitlines():
+        match = re.match(r"(\w+): (.*)", line)
+        if match:
+            current = match.group(1)
+            arguments[current] = match.group(2).strip()
+        elif current and line.strip():
+            arguments[current] += " " + line.strip()
+    return arguments
+
+
+def _reference(documentation: str) -> str:
+    return " ".join(_section(documentation, "Reference").split())
