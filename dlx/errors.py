@@ -66,6 +66,6 @@ class Interrupted(DlxError):
 
 
 def did_you_mean(received: str, choices: Iterable[str]) -> str:
-    """Return `"; did you mean 'relu'?"` for the choice nearest to `received`, or `""` if none is near."""
+    """Return a question like `; did you mean 'relu'?`, or nothing if no choice is near."""
     near = difflib.get_close_matches(received, list(choices), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -22,7 +22,6 @@ MODULES = {
     "activation": "dlx.nn.activations",
     "initializer": "dlx.nn.initializers",
     "loss": "dlx.nn.losses",
-    "metric": "dlx.nn.metrics",
     "optimizer": "dlx.optimizers",
     "schedule": "dlx.training.schedules",
     "data": "dlx.data.sources",

@@ -1,0 +1,169 @@
+"""Runs that train as one program: which go together, how they stack, how one leaves.
+
+# K runs, B batch, I inputs
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dlx.config.types import Choice
+from dlx.models.design import Design
+from dlx.nn.dense import Pass
+from dlx.nn.network import Network
+from dlx.optimizers import SlabOptimizer
+from dlx.segments import sorted_rows
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run as its cohort sees it.
+
+    Attributes:
+        name: tells the runs of a cohort apart
+        seed: of all its random streams
+        design: its layers and head
+        optimizer: with settings and schedule
+        num_steps: optimizer steps it trains for
+        evaluate_every: steps between two evaluations
+        clip_norm: its gradient is scaled down to at most this Euclidean norm
+        stop_metric: what early stopping watches, `<split>.<metric>`; None for no early stopping
+        patience: evaluations without improvement after which it stops
+    """
+
+    name: str
+    seed: int
+    design: Design
+    optimizer: Choice
+    num_steps: int
+    evaluate_every: int
+    clip_norm: float | None = None
+    stop_metric: str | None = None
+    patience: int = 0
+
+
+def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -> list[list[int]]:
+    """Return the cohorts, each a list of indices into `members` with equal choices as neighbours.
+
+    Runs go together when their tensors have the same shapes. Within a cohort they are sorted by
+    activation first, then by the optimizer: an activation that changes from row to row costs a
+    slice at every layer, an optimizer only one a step.
+
+    Args:
+        members: the runs
+        shared: what else must agree, one key per run: data, batch size
+    """
+    cohorts: dict[Hashable, list[int]] = {}
+    for index, member in enumerate(members):
+        key = (member.design.structure, shared[index] if shared else None)
+        cohorts.setdefault(key, []).append(index)
+    return [
+        [indices[row] for row in sorted_rows([_order(members[index]) for index in indices])]
+        for indices in cohorts.values()
+    ]
+
+
+def _order(member: Member) -> tuple[Hashable, ...]:
+    activations = [layer.activation for layer in member.design.layers]
+    keys = (activations, member.optimizer, *member.design.choices)
+    return tuple(repr(key) for key in keys)
+
+
+class Cohort:
+    """K runs over one parameter buffer, all zero; a single run is a cohort of one.
+
+    Args:
+        members: the runs, neighbours equal where they can be (see `group`)
+        batch_size: rows of a full batch
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        batch_size: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.members = tuple(members)
+        self.batch_size = batch_size
+        self.device = torch.device(device)
+        self.dtype = dtype
+        self.head = members[0].design.head
+        self.network = Network(
+            [member.design.layers for member in members],
+            [member.seed for member in members],
+            dtype,
+            device,
+        )
+        buffer = self.network.buffer
+        self.optimizer = SlabOptimizer(
+            [member.optimizer for member in members], buffer.values, buffer.gradients
+        )
+        limits = [float("inf") if m.clip_norm is None else m.clip_norm for m in members]
+        self._clip_norms = (
+            torch.tensor(limits, dtype=dtype, device=device)
+            if any(m.clip_norm is not None for m in members)
+            else None
+        )
+
+    def initialize(self) -> None:
+        """Draw every run's initial weights from its own seed, on the CPU."""
+        self.network.buffer.initialize()
+
+    def forward_backward(self, x: Tensor, targets: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Compute every run's gradient on its batch.
+
+        Args:
+            x: (K, B, I)
+            targets: (K, B) or (K, B, C)
+            step: number of the optimizer step, from 0
+
+        Returns:
+            the costs (K,) and the output layer's z (K, B, C), without their graph
+        """
+        how = Pass(training=True, step=step, batch_size=self.batch_size)
+        z = self.network(x, how)
+        costs = self.head.cost(z, targets)
+        # Each run's cost depends on its own parameters alone, so the sum of the costs gives each
+        # run exactly its own gradient.
+        costs.sum().backward()
+        return costs.detach(), z.detach()
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Clip each run's gradient where it asks for it, and make one optimizer step."""
+        if self._clip_norms is not None:
+            scale = self._clip_norms / (self.network.buffer.gradient_norms() + 1e-6)
+            self.network.buffer.gradients.mul_(scale.clamp_max(1).unsqueeze(1))
+        self.optimizer.step()
+
+    def keep(self, rows: Sequence[int]) -> "Cohort":
+        """Return the cohort of the runs in `rows` alone, with parameters and optimizer state."""
+        kept = Cohort([self.members[row] for row in rows], self.batch_size, self.dtype, self.device)
+        before = {p.name: p.columns for p in self.network.buffer.parameters}
+        columns = [(before[p.name], p.columns) for p in kept.network.buffer.parameters]
+        index = torch.tensor(rows, device=self.device)
+        mine = kept.network.state()
+        with torch.no_grad():
+            for name, value in self.network.state().items():
+                if name in mine:
+                    mine[name].copy_(value.index_select(0, index))
+        kept.optimizer.take_state(self.optimizer, rows, columns)
+        return kept
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return everything that training goes on from, by name, sharing memory."""
+        state = {f"network/{name}": value for name, value in self.network.state().items()}
+        return state | {f"optimizer/{k}": value for k, value in self.optimizer.state().items()}
+
+    @torch.no_grad()
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Restore what `tensors` gave for the same members."""
+        for name, value in self.network.state().items():
+            value.copy_(tensors[f"network/{name}"])
+        prefix = "optimizer/"
+        self.optimizer.load_state(
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        )

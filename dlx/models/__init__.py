@@ -1,0 +1,3 @@
+"""Models: functions from a task and YAML options to the layers of one run; one file each."""
+
+from dlx.models import mlp as _mlp  # noqa: F401

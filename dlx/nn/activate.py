@@ -1,0 +1,118 @@
+"""Applying each run's activation to its segment of the run axis.
+
+# K runs, B batch, O outputs
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlx import registry
+from dlx.config.types import Choice
+from dlx.nn.parameters import Parameter
+from dlx.segments import Segment, segments
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """An activation with its options and the learned parameters of its runs."""
+
+    rows: slice
+    function: Callable[..., Tensor]
+    options: dict[str, Any] = field(default_factory=dict)
+    learned: tuple[Parameter, ...] = ()
+
+    def forward(self, z: Tensor) -> Tensor:
+        learned = [self._broadcast(parameter) for parameter in self.learned]
+        return self.function(z, *learned, **self.options)
+
+    def backward(self, upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        """Return dZ = dA g'(Z), and leave the gradients of learned parameters in their buffer."""
+        backward = self.function.backward  # type: ignore[attr-defined]
+        if backward is not None:
+            return backward(upstream, z, a, **self.options)
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            learned = [self._broadcast(p).detach().requires_grad_() for p in self.learned]
+            a = self.function(z, *learned, **self.options)
+            gradients = torch.autograd.grad(a, [z, *learned], upstream)
+        for parameter, gradient in zip(self.learned, gradients[1:], strict=True):
+            parameter.gradient[self.rows] = gradient.flatten(1)
+        return gradients[0]
+
+    def _broadcast(self, parameter: Parameter) -> Tensor:
+        return parameter.value[self.rows].unsqueeze(-1)
+
+
+class _Activate(torch.autograd.Function):
+    """Every run's activation, written into slices of one buffer."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, pieces: Sequence[_Piece]) -> Tensor:
+        if len(pieces) == 1:
+            a = pieces[0].forward(z)
+        else:
+            a = torch.empty_like(z)
+            for piece in pieces:
+                a[piece.rows] = piece.forward(z[piece.rows])
+        ctx.pieces = pieces
+        ctx.save_for_backward(z, a)
+        return a
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        z, a = ctx.saved_tensors
+        pieces = ctx.pieces
+        if len(pieces) == 1:
+            return pieces[0].backward(upstream, z, a), None
+        gradient = torch.empty_like(z)
+        for piece in pieces:
+            rows = piece.rows
+            gradient[rows] = piece.backward(upstream[rows], z[rows], a[rows])
+        return gradient, None
+
+
+class Activation:
+    """The activations of one layer of a cohort.
+
+    Args:
+        layer: the layer's name
+        choices: one activation per run
+    """
+
+    def __init__(self, layer: str, choices: Sequence[Choice]) -> None:
+        functions = [registry.get("activation", choice.name).function for choice in choices]
+        names = {name: start for f in functions for name, start in f.learned.items()}
+        self._learned = {
+            name: Parameter(
+                f"{layer}.{name}",
+                (1,),
+                [name in function.learned for function in functions],
+                lambda run, start=start: torch.full((1,), start),
+            )
+            for name, start in names.items()
+        }
+        self._pieces = tuple(self._piece(segment) for segment in segments(list(choices)))
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """The learned parameters of the layer's activations."""
+        return list(self._learned.values())
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Return `a = g(z)`, each run by its own g: (K, B, O) to (K, B, O)."""
+        if all(piece.function.__name__ == "identity" for piece in self._pieces):
+            return z
+        return _Activate.apply(z, self._pieces)  # type: ignore[return-value]
+
+    def _piece(self, segment: Segment[Choice]) -> _Piece:
+        function = registry.get("activation", segment.choice.name).function
+        return _Piece(
+            segment.rows,
+            function,
+            segment.choice.options(),
+            tuple(self._learned[name] for name in function.learned),
+        )

@@ -1,0 +1,233 @@
+"""Activation functions `a = g(z)`, elementwise on tensors of any shape.
+
+torch's own sigmoid, elu, selu, silu, softplus, mish and gelu give other bits in the last elements
+of a buffer than in its middle, so that a run's values would depend on its place in the cohort.
+Here they are composed of exp, expm1, log1p, tanh, erf and reciprocal, which do not.
+
+Each takes `z` (and `slope`, where it is learned) and returns a tensor like `z`. The backward
+formula `dZ = dA g'(Z)`, where it is given, is a function of `dA`, `z` and `a = g(z)`; without it
+autograd computes it.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor
+
+from dlx.registry import register
+
+
+def activation(
+    backward: Callable[..., Tensor] | None = None,
+    learned: dict[str, float] | None = None,
+    module: type[torch.nn.Module] | None = None,
+    trainable: bool = True,
+) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    """Return a decorator that registers an activation.
+
+    Args:
+        backward: `backward(upstream, z, a, **options)` returns upstream g'(z); default: autograd
+        learned: parameters, one number each per layer, with their initial values; the function
+            takes them, shaped to broadcast against `z`, after `z`
+        module: the same in torch, made with the same options
+        trainable: whether a gradient can pass (not so for a step)
+    """
+
+    def decorate(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        function.backward = backward  # type: ignore[attr-defined]
+        function.learned = learned or {}  # type: ignore[attr-defined]
+        function.module = module  # type: ignore[attr-defined]
+        function.trainable = trainable  # type: ignore[attr-defined]
+        return register("activation")(function)
+
+    return decorate
+
+
+def _logistic(z: Tensor) -> Tensor:
+    return torch.exp(-z).add_(1).reciprocal_()
+
+
+def _positive_part(z: Tensor) -> Tensor:
+    return z.clamp_min(0)
+
+
+@activation(backward=lambda upstream, z, a: upstream, module=torch.nn.Identity)
+def identity(z: Tensor) -> Tensor:
+    """The identity, g(z) = z: a layer without a bend."""
+    return z
+
+
+@activation(backward=lambda upstream, z, a: upstream * (a * (1 - a)), module=torch.nn.Sigmoid)
+def sigmoid(z: Tensor) -> Tensor:
+    """The logistic function, g(z) = 1 / (1 + exp(-z)), with g' = a (1 - a) <= 1/4."""
+    return _logistic(z)
+
+
+@activation(
+    backward=lambda upstream, z, a: torch.ops.aten.tanh_backward(upstream, a), module=torch.nn.Tanh
+)
+def tanh(z: Tensor) -> Tensor:
+    """The hyperbolic tangent, g(z) = tanh(z), with g' = 1 - a^2."""
+    return torch.tanh(z)
+
+
+@activation(
+    backward=lambda upstream, z, a: torch.ops.aten.threshold_backward(upstream, z, 0),
+    module=torch.nn.ReLU,
+)
+def relu(z: Tensor) -> Tensor:
+    """The rectifier, g(z) = max(0, z).
+
+    Reference:
+        Nair and Hinton (2010), Rectified linear units improve restricted Boltzmann machines
+    """
+    return _positive_part(z)
+
+
+def _leaky(z: Tensor, negative_slope: float) -> Tensor:
+    return torch.where(z > 0, z, z * negative_slope)
+
+
+@activation(
+    backward=lambda upstream, z, a, negative_slope: torch.where(
+        z > 0, upstream, upstream * negative_slope
+    ),
+    module=torch.nn.LeakyReLU,
+)
+def leaky_relu(z: Tensor, *, negative_slope: Annotated[float, Ge(0)] = 0.01) -> Tensor:
+    """The leaky rectifier, g(z) = z for z > 0, else negative_slope z.
+
+    Args:
+        negative_slope: slope for z <= 0
+
+    Reference:
+        Maas, Hannun and Ng (2013), Rectifier nonlinearities improve neural network acoustic models
+    """
+    return _leaky(z, negative_slope)
+
+
+@activation(learned={"slope": 0.25}, module=torch.nn.PReLU)
+def prelu(z: Tensor, slope: Tensor) -> Tensor:
+    """The leaky rectifier whose slope is learned, one per layer, starting at 0.25.
+
+    Reference:
+        He, Zhang, Ren and Sun (2015), Delving deep into rectifiers
+    """
+    return torch.where(z > 0, z, z * slope)
+
+
+def _elu(z: Tensor, alpha: float) -> Tensor:
+    return torch.where(z > 0, z, alpha * torch.expm1(z.clamp_max(0)))
+
+
+@activation(
+    backward=lambda upstream, z, a, alpha: torch.where(z > 0, upstream, upstream * (a + alpha)),
+    module=torch.nn.ELU,
+)
+def elu(z: Tensor, *, alpha: Annotated[float, Gt(0)] = 1.0) -> Tensor:
+    """The exponential linear unit, g(z) = z for z > 0, else alpha (exp(z) - 1).
+
+    Args:
+        alpha: minus the value that is approached for z towards minus infinity
+
+    Reference:
+        Clevert, Unterthiner and Hochreiter (2016), Fast and accurate deep network learning by ELUs
+    """
+    return _elu(z, alpha)
+
+
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+@activation(
+    backward=lambda upstream, z, a: (
+        upstream * torch.where(z > 0, _SELU_SCALE, a + _SELU_SCALE * _SELU_ALPHA)
+    ),
+    module=torch.nn.SELU,
+)
+def selu(z: Tensor) -> Tensor:
+    """The self-normalizing unit, g(z) = 1.0507 elu(z, alpha = 1.6733).
+
+    Reference:
+        Klambauer, Unterthiner, Mayr and Hochreiter (2017), Self-normalizing neural networks
+    """
+    return _SELU_SCALE * _elu(z, _SELU_ALPHA)
+
+
+def _gelu_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
+    cumulative = 0.5 * (1 + torch.erf(z * math.sqrt(0.5)))
+    return upstream * (cumulative + z * torch.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi)))
+
+
+@activation(backward=_gelu_backward, module=torch.nn.GELU)
+def gelu(z: Tensor) -> Tensor:
+    """The Gaussian error linear unit, g(z) = z (1 + erf(z / sqrt 2)) / 2.
+
+    Reference:
+        Hendrycks and Gimpel (2016), Gaussian error linear units
+    """
+    return z * (0.5 * (1 + torch.erf(z * math.sqrt(0.5))))
+
+
+def _silu_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
+    logistic = _logistic(z)
+    return upstream * (logistic * (1 + z * (1 - logistic)))
+
+
+@activation(backward=_silu_backward, module=torch.nn.SiLU)
+def silu(z: Tensor) -> Tensor:
+    """The sigmoid-weighted linear unit (swish), g(z) = z / (1 + exp(-z)).
+
+    Reference:
+        Elfwing, Uchibe and Doya (2018), Sigmoid-weighted linear units
+    """
+    return z * torch.reciprocal(1 + torch.exp(-z))
+
+
+def _softplus(z: Tensor) -> Tensor:
+    return z.clamp_min(0) + torch.log1p(torch.exp(-z.abs()))
+
+
+@activation(backward=lambda upstream, z, a: upstream * _logistic(z), module=torch.nn.Softplus)
+def softplus(z: Tensor) -> Tensor:
+    """The smooth rectifier, g(z) = log(1 + exp(z)).
+
+    Reference:
+        Dugas, Bengio, Bélisle, Nadeau and Garcia (2001), Incorporating functional knowledge
+    """
+    return _softplus(z)
+
+
+def _mish_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
+    squashed = torch.tanh(_softplus(z))
+    return upstream * (squashed + z * (1 - squashed * squashed) * _logistic(z))
+
+
+@activation(backward=_mish_backward, module=torch.nn.Mish)
+def mish(z: Tensor) -> Tensor:
+    """A smooth, non-monotonic rectifier, g(z) = z tanh(softplus(z)).
+
+    Reference:
+        Misra (2019), Mish: a self regularized non-monotonic activation function
+    """
+    return z * torch.tanh(_softplus(z))
+
+
+@activation(backward=lambda upstream, z, a: upstream * (z.abs() < 1), module=torch.nn.Hardtanh)
+def hardtanh(z: Tensor) -> Tensor:
+    """The piecewise linear tanh, g(z) = max(-1, min(1, z))."""
+    return z.clamp(-1, 1)
+
+
+@activation(trainable=False)
+def step(z: Tensor) -> Tensor:
+    """The threshold unit of the perceptron, g(z) = 1 for z > 0, else 0: forward only.
+
+    Reference:
+        Rosenblatt (1958), The perceptron
+    """
+    return (z > 0).to(z.dtype)

@@ -1,0 +1,178 @@
+"""The dense layer on the run axis: affine map, batch norm, activation, dropout.
+
+# K runs, B batch, I inputs, O outputs
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlx.config.types import Choice
+from dlx.nn.activate import Activation
+from dlx.nn.batch_norm import BatchNorm, BatchNormOptions
+from dlx.nn.dropout import Dropout
+from dlx.nn.initializers import draw
+from dlx.nn.parameters import Parameter
+from dlx.nn.products import product
+from dlx.segments import where
+
+
+@dataclass(frozen=True)
+class DenseSpec:
+    """One dense layer of one run.
+
+    Attributes:
+        name: its number, from 1
+        inputs: I
+        outputs: O
+        activation: what follows the affine map
+        init: initializer of the weight
+        batch_norm: None for none
+        dropout: share of the layer's outputs that is dropped in training
+        input_dropout: share of the layer's inputs that is dropped in training
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+    activation: Choice
+    init: Choice
+    batch_norm: BatchNormOptions | None = None
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+
+    @property
+    def structure(self) -> tuple[str, int, int]:
+        """What must agree for runs to share a cohort."""
+        return ("dense", self.inputs, self.outputs)
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """What may differ within a cohort, the dearest to split first."""
+        return (self.activation, self.batch_norm, self.dropout, self.input_dropout, self.init)
+
+    @property
+    def has_bias(self) -> bool:
+        """Batch norm before the activation takes the mean away, and any bias with it."""
+        return self.batch_norm is None or self.batch_norm.position == "after"
+
+
+@dataclass
+class Pass:
+    """What a forward pass is told, and what it leaves for those who look inside.
+
+    Attributes:
+        training: dropout on and batch statistics, or dropout off and running statistics
+        step: number of the optimizer step, from 0
+        batch_size: rows of a full batch
+        activations: set to a dict to receive every layer's outputs (K, B, O) by name
+    """
+
+    training: bool = False
+    step: int = 0
+    batch_size: int = 0
+    activations: dict[str, Tensor] | None = field(default=None)
+
+
+class _Affine(torch.autograd.Function):
+    """z = x W + b; the gradients of W and b go straight to their places in the buffer.
+
+    dW = x^T dZ, db = sum dZ, dX = dZ W^T. (The mean over the batch is in dZ.)
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor, layer: "Dense") -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.layer = layer
+        return product(x, w, b)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        layer: Dense = ctx.layer
+        layer.weight.gradient.copy_(product(x.mT, g))
+        for segment in layer.biased:
+            rows = segment.rows
+            layer.bias.gradient[rows] = g[rows].sum(1, keepdim=True)
+        gradient = product(g, layer.weight.value.mT) if ctx.needs_input_grad[0] else None
+        return gradient, None, None, None
+
+
+class Dense:
+    """One dense layer of every run of a cohort.
+
+    Args:
+        specs: the layer in each run
+        seeds: one per run
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[DenseSpec],
+        seeds: Sequence[int],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        spec = specs[0]
+        self.name = name = spec.name
+        self.specs = tuple(specs)
+        self.biased = where(specs, lambda s: s.has_bias)
+
+        def drawn(part: int, run: int) -> Tensor:
+            return draw(specs[run].init, seeds[run], name, spec.inputs, spec.outputs)[part]
+
+        self.weight = Parameter(
+            f"{name}.weight", (spec.inputs, spec.outputs), [True] * len(specs), partial(drawn, 0)
+        )
+        self.bias = Parameter(
+            f"{name}.bias", (1, spec.outputs), [s.has_bias for s in specs], partial(drawn, 1)
+        )
+        self.activation = Activation(name, [s.activation for s in specs])
+        self.batch_norm = BatchNorm(
+            name, [s.batch_norm for s in specs], spec.outputs, dtype, device
+        )
+        self.dropout = Dropout(name, [s.dropout for s in specs], seeds, dtype, device)
+        self.input_dropout = Dropout(
+            f"{name}.input", [s.input_dropout for s in specs], seeds, dtype, device
+        )
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """The layer's parameters that at least one run has."""
+        normalization = [self.batch_norm.gain, self.batch_norm.shift]
+        return [
+            parameter
+            for parameter in [
+                self.weight,
+                self.bias,
+                *normalization,
+                *self.activation.parameters,
+            ]
+            if parameter in (self.weight, self.bias) or any(parameter.owners)
+        ]
+
+    @property
+    def buffers(self) -> dict[str, Tensor]:
+        """State that is not trained, (K, ...) by name: the running statistics of batch norm."""
+        if not any(self.batch_norm.gain.owners):
+            return {}
+        return {
+            f"{self.name}.running_mean": self.batch_norm.running_mean,
+            f"{self.name}.running_variance": self.batch_norm.running_variance,
+        }
+
+    def __call__(self, x: Tensor, how: Pass) -> Tensor:
+        """Return the layer's outputs: (K, B, I) to (K, B, O)."""
+        if how.training:
+            x = self.input_dropout(x, how.step, how.batch_size)
+        z: Tensor = _Affine.apply(x, self.weight.value, self.bias.value, self)  # type: ignore[assignment]
+        z = self.batch_norm(z, "before", how.training)
+        a = self.activation(z)
+        a = self.batch_norm(a, "after", how.training)
+        if how.activations is not None:
+            how.activations[self.name] = a
+        return self.dropout(a, how.step, how.batch_size) if how.training else a

@@ -1,0 +1,89 @@
+"""The parameters of a cohort: one flat buffer, a row per run.
+
+# K runs, P parameters of one run (padded)
+
+Layers hold views `(K, *shape)` of the buffer; an optimizer holds the rows of the runs that share
+its settings. Updates are elementwise, so a row is updated exactly as it would be alone.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+# Rows are padded to whole vectors: torch's fused optimizers compute the last few elements of a
+# buffer with other instructions, and so with other bits, than those in its middle.
+_PADDING = 16
+
+
+@dataclass(eq=False)
+class Parameter:
+    """One named parameter of every run of a cohort.
+
+    Attributes:
+        name: `<layer>.<parameter>`
+        shape: of one run
+        owners: which runs have it (a bias is absent before batch norm, a slope without PReLU);
+            the rows of the others stay zero
+        initialize: `initialize(run)` draws the parameter of one run on the CPU: (*shape)
+        columns: its place in a row of the buffer
+        value: (K, *shape), a leaf that shares the buffer's memory
+        gradient: (K, *shape), shares the gradient buffer's memory
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    owners: Sequence[bool]
+    initialize: Callable[[int], Tensor]
+    columns: slice = field(init=False)
+    value: Tensor = field(init=False)
+    gradient: Tensor = field(init=False)
+
+
+class ParameterBuffer:
+    """All parameters of a cohort and their gradients, each in one tensor `(K, P)`."""
+
+    def __init__(
+        self,
+        parameters: Sequence[Parameter],
+        num_runs: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        sizes = [math.prod(parameter.shape) for parameter in parameters]
+        width = -(-max(sum(sizes), 1) // _PADDING) * _PADDING
+        self.parameters = tuple(parameters)
+        self.values = torch.zeros(num_runs, width, dtype=dtype, device=device)
+        self.gradients = torch.zeros_like(self.values)
+        start = 0
+        for parameter, size in zip(parameters, sizes, strict=True):
+            parameter.columns = columns = slice(start, start + size)
+            parameter.value = self._view(self.values, columns, parameter).requires_grad_()
+            parameter.gradient = self._view(self.gradients, columns, parameter)
+            start += size
+
+    @staticmethod
+    def _view(buffer: Tensor, columns: slice, parameter: Parameter) -> Tensor:
+        return buffer[:, columns].view(buffer.shape[0], *parameter.shape).detach()
+
+    def initialize(self) -> None:
+        """Draw every parameter of every run that owns it, on the CPU."""
+        with torch.no_grad():
+            for parameter in self.parameters:
+                for run, owned in enumerate(parameter.owners):
+                    if owned:
+                        parameter.value[run] = parameter.initialize(run)
+
+    def gradient_norms(self, layer: str | None = None) -> Tensor:
+        """Return each run's Euclidean norm of the gradient of a layer, or of all: (K,).
+
+        Added up parameter by parameter: those that a run does not own add an exact zero, so the
+        bits do not depend on what the other runs of the cohort own.
+        """
+        squares = torch.zeros_like(self.gradients[:, 0])
+        for parameter in self.parameters:
+            if layer is None or parameter.name.split(".")[0] == layer:
+                squares += parameter.gradient.flatten(1).square().sum(1)
+        return squares.sqrt_()

@@ -1,0 +1,50 @@
+"""Matrix products on the run axis.
+
+# K runs, M rows, C contracted, N columns
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# A batched product of fewer multiplications than this runs in a plain loop inside torch; a larger
+# one goes to the BLAS, whose kernels depend on how each run's matrix happens to be aligned.
+_BLAS_THRESHOLD = 400
+_ALIGNMENT = 4
+
+
+def product(a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
+    """Return `a @ b` or `c + a @ b` for every run; each run's bits are the same alone or together.
+
+    The BLAS picks another kernel for a matrix that does not start at a multiple of 16 bytes, and
+    another for a vector when there is one run only. So ragged shapes are padded with zeros to
+    multiples of four, and a lone run with a vector is computed twice side by side.
+
+    Args:
+        a: (K, M, C)
+        b: (K, C, N)
+        c: (K, 1, N) or (K, M, N), or None for zero
+
+    Returns:
+        (K, M, N), contiguous
+    """
+    runs, rows, contracted = a.shape
+    columns = b.shape[2]
+    ragged = rows * contracted * columns >= _BLAS_THRESHOLD and (
+        rows * columns % _ALIGNMENT
+        or rows * contracted % _ALIGNMENT
+        or contracted * columns % _ALIGNMENT
+    )
+    if ragged:
+        more_contracted, more_columns = -contracted % _ALIGNMENT, -columns % _ALIGNMENT
+        a = F.pad(a, (0, more_contracted))
+        b = F.pad(b, (0, more_columns, 0, more_contracted))
+        c = None if c is None else F.pad(c, (0, more_columns))
+    lone_vector = runs == 1 and 1 in (rows, contracted, columns)
+    if lone_vector:
+        a, b = a.expand(2, -1, -1), b.expand(2, -1, -1)
+        c = None if c is None else c.expand(2, -1, -1)
+    result = torch.bmm(a, b) if c is None else torch.baddbmm(c, a, b)
+    if lone_vector:
+        result = result[:1]
+    return result[:, :, :columns].contiguous() if ragged else result

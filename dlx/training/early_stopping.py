@@ -1,0 +1,44 @@
+"""Early stopping: has the watched metric improved, and for how long has it not?"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass
+class EarlyStopping:
+    """Watches one metric of one run; an accuracy should rise, anything else should fall.
+
+    Attributes:
+        metric: `<split>.<metric>`, such as dev.cost
+        patience: evaluations without improvement after which the run stops
+        best: the best value so far
+        best_step: optimizer steps taken when it was reached
+        waited: evaluations since
+    """
+
+    metric: str
+    patience: int
+    best: float | None = None
+    best_step: int = 0
+    waited: int = 0
+
+    def update(self, value: float, step: int) -> bool:
+        """Take in a new value, and return whether it is the best so far (NaN never is)."""
+        rising = self.metric.endswith("accuracy")
+        if math.isfinite(value) and (
+            self.best is None or (value > self.best if rising else value < self.best)
+        ):
+            self.best, self.best_step, self.waited = value, step, 0
+            return True
+        self.waited += 1
+        return False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience is at its end."""
+        return self.waited >= self.patience
+
+    def state(self) -> dict[str, Any]:
+        """Return the attributes, as JSON values."""
+        return asdict(self)

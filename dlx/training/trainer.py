@@ -1,0 +1,308 @@
+"""The training of one cohort: its state, and the loop over it.
+
+# K runs, B batch
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from dlx.cohort import Cohort, Member
+from dlx.data.batches import Batches, steps_per_epoch
+from dlx.nn.dense import Pass
+from dlx.training.early_stopping import EarlyStopping
+from dlx.training.evaluation import evaluate
+from dlx.training.schedules import factor
+
+# On CUDA, looking at a cost waits for the device; there it is looked at once in so many steps.
+_STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 64}
+EVALUATED_TRAIN_ROWS = 10_000
+
+Metrics = dict[str, dict[str, float]]
+Examples = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of one run at one evaluation.
+
+    Attributes:
+        step: optimizer steps taken
+        epoch: passes over the training rows
+        examples: training rows seen
+        metrics: by split and tag
+    """
+
+    step: int
+    epoch: float
+    examples: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run ended.
+
+    Attributes:
+        status: completed, stopped early, or diverged (a cost was no longer finite)
+        step: optimizer steps taken; for a diverged run, those before the cost that was not finite
+        weights: which weights are in `state` and were scored
+        state: of the network, by name, this run's own
+        metrics: of those weights on all rows of every split; empty for a diverged run
+        reason: of a divergence, in words
+    """
+
+    status: Literal["completed", "stopped_early", "diverged"]
+    step: int
+    weights: Literal["last", "best"]
+    state: dict[str, Tensor]
+    metrics: Metrics
+    reason: str = ""
+
+
+class Listener(Protocol):
+    """Who hears what happens in the loop, a run at a time."""
+
+    def evaluated(self, trainer: "Trainer", row: int, record: Record) -> None:
+        """A run was evaluated; its gradients of the last step are still in the buffer."""
+        ...
+
+    def advanced(self, trainer: "Trainer") -> None:
+        """A step was taken, and the loop stands between two steps: the place for a checkpoint."""
+        ...
+
+    def ended(self, trainer: "Trainer", row: int, outcome: Outcome) -> None:
+        """A run is about to leave the cohort."""
+        ...
+
+
+class Trainer:
+    """K runs in training: everything that changes from step to step.
+
+    Args:
+        cohort: with initial weights
+        splits: by name, inputs (N, I) and targets as the head encodes them, on the device; 'train'
+            must be there
+    """
+
+    def __init__(self, cohort: Cohort, splits: dict[str, Examples]) -> None:
+        self.cohort = cohort
+        self.splits = splits
+        self.step = 0
+        self._evaluated = -1  # the step of the last evaluation
+        inputs, targets = splits["train"]
+        self.num_rows = len(inputs)
+        self._curves = dict(splits)
+        if self.num_rows > EVALUATED_TRAIN_ROWS:
+            stride = self.num_rows / EVALUATED_TRAIN_ROWS
+            rows = (torch.arange(EVALUATED_TRAIN_ROWS, device=cohort.device) * stride).long()
+            self._curves["train"] = (inputs[rows], targets[rows])
+        self._batches = Batches(inputs, targets, [m.seed for m in self.members], cohort.batch_size)
+        self._sums = torch.zeros(3, len(self.members), dtype=torch.float64, device=cohort.device)
+        self._gradient_norms: dict[str, list[float]] = {}
+        self._looks: list[Tensor] = []
+        self._stopping = [
+            EarlyStopping(m.stop_metric, m.patience) if m.stop_metric else None
+            for m in self.members
+        ]
+        self._best: dict[str, Tensor] = {}
+        if any(self._stopping):
+            self._best = {k: v.clone() for k, v in cohort.network.state().items()}
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The runs that are still training."""
+        return self.cohort.members
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in a pass over the training rows."""
+        return steps_per_epoch(self.num_rows, self.cohort.batch_size)
+
+    @property
+    def examples(self) -> int:
+        """Training rows seen so far by each run."""
+        epochs, batches = divmod(self.step, self.steps_per_epoch)
+        return epochs * self.num_rows + batches * self.cohort.batch_size
+
+    def fit(self, listener: Listener, stop: Callable[[], bool] = lambda: False) -> None:
+        """Train until every run has ended, or until `stop()` says so between two steps."""
+        while True:
+            self._evaluate(listener)
+            if not self.members or stop():
+                return
+            diverged = self._train_step()
+            if diverged:
+                self._leave(listener, diverged)
+            listener.advanced(self)
+
+    def _train_step(self) -> dict[int, Outcome]:
+        """Take one step; return the runs whose cost was not finite."""
+        cohort = self.cohort
+        cohort.optimizer.set_rates(
+            lambda run: factor(
+                self.members[run].optimizer.schedule,  # type: ignore[attr-defined]
+                self.step,
+                self.members[run].num_steps,
+            )
+        )
+        x, targets = self._batches(self.step)
+        costs, z = cohort.forward_backward(x, targets, self.step)
+        rows = x.shape[1]
+        self._sums[0].add_(costs, alpha=rows)
+        correct = cohort.head.correct(z, targets)
+        if correct is not None:
+            self._sums[1].add_(correct)
+        self._sums[2].add_(rows)
+        diverged = self._look(costs, x)
+        if any(self._due(row, self.step + 1) for row in range(len(self.members))):
+            self._gradient_norms = {
+                layer.name: cohort.network.buffer.gradient_norms(layer.name).tolist()
+                for layer in cohort.network.layers
+            }
+        cohort.update()
+        self.step += 1
+        return diverged
+
+    def _look(self, costs: Tensor, x: Tensor) -> dict[int, Outcome]:
+        """Return the runs with a cost that is not finite, among the steps not looked at yet."""
+        self._looks.append(costs)
+        every = _STEPS_BETWEEN_LOOKS.get(costs.device.type, 1)
+        due = any(self._due(row, self.step + 1) for row in range(len(self.members)))
+        if len(self._looks) < every and not due:
+            return {}
+        looks = torch.stack(self._looks)
+        self._looks = []
+        finite = looks.isfinite()
+        if bool(finite.all()):
+            return {}
+        first = self.step + 1 - len(looks)
+        return {
+            row: self._diverged(row, first + int(finite[:, row].int().argmin()), x)
+            for row in range(len(self.members))
+            if not bool(finite[:, row].all())
+        }
+
+    def _diverged(self, row: int, step: int, x: Tensor) -> Outcome:
+        how = Pass(step=self.step, batch_size=self.cohort.batch_size, activations={})
+        with torch.no_grad():
+            z = self.cohort.network(x, how)
+        assert how.activations is not None
+        outputs = {**how.activations, self.cohort.network.layers[-1].name: z}
+        layer = next((n for n, a in outputs.items() if not bool(a[row].isfinite().all())), None)
+        place = f"layer {layer} is the first with values that are not" if layer else "in the loss"
+        reason = f"the cost was not finite at step {step}; {place}" + (" finite" if layer else "")
+        return Outcome("diverged", step, "last", {}, {}, reason)
+
+    def _due(self, row: int, step: int) -> bool:
+        member = self.members[row]
+        return step % member.evaluate_every == 0 or step == member.num_steps
+
+    def _evaluate(self, listener: Listener) -> None:
+        """Evaluate the runs that are due at this step, and let those leave that have ended."""
+        due = [row for row in range(len(self.members)) if self._due(row, self.step)]
+        if self._evaluated == self.step or not due:
+            return
+        self._evaluated = self.step
+        curves = {
+            split: evaluate(self.cohort, *examples) for split, examples in self._curves.items()
+        }
+        ended: dict[int, Outcome] = {}
+        for row in due:
+            record = self._record(row, curves)
+            listener.evaluated(self, row, record)
+            self._sums[:, row] = 0
+            stopping = self._stopping[row]
+            if stopping is not None:
+                split, metric = stopping.metric.split(".", 1)
+                if stopping.update(record.metrics[split][metric], self.step):
+                    for name, value in self.cohort.network.state().items():
+                        self._best[name][row] = value[row]
+            if not math.isfinite(record.metrics["train"]["cost"]):
+                reason = f"the cost on the training rows was not finite after {self.step} steps"
+                ended[row] = Outcome("diverged", self.step, "last", {}, {}, reason)
+            elif self.step >= self.members[row].num_steps:
+                ended[row] = self._outcome(row, "completed")
+            elif stopping is not None and stopping.exhausted:
+                ended[row] = self._outcome(row, "stopped_early")
+        if ended:
+            self._leave(listener, ended)
+
+    def _record(self, row: int, curves: dict[str, dict[str, list[float]]]) -> Record:
+        metrics = {
+            split: {name: values[row] for name, values in values_by_name.items()}
+            for split, values_by_name in curves.items()
+        }
+        cost, correct, rows = self._sums[:, row].tolist()
+        if rows:
+            train = metrics["train"]
+            train["running/cost"] = cost / rows
+            if "accuracy" in train:
+                train["running/accuracy"] = correct / rows
+            train["optimizer/lr"] = self.cohort.optimizer.rates(len(self.members))[row]
+            for layer, norms in self._gradient_norms.items():
+                train[f"gradient_norm/{layer}"] = norms[row]
+        return Record(self.step, self.examples / self.num_rows, self.examples, metrics)
+
+    def _outcome(self, row: int, status: Literal["completed", "stopped_early"]) -> Outcome:
+        """Return a run's final weights, the best where it watched for them, and their metrics."""
+        scored = self.cohort
+        best = self._stopping[row] is not None
+        if best:
+            scored = self.cohort.keep([row])
+            for name, value in scored.network.state().items():
+                value.copy_(self._best[name][row : row + 1])
+        index = 0 if best else row
+        metrics = {
+            split: {k: v[index] for k, v in evaluate(scored, *examples).items()}
+            for split, examples in self.splits.items()
+        }
+        state = {k: v.clone() for k, v in scored.network.run_state(index).items()}
+        return Outcome(status, self.step, "best" if best else "last", state, metrics)
+
+    def _leave(self, listener: Listener, ended: dict[int, Outcome]) -> None:
+        for row, outcome in ended.items():
+            listener.ended(self, row, outcome)
+        self._keep([row for row in range(len(self.members)) if row not in ended])
+
+    def _keep(self, rows: Sequence[int]) -> None:
+        if not rows:
+            self.cohort.members = ()
+            return
+        self.cohort = self.cohort.keep(rows)
+        self._batches = self._batches.keep(rows)
+        self._sums = self._sums[:, list(rows)]
+        self._looks = [costs[list(rows)] for costs in self._looks]
+        self._stopping = [self._stopping[row] for row in rows]
+        self._gradient_norms = {
+            layer: [norms[row] for row in rows] for layer, norms in self._gradient_norms.items()
+        }
+        names = self.cohort.network.state()
+        self._best = {k: v[list(rows)] for k, v in self._best.items() if k in names}
+
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the tensors and the JSON values that training goes on from, between two steps."""
+        tensors = self.cohort.tensors() | {f"best/{k}": v for k, v in self._best.items()}
+        tensors["sums"] = self._sums
+        return tensors, {
+            "members": [member.name for member in self.members],
+            "step": self.step,
+            "evaluated": self._evaluated,
+            "early_stopping": [s and s.state() for s in self._stopping],
+        }
+
+    def restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        """Go on from a snapshot of the same runs."""
+        names = [member.name for member in self.members]
+        if metadata["members"] != names:
+            self._keep([names.index(name) for name in metadata["members"]])
+        self.cohort.load_tensors(tensors)
+        self._best = {name: tensors[f"best/{name}"].to(self.cohort.device) for name in self._best}
+        self._sums = tensors["sums"].to(self.cohort.device)
+        self.step = metadata["step"]
+        self._evaluated = metadata["evaluated"]
+        self._stopping = [s and EarlyStopping(**s) for s in metadata["early_stopping"]]
