@@ -205,32 +205,37 @@ class Trainer:
     def _evaluate(self, listener: Listener) -> None:
         """Evaluate the runs that are due at this step, and let those leave that have ended."""
         due = [row for row in range(len(self.members)) if self._due(row, self.step)]
-        if self._evaluated == self.step or not due:
-            return
-        self._evaluated = self.step
-        curves = {
-            split: evaluate(self.cohort, *examples) for split, examples in self._curves.items()
-        }
         ended: dict[int, Outcome] = {}
-        for row in due:
-            record = self._record(row, curves)
-            listener.evaluated(self, row, record)
-            self._sums[:, row] = 0
-            stopping = self._stopping[row]
-            if stopping is not None:
-                split, metric = stopping.metric.split(".", 1)
-                if stopping.update(record.metrics[split][metric], self.step):
-                    for name, value in self.cohort.network.state().items():
-                        self._best[name][row] = value[row]
-            if not math.isfinite(record.metrics["train"]["cost"]):
-                reason = f"the cost on the training rows was not finite after {self.step} steps"
-                ended[row] = Outcome("diverged", self.step, "last", {}, {}, reason)
-            elif self.step >= self.members[row].num_steps:
+        if due and self._evaluated != self.step:  # a resumed run may have been evaluated here
+            self._evaluated = self.step
+            curves = {
+                split: evaluate(self.cohort, *examples) for split, examples in self._curves.items()
+            }
+            for row in due:
+                record = self._record(row, curves)
+                listener.evaluated(self, row, record)
+                self._sums[:, row] = 0
+                self._watch(row, record)
+                if not math.isfinite(record.metrics["train"]["cost"]):
+                    reason = f"the training cost was not finite after {self.step} steps"
+                    ended[row] = Outcome("diverged", self.step, "last", {}, {}, reason)
+        for row, stopping in enumerate(self._stopping):
+            if row not in ended and self.step >= self.members[row].num_steps:
                 ended[row] = self._outcome(row, "completed")
-            elif stopping is not None and stopping.exhausted:
+            elif row not in ended and stopping is not None and stopping.exhausted:
                 ended[row] = self._outcome(row, "stopped_early")
         if ended:
             self._leave(listener, ended)
+
+    def _watch(self, row: int, record: Record) -> None:
+        """Show early stopping the new metrics, and keep the weights that are the best so far."""
+        stopping = self._stopping[row]
+        if stopping is None:
+            return
+        split, metric = stopping.metric.split(".", 1)
+        if stopping.update(record.metrics[split][metric], self.step):
+            for name, value in self.cohort.network.state().items():
+                self._best[name][row] = value[row]
 
     def _record(self, row: int, curves: dict[str, dict[str, list[float]]]) -> Record:
         metrics = {

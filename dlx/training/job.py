@@ -1,0 +1,162 @@
+"""From a config to everything that one run trains with, checked before anything is written."""
+
+from dataclasses import dataclass
+
+import torch
+
+from dlx import registry
+from dlx.cohort import Cohort, Member
+from dlx.config.schema import RunConfig
+from dlx.data.batches import steps_per_epoch
+from dlx.data.dataset import Task
+from dlx.data.pipeline import Splits
+from dlx.errors import ConfigError
+from dlx.models.design import Design
+from dlx.training.trainer import Examples, Trainer
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, ready to train.
+
+    Attributes:
+        config: resolved
+        splits: the data, on the device
+        design: layers and head
+        member: the run as its cohort sees it
+        batch_size: rows of a full batch
+        device: where it trains
+    """
+
+    config: RunConfig
+    splits: Splits
+    design: Design
+    member: Member
+    batch_size: int
+    device: torch.device
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in a pass over the training rows."""
+        return steps_per_epoch(len(self.splits.train.inputs), self.batch_size)
+
+    def trainer(self) -> Trainer:
+        """Return the run at its start, with initial weights: a cohort of one."""
+        cohort = Cohort([self.member], self.batch_size, device=self.device)
+        cohort.initialize()
+        return Trainer(cohort, self.examples())
+
+    def examples(self) -> dict[str, Examples]:
+        """Return the inputs and encoded targets of the parts that have rows, by name."""
+        parts = {"train": self.splits.train, "dev": self.splits.dev, "test": self.splits.test}
+        return {
+            name: (part.inputs, self.design.head.encode(part.targets))
+            for name, part in parts.items()
+            if part is not None
+        }
+
+
+def prepare(config: RunConfig, splits: Splits) -> Job:
+    """Return the job of a config on its data.
+
+    Raises:
+        ConfigError: the config asks for what this data, this model or this machine cannot do.
+    """
+    device = resolve_device(config.train.device)
+    design = build_design(config, splits.task)
+    num_rows = len(splits.train.inputs)
+    batch_size = num_rows if config.train.batch_size == "all" else config.train.batch_size
+    if batch_size > num_rows:
+        raise ConfigError(
+            f"train.batch_size: received {batch_size}, but there are {num_rows} training rows; "
+            "lower it or use all"
+        )
+    num_steps = config.train.steps
+    if num_steps is None:
+        num_steps = (config.train.epochs or 0) * steps_per_epoch(num_rows, batch_size)
+    _check_trainable(design, num_steps, num_rows, batch_size)
+    stopping = config.train.early_stopping
+    if stopping is not None:
+        _check_metric(stopping.metric, splits)
+    member = Member(
+        name=config.name,
+        seed=config.seed,
+        design=design,
+        optimizer=config.optimizer,
+        num_steps=num_steps,
+        evaluate_every=_evaluate_every(config, num_steps, steps_per_epoch(num_rows, batch_size)),
+        clip_norm=config.train.clip_norm,
+        stop_metric=stopping and stopping.metric,
+        patience=stopping.patience if stopping else 0,
+    )
+    return Job(config, splits.to(device), design, member, batch_size, device)
+
+
+def build_design(config: RunConfig, task: Task) -> Design:
+    """Return the layers and head of a config for a task."""
+    return registry.get("model", config.model.name).function(task, **config.model.options())
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device that a config names; 'auto' is CUDA where there is one.
+
+    Raises:
+        ConfigError: no such device; the message lists those there are.
+    """
+    count = torch.cuda.device_count()
+    if name == "auto":
+        return torch.device("cuda" if count else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= count:
+        there = ["cpu", *(f"cuda:{index}" for index in range(count))]
+        raise ConfigError(
+            f"train.device: received {name}, but this machine has {', '.join(there)}; "
+            "choose one of these or auto"
+        )
+    return device
+
+
+def _evaluate_every(config: RunConfig, num_steps: int, epoch: int) -> int:
+    """Return the steps between two evaluations.
+
+    By default an epoch, or as many whole epochs as keep the evaluations, the one before the first
+    step included, to `log.points`; with one step an epoch, or by steps, any number of steps.
+    """
+    every = config.log.every
+    if isinstance(every, int):
+        return every
+    if every is not None:
+        number, unit = every.split()
+        return int(number) * (epoch if unit.startswith("epoch") else 1)
+    fewest = -(-num_steps // max(config.log.points - 1, 1))
+    if config.train.epochs is None:
+        return max(fewest, 1)
+    return max(-(-fewest // epoch), 1) * epoch
+
+
+def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: int) -> None:
+    if num_steps == 0:
+        return
+    named = [layer.activation.name for layer in design.layers] + [design.head.output_name]
+    for name in named:
+        if name != "softmax" and not registry.get("activation", name).function.trainable:
+            raise ConfigError(
+                f"model.activation: no gradient passes through {name}; choose another activation, "
+                "or train.epochs: 0 to evaluate the weights as they are"
+            )
+    lonely = num_rows % batch_size == 1 or batch_size == 1
+    if lonely and any(layer.batch_norm is not None for layer in design.layers):
+        raise ConfigError(
+            f"train.batch_size: with {num_rows} training rows, batches of {batch_size} leave one "
+            "row alone, whose variance batch norm cannot take; choose another batch size"
+        )
+
+
+def _check_metric(metric: str, splits: Splits) -> None:
+    parts = [name for name in ("train", "dev", "test") if getattr(splits, name) is not None]
+    names = ["cost"] if splits.task.kind == "regression" else ["cost", "accuracy"]
+    allowed = [f"{part}.{name}" for part in parts for name in names]
+    if metric not in allowed:
+        raise ConfigError(
+            f"train.early_stopping.metric: received {metric}; allowed: {', '.join(allowed)}"
+        )

@@ -1,0 +1,337 @@
+"""Training one run in its directory: logged, saved, stopped by signals, resumed."""
+
+import contextlib
+import dataclasses
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import torch
+
+from dlx.config.load import dump
+from dlx.errors import DivergedError, Interrupted, MemoryLimitError, StorageError
+from dlx.models.plain import to_torch
+from dlx.nn.dense import Pass
+from dlx.nn.network import Network
+from dlx.runs import RunDirectory, checkpoints, timestamp, weights, write_atomic
+from dlx.tracking import Tracker
+from dlx.training.job import Job
+from dlx.training.trainer import Outcome, Record, Trainer
+
+_HISTOGRAMS = 20  # of every layer, over a run
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: optimizer steps taken
+        num_steps: optimizer steps of the whole run
+        epoch: passes over the training rows so far
+        steps_per_second: since this session began
+        record: the newest evaluation
+        is_new: whether the evaluation has just been made
+    """
+
+    step: int
+    num_steps: int
+    epoch: float
+    steps_per_second: float
+    record: Record | None
+    is_new: bool
+
+
+Show = Callable[[Progress], None]
+
+
+def train(
+    job: Job,
+    run: RunDirectory,
+    show: Show = lambda progress: None,
+    *,
+    changed: bool = False,
+) -> None:
+    """Train a run that has a directory, from its newest checkpoint or from the start.
+
+    Args:
+        job: the run
+        run: its directory; run.json gets status, weights, steps, epochs, seconds, parameters and
+            metrics
+        show: is told of progress
+        changed: the config is not the one that the directory holds: write it there
+
+    Raises:
+        DivergedError: a cost was not finite; the newest checkpoint is one before that
+        Interrupted: SIGINT or SIGTERM, after saving
+        StorageError: a file could not be written
+        MemoryLimitError: the machine or device ran out of memory
+        RunInUseError: another process trains the run
+    """
+    with run.lock(), _failures(run):
+        checkpoint = checkpoints.load_newest(run.checkpoints)
+        trainer = job.trainer()
+        if changed:
+            write_atomic(run.config_path, dump(job.config).encode())
+        session = _Session(job, run, checkpoint and checkpoint.metadata, show)
+        if checkpoint is not None:
+            trainer.restore(checkpoint.tensors, checkpoint.metadata["trainer"])
+        run.write_info(
+            status="running",
+            started=run.read_info()["started"] or timestamp(),
+            ended=None,
+            seed=job.config.seed,
+            device=_device_name(job.device),
+            threads=torch.get_num_threads(),
+            parameters=trainer.cohort.network.num_parameters(0),
+            data_fingerprint=job.splits.fingerprint,
+            task=dataclasses.asdict(job.splits.task),
+            features=job.splits.features,
+        )
+        preprocessing = job.splits.preprocessing.to("cpu").tensors()
+        weights.save(run.path / "preprocessing.safetensors", preprocessing, {})
+        with contextlib.closing(session), _matmul_precision(job), _signals() as received:
+            trainer.fit(session, stop=lambda: bool(received))
+            if trainer.members:
+                session.interrupted(trainer)
+                raise Interrupted(
+                    f"stopped by {signal.Signals(received[0]).name} at step {trainer.step}, saved; "
+                    f"`dlx resume {run.path}` goes on",
+                    received[0],
+                )
+
+
+class _Session:
+    """Writes down what happens to one run while it trains."""
+
+    def __init__(
+        self, job: Job, run: RunDirectory, resumed: dict[str, Any] | None, show: Show
+    ) -> None:
+        self._job = job
+        self._run = run
+        self._show = show
+        self._level = job.config.log.level
+        self._seconds_before = resumed["seconds"] if resumed else 0.0
+        self._first_step = resumed["trainer"]["step"] if resumed else 0
+        self._began = self._checkpointed = self._shown = time.monotonic()
+        self._newest: Record | None = None
+        if resumed:
+            position, step = resumed["position"], resumed["trainer"]["step"]
+        elif run.metrics_path.exists():  # killed before the first checkpoint
+            position, step = 0, -1
+        else:
+            position, step = None, None
+        self._tracker = Tracker(run.path, resume_position=position, resume_step=step)
+        if not resumed:
+            self._tracker.text("config", f"```yaml\n{dump(job.config)}```")
+            self._tracker.hparams(_flat(job.config.model_dump()), job.config.name)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run has trained, earlier sessions included."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    def evaluated(self, trainer: Trainer, row: int, record: Record) -> None:
+        """Log an evaluation."""
+        self._newest = record
+        metrics = record.metrics
+        if self._level == "minimal":
+            metrics = {
+                split: {k: v for k, v in values.items() if k in ("cost", "accuracy")}
+                for split, values in metrics.items()
+            }
+        self._tracker.log(
+            {
+                "step": record.step,
+                "epoch": record.epoch,
+                "examples": record.examples,
+                "seconds": self.seconds,
+                "time": time.time(),
+                **metrics,
+            }
+        )
+        if self._level != "minimal" and self._wants_histograms(trainer, record.step):
+            self._histograms(trainer, row, record.step)
+        self._show(self._progress(trainer, is_new=True))
+
+    def advanced(self, trainer: Trainer) -> None:
+        """Save a checkpoint at the end of an epoch, and show progress, when it is time."""
+        now = time.monotonic()
+        if now - self._shown > 0.2:
+            self._shown = now
+            self._show(self._progress(trainer, is_new=False))
+        at_end = trainer.step % trainer.steps_per_epoch == 0
+        if at_end and now - self._checkpointed >= self._job.config.train.checkpoint_seconds:
+            self._checkpoint(trainer)
+
+    def ended(self, trainer: Trainer, row: int, outcome: Outcome) -> None:
+        """Save the final checkpoint and the scored weights, and close run.json."""
+        self._tracker.end_hparams(outcome.status != "diverged")
+        if outcome.status == "diverged":
+            self._run.write_info(
+                status="diverged", ended=timestamp(), reason=outcome.reason, seconds=self.seconds
+            )
+            raise DivergedError(
+                f"{outcome.reason}; try a lower optimizer.lr, train.clip_norm or another "
+                f"model.init ({self._run.path})"
+            )
+        self._checkpoint(trainer)
+        network = to_torch(self._job.design, {k: v.cpu() for k, v in outcome.state.items()})
+        weights.save(
+            self._run.weights_path,
+            network.state_dict(),
+            {"step": outcome.step, "weights": outcome.weights},
+        )
+        self._run.write_info(
+            status=outcome.status,
+            weights=outcome.weights,
+            steps=outcome.step,
+            epochs=outcome.step / trainer.steps_per_epoch,
+            seconds=self.seconds,
+            metrics=outcome.metrics,
+            ended=timestamp(),
+        )
+
+    def interrupted(self, trainer: Trainer) -> None:
+        """Save where training stands."""
+        self._checkpoint(trainer)
+        self._run.write_info(status="interrupted", ended=timestamp(), seconds=self.seconds)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._tracker.close()
+
+    def _checkpoint(self, trainer: Trainer) -> None:
+        """Save a checkpoint, unless the weights are no longer finite: a good one stays."""
+        tensors, state = trainer.snapshot()
+        if not bool(trainer.cohort.network.buffer.values.isfinite().all()):
+            return
+        checkpoints.save(
+            self._run.checkpoints,
+            trainer.step,
+            tensors,
+            {
+                "trainer": state,
+                "position": self._tracker.position(),
+                "seconds": self.seconds,
+                "threads": torch.get_num_threads(),
+                "torch": torch.__version__,
+            },
+        )
+        self._checkpointed = time.monotonic()
+
+    def _progress(self, trainer: Trainer, is_new: bool) -> Progress:
+        elapsed = max(time.monotonic() - self._began, 1e-9)
+        return Progress(
+            trainer.step,
+            self._job.member.num_steps,
+            trainer.step / trainer.steps_per_epoch,
+            (trainer.step - self._first_step) / elapsed,
+            self._newest,
+            is_new,
+        )
+
+    def _wants_histograms(self, trainer: Trainer, step: int) -> bool:
+        member = self._job.member
+        number = step // member.evaluate_every
+        stride = -(-member.num_steps // (member.evaluate_every * _HISTOGRAMS))
+        return number % max(stride, 1) == 0 or step == member.num_steps
+
+    def _histograms(self, trainer: Trainer, row: int, step: int) -> None:
+        network = trainer.cohort.network
+        for parameter in network.buffer.parameters:
+            layer, _, kind = parameter.name.partition(".")
+            if kind == "weight":
+                values = parameter.value[row].detach()
+                self._tracker.histogram("train", f"weights/{layer}", values, step)
+                if step > 0:
+                    self._tracker.histogram(
+                        "train", f"gradients/{layer}", parameter.gradient[row], step
+                    )
+        if self._level == "full":
+            for layer, outputs in _activations(network, trainer).items():
+                self._tracker.histogram("train", f"activations/{layer}", outputs[row], step)
+
+
+def _activations(network: Network, trainer: Trainer) -> dict[str, torch.Tensor]:
+    """Return every layer's outputs on the first training rows, in evaluation mode."""
+    inputs = trainer.splits["train"][0][:256]
+    how = Pass(activations={})
+    with torch.no_grad():
+        network(inputs.expand(network.num_runs, *inputs.shape), how)
+    return how.activations or {}
+
+
+def _flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one of dotted keys, without what is null."""
+    flat: dict[str, Any] = {}
+    for key, value in document.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[prefix + key] = value
+    return flat
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({platform.processor() or platform.machine()})"
+
+
+@contextlib.contextmanager
+def _matmul_precision(job: Job) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(job.config.train.matmul_precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Give the list of SIGINT and SIGTERM received, instead of being interrupted by them."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    # Python lets the main thread alone handle signals.
+    main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _failures(run: RunDirectory) -> Iterator[None]:
+    """Note in run.json that the run failed, where it can still be written."""
+    try:
+        yield
+    except (DivergedError, Interrupted):
+        raise
+    except BaseException as error:
+        with contextlib.suppress(StorageError):
+            run.write_info(status="failed", ended=timestamp(), reason=str(error))
+        if _is_memory(error):
+            raise MemoryLimitError(
+                "out of memory while training; lower train.batch_size or the layers' widths "
+                f"({error})"
+            ) from error
+        raise
+
+
+def _is_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
