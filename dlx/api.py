@@ -105,7 +105,9 @@ class Run:
     @functools.cached_property
     def cohort(self) -> Cohort:
         """The trained network on the run axis: a cohort of one, on the CPU."""
-        member = Member(self.config.name, self.config.seed, self.design, self.config.optimizer, 0, 1)
+        member = Member(
+            self.config.name, self.config.seed, self.design, self.config.optimizer, 0, 1
+        )
         cohort = Cohort([member], batch_size=1)
         cohort.network.load_run(0, from_torch(self.design, self.tensors))
         return cohort
@@ -296,8 +298,7 @@ def resume(
     recorded = loaded.info.get("data_fingerprint")
     if recorded is not None and splits.fingerprint != recorded:
         raise DataError(
-            f"the data {config.data.name!r} have changed since {loaded.path} began; "
-            "train a new run"
+            f"the data {config.data.name!r} have changed since {loaded.path} began; train a new run"
         )
     job = jobs.prepare(config, splits)
     session.train(job, directory, show, changed=bool(overrides))

@@ -67,7 +67,7 @@ def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -
 
 def _order(member: Member) -> tuple[Hashable, ...]:
     activations = [layer.activation for layer in member.design.layers]
-    keys = (activations, member.optimizer, *member.design.choices)
+    keys = (activations, member.optimizer, member.num_steps, *member.design.choices)
     return tuple(repr(key) for key in keys)
 
 
@@ -99,7 +99,10 @@ class Cohort:
         )
         buffer = self.network.buffer
         self.optimizer = SlabOptimizer(
-            [member.optimizer for member in members], buffer.values, buffer.gradients
+            [member.optimizer for member in members],
+            [member.num_steps for member in members],
+            buffer.values,
+            buffer.gradients,
         )
         limits = [float("inf") if m.clip_norm is None else m.clip_norm for m in members]
         self._clip_norms = (

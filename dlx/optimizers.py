@@ -271,11 +271,15 @@ def adamax(
     return torch.optim.Adamax, _adam_settings(lr, betas, eps, weight_decay)
 
 
+_Key = tuple[Choice, int]
+
+
 @dataclass(frozen=True)
 class _Slab:
     """The tensor that an optimizer updates, and its parameter group."""
 
     rows: slice
+    key: _Key
     tensor: Tensor
     optimizer: torch.optim.Optimizer
     group: dict[str, Any]
@@ -286,16 +290,23 @@ class SlabOptimizer:
 
     Args:
         choices: the optimizer of each run, neighbours equal where they can be
+        num_steps: of each run; runs of different lengths follow different schedules
         values: (K, P)
         gradients: (K, P), read by every step
     """
 
-    def __init__(self, choices: Sequence[Choice], values: Tensor, gradients: Tensor) -> None:
-        by_class: dict[type[torch.optim.Optimizer], list[tuple[Segment[Choice], dict]]] = {}
-        for segment in segments(list(choices)):
-            name = segment.choice.name
-            options = {k: v for k, v in segment.choice.options().items() if k != "schedule"}
-            torch_class, settings = get("optimizer", name).function(**options)
+    def __init__(
+        self,
+        choices: Sequence[Choice],
+        num_steps: Sequence[int],
+        values: Tensor,
+        gradients: Tensor,
+    ) -> None:
+        by_class: dict[type[torch.optim.Optimizer], list[tuple[Segment[_Key], dict]]] = {}
+        for segment in segments(list(zip(choices, num_steps, strict=True))):
+            choice, _ = segment.choice
+            options = {k: v for k, v in choice.options().items() if k != "schedule"}
+            torch_class, settings = get("optimizer", choice.name).function(**options)
             by_class.setdefault(torch_class, []).append((segment, settings))
         self._slabs: list[_Slab] = []
         self._optimizers: list[torch.optim.Optimizer] = []
@@ -309,14 +320,20 @@ class SlabOptimizer:
             optimizer = torch_class(groups, **fused)  # type: ignore[call-arg]
             self._optimizers.append(optimizer)
             for (segment, _), group in zip(members, optimizer.param_groups, strict=True):
-                self._slabs.append(_Slab(segment.rows, group["params"][0], optimizer, group))
+                tensor = group["params"][0]
+                self._slabs.append(_Slab(segment.rows, segment.choice, tensor, optimizer, group))
         self._slabs.sort(key=lambda slab: slab.rows.start)
         self._base_rates = [slab.group["lr"] for slab in self._slabs]
 
-    def set_rates(self, factor: Callable[[int], float]) -> None:
-        """Set each slab's learning rate to its own times `factor(first run of the slab)`."""
-        for slab, base in zip(self._slabs, self._base_rates, strict=True):
-            slab.group["lr"] = base * factor(slab.rows.start)
+    def set_rates(self, factors: Sequence[float]) -> None:
+        """Set each slab's learning rate to its own times its factor."""
+        for slab, base, factor in zip(self._slabs, self._base_rates, factors, strict=True):
+            slab.group["lr"] = base * factor
+
+    @property
+    def slabs(self) -> list[tuple[Choice, int]]:
+        """The optimizer and the number of steps of each slab, first rows first."""
+        return [slab.key for slab in self._slabs]
 
     def rates(self, num_runs: int) -> list[float]:
         """Return the present learning rate of every run."""

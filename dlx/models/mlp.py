@@ -20,20 +20,22 @@ Rate = Annotated[float, Ge(0), Lt(1)]
 class DropoutRates(Section):
     """The share of units that is dropped while training."""
 
-    input: Rate = Field(0.0, description="Share of the inputs that is dropped.")
-    hidden: Rate = Field(0.0, description="Share of each hidden layer's outputs that is dropped.")
+    input: Rate = Field(default=0.0, description="Share of the inputs that is dropped.")
+    hidden: Rate = Field(
+        default=0.0, description="Share of each hidden layer's outputs that is dropped."
+    )
 
 
 class BatchNorm(Section):
     """How the hidden layers are normalized."""
 
     position: Literal["before", "after"] = Field(
-        "before", description="Before or after the activation."
+        default="before", description="Before or after the activation."
     )
     momentum: Annotated[float, Gt(0), Le(1)] = Field(
-        0.1, description="Share of a batch's statistics in the running ones."
+        default=0.1, description="Share of a batch's statistics in the running ones."
     )
-    epsilon: Annotated[float, Gt(0)] = Field(1e-5, description="Added to the variance.")
+    epsilon: Annotated[float, Gt(0)] = Field(default=1e-5, description="Added to the variance.")
 
 
 @register("model")

@@ -94,7 +94,7 @@ class _Affine(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> Any:  # type: ignore[override]
         (x,) = ctx.saved_tensors
         layer: Dense = ctx.layer
-        layer.weight.gradient.copy_(product(x.mT, g))
+        product(x.mT, g, out=layer.weight.gradient)
         for segment in layer.biased:
             rows = segment.rows
             layer.bias.gradient[rows] = g[rows].sum(1, keepdim=True)

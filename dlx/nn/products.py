@@ -13,7 +13,7 @@ _BLAS_THRESHOLD = 400
 _ALIGNMENT = 4
 
 
-def product(a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
+def product(a: Tensor, b: Tensor, c: Tensor | None = None, out: Tensor | None = None) -> Tensor:
     """Return `a @ b` or `c + a @ b` for every run; each run's bits are the same alone or together.
 
     The BLAS picks another kernel for a matrix that does not start at a multiple of 16 bytes, and
@@ -24,9 +24,10 @@ def product(a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
         a: (K, M, C)
         b: (K, C, N)
         c: (K, 1, N) or (K, M, N), or None for zero
+        out: (K, M, N), receives the result if it is given
 
     Returns:
-        (K, M, N), contiguous
+        (K, M, N), contiguous unless `out` is not
     """
     runs, rows, contracted = a.shape
     columns = b.shape[2]
@@ -44,7 +45,13 @@ def product(a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
     if lone_vector:
         a, b = a.expand(2, -1, -1), b.expand(2, -1, -1)
         c = None if c is None else c.expand(2, -1, -1)
+    # Written in place only where the BLAS then takes the same way as with a tensor of its own.
+    direct = out is not None and out.is_contiguous() and not ragged and not lone_vector
+    if direct and c is None:
+        return torch.bmm(a, b, out=out)
     result = torch.bmm(a, b) if c is None else torch.baddbmm(c, a, b)
     if lone_vector:
         result = result[:1]
-    return result[:, :, :columns].contiguous() if ragged else result
+    if ragged:
+        result = result[:, :, :columns].contiguous()
+    return result if out is None else out.copy_(result)

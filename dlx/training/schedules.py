@@ -7,7 +7,7 @@ warm-up, and is a pure function of them: a resumed run goes on where it was.
 import functools
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
@@ -19,9 +19,24 @@ Steps = Annotated[int, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
 
 
-def factor(schedule: Choice, step: int, num_steps: int) -> float:
-    """Return the factor on the learning rate at a step, from 0, of a run of `num_steps`."""
-    return get("schedule", schedule.name).function(step, num_steps, **schedule.options())
+class Rates:
+    """The factors on the learning rates of several slabs of runs, step by step.
+
+    Args:
+        slabs: the optimizer, with its schedule, and the number of steps of each
+    """
+
+    def __init__(self, slabs: Sequence[tuple[Choice, int]]) -> None:
+        schedules = [optimizer.schedule for optimizer, _ in slabs]
+        self._slabs = [
+            (get("schedule", schedule.name).function, num_steps, schedule.options())
+            for schedule, (_, num_steps) in zip(schedules, slabs, strict=True)
+        ]
+        self.constant = all(s.name == "constant" and s.warmup == 0 for s in schedules)
+
+    def __call__(self, step: int) -> list[float]:
+        """Return each slab's factor at a step, from 0."""
+        return [function(step, steps, **options) for function, steps, options in self._slabs]
 
 
 def _register(function: Callable[..., float]) -> Callable[..., float]:

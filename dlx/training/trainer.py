@@ -16,7 +16,7 @@ from dlx.data.batches import Batches, steps_per_epoch
 from dlx.nn.dense import Pass
 from dlx.training.early_stopping import EarlyStopping
 from dlx.training.evaluation import evaluate
-from dlx.training.schedules import factor
+from dlx.training.schedules import Rates
 
 # On CUDA, looking at a cost waits for the device; there it is looked at once in so many steps.
 _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 64}
@@ -103,6 +103,8 @@ class Trainer:
             self._curves["train"] = (inputs[rows], targets[rows])
         self._batches = Batches(inputs, targets, [m.seed for m in self.members], cohort.batch_size)
         self._sums = torch.zeros(3, len(self.members), dtype=torch.float64, device=cohort.device)
+        self._rates = Rates(cohort.optimizer.slabs)
+        self._next_due = 0
         self._gradient_norms: dict[str, list[float]] = {}
         self._looks: list[Tensor] = []
         self._stopping = [
@@ -143,13 +145,8 @@ class Trainer:
     def _train_step(self) -> dict[int, Outcome]:
         """Take one step; return the runs whose cost was not finite."""
         cohort = self.cohort
-        cohort.optimizer.set_rates(
-            lambda run: factor(
-                self.members[run].optimizer.schedule,  # type: ignore[attr-defined]
-                self.step,
-                self.members[run].num_steps,
-            )
-        )
+        if not self._rates.constant:
+            cohort.optimizer.set_rates(self._rates(self.step))
         x, targets = self._batches(self.step)
         costs, z = cohort.forward_backward(x, targets, self.step)
         rows = x.shape[1]
@@ -158,8 +155,9 @@ class Trainer:
         if correct is not None:
             self._sums[1].add_(correct)
         self._sums[2].add_(rows)
-        diverged = self._look(costs, x)
-        if any(self._due(row, self.step + 1) for row in range(len(self.members))):
+        due = self.step + 1 == self._next_due
+        diverged = self._look(costs, x, due)
+        if due:
             self._gradient_norms = {
                 layer.name: cohort.network.buffer.gradient_norms(layer.name).tolist()
                 for layer in cohort.network.layers
@@ -168,18 +166,16 @@ class Trainer:
         self.step += 1
         return diverged
 
-    def _look(self, costs: Tensor, x: Tensor) -> dict[int, Outcome]:
+    def _look(self, costs: Tensor, x: Tensor, due: bool) -> dict[int, Outcome]:
         """Return the runs with a cost that is not finite, among the steps not looked at yet."""
         self._looks.append(costs)
-        every = _STEPS_BETWEEN_LOOKS.get(costs.device.type, 1)
-        due = any(self._due(row, self.step + 1) for row in range(len(self.members)))
-        if len(self._looks) < every and not due:
+        if len(self._looks) < _STEPS_BETWEEN_LOOKS.get(costs.device.type, 1) and not due:
             return {}
-        looks = torch.stack(self._looks)
+        looks = torch.stack(self._looks) if len(self._looks) > 1 else self._looks[0].unsqueeze(0)
         self._looks = []
-        finite = looks.isfinite()
-        if bool(finite.all()):
+        if math.isfinite(looks.sum().item()):
             return {}
+        finite = looks.isfinite()
         first = self.step + 1 - len(looks)
         return {
             row: self._diverged(row, first + int(finite[:, row].int().argmin()), x)
@@ -198,12 +194,24 @@ class Trainer:
         reason = f"the cost was not finite at step {step}; {place}" + (" finite" if layer else "")
         return Outcome("diverged", step, "last", {}, {}, reason)
 
+    def _plan(self) -> None:
+        """Work out when the next evaluation is due."""
+        self._next_due = min(
+            (
+                min((self.step // m.evaluate_every + 1) * m.evaluate_every, m.num_steps)
+                for m in self.members
+            ),
+            default=self.step,
+        )
+
     def _due(self, row: int, step: int) -> bool:
         member = self.members[row]
         return step % member.evaluate_every == 0 or step == member.num_steps
 
     def _evaluate(self, listener: Listener) -> None:
         """Evaluate the runs that are due at this step, and let those leave that have ended."""
+        if self.step < self._next_due:
+            return
         due = [row for row in range(len(self.members)) if self._due(row, self.step)]
         ended: dict[int, Outcome] = {}
         if due and self._evaluated != self.step:  # a resumed run may have been evaluated here
@@ -226,6 +234,7 @@ class Trainer:
                 ended[row] = self._outcome(row, "stopped_early")
         if ended:
             self._leave(listener, ended)
+        self._plan()
 
     def _watch(self, row: int, record: Record) -> None:
         """Show early stopping the new metrics, and keep the weights that are the best so far."""
@@ -279,6 +288,7 @@ class Trainer:
             self.cohort.members = ()
             return
         self.cohort = self.cohort.keep(rows)
+        self._rates = Rates(self.cohort.optimizer.slabs)
         self._batches = self._batches.keep(rows)
         self._sums = self._sums[:, list(rows)]
         self._looks = [costs[list(rows)] for costs in self._looks]
@@ -310,4 +320,5 @@ class Trainer:
         self._sums = tensors["sums"].to(self.cohort.device)
         self.step = metadata["step"]
         self._evaluated = metadata["evaluated"]
+        self._next_due = self.step  # a run may be at its end
         self._stopping = [s and EarlyStopping(**s) for s in metadata["early_stopping"]]

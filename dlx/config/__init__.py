@@ -1,0 +1,1 @@
+"""The config: one YAML file, checked against the schema, to one frozen `RunConfig`."""

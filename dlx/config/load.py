@@ -1,0 +1,66 @@
+"""From YAML, a path or a mapping, to a checked `RunConfig`, and back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dlx.config import merge
+from dlx.config.dump import to_plain, to_yaml
+from dlx.config.json_schema import json_schema
+from dlx.config.messages import in_order, problems_of
+from dlx.config.nodes import Node, from_plain
+from dlx.config.schema import RunConfig
+from dlx.errors import ConfigError
+
+__all__ = ["RunConfig", "dump", "json_schema", "load", "override"]
+
+
+def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> RunConfig:
+    """Return the config of a file, or of a mapping, with every default filled in.
+
+    Args:
+        source: path of a YAML file, or what one would hold; `extends` is relative to the file or,
+            for a mapping, to the working directory
+        overrides: KEY=VALUE texts; the key is dotted, the value is read as YAML
+
+    Raises:
+        ConfigError: a line for everything that is wrong: position, dotted key, what was received,
+            what is allowed and the nearest valid spelling
+    """
+    problems: list[str] = []
+    if isinstance(source, Mapping):
+        root = merge.extend(from_plain(source), Path(), problems)
+    else:
+        path = Path(source)
+        root = merge.read_extended(path, problems)
+        root = replace(root, value={"name": Node(path.stem, root.where), **root.value})
+    return _check(merge.override(root, overrides, problems), problems)
+
+
+def override(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
+    """Return a config changed by KEY=VALUE texts, as `load` reads them.
+
+    Raises:
+        ConfigError: an override is not a valid change of the config
+    """
+    problems: list[str] = []
+    return _check(merge.override(from_plain(to_plain(config)), overrides, problems), problems)
+
+
+def dump(config: RunConfig) -> str:
+    """Return a config as YAML with every default filled in; it loads to an equal config."""
+    return to_yaml(to_plain(config))
+
+
+def _check(root: Node, problems: list[str]) -> RunConfig:
+    try:
+        config = RunConfig.model_validate(root.plain())
+    except ValidationError as error:
+        problems = [*problems, *problems_of(error, root, RunConfig)]
+    else:
+        if not problems:
+            return config
+    raise ConfigError("\n".join(in_order(problems)))

@@ -1,0 +1,103 @@
+"""One config from several: `extends` and the overrides KEY=VALUE of a command line."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dlx.config.checks import branches, marker_of
+from dlx.config.fields import child, reads_name
+from dlx.config.nodes import Node, read_file, read_value
+from dlx.config.schema import RunConfig
+from dlx.errors import ConfigError
+
+
+def merge(base: Node, over: Node, annotation: Any = RunConfig) -> Node:
+    """Return the base with the values of `over`: mappings merge, all else is replaced.
+
+    A choice under a new name starts from that name's defaults; of two keys of which only one can
+    count (`epochs`, `steps`) the one in `over` does.
+    """
+    if over.replaces or not isinstance(over.value, dict):
+        return over
+    entries = base.value
+    if reads_name(annotation, entries):
+        entries = {"name": base}
+    if not isinstance(entries, dict) or _renamed(annotation, entries, over.value):
+        return over
+    entries = dict(entries)
+    for key, node in over.value.items():
+        other = _alternative(annotation, key)
+        if other and other not in over.value and node.value is not None:
+            entries.pop(other, None)
+        if key in entries:
+            entries[key] = merge(entries[key], node, child(annotation, key))
+        else:
+            entries[key] = node
+    return Node(entries, over.where)
+
+
+def read_extended(path: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:
+    """Read a config file and, below it, the files it extends.
+
+    Raises:
+        ConfigError: a file cannot be read, or the files extend each other in a circle.
+    """
+    return extend(read_file(path, problems), path.parent, problems, (*chain, path))
+
+
+def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:
+    """Return a config merged over the file that its `extends` names, relative to a folder.
+
+    Raises:
+        ConfigError: a file cannot be read, or the files extend each other in a circle.
+    """
+    entries = dict(root.value)
+    extends = entries.pop("extends", None)
+    root = replace(root, value=entries)
+    if extends is None:
+        return root
+    if not isinstance(extends.value, str):
+        problems.append(f"{extends.where}: extends: received {extends.plain()!r}; name one file")
+        return root
+    path = folder / extends.value
+    if path.resolve() in [each.resolve() for each in chain]:
+        circle = " -> ".join(str(each) for each in (*chain, path))
+        raise ConfigError(f"{extends.where}: extends: a circle ({circle}); remove one of them")
+    try:
+        base = read_extended(path, problems, chain)
+    except ConfigError as error:
+        raise ConfigError(f"{extends.where}: extends: {error}") from None
+    return replace(merge(base, root), where=root.where)
+
+
+def override(root: Node, overrides: Sequence[str], problems: list[str]) -> Node:
+    """Return a config with the values of KEY=VALUE texts; a later one wins."""
+    for text in overrides:
+        where = f"override {text!r}"
+        key, equals, value = text.partition("=")
+        path = key.split(".")
+        if not equals or not all(path):
+            problems.append(f"{where}: write KEY=VALUE, for example optimizer.lr=0.01")
+            continue
+        try:
+            node = replace(read_value(value, where, problems), replaces=True)
+        except ConfigError as error:
+            problems.append(str(error))
+            continue
+        for part in reversed(path):
+            node = Node({part: node}, where)
+        root = replace(merge(root, node), where=root.where)
+    return root
+
+
+def _renamed(annotation: Any, entries: dict[str, Node], over: dict[str, Node]) -> bool:
+    if "name" not in entries or "name" not in over:
+        return False
+    is_choice = any(marker_of(branch) for branch in branches(annotation))
+    return is_choice and entries["name"].value != over["name"].value
+
+
+def _alternative(annotation: Any, key: str) -> str | None:
+    found = [getattr(branch, "alternatives", {}).get(key) for branch in branches(annotation)]
+    return next(filter(None, found), None)

@@ -1,0 +1,235 @@
+"""YAML with positions: every value knows the file and line, or the override, it came from.
+
+PyYAML reads the syntax; plain scalars mean what YAML 1.2's core schema says: `1e-3` is a number,
+`no` and `12:30:45` are strings, `017` is 17. https://yaml.org/spec/1.2.2/#103-core-schema
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from dlx.errors import ConfigError, did_you_mean
+
+MAX_NODES = 100_000  # a few aliases of aliases stand for billions
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value with its position.
+
+    Attributes:
+        value: a dict of nodes, a list of nodes or a scalar
+        where: "file:line", "override 'KEY=VALUE'" or "" for a value from Python
+        replaces: the value takes the place of what it overrides even where both are mappings
+    """
+
+    value: Any
+    where: str = ""
+    replaces: bool = False
+
+    def plain(self) -> Any:
+        """Return the value without positions."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+    def at(self, path: tuple[Any, ...]) -> "tuple[Node, tuple[Any, ...]]":
+        """Return the deepest node on a path and the part of the path that leads to it."""
+        node = self
+        for depth, key in enumerate(path):
+            try:
+                node = node.value[key]
+            except (LookupError, TypeError):
+                return node, path[:depth]
+        return node, path
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """Return `model.hidden[1]` for ("model", "hidden", 1)."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def from_plain(value: Any) -> Node:
+    """Return the node of a Python value."""
+    if isinstance(value, Mapping):
+        return Node({key: from_plain(inner) for key, inner in value.items()})
+    if isinstance(value, list | tuple):
+        return Node([from_plain(inner) for inner in value])
+    return Node(value)
+
+
+def read_file(path: Path, problems: list[str]) -> Node:
+    """Read a config file; what is wrong but leaves it readable is added to `problems`.
+
+    Raises:
+        ConfigError: the file is missing or is not YAML with one mapping.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {_missing(path, error)}") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"{path}:{line}: byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        ) from None
+    root = _read(text, lambda line: f"{path}:{line}", problems)
+    if root is None:
+        raise ConfigError(f"{path}:1: the file is empty; it needs at least `data: NAME`")
+    if not isinstance(root.value, dict):
+        raise ConfigError(f"{root.where}: a config is a mapping; write `key: value` lines")
+    return root
+
+
+def read_value(text: str, where: str, problems: list[str]) -> Node:
+    """Read the value of an override as YAML; nothing is null.
+
+    Raises:
+        ConfigError: the text is not YAML.
+    """
+    return _read(text, lambda line: where, problems) or Node(None, where)
+
+
+class CoreLoader(yaml.SafeLoader):
+    """A SafeLoader that resolves plain scalars by the core schema of YAML 1.2."""
+
+    yaml_implicit_resolvers: ClassVar[dict] = {}
+
+
+NULL, BOOL, INT, FLOAT, STR, SEQ, MAP = (
+    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")
+)
+CORE_SCHEMA = {
+    NULL: (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    BOOL: (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    INT: (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    FLOAT: (
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+}
+for _tag, (_pattern, _first) in CORE_SCHEMA.items():
+    CoreLoader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})\Z"), _first)
+
+
+def _integer(text: str) -> int:
+    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+    return int(text, base)
+
+
+_SCALARS: dict[str, Callable[[str], Any]] = {
+    NULL: lambda text: None,
+    BOOL: lambda text: text.lower() == "true",
+    INT: _integer,
+    FLOAT: lambda text: float(re.sub(r"\.(?=inf|nan)", "", text.lower())),
+    STR: str,
+}
+
+
+def _read(text: str, where: Callable[[int], str], problems: list[str]) -> Node | None:
+    try:
+        loader = CoreLoader(text)
+        root = loader.get_node() if loader.check_node() else None
+        if root is None:
+            return None
+        if loader.check_node():
+            line = loader.peek_event().start_mark.line + 1
+            raise ConfigError(f"{where(line)}: a second document starts here; keep one")
+        return _Builder(where, problems).build(root)
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise ConfigError(
+            f"{where(line)}: the character U+{error.character:04X} cannot stand in YAML; remove it"
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        said = ", ".join(part for part in (error.context, error.problem) if part)
+        cure = "indent with spaces" if r"'\t'" in said else "correct the YAML"
+        raise ConfigError(f"{where(mark.line + 1 if mark else 1)}: {said}; {cure}") from None
+    except RecursionError:
+        raise ConfigError(f"{where(1)}: nested too deeply; write it flatter") from None
+
+
+class _Builder:
+    """Turns PyYAML's nodes, in which an alias is the anchored node itself, into nodes of ours."""
+
+    def __init__(self, where: Callable[[int], str], problems: list[str]) -> None:
+        self.where = where
+        self.problems = problems
+        self.open: set[int] = set()
+        self.path: list[str | int] = []
+        self.count = 0
+
+    def build(self, node: yaml.Node, key: yaml.Node | None = None) -> Node:
+        where = self.where_of(key or node)
+        self.count += 1
+        if self.count > MAX_NODES:
+            raise ConfigError(
+                f"{where}: aliases expand to more than {MAX_NODES} values; write them out"
+            )
+        if id(node) in self.open:
+            raise ConfigError(f"{where}: an alias stands inside its own anchor; write it out")
+        self.open.add(id(node))
+        value = self.value(node)
+        self.open.remove(id(node))
+        return Node(value, where)
+
+    def value(self, node: yaml.Node) -> Any:
+        if node.tag not in (*_SCALARS, SEQ, MAP):
+            self.complain(node, f"unknown tag {node.tag!r}; remove it")
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.inside(index, item) for index, item in enumerate(node.value)]
+        try:
+            return _SCALARS.get(node.tag, str)(node.value)
+        except ValueError:
+            self.complain(node, f"{node.value[:40]!r} is not a number that can be read")
+            return None
+
+    def mapping(self, node: yaml.MappingNode) -> dict[str, Node]:
+        entries: dict[str, Node] = {}
+        for key, value in node.value:
+            if key.tag != STR or not isinstance(key, yaml.ScalarNode):
+                shown = repr(key.value) if isinstance(key, yaml.ScalarNode) else "this one"
+                self.complain(key, f"keys are strings, {shown} is not; put it in quotes")
+            elif key.value == "<<" and key.style is None:
+                self.complain(key, "merge keys (<<) are not YAML 1.2; use `extends: FILE`")
+            elif key.value in entries:
+                first = entries[key.value].where
+                self.complain(key, f"{key.value!r} stands here twice, first at {first}; remove one")
+            else:
+                entries[key.value] = self.inside(key.value, value, key)
+        return entries
+
+    def inside(self, part: str | int, node: yaml.Node, key: yaml.Node | None = None) -> Node:
+        self.path.append(part)
+        built = self.build(node, key)
+        self.path.pop()
+        return built
+
+    def complain(self, node: yaml.Node, text: str) -> None:
+        parts = [self.where_of(node), dotted(self.path), text]
+        self.problems.append(": ".join(part for part in parts if part))
+
+    def where_of(self, node: yaml.Node) -> str:
+        return self.where(node.start_mark.line + 1)
+
+
+def _missing(path: Path, error: OSError) -> str:
+    if path.is_dir():
+        return "this is a folder; name a YAML file"
+    if not isinstance(error, FileNotFoundError):
+        return f"{error.strerror}; the file must be readable"
+    siblings = [each.name for each in path.parent.glob("*.y*ml")]
+    return f"no such file{did_you_mean(path.name, siblings)}"

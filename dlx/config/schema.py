@@ -1,0 +1,154 @@
+"""The sections of a config and the meaning of every key."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Gt, MinLen
+from pydantic import (
+    AfterValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from dlx.config.checks import checked_model
+from dlx.config.fields import descend
+from dlx.config.types import Data, Model, Optimizer, Section, Text, option, rule
+
+Name = Annotated[
+    str,
+    Text(
+        r"(?![. ])(?!.*\.\.)[^/\\\x00-\x1f\x7f]{0,99}[^/\\\x00-\x1f\x7f ]",
+        "a folder's name of up to 100 characters, without '/' or '..' and not starting with '.'",
+    ),
+]
+Device = Annotated[
+    str, Text(r"auto|cpu|cuda(:[0-9]+)?", "auto, cpu, cuda or cuda:N", ("auto", "cuda"))
+]
+Every = Annotated[
+    str, Text(r"[1-9][0-9]* (epoch|step)s?", "'N epochs', 'N steps'", ("1 epochs", "100 steps"))
+]
+Metric = Annotated[
+    str,
+    Text(
+        r"(train|dev|test)\..+",
+        "PART.METRIC (such as dev.cost)",
+        ("dev.cost", "dev.accuracy", "train.cost", "train.accuracy"),
+    ),
+]
+
+
+def _exists(key: str) -> str:
+    path = key.split(".")
+    if path[0] in ("name", "ablation") or descend(RunConfig, path) is None:
+        raise PydanticCustomError("unknown_key", "unknown key")
+    return key
+
+
+DottedKey = Annotated[str, AfterValidator(_exists)]
+
+
+@checked_model
+class EarlyStopping(Section):
+    """When to stop before the end."""
+
+    metric: Metric = option("dev.cost", "The logged metric that is watched.")
+    patience: Annotated[int, Ge(1)] = option(
+        5, "Evaluations without a new best value before training stops."
+    )
+
+
+@checked_model
+class TrainConfig(Section):
+    """How long, on what and in which portions to train."""
+
+    alternatives: ClassVar[Mapping[str, str]] = {"epochs": "steps", "steps": "epochs"}
+
+    epochs: Annotated[int, Ge(0)] | None = option(
+        10, "Passes over the training rows; null if steps are given."
+    )
+    steps: Annotated[int, Ge(0)] | None = option(
+        None, "Updates of the weights, in place of epochs."
+    )
+    batch_size: Annotated[int, Gt(0)] | Literal["all"] = option(
+        128, "Rows per update; the last partial batch is kept."
+    )
+    device: Device = option("auto", "auto (cuda if there is one), cpu, cuda or cuda:N.")
+    matmul_precision: Literal["highest", "high", "medium"] = option(
+        "highest", "Precision of matrix products, as torch means it."
+    )
+    clip_norm: Annotated[float, Gt(0)] | None = option(
+        None, "Largest norm of a run's gradient; null: not clipped."
+    )
+    early_stopping: EarlyStopping | None = option(
+        None, "Stop when a metric no longer improves; null: never."
+    )
+    checkpoint_seconds: Annotated[float, Ge(0)] = option(
+        30.0, "Seconds between checkpoints, which are made at epochs' ends."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_one(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("steps") is not None:
+            return {"epochs": None, **values}
+        return values
+
+    @field_validator("steps")
+    @classmethod
+    def _exclude(cls, steps: int | None, info: ValidationInfo) -> int | None:
+        if "epochs" in info.data and (info.data["epochs"] is None) == (steps is None):
+            given = "neither epochs nor steps is" if steps is None else "epochs and steps are both"
+            raise rule(f"{given} given; give one of them")
+        return steps
+
+
+@checked_model
+class LogConfig(Section):
+    """What is logged, and how often."""
+
+    level: Literal["minimal", "standard", "full"] = option("standard", "How much is logged.")
+    points: Annotated[int, Gt(0)] = option(
+        200, "Most evaluation points of a run, unless `every` asks for more."
+    )
+    every: Annotated[int, Gt(0)] | Every | None = option(
+        None, "Steps between evaluations, or 'N epochs'; null: by `points`."
+    )
+
+
+@checked_model
+class AblationConfig(Section):
+    """Which choices vary over which seeds."""
+
+    vary: dict[DottedKey, Annotated[list[Any], MinLen(1)]] = option(
+        {}, "Dotted key: the values it takes."
+    )
+    design: Literal["grid", "one_at_a_time", "zip", "list"] = option(
+        "grid", "How the values of several keys are combined."
+    )
+    seeds: Annotated[int, Gt(0)] | Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = option(
+        10, "How many seeds, or which."
+    )
+    metric: Metric | None = option(
+        None, "The metric that is judged; null: dev.accuracy, else dev.cost."
+    )
+    baseline: dict[DottedKey, Any] | None = option(
+        None, "Dotted key: value of the variant that others are compared with."
+    )
+
+
+@checked_model
+class RunConfig(Section):
+    """A run, wholly described."""
+
+    name: Name = option("run", "Name of the run's folder; default: the file's stem.")
+    data: Data = option(..., "The data set, its split and its preprocessing.")
+    model: Model = option("mlp", "The network.")
+    optimizer: Optimizer = option("adam", "The optimizer.")
+    train: TrainConfig = option({}, "How training goes.")
+    log: LogConfig = option({}, "What is logged.")
+    seed: Annotated[int, Ge(0)] = option(0, "Seed of everything random but the split.")
+    ablation: AblationConfig | None = option(
+        None, "What `dlx ablate` varies; `dlx train` ignores it."
+    )

@@ -1,0 +1,274 @@
+"""The types that options and sections of a config are declared with.
+
+A registered function declares its options as keyword-only parameters: plain types, `Literal`,
+constraints from `annotated_types`, and the names defined here for choices from the registry::
+
+    def mlp(*, hidden: list[Annotated[int, Gt(0)]], activation: Activation = "relu"): ...
+"""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from inspect import Parameter
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Lt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+
+from dlx import registry
+from dlx.config.checks import Marker, checked, checked_model, not_allowed
+from dlx.config.messages import problems_of
+from dlx.config.nodes import from_plain
+from dlx.errors import ConfigError
+
+
+class Section(BaseModel):
+    """A mapping of the config: its fields are the keys that may stand in it."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        protected_namespaces=(),
+    )
+
+    # A key given by a later file or override takes the place of the other one of its pair.
+    alternatives: ClassVar[Mapping[str, str]] = {}
+
+
+def option(default: Any, description: str) -> Any:
+    """Return the field of a section; `...` as the default makes its key required."""
+    return Field(default, description=description)
+
+
+def rule(text: str) -> PydanticCustomError:
+    """Return the error of a value that breaks a rule between several fields."""
+    return PydanticCustomError("rule", "{text}", {"text": text})
+
+
+class Choice(Section):
+    """A name from the registry together with its options."""
+
+    name: str
+
+    def options(self) -> dict[str, Any]:
+        """Return everything but the name; choices inside it stay `Choice` objects."""
+        return {key: value for key, value in self if key != "name"}
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Text(Marker):
+    """Strings of a pattern: `Annotated[str, Text(...)]`."""
+
+    pattern: str
+    description: str
+    examples: tuple[str, ...] = ()
+
+    def fits(self, value: Any) -> bool:
+        """Say whether a value is a string."""
+        return isinstance(value, str)
+
+    def words(self, many: bool = False) -> list[str]:
+        """Return the description."""
+        return [self.description]
+
+    def suggestions(self) -> list[str]:
+        """Return the strings that a misspelt one may have meant."""
+        return list(self.examples)
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            self._match, core_schema.str_schema(strict=True)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+
+    def _match(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise not_allowed(self.description, list(self.examples))
+        return value
+
+
+@dataclass(frozen=True)
+class Named(Marker):
+    """A name of a kind with its options: `Annotated[Choice, Named("activation")]`.
+
+    Reads "relu" as {name: relu}. The kind's module is imported when a value is read, not before.
+    """
+
+    kind: str
+    default: str | None = None
+
+    def fits(self, value: Any) -> bool:
+        """Say whether a value is a name or a mapping of options."""
+        return isinstance(value, str | Mapping | Choice)
+
+    def words(self, many: bool = False) -> list[str]:
+        """Return the names of the kind or, if many, the kind's plural."""
+        return [f"{self.kind}s"] if many else registry.names(self.kind)
+
+    def suggestions(self) -> list[str]:
+        """Return the names of the kind."""
+        return registry.names(self.kind)
+
+    def with_default(self, default: Any) -> Marker:
+        """Return the marker that reads options without a name as those of the default."""
+        return replace(self, default=default) if isinstance(default, str) else self
+
+    def models(self, value: Any = None) -> list[type[BaseModel]]:
+        """Return the model of the entry that a value names; of every entry if it names none."""
+        name = value.get("name", self.default) if isinstance(value, Mapping) else value
+        names = registry.names(self.kind)
+        return [entry_model(self.kind, each) for each in ([name] if name in names else names)]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._read)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"x-kind": self.kind, "x-default": self.default}  # see dlx.config.json_schema
+
+    def _read(self, value: Any) -> Choice:
+        names = registry.names(self.kind)
+        if isinstance(value, str) and value in names:
+            value = {"name": value}
+        if not isinstance(value, Mapping | Choice):
+            raise self._error()
+        options = dict(value)
+        name = options.setdefault("name", self.default)
+        if name not in names:
+            kind = "missing" if name is None else self._error()
+            raise ValidationError.from_exception_data(
+                self.kind, [InitErrorDetails(type=kind, loc=("name",), input=name)]
+            )
+        return entry_model(self.kind, name).model_validate(options)
+
+    def _error(self) -> PydanticCustomError:
+        return not_allowed(", ".join(self.words()), self.suggestions())
+
+
+Activation = Annotated[Choice, Named("activation")]
+Initializer = Annotated[Choice, Named("initializer")]
+Loss = Annotated[Choice, Named("loss")]
+Schedule = Annotated[Choice, Named("schedule")]
+Model = Annotated[Choice, Named("model")]
+
+Share = Annotated[int, Ge(0)] | Annotated[float, Ge(0), Lt(1)] | None
+
+
+@checked_model
+class Split(Section):
+    """How many rows the parts take that are not trained on."""
+
+    dev: Share = option(
+        None, "Rows of the dev part: a count or, with a point, a fraction; null: as for auto."
+    )
+    test: Share = option(
+        None, "Rows of the test part, likewise; left out for a set that brings its own."
+    )
+
+    @field_validator("test")
+    @classmethod
+    def _leave_some(cls, test: int | float | None, info: ValidationInfo) -> int | float | None:
+        dev = info.data.get("dev")
+        if isinstance(dev, float) and isinstance(test, float) and dev + test >= 1:
+            raise rule(f"dev {dev} and test {test} leave no row to train on; lower one of them")
+        return test
+
+
+@checked_model
+class DataChoice(Choice):
+    """A data set: what all sources have in common."""
+
+    split: Literal["auto"] | Split = option(
+        "auto", "Rows of dev and test; auto: 60/20/20, from a million rows on 98/1/1."
+    )
+    split_seed: Annotated[int, Ge(0)] = option(0, "Seed of the split, shared by all runs.")
+    standardize: bool = option(
+        False, "Give every feature mean 0 and variance 1 over the training rows."
+    )
+    scale: bool = option(
+        False, "Bring every feature to [0, 1] by its range over the training rows."
+    )
+
+    @field_validator("scale")
+    @classmethod
+    def _exclude(cls, scale: bool, info: ValidationInfo) -> bool:
+        if scale and info.data.get("standardize"):
+            raise rule("scale and standardize are both true; keep one of them")
+        return scale
+
+
+@checked_model
+class OptimizerChoice(Choice):
+    """An optimizer: what all of them have in common."""
+
+    schedule: Schedule = option("constant", "How the learning rate changes over the steps.")
+
+
+Data = Annotated[DataChoice, Named("data")]
+Optimizer = Annotated[OptimizerChoice, Named("optimizer")]
+
+_COMMON: dict[str, type[Choice]] = {"data": DataChoice, "optimizer": OptimizerChoice}
+
+
+@functools.cache
+def entry_model(kind: str, name: str) -> type[Choice]:
+    """Return the model of an entry: its name, its options, then what its kind has in common.
+
+    Raises:
+        ConfigError: the kind has no such name.
+    """
+    entry = registry.get(kind, name)
+    options: dict[str, Any] = {
+        each.name: (
+            checked(each.annotation, each.default),
+            option(... if each.default is Parameter.empty else each.default, each.description),
+        )
+        for each in entry.options.values()
+    }
+    options["name"] = (Literal[name], option(..., entry.summary))  # type: ignore[valid-type]
+    title = f"{kind}_{name}"
+    model = create_model(title, __base__=Choice, __doc__=entry.summary, **options)
+    if kind not in _COMMON:
+        return model
+    bases = (_COMMON[kind], model)  # pydantic orders fields from the last base to the first
+    return create_model(title, __base__=bases, __doc__=entry.summary, name=options["name"])
+
+
+def choice(kind: str, name: str, **options: Any) -> Choice:
+    """Return a checked choice: the entry of a kind with these options and the defaults of others.
+
+    Raises:
+        ConfigError: the kind has no such name, or the entry no such option.
+    """
+    model = entry_model(kind, name)
+    try:
+        return model.model_validate({"name": name, **options})
+    except ValidationError as error:
+        problems = problems_of(error, from_plain(options), model)
+        raise ConfigError("\n".join(f"{kind} {name}: {each}" for each in problems)) from None

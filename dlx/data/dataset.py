@@ -1,0 +1,123 @@
+"""What a data source returns, and the task that it sets a network."""
+
+# N rows, I inputs (the product of the input shape), T targets
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from dlx.errors import DataError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows of inputs with their targets, as a source read them.
+
+    Attributes:
+        name: the source's name.
+        inputs: (N, *shape), float32 or uint8; uint8 are pixels, which a network sees as x / 255.
+            Images are (height, width) or, as in torch, (3, height, width).
+        targets: (N,) int64 class numbers, or (N, T) float32 values to predict.
+        classes: the classes' names; None for regression.
+        features: the names of the I inputs, where they have any.
+        test_rows: how many of the last rows are the set's own test part.
+        shared_splits: the rows serve as train, dev and test at once (the gates).
+        description: one sentence; empty means the source's docstring says it.
+    """
+
+    name: str
+    inputs: np.ndarray
+    targets: np.ndarray
+    classes: tuple[str, ...] | None
+    features: tuple[str, ...] | None = None
+    test_rows: int = 0
+    shared_splits: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network has to do: the shape of its input and the meaning of its output.
+
+    Attributes:
+        kind: two classes are binary, more are multiclass, values are regression.
+        num_inputs: I.
+        num_outputs: the number of classes; 1 for binary; T for regression.
+        classes: the classes' names; None for regression.
+        input_shape: the shape of one row before it was flattened to (I,).
+    """
+
+    kind: Literal["multiclass", "binary", "regression"]
+    num_inputs: int
+    num_outputs: int
+    classes: tuple[str, ...] | None
+    input_shape: tuple[int, ...]
+
+
+def task_of(dataset: Dataset) -> Task:
+    """Return the task that a data set sets."""
+    shape = dataset.inputs.shape[1:]
+    if dataset.classes is None:
+        kind, num_outputs = "regression", dataset.targets.shape[1]
+    elif len(dataset.classes) == 2:
+        kind, num_outputs = "binary", 1
+    else:
+        kind, num_outputs = "multiclass", len(dataset.classes)
+    return Task(kind, math.prod(shape), num_outputs, dataset.classes, shape)
+
+
+def to_float(inputs: np.ndarray) -> np.ndarray:
+    """Return rows as a network sees them before preprocessing: (N, I) float32, pixels x / 255."""
+    flat = inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))
+    if flat.dtype == np.uint8:
+        return flat / np.float32(255)
+    return flat.astype(np.float32, copy=False)
+
+
+def check(dataset: Dataset) -> None:
+    """Check that every row can be trained on.
+
+    Raises:
+        DataError: no rows, another number of targets than of inputs, fewer than two classes, a
+            label without a class, or a NaN or infinite number (the row and column are named).
+    """
+    name, targets = dataset.name, dataset.targets
+    if len(dataset.inputs) == 0:
+        raise DataError(f"data set {name!r} has no rows")
+    if len(targets) != len(dataset.inputs):
+        raise DataError(
+            f"data set {name!r} has {len(dataset.inputs)} rows of inputs "
+            f"but {len(targets)} of targets"
+        )
+    if dataset.inputs.dtype != np.uint8:
+        _check_finite(name, "input", dataset.inputs, dataset.features)
+    if dataset.classes is None:
+        _check_finite(name, "target", targets, None)
+        return
+    if len(dataset.classes) < 2:
+        raise DataError(
+            f"data set {name!r} has {len(dataset.classes)} class: nothing to tell apart"
+        )
+    wrong = np.flatnonzero((targets < 0) | (targets >= len(dataset.classes)))
+    if len(wrong):
+        raise DataError(
+            f"data set {name!r}, row {wrong[0]} (the first is 0): label {targets[wrong[0]]} "
+            f"is out of range, the {len(dataset.classes)} classes are 0 to "
+            f"{len(dataset.classes) - 1}"
+        )
+
+
+def _check_finite(
+    name: str, what: str, values: np.ndarray, features: tuple[str, ...] | None
+) -> None:
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    row, *column = (int(index) for index in np.argwhere(~finite)[0])
+    label = repr(features[column[0]]) if features else ", ".join(map(str, column))
+    raise DataError(
+        f"data set {name!r}, row {row} (the first is 0), {what} column {label}: "
+        f"{values[row, *column]} is not a finite number; drop the row or fill the value in"
+    )

@@ -1,0 +1,117 @@
+"""What `dlx data show` says of a data set, and the picture it draws of images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.data.dataset import Dataset, task_of
+from dlx.data.statistics import Statistics, feature_statistics
+from dlx.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PER_CLASS = 10  # images in a row of the picture
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """Return sizes, ranges and class counts, ready for JSON.
+
+    Returns:
+        name, description, task, rows, test_rows (of the set's own test part), input_shape,
+        num_inputs, inputs (range, mean and standard deviation over all inputs, as a network sees
+        them before preprocessing), features (the same of each input, by name) or None, classes
+        (rows and test_rows of each, by name) or None, targets (the range of each, in regression)
+        or None.
+    """
+    task = task_of(dataset)
+    found = feature_statistics(dataset.inputs)
+    # The variance over everything: mean of the variances plus variance of the means.
+    overall = Statistics(
+        found.minimum.min(),
+        found.maximum.max(),
+        found.mean.mean(),
+        np.sqrt(np.mean(found.std**2) + np.var(found.mean)),
+    )
+    return {
+        "name": dataset.name,
+        "description": dataset.description,
+        "task": task.kind,
+        "rows": len(dataset.inputs),
+        "test_rows": dataset.test_rows,
+        "input_shape": list(task.input_shape),
+        "num_inputs": task.num_inputs,
+        "inputs": _numbers(overall),
+        "features": dict(zip(dataset.features, _each(found), strict=True))
+        if dataset.features
+        else None,
+        "classes": _class_counts(dataset),
+        "targets": None if dataset.classes else _each(feature_statistics(dataset.targets)),
+    }
+
+
+def picture(dataset: Dataset) -> Figure:
+    """Draw the first ten images of each class, a class in a row.
+
+    Raises:
+        DataError: the inputs are not images.
+    """
+    from matplotlib.figure import Figure
+
+    shape = dataset.inputs.shape[1:]
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[0] == 3)):
+        raise DataError(
+            f"data set {dataset.name!r} has inputs of shape {shape}, which are not images"
+        )
+    if dataset.classes is None:
+        names, rows = [""] * PER_CLASS, np.arange(PER_CLASS**2).reshape(PER_CLASS, PER_CLASS)
+        groups = [row[row < len(dataset.inputs)] for row in rows]
+    else:
+        names = list(dataset.classes)
+        groups = [
+            np.flatnonzero(dataset.targets == label)[:PER_CLASS] for label in range(len(names))
+        ]
+    lines = np.concatenate([_line(dataset.inputs[group]) for group in groups])
+    height, width = lines.shape[0] / len(groups), lines.shape[1]
+    figure = Figure(figsize=(6, 1 + 5 * lines.shape[0] / width), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(lines, cmap="gray", vmin=0)
+    axes.set_xticks([])
+    axes.set_yticks(height * (np.arange(len(names)) + 0.5), names)
+    axes.tick_params(length=0)
+    axes.set_title(dataset.name)
+    return figure
+
+
+def _line(images: np.ndarray) -> np.ndarray:
+    """Put up to ten images side by side: (height, 10 width) or (height, 10 width, 3)."""
+    blank = np.zeros((PER_CLASS - len(images), *images.shape[1:]), dtype=images.dtype)
+    filled = np.concatenate([images, blank])
+    if filled.ndim == 4:
+        filled = filled.transpose(0, 2, 3, 1)
+    return np.concatenate(list(filled), axis=1)
+
+
+def _class_counts(dataset: Dataset) -> dict[str, dict[str, int]] | None:
+    if dataset.classes is None:
+        return None
+    own_test = len(dataset.targets) - dataset.test_rows
+    counts = np.bincount(dataset.targets, minlength=len(dataset.classes))
+    tests = np.bincount(dataset.targets[own_test:], minlength=len(dataset.classes))
+    return {
+        name: {"rows": int(count), "test_rows": int(test)}
+        for name, count, test in zip(dataset.classes, counts, tests, strict=True)
+    }
+
+
+def _each(found: Statistics) -> list[dict[str, float]]:
+    return [
+        _numbers(Statistics(*values))
+        for values in zip(found.minimum, found.maximum, found.mean, found.std, strict=True)
+    ]
+
+
+def _numbers(found: Statistics) -> dict[str, float]:
+    return {name: float(value) for name, value in vars(found).items()}

@@ -1,0 +1,141 @@
+"""Downloading data sets: the only place where dlx uses the network, through torchvision.
+
+Files are checked against the digests that torchvision publishes and kept as they come: gzipped
+where the source is, so a fetched set takes little room. torchvision's own data set classes
+unpickle and parse what they fetch, so only their addresses and digests are used.
+"""
+
+import errno
+import http.client
+import shutil
+import socket
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlx.data.dataset import Dataset
+from dlx.data.pipeline import load_dataset
+from dlx.errors import DataError, StorageError
+
+NAMES = ("mnist", "fashion_mnist", "kmnist", "qmnist", "emnist", "usps", "cifar10")
+TIMEOUT_SECONDS = 60  # without an answer; torchvision itself would wait for ever
+UNWRITABLE = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
+    *(errno.EEXIST, errno.ENOTDIR),  # a file stands where the folder should be
+}
+FAILURES = (
+    OSError,  # of which urllib.error.URLError and a timeout are
+    http.client.HTTPException,
+    RuntimeError,  # torchvision's own, for a wrong digest
+    tarfile.TarError,
+    zipfile.BadZipFile,
+)
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file to fetch: where it goes under the data directory, its MD5 and its addresses."""
+
+    path: str
+    md5: str
+    urls: tuple[str, ...]
+
+
+def fetch(name: str, data_dir: Path) -> Dataset:
+    """Download a data set, unless it is there already, and read it.
+
+    Raises:
+        ConfigError: no source has the name.
+        DataError: the download failed, or a file that was there before is damaged.
+        StorageError: the folder cannot be written.
+    """
+    try:
+        return load_dataset(name, data_dir)
+    except DataError:
+        if name not in NAMES:
+            raise
+    try:
+        with _timeout():
+            for download in downloads(name):
+                _download(download, data_dir)
+        _unpack(name, data_dir)
+    except FAILURES as error:
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            raise StorageError(f"{data_dir}: cannot be written ({error.strerror})") from error
+        raise DataError(
+            f"data set {name!r} could not be downloaded to {data_dir}: {error}; check the network "
+            "connection and try again, or copy the files there yourself"
+        ) from error
+    return load_dataset(name, data_dir)
+
+
+def downloads(name: str) -> list[Download]:
+    """Return the files that a data set is made of, as torchvision publishes them."""
+    from torchvision import datasets
+
+    if name == "usps":
+        parts = datasets.USPS.split_list.values()
+        return [Download(file, md5, (url,)) for url, file, md5 in parts]
+    if name == "cifar10":
+        cifar = datasets.CIFAR10
+        return [Download(cifar.filename, cifar.tgz_md5, (cifar.url,))]
+    if name == "emnist":
+        return [Download("EMNIST/raw/gzip.zip", datasets.EMNIST.md5, (datasets.EMNIST.url,))]
+    if name == "qmnist":
+        resources = datasets.QMNIST.resources
+        return [
+            Download(f"QMNIST/raw/{Path(url).name}", md5, (url,))
+            for url, md5 in [*resources["train"], *resources["test"]]
+        ]
+    family = {
+        "mnist": datasets.MNIST,
+        "fashion_mnist": datasets.FashionMNIST,
+        "kmnist": datasets.KMNIST,
+    }[name]
+    return [
+        Download(
+            f"{family.__name__}/raw/{file}", md5, tuple(mirror + file for mirror in family.mirrors)
+        )
+        for file, md5 in family.resources
+    ]
+
+
+def _download(download: Download, data_dir: Path) -> None:
+    """Fetch a file from the first address that has it, unless it is there with the right MD5."""
+    from torchvision.datasets.utils import download_url
+
+    path = data_dir / download.path
+    for url in download.urls:
+        try:
+            download_url(url, path.parent, path.name, download.md5)
+            return
+        except FAILURES as error:
+            if url == download.urls[-1] or getattr(error, "errno", None) in UNWRITABLE:
+                raise
+
+
+def _unpack(name: str, data_dir: Path) -> None:
+    if name == "cifar10":
+        with tarfile.open(data_dir / "cifar-10-python.tar.gz") as archive:
+            archive.extractall(data_dir, filter="data")
+    if name == "emnist":
+        folder = data_dir / "EMNIST/raw"
+        with zipfile.ZipFile(folder / "gzip.zip") as archive:
+            for member in archive.namelist():
+                if member.endswith("-ubyte.gz"):
+                    with archive.open(member) as source:
+                        with (folder / Path(member).name).open("wb") as target:
+                            shutil.copyfileobj(source, target)
+
+
+@contextmanager
+def _timeout() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

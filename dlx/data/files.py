@@ -1,0 +1,68 @@
+"""The files of a data set: found, read and, where they could run code, checked."""
+
+import hashlib
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlx.errors import DataError
+
+
+def missing(name: str, path: Path) -> DataError:
+    """Return the error for a data set whose file is not there."""
+    return DataError(
+        f"data set {name!r} is missing: no {path.name} in {path.parent}; run `dlx data fetch "
+        f"{name}`, or name the folder that has it with --data-dir or DLX_DATA"
+    )
+
+
+def damaged(path: Path, found: str) -> DataError:
+    """Return the error for a file that is not what its name says."""
+    return DataError(f"{path}: {found}; delete the file and fetch the data set again")
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's contents.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Builds dictionaries, lists, strings, numbers and numpy arrays; anything else is an error."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return getattr(np, name)
+        # numpy 2 moved numpy.core; the old name still works but warns.
+        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
+            return np.empty(0).__reduce__()[0]
+        raise pickle.UnpicklingError(f"it holds a {module}.{name}")
+
+
+def read_pickle(path: Path, md5: str) -> Any:
+    """Read a pickle of plain values and arrays as Python 2 wrote them, once its digest is right.
+
+    Args:
+        path: the file.
+        md5: the published digest in hexadecimal. Nothing is unpickled from another file.
+
+    Raises:
+        DataError: the digest is another, or the file holds more than plain values and arrays.
+    """
+    content = read_bytes(path)
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if digest != md5:
+        raise damaged(path, f"MD5 is {digest}, published is {md5}, so it was not opened")
+    try:
+        return _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
+    except pickle.UnpicklingError as error:
+        raise damaged(path, f"not a pickle of plain values and arrays ({error})") from error

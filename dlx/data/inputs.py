@@ -1,0 +1,212 @@
+"""Inputs to predict: a user's CSV, NumPy array or image as rows that a network reads."""
+
+# N rows, I inputs
+
+import csv
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from dlx.data.dataset import Task, to_float
+from dlx.errors import DataError, did_you_mean
+
+Features = tuple[str, ...] | None
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def read(path: Path, task: Task, features: Features) -> np.ndarray:
+    """Read the inputs in a file, before the run's preprocessing: (N, I) float32.
+
+    Args:
+        path: `.csv`: numbers, a row a line, with or without a header. With one, columns are
+            matched by the features' names where the data has them (others are ignored), else by
+            position. `.npy`: (N, I), (N, *input_shape) or one row of these. `.npz`: likewise,
+            its only array or the one called `inputs`. `.png`, `.jpg`: one image, taken as grey or
+            as RGB, whichever the network reads. Pixels (uint8 images) count as x / 255.
+        task: what the network reads.
+        features: the names of the inputs, where they have any.
+
+    Raises:
+        DataError: the file is missing, of another kind or damaged; a row has the wrong width, or
+            a value is not a finite number (the row and the column are named).
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path}: inputs are read from {', '.join(READERS)} files")
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    try:
+        return reader(path, task, features)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _read_csv(path: Path, task: Task, features: Features) -> np.ndarray:
+    lines = _csv_lines(path)
+    first = next(lines, None)
+    if first is None:
+        raise DataError(f"{path}: no rows")
+    names = features or tuple(str(i) for i in range(1, task.num_inputs + 1))
+    columns, width = list(range(task.num_inputs)), task.num_inputs
+    body = [first, *lines]
+    if _is_header(first[1], features):
+        del body[0]
+        if features:
+            columns, width = _match(path, first[1], features), len(first[1])
+        else:
+            names = tuple(first[1])
+    if not body:
+        raise DataError(f"{path}: a header but no rows")
+    rows = np.empty((len(body), task.num_inputs), dtype=np.float32)
+    for row, (line, cells) in zip(rows, body, strict=True):
+        if len(cells) != width:
+            raise DataError(
+                f"{path}, line {line}: {len(cells)} values instead of {width} (separated by commas)"
+            )
+        for i, column in enumerate(columns):
+            row[i] = _number(cells[column], f"{path}, line {line}, column {names[i]!r}")
+    return rows
+
+
+def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the cells of each line that is not blank."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        try:
+            for cells in reader:
+                stripped = [cell.strip() for cell in cells]
+                if any(stripped):
+                    yield reader.line_num, stripped
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+
+
+def _is_header(cells: list[str], features: Features) -> bool:
+    """Tell names from numbers: features may be called `1`, and a row may have one bad cell."""
+    if features and set(features) <= set(cells):
+        return True
+    return not any(_is_number(cell) for cell in cells)
+
+
+def _match(path: Path, header: list[str], features: tuple[str, ...]) -> list[int]:
+    for feature in features:
+        if header.count(feature) != 1:
+            found = "no column" if feature not in header else "more than one column"
+            near = "" if feature in header else did_you_mean(feature, header)
+            raise DataError(f"{path}: the header has {found} {feature!r}{near}")
+    return [header.index(feature) for feature in features]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell  # which Python reads as 1_000
+
+
+def _number(cell: str, where: str) -> float:
+    if not _is_number(cell):
+        found = f"{cell!r} is not a number" if cell else "the value is missing"
+        raise DataError(f"{where}: {found}")
+    value = float(cell)
+    if not abs(value) <= LARGEST:
+        raise DataError(f"{where}: {cell} is not a finite number (of 32 bits)")
+    return value
+
+
+def _read_npy(path: Path, task: Task, features: Features) -> np.ndarray:
+    try:
+        # Mapped, so that a header that promises more than the file has allocates nothing.
+        return _rows(path, np.load(path, mmap_mode="r", allow_pickle=False), task, features)
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{path}: not an array of numbers in NumPy's format ({error})") from error
+
+
+def _read_npz(path: Path, task: Task, features: Features) -> np.ndarray:
+    try:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it is a single array")
+            name = "inputs" if "inputs" in archive.files else archive.files[0]
+            if name != "inputs" and len(archive.files) > 1:
+                raise DataError(
+                    f"{path}: holds {', '.join(map(repr, archive.files))}; call the array to "
+                    "predict for 'inputs'"
+                )
+            array = archive[name]
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"{name!r} is none")
+            return _rows(path, array, task, features)
+    except (ValueError, IndexError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: not an archive of NumPy arrays ({error})") from error
+
+
+def _rows(path: Path, array: np.ndarray, task: Task, features: Features) -> np.ndarray:
+    if array.dtype.kind not in "buif":
+        raise DataError(f"{path}: holds {array.dtype}, not numbers")
+    if array.shape in (task.input_shape, (task.num_inputs,)):
+        array = array[np.newaxis]
+    if array.shape[1:] not in (task.input_shape, (task.num_inputs,)):
+        wanted = " or ".join(
+            str(("N", *shape)).replace("'", "")
+            for shape in dict.fromkeys([(task.num_inputs,), task.input_shape])
+        )
+        raise DataError(f"{path}: shape {array.shape} instead of {wanted}")
+    if len(array) == 0:
+        raise DataError(f"{path}: no rows")
+    # uint8 images are pixels; a table's small whole numbers are not.
+    keep = array.dtype == np.uint8 and len(task.input_shape) > 1
+    with np.errstate(over="ignore"):  # what overflows is reported below, with its place
+        x = to_float(np.array(array, dtype=np.uint8 if keep else np.float32))
+    bad = np.argwhere(~np.isfinite(x))
+    if len(bad):
+        row, column = bad[0]
+        label = repr(features[column]) if features else str(column)
+        value = array.reshape(x.shape)[row, column]
+        raise DataError(
+            f"{path}, row {row} (the first is 0), column {label}: {value} is not a finite number "
+            "(of 32 bits)"
+        )
+    return x
+
+
+def _read_image(path: Path, task: Task, features: Features) -> np.ndarray:
+    from PIL import Image, UnidentifiedImageError
+
+    shape = task.input_shape
+    is_rgb = len(shape) == 3 and shape[0] == 3
+    if not (is_rgb or len(shape) == 2):
+        raise DataError(f"{path}: the network reads {task.num_inputs} numbers, not an image")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if image.size != (shape[-1], shape[-2]):
+                    raise DataError(
+                        f"{path}: the image is {image.size[0]} wide and {image.size[1]} high, the "
+                        f"network reads {shape[-1]} × {shape[-2]}; resize it first"
+                    )
+                if image.mode[0] in "IF":
+                    raise DataError(f"{path}: more than 8 bits per pixel; save it with 8")
+                pixels = np.asarray(image.convert("RGB" if is_rgb else "L"))
+    except (UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: not an image ({error})") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{path}: {error}") from error
+    return to_float((pixels.transpose(2, 0, 1) if is_rgb else pixels)[np.newaxis])
+
+
+READERS: dict[str, Callable[[Path, Task, Features], np.ndarray]] = {
+    ".csv": _read_csv,
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".png": _read_image,
+    ".jpg": _read_image,
+    ".jpeg": _read_image,
+}

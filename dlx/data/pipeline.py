@@ -1,0 +1,202 @@
+"""From a data choice to the tensors that a network trains on."""
+
+# N rows, I inputs, T targets
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dlx import registry
+from dlx.config.types import Choice
+from dlx.data.dataset import Dataset, Task, check, task_of, to_float
+from dlx.data.preprocessing import Preprocessing, fit
+from dlx.data.splits import Rows, Split, split_rows
+from dlx.errors import ConfigError, DataError
+
+PREPARING = ("split", "split_seed", "standardize", "scale")  # the options that every source has
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the data, preprocessed.
+
+    Attributes:
+        inputs: (N, I) float32.
+        targets: (N,) int64 class numbers, or (N, T) float32.
+        rows: (N,) the rows' numbers in the data set, ascending.
+    """
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    rows: np.ndarray
+
+    def to(self, device: torch.device | str) -> "Part":
+        """Return the part with its tensors on a device."""
+        return Part(self.inputs.to(device), self.targets.to(device), self.rows)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Everything of the data that training needs.
+
+    Attributes:
+        name: the source's name.
+        task: what the network has to do.
+        features: the names of the inputs, where they have any.
+        train, dev, test: the parts; dev or test is None where it has no rows.
+        preprocessing: what was done to the inputs, fitted on training rows alone.
+        shared: train, dev and test are the same rows (the gates).
+        fingerprint: SHA-256 of inputs, targets and the rows of each part.
+        warnings: sentences for the user.
+    """
+
+    name: str
+    task: Task
+    features: tuple[str, ...] | None
+    train: Part
+    dev: Part | None
+    test: Part | None
+    preprocessing: Preprocessing
+    shared: bool
+    fingerprint: str
+    warnings: tuple[str, ...]
+
+    def to(self, device: torch.device | str) -> "Splits":
+        """Return the same splits with every tensor on a device."""
+        return replace(
+            self,
+            train=self.train.to(device),
+            dev=self.dev and self.dev.to(device),
+            test=self.test and self.test.to(device),
+            preprocessing=self.preprocessing.to(device),
+        )
+
+
+def load(choice: Choice, data_dir: Path) -> Splits:
+    """Read the data set that a config names, split and preprocess it.
+
+    Raises:
+        DataError: the set is missing, damaged or does not fit the config.
+    """
+    options = choice.options()
+    preparing = {key: options.pop(key) for key in PREPARING}
+    if preparing["split"] != "auto":
+        preparing["split"] = dict(preparing["split"])
+    return prepare(load_dataset(choice.name, data_dir, **options), **preparing)
+
+
+def load_dataset(name: str, data_dir: Path, **options: Any) -> Dataset:
+    """Read a data set by name, as it is.
+
+    Raises:
+        ConfigError: no source has the name.
+        DataError: the set is missing or damaged.
+    """
+    source = registry.get("data", name)
+    dataset = source.function(data_dir, **options)
+    return replace(dataset, description=dataset.description or source.summary)
+
+
+def prepare(
+    dataset: Dataset,
+    *,
+    split: Split = "auto",
+    split_seed: int = 0,
+    standardize: bool = False,
+    scale: bool = False,
+) -> Splits:
+    """Check, split and preprocess a data set.
+
+    Raises:
+        ConfigError: both `standardize` and `scale`, or a split that no data could have.
+        DataError: a number that is not finite, a label out of range, no row or a class missing
+            in the training part, or a split that this data set cannot have.
+    """
+    if standardize and scale:
+        raise ConfigError("data.standardize and data.scale exclude each other; choose one")
+    check(dataset)
+    rows = split_rows(dataset, split=split, split_seed=split_seed)
+    return assemble(dataset, rows, standardize=standardize, scale=scale)
+
+
+def assemble(dataset: Dataset, rows: Rows, *, standardize: bool, scale: bool) -> Splits:
+    """Make the tensors of each part; the preprocessing sees the training rows alone.
+
+    Raises:
+        DataError: a class has no training row.
+    """
+    warnings = _check_classes(dataset, rows)
+    train = to_float(dataset.inputs[rows.train])
+    preprocessing = fit(train, standardize=standardize, scale=scale)
+    return Splits(
+        name=dataset.name,
+        task=task_of(dataset),
+        features=dataset.features,
+        train=_part(dataset, rows.train, train, preprocessing),
+        dev=_held_out(dataset, rows.dev, preprocessing),
+        test=_held_out(dataset, rows.test, preprocessing),
+        preprocessing=preprocessing,
+        shared=dataset.shared_splits,
+        fingerprint=fingerprint(dataset, rows),
+        warnings=warnings,
+    )
+
+
+def fingerprint(dataset: Dataset, rows: Rows) -> str:
+    """Return the SHA-256 of inputs, targets and the row numbers of each part, in hexadecimal."""
+    digest = hashlib.sha256()
+    for array in (dataset.inputs, dataset.targets, rows.train, rows.dev, rows.test):
+        little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        digest.update(f"{little.dtype.str}{little.shape}".encode())
+        digest.update(little.data)
+    return digest.hexdigest()
+
+
+def _part(
+    dataset: Dataset, rows: np.ndarray, inputs: np.ndarray, preprocessing: Preprocessing
+) -> Part:
+    # In place: the array is a copy of its rows, and MNIST's is 150 MB.
+    x = torch.from_numpy(inputs)
+    if preprocessing.shift is not None and preprocessing.scale is not None:
+        x.sub_(preprocessing.shift).div_(preprocessing.scale)
+    return Part(x, torch.from_numpy(dataset.targets[rows]), rows)
+
+
+def _held_out(dataset: Dataset, rows: np.ndarray, preprocessing: Preprocessing) -> Part | None:
+    if len(rows) == 0:
+        return None
+    return _part(dataset, rows, to_float(dataset.inputs[rows]), preprocessing)
+
+
+def _check_classes(dataset: Dataset, rows: Rows) -> tuple[str, ...]:
+    if dataset.classes is None:
+        return ()
+    absent = {
+        part: [
+            dataset.classes[label]
+            for label in np.flatnonzero(
+                np.bincount(dataset.targets[members], minlength=len(dataset.classes)) == 0
+            )
+        ]
+        for part, members in (("train", rows.train), ("dev", rows.dev), ("test", rows.test))
+        if len(members)
+    }
+    if absent["train"]:
+        raise DataError(
+            f"data set {dataset.name!r}: no training row has class {_listed(absent['train'])}; "
+            "take fewer rows for dev and test, or leave the class out"
+        )
+    return tuple(
+        f"no {part} row of {dataset.name!r} has class {_listed(classes)}"
+        for part, classes in absent.items()
+        if classes
+    )
+
+
+def _listed(classes: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in classes[:5])
+    return shown + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")

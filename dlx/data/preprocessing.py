@@ -1,0 +1,69 @@
+"""The shift and scale of the inputs, fitted on training rows and kept with the run."""
+
+# N rows, I inputs
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dlx.data.statistics import feature_statistics
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """x ↦ (x - shift) / scale for every input; None where nothing was asked for.
+
+    Attributes:
+        shift: (I,) float32.
+        scale: (I,) float32, never 0: an input that is constant in the training rows has 1.
+    """
+
+    shift: torch.Tensor | None = None
+    scale: torch.Tensor | None = None
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (x - shift) / scale for x of shape (..., I)."""
+        if self.shift is None or self.scale is None:
+            return x
+        return (x - self.shift) / self.scale
+
+    def to(self, device: torch.device | str) -> "Preprocessing":
+        """Return the same preprocessing with its tensors on a device."""
+        return self.from_tensors({name: t.to(device) for name, t in self.tensors().items()})
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the tensors to save with a run; empty where nothing is preprocessed."""
+        if self.shift is None or self.scale is None:
+            return {}
+        return {"shift": self.shift, "scale": self.scale}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, torch.Tensor]) -> "Preprocessing":
+        """Return the preprocessing that `tensors()` saved."""
+        return cls(tensors.get("shift"), tensors.get("scale"))
+
+
+def fit(train: np.ndarray, *, standardize: bool, scale: bool) -> Preprocessing:
+    """Fit the preprocessing on the training rows.
+
+    standardize: shift = mean, scale = standard deviation (over N); scale: shift = minimum,
+    scale = maximum - minimum, so that training inputs lie in [0, 1].
+
+    Args:
+        train: (N, I) float32, training rows alone.
+        standardize: z-scores.
+        scale: [0, 1]; not together with `standardize`.
+    """
+    if not (standardize or scale):
+        return Preprocessing()
+    found = feature_statistics(train)
+    shift = found.mean if standardize else found.minimum
+    width = found.std if standardize else found.maximum - found.minimum
+    # Rounding gives a constant input a tiny standard deviation, which would blow it up.
+    constant = (found.minimum == found.maximum) | (width < np.finfo(np.float32).tiny)
+    shift = np.where(constant, found.minimum, shift)
+    width = np.where(constant, 1.0, width)
+    return Preprocessing(
+        torch.from_numpy(shift.astype(np.float32)), torch.from_numpy(width.astype(np.float32))
+    )

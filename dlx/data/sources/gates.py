@@ -1,0 +1,37 @@
+"""Logic gates: four rows, the smallest data that asks something of a network.
+
+Their four rows serve as train, dev and test at once. They are the one exemption from the rule that
+nothing is fitted on dev or test rows, and `Dataset.shared_splits` marks them so.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from dlx.data.dataset import Dataset
+from dlx.registry import register
+
+INPUTS = ((0, 0), (0, 1), (1, 0), (1, 1))
+
+
+def _register(name: str, outputs: tuple[int, ...], remark: str) -> None:
+    def gate(data_dir: Path) -> Dataset:
+        return Dataset(
+            name=name,
+            inputs=np.array(INPUTS, dtype=np.float32),
+            targets=np.array(outputs, dtype=np.int64),
+            classes=("0", "1"),
+            features=("x1", "x2"),
+            shared_splits=True,
+        )
+
+    gate.__doc__ = (
+        f"The {name.upper()} gate of two inputs, {remark}; its four rows are train, dev and test."
+    )
+    register("data", name)(gate)
+
+
+_register("and", (0, 0, 0, 1), "which one line separates")
+_register("or", (0, 1, 1, 1), "which one line separates")
+_register("nand", (1, 1, 1, 0), "which one line separates")
+_register("xor", (0, 1, 1, 0), "which no line separates")

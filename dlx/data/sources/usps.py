@@ -1,0 +1,62 @@
+"""USPS: digits of American post codes, as libsvm's text file keeps them."""
+
+import bz2
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from dlx.data.dataset import Dataset
+from dlx.data.files import damaged, missing, read_bytes
+from dlx.registry import register
+
+FILES = ("usps.bz2", "usps.t.bz2")
+SIDE = 16
+
+
+@register("data")
+def usps(data_dir: Path) -> Dataset:
+    """Digits of post codes, grey images of 16 × 16: 7,291 and its own test part of 2,007.
+
+    Reference:
+        Hull (1994), A database for handwritten text recognition research
+    """
+    parts = [_read(data_dir / name) for name in FILES]
+    return Dataset(
+        name="usps",
+        inputs=np.concatenate([images for images, _ in parts]),
+        targets=np.concatenate([labels for _, labels in parts]),
+        classes=tuple("0123456789"),
+        test_rows=len(parts[1][1]),
+    )
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read lines of `label 1:value … 256:value`, labels 1 to 10, values -1 to 1.
+
+    Returns:
+        Images (N, 16, 16) float32 in [0, 1] and classes (N,) int64.
+    """
+    if not path.is_file():
+        raise missing("usps", path)
+    try:
+        text = bz2.decompress(read_bytes(path))
+    except (OSError, ValueError) as error:
+        raise damaged(path, f"damaged bz2 data ({error})") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # numpy only warns of text that is not a number
+            numbers = np.fromstring(text.replace(b":", b" "), dtype=np.float64, sep=" ")
+    except (ValueError, DeprecationWarning) as error:
+        raise damaged(path, f"not numbers ({error})") from error
+    pixels = SIDE * SIDE
+    if len(numbers) == 0 or len(numbers) % (1 + 2 * pixels):
+        raise damaged(path, f"{len(numbers)} numbers do not make rows of {pixels} pixels")
+    table = numbers.reshape(-1, 1 + 2 * pixels)
+    labels, places, values = table[:, 0], table[:, 1::2], table[:, 2::2]
+    if (places != np.arange(1, pixels + 1)).any():
+        raise damaged(path, f"the pixels of a row are not numbered 1 to {pixels}")
+    if not np.isin(labels, np.arange(1, 11)).all() or not (np.abs(values) <= 1).all():
+        raise damaged(path, "a label is not 1 to 10, or a pixel not -1 to 1")
+    images = ((values + 1) / 2).astype(np.float32).reshape(-1, SIDE, SIDE)
+    return images, labels.astype(np.int64) - 1

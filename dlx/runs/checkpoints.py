@@ -1,0 +1,100 @@
+"""Checkpoints: one safetensors file each, its SHA-256 in its name, the newest two kept."""
+
+import contextlib
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlx.errors import RunError
+from dlx.runs.files import (
+    make_directory,
+    remove_temporaries,
+    storage_errors,
+    sync_directory,
+    write_atomic,
+)
+from dlx.runs.weights import decode, encode
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_NAME = re.compile(r"step=(\d{8,})\.([0-9a-f]{64})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state to go on from: the step it was taken after, its tensors (CPU) and metadata."""
+
+    step: int
+    tensors: "dict[str, Tensor]"
+    metadata: dict[str, Any]
+    path: Path
+    warnings: list[str] = field(default_factory=list)  # newer checkpoints that were damaged
+
+
+def save(folder: Path, step: int, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> Path:
+    """Write a checkpoint, durably, and return its path; the caller holds the run's lock.
+
+    Kept are this one and the newest of an earlier step. Files of the same or a later step go:
+    training that stands at `step` has not written them, or found them damaged and went on from
+    an earlier one.
+
+    Args:
+        folder: made if it is not there.
+        step: number of optimizer steps taken, at least 0.
+        tensors: what to save; views and tensors on any device will do.
+        metadata: JSON values (no NaN, no infinity).
+
+    Raises:
+        StorageError: disk full, read-only, no permission; the earlier checkpoints stay.
+    """
+    make_directory(folder)
+    content = encode(tensors, metadata)
+    path = folder / f"step={step:08d}.{hashlib.sha256(content).hexdigest()}.safetensors"
+    write_atomic(path, content)
+    earlier = [file for number, file in _files(folder) if number < step]
+    with storage_errors(folder, "tidy"):
+        for _, file in _files(folder):
+            if file != path and file not in earlier[:1]:
+                file.unlink()
+        remove_temporaries(folder)
+        sync_directory(folder)
+    return path
+
+
+def load_newest(folder: Path) -> Checkpoint | None:
+    """Return the newest checkpoint whose digest is right; None if there are no checkpoints.
+
+    A damaged newer one is passed over and named in `warnings`.
+
+    Raises:
+        RunError: all are damaged, or the newest was written by a newer dlx.
+    """
+    warnings: list[str] = []
+    for step, path in _files(folder):
+        try:
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() != path.name.split(".")[1]:
+                raise ValueError(f"{len(content)} bytes that do not match the digest in its name")
+            tensors, metadata = decode(content, path)
+        except (OSError, ValueError) as error:
+            warnings.append(f"passed over the damaged checkpoint {path}: {error}")
+            continue
+        return Checkpoint(step, tensors, metadata, path, warnings)
+    if warnings:
+        raise RunError(
+            f"no checkpoint in {folder} can be used; train the run again ({'; '.join(warnings)})"
+        )
+    return None
+
+
+def _files(folder: Path) -> list[tuple[int, Path]]:
+    """Return (step, path) of the checkpoints in a folder, newest first."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if match := _NAME.fullmatch(path.name):
+                found.append((int(match.group(1)), path))
+    return sorted(found, reverse=True)

@@ -1,0 +1,328 @@
+"""Run directories: made whole, listed, found, locked, removed.
+
+<runs_dir>/<name>/<id>/    id = UTC time + 4 hex digits: 20260131-094501-7f3a
+    run.json               what the run is and how it stands; written last when a run is made,
+                           so a directory without it is not a run
+    .lock                  held with flock by the process that trains the run
+"""
+
+import contextlib
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dlx.errors import ConfigError, RunError, RunInUseError, did_you_mean
+from dlx.runs.environment import describe
+from dlx.runs.files import make_directory, storage_errors, write_atomic
+from dlx.runs.locks import hold, is_held
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run's directory; the properties are its files."""
+
+    path: Path
+
+    @property
+    def config_path(self) -> Path:
+        """The resolved config, in YAML."""
+        return self.path / "config.yaml"
+
+    @property
+    def info_path(self) -> Path:
+        """What `read_info` reads."""
+        return self.path / "run.json"
+
+    @property
+    def metrics_path(self) -> Path:
+        """One JSON line per logged point."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of `dlx.runs.checkpoints`."""
+        return self.path / "checkpoints"
+
+    @property
+    def weights_path(self) -> Path:
+        """The scored weights, `dlx.runs.weights`."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path / ".lock"
+
+    @classmethod
+    def create(
+        cls, runs_dir: Path, name: str, *, config: str | None = None, **info: Any
+    ) -> "RunDirectory":
+        """Make a new run below `runs_dir/name`; after a failure or a crash nothing is listed.
+
+        run.json starts with kind 'run', status 'running', the sequence number (1 + the largest
+        under this name), `created`, versions, command and git commit; the fields that training
+        fills in are null.
+
+        Args:
+            runs_dir: made if it is not there.
+            name: the experiment's name, one plain path component.
+            config: the text of config.yaml.
+            info: fields of run.json to set at once.
+
+        Raises:
+            ConfigError: the name would lead out of `runs_dir`.
+            StorageError: the directory cannot be made or written.
+        """
+        check_name(name)
+        make_directory(runs_dir)
+        family = runs_dir / name
+        # One lock for all names: two processes must not take one sequence number, and `remove`
+        # must not take the family's directory away under a run that is being made.
+        with hold(runs_dir / ".lock", wait=True):
+            make_directory(family)
+            if not family.resolve().is_relative_to(runs_dir.resolve()):
+                raise ConfigError(f"{family} is a link out of {runs_dir}: choose another name")
+            try:
+                run = cls(_make_unique(family))
+                try:
+                    document = _blank_info() | describe() | {"sequence": _next_sequence(family)}
+                    if config is not None:
+                        write_atomic(run.config_path, config.encode())
+                    run._write(document | info)
+                except BaseException:
+                    shutil.rmtree(run.path, ignore_errors=True)
+                    raise
+            except BaseException:
+                _remove_if_empty(family)
+                raise
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDirectory":
+        """Return the run at `path`.
+
+        Raises:
+            RunError: there is nothing, or something that is not a whole run.
+        """
+        run = cls(path)
+        run.read_info()
+        return run
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for this process; the lock goes when the process ends, however it ends.
+
+        Raises:
+            RunInUseError: another process holds it; the message names it.
+            StorageError: the lock file cannot be written.
+        """
+        with hold(self._lock_path):
+            yield
+
+    def read_info(self) -> dict[str, Any]:
+        """Return run.json.
+
+        Raises:
+            RunError: missing or damaged.
+        """
+        try:
+            info = json.loads(self.info_path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            if not self.path.exists():
+                raise RunError(f"there is no run at {self.path}") from None
+            raise RunError(
+                f"{self.path} is not a run: it has no run.json (half made, or half removed)"
+            ) from None
+        except OSError as error:
+            raise RunError(f"cannot read {self.info_path}: {error.strerror}") from error
+        except ValueError as error:
+            raise RunError(f"{self.info_path} is damaged: {error}") from error
+        if not isinstance(info, dict) or not {"kind", "status"} <= info.keys():
+            raise RunError(f"{self.info_path} is damaged: it has no kind or status")
+        return info
+
+    def write_info(self, **changes: Any) -> None:
+        """Change fields of run.json, atomically; the caller holds the run's lock.
+
+        Raises:
+            RunError: run.json is missing or damaged.
+            StorageError: it cannot be written.
+        """
+        self._write(self.read_info() | changes)
+
+    def status(self) -> str:
+        """Return run.json's status; 'interrupted' if it says 'running' and no process holds it."""
+        # Asked before the file is read: a run that ends in between must not look interrupted.
+        held = is_held(self._lock_path)
+        status = self.read_info()["status"]
+        return "interrupted" if status == "running" and not held else status
+
+    def _write(self, info: dict[str, Any]) -> None:
+        text = json.dumps(info, indent=2, ensure_ascii=False, allow_nan=False)
+        write_atomic(self.info_path, text.encode() + b"\n")
+
+
+def timestamp() -> str:
+    """Return the time now as run.json has it: UTC, ISO 8601, microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def check_name(name: str) -> None:
+    """Check that an experiment's name is one plain path component.
+
+    Raises:
+        ConfigError: empty, over 200 bytes, '/', '..', control characters, a leading '.', 'latest'.
+    """
+    problem = None
+    if not name:
+        problem = "is empty"
+    elif "/" in name or "\\" in name or ".." in name or name.startswith("."):
+        problem = "may not hold '/', '\\' or '..', nor start with '.'"
+    elif not name.isprintable():
+        problem = "may not hold control characters"
+    elif len(name.encode()) > 200:
+        problem = "is longer than 200 bytes"
+    elif name == LATEST:
+        problem = "stands for the newest run"
+    if problem:
+        raise ConfigError(f"name: {name!r} {problem}; choose a plain name such as 'mnist-relu'")
+
+
+def list_runs(runs_dir: Path) -> tuple[list[RunDirectory], list[str]]:
+    """Return the runs and ablations below `runs_dir`, newest first, and a warning per damaged one.
+
+    A `runs_dir` that is not there has no runs.
+    """
+    warnings: list[str] = []
+    families = _directories(runs_dir, warnings)
+    return _runs_of(families, warnings), warnings
+
+
+def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
+    """Return the run meant by a path, a name (its newest run), 'name/id', an id or 'latest'.
+
+    A path may also be that of a name's directory, or lead into an ablation.
+
+    Raises:
+        RunError: no such run; the message lists near names.
+    """
+    text = str(wanted)
+    places = [Path(wanted), runs_dir / text]
+    for place in places:
+        if RunDirectory(place).info_path.exists():
+            return RunDirectory.open(place)
+    runs, _ = list_runs(runs_dir)
+    for run in runs + _runs_of(places[:1], []):  # newest first
+        if text in (LATEST, run.path.parent.name, run.path.name) or run.path.parent == places[0]:
+            return run
+    for place in places:
+        if place.exists():
+            raise RunError(f"{place} is not a run and holds none; `dlx runs` lists the runs")
+    if not runs:
+        raise RunError(f"no run {text!r}: there are no runs in {runs_dir}; see --runs-dir")
+    names = {run.path.parent.name for run in runs} | {run.path.name for run in runs}
+    raise RunError(
+        f"no run {text!r} in {runs_dir}{did_you_mean(text, sorted(names))}; "
+        "`dlx runs` lists the runs"
+    )
+
+
+def remove(run: RunDirectory) -> None:
+    """Delete a run's directory, and the directory of its name if that was the last one.
+
+    Links inside are deleted, never followed.
+
+    Raises:
+        RunError: not a run, or reached through a link.
+        RunInUseError: a process holds the run.
+        StorageError: a file cannot be deleted.
+    """
+    path = run.path.absolute()
+    run.read_info()
+    if path.is_symlink() or path.parent.is_symlink():
+        raise RunError(f"{run.path} is reached through a link: give the path of the run itself")
+    with storage_errors(run.path, "remove"), run.lock():
+        # First, so that a removal that is cut off leaves no run that looks whole.
+        run.info_path.unlink()
+        shutil.rmtree(path)
+    runs_dir = path.parent.parent
+    if (runs_dir / ".lock").exists():
+        with contextlib.suppress(RunInUseError), hold(runs_dir / ".lock"):
+            _remove_if_empty(path.parent)
+
+
+def _blank_info() -> dict[str, Any]:
+    return {
+        "kind": "run",
+        "sequence": None,
+        "status": "running",
+        "seed": None,
+        "created": timestamp(),
+        "started": None,
+        "ended": None,
+        "seconds": None,
+        "data_fingerprint": None,
+        "parameters": None,
+        "device": None,
+        "threads": None,
+    }
+
+
+def _make_unique(family: Path) -> Path:
+    while True:
+        path = family / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        with storage_errors(path, "make"):
+            try:
+                path.mkdir()
+            except FileExistsError:
+                continue
+            return path
+
+
+def _runs_of(families: list[Path], warnings: list[str]) -> list[RunDirectory]:
+    """Return the runs in the directories of names, newest first."""
+    found: list[tuple[str, int, RunDirectory]] = []
+    for family in families:
+        for path in _directories(family, warnings):
+            run = RunDirectory(path)
+            try:
+                info = run.read_info()
+            except RunError as error:
+                warnings.append(str(error))
+            else:
+                found.append((str(info.get("created")), _sequence(info), run))
+    found.sort(key=lambda item: item[:2], reverse=True)
+    return [run for _, _, run in found]
+
+
+def _next_sequence(family: Path) -> int:
+    return 1 + max((_sequence(run.read_info()) for run in _runs_of([family], [])), default=0)
+
+
+def _sequence(info: dict[str, Any]) -> int:
+    sequence = info.get("sequence")
+    return sequence if isinstance(sequence, int) else 0
+
+
+def _directories(folder: Path, warnings: list[str]) -> list[Path]:
+    """Return the directories in a folder, hidden ones aside; [] if there is no such folder."""
+    try:
+        return [
+            path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+        ]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        warnings.append(f"cannot read {folder}: {error.strerror}")
+        return []
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()

@@ -1,0 +1,140 @@
+"""Files that are whole or not there: atomic replacement, appending by whole records."""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from dlx.errors import StorageError
+
+_FULL = "free some space or choose another directory"
+_FORBIDDEN = "choose a directory that you may write to"
+_CURES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f) or choose another directory",
+    errno.EROFS: _FORBIDDEN,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.ENOTDIR: "a part of the path is a file: choose another directory",
+    errno.EEXIST: "a file is in the way: choose another directory",
+    errno.ENAMETOOLONG: "choose a shorter path",
+}
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path, action: str = "write") -> Iterator[None]:
+    """Turn an `OSError` of the block into a `StorageError` that names the path and the cure."""
+    try:
+        yield
+    except OSError as error:
+        cure = _CURES.get(error.errno or 0, "check the disk")
+        raise StorageError(f"cannot {action} {path}: {error.strerror or error}; {cure}") from error
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and its parents, if they are not there.
+
+    Raises:
+        StorageError: a part of the path is a file, read-only or not permitted.
+    """
+    with storage_errors(path, "make"):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash at any moment, finds the old or the new one whole.
+
+    The bytes go to a hidden file beside it (`.<name>.<8 hex>.tmp`), are synced, take the name, and
+    the directory is synced: when this returns, the file survives a power cut.
+
+    Raises:
+        StorageError: disk full, read-only, no permission. The old file stays as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with storage_errors(path):
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            try:
+                _write_all(descriptor, content)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        sync_directory(path.parent)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Delete what killed `write_atomic` calls left in a folder that nobody else is writing to."""
+    for leftover in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+
+
+def sync_directory(folder: Path) -> None:
+    """Make the names in a folder durable: what was created, renamed or deleted in it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class AppendFile:
+    """A file that grows by whole records: a write that fails part-way is taken back."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path` for appending; it is created if it is not there.
+
+        Raises:
+            StorageError: the file cannot be opened.
+        """
+        self.path = path
+        with storage_errors(path, "open"):
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            self.size = os.fstat(self._descriptor).st_size
+
+    def append(self, record: bytes) -> None:
+        """Hand a record to the operating system: it survives the death of this process.
+
+        Raises:
+            StorageError: not all of it could be written; the file is as long as before.
+        """
+        try:
+            with storage_errors(self.path):
+                _write_all(self._descriptor, record)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self.size)
+            raise
+        self.size += len(record)
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to its first `size` bytes."""
+        with storage_errors(self.path):
+            os.ftruncate(self._descriptor, size)
+        self.size = size
+
+    def sync(self) -> None:
+        """Make what was appended survive a power cut."""
+        with storage_errors(self.path):
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            with storage_errors(self.path):
+                os.close(descriptor)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,86 @@
+"""Tensors on disk: safetensors, which cannot execute code, with JSON metadata and a schema version.
+
+A checkpoint is such a file too. All metadata is one JSON text under one key, since safetensors
+writes several keys in no fixed order: equal tensors and metadata give equal bytes.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlx.errors import RunError
+from dlx.runs.files import write_atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SCHEMA = 1
+_KEY = "dlx"
+
+
+def save(path: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> None:
+    """Write tensors and metadata (JSON values) to `path`, atomically.
+
+    Raises:
+        StorageError: disk full, read-only, no permission.
+    """
+    write_atomic(path, encode(tensors, metadata))
+
+
+def load(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """Return the tensors, on the CPU, and the metadata of a file that `save` wrote.
+
+    Raises:
+        RunError: the file is missing, damaged, or of a newer dlx.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing: the run has saved no weights yet") from None
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return decode(content, path)
+    except ValueError as error:
+        raise RunError(f"{path} is damaged ({error}); resume or train the run again") from error
+
+
+def encode(tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> bytes:
+    """Return the bytes of a safetensors file; tensors may be views and on any device."""
+    import torch
+    from safetensors.torch import save as serialize
+
+    # Views of one buffer are cloned: safetensors refuses tensors that share memory.
+    whole = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
+    document = {"schema": SCHEMA, "metadata": metadata}
+    return serialize(whole, {_KEY: json.dumps(document, sort_keys=True, allow_nan=False)})
+
+
+def decode(content: bytes, path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """Return the tensors and the metadata of a file's bytes; `path` is for messages.
+
+    Raises:
+        ValueError: the bytes are not those of a file that dlx wrote.
+        RunError: a newer dlx wrote them.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as deserialize
+
+    try:
+        header_end = 8 + int.from_bytes(content[:8], "little")
+        document = json.loads(json.loads(content[8:header_end])["__metadata__"][_KEY])
+        schema, metadata = int(document["schema"]), document["metadata"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError("not a file that dlx wrote, or cut short") from error
+    if schema > SCHEMA:
+        raise RunError(
+            f"{path} was written by a newer dlx (schema {schema}; this one reads up to {SCHEMA}): "
+            "upgrade dlx to use it"
+        )
+    try:
+        return deserialize(content), metadata
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error

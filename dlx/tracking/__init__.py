@@ -1,0 +1,7 @@
+"""What a run measured: metrics.jsonl, and TensorBoard's event files derived from it."""
+
+from dlx.tracking.histogram import Histogram
+from dlx.tracking.metrics import read, series
+from dlx.tracking.tracker import Tracker
+
+__all__ = ["Histogram", "Tracker", "read", "series"]

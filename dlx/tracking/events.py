@@ -1,0 +1,107 @@
+"""TensorBoard's event files, written record by record in the calling thread.
+
+TensorBoard's own writer runs a thread per file and imports file systems that a run never uses
+(0.15 s); the format is two checksums around each protocol buffer.
+
+Scalars, histograms and images are written in the summary fields that `EventAccumulator` and
+TensorBoard (which turns them into tensors as it loads) both read.
+"""
+
+import re
+import struct
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dlx.runs import AppendFile, make_directory
+from dlx.tracking.protos import Event, SessionLog, Summary
+
+_NAME = re.compile(r"events\.out\.tfevents\.(\d+).*")
+
+
+class EventFile:
+    """A new event file in a folder; readers take a folder's files in the order of their names."""
+
+    def __init__(self, folder: Path, restart_step: int | None = None) -> None:
+        """Start a file.
+
+        Args:
+            folder: made if it is not there.
+            restart_step: events of this and later steps in earlier files are void.
+
+        Raises:
+            StorageError: the file cannot be made.
+        """
+        make_directory(folder)
+        # Numbered, not timed: two files of one second, or of a clock set back, keep their order.
+        number = _next_number(folder)
+        self._file = AppendFile(folder / f"events.out.tfevents.{number:010d}.dlx")
+        self._kinds: dict[str, str] = {}
+        self.write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        if restart_step is not None or number == 1:
+            # TensorBoard takes a folder's first START for the beginning, only later ones for a
+            # restart that voids events: so the beginning has one too.
+            start = SessionLog(status=SessionLog.START)
+            self.write(Event(wall_time=time.time(), step=restart_step or 0, session_log=start))
+
+    def scalars(self, step: int, values: Mapping[str, float], wall_time: float) -> None:
+        """Write values by tag, rounded to float32, as one event."""
+        summaries = [Summary.Value(tag=tag, simple_value=values[tag]) for tag in values]
+        self.summary(step, summaries, wall_time)
+
+    def summary(self, step: int, values: list[Any], wall_time: float | None = None) -> None:
+        """Write values (`Summary.Value`) as one event, of now if no wall time is given."""
+        for value in values:
+            kind = value.WhichOneof("value")
+            known = self._kinds.setdefault(value.tag, kind)
+            # TensorBoard shows one kind of data per tag and folder, and drops the others.
+            assert kind == known, f"tag {value.tag!r} is written both as {known} and as {kind}"
+        now = time.time() if wall_time is None else wall_time
+        self.write(Event(wall_time=now, step=step, summary=Summary(value=values)))
+
+    def write(self, event: Any) -> None:
+        """Write an `Event`; it has reached the operating system when this returns."""
+        data = event.SerializeToString()
+        length = struct.pack("<Q", len(data))
+        self._file.append(b"".join((length, _checksum(length), data, _checksum(data))))
+
+    def sync(self) -> None:
+        """Make the events survive a power cut."""
+        self._file.sync()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def event_folders(directory: Path) -> list[Path]:
+    """Return the directory and its direct subfolders, as far as they hold event files."""
+    names = [*directory.glob("events.out.tfevents.*"), *directory.glob("*/events.out.tfevents.*")]
+    return sorted({path.parent for path in names})
+
+
+def _next_number(folder: Path) -> int:
+    matches = (_NAME.fullmatch(path.name) for path in folder.iterdir())
+    return 1 + max((int(match.group(1)) for match in matches if match), default=0)
+
+
+def _crc32c_table() -> tuple[int, ...]:
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    return tuple(table)
+
+
+_CRC32C = _crc32c_table()
+
+
+def _checksum(data: bytes) -> bytes:
+    """Return the masked CRC-32C (Castagnoli) of TFRecord files: rotated by 15 bits, offset."""
+    table, crc = _CRC32C, 0xFFFFFFFF
+    for byte in data:
+        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
+    crc ^= 0xFFFFFFFF
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

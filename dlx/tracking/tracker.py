@@ -1,0 +1,208 @@
+"""The tracker of a run: metrics.jsonl and, derived from it, TensorBoard's event files.
+
+<directory>/metrics.jsonl
+<directory>/events.out.tfevents.*            text, hyperparameters
+<directory>/<split>/events.out.tfevents.*    scalars, histograms, images of train, dev, test
+"""
+
+import io
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlx.runs import make_directory
+from dlx.tracking.events import EventFile, event_folders
+from dlx.tracking.histogram import Histogram
+from dlx.tracking.metrics import MetricsFile, number
+from dlx.tracking.protos import (
+    DT_FLOAT,
+    DT_STRING,
+    HParamsPluginData,
+    SessionEndInfo,
+    SessionStartInfo,
+    Status,
+    Summary,
+    SummaryMetadata,
+    TensorProto,
+    TensorShapeProto,
+)
+
+_PROGRESS = ("epoch", "examples")
+_COLOR_SPACES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+class Tracker:
+    """Writes what a run measures; every call has reached the operating system when it returns.
+
+    A tag is of one kind (scalar, histogram, image) in its split: TensorBoard shows no more.
+
+    A context manager: `with Tracker(run.path) as tracker: ...` closes its files.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        resume_position: int | None = None,
+        resume_step: int | None = None,
+        tensorboard: bool = True,
+    ) -> None:
+        """Open a run's files, to start it (both `resume_*` None) or to go on from a checkpoint.
+
+        Args:
+            directory: the run's directory; made if it is not there.
+            resume_position: `position()` when the checkpoint was saved: metrics.jsonl is cut there.
+            resume_step: the checkpoint's step: TensorBoard drops what was logged after it.
+                Position 0 and step -1 start a run without checkpoints all over.
+            tensorboard: whether to write event files.
+
+        Raises:
+            RunError: metrics.jsonl does not fit `resume_position`.
+            StorageError: a file cannot be written.
+        """
+        make_directory(directory)
+        self._directory = directory
+        self._restart_step = None if resume_step is None else resume_step + 1
+        self._tensorboard = tensorboard
+        self._metrics = MetricsFile(directory / "metrics.jsonl", resume_position)
+        self._events: dict[Path, EventFile] = {}
+        if tensorboard and resume_step is not None:
+            # Now, and in all of them: a split may never again log a tag that is to be dropped.
+            for folder in event_folders(directory):
+                self._file(folder)
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Write a record as a line of metrics.jsonl and its metrics as scalars of their splits.
+
+        Args:
+            record: 'step' and other fields (epoch, examples, seconds, 'time' in Unix seconds), and
+                for each split a dict of metrics by tag. In metrics.jsonl a number that is not
+                finite becomes null; TensorBoard marks it. A metric that is None is no scalar.
+                Epoch and examples are also scalars of train.
+
+        Raises:
+            StorageError: disk full, read-only, no permission; no half line is left.
+        """
+        self._metrics.append(record)
+        if not self._tensorboard:
+            return
+        step, now = int(record["step"]), float(record.get("time", time.time()))
+        for split, metrics in record.items():
+            if isinstance(metrics, Mapping):
+                scalars = {tag: number(value) for tag, value in metrics.items()}
+                if split == "train":
+                    scalars |= {tag: record[tag] for tag in _PROGRESS if tag in record}
+                scalars = {tag: value for tag, value in scalars.items() if value is not None}
+                self._file(self._directory / split).scalars(step, scalars, now)
+
+    def histogram(self, split: str, tag: str, values: Any, step: int) -> None:
+        """Write the histogram of an array or tensor (its finite values), or a `Histogram`."""
+        histogram = values if isinstance(values, Histogram) else Histogram.of(values)
+        if self._tensorboard and histogram is not None:
+            value = Summary.Value(tag=tag)
+            value.histo.min = histogram.edges[0]
+            value.histo.max = histogram.edges[-1]
+            value.histo.num = histogram.counts.sum()
+            value.histo.sum = histogram.total
+            value.histo.sum_squares = histogram.squares
+            value.histo.bucket_limit.extend(histogram.edges[1:])
+            value.histo.bucket.extend(histogram.counts)
+            self._file(self._directory / split).summary(step, [value])
+
+    def image(self, split: str, tag: str, pixels: np.ndarray, step: int) -> None:
+        """Write an image: uint8 (height, width, channels), channels 1 (grey), 3 (RGB) or 4."""
+        if not self._tensorboard:
+            return
+        from PIL import Image
+
+        assert pixels.dtype == np.uint8, pixels.dtype
+        height, width, channels = pixels.shape
+        encoded = io.BytesIO()
+        picture = Image.fromarray(pixels.squeeze(2) if channels == 1 else pixels)
+        assert picture.mode == _COLOR_SPACES[channels], picture.mode
+        picture.save(encoded, "png")
+        value = Summary.Value(tag=tag)
+        value.image.height, value.image.width, value.image.colorspace = height, width, channels
+        value.image.encoded_image_string = encoded.getvalue()
+        self._file(self._directory / split).summary(step, [value])
+
+    def text(self, tag: str, markdown: str, step: int = 0) -> None:
+        """Write a text, shown as Markdown, for the run as a whole."""
+        tensor = TensorProto(dtype=DT_STRING, tensor_shape=_shape(), string_val=[markdown.encode()])
+        self._write_plugin("text", tag, tensor, step=step)
+
+    def hparams(self, settings: Mapping[str, Any], group_name: str) -> None:
+        """Write the run's settings for TensorBoard's HParams page; its metrics are the scalars.
+
+        Args:
+            settings: value by dotted name; what is no bool, number or string is shown as JSON.
+            group_name: runs of one group (the seeds of a variant) are shown as one row.
+        """
+        start = SessionStartInfo(group_name=group_name, start_time_secs=time.time())
+        for name, value in settings.items():
+            if isinstance(value, bool):
+                start.hparams[name].bool_value = value
+            elif isinstance(value, int | float):
+                start.hparams[name].number_value = value
+            elif isinstance(value, str):
+                start.hparams[name].string_value = value
+            else:
+                start.hparams[name].string_value = json.dumps(value)
+        self._write_hparams("session_start_info", start)
+
+    def end_hparams(self, success: bool) -> None:
+        """Write that the run has ended, well or not; TensorBoard keeps the first such word."""
+        status = Status.STATUS_SUCCESS if success else Status.STATUS_FAILURE
+        end = SessionEndInfo(status=status, end_time_secs=time.time())
+        self._write_hparams("session_end_info", end)
+
+    def position(self) -> int:
+        """Return the length of metrics.jsonl, synced: a checkpoint may rely on it."""
+        self._metrics.sync()
+        return self._metrics.size
+
+    def flush(self) -> None:
+        """Make all that was written survive a power cut."""
+        self._metrics.sync()
+        for file in self._events.values():
+            file.sync()
+
+    def close(self) -> None:
+        """Close the files; a second call does nothing."""
+        self._metrics.close()
+        for file in self._events.values():
+            file.close()
+
+    def __enter__(self) -> "Tracker":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _file(self, folder: Path) -> EventFile:
+        if folder not in self._events:
+            self._events[folder] = EventFile(folder, self._restart_step)
+        return self._events[folder]
+
+    def _write_hparams(self, field: str, info: Any) -> None:
+
+        content = HParamsPluginData(version=0, **{field: info}).SerializeToString()
+        nothing = TensorProto(dtype=DT_FLOAT, tensor_shape=_shape(0))
+        self._write_plugin("hparams", f"_hparams_/{field}", nothing, content=content)
+
+    def _write_plugin(
+        self, plugin: str, tag: str, tensor: Any, step: int = 0, content: bytes = b""
+    ) -> None:
+        if self._tensorboard:
+            data = SummaryMetadata.PluginData(plugin_name=plugin, content=content)
+            value = Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=data))
+            value.tensor.CopyFrom(tensor)
+            self._file(self._directory).summary(step, [value])
+
+
+def _shape(*sizes: int) -> Any:
+    return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in sizes])

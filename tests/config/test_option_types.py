@@ -1,0 +1,93 @@
+"""Choices: a name from the registry with its options."""
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from dlx import registry
+from dlx.config.types import (
+    Activation,
+    Choice,
+    Data,
+    Named,
+    Optimizer,
+    Schedule,
+    choice,
+    entry_model,
+)
+from dlx.errors import ConfigError
+
+
+def read(annotation: Any, value: Any) -> Choice:
+    return TypeAdapter(annotation).validate_python(value)
+
+
+def test_the_short_form_is_the_name_with_its_defaults():
+    relu = read(Activation, "leaky_relu")
+    assert relu == read(Activation, {"name": "leaky_relu"}) == choice("activation", "leaky_relu")
+    assert relu.options() == {"negative_slope": 0.01}
+
+
+def test_a_choice_is_read_as_itself():
+    given = choice("activation", "elu", alpha=2)
+    assert read(Activation, given) == given
+    assert read(Activation, Choice(name="elu")).alpha == 1.0
+
+
+def test_choices_inside_options_stay_choices():
+    adam = read(Optimizer, {"name": "adam", "schedule": {"name": "cosine", "warmup": 10.0}})
+    assert adam.options()["schedule"] == choice("schedule", "cosine", warmup=10)
+
+
+def test_options_without_a_name_are_those_of_the_default():
+    annotation = Annotated[Choice, Named("activation", default="elu")]
+    assert read(annotation, {"alpha": 2.0}) == choice("activation", "elu", alpha=2.0)
+    with pytest.raises(ValidationError, match="Field required"):
+        read(Activation, {"alpha": 2.0})
+
+
+def test_what_a_kind_has_in_common_follows_the_options():
+    assert list(read(Data, "emnist").options()) == [
+        "subset",
+        "split",
+        "split_seed",
+        "standardize",
+        "scale",
+    ]
+    assert list(read(Optimizer, "sgd").options()) == ["lr", "weight_decay", "schedule"]
+
+
+@pytest.mark.parametrize("kind", ["activation", "initializer", "optimizer", "schedule", "data"])
+def test_every_name_of_every_kind_has_a_model_and_documents_its_options(kind):
+    for name in registry.names(kind):
+        model = entry_model(kind, name)
+        assert model is entry_model(kind, name)
+        required = [key for key, field in model.model_fields.items() if field.is_required()]
+        assert required == ["name"]
+        assert choice(kind, name).model_dump()["name"] == name
+        for key, field in model.model_fields.items():
+            assert field.description, f"{kind} {name}: {key}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("activation", "leakyrelu"), "unknown activation 'leakyrelu'; did you mean 'leaky_relu'"),
+        (("activation", "elu"), "activation elu: slope: unknown key .allowed: name, alpha"),
+        (("activation", "leaky_relu"), "activation leaky_relu: slope: unknown key"),
+    ],
+)
+def test_a_choice_that_does_not_exist(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        choice(*arguments, slope=1)
+
+
+def test_one_error_for_a_wrong_option():
+    with pytest.raises(ConfigError, match=r"^schedule step: every: received 0 .*integer > 0\)$"):
+        choice("schedule", "step", every=0)
+
+
+def test_a_choice_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        read(Schedule, "constant").name = "step"

@@ -1,0 +1,202 @@
+"""The sections: defaults, what is allowed, and all that is wrong at once."""
+
+import pytest
+
+from dlx.config.load import load
+from dlx.config.types import Split
+from dlx.errors import ConfigError
+
+BAD = """\
+name: ../x
+dta: mnist
+data:
+  name: digits
+  split: {dev: 0.6, test: 0.5, tset: 1}
+  standardize: true
+  scale: true
+model:
+  hidden: [100, -3, 2.5]
+  hidden: 3
+  activation: [reluu, {name: leaky_relu, negative_slop: 1}]
+  dropout: 1.5
+  batch_norm: yes
+optimizer:
+  lrate: 3
+  lr: "fast"
+  weight_decay: .nan
+  schedule: {nme: cosine}
+train: {steps: 1, epochs: 3, batch_size: al, device: gpu}
+log: 3
+seed: 1_000
+ablation:
+  vary: {model.activatoin: [relu], optimizer: [], seed: 3, log.level: [full], seeds.x: [1]}
+"""
+
+PROBLEMS = [
+    r":1: name: received '\.\./x' \(allowed: a folder's name",
+    r":2: dta: unknown key; did you mean 'data'\? \(allowed: name, data, model, optimizer, train,",
+    r":5: data\.split\.test: dev 0\.6 and test 0\.5 leave no row to train on; lower one",
+    r":5: data\.split\.tset: unknown key; did you mean 'test'\? \(allowed: dev, test\)",
+    r":7: data\.scale: scale and standardize are both true; keep one of them",
+    r":9: model\.hidden\[1\]: received -3 \(allowed: an integer > 0\)",
+    r":9: model\.hidden\[2\]: received 2\.5 \(allowed: an integer > 0\)",
+    r":10: model: 'hidden' stands here twice, first at .*:9; remove one",
+    r":11: model\.activation\[0\]: received 'reluu'; did you mean 'relu'\? \(allowed: identity,",
+    r":11: model\.activation\[1\]\.negative_slop: unknown key; did you mean 'negative_slope'\?",
+    r":12: model\.dropout: received 1\.5 \(allowed: a number >= 0 and < 1 or a mapping \(input",
+    r":13: model\.batch_norm: received 'yes' \(allowed: true, false or a mapping",
+    r":15: optimizer\.lrate: unknown key; did you mean 'lr'\? \(allowed: name, lr, betas, eps,",
+    r":16: optimizer\.lr: received 'fast' \(allowed: a number > 0\)",
+    r":17: optimizer\.weight_decay: received NaN \(allowed: a number >= 0\)",
+    r":18: optimizer\.schedule\.nme: unknown key; did you mean 'name'\? \(allowed: name, warmup\)",
+    r":19: train\.steps: epochs and steps are both given; give one of them",
+    r":19: train\.batch_size: received 'al'; did you mean 'all'\? \(allowed: an integer > 0 or all",
+    r":19: train\.device: received 'gpu' \(allowed: auto, cpu, cuda or cuda:N\)",
+    r":20: log: received 3 \(allowed: a mapping \(level, points, every\)\)",
+    r":21: seed: received '1_000' \(allowed: an integer >= 0\)",
+    r":23: ablation\.vary\.model\.activatoin: unknown key; did you mean 'model\.activation'\?",
+    r":23: ablation\.vary\.optimizer: received \[\] \(allowed: a non-empty list\)",
+    r":23: ablation\.vary\.seed: received 3 \(allowed: a non-empty list\)",
+    r":23: ablation\.vary\.seeds\.x: unknown key; did you mean 'seed'\?",
+]
+
+
+def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_file(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(BAD)
+    with pytest.raises(ConfigError) as caught:
+        load(path, ["optimizer.lrr=3", "train.epochs"])
+    *lines, first, second = str(caught.value).split("\n")
+    assert len(lines) == len(PROBLEMS)
+    for line, expected in zip(lines, PROBLEMS, strict=True):
+        with pytest.raises(ConfigError, match=rf"^.*bad\.yaml{expected}"):
+            raise ConfigError(line)
+    assert first.startswith("override 'train.epochs': write KEY=VALUE")
+    assert second.startswith("override 'optimizer.lrr=3': optimizer.lrr: unknown key; did you mean")
+
+
+def test_defaults():
+    config = load({"data": "digits"})
+    assert config.name == "run"
+    assert config.data.split == "auto"
+    assert config.model.name == "mlp"
+    assert config.model.activation.name == "relu"
+    assert config.optimizer.name == "adam"
+    assert config.optimizer.schedule.name == "constant"
+    assert (config.train.epochs, config.train.steps, config.train.batch_size) == (10, None, 128)
+    assert (config.log.level, config.log.points, config.log.every) == ("standard", 200, None)
+    assert config.seed == 0
+    assert config.ablation is None
+
+
+@pytest.mark.parametrize("stem", ["mnist-relu", "a.b", "näme", "two words"])
+def test_the_name_is_the_stem_of_the_file(tmp_path, stem):
+    path = tmp_path / f"{stem}.yaml"
+    path.write_text("data: digits")
+    assert load(path).name == stem
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "/a", "a\\b", ".a", "a..b", " a", "a ", "a\n", "\0", "x" * 101]
+)
+def test_names_that_are_no_folder(name):
+    with pytest.raises(ConfigError, match=r"^name: received .*allowed: a folder's name"):
+        load({"data": "digits", "name": name})
+
+
+def test_a_missing_data_set_lists_the_names(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("seed: 1")
+    with pytest.raises(ConfigError, match=r"c\.yaml:1: data: required, but not given \(allowed: "):
+        load(path)
+
+
+def test_a_choice_without_its_name_lists_the_names():
+    with pytest.raises(ConfigError, match=r"data\.name: required.*\(allowed: .*digits.* or usps\)"):
+        load({"data": {"standardize": True}})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("train.epochs", -1, "an integer >= 0 or null"),
+        ("train.epochs", 1.5, "an integer >= 0 or null"),
+        ("train.epochs", True, "an integer >= 0 or null"),
+        ("train.batch_size", 0, "an integer > 0 or all"),
+        ("train.clip_norm", 0, "a number > 0 or null"),
+        ("train.device", "cuda:x", "auto, cpu, cuda or cuda:N"),
+        ("train.matmul_precision", "low", "highest, high or medium"),
+        ("train.early_stopping", True, "a mapping (metric, patience) or null"),
+        ("train.early_stopping", {"metric": "cost"}, "PART.METRIC (such as dev.cost)"),
+        ("train.early_stopping", {"patience": 0}, "an integer >= 1"),
+        ("train.checkpoint_seconds", float("inf"), "a number >= 0"),
+        ("log.level", "loud", "minimal, standard or full"),
+        ("log.every", 0, "an integer > 0, 'N epochs', 'N steps' or null"),
+        ("log.every", "0 epochs", "an integer > 0, 'N epochs', 'N steps' or null"),
+        ("seed", -1, "an integer >= 0"),
+        ("ablation.seeds", 0, "an integer > 0 or a non-empty list of integers >= 0"),
+        ("ablation.seeds", [], "an integer > 0 or a non-empty list of integers >= 0"),
+        ("ablation.design", "gird", "grid, one_at_a_time, zip or list"),
+        ("data.split", "atuo", "auto or a mapping (dev, test)"),
+        ("data.split", {"dev": 1.0}, "an integer >= 0, a number >= 0 and < 1 or null"),
+        ("data.split", {"dev": -1}, "an integer >= 0, a number >= 0 and < 1 or null"),
+        ("data.standardize", "yes", "true or false"),
+    ],
+)
+def test_one_line_says_what_is_allowed(key, value, allowed):
+    section, _, name = key.partition(".")
+    values = {section: {name: value} if name else value}
+    if section == "data":
+        values["data"]["name"] = "digits"
+    with pytest.raises(ConfigError) as caught:
+        load({"data": "digits", **values})
+    assert str(caught.value).startswith(f"{key}")
+    assert str(caught.value).endswith(f"(allowed: {allowed})")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("train", "expected"),
+    [
+        ({}, (10, None)),
+        ({"epochs": 3}, (3, None)),
+        ({"steps": 3}, (None, 3)),
+        ({"epochs": None, "steps": 3.0}, (None, 3)),
+        ({"epochs": 3, "steps": None}, (3, None)),
+    ],
+)
+def test_either_epochs_or_steps(train, expected):
+    config = load({"data": "digits", "train": train}).train
+    assert (config.epochs, config.steps) == expected
+
+
+def test_neither_epochs_nor_steps():
+    with pytest.raises(ConfigError, match=r"train\.steps: neither epochs nor steps is given"):
+        load({"data": "digits", "train": {"epochs": None}})
+
+
+def test_a_split_keeps_counts_and_fractions_apart():
+    split = load({"data": {"name": "digits", "split": {"dev": 100, "test": 0.25}}}).data.split
+    assert isinstance(split, Split)
+    assert dict(split) == {"dev": 100, "test": 0.25}
+    assert type(split.dev) is int
+
+
+def test_vary_accepts_the_options_of_every_entry():
+    vary = {
+        "optimizer": ["sgd", {"name": "momentum", "momentum": 0.5}],
+        "optimizer.momentum": [0.9],
+        "model.activation.negative_slope": [0.1],
+        "model.dropout.input": [0.1],
+        "data.split.dev": [3],
+        "train": [{"steps": 3}],
+    }
+    config = load({"data": "digits", "ablation": {"vary": vary, "seeds": [1, 2]}})
+    assert config.ablation is not None
+    assert config.ablation.vary == vary
+
+
+@pytest.mark.parametrize("key", ["name", "ablation.seeds", "seed.x", "optimizer.lr.x", "", "a..b"])
+def test_vary_refuses_what_is_no_setting_of_a_run(key):
+    with pytest.raises(ConfigError, match=rf"ablation\.vary\.{key}: unknown key"):
+        load({"data": "digits", "ablation": {"vary": {key: [1]}}})

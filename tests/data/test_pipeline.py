@@ -1,0 +1,186 @@
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dlx.config.types import choice
+from dlx.data import default_directory
+from dlx.data.dataset import Dataset, Task
+from dlx.data.pipeline import load, load_dataset, prepare
+from dlx.data.splits import split_rows
+from dlx.errors import ConfigError, DataError
+
+
+def test_parts_hold_the_rows_they_name(table):
+    splits = prepare(table, standardize=True)
+    assert splits.task == Task("multiclass", 3, 3, ("red", "green", "blue"), (3,))
+    assert splits.features == ("width", "height", "depth")
+    for part in (splits.train, splits.dev, splits.test):
+        assert part is not None
+        assert (part.inputs.dtype, part.targets.dtype) == (torch.float32, torch.int64)
+        raw = torch.from_numpy(table.inputs[part.rows])
+        assert torch.equal(part.inputs, splits.preprocessing(raw))
+        np.testing.assert_array_equal(part.targets.numpy(), table.targets[part.rows])
+    torch.testing.assert_close(splits.train.inputs.mean(dim=0), torch.zeros(3))
+    torch.testing.assert_close(splits.train.inputs.std(dim=0, correction=0), torch.ones(3))
+
+
+def test_scale_brings_the_training_rows_to_0_1(table):
+    train = prepare(table, scale=True).train.inputs
+    assert torch.equal(train.amin(dim=0), torch.zeros(3))
+    torch.testing.assert_close(train.amax(dim=0), torch.ones(3))
+
+
+def test_the_data_set_itself_is_left_alone(table):
+    before = table.inputs.copy()
+    prepare(table, standardize=True)
+    np.testing.assert_array_equal(table.inputs, before)
+
+
+def test_pixels_are_divided_by_255_and_flattened():
+    pixels = np.arange(40, dtype=np.uint8).reshape(10, 2, 2) * 6
+    made = Dataset("pixels", pixels, np.arange(10) % 2, ("a", "b"))
+    splits = prepare(made)
+    assert splits.task == Task("binary", 4, 1, ("a", "b"), (2, 2))
+    expected = torch.from_numpy(pixels.reshape(10, 4)[splits.train.rows]) / 255
+    assert torch.equal(splits.train.inputs, expected)
+
+
+def test_regression():
+    values = np.arange(20, dtype=np.float32).reshape(10, 2)
+    splits = prepare(Dataset("line", values, values * 2, None))
+    assert splits.task == Task("regression", 2, 2, None, (2,))
+    assert torch.equal(splits.train.targets, splits.train.inputs * 2)
+
+
+def test_parts_without_rows_are_none(table):
+    splits = prepare(table, split={"dev": 0, "test": 0})
+    assert splits.dev is None and splits.test is None
+    assert len(splits.train.rows) == 60
+
+
+def test_to_moves_every_tensor(table):
+    splits = prepare(table, split={"dev": 0}, scale=True).to("meta")
+    assert splits.dev is None and splits.test is not None
+    tensors = [splits.train.inputs, splits.train.targets, splits.test.inputs, splits.test.targets]
+    tensors += splits.preprocessing.tensors().values()
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_named(table, value):
+    inputs = table.inputs.copy()
+    inputs[7, 1] = value
+    message = rf"'table', row 7 \(the first is 0\), input column 'height': {value} is not a finite"
+    with pytest.raises(DataError, match=message):
+        prepare(replace(table, inputs=inputs))
+    with pytest.raises(DataError, match=r"row 7 .* input column 1: "):
+        prepare(replace(table, inputs=inputs, features=None))
+    targets = np.zeros((60, 2), dtype=np.float32)
+    targets[3, 0] = value
+    with pytest.raises(DataError, match=r"row 3 .* target column 0: "):
+        prepare(replace(table, targets=targets, classes=None))
+
+
+def test_bad_data_sets(table):
+    with pytest.raises(DataError, match=r"label -1 is out of range, the 3 classes are 0 to 2"):
+        prepare(replace(table, targets=np.where(np.arange(60) == 9, -1, table.targets)))
+    with pytest.raises(DataError, match=r"row 5 \(the first is 0\): label 3 is out of range"):
+        prepare(replace(table, targets=np.where(np.arange(60) == 5, 3, table.targets)))
+    with pytest.raises(DataError, match="60 rows of inputs but 59 of targets"):
+        prepare(replace(table, targets=table.targets[1:]))
+    with pytest.raises(DataError, match="has no rows"):
+        prepare(replace(table, inputs=table.inputs[:0], targets=table.targets[:0]))
+    with pytest.raises(DataError, match="has 1 class"):
+        prepare(replace(table, targets=np.zeros(60, dtype=np.int64), classes=("only",)))
+    with pytest.raises(ConfigError, match="exclude each other"):
+        prepare(table, standardize=True, scale=True)
+
+
+def test_a_class_without_a_training_row_is_an_error(table):
+    with pytest.raises(DataError, match="no training row has class 'black'"):
+        prepare(replace(table, classes=(*table.classes, "black")))
+    with pytest.raises(DataError, match="class 'c3', 'c4', 'c5', 'c6', 'c7' and 2 more"):
+        prepare(replace(table, classes=tuple(f"c{i}" for i in range(10))))
+
+
+def test_a_class_without_a_dev_or_test_row_is_a_warning(table):
+    targets = table.targets.copy()
+    targets[targets == 2] = 0
+    targets[0] = 2
+    splits = prepare(replace(table, targets=targets))
+    assert splits.warnings == (
+        "no dev row of 'table' has class 'blue'",
+        "no test row of 'table' has class 'blue'",
+    )
+    assert prepare(table).warnings == ()
+
+
+def test_the_fingerprint_sees_inputs_targets_and_split(table):
+    inputs, targets = table.inputs.copy(), table.targets.copy()
+    inputs[0, 0] += 1
+    targets[[0, 1]] = targets[[1, 0]] if targets[0] != targets[1] else (targets[0] + 1) % 3
+    prints = [
+        prepare(table).fingerprint,
+        prepare(table, split_seed=1).fingerprint,
+        prepare(table, split={"dev": 11}).fingerprint,
+        prepare(replace(table, inputs=inputs)).fingerprint,
+        prepare(replace(table, targets=targets)).fingerprint,
+    ]
+    assert len(set(prints)) == len(prints)
+    assert prepare(table, standardize=True).fingerprint == prints[0]
+    strided = np.asfortranarray(table.inputs)
+    assert prepare(replace(table, inputs=strided)).fingerprint == prints[0]
+
+
+def test_the_fingerprint_is_the_same_in_another_process():
+    code = (
+        "from pathlib import Path; from dlx.data.pipeline import load_dataset, prepare;"
+        "print(prepare(load_dataset('iris', Path()), split_seed=3).fingerprint)"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True
+    )
+    here = prepare(load_dataset("iris", Path()), split_seed=3).fingerprint
+    assert output.stdout.strip() == here
+
+
+def test_load_takes_the_options_of_a_choice():
+    chosen = choice("data", "iris", split={"dev": 0.1}, split_seed=5, standardize=True)
+    splits = load(chosen, Path())
+    iris = load_dataset("iris", Path())
+    rows = split_rows(iris, split={"dev": 0.1}, split_seed=5)
+    np.testing.assert_array_equal(splits.train.rows, rows.train)
+    assert splits.preprocessing.shift is not None
+    assert load(choice("data", "iris"), Path()).preprocessing.shift is None
+
+
+def test_default_directory(monkeypatch, tmp_path):
+    monkeypatch.setenv("DLX_DATA", str(tmp_path))
+    assert default_directory() == tmp_path
+    monkeypatch.setenv("DLX_DATA", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert default_directory() == tmp_path / "cache/dlx"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_directory() == tmp_path / ".cache/dlx"
+
+
+def test_mnist_loads_fast(mnist_dir):
+    chosen = choice("data", "mnist", split={"dev": 10000})
+    start = time.process_time()
+    splits = load(chosen, mnist_dir)
+    assert time.process_time() - start < 2  # takes 0.3 s; room for a busy machine
+    assert splits.dev is not None and splits.test is not None
+    assert splits.train.inputs.shape == (50000, 784)
+    assert splits.dev.inputs.shape == splits.test.inputs.shape == (10000, 784)
+    counts = torch.bincount(splits.train.targets) / 50000
+    torch.testing.assert_close(
+        counts, torch.bincount(splits.dev.targets) / 10000, atol=1e-4, rtol=0
+    )
+    assert splits.train.inputs.min() == 0 and splits.train.inputs.max() == 1

@@ -1,0 +1,62 @@
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from dlx.data.preprocessing import Preprocessing, fit
+from dlx.data.statistics import CHUNK_ROWS, feature_statistics
+
+VALUES = st.floats(-1e6, 1e6, width=32).map(lambda x: round(x, 3))
+TABLES = arrays(np.float32, st.tuples(st.integers(1, 12), st.integers(1, 4)), elements=VALUES)
+
+
+@given(TABLES)
+def test_standardize_and_scale_are_scikit_learns(x):
+    spread = np.ptp(x, axis=0)
+    # scikit-learn calls an input constant a little earlier than we do.
+    sure = (spread == 0) | (spread > 1e-3 * np.abs(x).max())
+    for options, reference in (
+        ({"standardize": True, "scale": False}, StandardScaler()),
+        ({"standardize": False, "scale": True}, MinMaxScaler()),
+    ):
+        expected = reference.fit_transform(x.astype(np.float64))
+        found = fit(x, **options)(torch.from_numpy(x)).numpy()
+        np.testing.assert_allclose(found[:, sure], expected[:, sure], atol=2e-3)
+
+
+def test_a_constant_input_becomes_zero():
+    x = np.full((7, 1), 0.1, dtype=np.float32)
+    for options in ({"standardize": True, "scale": False}, {"standardize": False, "scale": True}):
+        preprocessing = fit(x, **options)
+        assert preprocessing.scale is not None and preprocessing.scale.tolist() == [1.0]
+        assert preprocessing(torch.from_numpy(x)).abs().max() == 0
+
+
+def test_nothing_asked_for_is_nothing_done():
+    preprocessing = fit(np.ones((3, 2), dtype=np.float32), standardize=False, scale=False)
+    x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
+    assert preprocessing(x) is x
+    assert preprocessing.tensors() == {}
+    assert preprocessing.to("cpu") == Preprocessing() == Preprocessing.from_tensors({})
+
+
+def test_saved_and_restored():
+    x = np.arange(12, dtype=np.float32).reshape(4, 3) ** 2
+    preprocessing = fit(x, standardize=True, scale=False)
+    restored = Preprocessing.from_tensors(preprocessing.tensors())
+    assert torch.equal(restored(torch.from_numpy(x)), preprocessing(torch.from_numpy(x)))
+    moved = preprocessing.to("meta").tensors()
+    assert set(moved) == {"shift", "scale"}
+    assert all(tensor.device.type == "meta" for tensor in moved.values())
+
+
+def test_statistics_of_pixels_over_several_chunks():
+    pixels = np.random.default_rng(0).integers(0, 256, (CHUNK_ROWS + 5, 2, 3), dtype=np.uint8)
+    found = feature_statistics(pixels)
+    x = pixels.reshape(-1, 6) / 255
+    np.testing.assert_allclose(found.mean, x.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.std, x.std(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.minimum, x.min(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.maximum, x.max(axis=0), rtol=1e-6)

@@ -1,0 +1,254 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlx.errors import ConfigError, RunError, RunInUseError, StorageError
+from dlx.runs import AppendFile, RunDirectory, check_name, find, list_runs, remove, timestamp
+
+CREATOR = """
+import sys
+from pathlib import Path
+from dlx.runs import RunDirectory
+for _ in range(10):
+    RunDirectory.create(Path(sys.argv[1]), "xor")
+"""
+TRAINER = """
+import sys, time
+from pathlib import Path
+from dlx.runs import RunDirectory
+with RunDirectory.open(Path(sys.argv[1])).lock():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+BAD_NAMES = ["", ".", "..", "../out", "a/b", "/tmp/out", "a\\b", "..", ".hidden", "a\nb", "a\x00b"]
+BAD_NAMES += ["\x1b[2J", "a\udc80", "가" * 67, "latest"]
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_create(tmp_path: Path) -> None:
+    runs_dir = tmp_path / "deep" / "runs"
+    run = RunDirectory.create(runs_dir, "xor 한글", config="seed: 3\n", seed=3)
+    assert run.path.parent == runs_dir / "xor 한글"
+    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{4}", run.path.name)
+    assert run.config_path.read_text() == "seed: 3\n"
+    info = run.read_info()
+    assert (info["kind"], info["status"], info["sequence"], info["seed"]) == (
+        "run",
+        "running",
+        1,
+        3,
+    )
+    assert info["versions"]["python"] == sys.version.split()[0]
+    assert info["versions"].keys() == {"dlx", "torch", "python", "numpy"}
+    assert info["created"] <= timestamp()
+    empty = {"started", "ended", "seconds", "data_fingerprint", "parameters", "device", "threads"}
+    assert {key for key, value in info.items() if value is None} - {"git_commit"} == empty
+    assert RunDirectory.create(runs_dir, "xor 한글").read_info()["sequence"] == 2
+    assert RunDirectory.create(runs_dir, "and").read_info()["sequence"] == 1
+
+
+def test_the_git_commit_is_that_of_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert RunDirectory.create(tmp_path, "x").read_info()["git_commit"] is None
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for arguments in (["init", "-q"], [*who, "commit", "-q", "--allow-empty", "-m", "one"]):
+        subprocess.run(["git", *arguments], check=True)
+    commit = RunDirectory.create(tmp_path, "x").read_info()["git_commit"]
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_never_leads_out(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"name: .* choose a plain name"):
+        RunDirectory.create(tmp_path / "runs", name)
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize("name", ["x", "MNIST relu, 0.2", "한글", "a.b", "-", "x" * 200])
+def test_plain_names(name: str) -> None:
+    check_name(name)
+
+
+def test_a_link_does_not_lead_out(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "runs" / "xor").symlink_to(tmp_path / "out")
+    with pytest.raises(ConfigError, match="is a link out of"):
+        RunDirectory.create(tmp_path / "runs", "xor")
+    assert names(tmp_path / "out") == set()
+
+
+def test_a_runs_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for runs_dir in (tmp_path / "file", tmp_path / "file" / "runs", Path("/proc/runs")):
+        with pytest.raises(StorageError, match=f"cannot make {runs_dir}") as got:
+            RunDirectory.create(runs_dir, "xor")
+        assert got.value.exit_code == 9
+
+
+def test_a_full_disk_leaves_no_run_and_lets_runs_be_removed(full_disk: Path) -> None:
+    runs_dir = full_disk / "runs"
+    kept = RunDirectory.create(runs_dir, "kept")
+    with pytest.raises(StorageError, match="No space left"):
+        RunDirectory.create(runs_dir, "xor", config="x" * 1_000_000)
+    assert names(runs_dir) == {".lock", "kept"}
+    filler = AppendFile(full_disk / "filler")
+    with pytest.raises(StorageError):
+        while True:
+            filler.append(bytes(4096))
+    filler.close()
+    remove(kept)
+    assert names(runs_dir) == {".lock"}
+
+
+def test_processes_that_create_at_once_share_no_sequence_number(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CREATOR, str(tmp_path)]
+    processes = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    runs, warnings = list_runs(tmp_path)
+    assert warnings == []
+    assert [run.read_info()["sequence"] for run in runs] == list(range(20, 0, -1))
+
+
+def test_write_info_changes_only_what_it_names(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "xor")
+    before = run.read_info()
+    run.write_info(status="completed", seconds=1.5)
+    assert run.read_info() == before | {"status": "completed", "seconds": 1.5}
+    assert run.status() == "completed"
+
+
+def test_open_what_is_no_run(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "xor")
+    assert RunDirectory.open(run.path) == run
+    with pytest.raises(RunError, match=r"there is no run at .*missing") as got:
+        RunDirectory.open(tmp_path / "missing")
+    assert got.value.exit_code == 4
+    with pytest.raises(RunError, match=r"xor is not a run: it has no run\.json"):
+        RunDirectory.open(tmp_path / "xor")
+    with pytest.raises(RunError, match="is not a run"):
+        RunDirectory.open(run.info_path)
+    for damage in ("", "{", "[]", "{}", "\udcff"):
+        run.info_path.write_text(damage, errors="surrogateescape")
+        with pytest.raises(RunError, match=r"run\.json is damaged"):
+            RunDirectory.open(run.path)
+
+
+def test_status_while_another_process_trains_and_after_it_is_killed(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "xor")
+    assert run.status() == "interrupted"
+    command = [sys.executable, "-c", TRAINER, str(run.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as trainer:
+        try:
+            assert trainer.stdout is not None
+            trainer.stdout.readline()
+            assert run.status() == "running"
+            with pytest.raises(RunInUseError, match=f"process {trainer.pid}"), run.lock():
+                pass
+            with pytest.raises(RunInUseError, match=f"process {trainer.pid}"):
+                remove(run)
+            assert run.info_path.exists()
+        finally:
+            trainer.kill()
+    assert run.status() == "interrupted"
+    with run.lock():
+        assert run.status() == "running"
+
+
+def test_list_newest_first_with_a_warning_for_what_is_damaged(tmp_path: Path) -> None:
+    assert list_runs(tmp_path / "missing") == ([], [])
+    made = [RunDirectory.create(tmp_path, name) for name in ("b", "a", "b", "c")]
+    half_made = tmp_path / "a" / "20260101-000000-abcd"
+    half_made.mkdir()
+    made[3].info_path.write_text("{")
+    (tmp_path / ".cache" / "stage").mkdir(parents=True)
+    (tmp_path / "a" / "notes.txt").write_text("not a run")
+    (tmp_path / "a" / ".hidden").mkdir()
+    runs, warnings = list_runs(tmp_path)
+    assert runs == [made[2], made[1], made[0]]
+    assert len(warnings) == 2
+    assert any(f"{half_made} is not a run" in warning for warning in warnings)
+    assert any(f"{made[3].info_path} is damaged" in warning for warning in warnings)
+
+
+def test_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs_dir = tmp_path / "runs"
+    first, second, other = (RunDirectory.create(runs_dir, name) for name in ("xor", "xor", "mnist"))
+    assert find(first.path, runs_dir) == first
+    assert find("xor", runs_dir) == second
+    assert find(first.path.name, runs_dir) == first
+    assert find(f"xor/{first.path.name}", runs_dir) == first
+    assert find("latest", runs_dir) == other
+    assert find(runs_dir / "xor", runs_dir) == second
+    assert find(runs_dir / "xor", tmp_path / "elsewhere") == second
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist").mkdir()  # a directory of the user's own hides no run
+    assert find("mnist", runs_dir) == other
+
+    member = first.path / "relu" / "seed=1"
+    member.mkdir(parents=True)
+    (member / "run.json").write_text(json.dumps({"kind": "run", "status": "completed"}))
+    assert find(f"xor/{first.path.name}/relu/seed=1", runs_dir).path == member
+
+
+def test_find_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"no run 'xor': there are no runs in .*--runs-dir"):
+        find("xor", tmp_path)
+    run = RunDirectory.create(tmp_path, "mnist")
+    with pytest.raises(RunError, match=r"no run 'mnst' .*; did you mean 'mnist'\?.*`dlx runs`"):
+        find("mnst", tmp_path)
+    with pytest.raises(RunError, match="is not a run and holds none"):
+        find(tmp_path, tmp_path)
+    run.info_path.write_text("{")
+    with pytest.raises(RunError, match="damaged"):
+        find(run.path, tmp_path)
+
+
+def test_remove(tmp_path: Path) -> None:
+    first, second = (RunDirectory.create(tmp_path / "runs", "xor") for _ in range(2))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("x")
+    (first.path / "link").symlink_to(outside)
+    first.checkpoints.mkdir()
+    (first.checkpoints / "file").write_bytes(b"x")
+    remove(first)
+    assert names(tmp_path / "runs" / "xor") == {second.path.name}
+    remove(second)
+    assert names(tmp_path / "runs") == {".lock"}
+    assert names(outside) == {"precious"}
+
+
+def test_remove_refuses_what_is_no_run_or_a_link(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="is not a run"):
+        remove(RunDirectory(tmp_path))
+    run = RunDirectory.create(tmp_path / "elsewhere", "xor")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "xor").symlink_to(run.path.parent)
+    (tmp_path / "link").symlink_to(run.path)
+    for path in (tmp_path / "link", tmp_path / "runs" / "xor" / run.path.name):
+        with pytest.raises(RunError, match="is reached through a link"):
+            remove(RunDirectory(path))
+    assert run.info_path.exists()
+
+
+def test_the_files_of_a_run(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    paths = [run.config_path, run.metrics_path, run.checkpoints, run.weights_path]
+    expected = ["config.yaml", "metrics.jsonl", "checkpoints", "weights.safetensors"]
+    assert [path.name for path in paths] == expected
+
+
+def test_the_package_imports_no_torch() -> None:
+    code = "import sys, dlx.runs, dlx.tracking; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-W", "error", "-c", code]).returncode == 0

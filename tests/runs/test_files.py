@@ -1,0 +1,118 @@
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dlx.errors import StorageError
+from dlx.runs import AppendFile, write_atomic
+
+WRITER = """
+import sys
+from pathlib import Path
+from dlx.runs import write_atomic
+for letter in "ab" * 100_000:
+    write_atomic(Path(sys.argv[1]), letter.encode() * 1_000_000)
+    print(letter, flush=True)
+"""
+
+
+@pytest.fixture
+def small_limit() -> Iterator[int]:
+    """No file of this process may grow over 4,096 bytes: the kernel refuses like a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield 4096
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_write_atomic_writes_and_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomic(path, b"one")
+    write_atomic(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_write_atomic_obeys_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_atomic(tmp_path / "file", b"")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, small_limit: int
+) -> None:
+    path = tmp_path / "file"
+    write_atomic(path, b"old")
+    with pytest.raises(StorageError, match=r"cannot write .*file: File too large; .*ulimit") as got:
+        write_atomic(path, bytes(small_limit + 1))
+    assert got.value.exit_code == 9
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_file(full_disk: Path) -> None:
+    path = full_disk / "file"
+    write_atomic(path, b"old")
+    with pytest.raises(StorageError, match="No space left on device; free some space"):
+        write_atomic(path, bytes(1_000_000))
+    assert path.read_bytes() == b"old"
+    assert list(full_disk.iterdir()) == [path]
+
+
+def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="a part of the path is a file"):
+        write_atomic(tmp_path / "file" / "below", b"x")
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.013, 0.037])
+def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path, delay: float) -> None:
+    path = tmp_path / "file"
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(delay)
+        writer.send_signal(signal.SIGKILL)
+    content = path.read_bytes()
+    assert content in (b"a" * 1_000_000, b"b" * 1_000_000)
+
+
+def test_append_takes_a_failed_record_back(tmp_path: Path, small_limit: int) -> None:
+    file = AppendFile(tmp_path / "log")
+    file.append(b"first\n")
+    with pytest.raises(StorageError, match="File too large"):
+        file.append(bytes(small_limit))
+    file.append(b"second\n")
+    file.close()
+    file.close()
+    assert (tmp_path / "log").read_bytes() == b"first\nsecond\n"
+    assert file.size == 13
+
+
+def test_append_to_a_full_device() -> None:
+    file = AppendFile(Path("/dev/full"))
+    with pytest.raises(StorageError, match="No space left"):
+        file.append(b"x")
+    file.close()
+
+
+def test_append_goes_on_after_truncate(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"12345")
+    file = AppendFile(tmp_path / "log")
+    assert file.size == 5
+    file.truncate(2)
+    file.append(b"x")
+    file.sync()
+    file.close()
+    assert (tmp_path / "log").read_bytes() == b"12x"
