@@ -6,6 +6,7 @@ Layers hold views `(K, *shape)` of the buffer; an optimizer holds the rows of th
 its settings. Updates are elementwise, so a row is updated exactly as it would be alone.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-# Rows are padded to whole vectors: torch's fused optimizers compute the last few elements of a
-# buffer with other instructions, and so with other bits, than those in its middle.
+# Parameters, and so rows, are padded to whole vectors of 64 bytes: torch's fused optimizers compute
+# the last few elements of a buffer with other instructions, and so with other bits, than those in
+# its middle, and the BLAS computes a matrix that does not start at such a boundary differently.
 _PADDING = 16
 
 
@@ -53,16 +55,14 @@ class ParameterBuffer:
         device: torch.device | str = "cpu",
     ) -> None:
         sizes = [math.prod(parameter.shape) for parameter in parameters]
-        width = -(-max(sum(sizes), 1) // _PADDING) * _PADDING
+        starts = [0, *itertools.accumulate(-(-size // _PADDING) * _PADDING for size in sizes)]
         self.parameters = tuple(parameters)
-        self.values = torch.zeros(num_runs, width, dtype=dtype, device=device)
+        self.values = torch.zeros(num_runs, starts[-1], dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.values)
-        start = 0
-        for parameter, size in zip(parameters, sizes, strict=True):
+        for parameter, size, start in zip(parameters, sizes, starts, strict=False):
             parameter.columns = columns = slice(start, start + size)
             parameter.value = self._view(self.values, columns, parameter).requires_grad_()
             parameter.gradient = self._view(self.gradients, columns, parameter)
-            start += size
 
     @staticmethod
     def _view(buffer: Tensor, columns: slice, parameter: Parameter) -> Tensor:

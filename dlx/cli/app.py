@@ -1,0 +1,136 @@
+"""The `dlx` command: its groups of commands, and how every failure ends the process."""
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from dlx.cli import configs, data, lists, runs, training, use
+from dlx.cli.output import OutputClosed, complain, note
+from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, StorageError
+
+# typer's errors are click's in some versions and its own in others: every one derives from this.
+_UsageError = typer.BadParameter.__mro__[1]
+
+_STORAGE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EFBIG,
+    errno.EIO,
+)
+
+
+class _Sections(TyperGroup):
+    """A group whose help lists the commands under headings, in the order of their definition."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands under their headings."""
+        headings: dict[str, list[tuple[str, str]]] = {}
+        width = formatter.width - 6 - max(map(len, self.commands))
+        for name, command in self.commands.items():
+            heading = getattr(command, "rich_help_panel", None)
+            heading = heading if isinstance(heading, str) else "Commands"
+            headings.setdefault(heading, []).append((name, command.get_short_help_str(width)))
+        for heading, rows in headings.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
+def _group(**options: Any) -> typer.Typer:
+    return typer.Typer(rich_markup_mode=None, no_args_is_help=True, **options)
+
+
+app = _group(cls=_Sections)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dlx {version('dlx')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _dlx(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Train and compare small neural networks, each described by one YAML file.
+
+    \b
+    Start with:
+      dlx train digits            train on a data set that needs no download
+      dlx board                   see its curves in TensorBoard
+      dlx train digits model.hidden=[100,100] optimizer.lr=0.01
+    """
+
+
+for _module in (training, use, runs, configs, lists, data):
+    _module.add_to(app)
+_command = typer.main.get_command(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return the exit code; errors go to stderr as `error: …`.
+
+    Args:
+        arguments: default: those of the process
+    """
+    try:
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        code = _command.main(given, prog_name="dlx", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except OutputClosed:
+        return _ended_by_reader()
+    except Interrupted as error:
+        note(str(error))
+        return error.exit_code
+    except DlxError as error:
+        return _fail(error)
+    except _UsageError as error:
+        return _misused(error)
+    except (KeyboardInterrupt, typer.Abort):
+        note("stopped")
+        return 130
+    except OSError as error:
+        if error.errno not in _STORAGE:
+            raise
+        return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}"))
+    except Exception as error:
+        if not (isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"):
+            raise
+        return _fail(MemoryLimitError(f"out of memory: {error}"))
+
+
+def _fail(error: DlxError) -> int:
+    complain(str(error))
+    return error.exit_code
+
+
+def _misused(error: Any) -> int:
+    """Print a usage error as every other one; a group without a command prints its help."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        note(message)
+    else:
+        message = message[:1].lower() + message[1:].removesuffix(".")
+        complain(f"{message}; see `{context.command_path if context else 'dlx'} --help`")
+    return ConfigError.exit_code
+
+
+def _ended_by_reader() -> int:
+    """End well: who reads stdout (`| head`) has seen enough."""
+    # What is still in Python's buffer would fail once more when the process ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,117 @@
+"""What commands print: results on stdout, everything else on stderr."""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import typer
+
+
+class OutputClosed(Exception):
+    """Nobody reads stdout any more."""
+
+
+def emit(text: str) -> None:
+    """Print to stdout, ending the line."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise OutputClosed from error
+
+
+def emit_json(document: Any) -> None:
+    """Print JSON; numbers that are not finite are null."""
+    emit(json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def note(text: str) -> None:
+    """Print a remark to stderr."""
+    typer.echo(text, err=True)
+
+
+def complain(text: str) -> None:
+    """Print an error to stderr; the lines after the first are indented."""
+    first, *more = text.splitlines() or [""]
+    if more:  # a list of errors
+        first, more = f"{len(more) + 1} errors", [first, *more]
+    typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
+    typer.echo("\n".join([first, *(f"  {line}" for line in more)]), err=True)
+
+
+def emit_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> None:
+    """Print a table.
+
+    Args:
+        headings: of the columns
+        rows: of cells
+        right: the columns, by place, whose cells are numbers: "  rr" aligns the last two right
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index, heading in enumerate(headings):
+        aligned = "right" if right[index : index + 1] == "r" else "left"
+        table.add_column(heading, justify=aligned, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    # Into a file or a pipe, a line is as long as it has to be.
+    console = Console(width=None if sys.stdout.isatty() else 10_000)
+    with console.capture() as captured:
+        console.print(table)
+    lines = (line.rstrip() for line in captured.get().strip("\n").splitlines())
+    emit("\n".join(lines))
+
+
+def emit_result(result: Mapping[str, Any]) -> None:
+    """Print what `Run.result` gives: how the run ended, and its metrics by split."""
+    facts = [
+        str(result["status"]),
+        amount(result["steps"], "step"),
+        amount(result["epochs"], "epoch"),
+        f"{result['seconds']:.1f} s" if result["seconds"] is not None else "",
+        amount(result["parameters"], "parameter"),
+        f"seed {result['seed']}",
+    ]
+    emit(f"{result['run']}: {', '.join(fact for fact in facts if fact)}")
+    emit_metrics(result["metrics"])
+    if result["weights"]:
+        emit(f"(metrics of the {result['weights']} weights, on all rows)")
+
+
+def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
+    """Print metrics by split as a table."""
+    names = list(dict.fromkeys(name for values in metrics.values() for name in values))
+    if names:
+        rows = [
+            [split, *(format_metric(name, values.get(name)) for name in names)]
+            for split, values in metrics.items()
+        ]
+        emit_table(["", *names], rows, " " + "r" * len(names))
+
+
+def format_metric(name: str, value: float | None) -> str:
+    """Return a metric in four digits, an accuracy in percent."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{100 * value:.2f} %" if name == "accuracy" else f"{value:.4g}"
+
+
+def amount(number: float | None, unit: str) -> str:
+    """Return `1,234 steps` or `1 epoch`; nothing if the number is not known."""
+    if number is None:
+        return ""
+    return f"{round(number, 2):,.10g} {unit}{'' if number == 1 else 's'}"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
