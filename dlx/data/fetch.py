@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from dlx.data.dataset import Dataset
 from dlx.data.pipeline import load_dataset
@@ -119,16 +120,23 @@ def _download(download: Download, data_dir: Path) -> None:
 
 def _unpack(name: str, data_dir: Path) -> None:
     if name == "cifar10":
-        with tarfile.open(data_dir / "cifar-10-python.tar.gz") as archive:
-            archive.extractall(data_dir, filter="data")
+        with tarfile.open(data_dir / "cifar-10-python.tar.gz") as batches:
+            for member in batches:
+                source = batches.extractfile(member)
+                if source:
+                    _write(source, data_dir / "cifar-10-batches-py" / Path(member.name).name)
     if name == "emnist":
         folder = data_dir / "EMNIST/raw"
         with zipfile.ZipFile(folder / "gzip.zip") as archive:
-            for member in archive.namelist():
-                if member.endswith("-ubyte.gz"):
-                    with archive.open(member) as source:
-                        with (folder / Path(member).name).open("wb") as target:
-                            shutil.copyfileobj(source, target)
+            for file in archive.namelist():
+                if file.endswith("-ubyte.gz"):
+                    _write(archive.open(file), folder / Path(file).name)
+
+
+def _write(source: IO[bytes], path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with source, path.open("wb") as target:
+        shutil.copyfileobj(source, target)
 
 
 @contextmanager
