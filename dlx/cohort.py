@@ -11,8 +11,8 @@ from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.models.design import Design
-from dlx.nn.dense import Pass
 from dlx.nn.network import Network
+from dlx.nn.passes import Pass
 from dlx.optimizers import SlabOptimizer
 from dlx.segments import sorted_rows
 
@@ -115,6 +115,7 @@ class Cohort:
         """Draw every run's initial weights from its own seed, on the CPU."""
         self.network.buffer.initialize()
 
+    @torch.no_grad()
     def forward_backward(self, x: Tensor, targets: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Compute every run's gradient on its batch.
 
@@ -124,22 +125,22 @@ class Cohort:
             step: number of the optimizer step, from 0
 
         Returns:
-            the costs (K,) and the output layer's z (K, B, C), without their graph
+            the costs (K,) and the output layer's z (K, B, C)
         """
-        how = Pass(training=True, step=step, batch_size=self.batch_size)
-        z = self.network(x, how)
-        costs = self.head.cost(z, targets)
-        # Each run's cost depends on its own parameters alone, so the sum of the costs gives each
-        # run exactly its own gradient.
-        costs.sum().backward()
-        return costs.detach(), z.detach()
+        how = Pass(tape=[], step=step, batch_size=self.batch_size)
+        z = self.network.forward(x, how)
+        self.network.backward(self.head.gradient(z, targets), how)
+        return self.head.cost(z, targets), z
 
     @torch.no_grad()
     def update(self) -> None:
         """Clip each run's gradient where it asks for it, and make one optimizer step."""
         if self._clip_norms is not None:
-            scale = self._clip_norms / (self.network.buffer.gradient_norms() + 1e-6)
-            self.network.buffer.gradients.mul_(scale.clamp_max(1).unsqueeze(1))
+            limits = self._clip_norms
+            scale = (limits / (self.network.buffer.gradient_norms() + 1e-6)).clamp_max_(1)
+            # A norm that overflows must not touch the runs that do not clip: inf / inf is NaN.
+            scale = torch.where(limits.isinf(), 1, scale)
+            self.network.buffer.gradients.mul_(scale.unsqueeze(1))
         self.optimizer.step()
 
     def keep(self, rows: Sequence[int]) -> "Cohort":
@@ -153,12 +154,16 @@ class Cohort:
             for name, value in self.network.state().items():
                 if name in mine:
                     mine[name].copy_(value.index_select(0, index))
+            gradients = self.network.buffer.gradients.index_select(0, index)
+            for there, here in columns:
+                kept.network.buffer.gradients[:, here] = gradients[:, there]
         kept.optimizer.take_state(self.optimizer, rows, columns)
         return kept
 
     def tensors(self) -> dict[str, Tensor]:
         """Return everything that training goes on from, by name, sharing memory."""
         state = {f"network/{name}": value for name, value in self.network.state().items()}
+        state["gradients"] = self.network.buffer.gradients
         return state | {f"optimizer/{k}": value for k, value in self.optimizer.state().items()}
 
     @torch.no_grad()
@@ -166,6 +171,7 @@ class Cohort:
         """Restore what `tensors` gave for the same members."""
         for name, value in self.network.state().items():
             value.copy_(tensors[f"network/{name}"])
+        self.network.buffer.gradients.copy_(tensors["gradients"])
         prefix = "optimizer/"
         self.optimizer.load_state(
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -284,6 +284,11 @@ class _Slab:
     optimizer: torch.optim.Optimizer
     group: dict[str, Any]
 
+    def places(self, rows: Sequence[int]) -> list[int]:
+        """Return the places within the slab of those of the rows that it holds."""
+        start, stop = self.rows.start, self.rows.stop
+        return [row - start for row in rows if start <= row < stop]
+
 
 class SlabOptimizer:
     """The optimizers of a cohort over the rows of its parameter buffer.
@@ -321,6 +326,9 @@ class SlabOptimizer:
             self._optimizers.append(optimizer)
             for (segment, _), group in zip(members, optimizer.param_groups, strict=True):
                 tensor = group["params"][0]
+                if torch_class is torch.optim.Adagrad:
+                    # torch starts all groups at the value that the optimizer itself is given.
+                    optimizer.state[tensor]["sum"].fill_(group["initial_accumulator_value"])
                 self._slabs.append(_Slab(segment.rows, segment.choice, tensor, optimizer, group))
         self._slabs.sort(key=lambda slab: slab.rows.start)
         self._base_rates = [slab.group["lr"] for slab in self._slabs]
@@ -362,7 +370,10 @@ class SlabOptimizer:
         for key, value in state.items():
             index, name = key.split(".")
             slab = self._slabs[int(index)]
-            slab.optimizer.state[slab.tensor][name] = value.clone()
+            # torch counts steps on the CPU, unless the optimizer is fused.
+            on_device = value.shape == slab.tensor.shape or slab.group.get("fused")
+            device = slab.tensor.device if on_device else value.device
+            slab.optimizer.state[slab.tensor][name] = value.to(device, copy=True)
 
     def take_state(
         self, source: "SlabOptimizer", rows: Sequence[int], columns: Sequence[tuple[slice, slice]]
@@ -371,19 +382,21 @@ class SlabOptimizer:
 
         Args:
             source: the optimizers before
-            rows: for each of the runs here, its row there
+            rows: for each of the runs here, its row there, ascending
             columns: pairs of columns (there, here) of every parameter
         """
         start = 0
         for slab in self._slabs:
             end = start + slab.tensor.shape[0]
-            before = next(s for s in source._slabs if s.rows.start <= rows[start] < s.rows.stop)
-            own = [row - before.rows.start for row in rows[start:end]]
-            for name, value in before.optimizer.state[before.tensor].items():
-                if isinstance(value, Tensor) and value.shape == before.tensor.shape:
+            # Several slabs there are one here, if the runs between them have left.
+            found = [(s, s.places(rows[start:end])) for s in source._slabs]
+            origins = [(s.optimizer.state[s.tensor], own) for s, own in found if own]
+            for name, value in origins[0][0].items():
+                if isinstance(value, Tensor) and value.dim() == 2:
+                    kept = torch.cat([state[name][own] for state, own in origins])
                     moved = torch.zeros_like(slab.tensor, requires_grad=False)
                     for there, here in columns:
-                        moved[:, here] = value[own][:, there]
+                        moved[:, here] = kept[:, there]
                     slab.optimizer.state[slab.tensor][name] = moved
                 elif isinstance(value, Tensor):
                     slab.optimizer.state[slab.tensor][name] = value.clone()

@@ -47,34 +47,6 @@ class _Piece:
         return parameter.value[self.rows].unsqueeze(-1)
 
 
-class _Activate(torch.autograd.Function):
-    """Every run's activation, written into slices of one buffer."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, pieces: Sequence[_Piece]) -> Tensor:
-        if len(pieces) == 1:
-            a = pieces[0].forward(z)
-        else:
-            a = torch.empty_like(z)
-            for piece in pieces:
-                a[piece.rows] = piece.forward(z[piece.rows])
-        ctx.pieces = pieces
-        ctx.save_for_backward(z, a)
-        return a
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        z, a = ctx.saved_tensors
-        pieces = ctx.pieces
-        if len(pieces) == 1:
-            return pieces[0].backward(upstream, z, a), None
-        gradient = torch.empty_like(z)
-        for piece in pieces:
-            rows = piece.rows
-            gradient[rows] = piece.backward(upstream[rows], z[rows], a[rows])
-        return gradient, None
-
-
 class Activation:
     """The activations of one layer of a cohort.
 
@@ -102,11 +74,24 @@ class Activation:
         """The learned parameters of the layer's activations."""
         return list(self._learned.values())
 
-    def __call__(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor) -> Tensor:
         """Return `a = g(z)`, each run by its own g: (K, B, O) to (K, B, O)."""
-        if all(piece.function.__name__ == "identity" for piece in self._pieces):
-            return z
-        return _Activate.apply(z, self._pieces)  # type: ignore[return-value]
+        if len(self._pieces) == 1:
+            return self._pieces[0].forward(z)
+        a = torch.empty_like(z)
+        for piece in self._pieces:
+            a[piece.rows] = piece.forward(z[piece.rows])
+        return a
+
+    def backward(self, upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        """Return dZ = dA g'(Z): (K, B, O)."""
+        if len(self._pieces) == 1:
+            return self._pieces[0].backward(upstream, z, a)
+        gradient = torch.empty_like(z)
+        for piece in self._pieces:
+            rows = piece.rows
+            gradient[rows] = piece.backward(upstream[rows], z[rows], a[rows])
+        return gradient
 
     def _piece(self, segment: Segment[Choice]) -> _Piece:
         function = registry.get("activation", segment.choice.name).function

@@ -29,7 +29,8 @@ def activation(
     """Return a decorator that registers an activation.
 
     Args:
-        backward: `backward(upstream, z, a, **options)` returns upstream g'(z); default: autograd
+        backward: `backward(upstream, z, a, **options)` returns upstream g'(z), and may write it
+            over `upstream`; default: autograd
         learned: parameters, one number each per layer, with their initial values; the function
             takes them, shaped to broadcast against `z`, after `z`
         module: the same in torch, made with the same options
@@ -47,7 +48,8 @@ def activation(
 
 
 def _logistic(z: Tensor) -> Tensor:
-    return torch.exp(-z).add_(1).reciprocal_()
+    # Not exp(-z).add_(1): autograd, under an output layer, keeps what exp gives.
+    return (1 + torch.exp(-z)).reciprocal_()
 
 
 def _positive_part(z: Tensor) -> Tensor:
@@ -60,14 +62,17 @@ def identity(z: Tensor) -> Tensor:
     return z
 
 
-@activation(backward=lambda upstream, z, a: upstream * (a * (1 - a)), module=torch.nn.Sigmoid)
+@activation(backward=lambda upstream, z, a: upstream.mul_(a * (1 - a)), module=torch.nn.Sigmoid)
 def sigmoid(z: Tensor) -> Tensor:
     """The logistic function, g(z) = 1 / (1 + exp(-z)), with g' = a (1 - a) <= 1/4."""
     return _logistic(z)
 
 
 @activation(
-    backward=lambda upstream, z, a: torch.ops.aten.tanh_backward(upstream, a), module=torch.nn.Tanh
+    backward=lambda upstream, z, a: torch.ops.aten.tanh_backward.grad_input(
+        upstream, a, grad_input=upstream
+    ),
+    module=torch.nn.Tanh,
 )
 def tanh(z: Tensor) -> Tensor:
     """The hyperbolic tangent, g(z) = tanh(z), with g' = 1 - a^2."""
@@ -75,7 +80,9 @@ def tanh(z: Tensor) -> Tensor:
 
 
 @activation(
-    backward=lambda upstream, z, a: torch.ops.aten.threshold_backward(upstream, z, 0),
+    backward=lambda upstream, z, a: torch.ops.aten.threshold_backward.grad_input(
+        upstream, z, 0, grad_input=upstream
+    ),
     module=torch.nn.ReLU,
 )
 def relu(z: Tensor) -> Tensor:

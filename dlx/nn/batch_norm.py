@@ -5,13 +5,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from dlx.nn.parameters import Parameter
+from dlx.nn.passes import Pass
 from dlx.segments import where
 
 
@@ -28,39 +28,6 @@ class BatchNormOptions:
     position: Literal["before", "after"] = "before"
     momentum: float = 0.1
     epsilon: float = 1e-5
-
-
-class _Normalize(torch.autograd.Function):
-    """y = gain (x - mean) rstd + shift over the batch, with the gradient written out.
-
-    With h = (x - mean) rstd and g = dL/dy:
-    dx = gain rstd (g - mean(g) - h mean(g h)), d gain = sum(g h), d shift = sum(g).
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, epsilon: Tensor, gain: Parameter, shift: Parameter, rows: slice
-    ) -> Any:
-        variance, mean = torch.var_mean(x, 1, correction=0, keepdim=True)
-        rstd = (variance + epsilon).rsqrt_()
-        normalized = (x - mean).mul_(rstd)
-        ctx.save_for_backward(normalized, rstd)
-        ctx.gain, ctx.shift, ctx.rows = gain, shift, rows
-        ctx.mark_non_differentiable(mean, variance)
-        y = normalized * gain.value[rows].unsqueeze(1) + shift.value[rows].unsqueeze(1)
-        return y, mean, variance
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> Any:
-        normalized, rstd = ctx.saved_tensors
-        g, rows = upstream[0], ctx.rows
-        sum_g, sum_gh = g.sum(1), (g * normalized).sum(1)
-        ctx.gain.gradient[rows] = sum_gh
-        ctx.shift.gradient[rows] = sum_g
-        size = g.shape[1]
-        gradient = g - (sum_g / size).unsqueeze(1) - normalized * (sum_gh / size).unsqueeze(1)
-        gradient.mul_(rstd * ctx.gain.value[rows].unsqueeze(1))
-        return gradient, None, None, None, None
 
 
 class BatchNorm:
@@ -100,32 +67,57 @@ class BatchNorm:
             for position in ("before", "after")
         }
 
-    def __call__(self, x: Tensor, position: str, training: bool) -> Tensor:
+    def forward(self, x: Tensor, position: str, how: Pass) -> Tensor:
         """Return `x`, normalized in the runs whose batch norm stands at `position`: (K, B, O)."""
         segments = self._positions[position]
         if not segments:
             return x
         if segments[0].rows == slice(0, x.shape[0]):
-            return self._rows(x, segments[0].rows, training)
-        edges = [0, *(edge for s in segments for edge in (s.start, s.end)), x.shape[0]]
-        pieces = x.split([end - start for start, end in pairwise(edges)])
-        normalized = [
-            self._rows(piece, segments[index // 2].rows, training) if index % 2 else piece
-            for index, piece in enumerate(pieces)
-        ]
-        return torch.cat(normalized)
-
-    def _rows(self, x: Tensor, rows: slice, training: bool) -> Tensor:
-        epsilon = self._epsilon[rows, None, None]
-        mean, variance = self.running_mean[rows], self.running_variance[rows]
-        if not training:
-            rstd = (variance.unsqueeze(1) + epsilon).rsqrt_()
-            normalized = (x - mean.unsqueeze(1)) * rstd
-            gain, shift = self.gain.value[rows].unsqueeze(1), self.shift.value[rows].unsqueeze(1)
-            return normalized * gain + shift
-        y, batch_mean, batch_variance = _Normalize.apply(x, epsilon, self.gain, self.shift, rows)  # type: ignore[misc]
-        size, share = x.shape[1], self._momentum[rows, None]
-        unbiased = batch_variance.squeeze(1) * (size / (size - 1))
-        mean.mul_(1 - share).add_(batch_mean.squeeze(1) * share)
-        variance.mul_(1 - share).add_(unbiased * share)
+            return self._normalize(x, segments[0].rows, how)
+        y = x.clone()
+        for segment in segments:
+            y[segment.rows] = self._normalize(x[segment.rows], segment.rows, how)
         return y
+
+    def backward(self, upstream: Tensor, position: str, how: Pass) -> Tensor:
+        """Return dX, and leave the gradients of gain and shift in their buffer: (K, B, O).
+
+        With h = (x - mean) / std and g = dY: dX = gain (g - mean(g) - h mean(g h)) / std,
+        d gain = sum(g h), d shift = sum(g).
+        """
+        segments = self._positions[position]
+        if not segments:
+            return upstream
+        if segments[0].rows == slice(0, upstream.shape[0]):
+            return self._denormalize(upstream, segments[0].rows, how)
+        gradient = upstream.clone()
+        for segment in reversed(segments):
+            rows = segment.rows
+            gradient[rows] = self._denormalize(upstream[rows], rows, how)
+        return gradient
+
+    def _normalize(self, x: Tensor, rows: slice, how: Pass) -> Tensor:
+        mean, variance = self.running_mean[rows], self.running_variance[rows]
+        if how.tape is not None:
+            batch_variance, batch_mean = torch.var_mean(x, 1, correction=0)
+            size, share = x.shape[1], self._momentum[rows, None]
+            mean.mul_(1 - share).add_(batch_mean * share)
+            # Running statistics take the unbiased variance, as torch's do.
+            variance.mul_(1 - share).add_(batch_variance * (size / (size - 1)) * share)
+            mean, variance = batch_mean, batch_variance
+        rstd = (variance + self._epsilon[rows, None]).rsqrt_().unsqueeze(1)
+        normalized = (x - mean.unsqueeze(1)).mul_(rstd)
+        if how.tape is not None:
+            how.tape.append((normalized, rstd))
+        gain, shift = self.gain.value[rows].unsqueeze(1), self.shift.value[rows].unsqueeze(1)
+        return normalized * gain + shift
+
+    def _denormalize(self, upstream: Tensor, rows: slice, how: Pass) -> Tensor:
+        normalized, rstd = how.pop()
+        sum_g, sum_gh = upstream.sum(1), (upstream * normalized).sum(1)
+        self.gain.gradient[rows] = sum_gh
+        self.shift.gradient[rows] = sum_g
+        size = upstream.shape[1]
+        gradient = upstream - (sum_g / size).unsqueeze(1)
+        gradient.sub_(normalized * (sum_gh / size).unsqueeze(1))
+        return gradient.mul_(rstd * self.gain.value[rows].unsqueeze(1))

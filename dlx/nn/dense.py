@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from dlx.nn.batch_norm import BatchNorm, BatchNormOptions
 from dlx.nn.dropout import Dropout
 from dlx.nn.initializers import draw
 from dlx.nn.parameters import Parameter
+from dlx.nn.passes import Pass
 from dlx.nn.products import product
 from dlx.segments import where
 
@@ -59,47 +60,6 @@ class DenseSpec:
     def has_bias(self) -> bool:
         """Batch norm before the activation takes the mean away, and any bias with it."""
         return self.batch_norm is None or self.batch_norm.position == "after"
-
-
-@dataclass
-class Pass:
-    """What a forward pass is told, and what it leaves for those who look inside.
-
-    Attributes:
-        training: dropout on and batch statistics, or dropout off and running statistics
-        step: number of the optimizer step, from 0
-        batch_size: rows of a full batch
-        activations: set to a dict to receive every layer's outputs (K, B, O) by name
-    """
-
-    training: bool = False
-    step: int = 0
-    batch_size: int = 0
-    activations: dict[str, Tensor] | None = field(default=None)
-
-
-class _Affine(torch.autograd.Function):
-    """z = x W + b; the gradients of W and b go straight to their places in the buffer.
-
-    dW = x^T dZ, db = sum dZ, dX = dZ W^T. (The mean over the batch is in dZ.)
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, w: Tensor, b: Tensor, layer: "Dense") -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.layer = layer
-        return product(x, w, b)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Any:  # type: ignore[override]
-        (x,) = ctx.saved_tensors
-        layer: Dense = ctx.layer
-        product(x.mT, g, out=layer.weight.gradient)
-        for segment in layer.biased:
-            rows = segment.rows
-            layer.bias.gradient[rows] = g[rows].sum(1, keepdim=True)
-        gradient = product(g, layer.weight.value.mT) if ctx.needs_input_grad[0] else None
-        return gradient, None, None, None
 
 
 class Dense:
@@ -165,14 +125,37 @@ class Dense:
             f"{self.name}.running_variance": self.batch_norm.running_variance,
         }
 
-    def __call__(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, how: Pass) -> Tensor:
         """Return the layer's outputs: (K, B, I) to (K, B, O)."""
-        if how.training:
-            x = self.input_dropout(x, how.step, how.batch_size)
-        z: Tensor = _Affine.apply(x, self.weight.value, self.bias.value, self)  # type: ignore[assignment]
-        z = self.batch_norm(z, "before", how.training)
-        a = self.activation(z)
-        a = self.batch_norm(a, "after", how.training)
+        x = self.input_dropout.forward(x, how)
+        affine = product(x, self.weight.value, self.bias.value)
+        z = self.batch_norm.forward(affine, "before", how)
+        a = self.activation.forward(z)
+        if how.tape is not None:
+            how.tape.append((x, z, a))
+        y = self.batch_norm.forward(a, "after", how)
         if how.activations is not None:
-            how.activations[self.name] = a
-        return self.dropout(a, how.step, how.batch_size) if how.training else a
+            how.activations[self.name] = y
+        return self.dropout.forward(y, how)
+
+    def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
+        """Leave the gradients of the layer's parameters in their buffer, and return that of x.
+
+        dZ = dA g'(Z), dW = x^T dZ, db = sum dZ, dX = dZ W^T. (The mean over the batch is in the
+        upstream gradient.)
+
+        Args:
+            upstream: gradient of the layer's outputs, (K, B, O)
+            how: the forward pass
+            is_first: the gradient of the layer's inputs is not needed
+        """
+        da = self.batch_norm.backward(self.dropout.backward(upstream, how), "after", how)
+        x, z, a = how.pop()
+        dz = self.batch_norm.backward(self.activation.backward(da, z, a), "before", how)
+        product(x.mT, dz, out=self.weight.gradient)
+        for segment in self.biased:
+            rows = segment.rows
+            self.bias.gradient[rows] = dz[rows].sum(1, keepdim=True)
+        if is_first:
+            return None
+        return self.input_dropout.backward(product(dz, self.weight.value.mT), how)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dlx.nn.passes import Pass
 from dlx.streams import key
 
 _LEVELS = 1 << 16  # masks compare 16 random bits with a threshold
@@ -42,26 +43,26 @@ class Dropout:
         self._distinct = sorted({seed for seed, rate in zip(seeds, rates, strict=True) if rate})
         place = {seed: index for index, seed in enumerate(self._distinct)}
         self._stream = torch.tensor([place.get(seed, 0) for seed in seeds], device=device)
-        kept = torch.tensor([round((1 - rate) * _LEVELS) for rate in rates])
+        kept = torch.tensor([max(round((1 - rate) * _LEVELS), 1) for rate in rates])
         # Signed comparison: the kept values are the lowest of the 16-bit integers.
         self._threshold = (kept - _LEVELS // 2 - 1).to(torch.int16).to(device)[:, None, None]
         self._scale = (_LEVELS / kept.to(torch.float64)).to(dtype).to(device)[:, None, None]
         self._generator = torch.Generator(device) if self.active else None
         self._drawn: tuple[tuple[int, int, int], Tensor] | None = None
 
-    def __call__(self, x: Tensor, step: int, batch_size: int) -> Tensor:
-        """Return `x` with this step's masks applied: (K, B, I) to (K, B, I).
-
-        Args:
-            x: (K, B, I)
-            step: number of the optimizer step, from 0
-            batch_size: rows of a full batch; B may be smaller in the last one of an epoch
-        """
-        if not self.active:
+    def forward(self, x: Tensor, how: Pass) -> Tensor:
+        """Return `x` under this step's masks: (K, B, I); B is smaller in an epoch's last batch."""
+        if not self.active or how.tape is None:
             return x
-        bits = self._bits(step, batch_size, x.shape[2])[:, : x.shape[1] * x.shape[2]]
+        bits = self._bits(how.step, how.batch_size, x.shape[2])[:, : x.shape[1] * x.shape[2]]
         bits = bits.index_select(0, self._stream).view(x.shape)
-        return x * ((bits <= self._threshold) * self._scale)
+        mask = (bits <= self._threshold) * self._scale
+        how.tape.append(mask)
+        return x * mask
+
+    def backward(self, upstream: Tensor, how: Pass) -> Tensor:
+        """Return dX = dY m / q."""
+        return upstream * how.pop() if self.active else upstream
 
     def _bits(self, step: int, batch_size: int, units: int) -> Tensor:
         """Return the random 16-bit integers of a step: (distinct seeds, batch_size * units)."""

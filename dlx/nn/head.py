@@ -73,6 +73,16 @@ class Head:
         loss = registry.get("loss", self.loss).function
         return loss(z if loss.from_z else self.outputs(z), targets)
 
+    def gradient(self, z: Tensor, targets: Tensor) -> Tensor:
+        """Return dZ, the gradient of each run's own cost: (K, B, C)."""
+        loss = registry.get("loss", self.loss).function
+        if loss.gradient is not None:
+            return loss.gradient(z, targets)
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(self.cost(z, targets).sum(), z)
+        return gradient
+
     def correct(self, z: Tensor, targets: Tensor) -> Tensor | None:
         """Return how many rows of each run's batch are classified rightly: (K,); or None.
 
@@ -82,8 +92,9 @@ class Head:
         if self.kind == "regression":
             return None
         if self.num_outputs == 1:
-            middle = 0.0 if self.output_name in ("sigmoid", "tanh") else 0.5
-            return ((z > middle) == (targets > targets.new_full((), middle))).flatten(1).sum(1)
+            if self.output_name in ("sigmoid", "tanh"):
+                return ((z > 0) == (targets > 0)).flatten(1).sum(1)
+            return ((self.outputs(z) > 0.5) == (targets > 0.5)).flatten(1).sum(1)
         classes = targets if self.loss == "cross_entropy" else targets.argmax(-1)
         return (z.argmax(-1) == classes).sum(1)
 
@@ -107,6 +118,10 @@ def build_head(
         by_loss = {v: k for k, v in _LOSSES.items()}
         name = by_loss.get(loss, _OUTPUTS[kind])
         output = "softmax" if name == "softmax" else choice("activation", name)
+    if name != "softmax" and registry.get("activation", name).function.learned:
+        raise ConfigError(
+            f"model.output: {name} learns parameters, which an output function cannot; use leaky_relu"
+        )
     if kind == "regression" and (name == "softmax" or loss in _LOSSES.values()):
         raise ConfigError(
             f"model.output: {name} with loss {loss} needs classes, but the target is a number; "

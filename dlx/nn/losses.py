@@ -2,8 +2,8 @@
 
 # K runs, B batch, C classes, T targets
 
-Each takes the output layer's `z` or `a`, and gives one cost per run, the mean over the batch.
-Their sum over the runs is what is back-propagated: no run's cost depends on another's parameters.
+Each takes the output layer's `z` or `a`, and gives one cost per run, the mean over the batch. No
+run's cost depends on another's parameters, so the gradient of their sum is each run's own.
 """
 
 from collections.abc import Callable
@@ -16,39 +16,36 @@ from torch import Tensor
 from dlx.registry import register
 
 
-def loss(*outputs: str, from_z: bool = False) -> Callable[[Any], Any]:
+def loss(
+    *outputs: str,
+    from_z: bool = False,
+    gradient: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> Callable[[Any], Any]:
     """Return a decorator that registers a loss.
 
     Args:
         outputs: the output functions it can follow; none given: any
         from_z: it takes the output layer's `z` and applies the output function itself
+        gradient: `gradient(z, targets)` returns dZ of each run's own cost; default: by autograd
     """
 
     def decorate(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         function.outputs = outputs  # type: ignore[attr-defined]
         function.from_z = from_z  # type: ignore[attr-defined]
+        function.gradient = gradient  # type: ignore[attr-defined]
         return register("loss")(function)
 
     return decorate
 
 
-class _CrossEntropy(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, classes: Tensor) -> Tensor:
-        log_probabilities = torch.log_softmax(z, -1)
-        ctx.save_for_backward(log_probabilities, classes)
-        return -log_probabilities.gather(-1, classes.unsqueeze(-1)).squeeze(-1).mean(1)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        log_probabilities, classes = ctx.saved_tensors
-        gradient = log_probabilities.exp()
-        one = gradient.new_full((), -1.0).expand_as(classes).unsqueeze(-1)
-        gradient.scatter_add_(-1, classes.unsqueeze(-1), one)
-        return gradient.mul_((upstream / classes.shape[1])[:, None, None]), None
+def _cross_entropy_gradient(z: Tensor, targets: Tensor) -> Tensor:
+    gradient = torch.softmax(z, -1)
+    one = gradient.new_full((), -1.0).expand_as(targets).unsqueeze(-1)
+    gradient.scatter_add_(-1, targets.unsqueeze(-1), one)
+    return gradient.div_(targets.shape[1])
 
 
-@loss("softmax", from_z=True)
+@loss("softmax", from_z=True, gradient=_cross_entropy_gradient)
 def cross_entropy(z: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy of the softmax, -mean log softmax(z)[class], in nats.
 
@@ -58,24 +55,15 @@ def cross_entropy(z: Tensor, targets: Tensor) -> Tensor:
         z: (K, B, C)
         targets: class numbers, (K, B)
     """
-    return _CrossEntropy.apply(z, targets)  # type: ignore[return-value]
+    log_probabilities = torch.log_softmax(z, -1)
+    return -log_probabilities.gather(-1, targets.unsqueeze(-1)).squeeze(-1).mean(1)
 
 
-class _BinaryCrossEntropy(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, targets: Tensor) -> Tensor:
-        ctx.save_for_backward(z, targets)
-        costs = targets * F.logsigmoid(z) + (1 - targets) * F.logsigmoid(-z)
-        return -costs.flatten(1).mean(1)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        z, targets = ctx.saved_tensors
-        gradient = torch.exp(-z).add_(1).reciprocal_().sub_(targets)
-        return gradient.mul_((upstream / z[0].numel())[:, None, None]), None
+def _binary_cross_entropy_gradient(z: Tensor, targets: Tensor) -> Tensor:
+    return torch.exp(-z).add_(1).reciprocal_().sub_(targets).div_(z[0].numel())
 
 
-@loss("sigmoid", from_z=True)
+@loss("sigmoid", from_z=True, gradient=_binary_cross_entropy_gradient)
 def binary_cross_entropy(z: Tensor, targets: Tensor) -> Tensor:
     """Binary cross-entropy of the sigmoid, -mean (t log a + (1 - t) log(1 - a)), in nats.
 
@@ -85,7 +73,8 @@ def binary_cross_entropy(z: Tensor, targets: Tensor) -> Tensor:
         z: (K, B, T)
         targets: in [0, 1], (K, B, T)
     """
-    return _BinaryCrossEntropy.apply(z, targets)  # type: ignore[return-value]
+    costs = targets * F.logsigmoid(z) + (1 - targets) * F.logsigmoid(-z)
+    return -costs.flatten(1).mean(1)
 
 
 @loss()

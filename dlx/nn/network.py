@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dlx.nn.dense import Dense, DenseSpec, Pass
+from dlx.nn.dense import Dense, DenseSpec
 from dlx.nn.parameters import ParameterBuffer
+from dlx.nn.passes import Pass
 
 Blueprint = tuple[DenseSpec, ...]
 """The layers of one run, first to last; the last one's activation belongs to the loss."""
@@ -38,11 +39,23 @@ class Network:
         parameters = [parameter for layer in self.layers for parameter in layer.parameters]
         self.buffer = ParameterBuffer(parameters, len(blueprints), dtype, device)
 
-    def __call__(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, how: Pass) -> Tensor:
         """Return the output layer's z: (K, B, I) to (K, B, C)."""
         for layer in self.layers:
-            x = layer(x, how)
+            x = layer.forward(x, how)
         return x
+
+    def backward(self, dz: Tensor, how: Pass) -> None:
+        """Leave every parameter's gradient in the buffer, given that of the output layer's z.
+
+        Args:
+            dz: (K, B, C)
+            how: the forward pass, which recorded
+        """
+        gradient: Tensor | None = dz
+        for number, layer in reversed(list(enumerate(self.layers))):
+            assert gradient is not None
+            gradient = layer.backward(gradient, how, is_first=number == 0)
 
     @property
     def num_runs(self) -> int:

@@ -31,7 +31,7 @@ class Parameter:
             the rows of the others stay zero
         initialize: `initialize(run)` draws the parameter of one run on the CPU: (*shape)
         columns: its place in a row of the buffer
-        value: (K, *shape), a leaf that shares the buffer's memory
+        value: (K, *shape), shares the buffer's memory
         gradient: (K, *shape), shares the gradient buffer's memory
     """
 
@@ -61,20 +61,19 @@ class ParameterBuffer:
         self.gradients = torch.zeros_like(self.values)
         for parameter, size, start in zip(parameters, sizes, starts, strict=False):
             parameter.columns = columns = slice(start, start + size)
-            parameter.value = self._view(self.values, columns, parameter).requires_grad_()
+            parameter.value = self._view(self.values, columns, parameter)
             parameter.gradient = self._view(self.gradients, columns, parameter)
 
     @staticmethod
     def _view(buffer: Tensor, columns: slice, parameter: Parameter) -> Tensor:
-        return buffer[:, columns].view(buffer.shape[0], *parameter.shape).detach()
+        return buffer[:, columns].view(buffer.shape[0], *parameter.shape)
 
     def initialize(self) -> None:
         """Draw every parameter of every run that owns it, on the CPU."""
-        with torch.no_grad():
-            for parameter in self.parameters:
-                for run, owned in enumerate(parameter.owners):
-                    if owned:
-                        parameter.value[run] = parameter.initialize(run)
+        for parameter in self.parameters:
+            for run, owned in enumerate(parameter.owners):
+                if owned:
+                    parameter.value[run] = parameter.initialize(run)
 
     def gradient_norms(self, layer: str | None = None) -> Tensor:
         """Return each run's Euclidean norm of the gradient of a layer, or of all: (K,).

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort
-from dlx.nn.dense import Pass
+from dlx.nn.passes import Pass
 
 # Fixed, whatever the number of runs, so that a run's metrics have the same bits alone and together.
 CHUNK = 1024
@@ -29,7 +29,7 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
     correct = torch.zeros_like(cost)
     for x, t in zip(inputs.split(CHUNK), targets.split(CHUNK), strict=True):
         t = t.expand(num_runs, *t.shape)
-        z = cohort.network(x.expand(num_runs, *x.shape), Pass())
+        z = cohort.network.forward(x.expand(num_runs, *x.shape), Pass())
         cost += cohort.head.cost(z, t).to(torch.float64) * len(x)
         right = cohort.head.correct(z, t)
         if right is not None:
@@ -45,7 +45,7 @@ def predict(cohort: Cohort, inputs: Tensor) -> Tensor:
     """Return every run's outputs, probabilities under softmax or sigmoid: (K, N, C)."""
     num_runs = cohort.network.num_runs
     chunks = [
-        cohort.head.outputs(cohort.network(x.expand(num_runs, *x.shape), Pass()))
+        cohort.head.outputs(cohort.network.forward(x.expand(num_runs, *x.shape), Pass()))
         for x in inputs.split(CHUNK)
     ]
     return torch.cat(chunks, 1)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dlx.cohort import Cohort, Member
 from dlx.data.batches import Batches, steps_per_epoch
-from dlx.nn.dense import Pass
+from dlx.nn.passes import Pass
 from dlx.training.early_stopping import EarlyStopping
 from dlx.training.evaluation import evaluate
 from dlx.training.schedules import Rates
@@ -105,7 +105,7 @@ class Trainer:
         self._sums = torch.zeros(3, len(self.members), dtype=torch.float64, device=cohort.device)
         self._rates = Rates(cohort.optimizer.slabs)
         self._next_due = 0
-        self._gradient_norms: dict[str, list[float]] = {}
+        self._gradient_norms = torch.zeros(len(cohort.network.layers), len(self.members))
         self._looks: list[Tensor] = []
         self._stopping = [
             EarlyStopping(m.stop_metric, m.patience) if m.stop_metric else None
@@ -140,7 +140,8 @@ class Trainer:
             diverged = self._train_step()
             if diverged:
                 self._leave(listener, diverged)
-            listener.advanced(self)
+            if self.members:
+                listener.advanced(self)
 
     def _train_step(self) -> dict[int, Outcome]:
         """Take one step; return the runs whose cost was not finite."""
@@ -158,10 +159,9 @@ class Trainer:
         due = self.step + 1 == self._next_due
         diverged = self._look(costs, x, due)
         if due:
-            self._gradient_norms = {
-                layer.name: cohort.network.buffer.gradient_norms(layer.name).tolist()
-                for layer in cohort.network.layers
-            }
+            buffer = cohort.network.buffer
+            norms = [buffer.gradient_norms(layer.name) for layer in cohort.network.layers]
+            self._gradient_norms = torch.stack(norms).cpu()
         cohort.update()
         self.step += 1
         return diverged
@@ -186,7 +186,7 @@ class Trainer:
     def _diverged(self, row: int, step: int, x: Tensor) -> Outcome:
         how = Pass(step=self.step, batch_size=self.cohort.batch_size, activations={})
         with torch.no_grad():
-            z = self.cohort.network(x, how)
+            z = self.cohort.network.forward(x, how)
         assert how.activations is not None
         outputs = {**how.activations, self.cohort.network.layers[-1].name: z}
         layer = next((n for n, a in outputs.items() if not bool(a[row].isfinite().all())), None)
@@ -216,6 +216,8 @@ class Trainer:
         ended: dict[int, Outcome] = {}
         if due and self._evaluated != self.step:  # a resumed run may have been evaluated here
             self._evaluated = self.step
+            # The last step's: a cohort made since then, by leaving or resuming, has not been told.
+            self.cohort.optimizer.set_rates(self._rates(max(self.step - 1, 0)))
             curves = {
                 split: evaluate(self.cohort, *examples) for split, examples in self._curves.items()
             }
@@ -258,8 +260,9 @@ class Trainer:
             if "accuracy" in train:
                 train["running/accuracy"] = correct / rows
             train["optimizer/lr"] = self.cohort.optimizer.rates(len(self.members))[row]
-            for layer, norms in self._gradient_norms.items():
-                train[f"gradient_norm/{layer}"] = norms[row]
+            norms = self._gradient_norms[:, row].tolist()
+            for layer, norm in zip(self.cohort.network.layers, norms, strict=True):
+                train[f"gradient_norm/{layer.name}"] = norm
         return Record(self.step, self.examples / self.num_rows, self.examples, metrics)
 
     def _outcome(self, row: int, status: Literal["completed", "stopped_early"]) -> Outcome:
@@ -286,6 +289,7 @@ class Trainer:
     def _keep(self, rows: Sequence[int]) -> None:
         if not rows:
             self.cohort.members = ()
+            self._stopping = []
             return
         self.cohort = self.cohort.keep(rows)
         self._rates = Rates(self.cohort.optimizer.slabs)
@@ -293,9 +297,7 @@ class Trainer:
         self._sums = self._sums[:, list(rows)]
         self._looks = [costs[list(rows)] for costs in self._looks]
         self._stopping = [self._stopping[row] for row in rows]
-        self._gradient_norms = {
-            layer: [norms[row] for row in rows] for layer, norms in self._gradient_norms.items()
-        }
+        self._gradient_norms = self._gradient_norms[:, list(rows)]
         names = self.cohort.network.state()
         self._best = {k: v[list(rows)] for k, v in self._best.items() if k in names}
 
@@ -303,6 +305,9 @@ class Trainer:
         """Return the tensors and the JSON values that training goes on from, between two steps."""
         tensors = self.cohort.tensors() | {f"best/{k}": v for k, v in self._best.items()}
         tensors["sums"] = self._sums
+        tensors["gradient_norms"] = self._gradient_norms
+        if self._looks:
+            tensors["looks"] = torch.stack(self._looks)
         return tensors, {
             "members": [member.name for member in self.members],
             "step": self.step,
@@ -318,6 +323,8 @@ class Trainer:
         self.cohort.load_tensors(tensors)
         self._best = {name: tensors[f"best/{name}"].to(self.cohort.device) for name in self._best}
         self._sums = tensors["sums"].to(self.cohort.device)
+        self._gradient_norms = tensors["gradient_norms"]
+        self._looks = list(tensors["looks"].to(self.cohort.device)) if "looks" in tensors else []
         self.step = metadata["step"]
         self._evaluated = metadata["evaluated"]
         self._next_due = self.step  # a run may be at its end

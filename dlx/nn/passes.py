@@ -1,0 +1,33 @@
+"""What one pass through a network is told, and what it leaves behind.
+
+# K runs, B batch, O outputs
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass
+class Pass:
+    """A forward pass, and the backward pass over what it recorded.
+
+    Attributes:
+        tape: in training, a list to which every layer appends what its backward formula needs, and
+            from whose end that takes it; None in evaluation: nothing is recorded, dropout is off
+            and batch norm uses its running statistics
+        step: number of the optimizer step, from 0
+        batch_size: rows of a full batch
+        activations: set to a dict to receive every layer's outputs (K, B, O) by name
+    """
+
+    tape: list[Any] | None = None
+    step: int = 0
+    batch_size: int = 0
+    activations: dict[str, Tensor] | None = None
+
+    def pop(self) -> Any:
+        """Return, and take away, what was recorded last."""
+        assert self.tape is not None
+        return self.tape.pop()

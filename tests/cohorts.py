@@ -1,0 +1,263 @@
+"""Members, data and training by hand, for the tests of the run axis.
+
+# K runs, N rows, I inputs, C classes
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlx import registry
+from dlx.cohort import Cohort, Member, group
+from dlx.config.types import choice
+from dlx.data.dataset import Task
+from dlx.models.design import Design
+from dlx.models.mlp import BatchNorm, DropoutRates, mlp
+from dlx.training.trainer import Examples, Outcome, Record, Trainer
+
+ACTIVATIONS = [
+    name
+    for name in registry.names("activation")
+    if registry.get("activation", name).function.trainable
+]
+INITIALIZERS = registry.names("initializer")
+OPTIMIZERS = registry.names("optimizer")
+SCHEDULES = registry.names("schedule")
+
+SPLITS: dict[str, Any] = {"train": slice(None), "dev": slice(0, 7)}
+
+
+def task(num_inputs: int, num_classes: int = 3) -> Task:
+    """Return a classification task; none of the classes: a regression on two numbers."""
+    names = tuple("abcdefghij"[:num_classes])
+    if num_classes == 0:
+        return Task("regression", num_inputs, 2, None, (num_inputs,))
+    if num_classes == 2:
+        return Task("binary", num_inputs, 1, names, (num_inputs,))
+    return Task("multiclass", num_inputs, num_classes, names, (num_inputs,))
+
+
+def design(
+    what: Task,
+    hidden: Sequence[int] = (6, 4),
+    activation: str = "relu",
+    init: str = "xavier_normal",
+    **options: Any,
+) -> Design:
+    """Return an MLP's design from plain names."""
+    return mlp(
+        what,
+        hidden=list(hidden),
+        activation=choice("activation", activation),
+        init=choice("initializer", init),
+        **options,
+    )
+
+
+def member(
+    name: str,
+    network: Design,
+    optimizer: str = "adam",
+    *,
+    seed: int = 0,
+    num_steps: int = 12,
+    evaluate_every: int = 5,
+    clip_norm: float | None = None,
+    patience: int = 0,
+    **settings: Any,
+) -> Member:
+    """Return a run; with patience, it stops early on dev.cost."""
+    return Member(
+        name=name,
+        seed=seed,
+        design=network,
+        optimizer=choice("optimizer", optimizer, **settings),
+        num_steps=num_steps,
+        evaluate_every=evaluate_every,
+        clip_norm=clip_norm,
+        stop_metric="dev.cost" if patience else None,
+        patience=patience,
+    )
+
+
+def mixed_members(
+    what: Task, hidden: Sequence[int], number: int = 26, seed: int = 0, num_steps: int = 12
+) -> list[Member]:
+    """Return runs of one shape and every mixture of choices; 26 runs have every name there is."""
+    mix = random.Random(f"{seed} {what} {hidden}")
+    kinds = [ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES]
+    decks = [mix.sample(names, len(names)) for names in kinds]
+    members = []
+    for index in range(number):
+        activation, init, optimizer, schedule = (deck[index % len(deck)] for deck in decks)
+        network = design(
+            what,
+            hidden,
+            activation,
+            init,
+            dropout=mix.choice(
+                [0.0, 0.3, DropoutRates(input=0.2), DropoutRates(input=0.2, hidden=0.5)]
+            ),
+            batch_norm=mix.choice([False, True, BatchNorm(position="after", momentum=0.3)]),
+        )
+        short = {"step": {"every": 4}, "linear_warmup": {"steps": 5}, "cosine": {"warmup": 3}}
+        members.append(
+            member(
+                f"{index}-{activation}-{init}-{optimizer}-{schedule}",
+                network,
+                optimizer,
+                seed=mix.randrange(5),
+                num_steps=mix.choice([num_steps, num_steps - 5]),
+                evaluate_every=mix.choice([3, 5]),
+                clip_norm=mix.choice([None, None, 0.5]),
+                patience=mix.choice([0, 0, 1]),
+                weight_decay=mix.choice([0.0, 0.1]),
+                schedule={"name": schedule, **short.get(schedule, {})},
+            )
+        )
+    return members
+
+
+def rows(
+    what: Task, num_rows: int = 53, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
+    """Return inputs (N, I) that do say something about their targets."""
+    generator = torch.Generator().manual_seed(11)
+    inputs = torch.randn(num_rows, what.num_inputs, generator=generator, dtype=torch.float64)
+    if what.classes is None:
+        noise = torch.randn(num_rows, what.num_outputs, generator=generator, dtype=torch.float64)
+        return inputs.to(dtype), (0.3 * noise + inputs[:, :1].sin()).to(dtype)
+    classes = torch.arange(num_rows) % len(what.classes)
+    return (inputs + classes.unsqueeze(1) / 2).to(dtype), classes
+
+
+@dataclass
+class Ended:
+    """How a run ended, and everything that it would go on from, in its own layout."""
+
+    outcome: Outcome
+    tensors: dict[str, Tensor]
+
+
+@dataclass
+class Recorder:
+    """A listener that keeps everything it hears, by the run's name."""
+
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    gradients: dict[str, list[dict[str, Tensor]]] = field(default_factory=dict)
+    ended_runs: dict[str, Ended] = field(default_factory=dict)
+
+    def evaluated(self, trainer: Trainer, row: int, record: Record) -> None:
+        name = trainer.members[row].name
+        self.records.setdefault(name, []).append(record)
+        parameters = trainer.cohort.network.buffer.parameters
+        self.gradients.setdefault(name, []).append(
+            {p.name: p.gradient[row].clone() for p in parameters if p.owners[row]}
+        )
+
+    def advanced(self, trainer: Trainer) -> None:
+        pass
+
+    def ended(self, trainer: Trainer, row: int, outcome: Outcome) -> None:
+        alone = trainer.cohort.keep([row]).tensors()
+        tensors = {name: value.clone() for name, value in alone.items()}
+        self.ended_runs[trainer.members[row].name] = Ended(outcome, tensors)
+
+
+def examples(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, Examples]:
+    """Return the splits that a trainer is given, made of the same rows."""
+    encoded = cohort.head.encode(targets, cohort.dtype)
+    return {split: (inputs[which], encoded[which]) for split, which in SPLITS.items()}
+
+
+def trainer_of(
+    members: Sequence[Member],
+    inputs: Tensor,
+    targets: Tensor,
+    batch_size: int = 16,
+    dtype: torch.dtype = torch.float32,
+) -> Trainer:
+    """Return a trainer of the members in this order, at its start."""
+    cohort = Cohort(members, batch_size, dtype)
+    cohort.initialize()
+    return Trainer(cohort, examples(cohort, inputs, targets))
+
+
+def train(
+    members: Sequence[Member],
+    inputs: Tensor,
+    targets: Tensor,
+    batch_size: int = 16,
+    dtype: torch.dtype = torch.float32,
+) -> Recorder:
+    """Train the members in one cohort, in this order."""
+    recorder = Recorder()
+    trainer_of(members, inputs, targets, batch_size, dtype).fit(recorder)
+    return recorder
+
+
+def grouped(members: Sequence[Member]) -> list[Member]:
+    """Return the members as their cohort orders them; they must all go together."""
+    (indices,) = group(members)
+    return [members[index] for index in indices]
+
+
+def bits(value: Tensor) -> Tensor:
+    """Return the bits of numbers as integers: unlike ==, they tell NaNs and zeros apart."""
+    if not value.is_floating_point():
+        return value
+    return value.contiguous().view({4: torch.int32, 8: torch.int64}[value.element_size()])
+
+
+def assert_same_bits(actual: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Two sets of named tensors are equal, names, shapes and bits."""
+    assert list(actual) == list(expected)
+    different = [
+        name for name, value in actual.items() if not torch.equal(bits(value), bits(expected[name]))
+    ]
+    assert different == []
+
+
+def assert_same_run(name: str, actual: Recorder, expected: Recorder) -> None:
+    """A run ended equally in both: weights, optimizer, statistics, records, outcome."""
+    mine, other = actual.ended_runs[name], expected.ended_runs[name]
+    # repr gives every float in full, and NaN equals NaN.
+    assert repr(actual.records[name]) == repr(expected.records[name])
+    assert_same_bits(mine.tensors, other.tensors)
+    assert_same_bits(mine.outcome.state, other.outcome.state)
+    assert repr(mine.outcome.metrics) == repr(other.outcome.metrics)
+    for kind in ("status", "step", "weights", "reason"):
+        assert getattr(mine.outcome, kind) == getattr(other.outcome, kind)
+    assert len(actual.gradients[name]) == len(expected.gradients[name])
+    for here, there in zip(actual.gradients[name], expected.gradients[name], strict=True):
+        assert_same_bits(here, there)
+
+
+class _Differentiable(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, forward: Any, backward: Any) -> Tensor:
+        y = forward(x.detach())
+        ctx.backward_formula = backward
+        ctx.save_for_backward(x, y)
+        return y.clone()
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:  # type: ignore[override]
+        x, y = ctx.saved_tensors
+        return ctx.backward_formula(upstream.clone(), x, y), None, None
+
+
+def differentiable(
+    forward: Callable[[Tensor], Tensor], backward: Callable[[Tensor, Tensor, Tensor], Tensor]
+) -> Callable[[Tensor], Tensor]:
+    """Return a function that autograd differentiates by a written-out backward formula.
+
+    Args:
+        forward: y from x
+        backward: dx from dy, x and y; may write over dy
+    """
+    return lambda x: _Differentiable.apply(x, forward, backward)  # type: ignore[return-value]

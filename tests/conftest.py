@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread, and denormals flushed as dlx does: what bitwise equality is promised for."""
+    yield from _threads(1)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    yield from _threads(2)
+
+
+def _threads(number: int) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(number)
+    yield
+    torch.set_num_threads(before)
+    torch.set_flush_denormal(False)

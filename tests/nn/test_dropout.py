@@ -1,0 +1,156 @@
+"""Dropout: rates, scale, and what a mask depends on."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from dlx.data.dataset import Task
+from dlx.models.mlp import DropoutRates
+from dlx.nn.dropout import Dropout
+from dlx.nn.network import Network
+from dlx.nn.passes import Pass
+from tests.cohorts import design
+
+BATCH = 64
+UNITS = 40
+
+
+def dropout(rates: list[float], seeds: list[int] | None = None, layer: str = "1") -> Dropout:
+    device = torch.device("cpu")
+    return Dropout(layer, rates, seeds or list(range(len(rates))), torch.float32, device)
+
+
+def masks(layer: Dropout, num_runs: int, steps: int, rows: int = BATCH) -> Tensor:
+    """Return what becomes of ones: (steps, K, rows, units)."""
+    ones = torch.ones(num_runs, rows, UNITS)
+    return torch.stack([layer.forward(ones, training(step)) for step in range(steps)])
+
+
+def training(step: int) -> Pass:
+    return Pass(tape=[], step=step, batch_size=BATCH)
+
+
+def test_the_share_of_dropped_units_is_the_rate_and_the_mean_is_kept() -> None:
+    rates = [0.0, 0.1, 0.5, 0.9, 0.999]
+    y = masks(dropout(rates), len(rates), 60)
+    number = y[:, 0].numel()
+    for run, rate in enumerate(rates):
+        dropped = float((y[:, run] == 0).sum())
+        # The quantized rate is within 1/131072 of the wished one; five standard deviations.
+        error = 5 * math.sqrt(number * rate * (1 - rate)) + number / 131072
+        assert abs(dropped - number * rate) <= error
+        kept = y[:, run][y[:, run] != 0]
+        scale = 65536 / round((1 - rate) * 65536)
+        assert bool((kept == scale).all())
+        assert abs(float(y[:, run].mean()) - 1) <= 5 * math.sqrt(rate / (1 - rate) / number)
+
+
+def test_units_rows_and_steps_are_dropped_independently() -> None:
+    y = (masks(dropout([0.5]), 1, 40)[:, 0] == 0).double() - 0.5
+    number = y.numel()
+    for pair in (
+        (y[1:], y[:-1]),
+        (y[:, 1:], y[:, :-1]),
+        (y[..., 1:], y[..., :-1]),
+        (y[..., 4:], y[..., :-4]),  # four masks come from one 64-bit draw
+    ):
+        correlation = float((pair[0] * pair[1]).mean()) / 0.25
+        assert abs(correlation) <= 5 / math.sqrt(number * 0.9)
+
+
+def test_a_rate_near_one_drops_without_blowing_up() -> None:
+    y = masks(dropout([1 - 1e-9]), 1, 40)
+    assert bool(y.isfinite().all())
+    assert set(y.unique().tolist()) <= {0.0, 65536.0}
+
+
+def test_a_mask_depends_on_seed_layer_and_step_alone() -> None:
+    alone = masks(dropout([0.3], [7]), 1, 5)[:, 0]
+    together = masks(dropout([0.5, 0.3, 0.0, 0.3], [1, 7, 7, 2]), 4, 5)
+    assert torch.equal(together[:, 1], alone)
+    assert bool((together[:, 2] == 1).all())
+    assert not torch.equal(together[:, 3], alone)
+    late = dropout([0.3], [7])
+    assert torch.equal(late.forward(torch.ones(1, BATCH, UNITS), training(4))[0], alone[4])
+    assert torch.equal(late.forward(torch.ones(1, BATCH, UNITS), training(0))[0], alone[0])
+    assert not torch.equal(masks(dropout([0.3], [7], "2"), 1, 5)[:, 0], alone)
+    assert not torch.equal(alone[0], alone[1])
+
+
+def test_a_higher_rate_drops_more_of_the_same_units() -> None:
+    y = masks(dropout([0.2, 0.6], [7, 7]), 2, 3)
+    assert bool((y[:, 1][y[:, 0] == 0] == 0).all())
+
+
+def test_the_last_batch_of_an_epoch_takes_the_first_rows_of_the_mask() -> None:
+    layer = dropout([0.5, 0.5])
+    whole = masks(layer, 2, 3)
+    part = masks(layer, 2, 3, rows=5)
+    assert torch.equal(part, whole[:, :, :5])
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    before = torch.get_rng_state()
+    masks(dropout([0.5]), 1, 2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def activations(
+    rates: DropoutRates, training: bool, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, dict[str, Tensor]]:
+    what = Task("multiclass", UNITS, 3, ("a", "b", "c"), (UNITS,))
+    network = Network([design(what, [8, 6], "tanh", dropout=rates).layers], [5], dtype)
+    network.buffer.initialize()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 16, UNITS, generator=generator, dtype=dtype)
+    how = Pass([] if training else None, step=3, batch_size=16, activations={})
+    z = network.forward(x, how)
+    assert how.activations is not None
+    return z, how.activations
+
+
+def test_nothing_is_dropped_in_evaluation() -> None:
+    dropped, _ = activations(DropoutRates(input=0.4, hidden=0.4), training=False)
+    plain, _ = activations(DropoutRates(), training=False)
+    trained, _ = activations(DropoutRates(input=0.4, hidden=0.4), training=True)
+    assert torch.equal(dropped, plain)
+    assert not torch.equal(trained, plain)
+
+
+def test_the_rate_of_one_layer_does_not_shift_the_masks_of_another() -> None:
+    second = []
+    for first_rate in (0.0, 0.3, 0.6):
+        first, last = dropout([first_rate], [5], "1"), dropout([0.5], [5], "2")
+        for step in range(4):
+            first.forward(torch.ones(1, BATCH, UNITS), training(step))
+            second.append(last.forward(torch.ones(1, BATCH, UNITS), training(step)))
+    for step in range(4):
+        assert torch.equal(second[step], second[4 + step])
+        assert torch.equal(second[step], second[8 + step])
+
+
+def test_inputs_and_outputs_of_a_layer_have_masks_of_their_own() -> None:
+    network = Network(
+        [
+            design(
+                Task("multiclass", UNITS, 3, ("a", "b", "c"), (UNITS,)),
+                [UNITS],
+                dropout=DropoutRates(input=0.5, hidden=0.5),
+            ).layers
+        ],
+        [5],
+    )
+    ones = torch.ones(1, BATCH, UNITS)
+    layer = network.layers[0]
+    dropped = [d.forward(ones, training(0)) for d in (layer.input_dropout, layer.dropout)]
+    assert not torch.equal(dropped[0], dropped[1])
+    assert not network.layers[1].dropout.active
+    assert not network.layers[1].input_dropout.active
+
+
+def test_the_gradient_passes_where_the_units_were_kept() -> None:
+    layer, how = dropout([0.3, 0.0]), training(0)
+    kept = layer.forward(torch.ones(2, BATCH, UNITS), how)
+    upstream = torch.randn(2, BATCH, UNITS, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(layer.backward(upstream, how), upstream * kept)

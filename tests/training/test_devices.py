@@ -1,0 +1,126 @@
+"""The training step on a device that is not the CPU (see tests/pretend_device.py)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from dlx.cohort import Cohort
+from dlx.data.dataset import Task
+from dlx.training.evaluation import evaluate, predict
+from dlx.training.trainer import Trainer
+from tests.cohorts import Recorder, assert_same_bits, grouped, mixed_members, rows, task, train
+from tests.pretend_device import DEVICE, OnDevice, PretendedDevice
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendedDevice]:
+    class Generator(torch.Generator):
+        # There is none on the device without a driver; the numbers are drawn on the CPU.
+        def __new__(cls, device: torch.device | str = "cpu") -> torch.Generator:
+            return super().__new__(cls, "cpu")  # type: ignore[call-arg]
+
+    monkeypatch.setattr(torch, "Generator", Generator)
+    with PretendedDevice() as mode:
+        yield mode
+
+
+def on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.inner if isinstance(v, OnDevice) else v for k, v in tensors.items()}
+
+
+def trainer_on_device(members: list, inputs: Tensor, targets: Tensor) -> Trainer:
+    cohort = Cohort(members, 16, device=DEVICE)
+    cohort.initialize()
+    encoded = cohort.head.encode(targets)
+    splits = {"train": slice(None), "dev": slice(0, 7)}
+    moved = {
+        name: (inputs[which].to(DEVICE), encoded[which].to(DEVICE))
+        for name, which in splits.items()
+    }
+    return Trainer(cohort, moved)
+
+
+def test_the_pretended_device_notices_what_a_real_one_would(device: PretendedDevice) -> None:
+    there = torch.ones(3, device=DEVICE)
+    assert there.device.type == "cuda"
+    assert (there * 2).sum().item() == 6
+    with pytest.raises(AssertionError, match="on the device and on the CPU"):
+        torch.add(there, torch.ones(3))
+    with device.only(), pytest.raises(AssertionError, match="made a tensor off the device"):
+        torch.zeros(3)
+
+
+@pytest.mark.parametrize("what", [task(5, 3), task(5, 2), task(5, 0)], ids=lambda what: what.kind)
+def test_a_step_makes_every_tensor_on_the_device(device: PretendedDevice, what: Task) -> None:
+    members = grouped(mixed_members(what, [6, 4], 13, num_steps=10))
+    inputs, targets = rows(what)
+    trainer = trainer_on_device(members, inputs, targets)
+    cohort = trainer.cohort
+    reference = Cohort(members, 16)
+    reference.initialize()
+    for step in range(5):
+        x, t = trainer._batches(step)
+        with device.only():
+            cohort.forward_backward(x, t, step)
+        # torch itself counts steps on the CPU, a number for each parameter group.
+        with device.only(numbers=True):
+            cohort.update()
+        with device.only():
+            evaluate(cohort, *trainer.splits["dev"])
+            predict(cohort, trainer.splits["dev"][0])
+        reference.forward_backward(*(v.inner for v in (x, t)), step)  # type: ignore[attr-defined]
+        reference.update()
+    assert_same_bits(on_cpu(cohort.tensors()), reference.tensors())
+    assert {"aten.bmm", "aten.baddbmm", "aten._fused_adam_", "aten._fused_sgd_"} <= (
+        device.operations
+    )
+
+
+def test_training_on_a_device_leaving_included_is_that_of_the_cpu(device: PretendedDevice) -> None:
+    what = task(5, 3)
+    members = grouped(mixed_members(what, [6, 4], 13, num_steps=10))
+    inputs, targets = rows(what)
+    there = Recorder()
+    trainer_on_device(members, inputs, targets).fit(there)
+    here = train(members, inputs, targets)
+    for run in members:
+        assert repr(there.records[run.name]) == repr(here.records[run.name])
+        assert_same_bits(
+            on_cpu(there.ended_runs[run.name].tensors), here.ended_runs[run.name].tensors
+        )
+        for kind in ("status", "step", "weights", "metrics"):
+            assert getattr(there.ended_runs[run.name].outcome, kind) == getattr(
+                here.ended_runs[run.name].outcome, kind
+            )
+
+
+def test_a_run_resumes_on_a_device_from_tensors_of_the_cpu(device: PretendedDevice) -> None:
+    what = task(5, 3)
+    members = grouped(mixed_members(what, [6, 4], 13, num_steps=10))
+    inputs, targets = rows(what)
+    saved: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
+
+    class Stopper(Recorder):
+        def advanced(self, trainer: Trainer) -> None:
+            if trainer.step == 3:
+                tensors, metadata = trainer.snapshot()
+                copies = {k: v.clone() for k, v in on_cpu(tensors).items()}
+                saved.append((copies, metadata))
+
+    whole = Stopper()
+    trainer_on_device(members, inputs, targets).fit(whole)
+    resumed = Recorder()
+    trainer = trainer_on_device(members, inputs, targets)
+    trainer.restore(*saved[0])
+    staying = [run.name for run in trainer.members]
+    trainer.fit(resumed)
+    assert len(staying) > 10
+    for name in staying:
+        assert_same_bits(
+            on_cpu(resumed.ended_runs[name].tensors), on_cpu(whole.ended_runs[name].tensors)
+        )

@@ -1,0 +1,55 @@
+"""Evaluation of a whole split, in chunks."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dlx.cohort import Cohort
+from dlx.models.plain import to_torch
+from dlx.training.evaluation import CHUNK, evaluate, predict
+from tests.cohorts import design, member, rows, task
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.mark.parametrize("num_rows", [1, 7, CHUNK, CHUNK + 1, 2 * CHUNK + 100])
+def test_cost_and_accuracy_are_means_over_all_rows(num_rows: int) -> None:
+    what = task(5, 3)
+    networks = [design(what, activation=name, dropout=0.5) for name in ("tanh", "relu")]
+    members = [member(str(run), network, seed=run) for run, network in enumerate(networks)]
+    cohort = Cohort(members, 16)
+    cohort.initialize()
+    inputs, targets = rows(what, num_rows)
+    metrics = evaluate(cohort, inputs, targets)
+    outputs = predict(cohort, inputs)
+    assert outputs.shape == (2, num_rows, 3)
+    for run, network in enumerate(networks):
+        plain = to_torch(network, cohort.network.run_state(run))
+        probabilities = plain(inputs)
+        torch.testing.assert_close(outputs[run], probabilities, rtol=1e-5, atol=1e-6)
+        cost = F.nll_loss(probabilities.double().log(), targets)
+        assert metrics["cost"][run] == pytest.approx(cost.item(), rel=1e-5)
+        accuracy = (probabilities.argmax(1) == targets).double().mean()
+        assert metrics["accuracy"][run] == pytest.approx(accuracy.item(), abs=1e-12)
+
+
+def test_a_regression_has_a_cost_only() -> None:
+    what = task(5, 0)
+    cohort = Cohort([member("run", design(what))], 16)
+    cohort.initialize()
+    inputs, targets = rows(what, 30)
+    metrics = evaluate(cohort, inputs, targets)
+    assert list(metrics) == ["cost"]
+    expected = F.mse_loss(predict(cohort, inputs)[0], targets)
+    assert metrics["cost"][0] == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_evaluation_changes_nothing() -> None:
+    what = task(5, 3)
+    cohort = Cohort([member("run", design(what, batch_norm=True, dropout=0.5))], 16)
+    cohort.initialize()
+    before = {name: value.clone() for name, value in cohort.tensors().items()}
+    inputs, targets = rows(what)
+    evaluate(cohort, inputs, targets)
+    predict(cohort, inputs)
+    assert all(torch.equal(value, before[name]) for name, value in cohort.tensors().items())

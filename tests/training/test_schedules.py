@@ -1,0 +1,98 @@
+"""Schedules against torch.optim.lr_scheduler, and their composition with a warm-up."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch.optim import lr_scheduler
+
+from dlx import registry
+from dlx.config.types import choice
+from dlx.training.schedules import Rates
+from tests.cohorts import SCHEDULES
+
+NUM_STEPS = 40
+REFERENCES: dict[str, tuple[dict[str, Any], Callable[[Any], lr_scheduler.LRScheduler]]] = {
+    "constant": ({}, lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
+    "step": (
+        {"every": 7, "gamma": 0.3},
+        lambda o: lr_scheduler.StepLR(o, step_size=7, gamma=0.3),
+    ),
+    "exponential": ({"gamma": 0.9}, lambda o: lr_scheduler.ExponentialLR(o, gamma=0.9)),
+    "cosine": (
+        {"final": 0.1},
+        lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=NUM_STEPS, eta_min=0.1),
+    ),
+    "linear_warmup": (
+        {"steps": 8},
+        lambda o: lr_scheduler.LinearLR(o, start_factor=1 / 8, end_factor=1.0, total_iters=7),
+    ),
+}
+
+
+def torch_factors(make: Callable[[Any], lr_scheduler.LRScheduler], steps: int) -> list[float]:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = make(optimizer)
+    factors = []
+    for _ in range(steps):
+        factors.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return factors
+
+
+def factors(name: str, num_steps: int = NUM_STEPS, **options: Any) -> list[float]:
+    optimizer = choice("optimizer", "sgd", schedule={"name": name, **options})
+    rates = Rates([(optimizer, num_steps)])
+    return [rates(step)[0] for step in range(num_steps)]
+
+
+def test_every_schedule_has_a_reference_here() -> None:
+    assert set(REFERENCES) == set(SCHEDULES)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_factors_are_torchs(name: str) -> None:
+    options, make = REFERENCES[name]
+    assert set(options) | {"warmup"} == set(registry.get("schedule", name).options)
+    expected = torch_factors(make, NUM_STEPS)
+    assert factors(name, **options) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_warm_up_goes_before_and_shortens_the_rest(name: str) -> None:
+    options, _ = REFERENCES[name]
+    warmed = factors(name, warmup=10, **options)
+    assert warmed[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
+    assert warmed[10:] == factors(name, NUM_STEPS - 10, **options)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_warm_up_longer_than_the_run_is_all_there_is(name: str) -> None:
+    assert factors(name, warmup=80) == [(step + 1) / 80 for step in range(NUM_STEPS)]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_of_no_steps_has_a_rate(name: str) -> None:
+    (rate,) = Rates([(choice("optimizer", "sgd", schedule=name), 0)])(0)
+    assert rate > 0
+
+
+def test_the_warm_up_is_documented_as_an_option() -> None:
+    for name in SCHEDULES:
+        options = registry.get("schedule", name).options
+        assert options["warmup"].default == 0
+        assert options["warmup"].description.startswith("steps over which the rate first rises")
+        assert all(option.description for option in options.values())
+
+
+def test_rates_of_slabs_follow_each_ones_schedule_and_length() -> None:
+    cosine = choice("optimizer", "sgd", schedule="cosine")
+    plain = choice("optimizer", "sgd")
+    rates = Rates([(cosine, 10), (plain, 10), (cosine, 20)])
+    assert not rates.constant
+    assert rates(5) == [factors("cosine", 10)[5], 1.0, factors("cosine", 20)[5]]
+    assert Rates([(plain, 10), (plain, 20)]).constant
+    warmed = choice("optimizer", "sgd", schedule={"name": "constant", "warmup": 5})
+    assert not Rates([(warmed, 10)]).constant
