@@ -8,7 +8,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,15 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data import default_directory
 from dlx.data.dataset import Task
-from dlx.data.pipeline import Splits
+from dlx.data.inputs import read as read_inputs
+from dlx.data.pipeline import Splits, load_chosen
 from dlx.data.pipeline import load as load_data
 from dlx.data.preprocessing import Preprocessing
-from dlx.errors import ConfigError, DataError, DivergedError, RunError
+from dlx.errors import ConfigError, DataError, DivergedError, DlxError, RunError, RunInUseError
+from dlx.models import export
 from dlx.models.design import Design
-from dlx.models.plain import from_torch, to_torch
+from dlx.models.plain import from_torch, sequential, to_torch
+from dlx.report.predictions import Context, Predictions, classify, tabulate
 from dlx.runs import RunDirectory, find, weights
 from dlx.tracking import read
 from dlx.training import job as jobs
@@ -95,7 +98,13 @@ class Run:
         """The scored weights, by the names of the plain torch network."""
         if self.status == "diverged":
             raise RunError(f"{self.path} diverged and has no final weights; train it again")
-        return weights.load(RunDirectory(self.path).weights_path)[0]
+        path = RunDirectory(self.path).weights_path
+        tensors = weights.load(path)[0]
+        shapes = {name: each.shape for name, each in tensors.items()}
+        expected = sequential(self.design)[0].state_dict()
+        if shapes != {name: each.shape for name, each in expected.items()}:
+            raise RunError(f"{path} holds the weights of another network than {self.path} has")
+        return tensors
 
     @functools.cached_property
     def preprocessing(self) -> Preprocessing:
@@ -148,10 +157,7 @@ class Run:
         """
         if self.task.classes is None:
             raise ConfigError(f"{self.path} predicts numbers, not classes")
-        if outputs.shape[1] > 1:
-            return [self.task.classes[index] for index in outputs.argmax(1)]
-        middle = 0.0 if self.design.head.output_name == "tanh" else 0.5
-        return [self.task.classes[int(value > middle)] for value in outputs[:, 0]]
+        return classify(self.task, self.design.head, outputs)
 
     def splits(self, data_dir: Path | None = None) -> Splits:
         """Return the data that the run was trained on, split and preprocessed as it was.
@@ -167,14 +173,62 @@ class Run:
             )
         return splits
 
-    def evaluate(self, data_dir: Path | None = None) -> dict[str, dict[str, float]]:
-        """Return the metrics of the saved weights on all rows of every split."""
+    def evaluate(
+        self, data_dir: Path | None = None, split: str | None = None
+    ) -> dict[str, dict[str, float]]:
+        """Return the metrics of the saved weights on all rows of every split, or of one.
+
+        Raises:
+            DataError: the data are missing or changed, or have no rows in this split
+        """
         splits = self.splits(data_dir)
-        job = jobs.prepare(read_config(self.config, ["train.device=cpu"]), splits)
-        return {
-            name: {k: v[0] for k, v in evaluate(self.cohort, *examples).items()}
-            for name, examples in job.examples().items()
-        }
+        parts = splits.parts if split is None else {split: splits.part(split)}
+        metrics: dict[str, dict[str, float]] = {}
+        for name, part in parts.items():
+            targets = self.design.head.encode(part.targets)
+            found = evaluate(self.cohort, part.inputs, targets)
+            metrics[name] = {metric: values[0] for metric, values in found.items()}
+        return metrics
+
+    def predict_file(self, path: Path) -> Predictions:
+        """Return what the network says of the inputs in a CSV, npy, npz or image file.
+
+        Raises:
+            DataError: the file is missing, damaged, or does not fit the network
+        """
+        features = self.info.get("features")
+        inputs = read_inputs(path, self.task, features and tuple(features))
+        return tabulate(self.task, self.design.head, self.predict(inputs))
+
+    def predict_split(self, split: str, data_dir: Path | None = None) -> Predictions:
+        """Return what the network says of the rows of train, dev or test, beside the targets.
+
+        Raises:
+            DataError: the data are missing or changed, or have no rows in this split
+        """
+        splits = self.splits(data_dir)
+        part = splits.part(split)
+        outputs = predict(self.cohort, part.inputs)[0].numpy()
+        context = Context(None if splits.shared else part.rows, part.targets.numpy())
+        if splits.features is not None:  # as they were before preprocessing
+            dataset = load_chosen(self.config.data, data_dir or default_directory())
+            inputs = dataset.inputs[part.rows].reshape(len(part.rows), -1)
+            context = replace(context, features=splits.features, inputs=inputs)
+        return tabulate(self.task, self.design.head, outputs, context)
+
+    def export(self, folder: Path, form: str = "torch") -> list[Path]:
+        """Write the network as files that need no dlx, and return their paths.
+
+        Args:
+            folder: made if it is not there
+            form: 'torch' (safetensors and a script that rebuilds the network) or 'onnx'
+
+        Raises:
+            ConfigError: 'onnx' without the packages that it needs
+            StorageError: a file cannot be written
+        """
+        write = {"torch": export.write_torch, "onnx": export.write_onnx}[form]
+        return write(folder, str(self.path), self.network(), self.preprocessing, self.task)
 
     def result(self) -> dict[str, Any]:
         """Return the JSON object that train, evaluate and resume print."""
@@ -255,8 +309,7 @@ def train_job(
     run = RunDirectory.create(
         runs_dir, job.config.name, config=config_files.dump(job.config), seed=job.config.seed
     )
-    session.train(job, run, show)
-    return load(run.path)
+    return _train(job, run, show)
 
 
 def resume(
@@ -301,16 +354,32 @@ def resume(
             f"the data {config.data.name!r} have changed since {loaded.path} began; train a new run"
         )
     job = jobs.prepare(config, splits)
-    session.train(job, directory, show, changed=bool(overrides))
-    return load(loaded.path)
+    return _train(job, directory, show, changed=bool(overrides))
+
+
+def _train(
+    job: jobs.Job, directory: RunDirectory, show: session.Show, *, changed: bool = False
+) -> Run:
+    """Train in a directory; an error that ends the run says which run it was."""
+    try:
+        session.train(job, directory, show, changed=changed)
+    except RunInUseError:
+        raise
+    except DlxError as error:
+        error.run = directory.path
+        raise
+    return load(directory.path)
 
 
 def load(run: Path | str, *, runs_dir: Path = RUNS_DIR) -> Run:
     """Return a run by its path, its name (the newest), its id, or 'latest'.
 
     Raises:
-        RunError: no such run
+        RunError: no such run, or its config is missing or damaged
     """
     directory = find(run, runs_dir)
-    config = config_files.load(directory.config_path)
+    try:
+        config = config_files.load(directory.config_path)
+    except ConfigError as error:
+        raise RunError(f"the config of {directory.path} cannot be used: {error}") from error
     return Run(directory.path, config, directory.read_info())

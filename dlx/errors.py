@@ -7,12 +7,19 @@ other exception is a bug in dlx and exits 1.
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class DlxError(Exception):
-    """A failure with a clear message for the user; `exit_code` is what the process ends with."""
+    """A failure with a clear message for the user.
+
+    Attributes:
+        exit_code: what the process ends with
+        run: the directory of the run that it ended, if it ended one
+    """
 
     exit_code = 1
+    run: Path | None = None
 
 
 class ConfigError(DlxError):

@@ -19,8 +19,9 @@ def mnist() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
     def read(name: str, offset: int) -> np.ndarray:
         path = folder / name
-        content = gzip.decompress((folder / f"{name}.gz").read_bytes()) if not path.exists() else (
-            path.read_bytes()
+        raw = path.exists()
+        content = (
+            path.read_bytes() if raw else gzip.decompress((folder / f"{name}.gz").read_bytes())
         )
         return np.frombuffer(content, np.uint8, offset=offset)
 
@@ -30,10 +31,8 @@ def mnist() -> dict[str, tuple[np.ndarray, np.ndarray]]:
         parts[part] = (pixels, read(f"{prefix}-labels-idx1-ubyte", 8).astype(np.int64))
     x, y = parts["train"]
     rows = np.random.default_rng(0).permutation(len(x))
-    parts["train"], parts["dev"] = (x[rows[:50000]], y[rows[:50000]]), (
-        x[rows[50000:]],
-        y[rows[50000:]],
-    )
+    for part, chosen in (("train", rows[:50000]), ("dev", rows[50000:])):
+        parts[part] = (x[chosen], y[chosen])
     return parts
 
 

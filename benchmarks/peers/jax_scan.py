@@ -1,10 +1,9 @@
 """JAX with optax: an epoch is one `scan` under `jit`."""
 
-from data import BATCH, EPOCHS, WIDTH, Report, mnist
-
 import jax
 import jax.numpy as jnp
 import optax
+from data import BATCH, EPOCHS, WIDTH, Report, mnist
 
 report = Report()
 parts = {k: (jnp.asarray(x), jnp.asarray(y)) for k, (x, y) in mnist().items()}

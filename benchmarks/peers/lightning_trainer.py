@@ -3,19 +3,16 @@
 import sys
 import warnings
 
-from data import BATCH, EPOCHS, WIDTH, Report, mnist
-
 import lightning
 import torch
+from data import BATCH, EPOCHS, WIDTH, Report, mnist
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 warnings.filterwarnings("ignore")
 report = Report()
-sets = {
-    k: TensorDataset(torch.from_numpy(x), torch.from_numpy(y)) for k, (x, y) in mnist().items()
-}
+sets = {k: TensorDataset(torch.from_numpy(x), torch.from_numpy(y)) for k, (x, y) in mnist().items()}
 
 
 class Classifier(lightning.LightningModule):

@@ -5,9 +5,8 @@ With `--flush`, denormal numbers are flushed to zero, as dlx does.
 
 import sys
 
-from data import BATCH, EPOCHS, WIDTH, Report, mnist
-
 import torch
+from data import BATCH, EPOCHS, WIDTH, Report, mnist
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 

@@ -1,11 +1,10 @@
 """The `dlx` command: its groups of commands, and how every failure ends the process."""
 
 import errno
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -14,8 +13,8 @@ from dlx.cli import configs, data, lists, runs, training, use
 from dlx.cli.output import OutputClosed, complain, note
 from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, StorageError
 
-# typer's errors are click's in some versions and its own in others: every one derives from this.
-_UsageError = typer.BadParameter.__mro__[1]
+# Every error of typer's; they are click's in some of its versions, and its own in others.
+_UsageError = cast(type[Exception], typer.BadParameter.__mro__[2])
 
 _STORAGE = (
     errno.ENOSPC,
@@ -91,8 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = sys.argv[1:] if arguments is None else list(arguments)
         code = _command.main(given, prog_name="dlx", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except OutputClosed:
-        return _ended_by_reader()
+    except OutputClosed:  # who reads stdout (`| head`) has seen enough
+        return 0
     except Interrupted as error:
         note(str(error))
         return error.exit_code
@@ -125,12 +124,5 @@ def _misused(error: Any) -> int:
         note(message)
     else:
         message = message[:1].lower() + message[1:].removesuffix(".")
-        complain(f"{message}; see `{context.command_path if context else 'dlx'} --help`")
+        complain(f"{message} (see `{context.command_path if context else 'dlx'} --help`)")
     return ConfigError.exit_code
-
-
-def _ended_by_reader() -> int:
-    """End well: who reads stdout (`| head`) has seen enough."""
-    # What is still in Python's buffer would fail once more when the process ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

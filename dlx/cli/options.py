@@ -16,7 +16,7 @@ Config = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[KEY=VALUE]...",
+        metavar="KEY=VALUE",
         help="Changes of the config: dotted keys, values as in YAML.",
         show_default=False,
     ),

@@ -1,12 +1,17 @@
 """What commands print: results on stdout, everything else on stderr."""
 
+import io
 import json
 import math
+import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import typer
+
+from dlx.errors import StorageError
 
 
 class OutputClosed(Exception):
@@ -14,12 +19,21 @@ class OutputClosed(Exception):
 
 
 def emit(text: str) -> None:
-    """Print to stdout, ending the line."""
+    """Print to stdout, ending the line.
+
+    Raises:
+        OutputClosed: nobody reads it any more
+        StorageError: it cannot be written
+    """
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
-    except BrokenPipeError as error:
-        raise OutputClosed from error
+    except OSError as error:
+        # What is still in Python's buffer would fail once more when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise OutputClosed from error
+        raise StorageError(f"the output cannot be written: {error.strerror}") from error
 
 
 def emit_json(document: Any) -> None:
@@ -49,23 +63,22 @@ def emit_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: st
         rows: of cells
         right: the columns, by place, whose cells are numbers: "  rr" aligns the last two right
     """
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for index, heading in enumerate(headings):
         aligned = "right" if right[index : index + 1] == "r" else "left"
         table.add_column(heading, justify=aligned, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    # Into a file or a pipe, a line is as long as it has to be.
-    console = Console(width=None if sys.stdout.isatty() else 10_000)
-    with console.capture() as captured:
-        console.print(table)
-    lines = (line.rstrip() for line in captured.get().strip("\n").splitlines())
-    emit("\n".join(lines))
+    text, terminal = io.StringIO(), sys.stdout.isatty()
+    # Words may go to the next line on a terminal, numbers and names of runs may not.
+    wraps = terminal and not right.endswith("r")
+    width = shutil.get_terminal_size().columns if wraps else 10_000
+    Console(file=text, force_terminal=terminal, width=width).print(table)
+    emit("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
 
 
 def emit_result(result: Mapping[str, Any]) -> None:

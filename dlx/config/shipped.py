@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import dlx
 from dlx.errors import ConfigError, did_you_mean
 
 
 def shipped() -> dict[str, Path]:
     """Return the path of every shipped config by its name, such as `mnist` or `gates/and`."""
-    package = Path(dlx.__file__).parent
+    package = Path(__file__).parents[1]
     folder = package / "configs"  # in a wheel
     if not folder.is_dir():
         folder = package.parent / "configs"  # in a clone

@@ -257,7 +257,8 @@ def entry_model(kind: str, name: str) -> type[Choice]:
     if kind not in _COMMON:
         return model
     bases = (_COMMON[kind], model)  # pydantic orders fields from the last base to the first
-    return create_model(title, __base__=bases, __doc__=entry.summary, name=options["name"])
+    common: dict[str, Any] = {"name": options["name"]}
+    return create_model(title, __base__=bases, __doc__=entry.summary, **common)
 
 
 def choice(kind: str, name: str, **options: Any) -> Choice:

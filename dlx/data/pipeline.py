@@ -65,6 +65,25 @@ class Splits:
     fingerprint: str
     warnings: tuple[str, ...]
 
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The parts that have rows, by name."""
+        named = {"train": self.train, "dev": self.dev, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}
+
+    def part(self, name: str) -> Part:
+        """Return the part of a name.
+
+        Raises:
+            DataError: it has no rows.
+        """
+        if name not in self.parts:
+            raise DataError(
+                f"data set {self.name!r} was split without {name} rows; "
+                f"there are {', '.join(self.parts)}"
+            )
+        return self.parts[name]
+
     def to(self, device: torch.device | str) -> "Splits":
         """Return the same splits with every tensor on a device."""
         return replace(
@@ -82,11 +101,20 @@ def load(choice: Choice, data_dir: Path) -> Splits:
     Raises:
         DataError: the set is missing, damaged or does not fit the config.
     """
-    options = choice.options()
-    preparing = {key: options.pop(key) for key in PREPARING}
+    preparing = {key: value for key, value in choice.options().items() if key in PREPARING}
     if preparing["split"] != "auto":
         preparing["split"] = dict(preparing["split"])
-    return prepare(load_dataset(choice.name, data_dir, **options), **preparing)
+    return prepare(load_chosen(choice, data_dir), **preparing)
+
+
+def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
+    """Read the data set that a config names, as it is.
+
+    Raises:
+        DataError: the set is missing or damaged.
+    """
+    options = {key: value for key, value in choice.options().items() if key not in PREPARING}
+    return load_dataset(choice.name, data_dir, **options)
 
 
 def load_dataset(name: str, data_dir: Path, **options: Any) -> Dataset:

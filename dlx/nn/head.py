@@ -120,7 +120,7 @@ def build_head(
         output = "softmax" if name == "softmax" else choice("activation", name)
     if name != "softmax" and registry.get("activation", name).function.learned:
         raise ConfigError(
-            f"model.output: {name} learns parameters, which an output function cannot; use leaky_relu"
+            f"model.output: {name} learns parameters, which an output cannot; use leaky_relu"
         )
     if kind == "regression" and (name == "softmax" or loss in _LOSSES.values()):
         raise ConfigError(

@@ -48,11 +48,9 @@ class Job:
 
     def examples(self) -> dict[str, Examples]:
         """Return the inputs and encoded targets of the parts that have rows, by name."""
-        parts = {"train": self.splits.train, "dev": self.splits.dev, "test": self.splits.test}
         return {
             name: (part.inputs, self.design.head.encode(part.targets))
-            for name, part in parts.items()
-            if part is not None
+            for name, part in self.splits.parts.items()
         }
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -16,8 +17,8 @@ import torch
 from dlx.config.load import dump
 from dlx.errors import DivergedError, Interrupted, MemoryLimitError, StorageError
 from dlx.models.plain import to_torch
-from dlx.nn.dense import Pass
 from dlx.nn.network import Network
+from dlx.nn.passes import Pass
 from dlx.runs import RunDirectory, checkpoints, timestamp, weights, write_atomic
 from dlx.tracking import Tracker
 from dlx.training.job import Job
@@ -31,17 +32,21 @@ class Progress:
     """How far a run is.
 
     Attributes:
+        run: its directory
         step: optimizer steps taken
         num_steps: optimizer steps of the whole run
         epoch: passes over the training rows so far
+        num_epochs: passes of the whole run
         steps_per_second: since this session began
         record: the newest evaluation
         is_new: whether the evaluation has just been made
     """
 
+    run: Path
     step: int
     num_steps: int
     epoch: float
+    num_epochs: float
     steps_per_second: float
     record: Record | None
     is_new: bool
@@ -200,7 +205,13 @@ class _Session:
     def interrupted(self, trainer: Trainer) -> None:
         """Save where training stands."""
         self._checkpoint(trainer)
-        self._run.write_info(status="interrupted", ended=timestamp(), seconds=self.seconds)
+        self._run.write_info(
+            status="interrupted",
+            steps=trainer.step,
+            epochs=trainer.step / trainer.steps_per_epoch,
+            seconds=self.seconds,
+            ended=timestamp(),
+        )
 
     def close(self) -> None:
         """Close the files."""
@@ -227,10 +238,13 @@ class _Session:
 
     def _progress(self, trainer: Trainer, is_new: bool) -> Progress:
         elapsed = max(time.monotonic() - self._began, 1e-9)
+        num_steps = self._job.member.num_steps
         return Progress(
+            self._run.path,
             trainer.step,
-            self._job.member.num_steps,
+            num_steps,
             trainer.step / trainer.steps_per_epoch,
+            num_steps / trainer.steps_per_epoch,
             (trainer.step - self._first_step) / elapsed,
             self._newest,
             is_new,
@@ -263,7 +277,7 @@ def _activations(network: Network, trainer: Trainer) -> dict[str, torch.Tensor]:
     inputs = trainer.splits["train"][0][:256]
     how = Pass(activations={})
     with torch.no_grad():
-        network(inputs.expand(network.num_runs, *inputs.shape), how)
+        network.forward(inputs.expand(network.num_runs, *inputs.shape), how)
     return how.activations or {}
 
 
@@ -321,8 +335,10 @@ def _failures(run: RunDirectory) -> Iterator[None]:
     except (DivergedError, Interrupted):
         raise
     except BaseException as error:
+        # Before training begins and after it ends, Ctrl-C interrupts without a word.
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with contextlib.suppress(StorageError):
-            run.write_info(status="failed", ended=timestamp(), reason=str(error))
+            run.write_info(status=status, ended=timestamp(), reason=str(error))
         if _is_memory(error):
             raise MemoryLimitError(
                 "out of memory while training; lower train.batch_size or the layers' widths "

@@ -96,26 +96,30 @@ def test_the_global_generator_is_left_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def activations(
-    rates: DropoutRates, training: bool, dtype: torch.dtype = torch.float32
-) -> tuple[Tensor, dict[str, Tensor]]:
+def outputs(rates: DropoutRates, training: bool, rows: int = 16, step: int = 3) -> Tensor:
+    """Return the z of a small network on the first rows of a batch of 16."""
     what = Task("multiclass", UNITS, 3, ("a", "b", "c"), (UNITS,))
-    network = Network([design(what, [8, 6], "tanh", dropout=rates).layers], [5], dtype)
+    network = Network([design(what, [8, 6], "tanh", dropout=rates).layers], [5], torch.float64)
     network.buffer.initialize()
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(1, 16, UNITS, generator=generator, dtype=dtype)
-    how = Pass([] if training else None, step=3, batch_size=16, activations={})
-    z = network.forward(x, how)
-    assert how.activations is not None
-    return z, how.activations
+    x = torch.randn(1, 16, UNITS, generator=generator, dtype=torch.float64)
+    how = Pass([] if training else None, step=step, batch_size=16)
+    return network.forward(x[:, :rows], how)
 
 
 def test_nothing_is_dropped_in_evaluation() -> None:
-    dropped, _ = activations(DropoutRates(input=0.4, hidden=0.4), training=False)
-    plain, _ = activations(DropoutRates(), training=False)
-    trained, _ = activations(DropoutRates(input=0.4, hidden=0.4), training=True)
+    dropped = outputs(DropoutRates(input=0.4, hidden=0.4), training=False)
+    plain = outputs(DropoutRates(), training=False)
+    trained = outputs(DropoutRates(input=0.4, hidden=0.4), training=True)
     assert torch.equal(dropped, plain)
     assert not torch.equal(trained, plain)
+
+
+def test_a_small_last_batch_has_the_masks_of_a_full_one_in_every_layer() -> None:
+    rates = DropoutRates(input=0.4, hidden=0.4)
+    for step in (0, 3, 20):
+        part, whole = outputs(rates, True, 5, step), outputs(rates, True, 16, step)
+        torch.testing.assert_close(part, whole[:, :5])
 
 
 def test_the_rate_of_one_layer_does_not_shift_the_masks_of_another() -> None:

@@ -146,6 +146,9 @@ def test_biases_start_at_zero_but_for_torchs_own(name: str) -> None:
     if name == "torch_default":
         assert 0.99 / 5 < float(bias.abs().max()) <= 1 / 5
         assert abs(float(bias.mean())) < 5 * math.sqrt(1 / 75 / 2000)
+        # Not the numbers of the weights over again.
+        first = weight(name, 25, 2000).T.flatten()[:2000]
+        assert not torch.equal(bias[0], first)
     else:
         assert not bias.any()
 

@@ -1,0 +1,112 @@
+"""`dlx init` and `dlx config`: configs to start from, checked and filled in."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlx.cli.options import Config, Json, Overrides
+from dlx.cli.output import emit, emit_json, emit_table, note
+from dlx.errors import ConfigError, did_you_mean
+
+_config = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Check a config, or see it in full."
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(rich_help_panel="Look things up")(init)
+    app.add_typer(_config, name="config", rich_help_panel="Look things up")
+
+
+def init(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="The config to copy.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The file to write; default: the config's name, in this folder.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Copy a config that comes with dlx, or list them.
+
+    \b
+    Examples:
+      dlx init
+      dlx init digits --output mine.yaml
+    """
+    from dlx.config.shipped import shipped, summary
+    from dlx.runs import write_atomic
+
+    known = shipped()
+    if name is None:
+        rows = [[each, summary(path)] for each, path in known.items()]
+        emit_json({"configs": dict(rows)}) if as_json else emit_table(["name", ""], rows)
+        return
+    if name not in known:
+        near = did_you_mean(name, known)
+        raise ConfigError(
+            f"no config {name!r} comes with dlx{near} (there are: {', '.join(known)})"
+        )
+    target = output or Path(known[name].name)
+    if target.exists():
+        raise ConfigError(f"{target} is there already; choose another place with --output")
+    write_atomic(target, known[name].read_bytes())
+    note(f"{target} written; `dlx train {target}` trains it")
+    if as_json:
+        emit_json({"config": str(target)})
+
+
+@_config.command()
+def validate(config: Config, overrides: Overrides = None, as_json: Json = False) -> None:
+    """Check a config; list everything wrong with it.
+
+    \b
+    Example:
+      dlx config validate configs/mnist.yaml optimizer.lr=0.01
+    """
+    from dlx import api
+    from dlx.config.shipped import locate
+
+    path = locate(config)
+    api.read_config(path, overrides or [])
+    emit_json({"config": str(path), "valid": True}) if as_json else emit(f"{path}: valid")
+
+
+@_config.command()
+def show(config: Config, overrides: Overrides = None, as_json: Json = False) -> None:
+    """Print a config with every default filled in.
+
+    \b
+    Example:
+      dlx config show digits optimizer=sgd
+    """
+    from dlx import api
+    from dlx.config.dump import to_plain
+    from dlx.config.load import dump
+    from dlx.config.shipped import locate
+
+    read = api.read_config(locate(config), overrides or [])
+    emit_json(to_plain(read)) if as_json else emit(dump(read))
+
+
+@_config.command()
+def schema() -> None:
+    """Print the JSON Schema, for editors that check YAML.
+
+    \b
+    Example:
+      dlx config schema > dlx.schema.json
+    """
+    from dlx.config.load import json_schema
+
+    emit_json(json_schema())

@@ -1,0 +1,123 @@
+"""`dlx data`: the data sets."""
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlx.cli.options import DataDir, Json
+from dlx.cli.output import emit, emit_json, emit_table, note
+
+if TYPE_CHECKING:
+    from dlx.data.dataset import Dataset
+
+_data = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="List, look at and fetch data sets."
+)
+_FEW = 8  # images of a terminal's picture
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The data set.", show_default=False)]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(_data, name="data", rich_help_panel="Look things up")
+
+
+@_data.command("list")
+def list_sets(as_json: Json = False) -> None:
+    """List the data sets."""
+    from dlx.data.fetch import NAMES
+    from dlx.registry import get, names
+
+    found = [
+        {"name": name, "summary": get("data", name).summary, "needs_fetch": name in NAMES}
+        for name in names("data")
+    ]
+    if as_json:
+        emit_json({"data": found})
+    else:
+        emit_table(["name", ""], [[each["name"], each["summary"]] for each in found])
+
+
+@_data.command()
+def show(
+    name: Name,
+    data_dir: DataDir = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="PNG", help="Save a picture of images.", show_default=False
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print a data set's sizes, ranges and class counts, and draw images.
+
+    \b
+    Example:
+      dlx data show digits --output digits.png
+    """
+    from dlx.data import default_directory
+    from dlx.data.describe import describe
+    from dlx.data.pipeline import load_dataset
+
+    dataset = load_dataset(name, data_dir or default_directory())
+    found = describe(dataset)
+    if output is not None:
+        _save_picture(dataset, output)
+        note(f"picture written to {output}")
+    emit_json(found) if as_json else _emit_description(found, dataset)
+
+
+@_data.command()
+def fetch(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Download a data set; no other command downloads anything.
+
+    \b
+    Example:
+      dlx data fetch mnist
+    """
+    from dlx.data import default_directory
+    from dlx.data.fetch import fetch as download
+
+    folder = data_dir or default_directory()
+    with contextlib.redirect_stdout(sys.stderr):  # where downloads show their progress
+        dataset = download(name, folder)
+    rows = len(dataset.inputs)
+    if as_json:
+        emit_json({"name": name, "folder": str(folder), "rows": rows})
+    else:
+        emit(f"{name} is there: {rows:,} rows; `dlx data show {name}` looks at it")
+
+
+def _emit_description(found: dict[str, Any], dataset: "Dataset") -> None:
+    from dlx.report.thumbnails import draw
+
+    emit(f"{found['name']}: {found['description']}")
+    own_test = f", {found['test_rows']:,} of them its own test part" if found["test_rows"] else ""
+    shape = " × ".join(map(str, found["input_shape"]))
+    emit(f"{found['task']}, {found['rows']:,} rows{own_test}; inputs of shape {shape}")
+    columns = {"all inputs": found["inputs"], **(found["features"] or {})}
+    columns |= {f"target {i}": each for i, each in enumerate(found["targets"] or [], 1)}
+    rows = [[name, *(f"{v:.4g}" for v in each.values())] for name, each in columns.items()]
+    emit("")
+    emit_table(["", *found["inputs"]], rows, " rrrr")
+    if found["classes"]:
+        counts = [[n, *(f"{count:,}" for count in c.values())] for n, c in found["classes"].items()]
+        emit("")
+        emit_table(["class", "rows", "of test part"], counts, " rr")
+    if len(dataset.inputs.shape) > 2:
+        emit("\n" + draw(list(dataset.inputs[:_FEW])))
+
+
+def _save_picture(dataset: "Dataset", path: Path) -> None:
+    from dlx.data.describe import picture
+    from dlx.runs import write_atomic
+
+    content = io.BytesIO()
+    picture(dataset).savefig(content, format="png", dpi=150)
+    write_atomic(path, content.getvalue())

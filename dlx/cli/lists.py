@@ -1,0 +1,83 @@
+"""`dlx list`: the names that a config can use."""
+
+from inspect import Parameter
+from typing import Annotated, Any
+
+import typer
+
+from dlx.cli.options import Json
+from dlx.cli.output import emit, emit_json, emit_table
+from dlx.registry import MODULES, Entry, get, names
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("list", rich_help_panel="Look things up")(list_names)
+
+
+def list_names(
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="KIND", help=f"One of: {', '.join(MODULES)}.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the names that a config can use.
+
+    Of a KIND: what each name is, its options and their defaults.
+
+    \b
+    Examples:
+      dlx list
+      dlx list activations
+    """
+    if kind is None:
+        kinds = {each: names(each) for each in MODULES}
+        rows = [[each, ", ".join(found)] for each, found in kinds.items()]
+        emit_json(kinds) if as_json else emit_table(["kind", "names"], rows)
+        return
+    kind = {f"{each}{ending}": each for each in MODULES for ending in ("", "s", "es")}.get(
+        kind, kind
+    )
+    entries = [get(kind, name) for name in names(kind)]
+    if as_json:
+        emit_json({"kind": kind, "entries": [_document(entry) for entry in entries]})
+    else:
+        emit("\n\n".join(_text(entry) for entry in entries))
+
+
+def _document(entry: Entry) -> dict[str, Any]:
+    options = [
+        {
+            "name": option.name,
+            "required": option.default is Parameter.empty,
+            "default": None if option.default is Parameter.empty else option.default,
+            "description": option.description,
+        }
+        for option in entry.options.values()
+    ]
+    return {
+        "name": entry.name,
+        "summary": entry.summary,
+        "options": options,
+        "reference": entry.reference or None,
+    }
+
+
+def _text(entry: Entry) -> str:
+    lines = [f"{entry.name}: {entry.summary}"]
+    for option in entry.options.values():
+        given = "required" if option.default is Parameter.empty else _yaml(option.default)
+        lines.append(f"    {option.name}: {given}    {option.description}".rstrip())
+    if entry.reference:
+        lines.append(f"    ({entry.reference})")
+    return "\n".join(lines)
+
+
+def _yaml(value: Any) -> str:
+    words = {None: "null", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return words[value]
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_yaml(each) for each in value)}]"
+    return str(value)

@@ -1,0 +1,140 @@
+"""How training shows itself on stderr: a live display on a terminal, else a line now and then."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from dlx.cli.output import format_metric, note
+
+if TYPE_CHECKING:
+    from dlx.training.session import Progress
+
+_SECONDS_BETWEEN_LINES = 1.0
+
+
+@contextlib.contextmanager
+def shown(quiet: bool) -> Iterator[Callable[["Progress"], None]]:
+    """Give the function that training tells of its progress."""
+    if quiet:
+        yield lambda progress: None
+        return
+    display = _Live() if sys.stderr.isatty() else _Lines()
+    show = _Unbreakable(display.show)
+    try:
+        yield show
+    finally:
+        _Unbreakable(display.close)()
+
+
+class _Unbreakable:
+    """Calls a function until nobody reads stderr any more: training goes on unseen."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self._function: Callable[..., None] | None = function
+
+    def __call__(self, *arguments: Any) -> None:
+        if self._function is not None:
+            try:
+                self._function(*arguments)
+            except OSError:
+                self._function = None
+
+
+class _Lines:
+    """A line per evaluation, at most one a second, and always the last."""
+
+    def __init__(self) -> None:
+        self._began = False
+        self._printed = 0.0
+        self._waiting: Progress | None = None
+
+    def show(self, progress: "Progress") -> None:
+        """Print an evaluation that is new, if it is time."""
+        if not self._began:
+            self._began = True
+            note(f"training {progress.run}")
+        if progress.is_new:
+            self._waiting = progress
+        if self._waiting and time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES:
+            self.close()
+
+    def close(self) -> None:
+        """Print the evaluation that is still to be printed."""
+        if self._waiting:
+            note("  ".join([*_position(self._waiting), *_metrics(self._waiting)]))
+            self._printed, self._waiting = time.monotonic(), None
+
+
+class _Live:
+    """Two lines that change in place: position and speed, then the newest metrics."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(stderr=True)
+        console.width = min(console.width, 100)
+        # Training calls `show` five times a second: no thread has to refresh beside it.
+        self._live = Live(console=console, auto_refresh=False, redirect_stdout=False)
+        self._began = False
+
+    def show(self, progress: "Progress") -> None:
+        """Draw the display anew."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        if not self._began:
+            self._began = True
+            note(f"training {progress.run}")
+            self._live.start()
+        parts = _position(progress)
+        position = Table.grid(padding=(0, 2), expand=True)
+        position.add_column(ratio=1)
+        for _ in parts:
+            position.add_column(no_wrap=True)
+        position.add_row(ProgressBar(max(progress.num_steps, 1), progress.step), *parts)
+        metrics = Text("  ".join(_metrics(progress)), style="dim", no_wrap=True)
+        self._live.update(Group(position, metrics), refresh=True)
+
+    def close(self) -> None:
+        """Leave the display as it stands."""
+        if self._began:
+            self._live.stop()
+
+
+def _position(progress: "Progress") -> list[str]:
+    rate = progress.steps_per_second
+    parts = [
+        f"epoch {progress.epoch:.4g}/{progress.num_epochs:.4g}",
+        f"step {progress.step:,}/{progress.num_steps:,}",
+    ]
+    if rate > 0:
+        left = (progress.num_steps - progress.step) / rate
+        parts += [f"{rate:,.0f} steps/s", f"{duration(left)} left"]
+    return parts
+
+
+def _metrics(progress: "Progress") -> list[str]:
+    metrics = progress.record.metrics if progress.record else {}
+    train, dev = metrics.get("train", {}), metrics.get("dev", {})
+    return [
+        f"{name} {format_metric(name, train[name])}"
+        + (f" (dev {format_metric(name, dev[name])})" if name in dev else "")
+        for name in ("cost", "accuracy")
+        if name in train
+    ]
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as 4 s, 3:07 min, 2:05 h or 3 days."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f}:{seconds % 60:02.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds // 3600:.0f}:{seconds // 60 % 60:02.0f} h"
+    return f"{seconds // 86400:.0f} days"

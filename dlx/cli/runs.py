@@ -1,0 +1,160 @@
+"""`dlx runs` and `dlx board`: the runs there are."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dlx.cli.options import RUNS_DIR, Json, RunsDir
+from dlx.cli.output import emit, emit_json, emit_table, format_metric, note
+from dlx.errors import ConfigError
+
+_runs = typer.Typer(rich_markup_mode=None)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(_runs, name="runs", rich_help_panel="Look at runs")
+    app.command(rich_help_panel="Look at runs")(board)
+
+
+@_runs.callback(invoke_without_command=True)
+def list_all(context: typer.Context, runs_dir: RunsDir = RUNS_DIR, as_json: Json = False) -> None:
+    """List the runs, newest first; `dlx runs rm` deletes them.
+
+    Accuracy where there is one, else cost: on all rows or, while a run trains, of its last
+    evaluation.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from dlx.report.runs import summaries
+
+    found, warnings = summaries(runs_dir)
+    for warning in warnings:
+        note(f"warning: {warning}")
+    if as_json:
+        emit_json({"runs": found})
+    elif found:
+        headings = ["run", "status", "seed", "steps", "dev", "test", "seconds", "age"]
+        emit_table(headings, [_row(each) for each in found], "  rrrrrr")
+    else:
+        note(f"no runs in {runs_dir}; `dlx train digits` makes one")
+
+
+@_runs.command("rm")
+def remove(
+    context: typer.Context,
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN", help="Folders, names (the newest run of it), ids or latest."),
+    ],
+    runs_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--runs-dir",
+            metavar="DIR",
+            help=f"The folder that runs are kept in.  [default: {RUNS_DIR}]",
+            show_default=False,
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete runs, after asking.
+
+    \b
+    Examples:
+      dlx runs rm latest
+      dlx runs rm runs/digits/* --yes
+    """
+    from dlx.runs import find
+    from dlx.runs import remove as delete
+
+    assert context.parent is not None
+    folder = runs_dir or Path(context.parent.params["runs_dir"])
+    found = list(
+        {run.path.resolve(): run for run in (find(each, folder) for each in runs)}.values()
+    )
+    if not yes and not _agreed([f"{run.path} ({run.status()})" for run in found]):
+        note("nothing was deleted")
+        raise typer.Exit(0)
+    for run in found:
+        delete(run)
+        note(f"deleted {run.path}")
+    if as_json:
+        emit_json({"deleted": [str(run.path) for run in found]})
+
+
+def board(
+    path: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PATH",
+            help="A folder of runs, or a run's name, id or latest.  [default: the runs folder]",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="0: any free one.  [default: 6006 or the next free]", show_default=False),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Who may connect; 0.0.0.0: other machines too.")] = (
+        "localhost"
+    ),
+    runs_dir: RunsDir = RUNS_DIR,
+) -> None:
+    """Start TensorBoard on the runs; Ctrl-C ends it.
+
+    \b
+    Examples:
+      dlx board
+      dlx board mnist --port 7000
+    """
+    from dlx.cli import tensorboard
+    from dlx.runs import find
+
+    if path is None and not runs_dir.is_dir():
+        raise ConfigError(f"there is no folder {runs_dir}; `dlx train digits` makes a first run")
+    folder = runs_dir if path is None else Path(path)
+    if not folder.is_dir():
+        folder = find(folder, runs_dir).path
+    emit(f"TensorBoard on {folder}: {tensorboard.start(folder, host, port)} (Ctrl-C ends it)")
+    tensorboard.wait()
+
+
+def _agreed(runs: list[str]) -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigError("there is no terminal to ask at: give --yes to delete without asking")
+    for run in runs:
+        note(f"  {run}")
+    return typer.confirm(f"delete {'this run' if len(runs) == 1 else 'these runs'}?", err=True)
+
+
+def _row(run: dict[str, Any]) -> list[str]:
+    created = datetime.fromisoformat(run["created"])
+    return [
+        f"{run['name']}/{run['id']}",
+        run["status"],
+        "" if run["seed"] is None else str(run["seed"]),
+        "" if run["steps"] is None else f"{run['steps']:,}",
+        _judged((run["metrics"] or {}).get("dev")),
+        _judged((run["metrics"] or {}).get("test")),
+        "" if run["seconds"] is None else f"{run['seconds']:.1f}",
+        _age((datetime.now(UTC) - created).total_seconds()),
+    ]
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _judged(metrics: dict[str, float] | None) -> str:
+    if not metrics:
+        return ""
+    name = "accuracy" if "accuracy" in metrics else "cost"
+    return format_metric(name, metrics[name])

@@ -1,0 +1,35 @@
+"""TensorBoard, run inside `dlx board`."""
+
+import contextlib
+import threading
+from pathlib import Path
+
+from dlx.errors import ConfigError
+
+
+def start(folder: Path, host: str, port: int | None) -> str:
+    """Serve TensorBoard on a folder from a thread of this process, and return its address.
+
+    Args:
+        folder: of event files, at any depth
+        host: what to listen on
+        port: 0 for any free one; None for 6006 or, where that is taken, one after it
+
+    Raises:
+        ConfigError: the port is taken, or the host is not this machine's
+    """
+    from tensorboard import program
+
+    board = program.TensorBoard()
+    chosen = [] if port is None else [f"--port={port}"]
+    board.configure(["", f"--logdir={folder}", f"--host={host}", *chosen])
+    try:
+        return board.launch()
+    except program.TensorBoardServerException as error:
+        raise ConfigError(f"TensorBoard could not start: {error.msg}") from error
+
+
+def wait() -> None:
+    """Wait for Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()

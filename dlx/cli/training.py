@@ -1,0 +1,154 @@
+"""`dlx train` and `dlx resume`."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlx.cli.options import (
+    RUNS_DIR,
+    Config,
+    DataDir,
+    Json,
+    Overrides,
+    Quiet,
+    RunPath,
+    RunsDir,
+    Seed,
+)
+from dlx.cli.output import amount, emit, emit_json, emit_result, emit_table, note
+from dlx.cli.progress import shown
+from dlx.errors import DlxError
+
+if TYPE_CHECKING:
+    from dlx.api import Run
+    from dlx.training.job import Job
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Build, push one batch through, print; write nothing.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(rich_help_panel="Train")(train)
+    app.command(rich_help_panel="Train")(resume)
+
+
+def train(
+    config: Config,
+    overrides: Overrides = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    data_dir: DataDir = None,
+    seed: Seed = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the run that a config describes.
+
+    Its folder is DIR/NAME/ID: resolved config, metrics, checkpoints, weights, curves for
+    TensorBoard. Ctrl-C saves; `dlx resume` goes on.
+
+    \b
+    Examples:
+      dlx train configs/mnist.yaml
+      dlx train digits optimizer.lr=0.01 model.hidden=[100,100] --seed 3
+      dlx train xor optimizer=sgd --dry-run
+    """
+    from dlx import api
+    from dlx.config.shipped import locate
+    from dlx.report.preview import preview
+
+    changes = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
+    job = api.prepare(locate(config), changes, data_dir=data_dir)
+    _remark(job, config)
+    if dry_run:
+        found = preview(job)
+        emit_json(found) if as_json else _emit_preview(found)
+        return
+    with shown(quiet) as show:
+        run = _reported(lambda: api.train_job(job, runs_dir=runs_dir, show=show), as_json)
+    emit_json(run.result()) if as_json else emit_result(run.result())
+
+
+def resume(
+    run: RunPath,
+    overrides: Overrides = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a stopped run, as if it had never stopped.
+
+    A finished run is left alone, unless it is given more to do.
+
+    \b
+    Examples:
+      dlx resume latest
+      dlx resume mnist train.epochs=40
+    """
+    from dlx import api
+
+    def go_on() -> "Run":
+        return api.resume(run, overrides or [], runs_dir=runs_dir, data_dir=data_dir, show=show)
+
+    with shown(quiet) as show:
+        ended = _reported(go_on, as_json)
+    emit_json(ended.result()) if as_json else emit_result(ended.result())
+
+
+def _reported(train: Callable[[], "Run"], as_json: bool) -> "Run":
+    """Return the trained run; of one that did not end well, print the JSON before the error."""
+    from dlx import api
+
+    try:
+        return train()
+    except DlxError as error:
+        if as_json and error.run:
+            emit_json(api.load(error.run).result())
+        raise
+
+
+def _remark(job: "Job", config: str) -> None:
+    if job.config.ablation is not None:
+        note(f"note: this trains the base run of {config}, without its ablation")
+    for warning in job.splits.warnings:
+        note(f"warning: {warning}")
+
+
+def _emit_preview(found: dict[str, Any]) -> None:
+    data, rows = found["data"], found["data"]["rows"]
+    sizes = ", ".join(f"{count:,} {part}" for part, count in rows.items())
+    emit(f"{found['name']}: {data['name']} ({sizes} rows), {data['task']}")
+    table = []
+    for layer in found["layers"]:
+        table.append(
+            [
+                layer["name"],
+                f"{layer['inputs']:,} → {layer['outputs']:,}",
+                layer["activation"],
+                layer["init"],
+                _extras(layer),
+                f"{layer['parameters']:,}",
+            ]
+        )
+    table[-1][2] = found["output"]
+    emit_table(["layer", "shape", "activation", "init", "", "parameters"], table, " " * 5 + "r")
+    emit(
+        f"{amount(found['parameters'], 'parameter')}; {amount(found['steps'], 'step')} of "
+        f"{found['optimizer']} in batches of {found['batch_size']:,} "
+        f"({amount(found['epochs'], 'epoch')}) on {found['device']}, "
+        f"evaluated every {amount(found['evaluate_every'], 'step')}"
+    )
+    emit(f"first batch: {found['loss']} {found['cost']:.4g}; nothing was written")
+
+
+def _extras(layer: dict[str, Any]) -> str:
+    extras = [
+        f"{name.replace('_', ' ')} {layer[name]}"
+        for name in ("input_dropout", "batch_norm", "dropout")
+        if layer[name]
+    ]
+    return ", ".join(extras)

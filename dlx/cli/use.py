@@ -1,0 +1,145 @@
+"""`dlx evaluate`, `dlx predict` and `dlx export`: commands that use a trained run."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlx.cli.options import RUNS_DIR, DataDir, Json, RunPath, RunsDir
+from dlx.cli.output import emit, emit_json, emit_result, note
+from dlx.errors import ConfigError
+
+
+class Split(StrEnum):
+    """A part of the data."""
+
+    train = "train"
+    dev = "dev"
+    test = "test"
+
+
+class Form(StrEnum):
+    """What a network can be exported to."""
+
+    torch = "torch"
+    onnx = "onnx"
+
+
+OneSplit = Annotated[
+    Split | None,
+    typer.Option("--split", help="The rows to take: train, dev or test.", show_default=False),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="PATH", help="Where to write.", show_default=False),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (evaluate, predict, export):
+        app.command(rich_help_panel="Use a trained run")(command)
+
+
+def evaluate(
+    run: RunPath,
+    split: OneSplit = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Compute the metrics of a run's saved weights, on all rows.
+
+    \b
+    Example:
+      dlx evaluate mnist --split test
+    """
+    from dlx import api
+
+    trained = api.load(run, runs_dir=runs_dir)
+    result = trained.result() | {"metrics": trained.evaluate(data_dir, split and split.value)}
+    emit_json(result) if as_json else emit_result(result)
+
+
+def predict(
+    run: RunPath,
+    inputs: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="A file of inputs: .csv, .npy, .npz, .png or .jpg.",
+            show_default=False,
+        ),
+    ] = None,
+    split: OneSplit = None,
+    output: Output = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write what a run says of a file, or of its own data, as CSV.
+
+    Columns: predicted, and the probability p(CLASS) of every class; with --split also the row,
+    the inputs where they have names, and the target.
+
+    \b
+    Examples:
+      dlx predict iris flowers.csv --output classes.csv
+      dlx predict xor --split test
+    """
+    from dlx import api
+    from dlx.runs import write_atomic
+
+    if (inputs is None) == (split is None):
+        raise ConfigError("predict takes either a file of inputs or --split; give one of them")
+    trained = api.load(run, runs_dir=runs_dir)
+    if inputs is not None:
+        predictions = trained.predict_file(inputs)
+    else:
+        assert split is not None
+        predictions = trained.predict_split(split.value, data_dir)
+    if output is not None:
+        write_atomic(output, predictions.csv().encode())
+        note(f"{len(predictions.rows):,} rows written to {output}")
+    if as_json:
+        emit_json({"run": str(trained.path), "predictions": predictions.records()})
+    elif output is None:
+        emit(predictions.csv())
+
+
+def export(
+    run: RunPath,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="The folder to write to; default: export in the run's own folder.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[
+        Form, typer.Option("--format", help="torch: weights and a script; or onnx.")
+    ] = Form.torch,
+    runs_dir: RunsDir = RUNS_DIR,
+    as_json: Json = False,
+) -> None:
+    """Write a run's network as files that need no dlx.
+
+    torch: weights.safetensors and load.py, which rebuilds the network as a torch.nn.Sequential and
+    needs only torch and safetensors. onnx: network.onnx, preprocessing included.
+
+    \b
+    Example:
+      dlx export mnist --output digits-reader && python digits-reader/load.py
+    """
+    from dlx import api
+
+    trained = api.load(run, runs_dir=runs_dir)
+    paths = trained.export(output or trained.path / "export", form.value)
+    if as_json:
+        emit_json({"run": str(trained.path), "format": form, "files": [str(p) for p in paths]})
+    else:
+        emit("\n".join(str(path) for path in paths))

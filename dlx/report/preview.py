@@ -1,0 +1,66 @@
+"""What a config would train: its layers, its data, its steps, and the cost of its first batch."""
+
+from typing import Any
+
+from dlx.cohort import Cohort
+from dlx.data.batches import Batches
+from dlx.nn.dense import DenseSpec
+from dlx.nn.passes import Pass
+from dlx.training.job import Job
+
+
+def preview(job: Job) -> dict[str, Any]:
+    """Build a job's network, push its first batch through, and say what was found.
+
+    Returns:
+        name, seed, data (name, task, inputs, outputs, rows of each part), layers (name, inputs,
+        outputs, activation, init, dropout, input_dropout, batch_norm, parameters), output, loss,
+        parameters, optimizer, batch_size, steps, epochs, evaluate_every, device, cost (of the
+        first batch, in training mode)
+    """
+    cohort = Cohort([job.member], job.batch_size, device=job.device)
+    cohort.initialize()
+    inputs, targets = job.examples()["train"]
+    batch = Batches(inputs, targets, [job.member.seed], job.batch_size)(0)
+    if job.member.num_steps:
+        costs, _ = cohort.forward_backward(*batch, step=0)
+    else:  # a network through which no gradient passes is only evaluated
+        costs = cohort.head.cost(cohort.network.forward(batch[0], Pass()), batch[1])
+    head, member = job.design.head, job.member
+    return {
+        "name": job.config.name,
+        "seed": member.seed,
+        "data": {
+            "name": job.splits.name,
+            "task": job.splits.task.kind,
+            "inputs": job.splits.task.num_inputs,
+            "outputs": head.num_outputs,
+            "rows": {name: len(part.rows) for name, part in job.splits.parts.items()},
+        },
+        "layers": [_layer(spec, cohort) for spec in job.design.layers],
+        "output": head.output_name,
+        "loss": head.loss,
+        "parameters": cohort.network.num_parameters(0),
+        "optimizer": member.optimizer.name,
+        "batch_size": job.batch_size,
+        "steps": member.num_steps,
+        "epochs": member.num_steps / job.steps_per_epoch,
+        "evaluate_every": member.evaluate_every,
+        "device": str(job.device),
+        "cost": costs.item(),
+    }
+
+
+def _layer(spec: DenseSpec, cohort: Cohort) -> dict[str, Any]:
+    owned = (p for p in cohort.network.buffer.parameters if p.owners[0])
+    return {
+        "name": spec.name,
+        "inputs": spec.inputs,
+        "outputs": spec.outputs,
+        "activation": spec.activation.name,
+        "init": spec.init.name,
+        "input_dropout": spec.input_dropout,
+        "dropout": spec.dropout,
+        "batch_norm": spec.batch_norm.position if spec.batch_norm else None,
+        "parameters": sum(p.value[0].numel() for p in owned if p.name.split(".")[0] == spec.name),
+    }

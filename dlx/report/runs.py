@@ -1,0 +1,49 @@
+"""The list of runs: what each one is and how it stands. Imports no torch."""
+
+from pathlib import Path
+from typing import Any
+
+from dlx.runs import RunDirectory, list_runs
+
+_FIELDS = ("kind", "seed", "steps", "epochs", "seconds", "parameters", "created")
+
+
+def summaries(runs_dir: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a summary of every run, newest first, and a warning per damaged one.
+
+    A summary has run (its path), name, id, status, kind, seed, steps, epochs, seconds,
+    parameters, created and metrics: the final ones or, of a run that has none yet, those of its
+    last evaluation.
+    """
+    runs, warnings = list_runs(runs_dir)
+    return [_summary(run) for run in runs], warnings
+
+
+def _summary(run: RunDirectory) -> dict[str, Any]:
+    info = run.read_info()
+    summary = {
+        "run": str(run.path),
+        "name": run.path.parent.name,
+        "id": run.path.name,
+        "status": run.status(),
+        **{field: info.get(field) for field in _FIELDS},
+        "metrics": info.get("metrics"),
+    }
+    last = _last_record(run) if summary["metrics"] is None else {}
+    if last:
+        summary["steps"], summary["epochs"] = last["step"], last["epoch"]
+        summary["seconds"] = last["seconds"]
+        summary["metrics"] = {
+            split: {name: last[split][name] for name in ("cost", "accuracy") if name in last[split]}
+            for split in ("train", "dev", "test")
+            if split in last
+        }
+    return summary
+
+
+def _last_record(run: RunDirectory) -> dict[str, Any]:
+    if not run.metrics_path.exists():
+        return {}
+    from dlx.tracking import read  # a quarter of a second, which lists of finished runs save
+
+    return next(reversed(read(run.metrics_path)), {})

@@ -1,0 +1,169 @@
+"""The command as a whole: help, version, light imports, and how it ends."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlx.cli import app as cli
+from tests.cli.conftest import Command, start
+
+HEAVY = (
+    "torch",
+    "torchvision",
+    "sklearn",
+    "tensorboard",
+    "pandas",
+    "matplotlib",
+    "scipy",
+    "numpy",
+    "pydantic",
+    "yaml",
+    "rich",
+)
+COUNT = """
+import resource, sys
+from dlx.cli import main
+code = main(["--help"])
+usage = resource.getrusage(resource.RUSAGE_SELF)
+heavy = [name for name in sys.argv[1:] if name in sys.modules]
+print(code, len(sys.modules), usage.ru_utime + usage.ru_stime, *heavy, file=sys.stderr)
+"""
+
+
+def commands(command: object, path: str = "dlx") -> dict[str, object]:
+    found = {path: command}
+    for name, inner in getattr(command, "commands", {}).items():
+        found |= commands(inner, f"{path} {name}")
+    return found
+
+
+COMMANDS = commands(cli._command)
+
+
+def help_of(path: str, dlx: Command) -> str:
+    ended = dlx(*path.split()[1:], "--help")
+    assert ended.code == 0
+    return ended.out
+
+
+def test_help_is_light() -> None:
+    command = [sys.executable, "-c", COUNT, *HEAVY]
+    answers = [subprocess.run(command, capture_output=True, text=True) for _ in range(3)]
+    measured = [answer.stderr.split() for answer in answers]
+    assert {(code, tuple(heavy)) for code, _, _, *heavy in measured} == {("0", ())}
+    assert int(measured[0][1]) < 250
+    assert min(float(seconds) for _, _, seconds in measured) < 0.3
+    assert "dlx train digits" in answers[0].stdout
+
+
+def test_version(dlx: Command) -> None:
+    ended = dlx("--version")
+    assert (ended.code, ended.err) == (0, "")
+    assert re.fullmatch(r"dlx \d+\.\d+\.\d+\n", ended.out)
+
+
+def test_all_commands_are_there() -> None:
+    assert {path.removeprefix("dlx ") for path in COMMANDS} - {"dlx"} == {
+        *("train", "resume", "evaluate", "predict", "export", "runs", "runs rm", "board"),
+        *("init", "list", "config", "config validate", "config show", "config schema"),
+        *("data", "data list", "data show", "data fetch"),
+    }
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_summaries_are_shown_whole(path: str, dlx: Command) -> None:
+    assert "..." not in help_of(path, dlx).partition("\n")[2]
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_examples_of_the_help_are_valid(path: str, dlx: Command) -> None:
+    examples = re.findall(r"^ +dlx( .*)?$", help_of(path, dlx), re.MULTILINE)
+    if path not in ("dlx runs", "dlx config", "dlx data", "dlx data list"):
+        assert examples
+    for example in examples:
+        words = shlex.split(re.split(r" &&| >|   ", example)[0])
+        command, name = cli._command, "dlx"
+        while words and words[0] in getattr(command, "commands", {}):
+            name = words.pop(0)
+            command = command.commands[name]  # type: ignore[attr-defined]
+        command.make_context(name, words)
+
+
+def test_a_group_alone_prints_its_help(dlx: Command) -> None:
+    ended = dlx("config")
+    assert ended.code == 2
+    assert "Usage: dlx config" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], r"error: no such command 'trian'\..*'train'\? \(see `dlx --help`\)\n"),
+        (["train"], r"error: missing argument 'CONFIG' \(see `dlx train --help`\)\n"),
+        (["train", "xor", "--sed", "3"], r"error: no such option: --sed.*--seed.*\n"),
+        (["train", "xor", "--seed", "x"], r"error: invalid value for '--seed': .*integer.*\n"),
+        (["evaluate", "xor", "--split", "tst"], r"error: invalid value for '--split': .*\n"),
+    ],
+)
+def test_usage_errors_look_like_all_others(
+    arguments: list[str], message: str, dlx: Command
+) -> None:
+    ended = dlx(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert re.fullmatch(message, ended.err)
+
+
+def fails_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("dlx.report.runs.summaries", fail)
+
+
+def test_a_bug_shows_its_traceback(dlx: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails_with(ZeroDivisionError("a bug"), monkeypatch)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        dlx("runs")
+
+
+def test_ctrl_c_outside_training(dlx: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails_with(KeyboardInterrupt(), monkeypatch)
+    assert dlx("runs").code == 130
+
+
+def test_a_full_disk_anywhere(dlx: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails_with(OSError(28, "No space left on device", "some/file"), monkeypatch)
+    ended = dlx("runs")
+    assert (ended.code, ended.err) == (9, "error: some/file: No space left on device\n")
+
+
+def test_another_os_error_is_a_bug(dlx: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails_with(FileNotFoundError(2, "No such file", "lost"), monkeypatch)
+    with pytest.raises(FileNotFoundError):
+        dlx("runs")
+
+
+def test_out_of_memory_anywhere(dlx: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails_with(MemoryError("too large"), monkeypatch)
+    ended = dlx("runs")
+    assert (ended.code, ended.err) == (6, "error: out of memory: too large\n")
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    started = start("config", "schema", cwd=tmp_path)
+    assert started.stdout is not None and started.stderr is not None
+    started.stdout.close()
+    assert (started.stderr.read(), started.wait(60)) == ("", 0)
+    started.stderr.close()
+
+
+def test_output_to_a_full_disk(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        started = start("init", cwd=tmp_path, stdout=full)
+        _, err = started.communicate(timeout=60)
+    assert started.returncode == 9
+    assert err == "error: the output cannot be written: No space left on device\n"

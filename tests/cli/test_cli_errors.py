@@ -1,0 +1,171 @@
+"""Bad input: one clear error, the documented exit code, nothing half made."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command, only_run
+
+CONFIG_ERRORS = [
+    (
+        ["train.epoch=3"],
+        r"override 'train.epoch=3': train.epoch: unknown key; did you mean 'epochs'",
+    ),
+    (["train.epochs=many"], "override 'train.epochs=many': train.epochs: received"),
+    (["model.dropout=1.0"], "model.dropout: received 1.0"),
+    (["model.hidden=[-3]"], r"model.hidden\[0\]: received -3"),
+    (["train.batch_size=100000"], "train.batch_size: received 100000, but there are 1079 training"),
+    (["train.device=cuda:99"], r"train.device: received cuda:99, but this machine has cpu"),
+    (["name=../outside"], "name: received '../outside'"),
+    (["name=a/b"], "name: received 'a/b'"),
+    (["--seed", "-1"], "override 'seed=-1': seed: received -1"),
+    (["model.activation=step"], "no gradient passes through step"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), CONFIG_ERRORS)
+def test_a_config_that_cannot_be(
+    arguments: list[str], message: str, dlx: Command, tmp_path: Path
+) -> None:
+    ended = dlx("train", "digits", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(ended.err)
+    assert ended.err.startswith("error: ") and ended.err.count("error") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_errors_at_once_in_a_process(process: Command, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("data: digits\nmodle: mlp\ntrain:\n  epochs: -1\n")
+    ended = process("train", "bad.yaml", "optimizer.lr=high", "--json")
+    assert (ended.code, ended.out) == (2, "")
+    lines = ended.err.splitlines()
+    assert lines[0] == "error: 3 errors"
+    assert lines[1].startswith("  bad.yaml:2: modle: unknown key; did you mean 'model'?")
+    assert lines[2].startswith("  bad.yaml:4: train.epochs: received -1")
+    assert lines[3].startswith("  override 'optimizer.lr=high': optimizer.lr: received 'high'")
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("digit", "no such file, nor a config that comes with dlx; did you mean 'digits'?"),
+        ("configs/xor.yaml", "did you mean 'xor'?"),
+        ("seed=3", "CONFIG comes before KEY=VALUE"),
+        ("mine.yaml", "mine.yaml: no such file"),
+    ],
+)
+def test_a_config_that_is_not_there(config: str, message: str, dlx: Command) -> None:
+    ended = dlx("train", config)
+    assert ended.code == 2
+    assert message in ended.err
+
+
+def test_missing_data(process: Command, tmp_path: Path) -> None:
+    ended = process("train", "mnist", "--data-dir", "nowhere")
+    assert (ended.code, ended.out) == (3, "")
+    assert "error: data set 'mnist' is missing" in ended.err
+    assert "`dlx data fetch mnist`" in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_run(process: Command, trained: Path) -> None:
+    ended = process("evaluate", "digit", "--runs-dir", trained)
+    assert ended.code == 4
+    assert f"error: no run 'digit' in {trained}; did you mean 'digits'?" in ended.err
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["predict", "--split", "test"], ["export"]])
+def test_damaged_weights(command: list[str], dlx: Command, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "runs")
+    (path,) = Path("runs/digits").iterdir()
+    weights = path / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    ended = dlx(command[0], "digits", *command[1:])
+    assert (ended.code, ended.out) == (4, "")
+    assert "weights.safetensors is damaged" in ended.err
+
+
+def test_foreign_weights(dlx: Command, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "runs")
+    (digits,), (iris,) = Path("runs/digits").iterdir(), Path("runs/iris").iterdir()
+    shutil.copy(iris / "weights.safetensors", digits)
+    ended = dlx("evaluate", "digits")
+    assert ended.code == 4
+    assert "weights" in ended.err
+
+
+def test_a_run_without_its_config(dlx: Command, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "runs")
+    (path,) = Path("runs/digits").iterdir()
+    (path / "config.yaml").unlink()
+    ended = dlx("evaluate", "digits")
+    assert ended.code == 4
+    assert "config.yaml" in ended.err
+
+
+def test_changed_data(dlx: Command, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "runs")
+    (path,) = Path("runs/digits").iterdir()
+    info = json.loads((path / "run.json").read_text()) | {"data_fingerprint": "another"}
+    (path / "run.json").write_text(json.dumps(info))
+    for command in (["evaluate", "digits"], ["resume", "digits", "train.epochs=5"]):
+        ended = dlx(*command)
+        assert ended.code == 3
+        assert "have changed since" in ended.err
+
+
+def test_divergence_keeps_good_checkpoints(process: Command, tmp_path: Path) -> None:
+    # A linear network under a rate that grows: some epochs go well before the cost overflows.
+    ended = process(
+        *("train", "digits", "model.hidden=[]", "model.output=identity", "model.loss=mse"),
+        *("optimizer={name: sgd, lr: 30, schedule: {name: constant, warmup: 1000}}", "--json"),
+        *("train.checkpoint_seconds=0", "train.steps=1000"),
+    )
+    assert ended.code == 5
+    assert "error: the cost was not finite at step" in ended.err
+    assert "in the loss" in ended.err  # the squares overflow before the outputs do
+    path = only_run(tmp_path / "runs")
+    assert ended.json["status"] == "diverged"
+    assert ended.json["run"] == str(path.relative_to(tmp_path))
+    assert not (path / "weights.safetensors").exists()
+
+    from dlx.runs import checkpoints
+
+    newest = checkpoints.load_newest(path / "checkpoints")
+    assert newest is not None and newest.step > 0
+    assert all(bool(each.isfinite().all()) for each in newest.tensors.values())
+
+
+def test_divergence_at_once(dlx: Command, tmp_path: Path) -> None:
+    ended = dlx("train", "digits", "optimizer={name: sgd, lr: 1e30}")
+    assert ended.code == 5
+    assert "error: the cost was not finite at step 1; layer 2 is the first" in ended.err
+    path = only_run(tmp_path / "runs")
+    for command in (["resume", path], ["evaluate", path], ["export", path]):
+        ended = dlx(*command)
+        assert ended.code in (4, 5)
+        assert "diverged" in ended.err or "not finite" in ended.err
+
+
+def test_unwritable_runs_directory(process: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    ended = process("train", "xor", "train.steps=5", "--runs-dir", "file/runs")
+    assert (ended.code, ended.out) == (9, "")
+    assert "error: cannot make file/runs" in ended.err
+    assert (tmp_path / "file").read_text() == "in the way"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_run_in_use(dlx: Command, trained: Path, tmp_path: Path) -> None:
+    from dlx.runs import find
+
+    shutil.copytree(trained, tmp_path / "runs")
+    with find("digits", Path("runs")).lock():
+        for command in (["resume", "digits", "train.epochs=9"], ["runs", "rm", "digits", "--yes"]):
+            ended = dlx(*command)
+            assert ended.code == 7
+            assert "is in use by process" in ended.err

@@ -1,0 +1,142 @@
+"""`dlx runs`, `dlx runs rm`, `dlx board`."""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command, start
+
+
+@pytest.fixture
+def runs(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the trained runs that may be changed."""
+    shutil.copytree(trained, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def names(runs: Path) -> set[str]:
+    return {path.name for path in runs.iterdir() if path.is_dir()}
+
+
+def test_the_list_is_newest_first(dlx: Command, trained: Path) -> None:
+    ended = dlx("runs", "--runs-dir", trained)
+    heading, *rows = ended.out.splitlines()
+    columns = ["run", "status", "seed", "steps", "dev", "test", "seconds", "age"]
+    assert heading.split() == columns
+    assert [row.split("/")[0] for row in rows] == ["xor", "iris", "digits"]
+    assert all("completed" in row and "%" in row for row in rows)
+
+
+def test_the_list_as_json(dlx: Command, trained: Path) -> None:
+    found = dlx("runs", "--runs-dir", trained, "--json").json["runs"]
+    assert [each["name"] for each in found] == ["xor", "iris", "digits"]
+    (path,) = (trained / "xor").iterdir()
+    info = json.loads((path / "run.json").read_text())
+    assert found[0]["run"] == str(path)
+    assert {key: found[0][key] for key in ("status", "seed", "steps", "metrics", "created")} == {
+        key: info[key] for key in ("status", "seed", "steps", "metrics", "created")
+    }
+
+
+def test_an_unfinished_run_shows_its_last_evaluation(dlx: Command, runs: Path) -> None:
+    (path,) = (runs / "digits").iterdir()
+    info = json.loads((path / "run.json").read_text()) | {"status": "running"}
+    del info["metrics"]
+    (path / "run.json").write_text(json.dumps(info))
+    found = dlx("runs", "--json").json["runs"][-1]
+    last = json.loads((path / "metrics.jsonl").read_text().splitlines()[-1])
+    assert (found["status"], found["steps"]) == ("interrupted", last["step"])
+    assert found["metrics"]["dev"] == {key: last["dev"][key] for key in ("cost", "accuracy")}
+
+
+def test_a_damaged_run_is_warned_of(dlx: Command, runs: Path) -> None:
+    (path,) = (runs / "digits").iterdir()
+    (path / "run.json").write_text("{")
+    ended = dlx("runs")
+    assert (ended.code, len(ended.out.splitlines())) == (0, 3)
+    assert ended.err.startswith("warning: ") and "run.json is damaged" in ended.err
+
+
+def test_no_runs(dlx: Command) -> None:
+    assert dlx("runs", "--json").json == {"runs": []}
+    assert "no runs in runs" in dlx("runs").err
+
+
+def test_rm_without_a_terminal_needs_yes(dlx: Command, runs: Path) -> None:
+    ended = dlx("runs", "rm", "digits")
+    assert ended.code == 2
+    assert "give --yes" in ended.err
+    assert names(runs) == {"digits", "iris", "xor"}
+
+
+def test_rm_with_yes(dlx: Command, runs: Path) -> None:
+    ended = dlx("runs", "rm", "digits", "iris", *(runs / "iris").iterdir(), "--yes", "--json")
+    assert ended.code == 0
+    assert len(ended.json["deleted"]) == 2  # iris was named twice
+    assert names(runs) == {"xor"}
+
+
+def test_rm_of_what_is_not_there_deletes_nothing(dlx: Command, runs: Path) -> None:
+    ended = dlx("runs", "rm", "digits", "nope", "--yes")
+    assert ended.code == 4
+    assert names(runs) == {"digits", "iris", "xor"}
+
+
+def test_rm_in_the_folder_that_runs_was_given(dlx: Command, trained: Path, tmp_path: Path) -> None:
+    for place in ("here", "there"):
+        shutil.copytree(trained, tmp_path / place)
+    assert dlx("runs", "--runs-dir", "here", "rm", "xor", "--yes").code == 0
+    assert dlx("runs", "rm", "iris", "--runs-dir", "there", "--yes").code == 0
+    assert names(tmp_path / "here") == {"digits", "iris"}
+    assert names(tmp_path / "there") == {"digits", "xor"}
+
+
+@pytest.mark.parametrize(("answer", "left"), [(b"n\n", {"digits", "iris", "xor"}), (b"y\n", None)])
+def test_rm_asks(answer: bytes, left: set[str] | None, runs: Path, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    started = start("runs", "rm", "digits", cwd=tmp_path, stdin=theirs)
+    os.close(theirs)
+    os.write(ours, answer)
+    _, err = started.communicate(timeout=60)
+    os.close(ours)
+    assert started.returncode == 0
+    assert "delete this run? [y/N]" in err
+    assert names(runs) == (left or {"iris", "xor"})
+
+
+def test_board_serves_the_runs(runs: Path, tmp_path: Path) -> None:
+    started = start("board", "--port", "0", cwd=tmp_path)
+    assert started.stdout is not None
+    line = started.stdout.readline()
+    address = line.split()[3]
+    assert line.startswith("TensorBoard on runs: http://localhost:")
+    with urllib.request.urlopen(f"{address}data/plugins_listing", timeout=10) as answer:
+        assert json.load(answer)["scalars"]["enabled"] in (True, False)
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        assert b"TensorBoard" in answer.read()
+    started.send_signal(signal.SIGINT)
+    _, err = started.communicate(timeout=30)
+    assert started.returncode == 0
+    assert "Traceback" not in err and "error" not in err
+
+
+def test_board_on_a_port_that_is_taken(process: Command, runs: Path) -> None:
+    import socket
+
+    with socket.create_server(("localhost", 0)) as taken:
+        ended = process("board", "--port", taken.getsockname()[1])
+    assert ended.code == 2
+    assert "error: TensorBoard could not start" in ended.err
+
+
+def test_board_without_runs(dlx: Command) -> None:
+    ended = dlx("board")
+    assert ended.code == 2
+    assert "there is no folder runs" in ended.err
+    assert dlx("board", "nope").code == 4

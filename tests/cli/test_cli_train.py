@@ -1,0 +1,152 @@
+"""`dlx train` and `dlx resume` that end well."""
+
+import json
+import os
+import pty
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command, environment, only_run, start
+
+RESULT = [
+    *("run", "status", "weights", "seed", "steps", "epochs", "seconds", "parameters", "metrics"),
+]
+
+
+def test_json_in_a_process(process: Command, tmp_path: Path) -> None:
+    ended = process("train", "digits", "train.epochs=2", "--seed", "3", "--json")
+    assert ended.code == 0
+    assert list(ended.json) == RESULT
+    path = only_run(tmp_path / "runs")
+    assert ended.json["run"] == str(path.relative_to(tmp_path))
+    assert (ended.json["status"], ended.json["seed"], ended.json["steps"]) == ("completed", 3, 34)
+    assert list(ended.json["metrics"]) == ["train", "dev", "test"]
+    lines = ended.err.splitlines()
+    assert lines[0] == f"training runs/digits/{path.name}"
+    assert lines[1].startswith("epoch 0/2  step 0/34  cost ")
+    assert lines[-1].startswith("epoch 2/2  step 34/34  ")
+    assert re.search(r"cost [\d.]+ \(dev [\d.]+\)  accuracy [\d.]+ % \(dev [\d.]+ %\)", lines[-1])
+
+
+def test_table(dlx: Command) -> None:
+    ended = dlx("train", "xor", "train.steps=10", "--quiet")
+    assert (ended.code, ended.err) == (0, "")
+    first, heading, *rows, last = ended.out.splitlines()
+    assert re.match(r"runs/xor/\S+: completed, 10 steps, 10 epochs, .* 151 parameters", first)
+    assert heading.split() == ["cost", "accuracy"]
+    assert [row.split()[0] for row in rows] == ["train", "dev", "test"]
+    assert last == "(metrics of the last weights, on all rows)"
+
+
+def test_the_best_weights_are_named(dlx: Command) -> None:
+    ended = dlx(
+        "train", "iris", "train.epochs=20", "train.early_stopping={patience: 3}", "--json", "-q"
+    )
+    assert ended.json["weights"] == "best"
+
+
+def test_lines_at_most_one_a_second(dlx: Command) -> None:
+    ended = dlx("train", "xor", "train.steps=200", "log.every=1", "--json")
+    assert ended.err.count("step") < 10
+    assert "step 200/200" in ended.err.splitlines()[-1]
+
+
+def test_live_display_on_a_terminal(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    started = start("train", "digits", "train.epochs=20", cwd=tmp_path, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(ours, 4096)
+        except OSError:  # the other side is closed
+            break
+        shown += chunk
+        if not chunk:
+            break
+    os.close(ours)
+    out, _ = started.communicate(timeout=60)
+    assert started.returncode == 0
+    assert "completed" in out
+    text = re.sub(rb"\x1b\[[^a-zA-Z]*[a-zA-Z]", b"", shown).decode()
+    assert re.search(r"epoch [\d.]+/20 +step [\d,]+/340 +[\d,]+ steps/s +\d+ s left", text)
+    assert re.search(r"cost [\d.]+ \(dev [\d.]+\) +accuracy [\d.]+ %", text)
+    assert "\x1b[2K" in shown.decode()  # lines are drawn over
+
+
+def test_progress_that_nobody_reads(tmp_path: Path) -> None:
+    started = start("train", "digits", "train.epochs=3", "--json", cwd=tmp_path)
+    assert started.stdout is not None and started.stderr is not None
+    started.stderr.close()
+    assert json.loads(started.stdout.read())["status"] == "completed"
+    assert started.wait(60) == 0
+    started.stdout.close()
+    assert environment()["OMP_NUM_THREADS"] == "1"
+
+
+def test_an_ablation_trains_its_base_run(dlx: Command, tmp_path: Path) -> None:
+    (tmp_path / "vary.yaml").write_text(
+        "data: xor\ntrain: {steps: 3, batch_size: all}\n"
+        "ablation: {vary: {optimizer.lr: [0.1, 0.2]}}\n"
+    )
+    ended = dlx("train", "vary.yaml", "--quiet", "--json")
+    assert (ended.code, ended.json["steps"]) == (0, 3)
+    assert ended.err == "note: this trains the base run of vary.yaml, without its ablation\n"
+
+
+def test_dry_run(dlx: Command, tmp_path: Path) -> None:
+    ended = dlx("train", "digits", "model.batch_norm=true", "--dry-run", "--json")
+    found = ended.json
+    assert (ended.code, ended.err) == (0, "")
+    assert found["data"]["rows"] == {"train": 1079, "dev": 359, "test": 359}
+    assert [(each["inputs"], each["outputs"]) for each in found["layers"]] == [
+        (64, 64),
+        (64, 64),
+        (64, 10),
+    ]
+    assert [each["parameters"] for each in found["layers"]] == [4224, 4224, 650]
+    assert found["parameters"] == 4224 + 4224 + 650
+    assert (found["steps"], found["epochs"], found["batch_size"]) == (680, 40, 64)
+    assert found["cost"] == pytest.approx(2.3, abs=0.7)  # log 10, before anything is learned
+    text = dlx("train", "digits", "model.batch_norm=true", "--dry-run").out
+    assert "digits: digits (1,079 train, 359 dev, 359 test rows), multiclass" in text
+    assert "64 → 10" in text and "batch norm before, dropout 0.2" in text
+    assert "cross_entropy" in text and "nothing was written" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_costs_what_the_first_step_costs(dlx: Command, tmp_path: Path) -> None:
+    found = dlx("train", "digits", "--dry-run", "--json").json
+    dlx("train", "digits", "train.steps=1", "--quiet")
+    last = (only_run(tmp_path / "runs") / "metrics.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["train"]["running/cost"] == pytest.approx(found["cost"], rel=1e-6)
+
+
+def test_dry_run_of_what_cannot_be_trained(dlx: Command) -> None:
+    ended = dlx("train", "gates/and", "model.output=step", "train.steps=0", "--dry-run")
+    assert ended.code == 0
+    assert "0 steps" in ended.out
+
+
+def test_resume_leaves_a_finished_run_alone(dlx: Command, tmp_path: Path) -> None:
+    first = dlx("train", "xor", "train.steps=10", "--json").json
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again = dlx("resume", "latest", "--json")
+    assert (again.code, again.json, again.err) == (0, first, "")
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_resume_extends_a_finished_run(dlx: Command) -> None:
+    dlx("train", "xor", "train.steps=10", "optimizer.schedule=constant")
+    extended = dlx("resume", "xor", "train.steps=30", "--json", "--quiet").json
+    whole = dlx("train", "xor", "train.steps=30", "--json", "--quiet").json
+    assert (extended["steps"], extended["metrics"]) == (30, whole["metrics"])
+
+
+def test_resume_changes_no_choice(dlx: Command) -> None:
+    dlx("train", "xor", "train.steps=10")
+    ended = dlx("resume", "xor", "optimizer.lr=0.1")
+    assert ended.code == 2
+    assert "a run that has begun keeps its optimizer.lr" in ended.err

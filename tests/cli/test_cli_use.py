@@ -1,0 +1,201 @@
+"""`dlx evaluate`, `dlx predict`, `dlx export`."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Command, environment
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_evaluate_repeats_the_final_metrics(dlx: Command, trained: Path) -> None:
+    for name in ("digits", "iris", "xor"):
+        ended = dlx("evaluate", name, "--runs-dir", trained, "--json")
+        assert ended.code == 0
+        (path,) = (trained / name).iterdir()
+        final = json.loads((path / "run.json").read_text())["metrics"]
+        assert ended.json["metrics"] == {
+            split: pytest.approx(values, rel=1e-6) for split, values in final.items()
+        }
+
+
+def test_evaluate_one_split(dlx: Command, trained: Path) -> None:
+    ended = dlx("evaluate", "digits", "--split", "test", "--runs-dir", trained)
+    assert [line.split()[0] for line in ended.out.splitlines()[2:-1]] == ["test"]
+
+
+def test_evaluate_a_split_without_rows(dlx: Command) -> None:
+    dlx("train", "iris", "train.steps=2", "train.early_stopping=null", "data.split={dev: 0}", "-q")
+    ended = dlx("evaluate", "iris", "--split", "dev")
+    assert ended.code == 3
+    assert "was split without dev rows; there are train, test" in ended.err
+
+
+def test_the_truth_table_of_xor(dlx: Command, trained: Path) -> None:
+    ended = dlx("predict", "xor", "--split", "test", "--runs-dir", trained)
+    assert ended.code == 0
+    rows = table(ended.out)
+    assert list(rows[0]) == ["x1", "x2", "target", "predicted", "p(0)", "p(1)"]
+    assert [(float(row["x1"]), float(row["x2"]), row["target"]) for row in rows] == [
+        (0, 0, "0"),
+        (0, 1, "1"),
+        (1, 0, "1"),
+        (1, 1, "0"),
+    ]
+    for row in rows:
+        assert float(row["p(0)"]) + float(row["p(1)"]) == pytest.approx(1)
+        assert row["predicted"] == row["target"] == str(int(float(row["p(1)"]) > 0.5))
+
+
+def test_predict_a_split_agrees_with_its_accuracy(dlx: Command, trained: Path) -> None:
+    rows = table(dlx("predict", "digits", "--split", "dev", "--runs-dir", trained).out)
+    assert list(rows[0])[:4] == ["row", "target", "predicted", "p(0)"]
+    right = [row["target"] == row["predicted"] for row in rows]
+    ended = dlx("evaluate", "digits", "--split", "dev", "--runs-dir", trained, "--json")
+    assert np.mean(right) == pytest.approx(ended.json["metrics"]["dev"]["accuracy"])
+
+
+def test_inputs_with_names_are_shown_before_preprocessing(dlx: Command, trained: Path) -> None:
+    from sklearn.datasets import load_iris
+
+    rows = table(dlx("predict", "iris", "--split", "test", "--runs-dir", trained).out)
+    measured = load_iris().data.astype(np.float32)  # type: ignore[attr-defined]
+    for row in rows:
+        shown = [float(value) for value in list(row.values())[1:5]]
+        assert shown == pytest.approx(measured[int(row["row"])], abs=1e-6)
+
+
+def test_predict_a_csv_file(dlx: Command, trained: Path, tmp_path: Path) -> None:
+    split = dlx("predict", "iris", "--split", "test", "--runs-dir", trained)
+    (tmp_path / "flowers.csv").write_text(split.out)  # more columns than inputs, in its order
+    ended = dlx("predict", "iris", "flowers.csv", "--runs-dir", trained, "-o", "said.csv")
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err == "30 rows written to said.csv\n"
+    for expected, row in zip(
+        table(split.out), table((tmp_path / "said.csv").read_text()), strict=True
+    ):
+        assert list(row) == ["predicted", "p(setosa)", "p(versicolor)", "p(virginica)"]
+        assert row["predicted"] == expected["predicted"]
+        assert float(row["p(setosa)"]) == pytest.approx(float(expected["p(setosa)"]), abs=1e-6)
+
+
+def test_predict_arrays_and_images(dlx: Command, trained: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    pixels = np.linspace(0, 255, 64).reshape(8, 8).astype(np.uint8)
+    np.save(tmp_path / "a.npy", pixels / np.float32(255))
+    np.savez(tmp_path / "a.npz", inputs=pixels[None] / np.float32(255))
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = [
+        dlx("predict", "digits", name, "--runs-dir", trained, "--json").json["predictions"]
+        for name in ("a.npy", "a.npz", "a.png")
+    ]
+    assert found[0] == found[1] == found[2]
+    assert sum(value for key, value in found[0][0].items() if key != "predicted") == pytest.approx(
+        1
+    )
+
+
+@pytest.mark.parametrize("arguments", [[], ["a.csv", "--split", "test"]])
+def test_predict_takes_one_source(arguments: list[str], dlx: Command, trained: Path) -> None:
+    ended = dlx("predict", "iris", *arguments, "--runs-dir", trained)
+    assert ended.code == 2
+    assert "either a file of inputs or --split" in ended.err
+
+
+def test_predict_numbers_that_are_no_probabilities(dlx: Command) -> None:
+    dlx("train", "xor", "model.output=tanh", "train.steps=2", "--quiet")
+    rows = table(dlx("predict", "xor", "--split", "test").out)
+    assert list(rows[0]) == ["x1", "x2", "target", "predicted", "output(1)"]
+    assert all(row["predicted"] == str(int(float(row["output(1)"]) > 0)) for row in rows)
+
+
+EXPORTED = {
+    "digits": [],
+    "breast_cancer": ["model.batch_norm=true", "model.dropout={input: 0.1, hidden: 0.2}"],
+    "iris": ["model.batch_norm={position: after}", "model.hidden=[5, 4]"],
+    "xor": ["model.hidden=[3]", "model.activation=step", "train.steps=0"],
+}
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_the_exported_script_computes_the_same(name: str, dlx: Command, tmp_path: Path) -> None:
+    from dlx import api
+
+    dlx("train", name, "train.steps=20", *EXPORTED[name], "--quiet")
+    ended = dlx("export", name, "--output", "plain", "--json")
+    assert ended.code == 0
+    files = ["weights.safetensors", "load.py"]
+    if name in ("iris", "breast_cancer"):
+        files.insert(1, "preprocessing.safetensors")
+    assert ended.json["files"] == [f"plain/{file}" for file in files]
+    run = api.load(name)
+    inputs = np.random.default_rng(0).standard_normal((50, run.task.num_inputs), np.float32)
+    if run.preprocessing.shift is not None and run.preprocessing.scale is not None:
+        inputs = inputs * run.preprocessing.scale.numpy() + run.preprocessing.shift.numpy()
+    np.save(tmp_path / "inputs.npy", inputs)
+    text = (tmp_path / "plain" / "load.py").read_text()
+    assert "dlx" not in [line.split()[1] for line in text.splitlines() if "import " in line]
+    assert f"nn.Linear({run.task.num_inputs}, " in text
+    # In a process that has never heard of dlx: the script itself, then its function.
+    code = (
+        "import runpy, sys, numpy, torch\n"
+        "loaded = runpy.run_path('plain/load.py', run_name='__main__')\n"
+        "outputs = loaded['predict'](torch.from_numpy(numpy.load('inputs.npy')))\n"
+        "assert not any(name.partition('.')[0] == 'dlx' for name in sys.modules)\n"
+        "numpy.save('outputs.npy', outputs.numpy())\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "Sequential(" in answer.stdout
+    assert np.abs(np.load(tmp_path / "outputs.npy") - run.predict(inputs)).max() <= 1e-6
+
+
+def test_export_goes_into_the_run(dlx: Command, trained: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(trained, tmp_path / "runs")
+    ended = dlx("export", "xor")
+    (path,) = Path("runs/xor").iterdir()
+    assert ended.out.splitlines() == [
+        str(path / "export" / "weights.safetensors"),
+        str(path / "export" / "load.py"),
+    ]
+
+
+def test_onnx(dlx: Command, trained: Path) -> None:
+    pytest.importorskip("onnxscript", reason="needs dlx[onnx]")
+    from onnx.reference import ReferenceEvaluator  # pyright: ignore[reportMissingImports]
+
+    from dlx import api
+
+    ended = dlx("export", "iris", "--format", "onnx", "-o", "o", "--runs-dir", trained)
+    assert ended.out == "o/network.onnx\n"
+    inputs = np.random.default_rng(0).random((7, 4), dtype=np.float32) * 5
+    (outputs,) = ReferenceEvaluator("o/network.onnx").run(None, {"inputs": inputs})
+    expected = api.load("iris", runs_dir=trained).predict(inputs)
+    assert np.abs(outputs - expected).max() <= 1e-6
+
+
+def test_onnx_without_its_packages(
+    dlx: Command, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    ended = dlx("export", "iris", "--format", "onnx", "--runs-dir", trained)
+    assert ended.code == 2
+    assert "pip install 'dlx[onnx]'" in ended.err
