@@ -83,7 +83,8 @@ def measure(side: str, threads: int) -> Result:
         job = time.perf_counter() - began
         if status:
             raise SystemExit(f"{side} failed: {' '.join(command)}")
-        report = json.loads(output.read_text().strip().splitlines()[-1])
+        text = output.read_text().strip()
+        report = json.loads(text if side == "dlx" else text.splitlines()[-1])
         if side == "dlx":
             lines = Path(report["run"], "metrics.jsonl").read_text().splitlines()
             records = [json.loads(line) for line in lines]
