@@ -24,7 +24,12 @@ Decay = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Lt(1)]
 Betas = Annotated[list[Share], Len(2, 2)]
 
-_FUSED = (torch.optim.SGD, torch.optim.Adagrad, torch.optim.Adam, torch.optim.AdamW)
+_FUSED = {
+    torch.optim.SGD: ("cpu", "cuda"),
+    torch.optim.Adagrad: ("cpu",),  # on CUDA only in newer torch than 2.10
+    torch.optim.Adam: ("cpu", "cuda"),
+    torch.optim.AdamW: ("cpu", "cuda"),
+}
 
 
 def _register(function: Callable[..., Settings]) -> Callable[..., Settings]:
@@ -321,7 +326,7 @@ class SlabOptimizer:
                 tensor = values[segment.rows].detach().requires_grad_()
                 tensor.grad = gradients[segment.rows]
                 groups.append({"params": [tensor], **settings})
-            fused = {"fused": True} if torch_class in _FUSED else {}
+            fused = {"fused": True} if values.device.type in _FUSED.get(torch_class, ()) else {}
             optimizer = torch_class(groups, **fused)  # type: ignore[call-arg]
             self._optimizers.append(optimizer)
             for (segment, _), group in zip(members, optimizer.param_groups, strict=True):

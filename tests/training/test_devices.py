@@ -33,10 +33,15 @@ def on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k: v.inner if isinstance(v, OnDevice) else v for k, v in tensors.items()}
 
 
+def assert_close(actual: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    # Not to the bit: Adagrad is fused on the CPU only.
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-12)
+
+
 def trainer_on_device(members: list, inputs: Tensor, targets: Tensor) -> Trainer:
-    cohort = Cohort(members, 16, device=DEVICE)
+    cohort = Cohort(members, 16, torch.float64, DEVICE)
     cohort.initialize()
-    encoded = cohort.head.encode(targets)
+    encoded = cohort.head.encode(targets, torch.float64)
     splits = {"train": slice(None), "dev": slice(0, 7)}
     moved = {
         name: (inputs[which].to(DEVICE), encoded[which].to(DEVICE))
@@ -58,10 +63,10 @@ def test_the_pretended_device_notices_what_a_real_one_would(device: PretendedDev
 @pytest.mark.parametrize("what", [task(5, 3), task(5, 2), task(5, 0)], ids=lambda what: what.kind)
 def test_a_step_makes_every_tensor_on_the_device(device: PretendedDevice, what: Task) -> None:
     members = grouped(mixed_members(what, [6, 4], 13, num_steps=10))
-    inputs, targets = rows(what)
+    inputs, targets = rows(what, dtype=torch.float64)
     trainer = trainer_on_device(members, inputs, targets)
     cohort = trainer.cohort
-    reference = Cohort(members, 16)
+    reference = Cohort(members, 16, torch.float64)
     reference.initialize()
     for step in range(5):
         x, t = trainer._batches(step)
@@ -75,7 +80,7 @@ def test_a_step_makes_every_tensor_on_the_device(device: PretendedDevice, what: 
             predict(cohort, trainer.splits["dev"][0])
         reference.forward_backward(*(v.inner for v in (x, t)), step)  # type: ignore[attr-defined]
         reference.update()
-    assert_same_bits(on_cpu(cohort.tensors()), reference.tensors())
+    assert_close(on_cpu(cohort.tensors()), reference.tensors())
     assert {"aten.bmm", "aten.baddbmm", "aten._fused_adam_", "aten._fused_sgd_"} <= (
         device.operations
     )
@@ -84,25 +89,25 @@ def test_a_step_makes_every_tensor_on_the_device(device: PretendedDevice, what: 
 def test_training_on_a_device_leaving_included_is_that_of_the_cpu(device: PretendedDevice) -> None:
     what = task(5, 3)
     members = grouped(mixed_members(what, [6, 4], 13, num_steps=10))
-    inputs, targets = rows(what)
+    inputs, targets = rows(what, dtype=torch.float64)
     there = Recorder()
     trainer_on_device(members, inputs, targets).fit(there)
-    here = train(members, inputs, targets)
+    here = train(members, inputs, targets, dtype=torch.float64)
     for run in members:
-        assert repr(there.records[run.name]) == repr(here.records[run.name])
-        assert_same_bits(
-            on_cpu(there.ended_runs[run.name].tensors), here.ended_runs[run.name].tensors
-        )
-        for kind in ("status", "step", "weights", "metrics"):
-            assert getattr(there.ended_runs[run.name].outcome, kind) == getattr(
-                here.ended_runs[run.name].outcome, kind
-            )
+        for mine, other in zip(there.records[run.name], here.records[run.name], strict=True):
+            assert mine.step == other.step
+            for split, values in other.metrics.items():
+                assert mine.metrics[split] == pytest.approx(values, rel=1e-9)
+        mine, other = there.ended_runs[run.name], here.ended_runs[run.name]
+        assert_close(on_cpu(mine.tensors), other.tensors)
+        for kind in ("status", "step", "weights"):
+            assert getattr(mine.outcome, kind) == getattr(other.outcome, kind)
 
 
 def test_a_run_resumes_on_a_device_from_tensors_of_the_cpu(device: PretendedDevice) -> None:
     what = task(5, 3)
     members = grouped(mixed_members(what, [6, 4], 13, num_steps=10))
-    inputs, targets = rows(what)
+    inputs, targets = rows(what, dtype=torch.float64)
     saved: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
 
     class Stopper(Recorder):
