@@ -1,6 +1,11 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about dlx.
+settings.register_profile("dlx", deadline=None)
+settings.load_profile("dlx")
 
 
 @pytest.fixture
