@@ -25,6 +25,7 @@ from dlx.data.inputs import read as read_inputs
 from dlx.data.pipeline import Splits, load_chosen
 from dlx.data.pipeline import load as load_data
 from dlx.data.preprocessing import Preprocessing
+from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DataError, DivergedError, DlxError, RunError, RunInUseError
 from dlx.models import export
 from dlx.models.design import Design
@@ -35,10 +36,6 @@ from dlx.tracking import read
 from dlx.training import job as jobs
 from dlx.training import session
 from dlx.training.evaluation import evaluate, predict
-
-# Before any parallel region: the worker threads inherit it. Denormal numbers, of which Adam's
-# running means are full after a while, are very slow on most processors.
-torch.set_flush_denormal(True)
 
 RUNS_DIR = Path("runs")
 _RESUMABLE = ("train.", "log.")
@@ -128,6 +125,7 @@ class Run:
         """
         return to_torch(self.design, from_torch(self.design, self.tensors))
 
+    @flushed_denormals()
     def predict(self, x: np.ndarray | Tensor | Sequence[Any]) -> np.ndarray:
         """Return the network's outputs for raw inputs, which are preprocessed as in training.
 
@@ -173,6 +171,7 @@ class Run:
             )
         return splits
 
+    @flushed_denormals()
     def evaluate(
         self, data_dir: Path | None = None, split: str | None = None
     ) -> dict[str, dict[str, float]]:
@@ -259,6 +258,7 @@ def read_config(
     return config_files.load(config, overrides)
 
 
+@flushed_denormals()
 def prepare(
     config: RunConfig | str | Path | Mapping[str, Any],
     overrides: Sequence[str] = (),
@@ -302,6 +302,7 @@ def train(
     return train_job(job, runs_dir=runs_dir, show=show)
 
 
+@flushed_denormals()
 def train_job(
     job: jobs.Job, *, runs_dir: Path = RUNS_DIR, show: session.Show = lambda progress: None
 ) -> Run:
@@ -312,6 +313,7 @@ def train_job(
     return _train(job, run, show)
 
 
+@flushed_denormals()
 def resume(
     run: Path | str,
     overrides: Sequence[str] = (),

@@ -1,0 +1,30 @@
+"""The Python API: what it leaves alone in the process that uses it."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+import dlx
+
+
+def test_denormal_numbers_are_as_before_after_training(tmp_path: Path) -> None:
+    smallest = sys.float_info.min / 2
+    assert smallest > 0
+    run = dlx.train("configs/xor.yaml", ["train.steps=3"], runs_dir=tmp_path)
+    run.predict(torch.zeros(1, 2))
+    run.evaluate()
+    assert sys.float_info.min / 2 == smallest
+
+
+def test_a_run_is_trained_loaded_and_used(tmp_path: Path) -> None:
+    run = dlx.train("configs/xor.yaml", ["train.steps=500"], runs_dir=tmp_path)
+    loaded = dlx.load(run.path)
+    corners = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    probabilities = loaded.predict(corners)
+    assert loaded.classify(probabilities) == ["0", "1", "1", "0"]
+    torch.testing.assert_close(
+        loaded.network()(corners).detach(), torch.from_numpy(probabilities), rtol=0, atol=1e-6
+    )
+    assert loaded.evaluate() == run.metrics
+    assert [line["step"] for line in loaded.history][-1] == 500
