@@ -129,8 +129,9 @@ class Cohort:
         """
         how = Pass(tape=[], step=step, batch_size=self.batch_size)
         z = self.network.forward(x, how)
-        self.network.backward(self.head.gradient(z, targets), how)
-        return self.head.cost(z, targets), z
+        costs, gradient = self.head.cost_and_gradient(z, targets)
+        self.network.backward(gradient, how)
+        return costs, z
 
     @torch.no_grad()
     def update(self) -> None:

@@ -31,6 +31,7 @@ from tests.cohorts import (
     train,
     trainer_of,
 )
+from tests.torch_optimizers import torch_optimizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -189,9 +190,7 @@ def plain_loop(
     }
     # torch's losses of classes take what the output function is given.
     model = network if head.loss == "mse" else network[:-1]
-    options = {k: v for k, v in run.optimizer.options().items() if k != "schedule"}
-    torch_class, settings = registry.get("optimizer", run.optimizer.name).function(**options)
-    optimizer = torch_class(network.parameters(), foreach=False, **settings)
+    optimizer = torch_optimizer(run.optimizer, network.parameters(), foreach=False)
     for step in range(run.num_steps):
         epoch, batch = divmod(step, -(-len(inputs) // batch_size))
         index = order(run.seed, epoch, len(inputs))[batch * batch_size : (batch + 1) * batch_size]

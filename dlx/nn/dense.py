@@ -155,7 +155,7 @@ class Dense:
         product(x.mT, dz, out=self.weight.gradient)
         for segment in self.biased:
             rows = segment.rows
-            self.bias.gradient[rows] = dz[rows].sum(1, keepdim=True)
+            torch.sum(dz[rows], 1, keepdim=True, out=self.bias.gradient[rows])
         if is_first:
             return None
         return self.input_dropout.backward(product(dz, self.weight.value.mT), how)

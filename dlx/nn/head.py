@@ -73,15 +73,16 @@ class Head:
         loss = registry.get("loss", self.loss).function
         return loss(z if loss.from_z else self.outputs(z), targets)
 
-    def gradient(self, z: Tensor, targets: Tensor) -> Tensor:
-        """Return dZ, the gradient of each run's own cost: (K, B, C)."""
+    def cost_and_gradient(self, z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the cost (K,), and dZ, the gradient of each run's own cost: (K, B, C)."""
         loss = registry.get("loss", self.loss).function
-        if loss.gradient is not None:
-            return loss.gradient(z, targets)
+        if loss.with_gradient is not None:
+            return loss.with_gradient(z, targets)
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(self.cost(z, targets).sum(), z)
-        return gradient
+            costs = self.cost(z, targets)
+            (gradient,) = torch.autograd.grad(costs.sum(), z)
+        return costs.detach(), gradient
 
     def correct(self, z: Tensor, targets: Tensor) -> Tensor | None:
         """Return how many rows of each run's batch are classified rightly: (K,); or None.

@@ -19,33 +19,40 @@ from dlx.registry import register
 def loss(
     *outputs: str,
     from_z: bool = False,
-    gradient: Callable[[Tensor, Tensor], Tensor] | None = None,
+    with_gradient: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
 ) -> Callable[[Any], Any]:
     """Return a decorator that registers a loss.
 
     Args:
         outputs: the output functions it can follow; none given: any
         from_z: it takes the output layer's `z` and applies the output function itself
-        gradient: `gradient(z, targets)` returns dZ of each run's own cost; default: by autograd
+        with_gradient: `with_gradient(z, targets)` returns the costs and dZ, the gradient of each
+            run's own cost, in one; default: by autograd
     """
 
     def decorate(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         function.outputs = outputs  # type: ignore[attr-defined]
         function.from_z = from_z  # type: ignore[attr-defined]
-        function.gradient = gradient  # type: ignore[attr-defined]
+        function.with_gradient = with_gradient  # type: ignore[attr-defined]
         return register("loss")(function)
 
     return decorate
 
 
-def _cross_entropy_gradient(z: Tensor, targets: Tensor) -> Tensor:
-    gradient = torch.softmax(z, -1)
-    one = gradient.new_full((), -1.0).expand_as(targets).unsqueeze(-1)
-    gradient.scatter_add_(-1, targets.unsqueeze(-1), one)
-    return gradient.div_(targets.shape[1])
+def _cross_entropy_with_gradient(z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    log_probabilities = torch.log_softmax(z, -1)
+    classes = targets.unsqueeze(-1)
+    costs = _mean_at(log_probabilities, classes)
+    gradient = log_probabilities.exp_()
+    gradient.scatter_(-1, classes, -1.0, reduce="add")
+    return costs, gradient.div_(targets.shape[1])
 
 
-@loss("softmax", from_z=True, gradient=_cross_entropy_gradient)
+def _mean_at(log_probabilities: Tensor, classes: Tensor) -> Tensor:
+    return log_probabilities.gather(-1, classes).flatten(1).mean(1).neg_()
+
+
+@loss("softmax", from_z=True, with_gradient=_cross_entropy_with_gradient)
 def cross_entropy(z: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy of the softmax, -mean log softmax(z)[class], in nats.
 
@@ -55,15 +62,15 @@ def cross_entropy(z: Tensor, targets: Tensor) -> Tensor:
         z: (K, B, C)
         targets: class numbers, (K, B)
     """
-    log_probabilities = torch.log_softmax(z, -1)
-    return -log_probabilities.gather(-1, targets.unsqueeze(-1)).squeeze(-1).mean(1)
+    return _mean_at(torch.log_softmax(z, -1), targets.unsqueeze(-1))
 
 
-def _binary_cross_entropy_gradient(z: Tensor, targets: Tensor) -> Tensor:
-    return torch.exp(-z).add_(1).reciprocal_().sub_(targets).div_(z[0].numel())
+def _binary_cross_entropy_with_gradient(z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    gradient = torch.exp(-z).add_(1).reciprocal_().sub_(targets).div_(z[0].numel())
+    return binary_cross_entropy(z, targets), gradient
 
 
-@loss("sigmoid", from_z=True, gradient=_binary_cross_entropy_gradient)
+@loss("sigmoid", from_z=True, with_gradient=_binary_cross_entropy_with_gradient)
 def binary_cross_entropy(z: Tensor, targets: Tensor) -> Tensor:
     """Binary cross-entropy of the sigmoid, -mean (t log a + (1 - t) log(1 - a)), in nats.
 

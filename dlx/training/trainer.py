@@ -102,7 +102,8 @@ class Trainer:
             rows = (torch.arange(EVALUATED_TRAIN_ROWS, device=cohort.device) * stride).long()
             self._curves["train"] = (inputs[rows], targets[rows])
         self._batches = Batches(inputs, targets, [m.seed for m in self.members], cohort.batch_size)
-        self._sums = torch.zeros(3, len(self.members), dtype=torch.float64, device=cohort.device)
+        self._sums = torch.zeros(2, len(self.members), dtype=torch.float64, device=cohort.device)
+        self._summed_from = [0] * len(self.members)  # the rows seen before what is summed
         self._rates = Rates(cohort.optimizer.slabs)
         self._next_due = 0
         self._gradient_norms = torch.zeros(len(cohort.network.layers), len(self.members))
@@ -150,12 +151,11 @@ class Trainer:
             cohort.optimizer.set_rates(self._rates(self.step))
         x, targets = self._batches(self.step)
         costs, z = cohort.forward_backward(x, targets, self.step)
-        rows = x.shape[1]
-        self._sums[0].add_(costs, alpha=rows)
+        cost_sum, correct_sum = self._sums.unbind()
+        cost_sum.add_(costs, alpha=x.shape[1])
         correct = cohort.head.correct(z, targets)
         if correct is not None:
-            self._sums[1].add_(correct)
-        self._sums[2].add_(rows)
+            correct_sum.add_(correct)
         due = self.step + 1 == self._next_due
         diverged = self._look(costs, x, due)
         if due:
@@ -214,6 +214,7 @@ class Trainer:
             return
         due = [row for row in range(len(self.members)) if self._due(row, self.step)]
         ended: dict[int, Outcome] = {}
+        curves: dict[str, dict[str, list[float]]] = {}
         if due and self._evaluated != self.step:  # a resumed run may have been evaluated here
             self._evaluated = self.step
             # The last step's: a cohort made since then, by leaving or resuming, has not been told.
@@ -225,15 +226,16 @@ class Trainer:
                 record = self._record(row, curves)
                 listener.evaluated(self, row, record)
                 self._sums[:, row] = 0
+                self._summed_from[row] = self.examples
                 self._watch(row, record)
                 if not math.isfinite(record.metrics["train"]["cost"]):
                     reason = f"the training cost was not finite after {self.step} steps"
                     ended[row] = Outcome("diverged", self.step, "last", {}, {}, reason)
         for row, stopping in enumerate(self._stopping):
             if row not in ended and self.step >= self.members[row].num_steps:
-                ended[row] = self._outcome(row, "completed")
+                ended[row] = self._outcome(row, "completed", curves)
             elif row not in ended and stopping is not None and stopping.exhausted:
-                ended[row] = self._outcome(row, "stopped_early")
+                ended[row] = self._outcome(row, "stopped_early", curves)
         if ended:
             self._leave(listener, ended)
         self._plan()
@@ -253,7 +255,8 @@ class Trainer:
             split: {name: values[row] for name, values in values_by_name.items()}
             for split, values_by_name in curves.items()
         }
-        cost, correct, rows = self._sums[:, row].tolist()
+        cost, correct = self._sums[:, row].tolist()
+        rows = self.examples - self._summed_from[row]
         if rows:
             train = metrics["train"]
             train["running/cost"] = cost / rows
@@ -265,8 +268,19 @@ class Trainer:
                 train[f"gradient_norm/{layer.name}"] = norm
         return Record(self.step, self.examples / self.num_rows, self.examples, metrics)
 
-    def _outcome(self, row: int, status: Literal["completed", "stopped_early"]) -> Outcome:
-        """Return a run's final weights, the best where it watched for them, and their metrics."""
+    def _outcome(
+        self,
+        row: int,
+        status: Literal["completed", "stopped_early"],
+        curves: dict[str, dict[str, list[float]]],
+    ) -> Outcome:
+        """Return a run's final weights, the best where it watched for them, and their metrics.
+
+        Args:
+            row: of the run
+            status: why it ended
+            curves: the metrics of the cohort at this step, where they were computed just now
+        """
         scored = self.cohort
         best = self._stopping[row] is not None
         if best:
@@ -274,10 +288,11 @@ class Trainer:
             for name, value in scored.network.state().items():
                 value.copy_(self._best[name][row : row + 1])
         index = 0 if best else row
-        metrics = {
-            split: {k: v[index] for k, v in evaluate(scored, *examples).items()}
-            for split, examples in self.splits.items()
-        }
+        metrics = {}
+        for split, examples in self.splits.items():
+            known = not best and self._curves[split] is examples and split in curves
+            values = curves[split] if known else evaluate(scored, *examples)
+            metrics[split] = {name: by_run[index] for name, by_run in values.items()}
         state = {k: v.clone() for k, v in scored.network.run_state(index).items()}
         return Outcome(status, self.step, "best" if best else "last", state, metrics)
 
@@ -295,6 +310,7 @@ class Trainer:
         self._rates = Rates(self.cohort.optimizer.slabs)
         self._batches = self._batches.keep(rows)
         self._sums = self._sums[:, list(rows)]
+        self._summed_from = [self._summed_from[row] for row in rows]
         self._looks = [costs[list(rows)] for costs in self._looks]
         self._stopping = [self._stopping[row] for row in rows]
         self._gradient_norms = self._gradient_norms[:, list(rows)]
@@ -312,6 +328,7 @@ class Trainer:
             "members": [member.name for member in self.members],
             "step": self.step,
             "evaluated": self._evaluated,
+            "summed_from": self._summed_from,
             "early_stopping": [s and s.state() for s in self._stopping],
         }
 
@@ -327,5 +344,6 @@ class Trainer:
         self._looks = list(tensors["looks"].to(self.cohort.device)) if "looks" in tensors else []
         self.step = metadata["step"]
         self._evaluated = metadata["evaluated"]
+        self._summed_from = metadata["summed_from"]
         self._next_due = self.step  # a run may be at its end
         self._stopping = [s and EarlyStopping(**s) for s in metadata["early_stopping"]]

@@ -67,7 +67,7 @@ def test_backward_is_the_courses(activation: str) -> None:
     x, t = torch.from_numpy(inputs).unsqueeze(0), torch.from_numpy(targets).unsqueeze(0)
     how = Pass(tape=[])
     output = network.forward(x, how)
-    costs, gradient = head.cost(output, t), head.gradient(output, t)
+    costs, gradient = head.cost_and_gradient(output, t)
     for layer in reversed(network.layers):
         gradient = layer.backward(gradient, how)
         assert gradient is not None
@@ -82,7 +82,7 @@ def test_backward_is_the_courses(activation: str) -> None:
 
 def backward(network: Network, head: Head, x: Tensor, targets: Tensor) -> None:
     how = Pass(tape=[])
-    network.backward(head.gradient(network.forward(x, how), targets), how)
+    network.backward(head.cost_and_gradient(network.forward(x, how), targets)[1], how)
 
 
 def test_a_layer_before_batch_norm_has_no_bias_and_others_keep_theirs() -> None:

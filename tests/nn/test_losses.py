@@ -33,10 +33,11 @@ def targets(name: str, batch: int = BATCH, dtype: torch.dtype = torch.float64) -
 def costs_of(name: str, z: Tensor, t: Tensor) -> Tensor:
     """Return the costs, differentiable by the loss's own gradient where it has one."""
     function = registry.get("loss", name).function
-    if function.gradient is None:
+    if function.with_gradient is None:
         return function(z, t)
     return differentiable(
-        lambda z: function(z, t), lambda dy, z, y: function.gradient(z, t) * dy[:, None, None]
+        lambda z: function(z, t),
+        lambda dy, z, y: function.with_gradient(z, t)[1] * dy[:, None, None],
     )(z)
 
 
@@ -56,6 +57,9 @@ def test_cost_and_gradient_are_those_of_torch(name: str) -> None:
     assert costs.shape == (RUNS,)
     weights = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
     (gradient,) = torch.autograd.grad(costs @ weights, z)
+    function = registry.get("loss", name).function
+    if function.with_gradient is not None:
+        assert torch.equal(function.with_gradient(z.detach(), t)[0], costs)
     for run in range(RUNS):
         own = z[run].detach().requires_grad_()
         expected = REFERENCES[name](own, t[run])

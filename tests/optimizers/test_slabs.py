@@ -12,6 +12,7 @@ from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
 from dlx.optimizers import SlabOptimizer
 from tests.cohorts import OPTIMIZERS, bits
+from tests.torch_optimizers import CLASSES, STATE, torch_optimizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -57,11 +58,9 @@ class Separate:
 
     def __init__(self, chosen: Choice, value: Tensor, **options: Any) -> None:
         self.value = value.clone().requires_grad_()
-        kept = {k: v for k, v in chosen.options().items() if k != "schedule"}
-        torch_class, settings = registry.get("optimizer", chosen.name).function(**kept)
-        if "fused" in inspect.signature(torch_class).parameters and not options:
+        if "fused" in inspect.signature(CLASSES[chosen.name][0]).parameters and not options:
             options = {"fused": True}
-        self.optimizer = torch_class([self.value], **settings, **options)
+        self.optimizer = torch_optimizer(chosen, [self.value], **options)
 
     def step(self, gradient: Tensor) -> None:
         self.value.grad = gradient.clone()
@@ -135,12 +134,12 @@ def test_state_taken_over_is_that_of_separate_networks(name: str, kept: list[int
         assert torch.equal(bits(moved[place]), bits(expected))
     states = {
         (slab.rows.start + index): {
-            key: value[index] if value.dim() == 2 else value
-            for key, value in slab.optimizer.state[slab.tensor].items()
-            if isinstance(value, Tensor)
+            STATE[key]: value[index] if value.dim() == 2 else value
+            for key, value in slab.state.items()
+            if value is not None
         }
         for slab in fewer._slabs
-        for index in range(slab.tensor.shape[0])
+        for index in range(slab.rows.stop - slab.rows.start)
     }
     for place, separate in enumerate(separates):
         own = separate.optimizer.state[separate.value]

@@ -1,0 +1,324 @@
+"""The update rules: names and defaults for those of `torch.optim`, in its functional form.
+
+Each registered function's keyword-only parameters are the optimizer's settings; it returns the rule
+with these settings by torch's names. The functional form does what the classes of `torch.optim` do,
+bit for bit; but their construction imports torch's compiler, which takes longer than all else that
+happens before the first step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Len, Lt
+from torch.optim.adadelta import adadelta as torch_adadelta
+from torch.optim.adagrad import adagrad as torch_adagrad
+from torch.optim.adam import adam as torch_adam
+from torch.optim.adamax import adamax as torch_adamax
+from torch.optim.nadam import nadam as torch_nadam
+from torch.optim.radam import radam as torch_radam
+from torch.optim.rmsprop import rmsprop as torch_rmsprop
+from torch.optim.sgd import sgd as torch_sgd
+
+from dlx.registry import register
+
+Rate = Annotated[float, Gt(0)]
+Decay = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Lt(1)]
+Betas = Annotated[list[Share], Len(2, 2)]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How an optimizer updates a tensor.
+
+    Attributes:
+        update: `update(parameters, gradients, **state, lr=..., **settings)` changes parameters and
+            state in place; each a list of tensors
+        settings: its keyword arguments, `lr` among them
+        state: its tensors of the parameters' shape, by name, with their value at the start; None is
+            made by the first step
+        counters: its single numbers, by name, with their value at the start
+        fused: the devices on which torch computes it in one pass
+    """
+
+    update: Callable[..., None]
+    settings: dict[str, Any]
+    state: dict[str, float | None] = field(default_factory=dict)
+    counters: dict[str, float] = field(default_factory=lambda: {"state_steps": 0.0})
+    fused: tuple[str, ...] = ()
+
+
+def _register(function: Callable[..., Rule]) -> Callable[..., Rule]:
+    return register("optimizer")(function)
+
+
+def _gradient_descent(settings: dict[str, Any]) -> Rule:
+    return Rule(
+        torch_sgd,
+        {"momentum": 0.0, "dampening": 0.0, "nesterov": False, "maximize": False, **settings},
+        {"momentum_buffer_list": None},
+        counters={},
+        fused=("cpu", "cuda"),
+    )
+
+
+@_register
+def sgd(*, lr: Rate = 0.01, weight_decay: Decay = 0.0) -> Rule:
+    """Gradient descent: w <- w - lr g.
+
+    Args:
+        lr: learning rate
+        weight_decay: L2 penalty; weight_decay w is added to the gradient
+
+    Reference:
+        Robbins and Monro (1951), A stochastic approximation method
+    """
+    return _gradient_descent({"lr": lr, "weight_decay": weight_decay})
+
+
+@_register
+def momentum(
+    *, lr: Rate = 0.01, momentum: Share = 0.9, dampening: Share = 0.0, weight_decay: Decay = 0.0
+) -> Rule:
+    """Gradient descent with momentum: v <- momentum v + (1 - dampening) g, w <- w - lr v.
+
+    Args:
+        lr: learning rate
+        momentum: share of the velocity that is kept
+        dampening: share of the gradient that is left out of the velocity; set it to `momentum` for
+            the exponentially weighted mean of the gradients
+        weight_decay: L2 penalty; weight_decay w is added to the gradient
+
+    Reference:
+        Polyak (1964), Some methods of speeding up the convergence of iteration methods
+    """
+    return _gradient_descent(
+        {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
+    )
+
+
+@_register
+def nesterov(*, lr: Rate = 0.01, momentum: Share = 0.9, weight_decay: Decay = 0.0) -> Rule:
+    """Nesterov's accelerated gradient: v <- momentum v + g, w <- w - lr (g + momentum v).
+
+    Args:
+        lr: learning rate
+        momentum: share of the velocity that is kept; above 0
+        weight_decay: L2 penalty; weight_decay w is added to the gradient
+
+    Reference:
+        Sutskever, Martens, Dahl and Hinton (2013), On the importance of initialization and momentum
+    """
+    return _gradient_descent(
+        {"lr": lr, "momentum": momentum, "nesterov": True, "weight_decay": weight_decay}
+    )
+
+
+@_register
+def adagrad(
+    *,
+    lr: Rate = 0.01,
+    lr_decay: Decay = 0.0,
+    weight_decay: Decay = 0.0,
+    initial_accumulator_value: Decay = 0.0,
+    eps: Rate = 1e-10,
+) -> Rule:
+    """Adagrad: s <- s + g^2, w <- w - lr g / (sqrt(s) + eps).
+
+    Args:
+        lr: learning rate
+        lr_decay: the rate is divided by 1 + lr_decay times the steps made
+        weight_decay: L2 penalty; weight_decay w is added to the gradient
+        initial_accumulator_value: s at the start
+        eps: keeps the division finite
+
+    Reference:
+        Duchi, Hazan and Singer (2011), Adaptive subgradient methods
+    """
+    settings = {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps}
+    return Rule(
+        torch_adagrad,
+        settings | {"maximize": False},
+        {"state_sums": initial_accumulator_value},
+        fused=("cpu",),  # on CUDA only in newer torch than 2.10
+    )
+
+
+@_register
+def rmsprop(
+    *,
+    lr: Rate = 0.001,
+    alpha: Share = 0.9,
+    eps: Rate = 1e-8,
+    momentum: Share = 0.0,
+    centered: bool = False,
+    weight_decay: Decay = 0.0,
+) -> Rule:
+    """RMSprop: s <- alpha s + (1 - alpha) g^2, w <- w - lr g / (sqrt(s) + eps).
+
+    Args:
+        lr: learning rate
+        alpha: share of s that is kept (torch's own default is 0.99, the lecture's 0.9)
+        eps: keeps the division finite
+        momentum: share of the velocity that is kept
+        centered: subtract the squared mean gradient from s
+        weight_decay: L2 penalty; weight_decay w is added to the gradient
+
+    Reference:
+        Tieleman and Hinton (2012), Neural networks for machine learning, lecture 6e
+    """
+    state: dict[str, float | None] = {"square_avgs": 0.0}
+    unused: dict[str, Any] = {}
+    for name, used in (("grad_avgs", centered), ("momentum_buffer_list", momentum > 0)):
+        if used:
+            state[name] = 0.0
+        else:
+            unused[name] = []
+    settings = {"lr": lr, "alpha": alpha, "eps": eps, "momentum": momentum, "centered": centered}
+    return Rule(torch_rmsprop, settings | {"weight_decay": weight_decay} | unused, state)
+
+
+@_register
+def adadelta(
+    *, lr: Rate = 1.0, rho: Share = 0.9, eps: Rate = 1e-6, weight_decay: Decay = 0.0
+) -> Rule:
+    """Adadelta: the step is the gradient times the ratio of root mean squares of steps and g.
+
+    Args:
+        lr: factor on the step
+        rho: share of the running means that is kept
+        eps: added under both roots
+        weight_decay: L2 penalty; weight_decay w is added to the gradient
+
+    Reference:
+        Zeiler (2012), Adadelta: an adaptive learning rate method
+    """
+    settings = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay}
+    return Rule(
+        torch_adadelta, settings | {"maximize": False}, {"square_avgs": 0.0, "acc_deltas": 0.0}
+    )
+
+
+def _adam_settings(lr: float, betas: Betas, eps: float, weight_decay: float) -> dict[str, Any]:
+    beta1, beta2 = betas
+    return {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
+
+
+def _adam(decoupled: bool, settings: dict[str, Any]) -> Rule:
+    return Rule(
+        torch_adam,
+        {
+            **settings,
+            "max_exp_avg_sqs": [],
+            "amsgrad": False,
+            "maximize": False,
+            "decoupled_weight_decay": decoupled,
+        },
+        {"exp_avgs": 0.0, "exp_avg_sqs": 0.0},
+        fused=("cpu", "cuda"),
+    )
+
+
+@_register
+def adam(
+    *, lr: Rate = 0.001, betas: Betas = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Decay = 0.0
+) -> Rule:
+    """Adam: w <- w - lr m / (sqrt(s) + eps), with bias-corrected means m of g and s of g^2.
+
+    Args:
+        lr: learning rate
+        betas: shares of m and of s that are kept
+        eps: keeps the division finite
+        weight_decay: L2 penalty; weight_decay w is added to the gradient
+
+    Reference:
+        Kingma and Ba (2015), Adam: a method for stochastic optimization
+    """
+    return _adam(False, _adam_settings(lr, betas, eps, weight_decay))
+
+
+@_register
+def adamw(
+    *, lr: Rate = 0.001, betas: Betas = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Decay = 0.01
+) -> Rule:
+    """Adam with decoupled weight decay: w <- (1 - lr weight_decay) w before Adam's step.
+
+    Args:
+        lr: learning rate
+        betas: shares of m and of s that are kept
+        eps: keeps the division finite
+        weight_decay: share of the weights that is taken away, times lr
+
+    Reference:
+        Loshchilov and Hutter (2019), Decoupled weight decay regularization
+    """
+    return _adam(True, _adam_settings(lr, betas, eps, weight_decay))
+
+
+@_register
+def nadam(
+    *,
+    lr: Rate = 0.002,
+    betas: Betas = [0.9, 0.999],
+    eps: Rate = 1e-8,
+    weight_decay: Decay = 0.0,
+    momentum_decay: Decay = 0.004,
+) -> Rule:
+    """Adam with Nesterov's momentum.
+
+    Args:
+        lr: learning rate
+        betas: shares of m and of s that are kept
+        eps: keeps the division finite
+        weight_decay: L2 penalty; weight_decay w is added to the gradient
+        momentum_decay: how slowly the momentum warms up
+
+    Reference:
+        Dozat (2016), Incorporating Nesterov momentum into Adam
+    """
+    settings = _adam_settings(lr, betas, eps, weight_decay)
+    return Rule(
+        torch_nadam,
+        settings | {"momentum_decay": momentum_decay},
+        {"exp_avgs": 0.0, "exp_avg_sqs": 0.0},
+        {"mu_products": 1.0, "state_steps": 0.0},
+    )
+
+
+@_register
+def radam(
+    *, lr: Rate = 0.001, betas: Betas = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Decay = 0.0
+) -> Rule:
+    """Adam whose step is not divided by sqrt(s) until the variance of s is tractable.
+
+    Args:
+        lr: learning rate
+        betas: shares of m and of s that are kept
+        eps: keeps the division finite
+        weight_decay: L2 penalty; weight_decay w is added to the gradient
+
+    Reference:
+        Liu, Jiang, He, Chen, Liu, Gao and Han (2020), On the variance of the adaptive learning rate
+    """
+    settings = _adam_settings(lr, betas, eps, weight_decay)
+    return Rule(torch_radam, settings, {"exp_avgs": 0.0, "exp_avg_sqs": 0.0})
+
+
+@_register
+def adamax(
+    *, lr: Rate = 0.002, betas: Betas = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Decay = 0.0
+) -> Rule:
+    """Adam with the infinity norm: s <- max(beta2 s, |g| + eps).
+
+    Args:
+        lr: learning rate
+        betas: shares of m and of s that are kept
+        eps: keeps the division finite
+        weight_decay: L2 penalty; weight_decay w is added to the gradient
+
+    Reference:
+        Kingma and Ba (2015), Adam: a method for stochastic optimization, section 7
+    """
+    settings = _adam_settings(lr, betas, eps, weight_decay)
+    return Rule(torch_adamax, settings, {"exp_avgs": 0.0, "exp_infs": 0.0})

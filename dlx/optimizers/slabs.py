@@ -1,0 +1,176 @@
+"""Every run's optimizer over its rows of the parameter buffer.
+
+# K runs, P parameters of one run (padded)
+
+A *slab* is the rows `start:end` of the buffer whose runs share optimizer, settings and schedule.
+The updates are elementwise, so a slab is as good as separate runs.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlx.config.types import Choice
+from dlx.optimizers.rules import Rule
+from dlx.registry import get
+from dlx.segments import segments
+
+_Key = tuple[Choice, int]
+
+
+class _Slab:
+    """A slab with the state of its optimizer.
+
+    Attributes:
+        rows: of the buffer
+        key: the optimizer and the number of steps of its runs
+        rate: present learning rate
+        base_rate: the one of the settings
+        state: by name (rows, P) each, or single numbers; None until the first step
+    """
+
+    def __init__(self, rows: slice, key: _Key, values: Tensor, gradients: Tensor) -> None:
+        self.rows = rows
+        self.key = key
+        choice, _ = key
+        options = {k: v for k, v in choice.options().items() if k != "schedule"}
+        rule: Rule = get("optimizer", choice.name).function(**options)
+        self._rule = rule
+        self._settings = {k: v for k, v in rule.settings.items() if k != "lr"}
+        self.base_rate = self.rate = rule.settings["lr"]
+        self._values, self._gradients = values[rows], gradients[rows]
+        fused = values.device.type in rule.fused
+        if fused:
+            self._settings["fused"] = True
+        # torch counts steps on the CPU, unless the optimizer is fused.
+        self._counter_device = values.device if fused else torch.device("cpu")
+        self.state: dict[str, Tensor | None] = {
+            name: None if start is None else torch.full_like(self._values, start)
+            for name, start in rule.state.items()
+        }
+        for name, start in rule.counters.items():
+            self.state[name] = torch.tensor(start, device=self._counter_device)
+
+    def step(self) -> None:
+        """Update the parameters from their gradients."""
+        state: dict[str, Any] = {name: [value] for name, value in self.state.items()}
+        self._rule.update(
+            [self._values], [self._gradients], **state, lr=self.rate, **self._settings
+        )
+        for name, value in self.state.items():
+            if value is None:
+                self.state[name] = state[name][0]
+
+    def load(self, name: str, value: Tensor) -> None:
+        """Restore one tensor of the state."""
+        counter = name in self._rule.counters
+        device = self._counter_device if counter else self._values.device
+        self.state[name] = value.to(device, copy=True)
+
+    def places(self, rows: Sequence[int]) -> list[int]:
+        """Return the places within the slab of those of the rows that it holds."""
+        start, stop = self.rows.start, self.rows.stop
+        return [row - start for row in rows if start <= row < stop]
+
+    def take(
+        self,
+        sources: Sequence[tuple["_Slab", list[int]]],
+        columns: Sequence[tuple[slice, slice]],
+    ) -> None:
+        """Take over the state of runs: for each slab they are in, their places in it."""
+        for name, value in sources[0][0].state.items():
+            if value is None or name in self._rule.counters:
+                self.state[name] = None if value is None else value.clone()
+                continue
+            kept = torch.cat([_present(slab.state[name])[own] for slab, own in sources])
+            moved = torch.zeros_like(self._values)
+            for there, here in columns:
+                moved[:, here] = kept[:, there]
+            self.state[name] = moved
+
+
+def _present(value: Tensor | None) -> Tensor:
+    assert value is not None  # all runs of a cohort have made the same number of steps
+    return value
+
+
+class SlabOptimizer:
+    """The optimizers of a cohort over the rows of its parameter buffer.
+
+    Args:
+        choices: the optimizer of each run, neighbours equal where they can be
+        num_steps: of each run; runs of different lengths follow different schedules
+        values: (K, P)
+        gradients: (K, P), read by every step
+    """
+
+    def __init__(
+        self,
+        choices: Sequence[Choice],
+        num_steps: Sequence[int],
+        values: Tensor,
+        gradients: Tensor,
+    ) -> None:
+        self._slabs = [
+            _Slab(segment.rows, segment.choice, values, gradients)
+            for segment in segments(list(zip(choices, num_steps, strict=True)))
+        ]
+
+    def set_rates(self, factors: Sequence[float]) -> None:
+        """Set each slab's learning rate to its own times its factor."""
+        for slab, factor in zip(self._slabs, factors, strict=True):
+            slab.rate = slab.base_rate * factor
+
+    @property
+    def slabs(self) -> list[tuple[Choice, int]]:
+        """The optimizer and the number of steps of each slab, first rows first."""
+        return [slab.key for slab in self._slabs]
+
+    def rates(self, num_runs: int) -> list[float]:
+        """Return the present learning rate of every run."""
+        rates = [0.0] * num_runs
+        for slab in self._slabs:
+            for run in range(slab.rows.start, slab.rows.stop):
+                rates[run] = slab.rate
+        return rates
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update every run's parameters from its gradients."""
+        for slab in self._slabs:
+            slab.step()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the state of all optimizers: `<slab>.<name>`, (rows of the slab, P) or scalars."""
+        return {
+            f"{index}.{name}": value
+            for index, slab in enumerate(self._slabs)
+            for name, value in slab.state.items()
+            if value is not None
+        }
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Restore the state that `state` gave for the same runs in the same order."""
+        for key, value in state.items():
+            index, name = key.split(".")
+            self._slabs[int(index)].load(name, value)
+
+    def take_state(
+        self, source: "SlabOptimizer", rows: Sequence[int], columns: Sequence[tuple[slice, slice]]
+    ) -> None:
+        """Take over the state of the runs that stay.
+
+        Args:
+            source: the optimizers before
+            rows: for each of the runs here, its row there, ascending
+            columns: pairs of columns (there, here) of every parameter
+        """
+        start = 0
+        for slab in self._slabs:
+            end = start + slab.rows.stop - slab.rows.start
+            # Several slabs there are one here, if the runs between them have left.
+            found = [(there, there.places(rows[start:end])) for there in source._slabs]
+            slab.take([(there, own) for there, own in found if own], columns)
+            start = end
