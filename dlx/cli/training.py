@@ -18,7 +18,6 @@ from dlx.cli.options import (
 )
 from dlx.cli.output import amount, emit, emit_json, emit_result, emit_table, note
 from dlx.cli.progress import shown
-from dlx.cli.threads import import_torch
 from dlx.errors import DlxError
 
 if TYPE_CHECKING:
@@ -57,7 +56,6 @@ def train(
       dlx train digits optimizer.lr=0.01 model.hidden=[100,100] --seed 3
       dlx train xor optimizer=sgd --dry-run
     """
-    import_torch()
     from dlx import api
     from dlx.config.shipped import locate
     from dlx.report.preview import preview
@@ -91,7 +89,6 @@ def resume(
       dlx resume latest
       dlx resume mnist train.epochs=40
     """
-    import_torch()
     from dlx import api
 
     def go_on() -> "Run":

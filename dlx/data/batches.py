@@ -38,7 +38,7 @@ class Batches:
         self._targets = targets
         self._seeds = list(seeds)
         self._batch_size = batch_size
-        self._order: tuple[int, Tensor] | None = None
+        self._order: tuple[int, tuple[Tensor, ...]] | None = None
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return the inputs (K, B, I) and targets (K, B) or (K, B, C) of an optimizer step."""
@@ -49,7 +49,7 @@ class Batches:
                 self._targets.expand(num_runs, *self._targets.shape),
             )
         epoch, batch = divmod(step, steps_per_epoch(num_rows, self._batch_size))
-        rows = self._epoch(epoch)[:, batch * self._batch_size : (batch + 1) * self._batch_size]
+        rows = self._epoch(epoch)[batch]
         flat = rows.reshape(-1)
         return (
             self._inputs.index_select(0, flat).view(*rows.shape, *self._inputs.shape[1:]),
@@ -62,13 +62,14 @@ class Batches:
             self._inputs, self._targets, [self._seeds[row] for row in rows], self._batch_size
         )
         if self._order is not None:
-            kept._order = (self._order[0], self._order[1][list(rows)])
+            epoch, batches = self._order
+            kept._order = (epoch, tuple(batch[list(rows)] for batch in batches))
         return kept
 
-    def _epoch(self, epoch: int) -> Tensor:
-        """Return every run's order of an epoch: (K, N)."""
+    def _epoch(self, epoch: int) -> tuple[Tensor, ...]:
+        """Return the row numbers of every batch of an epoch: (K, B) each."""
         if self._order is None or self._order[0] != epoch:
             drawn = {seed: order(seed, epoch, len(self._inputs)) for seed in set(self._seeds)}
             rows = torch.stack([drawn[seed] for seed in self._seeds])
-            self._order = (epoch, rows.to(self._inputs.device))
+            self._order = (epoch, rows.to(self._inputs.device).split(self._batch_size, 1))
         return self._order[1]

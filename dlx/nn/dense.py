@@ -153,9 +153,12 @@ class Dense:
         x, z, a = how.pop()
         dz = self.batch_norm.backward(self.activation.backward(da, z, a), "before", how)
         product(x.mT, dz, out=self.weight.gradient)
-        for segment in self.biased:
-            rows = segment.rows
-            torch.sum(dz[rows], 1, keepdim=True, out=self.bias.gradient[rows])
+        if all(self.bias.owners):
+            torch.sum(dz, 1, keepdim=True, out=self.bias.gradient)
+        else:
+            for segment in self.biased:
+                rows = segment.rows
+                torch.sum(dz[rows], 1, keepdim=True, out=self.bias.gradient[rows])
         if is_first:
             return None
         return self.input_dropout.backward(product(dz, self.weight.value.mT), how)

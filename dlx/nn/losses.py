@@ -44,7 +44,7 @@ def _cross_entropy_with_gradient(z: Tensor, targets: Tensor) -> tuple[Tensor, Te
     classes = targets.unsqueeze(-1)
     costs = _mean_at(log_probabilities, classes)
     gradient = log_probabilities.exp_()
-    gradient.scatter_(-1, classes, -1.0, reduce="add")
+    gradient.scatter_add_(-1, classes, gradient.new_full((), -1.0).expand_as(classes))
     return costs, gradient.div_(targets.shape[1])
 
 

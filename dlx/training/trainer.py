@@ -171,10 +171,11 @@ class Trainer:
         self._looks.append(costs)
         if len(self._looks) < _STEPS_BETWEEN_LOOKS.get(costs.device.type, 1) and not due:
             return {}
-        looks = torch.stack(self._looks) if len(self._looks) > 1 else self._looks[0].unsqueeze(0)
-        self._looks = []
-        if math.isfinite(looks.sum().item()):
+        looks, self._looks = self._looks, []
+        total = torch.stack(looks).sum() if len(looks) > 1 else costs.sum()
+        if math.isfinite(total.item()):
             return {}
+        looks = torch.stack(looks)
         finite = looks.isfinite()
         first = self.step + 1 - len(looks)
         return {
