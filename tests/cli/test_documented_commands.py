@@ -1,0 +1,91 @@
+"""Every command that the README, the docs and the help texts show is run, in their order."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlx.cli import main
+from tests.cli.conftest import environment
+
+ROOT = Path(__file__).parents[2]
+FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# The one ends at Ctrl-C, the other asks at a terminal: both are tested in test_cli_runs.py.
+ELSEWHERE = re.compile(r"dlx board\b|dlx runs rm latest$")
+NEEDS_MNIST = re.compile(r"configs/mnist\.yaml|fetch mnist")
+
+
+def shown_in_files() -> list[str]:
+    """Return the commands in the code blocks of the documents."""
+    return [
+        line.strip()
+        for path in FILES
+        for block in re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL)
+        for line in block.splitlines()
+        if line.strip().startswith("dlx ")
+    ]
+
+
+def shown_in_help() -> list[str]:
+    """Return the commands under "Example" or "Start with" in the help texts."""
+    found = []
+    for path in sorted((ROOT / "dlx" / "cli").glob("*.py")):
+        for block in re.findall(
+            r"\n    \\b\n(.*?)\n    (?:\n|\"\"\")", path.read_text(), re.DOTALL
+        ):
+            lines = [line.strip() for line in block.splitlines()]
+            found += [re.split(r"\s{2,}", line)[0] for line in lines if line.startswith("dlx ")]
+    return found
+
+
+def test_there_are_commands_to_run() -> None:
+    assert "dlx train configs/digits.yaml optimizer.lr=0.01" in " ".join(shown_in_files())
+    assert "dlx predict xor --split test" in shown_in_help()
+    assert len(shown_in_help()) > 20
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the commands name: configs, a CSV file and short runs."""
+    folder = tmp_path_factory.mktemp("shown")
+    (folder / "configs").symlink_to(ROOT / "configs")
+    rows = [",".join(["1.5"] * 4)] * 3
+    (folder / "flowers.csv").write_text("\n".join(rows) + "\n")
+    runs = ["--quiet", "--runs-dir", str(folder / "runs")]
+    # `mnist` stands for any run of that name: digits train faster.
+    for arguments in (["digits", "name=mnist", "train.epochs=1"], ["iris"], ["xor"], ["digits"]):
+        assert main(["train", *arguments, *runs]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line
+        for line in dict.fromkeys([*shown_in_files(), *shown_in_help()])
+        if not ELSEWHERE.match(line)
+    ],
+)
+def test_a_command_that_is_shown_works(
+    line: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if NEEDS_MNIST.search(line) and "DLX_DATA" not in os.environ:
+        pytest.skip("needs MNIST in the folder that DLX_DATA names")
+    monkeypatch.chdir(folder)
+    if line.startswith("dlx train "):
+        line += " train.epochs=null train.steps=10 name=other"
+    if re.search(r"[>&|*]", line):
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        shell = subprocess.run(
+            ["bash", "-c", line],
+            env=environment() | {"PATH": path},
+            capture_output=True,
+            text=True,
+        )
+        assert shell.returncode == 0, shell.stderr
+        return
+    assert main(shlex.split(line)[1:]) == 0
