@@ -66,8 +66,7 @@ def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -
 
 
 def _order(member: Member) -> tuple[Hashable, ...]:
-    activations = [layer.activation for layer in member.design.layers]
-    keys = (activations, member.optimizer, member.num_steps, *member.design.choices)
+    keys = (member.design.activations, member.optimizer, member.num_steps, *member.design.choices)
     return tuple(repr(key) for key in keys)
 
 
@@ -96,6 +95,7 @@ class Cohort:
             [member.seed for member in members],
             dtype,
             device,
+            input_dropout=[member.design.input_dropout for member in members],
         )
         buffer = self.network.buffer
         self.optimizer = SlabOptimizer(

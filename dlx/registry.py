@@ -26,6 +26,7 @@ MODULES = {
     "schedule": "dlx.training.schedules",
     "data": "dlx.data.sources",
     "model": "dlx.models",
+    "block": "dlx.models.blocks",
 }
 
 _entries: dict[str, dict[str, "Entry"]] = {kind: {} for kind in MODULES}

@@ -89,7 +89,7 @@ def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
         "after",
     }
     assert {bool(layer.dropout) for layer in layers} == {True, False}
-    assert {bool(layer.input_dropout) for layer in layers} == {True, False}
+    assert {bool(run.design.input_dropout) for run in members} == {True, False}
     assert {run.clip_norm is None for run in members} == {True, False}
     assert {run.patience > 0 for run in members} == {True, False}
 

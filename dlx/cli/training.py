@@ -122,6 +122,8 @@ def _emit_preview(found: dict[str, Any]) -> None:
     data, rows = found["data"], found["data"]["rows"]
     sizes = ", ".join(f"{count:,} {part}" for part, count in rows.items())
     emit(f"{found['name']}: {data['name']} ({sizes} rows), {data['task']}")
+    if found["input_dropout"]:
+        emit(f"dropout {found['input_dropout']} of the inputs")
     table = []
     for layer in found["layers"]:
         table.append(
@@ -148,7 +150,7 @@ def _emit_preview(found: dict[str, Any]) -> None:
 def _extras(layer: dict[str, Any]) -> str:
     extras = [
         f"{name.replace('_', ' ')} {layer[name]}"
-        for name in ("input_dropout", "batch_norm", "dropout")
+        for name in ("batch_norm", "dropout")
         if layer[name]
     ]
     return ", ".join(extras)

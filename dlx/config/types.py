@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Lt
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -230,10 +230,21 @@ class OptimizerChoice(Choice):
     schedule: Schedule = option("constant", "How the learning rate changes over the steps.")
 
 
+@checked_model
+class BlockChoice(Choice):
+    """A block of layers: what all of them have in common."""
+
+    repeat: Annotated[int, Gt(0)] = option(1, "How many of it stand one after another.")
+
+
 Data = Annotated[DataChoice, Named("data")]
 Optimizer = Annotated[OptimizerChoice, Named("optimizer")]
 
-_COMMON: dict[str, type[Choice]] = {"data": DataChoice, "optimizer": OptimizerChoice}
+_COMMON: dict[str, type[Choice]] = {
+    "data": DataChoice,
+    "optimizer": OptimizerChoice,
+    "block": BlockChoice,
+}
 
 
 @functools.cache

@@ -1,9 +1,12 @@
 """What a model function returns: the layers of one run and its head."""
 
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
 
+from dlx.config.types import Choice
 from dlx.nn.head import Head
-from dlx.nn.network import Blueprint
+from dlx.nn.stack import Blueprint
 
 
 @dataclass(frozen=True)
@@ -13,10 +16,12 @@ class Design:
     Attributes:
         layers: first to last
         head: output function and loss
+        input_dropout: share of the inputs that is dropped in training
     """
 
     layers: Blueprint
     head: Head
+    input_dropout: float = 0.0
 
     @property
     def structure(self) -> tuple[object, ...]:
@@ -24,7 +29,17 @@ class Design:
         return (*(layer.structure for layer in self.layers), self.head)
 
     @property
+    def activations(self) -> tuple[Choice, ...]:
+        """All activations of the layers, first to last."""
+        return tuple(each for layer in self.layers for each in layer.activations)
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """The layers that have weights, those inside blocks too, first to last."""
+        return tuple(part for layer in self.layers for part in layer.parts)
+
+    @property
     def choices(self) -> tuple[object, ...]:
-        """What may differ within a cohort, every layer's activation first."""
-        by_layer = [layer.choices for layer in self.layers]
-        return tuple(choice for column in zip(*by_layer, strict=True) for choice in column)
+        """What else may differ within a cohort, one kind of choice after the other."""
+        columns = zip_longest(*(part.choices for part in self.parts))
+        return (*(choice for column in columns for choice in column), self.input_dropout)

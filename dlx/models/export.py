@@ -6,6 +6,7 @@
 import importlib.util
 import inspect
 import textwrap
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from dlx.data.dataset import Task
 from dlx.data.preprocessing import Preprocessing
 from dlx.errors import ConfigError
 from dlx.models.plain import Elementwise
+from dlx.models.torch_blocks import Branch, Residual
 from dlx.runs import make_directory, write_atomic
 
 _SCRIPT = '''\
@@ -162,6 +164,13 @@ def _written(module: nn.Module) -> str:
         return f"nn.Linear({module.in_features}, {module.out_features}{bias})"
     if isinstance(module, nn.Dropout):
         return f"nn.Dropout({module.p})"
+    if isinstance(module, nn.Sequential):
+        return f"nn.Sequential({', '.join(_written(each) for each in module)})"
+    if isinstance(module, Residual | Branch):
+        join = [repr(module.join)] if isinstance(module, Branch) else []
+        inside = module.branches if isinstance(module, Branch) else module.children()
+        arguments = ", ".join([*join, *(_written(each) for each in inside)])
+        return f"{type(module).__name__}({arguments})"
     if isinstance(module, Elementwise):
         options = "".join(f", {key}={value!r}" for key, value in module.options.items())
         return f"Elementwise({module.function.__name__}{options})"
@@ -169,12 +178,20 @@ def _written(module: nn.Module) -> str:
 
 
 def _definitions(network: nn.Sequential) -> str:
-    """Return the source of the activations that torch has no module for."""
-    functions = {m.function.__name__: m.function for m in network if isinstance(m, Elementwise)}
-    if not functions:
-        return ""
+    """Return the source of the modules that torch does not have."""
+    inside = list(network.modules())
+    blocks = {type(module) for module in inside if isinstance(module, Residual | Branch)}
+    parts = [inspect.getsource(block) for block in sorted(blocks, key=lambda b: b.__name__)]
+    functions = {m.function.__name__: m.function for m in inside if isinstance(m, Elementwise)}
+    if functions:
+        parts += _elementwise(functions.values())
+    return "\n" + "\n\n".join(parts) + "\n" if parts else ""
+
+
+def _elementwise(functions: Iterable[Callable[..., Tensor]]) -> list[str]:
+    """Return the source of the activations that torch has no module for, and of their module."""
     parts = []
-    for function in functions.values():
+    for function in functions:
         source = inspect.getsource(function)
         parts.append(source[source.index("def ") :])
     parts.append(
@@ -185,4 +202,4 @@ def _definitions(network: nn.Sequential) -> str:
         "    def forward(self, z: Tensor) -> Tensor:\n"
         "        return self.function(z, **self.options)\n"
     )
-    return "\n" + "\n\n".join(parts) + "\n"
+    return parts

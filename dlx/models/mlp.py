@@ -1,48 +1,30 @@
 """The multilayer perceptron: dense layers one after another."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge, Gt, Le, Lt
-from pydantic import Field
-
-from dlx.config.types import Activation, Choice, Initializer, Section, choice
+from dlx.config.types import Activation, Choice, Initializer, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
+from dlx.models.blocks import Block, Place, stack
 from dlx.models.design import Design
-from dlx.nn.batch_norm import BatchNormOptions
+from dlx.models.options import (
+    BatchNorm,
+    DropoutRates,
+    LayerChoices,
+    Rate,
+    Units,
+    batch_norm_options,
+)
 from dlx.nn.dense import DenseSpec
 from dlx.nn.head import build_head
 from dlx.registry import register
-
-Rate = Annotated[float, Ge(0), Lt(1)]
-
-
-class DropoutRates(Section):
-    """The share of units that is dropped while training."""
-
-    input: Rate = Field(default=0.0, description="Share of the inputs that is dropped.")
-    hidden: Rate = Field(
-        default=0.0, description="Share of each hidden layer's outputs that is dropped."
-    )
-
-
-class BatchNorm(Section):
-    """How the hidden layers are normalized."""
-
-    position: Literal["before", "after"] = Field(
-        default="before", description="Before or after the activation."
-    )
-    momentum: Annotated[float, Gt(0), Le(1)] = Field(
-        default=0.1, description="Share of a batch's statistics in the running ones."
-    )
-    epsilon: Annotated[float, Gt(0)] = Field(default=1e-5, description="Added to the variance.")
 
 
 @register("model")
 def mlp(
     task: Task,
     *,
-    hidden: list[Annotated[int, Gt(0)]] = [100],
+    hidden: list[Units | Block] = [100],
     activation: Activation | list[Activation] = "relu",  # type: ignore[assignment]
     init: Initializer = "he_normal",  # type: ignore[assignment]
     dropout: Rate | DropoutRates = 0.0,
@@ -55,8 +37,8 @@ def mlp(
     a[l] = g(a[l-1] W[l] + b[l]) for every hidden layer, an affine map and the output function last.
 
     Args:
-        hidden: units of each hidden layer; [] is logistic or linear regression
-        activation: of the hidden layers, together or one per layer
+        hidden: units of each hidden layer, or blocks of layers; [] is logistic or linear regression
+        activation: of the hidden layers, together or one per entry of `hidden`
         init: initial weights of every layer
         dropout: share that is dropped in training, one number for the hidden layers or {input,
             hidden}
@@ -75,22 +57,18 @@ def mlp(
         )
     head = build_head(task.kind, task.num_outputs, output, loss)
     rates = dropout if isinstance(dropout, DropoutRates) else DropoutRates(hidden=dropout)
-    normalize = BatchNorm() if batch_norm is True else batch_norm
-    normalization = BatchNormOptions(**normalize.model_dump()) if normalize else None
-    widths = (task.num_inputs, *hidden, head.num_outputs)
-    layers = [
-        DenseSpec(
-            name=str(number),
-            inputs=widths[number - 1],
-            outputs=widths[number],
-            activation=activations[number - 1]
-            if number <= len(hidden)
-            else choice("activation", "identity"),
-            init=init,
-            batch_norm=normalization if number <= len(hidden) else None,
-            dropout=rates.hidden if number <= len(hidden) else 0.0,
-            input_dropout=rates.input if number == 1 else 0.0,
-        )
-        for number in range(1, len(widths))
-    ]
-    return Design(tuple(layers), head)
+    common = LayerChoices(
+        activation=choice("activation", "identity"),
+        init=init,
+        dropout=rates.hidden,
+        batch_norm=batch_norm_options(batch_norm),
+    )
+    layers = stack(Place("", task.num_inputs, common), hidden, activations=activations)
+    last = DenseSpec(
+        name=str(len(layers) + 1),
+        inputs=layers[-1].outputs if layers else task.num_inputs,
+        outputs=head.num_outputs,
+        activation=common.activation,
+        init=init,
+    )
+    return Design((*layers, last), head, rates.input)

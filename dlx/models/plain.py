@@ -3,7 +3,7 @@
 # I inputs, O outputs
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from dlx import registry
 from dlx.config.types import Choice
 from dlx.models.design import Design
+from dlx.models.torch_blocks import Branch, Residual
 from dlx.nn.batch_norm import BatchNormOptions
+from dlx.nn.blocks import BranchSpec, ResidualSpec
 from dlx.nn.dense import DenseSpec
+from dlx.nn.stack import Blueprint
 
 
 class Elementwise(nn.Module):
@@ -37,35 +40,77 @@ def sequential(design: Design) -> tuple[nn.Sequential, dict[str, str]]:
         function; and for each tensor of a run's state (`Network.run_state`) its key in the
         network's state_dict
     """
-    modules: list[nn.Module] = []
     names: dict[str, str] = {}
+    modules = [nn.Dropout(design.input_dropout)] if design.input_dropout else []
+    modules = _stack(design.layers, names, "", modules)
+    if isinstance(design.head.output, str):
+        modules.append(nn.Softmax(-1))
+    elif design.head.output.name != "identity":
+        modules.append(_activation(design.head.output))
+    return modules.eval(), names
 
-    def add(module: nn.Module, layer: str = "", **tensors: str) -> None:
+
+def _stack(
+    layers: Blueprint, names: dict[str, str], path: str, first: Sequence[nn.Module] = ()
+) -> nn.Sequential:
+    """Return layers as modules, and note the names of their tensors.
+
+    Args:
+        layers: one after another
+        names: receives for each tensor of a run's state its key in the whole network
+        path: what the keys of these modules start with
+        first: modules that stand before them
+    """
+    modules = nn.Sequential(*first)
+    for layer in layers:
+        _BUILDERS[type(layer)](layer, names, path, modules)
+    return modules
+
+
+def _dense(layer: DenseSpec, names: dict[str, str], path: str, modules: nn.Sequential) -> None:
+    def add(module: nn.Module, **tensors: str) -> None:
         for mine, theirs in tensors.items():
-            names[f"{layer}.{mine}"] = f"{len(modules)}.{theirs}"
+            names[f"{layer.name}.{mine}"] = f"{path}{len(modules)}.{theirs}"
         modules.append(module)
 
-    for layer in design.layers:
-        if layer.input_dropout:
-            add(nn.Dropout(layer.input_dropout))
-        linear = nn.Linear(layer.inputs, layer.outputs, bias=layer.has_bias)
-        bias = {"bias": "bias"} if layer.has_bias else {}
-        add(linear, layer.name, weight="weight", **bias)
-        normalization = layer.batch_norm
-        if normalization and normalization.position == "before":
-            add(*_batch_norm(layer, normalization), **_BATCH_NORM)
-        if layer.activation.name != "identity":
-            learned = registry.get("activation", layer.activation.name).function.learned
-            add(_activation(layer.activation), layer.name, **dict.fromkeys(learned, "weight"))
-        if normalization and normalization.position == "after":
-            add(*_batch_norm(layer, normalization), **_BATCH_NORM)
-        if layer.dropout:
-            add(nn.Dropout(layer.dropout))
-    if isinstance(design.head.output, str):
-        add(nn.Softmax(-1))
-    elif design.head.output.name != "identity":
-        add(_activation(design.head.output))
-    return nn.Sequential(*modules).eval(), names
+    linear = nn.Linear(layer.inputs, layer.outputs, bias=layer.has_bias)
+    bias = {"bias": "bias"} if layer.has_bias else {}
+    add(linear, weight="weight", **bias)
+    normalization = layer.batch_norm
+    if normalization and normalization.position == "before":
+        add(_batch_norm(layer, normalization), **_BATCH_NORM)
+    if layer.activation.name != "identity":
+        add(_activation(layer.activation), **_learned(layer.activation))
+    if normalization and normalization.position == "after":
+        add(_batch_norm(layer, normalization), **_BATCH_NORM)
+    if layer.dropout:
+        add(nn.Dropout(layer.dropout))
+
+
+def _residual(
+    block: ResidualSpec, names: dict[str, str], path: str, modules: nn.Sequential
+) -> None:
+    here = f"{path}{len(modules)}."
+    projection: nn.Module = nn.Identity()
+    if block.projection is not None:
+        projection = _stack((block.projection,), names, f"{here}projection.")
+    for mine, theirs in _learned(block.activation).items():
+        names[f"{block.name}.{mine}"] = f"{here}activation.{theirs}"
+    inner = _stack(block.inner, names, f"{here}inner.")
+    modules.append(Residual(inner, projection, _activation(block.activation)))
+
+
+def _branch(block: BranchSpec, names: dict[str, str], path: str, modules: nn.Sequential) -> None:
+    here = f"{path}{len(modules)}.branches."
+    stacks = [_stack(each, names, f"{here}{i}.") for i, each in enumerate(block.branches)]
+    modules.append(Branch(block.join, *stacks))
+
+
+_BUILDERS: dict[type, Callable[..., None]] = {
+    DenseSpec: _dense,
+    ResidualSpec: _residual,
+    BranchSpec: _branch,
+}
 
 
 def to_torch(design: Design, state: dict[str, Tensor]) -> nn.Sequential:
@@ -107,9 +152,13 @@ _BATCH_NORM = {
 }
 
 
-def _batch_norm(layer: DenseSpec, options: BatchNormOptions) -> tuple[nn.Module, str]:
-    module = nn.BatchNorm1d(layer.outputs, eps=options.epsilon, momentum=options.momentum)
-    return module, layer.name
+def _batch_norm(layer: DenseSpec, options: BatchNormOptions) -> nn.Module:
+    return nn.BatchNorm1d(layer.outputs, eps=options.epsilon, momentum=options.momentum)
+
+
+def _learned(choice: Choice) -> dict[str, str]:
+    """Return the names of an activation's learned tensors, and torch's name of each."""
+    return dict.fromkeys(registry.get("activation", choice.name).function.learned, "weight")
 
 
 def _activation(choice: Choice) -> nn.Module:

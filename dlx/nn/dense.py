@@ -34,7 +34,6 @@ class DenseSpec:
         init: initializer of the weight
         batch_norm: None for none
         dropout: share of the layer's outputs that is dropped in training
-        input_dropout: share of the layer's inputs that is dropped in training
     """
 
     name: str
@@ -44,7 +43,6 @@ class DenseSpec:
     init: Choice
     batch_norm: BatchNormOptions | None = None
     dropout: float = 0.0
-    input_dropout: float = 0.0
 
     @property
     def structure(self) -> tuple[str, int, int]:
@@ -52,14 +50,34 @@ class DenseSpec:
         return ("dense", self.inputs, self.outputs)
 
     @property
+    def activations(self) -> tuple[Choice, ...]:
+        """Its one activation."""
+        return (self.activation,)
+
+    @property
+    def parts(self) -> "tuple[DenseSpec, ...]":
+        """Itself."""
+        return (self,)
+
+    @property
     def choices(self) -> tuple[Any, ...]:
-        """What may differ within a cohort, the dearest to split first."""
-        return (self.activation, self.batch_norm, self.dropout, self.input_dropout, self.init)
+        """What else may differ within a cohort, the dearest to split first."""
+        return (self.batch_norm, self.dropout, self.init)
 
     @property
     def has_bias(self) -> bool:
         """Batch norm before the activation takes the mean away, and any bias with it."""
         return self.batch_norm is None or self.batch_norm.position == "after"
+
+    def build(
+        self,
+        specs: "Sequence[DenseSpec]",
+        seeds: Sequence[int],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> "Dense":
+        """Return the layer of all runs."""
+        return Dense(specs, seeds, dtype, device)
 
 
 class Dense:
@@ -96,9 +114,6 @@ class Dense:
             name, [s.batch_norm for s in specs], spec.outputs, dtype, device
         )
         self.dropout = Dropout(name, [s.dropout for s in specs], seeds, dtype, device)
-        self.input_dropout = Dropout(
-            f"{name}.input", [s.input_dropout for s in specs], seeds, dtype, device
-        )
 
     @property
     def parameters(self) -> list[Parameter]:
@@ -116,18 +131,18 @@ class Dense:
         ]
 
     @property
-    def buffers(self) -> dict[str, Tensor]:
-        """State that is not trained, (K, ...) by name: the running statistics of batch norm."""
-        if not any(self.batch_norm.gain.owners):
+    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
+        """The running statistics of batch norm, by name, and which runs own them."""
+        owners = self.batch_norm.gain.owners
+        if not any(owners):
             return {}
         return {
-            f"{self.name}.running_mean": self.batch_norm.running_mean,
-            f"{self.name}.running_variance": self.batch_norm.running_variance,
+            f"{self.name}.running_mean": (self.batch_norm.running_mean, owners),
+            f"{self.name}.running_variance": (self.batch_norm.running_variance, owners),
         }
 
     def forward(self, x: Tensor, how: Pass) -> Tensor:
         """Return the layer's outputs: (K, B, I) to (K, B, O)."""
-        x = self.input_dropout.forward(x, how)
         affine = product(x, self.weight.value, self.bias.value)
         z = self.batch_norm.forward(affine, "before", how)
         a = self.activation.forward(z)
@@ -161,4 +176,4 @@ class Dense:
                 torch.sum(dz[rows], 1, keepdim=True, out=self.bias.gradient[rows])
         if is_first:
             return None
-        return self.input_dropout.backward(product(dz, self.weight.value.mT), how)
+        return product(dz, self.weight.value.mT)

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dlx.nn.dense import Dense, DenseSpec
+from dlx.nn.dropout import Dropout
 from dlx.nn.parameters import ParameterBuffer
 from dlx.nn.passes import Pass
-
-Blueprint = tuple[DenseSpec, ...]
-"""The layers of one run, first to last; the last one's activation belongs to the loss."""
+from dlx.nn.stack import Blueprint, Layer, Stack
 
 
 class Network:
     """K networks of the same shape that compute side by side.
 
     Args:
-        blueprints: the layers of each run; all of the same structure
+        blueprints: the layers of each run, of the same structure; the last one's activation
+            belongs to the loss
         seeds: one per run
+        input_dropout: share of the inputs that is dropped in training, one per run; default: none
     """
 
     def __init__(
@@ -30,20 +30,19 @@ class Network:
         seeds: Sequence[int],
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        *,
+        input_dropout: Sequence[float] | None = None,
     ) -> None:
         device = torch.device(device)
+        rates = input_dropout or [0.0] * len(blueprints)
+        self.input_dropout = Dropout("input", rates, seeds, dtype, device)
         self.blueprints = tuple(blueprints)
-        self.layers = [
-            Dense(specs, seeds, dtype, device) for specs in zip(*blueprints, strict=True)
-        ]
-        parameters = [parameter for layer in self.layers for parameter in layer.parameters]
-        self.buffer = ParameterBuffer(parameters, len(blueprints), dtype, device)
+        self._stack = Stack(blueprints, seeds, dtype, device)
+        self.buffer = ParameterBuffer(self._stack.parameters, len(blueprints), dtype, device)
 
     def forward(self, x: Tensor, how: Pass) -> Tensor:
         """Return the output layer's z: (K, B, I) to (K, B, C)."""
-        for layer in self.layers:
-            x = layer.forward(x, how)
-        return x
+        return self._stack.forward(self.input_dropout.forward(x, how), how)
 
     def backward(self, dz: Tensor, how: Pass) -> None:
         """Leave every parameter's gradient in the buffer, given that of the output layer's z.
@@ -52,15 +51,28 @@ class Network:
             dz: (K, B, C)
             how: the forward pass, which recorded
         """
-        gradient: Tensor | None = dz
-        for number, layer in reversed(list(enumerate(self.layers))):
-            assert gradient is not None
-            gradient = layer.backward(gradient, how, is_first=number == 0)
+        self._stack.backward(dz, how, is_first=True)
+        if self.input_dropout.active:
+            how.pop()  # its mask: nobody needs the gradient of the inputs
+
+    @property
+    def layers(self) -> list[Layer]:
+        """First to last."""
+        return self._stack.layers
 
     @property
     def num_runs(self) -> int:
         """K."""
         return len(self.blueprints)
+
+    @property
+    def layer_names(self) -> list[str]:
+        """The names of the layers that have parameters, first to last; the output layer is last."""
+        return list(dict.fromkeys(p.layer for p in self.buffer.parameters))
+
+    def layers_of(self, run: int) -> list[str]:
+        """Return the names of the layers in which a run has parameters."""
+        return list(dict.fromkeys(p.layer for p in self.buffer.parameters if p.owners[run]))
 
     def num_parameters(self, run: int) -> int:
         """Return the number of trained numbers that a run owns."""
@@ -68,16 +80,16 @@ class Network:
 
     def state(self) -> dict[str, Tensor]:
         """Return everything that evaluation needs, by name, sharing memory: (K, ...) each."""
-        buffers = {name: value for layer in self.layers for name, value in layer.buffers.items()}
-        values = {p.name: p.value.detach() for p in self.buffer.parameters}
-        return values | buffers
+        return {name: value for name, (value, _) in self._owned().items()}
 
     def run_state(self, run: int) -> dict[str, Tensor]:
         """Return the state that one run owns, by name, sharing memory."""
-        owned = {p.name: p.owners[run] for p in self.buffer.parameters}
-        for layer in self.layers:
-            owned |= dict.fromkeys(layer.buffers, layer.batch_norm.gain.owners[run])
-        return {name: value[run] for name, value in self.state().items() if owned[name]}
+        return {name: value[run] for name, (value, owners) in self._owned().items() if owners[run]}
+
+    def _owned(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
+        """Return all state, and which runs own it."""
+        values = {p.name: (p.value.detach(), p.owners) for p in self.buffer.parameters}
+        return values | self._stack.buffers
 
     @torch.no_grad()
     def load_run(self, run: int, state: dict[str, Tensor]) -> None:

@@ -43,6 +43,11 @@ class Parameter:
     value: Tensor = field(init=False)
     gradient: Tensor = field(init=False)
 
+    @property
+    def layer(self) -> str:
+        """The name of the layer that it belongs to; a layer inside a block has a point in it."""
+        return self.name.rpartition(".")[0]
+
 
 class ParameterBuffer:
     """All parameters of a cohort and their gradients, each in one tensor `(K, P)`."""
@@ -83,6 +88,6 @@ class ParameterBuffer:
         """
         squares = torch.zeros_like(self.gradients[:, 0])
         for parameter in self.parameters:
-            if layer is None or parameter.name.split(".")[0] == layer:
+            if layer is None or parameter.layer == layer:
                 squares += parameter.gradient.flatten(1).square().sum(1)
         return squares.sqrt_()

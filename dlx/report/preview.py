@@ -14,7 +14,7 @@ def preview(job: Job) -> dict[str, Any]:
 
     Returns:
         name, seed, data (name, task, inputs, outputs, rows of each part), layers (name, inputs,
-        outputs, activation, init, dropout, input_dropout, batch_norm, parameters), output, loss,
+        outputs, activation, init, dropout, batch_norm, parameters), input_dropout, output, loss,
         parameters, optimizer, batch_size, steps, epochs, evaluate_every, device, cost (of the
         first batch, in training mode)
     """
@@ -37,7 +37,8 @@ def preview(job: Job) -> dict[str, Any]:
             "outputs": head.num_outputs,
             "rows": {name: len(part.rows) for name, part in job.splits.parts.items()},
         },
-        "layers": [_layer(spec, cohort) for spec in job.design.layers],
+        "input_dropout": job.design.input_dropout,
+        "layers": [_layer(spec, cohort) for spec in job.design.parts],
         "output": head.output_name,
         "loss": head.loss,
         "parameters": cohort.network.num_parameters(0),
@@ -59,8 +60,7 @@ def _layer(spec: DenseSpec, cohort: Cohort) -> dict[str, Any]:
         "outputs": spec.outputs,
         "activation": spec.activation.name,
         "init": spec.init.name,
-        "input_dropout": spec.input_dropout,
         "dropout": spec.dropout,
         "batch_norm": spec.batch_norm.position if spec.batch_norm else None,
-        "parameters": sum(p.value[0].numel() for p in owned if p.name.split(".")[0] == spec.name),
+        "parameters": sum(p.value[0].numel() for p in owned if p.layer == spec.name),
     }

@@ -135,7 +135,7 @@ def _evaluate_every(config: RunConfig, num_steps: int, epoch: int) -> int:
 def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: int) -> None:
     if num_steps == 0:
         return
-    named = [layer.activation.name for layer in design.layers] + [design.head.output_name]
+    named = [activation.name for activation in design.activations] + [design.head.output_name]
     for name in named:
         if name != "softmax" and not registry.get("activation", name).function.trainable:
             raise ConfigError(
@@ -143,7 +143,7 @@ def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: 
                 "or train.epochs: 0 to evaluate the weights as they are"
             )
     lonely = num_rows % batch_size == 1 or batch_size == 1
-    if lonely and any(layer.batch_norm is not None for layer in design.layers):
+    if lonely and any(part.batch_norm is not None for part in design.parts):
         raise ConfigError(
             f"train.batch_size: with {num_rows} training rows, batches of {batch_size} leave one "
             "row alone, whose variance batch norm cannot take; choose another batch size"

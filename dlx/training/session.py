@@ -259,8 +259,8 @@ class _Session:
     def _histograms(self, trainer: Trainer, row: int, step: int) -> None:
         network = trainer.cohort.network
         for parameter in network.buffer.parameters:
-            layer, _, kind = parameter.name.partition(".")
-            if kind == "weight":
+            layer = parameter.layer
+            if parameter.name == f"{layer}.weight":
                 values = parameter.value[row].detach()
                 self._tracker.histogram("train", f"weights/{layer}", values, step)
                 if step > 0:

@@ -106,7 +106,7 @@ class Trainer:
         self._summed_from = [0] * len(self.members)  # the rows seen before what is summed
         self._rates = Rates(cohort.optimizer.slabs)
         self._next_due = 0
-        self._gradient_norms = torch.zeros(len(cohort.network.layers), len(self.members))
+        self._gradient_norms = torch.zeros(len(cohort.network.layer_names), len(self.members))
         self._looks: list[Tensor] = []
         self._stopping = [
             EarlyStopping(m.stop_metric, m.patience) if m.stop_metric else None
@@ -160,7 +160,7 @@ class Trainer:
         diverged = self._look(costs, x, due)
         if due:
             buffer = cohort.network.buffer
-            norms = [buffer.gradient_norms(layer.name) for layer in cohort.network.layers]
+            norms = [buffer.gradient_norms(layer) for layer in cohort.network.layer_names]
             self._gradient_norms = torch.stack(norms).cpu()
         cohort.update()
         self.step += 1
@@ -189,7 +189,7 @@ class Trainer:
         with torch.no_grad():
             z = self.cohort.network.forward(x, how)
         assert how.activations is not None
-        outputs = {**how.activations, self.cohort.network.layers[-1].name: z}
+        outputs = {**how.activations, self.cohort.network.layer_names[-1]: z}
         layer = next((n for n, a in outputs.items() if not bool(a[row].isfinite().all())), None)
         place = f"layer {layer} is the first with values that are not" if layer else "in the loss"
         reason = f"the cost was not finite at step {step}; {place}" + (" finite" if layer else "")
@@ -265,8 +265,10 @@ class Trainer:
                 train["running/accuracy"] = correct / rows
             train["optimizer/lr"] = self.cohort.optimizer.rates(len(self.members))[row]
             norms = self._gradient_norms[:, row].tolist()
-            for layer, norm in zip(self.cohort.network.layers, norms, strict=True):
-                train[f"gradient_norm/{layer.name}"] = norm
+            network = self.cohort.network
+            by_layer = dict(zip(network.layer_names, norms, strict=True))
+            for layer in network.layers_of(row):
+                train[f"gradient_norm/{layer}"] = by_layer[layer]
         return Record(self.step, self.examples / self.num_rows, self.examples, metrics)
 
     def _outcome(

@@ -51,18 +51,18 @@ def test_another_number_of_activations_than_layers_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("given", "inputs", "outputs"),
     [
-        (0.0, [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]),
-        (0.5, [0.0, 0.0, 0.0], [0.5, 0.5, 0.0]),
-        (DropoutRates(input=0.2), [0.2, 0.0, 0.0], [0.0, 0.0, 0.0]),
-        (DropoutRates(input=0.2, hidden=0.3), [0.2, 0.0, 0.0], [0.3, 0.3, 0.0]),
+        (0.0, 0.0, [0.0, 0.0, 0.0]),
+        (0.5, 0.0, [0.5, 0.5, 0.0]),
+        (DropoutRates(input=0.2), 0.2, [0.0, 0.0, 0.0]),
+        (DropoutRates(input=0.2, hidden=0.3), 0.2, [0.3, 0.3, 0.0]),
     ],
 )
 def test_dropout_is_on_inputs_and_hidden_layers_only(
-    given: Any, inputs: list[float], outputs: list[float]
+    given: Any, inputs: float, outputs: list[float]
 ) -> None:
-    layers = design(task(7, 3), [5, 4], dropout=given).layers
-    assert [layer.input_dropout for layer in layers] == inputs
-    assert [layer.dropout for layer in layers] == outputs
+    built = design(task(7, 3), [5, 4], dropout=given)
+    assert built.input_dropout == inputs
+    assert [layer.dropout for layer in built.layers] == outputs
 
 
 @pytest.mark.parametrize(

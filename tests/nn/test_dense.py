@@ -38,8 +38,9 @@ def test_backward_is_the_courses(activation: str) -> None:
     network.buffer.initialize()
     parameters = {p.name: p for p in network.buffer.parameters}
     with torch.no_grad():
-        for layer in network.layers:
-            layer.bias.value.copy_(torch.from_numpy(generator.normal(size=layer.bias.shape)))
+        for layer in range(1, 6):
+            bias = parameters[f"{layer}.bias"]
+            bias.value.copy_(torch.from_numpy(generator.normal(size=bias.shape)))
     weights = [parameters[f"{layer}.weight"].value[0].detach().numpy() for layer in range(1, 6)]
     biases = [parameters[f"{layer}.bias"].value[0].detach().numpy() for layer in range(1, 6)]
     assert [w.shape for w in weights] == [(2, 3), (3, 5), (5, 4), (4, 2), (2, 1)]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from dlx.data.dataset import Task
 from dlx.models.mlp import DropoutRates
+from dlx.nn.dense import Dense
 from dlx.nn.dropout import Dropout
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
@@ -99,7 +100,12 @@ def test_the_global_generator_is_left_alone() -> None:
 def outputs(rates: DropoutRates, training: bool, rows: int = 16, step: int = 3) -> Tensor:
     """Return the z of a small network on the first rows of a batch of 16."""
     what = Task("multiclass", UNITS, 3, ("a", "b", "c"), (UNITS,))
-    network = Network([design(what, [8, 6], "tanh", dropout=rates).layers], [5], torch.float64)
+    network = Network(
+        [design(what, [8, 6], "tanh", dropout=rates).layers],
+        [5],
+        torch.float64,
+        input_dropout=[rates.input],
+    )
     network.buffer.initialize()
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(1, 16, UNITS, generator=generator, dtype=torch.float64)
@@ -135,22 +141,14 @@ def test_the_rate_of_one_layer_does_not_shift_the_masks_of_another() -> None:
 
 
 def test_inputs_and_outputs_of_a_layer_have_masks_of_their_own() -> None:
-    network = Network(
-        [
-            design(
-                Task("multiclass", UNITS, 3, ("a", "b", "c"), (UNITS,)),
-                [UNITS],
-                dropout=DropoutRates(input=0.5, hidden=0.5),
-            ).layers
-        ],
-        [5],
-    )
+    what = Task("multiclass", UNITS, 3, ("a", "b", "c"), (UNITS,))
+    network = Network([design(what, [UNITS], dropout=0.5).layers], [5], input_dropout=[0.5])
     ones = torch.ones(1, BATCH, UNITS)
-    layer = network.layers[0]
-    dropped = [d.forward(ones, training(0)) for d in (layer.input_dropout, layer.dropout)]
+    first, last = network.layers
+    assert isinstance(first, Dense) and isinstance(last, Dense)
+    dropped = [d.forward(ones, training(0)) for d in (network.input_dropout, first.dropout)]
     assert not torch.equal(dropped[0], dropped[1])
-    assert not network.layers[1].dropout.active
-    assert not network.layers[1].input_dropout.active
+    assert not last.dropout.active
 
 
 def test_the_gradient_passes_where_the_units_were_kept() -> None:
