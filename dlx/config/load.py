@@ -12,6 +12,7 @@ from dlx.config.dump import to_plain, to_yaml
 from dlx.config.json_schema import json_schema
 from dlx.config.messages import in_order, problems_of
 from dlx.config.nodes import Node, from_plain
+from dlx.config.paths import resolve_paths
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError
 
@@ -22,8 +23,8 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     """Return the config of a file, or of a mapping, with every default filled in.
 
     Args:
-        source: path of a YAML file, or what one would hold; `extends` is relative to the file or,
-            for a mapping, to the working directory
+        source: path of a YAML file, or what one would hold; `extends` and options that are paths
+            are relative to the file or, for a mapping, to the working directory
         overrides: KEY=VALUE texts; the key is dotted, the value is read as YAML
 
     Raises:
@@ -32,7 +33,8 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     """
     problems: list[str] = []
     if isinstance(source, Mapping):
-        root = merge.extend(from_plain(source), Path(), problems)
+        root = resolve_paths(from_plain(source), Path())
+        root = merge.extend(root, Path(), problems)
     else:
         path = Path(source)
         root = merge.read_extended(path, problems)

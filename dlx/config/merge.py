@@ -8,6 +8,7 @@ from typing import Any
 from dlx.config.checks import branches, marker_of
 from dlx.config.fields import child, reads_name
 from dlx.config.nodes import Node, read_file, read_value
+from dlx.config.paths import resolve_paths
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError
 
@@ -43,7 +44,8 @@ def read_extended(path: Path, problems: list[str], chain: Sequence[Path] = ()) -
     Raises:
         ConfigError: a file cannot be read, or the files extend each other in a circle.
     """
-    return extend(read_file(path, problems), path.parent, problems, (*chain, path))
+    root = resolve_paths(read_file(path, problems), path.parent)
+    return extend(root, path.parent, problems, (*chain, path))
 
 
 def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:
@@ -72,7 +74,10 @@ def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] 
 
 
 def override(root: Node, overrides: Sequence[str], problems: list[str]) -> Node:
-    """Return a config with the values of KEY=VALUE texts; a later one wins."""
+    """Return a config with the values of KEY=VALUE texts; a later one wins.
+
+    Paths in them are relative to the working directory.
+    """
     for text in overrides:
         where = f"override {text!r}"
         key, equals, value = text.partition("=")
@@ -87,7 +92,7 @@ def override(root: Node, overrides: Sequence[str], problems: list[str]) -> Node:
             continue
         for part in reversed(path):
             node = Node({part: node}, where)
-        root = replace(merge(root, node), where=root.where)
+        root = replace(merge(root, resolve_paths(node, Path())), where=root.where)
     return root
 
 

@@ -37,7 +37,7 @@ def accepts(value: Any, schema: Any, root: Any) -> bool:
         return schema
     known = {"$ref", "anyOf", "enum", "const", "type", "required", "properties", "items"}
     known |= {"additionalProperties", "minimum", "maximum", "exclusiveMinimum", "pattern"}
-    known |= {"exclusiveMaximum", "minItems", "maxItems", "$schema", "$defs"}
+    known |= {"exclusiveMaximum", "minItems", "maxItems", "format", "$schema", "$defs"}
     assert schema.keys() <= known | {"title", "description", "default"}, schema.keys() - known
 
     def fits(each: Any, inner: Any) -> bool:

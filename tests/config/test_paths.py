@@ -1,0 +1,58 @@
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+from dlx.config import merge
+from dlx.config.nodes import from_plain
+from dlx.config.paths import resolve_paths
+
+
+class Files(BaseModel):
+    path: Path
+    parts: dict[str, Path]
+    several: list[Path]
+    cache: Literal["auto"] | Path | None
+    title: str
+
+
+class Outer(BaseModel):
+    files: Files | None
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"path": "rows.csv"}, {"path": "/configs/rows.csv"}),
+        ({"path": "/data/rows.csv"}, {"path": "/data/rows.csv"}),
+        ({"parts": {"train": "a.csv"}}, {"parts": {"train": "/configs/a.csv"}}),
+        ({"several": ["a", "b/c"]}, {"several": ["/configs/a", "/configs/b/c"]}),
+        ({"cache": "auto", "title": "a.csv"}, {"cache": "auto", "title": "a.csv"}),
+        ({"cache": "here"}, {"cache": "/configs/here"}),
+        ({"cache": None, "path": 3, "nonsense": "x"}, {"cache": None, "path": 3, "nonsense": "x"}),
+    ],
+)
+def test_only_values_of_paths_change(values: Any, expected: Any) -> None:
+    found = resolve_paths(from_plain({"files": values}), Path("/configs"), Outer)
+    assert found.plain() == {"files": expected}
+
+
+def test_the_home_folder_and_the_working_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    node = from_plain({"path": "~/rows.csv", "several": ["rows.csv"]})
+    assert resolve_paths(node, Path(), Files).plain() == {
+        "path": str(tmp_path / "home/rows.csv"),
+        "several": [str(tmp_path / "rows.csv")],
+    }
+
+
+def test_a_config_without_paths_stays_as_it_is() -> None:
+    node = from_plain({"data": {"name": "digits"}, "model": {"hidden": [3]}, "seed": 1})
+    assert resolve_paths(node, Path("/configs")) == node
+    problems: list[str] = []
+    assert merge.override(node, ["data.name=iris"], problems).plain()["data"] == {"name": "iris"}
+    assert problems == []
