@@ -46,6 +46,12 @@ def list_sets(as_json: Json = False) -> None:
 @_data.command()
 def show(
     name: Name,
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE", help="Options of the data set, as in YAML.", show_default=False
+        ),
+    ] = None,
     data_dir: DataDir = None,
     output: Annotated[
         Path | None,
@@ -58,14 +64,17 @@ def show(
     """Print a data set's sizes, ranges and class counts, and draw images.
 
     \b
-    Example:
+    Examples:
       dlx data show digits --output digits.png
+      dlx data show moons noise=0.3
     """
+    from dlx.config.load import data_choice
     from dlx.data import default_directory
     from dlx.data.describe import describe
-    from dlx.data.pipeline import load_dataset
+    from dlx.data.pipeline import load_chosen
 
-    dataset = load_dataset(name, data_dir or default_directory())
+    chosen = data_choice(name, options or [])
+    dataset = load_chosen(chosen, data_dir or default_directory())
     found = describe(dataset)
     if output is not None:
         _save_picture(dataset, output)

@@ -14,9 +14,10 @@ from dlx.config.messages import in_order, problems_of
 from dlx.config.nodes import Node, from_plain
 from dlx.config.paths import resolve_paths
 from dlx.config.schema import RunConfig
+from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
 
-__all__ = ["RunConfig", "dump", "json_schema", "load", "override"]
+__all__ = ["RunConfig", "data_choice", "dump", "json_schema", "load", "override"]
 
 
 def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> RunConfig:
@@ -50,6 +51,20 @@ def override(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
     """
     problems: list[str] = []
     return _check(merge.override(from_plain(to_plain(config)), overrides, problems), problems)
+
+
+def data_choice(name: str, overrides: Sequence[str] = ()) -> Choice:
+    """Return a data set's choice by its name and KEY=VALUE texts of its options.
+
+    Raises:
+        ConfigError: no source has the name, or an option is missing, unknown or wrong
+    """
+    problems: list[str] = []
+    root = from_plain({"data": {"name": name}})
+    root = merge.override(root, [f"data.{text}" for text in overrides], problems)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return choice("data", **root.plain()["data"])
 
 
 def dump(config: RunConfig) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from dlx.data import randomness
 from dlx.data.dataset import Dataset
 from dlx.errors import ConfigError, DataError
 
@@ -56,8 +57,7 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
         return Rows(rows, rows, rows)
     num_rows = len(dataset.targets) - dataset.test_rows
     num_dev, num_test = _sizes(dataset, wanted, num_rows)
-    entropy = (int.from_bytes(b"split"), split_seed)
-    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+    generator = randomness.generator("split", split_seed)
     labels = dataset.targets if dataset.classes else np.zeros(num_rows, dtype=np.int64)
     order = generator.permutation(num_rows)
     test, order = _draw(order, labels, num_test)

@@ -140,6 +140,12 @@ def test_data_show_has_no_picture_of_a_table(dlx: Command, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_data_show_takes_the_options_of_a_source(dlx: Command) -> None:
+    assert dlx("data", "show", "moons", "rows=50", "--json").json["rows"] == 50
+    wrong = dlx("data", "show", "moons", "nose=0.3")
+    assert wrong.code == 2 and "nose: unknown key; did you mean 'noise'?" in wrong.err
+
+
 def test_data_fetch_what_is_there(dlx: Command) -> None:
     ended = dlx("data", "fetch", "digits", "--json")
     assert (ended.code, ended.json["rows"]) == (0, 1797)

@@ -13,9 +13,7 @@ from dlx import registry
 from dlx.data.dataset import Dataset
 from dlx.data.pipeline import Splits, assemble, load_dataset, prepare
 from dlx.data.splits import split_rows
-
-GATES = ("and", "or", "nand", "xor")
-BUNDLED = ("digits", "iris", "wine", "breast_cancer")
+from tests.data.made import BUNDLED, GATES, MADE
 
 
 def assert_same_training(first: Splits, second: Splits) -> None:
@@ -41,7 +39,7 @@ def spoil(dataset: Dataset, rows: np.ndarray, *, labels: bool) -> Dataset:
 
 
 @pytest.mark.parametrize("options", [{}, {"standardize": True}, {"scale": True}])
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", (*BUNDLED, *MADE))
 def test_inputs_of_dev_and_test_rows(name, options):
     dataset = load_dataset(name, Path())
     clean = prepare(dataset, **options)
@@ -79,7 +77,7 @@ def test_labels_of_a_sets_own_test_part(table):
 
 def test_the_gates_are_exempt_and_say_so():
     for name in registry.names("data"):
-        if name in (*GATES, *BUNDLED):
+        if name in (*GATES, *BUNDLED, *MADE):
             dataset = load_dataset(name, Path())
             assert dataset.shared_splits == (name in GATES)
             assert prepare(dataset).shared == (name in GATES)

@@ -3,6 +3,7 @@ import hashlib
 import io
 import pickle
 import re
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from dlx import registry
 from dlx.data.dataset import check, to_float
 from dlx.data.pipeline import load_dataset, prepare
-from dlx.data.sources import cifar10, mnist_family
+from dlx.data.sources import cifar10, mnist_family, sklearn_sets
 from dlx.errors import DataError
+from tests.data.made import BUNDLED, GATES, MADE
 
 DOWNLOADED = ("mnist", "fashion_mnist", "kmnist", "qmnist", "emnist", "usps", "cifar10")
 
@@ -56,6 +58,43 @@ def test_scikit_learn_sets(name, shape, num_classes):
     assert dataset.description
 
 
+def test_diabetes():
+    dataset = load_dataset("diabetes", Path())
+    check(dataset)
+    assert (dataset.inputs.shape, dataset.targets.shape) == ((442, 10), (442, 1))
+    assert dataset.targets[:3, 0].tolist() == [151, 75, 141]
+    assert dataset.classes is None and dataset.features and dataset.features[0] == "age"
+
+
+# The published file's first row and last row, as scikit-learn gives them.
+CALIFORNIA_ROWS = (
+    "-122.23,37.88,41.0,880.0,129.0,322.0,126.0,8.3252,452600.0\n"
+    "-121.24,39.37,16.0,2785.0,616.0,1387.0,530.0,2.3886,89400.0\n"
+)
+
+
+def test_california(tmp_path, monkeypatch):
+    path = tmp_path / "cal_housing.tgz"
+    with tarfile.open(path, "w:gz") as archive:
+        entry = tarfile.TarInfo("CaliforniaHousing/cal_housing.data")
+        entry.size = len(CALIFORNIA_ROWS)
+        archive.addfile(entry, io.BytesIO(CALIFORNIA_ROWS.encode()))
+    with pytest.raises(DataError, match=r"SHA-256 is .*, published is aaa5c9a6"):
+        load_dataset("california", tmp_path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setattr(sklearn_sets, "CALIFORNIA_SHA256", digest)
+    dataset = load_dataset("california", tmp_path)
+    check(dataset)
+    expected = [8.3252, 41, 6.984127, 1.023810, 322, 2.555556, 37.88, -122.23]
+    np.testing.assert_allclose(dataset.inputs[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(dataset.targets, [[4.526], [0.894]], rtol=1e-6)
+
+
+def test_a_missing_california_says_where_it_is(tmp_path):
+    with pytest.raises(DataError, match=r"no cal_housing\.tgz in .*; save https://.* there"):
+        load_dataset("california", tmp_path)
+
+
 def test_digits_lie_between_0_and_1():
     inputs = load_dataset("digits", Path()).inputs
     assert (inputs.min(), inputs.max()) == (0, 1)
@@ -69,8 +108,7 @@ def test_a_missing_set_names_the_command_and_the_folder(name, tmp_path):
 
 
 def test_every_source_is_known():
-    gates, bundled = ["and", "or", "nand", "xor"], ["digits", "iris", "wine", "breast_cancer"]
-    assert {*DOWNLOADED, *gates, *bundled} <= set(registry.names("data"))
+    assert {*DOWNLOADED, *GATES, *BUNDLED, *MADE, "california"} <= set(registry.names("data"))
 
 
 # The MNIST family: files of the real names and format, smaller.

@@ -1,0 +1,28 @@
+"""The shipped configs about data show the effect that they are there for."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dlx
+from dlx.config.shipped import shipped
+
+
+@pytest.fixture
+def accuracy(tmp_path: Path) -> Any:
+    def train(name: str, *overrides: str) -> dict[str, float]:
+        run = dlx.train(shipped()[name], overrides, runs_dir=tmp_path)
+        return {split: metrics["accuracy"] for split, metrics in run.metrics.items()}
+
+    return train
+
+
+def test_spirals_need_hidden_layers(accuracy: Any) -> None:
+    assert accuracy("spirals")["test"] > 0.95
+    assert accuracy("spirals", "model.hidden=[]")["test"] < 0.75
+
+
+def test_parity_needs_a_hidden_layer(accuracy: Any) -> None:
+    assert accuracy("parity") == {"train": 1.0}
+    assert accuracy("parity", "model.hidden=[]")["train"] <= 0.6
