@@ -157,13 +157,13 @@ class Run:
             raise ConfigError(f"{self.path} predicts numbers, not classes")
         return classify(self.task, self.design.head, outputs)
 
-    def splits(self, data_dir: Path | None = None) -> Splits:
+    def splits(self, data_dir: Path | str | None = None) -> Splits:
         """Return the data that the run was trained on, split and preprocessed as it was.
 
         Raises:
             DataError: the data are missing, or are not those the run was trained on
         """
-        splits = load_data(self.config.data, data_dir or default_directory())
+        splits = load_data(self.config.data, _data_directory(data_dir))
         if splits.fingerprint != self.info.get("data_fingerprint"):
             raise DataError(
                 f"the data {self.config.data.name!r} have changed since {self.path} was trained: "
@@ -173,7 +173,7 @@ class Run:
 
     @flushed_denormals()
     def evaluate(
-        self, data_dir: Path | None = None, split: str | None = None
+        self, data_dir: Path | str | None = None, split: str | None = None
     ) -> dict[str, dict[str, float]]:
         """Return the metrics of the saved weights on all rows of every split, or of one.
 
@@ -189,17 +189,17 @@ class Run:
             metrics[name] = {metric: values[0] for metric, values in found.items()}
         return metrics
 
-    def predict_file(self, path: Path) -> Predictions:
+    def predict_file(self, path: Path | str) -> Predictions:
         """Return what the network says of the inputs in a CSV, npy, npz or image file.
 
         Raises:
             DataError: the file is missing, damaged, or does not fit the network
         """
         features = self.info.get("features")
-        inputs = read_inputs(path, self.task, features and tuple(features))
+        inputs = read_inputs(Path(path), self.task, features and tuple(features))
         return tabulate(self.task, self.design.head, self.predict(inputs))
 
-    def predict_split(self, split: str, data_dir: Path | None = None) -> Predictions:
+    def predict_split(self, split: str, data_dir: Path | str | None = None) -> Predictions:
         """Return what the network says of the rows of train, dev or test, beside the targets.
 
         Raises:
@@ -210,7 +210,7 @@ class Run:
         outputs = predict(self.cohort, part.inputs)[0].numpy()
         context = Context(None if splits.shared else part.rows, part.targets.numpy())
         if splits.features is not None:  # as they were before preprocessing
-            dataset = load_chosen(self.config.data, data_dir or default_directory())
+            dataset = load_chosen(self.config.data, _data_directory(data_dir))
             inputs = dataset.inputs[part.rows].reshape(len(part.rows), -1)
             context = replace(context, features=splits.features, inputs=inputs)
         return tabulate(self.task, self.design.head, outputs, context)
@@ -258,12 +258,16 @@ def read_config(
     return config_files.load(config, overrides)
 
 
+def _data_directory(data_dir: Path | str | None) -> Path:
+    return default_directory() if data_dir is None else Path(data_dir)
+
+
 @flushed_denormals()
 def prepare(
     config: RunConfig | str | Path | Mapping[str, Any],
     overrides: Sequence[str] = (),
     *,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
 ) -> jobs.Job:
     """Return a config's run, ready to train: data loaded, network designed, all checked.
 
@@ -272,15 +276,15 @@ def prepare(
         DataError: the data are missing or damaged
     """
     config = read_config(config, overrides)
-    return jobs.prepare(config, load_data(config.data, data_dir or default_directory()))
+    return jobs.prepare(config, load_data(config.data, _data_directory(data_dir)))
 
 
 def train(
     config: RunConfig | str | Path | Mapping[str, Any],
     overrides: Sequence[str] = (),
     *,
-    runs_dir: Path = RUNS_DIR,
-    data_dir: Path | None = None,
+    runs_dir: Path | str = RUNS_DIR,
+    data_dir: Path | str | None = None,
     show: session.Show = lambda progress: None,
 ) -> Run:
     """Train a config's run in a new directory `runs_dir/<name>/<id>`.
@@ -304,11 +308,11 @@ def train(
 
 @flushed_denormals()
 def train_job(
-    job: jobs.Job, *, runs_dir: Path = RUNS_DIR, show: session.Show = lambda progress: None
+    job: jobs.Job, *, runs_dir: Path | str = RUNS_DIR, show: session.Show = lambda progress: None
 ) -> Run:
     """Train a prepared run in a new directory; see `train`."""
     run = RunDirectory.create(
-        runs_dir, job.config.name, config=config_files.dump(job.config), seed=job.config.seed
+        Path(runs_dir), job.config.name, config=config_files.dump(job.config), seed=job.config.seed
     )
     return _train(job, run, show)
 
@@ -318,8 +322,8 @@ def resume(
     run: Path | str,
     overrides: Sequence[str] = (),
     *,
-    runs_dir: Path = RUNS_DIR,
-    data_dir: Path | None = None,
+    runs_dir: Path | str = RUNS_DIR,
+    data_dir: Path | str | None = None,
     show: session.Show = lambda progress: None,
 ) -> Run:
     """Go on with a stopped run; a finished one is left alone unless an override extends it.
@@ -348,7 +352,7 @@ def resume(
     if loaded.status == "diverged":
         raise DivergedError(f"{loaded.info.get('reason')}; train a new run ({loaded.path})")
     config = read_config(loaded.config, overrides)
-    splits = load_data(config.data, data_dir or default_directory())
+    splits = load_data(config.data, _data_directory(data_dir))
     directory = RunDirectory(loaded.path)
     recorded = loaded.info.get("data_fingerprint")
     if recorded is not None and splits.fingerprint != recorded:
@@ -373,13 +377,13 @@ def _train(
     return load(directory.path)
 
 
-def load(run: Path | str, *, runs_dir: Path = RUNS_DIR) -> Run:
+def load(run: Path | str, *, runs_dir: Path | str = RUNS_DIR) -> Run:
     """Return a run by its path, its name (the newest), its id, or 'latest'.
 
     Raises:
         RunError: no such run, or its config is missing or damaged
     """
-    directory = find(run, runs_dir)
+    directory = find(run, Path(runs_dir))
     try:
         config = config_files.load(directory.config_path)
     except ConfigError as error:

@@ -18,8 +18,10 @@ def test_denormal_numbers_are_as_before_after_training(tmp_path: Path) -> None:
 
 
 def test_a_run_is_trained_loaded_and_used(tmp_path: Path) -> None:
-    run = dlx.train("configs/xor.yaml", ["train.steps=500"], runs_dir=tmp_path)
-    loaded = dlx.load(run.path)
+    run = dlx.train("configs/xor.yaml", ["train.steps=500"], runs_dir=str(tmp_path))
+    assert run.path.parent == tmp_path / "xor"
+    loaded = dlx.load("xor", runs_dir=str(tmp_path))
+    assert loaded.path == run.path
     corners = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     probabilities = loaded.predict(corners)
     assert loaded.classify(probabilities) == ["0", "1", "1", "0"]
