@@ -101,8 +101,7 @@ class Cohort:
         self.optimizer = SlabOptimizer(
             [member.optimizer for member in members],
             [member.num_steps for member in members],
-            buffer.values,
-            buffer.gradients,
+            buffer,
         )
         limits = [float("inf") if m.clip_norm is None else m.clip_norm for m in members]
         self._clip_norms = (

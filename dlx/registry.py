@@ -22,7 +22,7 @@ MODULES = {
     "activation": "dlx.nn.activations",
     "initializer": "dlx.nn.initializers",
     "loss": "dlx.nn.losses",
-    "optimizer": "dlx.optimizers.rules",
+    "optimizer": "dlx.optimizers",
     "schedule": "dlx.training.schedules",
     "data": "dlx.data.sources",
     "model": "dlx.models",

@@ -116,6 +116,7 @@ def mixed_members(
                 clip_norm=mix.choice([None, None, 0.5]),
                 patience=mix.choice([0, 0, 1]),
                 weight_decay=mix.choice([0.0, 0.1]),
+                decay=mix.choice(["all", "weights"]),
                 schedule={"name": schedule, **short.get(schedule, {})},
             )
         )

@@ -90,6 +90,7 @@ def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
     }
     assert {bool(layer.dropout) for layer in layers} == {True, False}
     assert {bool(run.design.input_dropout) for run in members} == {True, False}
+    assert {run.optimizer.decay for run in members} == {"all", "weights"}
     assert {run.clip_norm is None for run in members} == {True, False}
     assert {run.patience > 0 for run in members} == {True, False}
 
@@ -237,14 +238,22 @@ def test_every_activation_trains_as_in_plain_torch(batch_norm: bool | BatchNorm)
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-@pytest.mark.parametrize("clip_norm", [None, 0.1])
+@pytest.mark.parametrize(("clip_norm", "decay"), [(None, "all"), (0.1, "weights")])
 def test_every_optimizer_trains_as_in_plain_torch(
-    weight_decay: float, clip_norm: float | None
+    weight_decay: float, clip_norm: float | None, decay: str
 ) -> None:
     what = task(5, 3)
     network = design(what, activation="tanh", batch_norm=True)
     members = [
-        member(name, network, name, num_steps=35, clip_norm=clip_norm, weight_decay=weight_decay)
+        member(
+            name,
+            network,
+            name,
+            num_steps=35,
+            clip_norm=clip_norm,
+            weight_decay=weight_decay,
+            decay=decay,
+        )
         for name in OPTIMIZERS
     ]
     assert_plain(members, what)

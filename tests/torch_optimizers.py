@@ -1,5 +1,6 @@
 """The same optimizers as classes of `torch.optim`, to compare with."""
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,6 +8,65 @@ import torch
 from torch import Tensor
 
 from dlx.config.types import Choice
+from dlx.optimizers.rule import own_options
+
+
+class Lion(torch.optim.Optimizer):
+    """Lion as its paper's listing has it."""
+
+    def __init__(
+        self, params: Any, lr: float, betas: list[float], weight_decay: float, **options: Any
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            lr, (beta1, beta2) = group["lr"], group["betas"]
+            for w in group["params"]:
+                m = self.state[w].setdefault("exp_avg", torch.zeros_like(w))
+                update = torch.sign(beta1 * m + (1 - beta1) * w.grad)
+                w *= 1 - lr * group["weight_decay"]
+                w -= lr * update
+                m.copy_(beta2 * m + (1 - beta2) * w.grad)
+
+
+class Muon(torch.optim.AdamW):
+    """Muon for matrices (O, I), by the loop of its post, and AdamW for all else."""
+
+    def __init__(
+        self, params: Any, momentum: float, nesterov: bool, scale: str, **options: Any
+    ) -> None:
+        super().__init__(params, **options)
+        self.nesterov, self.momentum, self.scale = nesterov, momentum, scale
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for w in group["params"]:
+                if w.dim() == 2:
+                    self.step_matrix(w, group["lr"], group["weight_decay"])
+                    w.grad = None
+        super().step()  # of what still has a gradient
+
+    @torch.no_grad()
+    def step_matrix(self, w: Tensor, lr: float, weight_decay: float) -> None:
+        assert w.grad is not None
+        m = self.state[w].setdefault("muon_momentum", torch.zeros_like(w))
+        m.copy_(self.momentum * m + (1 - self.momentum) * w.grad)
+        x = (1 - self.momentum) * w.grad + self.momentum * m if self.nesterov else m
+        x = x / x.norm().clamp_min(1e-7)
+        turned = x.shape[0] > x.shape[1]
+        x = x.T if turned else x
+        for _ in range(5):
+            gram = x @ x.T
+            x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+        x = x.T if turned else x
+        rows, columns = w.shape
+        rms = self.scale == "match_rms_adamw"
+        factor = 0.2 * max(rows, columns) ** 0.5 if rms else max(1, rows / columns) ** 0.5
+        w *= 1 - lr * weight_decay
+        w -= lr * factor * x
+
 
 CLASSES: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "sgd": (torch.optim.SGD, {}),
@@ -20,6 +80,8 @@ CLASSES: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "nadam": (torch.optim.NAdam, {}),
     "radam": (torch.optim.RAdam, {}),
     "adamax": (torch.optim.Adamax, {}),
+    "lion": (Lion, {}),
+    "muon": (Muon, {}),
 }
 """By the name in YAML: the class, and the settings that the name stands for."""
 
@@ -42,6 +104,19 @@ def torch_optimizer(
     chosen: Choice, parameters: Iterable[Tensor], **options: Any
 ) -> torch.optim.Optimizer:
     """Return torch's own optimizer with the settings of a config's choice."""
-    settings = {k: v for k, v in chosen.options().items() if k != "schedule"}
+    parameters = list(parameters)
+    settings = own_options(chosen)
     torch_class, fixed = CLASSES[chosen.name]
-    return torch_class(parameters, **settings, **fixed, **options)  # type: ignore[arg-type]
+    groups: list[Any] = parameters
+    if chosen.decay == "weights":
+        vectors = [each for each in parameters if each.dim() < 2]
+        groups = [
+            {"params": [each for each in parameters if each.dim() == 2]},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+    return torch_class(groups, **settings, **fixed, **options)  # type: ignore[arg-type]
+
+
+def can_be_fused(chosen: Choice) -> bool:
+    """Say whether torch has a fused kernel of an optimizer."""
+    return "fused" in inspect.signature(CLASSES[chosen.name][0]).parameters

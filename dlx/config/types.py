@@ -228,6 +228,9 @@ class OptimizerChoice(Choice):
     """An optimizer: what all of them have in common."""
 
     schedule: Schedule = option("constant", "How the learning rate changes over the steps.")
+    decay: Literal["all", "weights"] = option(
+        "all", "What weight_decay is taken of: all parameters, or not of biases, gains and slopes."
+    )
 
 
 @checked_model

@@ -48,9 +48,24 @@ class Parameter:
         """The name of the layer that it belongs to; a layer inside a block has a point in it."""
         return self.name.rpartition(".")[0]
 
+    @property
+    def is_weight(self) -> bool:
+        """Whether it multiplies a layer's inputs; biases, gains and slopes do not."""
+        return self.name.rpartition(".")[2].startswith("weight")
+
 
 class ParameterBuffer:
-    """All parameters of a cohort and their gradients, each in one tensor `(K, P)`."""
+    """All parameters of a cohort and their gradients, each in one tensor `(K, P)`.
+
+    The weights come first in a row, so that what treats them alone (weight decay, penalties) takes
+    one slice of it.
+
+    Attributes:
+        parameters: as given
+        weights: the columns of all weights
+        values: (K, P)
+        gradients: (K, P)
+    """
 
     def __init__(
         self,
@@ -59,12 +74,14 @@ class ParameterBuffer:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        sizes = [math.prod(parameter.shape) for parameter in parameters]
-        starts = [0, *itertools.accumulate(-(-size // _PADDING) * _PADDING for size in sizes)]
         self.parameters = tuple(parameters)
+        ordered = sorted(parameters, key=lambda parameter: not parameter.is_weight)
+        sizes = [math.prod(parameter.shape) for parameter in ordered]
+        starts = [0, *itertools.accumulate(-(-size // _PADDING) * _PADDING for size in sizes)]
+        self.weights = slice(0, starts[sum(parameter.is_weight for parameter in parameters)])
         self.values = torch.zeros(num_runs, starts[-1], dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.values)
-        for parameter, size, start in zip(parameters, sizes, starts, strict=False):
+        for parameter, size, start in zip(ordered, sizes, starts, strict=False):
             parameter.columns = columns = slice(start, start + size)
             parameter.value = self._view(self.values, columns, parameter)
             parameter.gradient = self._view(self.gradients, columns, parameter)

@@ -1,5 +1,10 @@
 """Optimizers: the rules by which parameters are updated, applied to slabs of the run axis."""
 
+# The order of the imports is that of `dlx list optimizers`.
+from dlx.optimizers import rules
+
+# isort: split
+from dlx.optimizers import lion, muon
 from dlx.optimizers.slabs import SlabOptimizer
 
-__all__ = ["SlabOptimizer"]
+__all__ = ["SlabOptimizer", "lion", "muon", "rules"]

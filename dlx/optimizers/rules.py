@@ -1,4 +1,4 @@
-"""The update rules: names and defaults for those of `torch.optim`, in its functional form.
+"""The update rules of `torch.optim`, in its functional form: their names and defaults.
 
 Each registered function's keyword-only parameters are the optimizer's settings; it returns the rule
 with these settings by torch's names. The functional form does what the classes of `torch.optim` do,
@@ -6,12 +6,9 @@ bit for bit; but their construction imports torch's compiler, which takes longer
 happens before the first step.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from annotated_types import Ge, Gt, Len, Lt
 from torch import Tensor
 from torch.optim.adadelta import adadelta as torch_adadelta
 from torch.optim.adagrad import adagrad as torch_adagrad
@@ -22,37 +19,8 @@ from torch.optim.radam import radam as torch_radam
 from torch.optim.rmsprop import rmsprop as torch_rmsprop
 from torch.optim.sgd import sgd as torch_sgd
 
-from dlx.registry import register
-
-Rate = Annotated[float, Gt(0)]
-Decay = Annotated[float, Ge(0)]
-Share = Annotated[float, Ge(0), Lt(1)]
-Betas = Annotated[list[Share], Len(2, 2)]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How an optimizer updates a tensor.
-
-    Attributes:
-        update: `update(parameters, gradients, **state, lr=..., **settings)` changes parameters and
-            state in place; each a list of tensors
-        settings: its keyword arguments, `lr` among them
-        state: its tensors of the parameters' shape, by name, with their value at the start; None is
-            made by the first step
-        counters: its single numbers, by name, with their value at the start
-        fused: the devices on which torch computes it in one pass
-    """
-
-    update: Callable[..., None]
-    settings: dict[str, Any]
-    state: dict[str, float | None] = field(default_factory=dict)
-    counters: dict[str, float] = field(default_factory=lambda: {"state_steps": 0.0})
-    fused: tuple[str, ...] = ()
-
-
-def _register(function: Callable[..., Rule]) -> Callable[..., Rule]:
-    return register("optimizer")(function)
+from dlx.optimizers.rule import Betas, Decay, Rate, Rule, Share
+from dlx.optimizers.rule import register_rule as _register
 
 
 def _gradient_descent(settings: dict[str, Any]) -> Rule:
@@ -202,12 +170,13 @@ def adadelta(
     )
 
 
-def _adam_settings(lr: float, betas: Betas, eps: float, weight_decay: float) -> dict[str, Any]:
+def adam_settings(lr: float, betas: Betas, eps: float, weight_decay: float) -> dict[str, Any]:
+    """Return the settings of Adam and its relatives by torch's names."""
     beta1, beta2 = betas
     return {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
 
 
-def _update_adam(
+def update_adam(
     parameters: list[Tensor],
     gradients: list[Tensor],
     exp_avgs: list[Tensor],
@@ -236,10 +205,11 @@ def _update_adam(
 
 def _adam(decoupled: bool, settings: dict[str, Any]) -> Rule:
     return Rule(
-        _update_adam,
+        update_adam,
         settings | {"decoupled_weight_decay": decoupled},
         {"exp_avgs": 0.0, "exp_avg_sqs": 0.0},
         fused=("cpu", "cuda"),
+        decoupled=decoupled,
     )
 
 
@@ -258,7 +228,7 @@ def adam(
     Reference:
         Kingma and Ba (2015), Adam: a method for stochastic optimization
     """
-    return _adam(False, _adam_settings(lr, betas, eps, weight_decay))
+    return _adam(False, adam_settings(lr, betas, eps, weight_decay))
 
 
 @_register
@@ -276,7 +246,7 @@ def adamw(
     Reference:
         Loshchilov and Hutter (2019), Decoupled weight decay regularization
     """
-    return _adam(True, _adam_settings(lr, betas, eps, weight_decay))
+    return _adam(True, adam_settings(lr, betas, eps, weight_decay))
 
 
 @_register
@@ -300,7 +270,7 @@ def nadam(
     Reference:
         Dozat (2016), Incorporating Nesterov momentum into Adam
     """
-    settings = _adam_settings(lr, betas, eps, weight_decay)
+    settings = adam_settings(lr, betas, eps, weight_decay)
     return Rule(
         torch_nadam,
         settings | {"momentum_decay": momentum_decay},
@@ -324,7 +294,7 @@ def radam(
     Reference:
         Liu, Jiang, He, Chen, Liu, Gao and Han (2020), On the variance of the adaptive learning rate
     """
-    settings = _adam_settings(lr, betas, eps, weight_decay)
+    settings = adam_settings(lr, betas, eps, weight_decay)
     return Rule(torch_radam, settings, {"exp_avgs": 0.0, "exp_avg_sqs": 0.0})
 
 
@@ -343,5 +313,5 @@ def adamax(
     Reference:
         Kingma and Ba (2015), Adam: a method for stochastic optimization, section 7
     """
-    settings = _adam_settings(lr, betas, eps, weight_decay)
+    settings = adam_settings(lr, betas, eps, weight_decay)
     return Rule(torch_adamax, settings, {"exp_avgs": 0.0, "exp_infs": 0.0})

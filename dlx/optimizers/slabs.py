@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from dlx.config.types import Choice
-from dlx.optimizers.rules import Rule
-from dlx.registry import get
+from dlx.nn.parameters import ParameterBuffer
+from dlx.optimizers.rule import Layout, rule_of
 from dlx.segments import segments
 
 _Key = tuple[Choice, int]
@@ -31,21 +31,27 @@ class _Slab:
         state: by name (rows, P) each, or single numbers; None until the first step
     """
 
-    def __init__(self, rows: slice, key: _Key, values: Tensor, gradients: Tensor) -> None:
+    def __init__(self, rows: slice, key: _Key, buffer: ParameterBuffer, layout: Layout) -> None:
         self.rows = rows
         self.key = key
         choice, _ = key
-        options = {k: v for k, v in choice.options().items() if k != "schedule"}
-        rule: Rule = get("optimizer", choice.name).function(**options)
-        self._rule = rule
+        self._rule = rule = rule_of(choice)
         self._settings = {k: v for k, v in rule.settings.items() if k != "lr"}
+        self._weights = layout.weights
+        self._weight_decay = 0.0  # of the weights alone
+        if choice.decay == "weights":
+            self._weight_decay = self._settings["weight_decay"]
+            self._settings["weight_decay"] = 0.0
+        if rule.shaped:
+            self._settings["layout"] = layout
         self.base_rate = self.rate = rule.settings["lr"]
-        self._values, self._gradients = values[rows], gradients[rows]
-        fused = values.device.type in rule.fused
+        self._values, self._gradients = buffer.values[rows], buffer.gradients[rows]
+        device = buffer.values.device
+        fused = device.type in rule.fused
         if fused:
             self._settings["fused"] = True
         # torch counts steps on the CPU, unless the optimizer is fused.
-        self._counter_device = values.device if fused else torch.device("cpu")
+        self._counter_device = device if fused else torch.device("cpu")
         self.state: dict[str, Tensor | None] = {
             name: None if start is None else torch.full_like(self._values, start)
             for name, start in rule.state.items()
@@ -56,12 +62,23 @@ class _Slab:
     def step(self) -> None:
         """Update the parameters from their gradients."""
         state: dict[str, Any] = {name: [value] for name, value in self.state.items()}
-        self._rule.update(
-            [self._values], [self._gradients], **state, lr=self.rate, **self._settings
-        )
+        gradients = self._gradients
+        if self._weight_decay:
+            gradients = self._decay(gradients)
+        self._rule.update([self._values], [gradients], **state, lr=self.rate, **self._settings)
         for name, value in self.state.items():
             if value is None:
                 self.state[name] = state[name][0]
+
+    def _decay(self, gradients: Tensor) -> Tensor:
+        """Decay the weights, or return the gradients with their decay added."""
+        weights = self._values[:, self._weights]
+        if self._rule.decoupled:
+            weights.mul_(1 - self.rate * self._weight_decay)
+            return gradients
+        decayed = gradients.clone()  # the gradient of the cost is still to be logged
+        decayed[:, self._weights].add_(weights * self._weight_decay)
+        return decayed
 
     def load(self, name: str, value: Tensor) -> None:
         """Restore one tensor of the state."""
@@ -102,19 +119,16 @@ class SlabOptimizer:
     Args:
         choices: the optimizer of each run, neighbours equal where they can be
         num_steps: of each run; runs of different lengths follow different schedules
-        values: (K, P)
-        gradients: (K, P), read by every step
+        buffer: the parameters, and their gradients, which every step reads
     """
 
     def __init__(
-        self,
-        choices: Sequence[Choice],
-        num_steps: Sequence[int],
-        values: Tensor,
-        gradients: Tensor,
+        self, choices: Sequence[Choice], num_steps: Sequence[int], buffer: ParameterBuffer
     ) -> None:
+        matrices = tuple((p.columns, p.shape) for p in buffer.parameters if p.is_weight)
+        layout = Layout(buffer.weights, matrices)
         self._slabs = [
-            _Slab(segment.rows, segment.choice, values, gradients)
+            _Slab(segment.rows, segment.choice, buffer, layout)
             for segment in segments(list(zip(choices, num_steps, strict=True)))
         ]
 

@@ -55,7 +55,7 @@ def test_what_a_kind_has_in_common_follows_the_options():
         "standardize",
         "scale",
     ]
-    assert list(read(Optimizer, "sgd").options()) == ["lr", "weight_decay", "schedule"]
+    assert list(read(Optimizer, "sgd").options()) == ["lr", "weight_decay", "schedule", "decay"]
 
 
 @pytest.mark.parametrize("kind", ["activation", "initializer", "optimizer", "schedule", "data"])

@@ -1,0 +1,69 @@
+"""What an update rule is, and how its function is registered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Len, Lt
+
+from dlx.config.types import Choice, OptimizerChoice
+from dlx.registry import get, register
+
+Rate = Annotated[float, Gt(0)]
+Decay = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Lt(1)]
+Betas = Annotated[list[Share], Len(2, 2)]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where in a row of the buffer the weights stand.
+
+    Attributes:
+        weights: the columns of all of them, first in the row
+        matrices: the columns and the shape of each
+    """
+
+    weights: slice
+    matrices: tuple[tuple[slice, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How an optimizer updates a tensor.
+
+    Attributes:
+        update: `update(parameters, gradients, **state, lr=..., **settings)` changes parameters and
+            state in place; each a list of tensors
+        settings: its keyword arguments, `lr` among them
+        state: its tensors of the parameters' shape, by name, with their value at the start; None is
+            made by the first step
+        counters: its single numbers, by name, with their value at the start
+        fused: the devices on which torch computes it in one pass
+        decoupled: whether weight decay is taken off the weights, not added to their gradient
+        shaped: whether `update` also takes `layout=`, and treats matrices as such
+    """
+
+    update: Callable[..., None]
+    settings: dict[str, Any]
+    state: dict[str, float | None] = field(default_factory=dict)
+    counters: dict[str, float] = field(default_factory=lambda: {"state_steps": 0.0})
+    fused: tuple[str, ...] = ()
+    decoupled: bool = False
+    shaped: bool = False
+
+
+def register_rule(function: Callable[..., Rule]) -> Callable[..., Rule]:
+    """Make an optimizer's function known by its name; a decorator."""
+    return register("optimizer")(function)
+
+
+def own_options(choice: Choice) -> dict[str, Any]:
+    """Return the options of an optimizer but for those that all have in common."""
+    common = OptimizerChoice.model_fields
+    return {name: value for name, value in choice.options().items() if name not in common}
+
+
+def rule_of(choice: Choice) -> Rule:
+    """Return the rule of an optimizer with its settings."""
+    return get("optimizer", choice.name).function(**own_options(choice))

@@ -1,0 +1,26 @@
+"""What the shipped configs of optimizers show."""
+
+from pathlib import Path
+
+import pytest
+
+import dlx
+from dlx.config.shipped import shipped
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def final_cost(runs_dir: Path, config: str, *overrides: str) -> float:
+    """Return the training cost at the end of a run."""
+    return dlx.train(shipped()[config], list(overrides), runs_dir=runs_dir).metrics["train"]["cost"]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_muon_learns_digits_in_fewer_epochs_than_adamw(seed: int, tmp_path: Path) -> None:
+    same = (f"seed={seed}", "log.level=minimal")
+    rates = (0.003, 0.01, 0.03)
+    adamw = [
+        final_cost(tmp_path, "muon", "optimizer.name=adamw", f"optimizer.lr={rate}", *same)
+        for rate in rates
+    ]
+    assert final_cost(tmp_path, "muon", *same) < 0.8 * min(adamw)
