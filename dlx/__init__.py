@@ -4,12 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlx.api import Run, load, resume, train
+    from dlx.plugins import register
 
-__all__ = ["Run", "load", "resume", "train"]
+__all__ = ["Run", "load", "register", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:
     """Import `dlx.api`, and torch with it, only when one of its names is asked for."""
+    if name == "register":
+        from dlx.plugins import register
+
+        return register
     if name in __all__:
         from dlx import api
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dlx import plugins
 from dlx.cohort import Cohort, Member
 from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
@@ -312,7 +313,11 @@ def train_job(
 ) -> Run:
     """Train a prepared run in a new directory; see `train`."""
     run = RunDirectory.create(
-        Path(runs_dir), job.config.name, config=config_files.dump(job.config), seed=job.config.seed
+        Path(runs_dir),
+        job.config.name,
+        config=config_files.dump(job.config),
+        seed=job.config.seed,
+        plugins=plugins.loaded(),
     )
     return _train(job, run, show)
 
@@ -381,11 +386,14 @@ def load(run: Path | str, *, runs_dir: Path | str = RUNS_DIR) -> Run:
     """Return a run by its path, its name (the newest), its id, or 'latest'.
 
     Raises:
+        ConfigError: the run was made with a plug-in that is not loaded
         RunError: no such run, or its config is missing or damaged
     """
     directory = find(run, Path(runs_dir))
+    info = directory.read_info()
+    plugins.require(info.get("plugins") or [], directory.path)
     try:
         config = config_files.load(directory.config_path)
     except ConfigError as error:
         raise RunError(f"the config of {directory.path} cannot be used: {error}") from error
-    return Run(directory.path, config, directory.read_info())
+    return Run(directory.path, config, info)

@@ -10,6 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
+class DlxWarning(UserWarning):
+    """A remark for the user; the command line prints it after `warning:` and goes on."""
+
+
 class DlxError(Exception):
     """A failure with a clear message for the user.
 

@@ -64,7 +64,7 @@ def register(kind: str, name: str | None = None) -> Callable[[Any], Any]:
     def decorate(function: Any) -> Any:
         entry = _entry(kind, name or function.__name__, function)
         if entry.name in _entries[kind]:
-            raise ValueError(f"{kind} {entry.name!r} is already registered")
+            raise ValueError(f"{kind} {entry.name!r} is already registered; take another name")
         _entries[kind][entry.name] = entry
         return function
 
@@ -88,6 +88,21 @@ def get(kind: str, name: str) -> Entry:
             f"unknown {kind} {name!r}{did_you_mean(name, entries)} (one of: {', '.join(entries)})"
         )
     return entries[name]
+
+
+def registered_by(module: str) -> list[Entry]:
+    """Return the entries whose functions a module defines."""
+    return [
+        entry
+        for entries in _entries.values()
+        for entry in entries.values()
+        if entry.function.__module__ == module
+    ]
+
+
+def forget(entry: Entry) -> None:
+    """Make an entry's name unknown again."""
+    del _entries[entry.kind][entry.name]
 
 
 def _load(kind: str) -> dict[str, Entry]:

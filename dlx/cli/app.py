@@ -1,9 +1,12 @@
 """The `dlx` command: its groups of commands, and how every failure ends the process."""
 
+import contextlib
 import errno
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
@@ -11,7 +14,14 @@ from typer.core import TyperGroup
 
 from dlx.cli import configs, data, lists, runs, training, use
 from dlx.cli.output import OutputClosed, complain, note
-from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, StorageError
+from dlx.errors import (
+    ConfigError,
+    DlxError,
+    DlxWarning,
+    Interrupted,
+    MemoryLimitError,
+    StorageError,
+)
 
 # Every error of typer's; they are click's in some of its versions, and its own in others.
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[2])
@@ -64,6 +74,15 @@ def _dlx(
             "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--plugin",
+            metavar="FILE",
+            help="Execute a Python file that registers names of its own; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train and compare small neural networks, each described by one YAML file.
 
@@ -73,6 +92,11 @@ def _dlx(
       dlx board                   see its curves in TensorBoard
       dlx train digits model.hidden=[100,100] optimizer.lr=0.01
     """
+    if plugin:
+        from dlx import plugins
+
+        for each in plugin:
+            plugins.load(each)
 
 
 for _module in (training, use, runs, configs, lists, data):
@@ -88,7 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         given = sys.argv[1:] if arguments is None else list(arguments)
-        code = _command.main(given, prog_name="dlx", standalone_mode=False)
+        with _remarks():
+            code = _command.main(given, prog_name="dlx", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except OutputClosed:  # who reads stdout (`| head`) has seen enough
         return 0
@@ -107,9 +132,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}"))
     except Exception as error:
-        if not (isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"):
-            raise
-        return _fail(MemoryLimitError(f"out of memory: {error}"))
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return _fail(MemoryLimitError(f"out of memory: {error}"))
+        if (where := _blamed_plugin(error)) is not None:
+            return _fail(ConfigError(f"plug-in {where}"))
+        raise
+
+
+@contextlib.contextmanager
+def _remarks() -> Iterator[None]:
+    """Print warnings for the user as remarks."""
+    show = warnings.showwarning
+
+    def remark(message: Any, category: Any, *place: Any) -> None:
+        if issubclass(category, DlxWarning):
+            note(f"warning: {message}")
+        else:
+            show(message, category, *place)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", DlxWarning)
+        warnings.showwarning = remark
+        yield
+
+
+def _blamed_plugin(error: Exception) -> str | None:
+    """Return where in a plug-in an error was raised, if there; no plug-in, no import."""
+    loaded = sys.modules.get("dlx.plugins")
+    return loaded.blamed(error) if loaded is not None else None
 
 
 def _fail(error: DlxError) -> int:
@@ -124,5 +174,7 @@ def _misused(error: Any) -> int:
         note(message)
     else:
         message = message[:1].lower() + message[1:].removesuffix(".")
+        if "--plugin" in message:
+            message += "; it comes before the command: dlx --plugin FILE train …"
         complain(f"{message} (see `{context.command_path if context else 'dlx'} --help`)")
     return ConfigError.exit_code

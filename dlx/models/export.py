@@ -70,6 +70,7 @@ def write_torch(
         task: of the network
 
     Raises:
+        ConfigError: a plug-in's activation has no form that needs no plug-in
         StorageError: a file cannot be written
     """
     from safetensors.torch import save
@@ -158,7 +159,11 @@ def _num_outputs(network: nn.Sequential) -> int:
 
 
 def _written(module: nn.Module) -> str:
-    """Return a module as Python: torch prints its modules so that they can be read back."""
+    """Return a module as Python: torch prints its modules so that they can be read back.
+
+    Raises:
+        ConfigError: it is of a plug-in, whose code the script cannot hold
+    """
     if isinstance(module, nn.Linear):
         bias = "" if module.bias is not None else ", bias=False"
         return f"nn.Linear({module.in_features}, {module.out_features}{bias})"
@@ -171,6 +176,12 @@ def _written(module: nn.Module) -> str:
         inside = module.branches if isinstance(module, Branch) else module.children()
         arguments = ", ".join([*join, *(_written(each) for each in inside)])
         return f"{type(module).__name__}({arguments})"
+    code = module.function if isinstance(module, Elementwise) else type(module)
+    if code.__module__.split(".")[0] not in ("dlx", "torch"):
+        raise ConfigError(
+            f"{code.__name__} is code of a plug-in, which load.py cannot hold; register the "
+            "activation with a module that is made of torch's own, or use --format onnx"
+        )
     if isinstance(module, Elementwise):
         options = "".join(f", {key}={value!r}" for key, value in module.options.items())
         return f"Elementwise({module.function.__name__}{options})"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dlx import registry
 from dlx.config.types import Choice
+from dlx.errors import ConfigError
 from dlx.models.design import Design
 from dlx.models.torch_blocks import Branch, Residual
 from dlx.nn.batch_norm import BatchNormOptions
@@ -22,14 +23,33 @@ from dlx.nn.stack import Blueprint
 class Elementwise(nn.Module):
     """An activation that torch has no module for."""
 
-    def __init__(self, function: Callable[..., Tensor], options: dict[str, Any]) -> None:
+    def __init__(self, function: Any, options: dict[str, Any]) -> None:
         super().__init__()
         self.function = function
         self.options = options
+        for name, start in function.learned.items():
+            self.register_parameter(name, nn.Parameter(torch.full((1,), start)))
 
     def forward(self, z: Tensor) -> Tensor:
         """Return g(z)."""
-        return self.function(z, **self.options)
+        learned = (self.get_parameter(name) for name in self.function.learned)
+        return self.function(z, *learned, **self.options)
+
+
+def check(design: Design) -> None:
+    """Check that a design has a plain form, which its trained weights are saved in.
+
+    Raises:
+        ConfigError: a plug-in's layer has none, or its activation's module learns something else
+    """
+    for layer in (*design.layers, *design.parts):
+        if type(layer) not in _BUILDERS:
+            raise ConfigError(
+                f"layer {layer.name}: a {type(layer).__name__} has no plain torch form; compose "
+                f"it of {', '.join(each.__name__ for each in _BUILDERS)}"
+            )
+    for choice in dict.fromkeys(design.activations):
+        _learned(choice, _activation(choice))
 
 
 def sequential(design: Design) -> tuple[nn.Sequential, dict[str, str]]:
@@ -80,7 +100,8 @@ def _dense(layer: DenseSpec, names: dict[str, str], path: str, modules: nn.Seque
     if normalization and normalization.position == "before":
         add(_batch_norm(layer, normalization), **_BATCH_NORM)
     if layer.activation.name != "identity":
-        add(_activation(layer.activation), **_learned(layer.activation))
+        module = _activation(layer.activation)
+        add(module, **_learned(layer.activation, module))
     if normalization and normalization.position == "after":
         add(_batch_norm(layer, normalization), **_BATCH_NORM)
     if layer.dropout:
@@ -94,10 +115,11 @@ def _residual(
     projection: nn.Module = nn.Identity()
     if block.projection is not None:
         projection = _stack((block.projection,), names, f"{here}projection.")
-    for mine, theirs in _learned(block.activation).items():
+    activation = _activation(block.activation)
+    for mine, theirs in _learned(block.activation, activation).items():
         names[f"{block.name}.{mine}"] = f"{here}activation.{theirs}"
     inner = _stack(block.inner, names, f"{here}inner.")
-    modules.append(Residual(inner, projection, _activation(block.activation)))
+    modules.append(Residual(inner, projection, activation))
 
 
 def _branch(block: BranchSpec, names: dict[str, str], path: str, modules: nn.Sequential) -> None:
@@ -156,9 +178,16 @@ def _batch_norm(layer: DenseSpec, options: BatchNormOptions) -> nn.Module:
     return nn.BatchNorm1d(layer.outputs, eps=options.epsilon, momentum=options.momentum)
 
 
-def _learned(choice: Choice) -> dict[str, str]:
-    """Return the names of an activation's learned tensors, and torch's name of each."""
-    return dict.fromkeys(registry.get("activation", choice.name).function.learned, "weight")
+def _learned(choice: Choice, module: nn.Module) -> dict[str, str]:
+    """Return the names of an activation's learned tensors, and its module's name of each."""
+    mine = list(registry.get("activation", choice.name).function.learned)
+    theirs = [name for name, _ in module.named_parameters()]
+    if len(mine) != len(theirs):
+        raise ConfigError(
+            f"activation {choice.name} learns {', '.join(mine) or 'nothing'}, but its torch module "
+            f"{', '.join(theirs) or 'nothing'}; give a module that learns the same, in this order"
+        )
+    return dict(zip(mine, theirs, strict=True))
 
 
 def _activation(choice: Choice) -> nn.Module:

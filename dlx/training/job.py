@@ -11,6 +11,7 @@ from dlx.data.batches import steps_per_epoch
 from dlx.data.dataset import Task
 from dlx.data.pipeline import Splits
 from dlx.errors import ConfigError
+from dlx.models import plain
 from dlx.models.design import Design
 from dlx.training.trainer import Examples, Trainer
 
@@ -62,6 +63,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     """
     device = resolve_device(config.train.device)
     design = build_design(config, splits.task)
+    plain.check(design)
     num_rows = len(splits.train.inputs)
     batch_size = num_rows if config.train.batch_size == "all" else config.train.batch_size
     if batch_size > num_rows:

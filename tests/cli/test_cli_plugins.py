@@ -1,0 +1,62 @@
+"""`dlx --plugin`: a user's names on the command line, each command in a process of its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command, only_run
+from tests.plugins import write_example
+
+PLUGIN = ("--plugin", "my_layers.py")
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    return write_example(tmp_path)
+
+
+def test_a_run_with_a_plugin_from_start_to_export(
+    process: Command, example: Path, tmp_path: Path
+) -> None:
+    trained = process(*PLUGIN, "train", "rings.yaml", "--json")
+    assert trained.code == 0, trained.err
+    run = Path(trained.json["run"])
+    refused = process("resume", run, "train.epochs=6")
+    assert refused.code == 2
+    assert f"{run} was made with the plug-in {example}" in refused.err
+    assert f"write: dlx --plugin {example}" in refused.err
+
+    example.write_text(example.read_text().replace("much too small", "far too small"))
+    resumed = process(*PLUGIN, "resume", run, "train.epochs=6", "--json")
+    assert resumed.json["epochs"] == 6
+    assert f"warning: {example} is not what {run} was made with" in resumed.err
+    assert process(*PLUGIN, "predict", run, "--split", "test").code == 0
+    assert process(*PLUGIN, "export", run).code == 0
+
+
+def test_its_names_are_listed_and_checked(process: Command, example: Path) -> None:
+    listed = process(*PLUGIN, "list", "activations", "--json").json["entries"]
+    assert [each["name"] for each in listed][-1] == "hardswish"
+    unknown = process("train", "rings.yaml")
+    assert unknown.code == 2
+    assert "rings.yaml:1: data.name: received 'rings'" in unknown.err
+    misspelt = process(*PLUGIN, "config", "validate", "rings.yaml", "model.activation=hardswsh")
+    assert "did you mean 'hardswish'?" in misspelt.err
+
+
+def test_the_option_stands_before_the_command(dlx: Command) -> None:
+    ended = dlx("train", "xor", "--plugin", "my_layers.py")
+    assert ended.code == 2
+    assert "it comes before the command: dlx --plugin FILE train" in ended.err
+
+
+def test_a_plugin_that_fails_while_training_is_named(process: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        'import dlx\n@dlx.register("activation")\ndef f(z):\n    """F."""\n    return z.no\n'
+    )
+    ended = process("--plugin", "mine.py", "train", "xor", "model.activation=f", "-q")
+    assert ended.code == 2
+    assert f"error: plug-in {tmp_path / 'mine.py'}:5: AttributeError" in ended.err
+    assert "Traceback" not in ended.err
+    assert json.loads((only_run(tmp_path / "runs") / "run.json").read_text())["status"] == "failed"

@@ -1,0 +1,202 @@
+"""Plug-ins: what they register, how they fail, what a run remembers of them."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import dlx
+from dlx import plugins, registry
+from dlx.config.load import json_schema
+from dlx.config.types import entry_model
+from dlx.errors import ConfigError, DlxWarning
+from tests.plugins import write_example
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """Leave no plug-in behind: tests over the whole registry come after this one."""
+    before = {kind: set(registry.names(kind)) for kind in registry.MODULES}
+    yield
+    for kind, names in before.items():
+        for name in set(registry.names(kind)) - names:
+            registry.forget(registry.get(kind, name))
+    plugins._loaded.clear()
+    entry_model.cache_clear()
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    return write_example(tmp_path)
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.py"
+    path.write_text(text)
+    return path
+
+
+ACTIVATION = '''\
+import dlx
+
+@dlx.register("activation", learned={{"height": 1.0, "width": 2.0}}{settings})
+def bump(z, height, width):
+    """A bump of a learned height and width."""
+    return height * (-width * z * z).exp()
+'''
+XOR = ["model.activation=bump", "model.hidden=[3]", "train.epochs=null", "train.steps=20"]
+
+
+def test_a_plugin_is_loaded_once(example: Path) -> None:
+    first = plugins.load(example)
+    assert plugins.load(str(example)) == first
+    assert first.sha256 == hashlib.sha256(example.read_bytes()).hexdigest()
+    assert plugins.loaded() == [{"path": str(example), "sha256": first.sha256}]
+
+
+def test_its_names_are_listed_and_in_the_schema(example: Path) -> None:
+    plugins.load(example)
+    assert registry.get("activation", "hardswish").reference.startswith("Howard et al. (2019)")
+    assert registry.get("initializer", "tiny").options["std"].default == 1e-3
+    definitions = json_schema()["$defs"]
+    assert {"hardswish", "relu"} <= set(definitions["activation"]["anyOf"][0]["enum"])
+    assert definitions["data_rings"]["properties"]["rows"]["default"] == 200
+    assert "block_bottleneck" in definitions
+
+
+def test_a_run_is_trained_loaded_and_exported_with_it(example: Path, tmp_path: Path) -> None:
+    plugins.load(example)
+    run = dlx.train(example.with_name("rings.yaml"), ["model.init=tiny"], runs_dir=tmp_path)
+    assert run.info["plugins"] == plugins.loaded()
+    again = dlx.load(run.path)
+    assert again.evaluate()["test"] == pytest.approx(run.metrics["test"], rel=1e-6)
+    assert any(isinstance(each, torch.nn.Hardswish) for each in again.network().modules())
+    script = run.export(tmp_path / "export")[1].read_text()
+    assert "nn.Hardswish()" in script
+
+
+def test_an_activation_with_learned_numbers_and_no_module(tmp_path: Path) -> None:
+    plugins.load(write(tmp_path, ACTIVATION.format(settings="")))
+    run = dlx.train("configs/xor.yaml", XOR, runs_dir=tmp_path)
+    learned = {name for name in run.tensors if name.endswith(("height", "width"))}
+    assert learned == {"1.height", "1.width"}
+    assert bool((run.tensors["1.height"] != 1).all())
+    outputs = dlx.load(run.path).predict([[0, 1]])
+    plain = run.network()(torch.tensor([[0.0, 1.0]])).detach().numpy()
+    assert outputs == pytest.approx(plain, rel=1e-6)
+    with pytest.raises(ConfigError, match=r"bump is code of a plug-in, .* or use --format onnx"):
+        run.export(tmp_path / "export")
+
+
+def test_a_module_that_learns_something_else(tmp_path: Path) -> None:
+    text = "import torch\n" + ACTIVATION.format(settings=", module=torch.nn.PReLU")
+    plugins.load(write(tmp_path, text))
+    with pytest.raises(
+        ConfigError, match=r"bump learns height, width, but its torch module weight; give a module"
+    ):
+        dlx.train("configs/xor.yaml", XOR, runs_dir=tmp_path)
+
+
+def test_a_layer_without_a_plain_form_is_refused_before_training(tmp_path: Path) -> None:
+    text = '''\
+import dataclasses
+import dlx
+from dlx.models.blocks import dense
+from dlx.nn.dense import DenseSpec
+
+class Odd(DenseSpec):
+    pass
+
+@dlx.register("block")
+def odd(place):
+    """A layer of a kind that torch has not."""
+    spec = dense(place, units=3)
+    return Odd(**{f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)})
+'''
+    plugins.load(write(tmp_path, text))
+    with pytest.raises(
+        ConfigError, match=r"layer 1: a Odd has no plain torch form; compose it of DenseSpec"
+    ):
+        dlx.train("configs/xor.yaml", ["model.hidden=[odd]"], runs_dir=tmp_path)
+
+
+FAILURES = {
+    "it raises": ("x = 1\n{}['key']\n", "2: KeyError: 'key'"),
+    "it is not Python": ("def f(:\n", "1: invalid syntax"),
+    "it exits": ("raise SystemExit(3)\n", "1: SystemExit: 3"),
+    "it takes a name of dlx": (
+        'import dlx\n@dlx.register("activation")\ndef relu(z):\n    """Mine."""\n',
+        "2: activation 'relu' is already registered; take another name",
+    ),
+    "it has no such kind": (
+        'import dlx\n@dlx.register("activaton")\ndef f(z):\n    """Mine."""\n',
+        "2: unknown kind 'activaton'; did you mean 'activation'",
+    ),
+    "it has no docstring": (
+        'import dlx\n@dlx.register("loss")\ndef f(z, targets): ...\n',
+        "2: loss 'f' needs a docstring",
+    ),
+    "it has an option that YAML cannot give": (
+        'import dlx\nclass A: ...\n@dlx.register("data")\ndef f(d, *, a: A):\n    """Mine."""\n',
+        "3: data 'f' has an option of a type that YAML cannot give",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_a_plugin_that_cannot_be_used_names_the_line_and_leaves_nothing(
+    what: str, tmp_path: Path
+) -> None:
+    text, message = FAILURES[what]
+    good = 'import dlx\n@dlx.register("activation")\ndef good(z):\n    """Good."""\n    return z\n'
+    path = write(tmp_path, good + text if "import dlx" not in text else text)
+    lines = good.count("\n") if "import dlx" not in text else 0
+    number, _, said = message.partition(":")
+    with pytest.raises(ConfigError) as caught:
+        plugins.load(path)
+    assert f"plug-in {path}:{int(number) + lines}:{said}" in str(caught.value)
+    assert "good" not in registry.names("activation")
+    assert plugins.loaded() == []
+
+
+def test_a_plugin_that_is_not_there(tmp_path: Path) -> None:
+    write(tmp_path, "")
+    with pytest.raises(ConfigError, match=r"--plugin .*mne\.py: no such file; did you mean 'mine"):
+        plugins.load(tmp_path / "mne.py")
+    with pytest.raises(ConfigError, match="this is a folder; name a Python file"):
+        plugins.load(tmp_path)
+
+
+def test_a_plugin_that_changes_while_it_is_loaded(tmp_path: Path) -> None:
+    path = write(tmp_path, "x = 1\n")
+    plugins.load(path)
+    path.write_text("x = 2\n")
+    with pytest.raises(ConfigError, match="it has changed since it was loaded; start anew"):
+        plugins.load(path)
+
+
+def test_a_run_asks_for_its_plugin_and_warns_of_a_changed_one(tmp_path: Path) -> None:
+    recorded = [{"path": "/there/mine.py", "sha256": "0" * 64}]
+    with pytest.raises(
+        ConfigError, match=r"made with the plug-in /there/mine.py.*dlx --plugin /there/mine.py"
+    ):
+        plugins.require(recorded, Path("runs/a"))
+    plugin = plugins.load(write(tmp_path, "x = 1\n"))
+    with pytest.warns(DlxWarning, match=r"mine.py is not what runs/a was made with: its SHA-256"):
+        plugins.require(recorded, Path("runs/a"))
+    plugins.require([{"path": "/other/name.py", "sha256": plugin.sha256}], Path("runs/a"))
+
+
+def test_an_error_inside_a_plugin_is_told_by_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "def f():\n    return 1 / 0\n")
+    plugins.load(path)
+    code = compile(path.read_text(), str(path), "exec")
+    space: dict = {}
+    exec(code, space)
+    try:
+        space["f"]()
+    except ZeroDivisionError as error:
+        assert plugins.blamed(error) == f"{path}:2: ZeroDivisionError: division by zero"
+    assert plugins.blamed(ValueError("elsewhere")) is None
