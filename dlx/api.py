@@ -78,13 +78,8 @@ class Run:
         task = self.info.get("task")
         if task is None:
             raise RunError(f"{self.path} has not begun to train; `dlx resume` it")
-        return Task(
-            task["kind"],
-            task["num_inputs"],
-            task["num_outputs"],
-            task["classes"] and tuple(task["classes"]),
-            tuple(task["input_shape"]),
-        )
+        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in task.items()}
+        return Task(**fields)  # type: ignore[arg-type]
 
     @functools.cached_property
     def design(self) -> Design:
@@ -134,7 +129,8 @@ class Run:
             x: (N, I), or (N, *input_shape); pixels as numbers in [0, 1]
 
         Returns:
-            (N, C) float32: probabilities under softmax, (N, 1) the second class's under sigmoid
+            (N, C) float32: probabilities under softmax, (N, 1) the second class's under sigmoid,
+            (N, C) those of the labels
 
         Raises:
             DataError: the rows do not have the width that the network takes
@@ -148,8 +144,8 @@ class Run:
             )
         return predict(self.cohort, self.preprocessing(rows))[0].numpy()
 
-    def classify(self, outputs: np.ndarray) -> list[str]:
-        """Return the class that each row of `predict`'s outputs says.
+    def classify(self, outputs: np.ndarray) -> list[str] | list[tuple[str, ...]]:
+        """Return the class that each row of `predict`'s outputs says, or the labels that hold.
 
         Raises:
             ConfigError: the run predicts numbers

@@ -89,7 +89,7 @@ class Cohort:
         self.batch_size = batch_size
         self.device = torch.device(device)
         self.dtype = dtype
-        self.head = members[0].design.head
+        self.head = members[0].design.head.to(dtype, self.device)
         self.network = Network(
             [member.design.layers for member in members],
             [member.seed for member in members],

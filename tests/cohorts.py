@@ -5,7 +5,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,10 +13,12 @@ from torch import Tensor
 
 from dlx import registry
 from dlx.cohort import Cohort, Member, group
-from dlx.config.types import choice
-from dlx.data.dataset import Task
+from dlx.config.types import Choice, choice
+from dlx.data.dataset import Task, TaskKind
 from dlx.models.design import Design
+from dlx.models.heads import build_head
 from dlx.models.mlp import BatchNorm, DropoutRates, mlp
+from dlx.nn.head import Head
 from dlx.training.trainer import Examples, Outcome, Record, Trainer
 
 ACTIVATIONS = [
@@ -31,14 +33,25 @@ SCHEDULES = registry.names("schedule")
 SPLITS: dict[str, Any] = {"train": slice(None), "dev": slice(0, 7)}
 
 
-def task(num_inputs: int, num_classes: int = 3) -> Task:
-    """Return a classification task; none of the classes: a regression on two numbers."""
+def task(num_inputs: int, num_classes: int = 3, kind: TaskKind | None = None) -> Task:
+    """Return a classification task; none of the classes: a regression on two numbers.
+
+    Of a 'multilabel' task they are the labels.
+    """
     names = tuple("abcdefghij"[:num_classes])
     if num_classes == 0:
         return Task("regression", num_inputs, 2, None, (num_inputs,))
-    if num_classes == 2:
+    if num_classes == 2 and kind is None:
         return Task("binary", num_inputs, 1, names, (num_inputs,))
-    return Task("multiclass", num_inputs, num_classes, names, (num_inputs,))
+    return Task(kind or "multiclass", num_inputs, num_classes, names, (num_inputs,))
+
+
+def head(kind: TaskKind, number: int, output: str = "auto", loss: str | Choice = "auto") -> Head:
+    """Return the head of a task of so many outputs."""
+    names = tuple("abcdefghij"[: max(number, 2)])
+    what = Task(kind, 5, number, None if kind == "regression" else names, (5,))
+    named = output if output in ("auto", "softmax") else choice("activation", output)
+    return build_head(what, named, loss)
 
 
 def design(
@@ -84,10 +97,53 @@ def member(
     )
 
 
+COUNTS: Any = {"num_train": 53, "class_counts": (20, 18, 15)}
+# Every loss with every kind of target it takes, and its options.
+LOSSES: dict[str, tuple[Task, Choice]] = {
+    "cross_entropy": (task(5), choice("loss", "cross_entropy")),
+    "cross_entropy of two": (task(5, 2), choice("loss", "cross_entropy", label_smoothing=0.1)),
+    "cross_entropy, smooth and balanced": (
+        replace(task(5), **COUNTS),
+        choice("loss", "cross_entropy", label_smoothing=0.1, class_weights="balanced"),
+    ),
+    "binary_cross_entropy": (task(5, 2), choice("loss", "binary_cross_entropy")),
+    "binary_cross_entropy, weighted": (
+        task(5, 2),
+        choice("loss", "binary_cross_entropy", class_weights=[0.5, 3]),
+    ),
+    "binary_cross_entropy of classes": (task(5), choice("loss", "binary_cross_entropy")),
+    "binary_cross_entropy of labels, balanced": (
+        replace(task(5, 3, "multilabel"), **COUNTS),
+        choice("loss", "binary_cross_entropy", class_weights="balanced"),
+    ),
+    "hinge of classes": (task(5), choice("loss", "hinge")),
+    "hinge of two": (task(5, 2), choice("loss", "hinge")),
+    "hinge of labels": (task(5, 3, "multilabel"), choice("loss", "hinge")),
+    "mse": (task(5, 0), choice("loss", "mse")),
+    "mse of labels": (task(5, 2, "multilabel"), choice("loss", "mse")),
+    "mae": (task(5, 0), choice("loss", "mae")),
+    "huber": (task(5, 0), choice("loss", "huber", delta=0.4)),
+}
+
+
 def mixed_members(
-    what: Task, hidden: Sequence[int], number: int = 26, seed: int = 0, num_steps: int = 12
+    what: Task,
+    hidden: Sequence[int],
+    number: int = 26,
+    seed: int = 0,
+    num_steps: int = 12,
+    **options: Any,
 ) -> list[Member]:
-    """Return runs of one shape and every mixture of choices; 26 runs have every name there is."""
+    """Return runs of one shape and every mixture of choices; 26 runs have every name there is.
+
+    Args:
+        what: their task
+        hidden: widths of their hidden layers
+        number: of runs
+        seed: of the mixture
+        num_steps: that some of them train for, others fewer
+        options: of the model, which all have: output and loss
+    """
     mix = random.Random(f"{seed} {what} {hidden}")
     kinds = [ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES]
     decks = [mix.sample(names, len(names)) for names in kinds]
@@ -103,6 +159,7 @@ def mixed_members(
                 [0.0, 0.3, DropoutRates(input=0.2), DropoutRates(input=0.2, hidden=0.5)]
             ),
             batch_norm=mix.choice([False, True, BatchNorm(position="after", momentum=0.3)]),
+            **options,
         )
         short = {"step": {"every": 4}, "linear_warmup": {"steps": 5}, "cosine": {"warmup": 3}}
         members.append(
@@ -132,6 +189,9 @@ def rows(
     if what.classes is None:
         noise = torch.randn(num_rows, what.num_outputs, generator=generator, dtype=torch.float64)
         return inputs.to(dtype), (0.3 * noise + inputs[:, :1].sin()).to(dtype)
+    if what.kind == "multilabel":
+        labels = torch.arange(num_rows).unsqueeze(1) % torch.arange(2, len(what.classes) + 2) == 0
+        return (inputs + labels.sum(1, keepdim=True) / 2).to(dtype), labels.long()
     classes = torch.arange(num_rows) % len(what.classes)
     return (inputs + classes.unsqueeze(1) / 2).to(dtype), classes
 

@@ -6,19 +6,23 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlx import registry
 from dlx.cohort import Cohort, Member
+from dlx.config.types import choice
 from dlx.data.batches import order
 from dlx.data.dataset import Task
 from dlx.models.mlp import BatchNorm, DropoutRates
 from dlx.models.plain import from_torch, to_torch
+from dlx.nn.head import Head
 from dlx.training import trainer as trainer_module
 from dlx.training.trainer import Trainer
 from tests.cohorts import (
     ACTIVATIONS,
     INITIALIZERS,
+    LOSSES,
     OPTIMIZERS,
     Recorder,
     assert_same_run,
@@ -93,6 +97,21 @@ def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
     assert {run.optimizer.decay for run in members} == {"all", "weights"}
     assert {run.clip_norm is None for run in members} == {True, False}
     assert {run.patience > 0 for run in members} == {True, False}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("num_rows", [23, 53])
+def test_every_loss_trains_to_the_same_bits_alone_and_together(loss: str, num_rows: int) -> None:
+    what, chosen = LOSSES[loss]
+    inputs, targets = rows(what, num_rows)
+    members = grouped(mixed_members(what, [5], 9, loss=chosen))
+    together = train(members, inputs, targets)
+    for run in members:
+        assert_same_run(run.name, together, train([run], inputs, targets))
+
+
+def test_every_loss_is_among_them() -> None:
+    assert {chosen.name for _, chosen in LOSSES.values()} == set(registry.names("loss"))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -178,25 +197,51 @@ def test_with_two_threads_runs_agree_to_rounding(two_threads: None) -> None:
 # Law 2
 
 
+def torch_loss(head: Head) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the loss of a head in torch's own words."""
+    options, weights = head.loss.options(), torch.tensor(head.class_weights, dtype=torch.float64)
+    if head.loss.name == "cross_entropy":
+        smoothing, weight = options["label_smoothing"], weights if len(weights) else None
+        return lambda z, t: (
+            F.cross_entropy(z, t, weight, label_smoothing=smoothing, reduction="sum") / len(z)
+        )
+    if head.loss.name == "binary_cross_entropy":
+        sides = weights.view(2, -1) if len(weights) else torch.ones(2, 1, dtype=torch.float64)
+        return lambda z, t: F.binary_cross_entropy_with_logits(
+            z, t, t * sides[1] + (1 - t) * sides[0]
+        )
+    if head.loss.name == "hinge":
+        return lambda z, t: (
+            (1 - t * z if t.is_floating_point() else crammer_singer(z, t)).relu().mean()
+        )
+    return {
+        "mse": nn.MSELoss(),
+        "mae": nn.L1Loss(),
+        "huber": nn.HuberLoss(delta=options.get("delta", 1.0)),
+    }[head.loss.name]
+
+
+def crammer_singer(z: Tensor, targets: Tensor) -> Tensor:
+    own = F.one_hot(targets, z.shape[1]).bool()
+    return 1 + z.masked_fill(own, -torch.inf).max(1).values - z[own]
+
+
 def plain_loop(
     run: Member, state: dict[str, Tensor], inputs: Tensor, targets: Tensor, batch_size: int
 ) -> nn.Sequential:
     """Train a run the way anybody would write it in torch, from a given start."""
     network = to_torch(run.design, state).train()
     head = run.design.head
-    losses: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-        "cross_entropy": nn.CrossEntropyLoss(),
-        "binary_cross_entropy": nn.BCEWithLogitsLoss(),
-        "mse": nn.MSELoss(),
-    }
+    loss = torch_loss(head)
     # torch's losses of classes take what the output function is given.
-    model = network if head.loss == "mse" else network[:-1]
+    ends_in_it = head.loss.name in ("cross_entropy", "binary_cross_entropy")
+    model = network[:-1] if ends_in_it else network
     optimizer = torch_optimizer(run.optimizer, network.parameters(), foreach=False)
     for step in range(run.num_steps):
         epoch, batch = divmod(step, -(-len(inputs) // batch_size))
         index = order(run.seed, epoch, len(inputs))[batch * batch_size : (batch + 1) * batch_size]
         optimizer.zero_grad()
-        losses[head.loss](model(inputs[index]), targets[index]).backward()
+        loss(model(inputs[index]), targets[index]).backward()
         if run.clip_norm is not None:
             nn.utils.clip_grad_norm_(network.parameters(), run.clip_norm, foreach=False)
         optimizer.step()
@@ -272,11 +317,8 @@ def test_every_initializer_is_a_start_in_plain_torch(init: str) -> None:
         assert relative_distance(value, expected[name]) < 1e-10, name
 
 
-LOSSES = {
-    "softmax and cross-entropy": (3, {}),
-    "sigmoid and binary cross-entropy": (2, {}),
+OUTPUTS: dict[str, tuple[int, dict[str, Any]]] = {
     "a sigmoid for each class": (3, {"output": "sigmoid"}),
-    "identity and mse": (0, {}),
     "softmax of two classes": (2, {"output": "softmax"}),
     "softmax and mse": (3, {"output": "softmax", "loss": "mse"}),
     **{
@@ -287,16 +329,22 @@ LOSSES = {
 }
 
 
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_every_output_trains_as_in_plain_torch(output: str) -> None:
+    num_classes, options = OUTPUTS[output]
+    what = task(5, num_classes)
+    named = options["output"]
+    if named != "softmax":
+        options = {**options, "output": choice("activation", named)}
+    network = design(what, activation="tanh", **options)
+    members = [member(name, network, name, num_steps=35) for name in ("sgd", "adam")]
+    assert_plain(members, what)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_trains_as_in_plain_torch(loss: str) -> None:
-    num_classes, options = LOSSES[loss]
-    what = task(5, num_classes)
-    output = options.get("output", "auto")
-    if output not in ("auto", "softmax"):
-        from dlx.config.types import choice
-
-        options = {**options, "output": choice("activation", output)}
-    network = design(what, activation="tanh", **options)
+    what, chosen = LOSSES[loss]
+    network = design(what, activation="tanh", loss=chosen)
     members = [member(name, network, name, num_steps=35) for name in ("sgd", "adam")]
     assert_plain(members, what)
 

@@ -80,8 +80,9 @@ def predict(
 ) -> None:
     """Write what a run says of a file, or of its own data, as CSV.
 
-    Columns: predicted, and the probability p(CLASS) of every class; with --split also the row,
-    the inputs where they have names, and the target.
+    Columns: predicted, and the probability p(CLASS) of every class; for labels that may hold
+    together predicted(LABEL), 0 or 1, and p(LABEL); with --split also the row, the inputs where
+    they have names, and the target.
 
     \b
     Examples:

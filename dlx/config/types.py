@@ -177,6 +177,8 @@ Loss = Annotated[Choice, Named("loss")]
 Schedule = Annotated[Choice, Named("schedule")]
 Model = Annotated[Choice, Named("model")]
 
+ClassWeights = Literal["balanced"] | tuple[Annotated[float, Gt(0)], ...] | None
+
 Share = Annotated[int, Ge(0)] | Annotated[float, Ge(0), Lt(1)] | None
 
 

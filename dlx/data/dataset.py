@@ -10,6 +10,8 @@ import numpy as np
 
 from dlx.errors import DataError
 
+TaskKind = Literal["multiclass", "binary", "multilabel", "regression"]
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -19,8 +21,9 @@ class Dataset:
         name: the source's name.
         inputs: (N, *shape), float32 or uint8; uint8 are pixels, which a network sees as x / 255.
             Images are (height, width) or, as in torch, (3, height, width).
-        targets: (N,) int64 class numbers, or (N, T) float32 values to predict.
-        classes: the classes' names; None for regression.
+        targets: (N,) int64 class numbers, (N, T) int64 labels of 0 and 1 that do not exclude each
+            other, or (N, T) float32 values to predict.
+        classes: the names of the classes or of the T labels; None for regression.
         features: the names of the I inputs, where they have any.
         test_rows: how many of the last rows are the set's own test part.
         shared_splits: the rows serve as train, dev and test at once (the gates).
@@ -42,18 +45,28 @@ class Task:
     """What a network has to do: the shape of its input and the meaning of its output.
 
     Attributes:
-        kind: two classes are binary, more are multiclass, values are regression.
+        kind: two classes are binary, more are multiclass, labels that do not exclude each other
+            are multilabel, values are regression.
         num_inputs: I.
-        num_outputs: the number of classes; 1 for binary; T for regression.
-        classes: the classes' names; None for regression.
+        num_outputs: the number of classes; 1 for binary; T for multilabel and regression.
+        classes: the names of the classes or labels; None for regression.
         input_shape: the shape of one row before it was flattened to (I,).
+        num_train: training rows; 0 for regression.
+        class_counts: training rows of each class or label; none for regression.
+        target_shift: T numbers; a target t of the parts is (t - shift) / scale of what the data
+            hold; none: targets are as they are in the data.
+        target_scale: T numbers, likewise.
     """
 
-    kind: Literal["multiclass", "binary", "regression"]
+    kind: TaskKind
     num_inputs: int
     num_outputs: int
     classes: tuple[str, ...] | None
     input_shape: tuple[int, ...]
+    num_train: int = 0
+    class_counts: tuple[int, ...] = ()
+    target_shift: tuple[float, ...] = ()
+    target_scale: tuple[float, ...] = ()
 
 
 def task_of(dataset: Dataset) -> Task:
@@ -61,11 +74,22 @@ def task_of(dataset: Dataset) -> Task:
     shape = dataset.inputs.shape[1:]
     if dataset.classes is None:
         kind, num_outputs = "regression", dataset.targets.shape[1]
+    elif dataset.targets.ndim == 2:
+        kind, num_outputs = "multilabel", len(dataset.classes)
     elif len(dataset.classes) == 2:
         kind, num_outputs = "binary", 1
     else:
         kind, num_outputs = "multiclass", len(dataset.classes)
     return Task(kind, math.prod(shape), num_outputs, dataset.classes, shape)
+
+
+def class_counts(dataset: Dataset, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Return how many of the rows have each class or label: (C,) int64."""
+    assert dataset.classes is not None
+    targets = dataset.targets[rows]
+    if targets.ndim == 2:
+        return targets.sum(0)
+    return np.bincount(targets, minlength=len(dataset.classes))
 
 
 def to_float(inputs: np.ndarray) -> np.ndarray:
@@ -81,7 +105,8 @@ def check(dataset: Dataset) -> None:
 
     Raises:
         DataError: no rows, another number of targets than of inputs, fewer than two classes, a
-            label without a class, or a NaN or infinite number (the row and column are named).
+            label without a class, a label that is neither 0 nor 1 where several may hold, or a NaN
+            or infinite number (the row and column are named).
     """
     name, targets = dataset.name, dataset.targets
     if len(dataset.inputs) == 0:
@@ -96,6 +121,9 @@ def check(dataset: Dataset) -> None:
     if dataset.classes is None:
         _check_finite(name, "target", targets, None)
         return
+    if targets.ndim == 2:
+        _check_labels(dataset)
+        return
     if len(dataset.classes) < 2:
         raise DataError(
             f"data set {name!r} has {len(dataset.classes)} class: nothing to tell apart"
@@ -106,6 +134,22 @@ def check(dataset: Dataset) -> None:
             f"data set {name!r}, row {wrong[0]} (the first is 0): label {targets[wrong[0]]} "
             f"is out of range, the {len(dataset.classes)} classes are 0 to "
             f"{len(dataset.classes) - 1}"
+        )
+
+
+def _check_labels(dataset: Dataset) -> None:
+    name, targets, classes = dataset.name, dataset.targets, dataset.classes or ()
+    if targets.shape[1] != len(classes):
+        raise DataError(
+            f"data set {name!r} has {targets.shape[1]} columns of labels but {len(classes)} names "
+            "for them; name every column"
+        )
+    wrong = np.argwhere((targets != 0) & (targets != 1))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"data set {name!r}, row {row} (the first is 0), label {classes[column]!r}: "
+            f"{targets[row, column]} is neither 0 nor 1; write 1 where the label holds, else 0"
         )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.data.dataset import Dataset, task_of
+from dlx.data.dataset import Dataset, class_counts, task_of
 from dlx.data.statistics import Statistics, feature_statistics
 from dlx.errors import DataError
 
@@ -70,9 +70,9 @@ def picture(dataset: Dataset) -> Figure:
         groups = [row[row < len(dataset.inputs)] for row in rows]
     else:
         names = list(dataset.classes)
-        groups = [
-            np.flatnonzero(dataset.targets == label)[:PER_CLASS] for label in range(len(names))
-        ]
+        numbers = np.arange(len(names))
+        held = dataset.targets if dataset.targets.ndim == 2 else dataset.targets[:, None] == numbers
+        groups = [np.flatnonzero(held[:, label])[:PER_CLASS] for label in numbers]
     lines = np.concatenate([_line(dataset.inputs[group]) for group in groups])
     height, width = lines.shape[0] / len(groups), lines.shape[1]
     figure = Figure(figsize=(6, 1 + 5 * lines.shape[0] / width), layout="constrained")
@@ -98,8 +98,7 @@ def _class_counts(dataset: Dataset) -> dict[str, dict[str, int]] | None:
     if dataset.classes is None:
         return None
     own_test = len(dataset.targets) - dataset.test_rows
-    counts = np.bincount(dataset.targets, minlength=len(dataset.classes))
-    tests = np.bincount(dataset.targets[own_test:], minlength=len(dataset.classes))
+    counts, tests = class_counts(dataset), class_counts(dataset, slice(own_test, None))
     return {
         name: {"rows": int(count), "test_rows": int(test)}
         for name, count, test in zip(dataset.classes, counts, tests, strict=True)

@@ -12,7 +12,7 @@ import torch
 
 from dlx import registry
 from dlx.config.types import Choice
-from dlx.data.dataset import Dataset, Task, check, task_of, to_float
+from dlx.data.dataset import Dataset, Task, check, class_counts, task_of, to_float
 from dlx.data.preprocessing import Preprocessing, fit
 from dlx.data.splits import Rows, Split, split_rows
 from dlx.errors import ConfigError, DataError
@@ -26,7 +26,7 @@ class Part:
 
     Attributes:
         inputs: (N, I) float32.
-        targets: (N,) int64 class numbers, or (N, T) float32.
+        targets: (N,) int64 class numbers, (N, T) int64 labels of 0 and 1, or (N, T) float32.
         rows: (N,) the rows' numbers in the data set, ascending.
     """
 
@@ -155,14 +155,14 @@ def assemble(dataset: Dataset, rows: Rows, *, standardize: bool, scale: bool) ->
     """Make the tensors of each part; the preprocessing sees the training rows alone.
 
     Raises:
-        DataError: a class has no training row.
+        DataError: a class has no training row, or a label holds for every one.
     """
     warnings = _check_classes(dataset, rows)
     train = to_float(dataset.inputs[rows.train])
     preprocessing = fit(train, standardize=standardize, scale=scale)
     return Splits(
         name=dataset.name,
-        task=task_of(dataset),
+        task=_task(dataset, rows),
         features=dataset.features,
         train=_part(dataset, rows.train, train, preprocessing),
         dev=_held_out(dataset, rows.dev, preprocessing),
@@ -200,15 +200,21 @@ def _held_out(dataset: Dataset, rows: np.ndarray, preprocessing: Preprocessing) 
     return _part(dataset, rows, to_float(dataset.inputs[rows]), preprocessing)
 
 
+def _task(dataset: Dataset, rows: Rows) -> Task:
+    """Return the task, with what weights of the classes are made of."""
+    task = task_of(dataset)
+    if dataset.classes is None:
+        return task
+    counts = tuple(int(count) for count in class_counts(dataset, rows.train))
+    return replace(task, num_train=len(rows.train), class_counts=counts)
+
+
 def _check_classes(dataset: Dataset, rows: Rows) -> tuple[str, ...]:
     if dataset.classes is None:
         return ()
     absent = {
         part: [
-            dataset.classes[label]
-            for label in np.flatnonzero(
-                np.bincount(dataset.targets[members], minlength=len(dataset.classes)) == 0
-            )
+            dataset.classes[label] for label in np.flatnonzero(class_counts(dataset, members) == 0)
         ]
         for part, members in (("train", rows.train), ("dev", rows.dev), ("test", rows.test))
         if len(members)
@@ -218,6 +224,14 @@ def _check_classes(dataset: Dataset, rows: Rows) -> tuple[str, ...]:
             f"data set {dataset.name!r}: no training row has class {_listed(absent['train'])}; "
             "take fewer rows for dev and test, or leave the class out"
         )
+    if dataset.targets.ndim == 2:
+        held = class_counts(dataset, rows.train) == len(rows.train)
+        always = [dataset.classes[label] for label in np.flatnonzero(held)]
+        if always:
+            raise DataError(
+                f"data set {dataset.name!r}: every training row has label {_listed(always)}: "
+                "there is nothing to learn; leave the label out"
+            )
     return tuple(
         f"no {part} row of {dataset.name!r} has class {_listed(classes)}"
         for part, classes in absent.items()

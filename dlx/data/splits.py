@@ -31,9 +31,9 @@ class Rows:
 def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) -> Rows:
     """Choose the rows of each part at random, a pure function of the labels and `split_seed`.
 
-    Classes are stratified by largest remainders: each part has of each class its share of the
-    rows it is drawn from, to within one row. Test is drawn first, so another `dev` leaves the
-    test rows as they were. A set's own test part is the test part.
+    Classes (not labels that may hold together) are stratified by largest remainders: each part has
+    of each class its share of the rows it is drawn from, to within one row. Test is drawn first, so
+    another `dev` leaves the test rows as they were. A set's own test part is the test part.
 
     Args:
         dataset: the data set.
@@ -58,7 +58,8 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
     num_rows = len(dataset.targets) - dataset.test_rows
     num_dev, num_test = _sizes(dataset, wanted, num_rows)
     generator = randomness.generator("split", split_seed)
-    labels = dataset.targets if dataset.classes else np.zeros(num_rows, dtype=np.int64)
+    stratified = dataset.classes is not None and dataset.targets.ndim == 1
+    labels = dataset.targets if stratified else np.zeros(num_rows, dtype=np.int64)
     order = generator.permutation(num_rows)
     test, order = _draw(order, labels, num_test)
     dev, order = _draw(order, labels, num_dev)

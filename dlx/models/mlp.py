@@ -2,11 +2,12 @@
 
 from typing import Literal
 
-from dlx.config.types import Activation, Choice, Initializer, choice
+from dlx.config.types import Activation, Choice, Initializer, Loss, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.blocks import Block, Place, stack
 from dlx.models.design import Design
+from dlx.models.heads import build_head
 from dlx.models.options import (
     BatchNorm,
     DropoutRates,
@@ -16,7 +17,6 @@ from dlx.models.options import (
     batch_norm_options,
 )
 from dlx.nn.dense import DenseSpec
-from dlx.nn.head import build_head
 from dlx.registry import register
 
 
@@ -30,7 +30,7 @@ def mlp(
     dropout: Rate | DropoutRates = 0.0,
     batch_norm: bool | BatchNorm = False,
     output: Literal["auto", "softmax"] | Activation = "auto",
-    loss: Literal["auto", "cross_entropy", "binary_cross_entropy", "mse"] = "auto",
+    loss: Literal["auto"] | Loss = "auto",
 ) -> Design:
     """The multilayer perceptron: dense layers of any depth and width.
 
@@ -55,7 +55,7 @@ def mlp(
             f"model.activation: received {len(activations)} activations for {len(hidden)} hidden "
             "layers; give one for all or one per layer"
         )
-    head = build_head(task.kind, task.num_outputs, output, loss)
+    head = build_head(task, output, loss)
     rates = dropout if isinstance(dropout, DropoutRates) else DropoutRates(hidden=dropout)
     common = LayerChoices(
         activation=choice("activation", "identity"),

@@ -3,63 +3,121 @@
 # K runs, B batch, C outputs
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dlx import registry
-from dlx.config.types import Choice, choice
-from dlx.errors import ConfigError
+from dlx.config.types import Choice
 
-TaskKind = Literal["multiclass", "binary", "regression"]
-
-_OUTPUTS = {"multiclass": "softmax", "binary": "sigmoid", "regression": "identity"}
-_LOSSES = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
+TaskKind = Literal["multiclass", "binary", "multilabel", "regression"]
 
 
 @dataclass(frozen=True)
 class Head:
     """The output function and the loss of one run; the same for all runs of a cohort.
 
-    Class targets are coded as the output can give them: class numbers for softmax with
-    cross-entropy, else one column per class (or one for two classes) of 0 and 1, or of -1 and 1
-    under tanh, whose range that is.
+    Class targets are coded as the loss and the output want them: class numbers for cross-entropy
+    and the hinge loss of several classes, else one column per class or label (or one for two
+    classes) of 0 and 1, or of -1 and 1 under the hinge loss and under tanh, whose range that is.
 
     Attributes:
         kind: of the task
         output: 'softmax' or an activation
-        loss: name of the loss
+        loss: with its options
         num_outputs: C
+        class_weights: C numbers for cross-entropy; for binary cross-entropy 2 C, those of the
+            targets 0, then those of the targets 1; none: all rows count alike
+        target_shift: C numbers; an output a stands for a scale + shift in the target's own units;
+            none: for itself
+        target_scale: C numbers
+        constants: the same numbers on the device of a cohort (see `to`)
     """
 
     kind: TaskKind
     output: Choice | Literal["softmax"]
-    loss: str
+    loss: Choice
     num_outputs: int
+    class_weights: tuple[float, ...] = ()
+    target_shift: tuple[float, ...] = ()
+    target_scale: tuple[float, ...] = ()
+    constants: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> "Head":
+        """Return the head with its numbers as tensors, ready to compute there."""
+        constants = {
+            "class_weights": torch.tensor(self.class_weights, dtype=dtype),
+            # Metrics are added up in float64; shift and scale must not lose digits before.
+            "target_shift": torch.tensor(self.target_shift, dtype=torch.float64),
+            "target_scale": torch.tensor(self.target_scale, dtype=torch.float64),
+        }
+        if self.loss.name == "binary_cross_entropy":
+            constants["class_weights"] = constants["class_weights"].view(2, -1)
+        given = {name: t.to(device) for name, t in constants.items() if getattr(self, name)}
+        return replace(self, constants=given)
 
     @property
     def output_name(self) -> str:
         """The output function's name."""
         return self.output if isinstance(self.output, str) else self.output.name
 
+    @property
+    def _loss(self) -> Any:
+        return registry.get("loss", self.loss.name).function
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        options = self.loss.options()
+        if "class_weights" in options:
+            options["class_weights"] = self.constants.get("class_weights")
+            assert bool(self.class_weights) == (options["class_weights"] is not None), "see `to`"
+        return options
+
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether targets are coded as class numbers (N,), not as columns (N, C)."""
+        several = self.kind in ("multiclass", "binary") and self.num_outputs > 1
+        return several and self._loss.exclusive
+
+    @property
+    def _signed(self) -> bool:
+        return self._loss.signed or self.output_name == "tanh"
+
+    @property
+    def middle(self) -> float:
+        """Above which a lone output says the second class, and a label's that it holds."""
+        return 0.0 if self._signed else 0.5
+
     def encode(self, targets: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return targets as the loss wants them: class numbers (N,), or numbers (N, C).
 
         Args:
-            targets: int64 class numbers (N,), or numbers (N, C)
+            targets: int64 class numbers (N,), labels of 0 and 1 (N, C), or numbers (N, C)
             dtype: of the numbers
         """
         if self.kind == "regression":
             return targets.to(dtype)
-        if self.loss == "cross_entropy":
+        if self.takes_numbers:
             return targets
-        columns = (
-            targets.unsqueeze(1) if self.num_outputs == 1 else F.one_hot(targets, self.num_outputs)
-        ).to(dtype)
-        return 2 * columns - 1 if self.output_name == "tanh" else columns
+        if self.kind == "multilabel":
+            columns = targets.to(dtype)
+        elif self.num_outputs == 1:
+            columns = targets.unsqueeze(1).to(dtype)
+        else:
+            columns = F.one_hot(targets, self.num_outputs).to(dtype)
+        return 2 * columns - 1 if self._signed else columns
+
+    def decode(self, targets: Tensor) -> Tensor:
+        """Return what `encode` was given for classes: numbers (..., N), or labels (..., N, C)."""
+        if self.takes_numbers:
+            return targets
+        if self.kind != "multilabel" and self.num_outputs > 1:
+            return targets.argmax(-1)
+        held = (targets > self.middle).long()
+        return held if self.kind == "multilabel" else held.squeeze(-1)
 
     def outputs(self, z: Tensor) -> Tensor:
         """Return the network's outputs a, probabilities under softmax or sigmoid: (K, B, C)."""
@@ -68,78 +126,48 @@ class Head:
         function = registry.get("activation", self.output.name).function
         return function(z, **self.output.options())
 
+    def in_own_units(self, numbers: Tensor) -> Tensor:
+        """Return outputs or targets (..., C) in the units that the data have."""
+        if not self.target_scale:
+            return numbers
+        own = numbers.double() * self.constants["target_scale"] + self.constants["target_shift"]
+        return own.to(numbers.dtype)
+
     def cost(self, z: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cost of each run on its batch: (K,)."""
-        loss = registry.get("loss", self.loss).function
-        return loss(z if loss.from_z else self.outputs(z), targets)
+        loss = self._loss
+        return loss(z if loss.from_z else self.outputs(z), targets, **self._options)
 
     def cost_and_gradient(self, z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the cost (K,), and dZ, the gradient of each run's own cost: (K, B, C)."""
-        loss = registry.get("loss", self.loss).function
-        if loss.with_gradient is not None:
-            return loss.with_gradient(z, targets)
+        loss = self._loss
+        if loss.with_gradient is not None and (loss.from_z or self.output_name == "identity"):
+            return loss.with_gradient(z, targets, **self._options)
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             costs = self.cost(z, targets)
             (gradient,) = torch.autograd.grad(costs.sum(), z)
         return costs.detach(), gradient
 
+    def decide(self, z: Tensor) -> Tensor:
+        """Return what each row is classified as: class numbers (K, B), or labels (K, B, C).
+
+        One output says the second class above the middle of its range; of several the largest
+        wins; labels are judged one by one.
+        """
+        if self.kind != "multilabel" and self.num_outputs > 1:
+            return z.argmax(-1)
+        held = z > 0 if self.output_name == "sigmoid" else self.outputs(z) > self.middle
+        return held.long() if self.kind == "multilabel" else held.squeeze(-1).long()
+
     def correct(self, z: Tensor, targets: Tensor) -> Tensor | None:
         """Return how many rows of each run's batch are classified rightly: (K,); or None.
 
-        One output says the second class above the middle of its range; of several the largest
-        wins.
+        A row of C labels counts the share of them that are right.
         """
         if self.kind == "regression":
             return None
-        if self.num_outputs == 1:
-            if self.output_name in ("sigmoid", "tanh"):
-                return ((z > 0) == (targets > 0)).flatten(1).sum(1)
-            return ((self.outputs(z) > 0.5) == (targets > 0.5)).flatten(1).sum(1)
-        classes = targets if self.loss == "cross_entropy" else targets.argmax(-1)
-        return (z.argmax(-1) == classes).sum(1)
-
-
-def build_head(
-    kind: TaskKind,
-    num_classes_or_targets: int,
-    output: Choice | str = "auto",
-    loss: str = "auto",
-) -> Head:
-    """Return the head for a task, choosing what is 'auto'.
-
-    softmax with cross_entropy for several classes, one sigmoid with binary_cross_entropy for two,
-    identity with mse for numbers; a named output brings its own loss and the other way round.
-
-    Raises:
-        ConfigError: the loss does not fit the output, or the output does not fit the task
-    """
-    name = output if isinstance(output, str) else output.name
-    if name == "auto":
-        by_loss = {v: k for k, v in _LOSSES.items()}
-        name = by_loss.get(loss, _OUTPUTS[kind])
-        output = "softmax" if name == "softmax" else choice("activation", name)
-    if name != "softmax" and registry.get("activation", name).function.learned:
-        raise ConfigError(
-            f"model.output: {name} learns parameters, which an output cannot; use leaky_relu"
-        )
-    if kind == "regression" and (name == "softmax" or loss in _LOSSES.values()):
-        raise ConfigError(
-            f"model.output: {name} with loss {loss} needs classes, but the target is a number; "
-            "use output: identity and loss: mse"
-        )
-    if loss == "auto":
-        loss = "mse" if kind == "regression" else _LOSSES.get(name, "mse")
-    function = registry.get("loss", loss).function
-    if function.outputs and name not in function.outputs:
-        raise ConfigError(
-            f"model.loss: {loss} follows {' or '.join(function.outputs)}, not {name}; "
-            f"use loss: {_LOSSES.get(name, 'mse')}"
-        )
-    one = kind == "binary" and name != "softmax"
-    return Head(
-        kind,
-        "softmax" if name == "softmax" else output,  # type: ignore[arg-type]
-        loss,
-        1 if one else (2 if kind == "binary" else num_classes_or_targets),
-    )
+        right = self.decide(z) == self.decode(targets)
+        if self.kind == "multilabel":
+            return right.sum((1, 2)).double() / self.num_outputs
+        return right.sum(1)

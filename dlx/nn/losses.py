@@ -7,84 +7,191 @@ run's cost depends on another's parameters, so the gradient of their sum is each
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
+from dlx.config.types import ClassWeights
 from dlx.registry import register
+
+Costs = tuple[Tensor, Tensor]
+"""The costs (K,) and dZ, the gradient of each run's own cost: (K, B, C)."""
 
 
 def loss(
     *outputs: str,
     from_z: bool = False,
-    with_gradient: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
+    exclusive: bool = False,
+    signed: bool = False,
+    needs_classes: bool = False,
+    with_gradient: Callable[..., Costs] | None = None,
 ) -> Callable[[Any], Any]:
     """Return a decorator that registers a loss.
+
+    An option `class_weights` reaches the function as a tensor (see `dlx.nn.head`).
 
     Args:
         outputs: the output functions it can follow; none given: any
         from_z: it takes the output layer's `z` and applies the output function itself
-        with_gradient: `with_gradient(z, targets)` returns the costs and dZ, the gradient of each
-            run's own cost, in one; default: by autograd
+        exclusive: of classes that exclude each other it takes the numbers, not a column each
+        signed: it takes columns of -1 and 1, not of 0 and 1
+        needs_classes: it cannot be used for numbers
+        with_gradient: `with_gradient(z, targets, **options)` returns the costs and dZ in one; of a
+            loss of `a`, it serves where the output function is the identity; default: by autograd
     """
 
     def decorate(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         function.outputs = outputs  # type: ignore[attr-defined]
         function.from_z = from_z  # type: ignore[attr-defined]
+        function.exclusive = exclusive  # type: ignore[attr-defined]
+        function.signed = signed  # type: ignore[attr-defined]
+        function.needs_classes = needs_classes  # type: ignore[attr-defined]
         function.with_gradient = with_gradient  # type: ignore[attr-defined]
         return register("loss")(function)
 
     return decorate
 
 
-def _cross_entropy_with_gradient(z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    log_probabilities = torch.log_softmax(z, -1)
-    classes = targets.unsqueeze(-1)
-    costs = _mean_at(log_probabilities, classes)
-    gradient = log_probabilities.exp_()
-    gradient.scatter_add_(-1, classes, gradient.new_full((), -1.0).expand_as(classes))
-    return costs, gradient.div_(targets.shape[1])
+def _mean(costs: Tensor) -> Tensor:
+    return costs.flatten(1).mean(1)
 
 
 def _mean_at(log_probabilities: Tensor, classes: Tensor) -> Tensor:
-    return log_probabilities.gather(-1, classes).flatten(1).mean(1).neg_()
+    return _mean(log_probabilities.gather(-1, classes)).neg_()
 
 
-@loss("softmax", from_z=True, with_gradient=_cross_entropy_with_gradient)
-def cross_entropy(z: Tensor, targets: Tensor) -> Tensor:
+def _class_shares(
+    targets: Tensor, like: Tensor, label_smoothing: float, class_weights: Tensor | None
+) -> Tensor:
+    """Return what each log probability of a class counts: w (onehot (1 - s) + s / C), (K, B, C)."""
+    num_classes, own = like.shape[-1], targets.unsqueeze(-1)
+    weights = like.new_ones(num_classes) if class_weights is None else class_weights
+    own_weights = weights.index_select(0, targets.reshape(-1)).view(*targets.shape, 1)
+    # As in torch: what smoothing gives to another class has that class's weight.
+    share = label_smoothing / num_classes
+    return (
+        (weights * share)
+        .expand_as(like)
+        .scatter(-1, own, own_weights * (1 - label_smoothing + share))
+    )
+
+
+def _cross_entropy_with_gradient(
+    z: Tensor,
+    targets: Tensor,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: Tensor | None = None,
+) -> Costs:
+    log_probabilities = torch.log_softmax(z, -1)
+    if not label_smoothing and class_weights is None:
+        classes = targets.unsqueeze(-1)
+        costs = _mean_at(log_probabilities, classes)
+        gradient = log_probabilities.exp_()
+        gradient.scatter_add_(-1, classes, gradient.new_full((), -1.0).expand_as(classes))
+        return costs, gradient.div_(targets.shape[1])
+    shares = _class_shares(targets, z, label_smoothing, class_weights)
+    costs = _weighted_cost(log_probabilities, shares)
+    gradient = log_probabilities.exp_().mul_(shares.sum(-1, keepdim=True)).sub_(shares)
+    return costs, gradient.div_(targets.shape[1])
+
+
+def _weighted_cost(log_probabilities: Tensor, shares: Tensor) -> Tensor:
+    return (log_probabilities * shares).flatten(1).sum(1).div(-shares.shape[1])
+
+
+@loss(
+    "softmax",
+    from_z=True,
+    exclusive=True,
+    needs_classes=True,
+    with_gradient=_cross_entropy_with_gradient,
+)
+def cross_entropy(
+    z: Tensor,
+    targets: Tensor,
+    *,
+    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
+    class_weights: ClassWeights = None,
+) -> Tensor:
     """Cross-entropy of the softmax, -mean log softmax(z)[class], in nats.
 
-    dZ = (softmax(z) - onehot) / B.
+    With the targets q = onehot (1 - s) + s / C and the weights w of the classes the cost is
+    -mean sum_c w_c q_c log softmax(z)_c, and dZ = (softmax(z) sum_c w_c q_c - w q) / B. The mean
+    is over the rows (as in Keras), where torch divides by their weights: a row costs the same in
+    every batch.
 
     Args:
         z: (K, B, C)
         targets: class numbers, (K, B)
+        label_smoothing: s, the share of every target that is spread over all classes
+        class_weights: balanced (training rows / (classes × rows of the class)), or a number per
+            class
+
+    Reference:
+        Szegedy, Vanhoucke, Ioffe, Shlens and Wojna (2016), Rethinking the Inception architecture
     """
-    return _mean_at(torch.log_softmax(z, -1), targets.unsqueeze(-1))
+    log_probabilities = torch.log_softmax(z, -1)
+    if not label_smoothing and class_weights is None:
+        return _mean_at(log_probabilities, targets.unsqueeze(-1))
+    shares = _class_shares(targets, z, label_smoothing, _tensor(class_weights))
+    return _weighted_cost(log_probabilities, shares)
 
 
-def _binary_cross_entropy_with_gradient(z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    gradient = torch.exp(-z).add_(1).reciprocal_().sub_(targets).div_(z[0].numel())
-    return binary_cross_entropy(z, targets), gradient
+def _binary_cross_entropy_with_gradient(
+    z: Tensor, targets: Tensor, *, class_weights: Tensor | None = None
+) -> Costs:
+    costs = binary_cross_entropy(z, targets, class_weights=class_weights)
+    gradient = torch.exp(-z).add_(1).reciprocal_().sub_(targets)
+    if class_weights is not None:
+        gradient.mul_(_label_weights(targets, class_weights))
+    return costs, gradient.div_(z[0].numel())
 
 
-@loss("sigmoid", from_z=True, with_gradient=_binary_cross_entropy_with_gradient)
-def binary_cross_entropy(z: Tensor, targets: Tensor) -> Tensor:
+@loss(
+    "sigmoid",
+    from_z=True,
+    needs_classes=True,
+    with_gradient=_binary_cross_entropy_with_gradient,
+)
+def binary_cross_entropy(
+    z: Tensor, targets: Tensor, *, class_weights: ClassWeights = None
+) -> Tensor:
     """Binary cross-entropy of the sigmoid, -mean (t log a + (1 - t) log(1 - a)), in nats.
 
-    dZ = (sigmoid(z) - t) / (B T).
+    dZ = w (sigmoid(z) - t) / (B T), w the weight of the target's side.
 
     Args:
         z: (K, B, T)
-        targets: in [0, 1], (K, B, T)
+        targets: of 0 and 1, (K, B, T)
+        class_weights: balanced (training rows / (2 × rows of that side)), or a number for each of
+            two classes, or for several outputs a number each for the rows that have its class or
+            label (the others count 1)
     """
     costs = targets * F.logsigmoid(z) + (1 - targets) * F.logsigmoid(-z)
-    return -costs.flatten(1).mean(1)
+    weights = _tensor(class_weights)
+    return -_mean(costs if weights is None else costs * _label_weights(targets, weights))
 
 
-@loss()
+def _label_weights(targets: Tensor, class_weights: Tensor) -> Tensor:
+    """Return each target's weight: (K, B, T), from those of its sides, 0 and 1: (2, T)."""
+    return torch.where(targets > 0.5, class_weights[1], class_weights[0])
+
+
+def _tensor(class_weights: Any) -> Tensor | None:
+    assert class_weights is None or isinstance(class_weights, Tensor)
+    return class_weights
+
+
+def _mse_with_gradient(a: Tensor, targets: Tensor) -> Costs:
+    difference = a - targets
+    return _mean(difference * difference), difference.mul_(2 / a[0].numel())
+
+
+@loss(with_gradient=_mse_with_gradient)
 def mse(a: Tensor, targets: Tensor) -> Tensor:
     """Mean squared error, mean (a - t)^2 over batch and outputs.
 
@@ -93,4 +200,89 @@ def mse(a: Tensor, targets: Tensor) -> Tensor:
         targets: (K, B, T)
     """
     difference = a - targets
-    return (difference * difference).flatten(1).mean(1)
+    return _mean(difference * difference)
+
+
+def _mae_with_gradient(a: Tensor, targets: Tensor) -> Costs:
+    difference = a - targets
+    return _mean(difference.abs()), difference.sign_().div_(a[0].numel())
+
+
+@loss(with_gradient=_mae_with_gradient)
+def mae(a: Tensor, targets: Tensor) -> Tensor:
+    """Mean absolute error, mean |a - t| over batch and outputs: outliers pull less than in mse.
+
+    Args:
+        a: (K, B, T)
+        targets: (K, B, T)
+    """
+    return _mean((a - targets).abs())
+
+
+def _huber_with_gradient(a: Tensor, targets: Tensor, *, delta: float = 1.0) -> Costs:
+    costs = huber(a, targets, delta=delta)
+    return costs, (a - targets).clamp_(-delta, delta).div_(a[0].numel())
+
+
+@loss(with_gradient=_huber_with_gradient)
+def huber(a: Tensor, targets: Tensor, *, delta: Annotated[float, Gt(0)] = 1.0) -> Tensor:
+    """Huber's loss: half the squared error d of up to delta, beyond it delta (|d| - delta / 2).
+
+    Args:
+        a: (K, B, T)
+        targets: (K, B, T)
+        delta: the error from which on the cost grows linearly
+
+    Reference:
+        Huber (1964), Robust estimation of a location parameter
+    """
+    size = (a - targets).abs()
+    bounded = size.clamp_max(delta)
+    return _mean(bounded * (size - bounded / 2))
+
+
+def _margins(z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return 1 + the largest other z - the own z: (K, B, 1); and the two classes' numbers."""
+    own = targets.unsqueeze(-1)
+    others = z.scatter(-1, own, -torch.inf)
+    rival = others.argmax(-1, keepdim=True)
+    return 1 + z.gather(-1, rival) - z.gather(-1, own), own, rival
+
+
+def _hinge_with_gradient(z: Tensor, targets: Tensor) -> Costs:
+    if targets.is_floating_point():
+        margins = 1 - targets * z
+        gradient = torch.where(margins > 0, -targets, 0).div_(z[0].numel())
+        return _mean(margins.clamp_min(0)), gradient
+    margins, own, rival = _margins(z, targets)
+    slope = (margins > 0).to(z.dtype).div_(z.shape[1])
+    gradient = torch.zeros_like(z).scatter_(-1, own, -slope).scatter_(-1, rival, slope)
+    return _mean(margins.clamp_min(0)), gradient
+
+
+@loss(
+    "identity",
+    from_z=True,
+    exclusive=True,
+    signed=True,
+    needs_classes=True,
+    with_gradient=_hinge_with_gradient,
+)
+def hinge(z: Tensor, targets: Tensor) -> Tensor:
+    """The hinge loss of support vector machines: mean max(0, 1 - margin).
+
+    For two classes or labels, -1 or 1, the margin is t z; of several classes (Crammer and Singer)
+    it is the own class's z minus the largest other one. (torch's multi_margin_loss adds up all the
+    others, which is Weston and Watkins's.)
+
+    Args:
+        z: (K, B, C) or (K, B, T)
+        targets: class numbers (K, B), or -1 and 1 (K, B, T)
+
+    Reference:
+        Crammer and Singer (2001), On the algorithmic implementation of multiclass kernel-based
+        vector machines
+    """
+    if targets.is_floating_point():
+        return _mean((1 - targets * z).clamp_min(0))
+    return _mean(_margins(z, targets)[0].clamp_min(0))

@@ -22,7 +22,7 @@ class Context:
 
     Attributes:
         rows: (N,) their numbers in the data set
-        targets: (N,) class numbers or (N, T) values
+        targets: (N,) class numbers, or (N, T) labels of 0 and 1 or values
         features: the names of the inputs
         inputs: (N, I), before preprocessing
     """
@@ -38,7 +38,8 @@ class Predictions:
     """A table of predictions.
 
     Attributes:
-        columns: row, the inputs' names, target, predicted, p(CLASS) … (as far as there are)
+        columns: row, the inputs' names, target, predicted, p(CLASS) … (as far as there are); of
+            several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …
         rows: their cells: numbers, and classes by name
     """
 
@@ -78,24 +79,38 @@ def tabulate(
         columns |= dict(zip(context.features, context.inputs.T, strict=True))
     if context.targets is not None:
         columns |= _targets(task, context.targets)
-    said = _numbers("predicted", outputs) if task.classes is None else None
-    columns |= said or _classes(task, head, outputs)
+    columns |= _SAID[task.kind](task, head, outputs)
     return Predictions(tuple(columns), [list(row) for row in zip(*columns.values(), strict=True)])
 
 
-def classify(task: Task, head: Head, outputs: np.ndarray) -> list[str]:
-    """Return the class that each row of outputs says: the largest, or the one past the middle."""
+def classify(task: Task, head: Head, outputs: np.ndarray) -> list[str] | list[tuple[str, ...]]:
+    """Return what each row of outputs says: its class, or the labels that hold."""
     assert task.classes is not None
+    if task.kind == "multilabel":
+        held = outputs > head.middle
+        return [tuple(n for n, h in zip(task.classes, row, strict=True) if h) for row in held]
     if outputs.shape[1] > 1:
         return [task.classes[index] for index in outputs.argmax(1)]
-    middle = 0.0 if head.output_name == "tanh" else 0.5
-    return [task.classes[int(value > middle)] for value in outputs[:, 0]]
+    return [task.classes[int(value > head.middle)] for value in outputs[:, 0]]
 
 
 def _targets(task: Task, targets: np.ndarray) -> dict[str, Any]:
     if task.classes is None:
         return _numbers("target", targets)
+    if task.kind == "multilabel":
+        return _by_class("target", task.classes, targets)
     return {"target": [task.classes[label] for label in targets]}
+
+
+def _values(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
+    return _numbers("predicted", outputs)
+
+
+def _labels(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
+    assert task.classes is not None
+    name = "p" if head.output_name in _PROBABILITIES else "output"
+    held = (outputs > head.middle).astype(np.int64)
+    return _by_class("predicted", task.classes, held) | _by_class(name, task.classes, outputs)
 
 
 def _classes(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
@@ -103,10 +118,22 @@ def _classes(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
     columns: dict[str, Any] = {"predicted": classify(task, head, outputs)}
     if head.output_name not in _PROBABILITIES:
         names = task.classes if outputs.shape[1] > 1 else task.classes[1:]
-        return columns | {f"output({n})": v for n, v in zip(names, outputs.T, strict=True)}
+        return columns | _by_class("output", names, outputs)
     if outputs.shape[1] == 1:
         outputs = np.concatenate([1 - outputs, outputs], axis=1)
-    return columns | {f"p({n})": v for n, v in zip(task.classes, outputs.T, strict=True)}
+    return columns | _by_class("p", task.classes, outputs)
+
+
+_SAID = {
+    "regression": _values,
+    "multilabel": _labels,
+    "multiclass": _classes,
+    "binary": _classes,
+}
+
+
+def _by_class(name: str, classes: tuple[str, ...], values: np.ndarray) -> dict[str, Any]:
+    return {f"{name}({each})": column for each, column in zip(classes, values.T, strict=True)}
 
 
 def _numbers(name: str, values: np.ndarray) -> dict[str, Any]:

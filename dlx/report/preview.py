@@ -40,7 +40,7 @@ def preview(job: Job) -> dict[str, Any]:
         "input_dropout": job.design.input_dropout,
         "layers": [_layer(spec, cohort) for spec in job.design.parts],
         "output": head.output_name,
-        "loss": head.loss,
+        "loss": head.loss.name,
         "parameters": cohort.network.num_parameters(0),
         "optimizer": member.optimizer.name,
         "batch_size": job.batch_size,

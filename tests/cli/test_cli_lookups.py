@@ -11,7 +11,7 @@ from tests.cli.conftest import Command
 
 SHIPPED = {
     *("breast_cancer", "digits", "iris", "mnist", "xor"),
-    *("gates/and", "gates/nand", "gates/or", "gates/xor"),
+    *("gates/and", "gates/nand", "gates/or", "gates/xor", "gates/half_adder"),
 }
 
 

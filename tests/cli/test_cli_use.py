@@ -119,10 +119,29 @@ def test_predict_numbers_that_are_no_probabilities(dlx: Command) -> None:
     assert all(row["predicted"] == str(int(float(row["output(1)"]) > 0)) for row in rows)
 
 
+def test_predict_several_labels(dlx: Command) -> None:
+    from dlx import api
+
+    ended = dlx("train", "gates/half_adder", "--quiet", "--json")
+    assert ended.json["metrics"]["train"]["accuracy"] == 1
+    rows = table(dlx("predict", "half_adder", "--split", "test").out)
+    assert list(rows[0]) == [
+        *("x1", "x2", "target(sum)", "target(carry)"),
+        *("predicted(sum)", "predicted(carry)", "p(sum)", "p(carry)"),
+    ]
+    for row in rows:
+        for name in ("sum", "carry"):
+            said = row[f"predicted({name})"]
+            assert said == row[f"target({name})"] == str(int(float(row[f"p({name})"]) > 0.5))
+    run = api.load("half_adder")
+    assert run.classify(run.predict([[0, 0], [0, 1], [1, 1]])) == [(), ("sum",), ("carry",)]
+
+
 EXPORTED = {
     "digits": [],
     "breast_cancer": ["model.batch_norm=true", "model.dropout={input: 0.1, hidden: 0.2}"],
     "iris": ["model.batch_norm={position: after}", "model.hidden=[5, 4]"],
+    "gates/half_adder": [],
     "xor": ["model.hidden=[3]", "model.activation=step", "train.steps=0"],
 }
 
@@ -132,6 +151,7 @@ def test_the_exported_script_computes_the_same(name: str, dlx: Command, tmp_path
     from dlx import api
 
     dlx("train", name, "train.steps=20", *EXPORTED[name], "--quiet")
+    name = name.split("/")[-1]
     ended = dlx("export", name, "--output", "plain", "--json")
     assert ended.code == 0
     files = ["weights.safetensors", "load.py"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-GATES = ("and", "or", "nand", "xor")
+GATES = ("and", "or", "nand", "xor", "half_adder")
 BUNDLED = ("digits", "iris", "wine", "breast_cancer", "diabetes")
 MADE = ("parity", "moons", "circles", "blobs", "spirals", "classification", "regression")
 NOWHERE = Path()

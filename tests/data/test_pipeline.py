@@ -18,7 +18,7 @@ from dlx.errors import ConfigError, DataError
 
 def test_parts_hold_the_rows_they_name(table):
     splits = prepare(table, standardize=True)
-    assert splits.task == Task("multiclass", 3, 3, ("red", "green", "blue"), (3,))
+    assert splits.task == Task("multiclass", 3, 3, ("red", "green", "blue"), (3,), 36, (18, 12, 6))
     assert splits.features == ("width", "height", "depth")
     for part in (splits.train, splits.dev, splits.test):
         assert part is not None
@@ -46,7 +46,7 @@ def test_pixels_are_divided_by_255_and_flattened():
     pixels = np.arange(40, dtype=np.uint8).reshape(10, 2, 2) * 6
     made = Dataset("pixels", pixels, np.arange(10) % 2, ("a", "b"))
     splits = prepare(made)
-    assert splits.task == Task("binary", 4, 1, ("a", "b"), (2, 2))
+    assert splits.task == Task("binary", 4, 1, ("a", "b"), (2, 2), 6, (3, 3))
     expected = torch.from_numpy(pixels.reshape(10, 4)[splits.train.rows]) / 255
     assert torch.equal(splits.train.inputs, expected)
 
@@ -56,6 +56,38 @@ def test_regression():
     splits = prepare(Dataset("line", values, values * 2, None))
     assert splits.task == Task("regression", 2, 2, None, (2,))
     assert torch.equal(splits.train.targets, splits.train.inputs * 2)
+
+
+def labelled(targets: object) -> Dataset:
+    labels = np.array(targets, dtype=np.int64)
+    inputs = np.arange(len(labels), dtype=np.float32).reshape(-1, 1)
+    return Dataset("tags", inputs, labels, ("big", "old"))
+
+
+def test_several_labels():
+    held = np.arange(20).reshape(-1, 1) % [2, 3] == 0
+    splits = prepare(labelled(held))
+    counts = tuple(held[splits.train.rows].sum(0).tolist())
+    assert splits.task == Task("multilabel", 1, 2, ("big", "old"), (1,), 12, counts)
+    assert splits.train.targets.dtype == torch.int64
+    np.testing.assert_array_equal(splits.train.targets.numpy(), held[splits.train.rows])
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (
+            [[0, 1], [1, 2], [1, 0]],
+            r"'tags', row 1 \(the first is 0\), label 'old': 2 is neither 0 nor 1; write 1 where",
+        ),
+        ([[0, 1, 0]] * 4, "has 3 columns of labels but 2 names for them; name every column"),
+        ([[0, 1], [1, 1]] * 9, "every training row has label 'old': there is nothing to learn"),
+        ([[0, 1], [0, 0]] * 9, "no training row has class 'big'; take fewer rows for dev"),
+    ],
+)
+def test_labels_that_cannot_be_learned(targets, message):
+    with pytest.raises(DataError, match=message):
+        prepare(labelled(targets))
 
 
 def test_parts_without_rows_are_none(table):

@@ -33,6 +33,14 @@ def test_gates(name, outputs):
         assert part.targets.tolist() == outputs
 
 
+def test_the_half_adder():
+    splits = prepare(load_dataset("half_adder", Path()))
+    assert splits.shared and splits.task.kind == "multilabel"
+    assert splits.task.classes == ("sum", "carry")
+    for (x1, x2), (low, high) in zip(splits.train.inputs, splits.train.targets, strict=True):
+        assert x1 + x2 == low + 2 * high
+
+
 def test_gates_cannot_be_split():
     with pytest.raises(DataError, match="4 rows of xor serve as train, dev and test at once"):
         prepare(load_dataset("xor", Path()), split={"dev": 1})

@@ -11,7 +11,16 @@ from dlx.cohort import Cohort
 from dlx.data.dataset import Task
 from dlx.training.evaluation import evaluate, predict
 from dlx.training.trainer import Trainer
-from tests.cohorts import Recorder, assert_same_bits, grouped, mixed_members, rows, task, train
+from tests.cohorts import (
+    LOSSES,
+    Recorder,
+    assert_same_bits,
+    grouped,
+    mixed_members,
+    rows,
+    task,
+    train,
+)
 from tests.pretend_device import DEVICE, OnDevice, PretendedDevice
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -129,3 +138,17 @@ def test_a_run_resumes_on_a_device_from_tensors_of_the_cpu(device: PretendedDevi
         assert_same_bits(
             on_cpu(resumed.ended_runs[name].tensors), on_cpu(whole.ended_runs[name].tensors)
         )
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_trains_on_the_device_to_the_same_weights(
+    loss: str, device: PretendedDevice
+) -> None:
+    what, chosen = LOSSES[loss]
+    members = grouped(mixed_members(what, [5], 3, loss=chosen))
+    inputs, targets = rows(what, dtype=torch.float64)
+    here = train(members, inputs, targets, dtype=torch.float64)
+    there = Recorder()
+    trainer_on_device(members, inputs, targets).fit(there)
+    for name, ended in here.ended_runs.items():
+        assert_close(on_cpu(there.ended_runs[name].outcome.state), ended.outcome.state)

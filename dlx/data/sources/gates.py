@@ -35,3 +35,16 @@ _register("and", (0, 0, 0, 1), "which one line separates")
 _register("or", (0, 1, 1, 1), "which one line separates")
 _register("nand", (1, 1, 1, 0), "which one line separates")
 _register("xor", (0, 1, 1, 0), "which no line separates")
+
+
+@register("data")
+def half_adder(data_dir: Path) -> Dataset:
+    """The half adder: sum and carry of two bits, two labels; its rows are train, dev and test."""
+    return Dataset(
+        name="half_adder",
+        inputs=np.array(INPUTS, dtype=np.float32),
+        targets=np.array([(0, 0), (1, 0), (1, 0), (0, 1)], dtype=np.int64),
+        classes=("sum", "carry"),
+        features=("x1", "x2"),
+        shared_splits=True,
+    )
