@@ -43,6 +43,11 @@ class Member:
     stop_metric: str | None = None
     patience: int = 0
 
+    @property
+    def rate_metric(self) -> str | None:
+        """The metric that its learning rate follows, `<split>.<metric>`, if there is one."""
+        return self.optimizer.schedule.options().get("metric")
+
 
 def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -> list[list[int]]:
     """Return the cohorts, each a list of indices into `members` with equal choices as neighbours.
@@ -102,6 +107,8 @@ class Cohort:
             [member.optimizer for member in members],
             [member.num_steps for member in members],
             buffer,
+            # What follows a run's own metric is a rate of its own.
+            [member.name if member.rate_metric else None for member in members],
         )
         limits = [float("inf") if m.clip_norm is None else m.clip_norm for m in members]
         self._clip_norms = (

@@ -161,7 +161,14 @@ def mixed_members(
             batch_norm=mix.choice([False, True, BatchNorm(position="after", momentum=0.3)]),
             **options,
         )
-        short = {"step": {"every": 4}, "linear_warmup": {"steps": 5}, "cosine": {"warmup": 3}}
+        short: dict[str, dict[str, Any]] = {
+            "step": {"every": 4},
+            "linear_warmup": {"steps": 5},
+            "cosine": {"warmup": 3},
+            "inverse_sqrt": {"timescale": 3},
+            "one_cycle": {"peak": 0.4},
+            "reduce_on_plateau": {"patience": 0, "factor": 0.5, "threshold": 0.3},
+        }
         members.append(
             member(
                 f"{index}-{activation}-{init}-{optimizer}-{schedule}",

@@ -6,7 +6,7 @@ A *slab* is the rows `start:end` of the buffer whose runs share optimizer, setti
 The updates are elementwise, so a slab is as good as separate runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from dlx.nn.parameters import ParameterBuffer
 from dlx.optimizers.rule import Layout, rule_of
 from dlx.segments import segments
 
-_Key = tuple[Choice, int]
+_Key = tuple[Choice, int, Hashable]
 
 
 class _Slab:
@@ -25,7 +25,7 @@ class _Slab:
 
     Attributes:
         rows: of the buffer
-        key: the optimizer and the number of steps of its runs
+        key: the optimizer and the number of steps of its runs, and what else they agree in
         rate: present learning rate
         base_rate: the one of the settings
         state: by name (rows, P) each, or single numbers; None until the first step
@@ -34,7 +34,7 @@ class _Slab:
     def __init__(self, rows: slice, key: _Key, buffer: ParameterBuffer, layout: Layout) -> None:
         self.rows = rows
         self.key = key
-        choice, _ = key
+        choice = key[0]
         self._rule = rule = rule_of(choice)
         self._settings = {k: v for k, v in rule.settings.items() if k != "lr"}
         self._weights = layout.weights
@@ -120,16 +120,21 @@ class SlabOptimizer:
         choices: the optimizer of each run, neighbours equal where they can be
         num_steps: of each run; runs of different lengths follow different schedules
         buffer: the parameters, and their gradients, which every step reads
+        apart: runs that differ in this have a learning rate of their own; default: none do
     """
 
     def __init__(
-        self, choices: Sequence[Choice], num_steps: Sequence[int], buffer: ParameterBuffer
+        self,
+        choices: Sequence[Choice],
+        num_steps: Sequence[int],
+        buffer: ParameterBuffer,
+        apart: Sequence[Hashable] | None = None,
     ) -> None:
+        keys = list(zip(choices, num_steps, apart or [None] * len(choices), strict=True))
         matrices = tuple((p.columns, p.shape) for p in buffer.parameters if p.is_weight)
         layout = Layout(buffer.weights, matrices)
         self._slabs = [
-            _Slab(segment.rows, segment.choice, buffer, layout)
-            for segment in segments(list(zip(choices, num_steps, strict=True)))
+            _Slab(segment.rows, segment.choice, buffer, layout) for segment in segments(keys)
         ]
 
     def set_rates(self, factors: Sequence[float]) -> None:
@@ -140,7 +145,12 @@ class SlabOptimizer:
     @property
     def slabs(self) -> list[tuple[Choice, int]]:
         """The optimizer and the number of steps of each slab, first rows first."""
-        return [slab.key for slab in self._slabs]
+        return [slab.key[:2] for slab in self._slabs]
+
+    @property
+    def first_rows(self) -> list[int]:
+        """The first row of each slab."""
+        return [slab.rows.start for slab in self._slabs]
 
     def rates(self, num_runs: int) -> list[float]:
         """Return the present learning rate of every run."""

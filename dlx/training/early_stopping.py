@@ -5,6 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 
+def rises(metric: str) -> bool:
+    """Say whether more of a metric, `<split>.<metric>`, is better."""
+    return metric.endswith("accuracy")
+
+
 @dataclass
 class EarlyStopping:
     """Watches one metric of one run; an accuracy should rise, anything else should fall.
@@ -25,9 +30,8 @@ class EarlyStopping:
 
     def update(self, value: float, step: int) -> bool:
         """Take in a new value, and return whether it is the best so far (NaN never is)."""
-        rising = self.metric.endswith("accuracy")
         if math.isfinite(value) and (
-            self.best is None or (value > self.best if rising else value < self.best)
+            self.best is None or (value > self.best if rises(self.metric) else value < self.best)
         ):
             self.best, self.best_step, self.waited = value, step, 0
             return True

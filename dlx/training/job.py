@@ -77,7 +77,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     _check_trainable(design, num_steps, num_rows, batch_size)
     stopping = config.train.early_stopping
     if stopping is not None:
-        _check_metric(stopping.metric, splits)
+        _check_metric("train.early_stopping.metric", stopping.metric, splits)
     member = Member(
         name=config.name,
         seed=config.seed,
@@ -89,6 +89,8 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         stop_metric=stopping and stopping.metric,
         patience=stopping.patience if stopping else 0,
     )
+    if member.rate_metric is not None:
+        _check_metric("optimizer.schedule.metric", member.rate_metric, splits)
     return Job(config, splits.to(device), design, member, batch_size, device)
 
 
@@ -152,11 +154,9 @@ def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: 
         )
 
 
-def _check_metric(metric: str, splits: Splits) -> None:
+def _check_metric(key: str, metric: str, splits: Splits) -> None:
     parts = [name for name in ("train", "dev", "test") if getattr(splits, name) is not None]
     names = ["cost"] if splits.task.kind == "regression" else ["cost", "accuracy"]
     allowed = [f"{part}.{name}" for part in parts for name in names]
     if metric not in allowed:
-        raise ConfigError(
-            f"train.early_stopping.metric: received {metric}; allowed: {', '.join(allowed)}"
-        )
+        raise ConfigError(f"{key}: received {metric}; allowed: {', '.join(allowed)}")

@@ -1,19 +1,22 @@
 """Learning-rate schedules: the factor on the optimizer's own rate at every step.
 
 Each takes the step, from 0, and the number of steps of the run, both counted from the end of the
-warm-up, and is a pure function of them: a resumed run goes on where it was.
+warm-up, and is a pure function of them: a resumed run goes on where it was. What a run's metrics do
+to its rate, `plateau.py` remembers.
 """
 
 import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
+from dlx.config.schema import Metric
 from dlx.config.types import Choice
 from dlx.registry import get, register
+from dlx.training.plateau import Plateau
 
 Steps = Annotated[int, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
@@ -24,9 +27,13 @@ class Rates:
 
     Args:
         slabs: the optimizer, with its schedule, and the number of steps of each
+        plateaus: what watches the run of a slab whose schedule follows a metric; None for others
     """
 
-    def __init__(self, slabs: Sequence[tuple[Choice, int]]) -> None:
+    def __init__(
+        self, slabs: Sequence[tuple[Choice, int]], plateaus: Sequence[Plateau | None]
+    ) -> None:
+        self._plateaus = plateaus
         schedules = [optimizer.schedule for optimizer, _ in slabs]
         self._slabs = [
             (get("schedule", schedule.name).function, num_steps, schedule.options())
@@ -36,14 +43,17 @@ class Rates:
 
     def __call__(self, step: int) -> list[float]:
         """Return each slab's factor at a step, from 0."""
-        return [function(step, steps, **options) for function, steps, options in self._slabs]
+        return [
+            function(step, steps, **options) * (plateau.share if plateau else 1.0)
+            for (function, steps, options), plateau in zip(self._slabs, self._plateaus, strict=True)
+        ]
 
 
 def _register(function: Callable[..., float]) -> Callable[..., float]:
     """Register a schedule, with a linear warm-up that may go before it."""
 
     @functools.wraps(function)
-    def warmed(step: int, num_steps: int, *, warmup: Steps = 0, **options: float) -> float:
+    def warmed(step: int, num_steps: int, *, warmup: Steps = 0, **options: Any) -> float:
         if step < warmup:
             return (step + 1) / warmup
         return function(step - warmup, num_steps - warmup, **options)
@@ -105,8 +115,7 @@ def cosine(step: int, num_steps: int, *, final: Share = 0.0) -> float:
     Reference:
         Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts
     """
-    progress = min(step / max(num_steps, 1), 1.0)
-    return final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2
+    return _cosine(1.0, final, min(step / max(num_steps, 1), 1.0))
 
 
 @_register
@@ -120,3 +129,79 @@ def linear_warmup(step: int, num_steps: int, *, steps: Annotated[int, Gt(0)] = 1
         Goyal et al. (2017), Accurate, large minibatch SGD
     """
     return min(1.0, (step + 1) / steps)
+
+
+@_register
+def inverse_sqrt(step: int, num_steps: int, *, timescale: Annotated[int, Gt(0)] = 1000) -> float:
+    """The rate falls with the root of the steps: sqrt(timescale / (timescale + step)).
+
+    With `warmup` as long as `timescale`, the schedule of the first transformers.
+
+    Args:
+        timescale: steps after which the rate is down to 0.71 of its full value
+
+    Reference:
+        Vaswani et al. (2017), Attention is all you need, section 5.3
+    """
+    return math.sqrt(timescale / (timescale + step))
+
+
+@_register
+def one_cycle(
+    step: int,
+    num_steps: int,
+    *,
+    peak: Annotated[float, Gt(0), Lt(1)] = 0.3,
+    initial: Annotated[float, Gt(0), Le(1)] = 0.04,
+    final: Share = 4e-6,
+) -> float:
+    """The rate rises along half a cosine to its full value, and falls along another to its end.
+
+    The optimizer's own rate is the highest one, which may be several times that of a constant
+    schedule. Unlike torch's, the momentum stays as it is.
+
+    Args:
+        peak: when the full rate is reached, as a share of the steps
+        initial: share of the full rate at the start
+        final: share of the full rate at the end
+
+    Reference:
+        Smith and Topin (2018), Super-convergence: very fast training of neural networks
+    """
+    rise = max(peak * num_steps - 1, 0.0)
+    if step < rise:
+        return _cosine(initial, 1.0, step / rise)
+    fall = num_steps - 1 - rise
+    return _cosine(1.0, final, min((step - rise) / fall, 1.0)) if fall > 0 else 1.0
+
+
+def _cosine(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+@_register
+def reduce_on_plateau(
+    step: int,
+    num_steps: int,
+    *,
+    metric: Metric = "dev.cost",
+    factor: Annotated[float, Gt(0), Lt(1)] = 0.1,
+    patience: Annotated[int, Ge(0)] = 10,
+    threshold: Annotated[float, Ge(0), Lt(1)] = 1e-4,
+    cooldown: Annotated[int, Ge(0)] = 0,
+    final: Share = 0.0,
+) -> float:
+    """The rate is lowered whenever a metric of the run has not improved for a while.
+
+    Args:
+        metric: the logged metric that is watched at every evaluation (see log.every)
+        factor: what the rate is multiplied with
+        patience: evaluations without improvement that are borne with
+        threshold: smallest relative change that counts as an improvement
+        cooldown: evaluations after a reduction that are not counted
+        final: smallest share of the full rate
+
+    Reference:
+        torch.optim.lr_scheduler.ReduceLROnPlateau, https://docs.pytorch.org/docs/stable/optim.html
+    """
+    return 1.0

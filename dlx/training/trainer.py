@@ -16,6 +16,7 @@ from dlx.data.batches import Batches, steps_per_epoch
 from dlx.nn.passes import Pass
 from dlx.training.early_stopping import EarlyStopping
 from dlx.training.evaluation import evaluate
+from dlx.training.plateau import Plateau, plateaus
 from dlx.training.schedules import Rates
 
 # On CUDA, looking at a cost waits for the device; there it is looked at once in so many steps.
@@ -104,7 +105,8 @@ class Trainer:
         self._batches = Batches(inputs, targets, [m.seed for m in self.members], cohort.batch_size)
         self._sums = torch.zeros(2, len(self.members), dtype=torch.float64, device=cohort.device)
         self._summed_from = [0] * len(self.members)  # the rows seen before what is summed
-        self._rates = Rates(cohort.optimizer.slabs)
+        self._plateaus = plateaus(self.members)
+        self._rates = self._new_rates()
         self._next_due = 0
         self._gradient_norms = torch.zeros(len(cohort.network.layer_names), len(self.members))
         self._looks: list[Tensor] = []
@@ -143,6 +145,10 @@ class Trainer:
                 self._leave(listener, diverged)
             if self.members:
                 listener.advanced(self)
+
+    def _new_rates(self) -> Rates:
+        optimizer = self.cohort.optimizer
+        return Rates(optimizer.slabs, [self._plateaus[row] for row in optimizer.first_rows])
 
     def _train_step(self) -> dict[int, Outcome]:
         """Take one step; return the runs whose cost was not finite."""
@@ -242,8 +248,11 @@ class Trainer:
         self._plan()
 
     def _watch(self, row: int, record: Record) -> None:
-        """Show early stopping the new metrics, and keep the weights that are the best so far."""
-        stopping = self._stopping[row]
+        """Show schedule and early stopping the new metrics, and keep the best weights so far."""
+        plateau, stopping = self._plateaus[row], self._stopping[row]
+        if plateau is not None:
+            split, metric = plateau.metric.split(".", 1)
+            plateau.update(record.metrics[split][metric])
         if stopping is None:
             return
         split, metric = stopping.metric.split(".", 1)
@@ -307,10 +316,11 @@ class Trainer:
     def _keep(self, rows: Sequence[int]) -> None:
         if not rows:
             self.cohort.members = ()
-            self._stopping = []
+            self._stopping, self._plateaus = [], []
             return
         self.cohort = self.cohort.keep(rows)
-        self._rates = Rates(self.cohort.optimizer.slabs)
+        self._plateaus = [self._plateaus[row] for row in rows]
+        self._rates = self._new_rates()
         self._batches = self._batches.keep(rows)
         self._sums = self._sums[:, list(rows)]
         self._summed_from = [self._summed_from[row] for row in rows]
@@ -333,6 +343,7 @@ class Trainer:
             "evaluated": self._evaluated,
             "summed_from": self._summed_from,
             "early_stopping": [s and s.state() for s in self._stopping],
+            "plateaus": [p and p.state() for p in self._plateaus],
         }
 
     def restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -350,3 +361,5 @@ class Trainer:
         self._summed_from = metadata["summed_from"]
         self._next_due = self.step  # a run may be at its end
         self._stopping = [s and EarlyStopping(**s) for s in metadata["early_stopping"]]
+        self._plateaus = [p and Plateau(**p) for p in metadata["plateaus"]]
+        self._rates = self._new_rates()

@@ -24,3 +24,12 @@ def test_muon_learns_digits_in_fewer_epochs_than_adamw(seed: int, tmp_path: Path
         for rate in rates
     ]
     assert final_cost(tmp_path, "muon", *same) < 0.8 * min(adamw)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_one_cycle_learns_at_a_rate_that_is_too_high_all_along(seed: int, tmp_path: Path) -> None:
+    same = (f"seed={seed}", "log.level=minimal")
+    constant = final_cost(tmp_path, "one_cycle", "optimizer.schedule=constant", *same)
+    cycle = final_cost(tmp_path, "one_cycle", *same)
+    assert cycle < 0.1
+    assert constant > 5 * cycle

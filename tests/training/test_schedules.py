@@ -28,6 +28,34 @@ REFERENCES: dict[str, tuple[dict[str, Any], Callable[[Any], lr_scheduler.LRSched
         {"steps": 8},
         lambda o: lr_scheduler.LinearLR(o, start_factor=1 / 8, end_factor=1.0, total_iters=7),
     ),
+    "inverse_sqrt": (
+        {"timescale": 5},
+        lambda o: lr_scheduler.LambdaLR(o, lambda step: (5 / (5 + step)) ** 0.5),
+    ),
+    "one_cycle": (
+        {"peak": 0.25, "initial": 0.1, "final": 0.001},
+        lambda o: lr_scheduler.OneCycleLR(
+            o,
+            max_lr=1.0,
+            total_steps=NUM_STEPS,
+            pct_start=0.25,
+            div_factor=10,
+            final_div_factor=100,
+            cycle_momentum=False,
+        ),
+    ),
+    # What it does to a run whose metric it sees is in test_plateau.py.
+    "reduce_on_plateau": (
+        {
+            "metric": "dev.cost",
+            "factor": 0.5,
+            "patience": 1,
+            "threshold": 0.1,
+            "cooldown": 1,
+            "final": 0.1,
+        },
+        lambda o: lr_scheduler.ConstantLR(o, factor=1.0),
+    ),
 }
 
 
@@ -44,7 +72,7 @@ def torch_factors(make: Callable[[Any], lr_scheduler.LRScheduler], steps: int) -
 
 def factors(name: str, num_steps: int = NUM_STEPS, **options: Any) -> list[float]:
     optimizer = choice("optimizer", "sgd", schedule={"name": name, **options})
-    rates = Rates([(optimizer, num_steps)])
+    rates = Rates([(optimizer, num_steps)], [None])
     return [rates(step)[0] for step in range(num_steps)]
 
 
@@ -75,7 +103,7 @@ def test_a_warm_up_longer_than_the_run_is_all_there_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_schedule_of_no_steps_has_a_rate(name: str) -> None:
-    (rate,) = Rates([(choice("optimizer", "sgd", schedule=name), 0)])(0)
+    (rate,) = Rates([(choice("optimizer", "sgd", schedule=name), 0)], [None])(0)
     assert rate > 0
 
 
@@ -90,9 +118,32 @@ def test_the_warm_up_is_documented_as_an_option() -> None:
 def test_rates_of_slabs_follow_each_ones_schedule_and_length() -> None:
     cosine = choice("optimizer", "sgd", schedule="cosine")
     plain = choice("optimizer", "sgd")
-    rates = Rates([(cosine, 10), (plain, 10), (cosine, 20)])
+    rates = Rates([(cosine, 10), (plain, 10), (cosine, 20)], [None] * 3)
     assert not rates.constant
     assert rates(5) == [factors("cosine", 10)[5], 1.0, factors("cosine", 20)[5]]
-    assert Rates([(plain, 10), (plain, 20)]).constant
+    assert Rates([(plain, 10), (plain, 20)], [None] * 2).constant
     warmed = choice("optimizer", "sgd", schedule={"name": "constant", "warmup": 5})
-    assert not Rates([(warmed, 10)]).constant
+    assert not Rates([(warmed, 10)], [None]).constant
+
+
+@pytest.mark.parametrize("num_steps", range(1, 12))
+@pytest.mark.parametrize("peak", [0.01, 0.3, 0.99])
+def test_a_cycle_of_few_steps_is_torchs_where_torch_has_one(num_steps: int, peak: float) -> None:
+    mine = factors("one_cycle", num_steps, peak=peak)
+    assert len(mine) == num_steps
+    assert all(0 < factor <= 1 for factor in mine)
+    if peak * num_steps > 1 and num_steps > 2:
+        expected = torch_factors(
+            lambda o: lr_scheduler.OneCycleLR(
+                o, max_lr=1.0, total_steps=num_steps, pct_start=peak, cycle_momentum=False
+            ),
+            num_steps,
+        )
+        assert mine == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_schedule_of_the_first_transformers() -> None:
+    # lr = d^-0.5 min(s^-0.5, s w^-1.5), with steps s from 1; relative to the peak at s = w.
+    warmed = factors("inverse_sqrt", timescale=10, warmup=10)
+    assert warmed[:10] == pytest.approx([step / 10 for step in range(1, 11)])
+    assert warmed[10:] == pytest.approx([(10 / step) ** 0.5 for step in range(10, NUM_STEPS)])

@@ -1,0 +1,71 @@
+"""Reducing the learning rate of a run when a metric no longer improves."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dlx.cohort import Member
+from dlx.training.early_stopping import rises
+
+
+@dataclass
+class Plateau:
+    """Watches one metric of one run, and lowers the factor on its learning rate.
+
+    The rules are those of `torch.optim.lr_scheduler.ReduceLROnPlateau`, with a relative threshold.
+
+    Attributes:
+        metric: `<split>.<metric>`, such as dev.cost
+        factor: what the rate is multiplied with
+        patience: evaluations without improvement that are borne with
+        threshold: smallest relative change that counts as an improvement
+        cooldown: evaluations after a reduction that are not counted
+        final: smallest share of the full rate
+        share: of the full rate, at present
+        best: the best value so far
+        waited: evaluations since
+        cooling: evaluations of the cooldown that are left
+    """
+
+    metric: str
+    factor: float
+    patience: int
+    threshold: float
+    cooldown: int
+    final: float
+    share: float = 1.0
+    best: float | None = None
+    waited: int = 0
+    cooling: int = 0
+
+    def update(self, value: float) -> None:
+        """Take in a new value of the metric; NaN is never an improvement."""
+        if math.isfinite(value) and (self.best is None or self._improves(value, self.best)):
+            self.best, self.waited = value, 0
+        else:
+            self.waited += 1
+        if self.cooling:
+            self.cooling -= 1
+            self.waited = 0
+        if self.waited > self.patience:
+            self.share = max(self.share * self.factor, self.final)
+            self.cooling, self.waited = self.cooldown, 0
+
+    def _improves(self, value: float, best: float) -> bool:
+        if rises(self.metric):
+            return value > best * (1 + self.threshold)
+        return value < best * (1 - self.threshold)
+
+    def state(self) -> dict[str, Any]:
+        """Return the attributes, as JSON values."""
+        return asdict(self)
+
+
+def plateaus(members: Sequence[Member]) -> list[Plateau | None]:
+    """Return what watches each run whose schedule follows a metric; None for the others."""
+    options = [member.optimizer.schedule.options() for member in members]
+    return [
+        Plateau(**{k: v for k, v in each.items() if k != "warmup"}) if "metric" in each else None
+        for each in options
+    ]
