@@ -8,7 +8,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ from dlx.errors import ConfigError, DataError, DivergedError, DlxError, RunError
 from dlx.models import export
 from dlx.models.design import Design
 from dlx.models.plain import from_torch, sequential, to_torch
-from dlx.report.predictions import Context, Predictions, classify, tabulate
+from dlx.report.predictions import Predictions, classify, tabulate
+from dlx.report.rows import context
 from dlx.runs import RunDirectory, find, weights
 from dlx.tracking import read
 from dlx.training import job as jobs
@@ -130,7 +131,7 @@ class Run:
 
         Returns:
             (N, C) float32: probabilities under softmax, (N, 1) the second class's under sigmoid,
-            (N, C) those of the labels
+            (N, C) those of the labels, or numbers in the targets' own units
 
         Raises:
             DataError: the rows do not have the width that the network takes
@@ -142,7 +143,7 @@ class Run:
                 f"predict: received rows of {rows.shape[1]} numbers; the network of {self.path} "
                 f"takes {self.task.num_inputs}, of shape {self.task.input_shape}"
             )
-        return predict(self.cohort, self.preprocessing(rows))[0].numpy()
+        return self.task.in_units(predict(self.cohort, self.preprocessing(rows))[0].numpy())
 
     def classify(self, outputs: np.ndarray) -> list[str] | list[tuple[str, ...]]:
         """Return the class that each row of `predict`'s outputs says, or the labels that hold.
@@ -204,13 +205,11 @@ class Run:
         """
         splits = self.splits(data_dir)
         part = splits.part(split)
-        outputs = predict(self.cohort, part.inputs)[0].numpy()
-        context = Context(None if splits.shared else part.rows, part.targets.numpy())
-        if splits.features is not None:  # as they were before preprocessing
+        outputs = self.task.in_units(predict(self.cohort, part.inputs)[0].numpy())
+        dataset = None
+        if splits.features is not None:
             dataset = load_chosen(self.config.data, _data_directory(data_dir))
-            inputs = dataset.inputs[part.rows].reshape(len(part.rows), -1)
-            context = replace(context, features=splits.features, inputs=inputs)
-        return tabulate(self.task, self.design.head, outputs, context)
+        return tabulate(self.task, self.design.head, outputs, context(splits, part, dataset))
 
     def export(self, folder: Path, form: str = "torch") -> list[Path]:
         """Write the network as files that need no dlx, and return their paths.

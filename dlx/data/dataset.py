@@ -14,6 +14,44 @@ TaskKind = Literal["multiclass", "binary", "multilabel", "regression"]
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: in the header.
+        categories: what the codes 0, 1, … in it stand for; None: it holds numbers.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table's inputs (N, C) mean before they are encoded, and what else is known of a row.
+
+    Attributes:
+        columns: of the C inputs: numbers or codes of categories, NaN where a value is missing.
+        targets: the target columns' names.
+        rows: (N,) the rows' numbers in their file, as a spreadsheet counts them.
+        imputes: missing inputs are filled in; else there are none.
+        id_name: the column of the ids, where there is one.
+        ids: (N,) texts that identify the rows.
+        groups: (N,) int64; the rows of a group stay in one part.
+        times: (N,) numbers; parts follow each other in time.
+    """
+
+    columns: tuple[Column, ...]
+    targets: tuple[str, ...]
+    rows: np.ndarray
+    imputes: bool = False
+    id_name: str | None = None
+    ids: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    times: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Rows of inputs with their targets, as a source read them.
 
@@ -27,6 +65,10 @@ class Dataset:
         features: the names of the I inputs, where they have any.
         test_rows: how many of the last rows are the set's own test part.
         shared_splits: the rows serve as train, dev and test at once (the gates).
+        dev_rows: how many of the rows before those are the set's own dev part.
+        standardize_targets: values are trained on as z-scores of the training rows.
+        table: of a user's table, whose inputs are encoded once its training rows are known.
+        warnings: sentences for the user.
         description: one sentence; empty means the source's docstring says it.
     """
 
@@ -37,6 +79,10 @@ class Dataset:
     features: tuple[str, ...] | None = None
     test_rows: int = 0
     shared_splits: bool = False
+    dev_rows: int = 0
+    standardize_targets: bool = False
+    table: Table | None = None
+    warnings: tuple[str, ...] = ()
     description: str = ""
 
 
@@ -67,6 +113,13 @@ class Task:
     class_counts: tuple[int, ...] = ()
     target_shift: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()
+
+    def in_units(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what a network predicts (N, T) in the targets' own units: y scale + shift."""
+        if not self.target_scale:
+            return outputs
+        shift, scale = np.array(self.target_shift), np.array(self.target_scale)
+        return (outputs * scale + shift).astype(outputs.dtype)
 
 
 def task_of(dataset: Dataset) -> Task:
@@ -116,7 +169,8 @@ def check(dataset: Dataset) -> None:
             f"data set {name!r} has {len(dataset.inputs)} rows of inputs "
             f"but {len(targets)} of targets"
         )
-    if dataset.inputs.dtype != np.uint8:
+    # A table's inputs have been checked where their rows and columns could still be named.
+    if dataset.inputs.dtype != np.uint8 and dataset.table is None:
         _check_finite(name, "input", dataset.inputs, dataset.features)
     if dataset.classes is None:
         _check_finite(name, "target", targets, None)

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 
 from dlx import registry
-from dlx.config.types import Choice
+from dlx.config.types import Choice, choice
 from dlx.data.dataset import Dataset, Task, check, class_counts, task_of, to_float
 from dlx.data.preprocessing import Preprocessing, fit
 from dlx.data.splits import Rows, Split, split_rows
+from dlx.data.tables import encoder as encoders
+from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError
 
 PREPARING = ("split", "split_seed", "standardize", "scale")  # the options that every source has
@@ -26,7 +28,8 @@ class Part:
 
     Attributes:
         inputs: (N, I) float32.
-        targets: (N,) int64 class numbers, (N, T) int64 labels of 0 and 1, or (N, T) float32.
+        targets: (N,) int64 class numbers, (N, T) int64 labels of 0 and 1, or (N, T) float32; see
+            `Task.target_shift`.
         rows: (N,) the rows' numbers in the data set, ascending.
     """
 
@@ -48,6 +51,7 @@ class Splits:
         task: what the network has to do.
         features: the names of the inputs, where they have any.
         train, dev, test: the parts; dev or test is None where it has no rows.
+        encoder: what made inputs of a table's columns, before that; None for other data.
         preprocessing: what was done to the inputs, fitted on training rows alone.
         shared: train, dev and test are the same rows (the gates).
         fingerprint: SHA-256 of inputs, targets and the rows of each part.
@@ -60,6 +64,7 @@ class Splits:
     train: Part
     dev: Part | None
     test: Part | None
+    encoder: Encoder | None
     preprocessing: Preprocessing
     shared: bool
     fingerprint: str
@@ -114,19 +119,19 @@ def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
         DataError: the set is missing or damaged.
     """
     options = {key: value for key, value in choice.options().items() if key not in PREPARING}
-    return load_dataset(choice.name, data_dir, **options)
+    source = registry.get("data", choice.name)
+    dataset = source.function(data_dir, **options)
+    return replace(dataset, description=dataset.description or source.summary)
 
 
 def load_dataset(name: str, data_dir: Path, **options: Any) -> Dataset:
     """Read a data set by name, as it is.
 
     Raises:
-        ConfigError: no source has the name.
+        ConfigError: no source has the name, or an option is missing or wrong.
         DataError: the set is missing or damaged.
     """
-    source = registry.get("data", name)
-    dataset = source.function(data_dir, **options)
-    return replace(dataset, description=dataset.description or source.summary)
+    return load_chosen(choice("data", name, **options), data_dir)
 
 
 def prepare(
@@ -155,22 +160,35 @@ def assemble(dataset: Dataset, rows: Rows, *, standardize: bool, scale: bool) ->
     """Make the tensors of each part; the preprocessing sees the training rows alone.
 
     Raises:
-        DataError: a class has no training row, or a label holds for every one.
+        DataError: a class has no training row, a label holds for every one, or a target or column
+            of a table is the same or missing in all of them.
     """
-    warnings = _check_classes(dataset, rows)
-    train = to_float(dataset.inputs[rows.train])
+    warnings = [*dataset.warnings, *_check_classes(dataset, rows)]
+    encoder = _fit_encoder(dataset, rows.train)
+    train = _inputs(dataset, rows.train, encoder)
     preprocessing = fit(train, standardize=standardize, scale=scale)
+    task = _task(dataset, rows.train, encoder)
+    task, targets = _standardized_targets(dataset, task, rows.train)
+    if encoder is not None:
+        warnings += _unseen_categories(dataset, rows, encoder)
+
+    def held_out(members: np.ndarray) -> Part | None:
+        if len(members) == 0:
+            return None
+        return _part(_inputs(dataset, members, encoder), targets, members, preprocessing)
+
     return Splits(
         name=dataset.name,
-        task=_task(dataset, rows),
-        features=dataset.features,
-        train=_part(dataset, rows.train, train, preprocessing),
-        dev=_held_out(dataset, rows.dev, preprocessing),
-        test=_held_out(dataset, rows.test, preprocessing),
+        task=task,
+        features=encoder.features if encoder else dataset.features,
+        train=_part(train, targets, rows.train, preprocessing),
+        dev=held_out(rows.dev),
+        test=held_out(rows.test),
+        encoder=encoder,
         preprocessing=preprocessing,
         shared=dataset.shared_splits,
         fingerprint=fingerprint(dataset, rows),
-        warnings=warnings,
+        warnings=tuple(warnings),
     )
 
 
@@ -184,29 +202,69 @@ def fingerprint(dataset: Dataset, rows: Rows) -> str:
     return digest.hexdigest()
 
 
+def _fit_encoder(dataset: Dataset, train: np.ndarray) -> Encoder | None:
+    if dataset.table is None:
+        return None
+    columns, imputes = dataset.table.columns, dataset.table.imputes
+    return encoders.fit(dataset.inputs[train], columns, imputes=imputes, source=dataset.name)
+
+
+def _inputs(dataset: Dataset, rows: np.ndarray, encoder: Encoder | None) -> np.ndarray:
+    """Return new inputs (N, I) float32 of some rows, before the preprocessing."""
+    if encoder is None or dataset.table is None:
+        return to_float(dataset.inputs[rows])
+    return encoder(dataset.inputs[rows], dataset.table.columns)
+
+
 def _part(
-    dataset: Dataset, rows: np.ndarray, inputs: np.ndarray, preprocessing: Preprocessing
+    inputs: np.ndarray, targets: np.ndarray, rows: np.ndarray, preprocessing: Preprocessing
 ) -> Part:
     # In place: the array is a copy of its rows, and MNIST's is 150 MB.
     x = torch.from_numpy(inputs)
     if preprocessing.shift is not None and preprocessing.scale is not None:
         x.sub_(preprocessing.shift).div_(preprocessing.scale)
-    return Part(x, torch.from_numpy(dataset.targets[rows]), rows)
+    return Part(x, torch.from_numpy(targets[rows]), rows)
 
 
-def _held_out(dataset: Dataset, rows: np.ndarray, preprocessing: Preprocessing) -> Part | None:
-    if len(rows) == 0:
-        return None
-    return _part(dataset, rows, to_float(dataset.inputs[rows]), preprocessing)
-
-
-def _task(dataset: Dataset, rows: Rows) -> Task:
+def _task(dataset: Dataset, train: np.ndarray, encoder: Encoder | None) -> Task:
     """Return the task, with what weights of the classes are made of."""
     task = task_of(dataset)
+    if encoder is not None:
+        num_inputs = len(encoder.features)
+        task = replace(task, num_inputs=num_inputs, input_shape=(num_inputs,))
     if dataset.classes is None:
         return task
-    counts = tuple(int(count) for count in class_counts(dataset, rows.train))
-    return replace(task, num_train=len(rows.train), class_counts=counts)
+    counts = tuple(int(count) for count in class_counts(dataset, train))
+    return replace(task, num_train=len(train), class_counts=counts)
+
+
+def _standardized_targets(
+    dataset: Dataset, task: Task, train: np.ndarray
+) -> tuple[Task, np.ndarray]:
+    """Return the task and the targets to train on: (t - mean) / std of the training rows."""
+    if not dataset.standardize_targets:
+        return task, dataset.targets
+    values = dataset.targets.astype(np.float64)
+    shift, scale = values[train].mean(axis=0), values[train].std(axis=0)
+    constant = np.flatnonzero(np.ptp(values[train], axis=0) == 0)
+    if len(constant):
+        names = dataset.table.targets if dataset.table else tuple(map(str, range(len(scale))))
+        raise DataError(
+            f"{dataset.name}: target {names[constant[0]]!r} is {shift[constant[0]]:g} in every "
+            "training row: there is nothing to learn; take fewer rows for dev and test, or name "
+            "another target"
+        )
+    task = replace(task, target_shift=tuple(shift.tolist()), target_scale=tuple(scale.tolist()))
+    return task, ((values - shift) / scale).astype(np.float32)
+
+
+def _unseen_categories(dataset: Dataset, rows: Rows, encoder: Encoder) -> list[str]:
+    assert dataset.table is not None
+    return [
+        f"{part}: {sentence}"
+        for part, members in (("dev", rows.dev), ("test", rows.test))
+        for sentence in encoder.unseen(dataset.inputs[members], dataset.table.columns)
+    ]
 
 
 def _check_classes(dataset: Dataset, rows: Rows) -> tuple[str, ...]:

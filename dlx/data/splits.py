@@ -33,7 +33,9 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
 
     Classes (not labels that may hold together) are stratified by largest remainders: each part has
     of each class its share of the rows it is drawn from, to within one row. Test is drawn first, so
-    another `dev` leaves the test rows as they were. A set's own test part is the test part.
+    another `dev` leaves the test rows as they were. A set's own dev or test part is that part. A
+    table with a time column is cut in time, one with a group column into whole groups, without
+    strata.
 
     Args:
         dataset: the data set.
@@ -55,17 +57,73 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
             )
         rows = np.arange(len(dataset.targets))
         return Rows(rows, rows, rows)
-    num_rows = len(dataset.targets) - dataset.test_rows
+    num_rows = len(dataset.targets) - dataset.dev_rows - dataset.test_rows
     num_dev, num_test = _sizes(dataset, wanted, num_rows)
     generator = randomness.generator("split", split_seed)
+    table = dataset.table
+    if table is not None and table.times is not None:
+        return _by_time(dataset.name, table.times, num_dev, num_test)
+    if table is not None and table.groups is not None:
+        return _by_group(dataset.name, table.groups, num_dev, num_test, generator)
     stratified = dataset.classes is not None and dataset.targets.ndim == 1
     labels = dataset.targets if stratified else np.zeros(num_rows, dtype=np.int64)
     order = generator.permutation(num_rows)
     test, order = _draw(order, labels, num_test)
     dev, order = _draw(order, labels, num_dev)
+    own_test = num_rows + dataset.dev_rows
+    if dataset.dev_rows:
+        dev = np.arange(num_rows, own_test)
     if dataset.test_rows:
-        test = np.arange(num_rows, len(dataset.targets))
+        test = np.arange(own_test, len(dataset.targets))
     return Rows(np.sort(order), dev, test)
+
+
+def _by_time(name: str, times: np.ndarray, num_dev: int, num_test: int) -> Rows:
+    """The last rows are test, those before them dev; rows of one time are in one part."""
+    order = np.argsort(times, kind="stable")
+    in_order = times[order]
+
+    def start(count: int, stop: int) -> int:
+        """Return where the last `count` of the first `stop` rows begin, and whole times do."""
+        if count == 0:
+            return stop
+        return int(np.searchsorted(in_order, in_order[stop - count], side="left"))
+
+    first_test = start(num_test, len(order))
+    first_dev = start(num_dev, first_test) if num_dev < first_test else 0
+    if first_dev == 0:
+        raise DataError(
+            f"data.time: {name} has {len(np.unique(times))} different times, too few for every "
+            "part to have its own; take fewer rows for dev and test, or leave data.time out"
+        )
+    return Rows(*(np.sort(part) for part in np.split(order, [first_dev, first_test])))
+
+
+def _by_group(
+    name: str, groups: np.ndarray, num_dev: int, num_test: int, generator: np.random.Generator
+) -> Rows:
+    """Draw whole groups at random until a part is as near as can be to the rows it wants."""
+    order = generator.permutation(int(groups.max()) + 1)
+    sizes = np.bincount(groups, minlength=len(order))[order]
+    starts = np.concatenate([[0], np.cumsum(sizes)])  # rows before each group, and all rows
+
+    def stop(first: int, count: int) -> int:
+        """Return where a part ends, among the groups, that begins at `first`."""
+        if count == 0 or first == len(order):
+            return first
+        return first + 1 + int(np.abs(starts[first + 1 :] - starts[first] - count).argmin())
+
+    last_test = stop(0, num_test)
+    last_dev = stop(last_test, num_dev)
+    if last_dev == len(order):
+        raise DataError(
+            f"data.group: {name} has {len(order)} groups, too few for every part to have its own; "
+            "take fewer rows for dev and test, or leave data.group out"
+        )
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    part = np.searchsorted([last_test, last_dev], place[groups], side="right")
+    return Rows(*(np.flatnonzero(part == number) for number in (2, 1, 0)))
 
 
 def largest_remainder(sizes: np.ndarray, count: int) -> np.ndarray:
@@ -95,13 +153,17 @@ def _sizes(dataset: Dataset, wanted: dict[str, int | float], num_rows: int) -> t
             raise ConfigError(
                 f"data.split: {part!r} takes no rows; dev and test do, train has the rest"
             )
-    if dataset.test_rows and "test" in wanted:
-        raise DataError(
-            f"data.split.test: {dataset.name} brings its own test part of {dataset.test_rows} "
-            "rows; leave data.split.test out"
-        )
-    num_dev = _count(dataset, "dev", wanted.get("dev"), num_rows)
-    num_test = 0 if dataset.test_rows else _count(dataset, "test", wanted.get("test"), num_rows)
+    own = {"dev": dataset.dev_rows, "test": dataset.test_rows}
+    for part, count in own.items():
+        if count and part in wanted:
+            raise DataError(
+                f"data.split.{part}: {dataset.name} brings its own {part} part of {count} rows; "
+                f"leave data.split.{part} out"
+            )
+    num_dev, num_test = (
+        0 if count else _count(dataset, part, wanted.get(part), num_rows)
+        for part, count in own.items()
+    )
     if num_dev + num_test >= num_rows:
         raise DataError(
             f"data.split: dev takes {num_dev} and test {num_test} of the {num_rows} rows of "

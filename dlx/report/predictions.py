@@ -1,11 +1,12 @@
 """Predictions as a table: what goes in, what should come out, what the network says.
 
-# N rows, I inputs, C outputs
+# N rows, C outputs, T targets
 """
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,14 +24,14 @@ class Context:
     Attributes:
         rows: (N,) their numbers in the data set
         targets: (N,) class numbers, or (N, T) labels of 0 and 1 or values
-        features: the names of the inputs
-        inputs: (N, I), before preprocessing
+        inputs: (N,) values, before preprocessing, of every input that has a name
+        target_names: of the T targets, where they have any
     """
 
     rows: np.ndarray | None = None
     targets: np.ndarray | None = None
-    features: tuple[str, ...] = ()
-    inputs: np.ndarray | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    target_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,13 @@ def tabulate(
     columns: dict[str, Any] = {}
     if context.rows is not None:
         columns["row"] = context.rows
-    if context.inputs is not None:
-        columns |= dict(zip(context.features, context.inputs.T, strict=True))
+    columns |= context.inputs
     if context.targets is not None:
-        columns |= _targets(task, context.targets)
-    columns |= _SAID[task.kind](task, head, outputs)
+        columns |= _targets(task, context)
+    if task.classes is None:
+        columns |= _numbers("predicted", outputs, context.target_names)
+    else:
+        columns |= _SAID[task.kind](task, head, outputs)
     return Predictions(tuple(columns), [list(row) for row in zip(*columns.values(), strict=True)])
 
 
@@ -94,16 +97,13 @@ def classify(task: Task, head: Head, outputs: np.ndarray) -> list[str] | list[tu
     return [task.classes[int(value > head.middle)] for value in outputs[:, 0]]
 
 
-def _targets(task: Task, targets: np.ndarray) -> dict[str, Any]:
+def _targets(task: Task, context: Context) -> dict[str, Any]:
+    assert context.targets is not None
     if task.classes is None:
-        return _numbers("target", targets)
+        return _numbers("target", context.targets, context.target_names)
     if task.kind == "multilabel":
-        return _by_class("target", task.classes, targets)
-    return {"target": [task.classes[label] for label in targets]}
-
-
-def _values(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
-    return _numbers("predicted", outputs)
+        return _by_class("target", task.classes, context.targets)
+    return {"target": [task.classes[label] for label in context.targets]}
 
 
 def _labels(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
@@ -125,7 +125,6 @@ def _classes(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
 
 
 _SAID = {
-    "regression": _values,
     "multilabel": _labels,
     "multiclass": _classes,
     "binary": _classes,
@@ -136,7 +135,8 @@ def _by_class(name: str, classes: tuple[str, ...], values: np.ndarray) -> dict[s
     return {f"{name}({each})": column for each, column in zip(classes, values.T, strict=True)}
 
 
-def _numbers(name: str, values: np.ndarray) -> dict[str, Any]:
+def _numbers(name: str, values: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
     if values.shape[1] == 1:
         return {name: values[:, 0]}
-    return {f"{name}_{number}": column for number, column in enumerate(values.T, 1)}
+    names = names or [str(number) for number in range(1, values.shape[1] + 1)]
+    return {f"{name}_{each}": column for each, column in zip(names, values.T, strict=True)}

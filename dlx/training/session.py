@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import platform
 import signal
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 
+from dlx.config.dump import to_plain
 from dlx.config.load import dump
 from dlx.errors import DivergedError, Interrupted, MemoryLimitError, StorageError
 from dlx.models.plain import to_torch
@@ -100,6 +102,9 @@ def train(
         )
         preprocessing = job.splits.preprocessing.to("cpu").tensors()
         weights.save(run.path / "preprocessing.safetensors", preprocessing, {})
+        if job.splits.encoder is not None:
+            encoder = json.dumps(job.splits.encoder.document(), indent=1, ensure_ascii=False)
+            write_atomic(run.path / "table.json", encoder.encode())
         with contextlib.closing(session), _matmul_precision(job), _signals() as received:
             trainer.fit(session, stop=lambda: bool(received))
             if trainer.members:
@@ -134,7 +139,7 @@ class _Session:
         self._tracker = Tracker(run.path, resume_position=position, resume_step=step)
         if not resumed:
             self._tracker.text("config", f"```yaml\n{dump(job.config)}```")
-            self._tracker.hparams(_flat(job.config.model_dump()), job.config.name)
+            self._tracker.hparams(_flat(to_plain(job.config)), job.config.name)
 
     @property
     def seconds(self) -> float:

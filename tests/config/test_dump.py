@@ -11,6 +11,7 @@ from dlx import registry
 from dlx.config.dump import to_plain, to_yaml
 from dlx.config.load import RunConfig, dump, load
 from dlx.config.nodes import read_value
+from tests.data.needed import needed
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -30,6 +31,7 @@ anything = st.recursive(
 @st.composite
 def configs(draw):
     names = {kind: st.sampled_from(registry.names(kind)) for kind in registry.MODULES}
+    source, splits = draw(names["data"]), st.sampled_from(["auto", {"dev": 3}])
     positive = st.floats(1e-300, 1e300)
     train = draw(st.sampled_from([{"epochs": 3}, {"steps": 7}]))
     train["batch_size"] = draw(st.integers(1) | st.just("all"))
@@ -37,7 +39,7 @@ def configs(draw):
     words = draw(st.from_regex(r"[^\W_][\w ]{0,10}\w", fullmatch=True) | tricky)
     return {
         "name": f"n{words.replace('/', '').replace('..', '')}n",
-        "data": {"name": draw(names["data"]), "split": draw(st.sampled_from(["auto", {"dev": 3}]))},
+        "data": {"name": source, **needed(source), "split": draw(splits)},
         "model": {
             "hidden": draw(st.lists(st.integers(1, 10**6), max_size=3)),
             "activation": draw(names["activation"] | st.lists(names["activation"], max_size=2)),

@@ -17,6 +17,7 @@ from dlx.config.types import (
     entry_model,
 )
 from dlx.errors import ConfigError
+from tests.data.needed import needed
 
 
 def read(annotation: Any, value: Any) -> Choice:
@@ -63,9 +64,10 @@ def test_every_name_of_every_kind_has_a_model_and_documents_its_options(kind):
     for name in registry.names(kind):
         model = entry_model(kind, name)
         assert model is entry_model(kind, name)
-        required = [key for key, field in model.model_fields.items() if field.is_required()]
-        assert required == ["name"]
-        assert choice(kind, name).model_dump()["name"] == name
+        options = needed(name) if kind == "data" else {}
+        required = {key for key, field in model.model_fields.items() if field.is_required()}
+        assert required == {"name", *options}
+        assert choice(kind, name, **options).model_dump()["name"] == name
         for key, field in model.model_fields.items():
             assert field.description, f"{kind} {name}: {key}"
 

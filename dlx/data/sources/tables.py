@@ -1,0 +1,124 @@
+"""A user's own tables: files with a column to predict and columns to predict it from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import MinLen
+
+from dlx.config.checks import checked_model
+from dlx.config.types import Section, Text, option
+from dlx.data.dataset import Dataset
+from dlx.data.tables.build import Missing, Roles, TaskName, build
+from dlx.data.tables.files import Layout, read_csv, read_parquet
+from dlx.registry import register
+
+Names = Annotated[list[str], MinLen(1)]
+Separator = Annotated[str, Text(r"(?s:auto|[^\w\s\"]|\t| )", "auto or one character", ("auto",))]
+
+
+@checked_model
+class Files(Section):
+    """A file for each part; what has none takes its rows from train."""
+
+    train: Path = option(..., "Rows to train on.")
+    dev: Path | None = option(None, "Rows of the dev part.")
+    test: Path | None = option(None, "Rows of the test part.")
+
+
+@register("data")
+def csv(
+    data_dir: Path,
+    *,
+    path: Path | Files,
+    target: str | Names,
+    ignore: list[str] = [],
+    id: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    categorical: list[str] = [],
+    missing: Missing = "error",
+    missing_values: list[str] = [],
+    task: TaskName = "auto",
+    separator: Separator = "auto",
+    encoding: str = "auto",
+) -> Dataset:
+    """A CSV file of yours: one column is predicted from the others, of numbers or texts.
+
+    Args:
+        path: the file, relative to the config, or {train, dev, test} with a file for each
+        target: the column to predict, or several of numbers; text is a class, a number a value
+        ignore: columns to leave out
+        id: a column that names the rows in predictions; no input
+        group: a column whose equal rows stay in one part, such as a person; no input
+        time: a column of numbers or dates; train is before dev, dev before test; no input
+        categorical: columns of numbers that are categories, such as postcodes; texts always are
+        missing: error; drop the row; impute the training mean and add an input that says so
+        missing_values: texts that stand for a missing value, beside '', NA, N/A, NaN, NULL, None
+        task: classification makes a target of numbers classes; auto: text is, numbers are not
+        separator: between values; auto: whichever of , ; tab | splits the header
+        encoding: auto: UTF-8, else cp949 (EUC-KR)
+    """
+    layout = Layout(separator, encoding, tuple(missing_values))
+    roles = _roles(target, ignore, id, group, time, categorical, missing, task)
+
+    def read(file: Path, texts: Sequence[str]):
+        return read_csv(file, layout, ignore=roles.ignore, text=texts, wanted=roles.targets)
+
+    return build(_paths(path), read, roles)
+
+
+@register("data")
+def parquet(
+    data_dir: Path,
+    *,
+    path: Path | Files,
+    target: str | Names,
+    ignore: list[str] = [],
+    id: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    categorical: list[str] = [],
+    missing: Missing = "error",
+    task: TaskName = "auto",
+) -> Dataset:
+    """A parquet file of yours: as csv; needs the extra dlx[parquet].
+
+    Args:
+        path: the file, relative to the config, or {train, dev, test} with a file for each
+        target: the column to predict, or several of numbers; text is a class, a number a value
+        ignore: columns to leave out
+        id: a column that names the rows in predictions; no input
+        group: a column whose equal rows stay in one part, such as a person; no input
+        time: a column of numbers or dates; train is before dev, dev before test; no input
+        categorical: columns of numbers that are categories, such as postcodes; texts always are
+        missing: error; drop the row; impute the training mean and add an input that says so
+        task: classification makes a target of numbers classes; auto: text is, numbers are not
+    """
+    roles = _roles(target, ignore, id, group, time, categorical, missing, task)
+
+    def read(file: Path, texts: Sequence[str]):
+        return read_parquet(file, ignore=roles.ignore)
+
+    return build(_paths(path), read, roles)
+
+
+def _roles(
+    target: str | list[str],
+    ignore: list[str],
+    id: str | None,
+    group: str | None,
+    time: str | None,
+    categorical: list[str],
+    missing: Missing,
+    task: TaskName,
+) -> Roles:
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    return Roles(targets, tuple(ignore), id, group, time, tuple(categorical), missing, task)
+
+
+def _paths(path: Path | Files) -> dict[str, Path]:
+    if not isinstance(path, Files):
+        return {"train": path}
+    named = {"train": path.train, "dev": path.dev, "test": path.test}
+    return {part: file for part, file in named.items() if file is not None}

@@ -1,0 +1,1 @@
+"""Tables that a user brings: files of columns with names, read, checked and made into numbers."""

@@ -1,0 +1,252 @@
+"""A data set from the frames of a user's files: inputs, targets, ids, groups and times.
+
+# N rows, C columns, T targets
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from dlx.data.dataset import Column, Dataset, Table
+from dlx.data.tables.cells import Cells, Where, read_cells, read_times, text_cells
+from dlx.errors import ConfigError, DataError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Missing = Literal["error", "drop", "impute"]
+TaskName = Literal["auto", "classification", "regression"]
+Read = Callable[[Path, Sequence[str]], "pd.DataFrame"]  # a file, and its columns of texts
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the columns of a table are; all others are inputs.
+
+    Attributes: as the options of the sources.
+    """
+
+    targets: tuple[str, ...]
+    ignore: tuple[str, ...] = ()
+    id: str | None = None
+    group: str | None = None
+    time: str | None = None
+    categorical: tuple[str, ...] = ()
+    missing: Missing = "error"
+    task: TaskName = "auto"
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns whose cells stay as they are written."""
+        named = [self.id, self.group, *self.categorical]
+        if self.task == "classification":
+            named += self.targets
+        return [name for name in named if name is not None]
+
+    @property
+    def apart(self) -> list[str]:
+        """The columns that are no inputs."""
+        named = [*self.targets, *self.ignore, self.id, self.group, self.time]
+        return [name for name in named if name is not None]
+
+
+def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
+    """Read the files of a table and return its data set.
+
+    Args:
+        paths: one file, or one for train and others for dev, test or both.
+        read: reads one of them; see `files.read_csv`.
+        roles: what the columns are.
+
+    Raises:
+        ConfigError: options that exclude each other, or a column that is not there.
+        DataError: a cell that cannot be used; its file, row and column are named.
+    """
+    _check_roles(roles, paths)
+    frame, where, counts = _read_all(paths, read, roles)
+    names = [name for name in frame.columns if name not in roles.apart]
+    if not names:
+        raise ConfigError("data: no column is left as an input; take some out of data.ignore")
+    inputs = np.empty((len(frame), len(names)), np.float32)
+    columns = []
+    for place, name in enumerate(names):
+        cells = read_cells(frame[name], where, is_text=name in roles.categorical or None)
+        inputs[:, place] = cells.values
+        columns.append(Column(name, cells.categories))
+    if roles.missing == "error":
+        _refuse_missing(inputs, names, where)
+    targets, classes = _targets(frame, roles, where)
+    groups = read_cells(frame[roles.group], where, is_text=True) if roles.group else None
+    times = read_times(frame[roles.time], where) if roles.time else None
+    needed = {name: targets[:, place] for place, name in enumerate(roles.targets)}
+    needed |= {roles.group: groups.values} if roles.group and groups else {}
+    needed |= {roles.time: times} if roles.time and times is not None else {}
+    keep = _kept(inputs, needed, roles, where)
+    whole = bool(keep.all())
+    counts = {part: int(keep[rows].sum()) for part, rows in counts.items()}
+    if not whole:
+        inputs, targets = inputs[keep], targets[keep]
+    for part, count in counts.items():
+        if count == 0:
+            raise DataError(f"{paths[part]}: no row is left for {part}")
+    _refuse_constant(targets, roles.targets, classes)
+    first = next(iter(paths.values()))
+    return Dataset(
+        name=first.name,
+        inputs=inputs,
+        targets=targets.astype(np.float32) if classes is None else targets[:, 0].astype(np.int64),
+        classes=classes,
+        test_rows=counts.get("test", 0),
+        dev_rows=counts.get("dev", 0),
+        standardize_targets=classes is None,
+        table=Table(
+            tuple(columns),
+            roles.targets,
+            frame.index.to_numpy()[keep],
+            roles.missing == "impute",
+            roles.id,
+            text_cells(frame[roles.id])[keep] if roles.id else None,
+            np.unique(groups.values[keep], return_inverse=True)[1] if groups else None,
+            times[keep] if times is not None else None,
+        ),
+        warnings=()
+        if whole
+        else (f"{int((~keep).sum()):,} of {len(keep):,} rows with a missing value are left out",),
+        description=f"Predict {', '.join(roles.targets)} from the other columns of {first}.",
+    )
+
+
+def _check_roles(roles: Roles, paths: Mapping[str, Path]) -> None:
+    named = roles.apart
+    twice = next((name for place, name in enumerate(named) if name in named[:place]), None)
+    if twice is not None and not (twice == roles.id == roles.group):
+        raise ConfigError(
+            f"data: column {twice!r} has two uses among target, ignore, id, group and time; "
+            "leave one"
+        )
+    if roles.group and roles.time:
+        raise ConfigError("data.group and data.time exclude each other; choose one")
+    if len(paths) > 1 and (roles.group or roles.time):
+        raise ConfigError(
+            "data.group and data.time choose the rows of dev and test, but data.path names files "
+            "for them; leave one out"
+        )
+    if len(roles.targets) > 1 and roles.task == "classification":
+        raise ConfigError(
+            "data.task: classification has one target, but data.target names "
+            f"{len(roles.targets)}; name one"
+        )
+
+
+def _read_all(
+    paths: Mapping[str, Path], read: Read, roles: Roles
+) -> tuple[pd.DataFrame, Where, dict[str, slice]]:
+    """Return the rows of all files in one frame, what names them, and which are of which part."""
+    import pandas as pd
+
+    frames: list[pd.DataFrame] = []
+    texts = list(roles.texts)
+    for path in paths.values():
+        frame = read(path, texts)
+        _check_columns(path, list(frame.columns), roles, list(frames[0].columns) if frames else [])
+        if frames:
+            frame = frame[frames[0].columns]
+        else:  # what is text in the first file is text in every one
+            texts += [
+                name
+                for name in frame.columns
+                if frame[name].dtype.kind in "OTUb" and name != roles.time
+            ]
+        frames.append(frame)
+    starts = np.cumsum([0, *map(len, frames)])
+    counts = {
+        part: slice(int(start), int(stop))
+        for part, start, stop in zip(paths, starts[:-1], starts[1:], strict=True)
+    }
+    whole = frames[0] if len(frames) == 1 else pd.concat(frames)
+    rows, files = whole.index.to_numpy(), list(paths.values())
+
+    def where(place: int) -> str:
+        file = int(np.searchsorted(starts, place, side="right")) - 1
+        return f"{files[file]}, row {rows[place]}"
+
+    return whole, where, counts
+
+
+def _check_columns(path: Path, header: Sequence[str], roles: Roles, needed: Sequence[str]) -> None:
+    for option in ("target", "id", "group", "time", "categorical"):
+        value = roles.targets if option == "target" else getattr(roles, option)
+        for name in (value,) if isinstance(value, str) else value or ():
+            if name not in header:
+                raise ConfigError(f"data.{option}: {_no_column(path, name, header, roles)}")
+    for name in needed:
+        if name not in header:
+            raise DataError(_no_column(path, name, header, roles))
+
+
+def _no_column(path: Path, name: str, header: Sequence[str], roles: Roles) -> str:
+    if name in roles.ignore:
+        return f"column {name!r} is under data.ignore too; leave one out"
+    shown = ", ".join(header[:8]) + (f" and {len(header) - 8} more" if len(header) > 8 else "")
+    alone = "; if it holds several, name another data.separator" if len(header) == 1 else ""
+    return f"{path} has no column {name!r}{did_you_mean(name, header)} (it has: {shown}{alone})"
+
+
+def _targets(
+    frame: pd.DataFrame, roles: Roles, where: Where
+) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """Return the targets (N, T) float64, NaN where missing, and the classes' names or None."""
+    is_text = {"auto": None, "classification": True, "regression": False}[roles.task]
+    found: list[Cells] = [read_cells(frame[name], where, is_text=is_text) for name in roles.targets]
+    named = [name for name, cells in zip(roles.targets, found, strict=True) if cells.categories]
+    if named and len(found) > 1:
+        raise DataError(
+            f"data.target: several targets have to be numbers, but {named[0]!r} holds texts; "
+            "name one target"
+        )
+    return np.stack([cells.values for cells in found], 1), found[0].categories
+
+
+def _refuse_missing(inputs: np.ndarray, names: Sequence[str], where: Where) -> None:
+    missing = np.isnan(inputs)
+    if missing.any():
+        row, column = np.argwhere(missing)[0]
+        raise DataError(
+            f"{where(row)}, column {names[column]!r}: the value is missing, as {missing.sum():,} "
+            "are in all; write data.missing: impute or drop, or ignore the column"
+        )
+
+
+def _kept(
+    inputs: np.ndarray, needed: Mapping[str, np.ndarray], roles: Roles, where: Where
+) -> np.ndarray:
+    """Return which rows are kept: (N,) bool."""
+    keep = np.ones(len(inputs), dtype=bool)
+    if roles.missing == "drop":
+        keep &= ~np.isnan(inputs).any(1)
+    for name, values in needed.items():
+        missing = np.isnan(values)
+        if missing.any() and roles.missing != "drop":
+            raise DataError(
+                f"{where(int(missing.argmax()))}, column {name!r}: the value is missing, and this "
+                "column's cannot be filled in; complete it, or write data.missing: drop"
+            )
+        keep &= ~missing
+    return keep
+
+
+def _refuse_constant(
+    targets: np.ndarray, names: Sequence[str], classes: tuple[str, ...] | None
+) -> None:
+    for name, values in zip(names, targets.T, strict=True):
+        if (values == values[0]).all():
+            value = f"{values[0]:g}" if classes is None else repr(classes[int(values[0])])
+            raise DataError(
+                f"data.target: column {name!r} is {value} in every row: there is nothing to learn; "
+                "name another column"
+            )

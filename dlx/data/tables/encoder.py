@@ -1,0 +1,179 @@
+"""From a table's columns to the inputs of a network, fitted on training rows alone.
+
+# N rows, C columns, I inputs
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dlx.data.dataset import Column
+from dlx.errors import DataError
+
+MOST_CATEGORIES = 1000
+
+
+@dataclass(frozen=True)
+class EncodedColumn:
+    """What becomes of one column.
+
+    Attributes:
+        name: of the column.
+        categories: one input of 0 and 1 for each; None: the column is a number.
+        mean: of the training rows, which fills missing numbers in.
+        indicator: one more input is 1 where the value is missing.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None
+    mean: float
+    indicator: bool
+
+    @property
+    def features(self) -> list[str]:
+        """The names of its inputs."""
+        if self.categories is None:
+            names = [self.name]
+        else:
+            names = [f"{self.name}={category}" for category in self.categories]
+        return [*names, f"{self.name} is missing"] if self.indicator else names
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """One-hot categories, means in place of missing numbers, and indicators of missing values.
+
+    Attributes:
+        columns: in the order of their inputs.
+        imputes: missing values are allowed; else they are errors.
+    """
+
+    columns: tuple[EncodedColumn, ...]
+    imputes: bool
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the I inputs."""
+        return tuple(name for column in self.columns for name in column.features)
+
+    @property
+    def places(self) -> dict[str, slice]:
+        """Where the inputs of each column lie among the I, by the column's name."""
+        places, start = {}, 0
+        for column in self.columns:
+            stop = start + len(column.features)
+            places[column.name] = slice(start, stop)
+            start = stop
+        return places
+
+    def __call__(self, values: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
+        """Return the inputs (N, I) float32.
+
+        A category that no training row has is a 0 in every input of its column.
+
+        Args:
+            values: (N, C) numbers and codes, NaN where missing.
+            columns: what the C stand for; of equal names as those it was fitted on.
+        """
+        encoded = np.zeros((len(values), len(self.features)), np.float32)
+        for place, column in enumerate(self.columns):
+            cells, where = values[:, place], self.places[column.name]
+            missing = np.isnan(cells)
+            if column.categories is None:
+                encoded[:, where.start] = np.where(missing, np.float32(column.mean), cells)
+            else:
+                inputs = _inputs_of_codes(column, columns[place])
+                rows = np.flatnonzero(~missing)
+                inputs = inputs[cells[rows].astype(np.int64)]
+                seen = inputs >= 0
+                encoded[rows[seen], where.start + inputs[seen]] = 1
+            if column.indicator:
+                encoded[missing, where.stop - 1] = 1
+        return encoded
+
+    def unseen(self, values: np.ndarray, columns: tuple[Column, ...]) -> list[str]:
+        """Return a sentence per column that holds categories no training row has.
+
+        Args: as `__call__`.
+        """
+        sentences = []
+        for place, column in enumerate(self.columns):
+            if column.categories is None:
+                continue
+            cells = values[:, place]
+            codes = cells[~np.isnan(cells)].astype(np.int64)
+            unknown = codes[_inputs_of_codes(column, columns[place])[codes] < 0]
+            if len(unknown):
+                names = columns[place].categories or ()
+                shown = ", ".join(repr(names[code]) for code in np.unique(unknown)[:3])
+                sentences.append(
+                    f"{len(unknown)} of {len(values)} rows have a {column.name!r} that no training "
+                    f"row has ({shown}); its inputs are all 0 there"
+                )
+        return sentences
+
+    def document(self) -> dict[str, Any]:
+        """Return what `from_document` reads, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> "Encoder":
+        """Return the encoder that `document()` described."""
+        columns = [
+            EncodedColumn(**{**each, "categories": _tuple(each["categories"])})
+            for each in document["columns"]
+        ]
+        return cls(tuple(columns), document["imputes"])
+
+
+def fit(train: np.ndarray, columns: tuple[Column, ...], *, imputes: bool, source: str) -> Encoder:
+    """Fit an encoder on the training rows.
+
+    Args:
+        train: (N, C) numbers and codes, NaN where missing; training rows alone.
+        columns: what the C stand for.
+        imputes: missing values are filled in.
+        source: the file's name, for errors.
+
+    Raises:
+        DataError: a column without a value in the training rows, or with too many categories.
+    """
+    return Encoder(
+        tuple(_fit(train[:, place], column, source) for place, column in enumerate(columns)),
+        imputes,
+    )
+
+
+def _fit(cells: np.ndarray, column: Column, source: str) -> EncodedColumn:
+    missing = np.isnan(cells)
+    present = cells[~missing]
+    if len(present) == 0:
+        raise DataError(
+            f"{source}: column {column.name!r} has no value in any training row; list it under "
+            "data.ignore"
+        )
+    indicator = bool(missing.any())
+    if column.categories is None:
+        return EncodedColumn(column.name, None, float(present.mean(dtype=np.float64)), indicator)
+    codes = np.unique(present).astype(np.int64)
+    if len(codes) > MOST_CATEGORIES:
+        raise DataError(
+            f"{source}: column {column.name!r} has {len(codes):,} different texts in the training "
+            f"rows, more than the {MOST_CATEGORIES:,} that become inputs; list it under "
+            "data.ignore, or name it as data.id"
+        )
+    return EncodedColumn(
+        column.name, tuple(column.categories[code] for code in codes), 0.0, indicator
+    )
+
+
+def _inputs_of_codes(column: EncodedColumn, source: Column) -> np.ndarray:
+    """Return which of the column's inputs each code of the source stands for; -1: none."""
+    inputs = {category: place for place, category in enumerate(column.categories or ())}
+    found = [inputs.get(category, -1) for category in source.categories or ()]
+    return np.array(found, dtype=np.int64)
+
+
+def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)

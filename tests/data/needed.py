@@ -1,0 +1,14 @@
+"""The options that a data source cannot do without, for tests over every source."""
+
+from typing import Any
+
+from dlx.config.types import entry_model
+
+VALUES = {"path": "a-file", "target": "y"}
+
+
+def needed(name: str) -> dict[str, Any]:
+    fields = entry_model("data", name).model_fields
+    return {
+        key: VALUES[key] for key, each in fields.items() if each.is_required() and key != "name"
+    }

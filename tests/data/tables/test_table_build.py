@@ -1,0 +1,244 @@
+"""A user's table as a data set: roles of columns, files, missing values, splits, leaks."""
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlx.data.dataset import Column, Dataset, Table, Task
+from dlx.data.pipeline import assemble, load_dataset, prepare
+from dlx.data.splits import Rows, split_rows
+from dlx.errors import ConfigError, DataError
+
+PEOPLE = """\
+id,person,width,colour,sold,y
+a,kim,1.5,red,2024-01-03,10
+b,kim,2.5,blue,2024-01-01,20
+c,lee,,red,2024-01-02,35
+d,han,4.5,white,2024-01-04,40
+"""
+ROLES = {"id": "id", "group": "person", "ignore": ["sold"]}
+
+
+def test_columns_have_roles(read):
+    dataset = read(PEOPLE, missing="impute", **ROLES)
+    assert [column.name for column in dataset.table.columns] == ["width", "colour"]
+    assert dataset.table.columns[1].categories == ("blue", "red", "white")
+    np.testing.assert_array_equal(dataset.inputs, [[1.5, 1], [2.5, 0], [np.nan, 1], [4.5, 2]])
+    assert dataset.targets.tolist() == [[10], [20], [35], [40]]
+    assert dataset.table.ids.tolist() == ["a", "b", "c", "d"]
+    assert dataset.table.groups.tolist() == [1, 1, 2, 0]
+    assert dataset.table.rows.tolist() == [2, 3, 4, 5]
+    assert (dataset.name, dataset.classes) == ("table.csv", None)
+
+
+def test_missing_values_are_errors_unless_told_otherwise(read):
+    message = r"row 4, column 'width': the value is missing, .* data.missing: impute or drop"
+    with pytest.raises(DataError, match=message):
+        read(PEOPLE, **ROLES)
+    dropped = read(PEOPLE, missing="drop", **ROLES)
+    assert dropped.table.ids.tolist() == ["a", "b", "d"]
+    assert dropped.warnings == ("1 of 4 rows with a missing value are left out",)
+    with pytest.raises(DataError, match="no row is left for train"):
+        read("a,y\n,1\n,2\n", missing="drop")
+
+
+@pytest.mark.parametrize("missing", ["error", "impute"])
+def test_targets_and_groups_are_never_filled_in(missing, read):
+    with pytest.raises(DataError, match=r"row 3, column 'y': the value is missing, and this"):
+        read("a,y\n1,2\n2,\n3,4\n", missing=missing)
+    with pytest.raises(DataError, match=r"row 2, column 'g': the value is missing, and this"):
+        read("a,g,y\n1,,2\n2,x,3\n", missing=missing, group="g")
+    assert len(read("a,y\n1,2\n2,\n3,4\n", missing="drop").targets) == 2
+
+
+def test_a_target_of_texts_is_a_class(read):
+    splits = prepare(read("a,y\n" + "1,no\n2,yes\n" * 10))
+    assert splits.task == Task("binary", 1, 1, ("no", "yes"), (1,), 12, (6, 6))
+    numbers = read("a,y\n" + "1,10\n2,9\n3,2\n" * 10, task="classification")
+    assert numbers.classes == ("2", "9", "10")
+    with pytest.raises(DataError, match="row 2, column 'y': 'no' is not a number"):
+        read("a,y\n1,no\n2,yes\n", task="regression")
+
+
+def test_several_targets_of_numbers(read):
+    splits = prepare(read("a,u,v\n" + "1,2,3\n2,3,9\n4,7,5\n" * 5, target=["u", "v"]))
+    assert (splits.task.kind, splits.task.num_outputs) == ("regression", 2)
+    assert len(splits.task.target_scale) == 2
+    with pytest.raises(DataError, match="several targets have to be numbers, but 'v' holds texts"):
+        read("a,u,v\n1,2,x\n2,3,z\n", target=["u", "v"])
+
+
+def test_numeric_targets_are_standardized_on_the_training_rows(read):
+    splits = prepare(read("a,y\n" + "".join(f"{i},{1e6 + i}\n" for i in range(50))))
+    assert splits.test is not None
+    targets = splits.train.targets.numpy()
+    assert abs(targets.mean()) < 1e-6 and abs(targets.std() - 1) < 1e-6
+    values = splits.task.in_units(splits.test.targets.numpy())
+    np.testing.assert_allclose(values[:, 0], 1e6 + splits.test.rows, rtol=1e-7)
+
+
+def test_a_file_for_each_part(write):
+    paths = {
+        "train": write("a,c,y\n1,x,1\n2,z,2\n", "train.csv"),
+        "test": write("c,y,a\nz,3,5\nnew,4,6\n", "test.csv"),  # in another order
+    }
+    dataset = load_dataset("csv", Path(), path=paths, target="y")
+    splits = prepare(dataset, split={"dev": 0})
+    assert splits.test is not None and splits.dev is None
+    assert splits.train.inputs.tolist() == [[1, 1, 0], [2, 0, 1]]
+    assert splits.test.inputs.tolist() == [[5, 0, 1], [6, 0, 0]]
+    assert splits.warnings == (
+        "test: 1 of 2 rows have a 'c' that no training row has ('new'); its inputs are all 0 there",
+    )
+    with pytest.raises(DataError, match=r"data.split.test: train.csv brings its own test part"):
+        prepare(dataset, split={"test": 1})
+    paths["dev"] = write("a,c,y\n1,x,\n", "dev.csv")
+    with pytest.raises(DataError, match=r"dev.csv, row 2, column 'y': the value is missing"):
+        load_dataset("csv", Path(), path=paths, target="y")
+    paths["dev"] = write("a,y\n1,2\n", "dev.csv")
+    with pytest.raises(DataError, match=r"dev.csv has no column 'c' \(it has: a, y\)"):
+        load_dataset("csv", Path(), path=paths, target="y")
+    paths["dev"] = write("a,c,y\n0,x,9\n", "dev.csv")
+    whole = prepare(load_dataset("csv", Path(), path=paths, target="y"))
+    assert whole.dev is not None and whole.dev.rows.tolist() == [2]
+
+
+def test_parquet_gives_the_same_data_set_as_csv(tmp_path, write):
+    pytest.importorskip("pyarrow", reason="needs dlx[parquet]")
+    frame = pd.read_csv(write(PEOPLE))
+    frame.to_parquet(tmp_path / "table.parquet")
+    options = {"target": "y", "missing": "impute", "group": "person", "time": None, **ROLES}
+    one = load_dataset("csv", Path(), path=tmp_path / "table.csv", **options)
+    two = load_dataset("parquet", Path(), path=tmp_path / "table.parquet", **options)
+    np.testing.assert_array_equal(one.inputs, two.inputs)
+    np.testing.assert_array_equal(one.targets, two.targets)
+    assert one.table is not None and two.table is not None
+    assert one.table.ids is not None and two.table.ids is not None
+    assert one.table.columns == two.table.columns
+    assert one.table.ids.tolist() == two.table.ids.tolist()
+    frame["sold"] = pd.to_datetime(frame["sold"])
+    frame.drop(columns="width").to_parquet(tmp_path / "table.parquet")
+    dated = load_dataset(
+        "parquet", Path(), path=tmp_path / "table.parquet", target="y", time="sold", ignore=["id"]
+    )
+    assert dated.table is not None and dated.table.times is not None
+    assert dated.table.times.tolist() == [3, 1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "price"}, r"data.target: .*table.csv has no column 'price' \(it has: id, per"),
+        ({"target": "widht"}, "no column 'widht'; did you mean 'width'?"),
+        ({"id": "key"}, "data.id: .* has no column 'key'"),
+        ({"categorical": ["hue"]}, "data.categorical: .* has no column 'hue'"),
+        ({"ignore": ["y"]}, "column 'y' has two uses among target, ignore, id, group and time"),
+        ({"group": "person", "time": "sold"}, "data.group and data.time exclude each other"),
+        ({"target": ["y", "width"], "task": "classification"}, "classification has one target"),
+        ({"ignore": ["id", "person", "width", "colour", "sold"]}, "no column is left as an input"),
+    ],
+)
+def test_options_that_cannot_be(options, message, read):
+    with pytest.raises(ConfigError, match=message):
+        read(PEOPLE, missing="impute", **options)
+
+
+def test_a_file_of_another_separator_is_seen(read):
+    with pytest.raises(ConfigError, match=r"\(it has: a:y; if it holds several, name another data"):
+        read("a:y\n1:2\n")
+
+
+def test_parts_of_files_exclude_group_and_time(write):
+    paths = {"train": write(PEOPLE, "a.csv"), "test": write(PEOPLE, "b.csv")}
+    with pytest.raises(ConfigError, match=r"but data.path names files for them; leave one out"):
+        load_dataset("csv", Path(), path=paths, target="y", group="person")
+
+
+def test_nothing_to_learn(read):
+    with pytest.raises(DataError, match="column 'y' is 3 in every row: there is nothing to learn"):
+        read("a,y\n1,3\n2,3\n")
+    with pytest.raises(DataError, match="column 'y' is 'yes' in every row: there is nothing to le"):
+        read("a,y\n1,yes\n2,yes\n")
+    dataset = read("t,a,y\n" + "".join(f"{i},{i},{max(i - 8, 0)}\n" for i in range(10)), time="t")
+    with pytest.raises(DataError, match="target 'y' is 0 in every training row: there is nothing"):
+        prepare(dataset)
+
+
+@given(
+    st.lists(st.integers(0, 6), min_size=20, max_size=60),
+    st.integers(0, 99),
+    st.sampled_from([0, 3, 0.2]),
+)
+def test_a_group_is_in_one_part(groups, seed, dev):
+    dataset = made(groups=np.unique(groups, return_inverse=True)[1])
+    try:
+        rows = split_rows(dataset, split={"dev": dev}, split_seed=seed)
+    except DataError as error:
+        assert "too few for every part to have its own" in str(error)
+        return
+    parts = [set(np.array(groups)[part]) for part in (rows.train, rows.dev, rows.test)]
+    assert sum(map(len, parts)) == len(set(groups))
+    assert sorted(np.concatenate([rows.train, rows.dev, rows.test])) == [*range(len(groups))]
+    assert all(parts) or (dev == 0 and not parts[1])
+
+
+def test_groups_come_near_to_the_sizes_asked_for():
+    dataset = made(groups=np.arange(1000) // 10)
+    rows = split_rows(dataset, split={"dev": 100, "test": 0.3})
+    assert (len(rows.train), len(rows.dev), len(rows.test)) == (600, 100, 300)
+    again = split_rows(dataset, split={"dev": 100, "test": 0.3}, split_seed=1)
+    assert set(again.test) != set(rows.test)
+
+
+@given(st.lists(st.integers(0, 20), min_size=20, max_size=60), st.sampled_from([0, 3, 0.2]))
+def test_the_past_predicts_the_future(times, dev):
+    dataset = made(times=np.array(times, dtype=np.float64))
+    try:
+        rows = split_rows(dataset, split={"dev": dev})
+    except DataError as error:
+        assert "too few for every part to have its own" in str(error)
+        return
+    parts = [np.array(times)[part] for part in (rows.train, rows.dev, rows.test) if len(part)]
+    assert all(before.max() < after.min() for before, after in itertools.pairwise(parts))
+    assert sum(map(len, parts)) == len(times)
+
+
+def made(**known):
+    """Return a table of one column that is the target too, with groups or times."""
+    num_rows = len(next(iter(known.values())))
+    values = np.arange(num_rows, dtype=np.float32)[:, None]
+    table = Table((Column("a"),), ("y",), np.arange(len(values)) + 2, **known)
+    return Dataset("table.csv", values, values, None, standardize_targets=True, table=table)
+
+
+@given(st.integers(0, 1000), st.booleans())
+def test_dev_and_test_rows_change_no_training_byte(seed, standardize):
+    """Numbers, gaps, categories and targets of held-out rows may be anything (law 4)."""
+    generator = np.random.default_rng(seed)
+    inputs = np.stack([generator.normal(size=40), generator.integers(0, 3, 40)], 1)
+    inputs[generator.random((40, 2)) < 0.1] = np.nan
+    columns = (Column("width"), Column("colour", ("a", "b", "c", "d")))
+    table = Table(columns, ("y",), np.arange(40) + 2, imputes=True)
+    inputs, targets = inputs.astype(np.float32), generator.normal(size=(40, 1)).astype(np.float32)
+    clean = Dataset("t", inputs, targets, None, standardize_targets=True, table=table)
+    rows = split_rows(clean, split_seed=seed)
+    held_out = np.concatenate([rows.dev, rows.test])
+    inputs, targets = inputs.copy(), targets.copy()
+    inputs[held_out, 0] = np.where(generator.random(16) < 0.5, np.nan, 1e6)
+    inputs[held_out, 1] = 3
+    targets[held_out] += 1e6
+    spoilt = replace(clean, inputs=inputs, targets=targets)
+    first, second = (
+        assemble(each, Rows(rows.train, rows.dev, rows.test), standardize=standardize, scale=False)
+        for each in (clean, spoilt)
+    )
+    assert first.train.inputs.numpy().tobytes() == second.train.inputs.numpy().tobytes()
+    assert first.train.targets.numpy().tobytes() == second.train.targets.numpy().tobytes()
+    assert (first.task, first.encoder) == (second.task, second.encoder)
+    assert first.fingerprint != second.fingerprint
