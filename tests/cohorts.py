@@ -19,6 +19,7 @@ from dlx.models.design import Design
 from dlx.models.heads import build_head
 from dlx.models.mlp import BatchNorm, DropoutRates, mlp
 from dlx.nn.head import Head
+from dlx.testing.bits import bits
 from dlx.training.trainer import Examples, Outcome, Record, Trainer
 
 ACTIVATIONS = [
@@ -272,13 +273,6 @@ def grouped(members: Sequence[Member]) -> list[Member]:
     """Return the members as their cohort orders them; they must all go together."""
     (indices,) = group(members)
     return [members[index] for index in indices]
-
-
-def bits(value: Tensor) -> Tensor:
-    """Return the bits of numbers as integers: unlike ==, they tell NaNs and zeros apart."""
-    if not value.is_floating_point():
-        return value
-    return value.contiguous().view({4: torch.int32, 8: torch.int64}[value.element_size()])
 
 
 def assert_same_bits(actual: dict[str, Tensor], expected: dict[str, Tensor]) -> None:

@@ -28,3 +28,18 @@ def _threads(number: int) -> Iterator[None]:
     yield
     torch.set_num_threads(before)
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Names that a test registers are gone after it: others run over the whole registry."""
+    from dlx import plugins, registry
+    from dlx.config.types import entry_model
+
+    before = {kind: set(registry.names(kind)) for kind in registry.MODULES}
+    yield
+    for kind, names in before.items():
+        for name in set(registry.names(kind)) - names:
+            registry.forget(registry.get(kind, name))
+    plugins._loaded.clear()
+    entry_model.cache_clear()

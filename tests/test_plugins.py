@@ -1,7 +1,6 @@
 """Plug-ins: what they register, how they fail, what a run remembers of them."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,10 @@ import torch
 import dlx
 from dlx import plugins, registry
 from dlx.config.load import json_schema
-from dlx.config.types import entry_model
 from dlx.errors import ConfigError, DlxWarning
 from tests.plugins import write_example
 
-
-@pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    """Leave no plug-in behind: tests over the whole registry come after this one."""
-    before = {kind: set(registry.names(kind)) for kind in registry.MODULES}
-    yield
-    for kind, names in before.items():
-        for name in set(registry.names(kind)) - names:
-            registry.forget(registry.get(kind, name))
-    plugins._loaded.clear()
-    entry_model.cache_clear()
+pytestmark = pytest.mark.usefixtures("forgotten")
 
 
 @pytest.fixture

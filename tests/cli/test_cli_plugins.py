@@ -1,11 +1,13 @@
 """`dlx --plugin`: a user's names on the command line, each command in a process of its own."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command, only_run
+from tests.cli.conftest import Command, environment, only_run
 from tests.plugins import write_example
 
 PLUGIN = ("--plugin", "my_layers.py")
@@ -43,6 +45,13 @@ def test_its_names_are_listed_and_checked(process: Command, example: Path) -> No
     assert "rings.yaml:1: data.name: received 'rings'" in unknown.err
     misspelt = process(*PLUGIN, "config", "validate", "rings.yaml", "model.activation=hardswsh")
     assert "did you mean 'hardswish'?" in misspelt.err
+
+
+def test_the_documents_checks_pass(example: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_layers.py"]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout
+    assert "5 passed" in ended.stdout
 
 
 def test_the_option_stands_before_the_command(dlx: Command) -> None:

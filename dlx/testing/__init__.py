@@ -1,0 +1,22 @@
+"""Checks that a name of one's own keeps dlx's laws; each raises an AssertionError that says where.
+
+>>> from dlx.testing import check_activation
+>>> check_activation("hardswish")
+"""
+
+from dlx.testing.activations import check_activation
+from dlx.testing.data_sources import check_data_source
+from dlx.testing.initializers import check_initializer
+from dlx.testing.layers import check_block, check_model
+from dlx.testing.losses import check_loss
+from dlx.testing.optimizers import check_optimizer
+
+__all__ = [
+    "check_activation",
+    "check_block",
+    "check_data_source",
+    "check_initializer",
+    "check_loss",
+    "check_model",
+    "check_optimizer",
+]

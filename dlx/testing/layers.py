@@ -1,0 +1,110 @@
+"""Checks of a block, and of a model.
+
+# K runs, B batch, I inputs, O outputs
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from dlx import registry
+from dlx.cohort import Cohort, Member
+from dlx.config.types import choice
+from dlx.data.dataset import Task
+from dlx.models import plain
+from dlx.models.design import Design
+from dlx.nn.passes import Pass
+from dlx.testing.bits import assert_near, exactly
+from dlx.testing.runs import (
+    SHAPES,
+    Variant,
+    assert_alone_or_together,
+    chosen,
+    numbers,
+    regression,
+)
+
+
+def check_block(block: str | Callable[..., Any], **options: Any) -> None:
+    """Check that a block keeps the laws of the run axis; see `check_model`.
+
+    Args:
+        block: its name, or the function that was registered
+        options: as in YAML
+
+    Raises:
+        AssertionError: it does not; the message says where, and by how much
+        ConfigError: it is not registered, or has no such option
+    """
+    named = chosen("block", block, options)
+    mlp = registry.get("model", "mlp").function
+
+    def design(task: Task) -> Design:
+        common = {
+            "activation": choice("activation", "tanh"),
+            "init": choice("initializer", "xavier_normal"),
+        }
+        return mlp(task, hidden=[named], **common)
+
+    _check(f"block {named.name}", design)
+
+
+def check_model(model: str | Callable[..., Design], **options: Any) -> None:
+    """Check that a model keeps the laws of the run axis.
+
+    Its plain torch network computes the same, and has the same gradients, in float64; and a run
+    trains to the same bits alone and beside others, on odd shapes.
+
+    Args:
+        model: its name, or the function that was registered
+        options: as in YAML
+
+    Raises:
+        AssertionError: it does not; the message says where, and by how much
+        ConfigError: it is not registered, or has no such option
+    """
+    named = chosen("model", model, options)
+    function = registry.get("model", named.name).function
+    _check(f"model {named.name}", lambda task: function(task, **named.options()))
+
+
+def _check(what: str, design: Callable[[Task], Design]) -> None:
+    run = Variant(design, choice("optimizer", "sgd", lr=0.05))
+    other = replace(run, seed=1, optimizer=choice("optimizer", "adam"))
+    with exactly():
+        for num_inputs, batch in SHAPES:
+            where = f"{what}, {num_inputs} inputs, batch {batch}"
+            _check_plain(where, run.member("run", regression(num_inputs)), num_inputs, batch)
+        assert_alone_or_together(what, run, (other, replace(run, seed=2)))
+
+
+def _check_plain(what: str, run: Member, num_inputs: int, batch: int) -> None:
+    """Check outputs and gradients against those of the plain torch network."""
+    design = run.design
+    plain.check(design)
+    cohort = Cohort([run], batch, torch.float64)
+    cohort.initialize()
+    network = plain.to_torch(design, cohort.network.run_state(0))
+    x = numbers(batch, num_inputs, dtype=torch.float64)
+    outputs = cohort.head.outputs(cohort.network.forward(x.unsqueeze(0), Pass()))[0]
+    assert_near(outputs, network(x).detach(), f"{what}: its outputs, against plain torch's", 1e-10)
+    random = any(isinstance(each, nn.Dropout) for each in network.modules())
+    if random or design.head.output_name != "identity":
+        return
+    how = Pass(tape=[], batch_size=batch)
+    upstream = numbers(*outputs.shape, seed=1, dtype=torch.float64)
+    cohort.network.forward(x.unsqueeze(0), how)
+    cohort.network.backward(upstream.unsqueeze(0).clone(), how)
+    network.train()
+    network(x).backward(upstream)
+    gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+    expected = plain.from_torch(design, {**network.state_dict(), **gradients})
+    for parameter in cohort.network.buffer.parameters:
+        if not parameter.owners[0]:
+            continue
+        mine, other = parameter.gradient[0], expected[parameter.name]
+        where = f"{what}: the gradient of {parameter.name}, against plain torch's"
+        assert_near(mine, other.view_as(mine), where, 1e-10)

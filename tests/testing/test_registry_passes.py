@@ -1,0 +1,56 @@
+"""Every name that dlx has passes the checks that plug-ins are given."""
+
+import pytest
+
+from dlx import registry
+from dlx.testing import (
+    check_activation,
+    check_block,
+    check_data_source,
+    check_initializer,
+    check_loss,
+    check_model,
+    check_optimizer,
+)
+from tests.cohorts import INITIALIZERS
+
+# What a block is told of the layers in it.
+BLOCKS = {
+    "dense": {"units": 3, "batch_norm": True},
+    "residual": {"layers": [4, 3]},
+    "branch": {"branches": [[3], [], [2, 2]]},
+}
+
+
+@pytest.mark.parametrize("name", registry.names("activation"))
+def test_activation(name: str) -> None:
+    check_activation(name)
+
+
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_initializer(name: str) -> None:
+    check_initializer(name)
+
+
+@pytest.mark.parametrize("name", registry.names("loss"))
+def test_loss(name: str) -> None:
+    check_loss(name)
+
+
+@pytest.mark.parametrize("name", registry.names("optimizer"))
+def test_optimizer(name: str) -> None:
+    check_optimizer(name)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_block(name: str) -> None:
+    check_block(name, **BLOCKS[name])
+
+
+def test_model() -> None:
+    check_model("mlp", hidden=[4, 3], activation="tanh")
+
+
+@pytest.mark.parametrize("name", ["xor", "digits", "iris"])
+def test_data_source(name: str) -> None:
+    check_data_source(name)
