@@ -117,9 +117,18 @@ class Cohort:
             else None
         )
 
-    def initialize(self) -> None:
-        """Draw every run's initial weights from its own seed, on the CPU."""
+    @torch.no_grad()
+    def initialize(self, first_batch: Tensor | None = None) -> None:
+        """Draw every run's initial weights from its own seed, on the CPU.
+
+        Args:
+            first_batch: inputs (K, B, I), needed where weights are scaled on them
+        """
         self.network.buffer.initialize()
+        parts = [part for member in self.members for part in member.design.parts]
+        if any(part.init.name == "lsuv" for part in parts):
+            assert first_batch is not None
+            self.network.forward(first_batch, Pass(starting=True))
 
     @torch.no_grad()
     def forward_backward(self, x: Tensor, targets: Tensor, step: int) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from dlx import registry
 from dlx.cohort import Cohort, Member, group
 from dlx.config.types import Choice, choice
+from dlx.data.batches import Batches
 from dlx.data.dataset import Task, TaskKind
 from dlx.models.design import Design
 from dlx.models.heads import build_head
@@ -27,7 +28,8 @@ ACTIVATIONS = [
     for name in registry.names("activation")
     if registry.get("activation", name).function.trainable
 ]
-INITIALIZERS = registry.names("initializer")
+# All but the values that a config writes out for its own shapes.
+INITIALIZERS = [name for name in registry.names("initializer") if name != "values"]
 OPTIMIZERS = registry.names("optimizer")
 SCHEDULES = registry.names("schedule")
 
@@ -252,8 +254,10 @@ def trainer_of(
 ) -> Trainer:
     """Return a trainer of the members in this order, at its start."""
     cohort = Cohort(members, batch_size, dtype)
-    cohort.initialize()
-    return Trainer(cohort, examples(cohort, inputs, targets))
+    splits = examples(cohort, inputs, targets)
+    batches = Batches(*splits["train"], [each.seed for each in members], batch_size)
+    cohort.initialize(batches(0)[0])
+    return Trainer(cohort, splits)
 
 
 def train(

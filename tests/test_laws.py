@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlx import registry
-from dlx.cohort import Cohort, Member
+from dlx.cohort import Member
 from dlx.config.types import choice
 from dlx.data.batches import order
 from dlx.data.dataset import Task
@@ -84,7 +84,8 @@ def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
     untrainable = set(registry.names("activation")) - set(ACTIVATIONS)
     assert {layer.activation.name for layer in layers} == set(ACTIVATIONS)
     assert untrainable == {"step"}
-    assert {layer.init.name for layer in layers} == set(registry.names("initializer"))
+    assert {layer.init.name for layer in layers} == set(INITIALIZERS)
+    assert set(registry.names("initializer")) - set(INITIALIZERS) == {"values"}
     assert {run.optimizer.name for run in members} == set(registry.names("optimizer"))
     assert {run.optimizer.schedule.name for run in members} == set(registry.names("schedule"))
     assert {layer.batch_norm and layer.batch_norm.position for layer in layers} == {
@@ -248,9 +249,8 @@ def plain_loop(
     return network
 
 
-def initial_state(run: Member, dtype: torch.dtype) -> dict[str, Tensor]:
-    cohort = Cohort([run], 16, dtype)
-    cohort.initialize()
+def initial_state(run: Member, inputs: Tensor, targets: Tensor, size: int) -> dict[str, Tensor]:
+    cohort = trainer_of([run], inputs, targets, size, inputs.dtype).cohort
     return {name: value.clone() for name, value in cohort.network.run_state(0).items()}
 
 
@@ -260,7 +260,7 @@ def assert_plain(members: list[Member], what: Task, batch_size: int = 16) -> Non
     encoded = members[0].design.head.encode(targets, torch.float64)
     together = train(members, inputs, targets, batch_size, torch.float64)
     for run in members:
-        start = initial_state(run, torch.float64)
+        start = initial_state(run, inputs, targets, batch_size)
         network = plain_loop(run, start, inputs, encoded, batch_size)
         state = together.ended_runs[run.name].outcome.state
         expected = from_torch(run.design, network.state_dict())
@@ -311,7 +311,7 @@ def test_every_initializer_is_a_start_in_plain_torch(init: str) -> None:
     inputs, targets = rows(what, 45, torch.float64)
     run = member(init, network, "momentum", num_steps=30, lr=0.1)
     state = train([run], inputs, targets, 16, torch.float64).ended_runs[init].outcome.state
-    plain = plain_loop(run, initial_state(run, torch.float64), inputs, targets, 16)
+    plain = plain_loop(run, initial_state(run, inputs, targets, 16), inputs, targets, 16)
     expected = from_torch(network, plain.state_dict())
     for name, value in state.items():
         assert relative_distance(value, expected[name]) < 1e-10, name

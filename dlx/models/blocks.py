@@ -40,7 +40,7 @@ def stack(
     place: Place,
     layers: Layers,
     prefix: str = "",
-    activations: Sequence[Choice] | None = None,
+    choices: Sequence[LayerChoices] | None = None,
 ) -> Blueprint:
     """Return layers one after another, numbered from 1: a number of units, or a block.
 
@@ -48,13 +48,11 @@ def stack(
         place: of the first
         layers: widths and blocks
         prefix: of their names
-        activations: one for each of `layers`; default: that of the place
+        choices: one for each of `layers`; default: those of the place
     """
     specs: list[Spec] = []
     for index, each in enumerate(layers):
-        chosen = place.choices
-        if activations is not None:
-            chosen = replace(chosen, activation=activations[index])
+        chosen = place.choices if choices is None else choices[index]
         block = choice("block", "dense", units=each) if isinstance(each, int) else each
         options = {key: value for key, value in block.options().items() if key != "repeat"}
         for _ in range(block.repeat):
@@ -75,6 +73,7 @@ def dense(
     units: Units,
     activation: Activation | None = None,
     init: Initializer | None = None,
+    bias: Initializer | None = None,
     dropout: Rate | None = None,
     batch_norm: bool | BatchNorm | None = None,
 ) -> DenseSpec:
@@ -84,6 +83,7 @@ def dense(
         units: outputs
         activation: default: the model's
         init: initial weights; default: the model's
+        bias: initial biases; default: the model's
         dropout: share of its outputs that is dropped in training; default: the model's
         batch_norm: true, false or {position, momentum, epsilon}; default: the model's
     """
@@ -94,6 +94,7 @@ def dense(
         outputs=units,
         activation=activation or chosen.activation,
         init=init or chosen.init,
+        bias=bias or chosen.bias,
         batch_norm=chosen.batch_norm if batch_norm is None else batch_norm_options(batch_norm),
         dropout=chosen.dropout if dropout is None else dropout,
     )
@@ -128,6 +129,7 @@ def residual(
             outputs=inner[-1].outputs,
             activation=choice("activation", "identity"),
             init=place.choices.init,
+            bias=place.choices.bias,
         )
     return ResidualSpec(place.name, inner, projection, activation)
 

@@ -26,7 +26,8 @@ def mlp(
     *,
     hidden: list[Units | Block] = [100],
     activation: Activation | list[Activation] = "relu",  # type: ignore[assignment]
-    init: Initializer = "he_normal",  # type: ignore[assignment]
+    init: Initializer | list[Initializer] = "he_normal",  # type: ignore[assignment]
+    bias: Literal["auto"] | Initializer = "auto",
     dropout: Rate | DropoutRates = 0.0,
     batch_norm: bool | BatchNorm = False,
     output: Literal["auto", "softmax"] | Activation = "auto",
@@ -39,7 +40,9 @@ def mlp(
     Args:
         hidden: units of each hidden layer, or blocks of layers; [] is logistic or linear regression
         activation: of the hidden layers, together or one per entry of `hidden`
-        init: initial weights of every layer
+        init: initial weights of every layer, together or one per entry of `hidden` and one for the
+            output layer
+        bias: initial biases of every layer; auto: zeros, or what goes with the initial weights
         dropout: share that is dropped in training, one number for the hidden layers or {input,
             hidden}
         batch_norm: normalize the hidden layers, true or {position, momentum, epsilon}
@@ -55,20 +58,31 @@ def mlp(
             f"model.activation: received {len(activations)} activations for {len(hidden)} hidden "
             "layers; give one for all or one per layer"
         )
+    inits = [init] * (len(hidden) + 1) if isinstance(init, Choice) else init
+    if len(inits) != len(hidden) + 1:
+        raise ConfigError(
+            f"model.init: received {len(inits)} initializers for {len(hidden)} hidden layers and "
+            "the output layer; give one for all or one per layer"
+        )
     head = build_head(task, output, loss)
     rates = dropout if isinstance(dropout, DropoutRates) else DropoutRates(hidden=dropout)
-    common = LayerChoices(
-        activation=choice("activation", "identity"),
-        init=init,
-        dropout=rates.hidden,
-        batch_norm=batch_norm_options(batch_norm),
-    )
-    layers = stack(Place("", task.num_inputs, common), hidden, activations=activations)
+    choices = [
+        LayerChoices(
+            activation=each,
+            init=start,
+            bias=None if bias == "auto" else bias,
+            dropout=rates.hidden,
+            batch_norm=batch_norm_options(batch_norm),
+        )
+        for each, start in zip([*activations, choice("activation", "identity")], inits, strict=True)
+    ]
+    layers = stack(Place("", task.num_inputs, choices[-1]), hidden, choices=choices)
     last = DenseSpec(
         name=str(len(layers) + 1),
         inputs=layers[-1].outputs if layers else task.num_inputs,
         outputs=head.num_outputs,
-        activation=common.activation,
-        init=init,
+        activation=choices[-1].activation,
+        init=choices[-1].init,
+        bias=choices[-1].bias,
     )
     return Design((*layers, last), head, rates.input)

@@ -47,11 +47,13 @@ class LayerChoices:
     Attributes:
         activation: what follows the affine map
         init: initial weights
+        bias: initial biases; None: what goes with the weights
         dropout: share of its outputs that is dropped in training
         batch_norm: None for none
     """
 
     activation: Choice
     init: Choice
+    bias: Choice | None
     dropout: float
     batch_norm: BatchNormOptions | None

@@ -5,17 +5,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from math import inf
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dlx.config.types import Choice
+from dlx.nn import initializers
 from dlx.nn.activate import Activation
 from dlx.nn.batch_norm import BatchNorm, BatchNormOptions
 from dlx.nn.dropout import Dropout
-from dlx.nn.initializers import draw
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.products import product
@@ -32,6 +32,7 @@ class DenseSpec:
         outputs: O
         activation: what follows the affine map
         init: initializer of the weight
+        bias: initializer of the bias; default: what goes with that of the weight
         batch_norm: None for none
         dropout: share of the layer's outputs that is dropped in training
     """
@@ -41,8 +42,13 @@ class DenseSpec:
     outputs: int
     activation: Choice
     init: Choice
+    bias: Choice | None = None
     batch_norm: BatchNormOptions | None = None
     dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        initializers.check(self.init, self.name, self.inputs, self.outputs)
+        initializers.bias_initializer(self.bias, self.init)
 
     @property
     def structure(self) -> tuple[str, int, int]:
@@ -62,7 +68,7 @@ class DenseSpec:
     @property
     def choices(self) -> tuple[Any, ...]:
         """What else may differ within a cohort, the dearest to split first."""
-        return (self.batch_norm, self.dropout, self.init)
+        return (self.batch_norm, self.dropout, self.init, self.bias)
 
     @property
     def has_bias(self) -> bool:
@@ -100,15 +106,18 @@ class Dense:
         self.specs = tuple(specs)
         self.biased = where(specs, lambda s: s.has_bias)
 
-        def drawn(part: int, run: int) -> Tensor:
-            return draw(specs[run].init, seeds[run], name, spec.inputs, spec.outputs)[part]
+        shape = (spec.inputs, spec.outputs)
 
-        self.weight = Parameter(
-            f"{name}.weight", (spec.inputs, spec.outputs), [True] * len(specs), partial(drawn, 0)
-        )
-        self.bias = Parameter(
-            f"{name}.bias", (1, spec.outputs), [s.has_bias for s in specs], partial(drawn, 1)
-        )
+        def weight(run: int) -> Tensor:
+            return initializers.draw_weight(specs[run].init, seeds[run], name, *shape)
+
+        def bias(run: int) -> Tensor:
+            init = specs[run].init
+            chosen = initializers.bias_initializer(specs[run].bias, init)
+            return initializers.draw_bias(chosen, init, seeds[run], name, *shape)
+
+        self.weight = Parameter(f"{name}.weight", shape, [True] * len(specs), weight)
+        self.bias = Parameter(f"{name}.bias", (1, spec.outputs), [s.has_bias for s in specs], bias)
         self.activation = Activation(name, [s.activation for s in specs])
         self.batch_norm = BatchNorm(
             name, [s.batch_norm for s in specs], spec.outputs, dtype, device
@@ -144,6 +153,8 @@ class Dense:
     def forward(self, x: Tensor, how: Pass) -> Tensor:
         """Return the layer's outputs: (K, B, I) to (K, B, O)."""
         affine = product(x, self.weight.value, self.bias.value)
+        if how.starting:
+            affine = self._scaled_to_unit_variance(x, affine)
         z = self.batch_norm.forward(affine, "before", how)
         a = self.activation.forward(z)
         if how.tape is not None:
@@ -152,6 +163,20 @@ class Dense:
         if how.activations is not None:
             how.activations[self.name] = y
         return self.dropout.forward(y, how)
+
+    def _scaled_to_unit_variance(self, x: Tensor, affine: Tensor) -> Tensor:
+        """Scale the weights of the runs that start by LSUV; return z with those weights."""
+        for run, spec in enumerate(self.specs):
+            if spec.init.name != "lsuv":
+                continue
+            for _ in range(spec.init.max_iterations):
+                variance = affine[run].var(correction=0)
+                # Inputs that are all the same leave nothing to scale.
+                if abs(variance.item() - 1) < spec.init.tolerance or not 0 < variance.item() < inf:
+                    break
+                self.weight.value[run] /= variance.sqrt()
+                affine = product(x, self.weight.value, self.bias.value)
+        return affine
 
     def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
         """Leave the gradients of the layer's parameters in their buffer, and return that of x.

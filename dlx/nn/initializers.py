@@ -1,9 +1,10 @@
-"""Initial weights: each initializer fills one run's weight matrix or bias vector in place.
+"""Initial weights: each initializer fills one run's weight matrix in place.
 
 # I inputs (fan-in), O outputs (fan-out)
 
 A weight is filled as torch lays it out, `(O, I)`, and draws only from the generator it is given.
-A bias is filled only by `torch_default`; under every other initializer it starts at zero.
+A bias starts at zero, unless the weight's initializer says otherwise (`torch_default`, `values`) or
+the bias has an initializer of its own.
 """
 
 import math
@@ -11,26 +12,85 @@ from collections.abc import Callable
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
 from torch import Generator, Tensor
 
-from dlx.config.types import Choice
+from dlx.config.types import Choice, choice
+from dlx.errors import ConfigError
 from dlx.registry import get, register
 from dlx.streams import generator
 
+# Those that say nothing of fan-in and fan-out, which a bias vector has not.
+FOR_BIASES = ("zeros", "constant", "uniform", "normal", "truncated_normal", "torch_default")
 
-def draw(
-    init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int
-) -> tuple[Tensor, Tensor]:
-    """Return the initial weight (I, O) and bias (1, O) of one layer of the run with `seed`."""
-    entry = get("initializer", init.name)
+
+def draw_weight(init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int) -> Tensor:
+    """Return the initial weight (I, O) of one layer of the run with `seed`."""
     weight = torch.empty(num_outputs, num_inputs)
-    entry.function(weight, generator(seed, "init", layer, "weight"), **init.options())
-    bias = torch.zeros(1, num_outputs)
-    if entry.function is torch_default:
+    function = get("initializer", init.name).function
+    function(weight, generator(seed, "init", layer, "weight"), **init.options())
+    return weight.T
+
+
+def draw_bias(
+    init: Choice, weight_init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int
+) -> Tensor:
+    """Return the initial bias (1, O) of one layer of the run with `seed`.
+
+    Args:
+        init: of the bias, one of `FOR_BIASES`
+        weight_init: of the weight; written-out values may come with those of the bias
+    """
+    bias = torch.empty(1, num_outputs)
+    random = generator(seed, "init", layer, "bias")
+    if weight_init.name == "values" and weight_init.biases is not None:
+        return torch.tensor([weight_init.biases])
+    if init.name == "torch_default":
         bound = 1 / math.sqrt(num_inputs)
-        bias.uniform_(-bound, bound, generator=generator(seed, "init", layer, "bias"))
-    return weight.T, bias
+        return bias.uniform_(-bound, bound, generator=random)
+    get("initializer", init.name).function(bias, random, **init.options())
+    return bias
+
+
+def bias_initializer(bias: Choice | None, weight_init: Choice) -> Choice:
+    """Return how a bias starts: as chosen, else as it goes with the weight's initializer.
+
+    Raises:
+        ConfigError: an initializer that a bias cannot have
+    """
+    if bias is None:
+        return choice(
+            "initializer", "torch_default" if weight_init.name == "torch_default" else "zeros"
+        )
+    if bias.name not in FOR_BIASES:
+        raise ConfigError(
+            f"model.bias: received {bias.name}, which needs a matrix; allowed: "
+            f"{', '.join(FOR_BIASES)}"
+        )
+    return bias
+
+
+def check(init: Choice, layer: str, num_inputs: int, num_outputs: int) -> None:
+    """Check that written-out values have the layer's shape.
+
+    Raises:
+        ConfigError: they have another
+    """
+    if init.name != "values":
+        return
+    widths = {len(row) for row in init.weights}
+    if len(init.weights) != num_outputs or widths != {num_inputs}:
+        numbers = " or ".join(map(str, sorted(widths))) or "none"
+        raise ConfigError(
+            f"model.init: layer {layer} has {num_outputs} units of {num_inputs} inputs; give as "
+            f"many rows of weights, of as many numbers each (received {len(init.weights)} rows of "
+            f"{numbers})"
+        )
+    if init.biases is not None and len(init.biases) != num_outputs:
+        raise ConfigError(
+            f"model.init: layer {layer} has {num_outputs} units; give as many biases (received "
+            f"{len(init.biases)})"
+        )
 
 
 def _register(function: Callable[..., None]) -> Callable[..., None]:
@@ -187,6 +247,83 @@ def orthogonal(
         Saxe, McClelland and Ganguli (2014), Exact solutions to the nonlinear dynamics of learning
     """
     torch.nn.init.orthogonal_(weight, gain, generator=generator)
+
+
+@_register
+def lsuv(
+    weight: Tensor,
+    generator: Generator,
+    *,
+    tolerance: Annotated[float, Gt(0)] = 0.01,
+    max_iterations: Annotated[int, Gt(0)] = 10,
+) -> None:
+    """Orthonormal, then scaled layer by layer until Var(z) = 1 on the first training batch.
+
+    Before the scaling Var(W) = 1 / max(I, O). Layer by layer, the weights are divided by the
+    standard deviation of z over the batch and all units, until |Var(z) - 1| < tolerance.
+
+    Args:
+        tolerance: how near to 1 the variance must come
+        max_iterations: scalings of a layer at most
+
+    Reference:
+        Mishkin and Matas (2016), All you need is a good init
+    """
+    torch.nn.init.orthogonal_(weight, generator=generator)
+
+
+@_register
+def sparse(
+    weight: Tensor,
+    generator: Generator,
+    *,
+    sparsity: Annotated[float, Ge(0), Lt(1)] = 0.9,
+    std: Annotated[float, Ge(0)] = 1.0,
+) -> None:
+    """Normal, but most of each unit's incoming weights zero: Var(W) = (1 - sparsity) std^2.
+
+    Args:
+        sparsity: share of each unit's incoming weights that is zero
+        std: standard deviation of the others
+
+    Reference:
+        Martens (2010), Deep learning via Hessian-free optimization
+    """
+    # torch.nn.init.sparse_ picks the zeros with the global generator.
+    ranks = torch.rand(weight.shape, generator=generator).argsort(1).argsort(1)
+    torch.nn.init.normal_(weight, 0.0, std, generator=generator)
+    weight[ranks < round(sparsity * weight.shape[1])] = 0
+
+
+@_register
+def identity(weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0) -> None:
+    """Each unit hands on the input of its number: Var(W) = gain^2 / max(I, O) (1 - 1 / max(I, O)).
+
+    Args:
+        gain: the ones on the diagonal times this
+
+    Reference:
+        Le, Jaitly and Hinton (2015), A simple way to initialize recurrent networks of rectified
+        linear units
+    """
+    torch.nn.init.eye_(weight).mul_(gain)
+
+
+@_register
+def values(
+    weight: Tensor,
+    generator: Generator,
+    *,
+    weights: list[list[float]],
+    biases: list[float] | None = None,
+) -> None:
+    """Weights that the config writes out; Var(W) = theirs.
+
+    Args:
+        weights: W of the layer, a row for each unit and in it a number for each input
+        biases: b, a number for each unit; default: as for every other initializer
+    """
+    weight.copy_(torch.tensor(weights))
 
 
 @_register

@@ -19,12 +19,14 @@ class Pass:
             and batch norm uses its running statistics
         step: number of the optimizer step, from 0
         batch_size: rows of a full batch
+        starting: before training, layers that start by LSUV scale their weights as they go
         activations: set to a dict to receive every layer's outputs (K, B, O) by name
     """
 
     tape: list[Any] | None = None
     step: int = 0
     batch_size: int = 0
+    starting: bool = False
     activations: dict[str, Tensor] | None = None
 
     def pop(self) -> Any:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from dlx.cohort import Cohort
-from dlx.data.batches import Batches
 from dlx.nn.dense import DenseSpec
 from dlx.nn.passes import Pass
 from dlx.training.job import Job
@@ -19,9 +18,8 @@ def preview(job: Job) -> dict[str, Any]:
         first batch, in training mode)
     """
     cohort = Cohort([job.member], job.batch_size, device=job.device)
-    cohort.initialize()
-    inputs, targets = job.examples()["train"]
-    batch = Batches(inputs, targets, [job.member.seed], job.batch_size)(0)
+    batch = job.first_batch(job.examples()["train"])
+    cohort.initialize(batch[0])
     if job.member.num_steps:
         costs, _ = cohort.forward_backward(*batch, step=0)
     else:  # a network through which no gradient passes is only evaluated

@@ -7,7 +7,7 @@ import torch
 from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.config.schema import RunConfig
-from dlx.data.batches import steps_per_epoch
+from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.dataset import Task
 from dlx.data.pipeline import Splits
 from dlx.errors import ConfigError
@@ -44,8 +44,13 @@ class Job:
     def trainer(self) -> Trainer:
         """Return the run at its start, with initial weights: a cohort of one."""
         cohort = Cohort([self.member], self.batch_size, device=self.device)
-        cohort.initialize()
-        return Trainer(cohort, self.examples())
+        examples = self.examples()
+        cohort.initialize(self.first_batch(examples["train"])[0])
+        return Trainer(cohort, examples)
+
+    def first_batch(self, examples: Examples) -> Examples:
+        """Return the inputs (1, B, I) and targets of the first step."""
+        return Batches(*examples, [self.member.seed], self.batch_size)(0)
 
     def examples(self) -> dict[str, Examples]:
         """Return the inputs and encoded targets of the parts that have rows, by name."""

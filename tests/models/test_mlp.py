@@ -48,6 +48,19 @@ def test_another_number_of_activations_than_layers_is_an_error() -> None:
         )
 
 
+def test_one_initializer_per_layer() -> None:
+    inits = [choice("initializer", name) for name in ("orthogonal", "sparse", "zeros")]
+    options = {"activation": choice("activation", "tanh"), "bias": choice("initializer", "normal")}
+    built = mlp(task(2, 2), hidden=[3, 4], init=inits, **options)
+    assert [layer.init.name for layer in built.layers] == ["orthogonal", "sparse", "zeros"]
+    assert [layer.bias.name for layer in built.layers] == ["normal"] * 3
+    with pytest.raises(
+        ConfigError,
+        match=r"model\.init: received 3 initializers for 1 hidden layers and the output",
+    ):
+        mlp(task(2, 2), hidden=[3], init=inits, **options)
+
+
 @pytest.mark.parametrize(
     ("given", "inputs", "outputs"),
     [

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort
+from dlx.data.batches import Batches
 from dlx.data.dataset import Task
 from dlx.training.evaluation import evaluate, predict
 from dlx.training.trainer import Trainer
@@ -20,6 +21,7 @@ from tests.cohorts import (
     rows,
     task,
     train,
+    trainer_of,
 )
 from tests.pretend_device import DEVICE, OnDevice, PretendedDevice
 
@@ -49,13 +51,14 @@ def assert_close(actual: dict[str, Tensor], expected: dict[str, Tensor]) -> None
 
 def trainer_on_device(members: list, inputs: Tensor, targets: Tensor) -> Trainer:
     cohort = Cohort(members, 16, torch.float64, DEVICE)
-    cohort.initialize()
     encoded = cohort.head.encode(targets, torch.float64)
     splits = {"train": slice(None), "dev": slice(0, 7)}
     moved = {
         name: (inputs[which].to(DEVICE), encoded[which].to(DEVICE))
         for name, which in splits.items()
     }
+    batches = Batches(*moved["train"], [each.seed for each in members], 16)
+    cohort.initialize(batches(0)[0])
     return Trainer(cohort, moved)
 
 
@@ -75,8 +78,7 @@ def test_a_step_makes_every_tensor_on_the_device(device: PretendedDevice, what: 
     inputs, targets = rows(what, dtype=torch.float64)
     trainer = trainer_on_device(members, inputs, targets)
     cohort = trainer.cohort
-    reference = Cohort(members, 16, torch.float64)
-    reference.initialize()
+    reference = trainer_of(members, inputs, targets, 16, torch.float64).cohort
     for step in range(5):
         x, t = trainer._batches(step)
         with device.only():
