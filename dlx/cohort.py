@@ -14,6 +14,9 @@ from dlx.models.design import Design
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 from dlx.optimizers import SlabOptimizer
+from dlx.optimizers.clipping import Clipping
+from dlx.optimizers.max_norm import MaxNorm
+from dlx.optimizers.penalties import Penalties, Penalty
 from dlx.segments import sorted_rows
 
 
@@ -29,6 +32,9 @@ class Member:
         num_steps: optimizer steps it trains for
         evaluate_every: steps between two evaluations
         clip_norm: its gradient is scaled down to at most this Euclidean norm
+        clip_value: every number of its gradient is brought to at most this size
+        penalty: added to the cost that is minimized
+        max_norm: largest norm of the weights that lead into a hidden unit
         stop_metric: what early stopping watches, `<split>.<metric>`; None for no early stopping
         patience: evaluations without improvement after which it stops
     """
@@ -40,6 +46,9 @@ class Member:
     num_steps: int
     evaluate_every: int
     clip_norm: float | None = None
+    clip_value: float | None = None
+    penalty: Penalty | None = None
+    max_norm: float | None = None
     stop_metric: str | None = None
     patience: int = 0
 
@@ -71,7 +80,14 @@ def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -
 
 
 def _order(member: Member) -> tuple[Hashable, ...]:
-    keys = (member.design.activations, member.optimizer, member.num_steps, *member.design.choices)
+    keys = (
+        member.design.activations,
+        member.optimizer,
+        member.num_steps,
+        *member.design.choices,
+        member.penalty,
+        member.max_norm,
+    )
     return tuple(repr(key) for key in keys)
 
 
@@ -110,11 +126,16 @@ class Cohort:
             # What follows a run's own metric is a rate of its own.
             [member.name if member.rate_metric else None for member in members],
         )
-        limits = [float("inf") if m.clip_norm is None else m.clip_norm for m in members]
-        self._clip_norms = (
-            torch.tensor(limits, dtype=dtype, device=device)
-            if any(m.clip_norm is not None for m in members)
-            else None
+        self._clipping = Clipping(
+            [member.clip_value for member in members],
+            [member.clip_norm for member in members],
+            buffer,
+        )
+        self.penalties = Penalties([member.penalty for member in members], buffer)
+        output = self.network.layer_names[-1]
+        self._max_norm = MaxNorm(
+            [member.max_norm for member in members],
+            [p for p in buffer.parameters if p.is_weight and p.layer != output],
         )
 
     @torch.no_grad()
@@ -132,7 +153,7 @@ class Cohort:
 
     @torch.no_grad()
     def forward_backward(self, x: Tensor, targets: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        """Compute every run's gradient on its batch.
+        """Compute every run's gradient on its batch, its penalty's included.
 
         Args:
             x: (K, B, I)
@@ -140,24 +161,21 @@ class Cohort:
             step: number of the optimizer step, from 0
 
         Returns:
-            the costs (K,) and the output layer's z (K, B, C)
+            the costs (K,), without penalties, and the output layer's z (K, B, C)
         """
         how = Pass(tape=[], step=step, batch_size=self.batch_size)
         z = self.network.forward(x, how)
         costs, gradient = self.head.cost_and_gradient(z, targets)
         self.network.backward(gradient, how)
+        self.penalties.add_gradients()
         return costs, z
 
     @torch.no_grad()
     def update(self) -> None:
-        """Clip each run's gradient where it asks for it, and make one optimizer step."""
-        if self._clip_norms is not None:
-            limits = self._clip_norms
-            scale = (limits / (self.network.buffer.gradient_norms() + 1e-6)).clamp_max_(1)
-            # A norm that overflows must not touch the runs that do not clip: inf / inf is NaN.
-            scale = torch.where(limits.isinf(), 1, scale)
-            self.network.buffer.gradients.mul_(scale.unsqueeze(1))
+        """Clip each run's gradient, make one optimizer step and bound its weights."""
+        self._clipping.apply()
         self.optimizer.step()
+        self._max_norm.apply()
 
     def keep(self, rows: Sequence[int]) -> "Cohort":
         """Return the cohort of the runs in `rows` alone, with parameters and optimizer state."""

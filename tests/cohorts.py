@@ -20,6 +20,7 @@ from dlx.models.design import Design
 from dlx.models.heads import build_head
 from dlx.models.mlp import BatchNorm, DropoutRates, mlp
 from dlx.nn.head import Head
+from dlx.optimizers.penalties import Penalty
 from dlx.testing.bits import bits
 from dlx.training.trainer import Examples, Outcome, Record, Trainer
 
@@ -83,6 +84,9 @@ def member(
     num_steps: int = 12,
     evaluate_every: int = 5,
     clip_norm: float | None = None,
+    clip_value: float | None = None,
+    penalty: Penalty | None = None,
+    max_norm: float | None = None,
     patience: int = 0,
     **settings: Any,
 ) -> Member:
@@ -95,6 +99,9 @@ def member(
         num_steps=num_steps,
         evaluate_every=evaluate_every,
         clip_norm=clip_norm,
+        clip_value=clip_value,
+        penalty=penalty,
+        max_norm=max_norm,
         stop_metric="dev.cost" if patience else None,
         patience=patience,
     )
@@ -181,6 +188,9 @@ def mixed_members(
                 num_steps=mix.choice([num_steps, num_steps - 5]),
                 evaluate_every=mix.choice([3, 5]),
                 clip_norm=mix.choice([None, None, 0.5]),
+                clip_value=mix.choice([None, None, 0.01]),
+                penalty=mix.choice([None, None, Penalty(l1=0.01), Penalty(l1=0.02, l2=0.1)]),
+                max_norm=mix.choice([None, None, 0.5, 1.0]),
                 patience=mix.choice([0, 0, 1]),
                 weight_decay=mix.choice([0.0, 0.1]),
                 decay=mix.choice(["all", "weights"]),

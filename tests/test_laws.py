@@ -17,6 +17,7 @@ from dlx.data.dataset import Task
 from dlx.models.mlp import BatchNorm, DropoutRates
 from dlx.models.plain import from_torch, to_torch
 from dlx.nn.head import Head
+from dlx.optimizers.penalties import Penalty
 from dlx.training import trainer as trainer_module
 from dlx.training.trainer import Trainer
 from tests.cohorts import (
@@ -96,7 +97,8 @@ def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
     assert {bool(layer.dropout) for layer in layers} == {True, False}
     assert {bool(run.design.input_dropout) for run in members} == {True, False}
     assert {run.optimizer.decay for run in members} == {"all", "weights"}
-    assert {run.clip_norm is None for run in members} == {True, False}
+    for limit in ("clip_norm", "clip_value", "max_norm", "penalty"):
+        assert {getattr(run, limit) is None for run in members} == {True, False}
     assert {run.patience > 0 for run in members} == {True, False}
 
 
@@ -238,14 +240,26 @@ def plain_loop(
     ends_in_it = head.loss.name in ("cross_entropy", "binary_cross_entropy")
     model = network[:-1] if ends_in_it else network
     optimizer = torch_optimizer(run.optimizer, network.parameters(), foreach=False)
+    weights = [layer.weight for layer in network.modules() if isinstance(layer, nn.Linear)]
     for step in range(run.num_steps):
         epoch, batch = divmod(step, -(-len(inputs) // batch_size))
         index = order(run.seed, epoch, len(inputs))[batch * batch_size : (batch + 1) * batch_size]
         optimizer.zero_grad()
-        loss(model(inputs[index]), targets[index]).backward()
+        cost = loss(model(inputs[index]), targets[index])
+        if run.penalty is not None:
+            for weight in weights:
+                cost = cost + run.penalty.l1 * weight.abs().sum()
+                cost = cost + run.penalty.l2 / 2 * weight.square().sum()
+        cost.backward()
+        if run.clip_value is not None:
+            nn.utils.clip_grad_value_(network.parameters(), run.clip_value, foreach=False)
         if run.clip_norm is not None:
             nn.utils.clip_grad_norm_(network.parameters(), run.clip_norm, foreach=False)
         optimizer.step()
+        if run.max_norm is not None:
+            with torch.no_grad():
+                for weight in weights[:-1]:  # (O, I)
+                    weight /= (weight.norm(dim=1, keepdim=True) / run.max_norm).clamp_min(1)
     return network
 
 
@@ -302,6 +316,32 @@ def test_every_optimizer_trains_as_in_plain_torch(
         for name in OPTIMIZERS
     ]
     assert_plain(members, what)
+
+
+LIMITS: dict[str, dict[str, Any]] = {
+    "clip_value": {"clip_value": 0.003},
+    "clip_norm": {"clip_norm": 0.05},
+    "both": {"clip_value": 0.01, "clip_norm": 0.05},
+    "l1": {"penalty": Penalty(l1=0.003)},
+    "l2": {"penalty": Penalty(l2=0.1)},
+    "l1 and l2, clipped": {"penalty": Penalty(l1=0.003, l2=0.1), "clip_norm": 0.05},
+    "max_norm": {"max_norm": 0.8},
+    "max_norm and penalty": {"max_norm": 0.8, "penalty": Penalty(l2=0.1)},
+    "none": {},
+}
+
+
+def test_limits_and_penalties_train_as_in_plain_torch() -> None:
+    what = task(5, 3)
+    network = design(what, activation="tanh", batch_norm=True)
+    members = [
+        member(name, network, "momentum", num_steps=35, lr=0.1, **limits)
+        for name, limits in LIMITS.items()
+    ]
+    assert_plain(members, what)
+    together = train(members, *rows(what, 45, torch.float64), 16, torch.float64)
+    weights = {name: ended.outcome.state["1.weight"] for name, ended in together.ended_runs.items()}
+    assert all(not torch.equal(weights[name], weights["none"]) for name in LIMITS if name != "none")
 
 
 @pytest.mark.parametrize("init", INITIALIZERS)

@@ -60,6 +60,14 @@ class EarlyStopping(Section):
 
 
 @checked_model
+class Penalty(Section):
+    """What the size of the weights adds to the cost: l1 sum |w| + l2 / 2 sum w^2."""
+
+    l1: Annotated[float, Ge(0)] = option(0.0, "Factor of the weights' absolute values.")
+    l2: Annotated[float, Ge(0)] = option(0.0, "Factor of half the weights' squares.")
+
+
+@checked_model
 class TrainConfig(Section):
     """How long, on what and in which portions to train."""
 
@@ -80,6 +88,15 @@ class TrainConfig(Section):
     )
     clip_norm: Annotated[float, Gt(0)] | None = option(
         None, "Largest norm of a run's gradient; null: not clipped."
+    )
+    clip_value: Annotated[float, Gt(0)] | None = option(
+        None, "Largest size of a number of the gradient, before clip_norm; null: not clipped."
+    )
+    penalty: Penalty | None = option(
+        None, "{l1, l2} on the weights, biases and gains spared; logged apart from the cost."
+    )
+    max_norm: Annotated[float, Gt(0)] | None = option(
+        None, "Largest norm of the weights into a hidden unit; null: not bounded."
     )
     early_stopping: EarlyStopping | None = option(
         None, "Stop when a metric no longer improves; null: never."

@@ -13,6 +13,7 @@ from dlx.data.pipeline import Splits
 from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models.design import Design
+from dlx.optimizers.penalties import Penalty
 from dlx.training.trainer import Examples, Trainer
 
 
@@ -83,6 +84,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     stopping = config.train.early_stopping
     if stopping is not None:
         _check_metric("train.early_stopping.metric", stopping.metric, splits)
+    penalty = config.train.penalty
     member = Member(
         name=config.name,
         seed=config.seed,
@@ -91,6 +93,9 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         num_steps=num_steps,
         evaluate_every=_evaluate_every(config, num_steps, steps_per_epoch(num_rows, batch_size)),
         clip_norm=config.train.clip_norm,
+        clip_value=config.train.clip_value,
+        penalty=penalty and Penalty(penalty.l1, penalty.l2),
+        max_norm=config.train.max_norm,
         stop_metric=stopping and stopping.metric,
         patience=stopping.patience if stopping else 0,
     )

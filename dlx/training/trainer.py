@@ -229,8 +229,11 @@ class Trainer:
             curves = {
                 split: evaluate(self.cohort, *examples) for split, examples in self._curves.items()
             }
+            penalties = self.cohort.penalties.costs().tolist()
             for row in due:
                 record = self._record(row, curves)
+                if self.members[row].penalty is not None:
+                    record.metrics["train"]["penalty"] = penalties[row]
                 listener.evaluated(self, row, record)
                 self._sums[:, row] = 0
                 self._summed_from[row] = self.examples

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from dlx.cohort import Member
 from dlx.data.batches import order
 from dlx.models.plain import to_torch
+from dlx.optimizers.penalties import Penalty
 from dlx.training import trainer as trainer_module
 from dlx.training.evaluation import evaluate
 from dlx.training.trainer import Trainer
@@ -153,3 +154,21 @@ def test_splits_may_be_left_out_but_for_training() -> None:
     recorder = Recorder()
     Trainer(trainer.cohort, only).fit(recorder)
     assert list(recorder.ended_runs["run"].outcome.metrics) == ["train"]
+
+
+def test_the_penalty_is_logged_apart_from_the_cost() -> None:
+    what = task(5, 3)
+    inputs, targets = rows(what)
+    network = design(what)
+    with_penalty = member("with", network, "sgd", penalty=Penalty(l1=0.25, l2=0.5))
+    without = member("without", network, "sgd")
+    trainer = trainer_of([with_penalty, without], inputs, targets)
+    state = trainer.cohort.network.run_state(0)
+    weights = [value for name, value in state.items() if name.endswith("weight")]
+    expected = sum(0.25 * w.abs().sum().item() + 0.25 * w.square().sum().item() for w in weights)
+    recorder = Recorder()
+    trainer.fit(recorder)
+    first, other = (recorder.records[name][0].metrics for name in ("with", "without"))
+    assert first["train"].pop("penalty") == pytest.approx(expected, rel=1e-6)
+    assert first == other
+    assert "penalty" not in recorder.ended_runs["with"].outcome.metrics["train"]
