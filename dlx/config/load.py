@@ -12,7 +12,6 @@ from dlx.config.dump import to_plain, to_yaml
 from dlx.config.json_schema import json_schema
 from dlx.config.messages import in_order, problems_of
 from dlx.config.nodes import Node, from_plain
-from dlx.config.paths import resolve_paths
 from dlx.config.schema import RunConfig
 from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
@@ -34,8 +33,7 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     """
     problems: list[str] = []
     if isinstance(source, Mapping):
-        root = resolve_paths(from_plain(source), Path())
-        root = merge.extend(root, Path(), problems)
+        root = merge.extend(from_plain(source), Path(), problems)
     else:
         path = Path(source)
         root = merge.read_extended(path, problems)

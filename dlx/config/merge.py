@@ -44,12 +44,13 @@ def read_extended(path: Path, problems: list[str], chain: Sequence[Path] = ()) -
     Raises:
         ConfigError: a file cannot be read, or the files extend each other in a circle.
     """
-    root = resolve_paths(read_file(path, problems), path.parent)
-    return extend(root, path.parent, problems, (*chain, path))
+    return extend(read_file(path, problems), path.parent, problems, (*chain, path))
 
 
 def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:
-    """Return a config merged over the file that its `extends` names, relative to a folder.
+    """Return a config merged over the file that its `extends` names; its paths are absolute.
+
+    The file and the paths are relative to `folder`.
 
     Raises:
         ConfigError: a file cannot be read, or the files extend each other in a circle.
@@ -58,10 +59,10 @@ def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] 
     extends = entries.pop("extends", None)
     root = replace(root, value=entries)
     if extends is None:
-        return root
+        return resolve_paths(root, folder)
     if not isinstance(extends.value, str):
         problems.append(f"{extends.where}: extends: received {extends.plain()!r}; name one file")
-        return root
+        return resolve_paths(root, folder)
     path = folder / extends.value
     if path.resolve() in [each.resolve() for each in chain]:
         circle = " -> ".join(str(each) for each in (*chain, path))
@@ -70,7 +71,8 @@ def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] 
         base = read_extended(path, problems, chain)
     except ConfigError as error:
         raise ConfigError(f"{extends.where}: extends: {error}") from None
-    return replace(merge(base, root), where=root.where)
+    # Once merged: which options are paths depends on names that the base may give.
+    return replace(resolve_paths(merge(base, root), folder), where=root.where)
 
 
 def override(root: Node, overrides: Sequence[str], problems: list[str]) -> Node:
@@ -92,7 +94,7 @@ def override(root: Node, overrides: Sequence[str], problems: list[str]) -> Node:
             continue
         for part in reversed(path):
             node = Node({part: node}, where)
-        root = replace(merge(root, resolve_paths(node, Path())), where=root.where)
+        root = replace(resolve_paths(merge(root, node), Path()), where=root.where)
     return root
 
 

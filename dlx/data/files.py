@@ -19,9 +19,13 @@ def missing(name: str, path: Path) -> DataError:
     )
 
 
-def damaged(path: Path, found: str) -> DataError:
+FETCH_AGAIN = "delete the file and fetch the data set again"
+WRITE_AGAIN = "write the file again, or name another"
+
+
+def damaged(path: Path, found: str, cure: str = FETCH_AGAIN) -> DataError:
     """Return the error for a file that is not what its name says."""
-    return DataError(f"{path}: {found}; delete the file and fetch the data set again")
+    return DataError(f"{path}: {found}; {cure}")
 
 
 def read_bytes(path: Path) -> bytes:

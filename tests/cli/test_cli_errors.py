@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import Command, only_run
@@ -169,3 +170,12 @@ def test_a_run_in_use(dlx: Command, trained: Path, tmp_path: Path) -> None:
             ended = dlx(*command)
             assert ended.code == 7
             assert "is in use by process" in ended.err
+
+
+def test_an_archive_of_pickled_objects(dlx: Command, tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", inputs=np.array([{}] * 4), targets=np.arange(4))
+    (tmp_path / "mine.yaml").write_text("data: {name: npz, path: set.npz}\n")
+    ended = dlx("train", "mine.yaml")
+    assert ended.code == 3
+    assert "set.npz: its array 'inputs' cannot be read (it holds pickled objects" in ended.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml", "set.npz"]

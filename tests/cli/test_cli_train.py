@@ -6,6 +6,7 @@ import pty
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import Command, environment, only_run, start
@@ -150,3 +151,15 @@ def test_resume_changes_no_choice(dlx: Command) -> None:
     ended = dlx("resume", "xor", "optimizer.lr=0.1")
     assert ended.code == 2
     assert "a run that has begun keeps its optimizer.lr" in ended.err
+
+
+def test_files_of_the_users_own(dlx: Command, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    targets = np.arange(60) % 2
+    np.save(tmp_path / "x.npy", generator.normal(size=(60, 4)) + targets[:, None])
+    np.save(tmp_path / "t.npy", targets)
+    config = "data: {name: npy, inputs: x.npy, targets: t.npy}\ntrain: {batch_size: 20}\n"
+    (tmp_path / "mine.yaml").write_text(config)
+    ended = dlx("train", "mine.yaml", "--json")
+    assert ended.json["metrics"]["train"]["accuracy"] > 0.5
+    assert dlx("predict", "latest", "x.npy").out.count("\n") == 61

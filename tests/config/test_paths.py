@@ -5,6 +5,7 @@ import pytest
 from pydantic import BaseModel
 
 from dlx.config import merge
+from dlx.config.load import load
 from dlx.config.nodes import from_plain
 from dlx.config.paths import resolve_paths
 
@@ -56,3 +57,17 @@ def test_a_config_without_paths_stays_as_it_is() -> None:
     problems: list[str] = []
     assert merge.override(node, ["data.name=iris"], problems).plain()["data"] == {"name": "iris"}
     assert problems == []
+
+
+def test_what_is_a_path_depends_on_the_name_of_the_source(tmp_path: Path) -> None:
+    """`inputs` is a path for npy, and the name of an array for npz."""
+    (tmp_path / "base.yaml").write_text("data: {name: npz, path: x.npz}\n")
+    (tmp_path / "more").mkdir()
+    config = tmp_path / "more/mine.yaml"
+    config.write_text("extends: ../base.yaml\ndata: {inputs: x_train}\n")
+    data = load(config, ["data.targets=y_train"]).data
+    assert data.path.resolve() == tmp_path / "x.npz"
+    assert (data.inputs, data.targets) == ("x_train", "y_train")
+    config.write_text("data: {name: npy, inputs: x.npy, targets: y.npy}\n")
+    data = load(config, ["data.targets=z.npy"]).data
+    assert (data.inputs, data.targets) == (tmp_path / "more/x.npy", Path("z.npy").absolute())

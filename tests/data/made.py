@@ -1,4 +1,4 @@
-"""The data sets that are made up, and those that come with scikit-learn, for the tests."""
+"""The data sets by family, for the tests."""
 
 from pathlib import Path
 

@@ -1,8 +1,10 @@
 """The data sources, by the names that a config knows them by: one file per family."""
 
 from dlx.data.sources import (
+    arrays,
     cifar10,
     gates,
+    image_folder,
     makers,
     mnist_family,
     parity,
@@ -12,8 +14,10 @@ from dlx.data.sources import (
 )
 
 __all__ = [
+    "arrays",
     "cifar10",
     "gates",
+    "image_folder",
     "makers",
     "mnist_family",
     "parity",

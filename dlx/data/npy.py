@@ -1,0 +1,111 @@
+"""NumPy's own files, read so that they can neither run code nor promise more than they hold.
+
+Reference:
+    https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+"""
+
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from dlx.data.files import WRITE_AGAIN, damaged
+from dlx.errors import DataError, did_you_mean
+
+DAMAGE = (
+    *(ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error),
+    RuntimeError,  # a password, or a kind of compression that zipfile does not know
+)
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Return the array of an npy file, mapped into memory: what is not used is not read.
+
+    Raises:
+        DataError: the file is missing, holds pickled objects or no numbers, or its header says
+            another size than it has.
+    """
+    try:
+        with path.open("rb") as file:
+            _check(file, path.stat().st_size)
+            return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, EOFError) as error:
+        raise damaged(path, f"not an npy file of numbers ({error})", WRITE_AGAIN) from error
+
+
+class Archive:
+    """The arrays of an npz file.
+
+    A context manager.
+
+    Raises:
+        DataError: the file is missing or is no zip archive.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+        except zipfile.BadZipFile as error:
+            raise damaged(path, f"not an npz file ({error})", WRITE_AGAIN) from error
+        files = [name for name in self._zip.namelist() if name.endswith(".npy")]
+        self.names = [name.removesuffix(".npy") for name in files]
+
+    def __enter__(self) -> "Archive":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._zip.close()
+
+    def read(self, key: str, name: str) -> np.ndarray:
+        """Return an array.
+
+        Args:
+            key: the option that names it.
+            name: its name in the archive.
+
+        Raises:
+            DataError: there is none of this name, it holds pickled objects or no numbers, its
+                header says another size than it has, or it is damaged.
+        """
+        if name not in self.names:
+            raise DataError(
+                f"{key}: {self._path} has no array {name!r}{did_you_mean(name, self.names)} "
+                f"(it has {', '.join(map(repr, self.names)) or 'none'})"
+            )
+        entry = self._zip.getinfo(f"{name}.npy")
+        try:
+            with self._zip.open(entry) as file:
+                _check(file, entry.file_size)
+            with self._zip.open(entry) as file:
+                return np.lib.format.read_array(file, allow_pickle=False)
+        except DAMAGE as error:
+            found = f"its array {name!r} cannot be read ({error})"
+            raise damaged(self._path, found, WRITE_AGAIN) from error
+
+
+def _check(file: IO[bytes], size: int) -> None:
+    """Check the header of an array, before anything is allocated for it.
+
+    Raises:
+        ValueError: pickled objects, no numbers, or another size than the header says.
+    """
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    if dtype.hasobject:
+        raise ValueError("it holds pickled objects, which could run code")
+    if dtype.kind not in "biufU":
+        raise ValueError(f"it holds {dtype}, not numbers")
+    expected, there = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if expected != there:
+        raise ValueError(f"its header says {dtype} of shape {shape}: {expected} bytes, not {there}")

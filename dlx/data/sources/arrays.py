@@ -1,0 +1,208 @@
+"""A user's arrays: npz and npy files of NumPy, and IDX files.
+
+Inputs are (N, I) or (N, *shape); unsigned bytes of more than one dimension a row are pixels, which
+a network sees as x / 255. Targets are (N,), or (N, T) numbers to predict.
+"""
+
+# N rows, I inputs, T targets
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dlx.data import idx as idx_format
+from dlx.data.dataset import Dataset
+from dlx.data.files import WRITE_AGAIN
+from dlx.data.npy import Archive, read_npy
+from dlx.errors import ConfigError, DataError
+from dlx.registry import register
+
+Targets = Literal["auto", "classification", "regression"]
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+@register("data")
+def npz(
+    data_dir: Path,
+    *,
+    path: Path,
+    inputs: str = "inputs",
+    targets: str = "targets",
+    test_inputs: str | None = None,
+    test_targets: str | None = None,
+    task: Targets = "auto",
+) -> Dataset:
+    """Arrays of your own in an npz file, as numpy.savez writes it.
+
+    Args:
+        path: of the file, relative to the config
+        inputs: name of the array of inputs, a row each
+        targets: name of the array of classes or numbers to predict
+        test_inputs: name of the inputs of a test part; null: there is none
+        test_targets: name of the targets of the test part
+        task: auto: whole numbers, booleans and words are classes, other numbers are predicted
+
+    Raises:
+        ConfigError: only one of the two arrays of the test part is named
+        DataError: a file or an array is missing, is damaged or does not fit the others
+    """
+    _check_both(test_inputs, test_targets)
+    with Archive(path) as archive:
+        training = (archive.read("data.inputs", inputs), archive.read("data.targets", targets))
+        test = (
+            (
+                archive.read("data.test_inputs", test_inputs),
+                archive.read("data.test_targets", test_targets),
+            )
+            if test_inputs is not None and test_targets is not None
+            else None
+        )
+    return dataset_of(path.name, training, test, task)
+
+
+@register("data")
+def npy(
+    data_dir: Path,
+    *,
+    inputs: Path,
+    targets: Path,
+    test_inputs: Path | None = None,
+    test_targets: Path | None = None,
+    task: Targets = "auto",
+) -> Dataset:
+    """Arrays of your own in npy files, as numpy.save writes them, mapped into memory.
+
+    Args:
+        inputs: path of the inputs, a row each, relative to the config; float32 and pixels stay on
+            disk until their part is read
+        targets: path of the classes or numbers to predict
+        test_inputs: path of the inputs of a test part; null: there is none
+        test_targets: path of the targets of the test part
+        task: auto: whole numbers, booleans and words are classes, other numbers are predicted
+
+    Raises:
+        ConfigError: only one of the two files of the test part is named
+        DataError: a file is missing, is damaged or does not fit the others
+    """
+    _check_both(test_inputs, test_targets)
+    test = (
+        (read_npy(test_inputs), read_npy(test_targets))
+        if test_inputs is not None and test_targets is not None
+        else None
+    )
+    return dataset_of(inputs.name, (read_npy(inputs), read_npy(targets)), test, task)
+
+
+@register("data")
+def idx(
+    data_dir: Path,
+    *,
+    inputs: Path,
+    targets: Path,
+    test_inputs: Path | None = None,
+    test_targets: Path | None = None,
+    task: Targets = "auto",
+) -> Dataset:
+    """Arrays of your own in IDX files, the format of MNIST, gzipped or not.
+
+    Args:
+        inputs: path of the inputs, a row each, relative to the config
+        targets: path of the classes or numbers to predict
+        test_inputs: path of the inputs of a test part; null: there is none
+        test_targets: path of the targets of the test part
+        task: auto: whole numbers are classes, other numbers are predicted
+
+    Raises:
+        ConfigError: only one of the two files of the test part is named
+        DataError: a file is missing, is damaged or does not fit the others
+
+    Reference:
+        LeCun, Cortes, Burges: The MNIST database of handwritten digits
+    """
+    _check_both(test_inputs, test_targets)
+    training = idx_format.read(inputs, WRITE_AGAIN), idx_format.read(targets, WRITE_AGAIN)
+    test = (
+        (idx_format.read(test_inputs, WRITE_AGAIN), idx_format.read(test_targets, WRITE_AGAIN))
+        if test_inputs is not None and test_targets is not None
+        else None
+    )
+    return dataset_of(inputs.name, training, test, task)
+
+
+def dataset_of(name: str, training: Arrays, test: Arrays | None, task: Targets) -> Dataset:
+    """Return the data set of inputs and targets, and of those of its own test part.
+
+    Raises:
+        DataError: shapes that do not fit, or targets that are not what `task` says
+    """
+    for part, (x, t) in (("", training), ("test part: ", test or training)):
+        if x.ndim < 2 or t.ndim < 1 or len(x) != len(t):
+            raise DataError(
+                f"{name}: {part}inputs of shape {x.shape} and targets of shape {t.shape}; inputs "
+                "are (N, I) or (N, height, width), a row for each of the N targets"
+            )
+        if x.dtype.kind == "U":
+            raise DataError(f"{name}: {part}the inputs are {x.dtype} words, not numbers")
+    inputs, targets = training
+    if test is not None:
+        if [each.shape[1:] for each in test] != [each.shape[1:] for each in training]:
+            raise DataError(
+                f"{name}: rows of shape {inputs.shape[1:]} and {targets.shape[1:]}, but of "
+                f"{test[0].shape[1:]} and {test[1].shape[1:]} in the test part"
+            )
+        inputs, targets = (np.concatenate(both) for both in zip(training, test, strict=True))
+    classes, targets = _encode(name, targets, task)
+    return Dataset(
+        name=name,
+        inputs=_as_numbers(inputs),
+        targets=targets,
+        classes=classes,
+        test_rows=0 if test is None else len(test[0]),
+    )
+
+
+def _as_numbers(inputs: np.ndarray) -> np.ndarray:
+    """Return pixels and float32 as they are, anything else as float32."""
+    if inputs.dtype == np.uint8 and inputs.ndim > 2:
+        return inputs
+    with np.errstate(over="ignore"):  # what overflows is reported with its place
+        return inputs.astype(np.float32, copy=False)
+
+
+def _encode(
+    name: str, targets: np.ndarray, task: Targets
+) -> tuple[tuple[str, ...] | None, np.ndarray]:
+    """Return the classes' names, or None, and class numbers (N,) or values (N, T)."""
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        targets = targets[:, 0]
+    whole = targets.dtype.kind in "biuU"
+    if task == "regression" or (task == "auto" and not whole):
+        if targets.dtype.kind == "U":
+            raise DataError(f"{name}: the targets are words, and data.task says regression")
+        if targets.ndim > 2:
+            raise DataError(f"{name}: targets of shape {targets.shape} instead of (N, T)")
+        with np.errstate(over="ignore"):
+            values = targets.reshape(len(targets), -1).astype(np.float32)
+        return None, values
+    if targets.ndim != 1:
+        raise DataError(
+            f"{name}: targets of shape {targets.shape} instead of (N,) classes; for numbers to "
+            "predict say data.task: regression"
+        )
+    labels, numbers = np.unique(targets, return_inverse=True)
+    if targets.dtype.kind == "f" and not np.all(labels == np.floor(labels)):
+        raise DataError(f"{name}: data.task says classification, but a target is no whole number")
+    if 2 * len(labels) > max(len(targets), 4):
+        raise DataError(
+            f"{name}: {len(labels)} different targets in {len(targets)} rows are no classes; for "
+            "numbers to predict say data.task: regression"
+        )
+    if targets.dtype.kind == "f":
+        labels = labels.astype(np.int64)
+    return tuple(str(label) for label in labels.tolist()), numbers.astype(np.int64)
+
+
+def _check_both(test_inputs: str | Path | None, test_targets: str | Path | None) -> None:
+    if (test_inputs is None) != (test_targets is None):
+        raise ConfigError("data.test_inputs and data.test_targets go together; give both or none")

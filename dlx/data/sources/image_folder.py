@@ -1,0 +1,110 @@
+"""A folder of images, a folder of its own for each class."""
+
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Gt, MaxLen, MinLen
+
+from dlx.data.dataset import Dataset
+from dlx.errors import DataError
+from dlx.registry import register
+
+Pixels = Annotated[int, Gt(0)]
+Size = Pixels | Annotated[list[Pixels], MinLen(2), MaxLen(2)] | None
+
+
+@register("data")
+def image_folder(
+    data_dir: Path,
+    *,
+    path: Path,
+    test_path: Path | None = None,
+    size: Size = None,
+    grey: bool = False,
+) -> Dataset:
+    """Images of your own, those of each class in a folder of the class's name.
+
+    Args:
+        path: of the folder of folders, relative to the config
+        test_path: of another one with a test part; null: there is none
+        size: images are scaled to this height and width, [28, 20], or 28 for both; null: they are
+            all of one size
+        grey: turn them to grey; else they are red, green and blue
+
+    Raises:
+        DataError: no such folder or no images in it, an image that is broken or of another size,
+            a class that only the test part has
+    """
+    files, labels, classes = _listed(path)
+    test_rows = 0
+    if test_path is not None:
+        more, more_labels, more_classes = _listed(test_path)
+        unknown = [name for name in more_classes if name not in classes]
+        if unknown:
+            raise DataError(
+                f"{test_path}: class {unknown[0]!r} has no folder in {path}; there are "
+                f"{', '.join(map(repr, classes))}"
+            )
+        labels += [classes.index(more_classes[label]) for label in more_labels]
+        files, test_rows = files + more, len(more)
+    height_width = (size, size) if isinstance(size, int) else tuple(size or ())
+    return Dataset(
+        name=path.name,
+        inputs=_read_all(files, height_width, grey),
+        targets=np.array(labels, dtype=np.int64),
+        classes=tuple(classes),
+        test_rows=test_rows,
+    )
+
+
+def _listed(path: Path) -> tuple[list[Path], list[int], list[str]]:
+    """Return the images, the class numbers and the classes of a folder, in order of their names."""
+    from torchvision.datasets import ImageFolder
+
+    try:
+        found = ImageFolder(str(path))
+    except OSError as error:
+        said = str(error).splitlines()[0].rstrip(".") if error.errno is None else error.strerror
+        raise DataError(
+            f"{path}: {said}; it should have a folder of images for each class"
+        ) from error
+    files = [Path(name) for name, _ in found.samples]
+    return files, [label for _, label in found.samples], found.classes
+
+
+def _read_all(files: list[Path], size: tuple[int, ...], grey: bool) -> np.ndarray:
+    """Return the images as (N, height, width) or (N, 3, height, width) uint8."""
+    first = _read(files[0], size, grey)
+    images = np.empty((len(files), *first.shape), dtype=np.uint8)
+    for row, file in enumerate(files):
+        pixels = _read(file, size, grey)
+        if pixels.shape != first.shape:
+            height, width = pixels.shape[-2:]
+            raise DataError(
+                f"{file}: the image is {width} wide and {height} high, {files[0].name} is "
+                f"{first.shape[-1]} × {first.shape[-2]}; give data.size to scale all to one"
+            )
+        images[row] = pixels
+    return images
+
+
+def _read(file: Path, size: tuple[int, ...], grey: bool) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                if image.mode[0] in "IF":
+                    raise DataError(f"{file}: more than 8 bits per pixel; save it with 8")
+                plain = image.convert("L" if grey else "RGB")
+                if size and plain.size != size[::-1]:
+                    plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+                pixels = np.asarray(plain)
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise DataError(f"{file}: not an image that can be read ({error})") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{file}: {error}") from error
+    return pixels if grey else pixels.transpose(2, 0, 1)

@@ -1,0 +1,131 @@
+"""Arrays of the user's own as data sets: npz, npy and idx."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlx.config.load import load
+from dlx.data.dataset import check, task_of
+from dlx.data.pipeline import load as load_splits
+from dlx.data.pipeline import load_dataset
+from dlx.data.sources.arrays import dataset_of
+from dlx.errors import ConfigError, DataError
+from tests.data.made import NOWHERE
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(20, 3)).astype(np.float32)
+T = np.arange(20) % 3 * 5
+
+
+@pytest.fixture(params=["npz", "npy", "idx"])
+def saved(request, tmp_path, write_idx) -> Any:
+    """Return a function that saves named arrays in one of the forms, and gives data's options."""
+
+    def save(**arrays: Any) -> dict[str, Any]:
+        if request.param == "npz":
+            np.savez(tmp_path / "set.npz", **arrays)
+            names = {name: name for name in arrays}
+            return {"name": "npz", "path": str(tmp_path / "set.npz"), **names}
+        for name, array in arrays.items():
+            if request.param == "npy":
+                np.save(tmp_path / f"{name}.npy", array)
+            else:
+                write_idx(tmp_path / f"{name}.idx.gz", array)
+        suffix = ".npy" if request.param == "npy" else ".idx.gz"
+        paths = {name: str(tmp_path / f"{name}{suffix}") for name in arrays}
+        return {"name": request.param, **paths}
+
+    return save
+
+
+def read(options: dict[str, Any]) -> Any:
+    paths = {k: Path(v) if "/" in v else v for k, v in options.items() if k != "name"}
+    return load_dataset(options["name"], NOWHERE, **paths)
+
+
+def test_a_table_with_classes(saved):
+    made = read(saved(inputs=X, targets=T.astype("i4")))
+    check(made)
+    np.testing.assert_array_equal(made.inputs, X)
+    assert made.targets.tolist() == (T // 5).tolist()
+    assert made.classes == ("0", "5", "10")
+
+
+def test_pixels_and_a_test_part_of_its_own(saved):
+    pixels = GENERATOR.integers(0, 256, (20, 4, 5), dtype=np.uint8)
+    more = {"test_inputs": pixels[:6], "test_targets": T[:6].astype("u1")}
+    options = saved(inputs=pixels, targets=T.astype("u1"), **more)
+    made = read(options)
+    assert made.inputs.dtype == np.uint8 and made.inputs.shape == (26, 4, 5)
+    assert made.test_rows == 6 and task_of(made).input_shape == (4, 5)
+    del options["test_targets"]
+    with pytest.raises(ConfigError, match=r"data\.test_inputs and data\.test_targets go together"):
+        read(options)
+
+
+def test_numbers_to_predict(saved):
+    made = read(saved(inputs=X, targets=X[:, :2].astype("f8")))
+    assert made.classes is None
+    np.testing.assert_array_equal(made.targets, X[:, :2])
+    whole = saved(inputs=X, targets=np.arange(20, dtype="i4"))
+    with pytest.raises(DataError, match="20 different targets in 20 rows are no classes; for num"):
+        read(whole)
+    counted = read({**whole, "task": "regression"})
+    np.testing.assert_array_equal(counted.targets[:, 0], np.arange(20))
+
+
+def test_words_and_booleans_are_classes():
+    made = dataset_of("words", (X, np.array(["no", "yes"])[np.arange(20) % 2]), None, "auto")
+    assert made.classes == ("no", "yes") and task_of(made).kind == "binary"
+    assert dataset_of("b", (X, T > 4), None, "auto").classes == ("False", "True")
+    assert dataset_of("f", (X, T / 1), None, "classification").classes == ("0", "5", "10")
+
+
+@pytest.mark.parametrize(
+    ("x", "t", "task", "message"),
+    [
+        (X, T[1:], "auto", r"bad: inputs of shape \(20, 3\) and targets of shape \(19,\); inputs"),
+        (X[:, 0], T, "auto", r"inputs of shape \(20,\) and .* inputs are \(N, I\) or"),
+        (X.astype(str), T, "auto", "the inputs are <U32 words, not numbers"),
+        (X, X.astype(str), "regression", "targets are words, and data.task says regression"),
+        (X, X[:, 0], "classification", "says classification, but a target is no whole number"),
+        (X, np.eye(20, dtype=int), "auto", r"\(20, 20\) instead of \(N,\) classes; for numbers"),
+        (X, X[:, None, None], "auto", r"targets of shape \(20, 1, 1, 3\) instead of \(N, T\)"),
+    ],
+)
+def test_arrays_that_are_no_data_set(x, t, task, message):
+    with pytest.raises(DataError, match=message):
+        dataset_of("bad", (x, t), None, task)
+
+
+def test_a_test_part_of_another_shape():
+    with pytest.raises(DataError, match=r"rows of shape \(3,\) and \(\), but of \(2,\) and \(\)"):
+        dataset_of("bad", (X, T), (X[:, :2], T), "auto")
+    with pytest.raises(DataError, match=r"bad: test part: inputs of shape \(19, 3\)"):
+        dataset_of("bad", (X, T), (X[1:], T), "auto")
+
+
+def test_a_number_too_large_for_32_bits_is_named():
+    big = X.astype(np.float64)
+    big[4, 1] = 1e300
+    with pytest.raises(DataError, match=r"row 4 .* input column 1: inf is not a finite number"):
+        check(dataset_of("big", (big, T), None, "auto"))
+
+
+def test_paths_are_relative_to_the_config(tmp_path, monkeypatch):
+    (tmp_path / "sets").mkdir()
+    np.save(tmp_path / "sets/x.npy", X)
+    np.save(tmp_path / "sets/t.npy", T)
+    config = tmp_path / "mine.yaml"
+    config.write_text("data: {name: npy, inputs: sets/x.npy, targets: sets/t.npy}\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    splits = load_splits(load(config).data, NOWHERE)
+    assert splits.name == "x.npy" and len(splits.train.inputs) == 12
+    assert splits.train.inputs.is_contiguous()
+    config.write_text("data: {name: npy, inputs: sets/y.npy, targets: sets/t.npy}\n")
+    with pytest.raises(DataError, match=r"sets/y\.npy: cannot be read \(No such file"):
+        load_splits(load(config).data, NOWHERE)
