@@ -26,3 +26,17 @@ def test_spirals_need_hidden_layers(accuracy: Any) -> None:
 def test_parity_needs_a_hidden_layer(accuracy: Any) -> None:
     assert accuracy("parity") == {"train": 1.0}
     assert accuracy("parity", "model.hidden=[]")["train"] <= 0.6
+
+
+def test_wrong_labels_are_learnt_by_heart(accuracy: Any) -> None:
+    found = accuracy("memorize")
+    assert found["train"] == 1.0
+    assert found["dev"] < 0.8
+    assert accuracy("memorize", "data.label_noise=0")["dev"] > 0.85
+
+
+def test_another_distribution_is_where_the_error_rises(accuracy: Any) -> None:
+    found = accuracy("mismatch")
+    assert list(found) == ["train", "train_dev", "dev", "test"]
+    assert min(found["train"], found["train_dev"]) > 0.98
+    assert max(found["dev"], found["test"]) < 0.9

@@ -15,6 +15,7 @@ class Split(StrEnum):
     """A part of the data."""
 
     train = "train"
+    train_dev = "train_dev"
     dev = "dev"
     test = "test"
 
@@ -28,7 +29,7 @@ class Form(StrEnum):
 
 OneSplit = Annotated[
     Split | None,
-    typer.Option("--split", help="The rows to take: train, dev or test.", show_default=False),
+    typer.Option("--split", help="The rows to take.", show_default=False),
 ]
 Output = Annotated[
     Path | None,

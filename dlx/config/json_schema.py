@@ -55,22 +55,24 @@ def _resolve(schema: Any, definitions: dict[str, Any]) -> Any:
     resolved = {key: _resolve(each, definitions) for key, each in schema.items()}
     kind = resolved.pop("x-kind", None)
     default = resolved.pop("x-default", None)
+    common = resolved.pop("x-common", True)
     if kind is None:
         return resolved
-    _define(kind, definitions)
-    named = {"$ref": f"#/$defs/{kind}"}
+    title = kind if common else f"bare_{kind}"
+    _define(kind, title, common, definitions)
+    named = {"$ref": f"#/$defs/{title}"}
     if default is None:
         return {**named, **resolved}
-    return {"anyOf": [named, {"$ref": f"#/$defs/{kind}_{default}"}], **resolved}
+    return {"anyOf": [named, {"$ref": f"#/$defs/{title}_{default}"}], **resolved}
 
 
-def _define(kind: str, definitions: dict[str, Any]) -> None:
-    if kind in definitions:
+def _define(kind: str, title: str, common: bool, definitions: dict[str, Any]) -> None:
+    if title in definitions:
         return
     names = registry.names(kind)
-    entries = [{"$ref": f"#/$defs/{kind}_{name}", "required": ["name"]} for name in names]
-    definitions[kind] = {"anyOf": [{"enum": names}, *entries]}
+    entries = [{"$ref": f"#/$defs/{title}_{name}", "required": ["name"]} for name in names]
+    definitions[title] = {"anyOf": [{"enum": names}, *entries]}
     for name in names:
-        entry = _generate(entry_model(kind, name), definitions)
+        entry = _generate(entry_model(kind, name, common=common), definitions)
         entry["required"] = [each for each in entry["required"] if each != "name"]
-        definitions[f"{kind}_{name}"] = entry
+        definitions[f"{title}_{name}"] = entry

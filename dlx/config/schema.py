@@ -32,7 +32,7 @@ Every = Annotated[
 Metric = Annotated[
     str,
     Text(
-        r"(train|dev|test)\..+",
+        r"(train|train_dev|dev|test)\..+",
         "PART.METRIC (such as dev.cost)",
         ("dev.cost", "dev.accuracy", "train.cost", "train.accuracy"),
     ),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -119,6 +119,7 @@ class Named(Marker):
 
     kind: str
     default: str | None = None
+    common: bool = True  # whether the options that a kind has in common may be given
 
     def fits(self, value: Any) -> bool:
         """Say whether a value is a name or a mapping of options."""
@@ -140,7 +141,8 @@ class Named(Marker):
         """Return the model of the entry that a value names; of every entry if it names none."""
         name = value.get("name", self.default) if isinstance(value, Mapping) else value
         names = registry.names(self.kind)
-        return [entry_model(self.kind, each) for each in ([name] if name in names else names)]
+        named = [name] if name in names else names
+        return [self._model(each) for each in named]
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -150,7 +152,8 @@ class Named(Marker):
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"x-kind": self.kind, "x-default": self.default}  # see dlx.config.json_schema
+        # See dlx.config.json_schema.
+        return {"x-kind": self.kind, "x-default": self.default, "x-common": self.common}
 
     def _read(self, value: Any) -> Choice:
         names = registry.names(self.kind)
@@ -165,7 +168,11 @@ class Named(Marker):
             raise ValidationError.from_exception_data(
                 self.kind, [InitErrorDetails(type=kind, loc=("name",), input=name)]
             )
-        return entry_model(self.kind, name).model_validate(options)
+        return self._model(name).model_validate(options)
+
+    def _model(self, name: str) -> type[Choice]:
+        # The default is left out: the cache would hold a second model for it.
+        return entry_model(self.kind, name, **({} if self.common else {"common": False}))
 
     def _error(self) -> PydanticCustomError:
         return not_allowed(", ".join(self.words()), self.suggestions())
@@ -178,6 +185,8 @@ Schedule = Annotated[Choice, Named("schedule")]
 Model = Annotated[Choice, Named("model")]
 
 ClassWeights = Literal["balanced"] | tuple[Annotated[float, Gt(0)], ...] | None
+
+Source = Annotated[Choice, Named("data", common=False)]
 
 Share = Annotated[int, Ge(0)] | Annotated[float, Ge(0), Lt(1)] | None
 
@@ -207,9 +216,20 @@ class DataChoice(Choice):
     """A data set: what all sources have in common."""
 
     split: Literal["auto"] | Split = option(
-        "auto", "Rows of dev and test; auto: 60/20/20, from a million rows on 98/1/1."
+        "auto", "Rows of dev and test; auto: 60/20/20, from a million rows on 10,000 each."
     )
     split_seed: Annotated[int, Ge(0)] = option(0, "Seed of the split, shared by all runs.")
+    dev_from: Source | None = option(None, "Another source, whose rows are the dev part.")
+    test_from: Source | None = option(None, "Another source, whose rows are the test part.")
+    train_dev: Annotated[int, Ge(0)] | Annotated[float, Ge(0), Lt(1)] = option(
+        0, "Training rows set aside and evaluated like dev: a count or, with a point, a fraction."
+    )
+    limit: Annotated[int, Gt(0)] | None = option(
+        None, "Most training rows, of each class its share; null: all."
+    )
+    label_noise: Annotated[float, Ge(0), Le(1)] = option(
+        0.0, "Share of the training labels that are replaced at random."
+    )
     standardize: bool = option(
         False, "Give every feature mean 0 and variance 1 over the training rows."
     )
@@ -253,8 +273,13 @@ _COMMON: dict[str, type[Choice]] = {
 
 
 @functools.cache
-def entry_model(kind: str, name: str) -> type[Choice]:
+def entry_model(kind: str, name: str, *, common: bool = True) -> type[Choice]:
     """Return the model of an entry: its name, its options, then what its kind has in common.
+
+    Args:
+        kind: of the registry
+        name: of the entry
+        common: False leaves out what the kind has in common
 
     Raises:
         ConfigError: the kind has no such name.
@@ -270,11 +295,11 @@ def entry_model(kind: str, name: str) -> type[Choice]:
     options["name"] = (Literal[name], option(..., entry.summary))  # type: ignore[valid-type]
     title = f"{kind}_{name}"
     model = create_model(title, __base__=Choice, __doc__=entry.summary, **options)
-    if kind not in _COMMON:
+    if kind not in _COMMON or not common:
         return model
     bases = (_COMMON[kind], model)  # pydantic orders fields from the last base to the first
-    common: dict[str, Any] = {"name": options["name"]}
-    return create_model(title, __base__=bases, __doc__=entry.summary, **common)
+    named: dict[str, Any] = {"name": options["name"]}
+    return create_model(title, __base__=bases, __doc__=entry.summary, **named)
 
 
 def choice(kind: str, name: str, **options: Any) -> Choice:

@@ -12,14 +12,21 @@ import torch
 
 from dlx import registry
 from dlx.config.types import Choice, choice
+from dlx.data import studies
 from dlx.data.dataset import Dataset, Task, check, class_counts, task_of, to_float
+from dlx.data.mismatch import hold_out
 from dlx.data.preprocessing import Preprocessing, fit
 from dlx.data.splits import Rows, Split, split_rows
 from dlx.data.tables import encoder as encoders
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError
 
-PREPARING = ("split", "split_seed", "standardize", "scale")  # the options that every source has
+# The options that every source has: where other rows come from, and what is done to all of them.
+HELD_OUT = ("dev_from", "test_from")
+PREPARING = (
+    *("split", "split_seed", "train_dev", "limit", "label_noise"),
+    *("standardize", "scale"),
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Splits:
         name: the source's name.
         task: what the network has to do.
         features: the names of the inputs, where they have any.
-        train, dev, test: the parts; dev or test is None where it has no rows.
+        train, train_dev, dev, test: the parts; all but train are None where they have no rows.
         encoder: what made inputs of a table's columns, before that; None for other data.
         preprocessing: what was done to the inputs, fitted on training rows alone.
         shared: train, dev and test are the same rows (the gates).
@@ -62,6 +69,7 @@ class Splits:
     task: Task
     features: tuple[str, ...] | None
     train: Part
+    train_dev: Part | None
     dev: Part | None
     test: Part | None
     encoder: Encoder | None
@@ -73,7 +81,12 @@ class Splits:
     @property
     def parts(self) -> dict[str, Part]:
         """The parts that have rows, by name."""
-        named = {"train": self.train, "dev": self.dev, "test": self.test}
+        named = {
+            "train": self.train,
+            "train_dev": self.train_dev,
+            "dev": self.dev,
+            "test": self.test,
+        }
         return {name: part for name, part in named.items() if part is not None}
 
     def part(self, name: str) -> Part:
@@ -94,6 +107,7 @@ class Splits:
         return replace(
             self,
             train=self.train.to(device),
+            train_dev=self.train_dev and self.train_dev.to(device),
             dev=self.dev and self.dev.to(device),
             test=self.test and self.test.to(device),
             preprocessing=self.preprocessing.to(device),
@@ -113,13 +127,26 @@ def load(choice: Choice, data_dir: Path) -> Splits:
 
 
 def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
-    """Read the data set that a config names, as it is.
+    """Read the data set that a config names, as it is, with dev and test rows of other sets.
 
     Raises:
-        DataError: the set is missing or damaged.
+        DataError: a set is missing or damaged, or they do not fit together.
     """
-    options = {key: value for key, value in choice.options().items() if key not in PREPARING}
-    source = registry.get("data", choice.name)
+    common = (*PREPARING, *HELD_OUT)
+    options = {key: value for key, value in choice.options().items() if key not in common}
+    dataset = _read(choice.name, data_dir, options)
+    if choice.dev_from is None and choice.test_from is None:
+        return dataset
+    dev, test = (
+        each and _read(each.name, data_dir, each.options())
+        for each in (choice.dev_from, choice.test_from)
+    )
+    same = choice.dev_from == choice.test_from
+    return hold_out(dataset, dev, test, same=same, seed=choice.split_seed)
+
+
+def _read(name: str, data_dir: Path, options: dict[str, Any]) -> Dataset:
+    source = registry.get("data", name)
     dataset = source.function(data_dir, **options)
     return replace(dataset, description=dataset.description or source.summary)
 
@@ -139,10 +166,19 @@ def prepare(
     *,
     split: Split = "auto",
     split_seed: int = 0,
+    train_dev: int | float = 0,
+    limit: int | None = None,
+    label_noise: float = 0.0,
     standardize: bool = False,
     scale: bool = False,
 ) -> Splits:
     """Check, split and preprocess a data set.
+
+    Args:
+        dataset: the data set.
+        split, split_seed: see `split_rows`.
+        train_dev, limit, label_noise: see `dlx.data.studies`.
+        standardize, scale: see `dlx.data.preprocessing.fit`.
 
     Raises:
         ConfigError: both `standardize` and `scale`, or a split that no data could have.
@@ -153,6 +189,9 @@ def prepare(
         raise ConfigError("data.standardize and data.scale exclude each other; choose one")
     check(dataset)
     rows = split_rows(dataset, split=split, split_seed=split_seed)
+    rows = studies.set_aside(dataset, rows, train_dev, split_seed)
+    rows = studies.limit(dataset, rows, limit, split_seed)
+    dataset = studies.mislabel(dataset, rows, label_noise, split_seed)
     return assemble(dataset, rows, standardize=standardize, scale=scale)
 
 
@@ -182,6 +221,7 @@ def assemble(dataset: Dataset, rows: Rows, *, standardize: bool, scale: bool) ->
         task=task,
         features=encoder.features if encoder else dataset.features,
         train=_part(train, targets, rows.train, preprocessing),
+        train_dev=held_out(rows.train_dev),
         dev=held_out(rows.dev),
         test=held_out(rows.test),
         encoder=encoder,
@@ -195,7 +235,10 @@ def assemble(dataset: Dataset, rows: Rows, *, standardize: bool, scale: bool) ->
 def fingerprint(dataset: Dataset, rows: Rows) -> str:
     """Return the SHA-256 of inputs, targets and the row numbers of each part, in hexadecimal."""
     digest = hashlib.sha256()
-    for array in (dataset.inputs, dataset.targets, rows.train, rows.dev, rows.test):
+    arrays = [dataset.inputs, dataset.targets, rows.train, rows.dev, rows.test]
+    if len(rows.train_dev):
+        arrays.append(rows.train_dev)
+    for array in arrays:
         little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         digest.update(f"{little.dtype.str}{little.shape}".encode())
         digest.update(little.data)

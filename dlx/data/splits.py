@@ -3,7 +3,7 @@
 # n rows that can be split (a set's own test part cannot)
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -15,8 +15,8 @@ from dlx.errors import ConfigError, DataError
 Split = Literal["auto"] | Mapping[str, int | float | None]
 
 AUTO_SHARE = 0.2  # of dev and of test each: 60/20/20
-AUTO_SHARE_LARGE = 0.01  # 98/1/1
 LARGE = 1_000_000
+AUTO_ROWS_LARGE = 10_000  # of dev and of test each, from a million rows on
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Rows:
     train: np.ndarray
     dev: np.ndarray
     test: np.ndarray
+    train_dev: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) -> Rows:
@@ -39,9 +40,9 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
 
     Args:
         dataset: the data set.
-        split: `auto` (60/20/20; 98/1/1 from a million rows on), or how many rows dev and test
-            take: counts, or fractions of the rows that can be split. What is left out is as in
-            `auto` (so is None); 0 means no such part.
+        split: `auto` (60/20/20; 10,000 rows each for dev and test from a million on), or how many
+            rows dev and test take: counts, or fractions of the rows that can be split. What is
+            left out is as in `auto` (so is None); 0 means no such part.
         split_seed: the seed; no other stream of random numbers uses it.
 
     Raises:
@@ -64,18 +65,24 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
     if table is not None and table.times is not None:
         return _by_time(dataset.name, table.times, num_dev, num_test)
     if table is not None and table.groups is not None:
-        return _by_group(dataset.name, table.groups, num_dev, num_test, generator)
-    stratified = dataset.classes is not None and dataset.targets.ndim == 1
-    labels = dataset.targets if stratified else np.zeros(num_rows, dtype=np.int64)
+        return by_group(dataset.name, table.groups, num_dev, num_test, generator)
+    strata = strata_of(dataset)
     order = generator.permutation(num_rows)
-    test, order = _draw(order, labels, num_test)
-    dev, order = _draw(order, labels, num_dev)
+    test, order = draw(order, strata, num_test)
+    dev, order = draw(order, strata, num_dev)
     own_test = num_rows + dataset.dev_rows
     if dataset.dev_rows:
         dev = np.arange(num_rows, own_test)
     if dataset.test_rows:
         test = np.arange(own_test, len(dataset.targets))
     return Rows(np.sort(order), dev, test)
+
+
+def strata_of(dataset: Dataset) -> np.ndarray:
+    """Return what rows are stratified by: (N,) class numbers, or zeros where there are none."""
+    if dataset.classes is not None and dataset.targets.ndim == 1:
+        return dataset.targets
+    return np.zeros(len(dataset.targets), dtype=np.int64)
 
 
 def _by_time(name: str, times: np.ndarray, num_dev: int, num_test: int) -> Rows:
@@ -99,7 +106,7 @@ def _by_time(name: str, times: np.ndarray, num_dev: int, num_test: int) -> Rows:
     return Rows(*(np.sort(part) for part in np.split(order, [first_dev, first_test])))
 
 
-def _by_group(
+def by_group(
     name: str, groups: np.ndarray, num_dev: int, num_test: int, generator: np.random.Generator
 ) -> Rows:
     """Draw whole groups at random until a part is as near as can be to the rows it wants."""
@@ -136,9 +143,9 @@ def largest_remainder(sizes: np.ndarray, count: int) -> np.ndarray:
     return shares
 
 
-def _draw(order: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Take the first rows of each class in `order`: those drawn (ascending), those left."""
-    drawn_from = labels[order]
+def draw(order: np.ndarray, strata: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Take the first rows of each stratum in `order`: those drawn (ascending), those left."""
+    drawn_from = strata[order]
     sizes = np.bincount(drawn_from)
     by_class = np.argsort(drawn_from, kind="stable")
     place = np.empty_like(order)  # of each row among the rows of its class
@@ -161,7 +168,7 @@ def _sizes(dataset: Dataset, wanted: dict[str, int | float], num_rows: int) -> t
                 f"leave data.split.{part} out"
             )
     num_dev, num_test = (
-        0 if count else _count(dataset, part, wanted.get(part), num_rows)
+        0 if count else count_of(f"data.split.{part}", dataset.name, wanted.get(part), num_rows)
         for part, count in own.items()
     )
     if num_dev + num_test >= num_rows:
@@ -172,11 +179,21 @@ def _sizes(dataset: Dataset, wanted: dict[str, int | float], num_rows: int) -> t
     return num_dev, num_test
 
 
-def _count(dataset: Dataset, part: str, wanted: int | float | None, num_rows: int) -> int:
+def count_of(key: str, name: str, wanted: int | float | None, num_rows: int) -> int:
+    """Return how many rows a count, a fraction, or None for auto, is.
+
+    Args:
+        key: of the config, for errors.
+        name: of the data set, likewise.
+        wanted: what the config says.
+        num_rows: that can be taken.
+
+    Raises:
+        ConfigError: it can be no number of rows.
+        DataError: the fraction is less than half a row.
+    """
     if wanted is None:
-        share = AUTO_SHARE if num_rows < LARGE else AUTO_SHARE_LARGE
-        return int(share * num_rows + 0.5)
-    key = f"data.split.{part}"
+        return AUTO_ROWS_LARGE if num_rows >= LARGE else int(AUTO_SHARE * num_rows + 0.5)
     if isinstance(wanted, bool) or not isinstance(wanted, int | float):
         raise ConfigError(f"{key}: received {wanted!r}; write a number of rows or a fraction")
     if isinstance(wanted, int):
@@ -190,7 +207,5 @@ def _count(dataset: Dataset, part: str, wanted: int | float | None, num_rows: in
         )
     count = int(wanted * num_rows + 0.5)
     if count == 0 and wanted > 0:
-        raise DataError(
-            f"{key}: {wanted} of the {num_rows} rows of {dataset.name} is less than half a row"
-        )
+        raise DataError(f"{key}: {wanted} of the {num_rows} rows of {name} is less than half a row")
     return count

@@ -165,8 +165,7 @@ def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: 
 
 
 def _check_metric(key: str, metric: str, splits: Splits) -> None:
-    parts = [name for name in ("train", "dev", "test") if getattr(splits, name) is not None]
     names = ["cost"] if splits.task.kind == "regression" else ["cost", "accuracy"]
-    allowed = [f"{part}.{name}" for part in parts for name in names]
+    allowed = [f"{part}.{name}" for part in splits.parts for name in names]
     if metric not in allowed:
         raise ConfigError(f"{key}: received {metric}; allowed: {', '.join(allowed)}")

@@ -38,13 +38,21 @@ def spoil(dataset: Dataset, rows: np.ndarray, *, labels: bool) -> Dataset:
     return replace(dataset, inputs=inputs, targets=targets)
 
 
-@pytest.mark.parametrize("options", [{}, {"standardize": True}, {"scale": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"standardize": True},
+        {"scale": True},
+        {"train_dev": 0.2, "limit": 50, "label_noise": 0.3, "standardize": True},
+    ],
+)
 @pytest.mark.parametrize("name", (*BUNDLED, *MADE))
 def test_inputs_of_dev_and_test_rows(name, options):
     dataset = load_dataset(name, Path())
     clean = prepare(dataset, **options)
     assert clean.dev is not None and clean.test is not None
-    held_out = np.concatenate([clean.dev.rows, clean.test.rows])
+    held_out = np.concatenate([clean.part(name).rows for name in list(clean.parts)[1:]])
     spoilt = prepare(spoil(dataset, held_out, labels=False), **options)
     assert_same_training(clean, spoilt)
     assert clean.fingerprint != spoilt.fingerprint

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -81,8 +83,9 @@ def test_auto_is_60_20_20():
     assert sizes(split_rows(dataset(np.arange(150) % 3, num_classes=3))) == (90, 30, 30)
 
 
-def test_auto_is_98_1_1_from_a_million_rows_on():
+def test_auto_is_10_000_rows_each_from_a_million_rows_on():
     assert sizes(split_rows(dataset(np.zeros(LARGE)))) == (980_000, 10_000, 10_000)
+    assert sizes(split_rows(dataset(np.zeros(2 * LARGE)))) == (1_980_000, 10_000, 10_000)
     assert sizes(split_rows(dataset(np.zeros(LARGE - 1)))) == (600_000 - 1, 200_000, 200_000)
 
 
@@ -141,6 +144,18 @@ def test_the_split_of_a_seed_stays_as_it_is():
 def test_impossible_splits(split, error, message):
     with pytest.raises(error, match=message):
         split_rows(dataset(np.zeros(100)), split=split)
+
+
+def test_a_dev_part_of_its_own_lies_before_the_test_part():
+    made = replace(dataset(np.arange(50) % 2, num_classes=2, test_rows=10), dev_rows=5)
+    rows = split_rows(made)
+    np.testing.assert_array_equal(rows.train, np.arange(35))
+    np.testing.assert_array_equal(rows.dev, np.arange(35, 40))
+    np.testing.assert_array_equal(rows.test, np.arange(40, 50))
+    with pytest.raises(DataError, match=r"data\.split\.dev: made brings its own dev part of 5"):
+        split_rows(made, split={"dev": 3})
+    rows = split_rows(replace(made, test_rows=0))
+    assert sizes(rows) == (36, 5, 9)
 
 
 @pytest.mark.parametrize("test", [0, 5, 0.5])

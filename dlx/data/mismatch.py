@@ -1,0 +1,122 @@
+"""Dev and test rows from other sources than the training rows: mismatched distributions."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from dlx.data import randomness
+from dlx.data.dataset import Dataset, to_float
+from dlx.data.splits import draw, strata_of
+from dlx.errors import DataError
+
+
+def hold_out(
+    dataset: Dataset, dev: Dataset | None, test: Dataset | None, *, same: bool, seed: int
+) -> Dataset:
+    """Return a data set whose own dev or test part is the rows of another one.
+
+    Test rows are the other set's own test part, where it has one, else all its rows; dev rows are
+    all but its own test part. Where dev and test come from the same set without a test part, each
+    takes half of it, stratified by class. A test part that is replaced is left out.
+
+    Args:
+        dataset: whose rows are trained on
+        dev: where the dev rows come from; None: from `dataset`, as it is split
+        test: where the test rows come from, likewise
+        same: dev and test are one and the same set
+        seed: of the halves
+
+    Raises:
+        DataError: inputs, classes or targets that are not those of `dataset`, or rows that are
+            train, dev and test at once
+    """
+    own = len(dataset.targets) - dataset.test_rows
+    parts = {
+        "dev": (dev, _not_test(dev)) if dev is not None else None,
+        "test": (test, _test(test)) if test is not None else None,
+    }
+    if same and dev is not None and not dev.test_rows:
+        order = randomness.generator("hold_out", seed).permutation(len(dev.targets))
+        half, rest = draw(order, strata_of(dev), len(dev.targets) // 2)
+        parts = {"dev": (dev, np.sort(rest)), "test": (dev, half)}
+    if test is None and dataset.test_rows:
+        parts["test"] = (dataset, np.arange(own, len(dataset.targets)))
+    held_out = [
+        _fitting(f"data.{part}_from", dataset, *chosen) for part, chosen in parts.items() if chosen
+    ]
+    inputs = [dataset.inputs[:own], *(x for x, _ in held_out)]
+    if len({x.dtype for x in inputs}) > 1:  # pixels beside numbers
+        inputs = [to_float(x).reshape(x.shape) for x in inputs]
+    names = [each.name if each is not None else dataset.name for each in (dev, test)]
+    if names[0] == names[1]:
+        names[1] += " with other options"
+    warning = (
+        f"dev and test come from different sources, {names[0]} and {names[1]}: what is chosen on "
+        "dev may not be what is best on test"
+    )
+    return replace(
+        dataset,
+        inputs=np.concatenate(inputs),
+        targets=np.concatenate([dataset.targets[:own], *(t for _, t in held_out)]),
+        dev_rows=len(parts["dev"][1]) if parts["dev"] else 0,
+        test_rows=len(parts["test"][1]) if parts["test"] else 0,
+        warnings=(*dataset.warnings, *([] if same else [warning])),
+    )
+
+
+def _not_test(dataset: Dataset) -> np.ndarray:
+    return np.arange(len(dataset.targets) - dataset.test_rows)
+
+
+def _test(dataset: Dataset) -> np.ndarray:
+    first = len(dataset.targets) - dataset.test_rows if dataset.test_rows else 0
+    return np.arange(first, len(dataset.targets))
+
+
+def _fitting(
+    key: str, dataset: Dataset, other: Dataset, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs and targets of some rows of another set, as the first one has them."""
+    for each in (dataset, other):
+        if each.shared_splits:
+            raise DataError(
+                f"{key}: the rows of {each.name} are train, dev and test at once; choose another "
+                "data set"
+            )
+        if each.table is not None:
+            raise DataError(
+                f"{key}: {each.name} is a table; give each part its file with data.path: "
+                "{train: …, dev: …, test: …}"
+            )
+    shapes = [each.inputs.shape[1:] for each in (dataset, other)]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"{key}: the rows of {other.name} have shape {shapes[1]}, those of {dataset.name} "
+            f"{shapes[0]}; choose a source whose rows have the same shape"
+        )
+    if dataset.features and other.features and dataset.features != other.features:
+        pairs = zip(dataset.features, other.features, strict=True)
+        mine, theirs = next(pair for pair in pairs if pair[0] != pair[1])
+        raise DataError(
+            f"{key}: {other.name} has the feature {theirs!r} where {dataset.name} has {mine!r}; "
+            "choose a source with the same features in the same order"
+        )
+    return other.inputs[rows], _targets(key, dataset, other, other.targets[rows])
+
+
+def _targets(key: str, dataset: Dataset, other: Dataset, targets: np.ndarray) -> np.ndarray:
+    if dataset.classes is None or other.classes is None or targets.ndim == 2:
+        if dataset.classes != other.classes or dataset.targets.shape[1:] != targets.shape[1:]:
+            raise DataError(
+                f"{key}: the targets of {other.name} are not of the kind and number of those of "
+                f"{dataset.name}; choose a source that asks the same"
+            )
+        return targets
+    numbers = {name: number for number, name in enumerate(dataset.classes)}
+    unknown = [name for name in other.classes if name not in numbers]
+    if unknown:
+        raise DataError(
+            f"{key}: {other.name} has class {unknown[0]!r}, which {dataset.name} has not (it has "
+            f"{', '.join(dataset.classes[:20])}); choose a source of the same classes"
+        )
+    return np.array([numbers[name] for name in other.classes], dtype=np.int64)[targets]
