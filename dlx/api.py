@@ -22,17 +22,17 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data import default_directory
 from dlx.data.dataset import Task
-from dlx.data.inputs import read as read_inputs
-from dlx.data.pipeline import Splits, load_chosen
+from dlx.data.pipeline import Splits
 from dlx.data.pipeline import load as load_data
 from dlx.data.preprocessing import Preprocessing
+from dlx.data.tables.encoder import Encoder
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DataError, DivergedError, DlxError, RunError, RunInUseError
 from dlx.models import export
 from dlx.models.design import Design
 from dlx.models.plain import from_torch, sequential, to_torch
 from dlx.report.predictions import Predictions, classify, tabulate
-from dlx.report.rows import context
+from dlx.report.rows import of_file, of_split
 from dlx.runs import RunDirectory, find, weights
 from dlx.tracking import read
 from dlx.training import job as jobs
@@ -104,6 +104,12 @@ class Run:
     def preprocessing(self) -> Preprocessing:
         """Shift and scale of the inputs, as fitted on the training rows."""
         return Preprocessing.from_tensors(weights.load(self.path / "preprocessing.safetensors")[0])
+
+    @functools.cached_property
+    def encoder(self) -> Encoder | None:
+        """From a table's columns to its inputs, as fitted on the training rows."""
+        path = self.path / "table.json"
+        return Encoder.read(path) if path.exists() else None
 
     @functools.cached_property
     def cohort(self) -> Cohort:
@@ -188,14 +194,15 @@ class Run:
         return metrics
 
     def predict_file(self, path: Path | str) -> Predictions:
-        """Return what the network says of the inputs in a CSV, npy, npz or image file.
+        """Return what the network says of the inputs in a CSV, parquet, NumPy or image file.
 
         Raises:
             DataError: the file is missing, damaged, or does not fit the network
         """
-        features = self.info.get("features")
-        inputs = read_inputs(Path(path), self.task, features and tuple(features))
-        return tabulate(self.task, self.design.head, self.predict(inputs))
+        inputs, context = of_file(
+            Path(path), self.task, self.info.get("features"), self.encoder, self.config.data
+        )
+        return tabulate(self.task, self.design.head, self.predict(inputs), context)
 
     def predict_split(self, split: str, data_dir: Path | str | None = None) -> Predictions:
         """Return what the network says of the rows of train, dev or test, beside the targets.
@@ -203,13 +210,10 @@ class Run:
         Raises:
             DataError: the data are missing or changed, or have no rows in this split
         """
-        splits = self.splits(data_dir)
-        part = splits.part(split)
-        outputs = self.task.in_units(predict(self.cohort, part.inputs)[0].numpy())
-        dataset = None
-        if splits.features is not None:
-            dataset = load_chosen(self.config.data, _data_directory(data_dir))
-        return tabulate(self.task, self.design.head, outputs, context(splits, part, dataset))
+        folder = _data_directory(data_dir)
+        inputs, context = of_split(self.splits(folder), split, self.config.data, folder)
+        outputs = self.task.in_units(predict(self.cohort, inputs)[0].numpy())
+        return tabulate(self.task, self.design.head, outputs, context)
 
     def export(self, folder: Path, form: str = "torch") -> list[Path]:
         """Write the network as files that need no dlx, and return their paths.
@@ -223,7 +227,8 @@ class Run:
             StorageError: a file cannot be written
         """
         write = {"torch": export.write_torch, "onnx": export.write_onnx}[form]
-        return write(folder, str(self.path), self.network(), self.preprocessing, self.task)
+        parts = self.network(), self.preprocessing, self.task, self.encoder
+        return write(folder, str(self.path), *parts)
 
     def result(self) -> dict[str, Any]:
         """Return the JSON object that train, evaluate and resume print."""

@@ -69,7 +69,7 @@ def predict(
         Path | None,
         typer.Argument(
             metavar="INPUT",
-            help="A file of inputs: .csv, .npy, .npz, .png or .jpg.",
+            help="A file of inputs: .csv, .parquet, .npy, .npz, .png or .jpg.",
             show_default=False,
         ),
     ] = None,
@@ -83,7 +83,8 @@ def predict(
 
     Columns: predicted, and the probability p(CLASS) of every class; for labels that may hold
     together predicted(LABEL), 0 or 1, and p(LABEL); with --split also the row, the inputs where
-    they have names, and the target.
+    they have names, and the target. A table's columns are matched by name, and the row (as a
+    spreadsheet counts it) and the id are kept.
 
     \b
     Examples:
@@ -101,6 +102,8 @@ def predict(
     else:
         assert split is not None
         predictions = trained.predict_split(split.value, data_dir)
+    for warning in predictions.warnings:
+        note(f"warning: {warning}")
     if output is not None:
         write_atomic(output, predictions.csv().encode())
         note(f"{len(predictions.rows):,} rows written to {output}")
@@ -131,7 +134,8 @@ def export(
     """Write a run's network as files that need no dlx.
 
     torch: weights.safetensors and load.py, which rebuilds the network as a torch.nn.Sequential and
-    needs only torch and safetensors. onnx: network.onnx, preprocessing included.
+    needs only torch and safetensors. onnx: network.onnx, preprocessing included. A table's columns
+    and categories lie beside it in table.json; load.py predicts from a CSV file too.
 
     \b
     Example:

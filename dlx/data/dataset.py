@@ -35,6 +35,7 @@ class Table:
         targets: the target columns' names.
         rows: (N,) the rows' numbers in their file, as a spreadsheet counts them.
         imputes: missing inputs are filled in; else there are none.
+        missing_values: the user's own texts for a missing value.
         id_name: the column of the ids, where there is one.
         ids: (N,) texts that identify the rows.
         groups: (N,) int64; the rows of a group stay in one part.
@@ -45,6 +46,7 @@ class Table:
     targets: tuple[str, ...]
     rows: np.ndarray
     imputes: bool = False
+    missing_values: tuple[str, ...] = ()
     id_name: str | None = None
     ids: np.ndarray | None = None
     groups: np.ndarray | None = None

@@ -248,8 +248,7 @@ def fingerprint(dataset: Dataset, rows: Rows) -> str:
 def _fit_encoder(dataset: Dataset, train: np.ndarray) -> Encoder | None:
     if dataset.table is None:
         return None
-    columns, imputes = dataset.table.columns, dataset.table.imputes
-    return encoders.fit(dataset.inputs[train], columns, imputes=imputes, source=dataset.name)
+    return encoders.fit(dataset.inputs[train], dataset.table, source=dataset.name)
 
 
 def _inputs(dataset: Dataset, rows: np.ndarray, encoder: Encoder | None) -> np.ndarray:

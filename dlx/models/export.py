@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from dlx.data.dataset import Task
 from dlx.data.preprocessing import Preprocessing
+from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError
+from dlx.models import exported_table
 from dlx.models.plain import Elementwise
 from dlx.models.torch_blocks import Branch, Residual
 from dlx.runs import make_directory, write_atomic
@@ -28,7 +30,7 @@ Needs torch and safetensors, and the files beside it. From Python:
     outputs = predict(x)
 """
 
-from pathlib import Path
+{imports}from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
@@ -36,29 +38,40 @@ from torch import Tensor, nn
 
 FOLDER = Path(__file__).parent
 CLASSES = {classes}
-
+{table}
 {definitions}
 network = nn.Sequential(
 {modules}
 )
 network.load_state_dict(load_file(FOLDER / "weights.safetensors"))
 network.eval()
-{preprocessing}
+{preprocessing}{units}
 
 def predict(x: Tensor) -> Tensor:
     """Return the outputs {outputs} for inputs {inputs}."""
     with torch.no_grad():
-        return network({argument})
+        return {outputs_in_units}
 
 
 if __name__ == "__main__":
     print(network)
-    print("outputs for zeros:", predict(torch.zeros(1, {num_inputs})))
+{main}
 '''
+_PREDICT_ZEROS = '    print("outputs for zeros:", predict(torch.zeros(1, {num_inputs})))'
+_PREDICT_FILE = """\
+    for path in sys.argv[1:]:  # CSV files, with commas, of the columns that table.json names
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            for outputs in predict(encode(list(csv.DictReader(file)), TABLE)).tolist():
+                print(*outputs, sep=",")"""
 
 
 def write_torch(
-    folder: Path, run: str, network: nn.Sequential, preprocessing: Preprocessing, task: Task
+    folder: Path,
+    run: str,
+    network: nn.Sequential,
+    preprocessing: Preprocessing,
+    task: Task,
+    encoder: Encoder | None = None,
 ) -> list[Path]:
     """Write weights.safetensors, load.py, which rebuilds the network, and what it needs.
 
@@ -68,6 +81,7 @@ def write_torch(
         network: in torch's own modules
         preprocessing: of its inputs; preprocessing.safetensors, where there is any
         task: of the network
+        encoder: of the table that it reads; table.json, where there is one
 
     Raises:
         ConfigError: a plug-in's activation has no form that needs no plug-in
@@ -78,33 +92,65 @@ def write_torch(
     files = {"weights.safetensors": save(network.state_dict())}
     if preprocessing.tensors():
         files["preprocessing.safetensors"] = save(preprocessing.tensors())
-    files["load.py"] = script(run, network, preprocessing, task).encode()
+    if encoder is not None:
+        files["table.json"] = encoder.to_json()
+    files["load.py"] = script(run, network, preprocessing, task, encoder).encode()
     return _write(folder, files)
 
 
-def script(run: str, network: nn.Sequential, preprocessing: Preprocessing, task: Task) -> str:
+def script(
+    run: str,
+    network: nn.Sequential,
+    preprocessing: Preprocessing,
+    task: Task,
+    encoder: Encoder | None,
+) -> str:
     """Return the text of load.py: the network's modules written out, and `predict`."""
     fitted = bool(preprocessing.tensors())
     pixels = "; pixels in [0, 1]" if len(task.input_shape) > 1 else ""
+    argument = '(x - preprocessing["shift"]) / preprocessing["scale"]' if fitted else "x"
+    units = ""
+    if task.target_scale:
+        scale, shift = list(task.target_scale), list(task.target_shift)
+        units = f"SCALE, SHIFT = torch.tensor({scale}), torch.tensor({shift})\n"
+    if encoder is None:
+        main = _PREDICT_ZEROS.format(num_inputs=task.num_inputs)
+        inputs = f"x (N, {task.num_inputs}) as they are in the data{pixels}"
+    else:
+        main, inputs = _PREDICT_FILE, f"x (N, {task.num_inputs}) that encode() gives"
     return _SCRIPT.format(
         run=run,
         classes=repr(task.classes),
-        definitions=_definitions(network),
+        imports="import csv\nimport json\nimport sys\n" if encoder else "",
+        table='TABLE = json.loads((FOLDER / "table.json").read_text(encoding="utf-8"))\n'
+        if encoder
+        else "",
+        definitions=_definitions(network) + (_encoding() if encoder else ""),
         modules=textwrap.indent("\n".join(f"{_written(each)}," for each in network), "    "),
         preprocessing='preprocessing = load_file(FOLDER / "preprocessing.safetensors")\n'
         if fitted
         else "",
         outputs=f"(N, {_num_outputs(network)})",
-        inputs=f"x (N, {task.num_inputs}) as they are in the data{pixels}",
-        argument='(x - preprocessing["shift"]) / preprocessing["scale"]' if fitted else "x",
-        num_inputs=task.num_inputs,
+        inputs=inputs,
+        units=units,
+        outputs_in_units=f"network({argument}) * SCALE + SHIFT"
+        if units
+        else f"network({argument})",
+        main=main,
     )
 
 
 def write_onnx(
-    folder: Path, run: str, network: nn.Sequential, preprocessing: Preprocessing, task: Task
+    folder: Path,
+    run: str,
+    network: nn.Sequential,
+    preprocessing: Preprocessing,
+    task: Task,
+    encoder: Encoder | None = None,
 ) -> list[Path]:
     """Write network.onnx: `inputs` (N, I) as they are in the data to `outputs` (N, C).
+
+    A table's are those that its columns, in table.json, make: see `exported_table.encode`.
 
     Args and raises: as `write_torch`.
 
@@ -116,7 +162,8 @@ def write_onnx(
         raise ConfigError(
             f"--format onnx needs {' and '.join(missing)}; install it with: pip install 'dlx[onnx]'"
         )
-    whole = nn.Sequential(_Preprocess(preprocessing), *network).eval()
+    units = [_InUnits(task)] if task.target_scale else []
+    whole = nn.Sequential(_Preprocess(preprocessing), *network, *units).eval()
     program = torch.onnx.export(
         whole,
         (torch.zeros(2, task.num_inputs),),
@@ -127,7 +174,10 @@ def write_onnx(
         verbose=False,
     )
     assert program is not None
-    return _write(folder, {"network.onnx": program.model_proto.SerializeToString()})
+    files = {"network.onnx": program.model_proto.SerializeToString()}
+    if encoder is not None:
+        files["table.json"] = encoder.to_json()
+    return _write(folder, files)
 
 
 class _Preprocess(nn.Module):
@@ -145,6 +195,22 @@ class _Preprocess(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the inputs as the network was trained on them."""
         return (x - self.shift) / self.scale if self.fitted else x
+
+
+class _InUnits(nn.Module):
+    """The targets' own units, as the last module of an exported network."""
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.tensor(task.target_shift))
+        self.register_buffer("scale", torch.tensor(task.target_scale))
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Return y scale + shift."""
+        return y * self.scale + self.shift
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> list[Path]:
@@ -197,6 +263,11 @@ def _definitions(network: nn.Sequential) -> str:
     if functions:
         parts += _elementwise(functions.values())
     return "\n" + "\n\n".join(parts) + "\n" if parts else ""
+
+
+def _encoding() -> str:
+    """Return the source of what a table's cells become."""
+    return "\n" + inspect.getsource(exported_table.encode) + "\n"
 
 
 def _elementwise(functions: Iterable[Callable[..., Tensor]]) -> list[str]:

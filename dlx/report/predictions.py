@@ -26,12 +26,14 @@ class Context:
         targets: (N,) class numbers, or (N, T) labels of 0 and 1 or values
         inputs: (N,) values, before preprocessing, of every input that has a name
         target_names: of the T targets, where they have any
+        warnings: sentences for the user
     """
 
     rows: np.ndarray | None = None
     targets: np.ndarray | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     target_names: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,12 @@ class Predictions:
         columns: row, the inputs' names, target, predicted, p(CLASS) … (as far as there are); of
             several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …
         rows: their cells: numbers, and classes by name
+        warnings: sentences for the user
     """
 
     columns: tuple[str, ...]
     rows: list[list[Any]]
+    warnings: tuple[str, ...] = ()
 
     def csv(self) -> str:
         """Return the table as CSV with a header; numbers in as many digits as float32 has."""
@@ -83,7 +87,8 @@ def tabulate(
         columns |= _numbers("predicted", outputs, context.target_names)
     else:
         columns |= _SAID[task.kind](task, head, outputs)
-    return Predictions(tuple(columns), [list(row) for row in zip(*columns.values(), strict=True)])
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    return Predictions(tuple(columns), rows, context.warnings)
 
 
 def classify(task: Task, head: Head, outputs: np.ndarray) -> list[str] | list[tuple[str, ...]]:

@@ -3,36 +3,83 @@
 # N rows, I inputs
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from dlx.data.dataset import Dataset
-from dlx.data.pipeline import Part, Splits
+from dlx.config.types import Choice
+from dlx.data.dataset import Dataset, Task
+from dlx.data.inputs import read
+from dlx.data.pipeline import Splits, load_chosen
+from dlx.data.tables.apply import read_rows
 from dlx.data.tables.cells import shown
+from dlx.data.tables.encoder import Encoder
+from dlx.data.tables.files import Layout
 from dlx.report.predictions import Context
 
 
-def context(splits: Splits, part: Part, dataset: Dataset | None) -> Context:
-    """Return what is known of the rows of a part, in the units of the data.
+def of_file(
+    path: Path, task: Task, features: list[str] | None, encoder: Encoder | None, data: Choice
+) -> tuple[Tensor, Context]:
+    """Return the inputs (N, I) in a file, before the preprocessing, and what is known of them.
 
     Args:
-        splits: of the run's data
-        part: of the splits
-        dataset: what was split; needed where the inputs have names
+        path: a file that `dlx.data.inputs.read` reads or, where there is an encoder, a table
+        task: of the network
+        features: the names of the inputs, where they have any
+        encoder: of the table that the network was trained on
+        data: what it was trained on
+
+    Raises:
+        DataError: the file is missing, damaged, or does not fit the network
     """
+    if encoder is None:
+        inputs = read(path, task, tuple(features) if features else None)
+        return torch.from_numpy(inputs), Context()
+    options = data.options()
+    layout = Layout(
+        options.get("separator", "auto"), options.get("encoding", "auto"), encoder.missing_values
+    )
+    found = read_rows(path, encoder, layout, options["id"])
+    ids = {} if found.ids is None else {options["id"]: found.ids}
+    target = options["target"]
+    names = (target,) if isinstance(target, str) else tuple(target)
+    context = Context(found.rows, None, ids, names, found.warnings)
+    return torch.from_numpy(found.inputs), context
+
+
+def of_split(splits: Splits, name: str, data: Choice, folder: Path) -> tuple[Tensor, Context]:
+    """Return the preprocessed inputs (N, I) of a part and what is known of its rows.
+
+    Targets and inputs are in the units of the data.
+
+    Args:
+        splits: of the data
+        name: of the part
+        data: what was split; read again where the inputs have names
+        folder: where data sets are kept
+
+    Raises:
+        DataError: the part has no rows
+    """
+    part = splits.part(name)
     targets = part.targets.numpy()
     if splits.task.classes is None:
         targets = splits.task.in_units(targets)
-    if dataset is None or splits.features is None:
-        return Context(None if splits.shared else part.rows, targets)
-    if dataset.table is None:  # the inputs as they were before preprocessing
+    rows = None if splits.shared else part.rows
+    if splits.features is None:
+        return part.inputs, Context(rows, targets)
+    dataset = load_chosen(data, folder)
+    if dataset.table is None:
         inputs = dataset.inputs[part.rows].reshape(len(part.rows), -1)
         named = dict(zip(splits.features, inputs.T, strict=True))
-        return Context(None if splits.shared else part.rows, targets, named)
-    if splits.task.classes is None:
+        return part.inputs, Context(rows, targets, named)
+    if splits.task.classes is None:  # without the rounding of their units
         targets = dataset.targets[part.rows]
-    return _of_table(dataset, part.rows, targets)
+    return part.inputs, _of_table(dataset, part.rows, targets)
 
 
 def _of_table(dataset: Dataset, rows: np.ndarray, targets: np.ndarray) -> Context:

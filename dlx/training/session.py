@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import platform
 import signal
 import threading
@@ -103,8 +102,7 @@ def train(
         preprocessing = job.splits.preprocessing.to("cpu").tensors()
         weights.save(run.path / "preprocessing.safetensors", preprocessing, {})
         if job.splits.encoder is not None:
-            encoder = json.dumps(job.splits.encoder.document(), indent=1, ensure_ascii=False)
-            write_atomic(run.path / "table.json", encoder.encode())
+            write_atomic(run.path / "table.json", job.splits.encoder.to_json())
         with contextlib.closing(session), _matmul_precision(job), _signals() as received:
             trainer.fit(session, stop=lambda: bool(received))
             if trainer.members:

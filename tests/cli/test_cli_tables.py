@@ -1,15 +1,17 @@
-"""A user's own table from the command line: train, evaluate, predict."""
+"""A user's own table from the command line: train, evaluate, predict, export."""
 
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.cli.conftest import Command, Ended
+from tests.cli.conftest import Command, Ended, environment
 
 CONFIG = """\
 name: sales
@@ -109,3 +111,117 @@ def test_a_source_that_needs_options_says_so(dlx: Command) -> None:
     ended = dlx("data", "show", "csv")
     assert ended.code == 2
     assert "data csv: path: required, but not given" in ended.err
+
+
+GAPS = """\
+id,width,colour,open,y
+a,1.5,red,true,no
+b,?,blue,false,yes
+c,2.5,,true,no
+d,3.5,red,false,yes
+"""
+GAPS_CONFIG = {
+    "name": "gaps",
+    "data": {
+        "name": "csv",
+        "path": "gaps.csv",
+        "target": "y",
+        "id": "id",
+        "missing": "impute",
+        "missing_values": ["?"],
+        "standardize": True,
+    },
+    "model": {"hidden": [4]},
+    "train": {"steps": 20, "batch_size": 8},
+}
+
+
+@pytest.fixture
+def gaps(dlx: Command) -> None:
+    """A trained run whose table has missing values, truth values and a class to predict."""
+    from dlx import api
+
+    header, *body = GAPS.splitlines()
+    Path("gaps.csv").write_text("\n".join([header, *body * 8]) + "\n")
+    api.train(GAPS_CONFIG)
+
+
+def test_a_file_is_matched_by_name_and_keeps_its_ids(dlx: Command, sales: pd.DataFrame) -> None:
+    trained(dlx)
+    expected = {
+        each["id"]: each["predicted"]
+        for each in rows(dlx("predict", "sales", "--split", "test").out)
+    }
+    some = sales[sales["id"].isin(list(expected))]
+    shuffled = some[["city", "price", "id", "area"]].assign(new="left alone")
+    shuffled.to_csv("new.csv", index=False, sep=";", encoding="cp949")
+    found = rows(dlx("predict", "sales", "new.csv").out)
+    assert list(found[0]) == ["row", "id", "predicted"]
+    assert [int(each["row"]) for each in found] == list(range(2, len(expected) + 2))
+    for each in found:
+        assert float(each["predicted"]) == pytest.approx(float(expected[each["id"]]), rel=1e-5)
+
+
+def test_an_unseen_category_is_predicted_with_a_warning(dlx: Command, sales) -> None:
+    trained(dlx)
+    Path("new.csv").write_text("area,city\n90,제주\n")
+    ended = dlx("predict", "sales", "new.csv")
+    assert ended.code == 0
+    assert "warning: 1 of 1 rows have a 'city' that no training row has ('제주')" in ended.err
+    assert list(rows(ended.out)[0]) == ["row", "predicted"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("area,citi\n90,서울\n", "new.csv: no column 'city'; did you mean 'citi'?, which the net"),
+        (
+            "area,city\n90,서울\n,서울\n",
+            "new.csv, row 3, column 'area': the value is missing",
+        ),
+        (
+            "area,city\nwide,서울\n",
+            "new.csv, row 2, column 'area': 'wide' is not a number; correct",
+        ),
+        ("area,city\n90,서울,1\n", "new.csv, row 2: 3 values instead of 2"),
+        ("area,city\n", "new.csv: a header but no rows"),
+    ],
+)
+def test_files_that_cannot_be_predicted(text: str, message: str, dlx: Command, sales) -> None:
+    trained(dlx)
+    Path("new.csv").write_text(text)
+    ended = dlx("predict", "sales", "new.csv")
+    assert (ended.code, message in ended.err) == (3, True), ended.err
+
+
+def test_the_exported_script_takes_the_columns(dlx: Command, gaps: None) -> None:
+    Path("new.csv").write_text(GAPS + "e,?,green,FALSE,no\n")
+    said = rows(dlx("predict", "gaps", "new.csv").out)
+    assert [each["id"] for each in said] == list("abcde")
+    assert dlx("export", "gaps", "--output", "plain").out.splitlines() == [
+        f"plain/{name}"
+        for name in ("weights.safetensors", "preprocessing.safetensors", "table.json", "load.py")
+    ]
+    answer = subprocess.run(
+        [sys.executable, "-W", "error", "plain/load.py", "new.csv"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stderr
+    printed = [float(line) for line in answer.stdout.splitlines() if line[0].isdigit()]
+    assert printed == pytest.approx([float(each["p(yes)"]) for each in said], abs=1e-6)
+
+
+def test_the_exported_script_answers_in_units(dlx: Command, sales: pd.DataFrame) -> None:
+    trained(dlx)
+    dlx("export", "sales", "--output", "plain")
+    sales.head(3).to_csv("new.csv", index=False)
+    answer = subprocess.run(
+        [sys.executable, "plain/load.py", "new.csv"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    said = [float(each["predicted"]) for each in rows(dlx("predict", "sales", "new.csv").out)]
+    assert [float(line) for line in answer.stdout.splitlines()[-3:]] == pytest.approx(said)

@@ -60,7 +60,7 @@ def csv(
         encoding: auto: UTF-8, else cp949 (EUC-KR)
     """
     layout = Layout(separator, encoding, tuple(missing_values))
-    roles = _roles(target, ignore, id, group, time, categorical, missing, task)
+    roles = _roles(target, ignore, id, group, time, categorical, missing, missing_values, task)
 
     def read(file: Path, texts: Sequence[str]):
         return read_csv(file, layout, ignore=roles.ignore, text=texts, wanted=roles.targets)
@@ -95,7 +95,7 @@ def parquet(
         missing: error; drop the row; impute the training mean and add an input that says so
         task: classification makes a target of numbers classes; auto: text is, numbers are not
     """
-    roles = _roles(target, ignore, id, group, time, categorical, missing, task)
+    roles = _roles(target, ignore, id, group, time, categorical, missing, [], task)
 
     def read(file: Path, texts: Sequence[str]):
         return read_parquet(file, ignore=roles.ignore)
@@ -111,10 +111,21 @@ def _roles(
     time: str | None,
     categorical: list[str],
     missing: Missing,
+    missing_values: list[str],
     task: TaskName,
 ) -> Roles:
     targets = (target,) if isinstance(target, str) else tuple(target)
-    return Roles(targets, tuple(ignore), id, group, time, tuple(categorical), missing, task)
+    return Roles(
+        targets,
+        tuple(ignore),
+        id,
+        group,
+        time,
+        tuple(categorical),
+        missing,
+        tuple(missing_values),
+        task,
+    )
 
 
 def _paths(path: Path | Files) -> dict[str, Path]:

@@ -38,6 +38,7 @@ class Roles:
     time: str | None = None
     categorical: tuple[str, ...] = ()
     missing: Missing = "error"
+    missing_values: tuple[str, ...] = ()
     task: TaskName = "auto"
 
     @property
@@ -109,6 +110,7 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
             roles.targets,
             frame.index.to_numpy()[keep],
             roles.missing == "impute",
+            roles.missing_values,
             roles.id,
             text_cells(frame[roles.id])[keep] if roles.id else None,
             np.unique(groups.values[keep], return_inverse=True)[1] if groups else None,

@@ -3,13 +3,15 @@
 # N rows, C columns, I inputs
 """
 
+import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
-from dlx.data.dataset import Column
-from dlx.errors import DataError
+from dlx.data.dataset import Column, Table
+from dlx.data.tables.files import MISSING
+from dlx.errors import DataError, RunError
 
 MOST_CATEGORIES = 1000
 
@@ -47,10 +49,12 @@ class Encoder:
     Attributes:
         columns: in the order of their inputs.
         imputes: missing values are allowed; else they are errors.
+        missing_values: the texts that stand for them.
     """
 
     columns: tuple[EncodedColumn, ...]
     imputes: bool
+    missing_values: tuple[str, ...] = MISSING
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -113,36 +117,41 @@ class Encoder:
                 )
         return sentences
 
-    def document(self) -> dict[str, Any]:
-        """Return what `from_document` reads, ready for JSON."""
-        return asdict(self)
+    def to_json(self) -> bytes:
+        """Return what `read` reads from a file."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False).encode()
 
     @classmethod
-    def from_document(cls, document: dict[str, Any]) -> "Encoder":
-        """Return the encoder that `document()` described."""
-        columns = [
-            EncodedColumn(**{**each, "categories": _tuple(each["categories"])})
-            for each in document["columns"]
-        ]
-        return cls(tuple(columns), document["imputes"])
+    def read(cls, path: Path) -> "Encoder":
+        """Return the encoder that a file holds.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        try:
+            document = json.loads(path.read_bytes())
+            columns = [
+                EncodedColumn(**{**each, "categories": _tuple(each["categories"])})
+                for each in document["columns"]
+            ]
+            return cls(tuple(columns), document["imputes"], tuple(document["missing_values"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path}: damaged ({error}); train the run again") from error
 
 
-def fit(train: np.ndarray, columns: tuple[Column, ...], *, imputes: bool, source: str) -> Encoder:
+def fit(train: np.ndarray, table: Table, *, source: str) -> Encoder:
     """Fit an encoder on the training rows.
 
     Args:
         train: (N, C) numbers and codes, NaN where missing; training rows alone.
-        columns: what the C stand for.
-        imputes: missing values are filled in.
+        table: what the C stand for, and whether missing values are filled in.
         source: the file's name, for errors.
 
     Raises:
         DataError: a column without a value in the training rows, or with too many categories.
     """
-    return Encoder(
-        tuple(_fit(train[:, place], column, source) for place, column in enumerate(columns)),
-        imputes,
-    )
+    columns = [_fit(train[:, place], column, source) for place, column in enumerate(table.columns)]
+    return Encoder(tuple(columns), table.imputes, (*MISSING, *table.missing_values))
 
 
 def _fit(cells: np.ndarray, column: Column, source: str) -> EncodedColumn:

@@ -1,6 +1,5 @@
 """From columns to inputs: beside scikit-learn's ColumnTransformer, and on what it has not seen."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +12,22 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from dlx.data.dataset import Column
+from dlx.data.dataset import Column, Table
 from dlx.data.pipeline import load_dataset, prepare
 from dlx.data.tables import encoder as encoders
 from dlx.data.tables.encoder import Encoder
-from dlx.errors import DataError
+from dlx.errors import DataError, RunError
 
 COLUMNS = (Column("width"), Column("colour", ("blue", "red", "white")))
 TRAIN = np.array([[1, 0], [3, 1], [np.nan, 1]])
 
 
+def table(columns: tuple[Column, ...], imputes: bool = True) -> Table:
+    return Table(columns, ("y",), np.arange(3) + 2, imputes, ("?",))
+
+
 def fitted(imputes: bool = True) -> Encoder:
-    return encoders.fit(TRAIN, COLUMNS, imputes=imputes, source="table.csv")
+    return encoders.fit(TRAIN, table(COLUMNS, imputes), source="table.csv")
 
 
 def test_means_indicators_and_one_hot():
@@ -50,20 +53,25 @@ def test_codes_of_another_file_mean_its_own_categories():
     assert fitted()(np.array([[1.0, 0]]), other).tolist() == [[1, 0, 0, 1]]
 
 
-def test_it_is_saved_as_json():
+def test_it_is_saved_as_json(tmp_path):
     encoder = fitted()
-    assert Encoder.from_document(json.loads(json.dumps(encoder.document()))) == encoder
+    path = tmp_path / "table.json"
+    path.write_bytes(encoder.to_json())
+    assert Encoder.read(path) == encoder
+    path.write_bytes(encoder.to_json()[:-20])
+    with pytest.raises(RunError, match=r"table.json: damaged .*; train the run again"):
+        Encoder.read(path)
 
 
 def test_columns_that_cannot_be_encoded():
     nothing = np.array([[np.nan, 0], [np.nan, 1]])
     message = "table.csv: column 'width' has no value in any training row; list it under data.igno"
     with pytest.raises(DataError, match=message):
-        encoders.fit(nothing, COLUMNS, imputes=True, source="table.csv")
+        encoders.fit(nothing, table(COLUMNS), source="table.csv")
     names = (Column("name", tuple(map(str, range(1001)))),)
     codes = np.arange(1001.0)[:, None]
     with pytest.raises(DataError, match=r"'name' has 1,001 different texts .* more than the 1,000"):
-        encoders.fit(codes, names, imputes=True, source="table.csv")
+        encoders.fit(codes, table(names), source="table.csv")
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,0 +1,96 @@
+"""A new file of a table that a network was trained on: columns matched by name, ids kept.
+
+# N rows, C columns, I inputs
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.data.dataset import Column
+from dlx.data.tables.cells import read_cells, text_cells
+from dlx.data.tables.encoder import Encoder
+from dlx.data.tables.files import Layout, read_csv, read_parquet
+from dlx.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """Rows to predict.
+
+    Attributes:
+        inputs: (N, I) float32, encoded as the training rows were, before the preprocessing.
+        rows: (N,) their numbers in the file, as a spreadsheet counts them.
+        ids: (N,) texts of the id column; None where there is none.
+        warnings: sentences for the user.
+    """
+
+    inputs: np.ndarray
+    rows: np.ndarray
+    ids: np.ndarray | None
+    warnings: tuple[str, ...]
+
+
+def read_rows(path: Path, encoder: Encoder, layout: Layout, id_name: str | None) -> NewRows:
+    """Read the columns that a network was trained on; the file's others are left alone.
+
+    Args:
+        path: a `.parquet` file, or else a CSV file.
+        encoder: fitted on the training rows.
+        layout: of a CSV file.
+        id_name: the column of the ids; the file may be without it.
+
+    Raises:
+        ConfigError: parquet without pyarrow.
+        DataError: as `read_csv`; or a column is not there, or a cell cannot be used.
+    """
+    texts = [column.name for column in encoder.columns if column.categories is not None]
+    if path.suffix.lower() == ".parquet":
+        frame = read_parquet(path)
+    else:
+        wanted = [column.name for column in encoder.columns]
+        named = [*texts, *([id_name] if id_name else [])]
+        frame = read_csv(path, layout, text=named, wanted=wanted)
+    values, columns = _values(path, frame, encoder)
+    return NewRows(
+        encoder(values, columns),
+        frame.index.to_numpy(),
+        text_cells(frame[id_name]) if id_name in frame.columns else None,
+        tuple(encoder.unseen(values, columns)),
+    )
+
+
+def _values(
+    path: Path, frame: pd.DataFrame, encoder: Encoder
+) -> tuple[np.ndarray, tuple[Column, ...]]:
+    """Return numbers and codes (N, C) of the encoder's columns, and what the codes stand for."""
+    rows = frame.index.to_numpy()
+
+    def where(place: int) -> str:
+        return f"{path}, row {rows[place]}"
+
+    values = np.empty((len(frame), len(encoder.columns)), np.float32)
+    columns = []
+    for place, column in enumerate(encoder.columns):
+        if column.name not in frame.columns:
+            raise DataError(
+                f"{path}: no column {column.name!r}{did_you_mean(column.name, frame.columns)}, "
+                "which the network was trained on"
+            )
+        cells = read_cells(frame[column.name], where, is_text=column.categories is not None)
+        missing = np.isnan(cells.values)
+        if missing.any() and not encoder.imputes:
+            raise DataError(
+                f"{where(int(missing.argmax()))}, column {column.name!r}: the value is missing; "
+                "complete it, or train with data.missing: impute"
+            )
+        values[:, place] = cells.values
+        columns.append(Column(column.name, cells.categories))
+    return values, tuple(columns)
