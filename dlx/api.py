@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from dlx import plugins
-from dlx.cohort import Cohort, Member
+from dlx.cohort import Cohort
 from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data import default_directory
@@ -37,7 +37,8 @@ from dlx.runs import RunDirectory, find, weights
 from dlx.tracking import read
 from dlx.training import job as jobs
 from dlx.training import session
-from dlx.training.evaluation import evaluate, predict
+from dlx.training.evaluation import predict
+from dlx.training.trained import evaluate_parts, stack
 
 RUNS_DIR = Path("runs")
 _RESUMABLE = ("train.", "log.")
@@ -114,12 +115,8 @@ class Run:
     @functools.cached_property
     def cohort(self) -> Cohort:
         """The trained network on the run axis: a cohort of one, on the CPU."""
-        member = Member(
-            self.config.name, self.config.seed, self.design, self.config.optimizer, 0, 1
-        )
-        cohort = Cohort([member], batch_size=1)
-        cohort.network.load_run(0, from_torch(self.design, self.tensors))
-        return cohort
+        metrics = jobs.chosen_metrics(self.config, self.design)
+        return stack([(self.design, self.tensors)], metrics)
 
     def network(self) -> torch.nn.Sequential:
         """Return the trained network as ordinary torch modules, in evaluation mode.
@@ -177,21 +174,29 @@ class Run:
 
     @flushed_denormals()
     def evaluate(
-        self, data_dir: Path | str | None = None, split: str | None = None
+        self,
+        data_dir: Path | str | None = None,
+        split: str | None = None,
+        metrics: Sequence[str] = (),
     ) -> dict[str, dict[str, float]]:
         """Return the metrics of the saved weights on all rows of every split, or of one.
 
+        Args:
+            data_dir: where data sets are kept
+            split: one of the splits
+            metrics: names, or YAML such as '{name: top_k, k: 3}', in place of the config's
+
         Raises:
+            ConfigError: a metric is unknown or not for this task
             DataError: the data are missing or changed, or have no rows in this split
         """
         splits = self.splits(data_dir)
         parts = splits.parts if split is None else {split: splits.part(split)}
-        metrics: dict[str, dict[str, float]] = {}
-        for name, part in parts.items():
-            targets = self.design.head.encode(part.targets)
-            found = evaluate(self.cohort, part.inputs, targets)
-            metrics[name] = {metric: values[0] for metric, values in found.items()}
-        return metrics
+        cohort = self.cohort
+        if metrics:
+            config = read_config(self.config, [f"log.metrics=[{', '.join(metrics)}]"])
+            cohort = stack([(self.design, self.tensors)], jobs.chosen_metrics(config, self.design))
+        return evaluate_parts(cohort, parts)[0]
 
     def predict_file(self, path: Path | str) -> Predictions:
         """Return what the network says of the inputs in a CSV, parquet, NumPy or image file.

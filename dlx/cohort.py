@@ -37,6 +37,7 @@ class Member:
         max_norm: largest norm of the weights that lead into a hidden unit
         stop_metric: what early stopping watches, `<split>.<metric>`; None for no early stopping
         patience: evaluations without improvement after which it stops
+        metrics: what is measured in its evaluations, beside the cost
     """
 
     name: str
@@ -51,6 +52,7 @@ class Member:
     max_norm: float | None = None
     stop_metric: str | None = None
     patience: int = 0
+    metrics: tuple[Choice, ...] = ()
 
     @property
     def rate_metric(self) -> str | None:
@@ -137,6 +139,11 @@ class Cohort:
             [member.max_norm for member in members],
             [p for p in buffer.parameters if p.is_weight and p.layer != output],
         )
+
+    @property
+    def metrics(self) -> tuple[Choice, ...]:
+        """All metrics that its runs ask for."""
+        return tuple(dict.fromkeys(each for m in self.members for each in m.metrics))
 
     @torch.no_grad()
     def initialize(self, first_batch: Tensor | None = None) -> None:

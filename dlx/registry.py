@@ -22,6 +22,7 @@ MODULES = {
     "activation": "dlx.nn.activations",
     "initializer": "dlx.nn.initializers",
     "loss": "dlx.nn.losses",
+    "metric": "dlx.nn.metrics",
     "optimizer": "dlx.optimizers",
     "schedule": "dlx.training.schedules",
     "data": "dlx.data.sources",

@@ -20,6 +20,7 @@ from dlx.models.design import Design
 from dlx.models.heads import build_head
 from dlx.models.mlp import BatchNorm, DropoutRates, mlp
 from dlx.nn.head import Head
+from dlx.nn.metrics import default_metrics
 from dlx.optimizers.penalties import Penalty
 from dlx.testing.bits import bits
 from dlx.training.trainer import Examples, Outcome, Record, Trainer
@@ -75,6 +76,16 @@ def design(
     )
 
 
+def all_metrics(kind: TaskKind) -> tuple[Choice, ...]:
+    """Return every metric that a task of three classes, or of another kind, can be measured by."""
+    entries = [registry.get("metric", name) for name in registry.names("metric")]
+    return tuple(
+        choice("metric", entry.name, **({"k": 2} if "k" in entry.options else {}))
+        for entry in entries
+        if kind in entry.function.kinds
+    )
+
+
 def member(
     name: str,
     network: Design,
@@ -88,9 +99,10 @@ def member(
     penalty: Penalty | None = None,
     max_norm: float | None = None,
     patience: int = 0,
+    metrics: tuple[Choice, ...] | None = None,
     **settings: Any,
 ) -> Member:
-    """Return a run; with patience, it stops early on dev.cost."""
+    """Return a run; with patience, it stops early on dev.cost. Metrics: by default the task's."""
     return Member(
         name=name,
         seed=seed,
@@ -104,6 +116,7 @@ def member(
         max_norm=max_norm,
         stop_metric="dev.cost" if patience else None,
         patience=patience,
+        metrics=default_metrics(network.head.kind) if metrics is None else metrics,
     )
 
 
@@ -192,6 +205,7 @@ def mixed_members(
                 penalty=mix.choice([None, None, Penalty(l1=0.01), Penalty(l1=0.02, l2=0.1)]),
                 max_norm=mix.choice([None, None, 0.5, 1.0]),
                 patience=mix.choice([0, 0, 1]),
+                metrics=mix.choice([None, all_metrics(what.kind), all_metrics(what.kind)[1::2]]),
                 weight_decay=mix.choice([0.0, 0.1]),
                 decay=mix.choice(["all", "weights"]),
                 schedule={"name": schedule, **short.get(schedule, {})},

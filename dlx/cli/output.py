@@ -109,10 +109,11 @@ def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def format_metric(name: str, value: float | None) -> str:
-    """Return a metric in four digits, an accuracy in percent."""
+    """Return a metric in four digits, a share of rows in percent."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{100 * value:.2f} %" if name == "accuracy" else f"{value:.4g}"
+    share = name in ("accuracy", "error", "balanced_accuracy") or name.startswith("top_")
+    return f"{100 * value:.2f} %" if share else f"{value:.4g}"
 
 
 def amount(number: float | None, unit: str) -> str:

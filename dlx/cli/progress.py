@@ -124,8 +124,8 @@ def _metrics(progress: "Progress") -> list[str]:
     return [
         f"{name} {format_metric(name, train[name])}"
         + (f" (dev {format_metric(name, dev[name])})" if name in dev else "")
-        for name in ("cost", "accuracy")
-        if name in train
+        for name in train
+        if "/" not in name
     ]
 
 

@@ -24,8 +24,8 @@ def add_to(app: typer.Typer) -> None:
 def list_all(context: typer.Context, runs_dir: RunsDir = RUNS_DIR, as_json: Json = False) -> None:
     """List the runs, newest first; `dlx runs rm` deletes them.
 
-    Accuracy where there is one, else cost: on all rows or, while a run trains, of its last
-    evaluation.
+    Accuracy where there is one, else the first metric of log.metrics: on all rows or, while a run
+    trains, of its last evaluation.
     """
     if context.invoked_subcommand is not None:
         return
@@ -156,5 +156,7 @@ def _age(seconds: float) -> str:
 def _judged(metrics: dict[str, float] | None) -> str:
     if not metrics:
         return ""
-    name = "accuracy" if "accuracy" in metrics else "cost"
-    return format_metric(name, metrics[name])
+    others = [name for name in metrics if name != "cost"]
+    name = "accuracy" if "accuracy" in metrics else next(iter(others), "cost")
+    shown = format_metric(name, metrics[name])
+    return shown if name in ("accuracy", "cost") else f"{name} {shown}"

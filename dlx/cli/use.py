@@ -46,20 +46,33 @@ def add_to(app: typer.Typer) -> None:
 def evaluate(
     run: RunPath,
     split: OneSplit = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            help="What to compute beside the cost, once per metric; default: log.metrics.",
+            show_default=False,
+        ),
+    ] = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Compute the metrics of a run's saved weights, on all rows.
 
+    `dlx list metrics` names them.
+
     \b
-    Example:
+    Examples:
       dlx evaluate mnist --split test
+      dlx evaluate digits --metric f1 --metric "{name: top_k, k: 3}"
     """
     from dlx import api
 
     trained = api.load(run, runs_dir=runs_dir)
-    result = trained.result() | {"metrics": trained.evaluate(data_dir, split and split.value)}
+    result = trained.result() | {
+        "metrics": trained.evaluate(data_dir, split and split.value, metric or ())
+    }
     emit_json(result) if as_json else emit_result(result)
 
 

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from dlx.config.checks import checked_model
 from dlx.config.fields import descend
-from dlx.config.types import Data, Model, Optimizer, Section, Text, option, rule
+from dlx.config.types import Data, MetricChoice, Model, Optimizer, Section, Text, option, rule
 
 Name = Annotated[
     str,
@@ -128,6 +128,9 @@ class LogConfig(Section):
     level: Literal["minimal", "standard", "full"] = option("standard", "How much is logged.")
     points: Annotated[int, Gt(0)] = option(
         200, "Most evaluation points of a run, unless `every` asks for more."
+    )
+    metrics: Literal["auto"] | Annotated[list[MetricChoice], MinLen(1)] = option(
+        "auto", "What is measured beside the cost; auto: accuracy, or mse and r2 of numbers."
     )
     every: Annotated[int, Gt(0)] | Every | None = option(
         None, "Steps between evaluations, or 'N epochs'; null: by `points`."

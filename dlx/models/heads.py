@@ -65,7 +65,6 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
         "softmax" if name == "softmax" else output,  # type: ignore[arg-type]
         chosen,
         1 if one else (2 if kind == "binary" else task.num_outputs),
-        target_shift=task.target_shift,
         target_scale=task.target_scale,
     )
     return replace(head, class_weights=_class_weights(task, head))

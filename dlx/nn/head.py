@@ -31,9 +31,7 @@ class Head:
         num_outputs: C
         class_weights: C numbers for cross-entropy; for binary cross-entropy 2 C, those of the
             targets 0, then those of the targets 1; none: all rows count alike
-        target_shift: C numbers; an output a stands for a scale + shift in the target's own units;
-            none: for itself
-        target_scale: C numbers
+        target_scale: C numbers, how much 1 is in the target's own units; none: 1
         constants: the same numbers on the device of a cohort (see `to`)
     """
 
@@ -42,7 +40,6 @@ class Head:
     loss: Choice
     num_outputs: int
     class_weights: tuple[float, ...] = ()
-    target_shift: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()
     constants: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
@@ -50,8 +47,6 @@ class Head:
         """Return the head with its numbers as tensors, ready to compute there."""
         constants = {
             "class_weights": torch.tensor(self.class_weights, dtype=dtype),
-            # Metrics are added up in float64; shift and scale must not lose digits before.
-            "target_shift": torch.tensor(self.target_shift, dtype=torch.float64),
             "target_scale": torch.tensor(self.target_scale, dtype=torch.float64),
         }
         if self.loss.name == "binary_cross_entropy":
@@ -91,6 +86,11 @@ class Head:
         """Above which a lone output says the second class, and a label's that it holds."""
         return 0.0 if self._signed else 0.5
 
+    @property
+    def answers(self) -> int:
+        """How many answers a row has that may be right: one, or one per label."""
+        return self.num_outputs if self.kind == "multilabel" else 1
+
     def encode(self, targets: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return targets as the loss wants them: class numbers (N,), or numbers (N, C).
 
@@ -126,13 +126,6 @@ class Head:
         function = registry.get("activation", self.output.name).function
         return function(z, **self.output.options())
 
-    def in_own_units(self, numbers: Tensor) -> Tensor:
-        """Return outputs or targets (..., C) in the units that the data have."""
-        if not self.target_scale:
-            return numbers
-        own = numbers.double() * self.constants["target_scale"] + self.constants["target_shift"]
-        return own.to(numbers.dtype)
-
     def cost(self, z: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cost of each run on its batch: (K,)."""
         loss = self._loss
@@ -161,13 +154,10 @@ class Head:
         return held.long() if self.kind == "multilabel" else held.squeeze(-1).long()
 
     def correct(self, z: Tensor, targets: Tensor) -> Tensor | None:
-        """Return how many rows of each run's batch are classified rightly: (K,); or None.
+        """Return how many answers are right in each run's batch: (K,); None for a regression.
 
-        A row of C labels counts the share of them that are right.
+        There are `answers` in a row.
         """
         if self.kind == "regression":
             return None
-        right = self.decide(z) == self.decode(targets)
-        if self.kind == "multilabel":
-            return right.sum((1, 2)).double() / self.num_outputs
-        return right.sum(1)
+        return (self.decide(z) == self.decode(targets)).flatten(1).sum(1)

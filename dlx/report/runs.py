@@ -34,7 +34,7 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
         summary["steps"], summary["epochs"] = last["step"], last["epoch"]
         summary["seconds"] = last["seconds"]
         summary["metrics"] = {
-            split: {name: last[split][name] for name in ("cost", "accuracy") if name in last[split]}
+            split: {name: value for name, value in last[split].items() if "/" not in name}
             for split in ("train", "dev", "test")
             if split in last
         }

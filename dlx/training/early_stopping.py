@@ -4,15 +4,17 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dlx.nn.metrics import is_rising
+
 
 def rises(metric: str) -> bool:
     """Say whether more of a metric, `<split>.<metric>`, is better."""
-    return metric.endswith("accuracy")
+    return is_rising(metric.split(".", 1)[1])
 
 
 @dataclass
 class EarlyStopping:
-    """Watches one metric of one run; an accuracy should rise, anything else should fall.
+    """Watches one metric of one run.
 
     Attributes:
         metric: `<split>.<metric>`, such as dev.cost

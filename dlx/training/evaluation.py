@@ -1,4 +1,4 @@
-"""Cost and accuracy of every run on a whole split, in evaluation mode.
+"""Cost and metrics of every run on a whole split, in evaluation mode.
 
 # K runs, N rows, I inputs
 """
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort
+from dlx.nn.metrics import Measurement
 from dlx.nn.passes import Pass
 
 # Fixed, whatever the number of runs, so that a run's metrics have the same bits alone and together.
@@ -15,7 +16,7 @@ CHUNK = 1024
 
 @torch.no_grad()
 def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[float]]:
-    """Return every run's `cost` and, for classes, `accuracy` on the rows, a value per run each.
+    """Return every run's `cost`, and all metrics that any run of the cohort asks for, on the rows.
 
     Dropout is off and batch norm uses its running statistics.
 
@@ -23,21 +24,20 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
         cohort: K runs
         inputs: (N, I), shared by the runs
         targets: as the head encodes them, (N,) or (N, C)
+
+    Returns:
+        by tag, a value per run each
     """
     num_runs = cohort.network.num_runs
     cost = torch.zeros(num_runs, dtype=torch.float64, device=cohort.device)
-    correct = torch.zeros_like(cost)
+    measurement = Measurement(cohort.head, cohort.metrics)
     for x, t in zip(inputs.split(CHUNK), targets.split(CHUNK), strict=True):
-        t = t.expand(num_runs, *t.shape)
         z = cohort.network.forward(x.expand(num_runs, *x.shape), Pass())
-        cost += cohort.head.cost(z, t).to(torch.float64) * len(x)
-        right = cohort.head.correct(z, t)
-        if right is not None:
-            correct += right
-    metrics = {"cost": (cost / len(inputs)).tolist()}
-    if cohort.head.kind != "regression":
-        metrics["accuracy"] = (correct / len(inputs)).tolist()
-    return metrics
+        cost += cohort.head.cost(z, t.expand(num_runs, *t.shape)).to(torch.float64) * len(x)
+        measurement.add(z, t)
+    values = {"cost": cost / len(inputs), **measurement.results(targets)}
+    # In one: on CUDA, taking values over waits for the device.
+    return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
 
 
 @torch.no_grad()

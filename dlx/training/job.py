@@ -7,12 +7,14 @@ import torch
 from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.config.schema import RunConfig
+from dlx.config.types import Choice
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.dataset import Task
 from dlx.data.pipeline import Splits
 from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models.design import Design
+from dlx.nn.metrics import check_metrics, default_metrics, tag
 from dlx.optimizers.penalties import Penalty
 from dlx.training.trainer import Examples, Trainer
 
@@ -81,9 +83,10 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     if num_steps is None:
         num_steps = (config.train.epochs or 0) * steps_per_epoch(num_rows, batch_size)
     _check_trainable(design, num_steps, num_rows, batch_size)
+    metrics = chosen_metrics(config, design)
     stopping = config.train.early_stopping
     if stopping is not None:
-        _check_metric("train.early_stopping.metric", stopping.metric, splits)
+        _check_metric("train.early_stopping.metric", stopping.metric, splits, metrics)
     penalty = config.train.penalty
     member = Member(
         name=config.name,
@@ -98,15 +101,29 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         max_norm=config.train.max_norm,
         stop_metric=stopping and stopping.metric,
         patience=stopping.patience if stopping else 0,
+        metrics=metrics,
     )
     if member.rate_metric is not None:
-        _check_metric("optimizer.schedule.metric", member.rate_metric, splits)
+        _check_metric("optimizer.schedule.metric", member.rate_metric, splits, metrics)
     return Job(config, splits.to(device), design, member, batch_size, device)
 
 
 def build_design(config: RunConfig, task: Task) -> Design:
     """Return the layers and head of a config for a task."""
     return registry.get("model", config.model.name).function(task, **config.model.options())
+
+
+def chosen_metrics(config: RunConfig, design: Design) -> tuple[Choice, ...]:
+    """Return what a config measures, beside the cost.
+
+    Raises:
+        ConfigError: a metric is not for this task
+    """
+    if config.log.metrics == "auto":
+        return default_metrics(design.head.kind)
+    metrics = tuple(config.log.metrics)
+    check_metrics(metrics, design.head)
+    return metrics
 
 
 def resolve_device(name: str) -> torch.device:
@@ -164,8 +181,8 @@ def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: 
         )
 
 
-def _check_metric(key: str, metric: str, splits: Splits) -> None:
-    names = ["cost"] if splits.task.kind == "regression" else ["cost", "accuracy"]
+def _check_metric(key: str, metric: str, splits: Splits, metrics: tuple[Choice, ...]) -> None:
+    names = ["cost", *(tag(each) for each in metrics)]
     allowed = [f"{part}.{name}" for part in splits.parts for name in names]
     if metric not in allowed:
         raise ConfigError(f"{key}: received {metric}; allowed: {', '.join(allowed)}")

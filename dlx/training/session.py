@@ -150,7 +150,7 @@ class _Session:
         metrics = record.metrics
         if self._level == "minimal":
             metrics = {
-                split: {k: v for k, v in values.items() if k in ("cost", "accuracy")}
+                split: {k: v for k, v in values.items() if "/" not in k}
                 for split, values in metrics.items()
             }
         self._tracker.log(

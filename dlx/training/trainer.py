@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dlx.cohort import Cohort, Member
 from dlx.data.batches import Batches, steps_per_epoch
+from dlx.nn.metrics import tag
 from dlx.nn.passes import Pass
 from dlx.training.early_stopping import EarlyStopping
 from dlx.training.evaluation import evaluate
@@ -265,16 +266,15 @@ class Trainer:
 
     def _record(self, row: int, curves: dict[str, dict[str, list[float]]]) -> Record:
         metrics = {
-            split: {name: values[row] for name, values in values_by_name.items()}
-            for split, values_by_name in curves.items()
+            split: _of_run(self.members[row], values, row) for split, values in curves.items()
         }
         cost, correct = self._sums[:, row].tolist()
         rows = self.examples - self._summed_from[row]
         if rows:
             train = metrics["train"]
             train["running/cost"] = cost / rows
-            if "accuracy" in train:
-                train["running/accuracy"] = correct / rows
+            if self.cohort.head.kind != "regression":
+                train["running/accuracy"] = correct / (rows * self.cohort.head.answers)
             train["optimizer/lr"] = self.cohort.optimizer.rates(len(self.members))[row]
             norms = self._gradient_norms[:, row].tolist()
             network = self.cohort.network
@@ -307,7 +307,7 @@ class Trainer:
         for split, examples in self.splits.items():
             known = not best and self._curves[split] is examples and split in curves
             values = curves[split] if known else evaluate(scored, *examples)
-            metrics[split] = {name: by_run[index] for name, by_run in values.items()}
+            metrics[split] = _of_run(self.members[row], values, index)
         state = {k: v.clone() for k, v in scored.network.run_state(index).items()}
         return Outcome(status, self.step, "best" if best else "last", state, metrics)
 
@@ -366,3 +366,8 @@ class Trainer:
         self._stopping = [s and EarlyStopping(**s) for s in metadata["early_stopping"]]
         self._plateaus = [p and Plateau(**p) for p in metadata["plateaus"]]
         self._rates = self._new_rates()
+
+
+def _of_run(member: Member, values: dict[str, list[float]], place: int) -> dict[str, float]:
+    """Return the metrics that a run asks for, of those of its cohort."""
+    return {name: values[name][place] for name in ("cost", *map(tag, member.metrics))}

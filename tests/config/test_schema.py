@@ -52,7 +52,7 @@ PROBLEMS = [
     r":19: train\.steps: epochs and steps are both given; give one of them",
     r":19: train\.batch_size: received 'al'; did you mean 'all'\? \(allowed: an integer > 0 or all",
     r":19: train\.device: received 'gpu' \(allowed: auto, cpu, cuda or cuda:N\)",
-    r":20: log: received 3 \(allowed: a mapping \(level, points, every\)\)",
+    r":20: log: received 3 \(allowed: a mapping \(level, points, metrics, every\)\)",
     r":21: seed: received '1_000' \(allowed: an integer >= 0\)",
     r":23: ablation\.vary\.model\.activatoin: unknown key; did you mean 'model\.activation'\?",
     r":23: ablation\.vary\.optimizer: received \[\] \(allowed: a non-empty list\)",

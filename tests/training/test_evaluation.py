@@ -33,13 +33,13 @@ def test_cost_and_accuracy_are_means_over_all_rows(num_rows: int) -> None:
         assert metrics["accuracy"][run] == pytest.approx(accuracy.item(), abs=1e-12)
 
 
-def test_a_regression_has_a_cost_only() -> None:
+def test_numbers_have_errors_in_place_of_accuracy() -> None:
     what = task(5, 0)
     cohort = Cohort([member("run", design(what))], 16)
     cohort.initialize()
     inputs, targets = rows(what, 30)
     metrics = evaluate(cohort, inputs, targets)
-    assert list(metrics) == ["cost"]
+    assert list(metrics) == ["cost", "mse", "r2"]
     expected = F.mse_loss(predict(cohort, inputs)[0], targets)
     assert metrics["cost"][0] == pytest.approx(expected.item(), rel=1e-6)
 

@@ -1,0 +1,350 @@
+"""Metrics: what is measured of every run in an evaluation, besides its cost.
+
+# K runs, B batch, N rows, C classes, T labels or targets
+
+A metric is made of a statistic, found chunk by chunk and added up (`Statistic`), and a function of
+its total. Counts are integers and sums run over a row of memory in float64, so that a run's value
+has the same bits alone and together. A class that a value cannot be had of, since no row has it,
+is left out of its mean; where none is left, the value is not a number (null in JSON).
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+
+from dlx import registry
+from dlx.config.types import Choice, choice
+from dlx.errors import ConfigError
+from dlx.nn.head import Head, TaskKind
+from dlx.registry import register
+
+CLASSES: tuple[TaskKind, ...] = ("multiclass", "binary")
+LABELS: tuple[TaskKind, ...] = (*CLASSES, "multilabel")
+NUMBERS: tuple[TaskKind, ...] = ("regression",)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows on which runs are measured: a chunk for a statistic, all of them for a metric.
+
+    Attributes:
+        head: of the runs
+        targets: as it encodes them, (N,) or (N, C), shared by the runs
+    """
+
+    head: Head
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """What a metric needs to know of the rows.
+
+    Attributes:
+        find: `find(z, rows, **options)` from the output layer's z (K, B, C), a run in a row
+        join: puts the chunks' together
+    """
+
+    find: Callable[..., Tensor]
+    join: Callable[[Sequence[Tensor]], Tensor]
+
+
+def _sum(chunks: Sequence[Tensor]) -> Tensor:
+    total = chunks[0]
+    for chunk in chunks[1:]:
+        total = total + chunk
+    return total
+
+
+def _join(chunks: Sequence[Tensor]) -> Tensor:
+    return torch.cat(list(chunks), -1)
+
+
+def metric(
+    statistic: Statistic, kinds: tuple[TaskKind, ...], *, rising: bool, tag: str | None = None
+) -> Callable[[Any], Any]:
+    """Return a decorator that registers a metric.
+
+    It is called with the statistic's total and the `Rows`, and returns a value per run, (K,)
+    float64.
+
+    Args:
+        statistic: that it is a function of; called with the metric's options too
+        kinds: of the tasks it is for
+        rising: larger values are better
+        tag: what its values are logged as, with its options in {}; default: its name
+    """
+
+    def decorate(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        function.statistic = statistic  # type: ignore[attr-defined]
+        function.kinds = kinds  # type: ignore[attr-defined]
+        function.rising = rising  # type: ignore[attr-defined]
+        function.tag = tag or function.__name__  # type: ignore[attr-defined]
+        return register("metric")(function)
+
+    return decorate
+
+
+def _right(z: Tensor, rows: Rows) -> Tensor:
+    count = rows.head.correct(z, rows.targets.expand(len(z), *rows.targets.shape))
+    assert count is not None
+    return count
+
+
+def _confusion(z: Tensor, rows: Rows) -> Tensor:
+    """Count the rows by true class and said class: (K, C, C), or of each label (K, T, 2, 2)."""
+    said, truth = rows.head.decide(z), rows.head.decode(rows.targets)
+    if rows.head.kind == "multilabel":
+        sizes = (rows.head.num_outputs, 2, 2)
+        label = torch.arange(sizes[0], device=z.device)
+        cell = (label * 2 + truth) * 2 + said
+    else:
+        sizes = (max(rows.head.num_outputs, 2),) * 2
+        cell = truth * sizes[0] + said
+    cell = cell.flatten(1)
+    counts = torch.zeros(len(z), torch.Size(sizes).numel(), dtype=torch.int64, device=z.device)
+    return counts.scatter_add_(1, cell, torch.ones_like(cell)).view(-1, *sizes)
+
+
+def _within(z: Tensor, rows: Rows, *, k: int) -> Tensor:
+    """Count the rows with fewer than k classes above their own: (K,)."""
+    own = rows.head.decode(rows.targets).expand(z.shape[:-1]).unsqueeze(-1)
+    above = (~(z <= z.gather(-1, own))).sum(-1)  # and what is not a number
+    return (above < k).sum(1)
+
+
+def _scores(z: Tensor, rows: Rows) -> Tensor:
+    """Return how much speaks for each class or label (for the second of two): (K, C, B)."""
+    name = rows.head.output_name
+    if name == "softmax":  # its logarithm has the same order, and does not saturate
+        z = torch.log_softmax(z, -1)
+        z = z[..., 1:] - z[..., :1] if z.shape[-1] == 2 else z
+    elif name not in ("identity", "sigmoid", "tanh"):
+        z = rows.head.outputs(z)
+    return z.transpose(1, 2)
+
+
+def _errors(z: Tensor, rows: Rows, *, power: int) -> Tensor:
+    """Add up |a - t| or its square: (K, T), float64, in the units that targets are trained in."""
+    difference = (rows.head.outputs(z).double() - rows.targets.double()).transpose(1, 2)
+    return (difference.abs() if power == 1 else difference.square()).contiguous().sum(-1)
+
+
+RIGHT = Statistic(_right, _sum)
+CONFUSION = Statistic(_confusion, _sum)
+WITHIN = Statistic(_within, _sum)
+SCORES = Statistic(_scores, _join)
+ABSOLUTE_ERRORS = Statistic(partial(_errors, power=1), _sum)
+SQUARED_ERRORS = Statistic(partial(_errors, power=2), _sum)
+
+
+@metric(RIGHT, LABELS, rising=True)
+def accuracy(right: Tensor, rows: Rows) -> Tensor:
+    """Share of rows that are classified rightly; of labels, the share that is right."""
+    return right.double() / (len(rows) * rows.head.answers)
+
+
+@metric(RIGHT, LABELS, rising=False)
+def error(right: Tensor, rows: Rows) -> Tensor:
+    """Share of rows (or labels) that are classified wrongly: 1 - accuracy."""
+    return 1 - right.double() / (len(rows) * rows.head.answers)
+
+
+@metric(WITHIN, ("multiclass",), rising=True, tag="top_{k}")
+def top_k(within: Tensor, rows: Rows, *, k: Annotated[int, Gt(0)] = 5) -> Tensor:
+    """Share of rows whose class is among the k that the network thinks likeliest.
+
+    Args:
+        within: how many these are, (K,)
+        rows: all rows
+        k: of how many classes one may be the right one; less than there are
+    """
+    return within.double() / len(rows)
+
+
+@metric(CONFUSION, LABELS, rising=True)
+def balanced_accuracy(confusion: Tensor, rows: Rows) -> Tensor:
+    """Mean over the classes of the share of their rows that is found: rare ones count alike.
+
+    Of labels, the mean over labels of the balanced accuracy of each.
+    """
+    hits = confusion.diagonal(dim1=-2, dim2=-1).double()
+    found = (hits / confusion.sum(-1)).nanmean(-1)
+    return found.nanmean(-1) if rows.head.kind == "multilabel" else found
+
+
+@metric(CONFUSION, LABELS, rising=True)
+def f1(confusion: Tensor, rows: Rows) -> Tensor:
+    """Mean over the classes or labels of F1 = 2 hits / (2 hits + misses + false alarms) (macro)."""
+    hits = confusion.diagonal(dim1=-2, dim2=-1)
+    either = confusion.sum(-1) + confusion.sum(-2)  # 2 hits + misses + false alarms
+    scores = 2 * hits.double() / either
+    if rows.head.kind == "multilabel":
+        scores = scores[..., 1]  # that it does not hold is not to be found
+    return scores.nanmean(-1)
+
+
+@metric(SCORES, LABELS, rising=True)
+def auc(scores: Tensor, rows: Rows) -> Tensor:
+    """Area under the ROC curve: how often a row of the class scores above one of another class.
+
+    Exact, ties count half. Of several classes the mean of each against the rest, of labels the
+    mean of all.
+    """
+    truth = rows.head.decode(rows.targets)
+    if rows.head.kind != "multilabel":
+        classes = torch.arange(scores.shape[1], device=scores.device)
+        truth = truth.unsqueeze(1) == (classes if len(classes) > 1 else classes + 1)
+    areas = [
+        _area(each, held) for each, held in zip(scores.unbind(1), truth.unbind(1), strict=True)
+    ]
+    return torch.stack(areas, 1).nanmean(1)
+
+
+def _area(scores: Tensor, held: Tensor) -> Tensor:
+    """Return the area under each run's curve: (K,) from (K, N) and (N,)."""
+    scores = scores.contiguous()
+    ordered = scores.sort(-1).values
+    # Twice a row's rank, those of ties averaged, is how many are below it, twice those beside it
+    # and one: integers, so that nothing is rounded.
+    below = torch.searchsorted(ordered, scores)
+    not_above = torch.searchsorted(ordered, scores, right=True)
+    twice = ((below + not_above + 1) * held.long()).sum(1)
+    positive = held.sum()
+    negative = len(held) - positive
+    area = (twice - positive * (positive + 1)).double() / (2 * positive * negative)
+    return torch.where(scores.isfinite().all(1), area, torch.nan)
+
+
+@metric(SQUARED_ERRORS, NUMBERS, rising=False)
+def mse(squares: Tensor, rows: Rows) -> Tensor:
+    """Mean squared error, over rows and targets, in the targets' own units."""
+    return (squares * _scale(rows) ** 2).mean(1) / len(rows)
+
+
+@metric(ABSOLUTE_ERRORS, NUMBERS, rising=False)
+def mae(errors: Tensor, rows: Rows) -> Tensor:
+    """Mean absolute error, over rows and targets, in the targets' own units."""
+    return (errors * _scale(rows)).mean(1) / len(rows)
+
+
+@metric(SQUARED_ERRORS, NUMBERS, rising=True)
+def r2(squares: Tensor, rows: Rows) -> Tensor:
+    """Share of the targets' variance that is explained: 1 - squared errors / those of the mean.
+
+    The mean over the targets; one that never changes is left out.
+    """
+    targets = rows.targets.double().T.contiguous()
+    spread = (targets - targets.mean(1, keepdim=True)).square().sum(1)
+    return torch.where(spread > 0, 1 - squares / spread, torch.nan).nanmean(1)
+
+
+def _scale(rows: Rows) -> Any:
+    return rows.head.constants.get("target_scale", 1.0)
+
+
+def tag(chosen: Choice) -> str:
+    """Return what a metric is logged as: its field name."""
+    return registry.get("metric", chosen.name).function.tag.format(**chosen.options())
+
+
+def is_rising(name: str) -> bool:
+    """Say whether larger values are better of what is logged under a field name; cost falls."""
+    functions = (registry.get("metric", each).function for each in registry.names("metric"))
+    return any(
+        function.rising
+        for function in functions
+        if re.fullmatch(re.sub(r"\{.*?\}", ".+", function.tag), name)
+    )
+
+
+def default_metrics(kind: TaskKind) -> tuple[Choice, ...]:
+    """Return what is measured if a config does not say: accuracy, or mse and r2 of numbers."""
+    names = ("mse", "r2") if kind == "regression" else ("accuracy",)
+    return tuple(choice("metric", name) for name in names)
+
+
+def check_metrics(chosen: Sequence[Choice], head: Head) -> None:
+    """Check that metrics can be had of a task.
+
+    Raises:
+        ConfigError: a metric is for other tasks, the same is named twice, or top_k has k classes
+            or more
+    """
+    fitting = [
+        name
+        for name in registry.names("metric")
+        if head.kind in registry.get("metric", name).function.kinds
+    ]
+    tags = [tag(each) for each in chosen]
+    for each in chosen:
+        if each.name not in fitting:
+            raise ConfigError(
+                f"log.metrics: {each.name} is not defined for this task, which is {head.kind}; "
+                f"allowed: {', '.join(fitting)}"
+            )
+        if tags.count(tag(each)) > 1:
+            raise ConfigError(f"log.metrics: {tag(each)} is named twice; name it once")
+        k = each.options().get("k", 0)
+        if k >= head.num_outputs and each.name == "top_k":
+            raise ConfigError(
+                f"log.metrics: top_k: received k {k}, but with {head.num_outputs} classes the "
+                f"right one is always among {k}; lower k"
+            )
+
+
+class Measurement:
+    """Metrics of K runs, found chunk by chunk.
+
+    Args:
+        head: of the runs, on their device
+        chosen: the metrics
+    """
+
+    def __init__(self, head: Head, chosen: Sequence[Choice]) -> None:
+        self._head = head
+        self._chosen = chosen
+        self._found: dict[Any, list[Tensor]] = {self._key(each): [] for each in chosen}
+
+    @staticmethod
+    def _key(chosen: Choice) -> tuple[Statistic, tuple[tuple[str, Any], ...]]:
+        """Metrics of the same statistic and options share it."""
+        statistic = registry.get("metric", chosen.name).function.statistic
+        return statistic, tuple(chosen.options().items())
+
+    def add(self, z: Tensor, targets: Tensor) -> None:
+        """Take in a chunk.
+
+        Args:
+            z: (K, B, C)
+            targets: as the head encodes them, (B,) or (B, C)
+        """
+        rows = Rows(self._head, targets)
+        for (statistic, options), chunks in self._found.items():
+            chunks.append(statistic.find(z, rows, **dict(options)))
+            if statistic.join is _sum:
+                chunks[:] = [_sum(chunks)]
+
+    def results(self, targets: Tensor) -> dict[str, Tensor]:
+        """Return each metric by its tag, a value per run, (K,) float64.
+
+        Args:
+            targets: of all rows, (N,) or (N, C)
+        """
+        rows = Rows(self._head, targets)
+        totals = {key: key[0].join(chunks) for key, chunks in self._found.items()}
+        return {
+            tag(each): registry.get("metric", each.name).function(
+                totals[self._key(each)], rows, **each.options()
+            )
+            for each in self._chosen
+        }

@@ -1,0 +1,226 @@
+"""Metrics against scikit-learn's, run by run."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+import torch
+from torch import Tensor
+
+from dlx import registry
+from dlx.config.types import Choice, choice
+from dlx.errors import ConfigError
+from dlx.nn.head import Head
+from dlx.nn.metrics import Measurement, check_metrics, default_metrics, is_rising, tag
+from tests.cohorts import all_metrics, bits, head
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+RUNS, ROWS = 3, 200
+HEADS = {
+    "softmax": head("multiclass", 4),
+    "sigmoids": head("multiclass", 4, "sigmoid"),
+    "gelu": head("multiclass", 4, "gelu", "mse"),
+    "hinge": head("multiclass", 4, "auto", "hinge"),
+    "sigmoid": head("binary", 1),
+    "tanh": head("binary", 1, "tanh"),
+    "softmax of two": head("binary", 1, "softmax"),
+    "labels": head("multilabel", 3),
+    "labels of one": head("multilabel", 1),
+    "labels under hinge": head("multilabel", 3, "auto", "hinge"),
+    "numbers": head("regression", 2),
+    "numbers in units": replace(head("regression", 2), target_scale=(0.1, 30.0)),
+}
+
+
+def truth_of(built: Head, rows: int = ROWS) -> Tensor:
+    """Return targets as the data have them; of classes, the rare last one in few rows."""
+    generator = torch.Generator().manual_seed(1)
+    if built.kind == "regression":
+        return torch.randn(rows, built.num_outputs, generator=generator)
+    if built.kind == "multilabel":
+        return (torch.rand(rows, built.num_outputs, generator=generator) < 0.3).long()
+    several = 2 if built.kind == "binary" else built.num_outputs
+    drawn = torch.rand(rows, generator=generator).square() * several
+    return drawn.long()
+
+
+def answers(built: Head, rows: int = ROWS) -> Tensor:
+    """Return z (K, N, C) with ties."""
+    generator = torch.Generator().manual_seed(0)
+    truth = truth_of(built, rows)
+    z = torch.randn(RUNS, rows, built.num_outputs, generator=generator)
+    if built.kind == "regression":
+        z = 0.4 * z + truth
+    elif built.kind == "multilabel" or built.num_outputs == 1:
+        z = z + truth.view(rows, -1)
+    else:
+        z.scatter_add_(2, truth.expand(RUNS, rows).unsqueeze(2), torch.ones(RUNS, rows, 1))
+    return (4 * z).round() / 4
+
+
+def measured(
+    built: Head, chosen: tuple[Choice, ...], z: Tensor, truth: Tensor, chunk: int = 64
+) -> dict[str, Tensor]:
+    built = built.to(torch.float32, torch.device("cpu"))
+    targets = built.encode(truth)
+    measurement = Measurement(built, chosen)
+    for part, its in zip(z.split(chunk, 1), targets.split(chunk), strict=True):
+        measurement.add(part, its)
+    return measurement.results(targets)
+
+
+def areas(truth: np.ndarray, z: np.ndarray, built: Head) -> float:
+    logits = torch.from_numpy(z)[None]
+    if built.output_name == "softmax" and built.num_outputs > 2:
+        a = logits.log_softmax(-1)[0].numpy()  # rounding makes and breaks ties
+    else:
+        a = built.outputs(logits.double())[0].numpy()
+    if built.kind == "binary":
+        return sk.roc_auc_score(truth, a[:, -1])
+    columns = truth if built.kind == "multilabel" else np.eye(4)[truth]
+    return sk.roc_auc_score(columns, a, average="macro")
+
+
+def balanced(truth: np.ndarray, said: np.ndarray) -> float:
+    if truth.ndim == 1:
+        return sk.balanced_accuracy_score(truth, said)
+    return float(
+        np.mean([sk.balanced_accuracy_score(t, s) for t, s in zip(truth.T, said.T, strict=True)])
+    )
+
+
+def expected(name: str, built: Head, z: np.ndarray, truth: np.ndarray) -> float:
+    """Return what scikit-learn computes of one run."""
+    if built.kind == "regression":
+        scale = np.array(built.target_scale or 1.0)
+        by_name: dict[str, Callable[..., Any]] = {
+            "mse": sk.mean_squared_error,
+            "mae": sk.mean_absolute_error,
+            "r2": sk.r2_score,
+        }
+        return by_name[name](truth.astype(float) * scale, z.astype(float) * scale)
+    if built.kind == "multilabel":
+        said = built.decide(torch.from_numpy(z)[None])[0].numpy()
+    elif built.num_outputs > 1:
+        said = z.argmax(1)
+    else:
+        said = (built.outputs(torch.from_numpy(z)) > built.middle).numpy()[:, 0].astype(int)
+    right = (truth == said).mean()
+    return {
+        "accuracy": lambda: right,
+        "error": lambda: 1 - right,
+        "top_2": lambda: ((z > z[np.arange(len(z)), truth][:, None]).sum(1) < 2).mean(),
+        "balanced_accuracy": lambda: balanced(truth, said),
+        "f1": lambda: sk.f1_score(
+            truth, said, average="binary" if truth.shape[1:] == (1,) else "macro"
+        ),
+        "auc": lambda: areas(truth, z, built),
+    }[name]()
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_every_metric_is_that_of_scikit_learn(name: str) -> None:
+    built = HEADS[name]
+    z, truth = answers(built), truth_of(built)
+    values = measured(built, all_metrics(built.kind), z, truth)
+    assert len(values) == (3 if built.kind == "regression" else 5 + (built.kind == "multiclass"))
+    for each, by_run in values.items():
+        assert (by_run.shape, by_run.dtype) == ((RUNS,), torch.float64)
+        for run in range(RUNS):
+            reference = expected(each, built, z[run].numpy(), truth.numpy())
+            assert by_run[run].item() == pytest.approx(reference, rel=1e-6, abs=1e-12), each
+
+
+def test_top_k_without_ties_is_that_of_scikit_learn() -> None:
+    z = torch.randn(RUNS, ROWS, 4, generator=torch.Generator().manual_seed(3))
+    truth = truth_of(HEADS["softmax"])
+    chosen = (choice("metric", "top_k", k=3),)
+    values = measured(HEADS["softmax"], chosen, z, truth)["top_3"]
+    for run in range(RUNS):
+        reference = sk.top_k_accuracy_score(truth.numpy(), z[run].numpy(), k=3)
+        assert values[run].item() == pytest.approx(reference)
+
+
+@pytest.mark.parametrize("rows", [1, 5, ROWS])
+@pytest.mark.parametrize("name", HEADS)
+def test_bits_do_not_depend_on_the_other_runs(name: str, rows: int) -> None:
+    built = HEADS[name]
+    z, truth = answers(built, rows), truth_of(built, rows)
+    together = measured(built, all_metrics(built.kind), z, truth)
+    for run in range(RUNS):
+        alone = measured(built, all_metrics(built.kind), z[run : run + 1].clone(), truth)
+        for each, value in alone.items():
+            assert torch.equal(bits(value), bits(together[each][run : run + 1])), each
+
+
+@pytest.mark.parametrize("name", [n for n in HEADS if not n.startswith("numbers")])
+def test_counts_and_areas_do_not_depend_on_the_chunks(name: str) -> None:
+    built = HEADS[name]
+    z, truth = answers(built), truth_of(built)
+    whole, pieces = (
+        measured(built, all_metrics(built.kind), z, truth, chunk) for chunk in (ROWS, 7)
+    )
+    assert all(torch.equal(whole[each], pieces[each]) for each in whole)
+
+
+def test_a_class_without_rows_is_left_out_of_means() -> None:
+    built = HEADS["softmax"]
+    truth = torch.tensor([0, 0, 1, 1])
+    z = torch.eye(4)[[0, 0, 1, 0]].unsqueeze(0)
+    values = measured(built, all_metrics(built.kind), z, truth)
+    assert values["balanced_accuracy"].item() == pytest.approx((1 + 0.5) / 2)
+    assert values["f1"].item() == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert values["auc"].item() == pytest.approx(0.75)
+
+
+def test_what_cannot_be_had_is_no_number() -> None:
+    one_class = measured(
+        HEADS["sigmoid"], all_metrics("binary"), torch.ones(1, 3, 1), torch.ones(3).long()
+    )
+    assert one_class["auc"].isnan().item() and one_class["accuracy"].item() == 1
+    constant = measured(
+        HEADS["numbers"], all_metrics("regression"), torch.ones(1, 3, 2), torch.ones(3, 2)
+    )
+    assert constant["r2"].isnan().item() and constant["mse"].item() == 0
+    lost = torch.full((1, 4, 4), torch.nan)
+    values = measured(HEADS["softmax"], all_metrics("multiclass"), lost, torch.arange(4))
+    assert values["auc"].isnan().item() and values["top_2"].item() == 0
+
+
+def test_r2_of_numbers_far_from_zero() -> None:
+    truth = torch.tensor([[4e6], [4e6 + 1], [4e6 + 2]])
+    z = (truth + torch.tensor([[0.5], [0.0], [-0.5]])).unsqueeze(0)
+    values = measured(head("regression", 1), (choice("metric", "r2"),), z, truth)
+    assert values["r2"].item() == pytest.approx(1 - 0.5 / 2)
+
+
+def test_names_and_directions() -> None:
+    rising = {name for name in registry.names("metric") if is_rising(tag(choice("metric", name)))}
+    assert not is_rising("cost")
+    assert rising == {"accuracy", "top_k", "balanced_accuracy", "f1", "auc", "r2"}
+    assert tag(choice("metric", "top_k", k=3)) == "top_3"
+    assert [each.name for each in default_metrics("regression")] == ["mse", "r2"]
+    assert [each.name for each in default_metrics("multilabel")] == ["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "message"),
+    [
+        (
+            "softmax",
+            [choice("metric", "mse")],
+            r"log\.metrics: mse is not defined for this task, which is multiclass; allowed: accur",
+        ),
+        ("numbers", [choice("metric", "f1")], r"which is regression; allowed: mse, mae, r2$"),
+        ("sigmoid", [choice("metric", "top_k", k=1)], r"top_k is not defined .* which is binary"),
+        ("softmax", [choice("metric", "top_k", k=4)], r"received k 4, .* 4 classes .*; lower k"),
+        ("softmax", [choice("metric", "f1")] * 2, r"f1 is named twice; name it once"),
+    ],
+)
+def test_metrics_that_a_task_does_not_have(name: str, chosen: list[Choice], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_metrics(chosen, HEADS[name])
