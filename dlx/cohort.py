@@ -14,6 +14,7 @@ from dlx.models.design import Design
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 from dlx.optimizers import SlabOptimizer
+from dlx.optimizers.averages import Averages
 from dlx.optimizers.clipping import Clipping
 from dlx.optimizers.max_norm import MaxNorm
 from dlx.optimizers.penalties import Penalties, Penalty
@@ -35,6 +36,7 @@ class Member:
         clip_value: every number of its gradient is brought to at most this size
         penalty: added to the cost that is minimized
         max_norm: largest norm of the weights that lead into a hidden unit
+        average: mean of its weights over the steps, evaluated in their place
         stop_metric: what early stopping watches, `<split>.<metric>`; None for no early stopping
         patience: evaluations without improvement after which it stops
         metrics: what is measured in its evaluations, beside the cost
@@ -50,6 +52,7 @@ class Member:
     clip_value: float | None = None
     penalty: Penalty | None = None
     max_norm: float | None = None
+    average: Choice | None = None
     stop_metric: str | None = None
     patience: int = 0
     metrics: tuple[Choice, ...] = ()
@@ -89,6 +92,7 @@ def _order(member: Member) -> tuple[Hashable, ...]:
         *member.design.choices,
         member.penalty,
         member.max_norm,
+        member.average,
     )
     return tuple(repr(key) for key in keys)
 
@@ -139,6 +143,11 @@ class Cohort:
             [member.max_norm for member in members],
             [p for p in buffer.parameters if p.is_weight and p.layer != output],
         )
+        self.averages = Averages(
+            [member.average for member in members],
+            [member.num_steps for member in members],
+            self.network,
+        )
 
     @property
     def metrics(self) -> tuple[Choice, ...]:
@@ -157,6 +166,7 @@ class Cohort:
         if any(part.init.name == "lsuv" for part in parts):
             assert first_batch is not None
             self.network.forward(first_batch, Pass(starting=True))
+        self.averages.start()
 
     @torch.no_grad()
     def forward_backward(self, x: Tensor, targets: Tensor, step: int) -> tuple[Tensor, Tensor]:
@@ -199,12 +209,14 @@ class Cohort:
             for there, here in columns:
                 kept.network.buffer.gradients[:, here] = gradients[:, there]
         kept.optimizer.take_state(self.optimizer, rows, columns)
+        kept.averages.take(self.averages, index, columns)
         return kept
 
     def tensors(self) -> dict[str, Tensor]:
         """Return everything that training goes on from, by name, sharing memory."""
         state = {f"network/{name}": value for name, value in self.network.state().items()}
         state["gradients"] = self.network.buffer.gradients
+        state |= {f"average/{name}": value for name, value in self.averages.values.items()}
         return state | {f"optimizer/{k}": value for k, value in self.optimizer.state().items()}
 
     @torch.no_grad()
@@ -213,6 +225,8 @@ class Cohort:
         for name, value in self.network.state().items():
             value.copy_(tensors[f"network/{name}"])
         self.network.buffer.gradients.copy_(tensors["gradients"])
+        for name, value in self.averages.values.items():
+            value.copy_(tensors[f"average/{name}"])
         prefix = "optimizer/"
         self.optimizer.load_state(
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -25,6 +25,7 @@ MODULES = {
     "metric": "dlx.nn.metrics",
     "optimizer": "dlx.optimizers",
     "schedule": "dlx.training.schedules",
+    "average": "dlx.optimizers.averages",
     "data": "dlx.data.sources",
     "model": "dlx.models",
     "block": "dlx.models.blocks",

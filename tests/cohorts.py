@@ -35,6 +35,11 @@ INITIALIZERS = [name for name in registry.names("initializer") if name != "value
 OPTIMIZERS = registry.names("optimizer")
 SCHEDULES = registry.names("schedule")
 
+AVERAGES: list[dict[str, Any]] = [
+    {"name": "ema", "decay": 0.5},
+    {"name": "swa", "start": 0.4, "every": 2},
+]
+
 SPLITS: dict[str, Any] = {"train": slice(None), "dev": slice(0, 7)}
 
 
@@ -98,6 +103,7 @@ def member(
     clip_value: float | None = None,
     penalty: Penalty | None = None,
     max_norm: float | None = None,
+    average: dict[str, Any] | None = None,
     patience: int = 0,
     metrics: tuple[Choice, ...] | None = None,
     **settings: Any,
@@ -114,6 +120,7 @@ def member(
         clip_value=clip_value,
         penalty=penalty,
         max_norm=max_norm,
+        average=choice("average", **average) if average else None,
         stop_metric="dev.cost" if patience else None,
         patience=patience,
         metrics=default_metrics(network.head.kind) if metrics is None else metrics,
@@ -204,6 +211,7 @@ def mixed_members(
                 clip_value=mix.choice([None, None, 0.01]),
                 penalty=mix.choice([None, None, Penalty(l1=0.01), Penalty(l1=0.02, l2=0.1)]),
                 max_norm=mix.choice([None, None, 0.5, 1.0]),
+                average=mix.choice([None, None, *AVERAGES]),
                 patience=mix.choice([0, 0, 1]),
                 metrics=mix.choice([None, all_metrics(what.kind), all_metrics(what.kind)[1::2]]),
                 weight_decay=mix.choice([0.0, 0.1]),

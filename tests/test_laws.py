@@ -99,6 +99,8 @@ def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
     assert {run.optimizer.decay for run in members} == {"all", "weights"}
     for limit in ("clip_norm", "clip_value", "max_norm", "penalty"):
         assert {getattr(run, limit) is None for run in members} == {True, False}
+    averages = {run.average and run.average.name for run in members}
+    assert averages == {None, *registry.names("average")}
     assert {run.patience > 0 for run in members} == {True, False}
 
 

@@ -14,7 +14,17 @@ from pydantic_core import PydanticCustomError
 
 from dlx.config.checks import checked_model
 from dlx.config.fields import descend
-from dlx.config.types import Data, MetricChoice, Model, Optimizer, Section, Text, option, rule
+from dlx.config.types import (
+    Average,
+    Data,
+    MetricChoice,
+    Model,
+    Optimizer,
+    Section,
+    Text,
+    option,
+    rule,
+)
 
 Name = Annotated[
     str,
@@ -97,6 +107,9 @@ class TrainConfig(Section):
     )
     max_norm: Annotated[float, Gt(0)] | None = option(
         None, "Largest norm of the weights into a hidden unit; null: not bounded."
+    )
+    average: Average | None = option(
+        None, "Mean of the weights over the steps, evaluated in their place; null: the last ones."
     )
     early_stopping: EarlyStopping | None = option(
         None, "Stop when a metric no longer improves; null: never."

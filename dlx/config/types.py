@@ -183,6 +183,7 @@ Initializer = Annotated[Choice, Named("initializer")]
 Loss = Annotated[Choice, Named("loss")]
 MetricChoice = Annotated[Choice, Named("metric")]
 Schedule = Annotated[Choice, Named("schedule")]
+Average = Annotated[Choice, Named("average")]
 Model = Annotated[Choice, Named("model")]
 
 ClassWeights = Literal["balanced"] | tuple[Annotated[float, Gt(0)], ...] | None

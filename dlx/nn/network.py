@@ -82,6 +82,10 @@ class Network:
         """Return everything that evaluation needs, by name, sharing memory: (K, ...) each."""
         return {name: value for name, (value, _) in self._owned().items()}
 
+    def statistics(self) -> dict[str, Tensor]:
+        """Return the state that is not trained, by name, sharing memory: (K, ...) each."""
+        return {name: value for name, (value, _) in self._stack.buffers.items()}
+
     def run_state(self, run: int) -> dict[str, Tensor]:
         """Return the state that one run owns, by name, sharing memory."""
         return {name: value[run] for name, (value, owners) in self._owned().items() if owners[run]}

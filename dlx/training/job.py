@@ -99,6 +99,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         clip_value=config.train.clip_value,
         penalty=penalty and Penalty(penalty.l1, penalty.l2),
         max_norm=config.train.max_norm,
+        average=config.train.average,
         stop_metric=stopping and stopping.metric,
         patience=stopping.patience if stopping else 0,
         metrics=metrics,

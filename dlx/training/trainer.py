@@ -171,6 +171,7 @@ class Trainer:
             self._gradient_norms = torch.stack(norms).cpu()
         cohort.update()
         self.step += 1
+        cohort.averages.update(self.step)
         return diverged
 
     def _look(self, costs: Tensor, x: Tensor, due: bool) -> dict[int, Outcome]:
@@ -220,6 +221,14 @@ class Trainer:
         """Evaluate the runs that are due at this step, and let those leave that have ended."""
         if self.step < self._next_due:
             return
+        with self.cohort.averages.in_place():
+            ended = self._evaluate_due(listener)
+        if ended:
+            self._leave(listener, ended)
+        self._plan()
+
+    def _evaluate_due(self, listener: Listener) -> dict[int, Outcome]:
+        """Evaluate the runs that are due at this step; return those that have ended."""
         due = [row for row in range(len(self.members)) if self._due(row, self.step)]
         ended: dict[int, Outcome] = {}
         curves: dict[str, dict[str, list[float]]] = {}
@@ -247,9 +256,7 @@ class Trainer:
                 ended[row] = self._outcome(row, "completed", curves)
             elif row not in ended and stopping is not None and stopping.exhausted:
                 ended[row] = self._outcome(row, "stopped_early", curves)
-        if ended:
-            self._leave(listener, ended)
-        self._plan()
+        return ended
 
     def _watch(self, row: int, record: Record) -> None:
         """Show schedule and early stopping the new metrics, and keep the best weights so far."""
