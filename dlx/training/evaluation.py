@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort
-from dlx.nn.metrics import Measurement
+from dlx.nn.metrics import CONFUSION, Measurement, Rows
 from dlx.nn.passes import Pass
 
 # Fixed, whatever the number of runs, so that a run's metrics have the same bits alone and together.
@@ -38,6 +38,25 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
     values = {"cost": cost / len(inputs), **measurement.results(targets)}
     # In one: on CUDA, taking values over waits for the device.
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+
+
+@torch.no_grad()
+def confusion(cohort: Cohort, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Return every run's number of rows by true class and said class: (K, C, C) int64.
+
+    Args:
+        cohort: K runs that tell classes apart
+        inputs: (N, I)
+        targets: as the head encodes them
+    """
+    num_runs = cohort.network.num_runs
+    counts = [
+        CONFUSION.find(
+            cohort.network.forward(x.expand(num_runs, *x.shape), Pass()), Rows(cohort.head, t)
+        )
+        for x, t in zip(inputs.split(CHUNK), targets.split(CHUNK), strict=True)
+    ]
+    return CONFUSION.join(counts)
 
 
 @torch.no_grad()

@@ -18,10 +18,9 @@ from dlx.config.dump import to_plain
 from dlx.config.load import dump
 from dlx.errors import DivergedError, Interrupted, MemoryLimitError, StorageError
 from dlx.models.plain import to_torch
-from dlx.nn.network import Network
-from dlx.nn.passes import Pass
 from dlx.runs import RunDirectory, checkpoints, timestamp, weights, write_atomic
 from dlx.tracking import Tracker
+from dlx.training import insights
 from dlx.training.job import Job
 from dlx.training.trainer import Outcome, Record, Trainer
 
@@ -148,6 +147,12 @@ class _Session:
         """Log an evaluation."""
         self._newest = record
         metrics = record.metrics
+        outputs: dict[str, torch.Tensor] = {}
+        if self._level == "full":
+            network, inputs = trainer.cohort.network, trainer.splits["train"][0]
+            outputs = insights.activations(network, inputs)
+            inside = insights.activation_statistics(outputs, row)
+            metrics = metrics | {"train": metrics["train"] | inside}
         if self._level == "minimal":
             metrics = {
                 split: {k: v for k, v in values.items() if "/" not in k}
@@ -164,7 +169,8 @@ class _Session:
             }
         )
         if self._level != "minimal" and self._wants_histograms(trainer, record.step):
-            self._histograms(trainer, row, record.step)
+            network = trainer.cohort.network
+            insights.write_histograms(self._tracker, network, row, record.step, outputs)
         self._show(self._progress(trainer, is_new=True))
 
     def advanced(self, trainer: Trainer) -> None:
@@ -189,6 +195,11 @@ class _Session:
                 f"model.init ({self._run.path})"
             )
         self._checkpoint(trainer)
+        if self._level == "full":
+            task = self._job.splits.task
+            insights.write_pictures(
+                self._tracker, trainer.cohort, row, outcome, trainer.splits, task
+            )
         network = to_torch(self._job.design, {k: v.cpu() for k, v in outcome.state.items()})
         weights.save(
             self._run.weights_path,
@@ -258,30 +269,6 @@ class _Session:
         number = step // member.evaluate_every
         stride = -(-member.num_steps // (member.evaluate_every * _HISTOGRAMS))
         return number % max(stride, 1) == 0 or step == member.num_steps
-
-    def _histograms(self, trainer: Trainer, row: int, step: int) -> None:
-        network = trainer.cohort.network
-        for parameter in network.buffer.parameters:
-            layer = parameter.layer
-            if parameter.name == f"{layer}.weight":
-                values = parameter.value[row].detach()
-                self._tracker.histogram("train", f"weights/{layer}", values, step)
-                if step > 0:
-                    self._tracker.histogram(
-                        "train", f"gradients/{layer}", parameter.gradient[row], step
-                    )
-        if self._level == "full":
-            for layer, outputs in _activations(network, trainer).items():
-                self._tracker.histogram("train", f"activations/{layer}", outputs[row], step)
-
-
-def _activations(network: Network, trainer: Trainer) -> dict[str, torch.Tensor]:
-    """Return every layer's outputs on the first training rows, in evaluation mode."""
-    inputs = trainer.splits["train"][0][:256]
-    how = Pass(activations={})
-    with torch.no_grad():
-        network.forward(inputs.expand(network.num_runs, *inputs.shape), how)
-    return how.activations or {}
 
 
 def _flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""What a run shows of its inside at log level full."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import dlx
+from dlx.cohort import Cohort
+from dlx.training.evaluation import confusion
+from dlx.training.insights import activation_statistics, activations
+from tests.cohorts import design, member, rows, task
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_statistics_are_those_of_the_outputs() -> None:
+    what = task(5)
+    cohort = Cohort([member(str(seed), design(what), seed=seed) for seed in range(2)], 16)
+    cohort.initialize()
+    bias = next(p for p in cohort.network.buffer.parameters if p.name == "1.bias")
+    with torch.no_grad():
+        bias.value[1, 0, :3] = -100  # three of six units are always at zero
+    inputs, _ = rows(what, 300)
+    outputs = activations(cohort.network, inputs)
+    assert outputs["1"].shape == (2, 256, 6)
+    found = activation_statistics(outputs, 1)
+    its = outputs["1"][1].double()
+    assert found["activation_mean/1"] == pytest.approx(its.mean().item(), rel=1e-5)
+    assert found["activation_std/1"] == pytest.approx(its.std(correction=0).item(), rel=1e-5)
+    assert found["activation_dead/1"] == 0.5
+    assert found["activation_dead/3"] == 0  # the output layer's z
+
+
+def test_confusion_counts_every_row_once() -> None:
+    what = task(5)
+    cohort = Cohort([member(str(seed), design(what), seed=seed) for seed in range(2)], 16)
+    cohort.initialize()
+    inputs, targets = rows(what, 2000)  # more than a chunk
+    counts = confusion(cohort, inputs, targets)
+    assert counts.shape == (2, 3, 3)
+    expected = targets.bincount()
+    assert all(torch.equal(each.sum(1), expected) for each in counts)
+
+
+def events(path: Path, split: str) -> EventAccumulator:
+    found = EventAccumulator(str(path / split), {"images": 0, "scalars": 0, "histograms": 0})
+    found.Reload()
+    return found
+
+
+def test_level_full_shows_statistics_and_pictures(tmp_path: Path) -> None:
+    overrides = ["train.epochs=6", "log.level=full"]
+    run = dlx.train("configs/digits.yaml", overrides, runs_dir=tmp_path)
+    train, dev = events(run.path, "train"), events(run.path, "dev")
+    assert set(train.Tags()["images"]) == {"confusion", "weight_images/1"}
+    assert dev.Tags()["images"] == ["confusion"]
+    for kind in ("mean", "std", "dead"):
+        assert len(train.Scalars(f"activation_{kind}/1")) == len(run.history) == 7
+        assert run.history[-1]["train"][f"activation_{kind}/1"] >= 0
+    assert not set(train.Tags()["images"]) & set(train.Tags()["histograms"])
+    (image,) = dev.Images("confusion")
+    pixels = np.asarray(Image.open(io.BytesIO(image.encoded_image_string)))
+    assert pixels.shape == (image.height, image.width, 3)
+    assert image.step == run.info["steps"]
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "images"),
+    [
+        ("xor", ["train.steps=3", "log.level=full"], ["confusion"]),
+        ("gates/half_adder", ["train.steps=3", "log.level=full"], []),
+        ("digits", ["train.steps=3"], []),
+    ],
+)
+def test_pictures_are_drawn_where_they_say_something(
+    config: str, overrides: list[str], images: list[str], tmp_path: Path
+) -> None:
+    run = dlx.train(f"configs/{config}.yaml", overrides, runs_dir=tmp_path)
+    assert events(run.path, "train").Tags()["images"] == images
