@@ -122,7 +122,7 @@ class Cohort:
             [member.seed for member in members],
             dtype,
             device,
-            input_dropout=[member.design.input_dropout for member in members],
+            input_changes=[member.design.inputs for member in members],
         )
         buffer = self.network.buffer
         self.optimizer = SlabOptimizer(

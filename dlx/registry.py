@@ -21,6 +21,7 @@ from dlx.errors import ConfigError, did_you_mean
 MODULES = {
     "activation": "dlx.nn.activations",
     "initializer": "dlx.nn.initializers",
+    "dropout": "dlx.nn.dropout",
     "loss": "dlx.nn.losses",
     "metric": "dlx.nn.metrics",
     "optimizer": "dlx.optimizers",

@@ -34,13 +34,22 @@ def _dense(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         block["activation"] = draw(st.sampled_from(["tanh", "prelu", "identity"]))
     if draw(st.booleans()):
-        block["batch_norm"] = draw(st.booleans())
+        block[draw(st.sampled_from(["batch_norm", "layer_norm", "weight_norm"]))] = draw(
+            st.booleans()
+        )
     return block
+
+
+@st.composite
+def _maxout(draw: st.DrawFn) -> dict[str, Any]:
+    return {"name": "maxout", "units": draw(widths), "pieces": draw(st.integers(2, 3))}
 
 
 block_lists = st.lists(
     st.recursive(
-        widths | _dense(), lambda inside: _residual(inside) | _branch(inside), max_leaves=5
+        widths | _dense() | _maxout(),
+        lambda inside: _residual(inside) | _branch(inside),
+        max_leaves=5,
     ),
     max_size=3,
 )

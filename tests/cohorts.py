@@ -18,7 +18,7 @@ from dlx.data.batches import Batches
 from dlx.data.dataset import Task, TaskKind
 from dlx.models.design import Design
 from dlx.models.heads import build_head
-from dlx.models.mlp import BatchNorm, DropoutRates, mlp
+from dlx.models.mlp import BatchNorm, LayerNorm, NoiseLevels, mlp
 from dlx.nn.head import Head
 from dlx.nn.metrics import default_metrics
 from dlx.optimizers.penalties import Penalty
@@ -38,6 +38,22 @@ SCHEDULES = registry.names("schedule")
 AVERAGES: list[dict[str, Any]] = [
     {"name": "ema", "decay": 0.5},
     {"name": "swa", "start": 0.4, "every": 2},
+]
+DROPOUTS: list[float | Choice] = [
+    0.0,
+    0.3,
+    choice("dropout", "dropout", input=0.2),
+    choice("dropout", "dropout", input=0.2, hidden=0.5),
+    choice("dropout", "alpha_dropout", input=0.1, hidden=0.2),
+    choice("dropout", "gaussian_dropout", input=0.1, hidden=0.4),
+    choice("dropout", "drop_connect", hidden=0.3),
+]
+NORMS: list[dict[str, Any]] = [
+    {},
+    {"batch_norm": True},
+    {"batch_norm": BatchNorm(position="after", momentum=0.3)},
+    {"layer_norm": True},
+    {"layer_norm": LayerNorm(position="after", epsilon=1e-3)},
 ]
 
 SPLITS: dict[str, Any] = {"train": slice(None), "dev": slice(0, 7)}
@@ -89,6 +105,11 @@ def all_metrics(kind: TaskKind) -> tuple[Choice, ...]:
         for entry in entries
         if kind in entry.function.kinds
     )
+
+
+def dropout_rates(name: str = "dropout", **rates: float) -> Choice:
+    """Return a choice of dropout: input and hidden rates."""
+    return choice("dropout", name, **rates)
 
 
 def member(
@@ -177,6 +198,7 @@ def mixed_members(
     mix = random.Random(f"{seed} {what} {hidden}")
     kinds = [ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES]
     decks = [mix.sample(names, len(names)) for names in kinds]
+    dropouts, norms = mix.sample(DROPOUTS, len(DROPOUTS)), mix.sample(NORMS, len(NORMS))
     members = []
     for index in range(number):
         activation, init, optimizer, schedule = (deck[index % len(deck)] for deck in decks)
@@ -185,10 +207,10 @@ def mixed_members(
             hidden,
             activation,
             init,
-            dropout=mix.choice(
-                [0.0, 0.3, DropoutRates(input=0.2), DropoutRates(input=0.2, hidden=0.5)]
-            ),
-            batch_norm=mix.choice([False, True, BatchNorm(position="after", momentum=0.3)]),
+            dropout=dropouts[index % len(dropouts)],
+            noise=mix.choice([0.0, 0.1, NoiseLevels(input=0.1), NoiseLevels(hidden=0.2)]),
+            weight_norm=mix.choice([False, False, True]),
+            **norms[index % len(norms)],
             **options,
         )
         short: dict[str, dict[str, Any]] = {

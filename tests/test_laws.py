@@ -14,7 +14,6 @@ from dlx.cohort import Member
 from dlx.config.types import choice
 from dlx.data.batches import order
 from dlx.data.dataset import Task
-from dlx.models.mlp import BatchNorm, DropoutRates
 from dlx.models.plain import from_torch, to_torch
 from dlx.nn.head import Head
 from dlx.optimizers.penalties import Penalty
@@ -24,10 +23,12 @@ from tests.cohorts import (
     ACTIVATIONS,
     INITIALIZERS,
     LOSSES,
+    NORMS,
     OPTIMIZERS,
     Recorder,
     assert_same_run,
     design,
+    dropout_rates,
     grouped,
     member,
     mixed_members,
@@ -94,8 +95,17 @@ def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
         "before",
         "after",
     }
+    assert {layer.layer_norm and layer.layer_norm.position for layer in layers} == {
+        None,
+        "before",
+        "after",
+    }
+    assert {layer.weight_norm for layer in layers} == {True, False}
+    assert {layer.noise > 0 for layer in layers} == {True, False}
+    assert {run.design.inputs.noise > 0 for run in members} == {True, False}
+    assert {layer.dropout_kind for layer in layers} == set(registry.names("dropout"))
     assert {bool(layer.dropout) for layer in layers} == {True, False}
-    assert {bool(run.design.input_dropout) for run in members} == {True, False}
+    assert {bool(run.design.inputs.dropout) for run in members} == {True, False}
     assert {run.optimizer.decay for run in members} == {"all", "weights"}
     for limit in ("clip_norm", "clip_value", "max_norm", "penalty"):
         assert {getattr(run, limit) is None for run in members} == {True, False}
@@ -124,7 +134,7 @@ def test_every_loss_is_among_them() -> None:
 def test_the_place_in_the_cohort_does_not_matter(activation: str, width: int) -> None:
     what = task(2, 2)
     inputs, targets = rows(what, 10)
-    dropout = DropoutRates(input=0.2, hidden=0.5)
+    dropout = dropout_rates(input=0.2, hidden=0.5)
     network = design(what, [width], activation, dropout=dropout, batch_norm=width == 5)
     run = member("run", network, "adam", num_steps=6)
     others = mixed_members(what, [width], 4, num_steps=6)
@@ -287,10 +297,13 @@ def assert_plain(members: list[Member], what: Task, batch_size: int = 16) -> Non
             assert not moved or not torch.equal(value, start[name]), (run.name, name)
 
 
-@pytest.mark.parametrize("batch_norm", [False, True, BatchNorm(position="after", momentum=0.3)])
-def test_every_activation_trains_as_in_plain_torch(batch_norm: bool | BatchNorm) -> None:
+@pytest.mark.parametrize("weight_norm", [False, True])
+@pytest.mark.parametrize("norm", NORMS, ids=str)
+def test_every_activation_trains_as_in_plain_torch(norm: dict[str, Any], weight_norm: bool) -> None:
     what = task(5, 3)
-    networks = {name: design(what, [6, 4], name, batch_norm=batch_norm) for name in ACTIVATIONS}
+    networks = {
+        name: design(what, [6, 4], name, weight_norm=weight_norm, **norm) for name in ACTIVATIONS
+    }
     members = [
         member(name, network, "nesterov", num_steps=35, lr=0.05)
         for name, network in networks.items()

@@ -124,6 +124,8 @@ def _emit_preview(found: dict[str, Any]) -> None:
     emit(f"{found['name']}: {data['name']} ({sizes} rows), {data['task']}")
     if found["input_dropout"]:
         emit(f"dropout {found['input_dropout']} of the inputs")
+    if found["input_noise"]:
+        emit(f"noise {found['input_noise']} on the inputs")
     table = []
     for layer in found["layers"]:
         table.append(
@@ -150,7 +152,13 @@ def _emit_preview(found: dict[str, Any]) -> None:
 def _extras(layer: dict[str, Any]) -> str:
     extras = [
         f"{name.replace('_', ' ')} {layer[name]}"
-        for name in ("batch_norm", "dropout")
+        for name in ("batch_norm", "layer_norm", "noise")
         if layer[name]
     ]
+    if layer["weight_norm"]:
+        extras.append("weight norm")
+    if layer["pieces"] > 1:
+        extras.append(f"largest of {layer['pieces']}")
+    if layer["dropout"]:
+        extras.append(f"{layer['dropout_kind'].replace('_', ' ')} {layer['dropout']}")
     return ", ".join(extras)

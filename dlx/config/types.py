@@ -264,13 +264,25 @@ class BlockChoice(Choice):
     repeat: Annotated[int, Gt(0)] = option(1, "How many of it stand one after another.")
 
 
+@checked_model
+class DropoutChoice(Choice):
+    """A kind of dropout: where it is, and how often."""
+
+    input: Annotated[float, Ge(0), Lt(1)] = option(0.0, "Share of the inputs that is dropped.")
+    hidden: Annotated[float, Ge(0), Lt(1)] = option(
+        0.0, "Share of each hidden layer's outputs (drop_connect: weights) that is dropped."
+    )
+
+
 Data = Annotated[DataChoice, Named("data")]
 Optimizer = Annotated[OptimizerChoice, Named("optimizer")]
+Dropout = Annotated[DropoutChoice, Named("dropout", "dropout")]
 
 _COMMON: dict[str, type[Choice]] = {
     "data": DataChoice,
     "optimizer": OptimizerChoice,
     "block": BlockChoice,
+    "dropout": DropoutChoice,
 }
 
 

@@ -6,12 +6,23 @@ inside blocks; the layers inside block 2 are named 2.1, 2.2, …
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Gt
 
 from dlx import registry
 from dlx.config.types import Activation, Choice, Initializer, Named, choice
 from dlx.errors import ConfigError
-from dlx.models.options import BatchNorm, LayerChoices, Rate, Units, batch_norm_options
+from dlx.models.options import (
+    BatchNorm,
+    LayerChoices,
+    LayerNorm,
+    Rate,
+    Std,
+    Units,
+    batch_norm_options,
+    layer_norm_options,
+)
 from dlx.nn.blocks import BranchSpec, ResidualSpec
 from dlx.nn.dense import DenseSpec
 from dlx.nn.stack import Blueprint, Spec
@@ -66,6 +77,20 @@ def stack(
     return tuple(specs)
 
 
+def _layer(place: Place, units: int, **given: Any) -> DenseSpec:
+    """Return a layer: what is given, and what the model chose for all where None is given."""
+    own = {key: value for key, value in given.items() if value is not None}
+    if "batch_norm" in own:
+        own["batch_norm"] = batch_norm_options(own["batch_norm"])
+    if "layer_norm" in own:
+        own["layer_norm"] = layer_norm_options(own["layer_norm"])
+    # A layer that chooses one of the two normalizations does not have the model's other.
+    other = {"batch_norm": None} if own.get("layer_norm") else {}
+    other |= {"layer_norm": None} if own.get("batch_norm") else {}
+    options: dict[str, Any] = vars(place.choices) | other | own
+    return DenseSpec(name=place.name, inputs=place.inputs, outputs=units, **options)
+
+
 @register("block")
 def dense(
     place: Place,
@@ -75,7 +100,10 @@ def dense(
     init: Initializer | None = None,
     bias: Initializer | None = None,
     dropout: Rate | None = None,
+    noise: Std | None = None,
     batch_norm: bool | BatchNorm | None = None,
+    layer_norm: bool | LayerNorm | None = None,
+    weight_norm: bool | None = None,
 ) -> DenseSpec:
     """A fully connected layer: a = g(x W + b).
 
@@ -84,20 +112,51 @@ def dense(
         activation: default: the model's
         init: initial weights; default: the model's
         bias: initial biases; default: the model's
-        dropout: share of its outputs that is dropped in training; default: the model's
+        dropout: share that is dropped in training; default: the model's
+        noise: standard deviation of noise on its outputs in training; default: the model's
         batch_norm: true, false or {position, momentum, epsilon}; default: the model's
+        layer_norm: true, false or {position, epsilon}; default: the model's
+        weight_norm: learn magnitude and direction of the weights apart; default: the model's
     """
-    chosen = place.choices
-    return DenseSpec(
-        name=place.name,
-        inputs=place.inputs,
-        outputs=units,
-        activation=activation or chosen.activation,
-        init=init or chosen.init,
-        bias=bias or chosen.bias,
-        batch_norm=chosen.batch_norm if batch_norm is None else batch_norm_options(batch_norm),
-        dropout=chosen.dropout if dropout is None else dropout,
+    return _layer(
+        place,
+        units,
+        activation=activation,
+        init=init,
+        bias=bias,
+        dropout=dropout,
+        noise=noise,
+        batch_norm=batch_norm,
+        layer_norm=layer_norm,
+        weight_norm=weight_norm,
     )
+
+
+@register("block")
+def maxout(
+    place: Place,
+    *,
+    units: Units,
+    pieces: Annotated[int, Gt(1)] = 2,
+    activation: Activation = "identity",  # type: ignore[assignment]
+    init: Initializer | None = None,
+    dropout: Rate | None = None,
+) -> DenseSpec:
+    """Each unit is the largest of several affine maps of the input: it learns its own activation.
+
+    a_j = g(max_p (x W_jp + b_jp)); any convex function can be had from enough pieces.
+
+    Args:
+        units: outputs
+        pieces: affine maps of each unit
+        activation: g, of the largest
+        init: initial weights; default: the model's
+        dropout: share that is dropped in training; default: the model's
+
+    Reference:
+        Goodfellow, Warde-Farley, Mirza, Courville and Bengio (2013), Maxout networks
+    """
+    return _layer(place, units, pieces=pieces, activation=activation, init=init, dropout=dropout)
 
 
 @register("block")

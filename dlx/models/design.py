@@ -1,11 +1,12 @@
 """What a model function returns: the layers of one run and its head."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
 from dlx.config.types import Choice
 from dlx.nn.head import Head
+from dlx.nn.network import InputChanges
 from dlx.nn.stack import Blueprint
 
 
@@ -16,12 +17,12 @@ class Design:
     Attributes:
         layers: first to last
         head: output function and loss
-        input_dropout: share of the inputs that is dropped in training
+        inputs: what happens to the inputs in training
     """
 
     layers: Blueprint
     head: Head
-    input_dropout: float = 0.0
+    inputs: InputChanges = field(default_factory=InputChanges)
 
     @property
     def structure(self) -> tuple[object, ...]:
@@ -42,4 +43,4 @@ class Design:
     def choices(self) -> tuple[object, ...]:
         """What else may differ within a cohort, one kind of choice after the other."""
         columns = zip_longest(*(part.choices for part in self.parts))
-        return (*(choice for column in columns for choice in column), self.input_dropout)
+        return (*(choice for column in columns for choice in column), self.inputs)

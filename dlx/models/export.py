@@ -18,7 +18,7 @@ from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError
 from dlx.models import exported_table
 from dlx.models.plain import Elementwise
-from dlx.models.torch_blocks import Branch, Residual
+from dlx.models.torch_blocks import Branch, Largest, Residual
 from dlx.runs import make_directory, write_atomic
 
 _SCRIPT = '''\
@@ -232,7 +232,10 @@ def _written(module: nn.Module) -> str:
     """
     if isinstance(module, nn.Linear):
         bias = "" if module.bias is not None else ", bias=False"
-        return f"nn.Linear({module.in_features}, {module.out_features}{bias})"
+        linear = f"nn.Linear({module.in_features}, {module.out_features}{bias})"
+        if nn.utils.parametrize.is_parametrized(module, "weight"):
+            return f"nn.utils.parametrizations.weight_norm({linear})"
+        return linear
     if isinstance(module, nn.Dropout):
         return f"nn.Dropout({module.p})"
     if isinstance(module, nn.Sequential):
@@ -248,6 +251,8 @@ def _written(module: nn.Module) -> str:
             f"{code.__name__} is code of a plug-in, which load.py cannot hold; register the "
             "activation with a module that is made of torch's own, or use --format onnx"
         )
+    if isinstance(module, Largest):
+        return f"Largest({module.pieces})"
     if isinstance(module, Elementwise):
         options = "".join(f", {key}={value!r}" for key, value in module.options.items())
         return f"Elementwise({module.function.__name__}{options})"
@@ -257,7 +262,7 @@ def _written(module: nn.Module) -> str:
 def _definitions(network: nn.Sequential) -> str:
     """Return the source of the modules that torch does not have."""
     inside = list(network.modules())
-    blocks = {type(module) for module in inside if isinstance(module, Residual | Branch)}
+    blocks = {type(module) for module in inside if isinstance(module, Residual | Branch | Largest)}
     parts = [inspect.getsource(block) for block in sorted(blocks, key=lambda b: b.__name__)]
     functions = {m.function.__name__: m.function for m in inside if isinstance(m, Elementwise)}
     if functions:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from dlx.config.types import Activation, Choice, Initializer, Loss, choice
+from dlx.config.types import Activation, Choice, Dropout, Initializer, Loss, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.blocks import Block, Place, stack
@@ -10,13 +10,18 @@ from dlx.models.design import Design
 from dlx.models.heads import build_head
 from dlx.models.options import (
     BatchNorm,
-    DropoutRates,
     LayerChoices,
+    LayerNorm,
+    NoiseLevels,
     Rate,
+    Std,
     Units,
     batch_norm_options,
+    layer_norm_options,
 )
 from dlx.nn.dense import DenseSpec
+from dlx.nn.dropout import is_on_weights
+from dlx.nn.network import InputChanges
 from dlx.registry import register
 
 
@@ -28,8 +33,11 @@ def mlp(
     activation: Activation | list[Activation] = "relu",  # type: ignore[assignment]
     init: Initializer | list[Initializer] = "he_normal",  # type: ignore[assignment]
     bias: Literal["auto"] | Initializer = "auto",
-    dropout: Rate | DropoutRates = 0.0,
+    dropout: Rate | Dropout = 0.0,
+    noise: Std | NoiseLevels = 0.0,
     batch_norm: bool | BatchNorm = False,
+    layer_norm: bool | LayerNorm = False,
+    weight_norm: bool = False,
     output: Literal["auto", "softmax"] | Activation = "auto",
     loss: Literal["auto"] | Loss = "auto",
 ) -> Design:
@@ -43,9 +51,14 @@ def mlp(
         init: initial weights of every layer, together or one per entry of `hidden` and one for the
             output layer
         bias: initial biases of every layer; auto: zeros, or what goes with the initial weights
-        dropout: share that is dropped in training, one number for the hidden layers or {input,
-            hidden}
-        batch_norm: normalize the hidden layers, true or {position, momentum, epsilon}
+        dropout: share that is dropped in training, one number for the hidden layers or {name,
+            input, hidden}
+        noise: standard deviation of Gaussian noise in training, one number for the hidden layers or
+            {input, hidden}
+        batch_norm: normalize the hidden layers over the batch, true or {position, momentum,
+            epsilon}
+        layer_norm: normalize them over the units of each row, true or {position, epsilon}
+        weight_norm: learn magnitude and direction of the hidden layers' weights apart
         output: output function, softmax or an activation; auto fits the target
         loss: what is minimized; auto fits the output
 
@@ -65,14 +78,23 @@ def mlp(
             "the output layer; give one for all or one per layer"
         )
     head = build_head(task, output, loss)
-    rates = dropout if isinstance(dropout, DropoutRates) else DropoutRates(hidden=dropout)
+    rates = dropout if isinstance(dropout, Choice) else choice("dropout", "dropout", hidden=dropout)
+    if rates.input and is_on_weights(rates.name):
+        raise ConfigError(
+            f"model.dropout.input: {rates.name} drops weights, not inputs; give its rate as hidden"
+        )
+    levels = noise if isinstance(noise, NoiseLevels) else NoiseLevels(hidden=noise)
     choices = [
         LayerChoices(
             activation=each,
             init=start,
             bias=None if bias == "auto" else bias,
             dropout=rates.hidden,
+            dropout_kind=rates.name,
+            noise=levels.hidden,
             batch_norm=batch_norm_options(batch_norm),
+            layer_norm=layer_norm_options(layer_norm),
+            weight_norm=weight_norm,
         )
         for each, start in zip([*activations, choice("activation", "identity")], inits, strict=True)
     ]
@@ -85,4 +107,5 @@ def mlp(
         init=choices[-1].init,
         bias=choices[-1].bias,
     )
-    return Design((*layers, last), head, rates.input)
+    changes = InputChanges(rates.input, rates.name, levels.input)
+    return Design((*layers, last), head, changes)

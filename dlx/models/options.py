@@ -7,19 +7,18 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import Field
 
 from dlx.config.types import Choice, Section
-from dlx.nn.batch_norm import BatchNormOptions
+from dlx.nn.normalization import BatchNormOptions, LayerNormOptions
 
 Units = Annotated[int, Gt(0)]
 Rate = Annotated[float, Ge(0), Lt(1)]
+Std = Annotated[float, Ge(0)]
 
 
-class DropoutRates(Section):
-    """The share of units that is dropped while training."""
+class NoiseLevels(Section):
+    """Standard deviations of Gaussian noise while training."""
 
-    input: Rate = Field(default=0.0, description="Share of the inputs that is dropped.")
-    hidden: Rate = Field(
-        default=0.0, description="Share of each hidden layer's outputs that is dropped."
-    )
+    input: Std = Field(default=0.0, description="Of the noise on the inputs.")
+    hidden: Std = Field(default=0.0, description="Of the noise on each hidden layer's outputs.")
 
 
 class BatchNorm(Section):
@@ -34,10 +33,25 @@ class BatchNorm(Section):
     epsilon: Annotated[float, Gt(0)] = Field(default=1e-5, description="Added to the variance.")
 
 
+class LayerNorm(Section):
+    """How the hidden layers are normalized over their units."""
+
+    position: Literal["before", "after"] = Field(
+        default="before", description="Before or after the activation."
+    )
+    epsilon: Annotated[float, Gt(0)] = Field(default=1e-5, description="Added to the variance.")
+
+
 def batch_norm_options(batch_norm: bool | BatchNorm) -> BatchNormOptions | None:
     """Return how a layer is normalized; None for not at all."""
     chosen = BatchNorm() if batch_norm is True else batch_norm
     return BatchNormOptions(**chosen.model_dump()) if chosen else None
+
+
+def layer_norm_options(layer_norm: bool | LayerNorm) -> LayerNormOptions | None:
+    """Return how a layer is normalized over its units; None for not at all."""
+    chosen = LayerNorm() if layer_norm is True else layer_norm
+    return LayerNormOptions(**chosen.model_dump()) if chosen else None
 
 
 @dataclass(frozen=True)
@@ -48,12 +62,20 @@ class LayerChoices:
         activation: what follows the affine map
         init: initial weights
         bias: initial biases; None: what goes with the weights
-        dropout: share of its outputs that is dropped in training
+        dropout: share of its outputs, or of its weights, that is dropped in training
+        dropout_kind: how
+        noise: standard deviation of the noise on its outputs in training
         batch_norm: None for none
+        layer_norm: None for none
+        weight_norm: whether magnitude and direction of the weights are learned apart
     """
 
     activation: Choice
     init: Choice
     bias: Choice | None
     dropout: float
+    dropout_kind: str
+    noise: float
     batch_norm: BatchNormOptions | None
+    layer_norm: LayerNormOptions | None
+    weight_norm: bool

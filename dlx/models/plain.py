@@ -13,10 +13,10 @@ from dlx import registry
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.models.design import Design
-from dlx.models.torch_blocks import Branch, Residual
-from dlx.nn.batch_norm import BatchNormOptions
+from dlx.models.torch_blocks import Branch, Largest, Residual
 from dlx.nn.blocks import BranchSpec, ResidualSpec
 from dlx.nn.dense import DenseSpec
+from dlx.nn.normalization import BatchNormOptions, LayerNormOptions
 from dlx.nn.stack import Blueprint
 
 
@@ -61,7 +61,7 @@ def sequential(design: Design) -> tuple[nn.Sequential, dict[str, str]]:
         network's state_dict
     """
     names: dict[str, str] = {}
-    modules = [nn.Dropout(design.input_dropout)] if design.input_dropout else []
+    modules = _dropout(design.inputs.dropout, design.inputs.dropout_kind)
     modules = _stack(design.layers, names, "", modules)
     if isinstance(design.head.output, str):
         modules.append(nn.Softmax(-1))
@@ -93,19 +93,44 @@ def _dense(layer: DenseSpec, names: dict[str, str], path: str, modules: nn.Seque
             names[f"{layer.name}.{mine}"] = f"{path}{len(modules)}.{theirs}"
         modules.append(module)
 
-    linear = nn.Linear(layer.inputs, layer.outputs, bias=layer.has_bias)
-    bias = {"bias": "bias"} if layer.has_bias else {}
-    add(linear, weight="weight", **bias)
-    normalization = layer.batch_norm
+    linear: nn.Module = nn.Linear(layer.inputs, layer.width, bias=layer.has_bias)
+    tensors = {"bias": "bias"} if layer.has_bias else {}
+    if layer.weight_norm:
+        linear = nn.utils.parametrizations.weight_norm(linear)
+        original = "parametrizations.weight.original"
+        tensors |= {"magnitude": f"{original}0", "weight": f"{original}1"}
+    else:
+        tensors |= {"weight": "weight"}
+    add(linear, **tensors)
+    if layer.pieces > 1:
+        add(Largest(layer.pieces))
+    normalization = layer.norm
     if normalization and normalization.position == "before":
-        add(_batch_norm(layer, normalization), **_BATCH_NORM)
+        _add_norm(normalization, layer.outputs, add)
     if layer.activation.name != "identity":
         module = _activation(layer.activation)
         add(module, **_learned(layer.activation, module))
     if normalization and normalization.position == "after":
-        add(_batch_norm(layer, normalization), **_BATCH_NORM)
-    if layer.dropout:
-        add(nn.Dropout(layer.dropout))
+        _add_norm(normalization, layer.outputs, add)
+    modules.extend(_dropout(layer.dropout, layer.dropout_kind))
+
+
+def _dropout(rate: float, kind: str) -> list[nn.Module]:
+    """Return dropout as torch has it; of kinds that it has not, evaluation sees nothing."""
+    modules = {"dropout": nn.Dropout, "alpha_dropout": nn.AlphaDropout}
+    return [modules[kind](rate)] if rate and kind in modules else []
+
+
+def _add_norm(
+    options: BatchNormOptions | LayerNormOptions, units: int, add: Callable[..., None]
+) -> None:
+    learned = {"gain": "weight", "shift": "bias"}
+    if isinstance(options, LayerNormOptions):
+        add(nn.LayerNorm(units, eps=options.epsilon), **learned)
+    else:
+        statistics = {"running_mean": "running_mean", "running_variance": "running_var"}
+        module = nn.BatchNorm1d(units, eps=options.epsilon, momentum=options.momentum)
+        add(module, **learned, **statistics)
 
 
 def _residual(
@@ -155,8 +180,12 @@ def from_torch(design: Design, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return a run's state from the state_dict of its plain network: the inverse of `to_torch`."""
     _, names = sequential(design)
     state = {mine: _turned(mine, tensors[theirs]) for mine, theirs in names.items()}
+    shaped: dict[str, Callable[[Tensor], Tensor]] = {
+        "bias": lambda value: value.unsqueeze(0),
+        "magnitude": lambda value: value.squeeze(1),
+    }
     return {
-        name: value.unsqueeze(0) if name.endswith(".bias") else value
+        name: shaped.get(name.rpartition(".")[2], lambda value: value)(value)
         for name, value in state.items()
     }
 
@@ -164,18 +193,6 @@ def from_torch(design: Design, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _turned(name: str, value: Tensor) -> Tensor:
     """torch's linear layers keep their weights as (O, I)."""
     return value.T if name.endswith(".weight") else value
-
-
-_BATCH_NORM = {
-    "gain": "weight",
-    "shift": "bias",
-    "running_mean": "running_mean",
-    "running_variance": "running_var",
-}
-
-
-def _batch_norm(layer: DenseSpec, options: BatchNormOptions) -> nn.Module:
-    return nn.BatchNorm1d(layer.outputs, eps=options.epsilon, momentum=options.momentum)
 
 
 def _learned(choice: Choice, module: nn.Module) -> dict[str, str]:

@@ -33,3 +33,15 @@ class Branch(nn.Module):
             return torch.cat(outputs, -1)
         total = torch.stack(outputs).sum(0)
         return total / len(outputs) if self.join == "mean" else total
+
+
+class Largest(nn.Module):
+    """Maxout: the largest of each unit's affine maps, which stand side by side."""
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return (B, O) of (B, O pieces)."""
+        return z.unflatten(-1, (-1, self.pieces)).max(-1).values

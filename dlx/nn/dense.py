@@ -1,6 +1,6 @@
-"""The dense layer on the run axis: affine map, batch norm, activation, dropout.
+"""The dense layer on the run axis: affine map, normalization, activation, noise, dropout.
 
-# K runs, B batch, I inputs, O outputs
+# K runs, B batch, I inputs, O outputs, P pieces of a maxout unit
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,16 @@ import torch
 from torch import Tensor
 
 from dlx.config.types import Choice
+from dlx.errors import ConfigError
 from dlx.nn import initializers
 from dlx.nn.activate import Activation
-from dlx.nn.batch_norm import BatchNorm, BatchNormOptions
 from dlx.nn.dropout import Dropout
+from dlx.nn.noise import GaussianNoise
+from dlx.nn.normalization import BatchNormOptions, LayerNormOptions, Normalization
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.products import product
+from dlx.nn.weight import Weight
 from dlx.segments import where
 
 
@@ -34,7 +37,12 @@ class DenseSpec:
         init: initializer of the weight
         bias: initializer of the bias; default: what goes with that of the weight
         batch_norm: None for none
-        dropout: share of the layer's outputs that is dropped in training
+        layer_norm: None for none
+        weight_norm: whether magnitude and direction of the weights are learned apart
+        pieces: affine maps of which each unit takes the largest value (maxout); 1 for none
+        dropout: share of the layer's outputs, or of its weights, that is dropped in training
+        dropout_kind: how
+        noise: standard deviation of the noise on the layer's outputs in training
     """
 
     name: str
@@ -44,16 +52,26 @@ class DenseSpec:
     init: Choice
     bias: Choice | None = None
     batch_norm: BatchNormOptions | None = None
+    layer_norm: LayerNormOptions | None = None
+    weight_norm: bool = False
+    pieces: int = 1
     dropout: float = 0.0
+    dropout_kind: str = "dropout"
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
-        initializers.check(self.init, self.name, self.inputs, self.outputs)
+        initializers.check(self.init, self.name, self.inputs, self.width)
         initializers.bias_initializer(self.bias, self.init)
+        if self.batch_norm and self.layer_norm:
+            raise ConfigError(
+                f"model.layer_norm: layer {self.name} has batch_norm and layer_norm; "
+                "keep one of them"
+            )
 
     @property
-    def structure(self) -> tuple[str, int, int]:
+    def structure(self) -> tuple[str, int, int, int]:
         """What must agree for runs to share a cohort."""
-        return ("dense", self.inputs, self.outputs)
+        return ("dense", self.inputs, self.outputs, self.pieces)
 
     @property
     def activations(self) -> tuple[Choice, ...]:
@@ -68,12 +86,29 @@ class DenseSpec:
     @property
     def choices(self) -> tuple[Any, ...]:
         """What else may differ within a cohort, the dearest to split first."""
-        return (self.batch_norm, self.dropout, self.init, self.bias)
+        return (
+            self.norm,
+            self.weight_norm,
+            (self.dropout_kind, self.dropout),
+            self.noise,
+            self.init,
+            self.bias,
+        )
+
+    @property
+    def width(self) -> int:
+        """Columns of the weight: O P."""
+        return self.outputs * self.pieces
+
+    @property
+    def norm(self) -> BatchNormOptions | LayerNormOptions | None:
+        """The normalization, of whichever kind."""
+        return self.batch_norm or self.layer_norm
 
     @property
     def has_bias(self) -> bool:
-        """Batch norm before the activation takes the mean away, and any bias with it."""
-        return self.batch_norm is None or self.batch_norm.position == "after"
+        """Batch norm straight after the affine map takes the mean away, and any bias with it."""
+        return self.batch_norm is None or self.batch_norm.position == "after" or self.pieces > 1
 
     def build(
         self,
@@ -106,7 +141,7 @@ class Dense:
         self.specs = tuple(specs)
         self.biased = where(specs, lambda s: s.has_bias)
 
-        shape = (spec.inputs, spec.outputs)
+        shape = (spec.inputs, spec.width)
 
         def weight(run: int) -> Tensor:
             return initializers.draw_weight(specs[run].init, seeds[run], name, *shape)
@@ -116,24 +151,29 @@ class Dense:
             chosen = initializers.bias_initializer(specs[run].bias, init)
             return initializers.draw_bias(chosen, init, seeds[run], name, *shape)
 
-        self.weight = Parameter(f"{name}.weight", shape, [True] * len(specs), weight)
-        self.bias = Parameter(f"{name}.bias", (1, spec.outputs), [s.has_bias for s in specs], bias)
-        self.activation = Activation(name, [s.activation for s in specs])
-        self.batch_norm = BatchNorm(
-            name, [s.batch_norm for s in specs], spec.outputs, dtype, device
+        rates, kinds = [s.dropout for s in specs], [s.dropout_kind for s in specs]
+        norms = [s.weight_norm for s in specs]
+        self._weight = Weight(name, shape, weight, norms, rates, kinds, seeds, dtype, device)
+        self.weight = self._weight.parameter
+        self.bias = Parameter(f"{name}.bias", (1, spec.width), [s.has_bias for s in specs], bias)
+        self.normalization = Normalization(
+            name, [s.norm for s in specs], spec.outputs, dtype, device
         )
-        self.dropout = Dropout(name, [s.dropout for s in specs], seeds, dtype, device)
+        self.activation = Activation(name, [s.activation for s in specs])
+        self.noise = GaussianNoise(name, [s.noise for s in specs], seeds, dtype, device)
+        self.dropout = Dropout(name, rates, kinds, seeds, dtype, device)
 
     @property
     def parameters(self) -> list[Parameter]:
         """The layer's parameters that at least one run has."""
-        normalization = [self.batch_norm.gain, self.batch_norm.shift]
         return [
             parameter
             for parameter in [
                 self.weight,
                 self.bias,
-                *normalization,
+                self._weight.magnitude,
+                self.normalization.gain,
+                self.normalization.shift,
                 *self.activation.parameters,
             ]
             if parameter in (self.weight, self.bias) or any(parameter.owners)
@@ -142,29 +182,39 @@ class Dense:
     @property
     def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
         """The running statistics of batch norm, by name, and which runs own them."""
-        owners = self.batch_norm.gain.owners
+        owners = self.normalization.has_statistics
         if not any(owners):
             return {}
         return {
-            f"{self.name}.running_mean": (self.batch_norm.running_mean, owners),
-            f"{self.name}.running_variance": (self.batch_norm.running_variance, owners),
+            f"{self.name}.running_mean": (self.normalization.running_mean, owners),
+            f"{self.name}.running_variance": (self.normalization.running_variance, owners),
         }
 
     def forward(self, x: Tensor, how: Pass) -> Tensor:
         """Return the layer's outputs: (K, B, I) to (K, B, O)."""
-        affine = product(x, self.weight.value, self.bias.value)
+        w = self._weight.forward(how)
+        affine = product(x, w, self.bias.value)
         if how.starting:
-            affine = self._scaled_to_unit_variance(x, affine)
-        z = self.batch_norm.forward(affine, "before", how)
+            affine = self._scaled_to_unit_variance(x, affine, how)
+        if self.specs[0].pieces > 1:
+            affine = self._largest(affine, how)
+        z = self.normalization.forward(affine, "before", how)
         a = self.activation.forward(z)
         if how.tape is not None:
             how.tape.append((x, z, a))
-        y = self.batch_norm.forward(a, "after", how)
+        y = self.normalization.forward(a, "after", how)
         if how.activations is not None:
             how.activations[self.name] = y
-        return self.dropout.forward(y, how)
+        return self.dropout.forward(self.noise.forward(y, how), how)
 
-    def _scaled_to_unit_variance(self, x: Tensor, affine: Tensor) -> Tensor:
+    def _largest(self, z: Tensor, how: Pass) -> Tensor:
+        """Return the largest of each unit's pieces: (K, B, O P) to (K, B, O)."""
+        z, which = z.unflatten(2, (-1, self.specs[0].pieces)).max(3)
+        if how.tape is not None:
+            how.tape.append(which)
+        return z
+
+    def _scaled_to_unit_variance(self, x: Tensor, affine: Tensor, how: Pass) -> Tensor:
         """Scale the weights of the runs that start by LSUV; return z with those weights."""
         for run, spec in enumerate(self.specs):
             if spec.init.name != "lsuv":
@@ -174,8 +224,8 @@ class Dense:
                 # Inputs that are all the same leave nothing to scale.
                 if abs(variance.item() - 1) < spec.init.tolerance or not 0 < variance.item() < inf:
                     break
-                self.weight.value[run] /= variance.sqrt()
-                affine = product(x, self.weight.value, self.bias.value)
+                self._weight.scale(run, 1 / variance.sqrt())
+                affine = product(x, self._weight.forward(how), self.bias.value)
         return affine
 
     def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
@@ -189,10 +239,14 @@ class Dense:
             how: the forward pass
             is_first: the gradient of the layer's inputs is not needed
         """
-        da = self.batch_norm.backward(self.dropout.backward(upstream, how), "after", how)
+        da = self.normalization.backward(self.dropout.backward(upstream, how), "after", how)
         x, z, a = how.pop()
-        dz = self.batch_norm.backward(self.activation.backward(da, z, a), "before", how)
-        product(x.mT, dz, out=self.weight.gradient)
+        dz = self.normalization.backward(self.activation.backward(da, z, a), "before", how)
+        if self.specs[0].pieces > 1:
+            pieces = dz.new_zeros(*dz.shape, self.specs[0].pieces)
+            dz = pieces.scatter_(3, how.pop().unsqueeze(3), dz.unsqueeze(3)).flatten(2)
+        w = self._weight.used(how)
+        self._weight.backward(product(x.mT, dz, out=self._weight.direct), how)
         if all(self.bias.owners):
             torch.sum(dz, 1, keepdim=True, out=self.bias.gradient)
         else:
@@ -201,4 +255,4 @@ class Dense:
                 torch.sum(dz[rows], 1, keepdim=True, out=self.bias.gradient[rows])
         if is_first:
             return None
-        return product(dz, self.weight.value.mT)
+        return product(dz, w.mT)

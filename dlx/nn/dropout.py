@@ -1,87 +1,189 @@
-"""Inverted dropout on the run axis, each run with its own rate and its own mask stream.
+"""Dropout and its variants on the run axis, each run with its own kind, rate and stream.
 
 # K runs, B batch, I units
+
+A kind is a function from a rate to a `DropoutRule`: what is drawn, on what, and what it does.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from dlx import registry
+from dlx.nn.draws import Draws, random_bits, standard_normal
 from dlx.nn.passes import Pass
-from dlx.streams import key
+from dlx.registry import register
+from dlx.segments import where
 
 _LEVELS = 1 << 16  # masks compare 16 random bits with a threshold
-_BLOCK = 8192  # masks of small layers are drawn for many steps at once
+
+
+@dataclass(frozen=True)
+class DropoutRule:
+    """What dropout does to a number x.
+
+    With kept probability q = 1 - rate: y = scale x + kept with probability q, else y = dropped; or,
+    where `std` is given, y = x (1 + std n) with n ~ N(0, 1).
+
+    Attributes:
+        scale: factor of what is kept
+        kept: added to what is kept
+        dropped: what stands for what is dropped
+        std: None for a mask
+        on: the units of a layer, or its weights
+    """
+
+    scale: float = 1.0
+    kept: float = 0.0
+    dropped: float = 0.0
+    std: float | None = None
+    on: Literal["units", "weights"] = "units"
+
+
+@register("dropout")
+def dropout(rate: float) -> DropoutRule:
+    """Units are zero with probability p = rate, the others are divided by 1 - p: E[y] = x.
+
+    Reference:
+        Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014), Dropout
+    """
+    return DropoutRule(1 / (1 - rate))
+
+
+@register("dropout")
+def alpha_dropout(rate: float) -> DropoutRule:
+    """Dropped units take SELU's lower limit; then mean 0 and variance 1 are restored.
+
+    y = a (x m + s (1 - m)) + b with s = -1.7581, m ~ Bernoulli(q), a = (q + s^2 q p)^(-1/2),
+    b = -a s p, p = rate, q = 1 - p.
+
+    Reference:
+        Klambauer, Unterthiner, Mayr and Hochreiter (2017), Self-normalizing neural networks
+    """
+    saturation = -1.6732632423543772 * 1.0507009873554805
+    kept = 1 - rate
+    a = (kept + saturation**2 * kept * rate) ** -0.5
+    b = -a * saturation * rate
+    return DropoutRule(a, b, a * saturation + b)
+
+
+@register("dropout")
+def gaussian_dropout(rate: float) -> DropoutRule:
+    """Units are multiplied by 1 + sqrt(p / (1 - p)) n, n ~ N(0, 1): dropout's mean and variance.
+
+    Reference:
+        Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014), Dropout, section 10
+    """
+    return DropoutRule(std=math.sqrt(rate / (1 - rate)))
+
+
+@register("dropout")
+def drop_connect(rate: float) -> DropoutRule:
+    """Weights, not units, are zero with probability p = rate; one mask for the whole batch.
+
+    The paper draws a mask for every row, and approximates the mean in evaluation by sampling; here
+    a mask is drawn for every step, and what is kept is divided by 1 - p.
+
+    Reference:
+        Wan, Zeiler, Zhang, LeCun and Fergus (2013), Regularization of neural networks using
+        DropConnect
+    """
+    return DropoutRule(1 / (1 - rate), on="weights")
+
+
+def is_on_weights(kind: str) -> bool:
+    """Say whether a kind of dropout drops weights rather than units."""
+    return registry.get("dropout", kind).function(0.5).on == "weights"
 
 
 class Dropout:
-    """Drops a share of the units of each run while it trains.
+    """Changes the units, or the weights, of each run at random while it trains.
 
-    y = x m / q with m ~ Bernoulli(q), q = 1 - rate rounded to 1/65536, so that E[y] = x. The mask
-    of a step depends on the run's seed, the layer and the step alone.
+    A mask compares 16 random bits with the rate, which is rounded to 1/65536 so that q > 0. What is
+    drawn at a step depends on the run's seed, the layer and the step alone.
 
     Args:
         layer: the layer's name
         rates: the share that is dropped, one per run, in [0, 1)
+        kinds: one per run, names of the registry
         seeds: one per run
-
-    Reference:
-        Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014), Dropout
+        on: what this one changes; rates of kinds that change something else count as zero
     """
 
     def __init__(
         self,
         layer: str,
         rates: Sequence[float],
+        kinds: Sequence[str],
         seeds: Sequence[int],
         dtype: torch.dtype,
         device: torch.device,
+        on: Literal["units", "weights"] = "units",
     ) -> None:
-        self._layer = layer
-        self.active = any(rates)
-        self._distinct = sorted({seed for seed, rate in zip(seeds, rates, strict=True) if rate})
-        place = {seed: index for index, seed in enumerate(self._distinct)}
-        self._stream = torch.tensor([place.get(seed, 0) for seed in seeds], device=device)
-        kept = torch.tensor([max(round((1 - rate) * _LEVELS), 1) for rate in rates])
-        # Signed comparison: the kept values are the lowest of the 16-bit integers.
-        self._threshold = (kept - _LEVELS // 2 - 1).to(torch.int16).to(device)[:, None, None]
-        self._scale = (_LEVELS / kept.to(torch.float64)).to(dtype).to(device)[:, None, None]
-        self._generator = torch.Generator(device) if self.active else None
-        self._drawn: tuple[tuple[int, int, int], Tensor] | None = None
+        kept = [max(round((1 - rate) * _LEVELS), 1) for rate in rates]
+        rules = [
+            registry.get("dropout", kind).function(1 - levels / _LEVELS)
+            if rate
+            else DropoutRule(on=on)
+            for rate, kind, levels in zip(rates, kinds, kept, strict=True)
+        ]
+        rates = [rate if rule.on == on else 0.0 for rate, rule in zip(rates, rules, strict=True)]
+        masked = [rate > 0 and rule.std is None for rate, rule in zip(rates, rules, strict=True)]
+        noisy = [rate > 0 and rule.std is not None for rate, rule in zip(rates, rules, strict=True)]
+        # Four masks of 16 bits come from one 64-bit draw.
+        place = ("dropout", layer, seeds)
+        self._bits = Draws(*place, masked, device, random_bits, torch.int64, 4, torch.int16)
+        self._normal = Draws(*place, noisy, device, standard_normal, dtype)
+        self.active = self._bits.active or self._normal.active
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
-        """Return `x` under this step's masks: (K, B, I); B is smaller in an epoch's last batch."""
+        def column(values: Sequence[float]) -> Tensor:
+            return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
+
+        levels = [k if mask else _LEVELS for k, mask in zip(kept, masked, strict=True)]
+        # Signed comparison: the kept values are the lowest of the 16-bit integers.
+        lowest = torch.tensor(levels) - _LEVELS // 2 - 1
+        self._threshold = lowest.to(torch.int16).to(device)[:, None, None]
+        masks = [rule if mask else DropoutRule() for rule, mask in zip(rules, masked, strict=True)]
+        self._scale = column([rule.scale for rule in masks])
+        self._dropped = column([rule.dropped for rule in masks])
+        self._kept = column([rule.kept for rule in masks])
+        self._std = column([rule.std or 0.0 for rule in rules])
+        self._shifted = where(masks, lambda rule: bool(rule.kept or rule.dropped))
+
+    def forward(self, x: Tensor, how: Pass, rows: int | None = None) -> Tensor:
+        """Return `x` as this step changes it: (K, B, I).
+
+        Args:
+            x: units (K, B, I), with fewer rows in an epoch's last batch, or weights (K, I, O)
+            how: the pass
+            rows: what a full `x` has; default: those of a full batch
+        """
         if not self.active or how.tape is None:
             return x
-        bits = self._bits(how.step, how.batch_size, x.shape[2])[:, : x.shape[1] * x.shape[2]]
-        bits = bits.index_select(0, self._stream).view(x.shape)
-        mask = (bits <= self._threshold) * self._scale
-        how.tape.append(mask)
-        return x * mask
+        size = (rows or how.batch_size) * x.shape[2]
+        used = x.shape[1] * x.shape[2]
+        factor = None
+        if self._normal.active:
+            factor = (self._normal(how.step, size, used).view(x.shape) * self._std).add_(1)
+        if self._bits.active:
+            mask = self._bits(how.step, size, used).view(x.shape) <= self._threshold
+            scaled = mask * self._scale
+            factor = scaled if factor is None else factor.mul_(scaled)
+            y = x * factor
+            # Only where something is added: it would turn another run's -0 into 0.
+            for segment in self._shifted:
+                run = segment.rows
+                y[run] += torch.where(mask[run], self._kept[run], self._dropped[run])
+        else:
+            assert factor is not None
+            y = x * factor
+        how.tape.append(factor)
+        return y
 
     def backward(self, upstream: Tensor, how: Pass) -> Tensor:
-        """Return dX = dY m / q."""
+        """Return dX = dY times the factor of the forward pass."""
         return upstream * how.pop() if self.active else upstream
-
-    def _bits(self, step: int, batch_size: int, units: int) -> Tensor:
-        """Return the random 16-bit integers of a step: (distinct seeds, batch_size * units)."""
-        size = batch_size * units
-        steps = max(1, _BLOCK // size)
-        block = step // steps
-        if self._drawn is None or self._drawn[0] != (block, batch_size, units):
-            self._drawn = ((block, batch_size, units), self._draw(block, steps * size))
-        start = (step % steps) * size
-        return self._drawn[1][:, start : start + size]
-
-    def _draw(self, block: int, size: int) -> Tensor:
-        generator = self._generator
-        assert generator is not None
-        words = torch.empty(
-            len(self._distinct), -(-size // 4), dtype=torch.int64, device=self._stream.device
-        )
-        for row, seed in zip(words, self._distinct, strict=True):
-            generator.manual_seed(key(seed, "dropout", self._layer, block))
-            # torch's default range leaves the top bit 0; this one fills all 64.
-            row.random_(-(2**63), None, generator=generator)
-        return words.view(torch.int16)

@@ -4,14 +4,31 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dlx.nn.dropout import Dropout
+from dlx.nn.noise import GaussianNoise
 from dlx.nn.parameters import ParameterBuffer
 from dlx.nn.passes import Pass
 from dlx.nn.stack import Blueprint, Layer, Stack
+
+
+@dataclass(frozen=True)
+class InputChanges:
+    """What happens to the inputs of one run in training.
+
+    Attributes:
+        dropout: share of the inputs that is dropped
+        dropout_kind: how
+        noise: standard deviation of the noise on the inputs, which comes before dropout
+    """
+
+    dropout: float = 0.0
+    dropout_kind: str = "dropout"
+    noise: float = 0.0
 
 
 class Network:
@@ -21,7 +38,7 @@ class Network:
         blueprints: the layers of each run, of the same structure; the last one's activation
             belongs to the loss
         seeds: one per run
-        input_dropout: share of the inputs that is dropped in training, one per run; default: none
+        input_changes: what happens to the inputs in training, one per run; default: nothing
     """
 
     def __init__(
@@ -31,18 +48,21 @@ class Network:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
         *,
-        input_dropout: Sequence[float] | None = None,
+        input_changes: Sequence[InputChanges] | None = None,
     ) -> None:
         device = torch.device(device)
-        rates = input_dropout or [0.0] * len(blueprints)
-        self.input_dropout = Dropout("input", rates, seeds, dtype, device)
+        changes = input_changes or [InputChanges()] * len(blueprints)
+        self.input_noise = GaussianNoise("input", [c.noise for c in changes], seeds, dtype, device)
+        rates, kinds = [c.dropout for c in changes], [c.dropout_kind for c in changes]
+        self.input_dropout = Dropout("input", rates, kinds, seeds, dtype, device)
         self.blueprints = tuple(blueprints)
         self._stack = Stack(blueprints, seeds, dtype, device)
         self.buffer = ParameterBuffer(self._stack.parameters, len(blueprints), dtype, device)
 
     def forward(self, x: Tensor, how: Pass) -> Tensor:
         """Return the output layer's z: (K, B, I) to (K, B, C)."""
-        return self._stack.forward(self.input_dropout.forward(x, how), how)
+        x = self.input_dropout.forward(self.input_noise.forward(x, how), how)
+        return self._stack.forward(x, how)
 
     def backward(self, dz: Tensor, how: Pass) -> None:
         """Leave every parameter's gradient in the buffer, given that of the output layer's z.

@@ -13,9 +13,10 @@ def preview(job: Job) -> dict[str, Any]:
 
     Returns:
         name, seed, data (name, task, inputs, outputs, rows of each part), layers (name, inputs,
-        outputs, activation, init, dropout, batch_norm, parameters), input_dropout, output, loss,
-        parameters, optimizer, batch_size, steps, epochs, evaluate_every, device, cost (of the
-        first batch, in training mode)
+        outputs, activation, init, dropout, dropout_kind, noise, batch_norm, layer_norm,
+        weight_norm, pieces, parameters), input_dropout, input_noise, output, loss, parameters,
+        optimizer, batch_size, steps, epochs, evaluate_every, device, cost (of the first batch, in
+        training mode)
     """
     cohort = Cohort([job.member], job.batch_size, device=job.device)
     batch = job.first_batch(job.examples()["train"])
@@ -35,7 +36,8 @@ def preview(job: Job) -> dict[str, Any]:
             "outputs": head.num_outputs,
             "rows": {name: len(part.rows) for name, part in job.splits.parts.items()},
         },
-        "input_dropout": job.design.input_dropout,
+        "input_dropout": job.design.inputs.dropout,
+        "input_noise": job.design.inputs.noise,
         "layers": [_layer(spec, cohort) for spec in job.design.parts],
         "output": head.output_name,
         "loss": head.loss.name,
@@ -59,6 +61,11 @@ def _layer(spec: DenseSpec, cohort: Cohort) -> dict[str, Any]:
         "activation": spec.activation.name,
         "init": spec.init.name,
         "dropout": spec.dropout,
+        "dropout_kind": spec.dropout_kind,
+        "noise": spec.noise,
         "batch_norm": spec.batch_norm.position if spec.batch_norm else None,
+        "layer_norm": spec.layer_norm.position if spec.layer_norm else None,
+        "weight_norm": spec.weight_norm,
+        "pieces": spec.pieces,
         "parameters": sum(p.value[0].numel() for p in owned if p.layer == spec.name),
     }

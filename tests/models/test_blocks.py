@@ -50,6 +50,29 @@ def test_a_dense_block_chooses_for_itself() -> None:
     assert (other.batch_norm, last.dropout) == (None, 0.0)
 
 
+def test_a_layer_that_chooses_a_normalization_has_not_the_models_other() -> None:
+    blocks = [{"name": "dense", "units": 5, "layer_norm": True}, 4]
+    mine, other, _ = build(blocks, batch_norm=True).parts
+    assert (mine.batch_norm, other.layer_norm) == (None, None)
+    assert mine.layer_norm is not None and other.batch_norm is not None
+    with pytest.raises(
+        ConfigError, match=r"model\.layer_norm: layer 1 has batch_norm and layer_norm; keep one"
+    ):
+        build([4], batch_norm=True, layer_norm=True)
+
+
+def test_a_maxout_unit_is_the_largest_of_its_pieces() -> None:
+    design = build([{"name": "maxout", "units": 2, "pieces": 3}], init="normal")
+    cohort = Cohort([member("run", design)], 2)
+    cohort.initialize()
+    how = Pass(activations={})
+    x = torch.randn(1, 5, 4, generator=torch.Generator().manual_seed(0))
+    cohort.network.forward(x, how)
+    maps = (x @ cohort.network.state()["1.weight"]).view(5, 2, 3)
+    assert how.activations is not None
+    torch.testing.assert_close(how.activations["1"][0], maps.amax(2))
+
+
 def test_a_residual_projects_where_the_widths_differ_and_only_there() -> None:
     design = build([{"name": "residual", "layers": [6, 5], "repeat": 2}])
     assert layers(design) == [
@@ -146,6 +169,11 @@ def test_any_list_of_blocks_obeys_the_laws(hidden: list[Any]) -> None:
 
 
 NETWORKS: dict[str, list[Any]] = {
+    "maxout": [{"name": "maxout", "units": 5, "pieces": 3}, {"name": "maxout", "units": 4}],
+    "layer and weight norm": [
+        {"name": "dense", "units": 5, "layer_norm": True, "weight_norm": True},
+        {"name": "residual", "layers": [{"name": "dense", "units": 5, "weight_norm": True}]},
+    ],
     "residual": [6, {"name": "residual", "layers": [5, 6], "activation": "prelu", "repeat": 2}],
     "projected": [{"name": "residual", "layers": [6], "activation": "relu"}],
     "concat": [{"name": "branch", "branches": [[5], [6, 2], []]}, 4],

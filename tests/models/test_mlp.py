@@ -6,9 +6,9 @@ import pytest
 
 from dlx.config.types import choice
 from dlx.errors import ConfigError
-from dlx.models.mlp import BatchNorm, DropoutRates, mlp
-from dlx.nn.batch_norm import BatchNormOptions
-from tests.cohorts import design, task
+from dlx.models.mlp import BatchNorm, mlp
+from dlx.nn.normalization import BatchNormOptions
+from tests.cohorts import design, dropout_rates, task
 
 
 def test_widths_go_from_the_inputs_to_the_classes() -> None:
@@ -66,15 +66,15 @@ def test_one_initializer_per_layer() -> None:
     [
         (0.0, 0.0, [0.0, 0.0, 0.0]),
         (0.5, 0.0, [0.5, 0.5, 0.0]),
-        (DropoutRates(input=0.2), 0.2, [0.0, 0.0, 0.0]),
-        (DropoutRates(input=0.2, hidden=0.3), 0.2, [0.3, 0.3, 0.0]),
+        (dropout_rates(input=0.2), 0.2, [0.0, 0.0, 0.0]),
+        (dropout_rates(input=0.2, hidden=0.3), 0.2, [0.3, 0.3, 0.0]),
     ],
 )
 def test_dropout_is_on_inputs_and_hidden_layers_only(
     given: Any, inputs: float, outputs: list[float]
 ) -> None:
     built = design(task(7, 3), [5, 4], dropout=given)
-    assert built.input_dropout == inputs
+    assert built.inputs.dropout == inputs
     assert [layer.dropout for layer in built.layers] == outputs
 
 

@@ -1,25 +1,29 @@
-"""Dropout: rates, scale, and what a mask depends on."""
+"""Dropout and its variants: rates, moments, and what a mask depends on."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from dlx.config.types import Choice
 from dlx.data.dataset import Task
-from dlx.models.mlp import DropoutRates
 from dlx.nn.dense import Dense
 from dlx.nn.dropout import Dropout
-from dlx.nn.network import Network
+from dlx.nn.network import InputChanges, Network
 from dlx.nn.passes import Pass
-from tests.cohorts import design
+from tests.cohorts import design, dropout_rates
 
 BATCH = 64
 UNITS = 40
 
 
-def dropout(rates: list[float], seeds: list[int] | None = None, layer: str = "1") -> Dropout:
-    device = torch.device("cpu")
-    return Dropout(layer, rates, seeds or list(range(len(rates))), torch.float32, device)
+def dropout(
+    rates: list[float], seeds: list[int] | None = None, layer: str = "1", kind: str = "dropout"
+) -> Dropout:
+    seeds = seeds or list(range(len(rates)))
+    kinds = [kind] * len(rates)
+    return Dropout(layer, rates, kinds, seeds, torch.float32, torch.device("cpu"))
 
 
 def masks(layer: Dropout, num_runs: int, steps: int, rows: int = BATCH) -> Tensor:
@@ -97,14 +101,14 @@ def test_the_global_generator_is_left_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def outputs(rates: DropoutRates, training: bool, rows: int = 16, step: int = 3) -> Tensor:
+def outputs(rates: Choice, training: bool, rows: int = 16, step: int = 3) -> Tensor:
     """Return the z of a small network on the first rows of a batch of 16."""
     what = Task("multiclass", UNITS, 3, ("a", "b", "c"), (UNITS,))
     network = Network(
         [design(what, [8, 6], "tanh", dropout=rates).layers],
         [5],
         torch.float64,
-        input_dropout=[rates.input],
+        input_changes=[InputChanges(rates.input)],
     )
     network.buffer.initialize()
     generator = torch.Generator().manual_seed(0)
@@ -114,15 +118,15 @@ def outputs(rates: DropoutRates, training: bool, rows: int = 16, step: int = 3) 
 
 
 def test_nothing_is_dropped_in_evaluation() -> None:
-    dropped = outputs(DropoutRates(input=0.4, hidden=0.4), training=False)
-    plain = outputs(DropoutRates(), training=False)
-    trained = outputs(DropoutRates(input=0.4, hidden=0.4), training=True)
+    dropped = outputs(dropout_rates(input=0.4, hidden=0.4), training=False)
+    plain = outputs(dropout_rates(), training=False)
+    trained = outputs(dropout_rates(input=0.4, hidden=0.4), training=True)
     assert torch.equal(dropped, plain)
     assert not torch.equal(trained, plain)
 
 
 def test_a_small_last_batch_has_the_masks_of_a_full_one_in_every_layer() -> None:
-    rates = DropoutRates(input=0.4, hidden=0.4)
+    rates = dropout_rates(input=0.4, hidden=0.4)
     for step in (0, 3, 20):
         part, whole = outputs(rates, True, 5, step), outputs(rates, True, 16, step)
         torch.testing.assert_close(part, whole[:, :5])
@@ -142,7 +146,9 @@ def test_the_rate_of_one_layer_does_not_shift_the_masks_of_another() -> None:
 
 def test_inputs_and_outputs_of_a_layer_have_masks_of_their_own() -> None:
     what = Task("multiclass", UNITS, 3, ("a", "b", "c"), (UNITS,))
-    network = Network([design(what, [UNITS], dropout=0.5).layers], [5], input_dropout=[0.5])
+    network = Network(
+        [design(what, [UNITS], dropout=0.5).layers], [5], input_changes=[InputChanges(0.5)]
+    )
     ones = torch.ones(1, BATCH, UNITS)
     first, last = network.layers
     assert isinstance(first, Dense) and isinstance(last, Dense)
@@ -156,3 +162,50 @@ def test_the_gradient_passes_where_the_units_were_kept() -> None:
     kept = layer.forward(torch.ones(2, BATCH, UNITS), how)
     upstream = torch.randn(2, BATCH, UNITS, generator=torch.Generator().manual_seed(0))
     assert torch.equal(layer.backward(upstream, how), upstream * kept)
+
+
+def test_alpha_dropout_keeps_mean_and_variance_as_torchs_does() -> None:
+    x = torch.randn(1, BATCH, UNITS, generator=torch.Generator().manual_seed(0))
+    x = (x - x.mean()) / x.std()
+    layer = dropout([0.2], kind="alpha_dropout")
+    mine = torch.cat([layer.forward(x, training(step)) for step in range(300)])
+    torch.manual_seed(0)
+    theirs = torch.cat([torch.nn.functional.alpha_dropout(x, 0.2, True) for _ in range(300)])
+    assert abs(float(mine.mean())) < 0.01
+    assert abs(float(mine.std()) - 1) < 0.01
+    for power in (1, 2, 3, 4):
+        torch.testing.assert_close(
+            mine.double().pow(power).mean(), theirs.double().pow(power).mean(), atol=0.05, rtol=0.02
+        )
+    # What is dropped takes one value, the same as torch's.
+    dropped = float(mine.flatten().mode().values)
+    assert abs(dropped - float(theirs.flatten().mode().values)) < 1e-4
+    assert abs(float((mine == dropped).double().mean()) - 0.2) < 0.003
+
+
+def test_gaussian_dropout_has_the_mean_and_variance_of_dropout() -> None:
+    y = masks(dropout([0.3], kind="gaussian_dropout"), 1, 200)
+    assert abs(float(y.mean()) - 1) < 0.01
+    assert abs(float(y.var()) - 0.3 / 0.7) < 0.01
+
+
+def test_kinds_that_drop_units_leave_the_weights_alone_and_the_other_way_round() -> None:
+    device = torch.device("cpu")
+    x = torch.ones(2, BATCH, UNITS)
+    kinds = ["drop_connect", "gaussian_dropout"]
+    places: list[tuple[Literal["units", "weights"], int]] = [("units", 1), ("weights", 0)]
+    for on, changed in places:
+        layer = Dropout("1", [0.5, 0.5], kinds, [0, 0], torch.float32, device, on=on)
+        y = layer.forward(x, training(0))
+        assert torch.equal(y[1 - changed], x[1 - changed])
+        assert not torch.equal(y[changed], x[changed])
+
+
+def test_drop_connect_drops_the_share_of_the_weights_and_keeps_their_mean() -> None:
+    device = torch.device("cpu")
+    layer = Dropout("1", [0.25], ["drop_connect"], [0], torch.float32, device, on="weights")
+    weights = torch.ones(1, 300, 200)
+    y = layer.forward(weights, training(0), rows=300)
+    assert abs(float((y == 0).double().mean()) - 0.25) < 0.01
+    assert abs(float(y.mean()) - 1) < 0.01
+    assert not torch.equal(y, layer.forward(weights, training(1), rows=300))

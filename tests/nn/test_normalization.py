@@ -1,10 +1,17 @@
-"""Batch norm against nn.BatchNorm1d: training, gradients, running statistics, evaluation."""
+"""Batch norm against nn.BatchNorm1d, layer norm against nn.LayerNorm: values, gradients, bits."""
+
+from collections.abc import Sequence
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from dlx.nn.batch_norm import BatchNorm, BatchNormOptions
+from dlx.nn.normalization import (
+    BatchNormOptions,
+    LayerNormOptions,
+    Normalization,
+    Position,
+)
 from dlx.nn.parameters import ParameterBuffer
 from dlx.nn.passes import Pass
 from tests.cohorts import bits, differentiable
@@ -12,6 +19,7 @@ from tests.cohorts import bits, differentiable
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 UNITS = 5
+LAYER = LayerNormOptions()
 BEFORE = BatchNormOptions()
 AFTER = BatchNormOptions(position="after", momentum=0.4, epsilon=1e-2)
 LAYOUTS = {
@@ -24,10 +32,11 @@ LAYOUTS = {
 
 
 def batch_norm(
-    options: list[BatchNormOptions | None], dtype: torch.dtype = torch.float64
-) -> BatchNorm:
+    options: Sequence[BatchNormOptions | LayerNormOptions | None],
+    dtype: torch.dtype = torch.float64,
+) -> Normalization:
     """Return a batch norm with gains and shifts that are not 1 and 0."""
-    layer = BatchNorm("1", options, UNITS, dtype, torch.device("cpu"))
+    layer = Normalization("1", options, UNITS, dtype, torch.device("cpu"))
     ParameterBuffer([layer.gain, layer.shift], len(options), dtype).initialize()
     for run, option in enumerate(options):
         if option is not None:
@@ -50,7 +59,7 @@ def batch(seed: int, num_runs: int, rows: int, dtype: torch.dtype = torch.float6
     return 3 * torch.randn(num_runs, rows, UNITS, generator=generator, dtype=dtype) + 1
 
 
-def apply(layer: BatchNorm, x: Tensor, position: str, training: bool) -> Tensor:
+def apply(layer: Normalization, x: Tensor, position: Position, training: bool) -> Tensor:
     if not training:
         return layer.forward(x, position, Pass())
     how = Pass(tape=[])
@@ -64,7 +73,7 @@ def apply(layer: BatchNorm, x: Tensor, position: str, training: bool) -> Tensor:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("position", ["before", "after"])
-def test_batch_norm_is_torchs(layout: str, position: str) -> None:
+def test_batch_norm_is_torchs(layout: str, position: Position) -> None:
     options = LAYOUTS[layout]
     layer = batch_norm(options)
     modules = [reference(option) if option else None for option in options]
@@ -103,8 +112,37 @@ def test_batch_norm_is_torchs(layout: str, position: str) -> None:
             torch.testing.assert_close(y[run], module.eval()(x[run]), rtol=1e-12, atol=1e-12)
 
 
-def test_the_gradient_is_the_derivative() -> None:
-    layer = batch_norm([BEFORE, BEFORE])
+@pytest.mark.parametrize("position", ["before", "after"])
+def test_layer_norm_is_torchs(position: Position) -> None:
+    options = [None, LayerNormOptions(), LayerNormOptions("after", 0.1), BEFORE, LayerNormOptions()]
+    layer = batch_norm(options)
+    for training in (True, False):
+        x = batch(1, len(options), 7).requires_grad_()
+        upstream = batch(2, len(options), 7)
+        y = apply(layer, x, position, training)
+        for run, option in enumerate(options):
+            if not isinstance(option, LayerNormOptions) or option.position != position:
+                continue
+            module = nn.LayerNorm(UNITS, eps=option.epsilon, dtype=torch.float64)
+            with torch.no_grad():
+                module.weight.copy_(torch.linspace(0.5, 2, UNITS))
+                module.bias.copy_(torch.linspace(-1, 1, UNITS))
+            own = x[run].detach().requires_grad_()
+            expected = module(own)
+            torch.testing.assert_close(y[run], expected, rtol=1e-12, atol=1e-12)
+            if training:
+                y.backward(upstream, retain_graph=True)
+                expected.backward(upstream[run])
+                assert x.grad is not None and own.grad is not None
+                torch.testing.assert_close(x.grad[run], own.grad, rtol=1e-10, atol=1e-12)
+                torch.testing.assert_close(layer.gain.gradient[run], module.weight.grad)
+                torch.testing.assert_close(layer.shift.gradient[run], module.bias.grad)
+                x.grad = None
+
+
+@pytest.mark.parametrize("option", [BEFORE, LayerNormOptions()])
+def test_the_gradient_is_the_derivative(option: BatchNormOptions | LayerNormOptions) -> None:
+    layer = batch_norm([option, option])
     x = batch(0, 2, 6).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: apply(layer, x, "before", training=True), (x,))
 
@@ -118,7 +156,7 @@ def test_single_precision_stays_near_torch() -> None:
 
 @pytest.mark.parametrize("rows", [2, 4, 50, 128])
 def test_bits_do_not_depend_on_the_other_runs(rows: int) -> None:
-    options = [BEFORE, None, BEFORE, BEFORE, AFTER, BEFORE]
+    options = [BEFORE, None, LAYER, LAYER, BEFORE, BEFORE, AFTER, LAYER]
     x = batch(0, len(options), rows, torch.float32).requires_grad_()
     upstream = batch(1, len(options), rows, torch.float32)
     together = batch_norm(options, torch.float32)

@@ -1,0 +1,88 @@
+"""Random numbers that layers draw while they train, one stream for each seed of a cohort.
+
+# K runs
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from dlx.streams import key
+
+_BLOCK = 8192  # small layers draw for many steps at once
+
+
+class Draws:
+    """Random numbers of every step, a pure function of (seed, stream, layer, step).
+
+    Runs of equal seed share theirs.
+
+    Args:
+        stream: its name
+        layer: the layer's name
+        seeds: one per run
+        active: which runs draw at all
+        fill: `fill(row, generator)` fills one row in place
+        dtype: of what is filled
+        packed: numbers that one element of `dtype` stands for once it is viewed as `view`
+        view: what the filled rows are viewed as
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        layer: str,
+        seeds: Sequence[int],
+        active: Sequence[bool],
+        device: torch.device,
+        fill: Callable[[Tensor, Generator], object],
+        dtype: torch.dtype,
+        packed: int = 1,
+        view: torch.dtype | None = None,
+    ) -> None:
+        self._place = (stream, layer)
+        self.active = any(active)
+        self._distinct = sorted({s for s, wanted in zip(seeds, active, strict=True) if wanted})
+        place = {seed: index for index, seed in enumerate(self._distinct)}
+        self._row = torch.tensor([place.get(seed, 0) for seed in seeds], device=device)
+        self._generator = torch.Generator(device) if self.active else None
+        self._fill, self._dtype, self._packed, self._view = fill, dtype, packed, view or dtype
+        self._drawn: tuple[tuple[int, int], Tensor] | None = None
+
+    def __call__(self, step: int, size: int, used: int) -> Tensor:
+        """Return each run's numbers of a step: (K, used).
+
+        Args:
+            step: of the optimizer
+            size: numbers of a step with a full batch
+            used: how many of them are wanted, the first ones
+        """
+        steps = max(1, _BLOCK // size)
+        block = step // steps
+        if self._drawn is None or self._drawn[0] != (block, size):
+            self._drawn = ((block, size), self._draw(block, steps * size))
+        start = (step % steps) * size
+        return self._drawn[1][:, start : start + used].index_select(0, self._row)
+
+    def _draw(self, block: int, size: int) -> Tensor:
+        """Return the numbers of a block of steps: (distinct seeds, at least size)."""
+        generator = self._generator
+        assert generator is not None
+        shape = (len(self._distinct), -(-size // self._packed))
+        rows = torch.empty(shape, dtype=self._dtype, device=self._row.device)
+        for row, seed in zip(rows, self._distinct, strict=True):
+            generator.manual_seed(key(seed, *self._place, block))
+            self._fill(row, generator)
+        return rows.view(self._view)
+
+
+def random_bits(row: Tensor, generator: Generator) -> None:
+    """Fill int64 words with 64 random bits each."""
+    # torch's default range leaves the top bit 0; this one fills all 64.
+    row.random_(-(2**63), None, generator=generator)
+
+
+def standard_normal(row: Tensor, generator: Generator) -> None:
+    """Fill with draws from the standard normal distribution."""
+    row.normal_(generator=generator)

@@ -1,0 +1,117 @@
+"""The weight of a layer as its product uses it: normalized, and with connections dropped.
+
+# K runs, I inputs, O outputs
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlx.nn.dropout import Dropout
+from dlx.nn.parameters import Parameter
+from dlx.nn.passes import Pass
+from dlx.segments import where
+
+
+class Weight:
+    """W of every run of a cohort.
+
+    With weight norm W = magnitude V / |V|, |V| the Euclidean norm of each unit's incoming weights;
+    `parameter` is then V, and the magnitudes start at |V|. With drop-connect W is under a mask in
+    training.
+
+    Args:
+        layer: the layer's name
+        shape: (I, O)
+        initialize: draws the weight of one run
+        weight_norm: which runs have it
+        rates: of drop-connect, one per run
+        kinds: of dropout, one per run; only those that drop weights count here
+        seeds: one per run
+
+    Reference:
+        Salimans and Kingma (2016), Weight normalization
+    """
+
+    def __init__(
+        self,
+        layer: str,
+        shape: tuple[int, int],
+        initialize: Callable[[int], Tensor],
+        weight_norm: Sequence[bool],
+        rates: Sequence[float],
+        kinds: Sequence[str],
+        seeds: Sequence[int],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        owners = list(weight_norm)
+
+        def direction(run: int) -> Tensor:
+            drawn = initialize(run)
+            # Weights that are all zero have no direction: any will do, the magnitude is zero.
+            return drawn.where(drawn.norm(dim=0) > 0, 1.0) if owners[run] else drawn
+
+        self.parameter = Parameter(f"{layer}.weight", shape, [True] * len(owners), direction)
+        self.magnitude = Parameter(
+            f"{layer}.magnitude", shape[1:], owners, lambda run: initialize(run).norm(dim=0)
+        )
+        self._normalized = where(owners, bool)
+        self._dropout = Dropout(layer, rates, kinds, seeds, dtype, device, on="weights")
+        self._plain = not self._normalized and not self._dropout.active
+
+    def forward(self, how: Pass) -> Tensor:
+        """Return W: (K, I, O)."""
+        value = self.parameter.value
+        if self._plain:
+            return value
+        if self._normalized:
+            norms: list[Any] = []
+            w = value.clone()
+            for segment in self._normalized:
+                rows = segment.rows
+                norm = value[rows].square().sum(1, keepdim=True).sqrt_()
+                direction = value[rows] / norm
+                w[rows] = direction * self.magnitude.value[rows].unsqueeze(1)
+                norms.append((norm, direction))
+            if how.tape is not None:
+                how.tape.append(norms)
+            value = w
+        value = self._dropout.forward(value, how, rows=value.shape[1])
+        if how.tape is not None:
+            how.tape.append(value)
+        return value
+
+    def scale(self, run: int, factor: Tensor) -> None:
+        """Multiply the weights of one run, the magnitudes of weight norm included."""
+        self.parameter.value[run] *= factor
+        if self.magnitude.owners[run]:
+            self.magnitude.value[run] *= factor
+
+    def used(self, how: Pass) -> Tensor:
+        """Return, in the backward pass, the W of the forward pass."""
+        return self.parameter.value if self._plain else how.pop()
+
+    @property
+    def direct(self) -> Tensor | None:
+        """Where dW may be written as it is; None where `backward` has to be told of it."""
+        return self.parameter.gradient if self._plain else None
+
+    def backward(self, dw: Tensor, how: Pass) -> None:
+        """Leave the gradients in their buffer, given dW (K, I, O).
+
+        d magnitude = sum(dW V / |V|), dV = magnitude / |V| (dW - V / |V| d magnitude).
+        """
+        if self._plain:
+            return
+        dw = self._dropout.backward(dw, how)
+        self.parameter.gradient.copy_(dw)
+        if self._normalized:
+            for segment, (norm, direction) in zip(self._normalized, how.pop(), strict=True):
+                rows = segment.rows
+                sums = (dw[rows] * direction).sum(1, keepdim=True)
+                scale = self.magnitude.value[rows].unsqueeze(1) / norm
+                self.magnitude.gradient[rows] = sums.squeeze(1)
+                self.parameter.gradient[rows] = (dw[rows] - direction * sums) * scale
