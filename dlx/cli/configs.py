@@ -7,11 +7,14 @@ import typer
 
 from dlx.cli.options import Config, Json, Overrides
 from dlx.cli.output import emit, emit_json, emit_table, note
-from dlx.errors import ConfigError, did_you_mean
+from dlx.errors import ConfigError, DataError, did_you_mean
 
 _config = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Check a config, or see it in full."
 )
+
+
+_TABLES = (".csv", ".tsv", ".parquet")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,7 +26,15 @@ def add_to(app: typer.Typer) -> None:
 def init(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="The config to copy.", show_default=False),
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="The config to copy, or a CSV or parquet file to write one for.",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column of FILE to predict.", show_default=False),
     ] = None,
     output: Annotated[
         Path | None,
@@ -37,12 +48,13 @@ def init(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Copy a config that comes with dlx, or list them.
+    """Copy a config that comes with dlx, list them, or write one for a table of yours.
 
     \b
     Examples:
       dlx init
       dlx init digits --output mine.yaml
+      dlx init houses.csv --target price
     """
     from dlx.config.shipped import shipped, summary
     from dlx.runs import write_atomic
@@ -52,18 +64,33 @@ def init(
         rows = [[each, summary(path)] for each, path in known.items()]
         emit_json({"configs": dict(rows)}) if as_json else emit_table(["name", ""], rows)
         return
-    if name not in known:
+    table = Path(name)
+    if name not in known and (table.is_file() or table.suffix in _TABLES):
+        content = _for_table(table, target, output)
+        written = output or Path(f"{table.stem}.yaml")
+    elif target is not None:
+        raise ConfigError("--target goes with a file, as in `dlx init houses.csv --target price`")
+    elif name not in known:
         near = did_you_mean(name, known)
         raise ConfigError(
             f"no config {name!r} comes with dlx{near} (there are: {', '.join(known)})"
         )
-    target = output or Path(known[name].name)
-    if target.exists():
-        raise ConfigError(f"{target} is there already; choose another place with --output")
-    write_atomic(target, known[name].read_bytes())
-    note(f"{target} written; `dlx train {target}` trains it")
+    else:
+        content, written = known[name].read_bytes(), output or Path(known[name].name)
+    if written.exists():
+        raise ConfigError(f"{written} is there already; choose another place with --output")
+    write_atomic(written, content)
+    note(f"{written} written; `dlx train {written}` trains it")
     if as_json:
-        emit_json({"config": str(target)})
+        emit_json({"config": str(written)})
+
+
+def _for_table(table: Path, target: str | None, output: Path | None) -> bytes:
+    from dlx.data.tables.starter import starter
+
+    if not table.is_file():
+        raise DataError(f"{table}: no such file")
+    return starter(table, target, output.parent if output else Path()).encode()
 
 
 @_config.command()

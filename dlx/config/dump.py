@@ -34,6 +34,14 @@ def to_yaml(plain: dict[str, Any]) -> str:
     return yaml.dump(sections, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
+def inline(value: Any) -> str:
+    """Return a scalar or a list of scalars as YAML on one line."""
+    text = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=10**6
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
 class _Inline(dict):
     """A mapping to write as {key: value, …}."""
 

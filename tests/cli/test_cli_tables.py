@@ -225,3 +225,26 @@ def test_the_exported_script_answers_in_units(dlx: Command, sales: pd.DataFrame)
     )
     said = [float(each["predicted"]) for each in rows(dlx("predict", "sales", "new.csv").out)]
     assert [float(line) for line in answer.stdout.splitlines()[-3:]] == pytest.approx(said)
+
+
+def test_init_writes_a_config_that_trains(dlx: Command, sales: pd.DataFrame) -> None:
+    ended = dlx("init", "data/sales.csv", "--target", "price", "-o", "data/mine.yaml")
+    assert ended.err == "data/mine.yaml written; `dlx train data/mine.yaml` trains it\n"
+    found = dlx("train", "data/mine.yaml", "--json", "--quiet").json
+    assert found["metrics"]["test"]["cost"] < 0.05
+    assert dlx("init", "data/sales.csv", "--target", "price", "-o", "data/mine.yaml").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["data/sales.csv"], 2, "name the column to predict with --target"),
+        (["sale.csv", "--target", "price"], 3, "sale.csv: no such file"),
+        (["digits", "--target", "price"], 2, "--target goes with a file"),
+    ],
+)
+def test_init_of_tables_that_cannot_be(
+    arguments: list[str], code: int, message: str, dlx: Command, sales: pd.DataFrame
+) -> None:
+    ended = dlx("init", *arguments)
+    assert (ended.code, message in ended.err) == (code, True), ended.err

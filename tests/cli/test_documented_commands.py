@@ -57,6 +57,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [",".join(["1.5"] * 4)] * 3
     write_example(folder)
     (folder / "flowers.csv").write_text("\n".join(rows) + "\n")
+    houses = "".join(f"{area},{area * 2}\n" for area in range(50, 90))
+    (folder / "houses.csv").write_text("area,price\n" + houses)
     runs = ["--quiet", "--runs-dir", str(folder / "runs")]
     # `mnist` stands for any run of that name: digits train faster.
     for arguments in (["digits", "name=mnist", "train.epochs=1"], ["iris"], ["xor"], ["digits"]):
