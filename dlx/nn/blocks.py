@@ -118,6 +118,8 @@ class Residual:
     def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
         """Return dX = dF(x) + dX of the shortcut; see `Layer.backward`."""
         dz = self.activation.backward(upstream, *how.pop())
+        if how.gradients is not None:
+            how.gradients[self.name] = dz.clone()
         # Each of the two owns the gradient that it is handed, and may write over it.
         direct = self.shortcut.backward(dz.clone(), how, is_first)
         around = self.inner.backward(dz, how, is_first)

@@ -245,6 +245,8 @@ class Dense:
         if self.specs[0].pieces > 1:
             pieces = dz.new_zeros(*dz.shape, self.specs[0].pieces)
             dz = pieces.scatter_(3, how.pop().unsqueeze(3), dz.unsqueeze(3)).flatten(2)
+        if how.gradients is not None:
+            how.gradients[self.name] = dz
         w = self._weight.used(how)
         self._weight.backward(product(x.mT, dz, out=self._weight.direct), how)
         if all(self.bias.owners):

@@ -21,6 +21,7 @@ class Pass:
         batch_size: rows of a full batch
         starting: before training, layers that start by LSUV scale their weights as they go
         activations: set to a dict to receive every layer's outputs (K, B, O) by name
+        gradients: set to a dict to receive every layer's dZ (K, B, O) by name
     """
 
     tape: list[Any] | None = None
@@ -28,6 +29,7 @@ class Pass:
     batch_size: int = 0
     starting: bool = False
     activations: dict[str, Tensor] | None = None
+    gradients: dict[str, Tensor] | None = None
 
     def pop(self) -> Any:
         """Return, and take away, what was recorded last."""

@@ -86,9 +86,9 @@ def _check_plain(what: str, run: Member, num_inputs: int, batch: int) -> None:
     design = run.design
     plain.check(design)
     cohort = Cohort([run], batch, torch.float64)
-    cohort.initialize()
-    network = plain.to_torch(design, cohort.network.run_state(0))
     x = numbers(batch, num_inputs, dtype=torch.float64)
+    cohort.initialize(x.unsqueeze(0))
+    network = plain.to_torch(design, cohort.network.run_state(0))
     outputs = cohort.head.outputs(cohort.network.forward(x.unsqueeze(0), Pass()))[0]
     assert_near(outputs, network(x).detach(), f"{what}: its outputs, against plain torch's", 1e-10)
     random = any(isinstance(each, nn.Dropout) for each in network.modules())

@@ -109,7 +109,7 @@ def _train(members: list[Member], task: Task, batch: int) -> dict[str, dict[str,
     num_runs = len(members)
     inputs, targets = numbers(batch, task.num_inputs), numbers(batch, task.num_outputs, seed=1)
     x, t = (each.expand(num_runs, *each.shape) for each in (inputs, targets))
-    cohort.initialize()
+    cohort.initialize(x)
     recorded: dict[str, dict[str, Tensor]] = {member.name: {} for member in members}
     for step in range(_STEPS):
         costs, _ = cohort.forward_backward(x, t, step)

@@ -1,0 +1,1 @@
+"""What a network does before it learns, and why it would not."""
