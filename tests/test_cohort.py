@@ -66,11 +66,10 @@ def test_runs_of_one_length_are_neighbours_within_their_optimizer() -> None:
 
 def test_initial_weights_depend_on_the_runs_seed_alone() -> None:
     members = grouped(mixed_members(task(5, 3), [6, 4]))
-    cohort = Cohort(members, 16)
-    cohort.initialize()
+    data = rows(task(5, 3))
+    cohort = trainer_of(members, *data).cohort
     for row, run in enumerate(members):
-        alone = Cohort([run], 16)
-        alone.initialize()
+        alone = trainer_of([run], *data).cohort
         assert_same_bits(cohort.network.run_state(row), alone.network.run_state(0))
 
 

@@ -83,6 +83,11 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     if num_steps is None:
         num_steps = (config.train.epochs or 0) * steps_per_epoch(num_rows, batch_size)
     _check_trainable(design, num_steps, num_rows, batch_size)
+    if config.train.max_norm is not None and any(part.weight_norm for part in design.parts):
+        raise ConfigError(
+            "train.max_norm: model.weight_norm takes the direction alone of the weights that it "
+            "bounds, so it would do nothing; keep one of them"
+        )
     metrics = chosen_metrics(config, design)
     stopping = config.train.early_stopping
     if stopping is not None:

@@ -1,0 +1,27 @@
+"""What a config is refused for before training: choices that do not go together."""
+
+from pathlib import Path
+
+import pytest
+
+import dlx
+from dlx.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["optimizer.schedule={name: reduce_on_plateau, metric: dev.loss}"],
+            r"optimizer\.schedule\.metric: received dev\.loss; allowed: train\.cost, ",
+        ),
+        (
+            ["train.max_norm=1", "model.weight_norm=true"],
+            r"train\.max_norm: .* would do nothing; keep one of them",
+        ),
+    ],
+)
+def test_what_does_not_go_together(overrides: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        dlx.train("configs/iris.yaml", overrides, runs_dir=tmp_path)
+    assert list(tmp_path.iterdir()) == []
