@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlx.data.dataset import Dataset, class_counts, task_of
 from dlx.data.statistics import Statistics, feature_statistics
+from dlx.data.tables import encoder as encoders
 from dlx.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,8 +26,12 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         num_inputs, inputs (range, mean and standard deviation over all inputs, as a network sees
         them before preprocessing), features (the same of each input, by name) or None, classes
         (rows and test_rows of each, by name) or None, targets (the range of each, in regression)
-        or None.
+        or None. A table's inputs are those that training on all of its rows would have.
     """
+    if dataset.table is not None:
+        encoder = encoders.fit(dataset.inputs, dataset.table, source=dataset.name)
+        inputs = encoder(dataset.inputs, dataset.table.columns)
+        dataset = replace(dataset, inputs=inputs, features=encoder.features)
     task = task_of(dataset)
     found = feature_statistics(dataset.inputs)
     # The variance over everything: mean of the variances plus variance of the means.

@@ -248,3 +248,18 @@ def test_init_of_tables_that_cannot_be(
 ) -> None:
     ended = dlx("init", *arguments)
     assert (ended.code, message in ended.err) == (code, True), ended.err
+
+
+def test_onnx_answers_in_units(dlx: Command, sales: pd.DataFrame) -> None:
+    pytest.importorskip("onnxscript", reason="needs dlx[onnx]")
+    from onnx.reference import ReferenceEvaluator  # pyright: ignore[reportMissingImports]
+
+    from dlx import api
+
+    trained(dlx)
+    assert dlx("export", "sales", "--format", "onnx", "-o", "o").out == (
+        "o/network.onnx\no/table.json\n"
+    )
+    inputs = np.random.default_rng(0).random((7, 4), dtype=np.float32)
+    (outputs,) = ReferenceEvaluator("o/network.onnx").run(None, {"inputs": inputs})
+    assert outputs == pytest.approx(api.load("sales").predict(inputs), rel=1e-5)

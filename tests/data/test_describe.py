@@ -82,3 +82,15 @@ def test_a_table_has_no_picture(table):
         DataError, match=r"'table' has inputs of shape \(3,\), which are not images"
     ):
         picture(table)
+
+
+def test_a_table_is_described_as_a_network_would_see_it(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("width,colour,y\n1,red,2\n3,blue,4\n,red,6\n")
+    found = describe(load_dataset("csv", Path(), path=path, target="y", missing="impute"))
+    assert list(found["features"]) == ["width", "width is missing", "colour=blue", "colour=red"]
+    assert found["features"]["width"] == pytest.approx(
+        {"minimum": 1, "maximum": 3, "mean": 2, "std": (2 / 3) ** 0.5}
+    )
+    assert found["num_inputs"] == 4
+    assert found["targets"][0]["maximum"] == 6

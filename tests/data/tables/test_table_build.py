@@ -242,3 +242,13 @@ def test_dev_and_test_rows_change_no_training_byte(seed, standardize):
     assert first.train.targets.numpy().tobytes() == second.train.targets.numpy().tobytes()
     assert (first.task, first.encoder) == (second.task, second.encoder)
     assert first.fingerprint != second.fingerprint
+
+
+def test_categories_that_only_train_dev_rows_have_are_said(read):
+    dataset = read("c,y\nred,1\nred,2\nblue,3\nred,4\n")
+    rows = Rows(np.array([0, 1]), np.array([3]), np.array([], np.int64), np.array([2]))
+    splits = assemble(dataset, rows, standardize=False, scale=False)
+    assert splits.warnings == (
+        "train_dev: 1 of 1 rows have a 'c' that no training row has ('blue'); its inputs are all 0 "
+        "there",
+    )
