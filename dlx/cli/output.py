@@ -38,7 +38,9 @@ def emit(text: str) -> None:
 
 def emit_json(document: Any) -> None:
     """Print JSON; numbers that are not finite are null."""
-    emit(json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False))
+    from dlx.runs.files import finite
+
+    emit(json.dumps(finite(document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def note(text: str) -> None:
@@ -121,11 +123,3 @@ def amount(number: float | None, unit: str) -> str:
     if number is None:
         return ""
     return f"{round(number, 2):,.10g} {unit}{'' if number == 1 else 's'}"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -18,7 +18,7 @@ from typing import Any
 
 from dlx.errors import ConfigError, RunError, RunInUseError, did_you_mean
 from dlx.runs.environment import describe
-from dlx.runs.files import make_directory, storage_errors, write_atomic
+from dlx.runs.files import finite, make_directory, storage_errors, write_atomic
 from dlx.runs.locks import hold, is_held
 
 LATEST = "latest"
@@ -164,7 +164,7 @@ class RunDirectory:
         return "interrupted" if status == "running" and not held else status
 
     def _write(self, info: dict[str, Any]) -> None:
-        text = json.dumps(info, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(finite(info), indent=2, ensure_ascii=False, allow_nan=False)
         write_atomic(self.info_path, text.encode() + b"\n")
 
 

@@ -2,10 +2,12 @@
 
 import contextlib
 import errno
+import math
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from dlx.errors import StorageError
 
@@ -22,6 +24,15 @@ _CURES = {
     errno.EEXIST: "a file is in the way: choose another directory",
     errno.ENAMETOOLONG: "choose a shorter path",
 }
+
+
+def finite(value: Any) -> Any:
+    """Return a document in which numbers that are not finite are null: JSON does not have them."""
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextlib.contextmanager

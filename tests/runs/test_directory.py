@@ -120,6 +120,13 @@ def test_processes_that_create_at_once_share_no_sequence_number(tmp_path: Path) 
     assert [run.read_info()["sequence"] for run in runs] == list(range(20, 0, -1))
 
 
+def test_what_is_not_finite_is_null(tmp_path: Path) -> None:
+    """R² of a single row has no value."""
+    run = RunDirectory.create(tmp_path, "xor", config="", seed=0)
+    run.write_info(metrics={"dev": {"r2": float("nan"), "mse": 1.5}})
+    assert run.read_info()["metrics"] == {"dev": {"r2": None, "mse": 1.5}}
+
+
 def test_write_info_changes_only_what_it_names(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path, "xor")
     before = run.read_info()

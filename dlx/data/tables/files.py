@@ -155,7 +155,7 @@ def survey(path: Path, layout: Layout, wanted: Collection[str] = ()) -> Survey:
             return _survey(path, layout, encoding, wanted)
         except UnicodeDecodeError:
             return _survey(path, layout, "cp949", wanted)
-    except UnicodeDecodeError:
+    except UnicodeError:  # not only what cannot be decoded: UTF-16 without its mark too
         named = layout.encoding if layout.encoding != "auto" else "utf-8"
         raise _not_encoded(path, named, is_named=layout.encoding != "auto") from None
     except OSError as error:

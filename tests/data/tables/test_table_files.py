@@ -29,6 +29,8 @@ def test_an_encoding_is_named(write):
         read_csv(path, AUTO)
     with pytest.raises(DataError, match=r"row 2: byte 0xeb is not utf-8; name its data.encoding"):
         read_csv(path, Layout(encoding="utf-8"))
+    with pytest.raises(DataError, match=r"byte 0x6e is not utf-16; name its data.encoding"):
+        read_csv(path, Layout(encoding="utf-16"))
     with pytest.raises(ConfigError, match=r"data.encoding: received 'klingon', which is no known"):
         read_csv(path, Layout(encoding="klingon"))
 
