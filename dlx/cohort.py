@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dlx.config.types import Choice
+from dlx.data.augmentation import Augmentation
 from dlx.models.design import Design
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
@@ -40,6 +41,7 @@ class Member:
         stop_metric: what early stopping watches, `<split>.<metric>`; None for no early stopping
         patience: evaluations without improvement after which it stops
         metrics: what is measured in its evaluations, beside the cost
+        augmentation: how its training rows are changed
     """
 
     name: str
@@ -56,6 +58,7 @@ class Member:
     stop_metric: str | None = None
     patience: int = 0
     metrics: tuple[Choice, ...] = ()
+    augmentation: Augmentation | None = None
 
     @property
     def rate_metric(self) -> str | None:

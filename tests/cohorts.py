@@ -14,6 +14,7 @@ from torch import Tensor
 from dlx import registry
 from dlx.cohort import Cohort, Member, group
 from dlx.config.types import Choice, choice
+from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches
 from dlx.data.dataset import Task, TaskKind
 from dlx.models.design import Design
@@ -127,6 +128,7 @@ def member(
     average: dict[str, Any] | None = None,
     patience: int = 0,
     metrics: tuple[Choice, ...] | None = None,
+    augmentation: Augmentation | None = None,
     **settings: Any,
 ) -> Member:
     """Return a run; with patience, it stops early on dev.cost. Metrics: by default the task's."""
@@ -145,6 +147,7 @@ def member(
         stop_metric="dev.cost" if patience else None,
         patience=patience,
         metrics=default_metrics(network.head.kind) if metrics is None else metrics,
+        augmentation=augmentation,
     )
 
 
@@ -199,6 +202,7 @@ def mixed_members(
     kinds = [ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES]
     decks = [mix.sample(names, len(names)) for names in kinds]
     dropouts, norms = mix.sample(DROPOUTS, len(DROPOUTS)), mix.sample(NORMS, len(NORMS))
+    moved = Augmentation(0.2, 20, 0.1, 10, 0.5, 0.1, image_shape=(1, 1, what.num_inputs))
     members = []
     for index in range(number):
         activation, init, optimizer, schedule = (deck[index % len(deck)] for deck in decks)
@@ -236,6 +240,7 @@ def mixed_members(
                 average=mix.choice([None, None, *AVERAGES]),
                 patience=mix.choice([0, 0, 1]),
                 metrics=mix.choice([None, all_metrics(what.kind), all_metrics(what.kind)[1::2]]),
+                augmentation=mix.choice([None, None, Augmentation(noise=0.2), moved]),
                 weight_decay=mix.choice([0.0, 0.1]),
                 decay=mix.choice(["all", "weights"]),
                 schedule={"name": schedule, **short.get(schedule, {})},

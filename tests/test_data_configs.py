@@ -7,6 +7,7 @@ import pytest
 
 import dlx
 from dlx.config.shipped import shipped
+from dlx.errors import ConfigError
 
 
 @pytest.fixture
@@ -40,3 +41,17 @@ def test_another_distribution_is_where_the_error_rises(accuracy: Any) -> None:
     assert list(found) == ["train", "train_dev", "dev", "test"]
     assert min(found["train"], found["train_dev"]) > 0.98
     assert max(found["dev"], found["test"]) < 0.9
+
+
+def test_augmentation_makes_up_for_rows(accuracy: Any) -> None:
+    plain = accuracy("augment", "data.augment=null", "log.points=2")
+    changed = accuracy("augment", "log.points=2")
+    assert plain["train"] == 1.0
+    assert changed["dev"] > plain["dev"] + 0.015
+
+
+def test_only_images_move(accuracy: Any) -> None:
+    assert accuracy("spirals", "data.augment={noise: 0.05}", "train.epochs=1")["train"] > 0.3
+    message = r"data\.augment\.rotation: the inputs of spirals have shape \(2,\), which are not im"
+    with pytest.raises(ConfigError, match=message):
+        accuracy("spirals", "data.augment={rotation: 5}")

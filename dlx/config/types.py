@@ -213,6 +213,31 @@ class Split(Section):
         return test
 
 
+Strength = Annotated[float, Ge(0)]
+
+
+@checked_model
+class Augment(Section):
+    """How training rows are changed at random, anew at every step."""
+
+    shift: Annotated[float, Ge(0), Le(1)] = option(
+        0.0, "Largest shift of an image, as a share of its height and width."
+    )
+    rotation: Annotated[float, Ge(0), Le(180)] = option(
+        0.0, "Largest angle an image is turned by, in degrees, to either side."
+    )
+    scale: Strength = option(0.0, "Images are scaled by factors from 1 / (1 + scale) to 1 + scale.")
+    shear: Annotated[float, Ge(0), Lt(90)] = option(
+        0.0, "Largest angle by which vertical lines lean, in degrees."
+    )
+    elastic: Strength = option(
+        0.0, "Standard deviation, in pixels, of how far smooth random dents move a pixel."
+    )
+    noise: Strength = option(
+        0.0, "Standard deviation of normal noise, added to inputs as the network sees them."
+    )
+
+
 @checked_model
 class DataChoice(Choice):
     """A data set: what all sources have in common."""
@@ -238,6 +263,8 @@ class DataChoice(Choice):
     scale: bool = option(
         False, "Bring every feature to [0, 1] by its range over the training rows."
     )
+
+    augment: Augment | None = option(None, "How training rows are changed at random; null: not.")
 
     @field_validator("scale")
     @classmethod

@@ -21,8 +21,10 @@ from dlx.data.tables import encoder as encoders
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError
 
-# The options that every source has: where other rows come from, and what is done to all of them.
+# The options that every source has: where other rows come from, what is done to rows of all
+# sources before training, and what is done to them in training.
 HELD_OUT = ("dev_from", "test_from")
+TRAINING = ("augment",)
 PREPARING = (
     *("split", "split_seed", "train_dev", "limit", "label_noise"),
     *("standardize", "scale"),
@@ -132,7 +134,7 @@ def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
     Raises:
         DataError: a set is missing or damaged, or they do not fit together.
     """
-    common = (*PREPARING, *HELD_OUT)
+    common = (*PREPARING, *HELD_OUT, *TRAINING)
     options = {key: value for key, value in choice.options().items() if key not in common}
     dataset = _read(choice.name, data_dir, options)
     if choice.dev_from is None and choice.test_from is None:

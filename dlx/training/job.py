@@ -8,6 +8,7 @@ from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.config.schema import RunConfig
 from dlx.config.types import Choice
+from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.dataset import Task
 from dlx.data.pipeline import Splits
@@ -70,6 +71,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         ConfigError: the config asks for what this data, this model or this machine cannot do.
     """
     device = resolve_device(config.train.device)
+    splits = splits.to(device)
     design = build_design(config, splits.task)
     plain.check(design)
     num_rows = len(splits.train.inputs)
@@ -108,10 +110,30 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         stop_metric=stopping and stopping.metric,
         patience=stopping.patience if stopping else 0,
         metrics=metrics,
+        augmentation=_augmentation(config, splits),
     )
     if member.rate_metric is not None:
         _check_metric("optimizer.schedule.metric", member.rate_metric, splits, metrics)
-    return Job(config, splits.to(device), design, member, batch_size, device)
+    return Job(config, splits, design, member, batch_size, device)
+
+
+def _augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
+    """Return how training rows are changed, for inputs that can be changed so."""
+    if config.data.augment is None:
+        return None
+    strengths = {name: value for name, value in config.data.augment if value}
+    shape = splits.task.input_shape
+    is_image = len(shape) == 2 or (len(shape) == 3 and shape[0] == 3)
+    for name in strengths:
+        if name != "noise" and not is_image:
+            raise ConfigError(
+                f"data.augment.{name}: the inputs of {splits.name} have shape {shape}, which are "
+                "not images; only noise can be added to them"
+            )
+    channels = shape[0] if len(shape) == 3 else 1
+    image_shape = (channels, shape[-2], shape[-1]) if is_image else None
+    found = Augmentation(**strengths, image_shape=image_shape, preprocessing=splits.preprocessing)
+    return found if found.moves or found.noise else None
 
 
 def build_design(config: RunConfig, task: Task) -> Design:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member
+from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.nn.metrics import tag
 from dlx.nn.passes import Pass
@@ -104,6 +105,7 @@ class Trainer:
             rows = (torch.arange(EVALUATED_TRAIN_ROWS, device=cohort.device) * stride).long()
             self._curves["train"] = (inputs[rows], targets[rows])
         self._batches = Batches(inputs, targets, [m.seed for m in self.members], cohort.batch_size)
+        self._augment = self._new_augmenter()
         self._sums = torch.zeros(2, len(self.members), dtype=torch.float64, device=cohort.device)
         self._summed_from = [0] * len(self.members)  # the rows seen before what is summed
         self._plateaus = plateaus(self.members)
@@ -147,6 +149,12 @@ class Trainer:
             if self.members:
                 listener.advanced(self)
 
+    def _new_augmenter(self) -> Augmenter:
+        augmentations = [member.augmentation for member in self.members]
+        seeds = [member.seed for member in self.members]
+        cohort = self.cohort
+        return Augmenter(augmentations, seeds, cohort.batch_size, cohort.dtype, cohort.device)
+
     def _new_rates(self) -> Rates:
         optimizer = self.cohort.optimizer
         return Rates(optimizer.slabs, [self._plateaus[row] for row in optimizer.first_rows])
@@ -157,6 +165,7 @@ class Trainer:
         if not self._rates.constant:
             cohort.optimizer.set_rates(self._rates(self.step))
         x, targets = self._batches(self.step)
+        x = self._augment(x, self.step)
         costs, z = cohort.forward_backward(x, targets, self.step)
         cost_sum, correct_sum = self._sums.unbind()
         cost_sum.add_(costs, alpha=x.shape[1])
@@ -332,6 +341,7 @@ class Trainer:
         self._plateaus = [self._plateaus[row] for row in rows]
         self._rates = self._new_rates()
         self._batches = self._batches.keep(rows)
+        self._augment = self._new_augmenter()
         self._sums = self._sums[:, list(rows)]
         self._summed_from = [self._summed_from[row] for row in rows]
         self._looks = [costs[list(rows)] for costs in self._looks]

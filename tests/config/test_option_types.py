@@ -60,6 +60,7 @@ def test_what_a_kind_has_in_common_follows_the_options():
         "label_noise",
         "standardize",
         "scale",
+        "augment",
     ]
     assert list(read(Optimizer, "sgd").options()) == ["lr", "weight_decay", "schedule", "decay"]
 

@@ -1,0 +1,178 @@
+"""Training batches moved, turned, bent and blurred with noise at random, on the run's device.
+
+# K runs, B batch, I inputs = C channels × H height × W width, N knots
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dlx.data.preprocessing import Preprocessing
+from dlx.streams import key
+
+_SMOOTHNESS = 1 / 7  # of the longer side: the reach of an elastic dent
+_KNOTS_APART = 1.5  # in units of that reach
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How one run's training rows are changed; every strength is 0 where there is nothing to do.
+
+    Attributes:
+        shift: largest shift, as a share of height and width
+        rotation: largest angle, in degrees, to either side
+        scale: images are scaled by factors from 1 / (1 + scale) to 1 + scale
+        shear: largest angle by which vertical lines lean, in degrees
+        elastic: standard deviation, in pixels, of how far smooth random dents move a pixel
+        noise: standard deviation of normal noise on the inputs as the network sees them
+        image_shape: (C, H, W); None: the inputs are no images, and only noise can be added
+        preprocessing: of the inputs, which is undone while images move
+    """
+
+    shift: float = 0.0
+    rotation: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    elastic: float = 0.0
+    noise: float = 0.0
+    image_shape: tuple[int, int, int] | None = None
+    preprocessing: Preprocessing = field(default_factory=Preprocessing, compare=False)
+
+    @property
+    def moves(self) -> bool:
+        """Whether pixels move."""
+        return any((self.shift, self.rotation, self.scale, self.shear, self.elastic))
+
+
+class Augmenter:
+    """Changes the training batches of K runs, each by its own strengths and from its own stream.
+
+    A pixel p of the new image is read at M p + t + d(p), bilinearly, from the old one, whose border
+    goes on outside: M turns, shears and scales, t shifts, d is the elastic field. The draws of a
+    step depend on the run's seed and the step alone. Runs of equal seed and strengths see the same
+    rows, which are changed once.
+
+    Args:
+        augmentations: one per run, None for none
+        seeds: one per run
+        batch_size: rows of a full batch
+
+    Reference:
+        Simard, Steinkraus, Platt (2003), Best practices for convolutional neural networks applied
+        to visual document analysis
+    """
+
+    def __init__(
+        self,
+        augmentations: Sequence[Augmentation | None],
+        seeds: Sequence[int],
+        batch_size: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self._runs = list(zip(augmentations, seeds, strict=True))
+        self._batch_size = batch_size
+        self.active = any(a is not None and (a.moves or a.noise) for a in augmentations)
+        self._generator = torch.Generator(device) if self.active else None
+        moving = [a for a in augmentations if a is not None and a.moves]
+        self._basis = (
+            _basis(moving[0].image_shape, any(a.elastic for a in moving)).to(device, dtype)
+            if moving and moving[0].image_shape is not None
+            else None
+        )
+
+    def __call__(self, x: Tensor, step: int) -> Tensor:
+        """Return the batch (K, B, I) of a step, changed; `x` is left as it is."""
+        if not self.active:
+            return x
+        # A run at a time: the bits of a vectorized operation may depend on the place in a buffer.
+        changed: dict[tuple[Augmentation, int], Tensor] = {}
+        result = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        for row, (augmentation, seed) in enumerate(self._runs):
+            if augmentation is None:
+                result[row] = x[row]
+                continue
+            run = (augmentation, seed)
+            if run not in changed:
+                changed[run] = self._change(x[row], augmentation, seed, step)
+            result[row] = changed[run]
+        return result
+
+    def _change(self, x: Tensor, how: Augmentation, seed: int, step: int) -> Tensor:
+        if how.moves and how.image_shape is not None:
+            shift, scale = how.preprocessing.shift, how.preprocessing.scale
+            raw = x if shift is None or scale is None else x * scale + shift
+            images = raw.reshape(-1, *how.image_shape)
+            grid = self._grid(how, seed, step, x)[: len(x)]
+            moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+            x = how.preprocessing(moved.reshape(x.shape))
+        if how.noise:
+            noise = x.new_empty(self._batch_size, x.shape[1])
+            noise.normal_(0, how.noise, generator=self._seeded(seed, "noise", step))
+            x = x + noise[: len(x)]
+        return x
+
+    def _grid(self, how: Augmentation, seed: int, step: int, like: Tensor) -> Tensor:
+        """Return where each pixel of a full batch is read, from -1 to 1: (B, H, W, 2)."""
+        assert self._basis is not None and how.image_shape is not None
+        _, height, width = how.image_shape
+        u = like.new_empty(self._batch_size, 5)
+        u.uniform_(-1, 1, generator=self._seeded(seed, "affine", step))
+        angle = u[:, 0] * math.radians(how.rotation)
+        lean = (u[:, 1] * math.radians(how.shear)).tan()
+        size = (u[:, 2] * math.log1p(how.scale)).exp()
+        cos, sin = angle.cos() / size, angle.sin() / size
+        aspect = height / width
+        right, down = (2 * how.shift * u[:, 3:]).unbind(1)
+        affine = [cos, (cos * lean - sin) * aspect, right, sin / aspect, sin * lean + cos, down]
+        weights = torch.stack(affine, 1)
+        if how.elastic:
+            dents = like.new_empty(self._batch_size, len(self._basis) - 6)
+            generator = self._seeded(seed, "elastic", step)
+            weights = torch.cat([weights, dents.normal_(0, how.elastic, generator=generator)], 1)
+        grid = weights @ self._basis[: weights.shape[1]]
+        return grid.view(self._batch_size, height, width, 2)
+
+    def _seeded(self, seed: int, kind: str, step: int) -> torch.Generator:
+        assert self._generator is not None
+        return self._generator.manual_seed(key(seed, "augment", kind, step))
+
+
+def _basis(image_shape: tuple[int, int, int] | None, elastic: bool) -> Tensor:
+    """Return what the coordinates of all pixels are linear combinations of, as one product is fast.
+
+    Returns:
+        (6, 2 H W), or (6 + 2 N, 2 H W) with a smooth dent around each of N knots in x and in y,
+        whose squares sum to that of a pixel; x and y of a pixel are neighbours
+    """
+    assert image_shape is not None
+    _, height, width = image_shape
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    x, y = x.flatten().double(), y.flatten().double()
+    one = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1, torch.ones_like(x)])
+    rows = [_in_x(one), _in_y(one)]
+    if elastic:
+        reach = max(height, width) * _SMOOTHNESS
+        knots = torch.cartesian_prod(*(_knots(side, reach) for side in (height, width)))
+        squares = (y - knots[:, :1]) ** 2 + (x - knots[:, 1:]) ** 2
+        dents = torch.exp(-squares / (2 * reach**2))
+        dents /= dents.norm(dim=0)
+        rows += [_in_x(dents * 2 / width), _in_y(dents * 2 / height)]
+    return torch.cat(rows)
+
+
+def _in_x(values: Tensor) -> Tensor:
+    return torch.stack([values, torch.zeros_like(values)], 2).flatten(1)
+
+
+def _in_y(values: Tensor) -> Tensor:
+    return torch.stack([torch.zeros_like(values), values], 2).flatten(1)
+
+
+def _knots(side: int, reach: float) -> Tensor:
+    number = max(math.ceil((side - 1) / (_KNOTS_APART * reach)) + 1, 2)
+    return torch.linspace(0, side - 1, number, dtype=torch.float64)
