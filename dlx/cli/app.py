@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from dlx.cli import configs, data, inspect, lists, runs, training, use
+from dlx.cli import configs, data, ensemble, inspect, lists, runs, training, use
 from dlx.cli.output import OutputClosed, complain, note
 from dlx.errors import (
     ConfigError,
@@ -99,7 +99,7 @@ def _dlx(
             plugins.load(each)
 
 
-for _module in (training, use, runs, inspect, configs, lists, data):
+for _module in (training, use, ensemble, runs, inspect, configs, lists, data):
     _module.add_to(app)
 _command = typer.main.get_command(app)
 

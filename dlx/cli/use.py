@@ -37,6 +37,16 @@ Output = Annotated[
 ]
 
 
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        help="What to compute, once per metric; default: what the run logs, or its task's.",
+        show_default=False,
+    ),
+]
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     for command in (evaluate, predict, export):
@@ -46,14 +56,7 @@ def add_to(app: typer.Typer) -> None:
 def evaluate(
     run: RunPath,
     split: OneSplit = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metric",
-            help="What to compute beside the cost, once per metric; default: log.metrics.",
-            show_default=False,
-        ),
-    ] = None,
+    metric: Metrics = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -65,7 +68,7 @@ def evaluate(
     \b
     Examples:
       dlx evaluate mnist --split test
-      dlx evaluate digits --metric f1 --metric "{name: top_k, k: 3}"
+      dlx evaluate iris --metric f1 --metric "{name: top_k, k: 2}"
     """
     from dlx import api
 

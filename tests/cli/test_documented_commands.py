@@ -49,6 +49,9 @@ def test_there_are_commands_to_run() -> None:
     assert len(shown_in_help()) > 20
 
 
+TWO = [["digits", f"seed={seed}", "train.epochs=5"] for seed in range(2)]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the commands name: configs, a CSV file and short runs."""
@@ -61,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "houses.csv").write_text("area,price\n" + houses)
     runs = ["--quiet", "--runs-dir", str(folder / "runs")]
     # `mnist` stands for any run of that name: digits train faster.
-    for arguments in (["digits", "name=mnist", "train.epochs=1"], ["iris"], ["xor"], ["digits"]):
+    for arguments in (["digits", "name=mnist", "train.epochs=1"], ["iris"], ["xor"], *TWO):
         assert main(["train", *arguments, *runs]) == 0
     return folder
 

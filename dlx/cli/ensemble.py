@@ -1,0 +1,62 @@
+"""`dlx ensemble`: several runs asked together."""
+
+from typing import Annotated
+
+import typer
+
+from dlx.cli.options import RUNS_DIR, DataDir, Json, RunsDir
+from dlx.cli.output import emit, emit_json, emit_table, format_metric
+from dlx.cli.use import Metrics, Split
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(rich_help_panel="Use a trained run")(ensemble)
+
+
+def ensemble(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Two runs or more: folders, names (the newest of each), ids.",
+            show_default=False,
+        ),
+    ],
+    split: Annotated[Split, typer.Option("--split", help="The rows that they are judged on.")] = (
+        Split.dev
+    ),
+    vote: Annotated[
+        bool, typer.Option("--vote", help="Count votes in place of averaging probabilities.")
+    ] = False,
+    metric: Metrics = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say how well several runs do together: each, their ensemble, and what it gains.
+
+    Probabilities are averaged, or numbers; the gain is over the mean of the members, and positive
+    where the ensemble is better. The runs may differ in everything but their data.
+
+    \b
+    Examples:
+      dlx ensemble runs/digits/* --split test
+      dlx ensemble runs/digits/* --vote --metric f1
+    """
+    from dlx import api, ensembles
+
+    members = [api.load(run, runs_dir=runs_dir) for run in runs]
+    combine = "vote" if vote else "mean"
+    found = ensembles.evaluate(members, split.value, combine, metric or (), data_dir)
+    paths = [str(run.path) for run in members]
+    if as_json:
+        each = [{"run": p, "metrics": m} for p, m in zip(paths, found.members, strict=True)]
+        result = {"split": split, "combine": combine, "members": each}
+        emit_json(result | {"mean": found.mean, "ensemble": found.together, "gain": found.gain})
+        return
+    lines = [*zip(paths, found.members, strict=True), ("mean", found.mean)]
+    lines += [("ensemble", found.together), ("gain", found.gain)]
+    rows = [[name, *(format_metric(key, value) for key, value in m.items())] for name, m in lines]
+    emit_table(["", *found.together], rows, " " + "r" * len(found.together))
+    emit(f"(on the {split} rows)")

@@ -1,0 +1,27 @@
+"""`dlx ensemble`."""
+
+import pytest
+
+from tests.cli.conftest import Command
+
+
+def test_ensemble(dlx: Command) -> None:
+    for seed in range(2):
+        dlx("train", "iris", "train.steps=5", f"seed={seed}", f"name=iris{seed}", "-q")
+    names = ["iris0", "iris1"]
+    ended = dlx("ensemble", *names, "--split", "test", "--metric", "error", "--json")
+    found = ended.json
+    assert (ended.code, found["split"], found["combine"]) == (0, "test", "mean")
+    assert [each["run"].split("/")[1] for each in found["members"]] == names
+    mean = sum(each["metrics"]["error"] for each in found["members"]) / 2
+    assert found["mean"]["error"] == pytest.approx(mean)
+    assert found["gain"]["error"] == pytest.approx(mean - found["ensemble"]["error"])
+    shown = dlx("ensemble", *names, "--vote").out.splitlines()
+    assert [line.split()[0] for line in shown[3:]] == ["mean", "ensemble", "gain", "(on"]
+
+
+def test_one_run_is_no_ensemble(dlx: Command) -> None:
+    dlx("train", "iris", "train.steps=5", "-q")
+    ended = dlx("ensemble", "iris")
+    assert (ended.code, ended.out) == (2, "")
+    assert "error: an ensemble has two runs or more; received 1" in ended.err

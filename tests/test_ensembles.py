@@ -1,0 +1,144 @@
+"""Runs asked together, against the same by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import dlx
+from dlx import ensembles
+from dlx.api import Run
+from dlx.errors import ConfigError, DataError
+from dlx.training import evaluation
+
+Folder = Any
+LINE: dict[str, Any] = {
+    "data": {"name": "regression", "targets": 2},
+    "train": {"epochs": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ensembles")
+
+
+def train(folder: Path, config: Any, *overrides: str) -> Run:
+    source = f"configs/{config}.yaml" if isinstance(config, str) else config
+    return dlx.train(source, overrides, runs_dir=folder)
+
+
+@pytest.fixture(scope="module")
+def digits(folder: Path) -> list[Run]:
+    """Two runs of one shape with one of another between them."""
+    return [
+        train(folder, "digits", "train.epochs=2", "seed=0"),
+        train(folder, "digits", "train.epochs=2", "model.hidden=[20]", "model.dropout=0"),
+        train(folder, "digits", "train.epochs=2", "seed=1"),
+    ]
+
+
+def outputs(runs: list[Run], split: str = "test") -> tuple[np.ndarray, np.ndarray]:
+    part = runs[0].splits().part(split)
+    said = [evaluation.predict(run.cohort, part.inputs)[0].numpy() for run in runs]
+    return np.stack(said), part.targets.numpy()
+
+
+def test_probabilities_are_averaged(digits: list[Run]) -> None:
+    found = ensembles.evaluate(digits, "test")
+    said, targets = outputs(digits)
+    for run, its, member in zip(digits, said, found.members, strict=True):
+        assert member["accuracy"] == pytest.approx((its.argmax(1) == targets).mean())
+        assert member["accuracy"] == pytest.approx(run.metrics["test"]["accuracy"])
+    right = (said.mean(0).argmax(1) == targets).mean()
+    assert found.together == {"accuracy": pytest.approx(right)}
+    assert found.gain["accuracy"] == pytest.approx(right - found.mean["accuracy"])
+    assert found.gain["accuracy"] > 0
+
+
+def test_votes_are_counted(digits: list[Run]) -> None:
+    found = ensembles.evaluate(digits, "test", "vote", ["error"])
+    said, targets = outputs(digits)
+    votes = np.eye(10)[said.argmax(2)].sum(0).argmax(1)
+    assert found.together["error"] == pytest.approx((votes != targets).mean())
+    assert found.gain["error"] == pytest.approx(found.mean["error"] - found.together["error"])
+
+
+def test_runs_of_equal_shapes_go_in_one_pass(
+    digits: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+
+    def predict(cohort: Any, inputs: torch.Tensor) -> torch.Tensor:
+        passes.append(cohort.network.num_runs)
+        return evaluation.predict(cohort, inputs)
+
+    monkeypatch.setattr(ensembles, "predict", predict)
+    ensembles.evaluate(digits, "test")
+    assert sorted(passes) == [1, 2]
+
+
+def test_two_classes_of_one_output_or_two(folder: Path) -> None:
+    steps = "train.steps=20"
+    runs = [
+        train(folder, "breast_cancer", steps),
+        train(
+            folder,
+            "breast_cancer",
+            steps,
+            "model.output=softmax",
+            "data.standardize=false",
+            "data.scale=true",
+        ),
+    ]
+    found = ensembles.evaluate(runs, "dev", metrics=["accuracy", "auc"])
+    for run, member in zip(runs, found.members, strict=True):
+        assert member == pytest.approx({k: run.metrics["dev"][k] for k in member}, abs=1e-3)
+    with pytest.raises(ConfigError, match="--vote: auc judges probabilities, and votes are none"):
+        ensembles.evaluate(runs, "dev", "vote", ["auc"])
+
+
+def test_labels_are_judged_one_by_one(folder: Path) -> None:
+    runs = [train(folder, "gates/half_adder", "train.steps=5", f"seed={seed}") for seed in range(3)]
+    said, targets = outputs(runs)
+    averaged = ensembles.evaluate(runs, "test").together["accuracy"]
+    assert averaged == pytest.approx(((said.mean(0) > 0.5) == targets).mean())
+    voted = ensembles.evaluate(runs, "test", "vote").together["accuracy"]
+    assert voted == pytest.approx((((said > 0.5).mean(0) > 0.5) == targets).mean())
+
+
+def test_numbers_are_averaged(folder: Path) -> None:
+    runs = [train(folder, LINE, f"seed={seed}") for seed in range(2)]
+    found = ensembles.evaluate(runs, "test")
+    said, targets = outputs(runs)
+    assert list(found.together) == ["mse", "r2"]
+    assert found.together["mse"] == pytest.approx(((said.mean(0) - targets) ** 2).mean())
+    assert found.gain["mse"] > 0  # a mean's squared error is at most the mean squared error
+    with pytest.raises(ConfigError, match=r"--vote: .* predicts numbers, .* leave it out"):
+        ensembles.evaluate(runs, "test", "vote")
+
+
+def test_outputs_that_are_no_probabilities_may_only_vote(folder: Path) -> None:
+    runs = [train(folder, "xor", "model.loss=hinge", f"seed={seed}") for seed in range(2)]
+    with pytest.raises(ConfigError, match=r"are those of identity, no probabilities .* use --vote"):
+        ensembles.evaluate(runs)
+    assert ensembles.evaluate(runs, combine="vote").together["accuracy"] == 1
+
+
+def test_runs_that_are_no_ensemble(folder: Path, digits: list[Run]) -> None:
+    with pytest.raises(ConfigError, match="has two runs or more; received 1"):
+        ensembles.evaluate(digits[:1])
+    with pytest.raises(ConfigError, match="is named twice; its opinion counts once"):
+        ensembles.evaluate([digits[0], digits[1], digits[0]])
+    for other in (
+        train(folder, "iris", "train.steps=2"),
+        train(folder, "digits", "train.steps=2", "data.split_seed=1"),
+    ):
+        with pytest.raises(ConfigError, match=r"on other data or another split .*split_seed"):
+            ensembles.evaluate([digits[0], other])
+    with pytest.raises(ConfigError, match="mse is not defined for this task"):
+        ensembles.evaluate(digits, metrics=["mse"])
+    with pytest.raises(DataError, match="without train_dev rows"):
+        ensembles.evaluate(digits, "train_dev")
