@@ -18,7 +18,7 @@ from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError
 from dlx.models import exported_table
 from dlx.models.plain import Elementwise
-from dlx.models.torch_blocks import Branch, Largest, Residual
+from dlx.models.torch_blocks import Branch, Largest, Recurrent, Residual
 from dlx.runs import make_directory, write_atomic
 
 _SCRIPT = '''\
@@ -251,6 +251,11 @@ def _written(module: nn.Module) -> str:
             f"{code.__name__} is code of a plug-in, which load.py cannot hold; register the "
             "activation with a module that is made of torch's own, or use --format onnx"
         )
+    if isinstance(module, Recurrent):
+        parts = (module.projection, module.hidden, module.activation, module.after)
+        options = (module.cell, module.shape, module.axis, module.handed)
+        inside = ", ".join([*map(repr, options), *(_written(each) for each in parts)])
+        return f"Recurrent({inside})"
     if isinstance(module, Largest):
         return f"Largest({module.pieces})"
     if isinstance(module, Elementwise):
@@ -262,7 +267,11 @@ def _written(module: nn.Module) -> str:
 def _definitions(network: nn.Sequential) -> str:
     """Return the source of the modules that torch does not have."""
     inside = list(network.modules())
-    blocks = {type(module) for module in inside if isinstance(module, Residual | Branch | Largest)}
+    blocks = {
+        type(module)
+        for module in inside
+        if isinstance(module, Residual | Branch | Largest | Recurrent)
+    }
     parts = [inspect.getsource(block) for block in sorted(blocks, key=lambda b: b.__name__)]
     functions = {m.function.__name__: m.function for m in inside if isinstance(m, Elementwise)}
     if functions:

@@ -10,18 +10,15 @@ from dlx.models.design import Design
 from dlx.models.heads import build_head
 from dlx.models.options import (
     BatchNorm,
-    LayerChoices,
     LayerNorm,
     NoiseLevels,
     Rate,
     Std,
     Units,
-    batch_norm_options,
-    layer_norm_options,
+    input_changes,
+    layer_choices,
 )
 from dlx.nn.dense import DenseSpec
-from dlx.nn.dropout import is_on_weights
-from dlx.nn.network import InputChanges
 from dlx.registry import register
 
 
@@ -78,24 +75,8 @@ def mlp(
             "the output layer; give one for all or one per layer"
         )
     head = build_head(task, output, loss)
-    rates = dropout if isinstance(dropout, Choice) else choice("dropout", "dropout", hidden=dropout)
-    if rates.input and is_on_weights(rates.name):
-        raise ConfigError(
-            f"model.dropout.input: {rates.name} drops weights, not inputs; give its rate as hidden"
-        )
-    levels = noise if isinstance(noise, NoiseLevels) else NoiseLevels(hidden=noise)
     choices = [
-        LayerChoices(
-            activation=each,
-            init=start,
-            bias=None if bias == "auto" else bias,
-            dropout=rates.hidden,
-            dropout_kind=rates.name,
-            noise=levels.hidden,
-            batch_norm=batch_norm_options(batch_norm),
-            layer_norm=layer_norm_options(layer_norm),
-            weight_norm=weight_norm,
-        )
+        layer_choices(each, start, bias, dropout, noise, batch_norm, layer_norm, weight_norm)
         for each, start in zip([*activations, choice("activation", "identity")], inits, strict=True)
     ]
     layers = stack(Place("", task.num_inputs, choices[-1]), hidden, choices=choices)
@@ -107,5 +88,4 @@ def mlp(
         init=choices[-1].init,
         bias=choices[-1].bias,
     )
-    changes = InputChanges(rates.input, rates.name, levels.input)
-    return Design((*layers, last), head, changes)
+    return Design((*layers, last), head, input_changes(dropout, noise))

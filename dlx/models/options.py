@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import Field
 
-from dlx.config.types import Choice, Section
+from dlx.config.types import Choice, Section, choice
+from dlx.errors import ConfigError
+from dlx.nn.dropout import is_on_weights
+from dlx.nn.network import InputChanges
 from dlx.nn.normalization import BatchNormOptions, LayerNormOptions
 
 Units = Annotated[int, Gt(0)]
@@ -79,3 +82,52 @@ class LayerChoices:
     batch_norm: BatchNormOptions | None
     layer_norm: LayerNormOptions | None
     weight_norm: bool
+
+
+def layer_choices(
+    activation: Choice,
+    init: Choice,
+    bias: Literal["auto"] | Choice,
+    dropout: float | Choice,
+    noise: float | NoiseLevels,
+    batch_norm: bool | BatchNorm,
+    layer_norm: bool | LayerNorm,
+    weight_norm: bool,
+) -> LayerChoices:
+    """Return what a model's options choose for its hidden layers."""
+    rates, levels = _rates(dropout), _levels(noise)
+    return LayerChoices(
+        activation=activation,
+        init=init,
+        bias=None if bias == "auto" else bias,
+        dropout=rates.hidden,
+        dropout_kind=rates.name,
+        noise=levels.hidden,
+        batch_norm=batch_norm_options(batch_norm),
+        layer_norm=layer_norm_options(layer_norm),
+        weight_norm=weight_norm,
+    )
+
+
+def input_changes(dropout: float | Choice, noise: float | NoiseLevels) -> InputChanges:
+    """Return what a model's options do to its inputs in training.
+
+    Raises:
+        ConfigError: a rate for the inputs of a kind of dropout that drops weights
+    """
+    rates = _rates(dropout)
+    if rates.input and is_on_weights(rates.name):
+        raise ConfigError(
+            f"model.dropout.input: {rates.name} drops weights, not inputs; give its rate as hidden"
+        )
+    return InputChanges(rates.input, rates.name, _levels(noise).input)
+
+
+def _rates(dropout: float | Choice) -> Choice:
+    if isinstance(dropout, Choice):
+        return dropout
+    return choice("dropout", "dropout", hidden=dropout)
+
+
+def _levels(noise: float | NoiseLevels) -> NoiseLevels:
+    return noise if isinstance(noise, NoiseLevels) else NoiseLevels(hidden=noise)

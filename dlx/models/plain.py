@@ -13,10 +13,11 @@ from dlx import registry
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.models.design import Design
-from dlx.models.torch_blocks import Branch, Largest, Residual
+from dlx.models.torch_blocks import Branch, Largest, Recurrent, Residual
 from dlx.nn.blocks import BranchSpec, ResidualSpec
 from dlx.nn.dense import DenseSpec
 from dlx.nn.normalization import BatchNormOptions, LayerNormOptions
+from dlx.nn.recurrent import RecurrentSpec
 from dlx.nn.stack import Blueprint
 
 
@@ -153,10 +154,38 @@ def _branch(block: BranchSpec, names: dict[str, str], path: str, modules: nn.Seq
     modules.append(Branch(block.join, *stacks))
 
 
+def _recurrent(
+    layer: RecurrentSpec, names: dict[str, str], path: str, modules: nn.Sequential
+) -> None:
+    here = f"{path}{len(modules)}."
+    projection = _stack((layer.projection,), names, f"{here}projection.")
+    hidden = nn.Linear(layer.units, layer.projection.outputs, bias=False)
+    names[f"{layer.name}.weight"] = f"{here}hidden.weight"
+    if layer.cell == "gru":
+        names[f"{layer.name}.bias"] = f"{here}bias"
+    activation = _activation(layer.activation)
+    for mine, theirs in _learned(layer.activation, activation).items():
+        names[f"{layer.name}.{mine}"] = f"{here}activation.{theirs}"
+    after = nn.Sequential()
+
+    def add(module: nn.Module, **tensors: str) -> None:
+        for mine, theirs in tensors.items():
+            names[f"{layer.name}.{mine}"] = f"{here}after.{len(after)}.{theirs}"
+        after.append(module)
+
+    if layer.norm:
+        _add_norm(layer.norm, layer.units, add)
+    cell, shape, axis, handed = layer.cell, layer.shape, layer.axis, layer.handed
+    module = Recurrent(cell, shape, axis, handed, projection, hidden, activation, after)
+    modules.append(module)
+    modules.extend(_dropout(layer.dropout, layer.dropout_kind))
+
+
 _BUILDERS: dict[type, Callable[..., None]] = {
     DenseSpec: _dense,
     ResidualSpec: _residual,
     BranchSpec: _branch,
+    RecurrentSpec: _recurrent,
 }
 
 

@@ -45,3 +45,54 @@ class Largest(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Return (B, O) of (B, O pieces)."""
         return z.unflatten(-1, (-1, self.pieces)).max(-1).values
+
+
+class Recurrent(nn.Module):
+    """An RNN, GRU or LSTM that reads flat inputs step by step, from a state of zeros."""
+
+    def __init__(
+        self,
+        cell: str,
+        shape: tuple[int, ...],
+        axis: int,
+        handed: str,
+        projection: nn.Module,
+        hidden: nn.Linear,
+        activation: nn.Module,
+        after: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.cell, self.shape, self.axis, self.handed = cell, shape, axis, handed
+        self.projection = projection
+        self.hidden = hidden
+        self.activation = activation
+        self.after = after
+        if cell == "gru":
+            self.bias = nn.Parameter(torch.zeros(hidden.in_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the last state, the mean of the states, or all of them side by side."""
+        rows, steps = x.shape[0], self.shape[self.axis]
+        read = x.unflatten(-1, self.shape).movedim(1 + self.axis, 1).flatten(2)
+        z = self.projection(read.flatten(0, 1)).unflatten(0, (rows, steps))
+        h = c = z.new_zeros(rows, self.hidden.in_features)
+        states = []
+        for step in range(steps):
+            h, c = self.step(z[:, step], self.hidden(h), h, c)
+            states.append(h)
+        if self.handed == "all":
+            every = self.after(torch.stack(states, 1).flatten(0, 1))
+            return every.unflatten(0, (rows, steps)).flatten(1)
+        return self.after(states[-1] if self.handed == "last" else torch.stack(states).mean(0))
+
+    def step(self, z: Tensor, u: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the next state and memory."""
+        if self.cell == "rnn":
+            return self.activation(z + u), c
+        if self.cell == "gru":
+            (z_r, z_u, z_n), (u_r, u_u, u_n) = z.chunk(3, -1), u.chunk(3, -1)
+            n = self.activation(z_n + (z_r + u_r).sigmoid() * (u_n + self.bias))
+            return n + (z_u + u_u).sigmoid() * (h - n), c
+        i, f, n, o = (z + u).chunk(4, -1)
+        c = f.sigmoid() * c + i.sigmoid() * self.activation(n)
+        return o.sigmoid() * self.activation(c), c

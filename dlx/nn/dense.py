@@ -39,6 +39,7 @@ class DenseSpec:
         batch_norm: None for none
         layer_norm: None for none
         weight_norm: whether magnitude and direction of the weights are learned apart
+        gates: parts of the outputs that are drawn apart, as the layers of their own that they are
         pieces: affine maps of which each unit takes the largest value (maxout); 1 for none
         dropout: share of the layer's outputs, or of its weights, that is dropped in training
         dropout_kind: how
@@ -54,6 +55,7 @@ class DenseSpec:
     batch_norm: BatchNormOptions | None = None
     layer_norm: LayerNormOptions | None = None
     weight_norm: bool = False
+    gates: int = 1
     pieces: int = 1
     dropout: float = 0.0
     dropout_kind: str = "dropout"
@@ -141,10 +143,10 @@ class Dense:
         self.specs = tuple(specs)
         self.biased = where(specs, lambda s: s.has_bias)
 
-        shape = (spec.inputs, spec.width)
+        shape, part = (spec.inputs, spec.width), (spec.inputs, spec.width // spec.gates)
 
         def weight(run: int) -> Tensor:
-            return initializers.draw_weight(specs[run].init, seeds[run], name, *shape)
+            return initializers.draw_gates(specs[run].init, seeds[run], name, *part, spec.gates)
 
         def bias(run: int) -> Tensor:
             init = specs[run].init
@@ -182,13 +184,7 @@ class Dense:
     @property
     def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
         """The running statistics of batch norm, by name, and which runs own them."""
-        owners = self.normalization.has_statistics
-        if not any(owners):
-            return {}
-        return {
-            f"{self.name}.running_mean": (self.normalization.running_mean, owners),
-            f"{self.name}.running_variance": (self.normalization.running_variance, owners),
-        }
+        return self.normalization.buffers(self.name)
 
     def forward(self, x: Tensor, how: Pass) -> Tensor:
         """Return the layer's outputs: (K, B, I) to (K, B, O)."""

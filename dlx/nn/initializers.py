@@ -32,6 +32,17 @@ def draw_weight(init: Choice, seed: int, layer: str, num_inputs: int, num_output
     return weight.T
 
 
+def draw_gates(
+    init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int, gates: int
+) -> Tensor:
+    """Return the initial weights of several gates side by side, (I, gates O), each drawn alone."""
+    if gates == 1 or init.name == "values":
+        return draw_weight(init, seed, layer, num_inputs, num_outputs * gates)
+    names = [f"{layer}.{gate}" for gate in range(1, gates + 1)]
+    drawn = [draw_weight(init, seed, name, num_inputs, num_outputs) for name in names]
+    return torch.cat(drawn, 1)
+
+
 def draw_bias(
     init: Choice, weight_init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int
 ) -> Tensor:

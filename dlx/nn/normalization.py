@@ -103,6 +103,15 @@ class Normalization:
                 continue
             self._pieces[option.position] += (piece,)
 
+    def buffers(self, layer: str) -> dict[str, tuple[Tensor, Sequence[bool]]]:
+        """Return the running statistics of batch norm by name, and which runs own them."""
+        if not any(self.has_statistics):
+            return {}
+        return {
+            f"{layer}.running_mean": (self.running_mean, self.has_statistics),
+            f"{layer}.running_variance": (self.running_variance, self.has_statistics),
+        }
+
     def forward(self, x: Tensor, position: Position, how: Pass) -> Tensor:
         """Return `x`, normalized in the runs that normalize at `position`: (K, B, O)."""
         pieces = self._pieces[position]

@@ -1,0 +1,184 @@
+"""Recurrent networks: layers that read their inputs step by step, and an affine map at the end."""
+
+import math
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from annotated_types import Gt, MinLen
+
+from dlx.config.types import Activation, Choice, Dropout, Initializer, Loss, choice
+from dlx.data.dataset import Task
+from dlx.errors import ConfigError
+from dlx.models.design import Design
+from dlx.models.heads import build_head
+from dlx.models.options import (
+    BatchNorm,
+    LayerChoices,
+    LayerNorm,
+    NoiseLevels,
+    Rate,
+    Std,
+    Units,
+    input_changes,
+    layer_choices,
+)
+from dlx.nn.cells import CELLS
+from dlx.nn.dense import DenseSpec
+from dlx.nn.dropout import is_on_weights
+from dlx.nn.recurrent import Handed, RecurrentSpec
+from dlx.registry import register
+
+Shape = tuple[tuple[int, ...], int]
+
+
+@register("model")
+def recurrent(
+    task: Task,
+    *,
+    cell: Literal["rnn", "gru", "lstm"] = "lstm",
+    hidden: Annotated[list[Units], MinLen(1)] = [64],
+    read: Literal["auto", "rows", "columns"] = "auto",
+    steps: Annotated[int, Gt(0)] | None = None,
+    state: Literal["last", "mean"] = "last",
+    activation: Activation = "tanh",  # type: ignore[assignment]
+    init: Initializer = "xavier_uniform",  # type: ignore[assignment]
+    recurrent_init: Initializer = "orthogonal",  # type: ignore[assignment]
+    bias: Literal["auto"] | Initializer = "auto",
+    dropout: Rate | Dropout = 0.0,
+    noise: Std | NoiseLevels = 0.0,
+    batch_norm: bool | BatchNorm = False,
+    layer_norm: bool | LayerNorm = False,
+    weight_norm: bool = False,
+    output: Literal["auto", "softmax"] | Activation = "auto",
+    loss: Literal["auto"] | Loss = "auto",
+) -> Design:
+    """A recurrent network: RNN, GRU or LSTM layers read an image row by row, or a sequence.
+
+    h_t = cell(x_t W + b, h_(t-1) U) with h_0 = 0; the last layer's last state, or the mean of its
+    states, goes through an affine map to the output.
+
+    Args:
+        cell: rnn, gru or lstm
+        hidden: units of each layer; every layer but the last hands all its states on
+        read: an image's rows or columns as the steps; auto: its rows
+        steps: that a table's columns are cut into, one after another; default: a step for each
+        state: what of the last layer goes to the output: the last state or the mean
+        activation: g: of an rnn's state, of the candidate and the memory of gru and lstm
+        init: initial weights from inputs to gates, and of the output layer
+        recurrent_init: initial weights from state to gates
+        bias: initial biases; auto: zeros, or what goes with the initial weights
+        dropout: share that is dropped in training, one number for the layers' outputs or {name,
+            input, hidden}
+        noise: standard deviation of Gaussian noise in training, one number for the layers' outputs
+            or {input, hidden}
+        batch_norm: normalize over the batch and the steps: before, what the inputs give to the
+            gates; after, the states; true or {position, momentum, epsilon}
+        layer_norm: likewise, over the units of each row; true or {position, epsilon}
+        weight_norm: learn magnitude and direction of the weights from inputs to gates apart
+        output: output function, softmax or an activation; auto fits the target
+        loss: what is minimized; auto fits the output
+
+    Raises:
+        ConfigError: the inputs cannot be read so, or output and loss do not fit
+
+    Reference:
+        Elman (1990), Finding structure in time; Hochreiter and Schmidhuber (1997), Long short-term
+        memory; Cho et al. (2014), Learning phrase representations using RNN encoder-decoder
+    """
+    if recurrent_init.name == "lsuv":
+        raise ConfigError(
+            "model.recurrent_init: received lsuv, which needs a batch of states; choose another, "
+            "such as orthogonal"
+        )
+    common = layer_choices(
+        activation, init, bias, dropout, noise, batch_norm, layer_norm, weight_norm
+    )
+    shape, axis = _steps(task, read, steps)
+    layers: list[RecurrentSpec] = []
+    for number, units in enumerate(hidden, 1):
+        handed = state if number == len(hidden) else "all"
+        layer = _layer(str(number), shape, axis, units, cell, handed, common, recurrent_init)
+        layers.append(layer)
+        shape, axis = (layer.num_steps, units), 0
+    head = build_head(task, output, loss)
+    last = DenseSpec(
+        name=str(len(layers) + 1),
+        inputs=layers[-1].outputs,
+        outputs=head.num_outputs,
+        activation=choice("activation", "identity"),
+        init=init,
+        bias=common.bias,
+    )
+    return Design((*layers, last), head, input_changes(dropout, noise))
+
+
+def _layer(
+    name: str,
+    shape: tuple[int, ...],
+    axis: int,
+    units: int,
+    cell: str,
+    handed: Handed,
+    common: LayerChoices,
+    recurrent_init: Choice,
+) -> RecurrentSpec:
+    def norms(position: str) -> dict[str, Any]:
+        pair = {"batch_norm": common.batch_norm, "layer_norm": common.layer_norm}
+        return {key: n if n and n.position == position else None for key, n in pair.items()}
+
+    gates = CELLS[cell].gates
+    size = math.prod((*shape[:axis], *shape[axis + 1 :]))
+    # What changes the outputs at random belongs to the states; drop-connect, to the weights.
+    calm = replace(
+        common,
+        activation=choice("activation", "identity"),
+        noise=0.0,
+        dropout=common.dropout if is_on_weights(common.dropout_kind) else 0.0,
+    )
+    projection = DenseSpec(
+        name=f"{name}.projection",
+        inputs=size,
+        outputs=units * gates,
+        gates=gates,
+        **(vars(calm) | norms("before")),
+    )
+    return RecurrentSpec(
+        name=name,
+        shape=shape,
+        axis=axis,
+        units=units,
+        cell=cell,
+        handed=handed,
+        projection=projection,
+        activation=common.activation,
+        init=recurrent_init,
+        dropout=common.dropout,
+        dropout_kind=common.dropout_kind,
+        noise=common.noise,
+        **norms("after"),
+    )
+
+
+def _steps(task: Task, read: str, steps: int | None) -> Shape:
+    """Return the shape of the inputs, and the axis along which the steps go."""
+    shape = task.input_shape
+    if len(shape) == 1:
+        if read != "auto":
+            raise ConfigError(
+                f"model.read: received {read}, but the inputs are no images; leave it out and give "
+                "model.steps"
+            )
+        number = steps or task.num_inputs
+        if task.num_inputs % number:
+            raise ConfigError(
+                f"model.steps: received {number}, which does not divide the {task.num_inputs} "
+                "inputs; choose a divisor"
+            )
+        return (number, task.num_inputs // number), 0
+    if steps is not None:
+        raise ConfigError(
+            f"model.steps: received {steps}, but an image's steps are its rows or columns; leave "
+            "it out and give model.read"
+        )
+    # Rows and columns are the last two dimensions; a third before them is the color.
+    return shape, len(shape) - (1 if read == "columns" else 2)
