@@ -48,7 +48,7 @@ def init(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Copy a config that comes with dlx, list them, or write one for a table of yours.
+    """Copy a shipped config, list them, or write one for a table.
 
     \b
     Examples:

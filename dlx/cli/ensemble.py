@@ -18,7 +18,7 @@ def ensemble(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Two runs or more: folders, names (the newest of each), ids.",
             show_default=False,
         ),
@@ -34,7 +34,7 @@ def ensemble(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Say how well several runs do together: each, their ensemble, and what it gains.
+    """Measure several runs, each alone and all as an ensemble.
 
     Probabilities are averaged, or numbers; the gain is over the mean of the members, and positive
     where the ensemble is better. The runs may differ in everything but their data.
