@@ -42,6 +42,7 @@ class Member:
         patience: evaluations without improvement after which it stops
         metrics: what is measured in its evaluations, beside the cost
         augmentation: how its training rows are changed
+        bagging: whether it is trained on a bootstrap sample of the training rows
     """
 
     name: str
@@ -59,6 +60,7 @@ class Member:
     patience: int = 0
     metrics: tuple[Choice, ...] = ()
     augmentation: Augmentation | None = None
+    bagging: bool = False
 
     @property
     def rate_metric(self) -> str | None:

@@ -129,6 +129,7 @@ def member(
     patience: int = 0,
     metrics: tuple[Choice, ...] | None = None,
     augmentation: Augmentation | None = None,
+    bagging: bool = False,
     **settings: Any,
 ) -> Member:
     """Return a run; with patience, it stops early on dev.cost. Metrics: by default the task's."""
@@ -148,6 +149,7 @@ def member(
         patience=patience,
         metrics=default_metrics(network.head.kind) if metrics is None else metrics,
         augmentation=augmentation,
+        bagging=bagging,
     )
 
 
@@ -235,6 +237,7 @@ def mixed_members(
                 evaluate_every=mix.choice([3, 5]),
                 clip_norm=mix.choice([None, None, 0.5]),
                 clip_value=mix.choice([None, None, 0.01]),
+                bagging=mix.choice([False, False, True]),
                 penalty=mix.choice([None, None, Penalty(l1=0.01), Penalty(l1=0.02, l2=0.1)]),
                 max_norm=mix.choice([None, None, 0.5, 1.0]),
                 average=mix.choice([None, None, *AVERAGES]),
@@ -314,7 +317,8 @@ def trainer_of(
     """Return a trainer of the members in this order, at its start."""
     cohort = Cohort(members, batch_size, dtype)
     splits = examples(cohort, inputs, targets)
-    batches = Batches(*splits["train"], [each.seed for each in members], batch_size)
+    seeds, bagging = [each.seed for each in members], [each.bagging for each in members]
+    batches = Batches(*splits["train"], seeds, batch_size, bagging)
     cohort.initialize(batches(0)[0])
     return Trainer(cohort, splits)
 

@@ -112,6 +112,7 @@ def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
     averages = {run.average and run.average.name for run in members}
     assert averages == {None, *registry.names("average")}
     assert {run.patience > 0 for run in members} == {True, False}
+    assert {run.bagging for run in members} == {True, False}
     kinds = {run.augmentation and run.augmentation.moves for run in members}
     assert kinds == {None, False, True}
 

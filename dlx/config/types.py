@@ -265,6 +265,9 @@ class DataChoice(Choice):
     )
 
     augment: Augment | None = option(None, "How training rows are changed at random; null: not.")
+    bagging: bool = option(
+        False, "Train each seed on a bootstrap sample of the training rows, for ensembles."
+    )
 
     @field_validator("scale")
     @classmethod

@@ -53,12 +53,13 @@ class Augmenter:
 
     A pixel p of the new image is read at M p + t + d(p), bilinearly, from the old one, whose border
     goes on outside: M turns, shears and scales, t shifts, d is the elastic field. The draws of a
-    step depend on the run's seed and the step alone. Runs of equal seed and strengths see the same
-    rows, which are changed once.
+    step depend on the run's seed and the step alone. Runs of equal seed, strengths and sample see
+    the same rows, which are changed once.
 
     Args:
         augmentations: one per run, None for none
         seeds: one per run
+        bagging: which runs are trained on a sample of the rows (see `Batches`)
         batch_size: rows of a full batch
 
     Reference:
@@ -70,11 +71,12 @@ class Augmenter:
         self,
         augmentations: Sequence[Augmentation | None],
         seeds: Sequence[int],
+        bagging: Sequence[bool],
         batch_size: int,
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        self._runs = list(zip(augmentations, seeds, strict=True))
+        self._runs = list(zip(augmentations, seeds, bagging, strict=True))
         self._batch_size = batch_size
         self.active = any(a is not None and (a.moves or a.noise) for a in augmentations)
         self._generator = torch.Generator(device) if self.active else None
@@ -90,13 +92,13 @@ class Augmenter:
         if not self.active:
             return x
         # A run at a time: the bits of a vectorized operation may depend on the place in a buffer.
-        changed: dict[tuple[Augmentation, int], Tensor] = {}
+        changed: dict[tuple[Augmentation, int, bool], Tensor] = {}
         result = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-        for row, (augmentation, seed) in enumerate(self._runs):
+        for row, (augmentation, seed, bagged) in enumerate(self._runs):
             if augmentation is None:
                 result[row] = x[row]
                 continue
-            run = (augmentation, seed)
+            run = (augmentation, seed, bagged)
             if run not in changed:
                 changed[run] = self._change(x[row], augmentation, seed, step)
             result[row] = changed[run]

@@ -24,7 +24,7 @@ from dlx.errors import ConfigError, DataError
 # The options that every source has: where other rows come from, what is done to rows of all
 # sources before training, and what is done to them in training.
 HELD_OUT = ("dev_from", "test_from")
-TRAINING = ("augment",)
+TRAINING = ("augment", "bagging")
 PREPARING = (
     *("split", "split_seed", "train_dev", "limit", "label_noise"),
     *("standardize", "scale"),

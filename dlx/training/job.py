@@ -54,7 +54,8 @@ class Job:
 
     def first_batch(self, examples: Examples) -> Examples:
         """Return the inputs (1, B, I) and targets of the first step."""
-        return Batches(*examples, [self.member.seed], self.batch_size)(0)
+        member = self.member
+        return Batches(*examples, [member.seed], self.batch_size, [member.bagging])(0)
 
     def examples(self) -> dict[str, Examples]:
         """Return the inputs and encoded targets of the parts that have rows, by name."""
@@ -111,6 +112,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         patience=stopping.patience if stopping else 0,
         metrics=metrics,
         augmentation=_augmentation(config, splits),
+        bagging=config.data.bagging,
     )
     if member.rate_metric is not None:
         _check_metric("optimizer.schedule.metric", member.rate_metric, splits, metrics)

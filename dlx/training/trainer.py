@@ -104,7 +104,8 @@ class Trainer:
             stride = self.num_rows / EVALUATED_TRAIN_ROWS
             rows = (torch.arange(EVALUATED_TRAIN_ROWS, device=cohort.device) * stride).long()
             self._curves["train"] = (inputs[rows], targets[rows])
-        self._batches = Batches(inputs, targets, [m.seed for m in self.members], cohort.batch_size)
+        seeds, bagging = [m.seed for m in self.members], [m.bagging for m in self.members]
+        self._batches = Batches(inputs, targets, seeds, cohort.batch_size, bagging)
         self._augment = self._new_augmenter()
         self._sums = torch.zeros(2, len(self.members), dtype=torch.float64, device=cohort.device)
         self._summed_from = [0] * len(self.members)  # the rows seen before what is summed
@@ -153,7 +154,9 @@ class Trainer:
         augmentations = [member.augmentation for member in self.members]
         seeds = [member.seed for member in self.members]
         cohort = self.cohort
-        return Augmenter(augmentations, seeds, cohort.batch_size, cohort.dtype, cohort.device)
+        bagging = [member.bagging for member in self.members]
+        size = cohort.batch_size
+        return Augmenter(augmentations, seeds, bagging, size, cohort.dtype, cohort.device)
 
     def _new_rates(self) -> Rates:
         optimizer = self.cohort.optimizer

@@ -25,7 +25,7 @@ DRAWN = torch.rand(1, 6, 120, generator=torch.Generator().manual_seed(0))
 
 
 def change(hows: list[Augmentation | None], seeds: list[int], step: int = 0, x=DRAWN) -> Tensor:
-    augmenter = Augmenter(hows, seeds, 6, torch.float32, torch.device("cpu"))
+    augmenter = Augmenter(hows, seeds, [False] * len(hows), 6, torch.float32, torch.device("cpu"))
     return augmenter(x.expand(len(hows), *x.shape[1:]), step)
 
 
@@ -48,7 +48,7 @@ def test_a_run_without_it_sees_its_rows_as_they_are() -> None:
     assert torch.equal(change([None, KINDS["all"]], [0, 0])[0], DRAWN[0])
     x = DRAWN.clone()
     assert change([None], [0], x=x) is not None and torch.equal(x, DRAWN)
-    none = Augmenter([None, None], [0, 1], 6, torch.float32, torch.device("cpu"))
+    none = Augmenter([None, None], [0, 1], [False] * 2, 6, torch.float32, torch.device("cpu"))
     assert not none.active and none(x, 0) is x
 
 
@@ -83,7 +83,7 @@ def test_dents_move_pixels_by_their_standard_deviation_and_smoothly() -> None:
     height, width = 28, 20
     columns = torch.arange(width, dtype=torch.float32).repeat(height).repeat(1, 400, 1)
     how = Augmentation(elastic=0.8, image_shape=(1, height, width))
-    augmenter = Augmenter([how], [0], 400, torch.float32, torch.device("cpu"))
+    augmenter = Augmenter([how], [0], [False], 400, torch.float32, torch.device("cpu"))
     moved = (augmenter(columns, 0) - columns).view(400, height, width)[:, :, 5:15]
     assert abs(moved.std() - 0.8) < 0.05 and abs(moved.mean()) < 0.05
     assert (moved[:, :, 1:] - moved[:, :, :-1]).std() < 0.3 * moved.std()

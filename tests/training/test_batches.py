@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlx.data.batches import Batches, order, steps_per_epoch
+from dlx.data.batches import Batches, bootstrap, order, steps_per_epoch
 
 
 def numbered(num_rows: int, seeds: list[int], batch_size: int) -> Batches:
@@ -56,3 +56,21 @@ def test_kept_runs_go_on_with_their_own_rows() -> None:
     kept = batches.keep([0, 2])
     for step in (5, 6, 9):
         assert torch.equal(kept(step)[1], batches(step)[1][[0, 2]])
+
+
+def test_a_bootstrap_sample_is_drawn_once_for_each_seed_that_bags() -> None:
+    rows = torch.arange(200)
+    for batch_size in (200, 64):
+        batches = Batches(
+            rows.unsqueeze(1).float(), rows, [1, 1, 2], batch_size, [True, False, True]
+        )
+        steps = steps_per_epoch(200, batch_size)
+        for epoch in range(2):
+            seen = torch.cat([batches(epoch * steps + batch)[1] for batch in range(steps)], 1)
+            assert sorted(seen[0].tolist()) == sorted(bootstrap(1, 200).tolist())
+            assert sorted(seen[1].tolist()) == rows.tolist()
+            assert sorted(seen[2].tolist()) == sorted(bootstrap(2, 200).tolist())
+    left_out = 1 - len(bootstrap(1, 10_000).unique()) / 10_000
+    assert abs(left_out - 0.368) < 0.02  # (1 - 1/N)^N of the rows
+    kept = batches.keep([2])
+    assert torch.equal(kept(5)[1][0], batches(5)[1][2])

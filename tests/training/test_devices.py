@@ -57,7 +57,8 @@ def trainer_on_device(members: list, inputs: Tensor, targets: Tensor) -> Trainer
         name: (inputs[which].to(DEVICE), encoded[which].to(DEVICE))
         for name, which in splits.items()
     }
-    batches = Batches(*moved["train"], [each.seed for each in members], 16)
+    seeds, bagging = [each.seed for each in members], [each.bagging for each in members]
+    batches = Batches(*moved["train"], seeds, 16, bagging)
     cohort.initialize(batches(0)[0])
     return Trainer(cohort, moved)
 
