@@ -10,6 +10,8 @@ from dlx.cli.options import RUNS_DIR, DataDir, Json, Overrides, RunsDir, Seed
 from dlx.cli.output import amount, emit, emit_json, emit_table, note
 from dlx.errors import ConfigError
 
+_INTERVALS = 4  # between the steps of a recurrent layer that are shown
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -109,6 +111,10 @@ def _emit(found: dict[str, Any]) -> None:
     ]
     emit_table(headings, rows, "  rrrrrrrr")
     emit("")
+    rows = [row for each in found["layers"] if each["steps"] for row in _step_rows(each)]
+    if rows:
+        emit_table(["layer", "step", "Var A", "theory", "dZ²", "theory"], rows, " rrrrr")
+        emit("")
     flops, memory = found["flops"], found["memory"]
     emit(
         f"{amount(found['parameters'], 'parameter')}; {flops['forward']:,} FLOPs forward for a "
@@ -127,10 +133,20 @@ def _emit(found: dict[str, Any]) -> None:
 def _shape_row(layer: dict[str, Any]) -> list[str]:
     name, shapes = layer["name"], layer["shapes"]
     kind = layer["activation"] if layer["kind"] == "dense" else layer["kind"]
+    if layer["pieces"] is not None and layer["pieces"] > 1:
+        kind = f"{kind}, {layer['pieces']} pieces"
+    weight = _shape(shapes.get(f"W[{name}]"))
+    if layer["steps"]:
+        count = len(layer["steps"]["variance"]["measured"])
+        kind, weight = (
+            f"{layer['cell']}, {amount(count, 'step')}",
+            f"U {_shape(shapes[f'U[{name}]'])}",
+        )
     return [
         "  " * layer["depth"] + name,
         kind,
-        *(_shape(shapes.get(f"{each}[{name}]")) for each in ("W", "b")),
+        weight,
+        _shape(shapes.get(f"b[{name}]")),
         f"({shapes[f'A[{name}]'][0]}, m)",
         f"{layer['parameters']:,}",
         "–" if layer["flops"] is None else f"{layer['flops']:,}",
@@ -150,6 +166,19 @@ def _variance_row(layer: dict[str, Any]) -> list[str]:
         _number(layer["gradient"]["measured"]),
         _number(layer["gradient"]["predicted"]),
         _number(layer["weight_gradient"]),
+    ]
+
+
+def _step_rows(layer: dict[str, Any]) -> list[list[str]]:
+    """Return some of a recurrent layer's steps, first and last among them."""
+    variance, gradient = layer["steps"]["variance"], layer["steps"]["gradient"]
+    last = len(variance["measured"]) - 1
+    chosen = sorted({round(last * part / _INTERVALS) for part in range(_INTERVALS + 1)})
+    columns = [variance["measured"], variance["predicted"]]
+    columns += [gradient["measured"], gradient["predicted"]]
+    return [
+        [layer["name"], f"{step + 1}", *(_number(each and each[step]) for each in columns)]
+        for step in chosen
     ]
 
 

@@ -16,8 +16,12 @@ def findings(layers: Sequence[dict[str, Any]]) -> list[str]:
         layers: as `inspect` describes them
     """
     weighted = [layer for layer in layers if layer["weight_variance"] is not None]
-    hidden = weighted[:-1]
+    # What a projection gives is not yet a layer's signal.
+    hidden = [layer for layer in weighted[:-1] if layer["kind"] != "projection"]
     sentences = _constant(hidden) or _signals(hidden)
+    for layer in weighted:
+        if layer["steps"] is not None:
+            sentences += _steps(layer["name"], layer["steps"])
     return sentences + _gradients(weighted)
 
 
@@ -51,6 +55,36 @@ def _signals(hidden: Sequence[dict[str, Any]]) -> list[str]:
         f"the activations of layer {last['name']} have {power(ratio)} of the variance of layer "
         f"{first['name']}'s: the signal {what} on its way forward"
     ]
+
+
+def _steps(name: str, steps: dict[str, Any]) -> list[str]:
+    """Return what stands out between the first and the last step of a recurrent layer."""
+    sentences = []
+    states = steps["variance"]["measured"]
+    # Steps that read nothing, such as an image's empty rows, leave the state at zero.
+    start, before = next(((t, v) for t, v in enumerate(states, 1) if v != 0), (1, 0.0))
+    if not math.isfinite(states[-1]):
+        sentences.append(f"the states of layer {name} are not finite: they explode step by step")
+    elif before and states[-1] / before > 1 / _NOTABLE:
+        sentences.append(
+            f"the state of layer {name} at step {len(states)} has {power(states[-1] / before)} of "
+            f"the variance of step {start}'s: it explodes step by step"
+        )
+    gradients = steps["gradient"]["measured"]
+    if gradients is None or not gradients[-1] or not math.isfinite(gradients[-1]):
+        return sentences
+    ratio = gradients[0] / gradients[-1]
+    if not math.isfinite(ratio):
+        sentences.append(f"the gradients of layer {name} are not finite: they explode back in time")
+    elif ratio == 0:
+        sentences.append(f"no gradient reaches step 1 of layer {name}: its inputs are not learned")
+    elif not _NOTABLE < ratio < 1 / _NOTABLE:
+        what = "vanishes" if ratio < 1 else "explodes"
+        sentences.append(
+            f"the gradient of layer {name} at step 1 is {power(ratio)} of step {len(gradients)}'s: "
+            f"it {what} back in time"
+        )
+    return sentences
 
 
 def _gradients(weighted: Sequence[dict[str, Any]]) -> list[str]:

@@ -6,6 +6,7 @@ little where a function bends or its slope jumps, where theirs is off by 20 % at
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,6 +49,13 @@ class Signal:
     def is_finite(self) -> bool:
         """Whether no moment has overflowed."""
         return all(map(math.isfinite, (self.square, self.product, self.mean)))
+
+
+def pooled(signals: Sequence[Signal]) -> Signal:
+    """Return the moments of as many units of each signal."""
+    return Signal(
+        *(sum(getattr(s, m) for s in signals) / len(signals) for m in ("square", "product", "mean"))
+    )
 
 
 def through(activation: Choice, square: float, product: float) -> tuple[Signal, float | None]:

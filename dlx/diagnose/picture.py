@@ -6,39 +6,67 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TICKS = 12  # names of layers under an axis
+_QUANTITIES = {"variance": "activations: Var(A)", "gradient": "gradients: mean of dZ²"}
 
 
 def draw(found: dict[str, Any]) -> "Figure":
     """Return a figure of what `inspect` found: predicted and measured, on logarithmic scales.
 
-    Left the variance of every layer's activations A, right the mean square of its gradient dZ.
+    Left the variance of every layer's activations A, right the mean square of its gradient dZ;
+    below, for every recurrent layer, the same along its steps.
     """
     from matplotlib.figure import Figure
 
-    layers = [each for each in found["layers"] if each["variance"]["measured"] is not None]
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    for axes, quantity, title in (
-        (figure.add_subplot(1, 2, 1), "variance", "activations: Var(A)"),
-        (figure.add_subplot(1, 2, 2), "gradient", "gradients: mean of dZ²"),
-    ):
-        _line(axes, layers, quantity, "measured", color="C0", marker="o", markersize=4)
-        _line(axes, layers, quantity, "predicted", color="C1", linestyle="--", marker="x", zorder=3)
-        axes.set_title(title)
-        axes.set_xlabel("layer")
-        stride = -(-len(layers) // _TICKS)
-        places = range(0, len(layers), stride)
-        axes.set_xticks(list(places), [layers[i]["name"] for i in places])
-        axes.set_xlim(-0.5, len(layers) - 0.5)
-        axes.grid(alpha=0.3)
-        if axes.lines:
-            axes.set_yscale("log")
-            axes.legend()
+    # What a projection gives is not yet a layer's A.
+    layers = [
+        each
+        for each in found["layers"]
+        if each["variance"]["measured"] is not None and each["kind"] != "projection"
+    ]
+    recurrent = [each for each in layers if each["steps"] is not None]
+    panels = [("layer", [each["name"] for each in layers], layers)]
+    for each in recurrent:
+        count = len(each["steps"]["variance"]["measured"])
+        by_step = [_step(each["steps"], step) for step in range(count)]
+        names = [str(step) for step in range(1, count + 1)]
+        panels.append((f"step of layer {each['name']}", names, by_step))
+    figure = Figure(figsize=(11, 4.2 * len(panels)), layout="constrained")
+    for row, (label, names, places) in enumerate(panels):
+        for column, (quantity, title) in enumerate(_QUANTITIES.items(), 1):
+            axes = figure.add_subplot(len(panels), 2, 2 * row + column)
+            _panel(axes, label, names, places, quantity)
+            axes.set_title(title)
     figure.suptitle(f"{found['name']}: one batch of {found['batch_size']:,} rows")
     return figure
 
 
-def _line(axes: Any, layers: list[dict[str, Any]], quantity: str, which: str, **style: Any) -> None:
-    points = [(place, layer[quantity][which]) for place, layer in enumerate(layers)]
-    shown = [(place, value) for place, value in points if value]  # zero has no logarithm
+def _step(steps: dict[str, Any], step: int) -> dict[str, Any]:
+    """Return variance and gradient of one step, as of a layer."""
+    return {
+        quantity: {which: values and values[step] for which, values in steps[quantity].items()}
+        for quantity in _QUANTITIES
+    }
+
+
+def _panel(
+    axes: Any, label: str, names: list[str], places: list[dict[str, Any]], quantity: str
+) -> None:
+    measured = {"color": "C0", "marker": "o", "markersize": 4}
+    _line(axes, places, quantity, "measured", **measured)
+    predicted = {"color": "C1", "linestyle": "--", "marker": "x", "zorder": 3}
+    _line(axes, places, quantity, "predicted", **predicted)
+    axes.set_xlabel(label)
+    ticks = range(0, len(names), -(-len(names) // _TICKS))
+    axes.set_xticks(list(ticks), [names[i] for i in ticks])
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.grid(alpha=0.3)
+    if axes.lines:
+        axes.set_yscale("log")
+        axes.legend()
+
+
+def _line(axes: Any, places: list[dict[str, Any]], quantity: str, which: str, **style: Any) -> None:
+    points = [(number, place[quantity][which]) for number, place in enumerate(places)]
+    shown = [(number, value) for number, value in points if value]  # zero has no logarithm
     if shown:
         axes.plot(*zip(*shown, strict=True), label=which, **style)

@@ -10,29 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dlx.config.types import Choice
-from dlx.diagnose.moments import Signal, through
+from dlx.diagnose import rnn
+from dlx.diagnose.moments import Signal, pooled, through
+from dlx.diagnose.weights import Weights
 from dlx.models.design import Design
 from dlx.nn.blocks import BranchSpec, ResidualSpec
 from dlx.nn.dense import DenseSpec
+from dlx.nn.recurrent import RecurrentSpec
 from dlx.nn.stack import Blueprint
 
 # Kinds of dropout that multiply by a factor of mean 1 and mean square 1 / (1 - rate).
 _UNBIASED = ("dropout", "gaussian_dropout")
 
+Signals = Signal | list[Signal] | None
+"""Of a layer's outputs, or of each step's; None where it is not known."""
 
-@dataclass(frozen=True)
-class Weights:
-    """The weights of one layer.
-
-    Attributes:
-        square: mean of W²
-        bias_square: mean of b²
-        is_centred: their mean is zero as far as so many draws can tell
-    """
-
-    square: float
-    bias_square: float
-    is_centred: bool
+Gradients = float | list[float] | None
+"""Mean squares, likewise."""
 
 
 @dataclass
@@ -42,30 +36,34 @@ class Prediction:
     Attributes:
         variance: of its outputs A
         gradient: mean square of dZ
+        variances: of a recurrent layer, along the steps
+        gradients: likewise
     """
 
     variance: float | None = None
     gradient: float | None = None
+    variances: list[float] | None = None
+    gradients: list[float] | None = None
 
 
 def predict(
     design: Design,
     weights: Mapping[str, Weights],
-    inputs: Signal,
+    inputs: Signal | list[Signal],
     output_gradient: float | None,
 ) -> dict[str, Prediction]:
     """Return what theory says of every layer and block of a design, by name.
 
     Batch norm sets a unit's variance over the rows to 1, layer norm a row's over the units, and
     either divides the mean-square gradient by what it was; dropout of a share p divides squares by
-    1 - p, noise adds its variance; the terms of a residual sum are independent. Theory does not
-    apply after weights that are not centred, nor to maxout, alpha dropout, drop-connect and layers
-    of other kinds.
+    1 - p, noise adds its variance; the terms of a residual sum are independent, and so are the two
+    of an rnn's step. Theory does not apply after weights that are not centred, nor to maxout, alpha
+    dropout, drop-connect, the states of gru and lstm, normalized states, and layers of other kinds.
 
     Args:
         design: the network, at its start
         weights: of its layers, by name
-        inputs: of the network
+        inputs: of the network; of each step where its first layer is recurrent
         output_gradient: mean square of the output layer's dZ, where the way back begins; it depends
             on the loss and the targets
 
@@ -76,7 +74,11 @@ def predict(
     field = _MeanField(weights)
     changes = design.inputs
     known = not changes.dropout or changes.dropout_kind in _UNBIASED
-    signal = _dropped(_noisy(inputs, changes.noise), changes.dropout) if known else None
+    signal: Signals = None
+    if known:
+        steps = inputs if isinstance(inputs, list) else [inputs]
+        changed = [_changed(each, changes.noise, changes.dropout) for each in steps]
+        signal = changed if isinstance(inputs, list) else changed[0]
     field.forward(design.layers, signal)
     *hidden, output = design.layers
     found = field.predictions
@@ -94,11 +96,16 @@ class _MeanField:
     def __init__(self, weights: Mapping[str, Weights]) -> None:
         self._weights = weights
         self._to_z: dict[str, float | None] = {}
+        self._slopes: dict[str, list[float | None] | None] = {}  # of recurrent layers, by steps
         self.predictions: dict[str, Prediction] = {}
 
-    def forward(self, layers: Blueprint, signal: Signal | None) -> Signal | None:
+    def forward(self, layers: Blueprint, signals: Signals) -> Signal | None:
         """Return the outputs' moments of layers one after another."""
         for spec in layers:
+            if isinstance(spec, RecurrentSpec):
+                signals = self._recurrent(spec, signals)
+                continue
+            signal = pooled(signals) if isinstance(signals, list) else signals
             if isinstance(spec, DenseSpec):
                 signal = self._dense(spec, signal)
             elif isinstance(spec, ResidualSpec):
@@ -107,13 +114,16 @@ class _MeanField:
                 signal = self._branch(spec, signal)
             else:
                 signal = None
-            if signal is not None and not signal.is_finite:
-                signal = None
-        return signal
+            signals = signal if signal is not None and signal.is_finite else None
+        return pooled(signals) if isinstance(signals, list) else signals
 
-    def backward(self, layers: Blueprint, gradient: float | None) -> float | None:
+    def backward(self, layers: Blueprint, gradients: Gradients) -> float | None:
         """Return the mean square of the inputs' gradient, given that of the outputs."""
         for spec in reversed(layers):
+            if isinstance(spec, RecurrentSpec):
+                gradients = self._back_in_time(spec, gradients)
+                continue
+            gradient = _mean(gradients) if isinstance(gradients, list) else gradients
             if isinstance(spec, DenseSpec):
                 gradient = _times(gradient, self._to_z.get(spec.name))
                 self.predictions[spec.name].gradient = gradient
@@ -132,7 +142,8 @@ class _MeanField:
                     gradient = _plus(gradient, self.backward(branch, upstream))
             else:
                 gradient = None
-        return gradient
+            gradients = gradient
+        return _mean(gradients) if isinstance(gradients, list) else gradients
 
     def into_inputs(self, spec: DenseSpec, gradient: float | None) -> float | None:
         """Return E[dX²] = O v_W E[dZ²]."""
@@ -159,7 +170,57 @@ class _MeanField:
             to_z /= total
         self._to_z[spec.name] = _times(slope, to_z)
         self.predictions[spec.name] = Prediction(found.variance)
-        return _dropped(_noisy(found, spec.noise), spec.dropout)
+        return _changed(found, spec.noise, spec.dropout)
+
+    def _recurrent(self, spec: RecurrentSpec, signals: Signals) -> Signals:
+        """Return what is handed on: the last state's moments, or each state's."""
+        self._slopes[spec.name] = None
+        if isinstance(signals, Signal):
+            signals = [signals] * spec.num_steps
+        normalized = spec.norm or spec.projection.norm
+        read = [None if normalized else self._dense(spec.projection, x) for x in signals or [None]]
+        zs = [z for z in read if z is not None]
+        if len(zs) < spec.num_steps:
+            self._unknown(spec.projection.name)
+            return self._unknown(spec.name)
+        self.predictions[spec.projection.name] = Prediction(pooled(zs).variance)
+        weights = self._weights[spec.name]
+        known = rnn.forward(spec.activation, spec.units * weights.square, zs)
+        if spec.cell != "rnn" or not weights.is_centred or known is None:
+            return self._unknown(spec.name)
+        states, self._slopes[spec.name] = known
+        found = Prediction(variances=[state.variance for state in states])
+        self.predictions[spec.name] = found
+        if spec.handed == "mean":  # the states of a row are not independent
+            return None
+        handed = states if spec.handed == "all" else states[-1:]
+        found.variance = pooled(handed).variance
+        if spec.dropout and spec.dropout_kind not in _UNBIASED:
+            self._slopes[spec.name] = None
+            return None
+        changed = [_changed(each, spec.noise, spec.dropout) for each in handed]
+        return changed if spec.handed == "all" else changed[0]
+
+    def _back_in_time(self, spec: RecurrentSpec, gradients: Gradients) -> Gradients:
+        """Return the mean square of the gradient of each step's inputs."""
+        slopes, count = self._slopes.get(spec.name), spec.num_steps
+        if gradients is None or slopes is None:
+            return None
+        if spec.handed == "all":
+            upstream = gradients if isinstance(gradients, list) else [gradients] * count
+        else:
+            total = _mean(gradients) if isinstance(gradients, list) else gradients
+            last = spec.handed == "last"
+            upstream = [0.0] * (count - 1) + [total] if last else [total / count**2] * count
+        upstream = [each / (1 - spec.dropout) for each in upstream]
+        dz = rnn.backward(slopes, spec.units * self._weights[spec.name].square, upstream)
+        if dz is None:
+            return None
+        for name in (spec.name, spec.projection.name):
+            self.predictions[name].gradient = _mean(dz)
+        self.predictions[spec.name].gradients = dz
+        gain = spec.projection.outputs * self._weights[spec.projection.name].square
+        return [gain * each for each in dz]
 
     def _residual(self, spec: ResidualSpec, signal: Signal | None) -> Signal | None:
         around = self.forward(spec.inner, signal)
@@ -230,12 +291,13 @@ def _normalized(spec: DenseSpec, signal: Signal) -> tuple[Signal, float]:
     return Signal(signal.variance / total, product, 0.0), total
 
 
-def _noisy(signal: Signal, deviation: float) -> Signal:
-    return Signal(signal.square + deviation**2, signal.product, signal.mean)
+def _changed(signal: Signal, noise: float, dropout: float) -> Signal:
+    """Return a signal under noise of a standard deviation, then dropout of a share."""
+    return Signal((signal.square + noise**2) / (1 - dropout), signal.product, signal.mean)
 
 
-def _dropped(signal: Signal, share: float) -> Signal:
-    return Signal(signal.square / (1 - share), signal.product, signal.mean)
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _times(value: float | None, factor: float | None) -> float | None:

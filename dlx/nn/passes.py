@@ -21,7 +21,9 @@ class Pass:
         batch_size: rows of a full batch
         starting: before training, layers that start by LSUV scale their weights as they go
         activations: set to a dict to receive every layer's outputs (K, B, O) by name
-        gradients: set to a dict to receive every layer's dZ (K, B, O) by name
+        gradients: set to a dict to receive every layer's dZ (K, B, O) by name; that of a recurrent
+            layer's G gates of H units in T steps is (K, B T, G H)
+        states: set to a dict to receive every recurrent layer's states (K, B, T, H) by name
     """
 
     tape: list[Any] | None = None
@@ -30,6 +32,7 @@ class Pass:
     starting: bool = False
     activations: dict[str, Tensor] | None = None
     gradients: dict[str, Tensor] | None = None
+    states: dict[str, Tensor] | None = None
 
     def pop(self) -> Any:
         """Return, and take away, what was recorded last."""

@@ -105,6 +105,11 @@ class RecurrentSpec:
         """What else may differ within a cohort, the dearest to split first."""
         return (self.norm, (self.dropout_kind, self.dropout), self.noise, self.init)
 
+    def read(self, x: Tensor) -> Tensor:
+        """Return the inputs step by step: (K, B, T I) as they are laid out to (K, B, T, I)."""
+        steps = x.unflatten(2, self.shape).movedim(2 + self.axis, 2)
+        return steps.reshape(*x.shape[:2], self.num_steps, -1)
+
     def build(
         self,
         specs: "Sequence[RecurrentSpec]",
@@ -176,8 +181,7 @@ class Recurrent:
     def forward(self, x: Tensor, how: Pass) -> Tensor:
         """Return the outputs: (K, B, T I) to (K, B, H), or (K, B, T H) where all are handed on."""
         num_runs, rows, steps = x.shape[0], x.shape[1], self.spec.num_steps
-        read = x.unflatten(2, self.spec.shape).movedim(2 + self.spec.axis, 2)
-        z = self.projection.forward(read.reshape(num_runs, rows * steps, -1), how)
+        z = self.projection.forward(self.spec.read(x).flatten(1, 2), how)
         # Each step's and each gate's numbers stand together: no elementwise function meets strides.
         zs = z.view(num_runs, rows, steps, self.cell.gates, -1).permute(2, 3, 0, 1, 4).contiguous()
         h = x.new_zeros(num_runs, rows, self.spec.units)
@@ -192,6 +196,8 @@ class Recurrent:
             recorded.append(needed)
         if how.tape is not None:
             how.tape.append((states, recorded))
+        if how.states is not None:
+            how.states[self.name] = torch.stack(states[1:], 2)
         a = self._handed(states[1:])
         y = self.normalization.forward(a, "after", how)
         if self.spec.handed == "all":
@@ -233,6 +239,8 @@ class Recurrent:
         if self.cell.biased:
             torch.sum(du[..., -self.spec.units :], 1, keepdim=True, out=self.bias.gradient)
         dz = torch.stack(dzs[::-1]).permute(2, 3, 0, 1, 4).reshape(num_runs, rows * steps, -1)
+        if how.gradients is not None:
+            how.gradients[self.name] = dz.clone()
         dx = self.projection.backward(dz, how, is_first)
         if dx is None:
             return None

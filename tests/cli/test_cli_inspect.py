@@ -79,3 +79,19 @@ def test_fifty_layers_take_less_than_three_seconds_of_computing(process: Command
     assert process("inspect", "xor", f"model.hidden={[100] * 49}").code == 0
     # Time of the processor, whatever else the machine does; with slack for slower ones.
     assert seconds() - before < 6
+
+
+def test_recurrent_layers_step_by_step(dlx: Command) -> None:
+    ended = dlx("inspect", "recurrent", "model.hidden=[5]", "model.cell=rnn")
+    lines = [" ".join(line.split()) for line in ended.out.splitlines()]
+    assert "1 rnn, 8 steps U (5, 5) (5, m) 25 440" in lines
+    assert "1.projection projection (5, 8) (5, 1) (5, m) 45 680" in lines
+    head = lines.index("layer step Var A theory dZ² theory")
+    assert [line.split()[:2] for line in lines[head + 1 : head + 6]] == [
+        ["1", str(step)] for step in (1, 3, 5, 6, 8)
+    ]
+
+
+def test_maxout_shows_its_pieces(dlx: Command) -> None:
+    ended = dlx("inspect", "xor", "model.hidden=[{name: maxout, units: 4, pieces: 3}]")
+    assert "identity, 3 pieces  (12, 2)  (12, 1)  (4, m)" in ended.out

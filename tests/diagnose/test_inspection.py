@@ -135,10 +135,17 @@ def test_every_list_of_blocks_has_the_shapes_that_are_shown(job: MakeJob, hidden
 def layer(name: str, variance: float = 1.0, gradient: float | None = 1.0) -> dict[str, Any]:
     return {
         "name": name,
+        "kind": "dense",
         "weight_variance": 1.0,
         "variance": {"measured": variance},
         "weight_gradient": gradient,
+        "steps": None,
     }
+
+
+def recurrent(states: list[float], gradients: list[float] | None) -> dict[str, Any]:
+    steps = {"variance": {"measured": states}, "gradient": {"measured": gradients}}
+    return layer("1") | {"kind": "recurrent", "steps": steps}
 
 
 SENTENCES = {
@@ -174,6 +181,31 @@ SENTENCES = {
         layer("2", float("nan")),
         layer("3"),
     ],
+    "the gradient of layer 1 at step 1 is 10⁻⁵ of step 3's: it vanishes back in time": [
+        recurrent([1, 1, 1], [1e-5, 1e-3, 1]),
+        layer("2"),
+    ],
+    "the gradient of layer 1 at step 1 is 10⁴ of step 2's: it explodes back in time": [
+        recurrent([1, 1], [1e4, 1]),
+        layer("2"),
+    ],
+    "the gradients of layer 1 are not finite: they explode back in time": [
+        recurrent([1, 1], [float("inf"), 1]),
+        layer("2"),
+    ],
+    "no gradient reaches step 1 of layer 1: its inputs are not learned": [
+        recurrent([0, 1], [0, 1]),
+        layer("2"),
+    ],
+    "the state of layer 1 at step 3 has 10⁶ of the variance of step 2's: it explodes step by "
+    "step": [
+        recurrent([0, 1, 1e6], [1, 1, 1]),
+        layer("2"),
+    ],
+    "the states of layer 1 are not finite: they explode step by step": [
+        recurrent([1, float("nan")], None),
+        layer("2"),
+    ],
 }
 
 
@@ -186,4 +218,7 @@ def test_no_sentence_where_all_is_well() -> None:
     assert findings([layer("1", 0.5, 0.1), layer("2", 2.0), layer("3")]) == []
     assert findings([layer("1", gradient=None), layer("2", gradient=None)]) == []
     assert findings([layer("1", 0.0)]) == []
+    assert findings([recurrent([0, 0], [1, 0]), layer("2")]) == []
+    projection = layer("1.projection", 1e-8) | {"kind": "projection"}
+    assert findings([projection, layer("1"), layer("2"), layer("3")]) == []
     assert power(3.1e-32) == "10⁻³²"
