@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import dlx
+from dlx import registry
 
 PLAIN = "model.hidden=[{name: dense, units: 32, repeat: 49}]"
 
@@ -34,3 +35,32 @@ def test_weights_written_by_hand_compute_the_gates(gate: str, table: str, tmp_pa
     assert run.info["steps"] == 0
     corners = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     assert run.classify(run.predict(corners)) == list(table)
+
+
+def test_one_maxout_unit_computes_xor_where_one_relu_cannot(tmp_path: Path) -> None:
+    assert accuracy("maxout", tmp_path) == 1.0
+    assert accuracy("maxout", tmp_path, "model.hidden=[1]") <= 0.75
+
+
+def test_layer_norm_learns_from_batches_too_small_for_batch_norm(tmp_path: Path) -> None:
+    assert accuracy("layer_norm", tmp_path) > 0.85
+    without = "model.layer_norm=false"
+    assert accuracy("layer_norm", tmp_path, without, "model.batch_norm=true") < 0.65
+    assert accuracy("layer_norm", tmp_path, without) < 0.65
+
+
+def test_dropout_of_every_kind_keeps_wrong_labels_from_being_learned(tmp_path: Path) -> None:
+    def dev_cost(*overrides: str) -> float:
+        run = dlx.train("configs/dropout.yaml", ["train.epochs=40", *overrides], runs_dir=tmp_path)
+        return run.metrics["dev"]["cost"]
+
+    without = dev_cost("model.dropout=0.0")
+    kinds = [f"model.dropout={{name: {name}, hidden: 0.5}}" for name in registry.names("dropout")]
+    noise = ["model.dropout=0.0", "model.noise=1.0"]
+    for overrides in ([], *([kind] for kind in kinds), noise):
+        assert dev_cost(*overrides) < 0.85 * without, overrides
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_a_recurrent_network_reads_digits_row_by_row(cell: str, tmp_path: Path) -> None:
+    assert accuracy("recurrent", tmp_path, f"model.cell={cell}", "train.epochs=8") > 0.85
