@@ -21,6 +21,7 @@ from dlx.data.pipeline import load as load_data
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables.encoder import Encoder
 from dlx.denormals import flushed_denormals
+from dlx.diagnose.importance import Importance, groups, permutation_importance
 from dlx.errors import ConfigError, DataError, RunError
 from dlx.models import export
 from dlx.models.design import Design
@@ -181,11 +182,48 @@ class Run:
         """
         splits = self.splits(data_dir)
         parts = splits.parts if split is None else {split: splits.part(split)}
-        cohort = self.cohort
-        if metrics:
-            config = read_config(self.config, [f"log.metrics=[{', '.join(metrics)}]"])
-            cohort = stack([(self.design, self.tensors)], jobs.chosen_metrics(config, self.design))
-        return evaluate_parts(cohort, parts)[0]
+        return evaluate_parts(self._measured_by(metrics), parts)[0]
+
+    @flushed_denormals()
+    def importance(
+        self,
+        split: str = "test",
+        repeats: int = 30,
+        metric: str | None = None,
+        data_dir: Path | str | None = None,
+    ) -> Importance:
+        """Return how much worse the network does once a feature says nothing of its row.
+
+        See `dlx.diagnose.importance.permutation_importance`.
+
+        Args:
+            split: the rows among which a feature's values are permuted
+            repeats: permutations of each feature
+            metric: its name, or YAML as for `evaluate`; default: the first that the run logs, or
+                accuracy, or of numbers r2
+            data_dir: where data sets are kept
+
+        Raises:
+            ConfigError: the inputs are images or sequences, the metric is unknown or not for this
+                task, or fewer than two repeats
+            DataError: the data are missing or changed, have no rows in this split or too few
+        """
+        if metric is None and self.config.log.metrics == "auto" and self.task.classes is None:
+            metric = "r2"
+        splits = self.splits(data_dir)
+        places = groups(splits.task, splits.features, splits.encoder)
+        cohort = self._measured_by([metric] if metric else [])
+        seed = self.config.seed
+        return permutation_importance(
+            cohort, splits.part(split), places, repeats=repeats, seed=seed
+        )
+
+    def _measured_by(self, metrics: Sequence[str]) -> Cohort:
+        """Return the network, to be measured by the named metrics in place of the config's."""
+        if not metrics:
+            return self.cohort
+        config = read_config(self.config, [f"log.metrics=[{', '.join(metrics)}]"])
+        return stack([(self.design, self.tensors)], jobs.chosen_metrics(config, self.design))
 
     def predict_file(self, path: Path | str) -> Predictions:
         """Return what the network says of the inputs in a CSV, parquet, NumPy or image file.

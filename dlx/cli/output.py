@@ -97,6 +97,8 @@ def emit_result(result: Mapping[str, Any]) -> None:
     emit_metrics(result["metrics"])
     if result["weights"]:
         emit(f"(metrics of the {result['weights']} weights, on all rows)")
+    if "importance" in result:
+        _emit_importance(result["importance"])
 
 
 def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
@@ -108,6 +110,22 @@ def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
             for split, values in metrics.items()
         ]
         emit_table(["", *names], rows, " " + "r" * len(names))
+
+
+def _emit_importance(found: Mapping[str, Any]) -> None:
+    name = found["metric"]
+    rows = [
+        [each["feature"], *(format_metric(name, each[key]) for key in ("mean", "low", "high"))]
+        for each in found["features"]
+    ]
+    emit("")
+    emit_table(["importance", "mean", "low", "high"], rows, " rrr")
+    change = "drop" if found["rising"] else "rise"
+    emit(
+        f"({change} of {name}, {format_metric(name, found['value'])} on {found['rows']:,} "
+        f"{found['split']} rows, when a column's values are permuted; mean of {found['repeats']} "
+        "repeats and its 95 % interval)"
+    )
 
 
 def format_metric(name: str, value: float | None) -> str:

@@ -57,25 +57,51 @@ def evaluate(
     run: RunPath,
     split: OneSplit = None,
     metric: Metrics = None,
+    importance: Annotated[
+        bool,
+        typer.Option(
+            "--importance",
+            help="Permutation importance of every column, on the test rows or those of --split, "
+            "by the first --metric.",
+        ),
+    ] = False,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Permutations of each column for --importance; default: 30.",
+            show_default=False,
+        ),
+    ] = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Compute the metrics of a run's saved weights, on all rows.
 
-    `dlx list metrics` names them.
+    `dlx list metrics` names them. --importance adds which columns the network uses: the drop of
+    the metric when a column's values are permuted among the rows, its mean over the repeats and
+    the mean's 95 % confidence interval. Columns that tell the same share their importance.
 
     \b
     Examples:
       dlx evaluate mnist --split test
       dlx evaluate iris --metric f1 --metric "{name: top_k, k: 2}"
+      dlx evaluate iris --importance --repeats 100
     """
     from dlx import api
 
+    if repeats is not None and not importance:
+        raise ConfigError("--repeats is for --importance; add it, or leave out --repeats")
     trained = api.load(run, runs_dir=runs_dir)
+    metrics = metric or []
     result = trained.result() | {
-        "metrics": trained.evaluate(data_dir, split and split.value, metric or ())
+        "metrics": trained.evaluate(data_dir, split and split.value, metrics)
     }
+    if importance:
+        rows, first = (split or Split.test).value, metrics[0] if metrics else None
+        found = trained.importance(rows, 30 if repeats is None else repeats, first, data_dir)
+        result["importance"] = {"split": rows, **found.document()}
     emit_json(result) if as_json else emit_result(result)
 
 

@@ -1,1 +1,1 @@
-"""What a network does before it learns, and why it would not."""
+"""What a network does before it learns, why it would not, and which inputs a trained one uses."""

@@ -1,0 +1,165 @@
+"""Which inputs a trained network uses: how much worse it does once they say nothing of the row.
+
+# N rows, I inputs, R repeats
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+
+from dlx import streams
+from dlx.cohort import Cohort
+from dlx.data.dataset import Task
+from dlx.data.pipeline import Part
+from dlx.data.tables.encoder import Encoder
+from dlx.errors import ConfigError, DataError
+from dlx.nn.metrics import is_rising
+from dlx.training.evaluation import evaluate
+
+
+@dataclass(frozen=True)
+class FeatureImportance:
+    """How much worse a metric gets when one feature's values are permuted among the rows.
+
+    Attributes:
+        feature: its name
+        drops: (R,) of each repeat; positive is worse, whichever way the metric goes
+    """
+
+    feature: str
+    drops: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over the repeats."""
+        return float(np.mean(self.drops))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % confidence interval of the mean: mean ± t s / √R.
+
+        It says how well the repeats tell the mean on these rows, not how other rows would do.
+        """
+        repeats = len(self.drops)
+        error = float(np.std(self.drops, ddof=1)) / repeats**0.5
+        width = float(stats.t.ppf(0.975, repeats - 1)) * error
+        return self.mean - width, self.mean + width
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The importance of every feature to a trained network.
+
+    Attributes:
+        metric: that is compared, by its tag
+        rising: larger values of it are better
+        value: of the rows as they are
+        num_rows: N
+        features: the most important first
+    """
+
+    metric: str
+    rising: bool
+    value: float
+    num_rows: int
+    features: tuple[FeatureImportance, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return what is printed of it, as JSON."""
+        features = []
+        for each in self.features:
+            low, high = each.interval
+            features.append({"feature": each.feature, "mean": each.mean, "low": low, "high": high})
+        return {
+            "metric": self.metric,
+            "rising": self.rising,
+            "value": self.value,
+            "rows": self.num_rows,
+            "repeats": len(self.features[0].drops),
+            "features": features,
+        }
+
+
+def groups(
+    task: Task, features: tuple[str, ...] | None, encoder: Encoder | None
+) -> dict[str, slice]:
+    """Return where the inputs of each feature lie among the I, by its name.
+
+    A table's column is one feature: its categories and its indicator of missing values together.
+    Inputs without names are x1, x2, ….
+
+    Raises:
+        ConfigError: the rows are images or sequences
+    """
+    if encoder is not None:
+        return encoder.places
+    if len(task.input_shape) > 1:
+        shape = " × ".join(map(str, task.input_shape))
+        raise ConfigError(
+            f"--importance: the rows are images or sequences of {shape}, whose single numbers tell "
+            "almost what their neighbours tell; it is for tables and other data of separate columns"
+        )
+    names = features or [f"x{number}" for number in range(1, task.num_inputs + 1)]
+    return {name: slice(place, place + 1) for place, name in enumerate(names)}
+
+
+def permutation_importance(
+    cohort: Cohort, part: Part, places: Mapping[str, slice], *, repeats: int, seed: int
+) -> Importance:
+    """Return how much worse a run's first metric gets when a feature's values are permuted.
+
+    drop = metric(t, f(x)) - metric(t, f(x')), where x' has one feature's inputs from other rows:
+    its distribution stays, what it says of its row is gone. Features that tell the same share
+    their importance: without one, the network still has the other.
+
+    The rows are copied once, and evaluated in chunks. A feature's draws depend on seed, name and
+    repeat alone.
+
+    Reference: Breiman, Random Forests (2001); Fisher, Rudin and Dominici, All Models are Wrong,
+    but Many are Useful (2019).
+
+    Args:
+        cohort: one trained run
+        part: the rows, (N, I)
+        places: of each feature's inputs, by its name
+        repeats: R, at least 2
+        seed: of the stream `importance`
+
+    Raises:
+        ConfigError: fewer than two repeats
+        DataError: fewer than two rows, or the metric has no value on them
+    """
+    if repeats < 2:
+        raise ConfigError(f"--repeats: received {repeats}; an interval needs 2 or more")
+    if len(part.inputs) < 2:
+        raise DataError("importance: there is one row, which has nothing to exchange with others")
+    targets = cohort.head.encode(part.targets)
+    inputs = part.inputs.clone()
+
+    def measured() -> dict[str, float]:
+        return {name: values[0] for name, values in evaluate(cohort, inputs, targets).items()}
+
+    metric, value = next(each for each in measured().items() if each[0] != "cost")
+    if not np.isfinite(value):
+        raise DataError(
+            f"importance: {metric} has no value on these {len(inputs)} rows; choose another split "
+            "or --metric"
+        )
+    rising = is_rising(metric)
+    found = []
+    for name, place in places.items():
+        drops = []
+        for repeat in range(repeats):
+            draws = streams.generator(seed, "importance", name, repeat)
+            rows = torch.randperm(len(inputs), generator=draws)
+            inputs[:, place] = part.inputs[rows, place]
+            drop = value - measured()[metric]
+            drops.append(drop if rising else -drop)
+        inputs[:, place] = part.inputs[:, place]
+        found.append(FeatureImportance(name, tuple(drops)))
+    found.sort(key=lambda each: -each.mean)
+    return Importance(metric, rising, value, len(inputs), tuple(found))

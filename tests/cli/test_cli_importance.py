@@ -1,0 +1,39 @@
+"""`dlx evaluate --importance`."""
+
+from pathlib import Path
+
+from tests.cli.conftest import Command
+
+
+def test_importance_as_a_table(dlx: Command, trained: Path) -> None:
+    ended = dlx("evaluate", "iris", "--importance", "--repeats", "5", "--runs-dir", trained)
+    assert ended.code == 0
+    lines = ended.out.splitlines()
+    (start,) = (place for place, line in enumerate(lines) if line.startswith("importance"))
+    assert lines[start].split() == ["importance", "mean", "low", "high"]
+    means = [float(line.split("%")[0].split()[-1]) for line in lines[start + 1 : start + 5]]
+    assert means == sorted(means, reverse=True)
+    assert "petal length (cm)" in ended.out
+    assert "drop of accuracy, " in lines[-1] and " on 30 test rows" in lines[-1]
+
+
+def test_importance_as_json(dlx: Command, trained: Path) -> None:
+    options = ["--metric", "error", "--split", "dev", "--json", "--runs-dir", trained]
+    ended = dlx("evaluate", "iris", "--importance", *options)
+    plain = dlx("evaluate", "iris", *options).json
+    found = ended.json["importance"]
+    assert plain == {key: value for key, value in ended.json.items() if key != "importance"}
+    assert (found["split"], found["metric"], found["rising"]) == ("dev", "error", False)
+    assert (found["rows"], found["repeats"], len(found["features"])) == (30, 30, 4)
+    assert found["value"] == plain["metrics"]["dev"]["error"]
+    for each in found["features"]:
+        assert each["low"] <= each["mean"] <= each["high"]
+
+
+def test_wrong_use_is_named(dlx: Command, trained: Path) -> None:
+    ended = dlx("evaluate", "iris", "--repeats", "5", "--runs-dir", trained)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--repeats is for --importance; add it, or leave out --repeats" in ended.err
+    ended = dlx("evaluate", "digits", "--importance", "--runs-dir", trained)
+    assert (ended.code, ended.out) == (2, "")
+    assert "images or sequences of 8 × 8" in ended.err
