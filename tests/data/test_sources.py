@@ -1,8 +1,11 @@
 import bz2
 import hashlib
+import importlib.util
 import io
 import pickle
 import re
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -45,6 +48,35 @@ def test_gates_cannot_be_split():
     with pytest.raises(DataError, match="4 rows of xor serve as train, dev and test at once"):
         prepare(load_dataset("xor", Path()), split={"dev": 1})
     prepare(load_dataset("xor", Path()), split={"dev": None, "test": None})
+
+
+@pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast_cancer", "diabetes"])
+def test_bundled_sets_are_scikit_learns_own(name: str) -> None:
+    from sklearn import datasets
+
+    bunch: Any = getattr(datasets, f"load_{name}")()
+    dataset = load_dataset(name, Path())
+    inputs = bunch.images / sklearn_sets.DIGITS_MAXIMUM if name == "digits" else bunch.data
+    np.testing.assert_array_equal(dataset.inputs, inputs.astype(np.float32))
+    assert dataset.targets.reshape(-1).tolist() == bunch.target.tolist()
+    if name != "diabetes":
+        assert dataset.classes == tuple(map(str, bunch.target_names))
+    if name != "digits":
+        assert dataset.features == tuple(bunch.feature_names)
+
+
+def test_bundled_sets_are_read_without_importing_scikit_learn() -> None:
+    code = (
+        "import sys, pathlib; from dlx.data.pipeline import load_dataset; "
+        "load_dataset('digits', pathlib.Path()); assert 'sklearn' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_scikit_learn_without_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"iris.csv, which comes with .* install it again"):
+        load_dataset("iris", Path())
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,42 @@
-"""Small real data sets that come with scikit-learn, and one that it fetches."""
+"""Small real data sets that come with scikit-learn, and one that it fetches.
 
+Their files are read without importing scikit-learn, which takes as long as a short training.
+"""
+
+import gzip
 import hashlib
+import importlib.util
 import io
 import tarfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dlx.data.dataset import Dataset
 from dlx.data.files import damaged, read_bytes
 from dlx.errors import DataError
 from dlx.registry import register
 
+IRIS_FEATURES = (
+    *("sepal length (cm)", "sepal width (cm)"),
+    *("petal length (cm)", "petal width (cm)"),
+)
+WINE_FEATURES = (
+    *("alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols"),
+    *("flavanoids", "nonflavanoid_phenols", "proanthocyanins", "color_intensity", "hue"),
+    *("od280/od315_of_diluted_wines", "proline"),
+)
+BREAST_CANCER_MEASUREMENTS = (
+    *("radius", "texture", "perimeter", "area", "smoothness"),
+    *("compactness", "concavity", "concave points", "symmetry", "fractal dimension"),
+)
+BREAST_CANCER_FEATURES = (
+    *(f"mean {name}" for name in BREAST_CANCER_MEASUREMENTS),
+    *(f"{name} error" for name in BREAST_CANCER_MEASUREMENTS),
+    *(f"worst {name}" for name in BREAST_CANCER_MEASUREMENTS),
+)
+DIABETES_FEATURES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
 DIGITS_MAXIMUM = 16  # a pixel counts the set bits of a 4 × 4 block
 CALIFORNIA_FEATURES = (
     *("MedInc", "HouseAge", "AveRooms", "AveBedrms"),
@@ -29,14 +53,12 @@ def digits(data_dir: Path) -> Dataset:
     Reference:
         Alpaydin, Kaynak (1998), Optical recognition of handwritten digits, UCI repository
     """
-    from sklearn.datasets import load_digits
-
-    bunch: Any = load_digits()
+    rows = _numbers("digits.csv.gz", ",")
     return Dataset(
         name="digits",
-        inputs=(bunch.images / DIGITS_MAXIMUM).astype(np.float32),
-        targets=bunch.target.astype(np.int64),
-        classes=tuple(str(name) for name in bunch.target_names),
+        inputs=(rows[:, :-1].reshape(-1, 8, 8) / DIGITS_MAXIMUM).astype(np.float32),
+        targets=rows[:, -1].astype(np.int64),
+        classes=tuple("0123456789"),
     )
 
 
@@ -47,9 +69,7 @@ def iris(data_dir: Path) -> Dataset:
     Reference:
         Fisher (1936), The use of multiple measurements in taxonomic problems
     """
-    from sklearn.datasets import load_iris
-
-    return _table("iris", load_iris())
+    return _table("iris", "iris.csv", IRIS_FEATURES)
 
 
 @register("data")
@@ -59,9 +79,7 @@ def wine(data_dir: Path) -> Dataset:
     Reference:
         Aeberhard, Forina (1991), Wine, UCI repository
     """
-    from sklearn.datasets import load_wine
-
-    return _table("wine", load_wine())
+    return _table("wine", "wine_data.csv", WINE_FEATURES)
 
 
 @register("data")
@@ -71,9 +89,7 @@ def breast_cancer(data_dir: Path) -> Dataset:
     Reference:
         Street, Wolberg, Mangasarian (1993), Nuclear feature extraction for breast tumor diagnosis
     """
-    from sklearn.datasets import load_breast_cancer
-
-    return _table("breast_cancer", load_breast_cancer())
+    return _table("breast_cancer", "breast_cancer.csv", BREAST_CANCER_FEATURES)
 
 
 @register("data")
@@ -83,15 +99,16 @@ def diabetes(data_dir: Path) -> Dataset:
     Reference:
         Efron, Hastie, Johnstone, Tibshirani (2004), Least angle regression
     """
-    from sklearn.datasets import load_diabetes
-
-    bunch: Any = load_diabetes()
+    columns = _numbers("diabetes_data_raw.csv.gz")
+    # As scikit-learn gives them: every column around zero, the sum of its squares one.
+    centred = columns - columns.mean(0)
+    scaled = centred / centred.std(0) / len(columns) ** 0.5
     return Dataset(
         name="diabetes",
-        inputs=bunch.data.astype(np.float32),
-        targets=bunch.target.astype(np.float32)[:, np.newaxis],
+        inputs=scaled.astype(np.float32),
+        targets=_numbers("diabetes_target.csv.gz").astype(np.float32)[:, np.newaxis],
         classes=None,
-        features=tuple(str(name) for name in bunch.feature_names),
+        features=DIABETES_FEATURES,
     )
 
 
@@ -130,11 +147,34 @@ def california(data_dir: Path) -> Dataset:
     )
 
 
-def _table(name: str, bunch: Any) -> Dataset:
+def _table(name: str, file: str, features: tuple[str, ...]) -> Dataset:
+    """Read a table whose last column is the class, under a line of counts and classes' names."""
+    content = _content(file)
+    _, _, *classes = content.partition("\n")[0].strip().split(",")
+    rows = np.loadtxt(io.StringIO(content), delimiter=",", skiprows=1)
     return Dataset(
         name=name,
-        inputs=bunch.data.astype(np.float32),
-        targets=bunch.target.astype(np.int64),
-        classes=tuple(str(name) for name in bunch.target_names),
-        features=tuple(str(name) for name in bunch.feature_names),
+        inputs=rows[:, :-1].astype(np.float32),
+        targets=rows[:, -1].astype(np.int64),
+        classes=tuple(classes),
+        features=features,
+    )
+
+
+def _numbers(file: str, separator: str | None = None) -> NDArray[np.float64]:
+    return np.loadtxt(io.StringIO(_content(file)), delimiter=separator)
+
+
+def _content(file: str) -> str:
+    """Return the text of a file that comes with scikit-learn."""
+    package = importlib.util.find_spec("sklearn")
+    folders = [] if package is None else package.submodule_search_locations or []
+    for folder in folders:
+        path = Path(folder, "datasets", "data", file)
+        if path.is_file():
+            content = path.read_bytes()
+            return (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+    raise DataError(
+        f"{file}, which comes with scikit-learn, is not in its package: install it again, in a "
+        "version that dlx knows (pip install --force-reinstall 'scikit-learn>=1.5,<2')"
     )
