@@ -7,7 +7,7 @@ import typer
 
 from dlx.cli.options import Json
 from dlx.cli.output import emit, emit_json, emit_table
-from dlx.registry import MODULES, Entry, get, names
+from dlx.registry import MODULES, Entry, Option, get, names
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,39 +39,49 @@ def list_names(
     kind = {f"{each}{ending}": each for each in MODULES for ending in ("", "s", "es")}.get(
         kind, kind
     )
+    from dlx.config.types import common_options
+
     entries = [get(kind, name) for name in names(kind)]
+    common = common_options(kind)
     if as_json:
-        emit_json({"kind": kind, "entries": [_document(entry) for entry in entries]})
-    else:
-        emit("\n\n".join(_text(entry) for entry in entries))
+        documents = [_document(entry) for entry in entries]
+        emit_json({"kind": kind, "entries": documents, "common": [_option(o) for o in common]})
+        return
+    emit("\n\n".join(_text(entry) for entry in entries))
+    if common:
+        emit("\n".join([f"\nEvery {kind} takes as well:", *map(_line, common)]))
 
 
 def _document(entry: Entry) -> dict[str, Any]:
-    options = [
-        {
-            "name": option.name,
-            "required": option.default is Parameter.empty,
-            "default": None if option.default is Parameter.empty else option.default,
-            "description": option.description,
-        }
-        for option in entry.options.values()
-    ]
     return {
         "name": entry.name,
         "summary": entry.summary,
-        "options": options,
+        "options": [_option(option) for option in entry.options.values()],
         "reference": entry.reference or None,
+    }
+
+
+def _option(option: Option) -> dict[str, Any]:
+    required = option.default is Parameter.empty
+    return {
+        "name": option.name,
+        "required": required,
+        "default": None if required else option.default,
+        "description": option.description,
     }
 
 
 def _text(entry: Entry) -> str:
     lines = [f"{entry.name}: {entry.summary}"]
-    for option in entry.options.values():
-        given = "required" if option.default is Parameter.empty else _yaml(option.default)
-        lines.append(f"    {option.name}: {given}    {option.description}".rstrip())
+    lines += [_line(option) for option in entry.options.values()]
     if entry.reference:
         lines.append(f"    ({entry.reference})")
     return "\n".join(lines)
+
+
+def _line(option: Option) -> str:
+    given = "required" if option.default is Parameter.empty else _yaml(option.default)
+    return f"    {option.name}: {given}    {option.description}".rstrip()
 
 
 def _yaml(value: Any) -> str:

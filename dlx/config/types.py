@@ -316,6 +316,17 @@ _COMMON: dict[str, type[Choice]] = {
 }
 
 
+def common_options(kind: str) -> list[registry.Option]:
+    """Return the options that all entries of a kind have, beside their own."""
+    if kind not in _COMMON:
+        return []
+    return [
+        registry.Option(name, field.annotation, field.default, field.description or "")
+        for name, field in _COMMON[kind].model_fields.items()
+        if name != "name"
+    ]
+
+
 @functools.cache
 def entry_model(kind: str, name: str, *, common: bool = True) -> type[Choice]:
     """Return the model of an entry: its name, its options, then what its kind has in common.

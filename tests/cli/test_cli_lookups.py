@@ -110,6 +110,14 @@ def test_list_by_the_plural(dlx: Command) -> None:
     assert "    negative_slope: 0.01    slope for z <= 0\n" in dlx("list", "activations").out
 
 
+def test_list_tells_what_all_of_a_kind_have_in_common(dlx: Command) -> None:
+    text = dlx("list", "dropouts").out
+    assert "\n\nEvery dropout takes as well:\n    input: 0.0    Share of the inputs" in text
+    common = dlx("list", "block", "--json").json["common"]
+    assert [(option["name"], option["default"]) for option in common] == [("repeat", 1)]
+    assert dlx("list", "activation", "--json").json["common"] == []
+
+
 def test_list_an_unknown_kind(dlx: Command) -> None:
     ended = dlx("list", "optimiser")
     assert ended.code == 2
