@@ -12,9 +12,11 @@ from dlx.config.schema import RunConfig
 from dlx.data.pipeline import load as load_data
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DataError, DivergedError, DlxError, RunInUseError
+from dlx.report import decision
 from dlx.runs import RunDirectory
 from dlx.training import job as jobs
 from dlx.training import session
+from dlx.training.decision import Plane, is_plane
 
 _RESUMABLE = ("train.", "log.")
 _FIXED = ("train.batch_size",)
@@ -131,9 +133,13 @@ def _train(
     """Train in a directory; an error that ends the run says which run it was."""
     try:
         session.train(job, directory, show, changed=changed)
+        run = load(directory.path)
+        if is_plane(job.splits.task) and job.config.log.level != "minimal":
+            plane, title = Plane(job.splits), job.config.name
+            decision.write(directory.path / "figures", run.cohort, plane, title)
     except RunInUseError:
         raise
     except DlxError as error:
         error.run = directory.path
         raise
-    return load(directory.path)
+    return run

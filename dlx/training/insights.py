@@ -14,6 +14,7 @@ from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 from dlx.tracking import Tracker
 from dlx.training import pictures
+from dlx.training.decision import Plane
 from dlx.training.evaluation import confusion
 from dlx.training.trainer import Examples, Outcome
 
@@ -77,6 +78,23 @@ def write_histograms(
                 tracker.histogram("train", f"gradients/{layer}", parameter.gradient[row], step)
     for layer, its in outputs.items():
         tracker.histogram("train", f"activations/{layer}", its[row], step)
+
+
+def write_decision(tracker: Tracker, cohort: Cohort, row: int, step: int, plane: Plane) -> None:
+    """Draw what a network of two inputs says in the plane, and what its hidden units do there.
+
+    Args:
+        tracker: of the run
+        cohort: that the run is in
+        row: of the run
+        step: optimizer steps taken
+        plane: that the training rows lie in
+    """
+    surface = plane.look(cohort.network, cohort.head, row)
+    image = pictures.decision(plane.panels(surface, cohort.head), plane)
+    tracker.image("train", "decision", image, step)
+    for layer, values in surface.units.items():
+        tracker.image("train", f"decision/{layer}", pictures.unit_regions(values), step)
 
 
 def write_pictures(

@@ -5,6 +5,16 @@
 
 import numpy as np
 
+from dlx.training.decision import Panel, Plane, Shade, shade_units
+
+# Of the classes; those after the tenth have the same again.
+COLORS = np.array(
+    [
+        *((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189)),
+        *((140, 86, 75), (227, 119, 194), (127, 127, 127), (188, 189, 34), (23, 190, 207)),
+    ]
+)
+_REGION_DEPTH = 0.6  # so that the training rows stand out
 _MOST_UNITS = 64
 _MOST_NAMES = 20  # with more classes, names and counts would overlap
 
@@ -63,11 +73,76 @@ def weight_images(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     grey = (127.5 * (1 + images / np.maximum(largest, 1e-12))).round().astype(np.uint8)
     enlarged = -(-32 // grey.shape[1])
     grey = grey.repeat(enlarged, axis=1).repeat(enlarged, axis=2)
-    columns = int(np.ceil(np.sqrt(len(grey))))
-    height, width, channels = grey.shape[1:]
-    lines = -(-len(grey) // columns)
+    return _sheet(grey)
+
+
+def colored(shade: Shade, depth: float = 1.0) -> np.ndarray:
+    """Return the colors of shades: (..., 3) uint8, the paler the less sure.
+
+    Args:
+        shade: of any shape
+        depth: of the color of what is sure: 0 is white, 1 the class's own color
+    """
+    away = 255 - COLORS[shade.number % len(COLORS)]
+    return (255 - away * (depth * shade.strength[..., None])).round().astype(np.uint8)
+
+
+def regions(shade: Shade) -> np.ndarray:
+    """Draw regions of the plane (..., H, W), and the line between them: (..., H, W, 3) uint8.
+
+    The second input grows upwards.
+    """
+    number, pixels = shade.number, colored(shade, _REGION_DEPTH)
+    border = np.zeros(number.shape, dtype=bool)
+    border[..., 1:, :] = number[..., 1:, :] != number[..., :-1, :]
+    border[..., 1:] |= number[..., 1:] != number[..., :-1]
+    pixels[border] = 40
+    return pixels[..., ::-1, :, :]
+
+
+def decision(panels: list[Panel], plane: Plane) -> np.ndarray:
+    """Draw the regions of every output, side by side, with training rows over them.
+
+    Returns:
+        (H, W, 3) uint8
+    """
+    from PIL import Image, ImageDraw
+
+    left, right, bottom, top = plane.extent
+    across = (plane.rows[:, 0] - left) / (right - left)
+    down = (top - plane.rows[:, 1]) / (top - bottom)
+    tiles = []
+    for panel in panels:
+        image = Image.fromarray(regions(panel.regions))
+        pen = ImageDraw.Draw(image)
+        colors = colored(panel.rows).tolist()
+        radius = 3 if len(across) > 50 else 6
+        for x, y, color in zip(across * image.width, down * image.height, colors, strict=True):
+            box = (x - radius, y - radius, x + radius, y + radius)
+            pen.ellipse(box, fill=tuple(color), outline=(40, 40, 40))
+        tiles.append(np.asarray(image))
+    return _sheet(np.stack(tiles))
+
+
+def unit_regions(values: np.ndarray) -> np.ndarray:
+    """Draw each hidden unit's outputs over the plane, and the line half-way up: (H, W, 3) uint8.
+
+    Args:
+        values: (U, H, W); blue is a unit's lowest, orange its highest output, and grey a unit
+            whose outputs are the same everywhere
+    """
+    tiles = regions(shade_units(values))
+    tiles[values.min((1, 2)) == values.max((1, 2))] = 225
+    return _sheet(tiles)
+
+
+def _sheet(tiles: np.ndarray) -> np.ndarray:
+    """Lay pictures (U, H, W, channels) out side by side, line after line."""
+    columns = int(np.ceil(np.sqrt(len(tiles))))
+    height, width, channels = tiles.shape[1:]
+    lines = -(-len(tiles) // columns)
     sheet = np.full((lines * (height + 2), columns * (width + 2), channels), 255, np.uint8)
-    for place, tile in enumerate(grey):
+    for place, tile in enumerate(tiles):
         top, left = (place // columns) * (height + 2), (place % columns) * (width + 2)
         sheet[top : top + height, left : left + width] = tile
     return sheet[:-2, :-2]

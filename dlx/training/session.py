@@ -21,10 +21,12 @@ from dlx.models.plain import to_torch
 from dlx.runs import RunDirectory, checkpoints, timestamp, weights, write_atomic
 from dlx.tracking import Tracker
 from dlx.training import insights
+from dlx.training.decision import Plane, is_plane
 from dlx.training.job import Job
 from dlx.training.trainer import Outcome, Record, Trainer
 
 _HISTOGRAMS = 20  # of every layer, over a run
+_DECISIONS = 8  # with the first and the last no more than the 10 images that TensorBoard keeps
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,8 @@ class _Session:
         self._run = run
         self._show = show
         self._level = job.config.log.level
+        drawn = is_plane(job.splits.task) and self._level != "minimal"
+        self._plane = Plane(job.splits) if drawn else None
         self._seconds_before = resumed["seconds"] if resumed else 0.0
         self._first_step = resumed["trainer"]["step"] if resumed else 0
         self._began = self._checkpointed = self._shown = time.monotonic()
@@ -168,9 +172,12 @@ class _Session:
                 **metrics,
             }
         )
-        if self._level != "minimal" and self._wants_histograms(trainer, record.step):
+        if self._level != "minimal" and self._is_among(_HISTOGRAMS, record.step):
             network = trainer.cohort.network
             insights.write_histograms(self._tracker, network, row, record.step, outputs)
+        if self._plane is not None and self._is_among(_DECISIONS, record.step):
+            cohort = trainer.cohort
+            insights.write_decision(self._tracker, cohort, row, record.step, self._plane)
         self._show(self._progress(trainer, is_new=True))
 
     def advanced(self, trainer: Trainer) -> None:
@@ -264,10 +271,11 @@ class _Session:
             is_new,
         )
 
-    def _wants_histograms(self, trainer: Trainer, step: int) -> bool:
+    def _is_among(self, count: int, step: int) -> bool:
+        """Say whether an evaluation is the first, the last or among `count` spread over the run."""
         member = self._job.member
         number = step // member.evaluate_every
-        stride = -(-member.num_steps // (member.evaluate_every * _HISTOGRAMS))
+        stride = -(-member.num_steps // (member.evaluate_every * count))
         return number % max(stride, 1) == 0 or step == member.num_steps
 
 

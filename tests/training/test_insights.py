@@ -13,6 +13,7 @@ import dlx
 from dlx.cohort import Cohort
 from dlx.training.evaluation import confusion
 from dlx.training.insights import activation_statistics, activations
+from dlx.training.session import Progress
 from tests.cohorts import design, member, rows, task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -72,8 +73,9 @@ def test_level_full_shows_statistics_and_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "overrides", "images"),
     [
-        ("xor", ["train.steps=3", "log.level=full"], ["confusion"]),
-        ("gates/half_adder", ["train.steps=3", "log.level=full"], []),
+        ("breast_cancer", ["train.epochs=1", "log.level=full"], ["confusion"]),
+        ("gates/half_adder", ["train.steps=3"], ["decision", "decision/1"]),
+        ("moons", ["train.steps=3", "log.level=minimal"], []),
         ("digits", ["train.steps=3"], []),
     ],
 )
@@ -82,3 +84,37 @@ def test_pictures_are_drawn_where_they_say_something(
 ) -> None:
     run = dlx.train(f"configs/{config}.yaml", overrides, runs_dir=tmp_path)
     assert events(run.path, "train").Tags()["images"] == images
+
+
+def steps_drawn(path: Path) -> list[int]:
+    return [image.step for image in events(path, "train").Images("decision")]
+
+
+def test_decisions_are_drawn_at_a_handful_of_evaluations_over_the_run(tmp_path: Path) -> None:
+    run = dlx.train("configs/moons.yaml", ["train.epochs=50"], runs_dir=tmp_path)
+    assert len(run.history) == 51
+    drawn = steps_drawn(run.path)
+    assert drawn == [*range(0, 950, 133), 950]  # an epoch has 19 steps
+    shown = events(run.path, "train")
+    for tag in ("decision", "decision/1", "decision/2"):
+        assert [image.step for image in shown.Images(tag)] == drawn
+    encoded = [image.encoded_image_string for image in shown.Images("decision")]
+    pixels = [np.asarray(Image.open(io.BytesIO(each))) for each in encoded]
+    assert pixels[0].shape == (320, 320, 3) and (pixels[0] != pixels[-1]).any()
+
+
+def test_a_resumed_run_draws_each_step_once(tmp_path: Path) -> None:
+    overrides = ["train.steps=400", "log.every=50", "train.checkpoint_seconds=0"]
+    whole = dlx.train("configs/moons.yaml", overrides, runs_dir=tmp_path / "whole")
+
+    def kill(progress: Progress) -> None:
+        if progress.step >= 250 and progress.is_new:
+            raise KeyboardInterrupt  # after the last checkpoint, at the end of an epoch
+
+    with pytest.raises(KeyboardInterrupt):
+        dlx.train("configs/moons.yaml", overrides, runs_dir=tmp_path / "stopped", show=kill)
+    resumed = dlx.resume("latest", runs_dir=tmp_path / "stopped")
+    assert steps_drawn(resumed.path) == steps_drawn(whole.path) == list(range(0, 401, 50))
+    for name in ("decision.png", "decision_1.png"):
+        files = [run.path / "figures" / name for run in (whole, resumed)]
+        assert files[0].read_bytes() == files[1].read_bytes()

@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from dlx.training.pictures import confusion_matrix, is_image, weight_images
+from dlx.data.dataset import Dataset
+from dlx.data.pipeline import prepare
+from dlx.training.decision import Panel, Plane, Shade
+from dlx.training.pictures import (
+    COLORS,
+    colored,
+    confusion_matrix,
+    decision,
+    is_image,
+    regions,
+    unit_regions,
+    weight_images,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,3 +62,40 @@ def test_a_confusion_matrix_is_dark_where_the_rows_are() -> None:
 def test_any_number_of_classes_and_none_of_a_class(number: int) -> None:
     names = tuple(map(str, range(number)))
     assert confusion_matrix(np.zeros((number, number), dtype=int), names).shape[2] == 3
+
+
+def test_a_class_is_paler_the_less_sure_it_is() -> None:
+    shade = Shade(np.array([3, 3, 13]), np.array([0.0, 0.5, 1.0]))
+    white, pale, sure = colored(shade)
+    assert (white == 255).all() and (sure == COLORS[3]).all()
+    assert (white > pale).all() and (pale > sure).all()
+    assert (colored(shade, depth=0.6) >= colored(shade)).all()
+
+
+def test_the_second_input_grows_upwards_and_a_line_parts_the_classes() -> None:
+    number = np.zeros((6, 6), dtype=int)
+    number[4:] = 1  # where the second input is high
+    pixels = regions(Shade(number, np.ones((6, 6))))
+    orange, blue = pixels[0, 0], pixels[-1, 0]
+    assert orange[0] > orange[2] and blue[2] > blue[0]
+    assert (pixels[1] == 40).all() and (pixels == 40).all(-1).sum() == 6
+
+
+def test_training_rows_are_drawn_where_they_are() -> None:
+    inputs = np.array([[0, 0], [10, 0], [10, 1]], dtype=np.float32)
+    data = Dataset("three", inputs, np.array([0, 1, 1]), ("a", "b"), shared_splits=True)
+    plane = Plane(prepare(data))
+    white = Shade(np.zeros((280, 280), dtype=int), np.zeros((280, 280)))
+    panel = Panel("", ("a", "b"), white, Shade(np.array([0, 1, 1]), np.ones(3)))
+    image = decision([panel, panel], plane)
+    assert (image.shape, image.dtype) == ((280, 562, 3), np.uint8)
+    assert (image[240, 40] == COLORS[0]).all()  # a margin of a fifth of the range
+    assert (image[240, 240] == COLORS[1]).all() and (image[40, 240] == COLORS[1]).all()
+    assert (image[40, 40] == 255).all()
+
+
+def test_a_unit_that_is_the_same_everywhere_is_grey() -> None:
+    values = np.stack([np.linspace(0, 1, 16).reshape(4, 4), np.ones((4, 4))])
+    sheet = unit_regions(values)
+    assert sheet.shape == (4, 10, 3)
+    assert (sheet[:, 6:] == 225).all() and not (sheet[:, :4] == 225).all()

@@ -1,0 +1,55 @@
+"""Files that show what a trained network of two inputs says in the plane."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+import dlx
+from dlx.errors import StorageError
+from dlx.report.decision import write
+from dlx.training.decision import Plane
+
+
+def names(run: dlx.Run) -> list[str]:
+    return sorted(path.name for path in (run.path / "figures").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "files"),
+    [
+        ("xor", [], ["decision.png", "decision_1.png", "decision_2.png"]),
+        ("gates/half_adder", [], ["decision.png", "decision_1.png"]),
+        ("moons", ["model.hidden=[]"], ["decision.png"]),
+        ("moons", ["data={name: blobs, classes: 14}"], ["decision.png", "decision_1.png"]),
+        (
+            "moons",
+            [
+                "data={name: regression, features: 2, informative: 2}",
+                "model.hidden=[{name: residual, layers: [4]}]",
+            ],
+            ["decision.png", "decision_1.1.png"],
+        ),
+        ("moons", ["model={name: recurrent, hidden: [3]}"], ["decision.png", "decision_1.png"]),
+        ("moons", ["log.level=minimal"], []),
+        ("iris", [], []),
+    ],
+)
+def test_a_run_of_two_inputs_ends_with_pictures(
+    config: str, overrides: list[str], files: list[str], tmp_path: Path
+) -> None:
+    steps = ["train.steps=2"] if config != "iris" else ["train.epochs=1"]
+    changes = [*overrides, *steps, *(["train.epochs=null"] if steps[0][6] == "s" else [])]
+    run = dlx.train(f"configs/{config}.yaml", changes, runs_dir=tmp_path)
+    assert set(files) <= set(names(run)) and bool(files) == bool(names(run))
+    for name in names(run):
+        pixels = imread(run.path / "figures" / name)
+        assert min(pixels.shape[:2]) >= 500 and np.ptp(pixels) > 0.5
+
+
+def test_a_picture_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
+    run = dlx.train("configs/xor.yaml", ["train.steps=2", "log.level=minimal"], runs_dir=tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StorageError, match="taken"):
+        write(tmp_path / "taken", run.cohort, Plane(run.splits()), "xor")
