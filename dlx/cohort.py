@@ -19,6 +19,7 @@ from dlx.optimizers.averages import Averages
 from dlx.optimizers.clipping import Clipping
 from dlx.optimizers.max_norm import MaxNorm
 from dlx.optimizers.penalties import Penalties, Penalty
+from dlx.optimizers.rule import searches
 from dlx.segments import sorted_rows
 
 
@@ -71,9 +72,10 @@ class Member:
 def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -> list[list[int]]:
     """Return the cohorts, each a list of indices into `members` with equal choices as neighbours.
 
-    Runs go together when their tensors have the same shapes. Within a cohort they are sorted by
-    activation first, then by the optimizer: an activation that changes from row to row costs a
-    slice at every layer, an optimizer only one a step.
+    Runs go together when their tensors have the same shapes; those of an optimizer that evaluates
+    the cost itself (L-BFGS) are a cohort each. Within a cohort they are sorted by activation first,
+    then by the optimizer: an activation that changes from row to row costs a slice at every layer,
+    an optimizer only one a step.
 
     Args:
         members: the runs
@@ -81,7 +83,8 @@ def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -
     """
     cohorts: dict[Hashable, list[int]] = {}
     for index, member in enumerate(members):
-        key = (member.design.structure, shared[index] if shared else None)
+        alone = index if searches(member.optimizer) else None
+        key = (member.design.structure, shared[index] if shared else None, alone)
         cohorts.setdefault(key, []).append(index)
     return [
         [indices[row] for row in sorted_rows([_order(members[index]) for index in indices])]
@@ -193,11 +196,34 @@ class Cohort:
         return costs, z
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Clip each run's gradient, make one optimizer step and bound its weights."""
+    def update(self, x: Tensor, targets: Tensor, step: int) -> None:
+        """Clip each run's gradient, make one optimizer step and bound its weights.
+
+        Args:
+            x: (K, B, I), the batch of the gradients; L-BFGS evaluates it again
+            targets: (K, B) or (K, B, C)
+            step: number of the optimizer step, from 0
+        """
         self._clipping.apply()
-        self.optimizer.step()
+        if self.optimizer.searches:
+            self._search(x, targets, step)
+        else:
+            self.optimizer.step()
         self._max_norm.apply()
+
+    def _search(self, x: Tensor, targets: Tensor, step: int) -> None:
+        """Make a step that evaluates the batch several times, at weights it tries."""
+
+        def evaluate() -> Tensor:
+            costs, _ = self.forward_backward(x, targets, step)
+            return costs + self.penalties.costs()
+
+        # Gradients are logged, and running statistics counted, where the step began.
+        first = [self.network.buffer.gradients, *self.network.statistics().values()]
+        copies = [value.clone() for value in first]
+        self.optimizer.step(evaluate)
+        for value, copy in zip(first, copies, strict=True):
+            value.copy_(copy)
 
     def keep(self, rows: Sequence[int]) -> "Cohort":
         """Return the cohort of the runs in `rows` alone, with parameters and optimizer state."""

@@ -23,6 +23,7 @@ from dlx.models.mlp import BatchNorm, LayerNorm, NoiseLevels, mlp
 from dlx.nn.head import Head
 from dlx.nn.metrics import default_metrics
 from dlx.optimizers.penalties import Penalty
+from dlx.optimizers.rule import searches
 from dlx.testing.bits import bits
 from dlx.training.trainer import Examples, Outcome, Record, Trainer
 
@@ -33,7 +34,9 @@ ACTIVATIONS = [
 ]
 # All but the values that a config writes out for its own shapes.
 INITIALIZERS = [name for name in registry.names("initializer") if name != "values"]
-OPTIMIZERS = registry.names("optimizer")
+# All but those whose runs go one to a cohort.
+ALONE = [name for name in registry.names("optimizer") if searches(choice("optimizer", name))]
+OPTIMIZERS = [name for name in registry.names("optimizer") if name not in ALONE]
 SCHEDULES = registry.names("schedule")
 
 AVERAGES: list[dict[str, Any]] = [

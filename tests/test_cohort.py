@@ -124,12 +124,12 @@ def test_clipping_scales_each_runs_gradient_to_its_own_norm() -> None:
     inputs, targets = rows(task(5, 3))
     cohort = Cohort(members, 16)
     cohort.initialize()
-    x = inputs[:16].expand(3, 16, 5)
-    cohort.forward_backward(x, targets[:16].expand(3, 16), 0)
+    batch = inputs[:16].expand(3, 16, 5), targets[:16].expand(3, 16)
+    cohort.forward_backward(*batch, 0)
     before = cohort.network.buffer.gradients.clone()
     norms = cohort.network.buffer.gradient_norms()
     assert float(norms.min()) > 0.01 and float(norms.max()) < 1e3
-    cohort.update()
+    cohort.update(*batch, 0)
     after = cohort.network.buffer.gradients
     assert torch.equal(bits(after[:2]), bits(before[:2]))
     torch.testing.assert_close(after[2], before[2] * 0.01 / norms[2], rtol=1e-5, atol=0)

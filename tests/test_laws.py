@@ -21,6 +21,7 @@ from dlx.training import trainer as trainer_module
 from dlx.training.trainer import Trainer
 from tests.cohorts import (
     ACTIVATIONS,
+    ALONE,
     INITIALIZERS,
     LOSSES,
     NORMS,
@@ -88,7 +89,7 @@ def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
     assert untrainable == {"step"}
     assert {layer.init.name for layer in layers} == set(INITIALIZERS)
     assert set(registry.names("initializer")) - set(INITIALIZERS) == {"values"}
-    assert {run.optimizer.name for run in members} == set(registry.names("optimizer"))
+    assert {run.optimizer.name for run in members} == set(registry.names("optimizer")) - set(ALONE)
     assert {run.optimizer.schedule.name for run in members} == set(registry.names("schedule"))
     assert {layer.batch_norm and layer.batch_norm.position for layer in layers} == {
         None,
@@ -259,13 +260,21 @@ def plain_loop(
     for step in range(run.num_steps):
         epoch, batch = divmod(step, -(-len(inputs) // batch_size))
         index = order(run.seed, epoch, len(inputs))[batch * batch_size : (batch + 1) * batch_size]
-        optimizer.zero_grad()
-        cost = loss(model(inputs[index]), targets[index])
-        if run.penalty is not None:
-            for weight in weights:
-                cost = cost + run.penalty.l1 * weight.abs().sum()
-                cost = cost + run.penalty.l2 / 2 * weight.square().sum()
-        cost.backward()
+
+        def closure(index: Tensor = index) -> Tensor:
+            optimizer.zero_grad()
+            cost = loss(model(inputs[index]), targets[index])
+            if run.penalty is not None:
+                for weight in weights:
+                    cost = cost + run.penalty.l1 * weight.abs().sum()
+                    cost = cost + run.penalty.l2 / 2 * weight.square().sum()
+            cost.backward()
+            return cost
+
+        if run.optimizer.name in ALONE:
+            optimizer.step(closure)  # type: ignore[arg-type]
+            continue
+        closure()
         if run.clip_value is not None:
             nn.utils.clip_grad_value_(network.parameters(), run.clip_value, foreach=False)
         if run.clip_norm is not None:
@@ -362,6 +371,26 @@ def test_limits_and_penalties_train_as_in_plain_torch() -> None:
     assert all(not torch.equal(weights[name], weights["none"]) for name in LIMITS if name != "none")
 
 
+SEARCHES: dict[str, dict[str, Any]] = {
+    "line search": {"max_iter": 4},
+    "no line search": {"line_search": None, "lr": 0.1, "max_iter": 5},
+    "a short history": {"history_size": 2, "max_iter": 6},
+    "one iteration a step": {"max_iter": 1},
+    "tolerances": {"max_iter": 6, "tolerance_grad": 0.05, "tolerance_change": 0.02},
+    "penalty": {"max_iter": 5, "penalty": Penalty(l1=0.001, l2=0.01)},
+}
+
+
+@pytest.mark.parametrize("batch_size", [16, 45])
+@pytest.mark.parametrize("search", SEARCHES)
+def test_lbfgs_trains_as_in_plain_torch(search: str, batch_size: int) -> None:
+    what = task(5, 3)
+    network = design(what, activation="tanh")
+    # Few iterations: a difference by rounding grows tenfold with every two of them.
+    run = member(search, network, "lbfgs", num_steps=3, **SEARCHES[search])
+    assert_plain([run], what, batch_size)
+
+
 @pytest.mark.parametrize("init", INITIALIZERS)
 def test_every_initializer_is_a_start_in_plain_torch(init: str) -> None:
     what = task(5, 3)
@@ -456,7 +485,7 @@ def test_mixed_runs_resume_from_any_step_to_the_same_bits(hidden: list[int]) -> 
     assert_resumes(members, what, {1, 3, 5, 6, 8, 9, 10, 13}, left=True)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, *ALONE])
 def test_each_run_alone_resumes_to_the_same_bits(optimizer: str) -> None:
     what = task(4, 3)
     network = design(what, activation="prelu", dropout=0.3, batch_norm=True)

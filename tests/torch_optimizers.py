@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dlx.config.types import Choice
-from dlx.optimizers.rule import own_options
+from dlx.optimizers.rule import own_options, searches, updates_by
 
 
 class Lion(torch.optim.Optimizer):
@@ -105,6 +105,8 @@ def torch_optimizer(
 ) -> torch.optim.Optimizer:
     """Return torch's own optimizer with the settings of a config's choice."""
     parameters = list(parameters)
+    if searches(chosen):
+        return torch.optim.LBFGS(parameters, **updates_by(chosen).settings)
     settings = own_options(chosen)
     torch_class, fixed = CLASSES[chosen.name]
     groups: list[Any] = parameters

@@ -23,7 +23,7 @@ from dlx.nn.dense import DenseSpec
 from dlx.nn.passes import Pass
 from dlx.nn.recurrent import RecurrentSpec
 from dlx.nn.stack import Blueprint
-from dlx.optimizers.rule import rule_of
+from dlx.optimizers.rule import Search, updates_by
 from dlx.training.job import Job
 
 _BYTES = 4  # of a float32
@@ -76,6 +76,8 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
         for each in _nested(job.design.layers)
     ]
     parameters = cohort.network.num_parameters(0)
+    optimizer = updates_by(job.member.optimizer)
+    kept_by_optimizer = optimizer.vectors if isinstance(optimizer, Search) else len(optimizer.state)
     forward = sum(layer["flops"] or 0 for layer in layers)
     return {
         "name": job.config.name,
@@ -92,7 +94,7 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
         "memory": {
             "parameters": parameters * _BYTES,
             "gradients": parameters * _BYTES,
-            "optimizer": parameters * _BYTES * len(rule_of(job.member.optimizer).state),
+            "optimizer": parameters * _BYTES * kept_by_optimizer,
             "activations": kept,
         },
         "layers": layers,

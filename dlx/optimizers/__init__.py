@@ -5,6 +5,9 @@ from dlx.optimizers import rules
 
 # isort: split
 from dlx.optimizers import lion, muon
+
+# isort: split
+from dlx.optimizers import lbfgs
 from dlx.optimizers.slabs import SlabOptimizer
 
-__all__ = ["SlabOptimizer", "lion", "muon", "rules"]
+__all__ = ["SlabOptimizer", "lbfgs", "lion", "muon", "rules"]

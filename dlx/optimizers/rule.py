@@ -53,7 +53,20 @@ class Rule:
     shaped: bool = False
 
 
-def register_rule(function: Callable[..., Rule]) -> Callable[..., Rule]:
+@dataclass(frozen=True)
+class Search:
+    """How `torch.optim.LBFGS` trains a run, evaluating its cost several times a step.
+
+    Attributes:
+        settings: keyword arguments of torch's class, `lr` among them
+        vectors: numbers that it keeps for every parameter, at most
+    """
+
+    settings: dict[str, Any]
+    vectors: int
+
+
+def register_rule(function: Callable[..., Rule | Search]) -> Callable[..., Rule | Search]:
     """Make an optimizer's function known by its name; a decorator."""
     return register("optimizer")(function)
 
@@ -64,6 +77,18 @@ def own_options(choice: Choice) -> dict[str, Any]:
     return {name: value for name, value in choice.options().items() if name not in common}
 
 
-def rule_of(choice: Choice) -> Rule:
-    """Return the rule of an optimizer with its settings."""
+def updates_by(choice: Choice) -> Rule | Search:
+    """Return how an optimizer updates its runs, with its settings."""
     return get("optimizer", choice.name).function(**own_options(choice))
+
+
+def rule_of(choice: Choice) -> Rule:
+    """Return the rule of an optimizer that has one, with its settings."""
+    rule = updates_by(choice)
+    assert isinstance(rule, Rule)
+    return rule
+
+
+def searches(choice: Choice) -> bool:
+    """Say whether an optimizer evaluates the cost itself, so that its runs train by themselves."""
+    return isinstance(updates_by(choice), Search)

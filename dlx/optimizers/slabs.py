@@ -6,7 +6,7 @@ A *slab* is the rows `start:end` of the buffer whose runs share optimizer, setti
 The updates are elementwise, so a slab is as good as separate runs.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.nn.parameters import ParameterBuffer
-from dlx.optimizers.rule import Layout, rule_of
+from dlx.optimizers.lbfgs import LbfgsSlab
+from dlx.optimizers.rule import Layout, rule_of, searches
 from dlx.segments import segments
 
 _Key = tuple[Choice, int, Hashable]
@@ -59,8 +60,8 @@ class _Slab:
         for name, start in rule.counters.items():
             self.state[name] = torch.tensor(start, device=self._counter_device)
 
-    def step(self) -> None:
-        """Update the parameters from their gradients."""
+    def step(self, evaluate: Callable[[], Tensor] | None) -> None:
+        """Update the parameters from their gradients; nothing is evaluated."""
         state: dict[str, Any] = {name: [value] for name, value in self.state.items()}
         gradients = self._gradients
         if self._weight_decay:
@@ -86,11 +87,6 @@ class _Slab:
         device = self._counter_device if counter else self._values.device
         self.state[name] = value.to(device, copy=True)
 
-    def places(self, rows: Sequence[int]) -> list[int]:
-        """Return the places within the slab of those of the rows that it holds."""
-        start, stop = self.rows.start, self.rows.stop
-        return [row - start for row in rows if start <= row < stop]
-
     def take(
         self,
         sources: Sequence[tuple["_Slab", list[int]]],
@@ -106,6 +102,11 @@ class _Slab:
             for there, here in columns:
                 moved[:, here] = kept[:, there]
             self.state[name] = moved
+
+
+def _places(own: slice, rows: Sequence[int]) -> list[int]:
+    """Return the places within the rows of a slab of those of the rows that are among them."""
+    return [row - own.start for row in rows if own.start <= row < own.stop]
 
 
 def _present(value: Tensor | None) -> Tensor:
@@ -133,8 +134,11 @@ class SlabOptimizer:
         keys = list(zip(choices, num_steps, apart or [None] * len(choices), strict=True))
         matrices = tuple((p.columns, p.shape) for p in buffer.parameters if p.is_weight)
         layout = Layout(buffer.weights, matrices)
-        self._slabs = [
-            _Slab(segment.rows, segment.choice, buffer, layout) for segment in segments(keys)
+        self._slabs: list[Any] = [
+            LbfgsSlab(segment.rows, segment.choice, buffer)
+            if searches(segment.choice[0])
+            else _Slab(segment.rows, segment.choice, buffer, layout)
+            for segment in segments(keys)
         ]
 
     def set_rates(self, factors: Sequence[float]) -> None:
@@ -160,11 +164,21 @@ class SlabOptimizer:
                 rates[run] = slab.rate
         return rates
 
+    @property
+    def searches(self) -> bool:
+        """Whether its steps evaluate the cost."""
+        return any(isinstance(slab, LbfgsSlab) for slab in self._slabs)
+
     @torch.no_grad()
-    def step(self) -> None:
-        """Update every run's parameters from its gradients."""
+    def step(self, evaluate: Callable[[], Tensor] | None = None) -> None:
+        """Update every run's parameters from its gradients.
+
+        Args:
+            evaluate: returns the costs at the present weights and leaves their gradients in the
+                buffer; needed where `searches`
+        """
         for slab in self._slabs:
-            slab.step()
+            slab.step(evaluate)
 
     def state(self) -> dict[str, Tensor]:
         """Return the state of all optimizers: `<slab>.<name>`, (rows of the slab, P) or scalars."""
@@ -195,6 +209,6 @@ class SlabOptimizer:
         for slab in self._slabs:
             end = start + slab.rows.stop - slab.rows.start
             # Several slabs there are one here, if the runs between them have left.
-            found = [(there, there.places(rows[start:end])) for there in source._slabs]
+            found = [(there, _places(there.rows, rows[start:end])) for there in source._slabs]
             slab.take([(there, own) for there, own in found if own], columns)
             start = end

@@ -87,4 +87,4 @@ def _take_steps(cohort: Cohort, first: int, end: int) -> None:
     targets = numbers(_BATCH, 2, seed=1).expand(num_runs, -1, -1)
     for step in range(first, end):
         cohort.forward_backward(x, targets, step)
-        cohort.update()
+        cohort.update(x, targets, step)

@@ -119,7 +119,7 @@ def _train(members: list[Member], task: Task, batch: int) -> dict[str, dict[str,
                 if parameter.owners[row]:
                     name = f"the gradient of {parameter.name} at step {step}"
                     recorded[member.name][name] = parameter.gradient[row].clone()
-        cohort.update()
+        cohort.update(x, t, step)
     for row, member in enumerate(members):
         state = cohort.network.run_state(row)
         recorded[member.name] |= {f"the final {name}": v.clone() for name, v in state.items()}

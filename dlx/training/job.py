@@ -17,6 +17,7 @@ from dlx.models import plain
 from dlx.models.design import Design
 from dlx.nn.metrics import check_metrics, default_metrics, tag
 from dlx.optimizers.penalties import Penalty
+from dlx.optimizers.rule import searches
 from dlx.training.trainer import Examples, Trainer
 
 
@@ -91,6 +92,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
             "train.max_norm: model.weight_norm takes the direction alone of the weights that it "
             "bounds, so it would do nothing; keep one of them"
         )
+    _check_search(config)
     metrics = chosen_metrics(config, design)
     stopping = config.train.early_stopping
     if stopping is not None:
@@ -208,6 +210,29 @@ def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: 
         raise ConfigError(
             f"train.batch_size: with {num_rows} training rows, batches of {batch_size} leave one "
             "row alone, whose variance batch norm cannot take; choose another batch size"
+        )
+
+
+def _check_search(config: RunConfig) -> None:
+    """Refuse what a search along the cost's own slope cannot go together with."""
+    optimizer, train = config.optimizer, config.train
+    if not searches(optimizer):
+        return
+    why = {
+        "clip_norm": "with a clipped gradient, which is no longer the slope of the cost",
+        "clip_value": "with a clipped gradient, which is no longer the slope of the cost",
+        "max_norm": "when weights are changed between its steps",
+    }
+    for key, reason in why.items():
+        if getattr(train, key) is not None:
+            raise ConfigError(
+                f"train.{key}: received {getattr(train, key)}, but {optimizer.name} loses its way "
+                f"{reason}; use null, or train.penalty to keep weights small"
+            )
+    if optimizer.decay != "all":
+        raise ConfigError(
+            f"optimizer.decay: received {optimizer.decay}, but {optimizer.name} has no "
+            "weight_decay; leave it out and use train.penalty.l2, which is of weights alone"
         )
 
 

@@ -18,6 +18,7 @@ from dlx.config.dump import to_plain
 from dlx.config.load import dump
 from dlx.errors import DivergedError, Interrupted, MemoryLimitError, StorageError
 from dlx.models.plain import to_torch
+from dlx.optimizers.rule import searches
 from dlx.runs import RunDirectory, checkpoints, timestamp, weights, write_atomic
 from dlx.tracking import Tracker
 from dlx.training import insights
@@ -197,8 +198,9 @@ class _Session:
             self._run.write_info(
                 status="diverged", ended=timestamp(), reason=outcome.reason, seconds=self.seconds
             )
+            limit = "a line search" if searches(self._job.member.optimizer) else "train.clip_norm"
             raise DivergedError(
-                f"{outcome.reason}; try a lower optimizer.lr, train.clip_norm or another "
+                f"{outcome.reason}; try a lower optimizer.lr, {limit} or another "
                 f"model.init ({self._run.path})"
             )
         self._checkpoint(trainer)

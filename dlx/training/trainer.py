@@ -181,7 +181,7 @@ class Trainer:
             buffer = cohort.network.buffer
             norms = [buffer.gradient_norms(layer) for layer in cohort.network.layer_names]
             self._gradient_norms = torch.stack(norms).cpu()
-        cohort.update()
+        cohort.update(x, targets, self.step)
         self.step += 1
         cohort.averages.update(self.step)
         return diverged

@@ -33,3 +33,22 @@ def test_one_cycle_learns_at_a_rate_that_is_too_high_all_along(seed: int, tmp_pa
     cycle = final_cost(tmp_path, "one_cycle", *same)
     assert cycle < 0.1
     assert constant > 5 * cycle
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_lbfgs_reaches_in_few_full_batch_steps_what_adam_does_not_in_many(
+    seed: int, tmp_path: Path
+) -> None:
+    same = (f"seed={seed}", "log.level=minimal", "log.points=2")
+    rates = (0.01, 0.03, 0.1)
+    adam = [
+        final_cost(
+            tmp_path,
+            "lbfgs",
+            f"optimizer={{name: adam, lr: {rate}}}",
+            "train.steps=250",  # L-BFGS evaluates its five batches at most 125 times
+            *same,
+        )
+        for rate in rates
+    ]
+    assert final_cost(tmp_path, "lbfgs", *same) < 0.01 * min(adam)

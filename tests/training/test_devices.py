@@ -86,12 +86,13 @@ def test_a_step_makes_every_tensor_on_the_device(device: PretendedDevice, what: 
             cohort.forward_backward(x, t, step)
         # torch itself counts steps on the CPU, a number for each parameter group.
         with device.only(numbers=True):
-            cohort.update()
+            cohort.update(x, t, step)
         with device.only():
             evaluate(cohort, *trainer.splits["dev"])
             predict(cohort, trainer.splits["dev"][0])
-        reference.forward_backward(*(v.inner for v in (x, t)), step)  # type: ignore[attr-defined]
-        reference.update()
+        inner = on_cpu({"x": x, "t": t})
+        reference.forward_backward(inner["x"], inner["t"], step)
+        reference.update(inner["x"], inner["t"], step)
     assert_close(on_cpu(cohort.tensors()), reference.tensors())
     assert {"aten.bmm", "aten.baddbmm", "aten._fused_adam_", "aten._fused_sgd_"} <= (
         device.operations

@@ -1,0 +1,161 @@
+"""L-BFGS: torch's, which evaluates the cost itself, several times a step, for one run.
+
+# P parameters of one run (padded), H pairs of the history
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+
+from dlx.config.types import Choice
+from dlx.nn.parameters import ParameterBuffer
+from dlx.optimizers.rule import Decay, Rate, Search, updates_by
+from dlx.optimizers.rule import register_rule as _register
+
+# What torch keeps from step to step: vectors, lists of vectors, list of numbers, numbers.
+_VECTORS = ("d", "prev_flat_grad")
+_HISTORY = ("old_dirs", "old_stps")
+_NUMBERS = ("t", "H_diag")
+
+
+@_register
+def lbfgs(
+    *,
+    lr: Rate = 1.0,
+    max_iter: Annotated[int, Gt(0)] = 20,
+    history_size: Annotated[int, Gt(0)] = 10,
+    line_search: Literal["strong_wolfe"] | None = "strong_wolfe",
+    tolerance_grad: Decay = 1e-7,
+    tolerance_change: Decay = 1e-9,
+) -> Search:
+    """L-BFGS: w <- w - t H g with H, near the inverse Hessian, from the last changes of w and g.
+
+    A step is up to `max_iter` such iterations on the step's batch, whose masks and noise stay the
+    same; cost and gradient, penalty included, are evaluated up to 5/4 max_iter times. It is meant
+    for train.batch_size: all, since changes of g from batch to batch tell nothing of curvature. The
+    recorded cost and gradient norms are those at the start of a step, and batch norm's running
+    statistics take in that evaluation alone. Its runs train one to a cohort.
+
+    Args:
+        lr: length t of an iteration's step; with a line search, where the search begins
+        max_iter: iterations of a step
+        history_size: changes of w and g that are remembered
+        line_search: strong_wolfe looks for a t that lowers the cost enough and flattens its slope;
+            null takes t = lr, which may go astray
+        tolerance_grad: a step ends when no number of the gradient is larger
+        tolerance_change: a step ends when weights or cost change by less
+
+    Reference:
+        Liu and Nocedal (1989), On the limited memory BFGS method for large scale optimization
+    """
+    return Search(
+        {
+            "lr": lr,
+            "max_iter": max_iter,
+            "history_size": history_size,
+            "line_search_fn": line_search,
+            "tolerance_grad": tolerance_grad,
+            "tolerance_change": tolerance_change,
+        },
+        vectors=len(_VECTORS) + len(_HISTORY) * history_size,
+    )
+
+
+class LbfgsSlab:
+    """The one row of a run that L-BFGS trains, with the state of `torch.optim.LBFGS`.
+
+    Attributes:
+        rows: of the buffer
+        key: the optimizer and the number of steps of its run, and what else tells it apart
+        base_rate: learning rate of the settings
+    """
+
+    def __init__(
+        self, rows: slice, key: tuple[Choice, int, Hashable], buffer: ParameterBuffer
+    ) -> None:
+        assert len(buffer.values) == 1, "runs of L-BFGS train one to a cohort"
+        self.rows = rows
+        self.key = key
+        update = updates_by(key[0])
+        assert isinstance(update, Search)
+        self._values = buffer.values.view(-1)
+        self._values.grad = buffer.gradients.view(-1)
+        self._optimizer = torch.optim.LBFGS([self._values], **update.settings)
+        self.base_rate = update.settings["lr"]
+
+    @property
+    def rate(self) -> float:
+        """Present learning rate."""
+        return self._optimizer.param_groups[0]["lr"]
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._optimizer.param_groups[0]["lr"] = rate
+
+    @property
+    def _kept(self) -> dict[str, Any]:
+        """What torch keeps; empty until the first iteration."""
+        return self._optimizer.state[self._values]
+
+    @property
+    def state(self) -> dict[str, Tensor | None]:
+        """What the next step depends on, as tensors: (P,), (H, P), (H,) and single numbers."""
+        kept = self._kept
+        if "d" not in kept:
+            return {}
+        state: dict[str, Tensor | None] = {name: kept[name] for name in _VECTORS}
+        for name in _HISTORY:
+            empty = self._values.new_zeros(0, len(self._values))
+            state[name] = torch.stack(kept[name]) if kept[name] else empty
+        state["ro"] = torch.stack(kept["ro"]) if kept["ro"] else self._values.new_zeros(0)
+        for name in _NUMBERS:  # some are tensors and some Python's
+            state[name] = torch.tensor(float(kept[name]), dtype=torch.float64)
+        return state | {"n_iter": torch.tensor(kept["n_iter"])}
+
+    def step(self, evaluate: Callable[[], Tensor] | None) -> None:
+        """Update the weights.
+
+        Args:
+            evaluate: returns the cost at the present weights and leaves its gradient in the buffer
+        """
+        assert evaluate is not None
+        gradient = self._values.grad
+        assert gradient is not None
+        if not bool(gradient.isfinite().all()):
+            # Nowhere to search: the weights follow the gradient, and the next cost ends the run.
+            self._values.sub_(gradient)
+            return
+
+        def cost() -> Tensor:
+            # A search turns back from what is too large, but goes on and on from NaN.
+            return evaluate().nan_to_num(nan=torch.inf, posinf=torch.inf)
+
+        self._optimizer.step(cost)  # type: ignore[arg-type]
+
+    def load(self, name: str, value: Tensor) -> None:
+        """Restore one tensor of the state."""
+        if name in _NUMBERS or name == "n_iter":
+            self._kept[name] = value.item()
+            return
+        value = value.to(self._values.device, copy=True)
+        self._kept[name] = value if name in _VECTORS else list(value)
+        self._kept["func_evals"] = 0  # torch counts on, and does not read it
+
+    def take(
+        self,
+        sources: "Sequence[tuple[LbfgsSlab, list[int]]]",
+        columns: Sequence[tuple[slice, slice]],
+    ) -> None:
+        """Take over the state of the run."""
+        ((source, _),) = sources
+        for name, value in source.state.items():
+            assert value is not None
+            moved = value
+            if name in _VECTORS + _HISTORY:
+                moved = value.new_zeros(*value.shape[:-1], len(self._values))
+                for there, here in columns:
+                    moved[..., here] = value[..., there]
+            self.load(name, moved)
