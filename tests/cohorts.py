@@ -23,7 +23,7 @@ from dlx.models.mlp import BatchNorm, LayerNorm, NoiseLevels, mlp
 from dlx.nn.head import Head
 from dlx.nn.metrics import default_metrics
 from dlx.optimizers.penalties import Penalty
-from dlx.optimizers.rule import searches
+from dlx.optimizers.rule import momentum_name, searches
 from dlx.testing.bits import bits
 from dlx.training.trainer import Examples, Outcome, Record, Trainer
 
@@ -222,12 +222,13 @@ def mixed_members(
             **norms[index % len(norms)],
             **options,
         )
+        cycles = momentum_name(choice("optimizer", optimizer))
         short: dict[str, dict[str, Any]] = {
             "step": {"every": 4},
             "linear_warmup": {"steps": 5},
             "cosine": {"warmup": 3},
             "inverse_sqrt": {"timescale": 3},
-            "one_cycle": {"peak": 0.4},
+            "one_cycle": {"peak": 0.4, "momentum": [0.7, 0.9] if cycles else None},
             "reduce_on_plateau": {"patience": 0, "factor": 0.5, "threshold": 0.3},
         }
         members.append(

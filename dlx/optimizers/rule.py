@@ -92,3 +92,11 @@ def rule_of(choice: Choice) -> Rule:
 def searches(choice: Choice) -> bool:
     """Say whether an optimizer evaluates the cost itself, so that its runs train by themselves."""
     return isinstance(updates_by(choice), Search)
+
+
+def momentum_name(choice: Choice) -> str | None:
+    """Return the rule's setting that is an optimizer's momentum; None if it has none."""
+    options = own_options(choice)
+    if options.get("momentum"):
+        return "momentum"
+    return "beta1" if "betas" in options else None

@@ -15,7 +15,7 @@ from torch import Tensor
 from dlx.config.types import Choice
 from dlx.nn.parameters import ParameterBuffer
 from dlx.optimizers.lbfgs import LbfgsSlab
-from dlx.optimizers.rule import Layout, rule_of, searches
+from dlx.optimizers.rule import Layout, momentum_name, rule_of, searches
 from dlx.segments import segments
 
 _Key = tuple[Choice, int, Hashable]
@@ -81,6 +81,12 @@ class _Slab:
         decayed[:, self._weights].add_(weights * self._weight_decay)
         return decayed
 
+    def set_momentum(self, momentum: float) -> None:
+        """Change the momentum, or the share of the mean gradient that is kept."""
+        name = momentum_name(self.key[0])
+        assert name is not None
+        self._settings[name] = momentum
+
     def load(self, name: str, value: Tensor) -> None:
         """Restore one tensor of the state."""
         counter = name in self._rule.counters
@@ -145,6 +151,12 @@ class SlabOptimizer:
         """Set each slab's learning rate to its own times its factor."""
         for slab, factor in zip(self._slabs, factors, strict=True):
             slab.rate = slab.base_rate * factor
+
+    def set_momenta(self, momenta: Sequence[float | None]) -> None:
+        """Set each slab's momentum, or beta1, where one is given."""
+        for slab, momentum in zip(self._slabs, momenta, strict=True):
+            if momentum is not None:
+                slab.set_momentum(momentum)
 
     @property
     def slabs(self) -> list[tuple[Choice, int]]:

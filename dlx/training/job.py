@@ -17,7 +17,7 @@ from dlx.models import plain
 from dlx.models.design import Design
 from dlx.nn.metrics import check_metrics, default_metrics, tag
 from dlx.optimizers.penalties import Penalty
-from dlx.optimizers.rule import searches
+from dlx.optimizers.rule import momentum_name, searches
 from dlx.training.trainer import Examples, Trainer
 
 
@@ -93,6 +93,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
             "bounds, so it would do nothing; keep one of them"
         )
     _check_search(config)
+    _check_momentum(config)
     metrics = chosen_metrics(config, design)
     stopping = config.train.early_stopping
     if stopping is not None:
@@ -233,6 +234,25 @@ def _check_search(config: RunConfig) -> None:
         raise ConfigError(
             f"optimizer.decay: received {optimizer.decay}, but {optimizer.name} has no "
             "weight_decay; leave it out and use train.penalty.l2, which is of weights alone"
+        )
+
+
+def _check_momentum(config: RunConfig) -> None:
+    """Refuse a schedule of the momentum of an optimizer that has none."""
+    momenta = config.optimizer.schedule.options().get("momentum")
+    if momenta is None:
+        return
+    low, high = momenta
+    if low > high:
+        raise ConfigError(
+            f"optimizer.schedule.momentum: received {momenta}; the lowest comes first: "
+            f"[{high}, {low}]"
+        )
+    if momentum_name(config.optimizer) is None:
+        raise ConfigError(
+            f"optimizer.schedule.momentum: received {momenta}, but {config.optimizer.name} has no "
+            "momentum above 0 to change; leave it out, or use momentum, nesterov, adam or another "
+            "with betas"
         )
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Len, Lt
 
 from dlx.config.schema import Metric
 from dlx.config.types import Choice
@@ -20,6 +20,7 @@ from dlx.training.plateau import Plateau
 
 Steps = Annotated[int, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
+Momenta = Annotated[list[Annotated[float, Gt(0), Lt(1)]], Len(2, 2)]
 
 
 class Rates:
@@ -39,6 +40,7 @@ class Rates:
             (get("schedule", schedule.name).function, num_steps, schedule.options())
             for schedule, (_, num_steps) in zip(schedules, slabs, strict=True)
         ]
+        self._cycled = [(optimizer.schedule, steps) for optimizer, steps in slabs]
         self.constant = all(s.name == "constant" and s.warmup == 0 for s in schedules)
 
     def __call__(self, step: int) -> list[float]:
@@ -47,6 +49,10 @@ class Rates:
             function(step, steps, **options) * (plateau.share if plateau else 1.0)
             for (function, steps, options), plateau in zip(self._slabs, self._plateaus, strict=True)
         ]
+
+    def momenta(self, step: int) -> list[float | None]:
+        """Return the momentum that each slab's schedule sets at a step, from 0; None: its own."""
+        return [cycled_momentum(schedule, step, steps) for schedule, steps in self._cycled]
 
 
 def _register(function: Callable[..., float]) -> Callable[..., float]:
@@ -154,29 +160,51 @@ def one_cycle(
     peak: Annotated[float, Gt(0), Lt(1)] = 0.3,
     initial: Annotated[float, Gt(0), Le(1)] = 0.04,
     final: Share = 4e-6,
+    momentum: Momenta | None = None,
 ) -> float:
     """The rate rises along half a cosine to its full value, and falls along another to its end.
 
     The optimizer's own rate is the highest one, which may be several times that of a constant
-    schedule. Unlike torch's, the momentum stays as it is.
+    schedule. Unlike torch's, the momentum stays as it is unless `momentum` is given.
 
     Args:
         peak: when the full rate is reached, as a share of the steps
         initial: share of the full rate at the start
         final: share of the full rate at the end
+        momentum: lowest and highest momentum (Adam's beta1), such as [0.85, 0.95], that goes the
+            other way, lowest at the full rate; null leaves it to the optimizer
 
     Reference:
         Smith and Topin (2018), Super-convergence: very fast training of neural networks
     """
+    return _along_cycle(step, num_steps, peak, initial, 1.0, final)
+
+
+def _along_cycle(
+    step: int, num_steps: int, peak: float, start: float, middle: float, end: float
+) -> float:
+    """Return the value at a step of half a cosine to the middle and another to the end."""
     rise = max(peak * num_steps - 1, 0.0)
     if step < rise:
-        return _cosine(initial, 1.0, step / rise)
+        return _cosine(start, middle, step / rise)
     fall = num_steps - 1 - rise
-    return _cosine(1.0, final, min((step - rise) / fall, 1.0)) if fall > 0 else 1.0
+    return _cosine(middle, end, min((step - rise) / fall, 1.0)) if fall > 0 else middle
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def cycled_momentum(schedule: Choice, step: int, num_steps: int) -> float | None:
+    """Return the momentum that a schedule sets at a step; None if it leaves it alone."""
+    options = schedule.options()
+    if options.get("momentum") is None:
+        return None
+    low, high = options["momentum"]
+    warmup = options["warmup"]
+    if step < warmup:
+        return high
+    return _along_cycle(step - warmup, num_steps - warmup, options["peak"], high, low, high)
 
 
 @_register

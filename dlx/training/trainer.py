@@ -167,6 +167,7 @@ class Trainer:
         cohort = self.cohort
         if not self._rates.constant:
             cohort.optimizer.set_rates(self._rates(self.step))
+            cohort.optimizer.set_momenta(self._rates.momenta(self.step))
         x, targets = self._batches(self.step)
         x = self._augment(x, self.step)
         costs, z = cohort.forward_backward(x, targets, self.step)

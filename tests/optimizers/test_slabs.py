@@ -11,7 +11,7 @@ from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
 from dlx.nn.parameters import Parameter, ParameterBuffer
 from dlx.optimizers import SlabOptimizer
-from dlx.optimizers.rule import rule_of
+from dlx.optimizers.rule import momentum_name, rule_of
 from tests.cohorts import OPTIMIZERS, bits
 from tests.torch_optimizers import STATE, can_be_fused, torch_optimizer
 
@@ -247,6 +247,37 @@ def test_rates_are_each_slabs_own_times_its_factor() -> None:
     torch.testing.assert_close(buffer.values[2], torch.full((WIDTH,), -0.02))
     slabs.set_rates([1.0, 1.0])
     assert slabs.rates(3) == [0.1, 0.1, 0.01]
+
+
+MOMENTA = [name for name in OPTIMIZERS if momentum_name(choice("optimizer", name))]
+
+
+@pytest.mark.parametrize("name", MOMENTA)
+def test_a_momentum_that_changes_is_that_of_torchs_group(name: str) -> None:
+    chosen = choice("optimizer", name)
+    values, gradients = start(2)
+    buffer = buffer_of(values)
+    slabs = SlabOptimizer([chosen] * 2, [STEPS] * 2, buffer)
+    separate = Separate(chosen, values[1])
+    key = "momentum" if momentum_name(chosen) == "momentum" else "betas"
+    for step, gradient in enumerate(gradients):
+        momentum = 0.5 + step / 50
+        for group in separate.optimizer.param_groups:
+            group[key] = momentum if key == "momentum" else (momentum, *group[key][1:])
+        if name == "muon":
+            separate.optimizer.momentum = momentum  # type: ignore[attr-defined]
+        separate.step(gradient[1])
+        buffer.gradients.copy_(gradient)
+        slabs.set_momenta([momentum])
+        slabs.step()
+    separate.assert_like(buffer.values[1])
+    constant, _ = run_slabs([chosen] * 2, values, gradients)
+    assert not torch.equal(buffer.values, constant)
+
+
+def test_optimizers_without_momentum_have_none_to_change() -> None:
+    assert set(OPTIMIZERS) - set(MOMENTA) == {"sgd", "adagrad", "rmsprop", "adadelta"}
+    assert momentum_name(choice("optimizer", "rmsprop", momentum=0.9)) == "momentum"
 
 
 def test_runs_of_other_lengths_are_slabs_of_their_own() -> None:

@@ -19,6 +19,14 @@ from dlx.errors import ConfigError
             ["train.max_norm=1", "model.weight_norm=true"],
             r"train\.max_norm: .* would do nothing; keep one of them",
         ),
+        (
+            ["optimizer.name=sgd", "optimizer.schedule={name: one_cycle, momentum: [0.8, 0.9]}"],
+            r"optimizer\.schedule\.momentum: received \[0\.8, 0\.9\], but sgd has no momentum",
+        ),
+        (
+            ["optimizer.name=adam", "optimizer.schedule={name: one_cycle, momentum: [0.9, 0.8]}"],
+            r"optimizer\.schedule\.momentum: .*; the lowest comes first: \[0\.8, 0\.9\]",
+        ),
     ],
 )
 def test_what_does_not_go_together(overrides: list[str], message: str, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ REFERENCES: dict[str, tuple[dict[str, Any], Callable[[Any], lr_scheduler.LRSched
         lambda o: lr_scheduler.LambdaLR(o, lambda step: (5 / (5 + step)) ** 0.5),
     ),
     "one_cycle": (
-        {"peak": 0.25, "initial": 0.1, "final": 0.001},
+        {"peak": 0.25, "initial": 0.1, "final": 0.001, "momentum": None},
         lambda o: lr_scheduler.OneCycleLR(
             o,
             max_lr=1.0,
@@ -147,3 +147,31 @@ def test_the_schedule_of_the_first_transformers() -> None:
     warmed = factors("inverse_sqrt", timescale=10, warmup=10)
     assert warmed[:10] == pytest.approx([step / 10 for step in range(1, 11)])
     assert warmed[10:] == pytest.approx([(10 / step) ** 0.5 for step in range(10, NUM_STEPS)])
+
+
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "adam", "lion", "muon"])
+@pytest.mark.parametrize(("num_steps", "peak"), [(NUM_STEPS, 0.3), (7, 0.5), (11, 0.25)])
+def test_the_cycled_momentum_is_torchs(name: str, num_steps: int, peak: float) -> None:
+    cycle = {"name": "one_cycle", "peak": peak, "momentum": [0.8, 0.95]}
+    rates = Rates([(choice("optimizer", name, schedule=cycle), num_steps)], [None])
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0, momentum=0.5)
+    scheduler = lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=1.0,
+        total_steps=num_steps,
+        pct_start=peak,
+        base_momentum=0.8,
+        max_momentum=0.95,
+    )
+    for step in range(num_steps):
+        assert rates.momenta(step) == [pytest.approx(optimizer.param_groups[0]["momentum"])]
+        optimizer.step()
+        scheduler.step()
+
+
+def test_momentum_is_high_while_the_rate_warms_up_and_left_alone_elsewhere() -> None:
+    cycle = {"name": "one_cycle", "warmup": 5, "momentum": [0.8, 0.95]}
+    cycled, plain = (choice("optimizer", "adam", schedule=s) for s in (cycle, "one_cycle"))
+    rates = Rates([(cycled, NUM_STEPS), (plain, NUM_STEPS)], [None] * 2)
+    assert [rates.momenta(step) for step in range(6)] == [[0.95, None]] * 6
+    assert min(rates.momenta(step)[0] or 1 for step in range(NUM_STEPS)) < 0.81
