@@ -71,6 +71,8 @@ class Dataset:
         standardize_targets: values are trained on as z-scores of the training rows.
         table: of a user's table, whose inputs are encoded once its training rows are known.
         warnings: sentences for the user.
+        mismatch: another one, where dev and test rows, if there are both, come from different
+            sources; empty: they do not.
         description: one sentence; empty means the source's docstring says it.
     """
 
@@ -85,6 +87,7 @@ class Dataset:
     standardize_targets: bool = False
     table: Table | None = None
     warnings: tuple[str, ...] = ()
+    mismatch: str = ""
     description: str = ""
 
 

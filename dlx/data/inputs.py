@@ -3,7 +3,6 @@
 # N rows, I inputs
 
 import csv
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from dlx.data.dataset import Task, to_float
+from dlx.data.images import read_image
 from dlx.errors import DataError, did_you_mean
 
 Features = tuple[str, ...] | None
@@ -177,29 +177,17 @@ def _rows(path: Path, array: np.ndarray, task: Task, features: Features) -> np.n
 
 
 def _read_image(path: Path, task: Task, features: Features) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
-
     shape = task.input_shape
     is_rgb = len(shape) == 3 and shape[0] == 3
     if not (is_rgb or len(shape) == 2):
         raise DataError(f"{path}: the network reads {task.num_inputs} numbers, not an image")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if image.size != (shape[-1], shape[-2]):
-                    raise DataError(
-                        f"{path}: the image is {image.size[0]} wide and {image.size[1]} high, the "
-                        f"network reads {shape[-1]} × {shape[-2]}; resize it first"
-                    )
-                if image.mode[0] in "IF":
-                    raise DataError(f"{path}: more than 8 bits per pixel; save it with 8")
-                pixels = np.asarray(image.convert("RGB" if is_rgb else "L"))
-    except (UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: not an image ({error})") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{path}: {error}") from error
-    return to_float((pixels.transpose(2, 0, 1) if is_rgb else pixels)[np.newaxis])
+    pixels = read_image(path, grey=not is_rgb)
+    if pixels.shape != shape:
+        raise DataError(
+            f"{path}: the image is {pixels.shape[-1]} wide and {pixels.shape[-2]} high, the "
+            f"network reads {shape[-1]} × {shape[-2]}; resize it first"
+        )
+    return to_float(pixels[np.newaxis])
 
 
 READERS: dict[str, Callable[[Path, Task, Features], np.ndarray]] = {

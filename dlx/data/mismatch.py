@@ -50,7 +50,7 @@ def hold_out(
     names = [each.name if each is not None else dataset.name for each in (dev, test)]
     if names[0] == names[1]:
         names[1] += " with other options"
-    warning = (
+    mismatch = (
         f"dev and test come from different sources, {names[0]} and {names[1]}: what is chosen on "
         "dev may not be what is best on test"
     )
@@ -60,7 +60,7 @@ def hold_out(
         targets=np.concatenate([dataset.targets[:own], *(t for _, t in held_out)]),
         dev_rows=len(parts["dev"][1]) if parts["dev"] else 0,
         test_rows=len(parts["test"][1]) if parts["test"] else 0,
-        warnings=(*dataset.warnings, *([] if same else [warning])),
+        mismatch="" if same else mismatch,
     )
 
 

@@ -205,6 +205,8 @@ def assemble(dataset: Dataset, rows: Rows, *, standardize: bool, scale: bool) ->
             of a table is the same or missing in all of them.
     """
     warnings = [*dataset.warnings, *_check_classes(dataset, rows)]
+    if dataset.mismatch and len(rows.dev) and len(rows.test):
+        warnings.insert(0, dataset.mismatch)
     encoder = _fit_encoder(dataset, rows.train)
     train = _inputs(dataset, rows.train, encoder)
     preprocessing = fit(train, standardize=standardize, scale=scale)

@@ -51,6 +51,16 @@ def test_dev_rows_from_elsewhere_leave_the_test_rows():
     assert any(WARNING in warning for warning in splits.warnings)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"dev_from": NOISY, "split": {"test": 0}}, {"test_from": NOISY, "split": {"dev": 0}}],
+)
+def test_one_part_alone_comes_from_no_different_source(options):
+    splits = load_splits(choice("data", "moons", **options), NOWHERE)
+    assert len(splits.parts) == 2
+    assert splits.warnings == ()
+
+
 def test_nothing_of_the_other_source_is_fitted():
     options = {"standardize": True, "split": {"dev": 100}}
     plain = load_splits(choice("data", "moons", test_from={**NOISY, "seed": 1}, **options), NOWHERE)

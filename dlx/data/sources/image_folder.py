@@ -1,6 +1,5 @@
 """A folder of images, a folder of its own for each class."""
 
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import numpy as np
 from annotated_types import Gt, MaxLen, MinLen
 
 from dlx.data.dataset import Dataset
+from dlx.data.images import read_image
 from dlx.errors import DataError
 from dlx.registry import register
 
@@ -76,10 +76,10 @@ def _listed(path: Path) -> tuple[list[Path], list[int], list[str]]:
 
 def _read_all(files: list[Path], size: tuple[int, ...], grey: bool) -> np.ndarray:
     """Return the images as (N, height, width) or (N, 3, height, width) uint8."""
-    first = _read(files[0], size, grey)
+    first = read_image(files[0], grey=grey, size=size)
     images = np.empty((len(files), *first.shape), dtype=np.uint8)
     for row, file in enumerate(files):
-        pixels = _read(file, size, grey)
+        pixels = read_image(file, grey=grey, size=size)
         if pixels.shape != first.shape:
             height, width = pixels.shape[-2:]
             raise DataError(
@@ -88,23 +88,3 @@ def _read_all(files: list[Path], size: tuple[int, ...], grey: bool) -> np.ndarra
             )
         images[row] = pixels
     return images
-
-
-def _read(file: Path, size: tuple[int, ...], grey: bool) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as image:
-                if image.mode[0] in "IF":
-                    raise DataError(f"{file}: more than 8 bits per pixel; save it with 8")
-                plain = image.convert("L" if grey else "RGB")
-                if size and plain.size != size[::-1]:
-                    plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-                pixels = np.asarray(plain)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(f"{file}: not an image that can be read ({error})") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{file}: {error}") from error
-    return pixels if grey else pixels.transpose(2, 0, 1)

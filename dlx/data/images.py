@@ -1,0 +1,40 @@
+"""Image files of the user's as pixels."""
+
+# H height, W width
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from dlx.errors import DataError
+
+
+def read_image(path: Path, *, grey: bool, size: tuple[int, ...] = ()) -> np.ndarray:
+    """Return an image as (H, W) or, with colours, (3, H, W) uint8.
+
+    Args:
+        path: of a file in any format that Pillow reads
+        grey: turn it to grey; else it is red, green and blue
+        size: height and width that it is scaled to; none: it stays as it is
+
+    Raises:
+        DataError: it is missing, broken, of more than 8 bits per pixel or far too large
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if image.mode[0] in "IF":
+                    raise DataError(f"{path}: more than 8 bits per pixel; save it with 8")
+                plain = image.convert("L" if grey else "RGB")
+                if size and plain.size != size[::-1]:
+                    plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+                pixels = np.asarray(plain)
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: not an image that can be read ({error})") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{path}: {error}") from error
+    return pixels if grey else pixels.transpose(2, 0, 1)
