@@ -31,6 +31,7 @@ from dlx.report.rows import of_file, of_split
 from dlx.runs import RunDirectory, find, weights
 from dlx.tracking import read
 from dlx.training import job as jobs
+from dlx.training.baseline import baseline
 from dlx.training.evaluation import predict
 from dlx.training.trained import evaluate_parts, stack
 
@@ -162,7 +163,6 @@ class Run:
             )
         return splits
 
-    @flushed_denormals()
     def evaluate(
         self,
         data_dir: Path | str | None = None,
@@ -180,9 +180,24 @@ class Run:
             ConfigError: a metric is unknown or not for this task
             DataError: the data are missing or changed, or have no rows in this split
         """
+        return self.evaluate_beside_baseline(data_dir, split, metrics)[0]
+
+    @flushed_denormals()
+    def evaluate_beside_baseline(
+        self,
+        data_dir: Path | str | None = None,
+        split: str | None = None,
+        metrics: Sequence[str] = (),
+    ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+        """Return what `evaluate` does, and the metrics of the best constant answer likewise.
+
+        See `dlx.training.baseline.baseline`; arguments and errors are those of `evaluate`.
+        """
         splits = self.splits(data_dir)
         parts = splits.parts if split is None else {split: splits.part(split)}
-        return evaluate_parts(self._measured_by(metrics), parts)[0]
+        cohort = self._measured_by(metrics)
+        constant = baseline(splits.task, splits.train, parts, cohort.metrics)
+        return evaluate_parts(cohort, parts)[0], constant
 
     @flushed_denormals()
     def importance(
@@ -275,6 +290,7 @@ class Run:
             "seconds": info.get("seconds"),
             "parameters": info.get("parameters"),
             "metrics": self.metrics,
+            "baseline": self.info.get("baseline") or {},
         }
 
 

@@ -94,9 +94,12 @@ def emit_result(result: Mapping[str, Any]) -> None:
         f"seed {result['seed']}",
     ]
     emit(f"{result['run']}: {', '.join(fact for fact in facts if fact)}")
-    emit_metrics(result["metrics"])
+    constant = {f"baseline, {split}": values for split, values in result["baseline"].items()}
+    emit_metrics(result["metrics"] | constant)
     if result["weights"]:
         emit(f"(metrics of the {result['weights']} weights, on all rows)")
+    if constant:
+        emit("(baseline: the majority class of the training rows, or the mean of numbers)")
     if "importance" in result:
         _emit_importance(result["importance"])
 

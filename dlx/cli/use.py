@@ -95,9 +95,8 @@ def evaluate(
         raise ConfigError("--repeats is for --importance; add it, or leave out --repeats")
     trained = api.load(run, runs_dir=runs_dir)
     metrics = metric or []
-    result = trained.result() | {
-        "metrics": trained.evaluate(data_dir, split and split.value, metrics)
-    }
+    found, constant = trained.evaluate_beside_baseline(data_dir, split and split.value, metrics)
+    result = trained.result() | {"metrics": found, "baseline": constant}
     if importance:
         rows, first = (split or Split.test).value, metrics[0] if metrics else None
         found = trained.importance(rows, 30 if repeats is None else repeats, first, data_dir)

@@ -22,6 +22,7 @@ from dlx.optimizers.rule import searches
 from dlx.runs import RunDirectory, checkpoints, timestamp, weights, write_atomic
 from dlx.tracking import Tracker
 from dlx.training import insights
+from dlx.training.baseline import baseline
 from dlx.training.decision import Plane, is_plane
 from dlx.training.job import Job
 from dlx.training.trainer import Outcome, Record, Trainer
@@ -69,8 +70,8 @@ def train(
 
     Args:
         job: the run
-        run: its directory; run.json gets status, weights, steps, epochs, seconds, parameters and
-            metrics
+        run: its directory; run.json gets status, weights, steps, epochs, seconds, parameters,
+            metrics and baseline
         show: is told of progress
         changed: the config is not the one that the directory holds: write it there
 
@@ -209,6 +210,7 @@ class _Session:
             insights.write_pictures(
                 self._tracker, trainer.cohort, row, outcome, trainer.splits, task
             )
+        splits = self._job.splits
         network = to_torch(self._job.design, {k: v.cpu() for k, v in outcome.state.items()})
         weights.save(
             self._run.weights_path,
@@ -222,6 +224,7 @@ class _Session:
             epochs=outcome.step / trainer.steps_per_epoch,
             seconds=self.seconds,
             metrics=outcome.metrics,
+            baseline=baseline(splits.task, splits.train, splits.parts, self._job.member.metrics),
             ended=timestamp(),
         )
 

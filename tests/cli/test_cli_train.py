@@ -13,6 +13,7 @@ from tests.cli.conftest import Command, environment, only_run, start
 
 RESULT = [
     *("run", "status", "weights", "seed", "steps", "epochs", "seconds", "parameters", "metrics"),
+    "baseline",
 ]
 
 
@@ -34,11 +35,15 @@ def test_json_in_a_process(process: Command, tmp_path: Path) -> None:
 def test_table(dlx: Command) -> None:
     ended = dlx("train", "xor", "train.steps=10", "--quiet")
     assert (ended.code, ended.err) == (0, "")
-    first, heading, *rows, last = ended.out.splitlines()
+    first, heading, *rows, last, constant = ended.out.splitlines()
     assert re.match(r"runs/xor/\S+: completed, 10 steps, 10 epochs, .* 151 parameters", first)
     assert heading.split() == ["cost", "accuracy"]
-    assert [row.split()[0] for row in rows] == ["train", "dev", "test"]
+    assert [row.split()[0] for row in rows[:3]] == ["train", "dev", "test"]
+    assert [row.split() for row in rows[3:]] == [
+        ["baseline,", split, "–", "50.00", "%"] for split in ("train", "dev", "test")
+    ]
     assert last == "(metrics of the last weights, on all rows)"
+    assert constant.startswith("(baseline: the majority class of the training rows")
 
 
 def test_the_best_weights_are_named(dlx: Command) -> None:

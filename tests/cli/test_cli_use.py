@@ -22,15 +22,16 @@ def test_evaluate_repeats_the_final_metrics(dlx: Command, trained: Path) -> None
         ended = dlx("evaluate", name, "--runs-dir", trained, "--json")
         assert ended.code == 0
         (path,) = (trained / name).iterdir()
-        final = json.loads((path / "run.json").read_text())["metrics"]
+        final = json.loads((path / "run.json").read_text())
         assert ended.json["metrics"] == {
-            split: pytest.approx(values, rel=1e-6) for split, values in final.items()
+            split: pytest.approx(values, rel=1e-6) for split, values in final["metrics"].items()
         }
+        assert ended.json["baseline"] == final["baseline"]
 
 
 def test_evaluate_one_split(dlx: Command, trained: Path) -> None:
     ended = dlx("evaluate", "digits", "--split", "test", "--runs-dir", trained)
-    assert [line.split()[0] for line in ended.out.splitlines()[2:-1]] == ["test"]
+    assert [line.split()[0] for line in ended.out.splitlines()[2:-2]] == ["test", "baseline,"]
 
 
 def test_evaluate_a_split_without_rows(dlx: Command) -> None:

@@ -1,0 +1,44 @@
+"""What a network has to beat: the same answer for every row, found in the training rows alone.
+
+# N rows, C classes, labels or targets
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from dlx.config.types import Choice, choice
+from dlx.data.dataset import Task
+from dlx.data.pipeline import Part
+from dlx.models.heads import build_head
+from dlx.nn.metrics import Measurement
+
+
+def baseline(
+    task: Task, train: Part, parts: Mapping[str, Part], metrics: Sequence[Choice]
+) -> dict[str, dict[str, float]]:
+    """Return the metrics of the best constant answer, by split and tag.
+
+    Classes are judged by their shares of the training rows, so that the majority class is the
+    answer (as scikit-learn's `DummyClassifier(strategy="prior")`), labels likewise, and numbers by
+    the mean of the training targets. There is no cost, which depends on the network's loss.
+
+    Args:
+        task: of the network
+        train: the training rows, on which alone the answer is fitted
+        parts: the splits to measure
+        metrics: what to measure
+    """
+    # Of outputs that are answers themselves and of targets in columns, the mean serves every task.
+    device = train.targets.device
+    head = build_head(task, choice("activation", "identity"), "mse").to(torch.float64, device)
+    # Added up along a row of memory, as r2 does, so that r2 is exactly 0 in the training rows.
+    answer = head.encode(train.targets).double().T.contiguous().mean(1)
+    found = {}
+    for name, part in parts.items():
+        targets = head.encode(part.targets)
+        measurement = Measurement(head, metrics)
+        measurement.add(answer.expand(1, len(targets), -1), targets)
+        values = measurement.results(targets)
+        found[name] = {tag: value.item() for tag, value in values.items()}
+    return found
