@@ -15,7 +15,7 @@ from dlx.models.plain import from_torch, to_torch
 from dlx.nn.passes import Pass
 from tests.block_lists import block_lists
 from tests.cohorts import assert_same_run, grouped, member, rows, task, train
-from tests.test_laws import assert_plain
+from tests.plain_loop import assert_plain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

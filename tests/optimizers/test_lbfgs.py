@@ -1,4 +1,4 @@
-"""L-BFGS in training; its weights against torch's are in tests/test_laws.py."""
+"""L-BFGS in training; its weights against torch's are in tests/laws."""
 
 import math
 from typing import Any
