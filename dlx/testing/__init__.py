@@ -10,6 +10,7 @@ from dlx.testing.initializers import check_initializer
 from dlx.testing.layers import check_block, check_model
 from dlx.testing.losses import check_loss
 from dlx.testing.optimizers import check_optimizer
+from dlx.testing.schedules import check_schedule
 
 __all__ = [
     "check_activation",
@@ -19,4 +20,5 @@ __all__ = [
     "check_loss",
     "check_model",
     "check_optimizer",
+    "check_schedule",
 ]

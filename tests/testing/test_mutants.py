@@ -21,6 +21,7 @@ from dlx.testing import (
     check_initializer,
     check_loss,
     check_optimizer,
+    check_schedule,
 )
 
 pytestmark = pytest.mark.usefixtures("forgotten")
@@ -235,3 +236,40 @@ def test_a_data_source(inputs: Any, targets: Any, classes: Any, message: str) ->
 def test_a_name_that_is_not_registered() -> None:
     with pytest.raises(ConfigError, match="unknown activation 'rellu'; did you mean 'relu'"):
         check_activation("rellu")
+
+
+def schedule(factor: Any) -> str:
+    @dlx.register("schedule")
+    def mine(step: int, num_steps: int) -> float:
+        """Mine."""
+        return factor(step, num_steps)
+
+    return "mine"
+
+
+SCHEDULES = {
+    r"at step 0 of 1 it raises ZeroDivisionError": lambda step, num_steps: step / (num_steps - 1),
+    r"at step 3 of 7 it returns -0.5; .* not negative": lambda step, num_steps: 1 - step / 2,
+    r"it returns nan; .* is finite": lambda step, num_steps: float("nan"),
+    r"returns Tensor; it must be a float": lambda step, num_steps: torch.ones(()),
+    r"all factors of a run of 1 steps are zero": lambda step, num_steps: step / num_steps,
+}
+
+
+@pytest.mark.parametrize("message", SCHEDULES)
+def test_a_schedule_of_wrong_factors(message: str) -> None:
+    name = schedule(SCHEDULES[message])
+    with pytest.raises(AssertionError, match=message):
+        check_schedule(name)
+
+
+def test_a_schedule_that_remembers() -> None:
+    calls: list[int] = []
+
+    def factor(step: int, num_steps: int) -> float:
+        calls.append(step)
+        return 1 / len(calls)
+
+    name = schedule(factor)
+    with pytest.raises(AssertionError, match=r"and 0.5 after other steps; keep nothing"):
+        check_schedule(name)

@@ -11,6 +11,7 @@ from dlx.testing import (
     check_loss,
     check_model,
     check_optimizer,
+    check_schedule,
 )
 from tests.cohorts import INITIALIZERS
 
@@ -40,6 +41,12 @@ def test_loss(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("optimizer"))
 def test_optimizer(name: str) -> None:
     check_optimizer(name)
+
+
+@pytest.mark.parametrize("name", registry.names("schedule"))
+def test_schedule(name: str) -> None:
+    check_schedule(name)
+    check_schedule(name, warmup=3)
 
 
 @pytest.mark.parametrize("name", BLOCKS)

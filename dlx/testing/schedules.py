@@ -1,0 +1,56 @@
+"""Checks of a learning-rate schedule."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from dlx import registry
+from dlx.testing.runs import chosen
+
+_LENGTHS = (1, 2, 7, 100)  # steps of a run
+
+
+def check_schedule(schedule: str | Callable[..., Any], **options: Any) -> None:
+    """Check that a schedule is a function of the step alone, at every step of short and long runs.
+
+    Its factor is a plain number, finite and not negative, somewhere above zero, and the same
+    whichever steps were asked for before: a resumed run asks for the later ones only.
+
+    Args:
+        schedule: its name, or the function that was registered
+        options: as in YAML
+
+    Raises:
+        AssertionError: it is not; the message says at which step
+        ConfigError: it is not registered, or has no such option
+    """
+    named = chosen("schedule", schedule, options)
+    function, given = registry.get("schedule", named.name).function, named.options()
+    what = f"schedule {named.name}"
+    for num_steps in _LENGTHS:
+        factors = [_factor(what, function, step, num_steps, given) for step in range(num_steps)]
+        assert any(factors), f"{what}: all factors of a run of {num_steps} steps are zero"
+        for step in reversed(range(num_steps)):
+            again = _factor(what, function, step, num_steps, given)
+            assert again == factors[step], (
+                f"{what}: at step {step} of {num_steps} it returns {factors[step]!r}, and "
+                f"{again!r} after other steps; keep nothing from call to call"
+            )
+
+
+def _factor(
+    what: str, function: Callable[..., Any], step: int, num_steps: int, options: dict[str, Any]
+) -> float:
+    where = f"{what}: at step {step} of {num_steps} it"
+    try:
+        factor = function(step, num_steps, **options)
+    except ArithmeticError as error:
+        raise AssertionError(f"{where} raises {type(error).__name__}: {error}") from error
+    assert isinstance(factor, int | float), (
+        f"{where} returns {type(factor).__name__}; it must be a float, since a tensor's number "
+        "would be waited for"
+    )
+    assert math.isfinite(factor) and factor >= 0, (
+        f"{where} returns {factor!r}; a factor on the learning rate is finite and not negative"
+    )
+    return factor
