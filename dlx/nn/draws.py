@@ -46,6 +46,7 @@ class Draws:
         self._distinct = sorted({s for s, wanted in zip(seeds, active, strict=True) if wanted})
         place = {seed: index for index, seed in enumerate(self._distinct)}
         self._row = torch.tensor([place.get(seed, 0) for seed in seeds], device=device)
+        self._in_order = [place.get(seed) for seed in seeds] == list(range(len(seeds)))
         self._generator = torch.Generator(device) if self.active else None
         self._fill, self._dtype, self._packed, self._view = fill, dtype, packed, view or dtype
         self._drawn: tuple[tuple[int, int], Tensor] | None = None
@@ -63,7 +64,8 @@ class Draws:
         if self._drawn is None or self._drawn[0] != (block, size):
             self._drawn = ((block, size), self._draw(block, steps * size))
         start = (step % steps) * size
-        return self._drawn[1][:, start : start + used].index_select(0, self._row)
+        drawn = self._drawn[1][:, start : start + used]
+        return drawn if self._in_order else drawn.index_select(0, self._row)
 
     def _draw(self, block: int, size: int) -> Tensor:
         """Return the numbers of a block of steps: (distinct seeds, at least size)."""

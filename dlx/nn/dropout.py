@@ -152,6 +152,7 @@ class Dropout:
         self._dropped = column([rule.dropped for rule in masks])
         self._kept = column([rule.kept for rule in masks])
         self._std = column([rule.std or 0.0 for rule in rules])
+        self._memories: dict[torch.Size, tuple[Tensor, Tensor]] = {}
         self._shifted = where(masks, lambda rule: bool(rule.kept or rule.dropped))
 
     def forward(self, x: Tensor, how: Pass, rows: int | None = None) -> Tensor:
@@ -170,8 +171,10 @@ class Dropout:
         if self._normal.active:
             factor = (self._normal(how.step, size, used).view(x.shape) * self._std).add_(1)
         if self._bits.active:
-            mask = self._bits(how.step, size, used).view(x.shape) <= self._threshold
-            scaled = mask * self._scale
+            mask, scaled = self._memory(x)
+            bits = self._bits(how.step, size, used).view(x.shape)
+            torch.le(bits, self._threshold, out=mask)
+            torch.mul(mask, self._scale, out=scaled)
             factor = scaled if factor is None else factor.mul_(scaled)
             y = x * factor
             # Only where something is added: it would turn another run's -0 into 0.
@@ -183,6 +186,17 @@ class Dropout:
             y = x * factor
         how.tape.append(factor)
         return y
+
+    def _memory(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return memory for a mask and its factors, the same at every step.
+
+        Memory that is new at every step costs as much in page faults as the numbers do in time.
+        """
+        if x.shape not in self._memories:
+            mask = torch.empty(x.shape, dtype=torch.bool, device=x.device)
+            factor = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+            self._memories[x.shape] = (mask, factor)
+        return self._memories[x.shape]
 
     def backward(self, upstream: Tensor, how: Pass) -> Tensor:
         """Return dX = dY times the factor of the forward pass."""

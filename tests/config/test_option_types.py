@@ -61,6 +61,7 @@ def test_what_a_kind_has_in_common_follows_the_options():
         "standardize",
         "scale",
         "augment",
+        "bagging",
     ]
     assert list(read(Optimizer, "sgd").options()) == ["lr", "weight_decay", "schedule", "decay"]
 
