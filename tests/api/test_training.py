@@ -1,5 +1,6 @@
 """Training from Python: what it leaves alone in the process that uses it."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,3 +16,16 @@ def test_denormal_numbers_are_as_before_after_training(tmp_path: Path) -> None:
     run.predict(torch.zeros(1, 2))
     run.evaluate()
     assert sys.float_info.min / 2 == smallest
+
+
+def test_training_imports_nothing_dear_that_it_does_not_use(tmp_path: Path) -> None:
+    program = (
+        "import sys, dlx; "
+        "dlx.train('configs/gates/and.yaml', ['train.steps=3', 'log.level=minimal'], "
+        f"runs_dir={str(tmp_path)!r}); "
+        "print(*{'scipy', 'sklearn', 'pandas', 'matplotlib', 'torchvision'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split() == []
