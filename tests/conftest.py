@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -6,6 +7,11 @@ from hypothesis import settings
 # How long an example takes says more about the machine than about dlx.
 settings.register_profile("dlx", deadline=None)
 settings.load_profile("dlx")
+
+# A shell starts what it runs in the background with SIGINT ignored, and so would every process that
+# the tests start: those that wait for Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
