@@ -1,15 +1,18 @@
-"""Which output function and loss a task gets.
+"""Which output function, loss and output layer a task gets.
 
 # C outputs
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dlx import registry
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
+from dlx.nn.dense import DenseSpec
 from dlx.nn.head import Head
+from dlx.nn.stack import Spec
 
 _OUTPUTS = {
     "multiclass": "softmax",
@@ -68,6 +71,20 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
         target_scale=task.target_scale,
     )
     return replace(head, class_weights=_class_weights(task, head))
+
+
+def output_layer(
+    layers: Sequence[Spec], task: Task, head: Head, init: Choice, bias: Choice | None
+) -> DenseSpec:
+    """Return the affine map from the last of `layers`, or from the inputs, to the head."""
+    return DenseSpec(
+        name=str(len(layers) + 1),
+        inputs=layers[-1].outputs if layers else task.num_inputs,
+        outputs=head.num_outputs,
+        activation=choice("activation", "identity"),
+        init=init,
+        bias=bias,
+    )
 
 
 def _name(named: Choice | str) -> str:

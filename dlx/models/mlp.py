@@ -7,7 +7,7 @@ from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.blocks import Block, Place, stack
 from dlx.models.design import Design
-from dlx.models.heads import build_head
+from dlx.models.heads import build_head, output_layer
 from dlx.models.options import (
     BatchNorm,
     LayerNorm,
@@ -18,7 +18,6 @@ from dlx.models.options import (
     input_changes,
     layer_choices,
 )
-from dlx.nn.dense import DenseSpec
 from dlx.registry import register
 
 
@@ -80,12 +79,5 @@ def mlp(
         for each, start in zip([*activations, choice("activation", "identity")], inits, strict=True)
     ]
     layers = stack(Place("", task.num_inputs, choices[-1]), hidden, choices=choices)
-    last = DenseSpec(
-        name=str(len(layers) + 1),
-        inputs=layers[-1].outputs if layers else task.num_inputs,
-        outputs=head.num_outputs,
-        activation=choices[-1].activation,
-        init=choices[-1].init,
-        bias=choices[-1].bias,
-    )
+    last = output_layer(layers, task, head, choices[-1].init, choices[-1].bias)
     return Design((*layers, last), head, input_changes(dropout, noise))

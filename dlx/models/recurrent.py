@@ -10,7 +10,7 @@ from dlx.config.types import Activation, Choice, Dropout, Initializer, Loss, cho
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.design import Design
-from dlx.models.heads import build_head
+from dlx.models.heads import build_head, output_layer
 from dlx.models.options import (
     BatchNorm,
     LayerChoices,
@@ -101,14 +101,7 @@ def recurrent(
         layers.append(layer)
         shape, axis = (layer.num_steps, units), 0
     head = build_head(task, output, loss)
-    last = DenseSpec(
-        name=str(len(layers) + 1),
-        inputs=layers[-1].outputs,
-        outputs=head.num_outputs,
-        activation=choice("activation", "identity"),
-        init=init,
-        bias=common.bias,
-    )
+    last = output_layer(layers, task, head, init, common.bias)
     return Design((*layers, last), head, input_changes(dropout, noise))
 
 

@@ -151,12 +151,15 @@ class Trainer:
                 listener.advanced(self)
 
     def _new_augmenter(self) -> Augmenter:
-        augmentations = [member.augmentation for member in self.members]
-        seeds = [member.seed for member in self.members]
         cohort = self.cohort
-        bagging = [member.bagging for member in self.members]
-        size = cohort.batch_size
-        return Augmenter(augmentations, seeds, bagging, size, cohort.dtype, cohort.device)
+        return Augmenter(
+            [member.augmentation for member in self.members],
+            [member.seed for member in self.members],
+            [member.bagging for member in self.members],
+            cohort.batch_size,
+            cohort.dtype,
+            cohort.device,
+        )
 
     def _new_rates(self) -> Rates:
         optimizer = self.cohort.optimizer
