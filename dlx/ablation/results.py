@@ -1,0 +1,95 @@
+"""What an ablation knows of each of its runs once it has ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["completed", "stopped_early", "diverged", "failed"]
+Metrics = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of setting what an ablation varies.
+
+    Attributes:
+        name: what differs, such as `activation=relu init=he_normal`
+        settings: plain value by dotted key
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The evaluations of one run, first to last.
+
+    Attributes:
+        steps: optimizer steps taken at each
+        values: by split and tag, one value per evaluation; NaN where it was not measured
+    """
+
+    steps: tuple[int, ...]
+    values: Mapping[str, Mapping[str, tuple[float, ...]]]
+
+    def of(self, metric: str) -> tuple[float, ...]:
+        """Return the values of `<split>.<tag>`; none if it was not measured."""
+        split, _, tag = metric.partition(".")
+        return self.values.get(split, {}).get(tag, ())
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How one run of an ablation ended.
+
+    Attributes:
+        variant: its name
+        seed: of its random streams
+        fold: of the cross-validation, from 1; None without
+        status: how it ended
+        steps: optimizer steps taken
+        seconds: its share of its cohort's time
+        parameters: numbers that were trained
+        examples: training rows seen
+        metrics: by split and tag, of the scored weights on all rows; empty if it has none
+        curve: its evaluations
+        steps_to: by `<split>.<tag>`, the steps after which a threshold was first reached; None
+            where it never was
+        success: whether it reached what the ablation counts as success; None if it counts nothing
+        reason: of a divergence or failure, in words
+        path: of its directory below the ablation's
+    """
+
+    variant: str
+    seed: int
+    status: Status
+    steps: int
+    fold: int | None = None
+    seconds: float = 0.0
+    parameters: int = 0
+    examples: int = 0
+    metrics: Metrics = field(default_factory=dict)
+    curve: Curve = Curve((), {})
+    steps_to: Mapping[str, int | None] = field(default_factory=dict)
+    success: bool | None = None
+    reason: str = ""
+    path: str = ""
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether it has final weights, and so metrics."""
+        return self.status in ("completed", "stopped_early")
+
+    def value(self, metric: str) -> float | None:
+        """Return the final value of `<split>.<tag>`, `success` or `steps_to.<split>.<tag>`.
+
+        None where the run has none: it diverged or failed, or the threshold was never reached. A
+        run that diverged is no success.
+        """
+        if metric == "success":
+            return None if self.success is None else float(self.success)
+        if metric.startswith("steps_to."):
+            return self.steps_to.get(metric.removeprefix("steps_to."))
+        split, _, tag = metric.partition(".")
+        return self.metrics.get(split, {}).get(tag)
