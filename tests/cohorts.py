@@ -25,7 +25,8 @@ from dlx.nn.metrics import default_metrics
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name, searches
 from dlx.testing.bits import bits
-from dlx.training.trainer import Examples, Outcome, Record, Trainer
+from dlx.training.records import Evaluation, Outcome, Record
+from dlx.training.trainer import Examples, Trainer
 
 ACTIVATIONS = [
     name
@@ -288,13 +289,14 @@ class Recorder:
     gradients: dict[str, list[dict[str, Tensor]]] = field(default_factory=dict)
     ended_runs: dict[str, Ended] = field(default_factory=dict)
 
-    def evaluated(self, trainer: Trainer, row: int, record: Record) -> None:
-        name = trainer.members[row].name
-        self.records.setdefault(name, []).append(record)
+    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
         parameters = trainer.cohort.network.buffer.parameters
-        self.gradients.setdefault(name, []).append(
-            {p.name: p.gradient[row].clone() for p in parameters if p.owners[row]}
-        )
+        for row in evaluation.rows:
+            name = trainer.members[row].name
+            self.records.setdefault(name, []).append(evaluation.record(row))
+            self.gradients.setdefault(name, []).append(
+                {p.name: p.gradient[row].clone() for p in parameters if p.owners[row]}
+            )
 
     def advanced(self, trainer: Trainer) -> None:
         pass

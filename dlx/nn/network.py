@@ -3,6 +3,7 @@
 # K runs, B batch, I inputs, C outputs
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -90,9 +91,14 @@ class Network:
         """The names of the layers that have parameters, first to last; the output layer is last."""
         return list(dict.fromkeys(p.layer for p in self.buffer.parameters))
 
-    def layers_of(self, run: int) -> list[str]:
-        """Return the names of the layers in which a run has parameters."""
-        return list(dict.fromkeys(p.layer for p in self.buffer.parameters if p.owners[run]))
+    @functools.cached_property
+    def layer_owners(self) -> dict[str, list[bool]]:
+        """Which runs have parameters in a layer, by its name, in the order of `layer_names`."""
+        owners: dict[str, list[bool]] = {}
+        for p in self.buffer.parameters:
+            before = owners.get(p.layer, [False] * self.num_runs)
+            owners[p.layer] = [a or b for a, b in zip(before, p.owners, strict=True)]
+        return owners
 
     def num_parameters(self, run: int) -> int:
         """Return the number of trained numbers that a run owns."""

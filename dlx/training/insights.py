@@ -16,7 +16,8 @@ from dlx.tracking import Tracker
 from dlx.training import pictures
 from dlx.training.decision import Plane
 from dlx.training.evaluation import confusion
-from dlx.training.trainer import Examples, Outcome
+from dlx.training.records import Outcome
+from dlx.training.trainer import Examples
 
 _ROWS = 256  # of the training rows, whose activations are looked at
 

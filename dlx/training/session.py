@@ -25,7 +25,8 @@ from dlx.training import insights
 from dlx.training.baseline import baseline
 from dlx.training.decision import Plane, is_plane
 from dlx.training.job import Job
-from dlx.training.trainer import Outcome, Record, Trainer
+from dlx.training.records import Evaluation, Outcome, Record
+from dlx.training.trainer import Trainer
 
 _HISTOGRAMS = 20  # of every layer, over a run
 _DECISIONS = 8  # with the first and the last no more than the 10 images that TensorBoard keeps
@@ -149,9 +150,10 @@ class _Session:
         """Seconds that the run has trained, earlier sessions included."""
         return self._seconds_before + time.monotonic() - self._began
 
-    def evaluated(self, trainer: Trainer, row: int, record: Record) -> None:
+    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
         """Log an evaluation."""
-        self._newest = record
+        [row] = evaluation.rows
+        self._newest = record = evaluation.record(row)
         metrics = record.metrics
         outputs: dict[str, torch.Tensor] = {}
         if self._level == "full":

@@ -5,8 +5,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -19,68 +18,14 @@ from dlx.nn.passes import Pass
 from dlx.training.early_stopping import EarlyStopping
 from dlx.training.evaluation import evaluate
 from dlx.training.plateau import Plateau, plateaus
+from dlx.training.records import Evaluation, Listener, Outcome
 from dlx.training.schedules import Rates
 
 # On CUDA, looking at a cost waits for the device; there it is looked at once in so many steps.
 _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 64}
 EVALUATED_TRAIN_ROWS = 10_000
 
-Metrics = dict[str, dict[str, float]]
 Examples = tuple[Tensor, Tensor]
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of one run at one evaluation.
-
-    Attributes:
-        step: optimizer steps taken
-        epoch: passes over the training rows
-        examples: training rows seen
-        metrics: by split and tag
-    """
-
-    step: int
-    epoch: float
-    examples: int
-    metrics: Metrics
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one run ended.
-
-    Attributes:
-        status: completed, stopped early, or diverged (a cost was no longer finite)
-        step: optimizer steps taken; for a diverged run, those before the cost that was not finite
-        weights: which weights are in `state` and were scored
-        state: of the network, by name, this run's own
-        metrics: of those weights on all rows of every split; empty for a diverged run
-        reason: of a divergence, in words
-    """
-
-    status: Literal["completed", "stopped_early", "diverged"]
-    step: int
-    weights: Literal["last", "best"]
-    state: dict[str, Tensor]
-    metrics: Metrics
-    reason: str = ""
-
-
-class Listener(Protocol):
-    """Who hears what happens in the loop, a run at a time."""
-
-    def evaluated(self, trainer: "Trainer", row: int, record: Record) -> None:
-        """A run was evaluated; its gradients of the last step are still in the buffer."""
-        ...
-
-    def advanced(self, trainer: "Trainer") -> None:
-        """A step was taken, and the loop stands between two steps: the place for a checkpoint."""
-        ...
-
-    def ended(self, trainer: "Trainer", row: int, outcome: Outcome) -> None:
-        """A run is about to leave the cohort."""
-        ...
 
 
 class Trainer:
@@ -111,6 +56,7 @@ class Trainer:
         self._summed_from = [0] * len(self.members)  # the rows seen before what is summed
         self._plateaus = plateaus(self.members)
         self._rates = self._new_rates()
+        self._asked = self._new_asked()
         self._next_due = 0
         self._gradient_norms = torch.zeros(len(cohort.network.layer_names), len(self.members))
         self._looks: list[Tensor] = []
@@ -164,6 +110,12 @@ class Trainer:
     def _new_rates(self) -> Rates:
         optimizer = self.cohort.optimizer
         return Rates(optimizer.slabs, [self._plateaus[row] for row in optimizer.first_rows])
+
+    def _new_asked(self) -> dict[str, list[bool]]:
+        """Return which runs ask for a metric, by tag."""
+        asked = [["cost", *map(tag, member.metrics)] for member in self.members]
+        names = dict.fromkeys(name for tags in asked for name in tags)
+        return {name: [name in tags for tags in asked] for name in names}
 
     def _train_step(self) -> dict[int, Outcome]:
         """Take one step; return the runs whose cost was not finite."""
@@ -246,7 +198,7 @@ class Trainer:
     def _evaluate_due(self, listener: Listener) -> dict[int, Outcome]:
         """Evaluate the runs that are due at this step; return those that have ended."""
         due = [row for row in range(len(self.members)) if self._due(row, self.step)]
-        ended: dict[int, Outcome] = {}
+        diverged: dict[int, Outcome] = {}
         curves: dict[str, dict[str, list[float]]] = {}
         if due and self._evaluated != self.step:  # a resumed run may have been evaluated here
             self._evaluated = self.step
@@ -255,84 +207,114 @@ class Trainer:
             curves = {
                 split: evaluate(self.cohort, *examples) for split, examples in self._curves.items()
             }
-            penalties = self.cohort.penalties.costs().tolist()
+            evaluation = self._evaluation(due, curves)
+            listener.evaluated(self, evaluation)
+            self._sums[:, due] = 0
             for row in due:
-                record = self._record(row, curves)
-                if self.members[row].penalty is not None:
-                    record.metrics["train"]["penalty"] = penalties[row]
-                listener.evaluated(self, row, record)
-                self._sums[:, row] = 0
                 self._summed_from[row] = self.examples
-                self._watch(row, record)
-                if not math.isfinite(record.metrics["train"]["cost"]):
+                self._watch(row, curves)
+                if not math.isfinite(curves["train"]["cost"][row]):
                     reason = f"the training cost was not finite after {self.step} steps"
-                    ended[row] = Outcome("diverged", self.step, "last", {}, {}, reason)
+                    diverged[row] = Outcome("diverged", self.step, "last", {}, {}, reason)
+        ended: dict[int, Literal["completed", "stopped_early"]] = {}
         for row, stopping in enumerate(self._stopping):
-            if row not in ended and self.step >= self.members[row].num_steps:
-                ended[row] = self._outcome(row, "completed", curves)
-            elif row not in ended and stopping is not None and stopping.exhausted:
-                ended[row] = self._outcome(row, "stopped_early", curves)
-        return ended
+            if row not in diverged and self.step >= self.members[row].num_steps:
+                ended[row] = "completed"
+            elif row not in diverged and stopping is not None and stopping.exhausted:
+                ended[row] = "stopped_early"
+        return diverged | self._outcomes(ended, curves)
 
-    def _watch(self, row: int, record: Record) -> None:
+    def _watch(self, row: int, curves: dict[str, dict[str, list[float]]]) -> None:
         """Show schedule and early stopping the new metrics, and keep the best weights so far."""
         plateau, stopping = self._plateaus[row], self._stopping[row]
         if plateau is not None:
             split, metric = plateau.metric.split(".", 1)
-            plateau.update(record.metrics[split][metric])
+            plateau.update(curves[split][metric][row])
         if stopping is None:
             return
         split, metric = stopping.metric.split(".", 1)
-        if stopping.update(record.metrics[split][metric], self.step):
+        if stopping.update(curves[split][metric][row], self.step):
             for name, value in self.cohort.network.state().items():
                 self._best[name][row] = value[row]
 
-    def _record(self, row: int, curves: dict[str, dict[str, list[float]]]) -> Record:
-        metrics = {
-            split: _of_run(self.members[row], values, row) for split, values in curves.items()
+    def _evaluation(self, due: list[int], curves: dict[str, dict[str, list[float]]]) -> Evaluation:
+        """Return the metrics that each run asks for, and what training itself has measured."""
+        members, network = self.members, self.cohort.network
+        metrics: dict[str, dict[str, list[Any]]] = {
+            split: {name: _where(self._asked[name], its) for name, its in values.items()}
+            for split, values in curves.items()
         }
-        cost, correct = self._sums[:, row].tolist()
-        rows = self.examples - self._summed_from[row]
-        if rows:
-            train = metrics["train"]
-            train["running/cost"] = cost / rows
+        train = metrics["train"]
+        costs, correct = self._sums.tolist()
+        seen = [self.examples - before for before in self._summed_from]
+        if any(seen):
+            trained = [rows > 0 for rows in seen]
+            answers = self.cohort.head.answers
+            train["running/cost"] = [c / n if n else None for c, n in zip(costs, seen, strict=True)]
             if self.cohort.head.kind != "regression":
-                train["running/accuracy"] = correct / (rows * self.cohort.head.answers)
-            train["optimizer/lr"] = self.cohort.optimizer.rates(len(self.members))[row]
-            norms = self._gradient_norms[:, row].tolist()
-            network = self.cohort.network
-            by_layer = dict(zip(network.layer_names, norms, strict=True))
-            for layer in network.layers_of(row):
-                train[f"gradient_norm/{layer}"] = by_layer[layer]
-        return Record(self.step, self.examples / self.num_rows, self.examples, metrics)
+                train["running/accuracy"] = [
+                    c / (n * answers) if n else None for c, n in zip(correct, seen, strict=True)
+                ]
+            train["optimizer/lr"] = _where(trained, self.cohort.optimizer.rates(len(members)))
+            norms = self._gradient_norms.tolist()
+            for (layer, owners), values in zip(network.layer_owners.items(), norms, strict=True):
+                has = [t and o for t, o in zip(trained, owners, strict=True)]
+                train[f"gradient_norm/{layer}"] = _where(has, values)
+        if any(member.penalty for member in members):
+            penalized = [member.penalty is not None for member in members]
+            train["penalty"] = _where(penalized, self.cohort.penalties.costs().tolist())
+        return Evaluation(self.step, self.examples / self.num_rows, self.examples, due, metrics)
 
-    def _outcome(
+    def _outcomes(
         self,
-        row: int,
-        status: Literal["completed", "stopped_early"],
+        ended: dict[int, Literal["completed", "stopped_early"]],
         curves: dict[str, dict[str, list[float]]],
-    ) -> Outcome:
-        """Return a run's final weights, the best where it watched for them, and their metrics.
+    ) -> dict[int, Outcome]:
+        """Return final weights, the best of runs that watched for them, and their metrics.
 
         Args:
-            row: of the run
-            status: why it ended
+            ended: why, by row
             curves: the metrics of the cohort at this step, where they were computed just now
         """
-        scored = self.cohort
-        best = self._stopping[row] is not None
+        found: dict[int, Outcome] = {}
+        last = [row for row in ended if self._stopping[row] is None]
+        best = [row for row in ended if self._stopping[row] is not None]
+        if last:
+            scores = {
+                split: curves[split]
+                if self._curves[split] is examples and split in curves
+                else evaluate(self.cohort, *examples)
+                for split, examples in self.splits.items()
+            }
+            found |= self._scored(ended, last, self.cohort, last, scores)
         if best:
-            scored = self.cohort.keep([row])
+            scored = self.cohort.keep(best)
             for name, value in scored.network.state().items():
-                value.copy_(self._best[name][row : row + 1])
-        index = 0 if best else row
-        metrics = {}
-        for split, examples in self.splits.items():
-            known = not best and self._curves[split] is examples and split in curves
-            values = curves[split] if known else evaluate(scored, *examples)
-            metrics[split] = _of_run(self.members[row], values, index)
-        state = {k: v.clone() for k, v in scored.network.run_state(index).items()}
-        return Outcome(status, self.step, "best" if best else "last", state, metrics)
+                value.copy_(self._best[name][best])
+            scores = {split: evaluate(scored, *each) for split, each in self.splits.items()}
+            found |= self._scored(ended, best, scored, list(range(len(best))), scores)
+        return {row: found[row] for row in ended}
+
+    def _scored(
+        self,
+        ended: dict[int, Literal["completed", "stopped_early"]],
+        rows: list[int],
+        scored: Cohort,
+        places: list[int],
+        scores: dict[str, dict[str, list[float]]],
+    ) -> dict[int, Outcome]:
+        """Return the outcomes of some rows, which have their places in the scored cohort."""
+        outcomes = {}
+        for row, place in zip(rows, places, strict=True):
+            names = ["cost", *map(tag, self.members[row].metrics)]
+            metrics = {
+                split: {name: values[name][place] for name in names}
+                for split, values in scores.items()
+            }
+            state = {k: v.clone() for k, v in scored.network.run_state(place).items()}
+            weights = "last" if self._stopping[row] is None else "best"
+            outcomes[row] = Outcome(ended[row], self.step, weights, state, metrics)
+        return outcomes
 
     def _leave(self, listener: Listener, ended: dict[int, Outcome]) -> None:
         for row, outcome in ended.items():
@@ -347,6 +329,7 @@ class Trainer:
         self.cohort = self.cohort.keep(rows)
         self._plateaus = [self._plateaus[row] for row in rows]
         self._rates = self._new_rates()
+        self._asked = self._new_asked()
         self._batches = self._batches.keep(rows)
         self._augment = self._new_augmenter()
         self._sums = self._sums[:, list(rows)]
@@ -392,6 +375,8 @@ class Trainer:
         self._rates = self._new_rates()
 
 
-def _of_run(member: Member, values: dict[str, list[float]], place: int) -> dict[str, float]:
-    """Return the metrics that a run asks for, of those of its cohort."""
-    return {name: values[name][place] for name in ("cost", *map(tag, member.metrics))}
+def _where(has: Sequence[bool], values: Sequence[Any]) -> list[Any]:
+    """Return the values of the runs that have one, and None for the others."""
+    if all(has):
+        return list(values)
+    return [value if there else None for there, value in zip(has, values, strict=True)]

@@ -12,7 +12,8 @@ from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.models.plain import from_torch, to_torch
 from dlx.training.evaluation import evaluate
-from dlx.training.trainer import Record, Trainer
+from dlx.training.records import Evaluation
+from dlx.training.trainer import Trainer
 from tests.cohorts import (
     AVERAGES,
     Recorder,
@@ -43,9 +44,9 @@ class Watcher(Recorder):
     def advanced(self, trainer: Trainer) -> None:
         self.states.append(self._state(trainer.cohort))
 
-    def evaluated(self, trainer: Trainer, row: int, record: Record) -> None:
+    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
         self.evaluated_states.append(self._state(trainer.cohort))
-        super().evaluated(trainer, row, record)
+        super().evaluated(trainer, evaluation)
 
     @staticmethod
     def _state(cohort: Cohort) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ def learned(what: Task, inputs: Tensor, targets: Tensor, name: str, **options: A
     outputs: list[Tensor] = []
 
     class Listener:
-        def evaluated(self, trainer: Any, row: int, record: Any) -> None:
+        def evaluated(self, trainer: Any, evaluation: Any) -> None:
             pass
 
         def advanced(self, trainer: Any) -> None:
