@@ -66,7 +66,7 @@ class Member:
     @property
     def rate_metric(self) -> str | None:
         """The metric that its learning rate follows, `<split>.<metric>`, if there is one."""
-        return self.optimizer.schedule.options().get("metric")
+        return self.optimizer.schedule.arguments().get("metric")
 
 
 def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -> list[list[int]]:

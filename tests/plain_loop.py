@@ -31,7 +31,7 @@ def relative_distance(actual: Tensor, expected: Tensor) -> float:
 
 def torch_loss(head: Head) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the loss of a head in torch's own words."""
-    options, weights = head.loss.options(), torch.tensor(head.class_weights, dtype=torch.float64)
+    options, weights = head.loss.arguments(), torch.tensor(head.class_weights, dtype=torch.float64)
     if head.loss.name == "cross_entropy":
         smoothing, weight = options["label_smoothing"], weights if len(weights) else None
         return lambda z, t: (

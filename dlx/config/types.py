@@ -63,7 +63,7 @@ class Choice(Section):
 
     name: str
 
-    def options(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """Return everything but the name; choices inside it stay `Choice` objects."""
         return {key: value for key, value in self if key != "name"}
 

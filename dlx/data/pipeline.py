@@ -122,7 +122,7 @@ def load(choice: Choice, data_dir: Path) -> Splits:
     Raises:
         DataError: the set is missing, damaged or does not fit the config.
     """
-    preparing = {key: value for key, value in choice.options().items() if key in PREPARING}
+    preparing = {key: value for key, value in choice.arguments().items() if key in PREPARING}
     if preparing["split"] != "auto":
         preparing["split"] = dict(preparing["split"])
     return prepare(load_chosen(choice, data_dir), **preparing)
@@ -135,12 +135,12 @@ def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
         DataError: a set is missing or damaged, or they do not fit together.
     """
     common = (*PREPARING, *HELD_OUT, *TRAINING)
-    options = {key: value for key, value in choice.options().items() if key not in common}
+    options = {key: value for key, value in choice.arguments().items() if key not in common}
     dataset = _read(choice.name, data_dir, options)
     if choice.dev_from is None and choice.test_from is None:
         return dataset
     dev, test = (
-        each and _read(each.name, data_dir, each.options())
+        each and _read(each.name, data_dir, each.arguments())
         for each in (choice.dev_from, choice.test_from)
     )
     same = choice.dev_from == choice.test_from

@@ -65,7 +65,7 @@ def stack(
     for index, each in enumerate(layers):
         chosen = place.choices if choices is None else choices[index]
         block = choice("block", "dense", units=each) if isinstance(each, int) else each
-        options = {key: value for key, value in block.options().items() if key != "repeat"}
+        options = {key: value for key, value in block.arguments().items() if key != "repeat"}
         for _ in range(block.repeat):
             here = replace(
                 place,

@@ -93,7 +93,7 @@ def _name(named: Choice | str) -> str:
 
 def _class_weights(task: Task, head: Head) -> tuple[float, ...]:
     """Return the weights that a loss asks for in numbers, as `Head.class_weights` has them."""
-    wanted = head.loss.options().get("class_weights")
+    wanted = head.loss.arguments().get("class_weights")
     if wanted is None:
         return ()
     names = task.classes or ()

@@ -239,5 +239,5 @@ def _learned(choice: Choice, module: nn.Module) -> dict[str, str]:
 def _activation(choice: Choice) -> nn.Module:
     function = registry.get("activation", choice.name).function
     if function.module is None:
-        return Elementwise(function, choice.options())
-    return function.module(**choice.options())
+        return Elementwise(function, choice.arguments())
+    return function.module(**choice.arguments())

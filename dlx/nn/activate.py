@@ -98,6 +98,6 @@ class Activation:
         return _Piece(
             segment.rows,
             function,
-            segment.choice.options(),
+            segment.choice.arguments(),
             tuple(self._learned[name] for name in function.learned),
         )

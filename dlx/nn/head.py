@@ -65,7 +65,7 @@ class Head:
 
     @property
     def _options(self) -> dict[str, Any]:
-        options = self.loss.options()
+        options = self.loss.arguments()
         if "class_weights" in options:
             options["class_weights"] = self.constants.get("class_weights")
             assert bool(self.class_weights) == (options["class_weights"] is not None), "see `to`"
@@ -124,7 +124,7 @@ class Head:
         if isinstance(self.output, str):
             return torch.softmax(z, -1)
         function = registry.get("activation", self.output.name).function
-        return function(z, **self.output.options())
+        return function(z, **self.output.arguments())
 
     def cost(self, z: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cost of each run on its batch: (K,)."""

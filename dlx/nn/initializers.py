@@ -28,7 +28,7 @@ def draw_weight(init: Choice, seed: int, layer: str, num_inputs: int, num_output
     """Return the initial weight (I, O) of one layer of the run with `seed`."""
     weight = torch.empty(num_outputs, num_inputs)
     function = get("initializer", init.name).function
-    function(weight, generator(seed, "init", layer, "weight"), **init.options())
+    function(weight, generator(seed, "init", layer, "weight"), **init.arguments())
     return weight.T
 
 
@@ -59,7 +59,7 @@ def draw_bias(
     if init.name == "torch_default":
         bound = 1 / math.sqrt(num_inputs)
         return bias.uniform_(-bound, bound, generator=random)
-    get("initializer", init.name).function(bias, random, **init.options())
+    get("initializer", init.name).function(bias, random, **init.arguments())
     return bias
 
 

@@ -254,7 +254,7 @@ def _scale(rows: Rows) -> Any:
 
 def tag(chosen: Choice) -> str:
     """Return what a metric is logged as: its field name."""
-    return registry.get("metric", chosen.name).function.tag.format(**chosen.options())
+    return registry.get("metric", chosen.name).function.tag.format(**chosen.arguments())
 
 
 def is_rising(name: str) -> bool:
@@ -294,7 +294,7 @@ def check_metrics(chosen: Sequence[Choice], head: Head) -> None:
             )
         if tags.count(tag(each)) > 1:
             raise ConfigError(f"log.metrics: {tag(each)} is named twice; name it once")
-        k = each.options().get("k", 0)
+        k = each.arguments().get("k", 0)
         if k >= head.num_outputs and each.name == "top_k":
             raise ConfigError(
                 f"log.metrics: top_k: received k {k}, but with {head.num_outputs} classes the "
@@ -319,7 +319,7 @@ class Measurement:
     def _key(chosen: Choice) -> tuple[Statistic, tuple[tuple[str, Any], ...]]:
         """Metrics of the same statistic and options share it."""
         statistic = registry.get("metric", chosen.name).function.statistic
-        return statistic, tuple(chosen.options().items())
+        return statistic, tuple(chosen.arguments().items())
 
     def add(self, z: Tensor, targets: Tensor) -> None:
         """Take in a chunk.
@@ -344,7 +344,7 @@ class Measurement:
         totals = {key: key[0].join(chunks) for key, chunks in self._found.items()}
         return {
             tag(each): registry.get("metric", each.name).function(
-                totals[self._key(each)], rows, **each.options()
+                totals[self._key(each)], rows, **each.arguments()
             )
             for each in self._chosen
         }

@@ -82,7 +82,7 @@ class Averages:
     ) -> None:
         keys = list(zip(choices, num_steps, strict=True))
         self._segments = [
-            (segment.rows, get("average", choice.name).function, choice.options(), steps)
+            (segment.rows, get("average", choice.name).function, choice.arguments(), steps)
             for segment in segments(keys)
             for choice, steps in [segment.choice]
             if choice is not None

@@ -74,7 +74,7 @@ def register_rule(function: Callable[..., Rule | Search]) -> Callable[..., Rule 
 def own_options(choice: Choice) -> dict[str, Any]:
     """Return the options of an optimizer but for those that all have in common."""
     common = OptimizerChoice.model_fields
-    return {name: value for name, value in choice.options().items() if name not in common}
+    return {name: value for name, value in choice.arguments().items() if name not in common}
 
 
 def updates_by(choice: Choice) -> Rule | Search:

@@ -39,7 +39,7 @@ def of_file(
     if encoder is None:
         inputs = read(path, task, tuple(features) if features else None)
         return torch.from_numpy(inputs), Context()
-    options = data.options()
+    options = data.arguments()
     layout = Layout(
         options.get("separator", "auto"), options.get("encoding", "auto"), encoder.missing_values
     )

@@ -113,7 +113,7 @@ def _check_module(what: str, choice: Choice) -> None:
     module = registry.get("activation", choice.name).function.module
     if module is not None:
         z = torch.linspace(-6, 6, 241, dtype=torch.float64).view(1, 1, -1)
-        expected = module(**choice.options()).double()(z).detach()
+        expected = module(**choice.arguments()).double()(z).detach()
         a = _layer(choice, 1, torch.float64).forward(z)
         _say(f"{what}: g(z) on [-6, 6], against its torch module", a, expected)
 

@@ -67,5 +67,5 @@ def _check_draw(what: str, choice: Choice, num_outputs: int, num_inputs: int) ->
 def _draw(choice: Choice, num_outputs: int, num_inputs: int) -> torch.Tensor:
     weight = torch.full((num_outputs, num_inputs), torch.nan)
     function = registry.get("initializer", choice.name).function
-    function(weight, generator(0, "init", "1", "weight"), **choice.options())
+    function(weight, generator(0, "init", "1", "weight"), **choice.arguments())
     return weight

@@ -68,7 +68,7 @@ def check_model(model: str | Callable[..., Design], **options: Any) -> None:
     """
     named = chosen("model", model, options)
     function = registry.get("model", named.name).function
-    _check(f"model {named.name}", lambda task: function(task, **named.options()))
+    _check(f"model {named.name}", lambda task: function(task, **named.arguments()))
 
 
 def _check(what: str, design: Callable[[Task], Design]) -> None:

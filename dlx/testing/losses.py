@@ -64,7 +64,7 @@ def _heads(loss: Any) -> Iterator[tuple[Task, Head, Head]]:
     mlp = registry.get("model", "mlp").function
     for task in _TASKS:
         try:
-            design = mlp(task, **model.options())
+            design = mlp(task, **model.arguments())
         except ConfigError:
             continue
         member = Variant(lambda task, made=design: made, choice("optimizer", "sgd"))

@@ -25,7 +25,7 @@ def check_schedule(schedule: str | Callable[..., Any], **options: Any) -> None:
         ConfigError: it is not registered, or has no such option
     """
     named = chosen("schedule", schedule, options)
-    function, given = registry.get("schedule", named.name).function, named.options()
+    function, given = registry.get("schedule", named.name).function, named.arguments()
     what = f"schedule {named.name}"
     for num_steps in _LENGTHS:
         factors = [_factor(what, function, step, num_steps, given) for step in range(num_steps)]

@@ -143,7 +143,7 @@ def _augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
 
 def build_design(config: RunConfig, task: Task) -> Design:
     """Return the layers and head of a config for a task."""
-    return registry.get("model", config.model.name).function(task, **config.model.options())
+    return registry.get("model", config.model.name).function(task, **config.model.arguments())
 
 
 def chosen_metrics(config: RunConfig, design: Design) -> tuple[Choice, ...]:
@@ -239,7 +239,7 @@ def _check_search(config: RunConfig) -> None:
 
 def _check_momentum(config: RunConfig) -> None:
     """Refuse a schedule of the momentum of an optimizer that has none."""
-    momenta = config.optimizer.schedule.options().get("momentum")
+    momenta = config.optimizer.schedule.arguments().get("momentum")
     if momenta is None:
         return
     low, high = momenta

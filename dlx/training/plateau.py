@@ -64,7 +64,7 @@ class Plateau:
 
 def plateaus(members: Sequence[Member]) -> list[Plateau | None]:
     """Return what watches each run whose schedule follows a metric; None for the others."""
-    options = [member.optimizer.schedule.options() for member in members]
+    options = [member.optimizer.schedule.arguments() for member in members]
     return [
         Plateau(**{k: v for k, v in each.items() if k != "warmup"}) if "metric" in each else None
         for each in options

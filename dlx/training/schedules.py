@@ -37,7 +37,7 @@ class Rates:
         self._plateaus = plateaus
         schedules = [optimizer.schedule for optimizer, _ in slabs]
         self._slabs = [
-            (get("schedule", schedule.name).function, num_steps, schedule.options())
+            (get("schedule", schedule.name).function, num_steps, schedule.arguments())
             for schedule, (_, num_steps) in zip(schedules, slabs, strict=True)
         ]
         self._cycled = [(optimizer.schedule, steps) for optimizer, steps in slabs]
@@ -197,7 +197,7 @@ def _cosine(start: float, end: float, progress: float) -> float:
 
 def cycled_momentum(schedule: Choice, step: int, num_steps: int) -> float | None:
     """Return the momentum that a schedule sets at a step; None if it leaves it alone."""
-    options = schedule.options()
+    options = schedule.arguments()
     if options.get("momentum") is None:
         return None
     low, high = options["momentum"]

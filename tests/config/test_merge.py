@@ -36,7 +36,7 @@ def test_extends_merges_mappings_and_replaces_lists(write):
     assert config.data.standardize
     assert config.model.hidden == [5]
     assert config.model.activation.negative_slope == 0.3
-    assert config.optimizer.options().items() >= {"lr": 0.1, "momentum": 0.8}.items()
+    assert config.optimizer.arguments().items() >= {"lr": 0.1, "momentum": 0.8}.items()
 
 
 def test_extends_chains_relative_to_each_file(write):
@@ -52,7 +52,7 @@ def test_a_new_name_drops_the_options_of_the_old_one(write):
     child = "extends: base.yaml\noptimizer: {name: sgd}\nmodel: {activation: tanh}\nname: other\n"
     config = load(write("child.yaml", child))
     assert config.optimizer.lr == 0.01
-    assert config.model.activation.options() == {}
+    assert config.model.activation.arguments() == {}
     assert config.model.hidden == [30, 20]
 
 

@@ -27,7 +27,7 @@ def read(annotation: Any, value: Any) -> Choice:
 def test_the_short_form_is_the_name_with_its_defaults():
     relu = read(Activation, "leaky_relu")
     assert relu == read(Activation, {"name": "leaky_relu"}) == choice("activation", "leaky_relu")
-    assert relu.options() == {"negative_slope": 0.01}
+    assert relu.arguments() == {"negative_slope": 0.01}
 
 
 def test_a_choice_is_read_as_itself():
@@ -38,7 +38,7 @@ def test_a_choice_is_read_as_itself():
 
 def test_choices_inside_options_stay_choices():
     adam = read(Optimizer, {"name": "adam", "schedule": {"name": "cosine", "warmup": 10.0}})
-    assert adam.options()["schedule"] == choice("schedule", "cosine", warmup=10)
+    assert adam.arguments()["schedule"] == choice("schedule", "cosine", warmup=10)
 
 
 def test_options_without_a_name_are_those_of_the_default():
@@ -49,7 +49,7 @@ def test_options_without_a_name_are_those_of_the_default():
 
 
 def test_what_a_kind_has_in_common_follows_the_options():
-    assert list(read(Data, "emnist").options()) == [
+    assert list(read(Data, "emnist").arguments()) == [
         "subset",
         "split",
         "split_seed",
@@ -63,7 +63,7 @@ def test_what_a_kind_has_in_common_follows_the_options():
         "augment",
         "bagging",
     ]
-    assert list(read(Optimizer, "sgd").options()) == ["lr", "weight_decay", "schedule", "decay"]
+    assert list(read(Optimizer, "sgd").arguments()) == ["lr", "weight_decay", "schedule", "decay"]
 
 
 @pytest.mark.parametrize("kind", ["activation", "initializer", "optimizer", "schedule", "data"])

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def build(hidden: list[Any], **options: Any) -> Design:
     """Return the design of an MLP as a config describes it: 4 inputs, 3 classes."""
     model = choice("model", "mlp", hidden=hidden, **options)
-    return registry.get("model", "mlp").function(task(4, 3), **model.options())
+    return registry.get("model", "mlp").function(task(4, 3), **model.arguments())
 
 
 def layers(design: Design) -> list[tuple[str, int, int]]:

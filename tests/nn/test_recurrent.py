@@ -22,7 +22,7 @@ STEPS, INPUTS, UNITS, ROWS, CLASSES = 6, 3, 5, 7, 3
 
 def build(task: Task, **options: Any) -> Design:
     model = choice("model", "recurrent", **options)
-    return registry.get("model", "recurrent").function(task, **model.options())
+    return registry.get("model", "recurrent").function(task, **model.arguments())
 
 
 def classes(*shape: int) -> Task:

@@ -200,5 +200,5 @@ def test_every_schedule_has_its_rate_logged() -> None:
         records = train([run], inputs, targets).records[name]
         function = registry.get("schedule", name).function
         rates = [record.metrics["train"]["optimizer/lr"] for record in records[1:]]
-        options = run.optimizer.schedule.options()
+        options = run.optimizer.schedule.arguments()
         assert rates == [0.5 * function(step, 12, **options) for step in range(12)]

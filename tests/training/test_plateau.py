@@ -102,4 +102,4 @@ def test_runs_that_follow_a_metric_have_a_slab_each() -> None:
 
 def test_a_schedule_that_follows_none() -> None:
     assert member("run", design(task(5, 3))).rate_metric is None
-    assert choice("schedule", "reduce_on_plateau").options()["metric"] == "dev.cost"
+    assert choice("schedule", "reduce_on_plateau").arguments()["metric"] == "dev.cost"
