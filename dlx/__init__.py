@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlx.api import Run, load, resume, train
+    from dlx.data.functions import allow_code
     from dlx.plugins import register
 
-__all__ = ["Run", "load", "register", "resume", "train"]
+__all__ = ["Run", "allow_code", "load", "register", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,6 +16,10 @@ def __getattr__(name: str) -> Any:
         from dlx.plugins import register
 
         return register
+    if name == "allow_code":
+        from dlx.data.functions import allow_code
+
+        return allow_code
     if name in __all__:
         from dlx import api
 

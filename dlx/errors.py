@@ -6,7 +6,8 @@ other exception is a bug in dlx and exits 1.
 """
 
 import difflib
-from collections.abc import Iterable
+import traceback
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 
@@ -80,3 +81,14 @@ def did_you_mean(received: str, choices: Iterable[str]) -> str:
     """Return a question like `; did you mean 'relu'?`, or nothing if no choice is near."""
     near = difflib.get_close_matches(received, list(choices), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def raised_at(error: BaseException, files: Collection[str]) -> str | None:
+    """Return `file:line: what was raised` by the innermost line in some files; None: in none."""
+    if isinstance(error, SyntaxError) and error.filename in files:
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
+    if not frames:
+        return None
+    said = str(error) if isinstance(error, DlxError) else f"{type(error).__name__}: {error}"
+    return f"{frames[-1].filename}:{frames[-1].lineno}: {said}"

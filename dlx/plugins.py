@@ -12,7 +12,6 @@ A plug-in is code, so it is executed only where a command line (`dlx --plugin FI
 import hashlib
 import shlex
 import sys
-import traceback
 import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +21,7 @@ from typing import Any
 
 from dlx import registry
 from dlx.config.types import entry_model
-from dlx.errors import ConfigError, DlxError, DlxWarning, did_you_mean
+from dlx.errors import ConfigError, DlxError, DlxWarning, did_you_mean, raised_at
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def require(recorded: Sequence[Mapping[str, str]], run: Path) -> None:
 def blamed(error: BaseException) -> str | None:
     """Return `file:line: what was raised` for an error raised in a plug-in, else None."""
     files = {str(each.path) for each in _loaded.values()}
-    return _where(error, files)
+    return raised_at(error, files)
 
 
 def _execute(plugin: Plugin, content: bytes, given: Path) -> None:
@@ -151,7 +150,7 @@ def _execute(plugin: Plugin, content: bytes, given: Path) -> None:
         for entry in registry.registered_by(name):
             registry.forget(entry)
         del sys.modules[name]
-        where = _where(error, {str(plugin.path)})
+        where = raised_at(error, {str(plugin.path)})
         if where is None:
             where = str(error) if isinstance(error, DlxError) else f"{given}: {error}"
         raise ConfigError(f"plug-in {where}") from error
@@ -167,16 +166,6 @@ def _check_options(entry: registry.Entry) -> None:
             f"of a type that YAML cannot give; use numbers, strings, booleans, lists or the types "
             "of dlx.config.types"
         ) from error
-
-
-def _where(error: BaseException, files: set[str]) -> str | None:
-    if isinstance(error, SyntaxError) and error.filename in files:
-        return f"{error.filename}:{error.lineno}: {error.msg}"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
-    if not frames:
-        return None
-    said = str(error) if isinstance(error, DlxError) else f"{type(error).__name__}: {error}"
-    return f"{frames[-1].filename}:{frames[-1].lineno}: {said}"
 
 
 def _missing(path: Path, error: OSError) -> str:

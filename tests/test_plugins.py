@@ -10,7 +10,7 @@ import dlx
 from dlx import plugins, registry
 from dlx.config.load import json_schema
 from dlx.errors import ConfigError, DlxWarning
-from tests.plugins import write_example
+from tests.shown_files import write_example
 
 pytestmark = pytest.mark.usefixtures("forgotten")
 

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from dlx.cli import configs, data, ensemble, inspect, lists, runs, training, use
 from dlx.cli.output import OutputClosed, complain, note
+from dlx.data import functions
 from dlx.errors import (
     ConfigError,
     DlxError,
@@ -83,6 +84,12 @@ def _dlx(
             show_default=False,
         ),
     ] = None,
+    allow_code: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code", help="Execute the functions that a config names (data: python)."
+        ),
+    ] = False,
 ) -> None:
     """Train and compare small neural networks, each described by one YAML file.
 
@@ -92,6 +99,7 @@ def _dlx(
       dlx board                   see its curves in TensorBoard
       dlx train digits model.hidden=[100,100] optimizer.lr=0.01
     """
+    functions.allow_code(allow_code)
     if plugin:
         from dlx import plugins
 
@@ -174,7 +182,8 @@ def _misused(error: Any) -> int:
         note(message)
     else:
         message = message[:1].lower() + message[1:].removesuffix(".")
-        if "--plugin" in message:
-            message += "; it comes before the command: dlx --plugin FILE train …"
+        for option in ("--plugin FILE", "--allow-code"):
+            if option.split()[0] in message:
+                message += f"; it comes before the command: dlx {option} train …"
         complain(f"{message} (see `{context.command_path if context else 'dlx'} --help`)")
     return ConfigError.exit_code

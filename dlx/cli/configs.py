@@ -103,9 +103,10 @@ def validate(config: Config, overrides: Overrides = None, as_json: Json = False)
     """
     from dlx import api
     from dlx.config.shipped import locate
+    from dlx.data.pipeline import require_code
 
     path = locate(config)
-    api.read_config(path, overrides or [])
+    require_code(api.read_config(path, overrides or []).data)
     emit_json({"config": str(path), "valid": True}) if as_json else emit(f"{path}: valid")
 
 

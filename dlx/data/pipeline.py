@@ -12,7 +12,7 @@ import torch
 
 from dlx import registry
 from dlx.config.types import Choice, choice
-from dlx.data import studies
+from dlx.data import functions, studies
 from dlx.data.dataset import Dataset, Task, check, class_counts, task_of, to_float
 from dlx.data.mismatch import hold_out
 from dlx.data.preprocessing import Preprocessing, fit
@@ -145,6 +145,18 @@ def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
     )
     same = choice.dev_from == choice.test_from
     return hold_out(dataset, dev, test, same=same, seed=choice.split_seed)
+
+
+def require_code(choice: Choice) -> None:
+    """Check that the functions that a config names for its data may be executed, and are there.
+
+    Raises:
+        ConfigError: code is not allowed, or there is no such function
+        DataError: a module of theirs raises
+    """
+    for each in (choice, choice.dev_from, choice.test_from):
+        if each is not None and each.name == "python":
+            functions.find(each.function)
 
 
 def _read(name: str, data_dir: Path, options: dict[str, Any]) -> Dataset:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command, environment, only_run
-from tests.plugins import write_example
+from tests.shown_files import write_example
 
 PLUGIN = ("--plugin", "my_layers.py")
 

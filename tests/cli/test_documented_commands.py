@@ -11,7 +11,7 @@ import pytest
 
 from dlx.cli import main
 from tests.cli.conftest import environment
-from tests.plugins import write_example
+from tests.shown_files import write_example, write_examples
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -59,6 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "configs").symlink_to(ROOT / "configs")
     rows = [",".join(["1.5"] * 4)] * 3
     write_example(folder)
+    write_examples(folder, "data.md")
     (folder / "flowers.csv").write_text("\n".join(rows) + "\n")
     houses = "".join(f"{area},{area * 2}\n" for area in range(50, 90))
     (folder / "houses.csv").write_text("area,price\n" + houses)
@@ -85,8 +86,8 @@ def test_a_command_that_is_shown_works(
     monkeypatch.chdir(folder)
     if line.startswith("dlx train "):
         line += " train.epochs=null train.steps=10 name=other"
-    # A plug-in would stay in this process, for the tests over the whole registry to meet.
-    if re.search(r"[>&|*]|--plugin", line):
+    # Code of a user's would stay in this process, for the tests over the whole registry to meet.
+    if re.search(r"[>&|*]|--plugin|--allow-code", line):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         shell = subprocess.run(
             ["bash", "-c", line],

@@ -4,7 +4,7 @@ from typing import Any
 
 from dlx.config.types import entry_model
 
-VALUES = {"path": "a-file", "target": "y", "inputs": "x", "targets": "t"}
+VALUES = {"path": "a-file", "target": "y", "inputs": "x", "targets": "t", "function": "m:f"}
 
 
 def needed(name: str) -> dict[str, Any]:

@@ -77,10 +77,10 @@ def test_numbers_to_predict(saved):
 
 
 def test_words_and_booleans_are_classes():
-    made = dataset_of("words", (X, np.array(["no", "yes"])[np.arange(20) % 2]), None, "auto")
+    made = dataset_of("words", {"train": (X, np.array(["no", "yes"])[np.arange(20) % 2])}, "auto")
     assert made.classes == ("no", "yes") and task_of(made).kind == "binary"
-    assert dataset_of("b", (X, T > 4), None, "auto").classes == ("False", "True")
-    assert dataset_of("f", (X, T / 1), None, "classification").classes == ("0", "5", "10")
+    assert dataset_of("b", {"train": (X, T > 4)}, "auto").classes == ("False", "True")
+    assert dataset_of("f", {"train": (X, T / 1)}, "classification").classes == ("0", "5", "10")
 
 
 @pytest.mark.parametrize(
@@ -97,21 +97,32 @@ def test_words_and_booleans_are_classes():
 )
 def test_arrays_that_are_no_data_set(x, t, task, message):
     with pytest.raises(DataError, match=message):
-        dataset_of("bad", (x, t), None, task)
+        dataset_of("bad", {"train": (x, t)}, task)
 
 
-def test_a_test_part_of_another_shape():
-    with pytest.raises(DataError, match=r"rows of shape \(3,\) and \(\), but of \(2,\) and \(\)"):
-        dataset_of("bad", (X, T), (X[:, :2], T), "auto")
-    with pytest.raises(DataError, match=r"bad: test part: inputs of shape \(19, 3\)"):
-        dataset_of("bad", (X, T), (X[1:], T), "auto")
+PIXELS = np.zeros((20, 3, 1), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ((X, T), (X[:, :2], T), r"inputs of float32, a row of shape \(2,\), but .* shape \(3,\)"),
+        ((X, T), (X[1:], T), r"inputs of shape \(19, 3\) and targets of shape \(20,\)"),
+        ((X, T), (X, T / 1), "targets of float64, .* but those to train on are int64"),
+        ((PIXELS, T), (PIXELS / 255, T), "inputs of float64, .* but those to train on are uint8"),
+        ((X, T), (X[:0], T[:0]), "it has no rows; give it some or leave it out"),
+    ],
+)
+def test_a_test_part_that_does_not_fit(train, test, message):
+    with pytest.raises(DataError, match=f"bad: test part: {message}"):
+        dataset_of("bad", {"train": train, "test": test}, "auto")
 
 
 def test_a_number_too_large_for_32_bits_is_named():
     big = X.astype(np.float64)
     big[4, 1] = 1e300
     with pytest.raises(DataError, match=r"row 4 .* input column 1: inf is not a finite number"):
-        check(dataset_of("big", (big, T), None, "auto"))
+        check(dataset_of("big", {"train": (big, T)}, "auto"))
 
 
 def test_paths_are_relative_to_the_config(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""A user's arrays: npz and npy files of NumPy, and IDX files.
+"""A user's arrays: npz and npy files of NumPy, IDX files, and what a function returns.
 
 Inputs are (N, I) or (N, *shape); unsigned bytes of more than one dimension a row are pixels, which
 a network sees as x / 255. Targets are (N,), or (N, T) numbers to predict.
@@ -6,6 +6,7 @@ a network sees as x / 255. Targets are (N,), or (N, T) numbers to predict.
 
 # N rows, I inputs, T targets
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -50,15 +51,13 @@ def npz(
     _check_both(test_inputs, test_targets)
     with Archive(path) as archive:
         training = (archive.read("data.inputs", inputs), archive.read("data.targets", targets))
-        test = (
-            (
+        parts = {"train": training}
+        if test_inputs is not None and test_targets is not None:
+            parts["test"] = (
                 archive.read("data.test_inputs", test_inputs),
                 archive.read("data.test_targets", test_targets),
             )
-            if test_inputs is not None and test_targets is not None
-            else None
-        )
-    return dataset_of(path.name, training, test, task)
+    return dataset_of(path.name, parts, task)
 
 
 @register("data")
@@ -86,12 +85,10 @@ def npy(
         DataError: a file is missing, is damaged or does not fit the others
     """
     _check_both(test_inputs, test_targets)
-    test = (
-        (read_npy(test_inputs), read_npy(test_targets))
-        if test_inputs is not None and test_targets is not None
-        else None
-    )
-    return dataset_of(inputs.name, (read_npy(inputs), read_npy(targets)), test, task)
+    parts = {"train": (read_npy(inputs), read_npy(targets))}
+    if test_inputs is not None and test_targets is not None:
+        parts["test"] = (read_npy(test_inputs), read_npy(test_targets))
+    return dataset_of(inputs.name, parts, task)
 
 
 @register("data")
@@ -121,45 +118,67 @@ def idx(
         LeCun, Cortes, Burges: The MNIST database of handwritten digits
     """
     _check_both(test_inputs, test_targets)
-    training = idx_format.read(inputs, WRITE_AGAIN), idx_format.read(targets, WRITE_AGAIN)
-    test = (
-        (idx_format.read(test_inputs, WRITE_AGAIN), idx_format.read(test_targets, WRITE_AGAIN))
-        if test_inputs is not None and test_targets is not None
-        else None
-    )
-    return dataset_of(inputs.name, training, test, task)
+
+    def read(x: Path, t: Path) -> Arrays:
+        return idx_format.read(x, WRITE_AGAIN), idx_format.read(t, WRITE_AGAIN)
+
+    parts = {"train": read(inputs, targets)}
+    if test_inputs is not None and test_targets is not None:
+        parts["test"] = read(test_inputs, test_targets)
+    return dataset_of(inputs.name, parts, task)
 
 
-def dataset_of(name: str, training: Arrays, test: Arrays | None, task: Targets) -> Dataset:
-    """Return the data set of inputs and targets, and of those of its own test part.
+def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset:
+    """Return the data set of inputs and targets.
+
+    Args:
+        name: of the data set
+        parts: inputs and targets of train, and of dev and test where they have rows of their own
+        task: as in the sources above
 
     Raises:
         DataError: shapes that do not fit, or targets that are not what `task` says
     """
-    for part, (x, t) in (("", training), ("test part: ", test or training)):
+    for part, (x, t) in parts.items():
+        where = name if part == "train" else f"{name}: {part} part"
         if x.ndim < 2 or t.ndim < 1 or len(x) != len(t):
             raise DataError(
-                f"{name}: {part}inputs of shape {x.shape} and targets of shape {t.shape}; inputs "
+                f"{where}: inputs of shape {x.shape} and targets of shape {t.shape}; inputs "
                 "are (N, I) or (N, height, width), a row for each of the N targets"
             )
         if x.dtype.kind == "U":
-            raise DataError(f"{name}: {part}the inputs are {x.dtype} words, not numbers")
-    inputs, targets = training
-    if test is not None:
-        if [each.shape[1:] for each in test] != [each.shape[1:] for each in training]:
-            raise DataError(
-                f"{name}: rows of shape {inputs.shape[1:]} and {targets.shape[1:]}, but of "
-                f"{test[0].shape[1:]} and {test[1].shape[1:]} in the test part"
-            )
-        inputs, targets = (np.concatenate(both) for both in zip(training, test, strict=True))
+            raise DataError(f"{where}: the inputs are {x.dtype} words, not numbers")
+        if len(x) == 0:
+            raise DataError(f"{where}: it has no rows; give it some or leave it out")
+        for own, first, what in zip((x, t), parts["train"], ("inputs", "targets"), strict=True):
+            if (_kind(own), own.shape[1:]) != (_kind(first), first.shape[1:]):
+                raise DataError(
+                    f"{where}: {what} of {own.dtype}, a row of shape {own.shape[1:]}, but those to "
+                    f"train on are {first.dtype}, a row of shape {first.shape[1:]}"
+                )
+    ordered = [parts[part] for part in ("train", "dev", "test") if part in parts]
+    inputs, targets = (_joined(arrays) for arrays in zip(*ordered, strict=True))
     classes, targets = _encode(name, targets, task)
+    rows = {part: len(x) for part, (x, _) in parts.items()}
     return Dataset(
         name=name,
         inputs=_as_numbers(inputs),
         targets=targets,
         classes=classes,
-        test_rows=0 if test is None else len(test[0]),
+        dev_rows=rows.get("dev", 0),
+        test_rows=rows.get("test", 0),
     )
+
+
+def _kind(array: np.ndarray) -> str:
+    """Return what the numbers are: pixels, whole numbers, words or other numbers."""
+    if array.dtype == np.uint8 and array.ndim > 2:
+        return "pixels"
+    return {"U": "words", "f": "numbers"}.get(array.dtype.kind, "whole numbers")
+
+
+def _joined(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _as_numbers(inputs: np.ndarray) -> np.ndarray:

@@ -1,0 +1,85 @@
+"""What a function of the user's returns: its arrays as a data set."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from dlx.config.types import Text
+from dlx.data import functions
+from dlx.data.dataset import Dataset
+from dlx.data.sources.arrays import Arrays, Targets, dataset_of
+from dlx.errors import DataError
+from dlx.registry import register
+
+_NAME = r"[^\W\d]\w*"
+_CONTRACT = (
+    "return (x, y), arrays of a row each, or {'train': (x, y)} with 'dev' and 'test' likewise, "
+    "where they have rows of their own"
+)
+
+Function = Annotated[
+    str, Text(rf"{_NAME}(\.{_NAME})*:{_NAME}", "module:function", ("module:function",))
+]
+
+
+@register("data")
+def python(
+    data_dir: Path,
+    *,
+    function: Function,
+    options: dict[str, Any] = {},
+    task: Targets = "auto",
+) -> Dataset:
+    """Arrays that a function of yours returns, executed only by `dlx --allow-code`.
+
+    Args:
+        function: module:function; the module is looked up from the working directory on, and the
+            function returns inputs and targets (x, y), or such a pair for each of train, dev, test
+        options: its keyword arguments
+        task: auto: whole numbers, booleans and words are classes, other numbers are predicted
+
+    Raises:
+        ConfigError: code is not allowed, or there is no such function, or none of these options
+        DataError: it raises, or does not return such arrays
+    """
+    returned = functions.call(function, options)
+    return dataset_of(function, _parts(function, returned), task)
+
+
+def _parts(name: str, returned: Any) -> dict[str, Arrays]:
+    pairs = returned if isinstance(returned, Mapping) else {"train": returned}
+    if "train" not in pairs or not set(pairs) <= {"train", "dev", "test"}:
+        keys = ", ".join(map(repr, pairs)) or "nothing"
+        raise DataError(f"{name} returned a mapping of {keys}; {_CONTRACT}")
+    parts = {}
+    for part, pair in pairs.items():
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            many = f" of {len(pair)}" if isinstance(pair, tuple | list) else ""
+            raise DataError(
+                f"{name} returned a {type(pair).__name__}{many} for {part}; {_CONTRACT}"
+            )
+        x, y = pair
+        parts[part] = (_array(name, part, "inputs", x), _array(name, part, "targets", y))
+    return parts
+
+
+def _array(name: str, part: str, what: str, value: Any) -> np.ndarray:
+    where = f"{name}: the {what} of {part}"
+    if isinstance(value, np.ma.MaskedArray):
+        raise DataError(f"{where} are masked; fill the masked values in, or leave their rows out")
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # whatever a list, a tensor or an object of theirs has to say
+        raise DataError(
+            f"{where} are a {type(value).__name__} that numpy makes no array of ({error})"
+        ) from error
+    if array.dtype == object and all(isinstance(each, str) for each in array.flat):
+        array = array.astype(str)  # as pandas keeps texts
+    if array.dtype.kind not in "biufU":
+        raise DataError(
+            f"{where} are a {type(value).__name__} of {array.dtype}; return numbers, or words as "
+            "targets"
+        )
+    return array
