@@ -2,7 +2,7 @@
 
 from dlx.runs import checkpoints, weights
 from dlx.runs.directory import RunDirectory, check_name, find, list_runs, remove, timestamp
-from dlx.runs.files import AppendFile, make_directory, storage_errors, write_atomic
+from dlx.runs.files import AppendFile, make_directory, storage_errors, write_atomic, write_unsynced
 
 __all__ = [
     "AppendFile",
@@ -17,4 +17,5 @@ __all__ = [
     "timestamp",
     "weights",
     "write_atomic",
+    "write_unsynced",
 ]

@@ -1,7 +1,8 @@
 """What a run measured: metrics.jsonl, and TensorBoard's event files derived from it."""
 
+from dlx.tracking.finished import FinishedRun, write_finished
 from dlx.tracking.histogram import Histogram
 from dlx.tracking.metrics import read, series
 from dlx.tracking.tracker import Tracker
 
-__all__ = ["Histogram", "Tracker", "read", "series"]
+__all__ = ["FinishedRun", "Histogram", "Tracker", "read", "series", "write_finished"]

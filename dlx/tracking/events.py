@@ -7,6 +7,7 @@ Scalars, histograms and images are written in the summary fields that `EventAccu
 TensorBoard (which turns them into tensors as it loads) both read.
 """
 
+import functools
 import re
 import struct
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.runs import AppendFile, make_directory
+from dlx.tracking.checksums import checksum
 from dlx.tracking.protos import Event, SessionLog, Summary
 
 _NAME = re.compile(r"events\.out\.tfevents\.(\d+).*")
@@ -34,16 +36,15 @@ class EventFile:
             StorageError: the file cannot be made.
         """
         make_directory(folder)
-        # Numbered, not timed: two files of one second, or of a clock set back, keep their order.
         number = _next_number(folder)
-        self._file = AppendFile(folder / f"events.out.tfevents.{number:010d}.dlx")
+        self._file = AppendFile(folder / file_name(number))
         self._kinds: dict[str, str] = {}
-        self.write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        version, start = opening(time.time(), restart_step or 0)
+        self._file.append(version)
         if restart_step is not None or number == 1:
             # TensorBoard takes a folder's first START for the beginning, only later ones for a
             # restart that voids events: so the beginning has one too.
-            start = SessionLog(status=SessionLog.START)
-            self.write(Event(wall_time=time.time(), step=restart_step or 0, session_log=start))
+            self._file.append(start)
 
     def scalars(self, step: int, values: Mapping[str, float], wall_time: float) -> None:
         """Write values by tag, rounded to float32, as one event."""
@@ -62,9 +63,7 @@ class EventFile:
 
     def write(self, event: Any) -> None:
         """Write an `Event`; it has reached the operating system when this returns."""
-        data = event.SerializeToString()
-        length = struct.pack("<Q", len(data))
-        self._file.append(b"".join((length, _checksum(length), data, _checksum(data))))
+        self._file.append(encode(event))
 
     def sync(self) -> None:
         """Make the events survive a power cut."""
@@ -73,6 +72,31 @@ class EventFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def encode(event: Any) -> bytes:
+    """Return an `Event` as a record of an event file: length, checksum, event, checksum."""
+    data = event.SerializeToString()
+    length = struct.pack("<Q", len(data))
+    return b"".join((length, checksum(length), data, checksum(data)))
+
+
+@functools.lru_cache(maxsize=16)  # runs that train together begin together
+def opening(wall_time: float, step: int = 0) -> tuple[bytes, bytes]:
+    """Return what a folder's first file begins with: the records of version and session start."""
+    start = SessionLog(status=SessionLog.START)
+    return (
+        encode(Event(wall_time=wall_time, file_version="brain.Event:2")),
+        encode(Event(wall_time=wall_time, step=step, session_log=start)),
+    )
+
+
+def file_name(number: int) -> str:
+    """Return the name of a folder's event file, from 1.
+
+    Numbered, not timed: two files of one second, or of a clock set back, keep their order.
+    """
+    return f"events.out.tfevents.{number:010d}.dlx"
 
 
 def event_folders(directory: Path) -> list[Path]:
@@ -84,24 +108,3 @@ def event_folders(directory: Path) -> list[Path]:
 def _next_number(folder: Path) -> int:
     matches = (_NAME.fullmatch(path.name) for path in folder.iterdir())
     return 1 + max((int(match.group(1)) for match in matches if match), default=0)
-
-
-def _crc32c_table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return tuple(table)
-
-
-_CRC32C = _crc32c_table()
-
-
-def _checksum(data: bytes) -> bytes:
-    """Return the masked CRC-32C (Castagnoli) of TFRecord files: rotated by 15 bits, offset."""
-    table, crc = _CRC32C, 0xFFFFFFFF
-    for byte in data:
-        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
-    crc ^= 0xFFFFFFFF
-    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

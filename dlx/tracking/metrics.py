@@ -44,8 +44,7 @@ class MetricsFile:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a record as one line."""
-        line = json.dumps(_finite(record), ensure_ascii=False, allow_nan=False)
-        self._file.append(line.encode() + b"\n")
+        self._file.append(encode(record).encode())
 
     def sync(self) -> None:
         """Make the lines survive a power cut."""
@@ -54,6 +53,11 @@ class MetricsFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def encode(record: Mapping[str, Any]) -> str:
+    """Return a record as a line."""
+    return json.dumps(_finite(record), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@
 """
 
 import io
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,23 +14,13 @@ from typing import Any
 import numpy as np
 
 from dlx.runs import make_directory
+from dlx.tracking import summaries
 from dlx.tracking.events import EventFile, event_folders
 from dlx.tracking.histogram import Histogram
 from dlx.tracking.metrics import MetricsFile, number
-from dlx.tracking.protos import (
-    DT_FLOAT,
-    DT_STRING,
-    HParamsPluginData,
-    SessionEndInfo,
-    SessionStartInfo,
-    Status,
-    Summary,
-    SummaryMetadata,
-    TensorProto,
-    TensorShapeProto,
-)
+from dlx.tracking.protos import Summary
 
-_PROGRESS = ("epoch", "examples")
+PROGRESS = ("epoch", "examples")  # of a record: scalars of train
 _COLOR_SPACES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -95,7 +84,7 @@ class Tracker:
             if isinstance(metrics, Mapping):
                 scalars = {tag: number(value) for tag, value in metrics.items()}
                 if split == "train":
-                    scalars |= {tag: record[tag] for tag in _PROGRESS if tag in record}
+                    scalars |= {tag: record[tag] for tag in PROGRESS if tag in record}
                 scalars = {tag: value for tag, value in scalars.items() if value is not None}
                 self._file(self._directory / split).scalars(step, scalars, now)
 
@@ -132,8 +121,11 @@ class Tracker:
 
     def text(self, tag: str, markdown: str, step: int = 0) -> None:
         """Write a text, shown as Markdown, for the run as a whole."""
-        tensor = TensorProto(dtype=DT_STRING, tensor_shape=_shape(), string_val=[markdown.encode()])
-        self._write_plugin("text", tag, tensor, step=step)
+        self._write(summaries.text(tag, markdown), step)
+
+    def config(self, yaml: str) -> None:
+        """Write the text of the run's config."""
+        self._write(summaries.config(yaml))
 
     def hparams(self, settings: Mapping[str, Any], group_name: str) -> None:
         """Write the run's settings for TensorBoard's HParams page; its metrics are the scalars.
@@ -142,23 +134,11 @@ class Tracker:
             settings: value by dotted name; what is no bool, number or string is shown as JSON.
             group_name: runs of one group (the seeds of a variant) are shown as one row.
         """
-        start = SessionStartInfo(group_name=group_name, start_time_secs=time.time())
-        for name, value in settings.items():
-            if isinstance(value, bool):
-                start.hparams[name].bool_value = value
-            elif isinstance(value, int | float):
-                start.hparams[name].number_value = value
-            elif isinstance(value, str):
-                start.hparams[name].string_value = value
-            else:
-                start.hparams[name].string_value = json.dumps(value)
-        self._write_hparams("session_start_info", start)
+        self._write(summaries.hparams(settings, group_name, time.time()))
 
     def end_hparams(self, success: bool) -> None:
         """Write that the run has ended, well or not; TensorBoard keeps the first such word."""
-        status = Status.STATUS_SUCCESS if success else Status.STATUS_FAILURE
-        end = SessionEndInfo(status=status, end_time_secs=time.time())
-        self._write_hparams("session_end_info", end)
+        self._write(summaries.end_hparams(success, time.time()))
 
     def position(self) -> int:
         """Return the length of metrics.jsonl, synced: a checkpoint may rely on it."""
@@ -188,21 +168,6 @@ class Tracker:
             self._events[folder] = EventFile(folder, self._restart_step)
         return self._events[folder]
 
-    def _write_hparams(self, field: str, info: Any) -> None:
-
-        content = HParamsPluginData(version=0, **{field: info}).SerializeToString()
-        nothing = TensorProto(dtype=DT_FLOAT, tensor_shape=_shape(0))
-        self._write_plugin("hparams", f"_hparams_/{field}", nothing, content=content)
-
-    def _write_plugin(
-        self, plugin: str, tag: str, tensor: Any, step: int = 0, content: bytes = b""
-    ) -> None:
+    def _write(self, value: Any, step: int = 0) -> None:
         if self._tensorboard:
-            data = SummaryMetadata.PluginData(plugin_name=plugin, content=content)
-            value = Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=data))
-            value.tensor.CopyFrom(tensor)
             self._file(self._directory).summary(step, [value])
-
-
-def _shape(*sizes: int) -> Any:
-    return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in sizes])

@@ -142,7 +142,7 @@ class _Session:
             position, step = None, None
         self._tracker = Tracker(run.path, resume_position=position, resume_step=step)
         if not resumed:
-            self._tracker.text("config", f"```yaml\n{dump(job.config)}```")
+            self._tracker.config(dump(job.config))
             self._tracker.hparams(_flat(to_plain(job.config)), job.config.name)
 
     @property

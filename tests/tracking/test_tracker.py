@@ -13,20 +13,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import (
-    STORE_EVERYTHING_SIZE_GUIDANCE,
-    EventAccumulator,
-)
-from tensorboard.backend.event_processing.plugin_event_accumulator import (
-    EventAccumulator as PluginAccumulator,
-)
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from dlx.errors import StorageError
 from dlx.runs import checkpoints
 from dlx.tracking import Histogram, Tracker, read, series
-from dlx.tracking.events import _checksum
 from dlx.tracking.protos import HParamsPluginData, Status
+from tests.tracking.event_files import accumulate, scalars
 
 SPLITS = ("train", "dev", "test")
 
@@ -57,21 +49,6 @@ with Tracker(run, resume_position=position, resume_step=step) as tracker:
             checkpoints.save(run / "checkpoints", step, {"w": torch.zeros(1)}, metadata)
         print(step, flush=True)
 """
-
-
-def accumulate(folder: Path) -> EventAccumulator:
-    """Return TensorBoard's own reader, with everything in a folder's event files."""
-    return EventAccumulator(str(folder), STORE_EVERYTHING_SIZE_GUIDANCE).Reload()
-
-
-def scalars(folder: Path, tag: str) -> tuple[list[int], list[float]]:
-    """Return steps and values, the same from both of TensorBoard's readers: the old, the pages'."""
-    events = accumulate(folder).Scalars(tag)
-    pages = PluginAccumulator(str(folder), tensor_size_guidance={"scalars": 0}).Reload()
-    shown = [(event.step, event.tensor_proto.float_val[0]) for event in pages.Tensors(tag)]
-    read = [(event.step, event.value) for event in events]
-    np.testing.assert_array_equal(shown, read)  # which takes nan for equal to nan
-    return [step for step, _ in read], [value for _, value in read]
 
 
 def rounded(values: list[float]) -> list[float]:
@@ -295,12 +272,6 @@ def test_a_full_disk(tmp_path: Path, small_limit: int) -> None:
         tracker.log({"step": 2, "train": {"cost": 0.5}})
     assert accumulate(tmp_path).Tensors("config")[0].tensor_proto.string_val == [b"short"]
     assert scalars(tmp_path / "train", "cost") == ([1, 2], [1.0, 0.5])
-
-
-def test_the_checksum_is_that_of_tensorboard() -> None:
-    for size in (0, 1, 8, 1000):
-        data = random.Random(size).randbytes(size)
-        assert int.from_bytes(_checksum(data), "little") == masked_crc32c(data)
 
 
 def test_logging_is_cheap(tmp_path: Path, record: Any) -> None:
