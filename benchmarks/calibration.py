@@ -1,0 +1,328 @@
+"""Measures how often the verdicts of an ablation are wrong, and how often they find what is there.
+
+    python benchmarks/calibration.py [--ablations 2000]
+
+Simulated metrics go through the same `judge` as those of real runs. Of A/A ablations, whose
+variants are all the same, a verdict `better` or `worse` of any variant is false. The tables of
+docs/statistics.md are made by this command; tests/ablation/statistics/test_calibration.py runs the
+same cases with fewer ablations.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from dlx.ablation.statistics.censored import sooner
+from dlx.ablation.statistics.multiple import holm
+from dlx.ablation.statistics.verdicts import Comparison, Verdict, judge
+
+Array = NDArray[np.float64]
+Draw = Callable[[Generator, tuple[int, ...]], Array]
+"""Values of so many variants and seeds, (V, N), all of one distribution; NaN: diverged."""
+
+MARGIN = 0.005
+LEVEL = 0.06
+"""How many A/A ablations may have a false verdict."""
+POWER = 0.8
+"""How many planted effects of one standard deviation have to be found, at n = 15."""
+
+
+def _mixed(generator: Generator, shape: tuple[int, ...]) -> Array:
+    scale = np.where(generator.random(shape) < 0.1, 10.0, 1.0)
+    return scale * generator.standard_normal(shape)
+
+
+def _by_seed(generator: Generator, shape: tuple[int, ...]) -> Array:
+    """Most of the noise is that of the seed, which the variants share: the split, the start."""
+    return 3 * generator.standard_t(3, shape[-1:]) + generator.lognormal(0, 1, shape)
+
+
+def deviating(share: float, *, otherwise: float = 1.0) -> Draw:
+    """Return accuracies that are all the same but for a share of 0.5 or 0.75."""
+
+    def draw(generator: Generator, shape: tuple[int, ...]) -> Array:
+        low = generator.choice([0.5, 0.75], shape)
+        return np.where(generator.random(shape) < share, low, otherwise)
+
+    return draw
+
+
+def diverging(share: float, draw: Draw, *, worst: bool = False) -> Draw:
+    """Return values of which a share is missing, at random or always the worst of the seeds."""
+
+    def missing(generator: Generator, shape: tuple[int, ...]) -> Array:
+        values = draw(generator, shape)
+        order = values if worst else generator.random(shape)
+        lost = order.argsort(-1).argsort(-1) < generator.binomial(
+            shape[-1], share, (*shape[:-1], 1)
+        )
+        return np.where(lost, np.nan, values)
+
+    return missing
+
+
+NOISES: dict[str, Draw] = {
+    "normal": lambda generator, shape: generator.standard_normal(shape),
+    "t, 2 degrees of freedom": lambda generator, shape: generator.standard_t(2, shape),
+    "t, 3 degrees of freedom": lambda generator, shape: generator.standard_t(3, shape),
+    "log-normal": lambda generator, shape: generator.lognormal(0, 1, shape),
+    "exponential": lambda generator, shape: generator.exponential(1, shape),
+    "normal, one in ten with ten times the deviation": _mixed,
+    "log-normal about a seed's own t (3)": _by_seed,
+    "accuracy 1, 5 % at 0.5 or 0.75": deviating(0.05),
+    "accuracy 1, 36 % at 0.5 or 0.75": deviating(0.36),
+    "accuracy 1 or 0.5 at even odds": lambda generator, shape: np.where(
+        generator.random(shape) < 0.5, 1.0, 0.5
+    ),
+    "accuracy 0, 0.5 or 1 at even odds": lambda generator, shape: generator.choice(
+        [0.0, 0.5, 1.0], shape
+    ),
+    "t (3), 20 % diverging": diverging(0.2, lambda g, shape: g.standard_t(3, shape)),
+    "exponential, the worst 30 % diverging": diverging(
+        0.3, lambda g, shape: g.exponential(1, shape), worst=True
+    ),
+}
+
+
+def success(share: float) -> Draw:
+    """Return outcomes of which a share is 1."""
+    return lambda generator, shape: (generator.random(shape) < share).astype(float)
+
+
+SUCCESSES: dict[str, Draw] = {
+    "success, 64 %": success(0.64),
+    "success, 50 %": success(0.5),
+    "success, 95 %": success(0.95),
+}
+
+
+def arriving(share: float) -> Draw:
+    """Return steps to a threshold, log-normal; all but a share never arrive."""
+
+    def draw(generator: Generator, shape: tuple[int, ...]) -> Array:
+        steps = np.ceil(np.exp(generator.normal(5, 0.8, shape)))
+        return np.where(generator.random(shape) < share, steps, np.inf)
+
+    return draw
+
+
+STEPS: dict[str, Draw] = {
+    "steps, all arrive": arriving(1.0),
+    "steps, 70 % arrive": arriving(0.7),
+    "steps, 20 % arrive": arriving(0.2),
+}
+
+
+def judge_values(
+    values: Array, *, is_binary: bool = False, overlap: float = 0.0, margin: float = MARGIN
+) -> list[Verdict]:
+    """Judge the variants 1, 2, … against variant 0.
+
+    Args:
+        values: (V, N)
+        is_binary: they are outcomes
+        overlap: of folds
+        margin: of equivalence
+    """
+    lost = np.isnan(values).sum(-1)
+    n = values.shape[-1]
+    return judge(
+        [
+            Comparison(
+                variant=values[i],
+                baseline=values[0],
+                rising=True,
+                margin=margin,
+                is_binary=is_binary,
+                diverged=(int(lost[i]), n),
+                baseline_diverged=(int(lost[0]), n),
+                overlap=overlap,
+            )
+            for i in range(1, len(values))
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How often an ablation had a verdict of a kind for any of its variants."""
+
+    decided: float
+    equivalent: float
+
+
+def rates(
+    draw: Draw, *, num_variants: int, n: int, ablations: int, seed: int = 0, **options: bool
+) -> Rates:
+    """Return how often ablations of equal variants are decided, and how often called equivalent."""
+    generator = np.random.default_rng((seed, num_variants, n))
+    decided = equivalent = 0
+    for _ in range(ablations):
+        words = {each.word for each in judge_values(draw(generator, (num_variants, n)), **options)}
+        decided += bool(words & {"better", "worse"})
+        equivalent += "equivalent" in words
+    return Rates(decided / ablations, equivalent / ablations)
+
+
+def rate_of_steps(draw: Draw, *, num_variants: int, n: int, ablations: int) -> float:
+    """Return how often any variant is said to reach a threshold sooner or later than another."""
+    generator = np.random.default_rng((num_variants, n))
+    found = 0
+    for _ in range(ablations):
+        steps = draw(generator, (num_variants, n))
+        tests = [sooner(each, steps[0], horizon=1000.0).p for each in steps[1:]]
+        found += bool(np.min(holm(tests)) <= 0.05)
+    return found / ablations
+
+
+def folds_rate(*, overlap: float, folds: int, ablations: int) -> float:
+    """Return how often two equal variants are decided whose folds' values hang together.
+
+    The differences of the folds of one cross-validation are correlated by about 1 / folds, the
+    share of rows that a fold is tested on (Nadeau and Bengio 2003).
+    """
+    generator = np.random.default_rng(folds)
+    found = 0
+    for _ in range(ablations):
+        shared = generator.standard_normal((2, 1)) * (1 / folds) ** 0.5
+        own = generator.standard_normal((2, folds)) * (1 - 1 / folds) ** 0.5
+        [verdict] = judge_values(shared + own, overlap=overlap)
+        found += verdict.word in ("better", "worse")
+    return found / ablations
+
+
+def power(
+    noise: Draw, *, effect: float, planted: int, num_variants: int, n: int, ablations: int
+) -> float:
+    """Return how often a planted effect is found, of all that were planted.
+
+    Args:
+        noise: of the paired differences, scaled to a standard deviation of 1
+        effect: in standard deviations of the paired difference
+        planted: variants that have it, of those besides the baseline
+        num_variants: with the baseline
+        n: pairs
+        ablations: to simulate
+    """
+    generator = np.random.default_rng((planted, num_variants, n))
+    scale = noise(generator, (100_000,)).std()
+    found = 0
+    for _ in range(ablations):
+        values = noise(generator, (num_variants, n)) / scale
+        values[0] = 0.0  # so that the differences are the values
+        values[1 : planted + 1] += effect
+        found += sum(each.word == "better" for each in judge_values(values)[:planted])
+    return found / (ablations * planted)
+
+
+def shapes_rate(noise: Draw, *, n: int, ablations: int) -> float:
+    """Return how often a variant is decided that has the mean of a baseline without any noise.
+
+    Not A/A: noise of another shape is a difference, only not one of means.
+    """
+    generator = np.random.default_rng(n)
+    mean = noise(generator, (1_000_000,)).mean()
+    found = 0
+    for _ in range(ablations):
+        values = np.stack([np.zeros(n), noise(generator, (n,)) - mean])
+        found += judge_values(values)[0].word in ("better", "worse")
+    return found / ablations
+
+
+def false_equivalence(noise: Draw, *, spread: float, n: int, ablations: int) -> float:
+    """Return how often a variant is called equivalent that differs by just the margin.
+
+    Args:
+        noise: of the paired differences
+        spread: its standard deviation, in margins
+        n: pairs
+        ablations: to simulate
+    """
+    generator = np.random.default_rng(n)
+    scale = noise(generator, (100_000,)).std() / (spread * MARGIN)
+    found = 0
+    for _ in range(ablations):
+        values = np.stack([np.zeros(n), noise(generator, (n,)) / scale + MARGIN])
+        found += judge_values(values)[0].word == "equivalent"
+    return found / ablations
+
+
+def _row(name: str, found: Sequence[float]) -> None:
+    print(f"| {name} | " + " | ".join(f"{100 * each:.1f}" for each in found) + " |", flush=True)
+
+
+def _head(first: str, columns: Sequence[str]) -> None:
+    print(f"\n| {first} | " + " | ".join(columns) + " |")
+    print("|---|" + "---|" * len(columns))
+
+
+def main() -> None:
+    """Print the tables of docs/statistics.md, in per cent of ablations."""
+    parser = argparse.ArgumentParser(description="Measures how often verdicts are wrong.")
+    parser.add_argument("--ablations", type=int, default=2000)
+    ablations = parser.parse_args().ablations
+    sizes = [(variants, n) for n in (5, 10) for variants in (2, 4, 8)]
+    columns = [f"n = {n}, {variants} variants" for variants, n in sizes]
+
+    _head("A/A: false `better` or `worse`", columns)
+    for name, draw in {**NOISES, **SUCCESSES}.items():
+        binary = name in SUCCESSES
+        each = [
+            rates(draw, num_variants=v, n=n, ablations=ablations, is_binary=binary)
+            for v, n in sizes
+        ]
+        _row(name, [rate.decided for rate in each])
+    for name, draw in STEPS.items():
+        _row(
+            name, [rate_of_steps(draw, num_variants=v, n=n, ablations=ablations) for v, n in sizes]
+        )
+
+    _head("cross-validation: false verdicts", ["5 folds", "10 folds"])
+    for name, is_corrected in (("corrected for folds", True), ("plain paired t", False)):
+        _row(
+            name,
+            [
+                folds_rate(overlap=is_corrected / (k - 1), folds=k, ablations=ablations)
+                for k in (5, 10)
+            ],
+        )
+
+    effects = [(v, planted) for v in (2, 3, 4) for planted in {1, v - 1}]
+    _head("1 deviation, n = 15: found", [f"{p} of {v - 1}" for v, p in effects])
+    for name in ("normal", "t, 3 degrees of freedom", "exponential"):
+        noise = NOISES[name]
+
+        def about_zero(
+            generator: Generator, shape: tuple[int, ...], noise: Draw = noise, name: str = name
+        ) -> Array:
+            return noise(generator, shape) - (name == "exponential")
+
+        _row(
+            name,
+            [
+                power(about_zero, effect=1, planted=p, num_variants=v, n=15, ablations=ablations)
+                for v, p in effects
+            ],
+        )
+
+    pairs = (5, 10, 30, 100)
+    _head("equal means, the baseline without noise: decided", [f"n = {n}" for n in pairs])
+    for name in ("normal", "t, 3 degrees of freedom", "exponential", "log-normal"):
+        _row(name, [shapes_rate(NOISES[name], n=n, ablations=ablations) for n in pairs])
+
+    _head("a margin apart: false `equivalent`", ["n = 5", "n = 10", "n = 30"])
+    for name in ("normal", "t, 3 degrees of freedom"):
+        for spread in (0.5, 1.0):
+            found = [
+                false_equivalence(NOISES[name], spread=spread, n=n, ablations=ablations)
+                for n in (5, 10, 30)
+            ]
+            _row(f"{name}, deviation {spread:g} margins", found)
+
+
+if __name__ == "__main__":
+    main()

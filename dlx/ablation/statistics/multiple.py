@@ -1,0 +1,25 @@
+"""Many tests at once: what keeps the chance of even one false finding."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Return Holm's adjusted p: below alpha with a chance of at most alpha that any is false.
+
+    The i-th smallest of m is multiplied by m - i + 1, and is at least the one before it.
+
+    Args:
+        p: (m,); NaNs are no tests: they stay, and do not count
+
+    Reference:
+        Holm 1979, A simple sequentially rejective multiple test procedure, Scandinavian Journal of
+        Statistics 6. It needs no independence, and variants share their baseline.
+    """
+    raw = np.asarray(p, float)
+    tested = np.flatnonzero(~np.isnan(raw))
+    order = tested[np.argsort(raw[tested], kind="stable")]
+    adjusted = np.full(raw.shape, np.nan)
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(raw[order] * factors), 1.0)
+    return adjusted

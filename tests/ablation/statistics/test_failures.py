@@ -1,0 +1,27 @@
+import pytest
+from scipy import stats
+
+from dlx.ablation.statistics.failures import failure_difference
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"), [((5, 5), (0, 5)), ((2, 10), (3, 8)), ((0, 10), (0, 10))]
+)
+def test_p_is_scipys_fisher_test(mine, other):
+    found = failure_difference(mine, other)
+    assert found is not None
+    table = [[mine[0], mine[1] - mine[0]], [other[0], other[1] - other[0]]]
+    assert found.p == pytest.approx(stats.fisher_exact(table)[1])
+    assert found.excess == pytest.approx(mine[0] / mine[1] - other[0] / other[1])
+
+
+@pytest.mark.parametrize(("runs", "other_runs", "total"), [(10, 10, 4), (10, 10, 5), (5, 8, 11)])
+def test_the_least_p_is_that_of_the_most_lopsided_table(runs, other_runs, total):
+    tables = [(k, total - k) for k in range(total + 1) if k <= runs and total - k <= other_runs]
+    found = [failure_difference((a, runs), (b, other_runs)) for a, b in tables]
+    assert {each.least_p for each in found if each} == {min(each.p for each in found if each)}
+
+
+def test_no_runs_have_no_rate():
+    assert failure_difference((0, 0), (1, 5)) is None
+    assert failure_difference((1, 5), (0, 0)) is None
