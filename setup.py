@@ -7,5 +7,5 @@ configs = ["dlx.configs", *(f"dlx.configs.{name}" for name in find_namespace_pac
 setup(
     packages=[*find_packages(include=["dlx", "dlx.*"]), *configs],
     package_dir={"dlx.configs": "configs"},
-    package_data={name: ["*.yaml"] for name in configs},
+    package_data={name: ["*.yaml", "*.csv"] for name in configs},
 )

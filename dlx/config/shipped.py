@@ -15,6 +15,11 @@ def shipped() -> dict[str, Path]:
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
 
 
+def companions(path: Path) -> list[Path]:
+    """Return the files that lie beside a config under its name: the table that it trains on."""
+    return sorted(each for each in path.parent.glob(f"{path.stem}.*") if each != path)
+
+
 def locate(config: str) -> Path:
     """Return the file that a config's path or, where there is none, its shipped name means.
 

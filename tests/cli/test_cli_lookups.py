@@ -42,7 +42,8 @@ def test_init_copies(name: str, dlx: Command, tmp_path: Path) -> None:
     ended = dlx("init", name)
     copy = tmp_path / f"{name.split('/')[-1]}.yaml"
     assert ended.code == 0
-    assert ended.err == f"{copy.name} written; `dlx train {copy.name}` trains it\n"
+    files = "table.yaml and table.csv" if name == "table" else copy.name
+    assert ended.err == f"{files} written; `dlx train {copy.name}` trains it\n"
     assert copy.read_bytes() == shipped()[name].read_bytes()
     assert dlx("config", "validate", copy.name).code == 0
 

@@ -263,3 +263,25 @@ def test_onnx_answers_in_units(dlx: Command, sales: pd.DataFrame) -> None:
     inputs = np.random.default_rng(0).random((7, 4), dtype=np.float32)
     (outputs,) = ReferenceEvaluator("o/network.onnx").run(None, {"inputs": inputs})
     assert outputs == pytest.approx(api.load("sales").predict(inputs), rel=1e-5)
+
+
+def test_a_table_that_comes_with_dlx_trains_and_beats_the_mean(
+    dlx: Command, tmp_path: Path
+) -> None:
+    made = dlx("init", "table", "-o", "mine.yaml", "--json")
+    assert made.json == {"config": "mine.yaml", "files": ["mine.yaml", "table.csv"]}
+    assert "mine.yaml and table.csv written" in made.err
+    found = {}
+    for ignored in ("[]", "[species]"):
+        ended = dlx("train", "mine.yaml", f"data.ignore={ignored}", "--json", "-q")
+        assert ended.code == 0, ended.err
+        found[ignored] = ended.json
+    test, mean = found["[]"]["metrics"]["test"], found["[]"]["baseline"]["test"]
+    assert mean["r2"] < 0.05 and test["r2"] > 0.9
+    assert test["mae"] < 0.25 * mean["mae"]
+    assert test["mae"] < 0.75 * found["[species]"]["metrics"]["test"]["mae"]
+    (tmp_path / "mine.yaml").unlink()
+    refused = dlx("init", "table", "-o", "mine.yaml")
+    assert refused.code == 2
+    assert "table.csv is there already; choose another place with --output" in refused.err
+    assert not (tmp_path / "mine.yaml").exists()
