@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from dlx.cli.options import RUNS_DIR, DataDir, Json, RunsDir
-from dlx.cli.output import emit, emit_json, emit_table, format_metric
+from dlx.cli.output import emit, emit_json, emit_table
 from dlx.cli.use import Metrics, Split
+from dlx.report.numbers import format_metric
 
 
 def add_to(app: typer.Typer) -> None:

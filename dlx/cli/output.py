@@ -2,7 +2,6 @@
 
 import io
 import json
-import math
 import os
 import shutil
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 import typer
 
 from dlx.errors import StorageError
+from dlx.report.numbers import format_metric
 
 
 class OutputClosed(Exception):
@@ -129,14 +129,6 @@ def _emit_importance(found: Mapping[str, Any]) -> None:
         f"{found['split']} rows, when a column's values are permuted; mean of {found['repeats']} "
         "repeats and its 95 % interval)"
     )
-
-
-def format_metric(name: str, value: float | None) -> str:
-    """Return a metric in four digits, a share of rows in percent."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    share = name in ("accuracy", "error", "balanced_accuracy") or name.startswith("top_")
-    return f"{100 * value:.2f} %" if share else f"{value:.4g}"
 
 
 def amount(number: float | None, unit: str) -> str:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from dlx.cli.output import format_metric, note
+from dlx.cli.output import note
+from dlx.report.numbers import format_metric
 
 if TYPE_CHECKING:
     from dlx.training.session import Progress

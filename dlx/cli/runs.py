@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from dlx.cli.options import RUNS_DIR, Json, RunsDir
-from dlx.cli.output import emit, emit_json, emit_table, format_metric, note
+from dlx.cli.output import emit, emit_json, emit_table, note
 from dlx.errors import ConfigError
+from dlx.report.numbers import format_metric
 
 _runs = typer.Typer(rich_markup_mode=None)
 
@@ -133,6 +134,7 @@ def _agreed(runs: list[str]) -> bool:
 
 
 def _row(run: dict[str, Any]) -> list[str]:
+    created = datetime.fromisoformat(run["created"])
     return [
         f"{run['name']}/{run['id']}",
         run["status"],
@@ -141,14 +143,11 @@ def _row(run: dict[str, Any]) -> list[str]:
         _judged((run["metrics"] or {}).get("dev")),
         _judged((run["metrics"] or {}).get("test")),
         "" if run["seconds"] is None else f"{run['seconds']:.1f}",
-        _age(run["created"]),
+        _age((datetime.now(UTC) - created).total_seconds()),
     ]
 
 
-def _age(created: str | None) -> str:
-    if created is None:
-        return ""
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
+def _age(seconds: float) -> str:
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length:.0f} {unit}"

@@ -19,9 +19,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_missing(tmp_path: Path) -> None:
-    with pytest.raises(
-        RunError, match=r"w\.safetensors is missing: not saved yet, or deleted; resume"
-    ):
+    with pytest.raises(RunError, match=r"w\.safetensors is missing: the run has saved no weights"):
         weights.load(tmp_path / "w.safetensors")
 
 

@@ -1,0 +1,97 @@
+"""The mean curve of each variant's runs, with its interval at every step.
+
+# R runs of a variant, T steps
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from dlx.ablation.results import RunResult
+
+
+@dataclass(frozen=True)
+class Band:
+    """A variant's curve.
+
+    Attributes:
+        steps: (T,)
+        mean: (T,) of the runs that trained so far
+        low: (T,) end of the interval of the mean; NaN of one run
+        high: (T,)
+        runs: (T,) how many there are
+    """
+
+    steps: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    runs: np.ndarray
+
+    @property
+    def whole(self) -> int:
+        """How many of the steps all runs reached, at the start."""
+        return int((self.runs == self.runs.max()).nonzero()[0][-1]) + 1
+
+
+def bands(results: Sequence[RunResult], metric: str, confidence: float) -> dict[str, Band]:
+    """Return the curve of every variant that has one.
+
+    Runs that diverged or failed are left out: their last values would hide those of the others.
+    Where fewer than half of a variant's runs still train, its curve ends.
+
+    Args:
+        results: of all runs
+        metric: `<split>.<tag>`
+        confidence: of the intervals
+    """
+    families: dict[str, list[RunResult]] = {}
+    for result in results:
+        if result.is_scored and result.curve.of(metric):
+            families.setdefault(result.variant, []).append(result)
+    found = {name: _band(runs, metric, confidence) for name, runs in families.items()}
+    return {name: band for name, band in found.items() if len(band.steps)}
+
+
+def _band(runs: Sequence[RunResult], metric: str, confidence: float) -> Band:
+    first = runs[0].curve.steps
+    if all(run.curve.steps == first for run in runs):
+        steps = np.array(first)
+        values = np.array([run.curve.of(metric) for run in runs])
+    else:
+        steps = np.unique(np.concatenate([run.curve.steps for run in runs]))
+        values = np.full((len(runs), len(steps)), np.nan)
+        for row, run in zip(values, runs, strict=True):
+            row[np.searchsorted(steps, run.curve.steps)] = run.curve.of(metric)
+    values = np.where(np.isfinite(values), values, np.nan)
+    count = np.isfinite(values).sum(0)
+    kept = count >= max(1, -(-len(runs) // 2))
+    steps, values, count = steps[kept], values[:, kept], count[kept]
+    mean, low, high = mean_band(values, confidence=confidence)
+    return Band(steps, mean, low, high, count)
+
+
+def mean_band(
+    values: NDArray[np.float64], *, confidence: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean of every column and its t interval, as `mean_interval` finds it of one.
+
+    Args:
+        values: (R, T); NaNs are left out, and every column has a number
+        confidence: of the intervals
+
+    Returns:
+        mean, low and high, (T,) each; low and high are NaN where there is one number only
+    """
+    count = np.isfinite(values).sum(0)
+    mean = np.nanmean(values, 0)
+    spread = np.nansum((values - mean) ** 2, 0)
+    # Rounding makes a deviation of 1e-17 of values that are all 0.95.
+    equal = np.nanmax(values, 0) - np.nanmin(values, 0) <= 1e-12 * np.nanmax(np.abs(values), 0)
+    freedom = np.maximum(count - 1, 1)
+    error = np.where(equal, 0.0, np.sqrt(spread / freedom / count))
+    width = np.where(count > 1, stdtrit(freedom, (1 + confidence) / 2) * error, np.nan)
+    return mean, mean - width, mean + width

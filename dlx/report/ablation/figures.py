@@ -1,0 +1,54 @@
+"""All pictures of an ablation, those that its data call for."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dlx.ablation.results import RunResult
+from dlx.report.ablation import (
+    curves,
+    forest,
+    interaction,
+    numeric,
+    outcomes,
+    seeds,
+    steps_to,
+    success,
+)
+from dlx.report.ablation.reading import Summary
+from dlx.report.ablation.style import Drawing
+from dlx.runs import make_directory, write_atomic
+
+# in the order in which a person asks: which is better, how fast, on what does it depend, how sure
+_KINDS: tuple[Callable[[Summary, Sequence[RunResult]], list[Drawing]], ...] = (
+    forest.draw,
+    success.draw,
+    curves.draw,
+    steps_to.draw,
+    numeric.draw,
+    interaction.draw,
+    seeds.draw,
+    outcomes.draw,
+)
+
+
+def draw_all(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
+    """Return the pictures of an ablation.
+
+    Args:
+        summary: what `summary.json` holds
+        results: of all runs of the comparison
+    """
+    return [drawing for kind in _KINDS for drawing in kind(summary, results)]
+
+
+def write_all(folder: Path, drawings: Sequence[Drawing]) -> dict[str, bytes]:
+    """Write the pictures as `<name>.png` and return the files' contents by name.
+
+    Raises:
+        StorageError: a file cannot be written
+    """
+    make_directory(folder)
+    encoded = {drawing.name: drawing.png() for drawing in drawings}
+    for name, content in encoded.items():
+        write_atomic(folder / f"{name}.png", content)
+    return encoded

@@ -1,0 +1,89 @@
+"""Small multiples: a panel for each group of variants, all on the same axes."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from dlx.report.ablation import reading, style
+from dlx.report.ablation.groups import MOST_PANELS, Group
+from dlx.report.ablation.reading import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_HEIGHT, _LEFT, _GAP, _ABOVE, _LINE = 1.75, 0.6, 0.16, 0.3, 0.15  # inches
+_CHARACTER = 0.064  # inches, of the labels
+
+# what stands in one line below a panel: inches from the left, text, colour
+_Labels = list[tuple[float, str, str]]
+
+
+def small_multiples(
+    summary: Summary, panels: Sequence[Group], paint: Callable[["Axes", Group], None]
+) -> tuple["Figure", str]:
+    """Return a picture of the panels, and a sentence on those that are left out, if any are.
+
+    Args:
+        summary: of the ablation
+        panels: to draw; of more than twelve those with the best variants
+        paint: draws a group's lines and sets the limits, the same of all panels
+    """
+    shown = _best(summary, panels)
+    columns = min(3 if len(shown) in (3, 5, 6, 9) else 4, len(shown))
+    rows = -(-len(shown) // columns)
+    width = (style.WIDTH - _LEFT - 0.15 - _GAP * (columns - 1)) / columns
+    labels = [_labels(group, width) for group in shown]
+    below = 0.32 + _LINE * max(map(len, labels))
+    pitch = _HEIGHT + _ABOVE + below
+    figure = style.sheet(rows * pitch + 0.1)
+    for place, (group, lines) in enumerate(zip(shown, labels, strict=True)):
+        row, column = divmod(place, columns)
+        spot = (_LEFT + column * (width + _GAP), _ABOVE + row * pitch, width, _HEIGHT)
+        axes = style.panel(figure, *spot)
+        style.heading(axes, style.shortened(group.title, int(width / 0.08)))
+        paint(axes, group)
+        if axes.get_xscale() == "linear":
+            axes.locator_params(axis="x", nbins=3, prune="upper")  # it would meet the next panel's
+        if column:
+            axes.tick_params(labelleft=False)
+        for number, line in enumerate(lines):
+            for offset, text, color in line:
+                axes.text(
+                    offset / width,
+                    -(0.32 + _LINE * number) / _HEIGHT,
+                    text,
+                    transform=axes.transAxes,
+                    va="center",
+                    fontsize=style.SMALL - 0.5,
+                    color=color,
+                )
+    left_out = ""
+    if len(shown) < len(panels):
+        left_out = f" Of {len(panels)} panels these are the {len(shown)} with the best variants."
+    return figure, left_out
+
+
+def _best(summary: Summary, panels: Sequence[Group]) -> list[Group]:
+    ranks = {each["name"]: rank for rank, each in enumerate(reading.best_first(summary))}
+    best = sorted(panels, key=lambda group: min(ranks[line.variant] for line in group.lines))
+    kept = best[:MOST_PANELS]
+    return [group for group in panels if group in kept]
+
+
+def _labels(group: Group, width: float) -> list[_Labels]:
+    """Return the names of a panel's lines, as many side by side as there is room for."""
+    lines: list[_Labels] = [[]]
+    room = 0.0
+    if group.factor:
+        text = style.shortened(f"{group.factor}:", int(width / _CHARACTER / 2))
+        lines[-1].append((0.0, text, style.INK))
+        room = len(text) * _CHARACTER + 0.06
+    for line in group.lines:
+        text = "— " + style.shortened(line.label, int(width / _CHARACTER) - 2)
+        size = len(text) * _CHARACTER + 0.1
+        if lines[-1] and room + size > width + 0.1:
+            lines.append([])
+            room = 0.0
+        lines[-1].append((room, text, line.color))
+        room += size
+    return lines

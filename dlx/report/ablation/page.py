@@ -1,0 +1,67 @@
+"""report.html: the whole ablation on one page that needs no other file."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from dlx.ablation.results import RunResult
+from dlx.report.ablation import sections
+from dlx.report.ablation.figures import draw_all, write_all
+from dlx.report.ablation.look import SCRIPT, STYLE
+from dlx.report.ablation.reading import Summary
+from dlx.report.ablation.style import Drawing
+from dlx.runs import write_atomic
+
+
+def write(folder: Path, summary: Summary, results: Sequence[RunResult], config: str) -> Path:
+    """Draw an ablation's pictures and write its page.
+
+    Args:
+        folder: of the ablation; gets report.html and figures/
+        summary: what its summary.json holds
+        results: of all runs of the comparison
+        config: its resolved config, in YAML
+
+    Returns:
+        the page
+
+    Raises:
+        StorageError: a file cannot be written
+    """
+    drawings = draw_all(summary, results)
+    encoded = write_all(folder / "figures", drawings)
+    path = folder / "report.html"
+    write_atomic(path, page(summary, drawings, encoded, config).encode())
+    return path
+
+
+def page(
+    summary: Summary, drawings: Sequence[Drawing], encoded: Mapping[str, bytes], config: str
+) -> str:
+    """Return the page as HTML.
+
+    Args:
+        summary: what summary.json holds
+        drawings: the pictures
+        encoded: their PNG files by name
+        config: the resolved config, in YAML
+    """
+    parts = (
+        sections.head(summary),
+        sections.warnings(summary),
+        sections.verdicts(summary),
+        sections.per_data(summary),
+        sections.pictures(drawings, encoded),
+        sections.effects(summary),
+        sections.tuning(summary),
+        sections.failures(summary),
+        sections.statistics(summary),
+        sections.again(summary, config),
+    )
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>{escape(summary['name'])}: {escape(summary['question'])}</title>"
+        f"<style>{STYLE}</style></head><body><main>{''.join(parts)}</main>"
+        f"<script>{SCRIPT}</script></body></html>\n"
+    )

@@ -1,0 +1,17 @@
+"""Numbers as people read them: shares in percent, four digits of the rest."""
+
+import math
+
+_SHARES = ("accuracy", "error", "balanced_accuracy", "success")
+
+
+def is_share(name: str) -> bool:
+    """Say whether a metric, by its tag, is a share of rows or runs: it is shown in percent."""
+    return name in _SHARES or name.startswith("top_")
+
+
+def format_metric(name: str, value: float | None) -> str:
+    """Return a metric in four digits, a share of rows in percent."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{100 * value:.2f} %" if is_share(name) else f"{value:.4g}"

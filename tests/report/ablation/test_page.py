@@ -1,0 +1,157 @@
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from dlx.errors import StorageError
+from dlx.report.ablation.page import write
+from tests.report.ablation import made
+from tests.report.ablation.conftest import Made
+
+
+class Reader(HTMLParser):
+    """What a browser would show and load, and whether every element is closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.text, self.loaded, self.open, self.tags = "", [], [], []
+        self.feed(path.read_text())
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "link"):
+            self.open.append(tag)
+        self.loaded += [value for key, value in attrs if key in ("src", "srcset") or tag == "link"]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text += data + "\n"
+
+
+CONFIG = "name: made\ndata: {name: digits}\n"
+
+
+def test_the_page_answers_first_and_holds_all_pictures_itself(two: Made, tmp_path: Path) -> None:
+    page = write(tmp_path, *two, CONFIG)
+    reader = Reader(page)
+    places = [
+        reader.text.index(part)
+        for part in ("Does model.activation change", "Yes. Against", "Verdicts", "Learning curves")
+    ]
+    assert places == sorted(places)
+    assert all(source.startswith("data:image/png;base64,") for source in reader.loaded)
+    files = sorted((tmp_path / "figures").glob("*.png"))
+    assert sorted(base64.b64decode(source.partition(",")[2]) for source in reader.loaded) == sorted(
+        path.read_bytes() for path in files
+    )
+    assert "@import" not in page.read_text() and "url(" not in page.read_text()
+    for words in ("dlx ablate made.yaml", "name: made", "Holm", "the interval of the difference"):
+        assert words in reader.text
+
+
+def test_nothing_of_the_user_s_is_read_as_html(two: Made, tmp_path: Path) -> None:
+    summary, runs = two
+    evil = "<script>alert('x')</script>&\"'"
+
+    def poisoned(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: poisoned(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [poisoned(each) for each in value]
+        return value + evil if isinstance(value, str) else value
+
+    kept = {key: summary[key] for key in ("metric", "baseline", "design", "factors", "variants")}
+    bad = {"variant": "v", "seed": 0, "status": "failed", "step": None, "reason": "r"}
+    extra = {
+        "warnings": ["w"],
+        "failures": [bad],
+        "tuning": {"v": {"optimizer.lr": "l", "tried": {"a": 0.9}, "runs": 3, "steps": 9}},
+        "per_data": {"d": {"v": summary["variants"][1]["vs_baseline"] | {"verdict": "better"}}},
+        "effects": {
+            "main": [{"factor": "f", "level": "l", "effect": 0.1, "low": 0.0, "high": 0.2}],
+            "interactions": [],
+        },
+    }
+    whole = poisoned(summary | extra)
+    assert isinstance(whole, dict)
+    for each in kept["variants"]:
+        each["name"] += evil
+        each["settings"] = {key: value + evil for key, value in each["settings"].items()}
+        if each["vs_baseline"]:
+            each["vs_baseline"]["why"] += evil
+    kept["baseline"] += evil
+    runs = [replace(run, variant=run.variant + evil) for run in runs]
+    reader = Reader(write(tmp_path, whole | kept, runs, CONFIG + evil))
+    assert [tag for tag, _ in reader.tags].count("script") == 1
+    assert reader.text.count(evil) > 15
+
+
+def test_cells_carry_what_they_are_sorted_by(two: Made, tmp_path: Path) -> None:
+    summary, _ = two
+    cells = [attrs for tag, attrs in Reader(write(tmp_path, *two, CONFIG)).tags if tag == "td"]
+    keys = [attrs.get("data-key") for attrs in cells]
+    assert str(summary["variants"][1]["vs_baseline"]["difference"]) in keys
+    assert {attrs.get("class") for attrs in cells} >= {"verdict better", "verdict baseline"}
+
+
+def test_what_was_lost_is_listed_with_the_reason(lossy: Made, tmp_path: Path) -> None:
+    text = Reader(write(tmp_path, *lossy, CONFIG)).text
+    assert text.count("the cost was not finite at step 142") == 9
+    assert "Runs that were lost" in text and "9 runs diverged or failed" in text
+
+
+def test_parts_without_content_are_left_out(two: Made, tmp_path: Path) -> None:
+    text = Reader(write(tmp_path, *two, CONFIG)).text
+    for heading in ("Keep in mind", "Tuning", "Runs that were lost", "Effects", "each data set"):
+        assert heading not in text
+
+
+def test_effects_tuning_and_data_sets_have_tables(two: Made, tmp_path: Path) -> None:
+    summary, runs = two
+    found = {"effect": 0.0123, "low": 0.01, "high": 0.02}
+    summary |= {
+        "effects": {
+            "main": [{"factor": "init", "level": "he_normal", **found}],
+            "interactions": [
+                {"factors": ["init", "activation"], "levels": ["he", "relu"], "p": 0.04, **found}
+            ],
+        },
+        "tuning": {
+            "activation=relu": {
+                "optimizer.lr": 0.01,
+                "tried": {"0.01": 0.95, "0.1": 0.9},
+                "runs": 6,
+                "steps": 6000,
+            }
+        },
+        "per_data": {"iris": {"activation=relu": summary["variants"][1]["vs_baseline"]}},
+        "warnings": ["The variants differ in parameters."],
+    }
+    text = re.sub(r"\s+", " ", Reader(write(tmp_path, summary, runs, CONFIG)).text)
+    assert "init he_normal +1.23 [+1.00, +2.00]" in text
+    assert "init × activation he × relu +1.23 [+1.00, +2.00] 0.040" in text
+    assert "activation=relu optimizer.lr=0.01 0.01: 95.00 %, 0.1: 90.00 % 6 6,000" in text
+    assert "iris variant difference interval p verdict activation=relu +3.50" in text
+    assert "Keep in mind The variants differ in parameters." in text
+
+
+def test_the_chosen_variant_alone_shows_test_rows(two: Made, tmp_path: Path) -> None:
+    summary, runs = two
+    summary["chosen"] = {"name": "activation=relu", "test": {"accuracy": made.interval([0.9, 0.9])}}
+    text = Reader(write(tmp_path, summary, runs, CONFIG)).text
+    assert "On the test rows the best variant, activation=relu, has accuracy 90.00 %" in text
+    again = Reader(write(tmp_path, summary | {"chosen": None}, runs, CONFIG)).text
+    assert "On the test rows" not in again
+
+
+def test_a_page_that_cannot_be_written_is_a_storage_error(two: Made, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StorageError, match="taken"):
+        write(tmp_path / "taken", *two, CONFIG)

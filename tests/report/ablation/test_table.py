@@ -1,0 +1,53 @@
+from dlx.report.ablation.table import verdicts
+from tests.report.ablation import made
+from tests.report.ablation.conftest import Made
+
+
+def rows_of(summary: dict) -> list[dict[str, str]]:
+    table = verdicts(summary)
+    assert len(table.right) == len(table.headings)
+    return [dict(zip(table.headings, row, strict=True)) for row in table.rows]
+
+
+def test_a_row_says_mean_interval_difference_p_and_verdict(two: Made) -> None:
+    base, relu = rows_of(two[0])
+    found = two[0]["variants"][1]["metrics"]["dev"]["accuracy"]
+    assert base["variant"] == "activation=sigmoid" and base["verdict"] == "baseline"
+    assert base["difference (points)"] == base["p"] == base["wins"] == ""
+    assert relu["dev accuracy"] == "95.00 %"
+    assert relu["95 % interval"] == f"[{100 * found['low']:.2f}, {100 * found['high']:.2f}]"
+    assert relu["difference (points)"].startswith("+3.50 [+")
+    assert (relu["n"], relu["p"], relu["wins"], relu["verdict"]) == ("4", "0.001", "4/4", "better")
+    assert relu["steps/s"] == "2,500"
+    assert relu["steps to 88.00 %"].endswith("(4/4)")
+
+
+def test_the_baseline_comes_first_then_the_best(lossy: Made) -> None:
+    found = rows_of(lossy[0])
+    assert [row["variant"] for row in found] == [
+        "lr=0.1 activation=tanh",
+        "lr=1.0 activation=tanh",
+        "lr=0.1 activation=relu",
+        "lr=1.0 activation=relu",
+    ]
+    assert [row["lost"] for row in found] == ["", "3/6", "", "6/6"]
+    assert found[3]["dev accuracy"] == found[3]["p"] == "–"
+
+
+def test_a_cost_has_no_points_and_columns_without_content_are_left_out() -> None:
+    variants = made.grid(model__activation=["a" * 80, "relu"])
+    runs = made.results(variants, 1, lambda s, seed: 0.9 + 0.05 * (s["model.activation"] == "relu"))
+    summary = made.summary(variants, runs, metric="dev.cost")
+    for each in summary["variants"]:
+        each["success"] = None
+    base, relu = rows_of(summary)
+    assert not {"lost", "success", "parameters"} & set(relu)
+    assert len(base["variant"]) == 60
+    assert relu["difference"] == "−0.115"  # one seed: no interval
+    assert relu["95 % interval"] == ""
+
+
+def test_parameters_stand_there_where_they_differ(two: Made) -> None:
+    summary, _ = two
+    summary["variants"][1]["parameters"] = 9876
+    assert [row["parameters"] for row in rows_of(summary)] == ["1,234", "9,876"]
