@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from dlx import plugins
@@ -71,8 +72,11 @@ class Run:
         task = self.info.get("task")
         if task is None:
             raise RunError(f"{self.path} has not begun to train; `dlx resume` it")
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in task.items()}
-        return Task(**fields)  # type: ignore[arg-type]
+        try:
+            return TypeAdapter(Task).validate_python(task)
+        except ValidationError as error:
+            path = RunDirectory(self.path).info_path
+            raise RunError(f"{path} is damaged: its task cannot be read") from error
 
     @functools.cached_property
     def design(self) -> Design:
@@ -100,8 +104,7 @@ class Run:
     @functools.cached_property
     def encoder(self) -> Encoder | None:
         """From a table's columns to its inputs, as fitted on the training rows."""
-        path = self.path / "table.json"
-        return Encoder.read(path) if path.exists() else None
+        return Encoder.read(self.path / "table.json") if self.info.get("table") else None
 
     @functools.cached_property
     def cohort(self) -> Cohort:

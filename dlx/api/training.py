@@ -11,7 +11,7 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data.pipeline import load as load_data
 from dlx.denormals import flushed_denormals
-from dlx.errors import ConfigError, DataError, DivergedError, DlxError, RunInUseError
+from dlx.errors import ConfigError, DataError, DivergedError, DlxError, RunError, RunInUseError
 from dlx.report import decision
 from dlx.runs import RunDirectory
 from dlx.training import job as jobs
@@ -92,6 +92,8 @@ def resume(
 ) -> Run:
     """Go on with a stopped run; a finished one is left alone unless an override extends it.
 
+    Where files of a finished run are missing or damaged, they are written again.
+
     Args:
         run: a path, a name (its newest run), an id or 'latest'
         overrides: of `train.` and `log.` keys, such as train.epochs=40
@@ -111,7 +113,7 @@ def resume(
                 f"{override}: a run that has begun keeps its {key}; only train.* (but not "
                 "batch_size) and log.* can change; train a new run for anything else"
             )
-    if not overrides and loaded.status in ("completed", "stopped_early"):
+    if not overrides and loaded.status in ("completed", "stopped_early") and _is_whole(loaded):
         return loaded
     if loaded.status == "diverged":
         raise DivergedError(f"{loaded.info.get('reason')}; train a new run ({loaded.path})")
@@ -125,6 +127,16 @@ def resume(
         )
     job = jobs.prepare(config, splits)
     return _train(job, directory, show, changed=bool(overrides))
+
+
+def _is_whole(run: Run) -> bool:
+    """Say whether all that a finished run is used with can be read."""
+    try:
+        for needed in ("tensors", "preprocessing", "encoder"):
+            getattr(run, needed)
+    except RunError:
+        return False
+    return True
 
 
 def _train(

@@ -136,6 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         note("stopped")
         return 130
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return _fail(ConfigError(f"{error.filename}: this name is too long; choose another"))
         if error.errno not in _STORAGE:
             raise
         return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}"))

@@ -134,7 +134,6 @@ def _agreed(runs: list[str]) -> bool:
 
 
 def _row(run: dict[str, Any]) -> list[str]:
-    created = datetime.fromisoformat(run["created"])
     return [
         f"{run['name']}/{run['id']}",
         run["status"],
@@ -143,11 +142,14 @@ def _row(run: dict[str, Any]) -> list[str]:
         _judged((run["metrics"] or {}).get("dev")),
         _judged((run["metrics"] or {}).get("test")),
         "" if run["seconds"] is None else f"{run['seconds']:.1f}",
-        _age((datetime.now(UTC) - created).total_seconds()),
+        _age(run["created"]),
     ]
 
 
-def _age(seconds: float) -> str:
+def _age(created: str | None) -> str:
+    if created is None:
+        return ""
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length:.0f} {unit}"

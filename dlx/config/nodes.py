@@ -191,6 +191,9 @@ class _Builder:
             return self.mapping(node)
         if isinstance(node, yaml.SequenceNode):
             return [self.inside(index, item) for index, item in enumerate(node.value)]
+        if "\0" in node.value:
+            self.complain(node, f"{node.value[:40]!r} holds the character U+0000; remove it")
+            return None
         try:
             return _SCALARS.get(node.tag, str)(node.value)
         except ValueError:

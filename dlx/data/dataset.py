@@ -162,13 +162,17 @@ def check(dataset: Dataset) -> None:
     """Check that every row can be trained on.
 
     Raises:
-        DataError: no rows, another number of targets than of inputs, fewer than two classes, a
-            label without a class, a label that is neither 0 nor 1 where several may hold, or a NaN
-            or infinite number (the row and column are named).
+        DataError: no rows or inputs, another number of targets than of inputs, fewer than two
+            classes, a label without a class, a label that is neither 0 nor 1 where several may
+            hold, or a NaN or infinite number (the row and column are named).
     """
     name, targets = dataset.name, dataset.targets
     if len(dataset.inputs) == 0:
         raise DataError(f"data set {name!r} has no rows")
+    if math.prod(dataset.inputs.shape[1:]) == 0:
+        raise DataError(
+            f"data set {name!r} has no inputs: its rows are of shape {dataset.inputs.shape[1:]}"
+        )
     if len(targets) != len(dataset.inputs):
         raise DataError(
             f"data set {name!r} has {len(dataset.inputs)} rows of inputs "

@@ -19,6 +19,7 @@ from typing import Any
 from dlx.errors import ConfigError, RunError, RunInUseError, did_you_mean
 from dlx.runs.environment import describe
 from dlx.runs.files import finite, make_directory, storage_errors, write_atomic
+from dlx.runs.info import damage
 from dlx.runs.locks import hold, is_held
 
 LATEST = "latest"
@@ -143,8 +144,9 @@ class RunDirectory:
             raise RunError(f"cannot read {self.info_path}: {error.strerror}") from error
         except ValueError as error:
             raise RunError(f"{self.info_path} is damaged: {error}") from error
-        if not isinstance(info, dict) or not {"kind", "status"} <= info.keys():
-            raise RunError(f"{self.info_path} is damaged: it has no kind or status")
+        found = damage(info)
+        if found is not None:
+            raise RunError(f"{self.info_path} is damaged: {found}")
         return info
 
     def write_info(self, **changes: Any) -> None:
@@ -223,6 +225,9 @@ def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
             return run
     for place in places:
         if place.exists():
+            for path in _directories(place, []):
+                if RunDirectory(path).info_path.exists():
+                    RunDirectory.open(path)  # which says how it is damaged
             raise RunError(f"{place} is not a run and holds none; `dlx runs` lists the runs")
     if not runs:
         raise RunError(f"no run {text!r}: there are no runs in {runs_dir}; see --runs-dir")

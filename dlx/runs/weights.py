@@ -36,7 +36,7 @@ def load(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise RunError(f"{path} is missing: the run has saved no weights yet") from None
+        raise RunError(f"{path} is missing: not saved yet, or deleted; resume the run") from None
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
     try:

@@ -91,11 +91,11 @@ class Plane:
 
     @cached_property
     def _inputs(self) -> np.ndarray:
-        """The training rows in the data's own units: (N, 2)."""
+        """The training rows in the data's own units: (N, 2) float64."""
         inputs, how = self._train.inputs.cpu(), self._preprocessing
         if how.shift is not None and how.scale is not None:
             inputs = inputs * how.scale + how.shift
-        return inputs.numpy()
+        return inputs.double().numpy()  # differences of the largest numbers overflow in float32
 
     @cached_property
     def _drawn(self) -> np.ndarray:
@@ -105,7 +105,7 @@ class Plane:
 
     @property
     def rows(self) -> np.ndarray:
-        """The training rows that are drawn, in the data's own units: (N, 2)."""
+        """The training rows that are drawn, in the data's own units: (N, 2) float64."""
         return self._inputs[self._drawn]
 
     @cached_property
@@ -113,7 +113,9 @@ class Plane:
         """Lowest and highest first, lowest and highest second input, in the data's own units."""
         low, high = self._inputs.min(0), self._inputs.max(0)
         margin = np.where(high > low, (high - low) * _MARGIN, 1.0)
-        (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
+        largest = np.finfo(np.float32).max
+        (left, bottom) = np.maximum(low - margin, -largest).tolist()
+        (right, top) = np.minimum(high + margin, largest).tolist()
         return left, right, bottom, top
 
     @torch.no_grad()

@@ -93,7 +93,7 @@ def train(
             trainer.restore(checkpoint.tensors, checkpoint.metadata["trainer"])
         run.write_info(
             status="running",
-            started=run.read_info()["started"] or timestamp(),
+            started=run.read_info().get("started") or timestamp(),
             ended=None,
             seed=job.config.seed,
             device=_device_name(job.device),
@@ -102,6 +102,7 @@ def train(
             data_fingerprint=job.splits.fingerprint,
             task=dataclasses.asdict(job.splits.task),
             features=job.splits.features,
+            table=job.splits.encoder is not None,
         )
         preprocessing = job.splits.preprocessing.to("cpu").tensors()
         weights.save(run.path / "preprocessing.safetensors", preprocessing, {})

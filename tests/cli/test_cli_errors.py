@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,40 @@ def test_damaged_weights(command: list[str], dlx: Command, trained: Path, tmp_pa
     ended = dlx(command[0], "digits", *command[1:])
     assert (ended.code, ended.out) == (4, "")
     assert "weights.safetensors is damaged" in ended.err
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"x")])
+def test_resume_mends_a_finished_run(
+    damage: Callable[[Path], object], dlx: Command, trained: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained, tmp_path / "runs")
+    (path,) = Path("runs/digits").iterdir()
+    whole = (path / "weights.safetensors").read_bytes()
+    damage(path / "weights.safetensors")
+    ended = dlx("evaluate", "digits")
+    assert ended.code == 4
+    assert "resume" in ended.err
+    assert dlx("resume", "digits").code == 0
+    assert (path / "weights.safetensors").read_bytes() == whole
+
+
+def test_a_damaged_document(dlx: Command, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "runs")
+    (path,) = Path("runs/digits").iterdir()
+    info = json.loads((path / "run.json").read_text())
+    for changes in ({"seconds": "long"}, {"task": {"kind": "sums"}}):
+        (path / "run.json").write_text(json.dumps(info | changes))
+        ended = dlx("evaluate", "digits")
+        assert (ended.code, ended.out) == (4, "")
+        assert f"run.json is damaged: its {next(iter(changes))} " in ended.err
+
+
+def test_a_name_that_is_too_long(dlx: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(f"extends: {'x' * 5000}\n")
+    for config in ("x" * 5000, "mine.yaml"):
+        ended = dlx("train", config)
+        assert ended.code == 2
+        assert "xxx: this name is too long; choose another" in ended.err
 
 
 def test_foreign_weights(dlx: Command, trained: Path, tmp_path: Path) -> None:

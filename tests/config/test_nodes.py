@@ -125,6 +125,7 @@ def test_aliases_that_explode(tmp_path):
         ("a: &x {b: 1}\nc:\n  <<: *x", "c.yaml:3: c: merge keys (<<) are not YAML 1.2; use `ext"),
         ("a: !!int abc", "c.yaml:1: a: 'abc' is not a number that can be read"),
         ("a: " + "9" * 5000, "is not a number that can be read"),
+        ('a: "x\\0y"', r"c.yaml:1: a: 'x\x00y' holds the character U+0000; remove it"),
     ],
 )
 def test_a_problem_that_leaves_the_rest_readable(tmp_path, text, message):

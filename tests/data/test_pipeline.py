@@ -128,6 +128,8 @@ def test_bad_data_sets(table):
         prepare(replace(table, targets=table.targets[1:]))
     with pytest.raises(DataError, match="has no rows"):
         prepare(replace(table, inputs=table.inputs[:0], targets=table.targets[:0]))
+    with pytest.raises(DataError, match=r"has no inputs: its rows are of shape \(0,\)"):
+        prepare(replace(table, inputs=table.inputs[:, :0]))
     with pytest.raises(DataError, match="has 1 class"):
         prepare(replace(table, targets=np.zeros(60, dtype=np.int64), classes=("only",)))
     with pytest.raises(ConfigError, match="exclude each other"):

@@ -19,7 +19,9 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_missing(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"w\.safetensors is missing: the run has saved no weights"):
+    with pytest.raises(
+        RunError, match=r"w\.safetensors is missing: not saved yet, or deleted; resume"
+    ):
         weights.load(tmp_path / "w.safetensors")
 
 

@@ -94,6 +94,16 @@ def test_training_rows_are_drawn_where_they_are() -> None:
     assert (image[40, 40] == 255).all()
 
 
+def test_the_largest_numbers_are_drawn() -> None:
+    inputs = np.array([[0, 0], [3e38, 0], [-3e38, 1]], dtype=np.float32)
+    data = Dataset("three", inputs, np.array([0, 1, 1]), ("a", "b"), shared_splits=True)
+    white = Shade(np.zeros((280, 280), dtype=int), np.zeros((280, 280)))
+    panel = Panel("", ("a", "b"), white, Shade(np.array([0, 1, 1]), np.ones(3)))
+    image = decision([panel], Plane(prepare(data)))
+    assert (image[240, 140] == COLORS[0]).all()
+    assert (image[40, 17] == COLORS[1]).all() and (image[240, 263] == COLORS[1]).all()
+
+
 def test_a_unit_that_is_the_same_everywhere_is_grey() -> None:
     values = np.stack([np.linspace(0, 1, 16).reshape(4, 4), np.ones((4, 4))])
     sheet = unit_regions(values)

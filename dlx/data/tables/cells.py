@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,12 @@ def read_cells(series: pd.Series, where: Where, *, is_text: bool | None = None) 
     # "nan" is among what pandas takes for missing; any other text that is no number is text.
     is_number = ~np.isnan(numbers)
     if is_text is None and not is_number.any() and len(texts):
+        if has_commas(texts):
+            raise DataError(
+                f"column {series.name!r} holds texts such as {texts[0]!r}; write numbers with a "
+                f"decimal point and nothing between thousands, or list {series.name!r} under "
+                "data.categorical if its values are categories"
+            )
         return _categories(series)
     blank = np.array([not text for text in texts], dtype=bool)
     wrong = np.flatnonzero(np.isin(codes, np.flatnonzero(~is_number & ~blank)))
@@ -82,6 +89,11 @@ def read_cells(series: pd.Series, where: Where, *, is_text: bool | None = None) 
         )
     values = np.append(numbers, np.nan)[codes]  # the code -1 is the last one: missing
     return _numbers(series, values, where)
+
+
+def has_commas(texts: Sequence[str]) -> bool:
+    """Say whether texts are numbers but for commas: decimal ones, or between thousands."""
+    return all(re.fullmatch(r"[-+]?[0-9][0-9.]*(,[0-9]+)+(\.[0-9]+)?", text) for text in texts)
 
 
 def text_cells(series: pd.Series) -> np.ndarray:

@@ -269,8 +269,9 @@ def _is_number(text: str) -> bool:
 
 def _known_encoding(name: str) -> str:
     try:
+        "".encode(name)  # codecs.lookup knows what encodes no text too, such as base64
         return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
-    except LookupError:
+    except (LookupError, ValueError):
         raise ConfigError(
             f"data.encoding: received {name!r}, which is no known encoding; "
             "allowed: auto, utf-8, cp949, euc-kr, latin-1, cp1252, utf-16, …"

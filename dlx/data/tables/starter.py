@@ -11,6 +11,7 @@ import numpy as np
 
 from dlx.config.dump import inline
 from dlx.data.splits import AUTO_SHARE
+from dlx.data.tables.cells import has_commas
 from dlx.data.tables.files import Layout, read_csv, read_parquet, survey, text_of
 from dlx.errors import ConfigError, did_you_mean
 
@@ -28,7 +29,8 @@ class Look:
 
     Attributes:
         name: of the column.
-        kind: number, category, id, date, text (nearly another in every row) or constant.
+        kind: number, category, id, date, text (nearly another in every row, or
+            numbers with commas) or constant.
         words: of it, for a comment.
         missing: rows without a value.
         placeholders: texts among its numbers that seem to stand for missing values.
@@ -107,6 +109,9 @@ def look(series: pd.Series) -> Look:
     texts = present.map(text_of)
     numbers = pd.to_numeric(texts, errors="coerce")
     placeholders = tuple(sorted(set(texts[numbers.isna()])))
+    if placeholders and has_commas(placeholders):
+        words = f"numbers with commas: write points, and nothing between thousands{gaps}"
+        return Look(name, "text", words, missing)
     if numbers.notna().mean() > 0.5 and len(placeholders) <= 3:
         shown = ", ".join(map(repr, placeholders))
         words = f"numbers from {numbers.min():g} to {numbers.max():g}, and {shown}{gaps}"

@@ -50,6 +50,17 @@ def test_a_text_among_numbers_is_named():
         read_cells(column("a", "b"), where, is_text=False)
 
 
+@pytest.mark.parametrize("texts", [("1,5", "-2,25"), ("1,234", "+1,234,567.5"), ("1.234,5", "7,0")])
+def test_numbers_with_commas_are_no_categories(texts):
+    message = (
+        "column 'width' holds texts such as '.*'; write numbers with a decimal point .* or list"
+    )
+    with pytest.raises(DataError, match=message):
+        read_cells(column(*texts), where)
+    assert read_cells(column(*texts), where, is_text=True).categories is not None
+    assert read_cells(column(*texts, "Seoul, Busan"), where).categories is not None
+
+
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
 def test_numbers_that_are_not_finite_are_named(value):
     with pytest.raises(DataError, match=r"row 3, column 'width': .* is not a finite number"):

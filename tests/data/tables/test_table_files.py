@@ -31,8 +31,10 @@ def test_an_encoding_is_named(write):
         read_csv(path, Layout(encoding="utf-8"))
     with pytest.raises(DataError, match=r"byte 0x6e is not utf-16; name its data.encoding"):
         read_csv(path, Layout(encoding="utf-16"))
-    with pytest.raises(ConfigError, match=r"data.encoding: received 'klingon', which is no known"):
-        read_csv(path, Layout(encoding="klingon"))
+    for unknown in ("klingon", "base64", "undefined"):
+        message = rf"data.encoding: received '{unknown}', which is no known"
+        with pytest.raises(ConfigError, match=message):
+            read_csv(path, Layout(encoding=unknown))
 
 
 def test_the_wanted_columns_tell_the_separator(write):

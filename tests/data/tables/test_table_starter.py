@@ -81,6 +81,14 @@ def test_gaps_and_placeholders(frame, tmp_path):
     assert suggested(frame, tmp_path, "y")[0]["missing"] == "drop"
 
 
+def test_numbers_with_commas_are_left_out(frame, tmp_path):
+    frame["width"] = [f"{number:.2f}".replace(".", ",") for number in frame["width"]]
+    frame["size"] = ["1,200" if row == 3 else str(900 + row % 50) for row in range(NUM_ROWS)]
+    data, text = suggested(frame, tmp_path, "y")
+    assert {"width", "size"} <= set(data["ignore"])
+    assert "#   width: numbers with commas: write points, and nothing between thousands\n" in text
+
+
 def test_korean_text_is_read_again(frame, tmp_path):
     frame["kind"] = frame["kind"].map({"a": "가", "b": "나"})
     data, text = suggested(frame, tmp_path, "kind", encoding="cp949")

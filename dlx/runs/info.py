@@ -1,0 +1,71 @@
+"""What run.json may hold."""
+
+import datetime
+from collections.abc import Mapping
+from types import UnionType
+from typing import Any
+
+KINDS = ("run", "ablation")
+STATUSES = ("running", "completed", "stopped_early", "interrupted", "diverged", "failed")
+
+_TYPES: dict[str, type | UnionType] = {
+    "kind": str,
+    "status": str,
+    "created": str | None,
+    "sequence": int | None,
+    "seed": int | None,
+    "started": str | None,
+    "seconds": float | int | None,
+    "steps": int | None,
+    "epochs": float | int | None,
+    "parameters": int | None,
+    "weights": str | None,
+    "data_fingerprint": str | None,
+    "task": dict | None,
+    "features": list | None,
+    "table": bool | None,
+    "plugins": list | None,
+    "metrics": dict | None,
+    "baseline": dict | None,
+}
+
+
+def damage(info: object) -> str | None:
+    """Return what is wrong with the document in run.json, None if nothing is.
+
+    A field that is not there, or one that nothing reads, is not wrong.
+    """
+    if not isinstance(info, Mapping) or not {"kind", "status"} <= info.keys():
+        return "it has no kind or status"
+    for field, types in _TYPES.items():
+        if not isinstance(info.get(field), types):
+            return f"its {field} is {info[field]!r}"
+    for field, allowed in (("kind", KINDS), ("status", STATUSES)):
+        if info[field] not in allowed:
+            return f"its {field} is {info[field]!r}, none of {', '.join(allowed)}"
+    if not _is_time(info.get("created")):
+        return f"its created is {info['created']!r}"
+    if not all(map(_is_plugin, info.get("plugins") or [])):
+        return f"its plugins are {info['plugins']!r}"
+    for field in ("metrics", "baseline"):
+        if not all(map(_are_numbers, (info.get(field) or {}).values())):
+            return f"its {field} are {info[field]!r}"
+    return None
+
+
+def _is_time(text: str | None) -> bool:
+    try:
+        return text is None or datetime.datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_plugin(entry: Any) -> bool:
+    fields = ("path", "sha256")
+    return isinstance(entry, Mapping) and all(isinstance(entry.get(each), str) for each in fields)
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, Mapping) and all(
+        isinstance(value, float | int | None) for value in values.values()
+    )

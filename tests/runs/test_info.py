@@ -1,0 +1,41 @@
+"""What run.json may hold."""
+
+from typing import Any
+
+import pytest
+
+from dlx.runs import RunDirectory
+from dlx.runs.info import damage
+
+WHOLE = {"kind": "run", "status": "completed", "created": "2026-01-31T09:45:01Z"}
+
+
+def test_what_is_written_is_whole(tmp_path):
+    assert damage(WHOLE) is None
+    run = RunDirectory.create(tmp_path, "xor", plugins=[{"path": "a.py", "sha256": "1f"}])
+    run.write_info(seconds=1.5, metrics={"dev": {"cost": 0.25, "auc": None}}, table=False)
+    assert damage(run.read_info()) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "walk"}, "its kind is 'walk', none of run, ablation"),
+        ({"status": ["completed"]}, r"its status is ['completed']"),
+        ({"status": "done"}, "its status is 'done', none of running, completed"),
+        ({"created": "yesterday"}, "its created is 'yesterday'"),
+        ({"created": "2026-01-31"}, "its created is '2026-01-31'"),
+        ({"seconds": "1"}, "its seconds is '1'"),
+        ({"steps": 1.5}, "its steps is 1.5"),
+        ({"metrics": {"dev": 3}}, "its metrics are {'dev': 3}"),
+        ({"baseline": {"dev": {"cost": "low"}}}, "its baseline are"),
+        ({"plugins": [{"path": "a.py"}]}, "its plugins are"),
+    ],
+)
+def test_what_is_wrong_is_named(changes: dict[str, Any], message: str):
+    assert message in str(damage(WHOLE | changes))
+
+
+@pytest.mark.parametrize("document", [None, [], 3, {}, {"kind": "run"}])
+def test_no_run_at_all(document):
+    assert damage(document) == "it has no kind or status"
