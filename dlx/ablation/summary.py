@@ -1,0 +1,318 @@
+"""summary.json: what an ablation found, for the report, the command line and TensorBoard."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlx.ablation import wording
+from dlx.ablation.comparisons import Judged, baselines_of, compare, over_data_sets
+from dlx.ablation.factors import Factor, factors_of
+from dlx.ablation.grid import curves_by_factor, effects
+from dlx.ablation.outcomes import Outcomes
+from dlx.ablation.results import RunResult, Variant
+from dlx.ablation.statistics.intervals import (
+    mean_interval,
+    median_interval,
+    present,
+    share_interval,
+)
+from dlx.nn.metrics import is_rising
+
+SCHEMA = 1
+SHARES = ("success", "accuracy", "error", "balanced_accuracy", "f1", "auc")
+"""Tags of metrics between 0 and 1, for which 0.005 is the default margin; top_k is one too."""
+
+
+def summarize(
+    variants: Sequence[Variant],
+    results: Sequence[RunResult],
+    *,
+    name: str,
+    metric: str,
+    baseline: str,
+    varied: Mapping[str, Sequence[Any]],
+    seeds: Sequence[int],
+    design: str = "grid",
+    folds: int | None = None,
+    data: Sequence[str] = (),
+    margin: float | None = None,
+    success: Mapping[str, float] | None = None,
+    steps_to: Mapping[str, float] | None = None,
+    tuning: Mapping[str, Any] | None = None,
+    show_test: bool = False,
+    command: str = "",
+    confidence: float = 0.95,
+) -> dict[str, Any]:
+    """Return what an ablation found, as a JSON object.
+
+    Selection and verdicts use the judged metric; test is in it for the chosen variant alone, or for
+    all with `show_test`.
+
+    Args:
+        variants: in the order of the plan
+        results: of the runs, in any order
+        name: of the ablation
+        metric: judged, `<split>.<tag>` or `success`
+        baseline: name of the variant that others are compared with
+        varied: values by dotted key, in the order of the config
+        seeds: of the runs, in order
+        design: of the plan
+        folds: of the cross-validation, or None
+        data: names of the data sets
+        margin: largest difference that does not matter; default: 0.005 of a share, else 5 % of the
+            baseline's mean
+        success: thresholds by metric of what counts as success, None if nothing does
+        steps_to: thresholds by metric
+        tuning: what was tuned for each variant, or None
+        show_test: show the metrics on test rows of all variants
+        command: that runs the ablation again
+        confidence: of the intervals; 1 - confidence is the error rate of all verdicts together
+
+    Returns:
+        plain values, with null for what is not a finite number
+    """
+    thresholds = steps_to or {}
+    outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
+    tag = metric.partition(".")[2] or metric
+    is_share = tag in SHARES or tag.startswith("top_")
+    rising = metric == "success" or is_rising(tag)
+    judged = Judged(metric, rising, is_share, margin, confidence)
+    factors = factors_of(varied)
+    pairs = baselines_of(variants, baseline)
+    shown, made = compare(outcomes, pairs, judged, thresholds)
+    per_data, overall = over_data_sets(variants, factors, shown, made, judged, outcomes.unit)
+    base = next(each for each in variants if each.name == baseline)
+    tags = _tags(results)
+    documents = [
+        _variant(each, outcomes, tags, judged, thresholds, show_test=show_test)
+        | {"vs_baseline": shown.get(each.name)}
+        for each in variants
+    ]
+    chosen = _chosen(documents, judged, per_data is not None)
+    return finite(
+        {
+            "schema": SCHEMA,
+            "name": name,
+            "question": wording.question(factors, metric, success or {}),
+            "metric": metric,
+            "rising": rising,
+            "baseline": baseline,
+            "margin": judged.margin_beside(outcomes.values(baseline, metric)),
+            "confidence": confidence,
+            "design": design,
+            "seeds": list(seeds),
+            "folds": folds,
+            "data": list(data),
+            "success": dict(success) if success else None,
+            "tests": _tests(outcomes, metric),
+            "factors": [_factor(each) for each in factors],
+            "variants": documents,
+            "chosen": chosen,
+            "test": _metrics_of(outcomes, chosen, {"test": tags.get("test", [])}, confidence).get(
+                "test"
+            )
+            if chosen
+            else None,
+            "effects": effects(
+                outcomes,
+                variants,
+                factors,
+                base,
+                metric=metric,
+                is_share=is_share,
+                confidence=confidence,
+            )
+            if design == "grid"
+            else None,
+            "curves_by_factor": curves_by_factor(
+                outcomes,
+                variants,
+                factors,
+                base,
+                metric=metric,
+                design=design,
+                confidence=confidence,
+            ),
+            "per_data": per_data,
+            "overall": overall,
+            "warnings": wording.warnings(
+                documents, metric=metric, num_seeds=len(seeds), folds=folds
+            ),
+            "tuning": tuning,
+            "failures": _failures(outcomes),
+            "command": command,
+        }
+    )
+
+
+def finite(value: Any) -> Any:
+    """Return plain values with None for every number that JSON has not, and no NumPy in them."""
+    if isinstance(value, Mapping):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _tests(outcomes: Outcomes, metric: str) -> dict[str, str]:
+    is_binary = metric == "success" and not outcomes.folds
+    paired = "paired t, corrected for folds" if outcomes.folds else "paired t"
+    return {
+        "difference": "McNemar exact" if is_binary else paired,
+        "equivalence": "two one-sided "
+        + ("Newcombe intervals of paired shares" if is_binary else paired),
+        "failures": "Fisher exact",
+        "steps_to": "signed rank, exact",
+        "correction": "Holm",
+        "paired_by": outcomes.unit,
+    }
+
+
+def _factor(factor: Factor) -> dict[str, Any]:
+    return {
+        "key": factor.key,
+        "label": factor.label,
+        "values": list(factor.values),
+        "numeric": factor.axis is not None,
+    }
+
+
+def _tags(results: Sequence[RunResult]) -> dict[str, list[str]]:
+    """Return the metrics that any run has, by split."""
+    found: dict[str, dict[str, None]] = {}
+    for run in results:
+        for split, metrics in run.metrics.items():
+            found.setdefault(split, {}).update(dict.fromkeys(metrics))
+    return {split: list(tags) for split, tags in found.items()}
+
+
+def _variant(
+    variant: Variant,
+    outcomes: Outcomes,
+    tags: Mapping[str, Sequence[str]],
+    judged: Judged,
+    steps_to: Mapping[str, float],
+    *,
+    show_test: bool,
+) -> dict[str, Any]:
+    runs = outcomes.there(variant.name)
+    scored = [run for run in runs if run.is_scored]
+    shown = {split: own for split, own in tags.items() if split != "test" or show_test}
+    seconds, steps = sum(run.seconds for run in runs), sum(run.steps for run in runs)
+    outcome = present(outcomes.values(variant.name, "success"))
+    rate = share_interval(int(outcome.sum()), len(outcome), confidence=judged.confidence)
+    return {
+        "name": variant.name,
+        "settings": dict(variant.settings),
+        "n": len(present(outcomes.values(variant.name, judged.metric))),
+        "runs": len(runs),
+        "diverged": sum(run.status == "diverged" for run in runs),
+        "failed": sum(run.status == "failed" for run in runs),
+        "stopped_early": sum(run.status == "stopped_early" for run in runs),
+        "parameters": max((run.parameters for run in scored or runs), default=None),
+        "steps": _mean([run.steps for run in scored]),
+        "examples": _mean([run.examples for run in scored]),
+        "seconds": seconds,
+        "seconds_per_step": seconds / steps if steps else None,
+        "metrics": _metrics_of(outcomes, variant.name, shown, judged.confidence),
+        "success": {
+            "count": int(outcome.sum()),
+            "n": rate.n,
+            "rate": rate.mean,
+            "low": rate.low,
+            "high": rate.high,
+        }
+        if any(run.success is not None for run in runs)
+        else None,
+        "steps_to": {
+            metric: _arrival(outcomes.steps_to(variant.name, metric), threshold, judged)
+            for metric, threshold in steps_to.items()
+        },
+    }
+
+
+def _mean(counts: Sequence[int]) -> int | None:
+    return round(sum(counts) / len(counts)) if counts else None
+
+
+def _metrics_of(
+    outcomes: Outcomes, variant: str, tags: Mapping[str, Sequence[str]], confidence: float
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for split, own in tags.items():
+        for tag in own:
+            values = outcomes.values(variant, f"{split}.{tag}")
+            mean = mean_interval(
+                outcomes.units(values), confidence=confidence, overlap=outcomes.overlap
+            )
+            found.setdefault(split, {})[tag] = {
+                "mean": mean.mean,
+                "low": mean.low,
+                "high": mean.high,
+                "n": mean.n,
+                "values": values.tolist(),
+            }
+    return found
+
+
+def _arrival(steps: np.ndarray, threshold: float, judged: Judged) -> dict[str, Any]:
+    """Return the steps to a threshold; where the median is never, or may be, it is null."""
+    held = present(steps)
+    median = median_interval(held, confidence=judged.confidence)
+    return {
+        "threshold": threshold,
+        "reached": int(np.isfinite(held).sum()),
+        "n": len(held),
+        "median": median.mean,
+        "low": median.low,
+        "high": median.high,
+        "values": [int(each) if np.isfinite(each) else None for each in steps],
+    }
+
+
+def _chosen(
+    documents: Sequence[Mapping[str, Any]], judged: Judged, has_data_sets: bool
+) -> str | None:
+    """Return the variant with the best mean, of those of which at least half of the runs ended.
+
+    What is surely worse than its baseline is not chosen for the mean of its survivors. Over several
+    data sets there is none: another one may be best on each.
+    """
+    if has_data_sets:
+        return None
+    split, _, tag = judged.metric.partition(".")
+
+    def value(document: Mapping[str, Any]) -> float:
+        if judged.metric == "success":
+            return document["success"]["rate"] if document["success"] else np.nan
+        return document["metrics"].get(split, {}).get(tag, {}).get("mean", np.nan)
+
+    def is_eligible(document: Mapping[str, Any]) -> bool:
+        verdict = (document["vs_baseline"] or {}).get("verdict")
+        return 2 * document["n"] >= document["runs"] and verdict != "worse"
+
+    held = [each for each in documents if not np.isnan(value(each))]
+    candidates = [each for each in held if is_eligible(each)] or held
+    if not candidates:
+        return None
+    return max(candidates, key=lambda each: value(each) * (1 if judged.rising else -1))["name"]
+
+
+def _failures(outcomes: Outcomes) -> list[dict[str, Any]]:
+    return [
+        {
+            "variant": run.variant,
+            "seed": run.seed,
+            "fold": run.fold,
+            "status": run.status,
+            "step": run.steps,
+            "reason": run.reason,
+        }
+        for name in outcomes.runs
+        for run in outcomes.there(name)
+        if not run.is_scored
+    ]

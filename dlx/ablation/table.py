@@ -1,0 +1,85 @@
+"""results.csv: a row for every run of an ablation."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dlx.ablation.factors import DATA
+from dlx.ablation.results import RunResult, Variant
+from dlx.nn.metrics import is_rising
+
+
+def results_csv(
+    variants: Sequence[Variant],
+    results: Sequence[RunResult],
+    *,
+    data: str = "",
+    show_test: bool = False,
+) -> str:
+    """Return a table of all runs, in the order of the variants, seeds and folds.
+
+    Columns: variant, each key that varies, seed, fold, data, status, reason, steps, examples,
+    seconds, parameters, the final `<split>.<tag>`, `best.<split>.<tag>` over the run's evaluations,
+    success, `steps_to.<split>.<tag>`, path. A cell is empty where a run has no such value; a
+    `steps_to` that is empty was never reached.
+
+    Args:
+        variants: in the order of the plan
+        results: of the runs, in any order
+        data: name of the data set, where it does not vary
+        show_test: with the columns of the test rows
+    """
+    order = {each.name: place for place, each in enumerate(variants)}
+    settings = {each.name: each.settings for each in variants}
+    keys = list(dict.fromkeys(key for each in variants for key in each.settings))
+    runs = sorted(results, key=lambda run: (order[run.variant], run.seed, run.fold or 0))
+    metrics = _metrics(runs, show_test=show_test)
+    reached = list(dict.fromkeys(metric for run in runs for metric in run.steps_to))
+    rows = []
+    for run in runs:
+        row: dict[str, Any] = {"variant": run.variant}
+        row |= {key: _cell(settings[run.variant].get(key)) for key in keys}
+        row |= {"seed": run.seed, "fold": _cell(run.fold)}
+        row |= {"data": settings[run.variant].get(DATA, data)}
+        row |= {"status": run.status, "reason": run.reason, "steps": run.steps}
+        row |= {"examples": run.examples, "seconds": run.seconds, "parameters": run.parameters}
+        row |= {metric: _cell(run.value(metric)) for metric in metrics}
+        row |= {f"best.{metric}": _cell(_best(run, metric)) for metric in metrics}
+        row |= {"success": _cell(run.success)}
+        row |= {f"steps_to.{metric}": _cell(run.steps_to.get(metric)) for metric in reached}
+        rows.append(row | {"path": run.path})
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _metrics(runs: Sequence[RunResult], *, show_test: bool) -> list[str]:
+    found: dict[str, None] = {}
+    for split in ("train", "dev", "test"):
+        if split != "test" or show_test:
+            for run in runs:
+                found |= {f"{split}.{tag}": None for tag in run.metrics.get(split, {})}
+    return list(found)
+
+
+def _best(run: RunResult, metric: str) -> float | None:
+    values = np.array(run.curve.of(metric), float)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return None
+    return float(values.max() if is_rising(metric.partition(".")[2]) else values.min())
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a cell has it: empty for none, JSON for lists and mappings."""
+    if value is None or (isinstance(value, float) and not np.isfinite(value)):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str | int | float) else json.dumps(value)

@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from dlx.ablation.comparisons import Judged, baselines_of, compare, over_data_sets
+from dlx.ablation.factors import factors_of
+from dlx.ablation.outcomes import Outcomes
+from dlx.ablation.results import Variant
+from tests.ablation.simulated import grid, run, runs
+
+SEEDS = range(10)
+ACCURACY = Judged("dev.accuracy", True, True, None, 0.95)
+VARIED = {"data.name": ["iris", "wine"], "model.activation": ["sigmoid", "relu", "tanh"]}
+VARIANTS = grid(VARIED)
+
+
+def level(variant: Variant) -> float:
+    relu = variant.settings["model.activation"] == "relu"
+    return (0.9 if variant.settings["data.name"] == "iris" else 0.6) + 0.05 * relu
+
+
+def compared(results, variants=VARIANTS, judged=ACCURACY, folds=None, steps_to=None):
+    seeds = sorted({each.seed for each in results})
+    outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
+    pairs = baselines_of(variants, variants[0].name)
+    return compare(outcomes, pairs, judged, steps_to or {})
+
+
+def test_a_variant_is_compared_on_its_own_data_set():
+    pairs = baselines_of(VARIANTS, VARIANTS[0].name)
+    assert pairs == {
+        VARIANTS[1].name: VARIANTS[0].name,
+        VARIANTS[2].name: VARIANTS[0].name,
+        VARIANTS[4].name: VARIANTS[3].name,
+        VARIANTS[5].name: VARIANTS[3].name,
+    }
+
+
+def test_a_data_set_without_the_baseline_has_no_comparison():
+    assert baselines_of(VARIANTS[:3] + VARIANTS[4:], VARIANTS[0].name) == {
+        VARIANTS[1].name: VARIANTS[0].name,
+        VARIANTS[2].name: VARIANTS[0].name,
+    }
+
+
+def test_comparisons_are_of_runs_with_equal_seeds():
+    variants = VARIANTS[:2]
+    results = runs(variants, SEEDS, level)
+    found = compared(results[::-1], variants)[0][variants[1].name]
+    mine, other = (
+        [each.metrics["dev"]["accuracy"] for each in results if each.variant == variant.name]
+        for variant in reversed(variants)
+    )
+    reference = stats.ttest_rel(mine, other)
+    assert found["difference"] == pytest.approx(np.mean(mine) - np.mean(other))
+    assert found["p_raw"] == pytest.approx(reference[1])
+    assert found["low"] == pytest.approx(reference.confidence_interval().low)
+    assert (found["verdict"], found["wins"], found["n"]) == ("better", 10, 10)
+    assert found["failures"] is None
+    assert found["equivalence"]["margin"] == 0.005
+
+
+def test_the_margin_of_a_cost_is_a_twentieth_of_the_baselines():
+    variants = VARIANTS[:2]
+    results = runs(variants, SEEDS, level)
+    found = compared(results, variants, Judged("dev.cost", False, False, None, 0.95))[0]
+    mean = np.mean([each.metrics["dev"]["cost"] for each in results[:10]])
+    assert found[variants[1].name]["equivalence"]["margin"] == pytest.approx(0.05 * mean)
+    assert found[variants[1].name]["verdict"] == "better"
+
+
+def test_what_diverged_is_counted():
+    variants = VARIANTS[:2]
+    results = runs(variants, SEEDS, level)
+    results[10:18] = [run(variants[1], seed, 0, status="diverged") for seed in range(8)]
+    found = compared(results, variants)[0][variants[1].name]
+    assert (found["verdict"], found["basis"]) == ("worse", "divergence")
+    assert found["failures"]["variant"] == [8, 10]
+    assert found["failures"]["baseline"] == [0, 10]
+    assert found["failures"]["p_raw"] == pytest.approx(stats.fisher_exact([[8, 2], [0, 10]])[1])
+
+
+def test_success_is_tested_by_outcomes_and_counts_divergence_once():
+    variants = VARIANTS[:2]
+    judged = Judged("success", True, True, None, 0.95)
+    results = [run(variants[0], seed, 0, status="diverged") for seed in SEEDS]
+    results += [run(variants[1], seed, 0.9, success=True) for seed in SEEDS]
+    found = compared(results, variants, judged)[0][variants[1].name]
+    assert (found["test"], found["verdict"]) == ("McNemar exact", "better")
+    assert found["failures"] is None
+
+
+def test_folds_are_the_pairs_of_a_cross_validation():
+    variants = VARIANTS[:2]
+    results = [
+        run(variant, seed, 0.8 + fold / 50 + seed / 1000 + 0.1 * place * (1 + fold / 10), fold=fold)
+        for place, variant in enumerate(variants)
+        for seed in (0, 1)
+        for fold in range(1, 6)
+    ]
+    found = compared(results, variants, folds=5)[0][variants[1].name]
+    assert (found["n"], found["test"]) == (5, "paired t, corrected for folds")
+
+
+def test_steps_to_a_threshold_are_their_own_family_of_tests():
+    variants = VARIANTS[:3]
+    arrival = {variants[0].name: 80, variants[1].name: 40, variants[2].name: None}
+    results = [
+        run(each, seed, 0.9, steps_to={"dev.accuracy": arrival[each.name]})
+        for each in variants
+        for seed in SEEDS
+    ]
+    found = compared(results, variants, steps_to={"dev.accuracy": 0.8})[0]
+    sooner = found[variants[1].name]["steps_to"]["dev.accuracy"]
+    later = found[variants[2].name]["steps_to"]["dev.accuracy"]
+    assert (sooner["difference"], sooner["verdict"]) == (-40, "better")
+    assert (later["difference"], later["verdict"]) == (20, "worse")
+    assert sooner["p"] == pytest.approx(2 * sooner["p_raw"]) == pytest.approx(2 * 2 / 2**10)
+
+
+def summarized(results, judged=ACCURACY):
+    shown, made = compared(results, judged=judged)
+    return over_data_sets(VARIANTS, factors_of(VARIED), shown, made, judged, "seeds")
+
+
+def test_data_sets_have_verdicts_of_their_own_and_one_together():
+    per_data, together = summarized(runs(VARIANTS, SEEDS, level))
+    assert per_data and together
+    assert per_data["iris"]["activation=relu"]["verdict"] == "better"
+    assert per_data["wine"]["activation=relu"]["verdict"] == "better"
+    assert together["activation=relu"]["verdict"] == "better"
+    assert together["activation=relu"]["difference"] == pytest.approx(0.05, abs=0.01)
+    assert together["activation=relu"]["baseline"] == "activation=sigmoid"
+    assert together["activation=tanh"]["verdict"] in ("equivalent", "undecided")
+
+
+def test_data_sets_that_contradict_each_other_leave_it_undecided():
+    def opposite(variant: Variant) -> float:
+        sign = 1 if variant.settings["data.name"] == "iris" else -0.5
+        return 0.8 + sign * 0.1 * (variant.settings["model.activation"] == "relu")
+
+    _, together = summarized(runs(VARIANTS, SEEDS, opposite))
+    assert together
+    relu = together["activation=relu"]
+    assert (relu["verdict"], relu["basis"]) == ("undecided", "conflict")
+    assert relu["why"] == "The data sets contradict each other: better on iris, worse on wine"
+
+
+def test_one_data_set_has_no_overall_verdict():
+    variants = VARIANTS[:3]
+    shown, made = compared(runs(variants, SEEDS, level), variants)
+    varied = {"model.activation": VARIED["model.activation"]}
+    found = over_data_sets(variants, factors_of(varied), shown, made, ACCURACY, "seeds")
+    assert found == (None, None)

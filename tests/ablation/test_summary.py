@@ -1,0 +1,227 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dlx.ablation.results import RunResult, Variant
+from dlx.ablation.statistics.intervals import mean_interval, share_interval
+from dlx.ablation.summary import finite, summarize
+from tests.ablation.simulated import grid, run, runs
+
+VARIED = {"model.activation": ["sigmoid", "relu", "tanh"]}
+VARIANTS = grid(VARIED)
+SEEDS = list(range(8))
+
+
+def level(variant: Variant) -> float:
+    return 0.95 if variant.settings["model.activation"] == "relu" else 0.90
+
+
+def summary(results: list[RunResult], variants=VARIANTS, **options):
+    settings = {
+        "name": "activations",
+        "metric": "dev.accuracy",
+        "baseline": variants[0].name,
+        "varied": VARIED,
+        "seeds": SEEDS,
+    }
+    found = summarize(variants, results, **(settings | options))
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+@pytest.fixture
+def results() -> list[RunResult]:
+    return runs(VARIANTS, SEEDS, level)
+
+
+def test_the_summary_says_what_was_asked_and_how_it_was_judged(results):
+    found = summary(results, data=["digits"], command="dlx ablate a.yaml")
+    assert found["schema"] == 1
+    assert found["question"] == "Does model.activation change dev.accuracy?"
+    assert found["rising"] is True
+    assert found["margin"] == 0.005
+    assert found["tests"]["difference"] == "paired t"
+    assert found["tests"]["correction"] == "Holm"
+    assert found["factors"] == [
+        {
+            "key": "model.activation",
+            "label": "activation",
+            "values": ["sigmoid", "relu", "tanh"],
+            "numeric": False,
+        }
+    ]
+    assert found["data"] == ["digits"]
+    assert found["command"] == "dlx ablate a.yaml"
+    assert found["warnings"] == found["failures"] == []
+
+
+def test_a_variant_has_its_metrics_with_intervals_and_values(results):
+    found = summary(results)["variants"][1]
+    values = [each.metrics["dev"]["accuracy"] for each in results[8:16]]
+    expected = mean_interval(values)
+    assert found["name"] == "activation=relu"
+    assert found["settings"] == {"model.activation": "relu"}
+    assert found["metrics"]["dev"]["accuracy"] == {
+        "mean": expected.mean,
+        "low": expected.low,
+        "high": expected.high,
+        "n": 8,
+        "values": values,
+    }
+    assert (found["n"], found["runs"], found["diverged"], found["failed"]) == (8, 8, 0, 0)
+    assert (found["parameters"], found["steps"], found["examples"]) == (81, 100, 6400)
+    assert found["seconds"] == 4
+    assert found["seconds_per_step"] == 4 / 800
+    assert found["success"] is None
+    assert found["steps_to"] == {}
+
+
+def test_verdicts_stand_beside_all_but_the_baseline(results):
+    base, relu, tanh = summary(results)["variants"]
+    assert base["vs_baseline"] is None
+    assert relu["vs_baseline"]["verdict"] == "better"
+    assert tanh["vs_baseline"]["verdict"] in ("equivalent", "undecided")
+
+
+def test_test_rows_are_shown_of_the_chosen_variant_alone(results):
+    found = summary(results)
+    assert found["chosen"] == "activation=relu"
+    assert found["test"]["accuracy"]["mean"] == pytest.approx(0.94, abs=0.01)
+    assert all("test" not in each["metrics"] for each in found["variants"])
+
+
+def test_test_rows_are_shown_of_all_where_that_is_asked_for(results):
+    found = summary(results, show_test=True)
+    assert all("accuracy" in each["metrics"]["test"] for each in found["variants"])
+
+
+def test_what_mostly_diverged_is_not_chosen_for_its_survivors(results):
+    for seed in range(5):
+        results[8 + seed] = run(VARIANTS[1], seed, 0, status="diverged", reason="cost is inf")
+    found = summary(results)
+    assert found["chosen"] != "activation=relu"
+    relu = found["variants"][1]
+    assert (relu["n"], relu["runs"], relu["diverged"]) == (3, 8, 5)
+    assert relu["metrics"]["dev"]["accuracy"]["values"][:5] == [None] * 5
+    assert relu["vs_baseline"]["failures"]["variant"] == [5, 8]
+    assert "activation=relu: 5 of 8 runs diverged" in found["warnings"][0]
+    assert found["failures"][0] == {
+        "variant": "activation=relu",
+        "seed": 0,
+        "fold": None,
+        "status": "diverged",
+        "step": 100,
+        "reason": "cost is inf",
+    }
+
+
+def test_an_ablation_of_which_all_runs_diverged_has_a_summary(results):
+    lost = [run(v, seed, 0, status="diverged") for v in VARIANTS for seed in SEEDS]
+    found = summary(lost)
+    assert found["chosen"] is None
+    assert found["test"] is None
+    assert [each["n"] for each in found["variants"]] == [0, 0, 0]
+    assert found["variants"][1]["vs_baseline"]["verdict"] == "undecided"
+    assert summary(lost, metric="dev.cost")["margin"] is None
+
+
+def test_an_ablation_without_runs_has_a_summary():
+    found = summary([])
+    assert found["chosen"] is None
+    assert [each["runs"] for each in found["variants"]] == [0, 0, 0]
+    assert found["variants"][0]["parameters"] is None
+
+
+def test_one_seed_has_means_without_intervals(results):
+    found = summary([each for each in results if each.seed == 0], seeds=[0])
+    metric = found["variants"][1]["metrics"]["dev"]["accuracy"]
+    assert (metric["n"], metric["low"], metric["high"]) == (1, None, None)
+    relu = found["variants"][1]["vs_baseline"]
+    assert (relu["verdict"], relu["p"], relu["low"]) == ("undecided", None, None)
+    assert any("One seed only" in each for each in found["warnings"])
+
+
+def test_a_metric_that_no_run_has_is_said(results):
+    bare = [replace(each, metrics={"train": each.metrics["train"]}) for each in results]
+    found = summary(bare)
+    assert any("give data.split a dev part" in each for each in found["warnings"])
+    assert found["chosen"] is None
+
+
+def test_success_is_a_share_with_its_interval():
+    results = [
+        run(v, s, 0.9, success=s < 4 * (1 + place))
+        for place, v in enumerate(VARIANTS)
+        for s in SEEDS
+    ]
+    found = summary(results, metric="success", success={"dev.accuracy": 0.8})
+    expected = share_interval(4, 8)
+    assert found["variants"][0]["success"] == {
+        "count": 4,
+        "n": 8,
+        "rate": 0.5,
+        "low": expected.low,
+        "high": expected.high,
+    }
+    assert found["variants"][1]["vs_baseline"]["test"] == "McNemar exact"
+    assert found["chosen"] == "activation=relu"
+    assert "how often a run succeeds (dev.accuracy at 0.8)" in found["question"]
+
+
+def test_steps_to_a_threshold_have_a_median_that_may_be_never():
+    arrival = [10, 20, 30, 40, None, None, None, None]
+    results = [
+        run(v, s, 0.9, steps_to={"dev.accuracy": arrival[s]}) for v in VARIANTS for s in SEEDS
+    ]
+    found = summary(results, steps_to={"dev.accuracy": 0.8})["variants"][1]
+    assert found["steps_to"]["dev.accuracy"] == {
+        "threshold": 0.8,
+        "reached": 4,
+        "n": 8,
+        "median": None,
+        "low": 10,
+        "high": None,
+        "values": arrival,
+    }
+    assert found["vs_baseline"]["steps_to"]["dev.accuracy"]["verdict"] == "undecided"
+
+
+def test_folds_have_a_value_for_every_run_and_an_interval_of_the_folds():
+    results = [
+        run(v, s, 0.9 + f / 100, fold=f) for v in VARIANTS for s in (0, 1) for f in (1, 2, 3)
+    ]
+    found = summary(results, seeds=[0, 1], folds=3)
+    metric = found["variants"][0]["metrics"]["dev"]["accuracy"]
+    expected = mean_interval([0.91, 0.92, 0.93], overlap=1 / 2)
+    assert len(metric["values"]) == 6
+    assert (metric["n"], metric["low"]) == (3, pytest.approx(expected.low))
+    assert found["tests"]["paired_by"] == "folds"
+
+
+def test_several_data_sets_have_verdicts_each_and_together():
+    varied = {"data.name": ["iris", "wine"], **VARIED}
+    variants = grid(varied)
+    found = summary(runs(variants, SEEDS, level), variants, varied=varied)
+    assert found["per_data"]["wine"]["activation=relu"]["verdict"] == "better"
+    assert found["overall"]["activation=relu"]["verdict"] == "better"
+    assert found["chosen"] is None
+
+
+def test_a_grid_has_effects_and_another_design_has_none(results):
+    effects = summary(results)["effects"]
+    assert [each["level"] for each in effects["main"]] == ["relu", "tanh"]
+    assert summary(results, design="one_at_a_time")["effects"] is None
+
+
+def test_what_was_tuned_is_handed_on(results):
+    tuned = {"activation=relu": {"optimizer.lr": 0.1}}
+    assert summary(results, tuning=tuned)["tuning"] == tuned
+    assert summary(results)["tuning"] is None
+
+
+def test_numbers_that_json_has_not_are_null():
+    found = finite({"a": [np.float64(1.5), float("nan"), (np.inf, np.int64(2))]})
+    assert found == {"a": [1.5, None, [None, 2]]}
+    assert type(found["a"][0]) is float

@@ -1,0 +1,45 @@
+import io
+
+import numpy as np
+import pandas as pd
+
+from dlx.ablation.table import results_csv
+from tests.ablation.simulated import grid, run
+
+VARIANTS = grid({"model.activation": ["tanh"], "model.hidden": [[10], [10, 10]]})
+
+
+def table(results, **options) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(results_csv(VARIANTS, results, data="digits", **options)))
+
+
+def test_a_row_for_every_run_in_the_order_of_the_plan():
+    results = [
+        run(VARIANTS[1], 2, 0.8),
+        run(VARIANTS[0], 10, 0.9, steps_to={"dev.accuracy": 40}, success=True),
+        run(VARIANTS[0], 2, 0, status="diverged", reason="cost is inf, at 17", steps=17),
+    ]
+    found = table(results)
+    assert found["variant"].tolist() == [VARIANTS[0].name] * 2 + [VARIANTS[1].name]
+    assert found["seed"].tolist() == [2, 10, 2]
+    assert found["model.hidden"].tolist() == ["[10]", "[10]", "[10, 10]"]
+    assert found["status"].tolist() == ["diverged", "completed", "completed"]
+    assert found["reason"][0] == "cost is inf, at 17"
+    assert found["steps"].tolist() == [17, 100, 100]
+    assert found["data"].tolist() == ["digits"] * 3
+    assert found["dev.accuracy"].tolist()[1:] == [0.9, 0.8]
+    assert found["best.dev.accuracy"].tolist()[1:] == [0.91, 0.81]
+    assert found["success"].tolist()[1] in (True, "true")
+    assert found["steps_to.dev.accuracy"].tolist()[1] == 40
+    assert all(np.isnan(found[each][0]) for each in ("dev.accuracy", "train.cost"))
+    assert found["path"][2] == f"{VARIANTS[1].name}/seed=2"
+
+
+def test_test_columns_are_there_only_where_they_are_shown():
+    results = [run(VARIANTS[0], 0, 0.9)]
+    assert not any("test" in str(column) for column in table(results))
+    assert table(results, show_test=True)["test.accuracy"].tolist() == [0.89]
+
+
+def test_an_ablation_without_runs_is_an_empty_table():
+    assert results_csv(VARIANTS, []) == "\n"
