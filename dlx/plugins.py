@@ -63,6 +63,10 @@ def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any
         from dlx.nn.losses import loss
 
         decorator = loss(*arguments, **settings)
+    elif kind == "metric":
+        from dlx.nn.metrics import metric
+
+        decorator = metric(*arguments, **settings)
     else:
         decorator = registry.register(kind, *arguments, **settings)
 

@@ -6,9 +6,11 @@
 
 from dlx.testing.activations import check_activation
 from dlx.testing.data_sources import check_data_source
+from dlx.testing.dropout import check_dropout
 from dlx.testing.initializers import check_initializer
 from dlx.testing.layers import check_block, check_model
 from dlx.testing.losses import check_loss
+from dlx.testing.metrics import check_metric
 from dlx.testing.optimizers import check_optimizer
 from dlx.testing.schedules import check_schedule
 
@@ -16,8 +18,10 @@ __all__ = [
     "check_activation",
     "check_block",
     "check_data_source",
+    "check_dropout",
     "check_initializer",
     "check_loss",
+    "check_metric",
     "check_model",
     "check_optimizer",
     "check_schedule",

@@ -3,29 +3,20 @@
 # K runs, B batch, C outputs
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dlx import registry
-from dlx.cohort import Cohort
-from dlx.config.types import choice
 from dlx.data.dataset import Task
-from dlx.errors import ConfigError
 from dlx.nn.head import Head
 from dlx.testing.bits import assert_near, assert_same_bits, exactly
-from dlx.testing.runs import Variant, chosen, numbers
+from dlx.testing.heads import batch_of, heads
+from dlx.testing.runs import chosen
 
 _RUNS = 3
 _STEP = 1e-6  # of finite differences
-_TASKS = (
-    Task("multiclass", 5, 3, ("a", "b", "c"), (5,)),
-    Task("binary", 5, 1, ("a", "b"), (5,)),
-    Task("multilabel", 5, 3, ("a", "b", "c"), (5,)),
-    Task("regression", 5, 2, None, (5,)),
-)
 
 
 def check_loss(loss: str | Callable[..., Tensor], **options: Any) -> None:
@@ -46,7 +37,7 @@ def check_loss(loss: str | Callable[..., Tensor], **options: Any) -> None:
     named = chosen("loss", loss, options)
     taken = 0
     with exactly():
-        for task, head32, head64 in _heads(
+        for task, head32, head64 in heads(
             {"name": named.name, **options} if options else named.name
         ):
             what = f"loss {named.name}, {task.kind} targets"
@@ -58,35 +49,8 @@ def check_loss(loss: str | Callable[..., Tensor], **options: Any) -> None:
     assert taken, f"loss {named.name}: no task of classes or numbers takes it"
 
 
-def _heads(loss: Any) -> Iterator[tuple[Task, Head, Head]]:
-    """Yield the tasks that the loss fits, each with its head in float32 and float64."""
-    model = choice("model", "mlp", hidden=[], loss=loss)
-    mlp = registry.get("model", "mlp").function
-    for task in _TASKS:
-        try:
-            design = mlp(task, **model.arguments())
-        except ConfigError:
-            continue
-        member = Variant(lambda task, made=design: made, choice("optimizer", "sgd"))
-        run = member.member("run", task)
-        yield task, Cohort([run], 4).head, Cohort([run], 4, torch.float64).head
-
-
-def _batch(head: Head, task: Task, batch: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return z (K, B, C), and targets as the head encodes them."""
-    z = 3 * numbers(_RUNS, batch, head.num_outputs, dtype=dtype)
-    if task.classes is None:
-        return z, head.encode(numbers(_RUNS, batch, task.num_outputs, seed=1, dtype=dtype), dtype)
-    number = torch.arange(_RUNS * batch)
-    if task.kind == "multilabel":
-        targets = head.encode((number.unsqueeze(1) % torch.tensor([2, 3, 4]) == 0).long(), dtype)
-    else:
-        targets = head.encode(number % len(task.classes), dtype)
-    return z, targets.view(_RUNS, batch, *targets.shape[1:])
-
-
 def _check_alone(what: str, head: Head, task: Task, batch: int) -> None:
-    z, targets = _batch(head, task, batch, torch.float32)
+    z, targets = batch_of(head, task, _RUNS, batch, torch.float32)
     costs, gradient = head.cost_and_gradient(z, targets)
     assert costs.shape == (_RUNS,), (
         f"{what}: for z of shape {tuple(z.shape)} its costs have shape {tuple(costs.shape)}; "
@@ -104,14 +68,14 @@ def _check_alone(what: str, head: Head, task: Task, batch: int) -> None:
 
 
 def _check_mean(what: str, head: Head, task: Task) -> None:
-    z, targets = _batch(head, task, 5, torch.float64)
+    z, targets = batch_of(head, task, _RUNS, 5, torch.float64)
     once = head.cost(z, targets)
     twice = head.cost(torch.cat([z, z], 1), torch.cat([targets, targets], 1))
     assert_near(twice, once, f"{what}: a batch twice over must cost the same, the mean", 1e-12)
 
 
 def _check_gradient(what: str, head: Head, task: Task) -> None:
-    z, targets = _batch(head, task, 4, torch.float64)
+    z, targets = batch_of(head, task, _RUNS, 4, torch.float64)
     costs, gradient = head.cost_and_gradient(z.clone(), targets)
     assert_near(costs, head.cost(z, targets), f"{what}: its cost with and without gradient", 1e-12)
     expected = torch.empty_like(z)

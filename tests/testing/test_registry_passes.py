@@ -7,8 +7,10 @@ from dlx.testing import (
     check_activation,
     check_block,
     check_data_source,
+    check_dropout,
     check_initializer,
     check_loss,
+    check_metric,
     check_model,
     check_optimizer,
     check_schedule,
@@ -36,6 +38,16 @@ def test_initializer(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("loss"))
 def test_loss(name: str) -> None:
     check_loss(name)
+
+
+@pytest.mark.parametrize("name", registry.names("dropout"))
+def test_dropout(name: str) -> None:
+    check_dropout(name)
+
+
+@pytest.mark.parametrize("name", registry.names("metric"))
+def test_metric(name: str) -> None:
+    check_metric(name, **({"k": 2} if name == "top_k" else {}))
 
 
 @pytest.mark.parametrize("name", registry.names("optimizer"))

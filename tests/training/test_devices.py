@@ -16,7 +16,9 @@ from tests.cohorts import (
     LOSSES,
     Recorder,
     assert_same_bits,
+    design,
     grouped,
+    member,
     mixed_members,
     rows,
     task,
@@ -156,3 +158,30 @@ def test_every_loss_trains_on_the_device_to_the_same_weights(
     trainer_on_device(members, inputs, targets).fit(there)
     for name, ended in here.ended_runs.items():
         assert_close(on_cpu(there.ended_runs[name].outcome.state), ended.outcome.state)
+
+
+@pytest.mark.parametrize("line_search", ["strong_wolfe", None])
+def test_lbfgs_searches_on_the_device_and_resumes_there_to_the_same_weights(
+    line_search: str | None, device: PretendedDevice
+) -> None:
+    what = task(5, 3)
+    options: dict[str, Any] = {"line_search": line_search, "lr": 0.5, "max_iter": 4}
+    members = [member("run", design(what, [6], "tanh", dropout=0.2), "lbfgs", **options)]
+    inputs, targets = rows(what, dtype=torch.float64)
+    trainer = trainer_on_device(members, inputs, targets)
+    reference = trainer_of(members, inputs, targets, 16, torch.float64).cohort
+    for step in range(4):
+        x, t = trainer._batches(step)
+        with device.only():
+            trainer.cohort.forward_backward(x, t, step)
+        with device.only(numbers=True):
+            trainer.cohort.update(x, t, step)
+        if step == 1:
+            saved = {k: v.clone() for k, v in on_cpu(trainer.cohort.tensors()).items()}
+            trainer = trainer_on_device(members, inputs, targets)
+            trainer.cohort.load_tensors(saved)
+        inner = on_cpu({"x": x, "t": t})
+        reference.forward_backward(inner["x"], inner["t"], step)
+        reference.update(inner["x"], inner["t"], step)
+    assert_close(on_cpu(trainer.cohort.tensors()), reference.tensors())
+    assert "aten.dot" in device.operations

@@ -1,0 +1,115 @@
+"""Checks of a metric.
+
+# K runs, N rows, C outputs
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlx import registry
+from dlx.config.types import Choice
+from dlx.data.dataset import Task
+from dlx.nn.head import Head
+from dlx.nn.metrics import Measurement, check_metrics, tag
+from dlx.testing.bits import assert_near, assert_same_bits, exactly
+from dlx.testing.heads import heads, targets_of
+from dlx.testing.runs import chosen, numbers
+
+_RUNS, _ROWS = 3, 50
+_CHUNKS = (_ROWS, 7, 1)
+
+
+def check_metric(metric: str | Callable[..., Tensor], **options: Any) -> None:
+    """Check that a metric measures every run by its own answers, however the rows are cut up.
+
+    For each kind of task that it is for: one value per run, (K,) float64, of the same bits alone
+    and beside other runs, one of them no longer finite; the same from chunks of any size and from
+    rows in any order; better for perfect answers than for answers drawn at random, as `rising`
+    says; and rows of one class alone are no failure.
+
+    Args:
+        metric: its name, or the function that was registered
+        options: as in YAML
+
+    Raises:
+        AssertionError: it does not; the message says where, and by how much
+        ConfigError: it is not registered, or has no such option
+    """
+    named = chosen("metric", metric, options)
+    function = registry.get("metric", named.name).function
+    measured = 0
+    with exactly():
+        for task, head, _ in heads():
+            if task.kind in function.kinds:
+                check_metrics([named], head)
+                _check(f"metric {named.name}, {task.kind} targets", named, task, head)
+                measured += 1
+    assert measured, f"metric {named.name}: {function.kinds} are no kinds of tasks"
+
+
+def _check(what: str, named: Choice, task: Task, head: Head) -> None:
+    truth = targets_of(task, _ROWS)
+    z = numbers(_RUNS, _ROWS, head.num_outputs)
+    values = _measure(what, named, head, z, truth)
+    _check_runs(what, named, head, z, truth, values)
+    for size in _CHUNKS:
+        cut = _measure(what, named, head, z, truth, size)
+        assert_near(cut, values, f"{what}: in chunks of {size} rows against all at once", 1e-9)
+    backwards = _measure(what, named, head, z.flip(1), truth.flip(0))
+    assert_near(backwards, values, f"{what}: its rows backwards against forwards", 1e-9)
+    perfect = _measure(what, named, head, _perfect(task, head, truth), truth)[0].item()
+    rising = registry.get("metric", named.name).function.rising
+    best = values.max().item() if rising else -values.min().item()
+    assert (perfect if rising else -perfect) > best, (
+        f"{what}: perfect answers have the value {perfect:g}, answers at random "
+        f"{', '.join(f'{value:g}' for value in values.tolist())}; rising={rising} says that the "
+        f"{'larger' if rising else 'smaller'} one is the better"
+    )
+    if task.classes is not None:
+        _measure(what, named, head, z, torch.zeros_like(truth))
+
+
+def _check_runs(
+    what: str, named: Choice, head: Head, z: Tensor, truth: Tensor, values: Tensor
+) -> None:
+    """Check each run alone, and beside a run that has diverged."""
+    cure = "take each run's from its own row of z, in integers or along a row of memory"
+    for run in range(_RUNS):
+        alone = _measure(what, named, head, z[run : run + 1].clone(), truth)
+        where = f"{what}, run {run + 1} of {_RUNS} against alone"
+        assert_same_bits({"the value": values[run]}, {"the value": alone[0]}, where, cure)
+    diverged = z.clone()
+    diverged[-1] = torch.nan
+    beside = _measure(what, named, head, diverged, truth)
+    where = f"{what}, beside a run whose z is not finite against beside one whose is"
+    assert_same_bits({"the values": beside[:-1]}, {"the values": values[:-1]}, where, cure)
+
+
+def _measure(
+    what: str, named: Choice, head: Head, z: Tensor, truth: Tensor, size: int = _ROWS
+) -> Tensor:
+    targets = head.encode(truth, torch.float32)
+    measurement = Measurement(head, [named])
+    before = {"z": z.clone(), "targets": targets.clone()}
+    for part, its in zip(z.split(size, 1), targets.split(size), strict=True):
+        measurement.add(part, its)
+    value = measurement.results(targets)[tag(named)]
+    cure = "compute in memory of its own"
+    assert_same_bits({"z": z, "targets": targets}, before, f"{what}: after it was measured", cure)
+    assert value.shape == z.shape[:1] and value.dtype == torch.float64, (
+        f"{what}: it returns {tuple(value.shape)}, {value.dtype}; return a value per run, "
+        f"({len(z)},) in torch.float64"
+    )
+    return value
+
+
+def _perfect(task: Task, head: Head, truth: Tensor) -> Tensor:
+    """Return the z of a run that is always right and sure: (1, N, C)."""
+    if task.classes is None:
+        return truth.float().unsqueeze(0)
+    if task.kind == "multiclass":
+        truth = torch.nn.functional.one_hot(truth, head.num_outputs)
+    return (20.0 * truth.view(1, len(truth), head.num_outputs) - 10).float()
