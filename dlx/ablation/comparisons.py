@@ -1,7 +1,7 @@
 """Every variant of an ablation against its baseline: the verdicts, as summary.json has them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -164,6 +164,9 @@ def over_data_sets(
             per_data[str(each.settings[DATA])][names[each.name]] = shown[each.name]
             groups.setdefault(names[each.name], []).append(each.name)
     together = {name: own for name, own in groups.items() if len(own) == len(data.values)}
+    # In words; what is pooled of costs is relative to the baseline's of each data set.
+    metric = judged.metric if judged.is_share else f"{judged.metric}, as a share of the baseline's,"
+    worded = replace(judged, metric=metric)
     comparisons = [
         pooled([made[each][0] for each in own], is_share=judged.is_share)
         for own in together.values()
@@ -175,7 +178,7 @@ def over_data_sets(
     ):
         base = names[shown[own[0]]["baseline"]]
         words: dict[str, Word] = {str(settings[each][DATA]): made[each][1].word for each in own}
-        found = document(comparison, verdict, base, judged, unit, len(together))
+        found = document(comparison, verdict, base, worded, unit, len(together))
         found["verdict"] = overall(verdict, list(words.values()))
         found["is_relative"] = not judged.is_share
         if found["verdict"] != verdict.word:

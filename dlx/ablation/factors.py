@@ -28,6 +28,11 @@ class Factor:
     axis: tuple[float, ...] | None
     axis_label: str
 
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the values themselves are numbers."""
+        return self.axis == self.values
+
     def level(self, variant: Variant) -> int | None:
         """Return the number of a variant's value; None if it is none of them."""
         wanted = same(variant.settings.get(self.key))

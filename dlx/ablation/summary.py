@@ -90,7 +90,7 @@ def summarize(
         | {"vs_baseline": shown.get(each.name)}
         for each in variants
     ]
-    chosen = _chosen(documents, judged, per_data is not None)
+    chosen = _chosen(documents, outcomes, tags, judged, has_data_sets=per_data is not None)
     return finite(
         {
             "schema": SCHEMA,
@@ -106,15 +106,11 @@ def summarize(
             "folds": folds,
             "data": list(data),
             "success": dict(success) if success else None,
-            "tests": _tests(outcomes, metric),
+            "paired_by": outcomes.unit,
+            "tests": _tests(outcomes, metric, has_steps=bool(thresholds)),
             "factors": [_factor(each) for each in factors],
             "variants": documents,
             "chosen": chosen,
-            "test": _metrics_of(outcomes, chosen, {"test": tags.get("test", [])}, confidence).get(
-                "test"
-            )
-            if chosen
-            else None,
             "effects": effects(
                 outcomes,
                 variants,
@@ -158,18 +154,24 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _tests(outcomes: Outcomes, metric: str) -> dict[str, str]:
+def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool) -> dict[str, str]:
     is_binary = metric == "success" and not outcomes.folds
     paired = "paired t, corrected for folds" if outcomes.folds else "paired t"
-    return {
+    found = {
+        "mean": "t interval" + (", corrected for folds" if outcomes.folds else ""),
+        "success": "Wilson interval",
         "difference": "McNemar exact" if is_binary else paired,
         "equivalence": "two one-sided "
         + ("Newcombe intervals of paired shares" if is_binary else paired),
         "failures": "Fisher exact",
         "steps_to": "signed rank, exact",
         "correction": "Holm",
-        "paired_by": outcomes.unit,
     }
+    if not has_steps:
+        del found["steps_to"]
+    if not any(run.success is not None for each in outcomes.runs for run in outcomes.there(each)):
+        del found["success"]
+    return found
 
 
 def _factor(factor: Factor) -> dict[str, Any]:
@@ -177,7 +179,7 @@ def _factor(factor: Factor) -> dict[str, Any]:
         "key": factor.key,
         "label": factor.label,
         "values": list(factor.values),
-        "numeric": factor.axis is not None,
+        "numeric": factor.is_numeric,
     }
 
 
@@ -213,7 +215,7 @@ def _variant(
         "diverged": sum(run.status == "diverged" for run in runs),
         "failed": sum(run.status == "failed" for run in runs),
         "stopped_early": sum(run.status == "stopped_early" for run in runs),
-        "parameters": max((run.parameters for run in scored or runs), default=None),
+        "parameters": max((run.parameters for run in scored or runs), default=0),
         "steps": _mean([run.steps for run in scored]),
         "examples": _mean([run.examples for run in scored]),
         "seconds": seconds,
@@ -275,12 +277,17 @@ def _arrival(steps: np.ndarray, threshold: float, judged: Judged) -> dict[str, A
 
 
 def _chosen(
-    documents: Sequence[Mapping[str, Any]], judged: Judged, has_data_sets: bool
-) -> str | None:
+    documents: Sequence[Mapping[str, Any]],
+    outcomes: Outcomes,
+    tags: Mapping[str, Sequence[str]],
+    judged: Judged,
+    *,
+    has_data_sets: bool,
+) -> dict[str, Any] | None:
     """Return the variant with the best mean, of those of which at least half of the runs ended.
 
-    What is surely worse than its baseline is not chosen for the mean of its survivors. Over several
-    data sets there is none: another one may be best on each.
+    With its metrics on test rows. What is surely worse than its baseline is not chosen for the mean
+    of its survivors. Over several data sets there is none: another one may be best on each.
     """
     if has_data_sets:
         return None
@@ -299,7 +306,9 @@ def _chosen(
     candidates = [each for each in held if is_eligible(each)] or held
     if not candidates:
         return None
-    return max(candidates, key=lambda each: value(each) * (1 if judged.rising else -1))["name"]
+    best = max(candidates, key=lambda each: value(each) * (1 if judged.rising else -1))["name"]
+    test = _metrics_of(outcomes, best, {"test": tags.get("test", [])}, judged.confidence)
+    return {"name": best, "test": test.get("test", {})}
 
 
 def _failures(outcomes: Outcomes) -> list[dict[str, Any]]:

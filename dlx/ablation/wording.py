@@ -82,7 +82,7 @@ def why(
                 f"up to {share:.0%} of the seeds could differ unseen."
             ]
         case "nothing" if found.n > 1:
-            sentences.append(_open(verdict, margin, confidence))
+            sentences.append(_open(verdict, margin))
     text = " ".join([*sentences, *_failures(verdict, baseline)])
     return text[0].upper() + text[1:] if metric.startswith("the ") else text
 
@@ -110,12 +110,12 @@ def _measured(verdict: Verdict, metric: str, baseline: str, unit: str, confidenc
     )
 
 
-def _open(verdict: Verdict, margin: float, confidence: float) -> str:
+def _open(verdict: Verdict, margin: float) -> str:
     found = verdict.difference
-    if found.p <= 1 - confidence:
+    if found.low > 0 or found.high < 0:
         return (
-            f"{chance(found.p).capitalize()} alone would do, but not among so many comparisons, or "
-            "on a scale this coarse."
+            "The interval alone leaves out 0; p, which counts all comparisons of the ablation and "
+            "allows for values that repeat, does not."
         )
     if np.isnan(margin) or found.low < -margin or found.high > margin:
         return (

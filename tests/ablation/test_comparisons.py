@@ -134,6 +134,17 @@ def test_data_sets_have_verdicts_of_their_own_and_one_together():
     assert together["activation=tanh"]["verdict"] in ("equivalent", "undecided")
 
 
+def test_costs_of_several_data_sets_are_told_as_shares_of_the_baselines():
+    _, together = summarized(
+        runs(VARIANTS, SEEDS, level), Judged("dev.cost", False, False, None, 0.95)
+    )
+    assert together
+    relu = together["activation=relu"]
+    assert relu["is_relative"] is True
+    assert relu["difference"] == pytest.approx(-0.05 * (1 / 0.2 + 1 / 0.5) / 2, rel=0.2)
+    assert relu["why"].startswith("dev.cost, as a share of the baseline's, is 0.1")
+
+
 def test_data_sets_that_contradict_each_other_leave_it_undecided():
     def opposite(variant: Variant) -> float:
         sign = 1 if variant.settings["data.name"] == "iris" else -0.5

@@ -21,6 +21,7 @@ from dlx.ablation.results import Variant
 def test_numbers_depths_and_widths_are_an_axis(values, axis, label):
     [factor] = factors_of({"some.key": values})
     assert (factor.axis, factor.axis_label) == (axis, label)
+    assert factor.is_numeric == (axis is not None and label == "key")
 
 
 def test_a_label_is_as_long_as_it_must_be():

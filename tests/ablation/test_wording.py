@@ -61,7 +61,11 @@ def test_equivalence_names_the_margin_and_says_when_it_is_not_0():
         (np.full(2, 0.5), {"baseline": np.ones(2)}, "it takes 3 for 1 comparison."),
         (np.ones(10), {"baseline": np.ones(10)}, "up to 26% of the seeds could differ unseen"),
         (BASE + 10 * NOISE, {}, "The interval holds 0 and reaches beyond ±0.005"),
-        (BASE + NOISE + 0.0022, {"margin": 1e-4, "others": 7}, "alone would do, but not among so"),
+        (
+            BASE + NOISE + 0.0022,
+            {"margin": 1e-4, "others": 7},
+            "The interval alone leaves out 0; p, which",
+        ),
         (BASE + 1.8 * NOISE, {"others": 7}, "It may be within ±0.005, but not surely"),
     ],
 )

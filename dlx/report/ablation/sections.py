@@ -81,24 +81,33 @@ def pictures(drawings: Sequence[Drawing], encoded: Mapping[str, bytes]) -> str:
 
 
 def per_data(summary: Summary) -> str:
-    """The verdicts on each data set, where there are several."""
+    """The verdicts on each data set, where there are several, and over all of them."""
     metric = summary["metric"]
     parts = []
     for name, found in (summary["per_data"] or {}).items():
-        rows = [
-            [
-                variant,
-                reading.difference(metric, each["difference"]),
-                reading.difference_interval(metric, each["low"], each["high"]),
-                reading.p_value(each["p"]),
-                each["verdict"],
-            ]
-            for variant, each in found.items()
-            if each
-        ]
+        rows = [[variant, *_difference(metric, each)] for variant, each in found.items() if each]
         headings = ["variant", "difference", "interval", "p", "verdict"]
         parts.append(f"<h3>{escape(name)}</h3>{_table(headings, rows, ' rrr ')}")
+    if together := summary.get("overall"):
+        rows = []
+        for variant, each in together.items():
+            # Costs have another scale on each data set: a share of the baseline's has none.
+            shown = "accuracy" if each["is_relative"] else metric
+            rows.append([variant, *_difference(shown, each), each["why"]])
+        relative = any(each["is_relative"] for each in together.values())
+        name = "difference, % of the baseline" if relative else "difference"
+        headings = ["variant", name, "interval", "p", "verdict", "why"]
+        parts.append(f"<h3>Over all data sets</h3>{_table(headings, rows, ' rrr  ')}")
     return f"<h2>On each data set</h2>{''.join(parts)}" if parts else ""
+
+
+def _difference(metric: str, found: Mapping[str, Any]) -> list[str]:
+    return [
+        reading.difference(metric, found["difference"]),
+        reading.difference_interval(metric, found["low"], found["high"]),
+        reading.p_value(found["p"]),
+        found["verdict"],
+    ]
 
 
 def effects(summary: Summary) -> str:

@@ -142,6 +142,19 @@ def test_effects_tuning_and_data_sets_have_tables(two: Made, tmp_path: Path) -> 
     assert "Keep in mind The variants differ in parameters." in text
 
 
+def test_verdicts_over_all_data_sets_have_a_table(two: Made, tmp_path: Path) -> None:
+    summary, runs = two
+    found = summary["variants"][1]["vs_baseline"]
+    summary["per_data"] = {"iris": {"activation=relu": found}}
+    relative = found | {"difference": -0.1, "low": -0.2, "high": -0.05, "is_relative": True}
+    summary["overall"] = {"activation=relu": relative | {"why": "All agree."}}
+    summary["metric"] = "dev.cost"
+    text = re.sub(r"\s+", " ", Reader(write(tmp_path, summary, runs, CONFIG)).text)
+    assert "Over all data sets variant difference, % of the baseline" in text
+    assert "activation=relu −10.00 [−20.00, −5.00]" in text
+    assert "All agree." in text
+
+
 def test_the_chosen_variant_alone_shows_test_rows(two: Made, tmp_path: Path) -> None:
     summary, runs = two
     summary["chosen"] = {"name": "activation=relu", "test": {"accuracy": made.interval([0.9, 0.9])}}
