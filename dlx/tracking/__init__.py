@@ -3,6 +3,15 @@
 from dlx.tracking.finished import FinishedRun, write_finished
 from dlx.tracking.histogram import Histogram
 from dlx.tracking.metrics import read, series
+from dlx.tracking.overview import write_overview
 from dlx.tracking.tracker import Tracker
 
-__all__ = ["FinishedRun", "Histogram", "Tracker", "read", "series", "write_finished"]
+__all__ = [
+    "FinishedRun",
+    "Histogram",
+    "Tracker",
+    "read",
+    "series",
+    "write_finished",
+    "write_overview",
+]

@@ -11,6 +11,7 @@ from tensorboard.compat.proto import (
     tensor_shape_pb2,
     types_pb2,
 )
+from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 Event: Any = event_pb2.Event
@@ -25,3 +26,7 @@ HParamsPluginData: Any = plugin_data_pb2.HParamsPluginData
 SessionStartInfo: Any = plugin_data_pb2.SessionStartInfo
 SessionEndInfo: Any = plugin_data_pb2.SessionEndInfo
 Status: Any = api_pb2.Status
+Experiment: Any = api_pb2.Experiment
+DataType: Any = api_pb2.DataType
+Layout: Any = layout_pb2.Layout
+Category: Any = layout_pb2.Category

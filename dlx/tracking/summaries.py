@@ -1,13 +1,17 @@
-"""What an event file holds of a run as a whole: texts, and the run's entry on the HParams page."""
+"""What event files hold of a run or an ablation as a whole: texts, and what pages shall show."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dlx.tracking.protos import (
     DT_FLOAT,
     DT_STRING,
+    Category,
+    DataType,
+    Experiment,
     HParamsPluginData,
+    Layout,
     SessionEndInfo,
     SessionStartInfo,
     Status,
@@ -20,7 +24,7 @@ from dlx.tracking.protos import (
 
 def text(tag: str, markdown: str) -> Any:
     """Return a text, shown as Markdown."""
-    return plugin("text", tag, _string(markdown.encode()))
+    return _plugin("text", tag, _string(markdown.encode()))
 
 
 def config(yaml: str) -> Any:
@@ -38,7 +42,7 @@ def hparams(settings: Mapping[str, Any], group_name: str, began: float) -> Any:
     """
     start = SessionStartInfo(group_name=group_name, start_time_secs=began)
     for name, value in settings.items():
-        shown = plain(value)
+        shown = _plain(value)
         if isinstance(shown, bool):
             start.hparams[name].bool_value = shown
         elif isinstance(shown, str):
@@ -54,12 +58,57 @@ def end_hparams(success: bool, ended: float) -> Any:
     return _hparams("session_end_info", SessionEndInfo(status=status, end_time_secs=ended))
 
 
-def plain(value: Any) -> bool | float | str:
+def experiment(
+    name: str, settings: Sequence[Mapping[str, Any]], metrics: Sequence[str], created: float
+) -> Any:
+    """Return which columns the HParams page has.
+
+    Args:
+        name: of the ablation
+        settings: of each group of runs, value by dotted name: a column for every name
+        metrics: `<split>.<tag>` each: a column of last values each
+        created: Unix seconds
+    """
+    found = Experiment(name=name, time_created_secs=created)
+    for key in dict.fromkeys(key for each in settings for key in each):
+        values = [_plain(each[key]) for each in settings if key in each]
+        distinct = list({(type(value), value): value for value in values}.values())
+        kinds = {_kind(value) for value in values}
+        kind = kinds.pop() if len(kinds) == 1 else DataType.DATA_TYPE_STRING
+        found.hparam_infos.add(name=key, type=kind).domain_discrete.extend(distinct)
+    for metric in metrics:
+        split, _, tag = metric.partition(".")
+        found.metric_infos.add(name={"group": split, "tag": tag}, display_name=metric)
+    return _hparams("experiment", found)
+
+
+def charts(title: str, margins: Mapping[str, Sequence[str]]) -> Any:
+    """Return which charts the Custom Scalars page has.
+
+    Args:
+        title: over all of them
+        margins: by title of a chart, the tags of its curves' value, low and high ends
+    """
+    category = Category(title=title)
+    # TensorBoard shows the last one first.
+    for name, (value, lower, upper) in reversed(list(margins.items())):
+        category.chart.add(title=name).margin.series.add(value=value, lower=lower, upper=upper)
+    content = Layout(category=[category]).SerializeToString()
+    return _plugin("custom_scalars", "custom_scalars__config__", _string(content))
+
+
+def _kind(value: bool | float | str) -> int:
+    if isinstance(value, bool):
+        return DataType.DATA_TYPE_BOOL
+    return DataType.DATA_TYPE_STRING if isinstance(value, str) else DataType.DATA_TYPE_FLOAT64
+
+
+def _plain(value: Any) -> bool | float | str:
     """Return a setting as the HParams page shows it: what is no bool, number or string, as JSON."""
     return value if isinstance(value, bool | int | float | str) else json.dumps(value)
 
 
-def plugin(name: str, tag: str, tensor: Any, content: bytes = b"") -> Any:
+def _plugin(name: str, tag: str, tensor: Any, content: bytes = b"") -> Any:
     """Return a tensor for one of TensorBoard's pages."""
     data = SummaryMetadata.PluginData(plugin_name=name, content=content)
     value = Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=data))
@@ -70,7 +119,7 @@ def plugin(name: str, tag: str, tensor: Any, content: bytes = b"") -> Any:
 def _hparams(field: str, info: Any) -> Any:
     content = HParamsPluginData(version=0, **{field: info}).SerializeToString()
     nothing = TensorProto(dtype=DT_FLOAT, tensor_shape=_shape(0))
-    return plugin("hparams", f"_hparams_/{field}", nothing, content)
+    return _plugin("hparams", f"_hparams_/{field}", nothing, content)
 
 
 def _string(content: bytes) -> Any:

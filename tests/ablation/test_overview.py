@@ -1,0 +1,86 @@
+import math
+from pathlib import Path
+
+import numpy as np
+
+from dlx.ablation import overview
+from dlx.ablation.bands import bands
+from dlx.ablation.results import Curve, RunResult
+from dlx.tracking.protos import HParamsPluginData, Layout
+from tests.tracking.event_files import accumulate, scalars
+
+SETTINGS = {
+    "activation=relu": {"model.activation": "relu"},
+    "activation=tanh": {"model.activation": "tanh"},
+}
+
+
+def result(variant: str, seed: int, count: int = 6) -> RunResult:
+    generator = np.random.default_rng([seed, len(variant)])
+    values = {
+        split: {
+            tag: tuple(generator.random(count).tolist())
+            for tag in ("cost", "accuracy", "gradient_norm/1")
+        }
+        for split in ("train", "dev", "test")
+    }
+    return RunResult(
+        variant,
+        seed,
+        "completed",
+        100,
+        curve=Curve(tuple(range(count)), values),
+        path=f"{variant.replace('=', '-')}/seed={seed}",
+    )
+
+
+def charts(directory: Path) -> list[str]:
+    (event,) = accumulate(directory).Tensors("custom_scalars__config__")
+    layout = Layout.FromString(event.tensor_proto.string_val[0])
+    return [chart.title for chart in reversed(layout.category[0].chart)]
+
+
+def columns(directory: Path) -> list[str]:
+    content = accumulate(directory).PluginTagToContent("hparams")["_hparams_/experiment"]
+    infos = HParamsPluginData.FromString(content).experiment.metric_infos
+    return [info.display_name for info in infos]
+
+
+def test_the_judged_metric_comes_first_and_test_only_where_it_is_shown(tmp_path: Path) -> None:
+    results = [result(variant, seed) for variant in SETTINGS for seed in range(3)]
+    known = ["dev.accuracy", "dev.cost", "train.cost", "train.accuracy"]
+    for show_test in (False, True):
+        overview.write(
+            tmp_path,
+            name="demo",
+            metric="dev.accuracy",
+            settings=SETTINGS,
+            results=results,
+            show_test=show_test,
+        )
+        shown = known + (["test.cost", "test.accuracy"] if show_test else [])
+        assert charts(tmp_path) == shown
+        assert columns(tmp_path) == shown
+
+
+def test_each_variant_has_its_band_in_its_folder(tmp_path: Path) -> None:
+    results = [result(variant, seed, 6 - seed) for variant in SETTINGS for seed in range(4)]
+    overview.write(
+        tmp_path,
+        name="demo",
+        metric="success",
+        settings=SETTINGS,
+        results=results,
+        confidence=0.8,
+    )
+    for metric in ("dev.cost", "train.accuracy"):
+        for variant, band in bands(results, metric, 0.8).items():
+            folder = tmp_path / variant.replace("=", "-")
+            assert scalars(folder, f"mean/{metric}") == (
+                band.steps.tolist(),
+                band.mean.astype(np.float32).tolist(),
+            )
+            low = band.low.astype(np.float32).tolist()
+            assert not any(map(math.isnan, low))
+            assert scalars(folder, f"interval/{metric}/low")[1] == low
+            assert scalars(folder, f"runs/{metric}")[1] == band.runs.tolist()
