@@ -9,8 +9,10 @@ same cases with fewer ablations.
 """
 
 import argparse
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
@@ -19,11 +21,21 @@ from numpy.typing import NDArray
 from dlx.ablation.statistics.censored import sooner
 from dlx.ablation.statistics.multiple import holm
 from dlx.ablation.statistics.verdicts import Comparison, Verdict, judge
+from dlx.api import prepare
+from dlx.cohort import Cohort
+from dlx.training.records import Evaluation, Outcome
+from dlx.training.trainer import Trainer
 
 Array = NDArray[np.float64]
 Draw = Callable[[Generator, tuple[int, ...]], Array]
 """Values of so many variants and seeds, (V, N), all of one distribution; NaN: diverged."""
 
+CONFIGS = Path(__file__).parents[1] / "configs"
+REAL = {
+    "digits": ("digits.yaml", []),
+    "XOR, two hidden units": ("xor.yaml", ["model.hidden=[2]"]),
+}
+"""By name: a config, and what is changed in it."""
 MARGIN = 0.005
 LEVEL = 0.06
 """How many A/A ablations may have a false verdict."""
@@ -251,6 +263,43 @@ def false_equivalence(noise: Draw, *, spread: float, n: int, ablations: int) -> 
     return found / ablations
 
 
+class _Ends:
+    """Listens for the final metrics of runs on dev rows."""
+
+    def __init__(self) -> None:
+        self.metrics: list[dict[str, float]] = []
+
+    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
+        pass
+
+    def advanced(self, trainer: Trainer) -> None:
+        pass
+
+    def ended(self, trainer: Trainer, row: int, outcome: Outcome) -> None:
+        if outcome.metrics:
+            self.metrics.append(outcome.metrics["dev"])
+
+
+def trained(config: str, overrides: list[str], num_runs: int) -> dict[str, Array]:
+    """Train the same network at so many seeds, and return its metrics on dev rows: (R,) each."""
+    job = prepare(CONFIGS / config, overrides)
+    members = [
+        replace(job.member, name=str(seed), seed=seed, evaluate_every=job.member.num_steps)
+        for seed in range(num_runs)
+    ]
+    cohort = Cohort(members, job.batch_size)
+    cohort.initialize()
+    ends = _Ends()
+    Trainer(cohort, job.examples()).fit(ends)
+    tags = ends.metrics[0]
+    return {tag: np.array([each[tag] for each in ends.metrics]) for tag in tags}
+
+
+def regrouped(values: Array) -> Draw:
+    """Return a draw of ablations out of real runs of one network: its seeds dealt to variants."""
+    return lambda generator, shape: generator.permutation(values)[: math.prod(shape)].reshape(shape)
+
+
 def _row(name: str, found: Sequence[float]) -> None:
     print(f"| {name} | " + " | ".join(f"{100 * each:.1f}" for each in found) + " |", flush=True)
 
@@ -280,6 +329,18 @@ def main() -> None:
         _row(
             name, [rate_of_steps(draw, num_variants=v, n=n, ablations=ablations) for v, n in sizes]
         )
+
+    real = [(8, 5), (8, 10), (8, 30)]
+    _head(
+        "A/A of real runs: false `better` or `worse`",
+        [f"n = {n}, {variants} variants" for variants, n in real],
+    )
+    for name, (config, overrides) in REAL.items():
+        for tag, values in trained(config, overrides, 240).items():
+            found = [
+                rates(regrouped(values), num_variants=v, n=n, ablations=ablations) for v, n in real
+            ]
+            _row(f"{name}, {tag}", [each.decided for each in found])
 
     _head("cross-validation: false verdicts", ["5 folds", "10 folds"])
     for name, is_corrected in (("corrected for folds", True), ("plain paired t", False)):

@@ -129,6 +129,7 @@ def document(
         "why": wording.why(
             verdict,
             metric=judged.metric,
+            is_share=judged.is_share,
             baseline=baseline,
             margin=comparison.margin,
             unit=unit,
@@ -164,9 +165,10 @@ def over_data_sets(
             per_data[str(each.settings[DATA])][names[each.name]] = shown[each.name]
             groups.setdefault(names[each.name], []).append(each.name)
     together = {name: own for name, own in groups.items() if len(own) == len(data.values)}
-    # In words; what is pooled of costs is relative to the baseline's of each data set.
-    metric = judged.metric if judged.is_share else f"{judged.metric}, as a share of the baseline's,"
-    worded = replace(judged, metric=metric)
+    worded = judged
+    if not judged.is_share:  # what is pooled of costs is relative to the baseline's
+        metric = f"{judged.metric}, in % of the baseline's,"
+        worded = replace(judged, metric=metric, is_share=True)
     comparisons = [
         pooled([made[each][0] for each in own], is_share=judged.is_share)
         for own in together.values()

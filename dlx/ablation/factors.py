@@ -58,6 +58,25 @@ def factors_of(varied: Mapping[str, Sequence[Any]]) -> list[Factor]:
     return found
 
 
+def filled(
+    variants: Sequence[Variant], varied: Mapping[str, Sequence[Any]], base: Mapping[str, Any]
+) -> tuple[list[Variant], dict[str, list[Any]]]:
+    """Return variants with a value for every key that varies, and all values of each key.
+
+    Args:
+        variants: with the settings in which they differ from the base config
+        varied: values by dotted key
+        base: of the base config, plain value by dotted key
+    """
+    start = {key: value for key, value in base.items() if key in varied}
+    whole = [Variant(each.name, {**start, **each.settings}) for each in variants]
+    values = {}
+    for key, listed in varied.items():
+        taken = [each.settings[key] for each in whole if key in each.settings]
+        values[key] = list({same(value): value for value in [*listed, *taken]}.values())
+    return whole, values
+
+
 def setting_names(settings: Mapping[str, Any], factors: Sequence[Factor]) -> str:
     """Return settings in words, `activation=relu init=he_normal`, in the order of the factors."""
     shown = [each for each in factors if each.key in settings]

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlx.ablation import wording
 from dlx.ablation.comparisons import Judged, baselines_of, compare, over_data_sets
-from dlx.ablation.factors import Factor, factors_of
+from dlx.ablation.factors import Factor, factors_of, filled
 from dlx.ablation.grid import curves_by_factor, effects
 from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import RunResult, Variant
@@ -34,6 +34,7 @@ def summarize(
     baseline: str,
     varied: Mapping[str, Sequence[Any]],
     seeds: Sequence[int],
+    base: Mapping[str, Any] | None = None,
     design: str = "grid",
     folds: int | None = None,
     data: Sequence[str] = (),
@@ -58,6 +59,8 @@ def summarize(
         baseline: name of the variant that others are compared with
         varied: values by dotted key, in the order of the config
         seeds: of the runs, in order
+        base: plain value by dotted key of the config that variants depart from, for the keys that a
+            variant does not set (one at a time)
         design: of the plan
         folds: of the cross-validation, or None
         data: names of the data sets
@@ -79,11 +82,12 @@ def summarize(
     is_share = tag in SHARES or tag.startswith("top_")
     rising = metric == "success" or is_rising(tag)
     judged = Judged(metric, rising, is_share, margin, confidence)
-    factors = factors_of(varied)
-    pairs = baselines_of(variants, baseline)
+    whole, values = filled(variants, varied, base or {})
+    factors = factors_of(values)
+    pairs = baselines_of(whole, baseline)
     shown, made = compare(outcomes, pairs, judged, thresholds)
-    per_data, overall = over_data_sets(variants, factors, shown, made, judged, outcomes.unit)
-    base = next(each for each in variants if each.name == baseline)
+    per_data, overall = over_data_sets(whole, factors, shown, made, judged, outcomes.unit)
+    reference = next(each for each in whole if each.name == baseline)
     tags = _tags(results)
     documents = [
         _variant(each, outcomes, tags, judged, thresholds, show_test=show_test)
@@ -113,9 +117,9 @@ def summarize(
             "chosen": chosen,
             "effects": effects(
                 outcomes,
-                variants,
+                whole,
                 factors,
-                base,
+                reference,
                 metric=metric,
                 is_share=is_share,
                 confidence=confidence,
@@ -124,9 +128,9 @@ def summarize(
             else None,
             "curves_by_factor": curves_by_factor(
                 outcomes,
-                variants,
+                whole,
                 factors,
-                base,
+                reference,
                 metric=metric,
                 design=design,
                 confidence=confidence,

@@ -26,6 +26,14 @@ def number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def size(value: float, *, is_share: bool, signed: bool = False) -> str:
+    """Return a difference: in percentage points of a share, else with three digits."""
+    sign = "+" if signed else ""
+    if is_share:
+        return f"{100 * value:{sign}.2f}".replace("-", "−")
+    return f"{value:{sign}.3g}".replace("-", "−")
+
+
 def chance(p: float) -> str:
     """Return `p 0.012`, and what is too small to matter as a bound."""
     return "p < 0.0001" if p < 0.0001 else f"p {p:.2g}"
@@ -35,6 +43,7 @@ def why(
     verdict: Verdict,
     *,
     metric: str,
+    is_share: bool,
     baseline: str,
     margin: float,
     unit: str,
@@ -46,6 +55,7 @@ def why(
     Args:
         verdict: of a variant
         metric: that was judged
+        is_share: it lies between 0 and 1: differences are told in percentage points
         baseline: its name
         margin: of equivalence
         unit: what is paired, `seeds` or `folds`
@@ -54,15 +64,17 @@ def why(
     """
     found = verdict.difference
     metric = "the success rate" if metric == "success" else metric
+    limit = f"±{size(margin, is_share=is_share)}{' points' if is_share else ''}"
+    apart = _difference(found, metric, baseline, is_share=is_share)
     if found.n == 0:
         sentences = [f"No two runs of the same {unit[:-1]} have {metric} to compare."]
     elif found.n == 1:
-        sentences = [f"One pair has no interval: {_difference(found, metric, baseline)}."]
+        sentences = [f"One pair has no interval: {apart}."]
     else:
-        sentences = [_measured(verdict, metric, baseline, unit, confidence)]
+        sentences = [_measured(verdict, apart, unit, confidence, is_share=is_share)]
     match verdict.basis:
         case "margin":
-            within = f"within ±{number(margin)} ({chance(verdict.p_equivalent)})"
+            within = f"within {limit} ({chance(verdict.p_equivalent)})"
             is_sure = verdict.p <= 1 - confidence
             sentences.append(
                 f"That is not 0, but {within}: too small to matter."
@@ -79,10 +91,10 @@ def why(
             share = most_unseen(found.n, confidence=confidence)
             sentences = [
                 f"{metric} is the same in all {found.n} pairs, but so few leave it open: "
-                f"up to {share:.0%} of the seeds could differ unseen."
+                f"up to {100 * share:.0f} % of the seeds could differ unseen."
             ]
         case "nothing" if found.n > 1:
-            sentences.append(_open(verdict, margin))
+            sentences.append(_open(verdict, margin, limit))
     text = " ".join([*sentences, *_failures(verdict, baseline)])
     return text[0].upper() + text[1:] if metric.startswith("the ") else text
 
@@ -94,23 +106,24 @@ def contradiction(words: Mapping[str, Word]) -> str:
     )
 
 
-def _difference(found: Difference, metric: str, baseline: str) -> str:
+def _difference(found: Difference, metric: str, baseline: str, *, is_share: bool) -> str:
     if not found.mean:
         return f"{metric} is equal to that of {baseline}"
     direction = "above" if found.mean > 0 else "below"
-    return f"{metric} is {number(abs(found.mean))} {direction} that of {baseline}"
+    amount = size(abs(found.mean), is_share=is_share) + (" points" if is_share else "")
+    return f"{metric} is {amount} {direction} that of {baseline}"
 
 
-def _measured(verdict: Verdict, metric: str, baseline: str, unit: str, confidence: float) -> str:
+def _measured(verdict: Verdict, apart: str, unit: str, confidence: float, *, is_share: bool) -> str:
     found = verdict.difference
-    interval = f"{confidence:.0%} interval {number(found.low)} to {number(found.high)}"
+    low, high = (size(end, is_share=is_share, signed=True) for end in (found.low, found.high))
     return (
-        f"{_difference(found, metric, baseline)} ({interval}, adjusted {chance(verdict.p)}, "
+        f"{apart} ({100 * confidence:g} % interval {low} to {high}, adjusted {chance(verdict.p)}, "
         f"better in {verdict.wins} of {found.n} {unit})."
     )
 
 
-def _open(verdict: Verdict, margin: float) -> str:
+def _open(verdict: Verdict, margin: float, limit: str) -> str:
     found = verdict.difference
     if found.low > 0 or found.high < 0:
         return (
@@ -119,10 +132,10 @@ def _open(verdict: Verdict, margin: float) -> str:
         )
     if np.isnan(margin) or found.low < -margin or found.high > margin:
         return (
-            f"The interval holds 0 and reaches beyond ±{number(margin)}: "
+            f"The interval holds 0 and reaches beyond {limit}: "
             "more seeds would tell better, worse and equivalent apart."
         )
-    return f"It may be within ±{number(margin)}, but not surely ({chance(verdict.p_equivalent)})."
+    return f"It may be within {limit}, but not surely ({chance(verdict.p_equivalent)})."
 
 
 def _failures(verdict: Verdict, baseline: str) -> list[str]:

@@ -142,7 +142,7 @@ def test_costs_of_several_data_sets_are_told_as_shares_of_the_baselines():
     relu = together["activation=relu"]
     assert relu["is_relative"] is True
     assert relu["difference"] == pytest.approx(-0.05 * (1 / 0.2 + 1 / 0.5) / 2, rel=0.2)
-    assert relu["why"].startswith("dev.cost, as a share of the baseline's, is 0.1")
+    assert relu["why"].startswith("dev.cost, in % of the baseline's, is 17")
 
 
 def test_data_sets_that_contradict_each_other_leave_it_undecided():

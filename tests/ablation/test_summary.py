@@ -216,6 +216,30 @@ def test_a_grid_has_effects_and_another_design_has_none(results):
     assert summary(results, design="one_at_a_time")["effects"] is None
 
 
+def test_one_at_a_time_the_base_is_a_point_of_every_curve_and_the_baseline_on_every_data_set():
+    varied = {"model.hidden": [[10], [10] * 3], "data.name": ["wine"]}
+    variants = [
+        Variant("base", {}),
+        Variant("hidden=[10]", {"model.hidden": [10]}),
+        Variant("hidden=[10,10,10]", {"model.hidden": [10] * 3}),
+        Variant("data=wine", {"data.name": "wine"}),
+    ]
+    base = {"model.hidden": [10, 10], "data.name": "iris", "optimizer.lr": 0.1}
+    found = summary(
+        runs(variants, SEEDS, lambda each: 0.9),
+        variants,
+        varied=varied,
+        base=base,
+        design="one_at_a_time",
+    )
+    [curve] = found["curves_by_factor"]
+    assert curve["values"] == [1, 3, 2]
+    assert [each["n"] for each in curve["dev"]] == [8, 8, 8]
+    assert found["factors"][1]["values"] == ["wine", "iris"]
+    assert [each["vs_baseline"] is None for each in found["variants"]] == [True, False, False, True]
+    assert found["variants"][0]["settings"] == {}
+
+
 def test_what_was_tuned_is_handed_on(results):
     tuned = {"activation=relu": {"optimizer.lr": 0.1}}
     assert summary(results, tuning=tuned)["tuning"] == tuned

@@ -10,12 +10,13 @@ NOISE = np.array([21, -33, 42, -14, 15, -46, 37, -28, 19, -10]) / 1e4
 LOST = np.r_[np.nan, np.nan, np.zeros(8)]
 
 
-def why(variant, baseline=BASE, *, others: int = 0, **options) -> str:
+def why(variant, baseline=BASE, *, others: int = 0, metric="dev.accuracy", **options) -> str:
     settings = {"rising": True, "margin": 0.005} | options
     comparisons = [Comparison(variant, baseline, **settings)] * (1 + others)
     return wording.why(
         judge(comparisons)[0],
-        metric="dev.accuracy",
+        metric=metric,
+        is_share=metric == "dev.accuracy",
         baseline="base",
         margin=settings["margin"],
         unit="seeds",
@@ -43,14 +44,17 @@ def test_the_question_names_what_varies(varied, metric, expected):
 
 def test_a_difference_is_told_with_interval_p_and_wins():
     assert why(BASE + NOISE + 0.05) == (
-        "dev.accuracy is 0.05 above that of base (95% interval 0.0478 to 0.0522, "
+        "dev.accuracy is 5.00 points above that of base (95 % interval +4.78 to +5.22, "
         "adjusted p < 0.0001, better in 10 of 10 seeds)."
+    )
+    assert why(BASE + NOISE - 0.05, metric="dev.cost").startswith(
+        "dev.cost is 0.05 below that of base (95 % interval −0.0522 to −0.0478, "
     )
 
 
 def test_equivalence_names_the_margin_and_says_when_it_is_not_0():
-    assert why(BASE + NOISE).endswith("That is within ±0.005 (p 0.00031).")
-    assert "That is not 0, but within ±0.01" in why(BASE + NOISE + 0.005, margin=0.01)
+    assert why(BASE + NOISE).endswith("That is within ±0.50 points (p 0.00031).")
+    assert "That is not 0, but within ±1.00 points" in why(BASE + NOISE + 0.005, margin=0.01)
 
 
 @pytest.mark.parametrize(
@@ -59,14 +63,14 @@ def test_equivalence_names_the_margin_and_says_when_it_is_not_0():
         (BASE[:1] + 0.1, {"baseline": BASE[:1]}, "One pair has no interval"),
         (np.full(10, np.nan), {}, "No two runs of the same seed have dev.accuracy"),
         (np.full(2, 0.5), {"baseline": np.ones(2)}, "it takes 3 for 1 comparison."),
-        (np.ones(10), {"baseline": np.ones(10)}, "up to 26% of the seeds could differ unseen"),
-        (BASE + 10 * NOISE, {}, "The interval holds 0 and reaches beyond ±0.005"),
+        (np.ones(10), {"baseline": np.ones(10)}, "up to 26 % of the seeds could differ unseen"),
+        (BASE + 10 * NOISE, {}, "The interval holds 0 and reaches beyond ±0.50 points"),
         (
             BASE + NOISE + 0.0022,
             {"margin": 1e-4, "others": 7},
             "The interval alone leaves out 0; p, which",
         ),
-        (BASE + 1.8 * NOISE, {"others": 7}, "It may be within ±0.005, but not surely"),
+        (BASE + 1.8 * NOISE, {"others": 7}, "It may be within ±0.50 points, but not surely"),
     ],
 )
 def test_undecided_says_what_would_decide(variant, options, expected):
