@@ -49,6 +49,17 @@ def test_layer_norm_learns_from_batches_too_small_for_batch_norm(tmp_path: Path)
     assert accuracy("layer_norm", tmp_path, without) < 0.65
 
 
+def test_weight_norm_learns_at_a_rate_that_is_too_high_without(tmp_path: Path) -> None:
+    def train_cost(*overrides: str) -> float:
+        run = dlx.train("configs/weight_norm.yaml", overrides, runs_dir=tmp_path)
+        return run.metrics["train"]["cost"]
+
+    seeds = [f"seed={seed}" for seed in range(3)]
+    normalized = sum(train_cost(seed) for seed in seeds)
+    plain = sum(train_cost(seed, "model.weight_norm=false") for seed in seeds)
+    assert normalized < 0.5 * plain
+
+
 def test_dropout_of_every_kind_keeps_wrong_labels_from_being_learned(tmp_path: Path) -> None:
     def dev_cost(*overrides: str) -> float:
         run = dlx.train("configs/dropout.yaml", ["train.epochs=40", *overrides], runs_dir=tmp_path)

@@ -1,14 +1,17 @@
-"""What the shipped configs of penalties and max-norm show."""
+"""What the shipped configs of penalties, noise, max-norm and clipping show."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import Ridge
 from torch import Tensor
 
 import dlx
 from dlx.api import Run
 from dlx.config.shipped import shipped
+from dlx.errors import DivergedError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -45,3 +48,35 @@ def test_an_l1_penalty_leaves_few_weights(tmp_path: Path) -> None:
     (ridge,) = weights(trained(tmp_path, "lasso", "train.penalty={l2: 0.05}"))
     assert int((lasso.abs() > 0.01).sum()) < 15 < int((ridge.abs() > 0.01).sum())
     assert few.metrics["test"]["accuracy"] > 0.93
+
+
+def test_an_l2_penalty_and_noise_on_the_inputs_are_ridge_regression(tmp_path: Path) -> None:
+    penalized = trained(tmp_path, "ridge")
+    noisy = trained(tmp_path, "ridge", "train.penalty=null", "model.noise={input: 0.5}")
+    free = trained(tmp_path, "ridge", "train.penalty=null")
+    rows = penalized.splits().train
+    # Of a mean over n rows, l2 / 2 stands for alpha / n; noise adds std^2 |w|^2 on average.
+    alpha = len(rows.inputs) * 0.5 / 2
+    expected = Ridge(alpha).fit(rows.inputs.double().numpy(), rows.targets.double().numpy()).coef_
+
+    def distance(run: Run) -> float:
+        (mine,) = weights(run)
+        return float(np.linalg.norm(mine.double().numpy() - expected))
+
+    assert distance(penalized) < 1e-5
+    assert distance(noisy) < 0.05 < 0.5 < distance(free)
+    for split in ("dev", "test"):
+        assert penalized.metrics[split]["mse"] < 0.65 * free.metrics[split]["mse"]
+        assert noisy.metrics[split]["mse"] < 0.65 * free.metrics[split]["mse"]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_clipping_by_norm_and_by_value_trains_where_gradients_explode(
+    seed: int, tmp_path: Path
+) -> None:
+    options = (f"seed={seed}", "train.clip_norm=null")
+    assert trained(tmp_path, "clipping", options[0]).metrics["train"]["accuracy"] > 0.85
+    by_value = trained(tmp_path, "clipping", *options, "train.clip_value=0.02")
+    assert by_value.metrics["train"]["accuracy"] > 0.8
+    with pytest.raises(DivergedError, match="the cost was not finite"):
+        trained(tmp_path, "clipping", *options)
