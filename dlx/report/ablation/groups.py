@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dlx.ablation.factors import plain
 from dlx.report.ablation import reading
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import shades
@@ -48,18 +49,6 @@ def groups(summary: Summary) -> list[Group]:
     return _by_values(summary) or _by_rank(summary)
 
 
-def level(key_value: Any) -> str:
-    """Return a factor's value as it stands in names."""
-    if isinstance(key_value, Mapping):
-        inner = ", ".join(f"{key}: {level(each)}" for key, each in key_value.items())
-        return f"{{{inner}}}"
-    if isinstance(key_value, list | tuple):
-        return f"[{','.join(map(level, key_value))}]"
-    if key_value is None or isinstance(key_value, bool):
-        return {None: "null", True: "true", False: "false"}[key_value]
-    return str(key_value)
-
-
 def _by_change(summary: Summary) -> list[Group]:
     base = next(
         (v for v in summary["variants"] if v["name"] in ("base", summary["baseline"])),
@@ -75,7 +64,7 @@ def _by_change(summary: Summary) -> list[Group]:
         lines = [Line(base["name"], base["name"], "#222222")]
         colors = shades(len(changed), factor["numeric"] and len(changed) > 2)
         for variant, color in zip(changed, colors, strict=True):
-            lines.append(Line(variant["name"], level(variant["settings"][key]), color))
+            lines.append(Line(variant["name"], plain(variant["settings"][key]), color))
         if changed:
             found.append(Group(factor["label"], tuple(lines)))
     return found
@@ -132,7 +121,7 @@ def _name(
     variant: Mapping[str, Any], factors: Sequence[Mapping[str, Any]], full: bool = False
 ) -> str:
     settings = variant["settings"]
-    parts = [(f["label"], level(settings.get(f["key"], "–"))) for f in factors]
+    parts = [(f["label"], plain(settings.get(f["key"], "–"))) for f in factors]
     if len(parts) == 1 and not full:
         return parts[0][1]
     return " ".join(f"{label}={text}" for label, text in parts)

@@ -21,6 +21,10 @@ class Method:
 
 # by what occurs in the method's name, in lower case; the first that occurs holds
 _METHODS = {
+    "t interval": Method(
+        "where the mean over all seeds there are lies, with that confidence",
+        _WIKIPEDIA + "Confidence_interval",
+    ),
     "corrected": Method(
         "a paired t test whose variance is raised since the folds of a cross-validation share most "
         "of their training rows",
@@ -39,22 +43,13 @@ _METHODS = {
         "counts the seeds at which exactly one of two variants succeeded",
         _WIKIPEDIA + "McNemar%27s_test",
     ),
-    "sign test": Method("counts at how many seeds the variant is ahead", _WIKIPEDIA + "Sign_test"),
-    "wilcoxon": Method(
-        "compares the ranks of the differences, so that 'never' is later than all",
-        _WIKIPEDIA + "Wilcoxon_signed-rank_test",
-    ),
-    "rank": Method(
+    "signed rank": Method(
         "compares the ranks of the differences, so that 'never' is later than all",
         _WIKIPEDIA + "Wilcoxon_signed-rank_test",
     ),
     "fisher": Method(
         "asks whether two shares of lost runs could be equal, exact at any number of runs",
         _WIKIPEDIA + "Fisher%27s_exact_test",
-    ),
-    "barnard": Method(
-        "asks whether two shares of lost runs could be equal, exact at any number of runs",
-        _WIKIPEDIA + "Barnard%27s_test",
     ),
     "wilson": Method(
         "an interval of a share that holds near 0 % and 100 % too",
@@ -64,14 +59,6 @@ _METHODS = {
         "raises every p, so that the chance of any false verdict among all variants stays below "
         "5 %",
         _WIKIPEDIA + "Holm%E2%80%93Bonferroni_method",
-    ),
-    "bootstrap": Method(
-        "an interval from drawing the runs again and again, with replacement",
-        _WIKIPEDIA + "Bootstrapping_(statistics)",
-    ),
-    "t interval": Method(
-        "where the mean over all seeds there are lies, with that confidence",
-        _WIKIPEDIA + "Confidence_interval",
     ),
 }
 

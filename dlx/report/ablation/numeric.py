@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 _HEIGHT = 2.6
 _PER_ROW = 2
-_SPLITS = (("train", style.VERMILLION, "s"), ("dev", style.BLUE, "o"))
+_COLORS = {"train": (style.VERMILLION, "s"), "dev": (style.BLUE, "o")}  # and shapes
 
 
 def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     """Draw a panel for each numeric factor; nothing if there is none."""
-    curves = [each for each in summary.get("curves_by_factor") or [] if len(each["values"]) > 1]
+    curves = [each for each in summary["curves_by_factor"] if _is_known(each)]
     if not curves:
         return []
     metric = summary["metric"]
@@ -31,7 +31,6 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     if len(curves) == 1:
         width = 6.5
     figure = style.sheet(rows * (_HEIGHT + 0.95) + 0.1)
-    labels = {each["key"]: each["label"] for each in summary["factors"]}
     for place, curve in enumerate(curves):
         row, column = divmod(place, columns)
         axes = style.panel(
@@ -43,15 +42,19 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
         )
         _panel(axes, curve, reading.factor_of(metric))
         style.heading(axes, _heading(metric))
-        style.label_below(axes, labels.get(curve["key"], curve["key"]))
+        style.label_below(axes, curve["label"])
     share = f"{100 * summary['confidence']:g} %"
     caption = (
         f"Mean and {share} interval of train and dev at each value. A gap between them is "
         "over-fitting; both poor is under-fitting."
     )
-    if sum(len(each["values"]) > 1 for each in summary["factors"]) > 1:
+    if any(len(each["over"]) > 1 for each in curves):
         caption += " Means over the other factors' values."
     return [Drawing("numeric", "Train and dev against each number", caption, figure)]
+
+
+def _is_known(curve: Mapping[str, Any]) -> bool:
+    return any(point["mean"] is not None for split in _COLORS for point in curve.get(split, []))
 
 
 def _heading(metric: str) -> str:
@@ -63,8 +66,8 @@ def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> None:
     values = np.array(curve["values"], float)
     order = np.argsort(values)
     ends = []
-    for split, color, shape in _SPLITS:
-        found = [(curve.get(split) or [])[place] for place in order] if curve.get(split) else []
+    for split, (color, shape) in _COLORS.items():
+        found = [curve[split][place] for place in order] if split in curve else []
         mean, low, high = (_column(found, key) * factor for key in ("mean", "low", "high"))
         if not np.isfinite(mean).any():
             continue
@@ -79,6 +82,5 @@ def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> None:
     style.label_ends(axes, ends)
 
 
-def _column(found: Sequence[Mapping[str, Any] | None], key: str) -> np.ndarray:
-    values = [None if each is None else each.get(key) for each in found]
-    return np.array([np.nan if value is None else value for value in values], float)
+def _column(found: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
+    return np.array([np.nan if each[key] is None else each[key] for each in found], float)

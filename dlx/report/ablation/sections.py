@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from dlx.ablation.factors import plain
 from dlx.report.ablation import reading
-from dlx.report.ablation.groups import level
 from dlx.report.ablation.methods import listed
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
@@ -88,7 +88,7 @@ def per_data(summary: Summary) -> str:
         rows = [[variant, *_difference(metric, each)] for variant, each in found.items() if each]
         headings = ["variant", "difference", "interval", "p", "verdict"]
         parts.append(f"<h3>{escape(name)}</h3>{_table(headings, rows, ' rrr ')}")
-    if together := summary.get("overall"):
+    if together := summary["overall"]:
         rows = []
         for variant, each in together.items():
             # Costs have another scale on each data set: a share of the baseline's has none.
@@ -113,7 +113,8 @@ def _difference(metric: str, found: Mapping[str, Any]) -> list[str]:
 def effects(summary: Summary) -> str:
     """Main effects and interactions of a grid."""
     found, metric = summary["effects"], summary["metric"]
-    if not found:
+    # Of one factor they are the verdicts' differences once more.
+    if not found or sum(len(each["values"]) > 1 for each in summary["factors"]) < 2:
         return ""
 
     def numbers(each: Mapping[str, Any]) -> list[str]:
@@ -121,12 +122,12 @@ def effects(summary: Summary) -> str:
         return [reading.difference(metric, each["effect"]), ends]
 
     main = [
-        [str(each["factor"]), level(each["level"]), *numbers(each)] for each in found["main"] or []
+        [str(each["factor"]), plain(each["level"]), *numbers(each)] for each in found["main"] or []
     ]
     both = [
         [
             " × ".join(map(str, each["factors"])),
-            " × ".join(map(level, each["levels"])),
+            " × ".join(map(plain, each["levels"])),
             *numbers(each),
             reading.p_value(each.get("p")),
         ]
@@ -153,7 +154,7 @@ def tuning(summary: Summary) -> str:
     rows = []
     for variant, found in (summary["tuning"] or {}).items():
         keys = [key for key in found if key not in ("tried", "runs", "steps")]
-        chosen = " ".join(f"{key}={level(found[key])}" for key in keys)
+        chosen = " ".join(f"{key}={plain(found[key])}" for key in keys)
         tried = ", ".join(
             f"{choice}: {reading.value(summary['metric'], mean)}"
             for choice, mean in found["tried"].items()
@@ -177,7 +178,7 @@ def failures(summary: Summary) -> str:
     rows = [
         [
             each["variant"],
-            str(each["seed"]),
+            f"{each['seed']}" + (f" (fold {each['fold']})" if each["fold"] else ""),
             each["status"],
             "" if each["step"] is None else f"{each['step']:,}",
             each["reason"],

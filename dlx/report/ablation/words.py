@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
 
+from dlx.ablation.statistics.verdicts import fewest_pairs
 from dlx.report.ablation import reading
 from dlx.report.ablation.reading import Summary
 
@@ -68,11 +69,12 @@ def seeds_to_decide(variant: Mapping[str, Any], summary: Summary) -> int | None:
     comparisons = sum(each["vs_baseline"] is not None for each in summary["variants"])
     tail = (1 - summary["confidence"]) / 2
     normal = NormalDist()
+    fewest = fewest_pairs(comparisons, alpha=2 * tail)
     wider = normal.inv_cdf(1 - tail / comparisons) / normal.inv_cdf(1 - tail)
     needed = found["n"] * (wider * half / reach) ** 2
     if not math.isfinite(needed) or needed > _MOST_SEEDS:
         return None
-    return max(math.ceil(needed), found["n"] + 1)
+    return max(math.ceil(needed), fewest, found["n"] + 1)
 
 
 def _verdict(by_verdict: Mapping[str, Sequence[Any]], summary: Summary) -> str:
@@ -107,7 +109,7 @@ def _strongest(word: str, variant: Mapping[str, Any], summary: Summary) -> str:
     share = f"{100 * summary['confidence']:g} % interval"
     sure = [f"{share} {ends}"] if ends else []
     sure += [f"p {_equals(found['p'])}"] if found["p"] is not None else []
-    sure += [f"ahead at {found['wins']} of {found['n']} seeds"] if found["n"] else []
+    sure += [f"ahead in {found['wins']} of {found['n']} pairs"] if found["n"] else []
     return (
         f"{word}: {variant['name']}: {reading.in_words(metric)} {reading.value(metric, mean)}, "
         f"{reading.difference(metric, found['difference'])}{reading.difference_unit(metric)} from "

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from dlx.ablation.results import Curve
+from dlx.ablation.statistics.intervals import mean_interval
 from dlx.report.ablation import curves
 from tests.report.ablation import made
 from tests.report.ablation.conftest import Made
@@ -42,11 +43,11 @@ def test_a_band_is_the_interval_of_the_mean(two: Made) -> None:
     (drawing,) = curves.draw(*two)
     dev = drawing.figure.axes[1]
     runs = [run for run in two[1] if run.variant == "activation=sigmoid"]
-    last = made.interval([run.curve.of("dev.accuracy")[-1] for run in runs])
+    last = mean_interval([run.curve.of("dev.accuracy")[-1] for run in runs])
     ends = np.asarray(dev.collections[0].get_paths()[0].vertices)
     at_last = ends[ends[:, 0] == 1000][:, 1]
-    assert at_last.min() == pytest.approx(100 * last["low"])
-    assert at_last.max() == pytest.approx(100 * last["high"])
+    assert at_last.min() == pytest.approx(100 * last.low)
+    assert at_last.max() == pytest.approx(100 * last.high)
 
 
 def test_diverged_runs_are_left_out_and_said_to_be(lossy: Made) -> None:

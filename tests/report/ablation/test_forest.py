@@ -61,7 +61,7 @@ def test_a_variant_without_runs_has_no_point_and_says_so(lossy: Made) -> None:
     axes = drawing.figure.axes[0]
     assert sorted(points(axes)) == [0, 1]  # of three compared
     texts = [text.get_text() for text in axes.texts]
-    assert "no values  undecided\n6 of 6 lost" in texts
+    assert "no values  worse\n6 of 6 lost" in texts
 
 
 def test_there_is_none_without_a_comparison(two: Made) -> None:

@@ -1,6 +1,4 @@
-import pytest
-
-from dlx.report.ablation.groups import MOST_LINES, groups, level
+from dlx.report.ablation.groups import MOST_LINES, groups
 from tests.report.ablation import made
 
 
@@ -44,17 +42,3 @@ def test_a_list_of_unlike_variants_has_panels_by_rank() -> None:
     variants = [made.variant({"model.activation": f"a{n}", "seedless": n}) for n in range(9)]
     found = grouped(variants, "list")
     assert [group.title for group in found] == ["rank 1 to 7", "rank 8 to 9"]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (True, "true"),
-        (None, "null"),
-        ([10, 10], "[10,10]"),
-        ({"name": "cosine", "warmup": 5}, "{name: cosine, warmup: 5}"),
-        (0.1, "0.1"),
-    ],
-)
-def test_values_stand_as_in_yaml(value: object, text: str) -> None:
-    assert level(value) == text

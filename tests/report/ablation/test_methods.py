@@ -1,6 +1,7 @@
 import pytest
 
 from dlx.report.ablation.methods import listed, method
+from tests.report.ablation.conftest import Made
 
 
 @pytest.mark.parametrize(
@@ -8,16 +9,19 @@ from dlx.report.ablation.methods import listed, method
     [
         ("paired t", "Paired_difference_test"),
         ("two one-sided paired t", "Equivalence_test"),
-        ("corrected resampled t (Nadeau and Bengio)", "10.1023"),
-        ("Holm", "Bonferroni"),
-        ("Fisher's exact", "Fisher"),
-        ("exact McNemar", "McNemar"),
-        ("Wilcoxon signed-rank", "Wilcoxon"),
+        ("paired t, corrected for folds", "10.1023"),
+        ("t interval, corrected for folds", "Confidence_interval"),
+        ("two one-sided Newcombe intervals of paired shares", "Equivalence_test"),
     ],
 )
 def test_a_method_is_known_by_its_name(name: str, page: str) -> None:
     found = method(name)
     assert found is not None and page in found.page
+
+
+def test_every_method_of_a_summary_is_known(two: Made) -> None:
+    for _, name, found in listed(two[0]["tests"]):
+        assert found is not None, name
 
 
 def test_an_unknown_method_is_listed_by_name_alone() -> None:

@@ -11,6 +11,8 @@ def test_train_and_dev_lie_at_their_values_in_order() -> None:
     entry = lambda mean: {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}
     curve = {
         "key": "optimizer.lr",
+        "label": "lr",
+        "over": [""],
         "values": [1.0, 0.01, 0.1],
         "train": [entry(0.9), entry(0.7), entry(0.8)],
         "dev": [entry(0.5), entry(0.6), {"mean": None, "low": None, "high": None}],

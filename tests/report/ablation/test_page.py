@@ -8,7 +8,6 @@ import pytest
 
 from dlx.errors import StorageError
 from dlx.report.ablation.page import write
-from tests.report.ablation import made
 from tests.report.ablation.conftest import Made
 
 
@@ -35,6 +34,7 @@ class Reader(HTMLParser):
             self.text += data + "\n"
 
 
+LABELS = {"label": "a", "numeric": False}
 CONFIG = "name: made\ndata: {name: digits}\n"
 
 
@@ -52,7 +52,7 @@ def test_the_page_answers_first_and_holds_all_pictures_itself(two: Made, tmp_pat
         path.read_bytes() for path in files
     )
     assert "@import" not in page.read_text() and "url(" not in page.read_text()
-    for words in ("dlx ablate made.yaml", "name: made", "Holm", "the interval of the difference"):
+    for words in ("dlx ablate made.yaml", "name: made", "Holm", "better in 4 of 4 seeds"):
         assert words in reader.text
 
 
@@ -67,8 +67,9 @@ def test_nothing_of_the_user_s_is_read_as_html(two: Made, tmp_path: Path) -> Non
             return [poisoned(each) for each in value]
         return value + evil if isinstance(value, str) else value
 
-    kept = {key: summary[key] for key in ("metric", "baseline", "design", "factors", "variants")}
-    bad = {"variant": "v", "seed": 0, "status": "failed", "step": None, "reason": "r"}
+    kept = {key: summary[key] for key in ("metric", "baseline", "design", "variants")}
+    kept["factors"] = summary["factors"] * 2
+    bad = {"variant": "v", "seed": 0, "fold": 2, "status": "failed", "step": None, "reason": "r"}
     extra = {
         "warnings": ["w"],
         "failures": [bad],
@@ -117,6 +118,7 @@ def test_effects_tuning_and_data_sets_have_tables(two: Made, tmp_path: Path) -> 
     summary, runs = two
     found = {"effect": 0.0123, "low": 0.01, "high": 0.02}
     summary |= {
+        "factors": [{"key": key, "values": [1, 2]} | LABELS for key in ("a.init", "a.act")],
         "effects": {
             "main": [{"factor": "init", "level": "he_normal", **found}],
             "interactions": [
@@ -157,9 +159,13 @@ def test_verdicts_over_all_data_sets_have_a_table(two: Made, tmp_path: Path) -> 
 
 def test_the_chosen_variant_alone_shows_test_rows(two: Made, tmp_path: Path) -> None:
     summary, runs = two
-    summary["chosen"] = {"name": "activation=relu", "test": {"accuracy": made.interval([0.9, 0.9])}}
+    found = {"mean": 0.9, "low": 0.88, "high": 0.92}
+    summary["chosen"] = {"name": "activation=relu", "test": {"accuracy": found}}
     text = Reader(write(tmp_path, summary, runs, CONFIG)).text
-    assert "On the test rows the best variant, activation=relu, has accuracy 90.00 %" in text
+    assert (
+        "On the test rows the best variant, activation=relu, has accuracy 90.00 % [88.00, 92.00]."
+        in text
+    )
     again = Reader(write(tmp_path, summary | {"chosen": None}, runs, CONFIG)).text
     assert "On the test rows" not in again
 

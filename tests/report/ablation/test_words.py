@@ -15,7 +15,7 @@ def test_the_answer_says_what_is_better_by_how_much_and_how_sure(two: Made) -> N
     low, high = (f"{100 * found[end]:+.2f}" for end in ("low", "high"))
     assert best == (
         "Best: activation=relu: dev accuracy 95.00 %, +3.50 points from the baseline "
-        f"(95 % interval [{low}, {high}]; p = 0.001; ahead at 4 of 4 seeds)."
+        f"(95 % interval [{low}, {high}]; p = 0.001; ahead in 4 of 4 pairs)."
     )
     assert rest == []
 
