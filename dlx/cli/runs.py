@@ -1,6 +1,7 @@
 """`dlx runs` and `dlx board`: the runs there are."""
 
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -101,6 +102,15 @@ def board(
         int | None,
         typer.Option(help="0: any free one.  [default: 6006 or the next free]", show_default=False),
     ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Of an ablation that has ended, show the N best variants, with all their seeds.",
+            show_default=False,
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="Who may connect; 0.0.0.0: other machines too.")] = (
         "localhost"
     ),
@@ -112,17 +122,41 @@ def board(
     Examples:
       dlx board
       dlx board mnist --port 7000
+      dlx board latest --top 20
     """
     from dlx.cli import tensorboard
+    from dlx.report import board as views
     from dlx.runs import find
 
     if path is None and not runs_dir.is_dir():
         raise ConfigError(f"there is no folder {runs_dir}; `dlx train digits` makes a first run")
     folder = runs_dir if path is None else Path(path)
-    if not folder.is_dir():
-        folder = find(folder, runs_dir).path
-    emit(f"TensorBoard on {folder}: {tensorboard.start(folder, host, port)} (Ctrl-C ends it)")
-    tensorboard.wait()
+    if top is not None or not folder.is_dir():
+        folder = find(path or "latest", runs_dir).path
+    with tempfile.TemporaryDirectory(prefix="dlx-board-") as links:
+        shown, what = folder, str(folder)
+        if top is not None:
+            shown = Path(links)
+            best = views.link_best(folder, top, shown)
+            what = f"{len(best.shown)} variants of {folder}, the best by {best.metric}"
+            if best.left_out:
+                note(f"left out: {_first(best.left_out, 5)}")
+        address = tensorboard.start(shown, host, port)
+        emit(f"TensorBoard on {what}: {address} (Ctrl-C ends it)")
+        if views.is_ablation(folder):
+            emit(f"means of the variants, with intervals: {views.means_page(address)}")
+            if views.num_event_folders(shown) > views.MOST_SELECTED:
+                note(
+                    f"TensorBoard draws none of more than {views.MOST_SELECTED} runs by itself: "
+                    "tick the box above their list, or show fewer with --top"
+                )
+        tensorboard.wait()
+
+
+def _first(names: list[str], count: int) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more
 
 
 def _agreed(runs: list[str]) -> bool:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from dlx.cli import tensorboard
 from tests.cli.conftest import Command, start
+from tests.report.ablation_folder import make_ablation
 
 
 @pytest.fixture
@@ -124,6 +126,48 @@ def test_board_serves_the_runs(runs: Path, tmp_path: Path) -> None:
     _, err = started.communicate(timeout=30)
     assert started.returncode == 0
     assert "Traceback" not in err and "error" not in err
+
+
+def test_board_shows_the_best_of_an_ablation(tmp_path: Path) -> None:
+    means = {"relu": 0.9, "tanh": 0.95, "step": None, "sigmoid": 0.2}
+    path = make_ablation(tmp_path / "runs", means).relative_to(tmp_path)
+    started = start("board", "demo", "--top", "2", "--port", "0", cwd=tmp_path)
+    assert started.stdout is not None
+    first, second = started.stdout.readline(), started.stdout.readline()
+    address = first.split()[-4]
+    what = f"2 variants of {path}, the best by dev accuracy"
+    assert first == f"TensorBoard on {what}: {address} (Ctrl-C ends it)\n"
+    page = f"{address}#custom_scalars&_smoothingWeight=0&regexInput="
+    assert second.startswith(f"means of the variants, with intervals: {page}")
+    with urllib.request.urlopen(f"{address}data/runs", timeout=10) as answer:
+        shown = {name.partition("/")[0] for name in json.load(answer)}
+    assert shown == {".", "relu", "tanh"}
+    started.send_signal(signal.SIGINT)
+    _, err = started.communicate(timeout=30)
+    assert started.returncode == 0
+    assert "left out: sigmoid (20.00 %), step (–)\n" in err
+    assert "tick the box" not in err
+
+
+def test_board_says_how_to_see_many_curves(
+    dlx: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_ablation(tmp_path / "runs", {f"relu {place}": 0.5 for place in range(9)}, seeds=28)
+    monkeypatch.setattr(tensorboard, "start", lambda *_: "http://localhost:1/")
+    monkeypatch.setattr(tensorboard, "wait", lambda: None)
+    assert "tick the box above their list" in dlx("board", path).err
+    fewer = dlx("board", path, "--top", 2)
+    assert "left out: relu 2 (50.00 %), relu 3 (50.00 %)" in fewer.err
+    assert "relu 6 (50.00 %) and 2 more\n" in fewer.err
+    assert "tick" not in fewer.err
+    assert "tick" in dlx("board", path, "--top", 9).err
+
+
+def test_board_has_no_best_of_what_is_no_ablation(dlx: Command, runs: Path) -> None:
+    ended = dlx("board", "digits", "--top", "2")
+    assert ended.code == 4
+    assert "is a run, not an ablation; leave --top out" in ended.err
+    assert dlx("board", "digits", "--top", "0").code == 2
 
 
 def test_board_on_a_port_that_is_taken(process: Command, runs: Path) -> None:

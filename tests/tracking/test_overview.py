@@ -6,9 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams.backend_context import Context
+from tensorboard.plugins.hparams.list_session_groups import Handler
 
 from dlx.errors import StorageError
-from dlx.tracking import write_overview
+from dlx.tracking import FinishedRun, write_finished, write_overview
 from dlx.tracking.protos import DataType, HParamsPluginData, Layout
 from tests.tracking.event_files import accumulate, scalars
 
@@ -52,6 +59,46 @@ def test_the_hparams_page_has_a_column_for_what_varies_and_for_each_metric(tmp_p
         ("dev", "accuracy"),
         ("train", "cost"),
     ]
+
+
+def test_the_hparams_page_has_a_row_for_each_variant(tmp_path: Path) -> None:
+    """As TensorBoard's own page asks for it, the best dev accuracy first."""
+    steps = np.arange(3)
+    finals = {"relu": [0.5, 0.7], "tanh": [0.9, 0.8, 1.0]}
+    write_finished(
+        FinishedRun(
+            tmp_path / variant / f"seed={seed}",
+            *(steps, steps, steps, steps, 1.7e9 + steps),
+            metrics={
+                "dev": {"accuracy": np.linspace(0.1, final, 3)},
+                "train": {"cost": np.ones(3)},
+            },
+            hparams={"model.activation": variant},
+            group=variant,
+        )
+        for variant, values in finals.items()
+        for seed, final in enumerate(values)
+    )
+    write(tmp_path, **{name: {"train.cost": band([0, 1], [2, 2])} for name in finals})
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
+    provider = MultiplexerDataProvider(multiplexer, str(tmp_path))
+    context = Context(TBContext(data_provider=provider))
+    request = api_pb2.ListSessionGroupsRequest(  # pyright: ignore
+        start_index=0,
+        slice_size=10,
+        aggregation_type="AGGREGATION_AVG",
+        allowed_statuses=["STATUS_SUCCESS"],
+        col_params=[
+            {"metric": {"group": "dev", "tag": "accuracy"}, "order": "ORDER_DESC"},
+        ],
+    )
+    found = Handler(RequestContext(), context, "", request).run()
+    assert [(group.name, len(group.sessions)) for group in found.session_groups] == [
+        ("tanh", 3),
+        ("relu", 2),
+    ]
+    means = [group.metric_values[0].value for group in found.session_groups]
+    assert means == pytest.approx([0.9, 0.6])
 
 
 def test_the_charts_name_tags_that_the_variants_have(tmp_path: Path) -> None:
