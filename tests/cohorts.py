@@ -247,7 +247,7 @@ def mixed_members(
                 max_norm=mix.choice([None, None, 0.5, 1.0]),
                 average=mix.choice([None, None, *AVERAGES]),
                 patience=mix.choice([0, 0, 1]),
-                metrics=mix.choice([None, all_metrics(what.kind), all_metrics(what.kind)[1::2]]),
+                metrics=mix.choice([None, all_metrics(what.kind), all_metrics(what.kind)[::-2]]),
                 augmentation=mix.choice([None, None, Augmentation(noise=0.2), moved]),
                 weight_decay=mix.choice([0.0, 0.1]),
                 decay=mix.choice(["all", "weights"]),

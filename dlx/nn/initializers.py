@@ -135,9 +135,9 @@ def uniform(
 
     Args:
         low: lower bound
-        high: upper bound
+        high: upper bound; of the two, whichever is larger
     """
-    torch.nn.init.uniform_(weight, low, high, generator=generator)
+    torch.nn.init.uniform_(weight, min(low, high), max(low, high), generator=generator)
 
 
 @_register

@@ -6,9 +6,10 @@ bit for bit; but their construction imports torch's compiler, which takes longer
 happens before the first step.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Gt, Lt
 from torch import Tensor
 from torch.optim.adadelta import adadelta as torch_adadelta
 from torch.optim.adagrad import adagrad as torch_adagrad
@@ -69,7 +70,12 @@ def momentum(
 
 
 @_register
-def nesterov(*, lr: Rate = 0.01, momentum: Share = 0.9, weight_decay: Decay = 0.0) -> Rule:
+def nesterov(
+    *,
+    lr: Rate = 0.01,
+    momentum: Annotated[float, Gt(0), Lt(1)] = 0.9,
+    weight_decay: Decay = 0.0,
+) -> Rule:
     """Nesterov's accelerated gradient: v <- momentum v + g, w <- w - lr (g + momentum v).
 
     Args:

@@ -168,14 +168,14 @@ def resolve_device(name: str) -> torch.device:
     count = torch.cuda.device_count()
     if name == "auto":
         return torch.device("cuda" if count else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= count:
+    kind, _, index = name.partition(":")
+    if kind == "cuda" and int(index or 0) >= count:  # before torch, which knows no large numbers
         there = ["cpu", *(f"cuda:{index}" for index in range(count))]
         raise ConfigError(
             f"train.device: received {name}, but this machine has {', '.join(there)}; "
             "choose one of these or auto"
         )
-    return device
+    return torch.device(f"{kind}:{int(index)}" if index else kind)
 
 
 def _evaluate_every(config: RunConfig, num_steps: int, epoch: int) -> int:

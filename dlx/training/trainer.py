@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, steps_per_epoch
@@ -112,10 +113,14 @@ class Trainer:
         return Rates(optimizer.slabs, [self._plateaus[row] for row in optimizer.first_rows])
 
     def _new_asked(self) -> dict[str, list[bool]]:
-        """Return which runs ask for a metric, by tag."""
-        asked = [["cost", *map(tag, member.metrics)] for member in self.members]
-        names = dict.fromkeys(name for tags in asked for name in tags)
-        return {name: [name in tags for tags in asked] for name in names}
+        """Return which runs ask for a metric, by tag, in an order that others do not change."""
+        order = registry.names("metric")
+        asked = dict.fromkeys(each for member in self.members for each in member.metrics)
+        wanted = {
+            tag(each): [each in member.metrics for member in self.members]
+            for each in sorted(asked, key=lambda each: (order.index(each.name), tag(each)))
+        }
+        return {"cost": [True] * len(self.members), **wanted}
 
     def _train_step(self) -> dict[int, Outcome]:
         """Take one step; return the runs whose cost was not finite."""
@@ -241,7 +246,7 @@ class Trainer:
         """Return the metrics that each run asks for, and what training itself has measured."""
         members, network = self.members, self.cohort.network
         metrics: dict[str, dict[str, list[Any]]] = {
-            split: {name: _where(self._asked[name], its) for name, its in values.items()}
+            split: {name: _where(its, values[name]) for name, its in self._asked.items()}
             for split, values in curves.items()
         }
         train = metrics["train"]

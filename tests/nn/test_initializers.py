@@ -123,6 +123,7 @@ def test_orthogonal_weights_keep_lengths(shape: tuple[int, int]) -> None:
         ("he_normal", {"negative_slope": 2.0}, 1 / math.sqrt(5)),
         ("normal", {"std": 0.03}, 3),
         ("uniform", {"low": -0.15, "high": 0.15}, 3),
+        ("uniform", {"low": 0.15, "high": -0.15}, 3),
         ("truncated_normal", {"std": 0.03}, 3),
         ("constant", {"value": -1.5}, -3),
         ("sparse", {"std": 3.0}, 3),

@@ -27,6 +27,14 @@ from dlx.errors import ConfigError
             ["optimizer.name=adam", "optimizer.schedule={name: one_cycle, momentum: [0.9, 0.8]}"],
             r"optimizer\.schedule\.momentum: .*; the lowest comes first: \[0\.8, 0\.9\]",
         ),
+        (
+            ["optimizer={name: nesterov, momentum: 0}"],
+            r"optimizer\.momentum: received 0 \(allowed: a number > 0 and < 1\)",
+        ),
+        (
+            ["train.device=cuda:99999999999999999999"],
+            r"train\.device: received cuda:9+, but this machine has cpu",
+        ),
     ],
 )
 def test_what_does_not_go_together(overrides: list[str], message: str, tmp_path: Path) -> None:
