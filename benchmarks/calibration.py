@@ -275,9 +275,8 @@ class _Ends:
     def advanced(self, trainer: Trainer) -> None:
         pass
 
-    def ended(self, trainer: Trainer, row: int, outcome: Outcome) -> None:
-        if outcome.metrics:
-            self.metrics.append(outcome.metrics["dev"])
+    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
+        self.metrics += [each.metrics["dev"] for each in outcomes.values() if each.metrics]
 
 
 def trained(config: str, overrides: list[str], num_runs: int) -> dict[str, Array]:

@@ -301,10 +301,11 @@ class Recorder:
     def advanced(self, trainer: Trainer) -> None:
         pass
 
-    def ended(self, trainer: Trainer, row: int, outcome: Outcome) -> None:
-        alone = trainer.cohort.keep([row]).tensors()
-        tensors = {name: value.clone() for name, value in alone.items()}
-        self.ended_runs[trainer.members[row].name] = Ended(outcome, tensors)
+    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
+        for row, outcome in outcomes.items():
+            alone = trainer.cohort.keep([row]).tensors()
+            tensors = {name: value.clone() for name, value in alone.items()}
+            self.ended_runs[trainer.members[row].name] = Ended(outcome, tensors)
 
 
 def examples(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, Examples]:

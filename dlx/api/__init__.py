@@ -6,8 +6,36 @@
 >>> dlx.load(run.path).predict(x)
 """
 
+from dlx.api.ablation import (
+    Ablation,
+    ablate,
+    plan_ablation,
+    preview_ablation,
+    resume_ablation,
+    train_plan,
+)
+from dlx.api.ablation_config import read_ablation, run_config
 from dlx.api.inputs import RUNS_DIR, read_config
 from dlx.api.run import Run, load
 from dlx.api.training import prepare, resume, train, train_job
+from dlx.api.verification import verify
 
-__all__ = ["RUNS_DIR", "Run", "load", "prepare", "read_config", "resume", "train", "train_job"]
+__all__ = [
+    "RUNS_DIR",
+    "Ablation",
+    "Run",
+    "ablate",
+    "load",
+    "plan_ablation",
+    "prepare",
+    "preview_ablation",
+    "read_ablation",
+    "read_config",
+    "resume",
+    "resume_ablation",
+    "run_config",
+    "train",
+    "train_job",
+    "train_plan",
+    "verify",
+]

@@ -22,20 +22,21 @@ def shown(quiet: bool) -> Iterator[Callable[["Progress"], None]]:
         yield lambda progress: None
         return
     display = _Live() if sys.stderr.isatty() else _Lines()
-    show = _Unbreakable(display.show)
+    show = Unbreakable(display.show)
     try:
         yield show
     finally:
-        _Unbreakable(display.close)()
+        Unbreakable(display.close)()
 
 
-class _Unbreakable:
+class Unbreakable:
     """Calls a function until nobody reads stderr any more: training goes on unseen."""
 
     def __init__(self, function: Callable[..., None]) -> None:
         self._function: Callable[..., None] | None = function
 
     def __call__(self, *arguments: Any) -> None:
+        """Call the function, unless it has failed before."""
         if self._function is not None:
             try:
                 self._function(*arguments)

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlx.cli.ablation import Jobs, Seeds, resume_ablation
 from dlx.cli.options import (
     RUNS_DIR,
-    Config,
     DataDir,
     Json,
     Overrides,
@@ -18,7 +18,7 @@ from dlx.cli.options import (
 )
 from dlx.cli.output import amount, emit, emit_json, emit_result, emit_table, note
 from dlx.cli.progress import shown
-from dlx.errors import DlxError
+from dlx.errors import ConfigError, DlxError
 
 if TYPE_CHECKING:
     from dlx.api import Run
@@ -36,8 +36,35 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    config: Config,
+    config: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CONFIG",
+            help="A YAML file, or the name of a config that comes with dlx (`dlx init` lists "
+            "them).",
+            show_default=False,
+        ),
+    ] = None,
     overrides: Overrides = None,
+    ablation: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="ABLATION",
+            help="Train a run of an ablation alone; needs --variant and no CONFIG.",
+            show_default=False,
+        ),
+    ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(
+            "--variant", metavar="NAME", help="Which variant, with --from.", show_default=False
+        ),
+    ] = None,
+    fold: Annotated[
+        int | None,
+        typer.Option("--fold", metavar="N", help="Which fold, with --from.", show_default=False),
+    ] = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     seed: Seed = None,
@@ -55,14 +82,24 @@ def train(
       dlx train configs/mnist.yaml
       dlx train digits optimizer.lr=0.01 model.hidden=[100,100] --seed 3
       dlx train xor optimizer=sgd --dry-run
+      dlx train --from latest --variant activation=relu --seed 3
     """
     from dlx import api
     from dlx.config.shipped import locate
     from dlx.report.preview import preview
 
-    changes = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
-    job = api.prepare(locate(config), changes, data_dir=data_dir)
-    _remark(job, config)
+    changes = list(overrides or [])
+    if ablation is not None:
+        if config is not None:  # the first word after the options is KEY=VALUE here
+            changes.insert(0, config)
+        chosen = api.run_config(ablation, variant, seed, fold, runs_dir=runs_dir)
+    elif config is None:
+        raise ConfigError("missing argument 'CONFIG' (see `dlx train --help`)")
+    else:
+        chosen = locate(config)
+        changes += [] if seed is None else [f"seed={seed}"]
+    job = api.prepare(chosen, changes, data_dir=data_dir)
+    _remark(job, config or "")
     if dry_run:
         found = preview(job)
         emit_json(found) if as_json else _emit_preview(found)
@@ -75,24 +112,54 @@ def train(
 def resume(
     run: RunPath,
     overrides: Overrides = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--only",
+            metavar="failed",
+            help="Of an ablation: repeat the runs that failed.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Seeds = None,
+    jobs: Jobs = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on with a stopped run, as if it had never stopped.
+    """Go on with a stopped run or ablation.
 
-    A finished run is left alone, unless it is given more to do.
+    A finished run is left alone, unless it is given more to do; so are the finished runs of an
+    ablation, whose new seeds alone are trained.
 
     \b
     Examples:
       dlx resume latest
       dlx resume mnist train.epochs=40
+      dlx resume runs/activation_depth/ID --seeds 20
     """
     from dlx import api
+    from dlx.runs import find
+
+    found = find(run, runs_dir)
+    if found.read_info()["kind"] == "ablation":
+        if overrides:
+            raise ConfigError(
+                f"{overrides[0]}: an ablation that has begun keeps its config; add seeds with "
+                "--seeds, or start a new one"
+            )
+        if only not in (None, "failed"):
+            raise ConfigError(f"--only: received {only!r}; allowed: failed")
+        resume_ablation(found.path, only, seeds, jobs, data_dir, as_json, quiet)
+        return
+    if only or seeds or jobs:
+        raise ConfigError(f"{found.path} is a run: --only, --seeds and --jobs are for ablations")
 
     def go_on() -> "Run":
-        return api.resume(run, overrides or [], runs_dir=runs_dir, data_dir=data_dir, show=show)
+        return api.resume(
+            found.path, overrides or [], runs_dir=runs_dir, data_dir=data_dir, show=show
+        )
 
     with shown(quiet) as show:
         ended = _reported(go_on, as_json)

@@ -16,7 +16,7 @@ from dlx.config.schema import RunConfig
 from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
 
-__all__ = ["RunConfig", "data_choice", "dump", "json_schema", "load", "override"]
+__all__ = ["RunConfig", "assign", "data_choice", "dump", "json_schema", "load", "override"]
 
 
 def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> RunConfig:
@@ -49,6 +49,18 @@ def override(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
     """
     problems: list[str] = []
     return _check(merge.override(from_plain(to_plain(config)), overrides, problems), problems)
+
+
+def assign(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
+    """Return a config with the values of dotted keys replaced, in their order.
+
+    Raises:
+        ConfigError: a value cannot stand there
+    """
+    root = from_plain(to_plain(config))
+    for key, value in settings.items():
+        root = merge.assign(root, key, from_plain(value))
+    return _check(root, [])
 
 
 def data_choice(name: str, overrides: Sequence[str] = ()) -> Choice:

@@ -88,14 +88,23 @@ def override(root: Node, overrides: Sequence[str], problems: list[str]) -> Node:
             problems.append(f"{where}: write KEY=VALUE, for example optimizer.lr=0.01")
             continue
         try:
-            node = replace(read_value(value, where, problems), replaces=True)
+            node = read_value(value, where, problems)
         except ConfigError as error:
             problems.append(str(error))
             continue
-        for part in reversed(path):
-            node = Node({part: node}, where)
-        root = replace(resolve_paths(merge(root, node), Path()), where=root.where)
+        root = assign(root, key, replace(node, where=where))
     return root
+
+
+def assign(root: Node, key: str, node: Node) -> Node:
+    """Return a config with the value of a dotted key replaced.
+
+    Paths in the value are relative to the working directory.
+    """
+    value = replace(node, replaces=True)
+    for part in reversed(key.split(".")):
+        value = Node({part: value}, node.where)
+    return replace(resolve_paths(merge(root, value), Path()), where=root.where)
 
 
 def _renamed(annotation: Any, entries: dict[str, Node], over: dict[str, Node]) -> bool:

@@ -33,6 +33,7 @@ Name = Annotated[
         "a folder's name of up to 100 characters, without '/' or '..' and not starting with '.'",
     ),
 ]
+NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 Device = Annotated[
     str, Text(r"auto|cpu|cuda(:[0-9]+)?", "auto, cpu, cuda or cuda:N", ("auto", "cuda"))
 ]
@@ -56,7 +57,23 @@ def _exists(key: str) -> str:
     return key
 
 
+def _names_variant(key: str) -> str:
+    return key if key == "name" else _exists(key)
+
+
 DottedKey = Annotated[str, AfterValidator(_exists)]
+Range = Annotated[
+    str,
+    Text(
+        rf"{NUMBER}\.\.{NUMBER}( (log|linear) [1-9][0-9]*)?",
+        "a range (1..9, '0.001..1 log 7', '0..1 linear 5')",
+    ),
+]
+Values = Annotated[list[Any], MinLen(1)] | Range
+VariantSettings = Annotated[
+    dict[Annotated[str, AfterValidator(_names_variant)], Any],
+    MinLen(1),
+]
 
 
 @checked_model
@@ -152,22 +169,50 @@ class LogConfig(Section):
 
 @checked_model
 class AblationConfig(Section):
-    """Which choices vary over which seeds."""
+    """Which choices vary over which seeds, and how they are compared."""
 
-    vary: dict[DottedKey, Annotated[list[Any], MinLen(1)]] = option(
-        {}, "Dotted key: the values it takes."
+    vary: dict[DottedKey, Values] | Annotated[list[VariantSettings], MinLen(1)] = option(
+        {},
+        "Dotted key: the values it takes, a list or a range; with design list, a list of variants.",
     )
     design: Literal["grid", "one_at_a_time", "zip", "list"] = option(
         "grid", "How the values of several keys are combined."
     )
+    exclude: list[dict[DottedKey, Any]] = option(
+        [], "Variants that are left out: each is {dotted key: value or list of values}."
+    )
+    only: dict[DottedKey, dict[DottedKey, Any]] = option(
+        {}, "Dotted key: where it varies, {dotted key: value or list of values}."
+    )
     seeds: Annotated[int, Gt(0)] | Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = option(
         10, "How many seeds, or which."
     )
-    metric: Metric | None = option(
+    folds: Annotated[int, Ge(2)] | None = option(
+        None, "Parts of a cross-validation; each is the dev part of one run per variant and seed."
+    )
+    metric: Literal["success"] | Metric | None = option(
         None, "The metric that is judged; null: dev.accuracy, else dev.cost."
     )
-    baseline: dict[DottedKey, Any] | None = option(
-        None, "Dotted key: value of the variant that others are compared with."
+    success: dict[Metric, float] | None = option(
+        None, "Metric: what it has to reach at the end for a run to count as a success."
+    )
+    baseline: str | dict[DottedKey, Any] | None = option(
+        None, "The variant that others are compared with, by name or {dotted key: value}."
+    )
+    margin: Annotated[float, Gt(0)] | None = option(
+        None, "Largest difference that does not matter; null: 0.005 of a share, 5 % of a cost."
+    )
+    steps_to: dict[Metric, float] = option(
+        {}, "Metric: a threshold; the steps until it is reached are compared too."
+    )
+    tune: dict[DottedKey, Values] = option(
+        {}, "Dotted key: values of which each variant takes its own best, found on dev."
+    )
+    tune_seeds: Annotated[int, Gt(0)] = option(
+        3, "Seeds of the tuning runs, none of which is compared."
+    )
+    show_test: bool = option(
+        False, "Show test metrics of every variant, not of the chosen one alone."
     )
 
 

@@ -213,6 +213,21 @@ class Split(Section):
         return test
 
 
+@checked_model
+class Fold(Section):
+    """One fold of a cross-validation: its rows are the dev part."""
+
+    number: Annotated[int, Gt(0)] = option(..., "Which of the folds, from 1.")
+    of: Annotated[int, Ge(2)] = option(..., "How many folds there are.")
+
+    @field_validator("of")
+    @classmethod
+    def _hold(cls, of: int, info: ValidationInfo) -> int:
+        if info.data.get("number", 0) > of:
+            raise rule(f"fold number {info.data['number']} of {of}; take one of 1 to {of}")
+        return of
+
+
 Strength = Annotated[float, Ge(0)]
 
 
@@ -246,6 +261,9 @@ class DataChoice(Choice):
         "auto", "Rows of dev and test; auto: 60/20/20, from a million rows on 10,000 each."
     )
     split_seed: Annotated[int, Ge(0)] = option(0, "Seed of the split, shared by all runs.")
+    fold: Fold | None = option(
+        None, "{number, of}: divide train and dev anew, for a cross-validation; null: not."
+    )
     dev_from: Source | None = option(None, "Another source, whose rows are the dev part.")
     test_from: Source | None = option(None, "Another source, whose rows are the test part.")
     train_dev: Annotated[int, Ge(0)] | Annotated[float, Ge(0), Lt(1)] = option(

@@ -24,6 +24,11 @@ def allow_code(allowed: bool = True) -> None:
     _allowed = allowed
 
 
+def is_allowed() -> bool:
+    """Say whether configs may name functions to execute."""
+    return _allowed
+
+
 def find(name: str) -> Callable[..., Any]:
     """Import a module, from the working directory first, and return its function.
 

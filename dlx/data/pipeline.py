@@ -12,7 +12,7 @@ import torch
 
 from dlx import registry
 from dlx.config.types import Choice, choice
-from dlx.data import functions, studies
+from dlx.data import folds, functions, studies
 from dlx.data.dataset import Dataset, Task, check, class_counts, task_of, to_float
 from dlx.data.mismatch import hold_out
 from dlx.data.preprocessing import Preprocessing, fit
@@ -26,7 +26,7 @@ from dlx.errors import ConfigError, DataError
 HELD_OUT = ("dev_from", "test_from")
 TRAINING = ("augment", "bagging")
 PREPARING = (
-    *("split", "split_seed", "train_dev", "limit", "label_noise"),
+    *("split", "split_seed", "fold", "train_dev", "limit", "label_noise"),
     *("standardize", "scale"),
 )
 
@@ -125,6 +125,8 @@ def load(choice: Choice, data_dir: Path) -> Splits:
     preparing = {key: value for key, value in choice.arguments().items() if key in PREPARING}
     if preparing["split"] != "auto":
         preparing["split"] = dict(preparing["split"])
+    if preparing["fold"] is not None:
+        preparing["fold"] = (preparing["fold"].number, preparing["fold"].of)
     return prepare(load_chosen(choice, data_dir), **preparing)
 
 
@@ -180,6 +182,7 @@ def prepare(
     *,
     split: Split = "auto",
     split_seed: int = 0,
+    fold: tuple[int, int] | None = None,
     train_dev: int | float = 0,
     limit: int | None = None,
     label_noise: float = 0.0,
@@ -191,6 +194,7 @@ def prepare(
     Args:
         dataset: the data set.
         split, split_seed: see `split_rows`.
+        fold: number and count of a cross-validation's folds, see `dlx.data.folds.fold`.
         train_dev, limit, label_noise: see `dlx.data.studies`.
         standardize, scale: see `dlx.data.preprocessing.fit`.
 
@@ -203,6 +207,8 @@ def prepare(
         raise ConfigError("data.standardize and data.scale exclude each other; choose one")
     check(dataset)
     rows = split_rows(dataset, split=split, split_seed=split_seed)
+    if fold is not None:
+        rows = folds.fold(dataset, rows, *fold, split_seed)
     rows = studies.set_aside(dataset, rows, train_dev, split_seed)
     rows = studies.limit(dataset, rows, limit, split_seed)
     dataset = studies.mislabel(dataset, rows, label_noise, split_seed)

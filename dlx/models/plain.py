@@ -3,7 +3,7 @@
 # I inputs, O outputs
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -196,13 +196,34 @@ def to_torch(design: Design, state: dict[str, Tensor]) -> nn.Sequential:
         design: of the run
         state: as `Network.run_state` gives it
     """
-    network, names = sequential(design)
-    network.to(next(iter(state.values())).dtype)
-    tensors = network.state_dict()
-    with torch.no_grad():
-        for mine, theirs in names.items():
-            tensors[theirs].copy_(_turned(mine, state[mine]).view(tensors[theirs].shape))
+    form = PlainForm(design)
+    network = form.network.to(next(iter(state.values())).dtype)
+    network.load_state_dict(form.state_dict(state))
     return network
+
+
+class PlainForm:
+    """The plain torch network of a design, by which the tensors of many runs are named.
+
+    Attributes:
+        network: as `sequential` gives it
+    """
+
+    def __init__(self, design: Design) -> None:
+        self.network, self._names = sequential(design)
+        self._tensors = self.network.state_dict()
+
+    def state_dict(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a run's state by the names and in the shapes of torch's modules.
+
+        Args:
+            state: as `Network.run_state` gives it
+        """
+        named = {
+            theirs: _turned(mine, state[mine]).reshape(self._tensors[theirs].shape)
+            for mine, theirs in self._names.items()
+        }
+        return self._tensors | named
 
 
 def from_torch(design: Design, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

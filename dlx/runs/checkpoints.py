@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import re
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,6 +89,13 @@ def load_newest(folder: Path) -> Checkpoint | None:
             f"no checkpoint in {folder} can be used; train the run again ({'; '.join(warnings)})"
         )
     return None
+
+
+def clear(folder: Path) -> None:
+    """Delete the checkpoints in a folder, and the folder; nothing if there is none."""
+    if folder.exists():
+        with storage_errors(folder, "remove"):
+            shutil.rmtree(folder)
 
 
 def _files(folder: Path) -> list[tuple[int, Path]]:

@@ -62,7 +62,13 @@ class RunDirectory:
 
     @classmethod
     def create(
-        cls, runs_dir: Path, name: str, *, config: str | None = None, **info: Any
+        cls,
+        runs_dir: Path,
+        name: str,
+        *,
+        config: str | None = None,
+        config_name: str = "config.yaml",
+        **info: Any,
     ) -> "RunDirectory":
         """Make a new run below `runs_dir/name`; after a failure or a crash nothing is listed.
 
@@ -73,7 +79,8 @@ class RunDirectory:
         Args:
             runs_dir: made if it is not there.
             name: the experiment's name, one plain path component.
-            config: the text of config.yaml.
+            config: the text of its config.
+            config_name: the file that it goes to.
             info: fields of run.json to set at once.
 
         Raises:
@@ -94,7 +101,7 @@ class RunDirectory:
                 try:
                     document = _blank_info() | describe() | {"sequence": _next_sequence(family)}
                     if config is not None:
-                        write_atomic(run.config_path, config.encode())
+                        write_atomic(run.path / config_name, config.encode())
                     run._write(document | info)
                 except BaseException:
                     shutil.rmtree(run.path, ignore_errors=True)

@@ -59,7 +59,14 @@ class Job:
         return Batches(*examples, [member.seed], self.batch_size, [member.bagging])(0)
 
     def examples(self) -> dict[str, Examples]:
-        """Return the inputs and encoded targets of the parts that have rows, by name."""
+        """Return the inputs and encoded targets of the parts that have rows, by name.
+
+        Parts that are the same rows are the same object.
+        """
+        if self.splits.shared:
+            train = self.splits.train
+            same = (train.inputs, self.design.head.encode(train.targets))
+            return dict.fromkeys(self.splits.parts, same)
         return {
             name: (part.inputs, self.design.head.encode(part.targets))
             for name, part in self.splits.parts.items()

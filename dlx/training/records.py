@@ -87,6 +87,6 @@ class Listener(Protocol):
         """A step was taken, and the loop stands between two steps: the place for a checkpoint."""
         ...
 
-    def ended(self, trainer: "Trainer", row: int, outcome: Outcome) -> None:
-        """A run is about to leave the cohort."""
+    def ended(self, trainer: "Trainer", outcomes: dict[int, Outcome]) -> None:
+        """Runs are about to leave the cohort: by row, how they ended."""
         ...

@@ -2,21 +2,18 @@
 
 import contextlib
 import dataclasses
-import platform
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 
 from dlx.config.dump import to_plain
 from dlx.config.load import dump
-from dlx.errors import DivergedError, Interrupted, MemoryLimitError, StorageError
+from dlx.errors import DivergedError, Interrupted
 from dlx.models.plain import to_torch
 from dlx.optimizers.rule import searches
 from dlx.runs import RunDirectory, checkpoints, timestamp, weights, write_atomic
@@ -25,6 +22,12 @@ from dlx.training import insights
 from dlx.training.baseline import baseline
 from dlx.training.decision import Plane, is_plane
 from dlx.training.job import Job
+from dlx.training.process import (
+    device_name,
+    matmul_precision,
+    recorded_failures,
+    signals,
+)
 from dlx.training.records import Evaluation, Outcome, Record
 from dlx.training.trainer import Trainer
 
@@ -83,7 +86,7 @@ def train(
         MemoryLimitError: the machine or device ran out of memory
         RunInUseError: another process trains the run
     """
-    with run.lock(), _failures(run):
+    with run.lock(), recorded_failures(run):
         checkpoint = checkpoints.load_newest(run.checkpoints)
         trainer = job.trainer()
         if changed:
@@ -96,7 +99,7 @@ def train(
             started=run.read_info().get("started") or timestamp(),
             ended=None,
             seed=job.config.seed,
-            device=_device_name(job.device),
+            device=device_name(job.device),
             threads=torch.get_num_threads(),
             parameters=trainer.cohort.network.num_parameters(0),
             data_fingerprint=job.splits.fingerprint,
@@ -108,7 +111,11 @@ def train(
         weights.save(run.path / "preprocessing.safetensors", preprocessing, {})
         if job.splits.encoder is not None:
             write_atomic(run.path / "table.json", job.splits.encoder.to_json())
-        with contextlib.closing(session), _matmul_precision(job), _signals() as received:
+        with (
+            contextlib.closing(session),
+            matmul_precision(job.config.train.matmul_precision),
+            signals() as received,
+        ):
             trainer.fit(session, stop=lambda: bool(received))
             if trainer.members:
                 session.interrupted(trainer)
@@ -195,12 +202,17 @@ class _Session:
         if at_end and now - self._checkpointed >= self._job.config.train.checkpoint_seconds:
             self._checkpoint(trainer)
 
-    def ended(self, trainer: Trainer, row: int, outcome: Outcome) -> None:
+    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
         """Save the final checkpoint and the scored weights, and close run.json."""
+        [(row, outcome)] = outcomes.items()
         self._tracker.end_hparams(outcome.status != "diverged")
         if outcome.status == "diverged":
             self._run.write_info(
-                status="diverged", ended=timestamp(), reason=outcome.reason, seconds=self.seconds
+                status="diverged",
+                steps=outcome.step,
+                ended=timestamp(),
+                reason=outcome.reason,
+                seconds=self.seconds,
             )
             limit = "a line search" if searches(self._job.member.optimizer) else "train.clip_norm"
             raise DivergedError(
@@ -296,64 +308,3 @@ def _flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         elif value is not None:
             flat[prefix + key] = value
     return flat
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"cpu ({platform.processor() or platform.machine()})"
-
-
-@contextlib.contextmanager
-def _matmul_precision(job: Job) -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(job.config.train.matmul_precision)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Give the list of SIGINT and SIGTERM received, instead of being interrupted by them."""
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-
-    # Python lets the main thread alone handle signals.
-    main = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
-    before = {number: signal.signal(number, note) for number in numbers}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _failures(run: RunDirectory) -> Iterator[None]:
-    """Note in run.json that the run failed, where it can still be written."""
-    try:
-        yield
-    except (DivergedError, Interrupted):
-        raise
-    except BaseException as error:
-        # Before training begins and after it ends, Ctrl-C interrupts without a word.
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        with contextlib.suppress(StorageError):
-            run.write_info(status=status, ended=timestamp(), reason=str(error))
-        if _is_memory(error):
-            raise MemoryLimitError(
-                "out of memory while training; lower train.batch_size or the layers' widths "
-                f"({error})"
-            ) from error
-        raise
-
-
-def _is_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )

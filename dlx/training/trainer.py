@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 import torch
@@ -36,16 +36,19 @@ class Trainer:
         cohort: with initial weights
         splits: by name, inputs (N, I) and targets as the head encodes them, on the device; 'train'
             must be there
+        only_at_end: splits that are left out of the evaluations while a run trains
     """
 
-    def __init__(self, cohort: Cohort, splits: dict[str, Examples]) -> None:
+    def __init__(
+        self, cohort: Cohort, splits: dict[str, Examples], only_at_end: Collection[str] = ()
+    ) -> None:
         self.cohort = cohort
         self.splits = splits
         self.step = 0
         self._evaluated = -1  # the step of the last evaluation
         inputs, targets = splits["train"]
         self.num_rows = len(inputs)
-        self._curves = dict(splits)
+        self._curves = {name: each for name, each in splits.items() if name not in only_at_end}
         if self.num_rows > EVALUATED_TRAIN_ROWS:
             stride = self.num_rows / EVALUATED_TRAIN_ROWS
             rows = (torch.arange(EVALUATED_TRAIN_ROWS, device=cohort.device) * stride).long()
@@ -209,9 +212,7 @@ class Trainer:
             self._evaluated = self.step
             # The last step's: a cohort made since then, by leaving or resuming, has not been told.
             self.cohort.optimizer.set_rates(self._rates(max(self.step - 1, 0)))
-            curves = {
-                split: evaluate(self.cohort, *examples) for split, examples in self._curves.items()
-            }
+            curves = _evaluate_all(self.cohort, self._curves)
             evaluation = self._evaluation(due, curves)
             listener.evaluated(self, evaluation)
             self._sums[:, due] = 0
@@ -285,18 +286,19 @@ class Trainer:
         last = [row for row in ended if self._stopping[row] is None]
         best = [row for row in ended if self._stopping[row] is not None]
         if last:
-            scores = {
-                split: curves[split]
-                if self._curves[split] is examples and split in curves
-                else evaluate(self.cohort, *examples)
-                for split, examples in self.splits.items()
+            known = {
+                split: values
+                for split, values in curves.items()
+                if self._curves[split] is self.splits[split]
             }
+            others = {k: each for k, each in self.splits.items() if k not in known}
+            scores = known | _evaluate_all(self.cohort, others)
             found |= self._scored(ended, last, self.cohort, last, scores)
         if best:
             scored = self.cohort.keep(best)
             for name, value in scored.network.state().items():
                 value.copy_(self._best[name][best])
-            scores = {split: evaluate(scored, *each) for split, each in self.splits.items()}
+            scores = _evaluate_all(scored, self.splits)
             found |= self._scored(ended, best, scored, list(range(len(best))), scores)
         return {row: found[row] for row in ended}
 
@@ -313,17 +315,21 @@ class Trainer:
         for row, place in zip(rows, places, strict=True):
             names = ["cost", *map(tag, self.members[row].metrics)]
             metrics = {
-                split: {name: values[name][place] for name in names}
-                for split, values in scores.items()
+                split: {name: scores[split][name][place] for name in names} for split in self.splits
             }
             state = {k: v.clone() for k, v in scored.network.run_state(place).items()}
             weights = "last" if self._stopping[row] is None else "best"
             outcomes[row] = Outcome(ended[row], self.step, weights, state, metrics)
         return outcomes
 
+    def keep(self, names: Collection[str]) -> None:
+        """Let all runs leave but the named ones, unheard."""
+        rows = [row for row, member in enumerate(self.members) if member.name in names]
+        if len(rows) < len(self.members):
+            self._keep(rows)
+
     def _leave(self, listener: Listener, ended: dict[int, Outcome]) -> None:
-        for row, outcome in ended.items():
-            listener.ended(self, row, outcome)
+        listener.ended(self, ended)
         self._keep([row for row in range(len(self.members)) if row not in ended])
 
     def _keep(self, rows: Sequence[int]) -> None:
@@ -378,6 +384,15 @@ class Trainer:
         self._stopping = [s and EarlyStopping(**s) for s in metadata["early_stopping"]]
         self._plateaus = [p and Plateau(**p) for p in metadata["plateaus"]]
         self._rates = self._new_rates()
+
+
+def _evaluate_all(cohort: Cohort, splits: dict[str, Examples]) -> dict[str, dict[str, list[float]]]:
+    """Return the metrics of every split; splits of the same rows are evaluated once."""
+    found: dict[int, dict[str, list[float]]] = {}
+    for examples in splits.values():
+        if id(examples) not in found:
+            found[id(examples)] = evaluate(cohort, *examples)
+    return {split: found[id(examples)] for split, examples in splits.items()}
 
 
 def _where(has: Sequence[bool], values: Sequence[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from dlx.config.nodes import read_value
 from tests.data.needed import needed
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
-text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 scalars = st.none() | st.booleans() | st.integers() | finite | text
 TRICKY = """
 1e-3 .5 1e5 0o17 0x1F 09 017 no on yes 1_000 12:30:45 2024-01-01 .inf .nan ~ null true << = - ? :

@@ -38,6 +38,7 @@ def accepts(value: Any, schema: Any, root: Any) -> bool:
     known = {"$ref", "anyOf", "enum", "const", "type", "required", "properties", "items"}
     known |= {"additionalProperties", "minimum", "maximum", "exclusiveMinimum", "pattern"}
     known |= {"exclusiveMaximum", "minItems", "maxItems", "format", "$schema", "$defs"}
+    known |= {"patternProperties", "minProperties"}
     assert schema.keys() <= known | {"title", "description", "default"}, schema.keys() - known
 
     def fits(each: Any, inner: Any) -> bool:
@@ -56,6 +57,13 @@ def accepts(value: Any, schema: Any, root: Any) -> bool:
         checks |= {
             "required": lambda keys: all(key in value for key in keys),
             "properties": lambda inner: all(fits(value[k], inner[k]) for k in inner if k in value),
+            "patternProperties": lambda inner: all(
+                fits(each, one)
+                for pattern, one in inner.items()
+                for key, each in value.items()
+                if re.search(pattern, key)
+            ),
+            "minProperties": lambda least: len(value) >= least,
             "additionalProperties": lambda inner: all(fits(each, inner) for each in others),
         }
     elif isinstance(value, list):

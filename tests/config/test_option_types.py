@@ -53,6 +53,7 @@ def test_what_a_kind_has_in_common_follows_the_options():
         "subset",
         "split",
         "split_seed",
+        "fold",
         "dev_from",
         "test_from",
         "train_dev",

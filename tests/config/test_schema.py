@@ -55,8 +55,8 @@ PROBLEMS = [
     r":20: log: received 3 \(allowed: a mapping \(level, points, metrics, every\)\)",
     r":21: seed: received '1_000' \(allowed: an integer >= 0\)",
     r":23: ablation\.vary\.model\.activatoin: unknown key; did you mean 'model\.activation'\?",
-    r":23: ablation\.vary\.optimizer: received \[\] \(allowed: a non-empty list\)",
-    r":23: ablation\.vary\.seed: received 3 \(allowed: a non-empty list\)",
+    r":23: ablation\.vary\.optimizer: received \[\] \(allowed: a non-empty list or a range",
+    r":23: ablation\.vary\.seed: received 3 \(allowed: a non-empty list or a range",
     r":23: ablation\.vary\.seeds\.x: unknown key; did you mean 'seed'\?",
 ]
 

@@ -29,7 +29,7 @@ def learned(what: Task, inputs: Tensor, targets: Tensor, name: str, **options: A
         def advanced(self, trainer: Any) -> None:
             pass
 
-        def ended(self, trainer: Any, row: int, outcome: Any) -> None:
+        def ended(self, trainer: Any, outcomes: Any) -> None:
             outputs.append(predict(trainer.cohort, inputs)[0])
 
     trainer.fit(Listener())

@@ -1,0 +1,213 @@
+"""Making a plan: every config is checked with its data, and runs are grouped into cohorts."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from dlx.ablation.plan import SCHEMA, SUCCESS, Plan, PlannedCohort, PlannedRun, known_phases
+from dlx.ablation.sizes import largest_cohort, parts, size_of
+from dlx.ablation.variants import MAX_RUNS, expand, find_baseline, show
+from dlx.cohort import Member, group
+from dlx.config.schema import RunConfig
+from dlx.errors import ConfigError, RunError, did_you_mean
+from dlx.nn.metrics import tag
+from dlx.training.job import Job
+
+_FIRST_TUNING_SEED = 1_000_000
+
+
+def make(config: RunConfig, data_dir: Path, jobs: int = 1) -> Plan:
+    """Return the plan of a config's ablation, its first phase's cohorts included.
+
+    Every distinct config is put together with its data, so that all that cannot be is said before
+    anything is trained.
+
+    Args:
+        config: with its `ablation` section
+        data_dir: where data sets are kept
+        jobs: processes that will share the work
+
+    Raises:
+        ConfigError: a line for every variant that cannot be
+        DataError: data are missing or damaged
+    """
+    plan = outline(config, data_dir)
+    for phase in plan.phases:
+        check(plan, plan.runs(phase))
+    if not plan.metric:
+        names = [tag(each) for each in plan.job(plan.runs("comparison")[0]).member.metrics]
+        plan.metric = "dev.accuracy" if "accuracy" in names else "dev.cost"
+    _check_metrics(plan)
+    add_cohorts(plan, plan.phases[0], plan.runs(plan.phases[0]), jobs)
+    return plan
+
+
+def outline(config: RunConfig, data_dir: Path) -> Plan:
+    """Return the plan of a config's ablation before any cohort is planned; see `make`."""
+    variants = expand(config)
+    section = config.ablation
+    assert section is not None
+    seeds = list(range(section.seeds)) if isinstance(section.seeds, int) else section.seeds
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"ablation.seeds: a seed stands in {seeds} twice; remove one")
+    # Far off, so that seeds can be added later.
+    first = max(_FIRST_TUNING_SEED, max(seeds) + 1)
+    tuning_seeds = list(range(first, first + section.tune_seeds)) if section.tune else []
+    plan = Plan(
+        config,
+        variants,
+        find_baseline(variants, config),
+        section.metric or "",
+        seeds,
+        tuning_seeds,
+        data_dir,
+    )
+    _check_count(plan)
+    return plan
+
+
+def _check_count(plan: Plan) -> None:
+    tries = len(plan.tunings) * len(plan.tuning_seeds)
+    number = len(plan.variants) * len(plan.folds) * (len(plan.seeds) + tries)
+    if number > MAX_RUNS:
+        raise ConfigError(
+            f"ablation: {len(plan.variants):,} variants, {len(plan.seeds):,} seeds, "
+            f"{len(plan.folds)} folds and {tries} tuning runs of each are {number:,} runs, more "
+            f"than {MAX_RUNS:,}; name fewer"
+        )
+
+
+def check(plan: Plan, runs: Iterable[PlannedRun]) -> None:
+    """Put every distinct config of the runs together with its data.
+
+    Raises:
+        ConfigError: a line for every variant that cannot be
+    """
+    problems: dict[str, None] = {}
+    for run in runs:
+        try:
+            plan.job(run)
+        except ConfigError as error:
+            which = "" if run.arm.choice is None else f" ({show(dict(run.arm.choice))})"
+            name = f"variant {run.arm.variant!r}{which}"
+            problems |= dict.fromkeys(f"{name}: {line}" for line in str(error).split("\n"))
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _check_metrics(plan: Plan) -> None:
+    """Check that every run measures what the section names."""
+    section = plan.section
+    wanted = {f"ablation.success.{metric}": metric for metric in section.success or {}}
+    wanted |= {f"ablation.steps_to.{metric}": metric for metric in section.steps_to}
+    if plan.metric == SUCCESS:
+        if not section.success:
+            raise ConfigError(
+                "ablation.metric: success is judged, but ablation.success does not say what "
+                "counts as one; add success: {dev.accuracy: 1.0}"
+            )
+    else:
+        wanted["ablation.metric"] = plan.metric
+    for key, metric in wanted.items():
+        for run in plan.runs("comparison"):
+            job = plan.job(run)
+            names = ["cost", *(tag(each) for each in job.member.metrics)]
+            allowed = [f"{part}.{name}" for part in job.splits.parts for name in names]
+            if metric not in allowed:
+                cure = "; give data.split some dev rows" if metric.startswith("dev.") else ""
+                raise ConfigError(
+                    f"{key}: received {metric}{did_you_mean(metric, allowed)} (allowed: "
+                    f"{', '.join(allowed)}){cure if 'dev' not in job.splits.parts else ''}"
+                )
+
+
+def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun], jobs: int = 1) -> None:
+    """Group runs into cohorts, and add these to the plan.
+
+    A static rule of sizes: which runs go together depends on their configs alone, never on measured
+    times, so that it is the same on every start.
+
+    Args:
+        plan: receives the cohorts
+        phase: 'tuning' or 'comparison'
+        runs: of the phase
+        jobs: processes that will share the work: there are as many cohorts, if there are runs
+    """
+    ready = [plan.job(run) for run in runs]
+    members = [job.member for job in ready]
+    shared = [_shared(job) for job in ready]
+    together = group(members, shared)
+    limits = [largest_cohort(size_of(ready[rows[0]]), ready[rows[0]].device) for rows in together]
+    counts = parts([len(rows) for rows in together], limits, jobs)
+    for rows, count in zip(together, counts, strict=True):
+        for piece in _pieces(rows, count):
+            first = ready[piece[0]]
+            plan.cohorts.append(
+                PlannedCohort(
+                    len(plan.cohorts) + 1,
+                    phase,
+                    tuple(members[row].name for row in piece),
+                    size_of(first),
+                    _shape(first.member, first),
+                )
+            )
+
+
+def _shared(job: Job) -> tuple[Any, ...]:
+    """Return what runs of a cohort must agree in, beside their networks' shapes."""
+    config = job.config
+    return (
+        id(job.splits.train.inputs),
+        job.batch_size,
+        str(job.device),
+        config.train.matmul_precision,
+        config.log.level,
+    )
+
+
+def _pieces(rows: Sequence[int], count: int) -> list[Sequence[int]]:
+    """Cut rows into so many neighbourhoods of almost equal size."""
+    bounds = [len(rows) * place // count for place in range(count + 1)]
+    return [rows[a:b] for a, b in pairwise(bounds) if b > a]
+
+
+def _shape(member: Member, job: Job) -> str:
+    widths = [job.splits.task.num_inputs, *(part.outputs for part in member.design.parts)]
+    return f"{'-'.join(map(str, widths))}, batch {job.batch_size}, {job.splits.name}"
+
+
+def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan:
+    """Return the plan that plan.json and ablation.yaml hold.
+
+    Raises:
+        RunError: plan.json was written by a newer dlx, or does not fit the config
+    """
+    if document.get("schema", 0) > SCHEMA:
+        raise RunError("plan.json was written by a newer dlx: upgrade dlx to use it")
+    plan = outline(config, data_dir)
+    plan.metric = document["metric"]
+    plan.chosen = dict((document.get("tuning") or {}).get("chosen") or {})
+    names = [each["name"] for each in document["variants"]]
+    if names != [each.variant.name for each in plan.variants]:
+        raise RunError("plan.json holds other variants than ablation.yaml")
+    known = {run.path: run for phase in known_phases(plan) for run in plan.runs(phase)}
+    for each in document["cohorts"]:
+        unknown = next((path for path in each["runs"] if path not in known), None)
+        if unknown is not None:
+            raise RunError(f"plan.json names the run {unknown!r}, which ablation.yaml has not")
+        job = plan.job(known[each["runs"][0]])
+        plan.cohorts.append(
+            PlannedCohort(
+                each["number"], each["phase"], tuple(each["runs"]), size_of(job), each["shape"]
+            )
+        )
+    return plan
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a plan's document, in hexadecimal."""
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,238 @@
+"""A whole ablation in its directory: phase after phase, cohort after cohort, to the last result."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from dlx.ablation import execution, loading, tuning, workers
+from dlx.ablation.directory import write_plan
+from dlx.ablation.execution import CohortProgress, Report
+from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
+from dlx.ablation.planning import add_cohorts, check
+from dlx.ablation.results import RunResult
+from dlx.ablation.tuning import Try
+from dlx.ablation.writing import Writer
+from dlx.config.schema import RunConfig
+from dlx.runs import RunDirectory
+from dlx.training.job import resolve_device
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an ablation is.
+
+    Attributes:
+        directory: of the ablation
+        metric: that is judged
+        phase: 'tuning' or 'comparison'
+        cohorts: of the phase
+        runs: of the phase
+        finished: of these, those that have ended
+        seconds: since this session began
+        left: seconds that the rest will take, if known
+        steps_per_second: run-steps
+        values: the newest value of the judged metric, by variant and path; None: diverged or failed
+        cohort: the cohort that reports
+    """
+
+    directory: Path
+    metric: str
+    phase: str
+    cohorts: int
+    runs: int
+    finished: int
+    seconds: float
+    left: float | None
+    steps_per_second: float
+    values: Mapping[str, Mapping[str, float | None]]
+    cohort: CohortProgress
+
+
+Show = Callable[[Progress], None]
+
+
+@dataclass
+class Ended:
+    """What an ablation came to.
+
+    Attributes:
+        results: of the compared runs that ended, by path
+        tries: of tuning
+        report: what became of the cohorts
+    """
+
+    results: dict[str, RunResult] = field(default_factory=dict)
+    tries: list[Try] = field(default_factory=list)
+    report: Report = field(default_factory=Report)
+
+
+def train(
+    plan: Plan,
+    run: RunDirectory,
+    writer: Writer,
+    show: Show,
+    stop: Callable[[], bool],
+    *,
+    jobs: int = 1,
+    prepare: Callable[[], list[dict[str, str]]] = list,
+) -> Ended:
+    """Train what has not ended yet, phase after phase; the caller holds the lock.
+
+    Args:
+        plan: written to the directory; the comparison's cohorts are added once tuning is over
+        run: the ablation's directory
+        writer: of the runs' directories
+        show: is told of progress
+        stop: says whether to stop between two steps
+        jobs: processes that train at a time
+        prepare: is called in each of these first, see `workers.Setting`
+
+    Raises:
+        StorageError: a file could not be written
+        UntunableError: a variant has no value to tune to
+    """
+    ended = Ended()
+    for phase in plan.phases:
+        if phase == "comparison" and plan.section.tune:
+            _tune(plan, run, ended, jobs)
+        cohorts = [cohort for cohort in plan.cohorts if cohort.phase == phase]
+        observer = _Observer(plan, run.path, phase, cohorts, show)
+        pending = [cohort for cohort in cohorts if observer.is_pending(cohort)]
+        report = _train(plan, pending, run.path, writer, observer.hear, stop, jobs, prepare)
+        ended.report.crashed |= report.crashed
+        ended.report.remarks += report.remarks
+        ended.report.stopped = report.stopped
+        ended.results |= observer.results
+        if report.stopped:
+            break
+    known = runs_by_path(plan)
+    for path, planned in known.items():
+        if path not in ended.results:
+            result = loading.load(run.path, planned, plan.section)
+            if result is not None:
+                ended.results[path] = result
+    return ended
+
+
+def _tune(plan: Plan, run: RunDirectory, ended: Ended, jobs: int) -> None:
+    """Choose each variant's settings and plan the comparison, where that has not been done."""
+    trying = plan.runs("tuning")
+    for planned in trying:
+        if planned.path not in ended.results:
+            result = loading.load(run.path, planned, plan.section)
+            assert result is not None, planned.path
+            ended.results[planned.path] = result
+    ended.tries = tuning.tries(trying, ended.results, plan.metric)
+    if not plan.chosen:
+        plan.choose(tuning.choose(ended.tries, rising=plan.is_rising))
+        compared = plan.runs("comparison")
+        check(plan, compared)
+        add_cohorts(plan, "comparison", compared, jobs)
+        write_plan(run, plan)
+
+
+def _train(
+    plan: Plan,
+    pending: Sequence[PlannedCohort],
+    directory: Path,
+    writer: Writer,
+    show: execution.Show,
+    stop: Callable[[], bool],
+    jobs: int,
+    prepare: Callable[[], list[dict[str, str]]],
+) -> Report:
+    if jobs == 1 or len(pending) < 2:
+        return execution.train_cohorts(plan, pending, directory, writer, show, stop)
+    report = Report()
+    setting = workers.Setting(
+        directory, plan.data_dir, max(torch.get_num_threads() // jobs, 1), prepare
+    )
+
+    def crashed(cohort: PlannedCohort, reason: str) -> None:
+        execution.write_crash(plan, cohort, directory, writer, reason)
+
+    environments = _environments(plan.config)
+    workers.train_cohorts(plan, pending, setting, jobs, environments, report, show, stop, crashed)
+    return report
+
+
+def default_jobs(config: RunConfig) -> int:
+    """Return the processes that train at a time if nobody says: one, or one for each GPU."""
+    return len(_environments(config))
+
+
+def _environments(config: RunConfig) -> list[dict[str, str]]:
+    """Return the variables of the workers: each sees one of the GPUs, if any are used."""
+    device = resolve_device(config.train.device)
+    count = torch.cuda.device_count()
+    if device.type != "cuda" or device.index is not None or count < 2:
+        return [{}]
+    return [{"CUDA_VISIBLE_DEVICES": str(index)} for index in range(count)]
+
+
+class _Observer:
+    """Adds up what the cohorts of a phase report."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        directory: Path,
+        phase: str,
+        cohorts: Sequence[PlannedCohort],
+        show: Show,
+    ) -> None:
+        self.results: dict[str, RunResult] = {}
+        self._plan = plan
+        self._directory = directory
+        self._phase = phase
+        self._cohorts = cohorts
+        self._show = show
+        self._began = time.monotonic()
+        known = runs_by_path(plan)
+        paths = [path for cohort in cohorts for path in cohort.runs]
+        self._variant = {path: known[path].arm.variant for path in paths}
+        status = {path: loading.status_of(directory, known[path]) for path in paths}
+        self._done = {path for path, found in status.items() if found is not None}
+        self._steps = {path: plan.job(known[path]).member.num_steps for path in paths}
+        self._to_do = sum(self._steps[path] for path in paths if path not in self._done)
+        self._values: dict[str, dict[str, float | None]] = {
+            name: {} for name in dict.fromkeys(self._variant.values())
+        }
+
+    def is_pending(self, cohort: PlannedCohort) -> bool:
+        """Say whether a cohort has runs that have not ended."""
+        return any(path not in self._done for path in cohort.runs)
+
+    def hear(self, progress: CohortProgress) -> None:
+        """Take in what a cohort reports, and show where the phase stands."""
+        for path, value in progress.values.items():
+            self._values[self._variant[path]][path] = value
+        for result in progress.ended:
+            self.results[result.path] = result
+            self._done.add(result.path)
+            value = result.value(self._plan.metric)
+            self._values[result.variant][result.path] = value
+        elapsed = time.monotonic() - self._began
+        ended = sum(self._steps[path] for path in self.results)
+        active = progress.active * progress.step
+        taken = max(ended + active, 1)
+        known = progress.step > 0 and self._to_do > taken
+        left = elapsed * (self._to_do - taken) / taken if known else None
+        self._show(
+            Progress(
+                self._directory,
+                self._plan.metric,
+                self._phase,
+                len(self._cohorts),
+                len(self._variant),
+                len(self._done),
+                elapsed,
+                left,
+                progress.steps_per_second,
+                self._values,
+                progress,
+            )
+        )

@@ -1,0 +1,87 @@
+"""The values that a key takes: lists and ranges, in YAML or as one word of a command line."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dlx.config.nodes import read_value
+from dlx.config.schema import NUMBER
+from dlx.errors import ConfigError
+
+_RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?: (log|linear) ([1-9][0-9]*))?")
+
+
+def expand(key: str, values: Sequence[Any] | str) -> list[Any]:
+    """Return the values of a list or of a range.
+
+    `1..9` is every integer from 1 to 9; `0.001..1 log 7` seven numbers at equal ratios, both ends
+    included; `0..1 linear 5` five at equal distances.
+
+    Args:
+        key: for messages
+        values: a list, or the text of a range
+
+    Raises:
+        ConfigError: a range that has no values, or a list with two equal ones
+    """
+    found = _numbers(key, values) if isinstance(values, str) else list(values)
+    for place, value in enumerate(found):
+        if any(_same(value, other) for other in found[:place]):
+            raise ConfigError(f"{key}: {value!r} stands in the list twice; remove one")
+    return found
+
+
+def read(text: str) -> tuple[str, list[Any] | str]:
+    """Return key and values of `KEY=a,b,c`: a range, or what YAML reads between brackets.
+
+    Raises:
+        ConfigError: no key, no values, or not YAML
+    """
+    key, equals, values = text.partition("=")
+    if not (key and equals and values.strip()):
+        raise ConfigError(
+            f"--vary {text!r}: write KEY=a,b,c, for example model.activation=relu,tanh, or a "
+            "range: 'optimizer.lr=0.001..1 log 7'"
+        )
+    if _RANGE.fullmatch(values.strip()):
+        return key, values.strip()
+    problems: list[str] = []
+    where = f"--vary {text!r}"
+    node = read_value(f"[{values}]", where, problems)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return key, node.plain()
+
+
+def _numbers(key: str, text: str) -> list[Any]:
+    match = _RANGE.fullmatch(text)
+    assert match is not None, text
+    first, last, spacing, count = match.groups()
+    low, high = float(first), float(last)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ConfigError(f"{key}: {text!r} has an end that is not finite; name two numbers")
+    if spacing is None:
+        if not (low.is_integer() and high.is_integer()):
+            raise ConfigError(
+                f"{key}: {text!r} says nothing of how many values; write 'log N' or 'linear N' "
+                f"after it, as in '{text} linear 5'"
+            )
+        step = 1 if low <= high else -1
+        if abs(high - low) >= 1_000_000:
+            raise ConfigError(f"{key}: {text!r} has {abs(high - low) + 1:,.0f} values; take fewer")
+        return list(range(int(low), int(high) + step, step))
+    if spacing == "log" and low * high <= 0:
+        raise ConfigError(f"{key}: {text!r}: equal ratios need two ends of one sign and not 0")
+    number = int(count)
+    if number > 1_000_000:
+        raise ConfigError(f"{key}: {text!r} has {number:,} values; take fewer")
+    points = (np.geomspace if spacing == "log" else np.linspace)(low, high, number)
+    # Twelve digits: 0.1, not 0.10000000000000002.
+    return [float(f"{point:.12g}") for point in points]
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and one == other

@@ -1,0 +1,208 @@
+"""Training cohorts in several processes at a time.
+
+A worker is a fresh process that reads the plan from the ablation's directory. One that dies takes
+its cohort with it, and no other.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from dlx.ablation.plan import Plan, PlannedCohort
+from dlx.errors import StorageError
+
+_context = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a worker has to know.
+
+    Attributes:
+        directory: of the ablation
+        data_dir: where data sets are kept
+        threads: that it may use
+        prepare: is called first, and returns the plug-ins as run.json records them
+    """
+
+    directory: Path
+    data_dir: Path
+    threads: int
+    prepare: Callable[[], list[dict[str, str]]]
+
+
+@dataclass
+class _Worker:
+    """A process with what it is at."""
+
+    process: Any
+    connection: Connection
+    cohort: PlannedCohort | None = None
+    messages: list[Any] = field(default_factory=list)
+
+
+def train_cohorts(
+    plan: Plan,
+    cohorts: Sequence[PlannedCohort],
+    setting: Setting,
+    count: int,
+    environments: Sequence[Mapping[str, str]],
+    report: Any,
+    show: Callable[[Any], None],
+    stop: Callable[[], bool],
+    crashed: Callable[[PlannedCohort, str], None],
+) -> None:
+    """Train cohorts in `count` processes; see `dlx.ablation.execution.train_cohorts`.
+
+    Args:
+        plan: of the ablation, written to its directory
+        cohorts: to train
+        setting: of the workers
+        count: processes at a time
+        environments: variables of each, such as the GPU that it sees
+        report: receives remarks, crashes, and whether it was stopped
+        show: is told of progress
+        stop: says whether to stop
+        crashed: is told of a cohort that could not be trained, and why
+
+    Raises:
+        StorageError: a worker could not write a file
+    """
+    waiting = list(cohorts)
+    stopping = _context.Event()
+    workers: list[_Worker] = []
+    storage: str | None = None
+    try:
+        for place in range(min(count, len(waiting))):
+            workers.append(_start(setting, stopping, environments[place % len(environments)]))
+            _hand_out(workers[-1], waiting)
+        while any(worker.cohort is not None for worker in workers):
+            if stop() or storage is not None:
+                stopping.set()
+                waiting.clear()
+            ready = wait([worker.connection for worker in workers if worker.cohort], timeout=0.2)
+            for place, worker in enumerate(workers):
+                if worker.connection not in ready:
+                    continue
+                try:
+                    kind, content = worker.connection.recv()
+                except (EOFError, OSError):
+                    worker.process.join()
+                    assert worker.cohort is not None
+                    reason = _death(worker.process.exitcode)
+                    report.crashed[worker.cohort.number] = reason
+                    crashed(worker.cohort, reason)
+                    worker.cohort = None
+                    if waiting:
+                        environment = environments[place % len(environments)]
+                        workers[place] = _start(setting, stopping, environment)
+                        _hand_out(workers[place], waiting)
+                    continue
+                if kind == "progress":
+                    show(content)
+                    continue
+                assert worker.cohort is not None
+                if kind == "done":
+                    report.remarks += content
+                elif kind == "stopped":
+                    report.stopped = True
+                elif kind == "storage":
+                    storage = content
+                else:
+                    report.crashed[worker.cohort.number] = content
+                worker.cohort = None
+                _hand_out(worker, waiting)
+        report.stopped = report.stopped or (stopping.is_set() and storage is None)
+    finally:
+        stopping.set()
+        for worker in workers:
+            with contextlib.suppress(OSError):
+                worker.connection.send(None)
+            worker.process.join(timeout=30)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+    if storage is not None:
+        raise StorageError(storage)
+
+
+def _start(setting: Setting, stopping: Any, environment: Mapping[str, str]) -> _Worker:
+    mine, theirs = _context.Pipe()
+    process = _context.Process(
+        target=_work, args=(setting, theirs, stopping, dict(environment)), daemon=True
+    )
+    process.start()
+    theirs.close()
+    return _Worker(process, mine)
+
+
+def _hand_out(worker: _Worker, waiting: list[PlannedCohort]) -> None:
+    if waiting:
+        worker.cohort = waiting.pop(0)
+        worker.connection.send(worker.cohort.number)
+
+
+def _death(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        more = "; perhaps it ran out of memory" if name == "SIGKILL" else ""
+        return f"its process was ended by {name}{more}"
+    return f"its process ended with exit code {code}"
+
+
+def _work(
+    setting: Setting, connection: Connection, stopping: Any, environment: Mapping[str, str]
+) -> None:
+    """Train the cohorts that the parent asks for, until it asks for none."""
+    os.environ.update(environment)
+    # Ctrl-C reaches the whole group of processes: the parent says when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    from dlx.denormals import flushed_denormals
+
+    with flushed_denormals():
+        _serve(setting, connection, stopping)
+
+
+def _serve(setting: Setting, connection: Connection, stopping: Any) -> None:
+    import torch
+
+    from dlx.ablation import execution
+    from dlx.ablation.directory import read_plan
+    from dlx.ablation.writing import Writer
+
+    torch.set_num_threads(setting.threads)
+    writer = Writer(setting.directory, setting.prepare())
+    plan = read_plan(setting.directory, setting.data_dir)
+    by_number = {cohort.number: cohort for cohort in plan.cohorts}
+    shown = 0.0
+
+    def show(progress: Any) -> None:
+        nonlocal shown
+        if progress.ended or progress.values or time.monotonic() - shown > 0.2:
+            shown = time.monotonic()
+            connection.send(("progress", progress))
+
+    while (number := connection.recv()) is not None:
+        cohort = by_number[number]
+        try:
+            remarks = execution.train_cohort(
+                plan, cohort, setting.directory, writer, show, stopping.is_set
+            )
+        except execution.Stopped:
+            connection.send(("stopped", None))
+        except StorageError as error:
+            connection.send(("storage", str(error)))
+        except Exception as error:
+            reason = execution.reason_of(error)
+            execution.write_crash(plan, cohort, setting.directory, writer, reason)
+            connection.send(("crashed", reason))
+        else:
+            connection.send(("done", remarks))

@@ -1,0 +1,355 @@
+"""Train a config's ablation in a directory, go on with one that stopped, and say what came out."""
+
+import functools
+import json
+import shlex
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dlx import plugins
+from dlx.ablation import execution, loading, planning, session
+from dlx.ablation.directory import (
+    CONFIG,
+    PLAN,
+    read_config,
+    read_plan,
+    write_plan,
+)
+from dlx.ablation.plan import Plan, runs_by_path
+from dlx.ablation.preview import preview
+from dlx.ablation.results import RunResult
+from dlx.ablation.session import Ended, Show
+from dlx.ablation.writing import Writer
+from dlx.api.ablation_config import read_ablation
+from dlx.api.inputs import RUNS_DIR, data_directory
+from dlx.config import load as config_files
+from dlx.config.schema import RunConfig
+from dlx.data import functions
+from dlx.denormals import flushed_denormals
+from dlx.errors import (
+    ConfigError,
+    DlxError,
+    Interrupted,
+    RunError,
+    RunInUseError,
+)
+from dlx.report.ablation import files
+from dlx.runs import RunDirectory, timestamp, write_atomic
+from dlx.training.job import resolve_device
+from dlx.training.process import device_name, recorded_failures, signals
+
+
+class Ablation:
+    """An ablation in its directory.
+
+    Attributes:
+        path: of the directory
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What run.json says."""
+        return RunDirectory(self.path).read_info()
+
+    @property
+    def status(self) -> str:
+        """Its status; interrupted if it says running and no process trains it."""
+        return RunDirectory(self.path).status()
+
+    @functools.cached_property
+    def config(self) -> RunConfig:
+        """The resolved config, with its `ablation` section."""
+        return read_config(self.path)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What summary.json says.
+
+        Raises:
+            RunError: the ablation has not ended
+        """
+        path = self.path / "summary.json"
+        try:
+            return json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise RunError(f"{self.path} has no results yet; `dlx resume` it") from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} is damaged: {error}; `dlx resume` writes it anew") from error
+
+    @property
+    def results(self) -> list[RunResult]:
+        """The results of the compared runs that have ended, in the order of the plan.
+
+        Raises:
+            RunError: the plan is missing or was changed
+        """
+        ready = self.plan()
+        found = (loading.load(self.path, run, ready.section) for run in ready.runs("comparison"))
+        return [result for result in found if result is not None]
+
+    def plan(self, data_dir: Path | str | None = None) -> Plan:
+        """Return the plan, its data loaded.
+
+        Raises:
+            RunError: it is missing or was changed
+        """
+        return read_plan(self.path, data_directory(data_dir))
+
+    def result(self) -> dict[str, Any]:
+        """Return the JSON object that ablate, resume and verify print."""
+        info = self.info
+        summary = self.summary if (self.path / "summary.json").exists() else {}
+        keys = ("name", "settings", "n", "diverged", "failed", "metrics", "vs_baseline")
+        return {
+            "ablation": str(self.path),
+            "status": self.status,
+            "runs": info.get("runs"),
+            "cohorts": info.get("cohorts"),
+            "seconds": info.get("seconds"),
+            "diverged": info.get("diverged"),
+            "failed": info.get("failed"),
+            "metric": summary.get("metric"),
+            "baseline": summary.get("baseline"),
+            "chosen": summary.get("chosen"),
+            "variants": [{key: each[key] for key in keys} for each in summary.get("variants", [])],
+        }
+
+
+class CrashedError(DlxError):
+    """Some runs of an ablation could not be trained; the others were."""
+
+    exit_code = 8
+
+
+@flushed_denormals()
+def plan_ablation(
+    config: RunConfig, *, data_dir: Path | str | None = None, jobs: int | None = None
+) -> Plan:
+    """Return a config's ablation, ready to train: variants, runs and cohorts, all checked.
+
+    Args:
+        config: with its `ablation` section
+        data_dir: where data sets are kept
+        jobs: processes that will share the work; default: one, or one for each GPU
+
+    Raises:
+        ConfigError: the config cannot be used, for some variant
+        DataError: the data are missing or damaged
+    """
+    return planning.make(config, data_directory(data_dir), jobs or session.default_jobs(config))
+
+
+@flushed_denormals()
+def preview_ablation(ready: Plan) -> dict[str, Any]:
+    """Return what an ablation would train, and how long it would take; nothing is written.
+
+    See `dlx.ablation.preview.preview`.
+    """
+    return preview(ready)
+
+
+def ablate(
+    config: RunConfig | str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    varied: Sequence[str] = (),
+    seeds: str | int | None = None,
+    design: str | None = None,
+    runs_dir: Path | str = RUNS_DIR,
+    data_dir: Path | str | None = None,
+    jobs: int | None = None,
+    show: Show = lambda progress: None,
+) -> Ablation:
+    """Train every variant of a config at every seed, and compare them.
+
+    Arguments and errors are those of `read_ablation`, `plan_ablation` and `train_plan`.
+    """
+    read = read_ablation(config, overrides, varied=varied, seeds=seeds, design=design)
+    ready = plan_ablation(read, data_dir=data_dir, jobs=jobs)
+    return train_plan(ready, runs_dir=runs_dir, jobs=jobs, show=show)
+
+
+@flushed_denormals()
+def train_plan(
+    ready: Plan,
+    *,
+    runs_dir: Path | str = RUNS_DIR,
+    jobs: int | None = None,
+    show: Show = lambda progress: None,
+) -> Ablation:
+    """Train a planned ablation in a new directory `runs_dir/<name>/<id>`.
+
+    Args:
+        ready: from `plan_ablation`
+        runs_dir: where runs are kept
+        jobs: processes that train at a time; default: one, or one for each GPU
+        show: is told of progress
+
+    Raises:
+        CrashedError: some runs could not be trained
+        Interrupted: SIGINT or SIGTERM, after saving
+        StorageError: a file could not be written
+    """
+    config = ready.config
+    run = RunDirectory.create(
+        Path(runs_dir),
+        config.name,
+        config=config_files.dump(config),
+        config_name=CONFIG,
+        kind="ablation",
+        plugins=plugins.loaded(),
+    )
+    return _train(ready, run, jobs, show)
+
+
+@flushed_denormals()
+def resume_ablation(
+    directory: Path,
+    *,
+    seeds: str | None = None,
+    only_failed: bool = False,
+    data_dir: Path | str | None = None,
+    jobs: int | None = None,
+    show: Show = lambda progress: None,
+) -> Ablation:
+    """Go on with an ablation that stopped, repeat what failed, or add seeds.
+
+    Args:
+        directory: of the ablation
+        seeds: how many there shall be, or a list in YAML that holds all there are
+        only_failed: repeat the runs that failed, and nothing else
+        data_dir: where data sets are kept
+        jobs: processes that train at a time
+        show: is told of progress
+
+    Raises:
+        ConfigError: seeds that would leave out some that were trained
+        RunError: the plan was changed, or a checkpoint cannot be used
+    """
+    run = RunDirectory.open(directory)
+    plugins.require(run.read_info().get("plugins") or [], directory)
+    ready = read_plan(directory, data_directory(data_dir))
+    with run.lock():
+        if seeds is not None:
+            ready = _with_seeds(ready, run, seeds, jobs)
+        if only_failed:
+            execution.forget_failed(ready, directory)
+    return _train(ready, run, jobs, show)
+
+
+def _with_seeds(ready: Plan, run: RunDirectory, seeds: str, jobs: int | None) -> Plan:
+    """Plan the runs of new seeds, in cohorts of their own, and write the plan."""
+    config = config_files.override(ready.config, [f"ablation.seeds={seeds}"])
+    wider = planning.outline(config, ready.data_dir)
+    missing = [seed for seed in ready.seeds if seed not in wider.seeds]
+    if missing:
+        raise ConfigError(
+            f"--seeds {seeds}: seed {missing[0]} has been trained; name all of "
+            f"{ready.seeds} and more"
+        )
+    if set(wider.seeds) & set(ready.tuning_seeds):
+        raise ConfigError(
+            f"--seeds {seeds}: {sorted(set(wider.seeds) & set(ready.tuning_seeds))} were used for "
+            "tuning; name a list of others"
+        )
+    wider.metric, wider.tuning_seeds = ready.metric, ready.tuning_seeds
+    wider.chosen = ready.chosen
+    wider.cohorts = ready.cohorts
+    if not ready.section.tune or ready.chosen:
+        old = runs_by_path(ready)
+        new = [each for each in wider.runs("comparison") if each.path not in old]
+        if new:
+            count = jobs or session.default_jobs(config)
+            planning.add_cohorts(wider, "comparison", new, count)
+    write_atomic(run.path / CONFIG, config_files.dump(wider.config).encode())
+    write_plan(run, wider)
+    return wider
+
+
+def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Ablation:
+    """Train what has not ended, and write what came out."""
+    began = time.monotonic()
+    count = jobs or session.default_jobs(ready.config)
+    try:
+        with run.lock(), recorded_failures(run):
+            info = run.read_info()
+            before = info.get("seconds") or 0.0
+            run.write_info(
+                status="running",
+                started=info["started"] or timestamp(),
+                ended=None,
+                device=device_name(resolve_device(ready.config.train.device)),
+                threads=torch.get_num_threads(),
+                runs=len(ready.seeds) * len(ready.folds) * len(ready.variants),
+                cohorts=len(ready.cohorts),
+            )
+            if not (run.path / PLAN).exists():
+                write_plan(run, ready)
+            writer = Writer(run.path, plugins.loaded())
+            prepare = functools.partial(_prepare_worker, plugins.loaded(), functions.is_allowed())
+            with signals() as received:
+                ended = session.train(
+                    ready, run, writer, show, lambda: bool(received), jobs=count, prepare=prepare
+                )
+            seconds = before + time.monotonic() - began
+            _write_down(ready, run, ended, seconds)
+            if ended.report.stopped:
+                raise Interrupted(
+                    f"stopped by {signal.Signals(received[0]).name}, saved; "
+                    f"`dlx resume {run.path}` goes on",
+                    received[0],
+                )
+            crashed = ended.report.crashed
+            if crashed:
+                words = "; ".join(f"cohort {number}: {crashed[number]}" for number in crashed)
+                raise CrashedError(
+                    f"some runs could not be trained ({words}); the others were. "
+                    f"`dlx resume {run.path} --only failed` tries them again"
+                )
+    except RunInUseError:
+        raise
+    except DlxError as error:
+        error.run = run.path
+        raise
+    return Ablation(run.path)
+
+
+def _write_down(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) -> None:
+    """Write results, report and status; of a stopped ablation, the status alone."""
+    results = [
+        ended.results[each.path] for each in ready.runs("comparison") if each.path in ended.results
+    ]
+    status = "interrupted" if ended.report.stopped else "completed"
+    if not ended.report.stopped:
+        files.write(ready, run.path, results, ended.tries, command_of(run))
+    if ended.report.crashed:
+        status = "failed"
+    run.write_info(
+        status=status,
+        ended=timestamp(),
+        seconds=seconds,
+        cohorts=len(ready.cohorts),
+        diverged=sum(each.status == "diverged" for each in results),
+        failed=sum(each.status == "failed" for each in results),
+    )
+
+
+def command_of(run: RunDirectory) -> str:
+    """Return the command that trains an ablation again."""
+    return f"dlx ablate {shlex.quote(str(run.path / CONFIG))}"
+
+
+def _prepare_worker(loaded: Sequence[Mapping[str, str]], allow_code: bool) -> list[dict[str, str]]:
+    """Make a fresh process know the plug-ins, and what is allowed."""
+    for each in loaded:
+        plugins.load(each["path"])
+    functions.allow_code(allow_code)
+    return plugins.loaded()

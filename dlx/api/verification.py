@@ -1,0 +1,89 @@
+"""Train runs again, alone, and say whether the same comes out."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dlx.api.ablation import Ablation
+from dlx.api.inputs import RUNS_DIR, data_directory
+from dlx.api.run import Run, load
+from dlx.denormals import flushed_denormals
+from dlx.errors import RunError
+from dlx.runs import RunDirectory, find
+from dlx.training import job as jobs
+from dlx.training.verification import verify as verify_job
+
+_ENDED = ("completed", "stopped_early", "diverged")
+
+
+@flushed_denormals()
+def verify(
+    path: Path | str,
+    runs: int = 3,
+    *,
+    runs_dir: Path | str = RUNS_DIR,
+    data_dir: Path | str | None = None,
+    show: Callable[[str], None] = lambda path: None,
+) -> dict[str, Any]:
+    """Train a run, or a sample of an ablation's runs, again and alone, and compare.
+
+    Args:
+        path: of a run or an ablation, a name (the newest), an id or 'latest'
+        runs: of an ablation: how many, drawn at random, the same ones every time
+        runs_dir: where runs are kept
+        data_dir: where data sets are kept
+        show: is told which run is trained
+
+    Returns:
+        the object of `Run.result` or `Ablation.result`, and `verified`: for each run its path,
+        status, identical (every bit), weights and metrics (largest relative differences) and parted
+        (the first step at which a metric differs, or null)
+
+    Raises:
+        RunError: no such run, or one that has not ended
+        DataError: the data are missing or changed
+    """
+    directory = find(path, Path(runs_dir))
+    if directory.read_info()["kind"] != "ablation":
+        run = load(directory.path)
+        return run.result() | {"verified": [_verify(run, data_dir, show)]}
+    ablation = Ablation(directory.path)
+    ended = [
+        found
+        for planned in ablation.plan(data_dir).runs("comparison")
+        if (found := directory.path / planned.path / "run.json").exists()
+        and RunDirectory(found.parent).read_info()["status"] in _ENDED
+    ]
+    if not ended:
+        raise RunError(f"no run of {directory.path} has ended; `dlx resume` it")
+    count = min(runs, len(ended))
+    sample = sorted(each.parent for each in random.Random(0).sample(ended, count))
+    return ablation.result() | {
+        "verified": [_verify(load(each), data_dir, show) for each in sample]
+    }
+
+
+def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) -> dict[str, Any]:
+    if run.status not in _ENDED:
+        raise RunError(f"{run.path} has not ended ({run.status}); `dlx resume` it first")
+    show(str(run.path))
+    job = jobs.prepare(run.config, run.splits(data_directory(data_dir)))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(run.info.get("threads") or threads)
+    try:
+        tensors = None if run.status == "diverged" else run.tensors
+        steps = run.info.get("steps") or 0
+        found = verify_job(job, run.status, steps, run.history, tensors)
+    finally:
+        torch.set_num_threads(threads)
+    return {
+        "run": str(run.path),
+        "status": found.status,
+        "identical": found.is_identical,
+        "weights": found.weights,
+        "metrics": found.metrics,
+        "parted": found.parted,
+    }

@@ -1,0 +1,106 @@
+"""What an ablation came to, as files in its directory."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dlx.ablation import overview, vary
+from dlx.ablation.plan import Plan
+from dlx.ablation.results import RunResult
+from dlx.ablation.summary import summarize
+from dlx.ablation.table import results_csv
+from dlx.ablation.tuning import Try
+from dlx.ablation.variants import flat, show
+from dlx.config.load import dump
+from dlx.report.ablation import page
+from dlx.runs import write_atomic
+
+
+def write(
+    plan: Plan, directory: Path, results: Sequence[RunResult], tries: Sequence[Try], command: str
+) -> dict[str, Any]:
+    """Write summary.json, results.csv, figures/, report.html and TensorBoard's overview.
+
+    Args:
+        plan: of the ablation
+        directory: of the ablation
+        results: of the compared runs that ended
+        tries: of tuning
+        command: that trains the ablation again
+
+    Returns:
+        the summary
+
+    Raises:
+        StorageError: a file could not be written
+    """
+    section = plan.section
+    variants = [each.variant for each in plan.variants]
+    data = list(dict.fromkeys(each.config.data.name for each in plan.variants))
+    summary = summarize(
+        variants,
+        results,
+        name=plan.config.name,
+        metric=plan.metric,
+        baseline=plan.baseline,
+        varied=_varied(plan),
+        seeds=plan.seeds,
+        design=section.design,
+        folds=section.folds,
+        data=data,
+        margin=section.margin,
+        success=section.success,
+        steps_to=section.steps_to,
+        tuning=_tuning(plan, tries),
+        show_test=section.show_test,
+        command=command,
+    )
+    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(directory / "summary.json", text.encode() + b"\n")
+    table = results_csv(variants, results, data=data[0], show_test=section.show_test)
+    write_atomic(directory / "results.csv", table.encode())
+    page.write(directory, summary, results, dump(plan.config))
+    overview.write(
+        directory,
+        name=plan.config.name,
+        metric=plan.metric,
+        settings={each.name: flat(each.settings) for each in variants},
+        results=results,
+        show_test=section.show_test,
+    )
+    return summary
+
+
+def _varied(plan: Plan) -> dict[str, list[Any]]:
+    """Return the values of every key that varies, in the order of the config."""
+    given = plan.section.vary
+    if isinstance(given, Mapping):
+        return {key: vary.expand(key, values) for key, values in given.items()}
+    found: dict[str, list[Any]] = {}
+    for each in given:
+        for key, value in each.items():
+            if key != "name" and value not in found.setdefault(key, []):
+                found[key].append(value)
+    return found
+
+
+def _tuning(plan: Plan, tries: Sequence[Try]) -> dict[str, Any] | None:
+    """Return by variant what was chosen, what was tried, and what it cost."""
+    if not plan.section.tune:
+        return None
+    found: dict[str, Any] = {}
+    for variant, chosen in plan.chosen.items():
+        its = [each for each in tries if each.variant == variant]
+        found[variant] = chosen | {
+            "tried": {_choice(each.choice): each.mean for each in its},
+            "runs": sum(each.runs for each in its),
+            "steps": sum(each.steps for each in its),
+        }
+    return found
+
+
+def _choice(choice: Mapping[str, Any]) -> str:
+    if len(choice) == 1:
+        return show(next(iter(choice.values())))
+    return " ".join(f"{key}={show(value)}" for key, value in choice.items())

@@ -1,0 +1,77 @@
+"""What training asks of the process: signals, precision, device, memory, and a word of failures."""
+
+import contextlib
+import platform
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import torch
+
+from dlx.errors import DivergedError, Interrupted, MemoryLimitError, StorageError
+from dlx.runs import RunDirectory, timestamp
+
+
+def device_name(device: torch.device) -> str:
+    """Return a device as run.json names it."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({platform.processor() or platform.machine()})"
+
+
+@contextlib.contextmanager
+def matmul_precision(precision: str) -> Iterator[None]:
+    """Set torch's precision of matrix products, `highest`, `high` or `medium`, for the block."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[list[int]]:
+    """Give the list of SIGINT and SIGTERM received, instead of being interrupted by them."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    # Python lets the main thread alone handle signals.
+    main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def is_memory(error: BaseException) -> bool:
+    """Say whether an error is that of a machine or device out of memory."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+@contextlib.contextmanager
+def recorded_failures(run: RunDirectory) -> Iterator[None]:
+    """Note in run.json that the run failed, where it can still be written."""
+    try:
+        yield
+    except (DivergedError, Interrupted):
+        raise
+    except BaseException as error:
+        # Before training begins and after it ends, Ctrl-C interrupts without a word.
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        with contextlib.suppress(StorageError):
+            run.write_info(status=status, ended=timestamp(), reason=str(error))
+        if is_memory(error):
+            raise MemoryLimitError(
+                "out of memory while training; lower train.batch_size or the layers' widths "
+                f"({error})"
+            ) from error
+        raise

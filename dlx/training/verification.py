@@ -1,0 +1,116 @@
+"""Training a run again, alone, and comparing what comes out with what was saved."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlx.models.plain import to_torch
+from dlx.training.job import Job
+from dlx.training.process import matmul_precision
+from dlx.training.records import Evaluation, Outcome, Record
+from dlx.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How a run that was trained again differs from the one that was saved.
+
+    Attributes:
+        status: of the run trained again
+        same_status: whether the saved one ended the same way, at the same step
+        weights: largest difference of a number of the scored weights, relative to the largest size
+            of a number in its tensor; None if one of the two has no weights
+        metrics: largest relative difference of a logged metric
+        parted: optimizer steps at the first evaluation at which a metric differed; None if none did
+    """
+
+    status: str
+    same_status: bool
+    weights: float | None
+    metrics: float
+    parted: int | None
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether nothing differs, in any bit."""
+        return self.same_status and not self.weights and not self.metrics
+
+
+def verify(
+    job: Job,
+    status: str,
+    steps: int,
+    lines: Sequence[Mapping[str, Any]],
+    tensors: Mapping[str, Tensor] | None,
+) -> Verification:
+    """Train a run again, as a cohort of one, and compare.
+
+    Args:
+        job: of the run
+        status: of the saved run
+        steps: optimizer steps that it took
+        lines: of its metrics.jsonl
+        tensors: its scored weights by the names of the plain torch network; None if it diverged
+    """
+    listener = _Listener()
+    with matmul_precision(job.config.train.matmul_precision):
+        job.trainer().fit(listener)
+    outcome = listener.outcome
+    assert outcome is not None
+    same = outcome.status == status and outcome.step == steps
+    largest, parted = _compare(listener.records, lines)
+    weights = None
+    if tensors is not None and outcome.state:
+        network = to_torch(job.design, {k: v.cpu() for k, v in outcome.state.items()})
+        weights = _distance(network.state_dict(), tensors)
+    return Verification(outcome.status, same, weights, largest, parted)
+
+
+class _Listener:
+    """Keeps what one run measured, and how it ended."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.outcome: Outcome | None = None
+
+    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
+        """Keep an evaluation."""
+        self.records.append(evaluation.record(0))
+
+    def advanced(self, trainer: Trainer) -> None:
+        """Nothing is saved."""
+
+    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
+        """Keep how the run ended."""
+        self.outcome = outcomes[0]
+
+
+def _compare(
+    records: Sequence[Record], lines: Sequence[Mapping[str, Any]]
+) -> tuple[float, int | None]:
+    """Return the largest relative difference of a metric, and the first step with one."""
+    largest, parted = 0.0, None
+    saved = {line["step"]: line for line in lines}
+    for record in records:
+        line = saved.get(record.step, {})
+        for split, values in record.metrics.items():
+            for tag, value in values.items():
+                other = line.get(split, {}).get(tag)
+                if other is None or other == value or value != value:
+                    continue
+                parted = record.step if parted is None else parted
+                largest = max(largest, abs(other - value) / max(abs(value), abs(other)))
+    return largest, parted
+
+
+def _distance(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> float:
+    """Return max |a - b| / max |b| of the tensors in which it is largest."""
+    distances = [0.0]
+    for name, value in mine.items():
+        a, b = value.to(torch.float64), theirs[name].to(torch.float64)
+        if not a.equal(b):
+            distances.append(float((a - b).abs().max() / b.abs().max().clamp(min=1e-300)))
+    return max(distances)

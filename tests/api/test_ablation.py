@@ -1,0 +1,301 @@
+"""An ablation in its directory: trained, stopped, resumed, widened, repeated."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dlx import api
+from dlx.ablation import execution, session
+from dlx.ablation.session import Progress
+from dlx.api.ablation import CrashedError
+from dlx.errors import ConfigError, Interrupted, RunError
+
+CONFIG = {
+    "name": "small",
+    "data": "xor",
+    "model": {"hidden": [4]},
+    "optimizer": {"name": "sgd", "lr": 0.5},
+    "train": {"steps": 40, "batch_size": "all", "checkpoint_seconds": 0},
+    "log": {"every": 5},
+}
+VARIED = ["model.activation=relu,tanh", "optimizer=sgd,adam"]
+CLOCKS = ("seconds", "time")
+
+
+def ablate(folder: Path, *overrides: str, **options: Any) -> api.Ablation:
+    settings = {"varied": VARIED, "seeds": 3, "runs_dir": folder} | options
+    return api.ablate(CONFIG, list(overrides), **settings)
+
+
+def runs_of(path: Path) -> dict[str, Path]:
+    return {str(each.parent.relative_to(path)): each.parent for each in path.rglob("weights.*")}
+
+
+def assert_same_runs(one: Path, other: Path) -> None:
+    """Compare all but clocks: weights, metrics and how each run ended."""
+    mine, theirs = runs_of(one), runs_of(other)
+    assert mine.keys() == theirs.keys() and mine
+    for name, path in mine.items():
+        its, others = (load_file(each / "weights.safetensors") for each in (path, theirs[name]))
+        assert all(its[key].equal(others[key]) for key in others), name
+        lines = [
+            [
+                {k: v for k, v in json.loads(line).items() if k not in CLOCKS}
+                for line in (each / "metrics.jsonl").read_text().splitlines()
+            ]
+            for each in (path, theirs[name])
+        ]
+        assert lines[0] == lines[1], name
+
+
+def test_every_run_is_an_ordinary_run(tmp_path: Path, one_thread: None) -> None:
+    ended = ablate(tmp_path)
+    assert ended.status == "completed"
+    paths = runs_of(ended.path)
+    assert len(paths) == 4 * 3
+    run = api.load(paths["activation=tanh optimizer=adam/seed=2"])
+    assert run.config.model.activation.name == "tanh"
+    assert (run.config.optimizer.name, run.config.seed, run.status) == ("adam", 2, "completed")
+    assert run.evaluate()["dev"] == run.metrics["dev"]
+    assert run.predict(np.array([[0.0, 1.0]])).shape == (1, 1)
+    assert [line["step"] for line in run.history] == list(range(0, 41, 5))
+    alone = api.train(run.config, runs_dir=tmp_path / "alone")
+    mine, theirs = (load_file(each.path / "weights.safetensors") for each in (run, alone))
+    assert all(mine[name].equal(theirs[name]) for name in theirs)
+    assert alone.metrics == run.metrics
+
+
+def test_what_it_came_to_is_told_as_an_object(tmp_path: Path) -> None:
+    ended = ablate(tmp_path)
+    found = ended.result()
+    assert found["ablation"] == str(ended.path)
+    assert (found["status"], found["runs"], found["cohorts"]) == ("completed", 12, 1)
+    assert found["seconds"] > 0
+    names = [each["name"] for each in found["variants"]]
+    assert names == [
+        f"activation={activation} optimizer={optimizer}"
+        for activation in ("relu", "tanh")
+        for optimizer in ("sgd", "adam")
+    ]
+    first, second = found["variants"][:2]
+    assert second["settings"] == {"model.activation": "relu", "optimizer": "adam"}
+    assert (second["n"], second["diverged"], second["failed"]) == (3, 0, 0)
+    assert len(second["metrics"]["dev"]["accuracy"]["values"]) == 3
+    assert found["baseline"] == first["name"]
+    assert first["vs_baseline"] is None
+    words = ("better", "worse", "equivalent", "undecided")
+    assert second["vs_baseline"]["verdict"] in words
+    results = ended.results
+    values = second["metrics"]["dev"]["accuracy"]["values"]
+    assert values == [r.value("dev.accuracy") for r in results if r.variant == second["name"]]
+    rows = (ended.path / "results.csv").read_text().splitlines()
+    assert len(rows) == 1 + 12
+    assert (ended.path / "report.html").stat().st_size > 10_000
+
+
+def stop_after(count: int) -> Any:
+    """Return what sends this process SIGINT at its `count`-th progress."""
+    seen = 0
+
+    def show(progress: Progress) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == count:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return show
+
+
+@pytest.mark.parametrize("after", [1, 4])
+def test_stopped_and_resumed_is_as_never_stopped(
+    after: int, tmp_path: Path, one_thread: None
+) -> None:
+    overrides = ["train.early_stopping={metric: dev.cost, patience: 3}", "model.dropout=0.2"]
+    whole = ablate(tmp_path / "whole", *overrides)
+    with pytest.raises(Interrupted, match=r"stopped by SIGINT, saved; `dlx resume"):
+        ablate(tmp_path / "stopped", *overrides, show=stop_after(after))
+    [path] = (tmp_path / "stopped" / "small").iterdir()
+    assert api.Ablation(path).status == "interrupted"
+    assert not (path / "summary.json").exists()
+    ended = api.resume_ablation(path)
+    assert ended.status == "completed"
+    assert_same_runs(ended.path, whole.path)
+    kept = ("metric", "baseline", "chosen")
+    mine, theirs = ended.result(), whole.result()
+    assert [mine[key] for key in kept] == [theirs[key] for key in kept]
+    assert not list(path.glob("cohorts/*/checkpoints"))
+
+
+def test_finished_runs_are_not_trained_again(tmp_path: Path) -> None:
+    ended = ablate(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in ended.path.rglob("metrics.jsonl")}
+    api.resume_ablation(ended.path)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_more_seeds_train_the_new_ones_alone(tmp_path: Path, one_thread: None) -> None:
+    whole = ablate(tmp_path / "whole", seeds=5)
+    few = ablate(tmp_path / "few", seeds=2)
+    before = {path: path.stat().st_mtime_ns for path in few.path.rglob("metrics.jsonl")}
+    more = api.resume_ablation(few.path, seeds="5")
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert_same_runs(more.path, whole.path)
+    assert more.summary["seeds"] == [0, 1, 2, 3, 4]
+    assert more.info["cohorts"] == 2
+    assert more.info["runs"] == 20
+    with pytest.raises(ConfigError, match=r"--seeds 3: seed 3 has been trained; name all of \[0"):
+        api.resume_ablation(few.path, seeds="3")
+
+
+def test_a_changed_plan_is_refused(tmp_path: Path) -> None:
+    ended = ablate(tmp_path)
+    plan = ended.path / "plan.json"
+    plan.write_text(plan.read_text().replace('"seed=1"', '"seed=1"').replace("0,", "7,", 1))
+    with pytest.raises(RunError, match=r"plan\.json was changed after the ablation began"):
+        api.resume_ablation(ended.path)
+    plan.write_text("{")
+    with pytest.raises(RunError, match=r"plan\.json is damaged"):
+        api.resume_ablation(ended.path)
+    plan.unlink()
+    with pytest.raises(RunError, match=r"cannot read .*plan\.json"):
+        api.resume_ablation(ended.path)
+
+
+def test_a_diverged_run_is_a_result(tmp_path: Path) -> None:
+    model = {"hidden": [4, 4], "activation": "identity", "loss": "mse"}
+    varied = ["optimizer.lr=0.5,1e30"]
+    ended = api.ablate(CONFIG | {"model": model}, varied=varied, seeds=3, runs_dir=tmp_path)
+    assert ended.status == "completed"
+    assert ended.info["diverged"] == 3
+    good, bad = ended.result()["variants"]
+    assert (good["n"], good["diverged"]) == (3, 0)
+    assert (bad["n"], bad["diverged"]) == (0, 3)
+    assert bad["vs_baseline"]["verdict"] in ("worse", "undecided")
+    lost = [each for each in ended.results if each.status == "diverged"]
+    assert len(lost) == 3
+    assert all("the cost was not finite" in each.reason for each in lost)
+    assert all(api.load(ended.path / each.path).status == "diverged" for each in lost)
+
+
+class OnlyFits:
+    """Makes cohorts of more than so many runs run out of memory."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.real = execution.trainer_of
+        self.sizes: list[int] = []
+
+    def __call__(self, ready: Any, **options: Any) -> Any:
+        self.sizes.append(len(ready))
+        if len(ready) > self.most:
+            raise torch.OutOfMemoryError("too many")
+        return self.real(ready, **options)
+
+
+def test_a_cohort_that_does_not_fit_is_halved(
+    tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ablate(tmp_path / "whole")
+    limit = OnlyFits(3)
+    monkeypatch.setattr(execution, "trainer_of", limit)
+    halved = ablate(tmp_path / "halved")
+    assert limit.sizes == [12, 6, 3, 3, 6, 3, 3]
+    assert_same_runs(halved.path, whole.path)
+    assert halved.status == "completed"
+
+
+def test_a_crashed_cohort_takes_no_other_along(
+    tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    varied = ["model.hidden=[4],[5],[6]"]
+    whole = ablate(tmp_path / "whole", varied=varied)
+    real = execution.trainer_of
+
+    def broken(ready: Any, **options: Any) -> Any:
+        if ready[0].design.layers[0].outputs == 5:
+            raise RuntimeError("no luck")
+        return real(ready, **options)
+
+    monkeypatch.setattr(execution, "trainer_of", broken)
+    with pytest.raises(CrashedError, match=r"some runs could not be trained \(cohort 2: Runtime"):
+        ablate(tmp_path / "crashed", varied=varied)
+    [path] = (tmp_path / "crashed" / "small").iterdir()
+    crashed = api.Ablation(path)
+    assert (crashed.status, crashed.info["failed"]) == ("failed", 3)
+    assert [each["failed"] for each in crashed.result()["variants"]] == [0, 3, 0]
+    assert len(runs_of(path)) == 6
+    monkeypatch.setattr(execution, "trainer_of", real)
+    repeated = api.resume_ablation(path, only_failed=True)
+    assert (repeated.status, repeated.info["failed"]) == ("completed", 0)
+    assert_same_runs(repeated.path, whole.path)
+
+
+def test_two_processes_give_the_same_runs_as_one(tmp_path: Path, one_thread: None) -> None:
+    whole = ablate(tmp_path / "whole")
+    shared = ablate(tmp_path / "shared", jobs=2)
+    assert shared.info["cohorts"] == 2
+    assert_same_runs(shared.path, whole.path)
+
+
+def test_each_variant_is_tuned_on_dev_before_it_is_compared(tmp_path: Path) -> None:
+    tune = "ablation.tune={optimizer.lr: [0.0001, 0.5]}"
+    ended = ablate(tmp_path, tune, "ablation.tune_seeds=2", "train.steps=150", seeds=2)
+    plan = json.loads((ended.path / "plan.json").read_text())
+    assert plan["tuning"]["seeds"] == [1_000_000, 1_000_001]
+    chosen = plan["tuning"]["chosen"]
+    assert chosen["activation=tanh optimizer=sgd"] == {"optimizer.lr": 0.5}
+    found = ended.summary["tuning"]["activation=tanh optimizer=sgd"]
+    assert found["optimizer.lr"] == 0.5
+    assert set(found["tried"]) == {"0.0001", "0.5"}
+    assert (found["runs"], found["steps"]) == (4, 600)
+    run = api.load(ended.path / "activation=tanh optimizer=sgd" / "seed=0")
+    assert run.config.optimizer.lr == 0.5
+    assert len(list(ended.path.glob("tuning/*/*/seed=*/weights.safetensors"))) == 4 * 2 * 2
+    again = api.resume_ablation(ended.path)
+    assert again.summary["tuning"] == ended.summary["tuning"]
+
+
+def test_folds_are_runs_of_their_own(tmp_path: Path) -> None:
+    config = {"name": "folds", "data": "iris", "train": {"epochs": 2}, "model": {"hidden": [4]}}
+    ended = api.ablate(
+        config,
+        ["ablation.folds=3", "train.batch_size=20"],
+        varied=["model.activation=relu,tanh"],
+        seeds=2,
+        runs_dir=tmp_path,
+    )
+    assert len(runs_of(ended.path)) == 2 * 2 * 3
+    assert ended.info["runs"] == 12
+    assert ended.summary["folds"] == 3
+    [found] = api.verify(ended.path, 1)["verified"]
+    assert found["identical"]
+
+
+def test_steps_to_a_threshold_and_success_are_told(tmp_path: Path) -> None:
+    ended = ablate(
+        tmp_path,
+        "train.steps=400",
+        "ablation.steps_to={dev.accuracy: 1.0}",
+        "ablation.success={dev.accuracy: 1.0}",
+        "ablation.metric=success",
+    )
+    for result in ended.results:
+        curve = result.curve.of("dev.accuracy")
+        first = next((s for s, v in zip(result.curve.steps, curve, strict=True) if v >= 1), None)
+        assert result.steps_to == {"dev.accuracy": first}
+        assert result.success == (result.value("dev.accuracy") == 1.0)
+    rates = {each["name"]: each["success"]["rate"] for each in ended.summary["variants"]}
+    for name, rate in rates.items():
+        its = [each.success for each in ended.results if each.variant == name]
+        assert rate == pytest.approx(np.mean([bool(each) for each in its]))
+
+
+def test_the_default_is_one_process_on_a_cpu() -> None:
+    assert session.default_jobs(api.read_config(CONFIG)) == 1
