@@ -118,6 +118,17 @@ def test_steps_to_a_threshold_are_their_own_family_of_tests():
     assert sooner["p"] == pytest.approx(2 * sooner["p_raw"]) == pytest.approx(2 * 2 / 2**10)
 
 
+def test_steps_that_the_baseline_was_not_trained_for_count_as_never():
+    variants = VARIANTS[:2]
+    options = {"steps": 100, "steps_to": {"dev.accuracy": None}}
+    results = [run(variants[0], seed, 0.9, **options) for seed in SEEDS]
+    longer = {"steps": 200, "steps_to": {"dev.accuracy": 150}}
+    results += [run(variants[1], seed, 0.9, **longer) for seed in SEEDS]
+    shown = compared(results, variants, steps_to={"dev.accuracy": 0.8})[0]
+    found = shown[variants[1].name]["steps_to"]["dev.accuracy"]
+    assert (found["horizon"], found["difference"], found["verdict"]) == (100, 0, "undecided")
+
+
 def summarized(results, judged=ACCURACY):
     shown, made = compared(results, judged=judged)
     return over_data_sets(VARIANTS, factors_of(VARIED), shown, made, judged, "seeds")

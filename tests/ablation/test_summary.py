@@ -119,6 +119,18 @@ def test_what_mostly_diverged_is_not_chosen_for_its_survivors(results):
     }
 
 
+def test_what_surely_diverges_more_often_is_not_chosen_for_the_seeds_it_survived():
+    variants, seeds = VARIANTS[:2], list(range(20))
+    results = [run(variants[0], seed, 0.7 + seed / 100) for seed in seeds]
+    results += [run(variants[1], seed, 0, status="diverged") for seed in seeds[:10]]
+    results += [run(variants[1], seed, 0.7 + seed / 100) for seed in seeds[10:]]
+    found = summary(results, variants, seeds=seeds)
+    base, other = (each["metrics"]["dev"]["accuracy"]["mean"] for each in found["variants"])
+    assert other > base
+    assert found["variants"][1]["vs_baseline"]["verdict"] == "worse"
+    assert found["chosen"]["name"] == variants[0].name
+
+
 def test_an_ablation_of_which_all_runs_diverged_has_a_summary(results):
     lost = [run(v, seed, 0, status="diverged") for v in VARIANTS for seed in SEEDS]
     found = summary(lost)

@@ -35,7 +35,7 @@ def pooled(comparisons: Sequence[Comparison], *, is_share: bool) -> Comparison:
     together = np.mean(np.stack(differences), axis=0)
     return Comparison(
         variant=together,
-        baseline=np.where(np.isnan(together), np.nan, 0.0),
+        baseline=np.zeros_like(together),
         rising=comparisons[0].rising,
         margin=float(np.mean(margins)),
         diverged=_add([each.diverged for each in comparisons]),

@@ -29,7 +29,8 @@ class Comparison:
         rising: larger values are better
         margin: largest difference that does not matter
         is_binary: the values are outcomes, 1 or 0
-        diverged: runs of the variant that diverged, of those that did not fail to run
+        diverged: runs of the variant that diverged, of those that did not fail to run; (0, 0) where
+            the metric counts them already, as success does
         baseline_diverged: likewise of the baseline
         overlap: of folds of one cross-validation, see `intervals.standard_error`
     """
@@ -106,10 +107,7 @@ def judge(comparisons: Sequence[Comparison], *, confidence: float = 0.95) -> lis
     """
     alpha = 1 - confidence
     differing = [_difference(each, confidence) for each in comparisons]
-    failing = [
-        None if each.is_binary else failure_difference(each.diverged, each.baseline_diverged)
-        for each in comparisons
-    ]
+    failing = [failure_difference(each.diverged, each.baseline_diverged) for each in comparisons]
     # Which tests of failures are made depends on how many diverged in all, which Fisher's test
     # holds fixed, and not on who did: choosing them does not bend it (Tarone 1990).
     tests = [each.p_coarse for each in differing] + [

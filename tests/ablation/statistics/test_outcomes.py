@@ -25,8 +25,17 @@ def test_p_is_scipys_binomial_test_of_the_pairs_that_differ(counts):
 
 def test_the_interval_is_newcombes():
     # Newcombe 1998, table II, method 10, of the pairs 36, 12, 2, 0
-    low, high = paired_shares((36, 12, 2, 0))
-    assert (low, high) == pytest.approx((0.0569, 0.3404), abs=5e-5)
+    assert paired_shares((36, 12, 2, 0)) == pytest.approx((0.0569, 0.3404), abs=5e-5)
+
+
+def test_pairs_that_hang_together_narrow_the_interval_by_their_corrected_correlation():
+    mine, other = (stats.binomtest(k, 50).proportion_ci(method="wilson") for k in (32, 22))
+    correlation = (20 * 16 - 12 * 2 - 50 / 2) / (32 * 18 * 22 * 28) ** 0.5
+    down, up = 32 / 50 - mine.low, other.high - 22 / 50
+    squared = down**2 - 2 * correlation * down * up + up**2
+    low, high = paired_shares((20, 12, 2, 16))
+    assert low == pytest.approx(0.2 - squared**0.5)
+    assert high - low < (mine.high - other.low) - (mine.low - other.high)
 
 
 def test_the_interval_turns_round_with_the_pair():

@@ -141,17 +141,19 @@ def test_divergences_too_few_to_decide_take_no_evidence_from_others():
     assert verdicts[0].p_failures == 1
 
 
-def test_outcomes_are_tested_exactly_and_hold_the_divergences_already():
-    found = judge(
-        [
-            Comparison(
-                np.ones(10), np.zeros(10), True, 0.005, is_binary=True, baseline_diverged=(10, 10)
-            )
-        ]
-    )[0]
+def test_outcomes_are_tested_exactly():
+    found = judge([Comparison(np.ones(10), np.zeros(10), True, 0.005, is_binary=True)])[0]
     assert (found.word, found.basis) == ("better", "difference")
     assert found.p == pytest.approx(2 / 2**10)
     assert found.failures is None
+
+
+def test_survivors_that_are_better_by_less_than_the_margin_do_not_outweigh_divergences():
+    base, noise = np.tile(BASE, 3), np.tile(NOISE, 3) / 10
+    values = np.r_[np.full(15, np.nan), (base + noise + 0.002)[15:]]
+    one = Comparison(values, base, True, 0.005, diverged=(15, 30), baseline_diverged=(0, 30))
+    assert judge([one])[0].p < 0.05
+    assert word(one) == ("worse", "divergence")
 
 
 def test_folds_are_judged_by_the_corrected_test():
