@@ -10,6 +10,7 @@ A plug-in is code, so it is executed only where a command line (`dlx --plugin FI
 """
 
 import hashlib
+import inspect
 import shlex
 import sys
 import types
@@ -22,6 +23,7 @@ from typing import Any
 from dlx import registry
 from dlx.config.types import entry_model
 from dlx.errors import ConfigError, DlxError, DlxWarning, did_you_mean, raised_at
+from dlx.plugin_results import judged
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Plugin:
     path: Path
     sha256: str
 
+
+_MODULE = "dlx_plugin_"  # how the names of the modules begin that plug-ins are executed as
 
 _loaded: dict[Path, Plugin] = {}
 
@@ -72,7 +76,8 @@ def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any
 
     def decorate(function: Any) -> Any:
         try:
-            return decorator(function)
+            is_loaded = getattr(function, "__module__", "").startswith(_MODULE)
+            return decorator(judged(kind, function) if is_loaded else function)
         except ValueError as error:
             raise ConfigError(str(error)) from error
 
@@ -142,7 +147,7 @@ def blamed(error: BaseException) -> str | None:
 
 
 def _execute(plugin: Plugin, content: bytes, given: Path) -> None:
-    name = f"dlx_plugin_{plugin.path.stem}_{plugin.sha256[:8]}"
+    name = f"{_MODULE}{plugin.path.stem}_{plugin.sha256[:8]}"
     module = types.ModuleType(name)
     module.__file__ = str(plugin.path)
     sys.modules[name] = module  # where typing and dataclasses look up what annotations mean
@@ -164,7 +169,7 @@ def _check_options(entry: registry.Entry) -> None:
     try:
         entry_model(entry.kind, entry.name)
     except Exception as error:
-        code = entry.function.__code__
+        code = inspect.unwrap(entry.function).__code__
         raise ConfigError(
             f"{code.co_filename}:{code.co_firstlineno}: {entry.kind} {entry.name!r} has an option "
             f"of a type that YAML cannot give; use numbers, strings, booleans, lists or the types "

@@ -1,0 +1,126 @@
+"""What a plug-in's functions return, checked where dlx takes it over.
+
+A wrong result would fail far from the plug-in's own lines, which could then not be named.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dlx.errors import ConfigError
+
+Judge = Callable[[Any, Sequence[Any]], str | None]
+
+
+def judged(kind: str, function: Any) -> Any:
+    """Return a plug-in's function that checks what it returns.
+
+    The function raises ConfigError, with the plug-in's file and line, where its result is not what
+    one of its kind returns.
+
+    Args:
+        kind: of the registry
+        function: that the plug-in registers
+    """
+    judge = _JUDGES.get(kind)
+    if judge is None or not inspect.isfunction(function):
+        return function
+
+    @functools.wraps(function)
+    def checked(*arguments: Any, **options: Any) -> Any:
+        result = function(*arguments, **options)
+        wrong = judge(result, arguments)
+        if wrong is not None:
+            code = function.__code__
+            raise ConfigError(
+                f"plug-in {code.co_filename}:{code.co_firstlineno}: {kind} {function.__name__!r} "
+                f"returned {wrong}"
+            )
+        return result
+
+    return checked
+
+
+def _activation(a: Any, arguments: Sequence[Any]) -> str | None:
+    from torch import Tensor
+
+    z = arguments[0]
+    if not isinstance(a, Tensor) or a.shape != z.shape or a.dtype != z.dtype:
+        return f"{_shown(a)} for {_shown(z)}; return a tensor of the same shape and type"
+    return _gradient(a, z)
+
+
+def _loss(costs: Any, arguments: Sequence[Any]) -> str | None:
+    from torch import Tensor
+
+    a = arguments[0]
+    if not isinstance(costs, Tensor) or costs.shape != a.shape[:1]:
+        return f"{_shown(costs)} for {_shown(a)}; return the mean cost of each run, (K,)"
+    return _gradient(costs, a)
+
+
+def _gradient(result: Any, argument: Any) -> str | None:
+    if argument.requires_grad and not result.requires_grad:
+        return "a tensor that no gradient passes through; compute it by torch, without detach"
+    return None
+
+
+def _schedule(factor: Any, arguments: Sequence[Any]) -> str | None:
+    if isinstance(factor, float | int):
+        return None
+    return f"{_shown(factor)}; return the factor on the rate, a number"
+
+
+def _data(dataset: Any, arguments: Sequence[Any]) -> str | None:
+    import numpy as np
+
+    from dlx.data.dataset import Dataset
+
+    if not isinstance(dataset, Dataset):
+        return f"{_shown(dataset)}; return a dlx.data.dataset.Dataset"
+    whole = "whole numbers" if dataset.classes is not None else "numbers"
+    for name, kinds in (("inputs", "biuf"), ("targets", "biu" if dataset.classes else "biuf")):
+        array = getattr(dataset, name)
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds:
+            what = whole if name == "targets" else "numbers"
+            return f"{name} that are {_shown(array)}; give a NumPy array of {what}"
+    return None
+
+
+def _block(spec: Any, arguments: Sequence[Any]) -> str | None:
+    if hasattr(spec, "structure") and hasattr(spec, "outputs"):
+        return None
+    return f"{_shown(spec)}; return a layer composed of those in dlx.nn"
+
+
+def _model(design: Any, arguments: Sequence[Any]) -> str | None:
+    from dlx.models.design import Design
+
+    if isinstance(design, Design):
+        return None
+    return f"{_shown(design)}; return a dlx.models.design.Design"
+
+
+def _optimizer(rule: Any, arguments: Sequence[Any]) -> str | None:
+    from dlx.optimizers.rule import Rule
+
+    return None if isinstance(rule, Rule) else f"{_shown(rule)}; return a dlx.optimizers.rule.Rule"
+
+
+_JUDGES: dict[str, Judge] = {
+    "activation": _activation,
+    "loss": _loss,
+    "schedule": _schedule,
+    "data": _data,
+    "block": _block,
+    "model": _model,
+    "optimizer": _optimizer,
+}
+
+
+def _shown(result: Any) -> str:
+    kind = type(result).__name__
+    if hasattr(result, "shape") and hasattr(result, "dtype"):
+        return f"a {kind} of shape {tuple(result.shape)} and type {result.dtype}"
+    return "None" if result is None else f"an object of type {kind}"
