@@ -44,7 +44,11 @@ def write(
         for tag in result.curve.values.get(split, {})
         if "/" not in tag
     )
-    metrics = sorted((f"{split}.{tag}" for split, tag in tags), key=lambda each: each != metric)
+    judged = tuple(metric.split(".", 1))
+    found = sorted(
+        tags, key=lambda each: (each != judged, splits.index(each[0]), each[1:] != judged[1:])
+    )
+    metrics = [f"{split}.{tag}" for split, tag in found]
     folders = {each.variant: str(PurePosixPath(each.path).parent) for each in results}
     curves: dict[str, dict[str, Band]] = {}
     for each in metrics:

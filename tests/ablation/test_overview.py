@@ -48,7 +48,7 @@ def columns(directory: Path) -> list[str]:
 
 def test_the_judged_metric_comes_first_and_test_only_where_it_is_shown(tmp_path: Path) -> None:
     results = [result(variant, seed) for variant in SETTINGS for seed in range(3)]
-    known = ["dev.accuracy", "dev.cost", "train.cost", "train.accuracy"]
+    known = ["dev.accuracy", "dev.cost", "train.accuracy", "train.cost"]
     for show_test in (False, True):
         overview.write(
             tmp_path,
@@ -58,7 +58,7 @@ def test_the_judged_metric_comes_first_and_test_only_where_it_is_shown(tmp_path:
             results=results,
             show_test=show_test,
         )
-        shown = known + (["test.cost", "test.accuracy"] if show_test else [])
+        shown = known + (["test.accuracy", "test.cost"] if show_test else [])
         assert charts(tmp_path) == shown
         assert columns(tmp_path) == shown
 
