@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from dlx.training.pictures import plain_texts
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -9,6 +11,7 @@ _TICKS = 12  # names of layers under an axis
 _QUANTITIES = {"variance": "activations: Var(A)", "gradient": "gradients: mean of dZ²"}
 
 
+@plain_texts()
 def draw(found: dict[str, Any]) -> "Figure":
     """Return a figure of what `inspect` found: predicted and measured, on logarithmic scales.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dlx.cohort import Cohort
 from dlx.runs import make_directory, write_atomic
 from dlx.training.decision import Panel, Plane
-from dlx.training.pictures import COLORS, colored, regions, unit_regions
+from dlx.training.pictures import COLORS, colored, plain_texts, regions, unit_regions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _MOST_NAMES = 12  # in a legend
 
 
+@plain_texts()
 def write(folder: Path, cohort: Cohort, plane: Plane, title: str) -> list[Path]:
     """Draw a trained network's decisions, and each hidden layer's units.
 

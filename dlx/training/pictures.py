@@ -3,6 +3,10 @@
 # H height, W width, in pixels; I inputs, O units, C classes
 """
 
+import contextlib
+import warnings
+from collections.abc import Iterator
+
 import numpy as np
 
 from dlx.training.decision import Panel, Plane, Shade, shade_units
@@ -17,6 +21,21 @@ COLORS = np.array(
 _REGION_DEPTH = 0.6  # so that the training rows stand out
 _MOST_UNITS = 64
 _MOST_NAMES = 20  # with more classes, names and counts would overlap
+# matplotlib's own font comes first; these have the Korean, Chinese and Japanese that it lacks.
+_FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
+
+
+@contextlib.contextmanager
+def plain_texts() -> Iterator[None]:
+    """Draw names as they stand: a `$` begins no formula, and what no font has is an empty box."""
+    from matplotlib import rc_context
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    families = [font for font in _FONTS if font in installed]
+    with rc_context({"text.parse_math": False, "font.family": families}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def is_image(shape: tuple[int, ...]) -> bool:
@@ -24,6 +43,7 @@ def is_image(shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 or (len(shape) == 3 and shape[0] == 3)
 
 
+@plain_texts()
 def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
     """Draw how the rows of each class are classified.
 

@@ -48,6 +48,20 @@ def test_a_run_of_two_inputs_ends_with_pictures(
         assert min(pixels.shape[:2]) >= 500 and np.ptp(pixels) > 0.5
 
 
+def test_names_are_drawn_as_they_stand(tmp_path: Path) -> None:
+    rows = "".join(f"{row % 7},{row % 5},{'$x_$' if row % 2 else '예'}\n" for row in range(40))
+    (tmp_path / "t.csv").write_text(f"a$^$b,나이,y\n{rows}", encoding="utf-8")
+    config = {
+        "name": "$^$",
+        "data": {"name": "csv", "path": str(tmp_path / "t.csv"), "target": "y"},
+        "model": {"hidden": [2]},
+        "train": {"epochs": 1, "batch_size": 8},
+        "log": {"level": "full"},
+    }
+    run = dlx.train(config, runs_dir=tmp_path / "runs")
+    assert names(run) == ["decision.png", "decision_1.png"]
+
+
 def test_a_picture_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
     run = dlx.train("configs/xor.yaml", ["train.steps=2", "log.level=minimal"], runs_dir=tmp_path)
     (tmp_path / "taken").write_text("a file")
