@@ -12,7 +12,19 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from dlx.cli import ablation, configs, data, ensemble, inspect, lists, runs, training, use, verify
+from dlx.cli import (
+    ablation,
+    compare,
+    configs,
+    data,
+    ensemble,
+    inspect,
+    lists,
+    runs,
+    training,
+    use,
+    verify,
+)
 from dlx.cli.output import OutputClosed, complain, note
 from dlx.data import functions
 from dlx.errors import (
@@ -107,7 +119,19 @@ def _dlx(
             plugins.load(each)
 
 
-for _module in (training, ablation, use, verify, ensemble, runs, inspect, configs, lists, data):
+for _module in (
+    training,
+    ablation,
+    use,
+    verify,
+    ensemble,
+    runs,
+    compare,
+    inspect,
+    configs,
+    lists,
+    data,
+):
     _module.add_to(app)
 _command = typer.main.get_command(app)
 

@@ -78,9 +78,8 @@ def difference(metric: str, number: float | None) -> str:
     """Return a difference with its sign, in percentage points where the metric is a share."""
     if number is None:
         return "–"
-    if is_share(tag_of(metric)):
-        return _minus(f"{100 * number:+.2f}")
-    return _minus(f"{number:+.3g}")
+    text = f"{100 * number:+.2f}" if is_share(tag_of(metric)) else f"{number:+.3g}"
+    return text[1:] if not float(text) else text.replace("-", "−")
 
 
 def difference_unit(metric: str) -> str:
@@ -107,7 +106,3 @@ def p_value(p: float | None) -> str:
     if p is None:
         return "–"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")

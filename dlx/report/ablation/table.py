@@ -1,5 +1,6 @@
 """The verdicts as a table of texts, for a terminal."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -136,17 +137,48 @@ def _optional(summary: Summary) -> list[Column]:
     return found
 
 
-def verdicts(summary: Summary) -> Table:
-    """Return the table of verdicts: the baseline first, then the variants from best to worst."""
-    order = reading.best_first(summary)
-    order.sort(key=lambda each: each["vs_baseline"] is not None)  # stable
+def verdicts(summary: Summary, order: str = "best") -> Table:
+    """Return the table of verdicts.
+
+    Args:
+        summary: of an ablation, or of runs that are compared
+        order: best: the baseline first, then the variants from best to worst; variant, difference
+            (largest first), p or speed (fastest first)
+    """
+    order_of = {"variant": _by_name, "difference": _by_difference, "p": _by_p, "speed": _by_speed}
+    variants = reading.best_first(summary)
+    variants.sort(key=order_of.get(order, _baseline_first))  # stable
     found = columns(summary)
     rows = [
         [shortened(each["name"], _WIDEST), *(column.cell(each) for column in found[1:])]
-        for each in order
+        for each in variants
     ]
     right = "".join("r" if column.is_number else " " for column in found)
     return Table([column.heading for column in found], rows, right)
+
+
+def _baseline_first(variant: Mapping[str, Any]) -> bool:
+    return variant["vs_baseline"] is not None
+
+
+def _by_name(variant: Mapping[str, Any]) -> str:
+    return variant["name"]
+
+
+def _by_difference(variant: Mapping[str, Any]) -> float:
+    found = variant["vs_baseline"]
+    if found is None:
+        return 0.0
+    return math.inf if found["difference"] is None else -found["difference"]
+
+
+def _by_p(variant: Mapping[str, Any]) -> float:
+    found = variant["vs_baseline"]
+    return math.inf if found is None or found["p"] is None else found["p"]
+
+
+def _by_speed(variant: Mapping[str, Any]) -> float:
+    return -(_rate(variant) or 0.0)
 
 
 def _success(variant: Mapping[str, Any]) -> str:

@@ -51,3 +51,21 @@ def test_parameters_stand_there_where_they_differ(two: Made) -> None:
     summary, _ = two
     summary["variants"][1]["parameters"] = 9876
     assert [row["parameters"] for row in rows_of(summary)] == ["1,234", "9,876"]
+
+
+def test_rows_can_be_ordered(lossy: Made) -> None:
+    summary, _ = lossy
+    for speed, each in zip((4, 1, 3, 2), summary["variants"], strict=True):
+        each["seconds_per_step"] = 1 / speed
+
+    def order(by: str) -> list[str]:
+        return [row[0].replace("activation=", "") for row in verdicts(summary, by).rows]
+
+    base, best, same, lost = "lr=0.1 tanh", "lr=1.0 tanh", "lr=0.1 relu", "lr=1.0 relu"
+    assert order("variant") == [same, base, lost, best]
+    assert order("speed") == [base, best, lost, same]
+    assert order("difference") == [best, base, same, lost]
+    for each in summary["variants"]:
+        if each["vs_baseline"]:
+            each["vs_baseline"]["p"] = {0.1: 0.5, 1.0: 0.2}[each["settings"]["optimizer.lr"]]
+    assert order("p") == [best, lost, same, base]

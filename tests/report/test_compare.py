@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from dlx.errors import ConfigError
+from dlx.report.compare import compare
+from tests.report.runs_on_disk import write_run
+
+
+def test_the_first_variant_is_the_baseline_and_pairs_are_of_equal_seeds(tmp_path: Path) -> None:
+    for seed, (low, high) in enumerate([(0.5, 0.7), (0.6, 0.85), (0.7, 0.89)]):
+        write_run(tmp_path, seed=seed, accuracy=low)
+        write_run(tmp_path, "optimizer.lr=0.5", seed=seed, accuracy=high)
+    write_run(tmp_path, "optimizer.lr=0.5", seed=9, accuracy=0.0)  # has no partner
+    summary = compare(["xor"], tmp_path)
+    assert (summary["metric"], summary["baseline"]) == ("dev.accuracy", "lr=0.001")
+    base, other = summary["variants"]
+    assert base["vs_baseline"] is None and other["n"] == 4
+    found = other["vs_baseline"]
+    assert (found["n"], found["wins"]) == (3, 3)
+    assert found["difference"] == pytest.approx((0.2 + 0.25 + 0.19) / 3)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "judged"),
+    [
+        ({"dev": {"accuracy": 0.5, "cost": 1.0}}, "dev.accuracy"),
+        ({"dev": {"mse": 0.5, "cost": 1.0}}, "dev.cost"),
+        ({"train": {"cost": 1.0}}, "train.cost"),
+        (None, "dev.cost"),
+    ],
+)
+def test_the_metric_is_that_of_an_ablation(
+    metrics: dict | None, judged: str, tmp_path: Path
+) -> None:
+    status = "completed" if metrics else "diverged"
+    write_run(tmp_path, metrics=metrics, status=status)
+    write_run(tmp_path, "optimizer.lr=0.5", metrics=metrics, status=status)
+    assert compare(["xor"], tmp_path)["metric"] == judged
+
+
+def test_a_metric_that_is_asked_for_is_judged_on_test_rows_too(tmp_path: Path) -> None:
+    write_run(tmp_path, metrics={"test": {"accuracy": 0.5}})
+    (variant,) = compare(["xor"], tmp_path, "test.accuracy")["variants"]
+    assert variant["metrics"]["test"]["accuracy"]["mean"] == 0.5
+
+
+def test_a_metric_that_no_run_has_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    with pytest.raises(
+        ConfigError,
+        match=r"no run has 'dev\.cots'; did you mean 'dev\.cost'\?.* dev\.accuracy, dev",
+    ):
+        compare(["xor"], tmp_path, "dev.cots")
