@@ -7,7 +7,7 @@ The updates are elementwise, so a slab is as good as separate runs.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from dlx.optimizers.rule import Layout, momentum_name, rule_of, searches
 from dlx.segments import segments
 
 _Key = tuple[Choice, int, Hashable]
+_Value = TypeVar("_Value")
 
 
 class _Slab:
@@ -168,13 +169,18 @@ class SlabOptimizer:
         """The first row of each slab."""
         return [slab.rows.start for slab in self._slabs]
 
-    def rates(self, num_runs: int) -> list[float]:
-        """Return the present learning rate of every run."""
-        rates = [0.0] * num_runs
-        for slab in self._slabs:
-            for run in range(slab.rows.start, slab.rows.stop):
-                rates[run] = slab.rate
-        return rates
+    @property
+    def rates(self) -> list[float]:
+        """The present learning rate of every run."""
+        return self.per_run([slab.rate for slab in self._slabs])
+
+    def per_run(self, values: Sequence[_Value]) -> list[_Value]:
+        """Return each slab's value once for every one of its runs."""
+        return [
+            value
+            for slab, value in zip(self._slabs, values, strict=True)
+            for _ in range(slab.rows.start, slab.rows.stop)
+        ]
 
     @property
     def searches(self) -> bool:

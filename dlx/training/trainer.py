@@ -261,7 +261,11 @@ class Trainer:
                 train["running/accuracy"] = [
                     c / (n * answers) if n else None for c, n in zip(correct, seen, strict=True)
                 ]
-            train["optimizer/lr"] = _where(trained, self.cohort.optimizer.rates(len(members)))
+            optimizer = self.cohort.optimizer
+            train["optimizer/lr"] = _where(trained, optimizer.rates)
+            momenta = optimizer.per_run(self._rates.momenta(self.step - 1))
+            if any(momenta):
+                train["optimizer/momentum"] = _where(trained, momenta)
             norms = self._gradient_norms.tolist()
             for (layer, owners), values in zip(network.layer_owners.items(), norms, strict=True):
                 has = [t and o for t, o in zip(trained, owners, strict=True)]

@@ -239,14 +239,14 @@ def test_rates_are_each_slabs_own_times_its_factor() -> None:
     buffer = buffer_of(torch.zeros(3, WIDTH))
     buffer.gradients.fill_(1)
     slabs = SlabOptimizer(chosen, [STEPS] * 3, buffer)
-    assert slabs.rates(3) == [0.1, 0.1, 0.01]
+    assert slabs.rates == [0.1, 0.1, 0.01]
     slabs.set_rates([0.5, 2.0])
-    assert slabs.rates(3) == [0.05, 0.05, 0.02]
+    assert slabs.rates == [0.05, 0.05, 0.02]
     slabs.step()
     torch.testing.assert_close(buffer.values[:2], torch.full((2, WIDTH), -0.05))
     torch.testing.assert_close(buffer.values[2], torch.full((WIDTH,), -0.02))
     slabs.set_rates([1.0, 1.0])
-    assert slabs.rates(3) == [0.1, 0.1, 0.01]
+    assert slabs.rates == [0.1, 0.1, 0.01]
 
 
 MOMENTA = [name for name in OPTIMIZERS if momentum_name(choice("optimizer", name))]

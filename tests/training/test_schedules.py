@@ -10,7 +10,7 @@ from torch.optim import lr_scheduler
 from dlx import registry
 from dlx.config.types import choice
 from dlx.training.schedules import Rates
-from tests.cohorts import SCHEDULES
+from tests.cohorts import SCHEDULES, design, member, rows, task, train
 
 NUM_STEPS = 40
 REFERENCES: dict[str, tuple[dict[str, Any], Callable[[Any], lr_scheduler.LRScheduler]]] = {
@@ -175,3 +175,18 @@ def test_momentum_is_high_while_the_rate_warms_up_and_left_alone_elsewhere() -> 
     rates = Rates([(cycled, NUM_STEPS), (plain, NUM_STEPS)], [None] * 2)
     assert [rates.momenta(step) for step in range(6)] == [[0.95, None]] * 6
     assert min(rates.momenta(step)[0] or 1 for step in range(NUM_STEPS)) < 0.81
+
+
+def test_a_cycled_momentum_is_logged_for_the_runs_that_have_one() -> None:
+    what = task(5, 3)
+    inputs, targets = rows(what)
+    cycle = {"name": "one_cycle", "momentum": [0.8, 0.95]}
+    members = [
+        member(name, design(what), "momentum", schedule=each, num_steps=6, evaluate_every=3)
+        for name, each in (("cycled", cycle), ("plain", "one_cycle"))
+    ]
+    records = train(members, inputs, targets).records
+    logged = [record.metrics["train"].get("optimizer/momentum") for record in records["cycled"]]
+    rates = Rates([(members[0].optimizer, 6)], [None])
+    assert logged == [None, *rates.momenta(2), *rates.momenta(5)]
+    assert all(r.metrics["train"].get("optimizer/momentum") is None for r in records["plain"])
