@@ -162,16 +162,21 @@ class Cohort:
         """All metrics that its runs ask for."""
         return tuple(dict.fromkeys(each for m in self.members for each in m.metrics))
 
+    @property
+    def starts_on_data(self) -> bool:
+        """Whether initial weights are scaled on the first batch."""
+        parts = (part for member in self.members for part in member.design.parts)
+        return any(part.init.name == "lsuv" for part in parts)
+
     @torch.no_grad()
     def initialize(self, first_batch: Tensor | None = None) -> None:
         """Draw every run's initial weights from its own seed, on the CPU.
 
         Args:
-            first_batch: inputs (K, B, I), needed where weights are scaled on them
+            first_batch: inputs (K, B, I), needed where it `starts_on_data`
         """
         self.network.buffer.initialize()
-        parts = [part for member in self.members for part in member.design.parts]
-        if any(part.init.name == "lsuv" for part in parts):
+        if self.starts_on_data:
             assert first_batch is not None
             self.network.forward(first_batch, Pass(starting=True))
         self.averages.start()

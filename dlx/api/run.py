@@ -191,12 +191,14 @@ class Run:
         data_dir: Path | str | None = None,
         split: str | None = None,
         metrics: Sequence[str] = (),
+        splits: Splits | None = None,
     ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
         """Return what `evaluate` does, and the metrics of the best constant answer likewise.
 
-        See `dlx.training.baseline.baseline`; arguments and errors are those of `evaluate`.
+        See `dlx.training.baseline.baseline`; arguments and errors are those of `evaluate`, and
+        `splits` is what `self.splits` has given, which then are not read again.
         """
-        splits = self.splits(data_dir)
+        splits = splits or self.splits(data_dir)
         parts = splits.parts if split is None else {split: splits.part(split)}
         cohort = self._measured_by(metrics)
         constant = baseline(splits.task, splits.train, parts, cohort.metrics)
@@ -209,6 +211,7 @@ class Run:
         repeats: int = 30,
         metric: str | None = None,
         data_dir: Path | str | None = None,
+        splits: Splits | None = None,
     ) -> Importance:
         """Return how much worse the network does once a feature says nothing of its row.
 
@@ -220,6 +223,7 @@ class Run:
             metric: its name, or YAML as for `evaluate`; default: the first that the run logs, or
                 accuracy, or of numbers r2
             data_dir: where data sets are kept
+            splits: what `self.splits` has given, which then are not read again
 
         Raises:
             ConfigError: the inputs are images or sequences, the metric is unknown or not for this
@@ -228,7 +232,7 @@ class Run:
         """
         if metric is None and self.config.log.metrics == "auto" and self.task.classes is None:
             metric = "r2"
-        splits = self.splits(data_dir)
+        splits = splits or self.splits(data_dir)
         places = groups(splits.task, splits.features, splits.encoder)
         cohort = self._measured_by([metric] if metric else [])
         seed = self.config.seed

@@ -95,11 +95,14 @@ def evaluate(
         raise ConfigError("--repeats is for --importance; add it, or leave out --repeats")
     trained = api.load(run, runs_dir=runs_dir)
     metrics = metric or []
-    found, constant = trained.evaluate_beside_baseline(data_dir, split and split.value, metrics)
+    data = trained.splits(data_dir)
+    part = split and split.value
+    found, constant = trained.evaluate_beside_baseline(split=part, metrics=metrics, splits=data)
     result = trained.result() | {"metrics": found, "baseline": constant}
     if importance:
         rows, first = (split or Split.test).value, metrics[0] if metrics else None
-        found = trained.importance(rows, 30 if repeats is None else repeats, first, data_dir)
+        repeats = 30 if repeats is None else repeats
+        found = trained.importance(rows, repeats, first, splits=data)
         result["importance"] = {"split": rows, **found.document()}
     emit_json(result) if as_json else emit_result(result)
 
@@ -125,7 +128,8 @@ def predict(
     Columns: predicted, and the probability p(CLASS) of every class; for labels that may hold
     together predicted(LABEL), 0 or 1, and p(LABEL); with --split also the row, the inputs where
     they have names, and the target. A table's columns are matched by name, and the row (as a
-    spreadsheet counts it) and the id are kept.
+    spreadsheet counts it) and the id are kept. An input that is called like another column is
+    written as input(NAME).
 
     \b
     Examples:

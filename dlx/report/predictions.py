@@ -42,7 +42,8 @@ class Predictions:
 
     Attributes:
         columns: row, the inputs' names, target, predicted, p(CLASS) … (as far as there are); of
-            several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …
+            several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …; an input that is called
+            like one of these is input(NAME)
         rows: their cells: numbers, and classes by name
         warnings: sentences for the user
     """
@@ -77,18 +78,27 @@ def tabulate(
         context: what else is known of the rows
     """
     context = context or Context()
-    columns: dict[str, Any] = {}
-    if context.rows is not None:
-        columns["row"] = context.rows
-    columns |= context.inputs
-    if context.targets is not None:
-        columns |= _targets(task, context)
+    before = {} if context.rows is None else {"row": context.rows}
+    after = {} if context.targets is None else _targets(task, context)
     if task.classes is None:
-        columns |= _numbers("predicted", outputs, context.target_names)
+        after |= _numbers("predicted", outputs, context.target_names)
     else:
-        columns |= _SAID[task.kind](task, head, outputs)
+        after |= _SAID[task.kind](task, head, outputs)
+    taken = {*before, *after}
+    columns = before | _beside(context.inputs, taken) | after
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     return Predictions(tuple(columns), rows, context.warnings)
+
+
+def _beside(inputs: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:
+    """Return the inputs under names that are not taken: `input(row)` for one that is called row."""
+    named: dict[str, Any] = {}
+    for name, values in inputs.items():
+        free = name
+        while free in taken or free in named:
+            free = f"input({free})"
+        named[free] = values
+    return named
 
 
 def classify(task: Task, head: Head, outputs: np.ndarray) -> list[str] | list[tuple[str, ...]]:

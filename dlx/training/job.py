@@ -50,7 +50,8 @@ class Job:
         """Return the run at its start, with initial weights: a cohort of one."""
         cohort = Cohort([self.member], self.batch_size, device=self.device)
         examples = self.examples()
-        cohort.initialize(self.first_batch(examples["train"])[0])
+        first = self.first_batch(examples["train"])[0] if cohort.starts_on_data else None
+        cohort.initialize(first)
         return Trainer(cohort, examples)
 
     def first_batch(self, examples: Examples) -> Examples:

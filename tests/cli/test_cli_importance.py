@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from dlx.api import run
 from tests.cli.conftest import Command
 
 
@@ -28,6 +31,16 @@ def test_importance_as_json(dlx: Command, trained: Path) -> None:
     assert found["value"] == plain["metrics"]["dev"]["error"]
     for each in found["features"]:
         assert each["low"] <= each["mean"] <= each["high"]
+
+
+def test_the_data_are_read_once(
+    dlx: Command, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, load = [], run.load_data
+    monkeypatch.setattr(run, "load_data", lambda *given: read.append(given) or load(*given))
+    options = ["--repeats", "2", "--runs-dir", trained]
+    assert dlx("evaluate", "iris", "--importance", *options).code == 0
+    assert len(read) == 1
 
 
 def test_wrong_use_is_named(dlx: Command, trained: Path) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 import dlx
+from dlx import api
 from dlx.errors import ConfigError
+from dlx.training.job import Job
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,18 @@ def test_what_does_not_go_together(overrides: list[str], message: str, tmp_path:
     with pytest.raises(ConfigError, match=message):
         dlx.train("configs/iris.yaml", overrides, runs_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_batch_is_drawn_for_a_start_that_looks_at_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn, first_batch = [], Job.first_batch
+
+    def counted(self: Job, examples: tuple) -> tuple:
+        drawn.append(self.design.layers[0].init.name)
+        return first_batch(self, examples)
+
+    monkeypatch.setattr(Job, "first_batch", counted)
+    for init in ("he_normal", "lsuv"):
+        api.prepare("configs/iris.yaml", [f"model.init={init}"]).trainer()
+    assert drawn == ["lsuv"]
