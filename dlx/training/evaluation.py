@@ -44,6 +44,8 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
 def confusion(cohort: Cohort, inputs: Tensor, targets: Tensor) -> Tensor:
     """Return every run's number of rows by true class and said class: (K, C, C) int64.
 
+    Of labels that may hold together (K, T, 2, 2), whether each holds and is said to.
+
     Args:
         cohort: K runs that tell classes apart
         inputs: (N, I)

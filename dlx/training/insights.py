@@ -120,7 +120,7 @@ def write_pictures(
     """
     scored = cohort.keep([row])
     scored.network.load_run(0, outcome.state)
-    if task.classes is not None and task.kind != "multilabel":
+    if task.classes is not None:
         for split, examples in splits.items():
             counts = confusion(scored, *examples)[0].cpu().numpy()
             image = pictures.confusion_matrix(counts, task.classes)

@@ -1,15 +1,19 @@
 """Pictures for TensorBoard, as pixels.
 
-# H height, W width, in pixels; I inputs, O units, C classes
+# H height, W width, in pixels; I inputs, O units, C classes, T labels
 """
 
 import contextlib
 import warnings
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlx.training.decision import Panel, Plane, Shade, shade_units
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Of the classes; those after the tenth have the same again.
 COLORS = np.array(
@@ -48,8 +52,8 @@ def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...]) -> np.ndarray
     """Draw how the rows of each class are classified.
 
     Args:
-        counts: (C, C), the true class in a row
-        classes: their names
+        counts: (C, C), the true class in a row; or of labels (T, 2, 2), the first 20 are drawn
+        classes: their names, or those of the labels
 
     Returns:
         (H, W, 3) uint8; a square's darkness is the share of its class's rows
@@ -57,23 +61,37 @@ def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...]) -> np.ndarray
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    size = 3 + 0.4 * min(len(classes), _MOST_NAMES)
-    figure = Figure(figsize=(size, size), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set(xlabel="classified as", ylabel="true class")
-    if len(classes) <= _MOST_NAMES:
-        places = range(len(classes))
-        axes.set_xticks(places, classes, rotation=90 if max(map(len, classes)) > 3 else 0)
-        axes.set_yticks(places, classes)
-        for truth, said in np.argwhere(counts):
-            shade = "white" if shares[truth, said] > 0.5 else "black"
-            text = f"{counts[truth, said]:,}"
-            axes.text(said, truth, text, ha="center", va="center", color=shade, fontsize=7)
+    figure = Figure(dpi=100, layout="constrained")
+    if counts.ndim == 2:
+        size = 3 + 0.4 * min(len(classes), _MOST_NAMES)
+        figure.set_size_inches(size, size)
+        _draw_counts(figure.add_subplot(), counts, classes)
+    else:
+        shown = min(len(classes), _MOST_NAMES)
+        columns = int(np.ceil(np.sqrt(shown)))
+        lines = -(-shown // columns)
+        figure.set_size_inches(2.4 * columns, 2.6 * lines)
+        for place in range(shown):
+            axes = figure.add_subplot(lines, columns, place + 1, title=classes[place])
+            _draw_counts(axes, counts[place], ("no", "yes"))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _draw_counts(axes: "Axes", counts: np.ndarray, names: tuple[str, ...]) -> None:
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="classified as", ylabel="true class")
+    if len(names) > _MOST_NAMES:
+        return
+    places = range(len(names))
+    axes.set_xticks(places, names, rotation=90 if max(map(len, names)) > 3 else 0)
+    axes.set_yticks(places, names)
+    for truth, said in np.argwhere(counts):
+        shade = "white" if shares[truth, said] > 0.5 else "black"
+        text = f"{counts[truth, said]:,}"
+        axes.text(said, truth, text, ha="center", va="center", color=shade, fontsize=7)
 
 
 def weight_images(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -75,6 +75,11 @@ def test_level_full_shows_statistics_and_pictures(tmp_path: Path) -> None:
     [
         ("breast_cancer", ["train.epochs=1", "log.level=full"], ["confusion"]),
         ("gates/half_adder", ["train.steps=3"], ["decision", "decision/1"]),
+        (
+            "gates/half_adder",
+            ["train.steps=3", "log.level=full"],
+            ["decision", "decision/1", "confusion"],
+        ),
         ("moons", ["train.steps=3", "log.level=minimal"], []),
         ("digits", ["train.steps=3"], []),
     ],

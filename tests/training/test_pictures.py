@@ -64,6 +64,20 @@ def test_any_number_of_classes_and_none_of_a_class(number: int) -> None:
     assert confusion_matrix(np.zeros((number, number), dtype=int), names).shape[2] == 3
 
 
+def test_labels_have_a_square_each() -> None:
+    right, wrong = np.array([[90, 0], [0, 10]]), np.array([[0, 90], [10, 0]])
+    names = ("sum", "carry")
+    picture = confusion_matrix(np.stack([right, wrong]), names).astype(int)
+    height, width, _ = picture.shape
+    assert width > 1.5 * height
+    halves = picture[:, : width // 2], picture[:, width // 2 :]
+    # Its first square, that what does not hold is said not to, is dark on the left alone.
+    corner = [half[height // 4 : height // 2 - 20, 80:110].min() for half in halves]
+    assert corner[0] < 60 < 200 < corner[1]
+    many = confusion_matrix(np.zeros((50, 2, 2), dtype=int), tuple(map(str, range(50))))
+    assert many.shape[0] < 1100
+
+
 def test_a_class_is_paler_the_less_sure_it_is() -> None:
     shade = Shade(np.array([3, 3, 13]), np.array([0.0, 0.5, 1.0]))
     white, pale, sure = colored(shade)
