@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlx.ablation.results import Variant
+from dlx.ablation.variants import short_labels, show
 
 DATA = "data.name"
 
@@ -40,7 +41,12 @@ class Factor:
 
 
 def same(value: Any) -> str:
-    """Return what two plain values share if they are the same: 1 and true are not."""
+    """Return what two plain values share if they are the same: 1 and true are not.
+
+    A name and a choice of that name without options are.
+    """
+    if isinstance(value, Mapping) and set(value) == {"name"}:
+        value = value["name"]
     return json.dumps(value, sort_keys=True)
 
 
@@ -50,9 +56,9 @@ def factors_of(varied: Mapping[str, Sequence[Any]]) -> list[Factor]:
     Args:
         varied: values by dotted key
     """
-    found = []
+    found, labels = [], short_labels(varied)
     for key, values in varied.items():
-        label = _label(key, varied)
+        label = labels[key]
         axis, axis_label = _axis(values, label)
         found.append(Factor(key, label, tuple(values), axis, axis_label))
     return found
@@ -80,23 +86,7 @@ def filled(
 def setting_names(settings: Mapping[str, Any], factors: Sequence[Factor]) -> str:
     """Return settings in words, `activation=relu init=he_normal`, in the order of the factors."""
     shown = [each for each in factors if each.key in settings]
-    return " ".join(f"{each.label}={plain(settings[each.key])}" for each in shown)
-
-
-def plain(value: Any) -> str:
-    """Return a value as YAML has it on one line."""
-    if isinstance(value, Mapping) and set(value) == {"name"}:
-        return str(value["name"])
-    return value if isinstance(value, str) else json.dumps(value).replace('"', "")
-
-
-def _label(key: str, keys: Mapping[str, Any]) -> str:
-    parts = key.split(".")
-    for length in range(1, len(parts)):
-        label = ".".join(parts[-length:])
-        if sum(f".{other}".endswith(f".{label}") for other in keys) == 1:
-            return label
-    return key
+    return " ".join(f"{each.label}={show(settings[each.key])}" for each in shown)
 
 
 def _axis(values: Sequence[Any], label: str) -> tuple[tuple[float, ...] | None, str]:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ def results_csv(
     variants: Sequence[Variant],
     results: Sequence[RunResult],
     *,
+    base: Mapping[str, Any] | None = None,
     data: str = "",
     show_test: bool = False,
 ) -> str:
@@ -30,11 +31,13 @@ def results_csv(
     Args:
         variants: in the order of the plan
         results: of the runs, in any order
+        base: plain value by dotted key of the config that variants depart from, for the keys that a
+            variant does not set
         data: name of the data set, where it does not vary
         show_test: with the columns of the test rows
     """
     order = {each.name: place for place, each in enumerate(variants)}
-    settings = {each.name: each.settings for each in variants}
+    settings = {each.name: {**(base or {}), **each.settings} for each in variants}
     keys = list(dict.fromkeys(key for each in variants for key in each.settings))
     runs = sorted(results, key=lambda run: (order[run.variant], run.seed, run.fold or 0))
     metrics = _metrics(runs, show_test=show_test)

@@ -136,7 +136,7 @@ def fits(condition: Mapping[str, Any], settings: Mapping[str, Any], plain: Any) 
         settings: of a variant, by dotted key
         plain: the config below them, as mappings and scalars
     """
-    return all(_allows(wanted, _value(key, settings, plain)) for key, wanted in condition.items())
+    return all(_allows(wanted, value_at(key, settings, plain)) for key, wanted in condition.items())
 
 
 def _section(config: RunConfig) -> AblationConfig:
@@ -215,7 +215,7 @@ def _excluded(settings: Settings, plan: AblationConfig, plain: Any) -> bool:
     return any(fits(condition, settings, plain) for condition in plan.exclude)
 
 
-def _value(key: str, settings: Mapping[str, Any], plain: Any) -> Any:
+def value_at(key: str, settings: Mapping[str, Any], plain: Any) -> Any:
     """Return the value at a dotted key, as the settings or else the config have it."""
     path = key.split(".")
     for length in range(len(path), 0, -1):

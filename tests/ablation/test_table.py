@@ -3,6 +3,7 @@ import io
 import numpy as np
 import pandas as pd
 
+from dlx.ablation.results import Variant
 from dlx.ablation.table import results_csv
 from tests.ablation.simulated import grid, run
 
@@ -33,6 +34,15 @@ def test_a_row_for_every_run_in_the_order_of_the_plan():
     assert found["steps_to.dev.accuracy"].tolist()[1] == 40
     assert all(np.isnan(found[each][0]) for each in ("dev.accuracy", "train.cost"))
     assert found["path"][2] == f"{VARIANTS[1].name}/seed=2"
+
+
+def test_what_a_variant_does_not_set_is_as_in_the_base():
+    variants = [Variant("base", {}), Variant("lr=1", {"optimizer.lr": 1})]
+    results = [run(each, 0, 0.9) for each in variants]
+    text = results_csv(variants, results, base={"optimizer.lr": 0.1, "data.name": "iris"})
+    found = pd.read_csv(io.StringIO(text))
+    assert found["optimizer.lr"].tolist() == [0.1, 1]
+    assert found["data"].tolist() == ["iris", "iris"]
 
 
 def test_test_columns_are_there_only_where_they_are_shown():

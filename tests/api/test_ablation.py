@@ -1,5 +1,6 @@
 """An ablation in its directory: trained, stopped, resumed, widened, repeated."""
 
+import csv
 import json
 import os
 import signal
@@ -98,6 +99,22 @@ def test_what_it_came_to_is_told_as_an_object(tmp_path: Path) -> None:
     rows = (ended.path / "results.csv").read_text().splitlines()
     assert len(rows) == 1 + 12
     assert (ended.path / "report.html").stat().st_size > 10_000
+
+
+def test_one_at_a_time_the_base_is_on_every_curve_and_filled_in_every_row(tmp_path: Path) -> None:
+    varied = ["model.hidden=[2],[4, 4]", "optimizer.lr=0.1"]
+    ended = ablate(tmp_path, "ablation.design=one_at_a_time", varied=varied)
+    curves = {each["label"]: each for each in ended.summary["curves_by_factor"]}
+    assert {label: each["values"] for label, each in curves.items()} == {"lr": [0.1, 0.5]}
+    assert [each["n"] for each in curves["lr"]["dev"]] == [3, 3]
+    header, *rows = csv.reader((ended.path / "results.csv").read_text().splitlines())
+    places = [header.index(key) for key in ("variant", "model.hidden", "optimizer.lr")]
+    assert [[row[place] for place in places] for row in rows[::3]] == [
+        ["base", "[4]", "0.5"],
+        ["hidden=[2]", "[2]", "0.5"],
+        ["hidden=[4,4]", "[4, 4]", "0.5"],
+        ["lr=0.1", "[4]", "0.1"],
+    ]
 
 
 def stop_after(count: int) -> Any:

@@ -11,7 +11,8 @@ from dlx.ablation.results import RunResult
 from dlx.ablation.summary import summarize
 from dlx.ablation.table import results_csv
 from dlx.ablation.tuning import Try
-from dlx.ablation.variants import flat, show
+from dlx.ablation.variants import flat, show, value_at
+from dlx.config.dump import to_plain
 from dlx.config.load import dump
 from dlx.report.ablation import page
 from dlx.runs import write_atomic
@@ -38,14 +39,18 @@ def write(
     section = plan.section
     variants = [each.variant for each in plan.variants]
     data = list(dict.fromkeys(each.config.data.name for each in plan.variants))
+    varied = _varied(plan)
+    plain = to_plain(plan.config)
+    base = {key: value_at(key, {}, plain) for key in varied}
     summary = summarize(
         variants,
         results,
         name=plan.config.name,
         metric=plan.metric,
         baseline=plan.baseline,
-        varied=_varied(plan),
+        varied=varied,
         seeds=plan.seeds,
+        base=base,
         design=section.design,
         folds=section.folds,
         data=data,
@@ -58,7 +63,7 @@ def write(
     )
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(directory / "summary.json", text.encode() + b"\n")
-    table = results_csv(variants, results, data=data[0], show_test=section.show_test)
+    table = results_csv(variants, results, base=base, data=data[0], show_test=section.show_test)
     write_atomic(directory / "results.csv", table.encode())
     page.write(directory, summary, results, dump(plan.config))
     overview.write(

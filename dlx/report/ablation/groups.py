@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlx.ablation.factors import plain
+from dlx.ablation.variants import show
 from dlx.report.ablation import reading
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import shades
@@ -64,7 +64,7 @@ def _by_change(summary: Summary) -> list[Group]:
         lines = [Line(base["name"], base["name"], "#222222")]
         colors = shades(len(changed), factor["numeric"] and len(changed) > 2)
         for variant, color in zip(changed, colors, strict=True):
-            lines.append(Line(variant["name"], plain(variant["settings"][key]), color))
+            lines.append(Line(variant["name"], show(variant["settings"][key]), color))
         if changed:
             found.append(Group(factor["label"], tuple(lines)))
     return found
@@ -121,7 +121,7 @@ def _name(
     variant: Mapping[str, Any], factors: Sequence[Mapping[str, Any]], full: bool = False
 ) -> str:
     settings = variant["settings"]
-    parts = [(f["label"], plain(settings.get(f["key"], "–"))) for f in factors]
+    parts = [(f["label"], show(settings.get(f["key"], "–"))) for f in factors]
     if len(parts) == 1 and not full:
         return parts[0][1]
     return " ".join(f"{label}={text}" for label, text in parts)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.ablation.factors import plain
 from dlx.ablation.results import RunResult
+from dlx.ablation.variants import show
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
@@ -66,7 +66,7 @@ def _crossed(variants: Sequence[Mapping[str, Any]], one: Factor, other: Factor) 
     for variant in variants:
         settings = variant["settings"]
         if one["key"] in settings and other["key"] in settings:
-            met.setdefault(plain(settings[one["key"]]), set()).add(plain(settings[other["key"]]))
+            met.setdefault(show(settings[one["key"]]), set()).add(show(settings[other["key"]]))
     return len(met) > 1 and any(len(values) > 1 for values in met.values())
 
 
@@ -89,8 +89,8 @@ def _cells(summary: Summary, across: Factor, lines: Factor) -> list[list[Mapping
             members = [
                 reading.judged(variant, summary)
                 for variant in summary["variants"]
-                if plain(variant["settings"].get(lines["key"])) == plain(mine)
-                and plain(variant["settings"].get(across["key"])) == plain(place)
+                if show(variant["settings"].get(lines["key"])) == show(mine)
+                and show(variant["settings"].get(across["key"])) == show(place)
             ]
             members = [each for each in members if each.get("mean") is not None]
             if len(members) == 1:
@@ -131,7 +131,7 @@ def _lines(
     cells: Sequence[Sequence[Mapping[str, Any] | None]],
     factor: float,
 ) -> tuple[Any, str]:
-    labels = [style.wrapped(f"{lines['label']}={plain(each)}", 30) for each in lines["values"]]
+    labels = [style.wrapped(f"{lines['label']}={show(each)}", 30) for each in lines["values"]]
     left, right = 0.75, 0.25 + style.inches(labels) * style.SMALL / style.NORMAL
     figure = style.sheet(_HEIGHT + 1.05)
     axes = style.panel(figure, left, 0.4, style.WIDTH - left - right, _HEIGHT)
@@ -173,7 +173,7 @@ def _map(
     values = np.array(
         [[np.nan if cell is None else factor * cell["mean"] for cell in row] for row in cells]
     )
-    names = [style.shortened(f"{lines['label']}={plain(each)}", 40) for each in lines["values"]]
+    names = [style.shortened(f"{lines['label']}={show(each)}", 40) for each in lines["values"]]
     left = 0.55 + style.inches(names)
     width = style.WIDTH - left - 0.9
     height = 0.34 * len(names)
@@ -203,7 +203,7 @@ def _map(
 
 
 def _name_places(axes: "Axes", factor: Factor, width: float) -> None:
-    names = [plain(each) for each in factor["values"]]
+    names = [show(each) for each in factor["values"]]
     room = width / len(names)
     shown = [style.wrapped(name, max(8, int(room / 0.075)), 2) for name in names]
     axes.set_xticks(range(len(names)), shown, fontsize=style.SMALL)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from dlx.ablation.factors import plain
+from dlx.ablation.variants import show
 from dlx.report.ablation import reading
 from dlx.report.ablation.methods import listed
 from dlx.report.ablation.reading import Summary
@@ -122,12 +122,12 @@ def effects(summary: Summary) -> str:
         return [reading.difference(metric, each["effect"]), ends]
 
     main = [
-        [str(each["factor"]), plain(each["level"]), *numbers(each)] for each in found["main"] or []
+        [str(each["factor"]), show(each["level"]), *numbers(each)] for each in found["main"] or []
     ]
     both = [
         [
             " × ".join(map(str, each["factors"])),
-            " × ".join(map(plain, each["levels"])),
+            " × ".join(map(show, each["levels"])),
             *numbers(each),
             reading.p_value(each.get("p")),
         ]
@@ -154,7 +154,7 @@ def tuning(summary: Summary) -> str:
     rows = []
     for variant, found in (summary["tuning"] or {}).items():
         keys = [key for key in found if key not in ("tried", "runs", "steps")]
-        chosen = " ".join(f"{key}={plain(found[key])}" for key in keys)
+        chosen = " ".join(f"{key}={show(found[key])}" for key in keys)
         tried = ", ".join(
             f"{choice}: {reading.value(summary['metric'], mean)}"
             for choice, mean in found["tried"].items()
