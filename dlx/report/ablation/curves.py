@@ -88,6 +88,7 @@ def _look_nearer(axes: "Axes", families: Mapping[str, Band], factor: float) -> N
         room = 0.06 * np.ptp(values) or 0.05 * abs(values[0]) or 1.0
         axes.set_yscale("linear")
         axes.set(xlim=(last / 2, last), ylim=(values.min() - room, values.max() + room))
+        style.keep_shares(axes.set_ylim, axes.get_ylim(), factor)
 
 
 def _multiples(

@@ -40,7 +40,8 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     caption = (
         f"Each variant's mean difference from the baseline, {summary['baseline']}, at equal seeds, "
         f"with its {share} interval. An interval that stays clear of the line at 0 speaks for a "
-        "difference; within the grey zone, the margin, variants count as equivalent. "
+        "difference, and the verdict asks for more than that the more variants there are; within "
+        "the grey zone, the margin, variants count as equivalent. "
         "▲ better, ▼ worse, ■ equivalent, ○ undecided."
     )
     if near:

@@ -106,3 +106,10 @@ def test_a_cost_that_spans_decades_has_a_logarithmic_axis() -> None:
 def test_there_are_none_without_evaluations(two: Made) -> None:
     summary, runs = two
     assert curves.draw(summary, [replace(run, curve=Curve((), {})) for run in runs]) == []
+
+
+def test_a_share_s_axis_ends_at_100_percent_though_its_interval_does_not() -> None:
+    variants = made.grid(model__activation=["relu", "tanh"])
+    runs = made.results(variants, 4, lambda s, seed: 1.0 if seed else 0.5, points=5)
+    (drawing,) = curves.draw(made.summary(variants, runs), runs)
+    assert drawing.figure.axes[2].get_ylim()[1] == 102
