@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlx.ablation.factors import DATA, Factor, same, setting_names
-from dlx.ablation.outcomes import Outcomes
+from dlx.ablation.outcomes import Outcomes, is_share
 from dlx.ablation.results import Variant
 from dlx.ablation.statistics.effects import Effect, interactions, main_effects
 from dlx.ablation.statistics.intervals import mean_interval, present, share_interval
@@ -23,7 +23,6 @@ def effects(
     baseline: Variant,
     *,
     metric: str,
-    is_share: bool,
     confidence: float,
 ) -> dict[str, Any] | None:
     """Return main effects and two-way interactions, against the baseline's levels.
@@ -33,7 +32,9 @@ def effects(
     """
     factors = [each for each in factors if len(each.values) > 1]
     reference = [each.level(baseline) for each in factors]
-    is_comparable = is_share or all(each.key != DATA for each in factors)
+    is_comparable = is_share(metric.partition(".")[2] or metric) or all(
+        each.key != DATA for each in factors
+    )
     if not factors or not is_comparable or None in reference:
         return None
     start = [level for level in reference if level is not None]
@@ -173,4 +174,6 @@ def _point(
     else:
         units = np.mean([outcomes.units(each) for each in values], axis=0)
         found = mean_interval(units, confidence=confidence, overlap=outcomes.overlap)
+        if is_share(metric.partition(".")[2]):
+            found = found.within(0, 1)
     return {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}

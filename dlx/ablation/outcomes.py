@@ -11,6 +11,12 @@ from dlx.ablation.results import RunResult, Variant
 # S seeds, F folds (1 without cross-validation), N units: S seeds, or F folds
 
 Array = NDArray[np.float64]
+_SHARES = ("success", "accuracy", "error", "balanced_accuracy", "f1", "auc")
+
+
+def is_share(tag: str) -> bool:
+    """Say whether a metric lies between 0 and 1, so that its margin is 0.005 by default."""
+    return tag in _SHARES or tag.startswith("top_")
 
 
 @dataclass(frozen=True)

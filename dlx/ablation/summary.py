@@ -8,9 +8,9 @@ import numpy as np
 
 from dlx.ablation import wording
 from dlx.ablation.comparisons import Judged, baselines_of, compare, over_data_sets
-from dlx.ablation.factors import Factor, factors_of, filled
+from dlx.ablation.factors import DATA, Factor, factors_of, filled
 from dlx.ablation.grid import curves_by_factor, effects
-from dlx.ablation.outcomes import Outcomes
+from dlx.ablation.outcomes import Outcomes, is_share
 from dlx.ablation.results import RunResult, Variant
 from dlx.ablation.statistics.intervals import (
     mean_interval,
@@ -21,8 +21,6 @@ from dlx.ablation.statistics.intervals import (
 from dlx.nn.metrics import is_rising
 
 SCHEMA = 1
-SHARES = ("success", "accuracy", "error", "balanced_accuracy", "f1", "auc")
-"""Tags of metrics between 0 and 1, for which 0.005 is the default margin; top_k is one too."""
 
 
 def summarize(
@@ -79,9 +77,8 @@ def summarize(
     thresholds = steps_to or {}
     outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
     tag = metric.partition(".")[2] or metric
-    is_share = tag in SHARES or tag.startswith("top_")
     rising = metric == "success" or is_rising(tag)
-    judged = Judged(metric, rising, is_share, margin, confidence)
+    judged = Judged(metric, rising, is_share(tag), margin, confidence)
     whole, values = filled(variants, varied, base or {})
     factors = factors_of(values)
     pairs = baselines_of(whole, baseline)
@@ -121,7 +118,6 @@ def summarize(
                 factors,
                 reference,
                 metric=metric,
-                is_share=is_share,
                 confidence=confidence,
             )
             if design == "grid"
@@ -138,7 +134,11 @@ def summarize(
             "per_data": per_data,
             "overall": overall,
             "warnings": wording.warnings(
-                documents, metric=metric, num_seeds=len(seeds), folds=folds
+                documents,
+                metric=metric,
+                num_seeds=len(seeds),
+                folds=folds,
+                data=[str(each.settings.get(DATA, "")) for each in whole],
             ),
             "tuning": tuning,
             "failures": _failures(outcomes),
@@ -255,6 +255,8 @@ def _metrics_of(
             mean = mean_interval(
                 outcomes.units(values), confidence=confidence, overlap=outcomes.overlap
             )
+            if is_share(tag):
+                mean = mean.within(0, 1)
             found.setdefault(split, {})[tag] = {
                 "mean": mean.mean,
                 "low": mean.low,

@@ -166,6 +166,7 @@ def warnings(
     metric: str,
     num_seeds: int,
     folds: int | None,
+    data: Sequence[str],
 ) -> list[str]:
     """Return what a reader of the verdicts has to know besides.
 
@@ -174,6 +175,7 @@ def warnings(
         metric: that is judged
         num_seeds: of the ablation
         folds: of the cross-validation, or None
+        data: the data set of each variant
     """
     found = []
     for key, what in (
@@ -181,13 +183,15 @@ def warnings(
         ("steps", "optimizer steps"),
         ("examples", "examples seen"),
     ):
-        values = {each["name"]: each[key] for each in variants if each[key] is not None}
-        if len(set(values.values())) > 1:
-            least, most = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
-            found.append(
-                f"Variants differ in {what}: {values[least]:,} ({least}) to "
-                f"{values[most]:,} ({most})."
-            )
+        for name in dict.fromkeys(data):  # each is compared on its own
+            own = [each for each, its in zip(variants, data, strict=True) if its == name]
+            values = {each["name"]: each[key] for each in own if each[key] is not None}
+            if len(set(values.values())) > 1:
+                least, most = (f(values, key=values.__getitem__) for f in (min, max))
+                found.append(
+                    f"Variants differ in {what}: {values[least]:,} ({least}) to "
+                    f"{values[most]:,} ({most})."
+                )
     if num_seeds == 1 and folds is None:
         found.append("One seed only (n = 1): no intervals, no verdicts; ask for more seeds.")
     for each in variants:

@@ -20,7 +20,7 @@ def level(variant) -> float:
 
 def effects_of(results, variants=VARIANTS, varied=VARIED, **options):
     outcomes = Outcomes.of(variants, results, seeds=SEEDS, folds=None)
-    settings = {"metric": "dev.accuracy", "is_share": True, "confidence": 0.95} | options
+    settings = {"metric": "dev.accuracy", "confidence": 0.95} | options
     return effects(outcomes, variants, factors_of(varied), variants[0], **settings)
 
 
@@ -53,7 +53,7 @@ def test_data_sets_are_no_choice_but_effects_may_depend_on_them():
     assert found
     assert [each["factor"] for each in found["main"]] == ["model.activation"]
     assert found["interactions"][0]["factors"] == ["data.name", "model.activation"]
-    assert effects_of(results, variants, varied, is_share=False) is None
+    assert effects_of(results, variants, varied, metric="dev.cost") is None
 
 
 def test_one_value_is_no_factor():

@@ -80,6 +80,15 @@ def test_a_variant_has_its_metrics_with_intervals_and_values(results):
     assert found["steps_to"] == {}
 
 
+def test_the_interval_of_a_share_stays_between_0_and_1():
+    values = [1.0] * 6 + [0.4, 0.5]
+    results = [run(v, s, values[s]) for v in VARIANTS for s in SEEDS]
+    found = summary(results)["variants"][0]["metrics"]["dev"]
+    assert mean_interval(values).high > 1 == found["accuracy"]["high"]
+    assert found["accuracy"]["low"] == pytest.approx(mean_interval(values).low)
+    assert found["cost"]["low"] < 0.1
+
+
 def test_verdicts_stand_beside_all_but_the_baseline(results):
     base, relu, tanh = summary(results)["variants"]
     assert base["vs_baseline"] is None

@@ -61,6 +61,7 @@ def test_equivalence_names_the_margin_and_says_when_it_is_not_0():
     ("variant", "options", "expected"),
     [
         (BASE[:1] + 0.1, {"baseline": BASE[:1]}, "One pair has no interval"),
+        (BASE[:1], {"baseline": BASE[:1]}, "One pair has no interval: dev.accuracy is equal"),
         (np.full(10, np.nan), {}, "No two runs of the same seed have dev.accuracy"),
         (np.full(2, 0.5), {"baseline": np.ones(2)}, "it takes 3 for 1 comparison."),
         (np.ones(10), {"baseline": np.ones(10)}, "up to 26 % of the seeds could differ unseen"),
@@ -96,8 +97,23 @@ def document(name: str, **options):
     return {"name": name, "steps": 100, "examples": 6400} | plain | options
 
 
-def warned(*documents, metric="dev.accuracy", num_seeds=5, folds=None) -> list[str]:
-    return wording.warnings(documents, metric=metric, num_seeds=num_seeds, folds=folds)
+def warned(*documents, metric="dev.accuracy", num_seeds=5, folds=None, data=False) -> list[str]:
+    return wording.warnings(
+        documents,
+        metric=metric,
+        num_seeds=num_seeds,
+        folds=folds,
+        data=[each["name"][0] for each in documents] if data else [""] * len(documents),
+    )
+
+
+def test_variants_are_alike_within_their_data_set():
+    first, second = document("a"), document("b", steps=9)
+    assert warned(first, second, data=True) == []
+    third = document("b second", steps=7)
+    assert warned(first, second, third, data=True) == [
+        "Variants differ in optimizer steps: 7 (b second) to 9 (b)."
+    ]
 
 
 def test_alike_variants_with_seeds_and_dev_rows_need_no_warning():

@@ -1,6 +1,6 @@
 """Confidence intervals of a mean, of a share and of a median."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,11 @@ class Estimate:
     low: float
     high: float
     n: int
+
+    def within(self, low: float, high: float) -> "Estimate":
+        """Return it with its interval cut to the values that are possible, which loses none."""
+        ends = np.clip([self.low, self.high], low, high)
+        return replace(self, low=float(ends[0]), high=float(ends[1]))
 
 
 def present(values: ArrayLike) -> NDArray[np.float64]:

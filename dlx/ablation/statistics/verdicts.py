@@ -126,7 +126,7 @@ def judge(comparisons: Sequence[Comparison], *, confidence: float = 0.95) -> lis
             excess=failures.excess if failures else 0.0,
             fails=bool(p_failures <= alpha),
             is_enough=each.is_binary or differing[i].n >= needed,
-            is_alike=bool(gains.size and not gains.any()),
+            is_alike=gains.size > 1 and not gains.any(),
         )
         verdicts.append(
             Verdict(

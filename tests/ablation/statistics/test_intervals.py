@@ -4,7 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dlx.ablation.statistics.intervals import mean_interval, median_interval, share_interval
+from dlx.ablation.statistics.intervals import (
+    Estimate,
+    mean_interval,
+    median_interval,
+    share_interval,
+)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=40), st.sampled_from([0.9, 0.95]))
@@ -77,3 +82,8 @@ def test_five_values_have_no_interval_of_their_median():
     found = median_interval([1, 2, 3, 4, 5])
     assert found.mean == 3
     assert np.isnan([found.low, found.high]).all()
+
+
+def test_an_interval_is_cut_to_what_is_possible():
+    assert Estimate(0.9, 0.7, 1.1, 5).within(0, 1) == Estimate(0.9, 0.7, 1.0, 5)
+    assert np.isnan(Estimate(0.9, np.nan, np.nan, 1).within(0, 1).low)
