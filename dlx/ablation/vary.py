@@ -1,5 +1,6 @@
 """The values that a key takes: lists and ranges, in YAML or as one word of a command line."""
 
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -27,11 +28,15 @@ def expand(key: str, values: Sequence[Any] | str) -> list[Any]:
     Raises:
         ConfigError: a range that has no values, or a list with two equal ones
     """
-    found = _numbers(key, values) if isinstance(values, str) else list(values)
-    for place, value in enumerate(found):
-        if any(_same(value, other) for other in found[:place]):
+    if isinstance(values, str):
+        return _numbers(key, values)
+    seen: set[str] = set()
+    for value in values:
+        text = json.dumps(value)  # tells 1, 1.0 and true apart
+        if text in seen:
             raise ConfigError(f"{key}: {value!r} stands in the list twice; remove one")
-    return found
+        seen.add(text)
+    return list(values)
 
 
 def read(text: str) -> tuple[str, list[Any] | str]:
@@ -81,7 +86,3 @@ def _numbers(key: str, text: str) -> list[Any]:
     points = (np.geomspace if spacing == "log" else np.linspace)(low, high, number)
     # Twelve digits: 0.1, not 0.10000000000000002.
     return [float(f"{point:.12g}") for point in points]
-
-
-def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and one == other

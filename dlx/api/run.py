@@ -310,6 +310,11 @@ def load(run: Path | str, *, runs_dir: Path | str = RUNS_DIR) -> Run:
     """
     directory = find(run, Path(runs_dir))
     info = directory.read_info()
+    if info["kind"] == "ablation":
+        first = next(directory.path.glob("*/seed=*/run.json"), directory.path / "VARIANT/seed=0/_")
+        raise RunError(
+            f"{directory.path} is an ablation; name one of its runs, such as {first.parent}"
+        )
     plugins.require(info.get("plugins") or [], directory.path)
     try:
         config = config_files.load(directory.config_path)

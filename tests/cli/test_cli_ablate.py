@@ -1,0 +1,200 @@
+"""`dlx ablate` and what resumes, repeats and verifies it."""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command, start
+
+SHORT = ["train.steps=30", "log.every=10"]
+TWO = ["--vary", "model.activation=relu,tanh", "--seeds", "2", "--quiet"]
+
+
+def only_ablation(folder: Path) -> Path:
+    [path] = (folder / "runs" / "xor").iterdir()
+    return path
+
+
+def test_one_json_object_and_nothing_else(dlx: Command, tmp_path: Path) -> None:
+    ended = dlx("ablate", "xor", *SHORT, *TWO, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    found = ended.json
+    path = only_ablation(tmp_path)
+    assert found["ablation"] == str(path.relative_to(tmp_path))
+    assert (found["status"], found["runs"]) == ("completed", 4)
+    assert [each["name"] for each in found["variants"]] == ["activation=relu", "activation=tanh"]
+    resumed = dlx("resume", path, "--json", "--quiet")
+    assert resumed.code == 0
+    assert resumed.json["variants"] == found["variants"]
+    verified = dlx("verify", path, "--runs", 2, "--json", "--quiet")
+    assert verified.code == 0
+    assert verified.json["variants"] == found["variants"]
+    assert len(verified.json["verified"]) == 2
+
+
+def test_the_table_of_verdicts_and_where_the_report_is(dlx: Command, tmp_path: Path) -> None:
+    ended = dlx("ablate", "xor", *SHORT, *TWO)
+    assert ended.code == 0
+    lines = ended.out.splitlines()
+    assert lines[0].split()[:2] == ["variant", "n"]
+    assert {line.split()[0] for line in lines[1:3]} == {"activation=relu", "activation=tanh"}
+    assert lines[-1].endswith("report.html")
+    assert (tmp_path / lines[-1]).exists()
+
+
+def test_progress_is_told_in_lines_on_stderr(dlx: Command) -> None:
+    ended = dlx("ablate", "xor", *SHORT, *TWO[:-1])
+    first, *others = ended.err.splitlines()
+    assert first.startswith("comparison: 4 runs in 1 cohort, runs/xor/")
+    assert others[-1].startswith("4/4 runs  cohort 1/1  step 30/30  ")
+
+
+def test_a_dry_run_builds_all_and_writes_nothing(dlx: Command, tmp_path: Path) -> None:
+    arguments = ["--vary", "model.hidden=[3],[4,4]", "--seeds", "[5, 7]", "--dry-run"]
+    ended = dlx("ablate", "xor", *SHORT, *arguments)
+    assert ended.code == 0
+    assert "xor: 2 variants x 2 seeds = 4 runs; judged by dev.accuracy against" in ended.out
+    assert "2-4-4-1, batch 4, xor" in ended.out
+    assert "nothing was written" in ended.out
+    found = dlx("ablate", "xor", *SHORT, *arguments, "--json").json
+    assert found["seeds"] == [5, 7]
+    assert [each["parameters"] for each in found["variants"]] == [13, 37]
+    assert [each["runs"] for each in found["cohorts"]] == [2, 2]
+    assert all(each["seconds"] > 0 and each["bytes"] > 0 for each in found["cohorts"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["xor"], r"the config has no such section; say what varies with --vary KEY=a,b,c"),
+        (["xor", "--vary", "model.activation"], r"write KEY=a,b,c"),
+        (["xor", "--vary", "model.activaton=relu"], r"did you mean 'model\.activation'\?"),
+        (["xor", "--vary", "model.activation=relu,relu"], r"stands in the list twice; remove one"),
+        (["xor", *TWO, "--design", "gird"], r"received 'gird'; did you mean 'grid'\?"),
+        (["xor", *TWO, "--seeds", "0"], r"ablation\.seeds: received 0 \(allowed: an integer > 0"),
+        (
+            ["xor", *TWO, "ablation.baseline=sigmoid"],
+            r"ablation\.baseline: 'sigmoid' is no variant",
+        ),
+        (["xor", *TWO, "--jobs", "0"], r"invalid value for '--jobs'"),
+        (["xor", *TWO, "--vary", "log.points=1..200000"], r"are 800,000 runs, more than 100,000"),
+        (["moons", *TWO, "data.split={dev: 0}"], r"give data\.split some dev rows"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_written(
+    arguments: list[str], message: str, dlx: Command, tmp_path: Path
+) -> None:
+    ended = dlx("ablate", *arguments)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert re.search(message, ended.err), ended.err
+    assert ended.err.startswith("error: ")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_one_run_of_an_ablation_is_trained_alone(dlx: Command, tmp_path: Path) -> None:
+    dlx("ablate", "xor", *SHORT, *TWO)
+    path = only_ablation(tmp_path)
+    chosen = ["--from", path, "--variant", "activation=tanh", "--seed", 1, "name=alone"]
+    ended = dlx("train", *chosen, "--json", "--quiet")
+    assert ended.code == 0, ended.err
+    info = json.loads((path / "activation=tanh" / "seed=1" / "run.json").read_text())
+    assert ended.json["metrics"] == info["metrics"]
+    assert ended.json["run"].startswith("runs/alone/")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--variant: received nothing (allowed: 'activation=relu', 'activation=tanh')"),
+        (["--variant", "activation=rel"], "did you mean 'activation=relu'?"),
+        (["--variant", "activation=relu", "--seed", "9"], "--seed: received 9 (allowed: 0, 1)"),
+        (["--variant", "activation=relu", "--fold", "1"], "the ablation has no folds"),
+    ],
+)
+def test_a_run_that_is_not_in_the_ablation_is_refused(
+    arguments: list[str], message: str, dlx: Command, tmp_path: Path
+) -> None:
+    dlx("ablate", "xor", *SHORT, *TWO)
+    ended = dlx("train", "--from", only_ablation(tmp_path), *arguments)
+    assert ended.code == 2
+    assert message in ended.err
+
+
+def test_what_only_ablations_can_be_asked_is_refused_of_runs(dlx: Command) -> None:
+    dlx("train", "xor", *SHORT, "--quiet")
+    ended = dlx("resume", "latest", "--only", "failed")
+    assert ended.code == 2
+    assert "is a run: --only, --seeds and --jobs are for ablations" in ended.err
+    ended = dlx("train", "--from", "latest")
+    assert ended.code == 4
+    assert "is a run, not an ablation" in ended.err
+
+
+def test_an_ablation_keeps_its_config(dlx: Command, tmp_path: Path) -> None:
+    dlx("ablate", "xor", *SHORT, *TWO)
+    path = only_ablation(tmp_path)
+    ended = dlx("resume", path, "train.steps=50")
+    assert ended.code == 2
+    assert "train.steps=50: an ablation that has begun keeps its config" in ended.err
+    ended = dlx("resume", path, "--only", "diverged")
+    assert (ended.code, "--only: received 'diverged'; allowed: failed" in ended.err) == (2, True)
+    for command in ("evaluate", "export", "inspect"):
+        ended = dlx(command, path)
+        assert ended.code == 4
+        assert "is an ablation; name one of its runs, such as" in ended.err, ended.err
+
+
+def test_killed_and_resumed_is_as_never_killed(process: Command, tmp_path: Path) -> None:
+    """Three times kill -9, at whatever it is doing, and once SIGTERM."""
+    long = ["train.steps=4000", "train.checkpoint_seconds=0", "log.every=100"]
+    varied = ["--vary", "model.activation=relu,tanh", "--vary", "model.dropout=0,0.2"]
+    command = ["ablate", "xor", *long, *varied, "--seeds", "8", "--quiet"]
+    whole = process(*command, "name=whole", "--json")
+    assert whole.code == 0, whole.err
+    for number in range(4):
+        arguments = ["resume", "killed", "--quiet"] if number else [*command, "name=killed"]
+        started = start(*arguments, cwd=tmp_path)
+        before = set(tmp_path.glob("runs/killed/*/cohorts/1/checkpoints/step*"))
+        while not set(tmp_path.glob("runs/killed/*/cohorts/1/checkpoints/step*")) - before:
+            assert started.poll() is None, started.communicate()
+            time.sleep(0.01)
+        started.send_signal(signal.SIGTERM if number == 3 else signal.SIGKILL)
+        _, err = started.communicate(timeout=60)
+        assert started.returncode == (143 if number == 3 else -9), err
+    ended = process("resume", "killed", "--quiet", "--json")
+    assert ended.code == 0, ended.err
+    for mine, theirs in zip(ended.json["variants"], whole.json["variants"], strict=True):
+        assert mine == theirs
+    (killed,), (other,) = ((tmp_path / "runs" / name).iterdir() for name in ("killed", "whole"))
+    for path in other.rglob("weights.safetensors"):
+        twin = killed / path.relative_to(other)
+        assert twin.read_bytes() == path.read_bytes()
+
+
+def test_a_killed_worker_takes_its_own_cohort_alone(tmp_path: Path) -> None:
+    command = ["ablate", "xor", "train.steps=6000", "--vary", "model.hidden=[8],[9]"]
+    started = start(*command, "--seeds", "6", "--jobs", "2", "--quiet", cwd=tmp_path)
+
+    def workers() -> list[int]:
+        children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+        commands = {int(each): Path(f"/proc/{each}/cmdline").read_bytes() for each in children}
+        return [child for child, words in commands.items() if b"spawn_main" in words]
+
+    while len(workers()) < 2:
+        assert started.poll() is None, started.communicate()
+        time.sleep(0.05)
+    time.sleep(1)
+    os.kill(workers()[0], signal.SIGKILL)
+    _, err = started.communicate(timeout=120)
+    assert started.returncode == 8, err
+    assert "its process was ended by SIGKILL" in err
+    [path] = (tmp_path / "runs" / "xor").iterdir()
+    found = json.loads((path / "summary.json").read_text())
+    assert sorted(each["failed"] for each in found["variants"]) == [0, 6]
