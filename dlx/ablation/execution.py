@@ -289,7 +289,8 @@ def trainer_of(ready: Sequence[Job], *, initialize: bool) -> Trainer:
         batches = Batches(*examples["train"], seeds, first.batch_size, bagging)
         cohort.initialize(batches(0)[0])
     left_out = [name for name in _ONLY_AT_END if name in examples]
-    return Trainer(cohort, examples, left_out)
+    quiet = first.config.log.level == "minimal"
+    return Trainer(cohort, examples, left_out, gradient_norms=not quiet)
 
 
 @dataclass

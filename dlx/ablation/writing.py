@@ -89,8 +89,8 @@ class Writer:
         return FinishedRun(
             directory=self._directory / run.path,
             **each.columns,
-            hparams=flat(run.arm.choice or run.arm.settings),
-            group=run.arm.variant,
+            hparams=flat(run.arm.settings),
+            group=run.arm.variant if run.arm.choice is None else "",
             success=each.outcome.status != "diverged",
             config=self._arm(each).config(run.seed),
         )

@@ -68,6 +68,7 @@ class Activation:
             for name, start in names.items()
         }
         self._pieces = tuple(self._piece(segment) for segment in segments(list(choices)))
+        self._sizes = [piece.rows.stop - piece.rows.start for piece in self._pieces]
 
     @property
     def parameters(self) -> list[Parameter]:
@@ -78,20 +79,19 @@ class Activation:
         """Return `a = g(z)`, each run by its own g: (K, B, O) to (K, B, O)."""
         if len(self._pieces) == 1:
             return self._pieces[0].forward(z)
-        a = torch.empty_like(z)
-        for piece in self._pieces:
-            a[piece.rows] = piece.forward(z[piece.rows])
-        return a
+        parts = zip(self._pieces, z.split(self._sizes), strict=True)
+        return torch.cat([piece.forward(own) for piece, own in parts])
 
     def backward(self, upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
-        """Return dZ = dA g'(Z): (K, B, O)."""
+        """Return dZ = dA g'(Z), perhaps in the memory of `upstream`: (K, B, O)."""
         if len(self._pieces) == 1:
             return self._pieces[0].backward(upstream, z, a)
-        gradient = torch.empty_like(z)
-        for piece in self._pieces:
-            rows = piece.rows
-            gradient[rows] = piece.backward(upstream[rows], z[rows], a[rows])
-        return gradient
+        parts = (tensor.split(self._sizes) for tensor in (upstream, z, a))
+        for piece, own, its_z, its_a in zip(self._pieces, *parts, strict=True):
+            gradient = piece.backward(own, its_z, its_a)
+            if gradient.data_ptr() != own.data_ptr():
+                own.copy_(gradient)
+        return upstream
 
     def _piece(self, segment: Segment[Choice]) -> _Piece:
         function = registry.get("activation", segment.choice.name).function

@@ -62,7 +62,12 @@ def identity(z: Tensor) -> Tensor:
     return z
 
 
-@activation(backward=lambda upstream, z, a: upstream.mul_(a * (1 - a)), module=torch.nn.Sigmoid)
+@activation(
+    backward=lambda upstream, z, a: torch.ops.aten.sigmoid_backward.grad_input(
+        upstream, a, grad_input=upstream
+    ),
+    module=torch.nn.Sigmoid,
+)
 def sigmoid(z: Tensor) -> Tensor:
     """The logistic function, g(z) = 1 / (1 + exp(-z)), with g' = a (1 - a) <= 1/4."""
     return _logistic(z)
@@ -94,13 +99,9 @@ def relu(z: Tensor) -> Tensor:
     return _positive_part(z)
 
 
-def _leaky(z: Tensor, negative_slope: float) -> Tensor:
-    return torch.where(z > 0, z, z * negative_slope)
-
-
 @activation(
-    backward=lambda upstream, z, a, negative_slope: torch.where(
-        z > 0, upstream, upstream * negative_slope
+    backward=lambda upstream, z, a, negative_slope: torch.ops.aten.leaky_relu_backward.grad_input(
+        upstream, z, negative_slope, False, grad_input=upstream
     ),
     module=torch.nn.LeakyReLU,
 )
@@ -113,7 +114,7 @@ def leaky_relu(z: Tensor, *, negative_slope: Annotated[float, Ge(0)] = 0.01) -> 
     Reference:
         Maas, Hannun and Ng (2013), Rectifier nonlinearities improve neural network acoustic models
     """
-    return _leaky(z, negative_slope)
+    return torch.nn.functional.leaky_relu(z, negative_slope)
 
 
 @activation(learned={"slope": 0.25}, module=torch.nn.PReLU)

@@ -39,7 +39,8 @@ class FinishedRun:
         times: (T,) Unix seconds
         metrics: by split and tag, (T,) each; NaN where it was not measured
         hparams: value by dotted name, for TensorBoard's HParams page
-        group: runs of one group (the seeds of a variant) are one row of that page
+        group: runs of one group (the seeds of a variant) are one row of that page; a run of none
+            is not on it
         success: whether the run ended well
         config: its text, in YAML
     """
@@ -155,11 +156,10 @@ def _values(run: FinishedRun, tags: Sequence[tuple[str, str]]) -> np.ndarray:
 def _whole_run(run: FinishedRun) -> bytes:
     """Return the event file of what holds for the run as a whole."""
     began, ended = (float(run.times[place]) if len(run.times) else time.time() for place in (0, -1))
-    values = [
-        (began, summaries.config(run.config)),
-        (began, summaries.hparams(run.hparams, run.group, began)),
-        (ended, summaries.end_hparams(run.success, ended)),
-    ]
+    values = [(began, summaries.config(run.config))]
+    if run.group:
+        values.append((began, summaries.hparams(run.hparams, run.group, began)))
+        values.append((ended, summaries.end_hparams(run.success, ended)))
     events = [Event(wall_time=at, summary=Summary(value=[value])) for at, value in values]
     return b"".join([*opening(began), *map(encode, events)])
 

@@ -37,10 +37,16 @@ class Trainer:
         splits: by name, inputs (N, I) and targets as the head encodes them, on the device; 'train'
             must be there
         only_at_end: splits that are left out of the evaluations while a run trains
+        gradient_norms: whether evaluations tell those of every layer
     """
 
     def __init__(
-        self, cohort: Cohort, splits: dict[str, Examples], only_at_end: Collection[str] = ()
+        self,
+        cohort: Cohort,
+        splits: dict[str, Examples],
+        only_at_end: Collection[str] = (),
+        *,
+        gradient_norms: bool = True,
     ) -> None:
         self.cohort = cohort
         self.splits = splits
@@ -62,6 +68,7 @@ class Trainer:
         self._rates = self._new_rates()
         self._asked = self._new_asked()
         self._next_due = 0
+        self._measures_gradients = gradient_norms
         self._gradient_norms = torch.zeros(len(cohort.network.layer_names), len(self.members))
         self._looks: list[Tensor] = []
         self._stopping = [
@@ -141,7 +148,7 @@ class Trainer:
             correct_sum.add_(correct)
         due = self.step + 1 == self._next_due
         diverged = self._look(costs, x, due)
-        if due:
+        if due and self._measures_gradients:
             buffer = cohort.network.buffer
             norms = [buffer.gradient_norms(layer) for layer in cohort.network.layer_names]
             self._gradient_norms = torch.stack(norms).cpu()
@@ -253,8 +260,8 @@ class Trainer:
         train = metrics["train"]
         costs, correct = self._sums.tolist()
         seen = [self.examples - before for before in self._summed_from]
+        trained = [rows > 0 for rows in seen]
         if any(seen):
-            trained = [rows > 0 for rows in seen]
             answers = self.cohort.head.answers
             train["running/cost"] = [c / n if n else None for c, n in zip(costs, seen, strict=True)]
             if self.cohort.head.kind != "regression":
@@ -266,6 +273,7 @@ class Trainer:
             momenta = optimizer.per_run(self._rates.momenta(self.step - 1))
             if any(momenta):
                 train["optimizer/momentum"] = _where(trained, momenta)
+        if any(seen) and self._measures_gradients:
             norms = self._gradient_norms.tolist()
             for (layer, owners), values in zip(network.layer_owners.items(), norms, strict=True):
                 has = [t and o for t, o in zip(trained, owners, strict=True)]
