@@ -16,6 +16,7 @@ from dlx.errors import ConfigError, did_you_mean
 
 MAX_RUNS = 100_000
 BASE = "base"
+_LONGEST_OF_EQUALS = 3  # a list of equal values that is written out
 
 Settings = dict[str, Any]
 
@@ -296,13 +297,19 @@ def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def show(value: Any) -> str:
-    """Return a value as a variant's name has it: `relu`, `0.1`, `[10,10]`, `sgd(lr=0.1)`."""
+    """Return a value as a variant's name has it: `relu`, `0.1`, `[10,10]`, `[9x10]`, `sgd(lr=0.1)`.
+
+    A list of more than three equal values is shortened: `[9x10]` is nine times 10.
+    """
     if isinstance(value, Mapping):
         options = ",".join(f"{key}={show(each)}" for key, each in value.items() if key != "name")
         name = str(value.get("name", ""))
         return f"{name}({options})" if options else name
     if isinstance(value, list | tuple):
-        return f"[{','.join(show(each) for each in value)}]"
+        shown = [show(each) for each in value]
+        if len(shown) > _LONGEST_OF_EQUALS and len(set(shown)) == 1:
+            return f"[{len(shown)}x{shown[0]}]"
+        return f"[{','.join(shown)}]"
     if isinstance(value, float):
         return f"{value:.12g}"
     return value if isinstance(value, str) else inline(value)

@@ -56,7 +56,7 @@ def init(
       dlx init digits --output mine.yaml
       dlx init houses.csv --target price
     """
-    from dlx.config.shipped import companions, shipped, summary
+    from dlx.config.shipped import companions, is_ablation, shipped, summary
     from dlx.runs import write_atomic
 
     known = shipped()
@@ -64,7 +64,7 @@ def init(
         rows = [[each, summary(path)] for each, path in known.items()]
         emit_json({"configs": dict(rows)}) if as_json else emit_table(["name", ""], rows)
         return
-    table, data = Path(name), []
+    table, data, command = Path(name), [], "train"
     if name not in known and (table.is_file() or table.suffix in _TABLES):
         content = _for_table(table, target, output)
         written = output or Path(f"{table.stem}.yaml")
@@ -78,13 +78,14 @@ def init(
     else:
         content, written = known[name].read_bytes(), output or Path(known[name].name)
         data = companions(known[name])
+        command = "ablate" if is_ablation(known[name]) else "train"
     files = {written: content, **{written.with_name(each.name): each.read_bytes() for each in data}}
     for each in files:
         if each.exists():
             raise ConfigError(f"{each} is there already; choose another place with --output")
     for each, content in files.items():
         write_atomic(each, content)
-    note(f"{' and '.join(map(str, files))} written; `dlx train {written}` trains it")
+    note(f"{' and '.join(map(str, files))} written; `dlx {command} {written}` trains it")
     if as_json:
         emit_json({"config": str(written), "files": [str(each) for each in files]})
 

@@ -41,6 +41,12 @@ def locate(config: str) -> Path:
     )
 
 
+def is_ablation(path: Path) -> bool:
+    """Say whether a config says what `dlx ablate` varies."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return any(line.startswith("ablation:") for line in lines)
+
+
 def summary(path: Path) -> str:
     """Return the first line of a config's opening comment."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]

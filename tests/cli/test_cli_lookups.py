@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from dlx.config.shipped import shipped, summary
+from dlx.config.shipped import is_ablation, shipped, summary
 from dlx.registry import MODULES, get, names
 from tests.cli.conftest import Command
 
 SHIPPED = {
     *("breast_cancer", "digits", "iris", "mnist", "xor"),
+    *("ablations/activation_depth", "ablations/mnist_knobs"),
     *("gates/and", "gates/nand", "gates/or", "gates/xor", "gates/half_adder"),
 }
 
@@ -25,7 +26,7 @@ def test_a_shipped_config_works_shortened(
     name: str, dlx: Command, request: pytest.FixtureRequest
 ) -> None:
     assert dlx("config", "validate", name).code == 0
-    if name == "mnist":
+    if "name: mnist" in shipped()[name].read_text():
         request.getfixturevalue("mnist")
     steps = 0 if name.endswith("by_hand") else 3
     ended = dlx("train", name, f"train.steps={steps}", "--quiet", "--json")
@@ -43,9 +44,15 @@ def test_init_copies(name: str, dlx: Command, tmp_path: Path) -> None:
     copy = tmp_path / f"{name.split('/')[-1]}.yaml"
     assert ended.code == 0
     files = "table.yaml and table.csv" if name == "table" else copy.name
-    assert ended.err == f"{files} written; `dlx train {copy.name}` trains it\n"
+    command = "ablate" if is_ablation(copy) else "train"
+    assert ended.err == f"{files} written; `dlx {command} {copy.name}` trains it\n"
     assert copy.read_bytes() == shipped()[name].read_bytes()
     assert dlx("config", "validate", copy.name).code == 0
+
+
+def test_init_says_that_an_ablation_is_one(dlx: Command) -> None:
+    ended = dlx("init", "ablations/activation_depth")
+    assert ended.err.endswith("; `dlx ablate activation_depth.yaml` trains it\n")
 
 
 def test_init_overwrites_nothing(dlx: Command, tmp_path: Path) -> None:

@@ -27,8 +27,14 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     axes.hlines(places, lows, highs, colors=colors, linewidth=2)
     axes.scatter([100 * each["rate"] for each in found], places, s=42, c=colors, zorder=3)
     axes.set_xlim(-1, 101)
+    wanted = " and ".join(
+        f"{reading.in_words(metric)} of {reading.value(metric, least)}"
+        for metric, least in (summary["success"] or {}).items()
+    )
+    meaning = f"A run succeeds if it ends with a {wanted}. " if wanted else ""
     caption = (
-        f"The share of the runs that succeeded, with its {100 * summary['confidence']:g} % "
-        "interval; a run that diverged is no success. Grey: the baseline."
+        f"{meaning}The share of the runs that succeeded, with its "
+        f"{100 * summary['confidence']:g} % interval; a run that diverged is no success. Grey: the "
+        "baseline."
     )
     return [Drawing("success", "How many runs succeeded", caption, figure)]

@@ -21,6 +21,7 @@ def test_shares_with_intervals_from_most_to_least() -> None:
     texts = [text.get_text() for text in axes.texts]
     assert texts[:2] == ["activation=relu", "activation=sigmoid"]
     assert "25 %  (2 of 8)" in texts
+    assert drawing.caption.startswith("A run succeeds if it ends with a dev accuracy of 90.00 %. ")
 
 
 def test_there_is_none_where_success_is_not_counted(two: Made) -> None:
