@@ -67,6 +67,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # `mnist` stands for any run of that name: digits train faster.
     for arguments in (["digits", "name=mnist", "train.epochs=1"], ["iris"], ["xor"], *TWO):
         assert main(["train", *arguments, *runs]) == 0
+    two_steps = ["train.steps=2", "log.points=2", "--seeds", "2"]
+    assert main(["ablate", "ablations/activation_depth", *two_steps, *runs]) == 0
     return folder
 
 
@@ -86,6 +88,11 @@ def test_a_command_that_is_shown_works(
     monkeypatch.chdir(folder)
     if line.startswith("dlx train "):
         line += " train.epochs=null train.steps=10 name=other"
+    if line.startswith("dlx ablate "):
+        line += " train.epochs=null train.steps=2 name=other"
+    if "activation_depth/ID" in line:
+        (ablation,) = Path("runs/activation_depth").iterdir()
+        line = line.replace("ID", ablation.name)
     # Code of a user's would stay in this process, for the tests over the whole registry to meet.
     if re.search(r"[>&|*]|--plugin|--allow-code", line):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
