@@ -14,7 +14,8 @@ from dlx.api.ablation import (
     resume_ablation,
     train_plan,
 )
-from dlx.api.ablation_config import read_ablation, run_config
+from dlx.api.ablation_config import read_ablation
+from dlx.api.ablation_runs import members, run_config
 from dlx.api.inputs import RUNS_DIR, read_config
 from dlx.api.run import Run, load
 from dlx.api.training import prepare, resume, train, train_job
@@ -26,6 +27,7 @@ __all__ = [
     "Run",
     "ablate",
     "load",
+    "members",
     "plan_ablation",
     "prepare",
     "preview_ablation",

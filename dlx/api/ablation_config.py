@@ -1,4 +1,4 @@
-"""The config of an ablation as a command line changes it, and of one of its runs."""
+"""The config of an ablation, as a command line changes it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,58 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from dlx.ablation import vary
-from dlx.ablation.directory import read_document
 from dlx.ablation.variants import quieted
-from dlx.api.inputs import RUNS_DIR, read_config
+from dlx.api.inputs import read_config
 from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
-from dlx.errors import ConfigError, RunError, did_you_mean
-from dlx.runs import find
-
-
-def run_config(
-    ablation: Path | str,
-    variant: str | None,
-    seed: int | None = None,
-    fold: int | None = None,
-    *,
-    runs_dir: Path | str = RUNS_DIR,
-) -> RunConfig:
-    """Return the config of one run of an ablation, to train it alone.
-
-    Args:
-        ablation: a path, a name (the newest), an id or 'latest'
-        variant: its name; may be left out where there is one only
-        seed: default: the first
-        fold: of a cross-validation
-        runs_dir: where runs are kept
-
-    Raises:
-        ConfigError: no such variant, seed or fold
-        RunError: no such ablation
-    """
-    path = find(ablation, Path(runs_dir)).path
-    document = read_document(path)
-    names = {each["name"]: each["folder"] for each in document["variants"]}
-    if variant not in names:
-        listed = ", ".join(repr(name) for name in list(names)[:8])
-        received = "nothing" if variant is None else repr(variant)
-        near = did_you_mean(variant or "", names)
-        more = " …" if len(names) > 8 else ""
-        raise ConfigError(f"--variant: received {received}{near} (allowed: {listed}{more})")
-    seeds = document["seeds"]
-    seed = seeds[0] if seed is None else seed
-    if seed not in seeds:
-        raise ConfigError(f"--seed: received {seed} (allowed: {', '.join(map(str, seeds))})")
-    folds = document["folds"]
-    if (fold is None) != (folds is None) or not 1 <= (fold or 1) <= (folds or 1):
-        allowed = f"1 to {folds}" if folds else "none: the ablation has no folds"
-        raise ConfigError(f"--fold: received {fold} (allowed: {allowed})")
-    folder = f"seed={seed}" + (f" fold={fold}" if fold else "")
-    file = path / names[variant] / folder / "config.yaml"
-    if not file.exists():
-        raise RunError(f"{file.parent} has not ended yet; `dlx resume {path}` trains it")
-    return config_files.load(file)
+from dlx.errors import ConfigError
 
 
 def read_ablation(

@@ -20,10 +20,19 @@ def ensemble(
         list[str],
         typer.Argument(
             metavar="RUN",
-            help="Two runs or more: folders, names (the newest of each), ids.",
+            help="Two runs or more: folders, names (the newest of each), ids; or one ablation.",
             show_default=False,
         ),
     ],
+    variant: Annotated[
+        str | None,
+        typer.Option(
+            "--variant",
+            metavar="NAME",
+            help="Of an ablation: whose runs; default: the variant that is best on dev.",
+            show_default=False,
+        ),
+    ] = None,
     split: Annotated[Split, typer.Option("--split", help="The rows that they are judged on.")] = (
         Split.dev
     ),
@@ -44,10 +53,14 @@ def ensemble(
     Examples:
       dlx ensemble runs/digits/* --split test
       dlx ensemble runs/digits/* --vote --metric f1
+      dlx ensemble runs/mnist_knobs/ID --variant dropout=0.3
     """
     from dlx import api, ensembles
 
-    members = [api.load(run, runs_dir=runs_dir) for run in runs]
+    if variant is None and len(runs) > 1:
+        members = [api.load(run, runs_dir=runs_dir) for run in runs]
+    else:
+        members = [member for run in runs for member in api.members(run, variant, runs_dir)]
     combine = "vote" if vote else "mean"
     found = ensembles.evaluate(members, split.value, combine, metric or (), data_dir)
     paths = [str(run.path) for run in members]

@@ -153,7 +153,7 @@ def test_an_ablation_keeps_its_config(dlx: Command, tmp_path: Path) -> None:
 
 def test_killed_and_resumed_is_as_never_killed(process: Command, tmp_path: Path) -> None:
     """Three times kill -9, at whatever it is doing, and once SIGTERM."""
-    long = ["train.steps=4000", "train.checkpoint_seconds=0", "log.every=100"]
+    long = ["train.steps=2500", "train.checkpoint_seconds=0.1", "log.every=100"]
     varied = ["--vary", "model.activation=relu,tanh", "--vary", "model.dropout=0,0.2"]
     command = ["ablate", "xor", *long, *varied, "--seeds", "8", "--quiet"]
     whole = process(*command, "name=whole", "--json")

@@ -25,3 +25,18 @@ def test_one_run_is_no_ensemble(dlx: Command) -> None:
     ended = dlx("ensemble", "iris")
     assert (ended.code, ended.out) == (2, "")
     assert "error: an ensemble has two runs or more; received 1" in ended.err
+
+
+def test_the_seeds_of_a_variant_are_an_ensemble(dlx: Command) -> None:
+    varied = ["--vary", "model.activation=relu,tanh", "--seeds", "3", "data.bagging=true"]
+    path = dlx("ablate", "iris", "train.epochs=3", *varied, "--json", "-q").json["ablation"]
+    found = dlx("ensemble", path, "--variant", "activation=tanh", "--json").json
+    assert [each["run"] for each in found["members"]] == [
+        f"{path}/activation=tanh/seed={seed}" for seed in range(3)
+    ]
+    costs = [each["metrics"]["accuracy"] for each in found["members"]]
+    assert len(set(costs)) > 1, "each seed has its own bootstrap sample"
+    best = dlx("ensemble", path, "--json").json["members"][0]["run"]
+    assert best.split("/")[-2] in ("activation=relu", "activation=tanh")
+    ended = dlx("ensemble", path, "--variant", "activation=tan")
+    assert (ended.code, "did you mean 'activation=tanh'?" in ended.err) == (2, True)
