@@ -3,7 +3,9 @@
 # K runs of a cohort
 """
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -16,13 +18,18 @@ from dlx.config import load as config_files
 from dlx.config.schema import AblationConfig, RunConfig
 from dlx.data import pipeline
 from dlx.data.pipeline import Splits
+from dlx.errors import ConfigError
 from dlx.nn.metrics import is_rising
 from dlx.training import job as jobs
 from dlx.training.job import Job
 
 SCHEMA = 1
 SUCCESS = "success"
-_RESERVED = ("cohorts", "figures", "tuning", "checkpoints")
+# What else stands in an ablation's directory, and what the end of a shortened name looks like.
+_RESERVED = re.compile(
+    r"(?i)cohorts|figures|tuning|checkpoints|train|dev|test|ablation\.yaml|(run|plan|summary)\.json|"
+    r"results\.csv|report\.html|events\.out\..*|.* #[0-9]+"
+)
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,7 @@ class Plan:
     data_dir: Path
     cohorts: list[PlannedCohort] = field(default_factory=list)
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _arms: dict[str, list[Arm]] = field(default_factory=dict, repr=False)
     _jobs: dict[tuple[str, int | None], Job] = field(default_factory=dict, repr=False)
     _splits: dict[str, Splits] = field(default_factory=dict, repr=False)
 
@@ -149,23 +157,43 @@ class Plan:
         """Return what is compared or, in the phase 'tuning', what is tried.
 
         Raises:
-            ConfigError: a tuned value cannot stand in a variant's config
+            ConfigError: a line for each tuned value that cannot stand in a variant's config
         """
-        found = []
+        if phase not in self._arms:
+            self._arms[phase] = self._make_arms(phase)
+        return self._arms[phase]
+
+    def _make_arms(self, phase: str) -> list[Arm]:
+        found: list[Arm] = []
+        problems: list[str] = []
         labels = short_labels(self.section.tune)
-        for place, each in enumerate(self.variants):
-            variant, folder = each.variant, _folder(each.variant.name, place)
+        choices = self.tunings if phase == "tuning" else []
+        tried = _folders(
+            [
+                " ".join(f"{labels[key]}={show(value)}" for key, value in choice.items())
+                for choice in choices
+            ]
+        )
+        folders = _folders([each.variant.name for each in self.variants])
+        for each, folder in zip(self.variants, folders, strict=True):
+            variant = each.variant
             if phase == "tuning":
-                for choice in self.tunings:
-                    name = " ".join(f"{labels[key]}={show(value)}" for key, value in choice.items())
-                    config = config_files.assign(each.config, choice)
-                    path = f"tuning/{folder}/{_folder(name, place)}"
+                for choice, its in zip(choices, tried, strict=True):
+                    try:
+                        config = config_files.assign(each.config, choice)
+                    except ConfigError as error:
+                        lines = str(error).split("\n")
+                        problems += [f"ablation.tune: variant {variant.name!r}: {x}" for x in lines]
+                        continue
+                    path = f"tuning/{folder}/{its}"
                     found.append(Arm(variant.name, variant.settings, config, path, choice))
             else:
                 config = each.config
                 if variant.name in self.chosen:
                     config = config_files.assign(config, self.chosen[variant.name])
                 found.append(Arm(variant.name, variant.settings, config, folder))
+        if problems:
+            raise ConfigError("\n".join(problems))
         return found
 
     def runs(self, phase: str) -> list[PlannedRun]:
@@ -183,6 +211,7 @@ class Plan:
         """Take over the tuned settings of each variant."""
         self.chosen = chosen
         self._jobs.clear()
+        self._arms.clear()
 
     def job(self, run: PlannedRun) -> Job:
         """Return a run, ready to train.
@@ -248,13 +277,15 @@ def run_config(run: PlannedRun, folds: int | None) -> RunConfig:
     return config_files.assign(config, {"data.fold": {"number": run.fold, "of": folds}})
 
 
-def _folder(name: str, place: int) -> str:
-    """Return a folder's name that tells a variant: its own name, where that can be one."""
-    plain = "".join(
-        "_" if each in '/\\:*?"<>|\0' or not each.isprintable() else each for each in name
-    )
-    plain = plain.strip(". ")
-    short = plain.encode()[:120].decode(errors="ignore").strip(". ")
-    if short == name and short not in _RESERVED:
-        return short
-    return f"{short} #{place + 1}"
+def _folders(names: Sequence[str]) -> list[str]:
+    """Return a folder's name for each: its own, where it can be one and no other comes too near."""
+    counts = Counter(name.lower() for name in names)  # some file systems know no capitals
+    found = []
+    for place, name in enumerate(names, start=1):
+        plain = "".join(
+            "_" if each in '/\\:*?"<>|\0' or not each.isprintable() else each for each in name
+        )
+        short = plain.strip(". ").encode()[:120].decode(errors="ignore").strip(". ")
+        is_own = short == name and counts[name.lower()] == 1 and not _RESERVED.fullmatch(name)
+        found.append(short if is_own else f"{short} #{place}".strip())
+    return found

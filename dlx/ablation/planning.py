@@ -9,7 +9,14 @@ from typing import Any
 
 from dlx.ablation.plan import SCHEMA, SUCCESS, Plan, PlannedCohort, PlannedRun, known_phases
 from dlx.ablation.sizes import largest_cohort, parts, size_of
-from dlx.ablation.variants import MAX_RUNS, expand, find_baseline, show
+from dlx.ablation.variants import (
+    MAX_RUNS,
+    Resolved,
+    expand,
+    find_baseline,
+    refuse_seed,
+    show,
+)
 from dlx.cohort import Member, group
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError, RunError, did_you_mean
@@ -56,6 +63,7 @@ def outline(config: RunConfig, data_dir: Path) -> Plan:
     # Far off, so that seeds can be added later.
     first = max(_FIRST_TUNING_SEED, max(seeds) + 1)
     tuning_seeds = list(range(first, first + section.tune_seeds)) if section.tune else []
+    _check_tuned(section.tune, variants)
     plan = Plan(
         config,
         variants,
@@ -78,6 +86,20 @@ def _check_count(plan: Plan) -> None:
             f"{len(plan.folds)} folds and {tries} tuning runs of each are {number:,} runs, more "
             f"than {MAX_RUNS:,}; name fewer"
         )
+
+
+def _check_tuned(tuned: Iterable[str], variants: Sequence[Resolved]) -> None:
+    """Check that tuning leaves every variant what makes it one."""
+    refuse_seed("ablation.tune.seed", tuned)
+    varied = dict.fromkeys(key for each in variants for key in each.variant.settings)
+    for key in tuned:
+        own = key.removesuffix(".name")
+        for other in varied:
+            if f"{other.removesuffix('.name')}.".startswith(f"{own}."):
+                raise ConfigError(
+                    f"ablation.tune.{key}: {other} varies, and tuning would choose it anew for "
+                    "every variant; take one of them away"
+                )
 
 
 def check(plan: Plan, runs: Iterable[PlannedRun]) -> None:
@@ -112,6 +134,11 @@ def _check_metrics(plan: Plan) -> None:
     else:
         wanted["ablation.metric"] = plan.metric
     for key, metric in wanted.items():
+        if metric.startswith("test."):
+            raise ConfigError(
+                f"{key}: received {metric}, but nothing is judged by test rows, or they would be "
+                f"dev rows; use dev.{metric.removeprefix('test.')} (show_test shows test metrics)"
+            )
         for run in plan.runs("comparison"):
             job = plan.job(run)
             names = ["cost", *(tag(each) for each in job.member.metrics)]

@@ -3,8 +3,10 @@
 import itertools
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dlx.ablation import vary
@@ -50,7 +52,9 @@ def expand(config: RunConfig) -> list[Resolved]:
         if key not in plan.vary:
             near = did_you_mean(key, plan.vary if isinstance(plan.vary, dict) else [])
             raise ConfigError(f"ablation.only.{key}: no key of ablation.vary{near}")
-    settings = [each for each in _combinations(plan) if not _excluded(each, plan, plain)]
+    combinations = _combinations(plan)
+    _check_excluding(plan, combinations, plain)
+    settings = [each for each in combinations if not _excluded(each, plan, plain)]
     if not settings:
         raise ConfigError("ablation.exclude: it leaves no variant; remove a condition")
     names = _names(settings, plan)
@@ -161,19 +165,14 @@ def _combinations(plan: AblationConfig) -> list[Settings]:
             )
         )
     if isinstance(plan.vary, list):
-        return [dict(each) for each in plan.vary]
+        return [_listed_variant(place, each) for place, each in enumerate(plan.vary)]
     if not plan.vary:
         raise ConfigError(
             "ablation.vary: nothing varies; name a key and its values, as --vary "
             "model.activation=relu,tanh does"
         )
     values = {key: vary.expand(f"ablation.vary.{key}", each) for key, each in plan.vary.items()}
-    for key in values:
-        if key.split(".")[0] == "seed":
-            raise ConfigError(
-                "ablation.vary.seed: seeds are no factor, every variant has them all; use "
-                "ablation.seeds"
-            )
+    refuse_seed("ablation.vary.seed", values)
     _check_size(plan, values)
     if plan.design == "one_at_a_time":
         alone: list[Settings] = [{key: value} for key, each in values.items() for value in each]
@@ -185,6 +184,41 @@ def _combinations(plan: AblationConfig) -> list[Settings]:
             raise ConfigError(f"ablation.vary: design zip takes lists of one length, but {counts}")
         return [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]
     return [dict(zip(values, each, strict=True)) for each in itertools.product(*values.values())]
+
+
+def _listed_variant(place: int, settings: Mapping[str, Any]) -> Settings:
+    """Return a variant of design list, its name and keys checked."""
+    where = f"ablation.vary[{place}]"
+    refuse_seed(f"{where}.seed", settings)
+    name = settings.get("name", BASE)
+    if not (isinstance(name, str) and name.strip() and name.isprintable()):
+        raise ConfigError(
+            f"{where}.name: received {json.dumps(name)} (allowed: a text of printable characters, "
+            "in quotes where YAML reads something else)"
+        )
+    return dict(settings)
+
+
+def refuse_seed(where: str, keys: Iterable[str]) -> None:
+    """Refuse the seed among what varies or is tuned.
+
+    Raises:
+        ConfigError: it is
+    """
+    if "seed" in keys:
+        raise ConfigError(
+            f"{where}: seeds are no factor, every variant has them all; use ablation.seeds"
+        )
+
+
+def _check_excluding(plan: AblationConfig, combinations: Sequence[Settings], plain: Any) -> None:
+    """Refuse a condition that leaves nothing out: what it was to leave out would be trained."""
+    for place, condition in enumerate(plan.exclude):
+        if not any(fits(condition, each, plain) for each in combinations):
+            raise ConfigError(
+                f"ablation.exclude[{place}]: {inline(dict(condition))} fits no variant; correct "
+                "its values, or remove it"
+            )
 
 
 def _check_size(plan: AblationConfig, values: Mapping[str, Sequence[Any]]) -> None:
@@ -260,12 +294,24 @@ def _names(settings: Sequence[Settings], plan: AblationConfig) -> list[str]:
     """Return a name for each variant: what it is called, else what differs."""
     keys = list(dict.fromkeys(key for each in settings for key in each if key != "name"))
     labels = short_labels(keys)
+    folders = {key: _common_folder([each[key] for each in settings if key in each]) for key in keys}
     return [
         str(each["name"])
         if "name" in each
-        else " ".join(f"{labels[key]}={show(value)}" for key, value in each.items()) or BASE
+        else " ".join(
+            f"{labels[key]}={show(value).removeprefix(folders[key])}" for key, value in each.items()
+        )
+        or BASE
         for each in settings
     ]
+
+
+def _common_folder(values: Sequence[Any]) -> str:
+    """Return the folder, '/' included, that all values are in, if they are absolute paths."""
+    if not all(isinstance(value, str) and Path(value).is_absolute() for value in values):
+        return ""
+    common = os.path.commonpath([Path(value).parent for value in values])
+    return f"{common.rstrip(os.sep)}{os.sep}"
 
 
 def short_labels(keys: Iterable[str]) -> dict[str, str]:
@@ -312,7 +358,9 @@ def show(value: Any) -> str:
         return f"[{','.join(shown)}]"
     if isinstance(value, float):
         return f"{value:.12g}"
-    return value if isinstance(value, str) else inline(value)
+    if isinstance(value, str):
+        return value if value.isprintable() else json.dumps(value, ensure_ascii=False)
+    return inline(value)
 
 
 def _text(config: RunConfig) -> str:

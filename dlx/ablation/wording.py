@@ -209,5 +209,7 @@ def warnings(
     if metric != "success" and variants and not any(each["n"] for each in variants):
         split = metric.partition(".")[0]
         cure = "give data.split a dev part" if split == "dev" else "choose another ablation.metric"
+        if all(each["diverged"] + each["failed"] == each["runs"] for each in variants):
+            cure = "no run ended well"
         found.append(f"No run has {metric}, so nothing could be judged: {cure}.")
     return found

@@ -38,7 +38,6 @@ from dlx.errors import (
     RunError,
     RunInUseError,
 )
-from dlx.report.ablation import files
 from dlx.runs import RunDirectory, timestamp, write_atomic
 from dlx.training.job import resolve_device
 from dlx.training.process import device_name, recorded_failures, signals
@@ -329,6 +328,8 @@ def _write_down(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) ->
     ]
     status = "interrupted" if ended.report.stopped else "completed"
     if not ended.report.stopped:
+        from dlx.report.ablation import files  # SciPy, which no other command of training needs
+
         files.write(ready, run.path, results, ended.tries, command_of(run))
     if ended.report.crashed:
         status = "failed"

@@ -42,5 +42,5 @@ def read_ablation(
         if isinstance(known, list):
             raise ConfigError("--vary: the config lists its variants; add one to ablation.vary")
         merged = dict(known) | dict(vary.read(text) for text in varied)
-        changes.append(f"ablation.vary={json.dumps(merged)}")
+        changes.append(f"ablation.vary={json.dumps(merged, ensure_ascii=False)}")
     return config_files.override(read, changes) if changes else read

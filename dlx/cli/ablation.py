@@ -134,14 +134,14 @@ def resume_ablation(
 def reported(train: Callable[[], "Ablation"], as_json: bool) -> "Ablation":
     """Return the trained ablation; of one that did not end well, print first what there is."""
     from dlx import api
+    from dlx.api.ablation import CrashedError
 
     try:
         return train()
     except DlxError as error:
-        if error.run:
-            stopped = api.Ablation(error.run)
-            if as_json or stopped.status == "failed":
-                emit_ablation(stopped, as_json)
+        # Of one that failed as a whole there is nothing to show.
+        if error.run and (as_json or isinstance(error, CrashedError)):
+            emit_ablation(api.Ablation(error.run), as_json)
         raise
 
 

@@ -163,9 +163,7 @@ def test_a_plan_that_does_not_fit_its_config_is_refused(tmp_path):
         planning.read(document, plan.config, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "name", ["a/b", "figures", "tuning", "..", "x" * 300, "tab\there", "ünïcode ✓"]
-)
+@pytest.mark.parametrize("name", ["a/b", "figures", "tuning", "..", "x" * 300, "ünïcode ✓"])
 def test_any_name_of_a_variant_has_a_folder_of_its_own(name, tmp_path):
     vary = [{"name": name, "optimizer.lr": 0.1}, {"name": f"{name}b", "optimizer.lr": 0.2}]
     plan = plan_of(vary, tmp_path, ablation={"design": "list"})
@@ -174,3 +172,67 @@ def test_any_name_of_a_variant_has_a_folder_of_its_own(name, tmp_path):
     for folder in folders:
         assert "/" not in folder and folder not in ("figures", "tuning", "..", "")
         (tmp_path / folder).mkdir()
+
+
+ACTIVATIONS = {"model.activation": ["relu", "tanh"]}
+
+
+def test_no_two_variants_share_a_folder_or_take_one_of_dlx(tmp_path):
+    called = [
+        "x/y",
+        "x_y #1",
+        "A",
+        "a",
+        "run.json",
+        "plan.json",
+        "cohorts",
+        "train",
+        "é" * 99,
+        "..",
+    ]
+    vary = [{"name": name, "optimizer.lr": 0.1 + n} for n, name in enumerate(called)]
+    plan = plan_of(vary, tmp_path, ablation={"design": "list"})
+    folders = [arm.folder for arm in plan.arms("comparison")]
+    assert len({folder.lower() for folder in folders}) == len(called)
+    assert not set(folders) & {"run.json", "plan.json", "cohorts", "train", ""}
+    assert all(len(folder.encode()) < 130 for folder in folders)
+
+
+def test_long_choices_that_are_tried_have_a_folder_each(tmp_path):
+    tune = {"model.hidden": [[4] * 70, [4] * 71]}
+    plan = plan_of(ACTIVATIONS, tmp_path, ablation={"tune": tune})
+    assert len(runs_by_path(plan)) == 2 * 2 * 3
+
+
+@pytest.mark.parametrize("tuned", ["model.activation", "model.activation.name", "model"])
+def test_what_varies_is_not_tuned(tuned, tmp_path):
+    with pytest.raises(ConfigError, match=rf"ablation\.tune\.{tuned}: model\.activation varies"):
+        plan_of(ACTIVATIONS, tmp_path, ablation={"tune": {tuned: ["relu"]}})
+
+
+def test_the_seed_is_not_tuned(tmp_path):
+    with pytest.raises(ConfigError, match=r"ablation\.tune\.seed: seeds are no factor"):
+        plan_of(ACTIVATIONS, tmp_path, ablation={"tune": {"seed": [1, 2]}})
+
+
+def test_tuned_values_that_cannot_be_are_all_named(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        plan_of(ACTIVATIONS, tmp_path, ablation={"tune": {"optimizer.lr": [0.1, -1]}})
+    assert str(caught.value).split("\n") == [
+        f"ablation.tune: variant 'activation={name}': optimizer.lr: received -1 "
+        "(allowed: a number > 0)"
+        for name in ("relu", "tanh")
+    ]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"metric": "test.accuracy"},
+        {"success": {"test.accuracy": 1.0}},
+        {"steps_to": {"test.accuracy": 1.0}},
+    ],
+)
+def test_nothing_is_judged_by_test_rows(section, tmp_path):
+    with pytest.raises(ConfigError, match=r"received test\.accuracy, but .*; use dev\.accuracy"):
+        plan_of(ACTIVATIONS, tmp_path, ablation=section)

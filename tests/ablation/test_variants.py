@@ -70,7 +70,7 @@ def test_a_list_names_its_variants_or_says_what_differs():
     with pytest.raises(ConfigError, match="design list takes a list of variants"):
         names(ACTIVATIONS, design="list")
     with pytest.raises(ConfigError, match="two variants are called 'a'; remove or rename one"):
-        names([{"name": "a", "seed": 1}, {"name": "a", "seed": 2}], design="list")
+        names([{"name": "a", "optimizer.lr": 1}, {"name": "a", "optimizer.lr": 2}], design="list")
 
 
 def test_variants_that_meet_a_condition_are_left_out():
@@ -221,3 +221,39 @@ def test_names_are_as_short_as_they_can_be():
 )
 def test_values_are_shown_as_a_person_writes_them(value, text):
     assert show(value) == text
+
+
+@pytest.mark.parametrize("name", [3, None, "", " ", ["a"], "a\nb"])
+def test_a_listed_variant_is_called_by_a_printable_text(name):
+    message = r"ablation\.vary\[1\]\.name: received .*allowed: a text of printable characters"
+    with pytest.raises(ConfigError, match=message):
+        names([{"optimizer.lr": 0.1}, {"name": name, "optimizer.lr": 0.2}], design="list")
+
+
+def test_a_listed_variant_has_no_seed_of_its_own():
+    with pytest.raises(ConfigError, match=r"ablation\.vary\[0\]\.seed: seeds are no factor"):
+        names([{"name": "a", "seed": 4}, {"name": "b"}], design="list")
+
+
+def test_a_condition_that_leaves_nothing_out_is_refused():
+    excluded = [{"optimizer.lr": 0.1}, {"model.activation": "rellu"}]
+    message = r"ablation\.exclude\[1\]: \{model\.activation: rellu\} fits no variant; correct"
+    with pytest.raises(ConfigError, match=message):
+        names(ACTIVATIONS | RATES, exclude=excluded)
+
+
+def test_what_cannot_be_printed_is_shown_escaped():
+    assert show("\t") == '"\\t"'
+
+
+def test_files_are_called_by_what_differs_in_their_paths(tmp_path):
+    def found(*files: str) -> list[str]:
+        vary = {"data.path": [str(tmp_path / file) for file in files]}
+        base = {"name": "csv", "path": "c.csv", "target": "y"}
+        return [
+            each.variant.name for each in expand(load({"data": base, "ablation": {"vary": vary}}))
+        ]
+
+    assert found("a.csv", "b.csv") == ["path=a.csv", "path=b.csv"]
+    assert found("a/rows.csv", "b/rows.csv") == ["path=a/rows.csv", "path=b/rows.csv"]
+    assert found("a.csv") == ["path=a.csv"]

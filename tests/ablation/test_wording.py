@@ -139,6 +139,11 @@ def test_alike_variants_with_seeds_and_dev_rows_need_no_warning():
         ([document("a", n=0, diverged=5)], {}, "a: 5 of 5 runs diverged; none ended."),
         ([document("a", n=3, failed=2)], {}, "a: 2 of 5 runs failed to run"),
         (
+            [document("a", n=0, diverged=5)],
+            {},
+            "No run has dev.accuracy, so nothing could be judged: no run ended well",
+        ),
+        (
             [document("a", n=0)],
             {},
             "No run has dev.accuracy, so nothing could be judged: give data",

@@ -198,3 +198,18 @@ def test_a_killed_worker_takes_its_own_cohort_alone(tmp_path: Path) -> None:
     [path] = (tmp_path / "runs" / "xor").iterdir()
     found = json.loads((path / "summary.json").read_text())
     assert sorted(each["failed"] for each in found["variants"]) == [0, 6]
+
+
+def test_an_ablation_that_could_not_be_tuned_says_so(dlx: Command) -> None:
+    tune = "ablation.tune={optimizer.lr: [1e+28, 1e+30]}"
+    arguments = ["train.steps=5", "model.activation=relu", "data.limit=50"]
+    ended = dlx("ablate", "moons", *arguments, tune, "--vary", "optimizer=sgd", *TWO[2:])
+    assert ended.code == 5
+    assert ended.out == ""
+    assert "error: ablation.tune: under every value the runs of variant" in ended.err
+
+
+def test_values_of_vary_in_any_script(dlx: Command) -> None:
+    ended = dlx("ablate", "xor", "--vary", "model.activation=😀", "--dry-run")
+    assert ended.code == 2
+    assert "variant 'activation=😀': model.activation: received" in ended.err

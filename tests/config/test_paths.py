@@ -71,3 +71,29 @@ def test_what_is_a_path_depends_on_the_name_of_the_source(tmp_path: Path) -> Non
     config.write_text("data: {name: npy, inputs: x.npy, targets: y.npy}\n")
     data = load(config, ["data.targets=z.npy"]).data
     assert (data.inputs, data.targets) == (tmp_path / "more/x.npy", Path("z.npy").absolute())
+
+
+def test_paths_at_dotted_keys_of_an_ablation() -> None:
+    section = {
+        "vary": {"data.path": ["a.csv", "/b.csv"], "optimizer.lr": "0.1..1 log 3"},
+        "tune": {"data.path": ["a.csv"]},
+        "exclude": [{"data.path": "a.csv", "model.activation": "relu"}],
+        "only": {"optimizer.lr": {"data.path": ["a.csv"]}},
+        "baseline": {"data.path": "a.csv"},
+        "metric": "dev.cost",
+    }
+    found = resolve_paths(from_plain({"ablation": section}), Path("/configs")).plain()
+    assert found["ablation"] == {
+        "vary": {"data.path": ["/configs/a.csv", "/b.csv"], "optimizer.lr": "0.1..1 log 3"},
+        "tune": {"data.path": ["/configs/a.csv"]},
+        "exclude": [{"data.path": "/configs/a.csv", "model.activation": "relu"}],
+        "only": {"optimizer.lr": {"data.path": ["/configs/a.csv"]}},
+        "baseline": {"data.path": "/configs/a.csv"},
+        "metric": "dev.cost",
+    }
+    section = {"vary": [{"name": "a", "data.path": "a.csv"}, {"data": {"path": "b.csv"}}]}
+    found = resolve_paths(from_plain({"ablation": section}), Path("/configs")).plain()
+    assert found["ablation"]["vary"] == [
+        {"name": "a", "data.path": "/configs/a.csv"},
+        {"data": {"path": "/configs/b.csv"}},
+    ]
