@@ -169,7 +169,8 @@ class _Session:
         minimal = first.config.log.level == "minimal"
         self._recorder = Recorder(recorded, minimal)
         known = dict.fromkeys(names)
-        jobs = [self._jobs.get(name) or self._ended_job(name) for name in known]
+        every = runs_by_path(self._plan)
+        jobs = [self._jobs.get(name) or self._plan.job(every[name]) for name in known]
         trainer = trainer_of(jobs, initialize=saved is None)
         self._seconds = np.zeros(len(recorded))
         if saved is not None:
@@ -236,10 +237,6 @@ class _Session:
             for each, info in zip(ended, written, strict=True)
         ]
         self._report(trainer, results)
-
-    def _ended_job(self, name: str) -> Job:
-        """Return the job of a run in the checkpoint that has ended since."""
-        return self._plan.job(runs_by_path(self._plan)[name])
 
     def _count(self, trainer: Trainer) -> None:
         """Share the time since the last count among the runs that trained."""

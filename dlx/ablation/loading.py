@@ -60,12 +60,10 @@ def load(directory: Path, run: PlannedRun, section: AblationConfig) -> RunResult
         run: as planned
         section: of the ablation's config
     """
+    info = _info_of(directory, run)
+    if info is None:
+        return None
     its = RunDirectory(directory / run.path)
-    if not its.info_path.exists():
-        return None
-    info = its.read_info()
-    if info["status"] not in (*FINISHED, CRASHED):
-        return None
     curve = Curve((), {})
     if its.metrics_path.exists():
         curve = _read_curve(read(its.metrics_path))
@@ -73,12 +71,27 @@ def load(directory: Path, run: PlannedRun, section: AblationConfig) -> RunResult
 
 
 def status_of(directory: Path, run: PlannedRun) -> str | None:
-    """Return the status in a run's run.json; None if it has not ended."""
+    """Return how a run ended; None if it has not ended, or lost some of its files since."""
+    info = _info_of(directory, run)
+    return None if info is None else info["status"]
+
+
+def _info_of(directory: Path, run: PlannedRun) -> dict[str, Any] | None:
     its = RunDirectory(directory / run.path)
     try:
-        return its.read_info()["status"] if its.info_path.exists() else None
+        info = its.read_info() if its.info_path.exists() else {}
     except RunError:
         return None  # half written: it is trained again
+    status = info.get("status")
+    if status == CRASHED:
+        return info
+    if status not in FINISHED or (status != "diverged" and not info.get("metrics")):
+        return None
+    needed = [its.config_path, its.metrics_path]
+    if status != "diverged":
+        needed += [its.weights_path, its.path / "preprocessing.safetensors"]
+    # Nothing was synced: a power cut may leave run.json whole, and what came before it empty.
+    return info if all(path.exists() and path.stat().st_size for path in needed) else None
 
 
 def _read_curve(records: Sequence[Mapping[str, Any]]) -> Curve:

@@ -82,6 +82,7 @@ class PlannedCohort:
         runs: paths, with equal choices as neighbours
         size: of one of its runs, by which the rule of sizes went
         shape: of the network, in words
+        data: fingerprint of what they train on
     """
 
     number: int
@@ -89,6 +90,7 @@ class PlannedCohort:
     runs: tuple[str, ...]
     size: Size
     shape: str
+    data: str
 
     def document(self) -> dict[str, Any]:
         """Return what plan.json says of it."""
@@ -96,6 +98,7 @@ class PlannedCohort:
             "number": self.number,
             "phase": self.phase,
             "shape": self.shape,
+            "data": self.data,
             "bytes_per_run": self.size.total,
             "runs": list(self.runs),
         }

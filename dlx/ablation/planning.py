@@ -1,7 +1,5 @@
 """Making a plan: every config is checked with its data, and runs are grouped into cohorts."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +17,7 @@ from dlx.ablation.variants import (
 )
 from dlx.cohort import Member, group
 from dlx.config.schema import RunConfig
-from dlx.errors import ConfigError, RunError, did_you_mean
+from dlx.errors import ConfigError, DataError, RunError, did_you_mean
 from dlx.nn.metrics import tag
 from dlx.training.job import Job
 
@@ -179,6 +177,7 @@ def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun], jobs: int = 
                     tuple(members[row].name for row in piece),
                     size_of(first),
                     _shape(first.member, first),
+                    first.splits.fingerprint,
                 )
             )
 
@@ -211,10 +210,15 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
 
     Raises:
         RunError: plan.json was written by a newer dlx, or does not fit the config
+        DataError: data are missing, or have changed since
     """
     if document.get("schema", 0) > SCHEMA:
         raise RunError("plan.json was written by a newer dlx: upgrade dlx to use it")
     plan = outline(config, data_dir)
+    # The document's: a process may have ended after it wrote more seeds to the config, or chose
+    # those of tuning when there were fewer.
+    plan.seeds = list(document["seeds"])
+    plan.tuning_seeds = list((document.get("tuning") or {}).get("seeds") or [])
     plan.metric = document["metric"]
     plan.chosen = dict((document.get("tuning") or {}).get("chosen") or {})
     names = [each["name"] for each in document["variants"]]
@@ -226,15 +230,19 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
         if unknown is not None:
             raise RunError(f"plan.json names the run {unknown!r}, which ablation.yaml has not")
         job = plan.job(known[each["runs"][0]])
+        if job.splits.fingerprint != each["data"]:
+            raise DataError(
+                f"the data {job.splits.name!r} have changed since the ablation began: its runs "
+                "could not be compared with those to come; put them back, or start a new ablation"
+            )
         plan.cohorts.append(
             PlannedCohort(
-                each["number"], each["phase"], tuple(each["runs"]), size_of(job), each["shape"]
+                each["number"],
+                each["phase"],
+                tuple(each["runs"]),
+                size_of(job),
+                each["shape"],
+                each["data"],
             )
         )
     return plan
-
-
-def digest(document: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a plan's document, in hexadecimal."""
-    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -165,10 +166,19 @@ def _work(
     # Ctrl-C reaches the whole group of processes: the parent says when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     from dlx.denormals import flushed_denormals
 
     with flushed_denormals():
         _serve(setting, connection, stopping)
+
+
+def _end_with_parent() -> None:
+    """End this process at once when its parent is gone: nobody holds the ablation's lock then."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _serve(setting: Setting, connection: Connection, stopping: Any) -> None:

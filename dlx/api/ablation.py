@@ -38,7 +38,7 @@ from dlx.errors import (
     RunError,
     RunInUseError,
 )
-from dlx.runs import RunDirectory, timestamp, write_atomic
+from dlx.runs import RunDirectory, timestamp
 from dlx.training.job import resolve_device
 from dlx.training.process import device_name, recorded_failures, signals
 
@@ -231,11 +231,15 @@ def resume_ablation(
 
     Raises:
         ConfigError: seeds that would leave out some that were trained
-        RunError: the plan was changed, or a checkpoint cannot be used
+        RunError: config or plan was changed, or a checkpoint cannot be used
+        DataError: data are missing, or have changed since
     """
     run = RunDirectory.open(directory)
     plugins.require(run.read_info().get("plugins") or [], directory)
-    ready = read_plan(directory, data_directory(data_dir))
+    if (directory / PLAN).exists():
+        ready = read_plan(directory, data_directory(data_dir))
+    else:  # killed before it was planned: sizes alone decide the plan, so it is the same
+        ready = plan_ablation(read_config(directory), data_dir=data_dir, jobs=jobs)
     with run.lock():
         if seeds is not None:
             ready = _with_seeds(ready, run, seeds, jobs)
@@ -268,7 +272,6 @@ def _with_seeds(ready: Plan, run: RunDirectory, seeds: str, jobs: int | None) ->
         if new:
             count = jobs or session.default_jobs(config)
             planning.add_cohorts(wider, "comparison", new, count)
-    write_atomic(run.path / CONFIG, config_files.dump(wider.config).encode())
     write_plan(run, wider)
     return wider
 

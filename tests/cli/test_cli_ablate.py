@@ -1,5 +1,6 @@
 """`dlx ablate` and what resumes, repeats and verifies it."""
 
+import contextlib
 import json
 import os
 import re
@@ -213,3 +214,87 @@ def test_values_of_vary_in_any_script(dlx: Command) -> None:
     ended = dlx("ablate", "xor", "--vary", "model.activation=😀", "--dry-run")
     assert ended.code == 2
     assert "variant 'activation=😀': model.activation: received" in ended.err
+
+
+RUN = "activation=relu/seed=1"
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+@pytest.mark.parametrize(
+    "file",
+    [
+        *(f"{RUN}/{name}" for name in ("run.json", "config.yaml", "metrics.jsonl")),
+        *(f"{RUN}/{name}.safetensors" for name in ("weights", "preprocessing")),
+        *("summary.json", "results.csv", "report.html"),
+    ],
+)
+def test_resuming_makes_what_was_lost_anew(
+    dlx: Command, tmp_path: Path, file: str, emptied: bool
+) -> None:
+    assert dlx("ablate", "xor", *SHORT, *TWO).code == 0
+    path = only_ablation(tmp_path) / file
+    content = path.read_bytes()
+    path.write_bytes(b"") if emptied else path.unlink()
+    assert dlx("resume", "xor", "--quiet").code == 0
+    if path.suffix in (".yaml", ".safetensors"):
+        assert path.read_bytes() == content
+    assert path.stat().st_size
+    summary = json.loads((only_ablation(tmp_path) / "summary.json").read_text())
+    assert [each["n"] for each in summary["variants"]] == [2, 2]
+
+
+def test_a_plan_that_was_lost_is_made_again(dlx: Command, tmp_path: Path) -> None:
+    assert dlx("ablate", "xor", *SHORT, *TWO).code == 0
+    path = only_ablation(tmp_path) / "plan.json"
+    content = path.read_bytes()
+    path.unlink()
+    assert dlx("resume", "xor", "--quiet").code == 0
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("file", ["plan.json", "ablation.yaml"])
+def test_nothing_is_resumed_under_other_terms(dlx: Command, tmp_path: Path, file: str) -> None:
+    assert dlx("ablate", "xor", *SHORT, *TWO).code == 0
+    path = only_ablation(tmp_path) / file
+    path.write_text(path.read_text() + "\n")
+    ended = dlx("resume", "xor", "--quiet")
+    assert ended.code == 4
+    assert f"{file} was changed after the ablation began" in ended.err
+
+
+def test_nothing_is_resumed_on_other_data(dlx: Command, tmp_path: Path) -> None:
+    rows = [f"{n % 7},{n % 5},{'ab'[n % 2]}" for n in range(40)]
+    (tmp_path / "rows.csv").write_text("\n".join(["x,y,label", *rows]))
+    table = ["data={name: csv, path: rows.csv, target: label}", "name=xor", "train.batch_size=8"]
+    assert dlx("ablate", "xor", *SHORT, *TWO, *table).code == 0
+    (only_ablation(tmp_path) / RUN / "run.json").unlink()
+    (tmp_path / "rows.csv").write_text("\n".join(["x,y,label", *rows[1:]]))
+    ended = dlx("resume", "xor", "--quiet")
+    assert ended.code == 3
+    assert "have changed since the ablation began" in ended.err
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    command = ["ablate", "xor", "train.steps=100000", "--vary", "model.hidden=[8],[9]"]
+    started = start(*command, "--seeds", "2", "--jobs", "2", "--quiet", cwd=tmp_path)
+
+    def workers() -> list[Path]:
+        found = []
+        for each in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                its = (each.parent / "cwd").resolve() == tmp_path
+                if its and b"spawn_main" in (each.parent / "cmdline").read_bytes():
+                    found.append(each.parent)
+        return found
+
+    while len(workers()) < 2:
+        assert started.poll() is None, started.communicate()
+        time.sleep(0.05)
+    time.sleep(1)
+    started.kill()
+    started.communicate()
+    until = time.monotonic() + 20
+    while workers() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not workers()
+    assert not list(only_ablation(tmp_path).glob("hidden*/*/run.json"))  # none is said to fail
