@@ -144,7 +144,7 @@ def _head(task: Task) -> Head:
 
 def _metrics(run: Run, head: Head, names: Sequence[str]) -> tuple[Choice, ...]:
     if not names:
-        return default_metrics(head.kind)
+        return default_metrics(head)
     chosen = read_config(run.config, [f"log.metrics=[{', '.join(names)}]"]).log.metrics
     assert chosen != "auto"
     check_metrics(chosen, head)

@@ -77,6 +77,14 @@ def task(num_inputs: int, num_classes: int = 3, kind: TaskKind | None = None) ->
     return Task(kind or "multiclass", num_inputs, num_classes, names, (num_inputs,))
 
 
+def reconstruction(num_inputs: int, in_unit_interval: bool = True) -> Task:
+    """Return the task of saying one's inputs again."""
+    shape = (num_inputs,)
+    return Task(
+        "reconstruction", num_inputs, num_inputs, None, shape, in_unit_interval=in_unit_interval
+    )
+
+
 def head(kind: TaskKind, number: int, output: str = "auto", loss: str | Choice = "auto") -> Head:
     """Return the head of a task of so many outputs."""
     names = tuple("abcdefghij"[: max(number, 2)])
@@ -151,7 +159,7 @@ def member(
         average=choice("average", **average) if average else None,
         stop_metric="dev.cost" if patience else None,
         patience=patience,
-        metrics=default_metrics(network.head.kind) if metrics is None else metrics,
+        metrics=default_metrics(network.head) if metrics is None else metrics,
         augmentation=augmentation,
         bagging=bagging,
     )
@@ -160,6 +168,7 @@ def member(
 COUNTS: Any = {"num_train": 53, "class_counts": (20, 18, 15)}
 # Every loss with every kind of target it takes, and its options.
 LOSSES: dict[str, tuple[Task, Choice]] = {
+    "binary_cross_entropy of inputs": (reconstruction(5), choice("loss", "binary_cross_entropy")),
     "cross_entropy": (task(5), choice("loss", "cross_entropy")),
     "cross_entropy of two": (task(5, 2), choice("loss", "cross_entropy", label_smoothing=0.1)),
     "cross_entropy, smooth and balanced": (
@@ -263,6 +272,9 @@ def rows(
     """Return inputs (N, I) that do say something about their targets."""
     generator = torch.Generator().manual_seed(11)
     inputs = torch.randn(num_rows, what.num_inputs, generator=generator, dtype=torch.float64)
+    if what.kind == "reconstruction":
+        inputs = (inputs.sigmoid() if what.in_unit_interval else inputs).to(dtype)
+        return inputs, inputs
     if what.classes is None:
         noise = torch.randn(num_rows, what.num_outputs, generator=generator, dtype=torch.float64)
         return inputs.to(dtype), (0.3 * noise + inputs[:, :1].sin()).to(dtype)

@@ -164,7 +164,7 @@ class Run:
                 f"the data {self.config.data.name!r} have changed since {self.path} was trained: "
                 "its split and metrics would not be the same; train a new run"
             )
-        return splits
+        return jobs.targeted(self.config, splits)
 
     def evaluate(
         self,
@@ -230,7 +230,7 @@ class Run:
                 task, or fewer than two repeats
             DataError: the data are missing or changed, have no rows in this split or too few
         """
-        if metric is None and self.config.log.metrics == "auto" and self.task.classes is None:
+        if metric is None and self.config.log.metrics == "auto" and self.task.kind == "regression":
             metric = "r2"
         splits = splits or self.splits(data_dir)
         places = groups(splits.task, splits.features, splits.encoder)

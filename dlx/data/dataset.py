@@ -10,7 +10,7 @@ import numpy as np
 
 from dlx.errors import DataError
 
-TaskKind = Literal["multiclass", "binary", "multilabel", "regression"]
+TaskKind = Literal["multiclass", "binary", "multilabel", "regression", "reconstruction"]
 
 
 @dataclass(frozen=True)
@@ -97,16 +97,20 @@ class Task:
 
     Attributes:
         kind: two classes are binary, more are multiclass, labels that do not exclude each other
-            are multilabel, values are regression.
+            are multilabel, values are regression; where the targets are the inputs themselves it
+            is reconstruction.
         num_inputs: I.
-        num_outputs: the number of classes; 1 for binary; T for multilabel and regression.
-        classes: the names of the classes or labels; None for regression.
+        num_outputs: the number of classes; 1 for binary; T for multilabel and regression; I for
+            reconstruction.
+        classes: the names of the classes or labels; None for regression and reconstruction.
         input_shape: the shape of one row before it was flattened to (I,).
         num_train: training rows; 0 for regression.
         class_counts: training rows of each class or label; none for regression.
         target_shift: T numbers; a target t of the parts is (t - shift) / scale of what the data
             hold; none: targets are as they are in the data.
         target_scale: T numbers, likewise.
+        in_unit_interval: all inputs of the training rows, preprocessed, lie in [0, 1]; only known
+            of a reconstruction.
     """
 
     kind: TaskKind
@@ -118,6 +122,7 @@ class Task:
     class_counts: tuple[int, ...] = ()
     target_shift: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()
+    in_unit_interval: bool = False
 
     def in_units(self, outputs: np.ndarray) -> np.ndarray:
         """Return what a network predicts (N, T) in the targets' own units: y scale + shift."""

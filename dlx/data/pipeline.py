@@ -104,6 +104,31 @@ class Splits:
             )
         return self.parts[name]
 
+    def reconstructing(self) -> "Splits":
+        """Return the same splits with each part's inputs, preprocessed, as its targets.
+
+        What a network then says is brought to the units of the data by undoing the preprocessing.
+        """
+        if self.task.kind == "reconstruction":
+            return self
+        low, high = (bound.item() for bound in self.train.inputs.aminmax())
+        shift, scale = (
+            () if each is None else tuple(each.tolist())
+            for each in (self.preprocessing.shift, self.preprocessing.scale)
+        )
+        task = Task(
+            "reconstruction",
+            self.task.num_inputs,
+            self.task.num_inputs,
+            None,
+            self.task.input_shape,
+            target_shift=shift,
+            target_scale=scale,
+            in_unit_interval=low >= 0 and high <= 1,
+        )
+        parts = {name: replace(part, targets=part.inputs) for name, part in self.parts.items()}
+        return replace(self, task=task, **parts)
+
     def to(self, device: torch.device | str) -> "Splits":
         """Return the same splits with every tensor on a device."""
         return replace(

@@ -187,8 +187,9 @@ def _layer(
         }
     if spec.name in weights:
         found["weight_variance"] = _variance(weights[spec.name])
-        if gradient is not None:
-            weight = next(p for p in own if p.name.endswith(".weight"))
+        weight = next((p for p in own if p.name.endswith(".weight")), None)
+        # The gradient of a tied weight is its owner's.
+        if gradient is not None and weight is not None:
             found["weight_gradient"] = _square(weight.gradient) ** 0.5
     if isinstance(spec, ResidualSpec):
         found |= {"activation": spec.activation.name, "flops": spec.outputs}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from dlx.cohort import Cohort
+from dlx.nn.dense import DenseSpec
 
 # Five standard errors of a mean of so many draws, squared.
 _TOLERANCE = 25
@@ -41,6 +42,9 @@ def effective(cohort: Cohort) -> dict[str, Tensor]:
             if f"{layer}.magnitude" in state:
                 lengths = found[layer].norm(dim=0)
                 found[layer] = found[layer] / lengths * state[f"{layer}.magnitude"]
+    for part in cohort.members[0].design.parts:
+        if isinstance(part, DenseSpec) and part.tied_to is not None:
+            found[part.name] = found[part.tied_to].T
     return found
 
 

@@ -52,14 +52,16 @@ def stack(
     layers: Layers,
     prefix: str = "",
     choices: Sequence[LayerChoices] | None = None,
+    before: int = 0,
 ) -> Blueprint:
-    """Return layers one after another, numbered from 1: a number of units, or a block.
+    """Return layers one after another, numbered from 1 on: a number of units, or a block.
 
     Args:
         place: of the first
         layers: widths and blocks
         prefix: of their names
         choices: one for each of `layers`; default: those of the place
+        before: layers that come before them
     """
     specs: list[Spec] = []
     for index, each in enumerate(layers):
@@ -69,7 +71,7 @@ def stack(
         for _ in range(block.repeat):
             here = replace(
                 place,
-                name=f"{prefix}{len(specs) + 1}",
+                name=f"{prefix}{before + len(specs) + 1}",
                 inputs=specs[-1].outputs if specs else place.inputs,
                 choices=chosen,
             )

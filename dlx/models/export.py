@@ -18,7 +18,7 @@ from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError
 from dlx.models import exported_table
 from dlx.models.plain import Elementwise
-from dlx.models.torch_blocks import Branch, Largest, Recurrent, Residual
+from dlx.models.torch_blocks import Branch, Largest, Recurrent, Residual, Transposed
 from dlx.runs import make_directory, write_atomic
 
 _SCRIPT = '''\
@@ -40,7 +40,7 @@ FOLDER = Path(__file__).parent
 CLASSES = {classes}
 {table}
 {definitions}
-network = nn.Sequential(
+{owners}network = nn.Sequential(
 {modules}
 )
 network.load_state_dict(load_file(FOLDER / "weights.safetensors"))
@@ -113,6 +113,16 @@ def script(
     if task.target_scale:
         scale, shift = list(task.target_scale), list(task.target_shift)
         units = f"SCALE, SHIFT = torch.tensor({scale}), torch.tensor({shift})\n"
+    tied = [module for module in network if isinstance(module, Transposed)]
+    owners: dict[nn.Module, str] = {
+        module.owner[0]: f"linear_{n}" for n, module in enumerate(reversed(tied), 1)
+    }
+    written = [
+        f"Transposed({owners[each.owner[0]]}, bias={each.bias is not None})"
+        if isinstance(each, Transposed)
+        else owners.get(each) or _written(each)
+        for each in network
+    ]
     if encoder is None:
         main = _PREDICT_ZEROS.format(num_inputs=task.num_inputs)
         inputs = f"x (N, {task.num_inputs}) as they are in the data{pixels}"
@@ -126,7 +136,8 @@ def script(
         if encoder
         else "",
         definitions=_definitions(network) + (_encoding() if encoder else ""),
-        modules=textwrap.indent("\n".join(f"{_written(each)}," for each in network), "    "),
+        owners="".join(f"{name} = {_written(owner)}\n" for owner, name in owners.items()),
+        modules=textwrap.indent("\n".join(f"{each}," for each in written), "    "),
         preprocessing='preprocessing = load_file(FOLDER / "preprocessing.safetensors")\n'
         if fitted
         else "",
@@ -221,7 +232,9 @@ def _write(folder: Path, files: dict[str, bytes]) -> list[Path]:
 
 
 def _num_outputs(network: nn.Sequential) -> int:
-    return [module for module in network if isinstance(module, nn.Linear)][-1].out_features
+    return [module for module in network if isinstance(module, nn.Linear | Transposed)][
+        -1
+    ].out_features
 
 
 def _written(module: nn.Module) -> str:
@@ -270,7 +283,7 @@ def _definitions(network: nn.Sequential) -> str:
     blocks = {
         type(module)
         for module in inside
-        if isinstance(module, Residual | Branch | Largest | Recurrent)
+        if isinstance(module, Residual | Branch | Largest | Recurrent | Transposed)
     }
     parts = [inspect.getsource(block) for block in sorted(blocks, key=lambda b: b.__name__)]
     functions = {m.function.__name__: m.function for m in inside if isinstance(m, Elementwise)}

@@ -19,6 +19,7 @@ _OUTPUTS = {
     "binary": "sigmoid",
     "multilabel": "sigmoid",
     "regression": "identity",
+    "reconstruction": "identity",
 }
 _LOSSES = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 _BY_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "hinge": "identity"}
@@ -28,8 +29,9 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
     """Return the head for a task, choosing what is 'auto'.
 
     softmax with cross_entropy for several classes, one sigmoid with binary_cross_entropy for two
-    and one for each label, identity with mse for numbers; a named output brings its own loss and
-    the other way round.
+    and one for each label, identity with mse for numbers, and a sigmoid with binary_cross_entropy
+    for each input that is reconstructed if all are in [0, 1]; a named output brings its own loss
+    and the other way round.
 
     Raises:
         ConfigError: the loss does not fit the output, or the output does not fit the task
@@ -37,20 +39,24 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
     kind, name = task.kind, _name(output)
     loss_name = _name(loss)
     if name == "auto":
-        name = _BY_LOSS.get(loss_name, _OUTPUTS[kind])
+        usual = "sigmoid" if task.in_unit_interval and loss_name == "auto" else _OUTPUTS[kind]
+        name = _BY_LOSS.get(loss_name, usual)
         output = "softmax" if name == "softmax" else choice("activation", name)
     if name != "softmax" and registry.get("activation", name).function.learned:
         raise ConfigError(
             f"model.output: {name} learns parameters, which an output cannot; use leaky_relu"
         )
     if loss_name == "auto":
-        loss_name = "mse" if kind == "regression" else _LOSSES.get(name, "mse")
+        numeric = kind == "regression" or (kind == "reconstruction" and not task.in_unit_interval)
+        loss_name = "mse" if numeric else _LOSSES.get(name, "mse")
     function = registry.get("loss", loss_name).function
     if kind == "regression" and (name == "softmax" or function.needs_classes):
         raise ConfigError(
             f"model.output: {name} with loss {loss_name} needs classes, but the target is a "
             "number; use output: identity and loss: mse"
         )
+    if kind == "reconstruction":
+        _check_reconstruction(task, name, loss_name, loss)
     if function.outputs and name not in function.outputs:
         raise ConfigError(
             f"model.loss: {loss_name} follows {' or '.join(function.outputs)}, not {name}; "
@@ -68,9 +74,30 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
         "softmax" if name == "softmax" else output,  # type: ignore[arg-type]
         chosen,
         1 if one else (2 if kind == "binary" else task.num_outputs),
-        target_scale=task.target_scale,
+        # A reconstruction is measured in the units that the network sees.
+        target_scale=() if kind == "reconstruction" else task.target_scale,
     )
     return replace(head, class_weights=_class_weights(task, head))
+
+
+def _check_reconstruction(task: Task, output: str, loss: str, given: Choice | str) -> None:
+    """Refuse an output or a loss of classes, and cross-entropy of inputs outside [0, 1]."""
+    needs_classes = registry.get("loss", loss).function.needs_classes
+    if output == "softmax" or (needs_classes and loss != "binary_cross_entropy"):
+        raise ConfigError(
+            f"model.output: {output} with loss {loss} needs classes, but inputs are reconstructed; "
+            "use output: identity and loss: mse, or sigmoid and binary_cross_entropy"
+        )
+    if loss == "binary_cross_entropy" and not task.in_unit_interval:
+        raise ConfigError(
+            "model.loss: received binary_cross_entropy, but inputs of training rows lie outside "
+            "[0, 1], or may once data.augment moves scaled pixels; use loss: mse, or bring them "
+            "there with data.scale: true"
+        )
+    if isinstance(given, Choice) and given.arguments().get("class_weights") is not None:
+        raise ConfigError(
+            "model.loss.class_weights: inputs are reconstructed, which are no classes; leave it out"
+        )
 
 
 def output_layer(

@@ -13,7 +13,7 @@ from dlx import registry
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.models.design import Design
-from dlx.models.torch_blocks import Branch, Largest, Recurrent, Residual
+from dlx.models.torch_blocks import Branch, Largest, Recurrent, Residual, Transposed
 from dlx.nn.blocks import BranchSpec, ResidualSpec
 from dlx.nn.dense import DenseSpec
 from dlx.nn.normalization import BatchNormOptions, LayerNormOptions
@@ -94,8 +94,14 @@ def _dense(layer: DenseSpec, names: dict[str, str], path: str, modules: nn.Seque
             names[f"{layer.name}.{mine}"] = f"{path}{len(modules)}.{theirs}"
         modules.append(module)
 
-    linear: nn.Module = nn.Linear(layer.inputs, layer.width, bias=layer.has_bias)
     tensors = {"bias": "bias"} if layer.has_bias else {}
+    if layer.tied_to is not None:
+        owner = modules.get_submodule(names[f"{layer.tied_to}.weight"].removesuffix(".weight"))
+        assert isinstance(owner, nn.Linear)
+        add(Transposed(owner, layer.has_bias), **tensors)
+        _after_affine(layer, modules, add)
+        return
+    linear: nn.Module = nn.Linear(layer.inputs, layer.width, bias=layer.has_bias)
     if layer.weight_norm:
         linear = nn.utils.parametrizations.weight_norm(linear)
         original = "parametrizations.weight.original"
@@ -103,6 +109,10 @@ def _dense(layer: DenseSpec, names: dict[str, str], path: str, modules: nn.Seque
     else:
         tensors |= {"weight": "weight"}
     add(linear, **tensors)
+    _after_affine(layer, modules, add)
+
+
+def _after_affine(layer: DenseSpec, modules: nn.Sequential, add: Callable[..., None]) -> None:
     if layer.pieces > 1:
         add(Largest(layer.pieces))
     normalization = layer.norm

@@ -47,6 +47,21 @@ class Largest(nn.Module):
         return z.unflatten(-1, (-1, self.pieces)).max(-1).values
 
 
+class Transposed(nn.Module):
+    """A linear layer whose weight is that of another one, transposed; its bias is its own."""
+
+    def __init__(self, linear: nn.Linear, bias: bool = True) -> None:
+        super().__init__()
+        # In a tuple, so that the weight is a parameter, and is saved, where it belongs alone.
+        self.owner = (linear,)
+        self.out_features = linear.in_features
+        self.bias = nn.Parameter(torch.zeros(linear.in_features)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x W^T + b, the owner's W as torch has it being (O, I)."""
+        return nn.functional.linear(x, self.owner[0].weight.T, self.bias)
+
+
 class Recurrent(nn.Module):
     """An RNN, GRU or LSTM that reads flat inputs step by step, from a state of zeros."""
 

@@ -21,7 +21,7 @@ from dlx.nn.normalization import BatchNormOptions, LayerNormOptions, Normalizati
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.products import product
-from dlx.nn.weight import Weight
+from dlx.nn.weight import TiedWeight, Weight
 from dlx.segments import where
 
 
@@ -39,6 +39,8 @@ class DenseSpec:
         batch_norm: None for none
         layer_norm: None for none
         weight_norm: whether magnitude and direction of the weights are learned apart
+        tied_to: name of an earlier layer of O inputs and I outputs, whose weight, transposed, is
+            this one's too; None: it has one of its own
         gates: parts of the outputs that are drawn apart, as the layers of their own that they are
         pieces: affine maps of which each unit takes the largest value (maxout); 1 for none
         dropout: share of the layer's outputs, or of its weights, that is dropped in training
@@ -55,6 +57,7 @@ class DenseSpec:
     batch_norm: BatchNormOptions | None = None
     layer_norm: LayerNormOptions | None = None
     weight_norm: bool = False
+    tied_to: str | None = None
     gates: int = 1
     pieces: int = 1
     dropout: float = 0.0
@@ -71,9 +74,9 @@ class DenseSpec:
             )
 
     @property
-    def structure(self) -> tuple[str, int, int, int]:
+    def structure(self) -> tuple[str, int, int, int, str | None]:
         """What must agree for runs to share a cohort."""
-        return ("dense", self.inputs, self.outputs, self.pieces)
+        return ("dense", self.inputs, self.outputs, self.pieces, self.tied_to)
 
     @property
     def activations(self) -> tuple[Choice, ...]:
@@ -155,8 +158,11 @@ class Dense:
 
         rates, kinds = [s.dropout for s in specs], [s.dropout_kind for s in specs]
         norms = [s.weight_norm for s in specs]
-        self._weight = Weight(name, shape, weight, norms, rates, kinds, seeds, dtype, device)
-        self.weight = self._weight.parameter
+        self._weight: Weight | TiedWeight
+        if spec.tied_to is None:
+            self._weight = Weight(name, shape, weight, norms, rates, kinds, seeds, dtype, device)
+        else:
+            self._weight = TiedWeight()
         self.bias = Parameter(f"{name}.bias", (1, spec.width), [s.has_bias for s in specs], bias)
         self.normalization = Normalization(
             name, [s.norm for s in specs], spec.outputs, dtype, device
@@ -171,15 +177,19 @@ class Dense:
         return [
             parameter
             for parameter in [
-                self.weight,
+                *self._weight.parameters,
                 self.bias,
-                self._weight.magnitude,
                 self.normalization.gain,
                 self.normalization.shift,
                 *self.activation.parameters,
             ]
-            if parameter in (self.weight, self.bias) or any(parameter.owners)
+            if parameter is self.bias or any(parameter.owners)
         ]
+
+    def tie(self, other: "Dense") -> None:
+        """Multiply with the transposed weight of the layer that this one is tied to."""
+        assert isinstance(self._weight, TiedWeight) and isinstance(other._weight, Weight)
+        self._weight.parameter = other._weight.parameter
 
     @property
     def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:

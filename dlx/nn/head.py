@@ -13,7 +13,7 @@ from torch import Tensor
 from dlx import registry
 from dlx.config.types import Choice
 
-TaskKind = Literal["multiclass", "binary", "multilabel", "regression"]
+TaskKind = Literal["multiclass", "binary", "multilabel", "regression", "reconstruction"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ class Head:
         return options
 
     @property
+    def is_numeric(self) -> bool:
+        """Whether targets are numbers, of which no answer is right or wrong."""
+        return self.kind in ("regression", "reconstruction")
+
+    @property
     def takes_numbers(self) -> bool:
         """Whether targets are coded as class numbers (N,), not as columns (N, C)."""
         several = self.kind in ("multiclass", "binary") and self.num_outputs > 1
@@ -98,7 +103,7 @@ class Head:
             targets: int64 class numbers (N,), labels of 0 and 1 (N, C), or numbers (N, C)
             dtype: of the numbers
         """
-        if self.kind == "regression":
+        if self.is_numeric:
             return targets.to(dtype)
         if self.takes_numbers:
             return targets
@@ -154,10 +159,10 @@ class Head:
         return held.long() if self.kind == "multilabel" else held.squeeze(-1).long()
 
     def correct(self, z: Tensor, targets: Tensor) -> Tensor | None:
-        """Return how many answers are right in each run's batch: (K,); None for a regression.
+        """Return how many answers are right in each run's batch: (K,); None for numbers.
 
         There are `answers` in a row.
         """
-        if self.kind == "regression":
+        if self.is_numeric:
             return None
         return (self.decide(z) == self.decode(targets)).flatten(1).sum(1)

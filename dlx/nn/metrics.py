@@ -15,6 +15,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import torch
+import torch.nn.functional as F
 from annotated_types import Gt
 from torch import Tensor
 
@@ -27,6 +28,7 @@ from dlx.registry import register
 CLASSES: tuple[TaskKind, ...] = ("multiclass", "binary")
 LABELS: tuple[TaskKind, ...] = (*CLASSES, "multilabel")
 NUMBERS: tuple[TaskKind, ...] = ("regression",)
+INPUTS: tuple[TaskKind, ...] = ("reconstruction",)
 
 
 @dataclass(frozen=True)
@@ -139,12 +141,26 @@ def _errors(z: Tensor, rows: Rows, *, power: int) -> Tensor:
     return (difference.abs() if power == 1 else difference.square()).contiguous().sum(-1)
 
 
+def _cross_entropies(z: Tensor, rows: Rows) -> Tensor:
+    """Add up -t log a - (1 - t) log(1 - a): (K, I), float64."""
+    z = z.double()
+    if rows.head.output_name == "sigmoid":
+        yes, no = F.logsigmoid(z), F.logsigmoid(-z)
+    else:
+        a = rows.head.outputs(z)
+        # As in torch: an answer that is sure and wrong costs 100 nats, not infinitely many.
+        yes, no = (each.log().clamp_min(-100) for each in (a, 1 - a))
+    t = rows.targets.double()
+    return -(t * yes + (1 - t) * no).transpose(1, 2).contiguous().sum(-1)
+
+
 RIGHT = Statistic(_right, _sum)
 CONFUSION = Statistic(_confusion, _sum)
 WITHIN = Statistic(_within, _sum)
 SCORES = Statistic(_scores, _join)
 ABSOLUTE_ERRORS = Statistic(partial(_errors, power=1), _sum)
 SQUARED_ERRORS = Statistic(partial(_errors, power=2), _sum)
+CROSS_ENTROPIES = Statistic(_cross_entropies, _sum)
 
 
 @metric(RIGHT, LABELS, rising=True)
@@ -225,15 +241,36 @@ def _area(scores: Tensor, held: Tensor) -> Tensor:
     return torch.where(scores.isfinite().all(1), area, torch.nan)
 
 
-@metric(SQUARED_ERRORS, NUMBERS, rising=False)
+@metric(SQUARED_ERRORS, (*NUMBERS, *INPUTS), rising=False)
 def mse(squares: Tensor, rows: Rows) -> Tensor:
-    """Mean squared error, over rows and targets, in the targets' own units."""
+    """Mean squared error, over rows and targets, in the targets' own units.
+
+    Of a reconstruction, over rows and inputs, in the units that the network sees.
+    """
     return (squares * _scale(rows) ** 2).mean(1) / len(rows)
 
 
-@metric(ABSOLUTE_ERRORS, NUMBERS, rising=False)
+@metric(SQUARED_ERRORS, INPUTS, rising=False)
+def squared_error_per_row(squares: Tensor, rows: Rows) -> Tensor:
+    """Squared error of a reconstruction, summed over a row's inputs, as the network sees them."""
+    return squares.sum(1) / len(rows)
+
+
+@metric(CROSS_ENTROPIES, INPUTS, rising=False)
+def cross_entropy_per_row(entropies: Tensor, rows: Rows) -> Tensor:
+    """Binary cross-entropy of a reconstruction, summed over a row's inputs, in nats.
+
+    Inputs and outputs must lie in [0, 1]. It is never 0 where inputs are neither 0 nor 1.
+    """
+    return entropies.sum(1) / len(rows)
+
+
+@metric(ABSOLUTE_ERRORS, (*NUMBERS, *INPUTS), rising=False)
 def mae(errors: Tensor, rows: Rows) -> Tensor:
-    """Mean absolute error, over rows and targets, in the targets' own units."""
+    """Mean absolute error, over rows and targets, in the targets' own units.
+
+    Of a reconstruction, over rows and inputs, in the units that the network sees.
+    """
     return (errors * _scale(rows)).mean(1) / len(rows)
 
 
@@ -267,9 +304,13 @@ def is_rising(name: str) -> bool:
     )
 
 
-def default_metrics(kind: TaskKind) -> tuple[Choice, ...]:
-    """Return what is measured if a config does not say: accuracy, or mse and r2 of numbers."""
-    names = ("mse", "r2") if kind == "regression" else ("accuracy",)
+def default_metrics(head: Head) -> tuple[Choice, ...]:
+    """Return what is measured if a config does not say: what fits the task, and its loss."""
+    names: tuple[str, ...] = ("mse", "r2") if head.is_numeric else ("accuracy",)
+    if head.kind == "reconstruction":
+        names = ("squared_error_per_row", "mse")
+        if head.loss.name == "binary_cross_entropy":
+            names = (*names, "cross_entropy_per_row")
     return tuple(choice("metric", name) for name in names)
 
 
@@ -291,6 +332,11 @@ def check_metrics(chosen: Sequence[Choice], head: Head) -> None:
             raise ConfigError(
                 f"log.metrics: {each.name} is not defined for this task, which is {head.kind}; "
                 f"allowed: {', '.join(fitting)}"
+            )
+        if each.name == "cross_entropy_per_row" and head.output_name != "sigmoid":
+            raise ConfigError(
+                "log.metrics: cross_entropy_per_row needs outputs in [0, 1], but model.output is "
+                f"{head.output_name}; use output: sigmoid"
             )
         if tags.count(tag(each)) > 1:
             raise ConfigError(f"log.metrics: {tag(each)} is named twice; name it once")

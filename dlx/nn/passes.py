@@ -3,7 +3,7 @@
 # K runs, B batch, O outputs
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -23,6 +23,8 @@ class Pass:
         activations: set to a dict to receive every layer's outputs (K, B, O) by name
         gradients: set to a dict to receive every layer's dZ (K, B, O) by name; that of a recurrent
             layer's G gates of H units in T steps is (K, B T, G H)
+        shared: in training, gradients (K, I, O) of weights that a later layer shares with an
+            earlier one, by the parameter's name, until that takes them
         states: set to a dict to receive every recurrent layer's states (K, B, T, H) by name
     """
 
@@ -32,6 +34,7 @@ class Pass:
     starting: bool = False
     activations: dict[str, Tensor] | None = None
     gradients: dict[str, Tensor] | None = None
+    shared: dict[str, Tensor] = field(default_factory=dict)
     states: dict[str, Tensor] | None = None
 
     def pop(self) -> Any:

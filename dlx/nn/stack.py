@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dlx.config.types import Choice
+from dlx.nn.dense import Dense
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 
@@ -104,6 +105,12 @@ class Stack:
         self.layers: list[Layer] = [
             specs[0].build(specs, seeds, dtype, device) for specs in zip(*blueprints, strict=True)
         ]
+        named = {spec.name: layer for spec, layer in zip(blueprints[0], self.layers, strict=True)}
+        for layer in self.layers:
+            if isinstance(layer, Dense) and layer.specs[0].tied_to is not None:
+                other = named[layer.specs[0].tied_to]
+                assert isinstance(other, Dense)
+                layer.tie(other)
 
     @property
     def parameters(self) -> list[Parameter]:

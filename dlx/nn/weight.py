@@ -62,6 +62,11 @@ class Weight:
         self._dropout = Dropout(layer, rates, kinds, seeds, dtype, device, on="weights")
         self._plain = not self._normalized and not self._dropout.active
 
+    @property
+    def parameters(self) -> list[Parameter]:
+        """Weights, and magnitudes, which only some runs may have."""
+        return [self.parameter, self.magnitude]
+
     def forward(self, how: Pass) -> Tensor:
         """Return W: (K, I, O)."""
         value = self.parameter.value
@@ -105,6 +110,9 @@ class Weight:
         d magnitude = sum(dW V / |V|), dV = magnitude / |V| (dW - V / |V| d magnitude).
         """
         if self._plain:
+            shared = how.shared.pop(self.parameter.name, None)
+            if shared is not None:
+                self.parameter.gradient.add_(shared)
             return
         dw = self._dropout.backward(dw, how)
         self.parameter.gradient.copy_(dw)
@@ -115,3 +123,31 @@ class Weight:
                 scale = self.magnitude.value[rows].unsqueeze(1) / norm
                 self.magnitude.gradient[rows] = sums.squeeze(1)
                 self.parameter.gradient[rows] = (dw[rows] - direction * sums) * scale
+
+
+class TiedWeight:
+    """The weight of an earlier layer, transposed; that layer owns it, and its gradient.
+
+    Attributes:
+        parameter: the other layer's, (K, O, I)
+    """
+
+    parameter: Parameter
+    parameters: Sequence[Parameter] = ()
+    direct: Tensor | None = None
+
+    def forward(self, how: Pass) -> Tensor:
+        """Return W: (K, I, O)."""
+        return self.parameter.value.mT
+
+    def used(self, how: Pass) -> Tensor:
+        """Return, in the backward pass, the W of the forward pass."""
+        return self.parameter.value.mT
+
+    def backward(self, dw: Tensor, how: Pass) -> None:
+        """Hand dW (K, I, O) to the owner, whose backward pass comes later."""
+        how.shared[self.parameter.name] = dw.mT
+
+    def scale(self, run: int, factor: Tensor) -> None:
+        """Scaling is the owner's: initializers that would scale are refused in tied layers."""
+        raise AssertionError("a tied weight is its owner's to scale")

@@ -22,6 +22,7 @@ _TASKS = (
     Task("binary", 5, 1, ("a", "b"), (5,)),
     Task("multilabel", 5, 3, ("a", "b", "c"), (5,)),
     Task("regression", 5, 2, None, (5,)),
+    Task("reconstruction", 5, 5, None, (5,), in_unit_interval=True),
 )
 
 
@@ -41,6 +42,8 @@ def heads(loss: Any = "auto") -> Iterator[tuple[Task, Head, Head]]:
 
 def targets_of(task: Task, rows: int) -> Tensor:
     """Return targets as the data have them: (N,) class numbers, (N, T) labels or numbers."""
+    if task.in_unit_interval:
+        return numbers(rows, task.num_outputs, seed=1, dtype=torch.float64).sigmoid()
     if task.classes is None:
         return numbers(rows, task.num_outputs, seed=1, dtype=torch.float64)
     number = torch.arange(rows)

@@ -109,7 +109,8 @@ def _measure(
 def _perfect(task: Task, head: Head, truth: Tensor) -> Tensor:
     """Return the z of a run that is always right and sure: (1, N, C)."""
     if task.classes is None:
-        return truth.float().unsqueeze(0)
+        z = truth.logit() if head.output_name == "sigmoid" else truth
+        return z.float().unsqueeze(0)
     if task.kind == "multiclass":
         truth = torch.nn.functional.one_hot(truth, head.num_outputs)
     return (20.0 * truth.view(1, len(truth), head.num_outputs) - 10).float()

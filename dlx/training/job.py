@@ -1,6 +1,6 @@
 """From a config to everything that one run trains with, checked before anything is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -81,7 +81,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         ConfigError: the config asks for what this data, this model or this machine cannot do.
     """
     device = resolve_device(config.train.device)
-    splits = splits.to(device)
+    splits = targeted(config, splits).to(device)
     design = build_design(config, splits.task)
     plain.check(design)
     num_rows = len(splits.train.inputs)
@@ -149,6 +149,28 @@ def _augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
     return found if found.moves or found.noise else None
 
 
+def targeted(config: RunConfig, splits: Splits) -> Splits:
+    """Return the splits with the targets that a config's model learns: its inputs, or the data's.
+
+    Raises:
+        ConfigError: noise that augments the data, which would be a part of the target
+    """
+    model = registry.get("model", config.model.name).function
+    if not getattr(model, "reconstructs", False):
+        return splits
+    if config.data.augment is not None and config.data.augment.noise:
+        raise ConfigError(
+            f"data.augment.noise: received {config.data.augment.noise}, but {config.model.name} "
+            "would have to reconstruct the noise; use model.noise.input, which changes what it "
+            "sees alone"
+        )
+    splits = splits.reconstructing()
+    if config.data.augment is not None and splits.preprocessing.scale is not None:
+        # A pixel may move to where that value was never seen, and is scaled beyond 1.
+        splits = replace(splits, task=replace(splits.task, in_unit_interval=False))
+    return splits
+
+
 def build_design(config: RunConfig, task: Task) -> Design:
     """Return the layers and head of a config for a task."""
     return registry.get("model", config.model.name).function(task, **config.model.arguments())
@@ -161,7 +183,7 @@ def chosen_metrics(config: RunConfig, design: Design) -> tuple[Choice, ...]:
         ConfigError: a metric is not for this task
     """
     if config.log.metrics == "auto":
-        return default_metrics(design.head.kind)
+        return default_metrics(design.head)
     metrics = tuple(config.log.metrics)
     check_metrics(metrics, design.head)
     return metrics

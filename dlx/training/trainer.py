@@ -140,6 +140,8 @@ class Trainer:
             cohort.optimizer.set_momenta(self._rates.momenta(self.step))
         x, targets = self._batches(self.step)
         x = self._augment(x, self.step)
+        if cohort.head.kind == "reconstruction":
+            targets = x
         costs, z = cohort.forward_backward(x, targets, self.step)
         cost_sum, correct_sum = self._sums.unbind()
         cost_sum.add_(costs, alpha=x.shape[1])
@@ -264,7 +266,7 @@ class Trainer:
         if any(seen):
             answers = self.cohort.head.answers
             train["running/cost"] = [c / n if n else None for c, n in zip(costs, seen, strict=True)]
-            if self.cohort.head.kind != "regression":
+            if not self.cohort.head.is_numeric:
                 train["running/accuracy"] = [
                     c / (n * answers) if n else None for c, n in zip(correct, seen, strict=True)
                 ]

@@ -66,7 +66,7 @@ def test_init_overwrites_nothing(dlx: Command, tmp_path: Path) -> None:
 def test_init_of_an_unknown_name(dlx: Command) -> None:
     ended = dlx("init", "digit")
     assert ended.code == 2
-    assert "did you mean 'digits'? (there are: augment, breast_cancer, " in ended.err
+    assert "did you mean 'digits'? (there are: augment, autoencoder, " in ended.err
 
 
 def test_a_file_goes_before_a_shipped_name(dlx: Command, tmp_path: Path) -> None:

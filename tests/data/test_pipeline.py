@@ -3,6 +3,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -218,3 +219,21 @@ def test_mnist_loads_fast(mnist_dir):
         counts, torch.bincount(splits.dev.targets) / 10000, atol=1e-4, rtol=0
     )
     assert splits.train.inputs.min() == 0 and splits.train.inputs.max() == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "in_unit_interval"),
+    [({}, False), ({"scale": True}, True), ({"standardize": True}, False)],
+)
+def test_splits_whose_targets_are_their_inputs(
+    options: dict[str, Any], in_unit_interval: bool
+) -> None:
+    splits = prepare(load_dataset("iris", Path("unused")), **options).reconstructing()
+    for part in splits.parts.values():
+        assert part.targets is part.inputs
+    task = splits.task
+    assert (task.kind, task.num_outputs, task.classes) == ("reconstruction", 4, None)
+    assert task.in_unit_interval == in_unit_interval
+    assert splits.reconstructing() is splits
+    raw = prepare(load_dataset("iris", Path("unused"))).train.inputs
+    np.testing.assert_allclose(task.in_units(splits.train.inputs.numpy()), raw, rtol=1e-5)

@@ -236,10 +236,10 @@ def test_lsuv_gives_every_layer_unit_variance_on_the_first_batch(activation: str
     x = batch
     for layer in cohort.network.layers:
         assert isinstance(layer, Dense)
-        z = x @ layer.weight.value
+        z = x @ layer.parameters[0].value
         assert abs(float(z.var(correction=0)) - 1) < 0.01
         x = layer.activation.forward(z)
-        weights = layer.weight.value[0]
+        weights = layer.parameters[0].value[0]
         gram = weights.T @ weights if weights.shape[0] >= weights.shape[1] else weights @ weights.T
         scale = gram.diagonal().mean()
         torch.testing.assert_close(gram / scale, torch.eye(len(gram)), atol=1e-5, rtol=0)

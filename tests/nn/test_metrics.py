@@ -13,9 +13,10 @@ from torch import Tensor
 from dlx import registry
 from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
+from dlx.models.heads import build_head
 from dlx.nn.head import Head
 from dlx.nn.metrics import Measurement, check_metrics, default_metrics, is_rising, tag
-from tests.cohorts import all_metrics, bits, head
+from tests.cohorts import all_metrics, bits, head, reconstruction
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -203,8 +204,12 @@ def test_names_and_directions() -> None:
     assert not is_rising("cost")
     assert rising == {"accuracy", "top_k", "balanced_accuracy", "f1", "auc", "r2"}
     assert tag(choice("metric", "top_k", k=3)) == "top_3"
-    assert [each.name for each in default_metrics("regression")] == ["mse", "r2"]
-    assert [each.name for each in default_metrics("multilabel")] == ["accuracy"]
+    assert [each.name for each in default_metrics(head("regression", 2))] == ["mse", "r2"]
+    assert [each.name for each in default_metrics(head("multilabel", 3))] == ["accuracy"]
+    found = [default_metrics(build_head(reconstruction(3, unit))) for unit in (False, True)]
+    errors = ["squared_error_per_row", "mse"]
+    names = [[each.name for each in its] for its in found]
+    assert names == [errors, [*errors, "cross_entropy_per_row"]]
 
 
 @pytest.mark.parametrize(

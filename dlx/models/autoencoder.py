@@ -1,0 +1,162 @@
+"""The autoencoder: an encoder to a code, and a decoder that reconstructs the inputs from it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from annotated_types import MinLen
+
+from dlx.config.types import Activation, Dropout, Initializer, Loss
+from dlx.data.dataset import Task
+from dlx.errors import ConfigError
+from dlx.models.blocks import Block, Place, stack
+from dlx.models.design import Design
+from dlx.models.heads import build_head, output_layer
+from dlx.models.options import (
+    BatchNorm,
+    LayerChoices,
+    LayerNorm,
+    NoiseLevels,
+    Rate,
+    Std,
+    Units,
+    input_changes,
+    layer_choices,
+)
+from dlx.nn.dense import DenseSpec
+from dlx.nn.dropout import is_on_weights
+from dlx.nn.stack import Blueprint
+from dlx.registry import register
+
+
+def _reconstructs(model: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a model whose targets are its inputs."""
+    model.reconstructs = True  # type: ignore[attr-defined]
+    return model
+
+
+@_reconstructs
+@register("model")
+def autoencoder(
+    task: Task,
+    *,
+    encoder: Annotated[list[Units | Block], MinLen(1)] = [32],
+    decoder: Literal["mirrored"] | list[Units | Block] = "mirrored",
+    tied: bool = False,
+    activation: Activation = "relu",  # type: ignore[assignment]
+    code_activation: Activation = "identity",  # type: ignore[assignment]
+    init: Initializer = "he_normal",  # type: ignore[assignment]
+    bias: Literal["auto"] | Initializer = "auto",
+    dropout: Rate | Dropout = 0.0,
+    noise: Std | NoiseLevels = 0.0,
+    batch_norm: bool | BatchNorm = False,
+    layer_norm: bool | LayerNorm = False,
+    weight_norm: bool = False,
+    output: Literal["auto"] | Activation = "auto",
+    loss: Literal["auto"] | Loss = "auto",
+) -> Design:
+    """An autoencoder: it learns to say its inputs again after they went through a code.
+
+    code = encoder(x), y = decoder(code), and y is to be x, as the network sees it: preprocessed,
+    but without dropout and noise. A code narrower than the inputs (under-complete) has to compress
+    them; a wider one (over-complete) learns nothing but to copy unless something hinders it.
+
+    Args:
+        encoder: units of each layer, or blocks of layers; the last one is the code
+        decoder: mirrored (the encoder's widths and activations backwards), or layers of its own,
+            without the last, which has as many outputs as there are inputs
+        tied: each layer of the decoder multiplies with the transposed weight of its mirror image;
+            biases are its own
+        activation: of the hidden layers
+        code_activation: of the code, which has no dropout, noise or normalization unless its block
+            says so; the default is linear, as in Hinton and Salakhutdinov
+        init: initial weights
+        bias: initial biases; auto: zeros, or what goes with the initial weights
+        dropout: share that is dropped in training, one number for the hidden layers or {name,
+            input, hidden}
+        noise: standard deviation of Gaussian noise in training, one number for the hidden layers or
+            {input, hidden}
+        batch_norm: normalize the hidden layers over the batch, true or {position, momentum,
+            epsilon}
+        layer_norm: normalize them over the units of each row, true or {position, epsilon}
+        weight_norm: learn magnitude and direction of the hidden layers' weights apart
+        output: output function; auto: sigmoid where all inputs of the training rows lie in [0, 1],
+            else identity
+        loss: what is minimized; auto: binary_cross_entropy after a sigmoid of such inputs, else mse
+
+    Raises:
+        ConfigError: output and loss do not fit the inputs, or weights cannot be tied
+
+    Reference:
+        Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural networks
+    """
+    common = layer_choices(
+        activation, init, bias, dropout, noise, batch_norm, layer_norm, weight_norm
+    )
+    code = replace(
+        common,
+        activation=code_activation,
+        dropout=common.dropout if is_on_weights(common.dropout_kind) else 0.0,
+        noise=0.0,
+        batch_norm=None,
+        layer_norm=None,
+    )
+    choices = [*[common] * (len(encoder) - 1), code]
+    to_code = stack(Place("", task.num_inputs, common), encoder, choices=choices)
+    widths, choices = _mirrored(to_code, common) if decoder == "mirrored" else (decoder, None)
+    place = Place("", to_code[-1].outputs, common)
+    from_code = stack(place, widths, choices=choices, before=len(to_code))
+    head = build_head(task, output, loss)
+    hidden = (*to_code, *from_code)
+    layers = (*hidden, output_layer(hidden, task, head, init, common.bias))
+    if tied:
+        layers = _tied(layers, len(to_code))
+    return Design(layers, head, input_changes(dropout, noise))
+
+
+def _mirrored(encoder: Blueprint, common: LayerChoices) -> tuple[list[int], list[LayerChoices]]:
+    """Return widths and choices of a decoder that goes the encoder's way back."""
+    back = encoder[-2::-1]
+    choices = [
+        replace(common, activation=layer.activation)
+        if isinstance(layer, DenseSpec) and layer.pieces == 1
+        else common
+        for layer in back
+    ]
+    return [layer.outputs for layer in back], choices
+
+
+def _tied(layers: Blueprint, num_encoders: int) -> Blueprint:
+    """Return layers of which those of the decoder share the weights of their mirror images.
+
+    Raises:
+        ConfigError: the decoder does not mirror, or weights are more than a matrix drawn once
+    """
+    encoder, decoder = layers[:num_encoders], layers[num_encoders:]
+    for layer in layers:
+        why = _not_to_be_tied(layer)
+        if why:
+            raise ConfigError(f"model.tied: layer {layer.name} {why}; change it or use tied: false")
+    there = [encoder[0].inputs, *(layer.outputs for layer in encoder)]
+    back = [encoder[-1].outputs, *(layer.outputs for layer in decoder)]
+    if back != there[::-1]:
+        raise ConfigError(
+            f"model.tied: the decoder goes from {' to '.join(map(str, back))}, which is not the "
+            f"encoder's way {' to '.join(map(str, there))} backwards; use decoder: mirrored or "
+            "tied: false"
+        )
+    pairs = zip(decoder, reversed(encoder), strict=True)
+    return (*encoder, *(replace(layer, tied_to=mirror.name) for layer, mirror in pairs))
+
+
+def _not_to_be_tied(layer: Any) -> str:
+    """Say why a layer's weight cannot be shared; empty where it can."""
+    if not isinstance(layer, DenseSpec) or layer.pieces > 1:
+        return "has no single weight matrix to share"
+    if layer.weight_norm:
+        return "has weight_norm, which makes its weight of two parts"
+    if layer.dropout and is_on_weights(layer.dropout_kind):
+        return f"has {layer.dropout_kind}, which drops weights in one of the two alone"
+    if layer.init.name == "lsuv":
+        return "starts by lsuv, which scales the weights of each layer to its own inputs"
+    return ""
