@@ -30,7 +30,7 @@ def result_of(
         curve: its evaluations
         section: says what counts as success, and which thresholds are waited for
     """
-    metrics = info.get("metrics") or {}
+    metrics = _with_last(info.get("metrics") or {}, curve, section.show)
     return RunResult(
         variant=run.arm.variant,
         seed=run.seed,
@@ -105,6 +105,19 @@ def _read_curve(records: Sequence[Mapping[str, Any]]) -> Curve:
         column = [record.get(split, {}).get(tag) for record in records]
         values.setdefault(split, {})[tag] = tuple(math.nan if v is None else v for v in column)
     return Curve(tuple(record["step"] for record in records), values)
+
+
+def _with_last(
+    metrics: Mapping[str, Mapping[str, float]], curve: Curve, wanted: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return final metrics, with the last value on the curve of those that have no final one."""
+    found = {split: dict(tags) for split, tags in metrics.items()}
+    for metric in wanted:
+        split, _, tag = metric.partition(".")
+        known = [value for value in curve.of(metric) if math.isfinite(value)]
+        if known and split in found:  # a run that diverged has no final metrics at all
+            found[split].setdefault(tag, known[-1])
+    return found
 
 
 def _first_step(curve: Curve, metric: str, threshold: float) -> int | None:

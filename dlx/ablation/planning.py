@@ -131,6 +131,7 @@ def _check_metrics(plan: Plan) -> None:
             )
     else:
         wanted["ablation.metric"] = plan.metric
+    wanted |= {f"ablation.show.{place}": metric for place, metric in enumerate(section.show)}
     for key, metric in wanted.items():
         if metric.startswith("test."):
             raise ConfigError(
@@ -141,12 +142,28 @@ def _check_metrics(plan: Plan) -> None:
             job = plan.job(run)
             names = ["cost", *(tag(each) for each in job.member.metrics)]
             allowed = [f"{part}.{name}" for part in job.splits.parts for name in names]
+            if key.startswith("ablation.show."):
+                allowed += _gradient_norms(job)
             if metric not in allowed:
-                cure = "; give data.split some dev rows" if metric.startswith("dev.") else ""
                 raise ConfigError(
                     f"{key}: received {metric}{did_you_mean(metric, allowed)} (allowed: "
-                    f"{', '.join(allowed)}){cure if 'dev' not in job.splits.parts else ''}"
+                    f"{', '.join(allowed)}){_cure(metric, job)}"
                 )
+
+
+def _gradient_norms(job: Job) -> list[str]:
+    """Return the gradient norms that a run logs: none at level minimal."""
+    if job.config.log.level == "minimal":
+        return []
+    return [f"train.gradient_norm/{part.name}" for part in job.design.parts]
+
+
+def _cure(metric: str, job: Job) -> str:
+    if metric.startswith("dev.") and "dev" not in job.splits.parts:
+        return "; give data.split some dev rows"
+    if metric.startswith("train.gradient_norm/") and job.config.log.level == "minimal":
+        return "; set log.level to standard, which logs gradient norms"
+    return ""
 
 
 def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun], jobs: int = 1) -> None:

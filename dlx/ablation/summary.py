@@ -41,6 +41,7 @@ def summarize(
     steps_to: Mapping[str, float] | None = None,
     tuning: Mapping[str, Any] | None = None,
     show_test: bool = False,
+    show: Sequence[str] = (),
     command: str = "",
     confidence: float = 0.95,
 ) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def summarize(
         steps_to: thresholds by metric
         tuning: what was tuned for each variant, or None
         show_test: show the metrics on test rows of all variants
+        show: metrics that stand beside the judged one
         command: that runs the ablation again
         confidence: of the intervals; 1 - confidence is the error rate of all verdicts together
 
@@ -107,6 +109,7 @@ def summarize(
             "folds": folds,
             "data": list(data),
             "success": dict(success) if success else None,
+            "show": list(show),
             "paired_by": outcomes.unit,
             "tests": _tests(outcomes, metric, has_steps=bool(thresholds)),
             "factors": [_factor(each) for each in factors],

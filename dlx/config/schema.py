@@ -205,6 +205,11 @@ class AblationConfig(Section):
     steps_to: dict[Metric, float] = option(
         {}, "Metric: a threshold; the steps until it is reached are compared too."
     )
+    show: list[Metric] = option(
+        [],
+        "Metrics that stand beside the judged one, from the last evaluation where they are not "
+        "measured at the end: train.gradient_norm/1 (needs log.level standard).",
+    )
     tune: dict[DottedKey, Values] = option(
         {}, "Dotted key: values of which each variant takes its own best, found on dev."
     )

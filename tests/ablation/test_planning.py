@@ -108,6 +108,24 @@ def test_folds_stand_beside_seeds(tmp_path):
         ),
         (
             {"model.activation": ["relu"]},
+            {"ablation": {"show": ["train.gradient_norm/3"]}},
+            r"ablation\.show\.0: received train\.gradient_norm/3; did you mean "
+            r"'train\.gradient_norm/[12]'\? \(allowed: train\.cost, train\.accuracy, dev\.cost, "
+            r"dev\.accuracy, test\.cost, test\.accuracy, train\.gradient_norm/1, "
+            r"train\.gradient_norm/2\)",
+        ),
+        (
+            {"model.activation": ["relu"]},
+            {"ablation": {"show": ["train.gradient_norm/1"]}, "log": {"level": "minimal"}},
+            r"ablation\.show\.0: .*; set log\.level to standard, which logs gradient norms",
+        ),
+        (
+            {"model.activation": ["relu"]},
+            {"ablation": {"show": ["test.accuracy"]}},
+            r"ablation\.show\.0: .* nothing is judged by test rows.*\(show_test shows",
+        ),
+        (
+            {"model.activation": ["relu"]},
             {"ablation": {"metric": "success"}},
             r"success is judged, but ablation\.success does not say what counts as one",
         ),

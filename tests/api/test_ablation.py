@@ -311,5 +311,22 @@ def test_steps_to_a_threshold_and_success_are_told(tmp_path: Path) -> None:
         assert rate == pytest.approx(np.mean([bool(each) for each in its]))
 
 
+def test_gradient_norms_can_stand_beside_the_judged_metric(tmp_path: Path) -> None:
+    shown = "train.gradient_norm/1"
+    ended = ablate(tmp_path, f"ablation.show=[{shown}]", "log.level=standard")
+    assert ended.summary["show"] == [shown]
+    for result in ended.results:
+        assert result.value(shown) == result.curve.of(shown)[-1] > 0
+    with (ended.path / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row[shown]) for row in rows] == [each.value(shown) for each in ended.results]
+    first = ended.summary["variants"][0]
+    its = [each.value(shown) for each in ended.results if each.variant == first["name"]]
+    mean = np.mean(np.array(its, float))
+    assert first["metrics"]["train"]["gradient_norm/1"]["mean"] == pytest.approx(mean)
+    assert "gradient norm/1" in (ended.path / "report.html").read_text()
+    assert "gradient_norm/1" not in ablate(tmp_path).summary["variants"][0]["metrics"]["train"]
+
+
 def test_the_default_is_one_process_on_a_cpu() -> None:
     assert session.default_jobs(api.read_config(CONFIG)) == 1

@@ -59,6 +59,7 @@ def write(
         steps_to=section.steps_to,
         tuning=_tuning(plan, tries),
         show_test=section.show_test,
+        show=section.show,
         command=command,
     )
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)

@@ -126,6 +126,18 @@ def _optional(summary: Summary) -> list[Column]:
                 f"median steps to that {reading.in_words(metric)}, and how many runs reached it",
             )
         )
+    for metric in summary.get("show", ()):
+        found.append(
+            Column(
+                reading.in_words(metric),
+                lambda v, metric=metric: reading.value(
+                    metric, reading.interval_of(v, metric).get("mean")
+                ),
+                lambda v, metric=metric: reading.interval_of(v, metric).get("mean"),
+                True,
+                "mean over the runs",
+            )
+        )
     if len({each["parameters"] for each in variants}) > 1:
         found.append(
             Column("parameters", lambda v: f"{v['parameters']:,}", lambda v: v["parameters"])
@@ -135,6 +147,19 @@ def _optional(summary: Summary) -> list[Column]:
             Column("steps/s", _speed, lambda v: _rate(v), True, "of a run, as its cohort trained")
         )
     return found
+
+
+def _shown(metric: str) -> Column:
+    def mean(variant: Mapping[str, Any]) -> float | None:
+        return reading.interval_of(variant, metric).get("mean")
+
+    return Column(
+        reading.in_words(metric),
+        lambda v: reading.value(metric, mean(v)),
+        mean,
+        True,
+        "mean over the runs",
+    )
 
 
 def verdicts(summary: Summary, order: str = "best") -> Table:

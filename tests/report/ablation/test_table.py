@@ -69,3 +69,12 @@ def test_rows_can_be_ordered(lossy: Made) -> None:
         if each["vs_baseline"]:
             each["vs_baseline"]["p"] = {0.1: 0.5, 1.0: 0.2}[each["settings"]["optimizer.lr"]]
     assert order("p") == [best, lost, same, base]
+
+
+def test_what_is_shown_beside_the_judged_metric_has_its_column(two: Made) -> None:
+    summary, _ = two
+    for number, each in enumerate(summary["variants"]):
+        each["metrics"]["train"]["gradient_norm/1"] = {"mean": 0.25 + number}
+    shown = summary | {"show": ["train.gradient_norm/1"]}
+    assert [row["train gradient norm/1"] for row in rows_of(shown)] == ["0.25", "1.25"]
+    assert "train gradient norm/1" not in rows_of(summary)[0]
