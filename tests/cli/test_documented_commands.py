@@ -69,6 +69,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert main(["train", *arguments, *runs]) == 0
     two_steps = ["train.steps=2", "log.points=2", "--seeds", "2"]
     assert main(["ablate", "ablations/activation_depth", *two_steps, *runs]) == 0
+    # Of digits, which train faster.
+    knobs = ["digits", "name=mnist_knobs", "train.epochs=1", "--vary", "model.dropout=0,0.3"]
+    assert main(["ablate", *knobs, "--seeds", "2", *runs]) == 0
     return folder
 
 
@@ -90,8 +93,8 @@ def test_a_command_that_is_shown_works(
         line += " train.epochs=null train.steps=10 name=other"
     if line.startswith("dlx ablate "):
         line += " train.epochs=null train.steps=2 name=other"
-    if "activation_depth/ID" in line:
-        (ablation,) = Path("runs/activation_depth").iterdir()
+    if named := re.search(r"(runs/(?:activation_depth|mnist_knobs))/ID", line):
+        (ablation,) = Path(named[1]).iterdir()
         line = line.replace("ID", ablation.name)
     # Code of a user's would stay in this process, for the tests over the whole registry to meet.
     if re.search(r"[>&|*]|--plugin|--allow-code", line):
