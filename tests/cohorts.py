@@ -213,7 +213,9 @@ def mixed_members(
         num_steps: that some of them train for, others fewer
         options: of the model, which all have: output and loss
     """
-    mix = random.Random(f"{seed} {what} {hidden}")
+    # What only a reconstruction is told leaves the mixtures of the other tasks as they are.
+    told = str(what).replace(", in_unit_interval=False", "")
+    mix = random.Random(f"{seed} {told} {hidden}")
     kinds = [ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES]
     decks = [mix.sample(names, len(names)) for names in kinds]
     dropouts, norms = mix.sample(DROPOUTS, len(DROPOUTS)), mix.sample(NORMS, len(NORMS))
