@@ -117,6 +117,7 @@ class Plan:
         tuning_seeds: of the tuning runs, none of which is among `seeds`
         cohorts: those that are planned; tuning is planned before the comparison
         chosen: by variant, the tuned settings; empty until tuning is over
+        jobs: processes that the cohorts were planned for
     """
 
     config: RunConfig
@@ -128,6 +129,7 @@ class Plan:
     data_dir: Path
     cohorts: list[PlannedCohort] = field(default_factory=list)
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
+    jobs: int = 1
     _arms: dict[str, list[Arm]] = field(default_factory=dict, repr=False)
     _jobs: dict[tuple[str, int | None], Job] = field(default_factory=dict, repr=False)
     _splits: dict[str, Splits] = field(default_factory=dict, repr=False)
@@ -258,6 +260,7 @@ class Plan:
                 for arm in self.arms("comparison")
             ],
             "tuning": tuning,
+            "jobs": self.jobs,
             "cohorts": [cohort.document() for cohort in self.cohorts],
         }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.ablation.plan import SCHEMA, SUCCESS, Plan, PlannedCohort, PlannedRun, known_phases
-from dlx.ablation.sizes import largest_cohort, parts, size_of
+from dlx.ablation.sizes import Size, largest_cohort, parts, processes, size_of
 from dlx.ablation.variants import (
     MAX_RUNS,
     Resolved,
@@ -24,7 +24,7 @@ from dlx.training.job import Job
 _FIRST_TUNING_SEED = 1_000_000
 
 
-def make(config: RunConfig, data_dir: Path, jobs: int = 1) -> Plan:
+def make(config: RunConfig, data_dir: Path, jobs: int | None = None) -> Plan:
     """Return the plan of a config's ablation, its first phase's cohorts included.
 
     Every distinct config is put together with its data, so that all that cannot be is said before
@@ -33,7 +33,7 @@ def make(config: RunConfig, data_dir: Path, jobs: int = 1) -> Plan:
     Args:
         config: with its `ablation` section
         data_dir: where data sets are kept
-        jobs: processes that will share the work
+        jobs: processes that will share the work; default: see `sizes.processes`
 
     Raises:
         ConfigError: a line for every variant that cannot be
@@ -46,7 +46,8 @@ def make(config: RunConfig, data_dir: Path, jobs: int = 1) -> Plan:
         names = [tag(each) for each in plan.job(plan.runs("comparison")[0]).member.metrics]
         plan.metric = "dev.accuracy" if "accuracy" in names else "dev.cost"
     _check_metrics(plan)
-    add_cohorts(plan, plan.phases[0], plan.runs(plan.phases[0]), jobs)
+    plan.jobs = jobs or _default_jobs(plan)
+    add_cohorts(plan, plan.phases[0], plan.runs(plan.phases[0]))
     return plan
 
 
@@ -166,7 +167,20 @@ def _cure(metric: str, job: Job) -> str:
     return ""
 
 
-def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun], jobs: int = 1) -> None:
+def _default_jobs(plan: Plan) -> int:
+    """Return the processes that a plan's runs are worth, by their sizes."""
+    runs = plan.runs("comparison")
+    sizes: dict[str, Size] = {}
+    work = 0
+    for run in runs:
+        job = plan.job(run)
+        if run.arm.folder not in sizes:
+            sizes[run.arm.folder] = size_of(job)
+        work += sizes[run.arm.folder].total * job.member.num_steps
+    return processes(work, plan.job(runs[0]).device)
+
+
+def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun]) -> None:
     """Group runs into cohorts, and add these to the plan.
 
     A static rule of sizes: which runs go together depends on their configs alone, never on measured
@@ -176,14 +190,13 @@ def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun], jobs: int = 
         plan: receives the cohorts
         phase: 'tuning' or 'comparison'
         runs: of the phase
-        jobs: processes that will share the work: there are as many cohorts, if there are runs
     """
     ready = [plan.job(run) for run in runs]
     members = [job.member for job in ready]
     shared = [_shared(job) for job in ready]
     together = group(members, shared)
     limits = [largest_cohort(size_of(ready[rows[0]]), ready[rows[0]].device) for rows in together]
-    counts = parts([len(rows) for rows in together], limits, jobs)
+    counts = parts([len(rows) for rows in together], limits, plan.jobs)
     for rows, count in zip(together, counts, strict=True):
         for piece in _pieces(rows, count):
             first = ready[piece[0]]
@@ -236,7 +249,7 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
     # those of tuning when there were fewer.
     plan.seeds = list(document["seeds"])
     plan.tuning_seeds = list((document.get("tuning") or {}).get("seeds") or [])
-    plan.metric = document["metric"]
+    plan.metric, plan.jobs = document["metric"], document["jobs"]
     plan.chosen = dict((document.get("tuning") or {}).get("chosen") or {})
     names = [each["name"] for each in document["variants"]]
     if names != [each.variant.name for each in plan.variants]:

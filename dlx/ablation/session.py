@@ -1,5 +1,6 @@
 """A whole ablation in its directory: phase after phase, cohort after cohort, to the last result."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ def train(
     show: Show,
     stop: Callable[[], bool],
     *,
-    jobs: int = 1,
+    jobs: int | None = None,
     prepare: Callable[[], list[dict[str, str]]] = list,
 ) -> Ended:
     """Train what has not ended yet, phase after phase; the caller holds the lock.
@@ -87,7 +88,7 @@ def train(
         writer: of the runs' directories
         show: is told of progress
         stop: says whether to stop between two steps
-        jobs: processes that train at a time
+        jobs: processes that train at a time; default: those of the plan
         prepare: is called in each of these first, see `workers.Setting`
 
     Raises:
@@ -97,11 +98,13 @@ def train(
     ended = Ended()
     for phase in plan.phases:
         if phase == "comparison" and plan.section.tune:
-            _tune(plan, run, ended, jobs)
+            _tune(plan, run, ended)
         cohorts = [cohort for cohort in plan.cohorts if cohort.phase == phase]
         observer = _Observer(plan, run.path, phase, cohorts, show)
         pending = [cohort for cohort in cohorts if observer.is_pending(cohort)]
-        report = _train(plan, pending, run.path, writer, observer.hear, stop, jobs, prepare)
+        report = _train(
+            plan, pending, run.path, writer, observer.hear, stop, jobs or plan.jobs, prepare
+        )
         ended.report.crashed |= report.crashed
         ended.report.remarks += report.remarks
         ended.report.stopped = report.stopped
@@ -117,7 +120,7 @@ def train(
     return ended
 
 
-def _tune(plan: Plan, run: RunDirectory, ended: Ended, jobs: int) -> None:
+def _tune(plan: Plan, run: RunDirectory, ended: Ended) -> None:
     """Choose each variant's settings and plan the comparison, where that has not been done."""
     trying = plan.runs("tuning")
     for planned in trying:
@@ -130,7 +133,7 @@ def _tune(plan: Plan, run: RunDirectory, ended: Ended, jobs: int) -> None:
         plan.choose(tuning.choose(ended.tries, rising=plan.is_rising))
         compared = plan.runs("comparison")
         check(plan, compared)
-        add_cohorts(plan, "comparison", compared, jobs)
+        add_cohorts(plan, "comparison", compared)
         write_plan(run, plan)
 
 
@@ -147,21 +150,19 @@ def _train(
     if jobs == 1 or len(pending) < 2:
         return execution.train_cohorts(plan, pending, directory, writer, show, stop)
     report = Report()
-    setting = workers.Setting(
-        directory, plan.data_dir, max(torch.get_num_threads() // jobs, 1), prepare
-    )
+    threads = max(torch.get_num_threads() // jobs, 1)
+    device = resolve_device(plan.config.train.device)
+    fresh = threads > 1 or device.type != "cpu" or sys.platform != "linux"
+    setting = workers.Setting(directory, plan.data_dir, threads, prepare, fresh)
 
     def crashed(cohort: PlannedCohort, reason: str) -> None:
         execution.write_crash(plan, cohort, directory, writer, reason)
 
     environments = _environments(plan.config)
-    workers.train_cohorts(plan, pending, setting, jobs, environments, report, show, stop, crashed)
+    workers.train_cohorts(
+        plan, pending, setting, writer, jobs, environments, report, show, stop, crashed
+    )
     return report
-
-
-def default_jobs(config: RunConfig) -> int:
-    """Return the processes that train at a time if nobody says: one, or one for each GPU."""
-    return len(_environments(config))
 
 
 def _environments(config: RunConfig) -> list[dict[str, str]]:

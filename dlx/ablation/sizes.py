@@ -18,6 +18,7 @@ from dlx.training.job import Job
 _STEP_BYTES = {"cpu": 48 * 2**20, "cuda": 2 * 2**30}
 _LEAST = 4  # runs: fewer gain nothing from caches, since one alone is larger than they are
 _EVALUATION_BYTES = 2 * 2**30
+_WORTH_PROCESSES = 10**10  # bytes: some seconds of work
 _COPIES = 3  # of a layer's outputs that a step keeps or makes: z, a and a gradient
 
 
@@ -63,6 +64,22 @@ def largest_cohort(size: Size, device: torch.device) -> int:
     by_step = _STEP_BYTES.get(device.type, _STEP_BYTES["cpu"]) // max(size.total, 1)
     by_evaluation = _EVALUATION_BYTES // max(size.evaluation, 1)
     return max(min(max(by_step, _LEAST), by_evaluation), 1)
+
+
+def processes(work: int, device: torch.device) -> int:
+    """Return how many processes should train cohorts at a time.
+
+    On a CPU, one for each thread that torch may use where there is enough to do that starting them
+    pays: a cohort of small networks gains little from a second thread, and all from a second
+    process. On CUDA, one for each GPU.
+
+    Args:
+        work: bytes that the steps of all runs work on
+        device: of the runs
+    """
+    if device.type == "cuda":
+        return max(torch.cuda.device_count(), 1) if device.index is None else 1
+    return torch.get_num_threads() if work >= _WORTH_PROCESSES else 1
 
 
 def parts(counts: Sequence[int], limits: Sequence[int], jobs: int = 1) -> list[int]:

@@ -1,7 +1,8 @@
 """Training cohorts in several processes at a time.
 
-A worker is a fresh process that reads the plan from the ablation's directory. One that dies takes
-its cohort with it, and no other.
+A worker with one thread is a copy of this process and shares its data; one with several, or with a
+GPU, is a fresh process that reads the plan from the ablation's directory: what runs threads cannot
+be copied. A worker that dies takes its cohort with it, and no other.
 """
 
 import contextlib
@@ -10,16 +11,21 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from dlx.ablation.plan import Plan, PlannedCohort
-from dlx.errors import StorageError
+import torch
 
-_context = multiprocessing.get_context("spawn")
+from dlx.ablation import execution
+from dlx.ablation.directory import read_plan
+from dlx.ablation.plan import Plan, PlannedCohort
+from dlx.ablation.writing import Writer
+from dlx.denormals import flushed_denormals
+from dlx.errors import StorageError
 
 
 @dataclass(frozen=True)
@@ -30,13 +36,15 @@ class Setting:
         directory: of the ablation
         data_dir: where data sets are kept
         threads: that it may use
-        prepare: is called first, and returns the plug-ins as run.json records them
+        prepare: is called first in a fresh process, and returns the plug-ins as run.json has them
+        fresh: whether workers are fresh processes
     """
 
     directory: Path
     data_dir: Path
     threads: int
     prepare: Callable[[], list[dict[str, str]]]
+    fresh: bool
 
 
 @dataclass
@@ -53,6 +61,7 @@ def train_cohorts(
     plan: Plan,
     cohorts: Sequence[PlannedCohort],
     setting: Setting,
+    writer: Writer,
     count: int,
     environments: Sequence[Mapping[str, str]],
     report: Any,
@@ -66,6 +75,7 @@ def train_cohorts(
         plan: of the ablation, written to its directory
         cohorts: to train
         setting: of the workers
+        writer: of the runs' directories
         count: processes at a time
         environments: variables of each, such as the GPU that it sees
         report: receives remarks, crashes, and whether it was stopped
@@ -77,12 +87,19 @@ def train_cohorts(
         StorageError: a worker could not write a file
     """
     waiting = list(cohorts)
-    stopping = _context.Event()
+    context: Any = multiprocessing.get_context("spawn" if setting.fresh else "fork")
+    stopping = context.Event()
+
+    def start(place: int) -> _Worker:
+        environment = environments[place % len(environments)]
+        shared = None if setting.fresh else (plan, writer)
+        return _start(context, setting, stopping, environment, shared)
+
     workers: list[_Worker] = []
     storage: str | None = None
     try:
         for place in range(min(count, len(waiting))):
-            workers.append(_start(setting, stopping, environments[place % len(environments)]))
+            workers.append(start(place))
             _hand_out(workers[-1], waiting)
         while any(worker.cohort is not None for worker in workers):
             if stop() or storage is not None:
@@ -102,8 +119,7 @@ def train_cohorts(
                     crashed(worker.cohort, reason)
                     worker.cohort = None
                     if waiting:
-                        environment = environments[place % len(environments)]
-                        workers[place] = _start(setting, stopping, environment)
+                        workers[place] = start(place)
                         _hand_out(workers[place], waiting)
                     continue
                 if kind == "progress":
@@ -134,12 +150,20 @@ def train_cohorts(
         raise StorageError(storage)
 
 
-def _start(setting: Setting, stopping: Any, environment: Mapping[str, str]) -> _Worker:
-    mine, theirs = _context.Pipe()
-    process = _context.Process(
-        target=_work, args=(setting, theirs, stopping, dict(environment)), daemon=True
-    )
-    process.start()
+def _start(
+    context: Any,
+    setting: Setting,
+    stopping: Any,
+    environment: Mapping[str, str],
+    shared: tuple[Plan, Writer] | None,
+) -> _Worker:
+    mine, theirs = context.Pipe()
+    arguments = (setting, theirs, stopping, dict(environment), shared)
+    process = context.Process(target=_work, args=arguments, daemon=True)
+    with warnings.catch_warnings():
+        # Threads of torch's are there, but the copy, with one thread, does not use them.
+        warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+        process.start()
     theirs.close()
     return _Worker(process, mine)
 
@@ -159,7 +183,11 @@ def _death(code: int | None) -> str:
 
 
 def _work(
-    setting: Setting, connection: Connection, stopping: Any, environment: Mapping[str, str]
+    setting: Setting,
+    connection: Connection,
+    stopping: Any,
+    environment: Mapping[str, str],
+    shared: tuple[Plan, Writer] | None,
 ) -> None:
     """Train the cohorts that the parent asks for, until it asks for none."""
     os.environ.update(environment)
@@ -167,10 +195,12 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    from dlx.denormals import flushed_denormals
-
     with flushed_denormals():
-        _serve(setting, connection, stopping)
+        torch.set_num_threads(setting.threads)
+        if shared is None:
+            writer = Writer(setting.directory, setting.prepare())
+            shared = read_plan(setting.directory, setting.data_dir), writer
+        _serve(setting, connection, stopping.is_set, shared)
 
 
 def _end_with_parent() -> None:
@@ -181,20 +211,17 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _serve(setting: Setting, connection: Connection, stopping: Any) -> None:
-    import torch
-
-    from dlx.ablation import execution
-    from dlx.ablation.directory import read_plan
-    from dlx.ablation.writing import Writer
-
-    torch.set_num_threads(setting.threads)
-    writer = Writer(setting.directory, setting.prepare())
-    plan = read_plan(setting.directory, setting.data_dir)
+def _serve(
+    setting: Setting,
+    connection: Connection,
+    stop: Callable[[], bool],
+    shared: tuple[Plan, Writer],
+) -> None:
+    plan, writer = shared
     by_number = {cohort.number: cohort for cohort in plan.cohorts}
     shown = 0.0
 
-    def show(progress: Any) -> None:
+    def show(progress: execution.CohortProgress) -> None:
         nonlocal shown
         if progress.ended or progress.values or time.monotonic() - shown > 0.2:
             shown = time.monotonic()
@@ -203,9 +230,7 @@ def _serve(setting: Setting, connection: Connection, stopping: Any) -> None:
     while (number := connection.recv()) is not None:
         cohort = by_number[number]
         try:
-            remarks = execution.train_cohort(
-                plan, cohort, setting.directory, writer, show, stopping.is_set
-            )
+            remarks = execution.train_cohort(plan, cohort, setting.directory, writer, show, stop)
         except execution.Stopped:
             connection.send(("stopped", None))
         except StorageError as error:

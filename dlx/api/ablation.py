@@ -137,13 +137,13 @@ def plan_ablation(
     Args:
         config: with its `ablation` section
         data_dir: where data sets are kept
-        jobs: processes that will share the work; default: one, or one for each GPU
+        jobs: processes that will share the work; default: by the size of the work
 
     Raises:
         ConfigError: the config cannot be used, for some variant
         DataError: the data are missing or damaged
     """
-    return planning.make(config, data_directory(data_dir), jobs or session.default_jobs(config))
+    return planning.make(config, data_directory(data_dir), jobs)
 
 
 @flushed_denormals()
@@ -189,7 +189,7 @@ def train_plan(
     Args:
         ready: from `plan_ablation`
         runs_dir: where runs are kept
-        jobs: processes that train at a time; default: one, or one for each GPU
+        jobs: processes that train at a time; default: by the size of the work
         show: is told of progress
 
     Raises:
@@ -264,14 +264,13 @@ def _with_seeds(ready: Plan, run: RunDirectory, seeds: str, jobs: int | None) ->
             "tuning; name a list of others"
         )
     wider.metric, wider.tuning_seeds = ready.metric, ready.tuning_seeds
-    wider.chosen = ready.chosen
+    wider.chosen, wider.jobs = ready.chosen, jobs or ready.jobs
     wider.cohorts = ready.cohorts
     if not ready.section.tune or ready.chosen:
         old = runs_by_path(ready)
         new = [each for each in wider.runs("comparison") if each.path not in old]
         if new:
-            count = jobs or session.default_jobs(config)
-            planning.add_cohorts(wider, "comparison", new, count)
+            planning.add_cohorts(wider, "comparison", new)
     write_plan(run, wider)
     return wider
 
@@ -279,7 +278,6 @@ def _with_seeds(ready: Plan, run: RunDirectory, seeds: str, jobs: int | None) ->
 def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Ablation:
     """Train what has not ended, and write what came out."""
     began = time.monotonic()
-    count = jobs or session.default_jobs(ready.config)
     try:
         with run.lock(), recorded_failures(run):
             info = run.read_info()
@@ -299,7 +297,7 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
             prepare = functools.partial(_prepare_worker, plugins.loaded(), functions.is_allowed())
             with signals() as received:
                 ended = session.train(
-                    ready, run, writer, show, lambda: bool(received), jobs=count, prepare=prepare
+                    ready, run, writer, show, lambda: bool(received), jobs=jobs, prepare=prepare
                 )
             seconds = before + time.monotonic() - began
             _write_down(ready, run, ended, seconds)

@@ -21,7 +21,7 @@ Jobs = Annotated[
         "--jobs",
         metavar="N",
         min=1,
-        help="Processes that train cohorts side by side; default: 1, or one for each GPU.",
+        help="Processes that train cohorts side by side; default: by the size of the work.",
         show_default=False,
     ),
 ]

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlx.ablation.sizes import Size, largest_cohort, parts
+from dlx.ablation.sizes import Size, largest_cohort, parts, processes
 
 CPU = torch.device("cpu")
 SMALL = Size(parameters=10_000, step=5_000, evaluation=5_000)
@@ -34,3 +34,12 @@ def test_no_cohort_is_larger_than_its_limit_and_no_process_idle(groups, jobs):
         assert -(-count // pieces) <= limit
         assert pieces <= count
     assert sum(cut) >= min(jobs, sum(counts))
+
+
+def test_processes_are_started_where_there_is_enough_to_do(two_threads: None):
+    assert processes(10**8, CPU) == 1
+    assert processes(10**12, CPU) == 2
+
+
+def test_with_one_thread_there_is_one_process(one_thread: None):
+    assert processes(10**12, CPU) == 1

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from dlx import api
-from dlx.ablation import execution, session
+from dlx.ablation import execution
 from dlx.ablation.session import Progress
 from dlx.api.ablation import CrashedError
 from dlx.errors import ConfigError, Interrupted, RunError
@@ -326,7 +326,3 @@ def test_gradient_norms_can_stand_beside_the_judged_metric(tmp_path: Path) -> No
     assert first["metrics"]["train"]["gradient_norm/1"]["mean"] == pytest.approx(mean)
     assert "gradient norm/1" in (ended.path / "report.html").read_text()
     assert "gradient_norm/1" not in ablate(tmp_path).summary["variants"][0]["metrics"]["train"]
-
-
-def test_the_default_is_one_process_on_a_cpu() -> None:
-    assert session.default_jobs(api.read_config(CONFIG)) == 1
