@@ -89,7 +89,7 @@ class Activation:
         parts = (tensor.split(self._sizes) for tensor in (upstream, z, a))
         for piece, own, its_z, its_a in zip(self._pieces, *parts, strict=True):
             gradient = piece.backward(own, its_z, its_a)
-            if gradient.data_ptr() != own.data_ptr():
+            if gradient is not own:
                 own.copy_(gradient)
         return upstream
 
