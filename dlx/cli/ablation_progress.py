@@ -1,13 +1,12 @@
 """How an ablation shows itself on stderr: a live table on a terminal, else a line now and then."""
 
-import contextlib
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from dlx.cli.output import format_metric, note
-from dlx.cli.progress import Unbreakable, duration
+from dlx.cli.progress import displayed, duration
 
 if TYPE_CHECKING:
     from dlx.ablation.session import Progress
@@ -17,18 +16,9 @@ _SECONDS_BETWEEN_TABLES = 0.5
 _MOST_ROWS = 30
 
 
-@contextlib.contextmanager
-def shown(quiet: bool) -> Iterator[Callable[["Progress"], None]]:
+def shown(quiet: bool) -> AbstractContextManager[Callable[["Progress"], None]]:
     """Give the function that an ablation tells of its progress."""
-    if quiet:
-        yield lambda progress: None
-        return
-    display = _Live() if sys.stderr.isatty() else _Lines()
-    show = Unbreakable(display.show)
-    try:
-        yield show
-    finally:
-        Unbreakable(display.close)()
+    return displayed(quiet, _Live, _Lines)
 
 
 class _Lines:

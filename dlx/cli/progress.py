@@ -4,7 +4,8 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dlx.cli.output import note
 from dlx.report.numbers import format_metric
@@ -15,21 +16,46 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_LINES = 1.0
 
 
+class Display(Protocol):
+    """Draws progress."""
+
+    def show(self, progress: Any) -> None:
+        """Draw it anew, if it is time."""
+        ...
+
+    def close(self) -> None:
+        """Draw what is still to be drawn, and leave it as it stands."""
+        ...
+
+
 @contextlib.contextmanager
-def shown(quiet: bool) -> Iterator[Callable[["Progress"], None]]:
-    """Give the function that training tells of its progress."""
+def displayed(
+    quiet: bool, live: Callable[[], Display], lines: Callable[[], Display]
+) -> Iterator[Callable[[Any], None]]:
+    """Give the function that is told of progress.
+
+    Args:
+        quiet: show nothing
+        live: makes the display of a terminal
+        lines: makes the one that only adds lines
+    """
     if quiet:
         yield lambda progress: None
         return
-    display = _Live() if sys.stderr.isatty() else _Lines()
-    show = Unbreakable(display.show)
+    display = live() if sys.stderr.isatty() else lines()
+    show = _Unbreakable(display.show)
     try:
         yield show
     finally:
-        Unbreakable(display.close)()
+        _Unbreakable(display.close)()
 
 
-class Unbreakable:
+def shown(quiet: bool) -> AbstractContextManager[Callable[["Progress"], None]]:
+    """Give the function that training tells of its progress."""
+    return displayed(quiet, _Live, _Lines)
+
+
+class _Unbreakable:
     """Calls a function until nobody reads stderr any more: training goes on unseen."""
 
     def __init__(self, function: Callable[..., None]) -> None:

@@ -82,7 +82,7 @@ def train(
       dlx train configs/mnist.yaml
       dlx train digits optimizer.lr=0.01 model.hidden=[100,100] --seed 3
       dlx train xor optimizer=sgd --dry-run
-      dlx train --from latest --variant activation=relu --seed 3
+      dlx train --from runs/mnist_knobs/ID --variant dropout=0.3 --seed 1
     """
     from dlx import api
     from dlx.config.shipped import locate

@@ -3,6 +3,8 @@
 # K runs, N rows, I inputs
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -38,6 +40,26 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
     values = {"cost": cost / len(inputs), **measurement.results(targets)}
     # In one: on CUDA, taking values over waits for the device.
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+
+
+def thinned(examples: tuple[Tensor, Tensor], most: int) -> tuple[Tensor, Tensor]:
+    """Return at most so many rows, at even distances; the same object where there are no more."""
+    inputs, targets = examples
+    if len(inputs) <= most:
+        return examples
+    rows = (torch.arange(most, device=inputs.device) * (len(inputs) / most)).long()
+    return inputs[rows], targets[rows]
+
+
+def evaluate_all(
+    cohort: Cohort, splits: Mapping[str, tuple[Tensor, Tensor]]
+) -> dict[str, dict[str, list[float]]]:
+    """Return the metrics of every split; splits of the same rows are evaluated once."""
+    found: dict[int, dict[str, list[float]]] = {}
+    for examples in splits.values():
+        if id(examples) not in found:
+            found[id(examples)] = evaluate(cohort, *examples)
+    return {split: found[id(examples)] for split, examples in splits.items()}
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """What the loop over a cohort tells those who listen to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -90,3 +91,10 @@ class Listener(Protocol):
     def ended(self, trainer: "Trainer", outcomes: dict[int, Outcome]) -> None:
         """Runs are about to leave the cohort: by row, how they ended."""
         ...
+
+
+def present(has: Sequence[bool], values: Sequence[Any]) -> list[Any]:
+    """Return the values of the runs that have one, and None for the others."""
+    if all(has):
+        return list(values)
+    return [value if there else None for there, value in zip(has, values, strict=True)]

@@ -17,9 +17,9 @@ from dlx.data.batches import Batches, steps_per_epoch
 from dlx.nn.metrics import tag
 from dlx.nn.passes import Pass
 from dlx.training.early_stopping import EarlyStopping
-from dlx.training.evaluation import evaluate
+from dlx.training.evaluation import evaluate_all, thinned
 from dlx.training.plateau import Plateau, plateaus
-from dlx.training.records import Evaluation, Listener, Outcome
+from dlx.training.records import Evaluation, Listener, Outcome, present
 from dlx.training.schedules import Rates
 
 # On CUDA, looking at a cost waits for the device; there it is looked at once in so many steps.
@@ -55,10 +55,7 @@ class Trainer:
         inputs, targets = splits["train"]
         self.num_rows = len(inputs)
         self._curves = {name: each for name, each in splits.items() if name not in only_at_end}
-        if self.num_rows > EVALUATED_TRAIN_ROWS:
-            stride = self.num_rows / EVALUATED_TRAIN_ROWS
-            rows = (torch.arange(EVALUATED_TRAIN_ROWS, device=cohort.device) * stride).long()
-            self._curves["train"] = (inputs[rows], targets[rows])
+        self._curves["train"] = thinned(splits["train"], EVALUATED_TRAIN_ROWS)
         seeds, bagging = [m.seed for m in self.members], [m.bagging for m in self.members]
         self._batches = Batches(inputs, targets, seeds, cohort.batch_size, bagging)
         self._augment = self._new_augmenter()
@@ -221,7 +218,7 @@ class Trainer:
             self._evaluated = self.step
             # The last step's: a cohort made since then, by leaving or resuming, has not been told.
             self.cohort.optimizer.set_rates(self._rates(max(self.step - 1, 0)))
-            curves = _evaluate_all(self.cohort, self._curves)
+            curves = evaluate_all(self.cohort, self._curves)
             evaluation = self._evaluation(due, curves)
             listener.evaluated(self, evaluation)
             self._sums[:, due] = 0
@@ -256,7 +253,7 @@ class Trainer:
         """Return the metrics that each run asks for, and what training itself has measured."""
         members, network = self.members, self.cohort.network
         metrics: dict[str, dict[str, list[Any]]] = {
-            split: {name: _where(its, values[name]) for name, its in self._asked.items()}
+            split: {name: present(its, values[name]) for name, its in self._asked.items()}
             for split, values in curves.items()
         }
         train = metrics["train"]
@@ -271,18 +268,18 @@ class Trainer:
                     c / (n * answers) if n else None for c, n in zip(correct, seen, strict=True)
                 ]
             optimizer = self.cohort.optimizer
-            train["optimizer/lr"] = _where(trained, optimizer.rates)
+            train["optimizer/lr"] = present(trained, optimizer.rates)
             momenta = optimizer.per_run(self._rates.momenta(self.step - 1))
             if any(momenta):
-                train["optimizer/momentum"] = _where(trained, momenta)
+                train["optimizer/momentum"] = present(trained, momenta)
         if any(seen) and self._measures_gradients:
             norms = self._gradient_norms.tolist()
             for (layer, owners), values in zip(network.layer_owners.items(), norms, strict=True):
                 has = [t and o for t, o in zip(trained, owners, strict=True)]
-                train[f"gradient_norm/{layer}"] = _where(has, values)
+                train[f"gradient_norm/{layer}"] = present(has, values)
         if any(member.penalty for member in members):
             penalized = [member.penalty is not None for member in members]
-            train["penalty"] = _where(penalized, self.cohort.penalties.costs().tolist())
+            train["penalty"] = present(penalized, self.cohort.penalties.costs().tolist())
         return Evaluation(self.step, self.examples / self.num_rows, self.examples, due, metrics)
 
     def _outcomes(
@@ -306,13 +303,13 @@ class Trainer:
                 if self._curves[split] is self.splits[split]
             }
             others = {k: each for k, each in self.splits.items() if k not in known}
-            scores = known | _evaluate_all(self.cohort, others)
+            scores = known | evaluate_all(self.cohort, others)
             found |= self._scored(ended, last, self.cohort, last, scores)
         if best:
             scored = self.cohort.keep(best)
             for name, value in scored.network.state().items():
                 value.copy_(self._best[name][best])
-            scores = _evaluate_all(scored, self.splits)
+            scores = evaluate_all(scored, self.splits)
             found |= self._scored(ended, best, scored, list(range(len(best))), scores)
         return {row: found[row] for row in ended}
 
@@ -398,19 +395,3 @@ class Trainer:
         self._stopping = [s and EarlyStopping(**s) for s in metadata["early_stopping"]]
         self._plateaus = [p and Plateau(**p) for p in metadata["plateaus"]]
         self._rates = self._new_rates()
-
-
-def _evaluate_all(cohort: Cohort, splits: dict[str, Examples]) -> dict[str, dict[str, list[float]]]:
-    """Return the metrics of every split; splits of the same rows are evaluated once."""
-    found: dict[int, dict[str, list[float]]] = {}
-    for examples in splits.values():
-        if id(examples) not in found:
-            found[id(examples)] = evaluate(cohort, *examples)
-    return {split: found[id(examples)] for split, examples in splits.items()}
-
-
-def _where(has: Sequence[bool], values: Sequence[Any]) -> list[Any]:
-    """Return the values of the runs that have one, and None for the others."""
-    if all(has):
-        return list(values)
-    return [value if there else None for there, value in zip(has, values, strict=True)]
