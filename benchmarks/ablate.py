@@ -110,7 +110,9 @@ def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
     return json.loads(out.strip().splitlines()[-1] if "peers" in str(process.args) else out)
 
 
-def measure(side: str, name: str, data: Path, folder: Path, threads: int, jobs: int) -> Result:
+def measure(
+    side: str, name: str, data: Path, folder: Path, threads: int, jobs: int | None
+) -> Result:
     """Run one side."""
     case = CASES[name]
     began = time.perf_counter()
@@ -118,7 +120,7 @@ def measure(side: str, name: str, data: Path, folder: Path, threads: int, jobs: 
         config = folder / "benchmark.yaml"
         config.write_text(json.dumps(config_of(case)))
         command = ["-m", "dlx", "ablate", str(config), "--json", "--quiet"]
-        command += ["--runs-dir", str(folder / "runs"), "--jobs", str(jobs)]
+        command += ["--runs-dir", str(folder / "runs"), *(["--jobs", str(jobs)] if jobs else [])]
         found = ended(start(command, threads))
         seconds = time.perf_counter() - began
         accuracies = {
@@ -161,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Times dlx ablate against other ways.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--jobs", type=int, default=1, help="processes of dlx ablate")
+    parser.add_argument("--jobs", type=int, help="processes of dlx ablate; default: its own choice")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     arguments = parser.parse_args()

@@ -12,6 +12,7 @@ from torch import Tensor
 from dlx.config.types import Choice
 from dlx.data.augmentation import Augmentation
 from dlx.models.design import Design
+from dlx.nn.metrics import tag
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 from dlx.optimizers import SlabOptimizer
@@ -62,6 +63,11 @@ class Member:
     metrics: tuple[Choice, ...] = ()
     augmentation: Augmentation | None = None
     bagging: bool = False
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The names of all that is measured in its evaluations."""
+        return ("cost", *map(tag, self.metrics), *self.design.measures)
 
     @property
     def rate_metric(self) -> str | None:
@@ -163,6 +169,11 @@ class Cohort:
         return tuple(dict.fromkeys(each for m in self.members for each in m.metrics))
 
     @property
+    def measures(self) -> tuple[str, ...]:
+        """All that layers of its runs measure of themselves, in an order of its own."""
+        return tuple(sorted({name for m in self.members for name in m.design.measures}))
+
+    @property
     def starts_on_data(self) -> bool:
         """Whether initial weights are scaled on the first batch."""
         parts = (part for member in self.members for part in member.design.parts)
@@ -198,7 +209,7 @@ class Cohort:
         costs, gradient = self.head.cost_and_gradient(z, targets)
         self.network.backward(gradient, how)
         self.penalties.add_gradients()
-        return costs, z
+        return how.cost(costs), z
 
     @torch.no_grad()
     def update(self, x: Tensor, targets: Tensor, step: int) -> None:

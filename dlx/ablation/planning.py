@@ -141,7 +141,7 @@ def _check_metrics(plan: Plan) -> None:
             )
         for run in plan.runs("comparison"):
             job = plan.job(run)
-            names = ["cost", *(tag(each) for each in job.member.metrics)]
+            names = job.member.measured
             allowed = [f"{part}.{name}" for part in job.splits.parts for name in names]
             if key.startswith("ablation.show."):
                 allowed += _gradient_norms(job)

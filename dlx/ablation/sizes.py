@@ -16,7 +16,7 @@ from dlx.training.job import Job
 # Bytes that a cohort's step may work on. On a CPU, beyond what its caches hold a run-step becomes
 # dearer again; a GPU wants large products.
 _STEP_BYTES = {"cpu": 48 * 2**20, "cuda": 2 * 2**30}
-_LEAST = 4  # runs: fewer gain nothing from caches, since one alone is larger than they are
+_LEAST = 8  # runs: fewer gain nothing from caches, since one alone is larger than they are
 _EVALUATION_BYTES = 2 * 2**30
 _WORTH_PROCESSES = 10**10  # bytes: some seconds of work
 _COPIES = 3  # of a layer's outputs that a step keeps or makes: z, a and a gradient
@@ -88,10 +88,10 @@ def parts(counts: Sequence[int], limits: Sequence[int], jobs: int = 1) -> list[i
     Args:
         counts: runs of each group
         limits: the most that one cohort may hold, of each group
-        jobs: processes: there are at least as many cohorts, as far as there are runs
+        jobs: processes: each gets as many cohorts as the others, as far as there are runs
     """
     cut = [-(-count // limit) for count, limit in zip(counts, limits, strict=True)]
-    while sum(cut) < min(jobs, sum(counts)):
+    while sum(cut) % jobs and sum(cut) < sum(counts):
         # The group whose cohorts are largest is cut once more.
         sizes = [count / pieces for count, pieces in zip(counts, cut, strict=True)]
         cut[sizes.index(max(sizes))] += 1

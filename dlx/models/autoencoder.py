@@ -111,7 +111,7 @@ def autoencoder(
     layers = (*hidden, output_layer(hidden, task, head, init, common.bias))
     if tied:
         layers = _tied(layers, len(to_code))
-    return Design(layers, head, input_changes(dropout, noise))
+    return Design(layers, head, input_changes(dropout, noise), code=to_code[-1].name)
 
 
 def _mirrored(encoder: Blueprint, common: LayerChoices) -> tuple[list[int], list[LayerChoices]]:

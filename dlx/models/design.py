@@ -18,11 +18,17 @@ class Design:
         layers: first to last
         head: output function and loss
         inputs: what happens to the inputs in training
+        code: name of the layer, one of `layers`, whose outputs are the code of an autoencoder;
+            None: there is none
+        measures: what its layers tell of themselves in an evaluation (see `Pass.measured`), beside
+            the metrics
     """
 
     layers: Blueprint
     head: Head
     inputs: InputChanges = field(default_factory=InputChanges)
+    code: str | None = None
+    measures: tuple[str, ...] = ()
 
     @property
     def structure(self) -> tuple[object, ...]:

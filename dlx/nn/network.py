@@ -65,6 +65,20 @@ class Network:
         x = self.input_dropout.forward(self.input_noise.forward(x, how), how)
         return self._stack.forward(x, how)
 
+    def encode(self, x: Tensor, code: str) -> Tensor:
+        """Return the outputs of the layer named `code`, in evaluation mode: (K, B, I) to (K, B, O).
+
+        It is one of the layers that the network is made of, not one inside a block.
+        """
+        return self._stack.forward(x, Pass(), stop=self._place(code) + 1)
+
+    def decode(self, values: Tensor, code: str) -> Tensor:
+        """Return the output layer's z given the outputs of the layer named `code`: (K, B, C)."""
+        return self._stack.forward(values, Pass(), start=self._place(code) + 1)
+
+    def _place(self, name: str) -> int:
+        return [spec.name for spec in self.blueprints[0]].index(name)
+
     def backward(self, dz: Tensor, how: Pass) -> None:
         """Leave every parameter's gradient in the buffer, given that of the output layer's z.
 

@@ -25,6 +25,10 @@ class Pass:
             layer's G gates of H units in T steps is (K, B T, G H)
         shared: in training, gradients (K, I, O) of weights that a later layer shares with an
             earlier one, by the parameter's name, until that takes them
+        terms: what layers add to each run's cost on this batch (K,), by name; 0 for a run that adds
+            nothing
+        measured: set to a dict in an evaluation to receive what layers measure of themselves, by
+            name, the mean over the batch (K,) each
         states: set to a dict to receive every recurrent layer's states (K, B, T, H) by name
     """
 
@@ -35,7 +39,13 @@ class Pass:
     activations: dict[str, Tensor] | None = None
     gradients: dict[str, Tensor] | None = None
     shared: dict[str, Tensor] = field(default_factory=dict)
+    terms: dict[str, Tensor] = field(default_factory=dict)
+    measured: dict[str, Tensor] | None = None
     states: dict[str, Tensor] | None = None
+
+    def cost(self, costs: Tensor) -> Tensor:
+        """Return the costs of a head (K,) with what the layers add to them."""
+        return sum(self.terms.values(), costs)
 
     def pop(self) -> Any:
         """Return, and take away, what was recorded last."""

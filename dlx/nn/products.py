@@ -11,6 +11,8 @@ from torch import Tensor
 # one goes to the BLAS, whose kernels depend on how each run's matrix happens to be aligned.
 _BLAS_THRESHOLD = 400
 _ALIGNMENT = 4
+# Of products this large, run by run costs nothing, and each is written where it belongs.
+_LARGE = 2**22
 
 
 def product(a: Tensor, b: Tensor, c: Tensor | None = None, out: Tensor | None = None) -> Tensor:
@@ -45,6 +47,10 @@ def product(a: Tensor, b: Tensor, c: Tensor | None = None, out: Tensor | None = 
     if lone_vector:
         a, b = a.expand(2, -1, -1), b.expand(2, -1, -1)
         c = None if c is None else c.expand(2, -1, -1)
+    if out is not None and c is None and not ragged and rows * contracted * columns >= _LARGE:
+        for run in range(runs):
+            torch.mm(a[run], b[run], out=out[run])
+        return out
     # Written in place only where the BLAS then takes the same way as with a tensor of its own.
     direct = out is not None and out.is_contiguous() and not ragged and not lone_vector
     if direct and c is None:

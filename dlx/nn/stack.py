@@ -122,9 +122,18 @@ class Stack:
         """Those of all layers."""
         return {name: value for layer in self.layers for name, value in layer.buffers.items()}
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
-        """Return the last layer's outputs: (K, B, I) to (K, B, O)."""
-        for layer in self.layers:
+    def forward(
+        self, x: Tensor, how: Pass, start: int | None = None, stop: int | None = None
+    ) -> Tensor:
+        """Return the last layer's outputs: (K, B, I) to (K, B, O).
+
+        Args:
+            x: inputs of the first layer that is gone through
+            how: the pass
+            start: number of the first layer, from 0; default: the first
+            stop: number of the layer before which to stop; default: none
+        """
+        for layer in self.layers[start:stop]:
             x = layer.forward(x, how)
         return x
 

@@ -18,7 +18,7 @@ CHUNK = 1024
 
 @torch.no_grad()
 def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[float]]:
-    """Return every run's `cost`, and all metrics that any run of the cohort asks for, on the rows.
+    """Return every run's `cost`, and all that is measured of any run of the cohort, on the rows.
 
     Dropout is off and batch norm uses its running statistics.
 
@@ -32,12 +32,19 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
     """
     num_runs = cohort.network.num_runs
     cost = torch.zeros(num_runs, dtype=torch.float64, device=cohort.device)
+    measures = {name: torch.zeros_like(cost) for name in cohort.measures}
     measurement = Measurement(cohort.head, cohort.metrics)
     for x, t in zip(inputs.split(CHUNK), targets.split(CHUNK), strict=True):
-        z = cohort.network.forward(x.expand(num_runs, *x.shape), Pass())
-        cost += cohort.head.cost(z, t.expand(num_runs, *t.shape)).to(torch.float64) * len(x)
+        how = Pass(measured={})
+        z = cohort.network.forward(x.expand(num_runs, *x.shape), how)
+        costs = how.cost(cohort.head.cost(z, t.expand(num_runs, *t.shape)))
+        cost += costs.to(torch.float64) * len(x)
+        for name, sums in measures.items():
+            assert how.measured is not None
+            sums += how.measured[name].to(torch.float64) * len(x)
         measurement.add(z, t)
-    values = {"cost": cost / len(inputs), **measurement.results(targets)}
+    means = {name: sums / len(inputs) for name, sums in measures.items()}
+    values = {"cost": cost / len(inputs), **measurement.results(targets), **means}
     # In one: on CUDA, taking values over waits for the device.
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
 

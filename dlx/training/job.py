@@ -1,5 +1,6 @@
 """From a config to everything that one run trains with, checked before anything is written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,7 +16,7 @@ from dlx.data.pipeline import Splits
 from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models.design import Design
-from dlx.nn.metrics import check_metrics, default_metrics, tag
+from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name, searches
 from dlx.training.trainer import Examples, Trainer
@@ -104,8 +105,6 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     _check_momentum(config)
     metrics = chosen_metrics(config, design)
     stopping = config.train.early_stopping
-    if stopping is not None:
-        _check_metric("train.early_stopping.metric", stopping.metric, splits, metrics)
     penalty = config.train.penalty
     member = Member(
         name=config.name,
@@ -125,8 +124,13 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         augmentation=_augmentation(config, splits),
         bagging=config.data.bagging,
     )
-    if member.rate_metric is not None:
-        _check_metric("optimizer.schedule.metric", member.rate_metric, splits, metrics)
+    watched = {
+        "train.early_stopping.metric": member.stop_metric,
+        "optimizer.schedule.metric": member.rate_metric,
+    }
+    for key, metric in watched.items():
+        if metric is not None:
+            _check_metric(key, metric, splits, member.measured)
     return Job(config, splits, design, member, batch_size, device)
 
 
@@ -286,8 +290,7 @@ def _check_momentum(config: RunConfig) -> None:
         )
 
 
-def _check_metric(key: str, metric: str, splits: Splits, metrics: tuple[Choice, ...]) -> None:
-    names = ["cost", *(tag(each) for each in metrics)]
+def _check_metric(key: str, metric: str, splits: Splits, names: Sequence[str]) -> None:
     allowed = [f"{part}.{name}" for part in splits.parts for name in names]
     if metric not in allowed:
         raise ConfigError(f"{key}: received {metric}; allowed: {', '.join(allowed)}")

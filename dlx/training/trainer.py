@@ -127,7 +127,11 @@ class Trainer:
             tag(each): [each in member.metrics for member in self.members]
             for each in sorted(asked, key=lambda each: (order.index(each.name), tag(each)))
         }
-        return {"cost": [True] * len(self.members), **wanted}
+        measured = {
+            name: [name in member.design.measures for member in self.members]
+            for name in self.cohort.measures
+        }
+        return {"cost": [True] * len(self.members), **wanted, **measured}
 
     def _train_step(self) -> dict[int, Outcome]:
         """Take one step; return the runs whose cost was not finite."""
@@ -324,7 +328,7 @@ class Trainer:
         """Return the outcomes of some rows, which have their places in the scored cohort."""
         outcomes = {}
         for row, place in zip(rows, places, strict=True):
-            names = ["cost", *map(tag, self.members[row].metrics)]
+            names = self.members[row].measured
             metrics = {
                 split: {name: scores[split][name][place] for name in names} for split in self.splits
             }
