@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from dlx import plugins
+from dlx.api.codes import Coding
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.cohort import Cohort
 from dlx.config import load as config_files
@@ -38,7 +39,7 @@ from dlx.training.trained import evaluate_parts, stack
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Coding):
     """A run in its directory.
 
     Attributes:
@@ -133,14 +134,8 @@ class Run:
         Raises:
             DataError: the rows do not have the width that the network takes
         """
-        inputs = torch.as_tensor(x, dtype=torch.float32)
-        rows = inputs.reshape(len(inputs), -1) if inputs.ndim > 1 else inputs.unsqueeze(0)
-        if rows.shape[1] != self.task.num_inputs:
-            raise DataError(
-                f"predict: received rows of {rows.shape[1]} numbers; the network of {self.path} "
-                f"takes {self.task.num_inputs}, of shape {self.task.input_shape}"
-            )
-        return self.task.in_units(predict(self.cohort, self.preprocessing(rows))[0].numpy())
+        outputs = predict(self.cohort, self.preprocessed(x, "predict"))
+        return self.task.in_units(outputs[0].numpy())
 
     def classify(self, outputs: np.ndarray) -> list[str] | list[tuple[str, ...]]:
         """Return the class that each row of `predict`'s outputs says, or the labels that hold.
@@ -153,7 +148,16 @@ class Run:
         return classify(self.task, self.design.head, outputs)
 
     def splits(self, data_dir: Path | str | None = None) -> Splits:
+        """Return the data that the run was trained on, with the targets that it learned.
+
+        See `labelled_splits`; of a run that reconstructs, targets are the inputs.
+        """
+        return jobs.targeted(self.config, self.labelled_splits(data_dir))
+
+    def labelled_splits(self, data_dir: Path | str | None = None) -> Splits:
         """Return the data that the run was trained on, split and preprocessed as it was.
+
+        Targets are the data's own, whatever the run learned.
 
         Raises:
             DataError: the data are missing, or are not those the run was trained on
@@ -164,7 +168,7 @@ class Run:
                 f"the data {self.config.data.name!r} have changed since {self.path} was trained: "
                 "its split and metrics would not be the same; train a new run"
             )
-        return jobs.targeted(self.config, splits)
+        return splits
 
     def evaluate(
         self,

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from dlx.cli import (
     ablation,
+    codes,
     compare,
     configs,
     data,
@@ -123,6 +124,7 @@ for _module in (
     training,
     ablation,
     use,
+    codes,
     verify,
     ensemble,
     runs,

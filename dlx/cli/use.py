@@ -27,6 +27,14 @@ class Form(StrEnum):
     onnx = "onnx"
 
 
+Inputs = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="INPUT",
+        help="A file of inputs: .csv, .parquet, .npy, .npz, .png or .jpg.",
+        show_default=False,
+    ),
+]
 OneSplit = Annotated[
     Split | None,
     typer.Option("--split", help="The rows to take.", show_default=False),
@@ -109,14 +117,7 @@ def evaluate(
 
 def predict(
     run: RunPath,
-    inputs: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="INPUT",
-            help="A file of inputs: .csv, .parquet, .npy, .npz, .png or .jpg.",
-            show_default=False,
-        ),
-    ] = None,
+    inputs: Inputs = None,
     split: OneSplit = None,
     output: Output = None,
     runs_dir: RunsDir = RUNS_DIR,

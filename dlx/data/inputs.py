@@ -2,7 +2,9 @@
 
 # N rows, I inputs
 
+import contextlib
 import csv
+import functools
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,17 +20,18 @@ Features = tuple[str, ...] | None
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def read(path: Path, task: Task, features: Features) -> np.ndarray:
+def read(path: Path, task: Task, features: Features, array: str = "inputs") -> np.ndarray:
     """Read the inputs in a file, before the run's preprocessing: (N, I) float32.
 
     Args:
         path: `.csv`: numbers, a row a line, with or without a header. With one, columns are
             matched by the features' names where the data has them (others are ignored), else by
             position. `.npy`: (N, I), (N, *input_shape) or one row of these. `.npz`: likewise,
-            its only array or the one called `inputs`. `.png`, `.jpg`: one image, taken as grey or
+            its only array or the one called `array`. `.png`, `.jpg`: one image, taken as grey or
             as RGB, whichever the network reads. Pixels (uint8 images) count as x / 255.
         task: what the network reads.
         features: the names of the inputs, where they have any.
+        array: the name of theirs in an archive of several.
 
     Raises:
         DataError: the file is missing, of another kind or damaged; a row has the wrong width, or
@@ -37,10 +40,28 @@ def read(path: Path, task: Task, features: Features) -> np.ndarray:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path}: inputs are read from {', '.join(READERS)} files")
+    if reader is _read_npz:
+        reader = functools.partial(_read_npz, wanted=array)
+    with _readable(path):
+        return reader(path, task, features)
+
+
+def csv_header(path: Path) -> list[str]:
+    """Return the cells of a CSV file's first line; none of an empty file.
+
+    Raises:
+        DataError: the file is missing or is none of texts in UTF-8.
+    """
+    with _readable(path):
+        return next(_csv_lines(path), (0, []))[1]
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     try:
-        return reader(path, task, features)
+        yield
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
@@ -127,17 +148,17 @@ def _read_npy(path: Path, task: Task, features: Features) -> np.ndarray:
         raise DataError(f"{path}: not an array of numbers in NumPy's format ({error})") from error
 
 
-def _read_npz(path: Path, task: Task, features: Features) -> np.ndarray:
+def _read_npz(path: Path, task: Task, features: Features, wanted: str = "inputs") -> np.ndarray:
     try:
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it is a single array")
-            name = "inputs" if "inputs" in archive.files else archive.files[0]
-            if name != "inputs" and len(archive.files) > 1:
+            name = wanted if wanted in archive.files else archive.files[0]
+            if name != wanted and len(archive.files) > 1:
                 raise DataError(
                     f"{path}: holds {', '.join(map(repr, archive.files))}; call the array to "
-                    "predict for 'inputs'"
+                    f"read {wanted!r}"
                 )
             array = archive[name]
             if not isinstance(array, np.ndarray):

@@ -79,18 +79,18 @@ def tabulate(
     """
     context = context or Context()
     before = {} if context.rows is None else {"row": context.rows}
-    after = {} if context.targets is None else _targets(task, context)
+    after = {} if context.targets is None else known_targets(task, context)
     if task.classes is None:
         after |= _numbers("predicted", outputs, context.target_names)
     else:
         after |= _SAID[task.kind](task, head, outputs)
     taken = {*before, *after}
-    columns = before | _beside(context.inputs, taken) | after
+    columns = before | beside(context.inputs, taken) | after
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     return Predictions(tuple(columns), rows, context.warnings)
 
 
-def _beside(inputs: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:
+def beside(inputs: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:
     """Return the inputs under names that are not taken: `input(row)` for one that is called row."""
     named: dict[str, Any] = {}
     for name, values in inputs.items():
@@ -112,7 +112,8 @@ def classify(task: Task, head: Head, outputs: np.ndarray) -> list[str] | list[tu
     return [task.classes[int(value > head.middle)] for value in outputs[:, 0]]
 
 
-def _targets(task: Task, context: Context) -> dict[str, Any]:
+def known_targets(task: Task, context: Context) -> dict[str, Any]:
+    """Return the columns of what should come out: target, target(LABEL) … or target_NAME …."""
     assert context.targets is not None
     if task.classes is None:
         return _numbers("target", context.targets, context.target_names)

@@ -3,6 +3,7 @@
 # N rows, I inputs
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,11 @@ def of_file(
     Raises:
         DataError: the file is missing, damaged, or does not fit the network
     """
+    named = tuple(features or ())
+    reconstructed = named if task.kind == "reconstruction" else None
     if encoder is None:
-        inputs = read(path, task, tuple(features) if features else None)
-        return torch.from_numpy(inputs), Context()
+        inputs = read(path, task, named or None)
+        return torch.from_numpy(inputs), Context(target_names=reconstructed or ())
     options = data.arguments()
     layout = Layout(
         options.get("separator", "auto"), options.get("encoding", "auto"), encoder.missing_values
@@ -47,7 +50,7 @@ def of_file(
     ids = {} if found.ids is None else {options["id"]: found.ids}
     target = options["target"]
     names = (target,) if isinstance(target, str) else tuple(target)
-    context = Context(found.rows, None, ids, names, found.warnings)
+    context = Context(found.rows, None, ids, reconstructed or names, found.warnings)
     return torch.from_numpy(found.inputs), context
 
 
@@ -73,13 +76,15 @@ def of_split(splits: Splits, name: str, data: Choice, folder: Path) -> tuple[Ten
     if splits.features is None:
         return part.inputs, Context(rows, targets)
     dataset = load_chosen(data, folder)
+    reconstructed = splits.features if splits.task.kind == "reconstruction" else None
     if dataset.table is None:
         inputs = dataset.inputs[part.rows].reshape(len(part.rows), -1)
         named = dict(zip(splits.features, inputs.T, strict=True))
-        return part.inputs, Context(rows, targets, named)
-    if splits.task.classes is None:  # without the rounding of their units
+        return part.inputs, Context(rows, targets, named, reconstructed or ())
+    if splits.task.kind == "regression":  # without the rounding of their units
         targets = dataset.targets[part.rows]
-    return part.inputs, _of_table(dataset, part.rows, targets)
+    context = _of_table(dataset, part.rows, targets)
+    return part.inputs, replace(context, target_names=reconstructed or context.target_names)
 
 
 def _of_table(dataset: Dataset, rows: np.ndarray, targets: np.ndarray) -> Context:

@@ -99,3 +99,27 @@ def predict(cohort: Cohort, inputs: Tensor) -> Tensor:
         for x in inputs.split(CHUNK)
     ]
     return torch.cat(chunks, 1)
+
+
+@torch.no_grad()
+def encode(cohort: Cohort, inputs: Tensor, layer: str) -> Tensor:
+    """Return every run's outputs of a layer: (K, N, O).
+
+    Args:
+        cohort: K runs
+        inputs: (N, I), shared by the runs
+        layer: name of one of the layers that the networks are made of
+    """
+    num_runs, network = cohort.network.num_runs, cohort.network
+    chunks = [network.encode(x.expand(num_runs, *x.shape), layer) for x in inputs.split(CHUNK)]
+    return torch.cat(chunks, 1)
+
+
+@torch.no_grad()
+def decode(cohort: Cohort, codes: Tensor, layer: str) -> Tensor:
+    """Return every run's outputs, given those of a layer: (K, N, O) to (K, N, C).
+
+    `predict` is this after `encode`, bit for bit.
+    """
+    chunks = [cohort.network.decode(values, layer) for values in codes.split(CHUNK, 1)]
+    return torch.cat([cohort.head.outputs(z) for z in chunks], 1)

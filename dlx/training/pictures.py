@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import io
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ COLORS = np.array(
 )
 _REGION_DEPTH = 0.6  # so that the training rows stand out
 _MOST_UNITS = 64
+MOST_IMAGES = 100  # on a sheet
 _MOST_NAMES = 20  # with more classes, names and counts would overlap
 # matplotlib's own font comes first; these have the Korean, Chinese and Japanese that it lacks.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
@@ -105,13 +107,48 @@ def weight_images(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         (H, W, 1 or 3) uint8, units side by side; middle grey is zero, and a unit's largest weight
         is black or white
     """
-    units = weights.T[:_MOST_UNITS].reshape(-1, *shape)
-    images = units[..., None] if len(shape) == 2 else units.transpose(0, 2, 3, 1)
+    images = _channels_last(weights.T[:_MOST_UNITS], shape)
     largest = np.abs(images).max(axis=(1, 2, 3), keepdims=True)
     grey = (127.5 * (1 + images / np.maximum(largest, 1e-12))).round().astype(np.uint8)
-    enlarged = -(-32 // grey.shape[1])
-    grey = grey.repeat(enlarged, axis=1).repeat(enlarged, axis=2)
-    return _sheet(grey)
+    return _sheet(_enlarged(grey))
+
+
+def images(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw rows of pixels side by side.
+
+    Args:
+        rows: (N, I) values of pixels; the first 100 are drawn
+        shape: of the images, (H, W) or (3, H, W)
+
+    Returns:
+        (H, W, 1 or 3) uint8; black is 0, or the lowest value if that is lower, and white 1, or the
+        highest
+    """
+    values = rows[:MOST_IMAGES]
+    low, high = min(0.0, float(values.min())), max(1.0, float(values.max()))
+    pixels = (255 * (values - low) / (high - low)).round().astype(np.uint8)
+    return _sheet(_enlarged(_channels_last(pixels, shape)))
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Return pixels (H, W, 1 or 3) uint8 as the contents of a PNG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def _channels_last(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Lay rows (N, I) out as images (N, H, W, 1 or 3)."""
+    laid = rows.reshape(-1, *shape)
+    return laid[..., None] if len(shape) == 2 else laid.transpose(0, 2, 3, 1)
+
+
+def _enlarged(tiles: np.ndarray) -> np.ndarray:
+    """Repeat the pixels of pictures (N, H, W, channels) until they are 32 high or more."""
+    times = -(-32 // tiles.shape[1])
+    return tiles.repeat(times, axis=1).repeat(times, axis=2)
 
 
 def colored(shade: Shade, depth: float = 1.0) -> np.ndarray:

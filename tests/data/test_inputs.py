@@ -178,7 +178,7 @@ def test_archives_that_are_none_or_hold_too_much(tmp_path):
     with pytest.raises(DataError, match="not an archive of NumPy arrays"):
         read(path, TABLE, None)
     np.savez(path, a=ROWS, b=ROWS)
-    with pytest.raises(DataError, match="holds 'a', 'b'; call the array to predict for 'inputs'"):
+    with pytest.raises(DataError, match="holds 'a', 'b'; call the array to read 'inputs'"):
         read(path, TABLE, None)
 
 

@@ -238,7 +238,9 @@ def test_predictions_and_the_exported_network_are_reconstructions_in_the_datas_u
     exported = runpy.run_path(str(tmp_path / "exported" / "load.py"))
     np.testing.assert_allclose(exported["predict"](torch.from_numpy(inputs)), outputs, rtol=1e-5)
     table = run.predict_split("test").records()
-    assert table[0]["target_1"] == pytest.approx(table[0]["sepal length (cm)"], rel=1e-5)
+    name = "sepal length (cm)"
+    assert table[0][f"target_{name}"] == pytest.approx(table[0][name], rel=1e-5)
+    assert f"predicted_{name}" in table[0]
     assert run.evaluate() == run.metrics
     task = json.loads((run.path / "run.json").read_text())["task"]
     assert task["kind"] == "reconstruction"

@@ -11,6 +11,7 @@ from dlx.training.pictures import (
     colored,
     confusion_matrix,
     decision,
+    images,
     is_image,
     regions,
     unit_regions,
@@ -123,3 +124,14 @@ def test_a_unit_that_is_the_same_everywhere_is_grey() -> None:
     sheet = unit_regions(values)
     assert sheet.shape == (4, 10, 3)
     assert (sheet[:, 6:] == 225).all() and not (sheet[:, :4] == 225).all()
+
+
+def test_images_keep_their_grey_and_colour_and_more_than_100_are_left_out() -> None:
+    grey = images(np.tile([0, 0.2, 0.4, 1], (101, 1)), (2, 2))
+    assert grey.shape == (10 * 34 - 2, 10 * 34 - 2, 1)
+    assert grey[0:32:16, 0:32:16, 0].tolist() == [[0, 51], [102, 255]]
+    colour = images(np.array([[1, 0, 0]]), (3, 1, 1))
+    assert colour.shape == (32, 32, 3)
+    assert colour[5, 5].tolist() == [255, 0, 0]
+    wide = images(np.array([[-1, 0, 1, 3]]), (2, 2))
+    assert wide[0:32:16, 0:32:16, 0].tolist() == [[0, 64], [128, 255]]

@@ -1,0 +1,162 @@
+"""`dlx encode` and `dlx decode`: inputs to codes and back."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlx.cli.options import RUNS_DIR, DataDir, Json, RunPath, RunsDir
+from dlx.cli.output import emit, emit_json, note
+from dlx.cli.use import Inputs, OneSplit
+from dlx.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dlx.api import Run
+
+Layer = Annotated[
+    str | None,
+    typer.Option(
+        "--layer",
+        metavar="NAME",
+        help="The layer whose outputs are the codes; default: an autoencoder's code, of other "
+        "networks the last hidden layer.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where to write, .csv or .npz; default: CSV on stdout.",
+        show_default=False,
+    ),
+]
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        "--picture",
+        metavar="FILE",
+        help="Draw the first 100 images side by side in a PNG file.",
+        show_default=False,
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (encode, decode):
+        app.command(rich_help_panel="Use a trained run")(command)
+
+
+def encode(
+    run: RunPath,
+    inputs: Inputs = None,
+    split: OneSplit = None,
+    layer: Layer = None,
+    output: Output = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write the codes of a file's rows, or of the run's own data.
+
+    Columns: code_1, code_2, …, one per unit of the layer, beside the row and the id as `dlx
+    predict` writes them and, with --split, the data's target. An .npz file holds `codes`, (rows,
+    units), and the other columns by their names.
+
+    \b
+    Examples:
+      dlx encode autoencoder --split dev --output codes.npz
+      dlx encode iris flowers.csv
+      dlx encode mnist --split test --layer 1 -o hidden.csv
+    """
+    from dlx import api
+
+    if (inputs is None) == (split is None):
+        raise ConfigError("encode takes either a file of inputs or --split; give one of them")
+    _check_suffix(output)
+    trained = api.load(run, runs_dir=runs_dir)
+    if inputs is not None:
+        codes = trained.encode_file(inputs, layer)
+    else:
+        assert split is not None
+        codes = trained.encode_split(split.value, layer, data_dir)
+    for warning in codes.warnings:
+        note(f"warning: {warning}")
+    if output is not None:
+        is_array = output.suffix.lower() == ".npz"
+        content = codes.npz() if is_array else codes.table().csv().encode()
+        _write(output, content, f"{len(codes.values):,} codes")
+    if as_json:
+        records = codes.table().records()
+        emit_json({"run": str(trained.path), "layer": codes.layer, "codes": records})
+    elif output is None:
+        emit(codes.table().csv())
+
+
+def decode(
+    run: RunPath,
+    codes: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CODES",
+            help="A file of codes: .csv, .npz or .npy, as `dlx encode` writes them.",
+            show_default=False,
+        ),
+    ],
+    layer: Layer = None,
+    output: Output = None,
+    picture: Picture = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    as_json: Json = False,
+) -> None:
+    """Write what codes are decoded to, as CSV.
+
+    Of an autoencoder these are reconstructions, in the data's own units. Columns are those of `dlx
+    predict`. An .npz file of reconstructions holds `inputs`, in the shape
+    that the network takes them, so that predict and encode read it; of other outputs, `outputs`.
+
+    \b
+    Examples:
+      dlx decode autoencoder codes.npz --picture reconstructions.png -o reconstructions.npz
+      dlx decode autoencoder codes.npz --json
+    """
+    from dlx import api
+
+    _check_suffix(output)
+    trained = api.load(run, runs_dir=runs_dir)
+    outputs = trained.decode_file(codes, layer)
+    _write_outputs(trained, outputs, output, picture)
+    if as_json:
+        records = trained.tabulate(outputs).records()
+        emit_json({"run": str(trained.path), "predictions": records})
+    elif output is None and picture is None:
+        emit(trained.tabulate(outputs).csv())
+
+
+def _write_outputs(
+    run: "Run", outputs: "np.ndarray", output: Path | None, picture: Path | None
+) -> None:
+    """Write outputs (N, C) to a file, a picture, both or none."""
+    if picture is not None:
+        _write(picture, run.draw(outputs), "images")
+    if output is not None:
+        is_array = output.suffix.lower() == ".npz"
+        content = run.archive(outputs) if is_array else run.tabulate(outputs).csv().encode()
+        _write(output, content, f"{len(outputs):,} rows")
+
+
+def _write(path: Path, content: bytes, what: str) -> None:
+    from dlx.runs import write_atomic
+
+    write_atomic(path, content)
+    note(f"{what} written to {path}")
+
+
+def _check_suffix(output: Path | None) -> None:
+    if output is not None and output.suffix.lower() not in (".csv", ".npz"):
+        raise ConfigError(f"--output: received {output}; write to a .csv or an .npz file")
