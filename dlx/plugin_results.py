@@ -111,6 +111,7 @@ def _optimizer(rule: Any, arguments: Sequence[Any]) -> str | None:
 _JUDGES: dict[str, Judge] = {
     "activation": _activation,
     "loss": _loss,
+    "sparsity": _loss,
     "schedule": _schedule,
     "data": _data,
     "block": _block,

@@ -22,6 +22,7 @@ MODULES = {
     "activation": "dlx.nn.activations",
     "initializer": "dlx.nn.initializers",
     "dropout": "dlx.nn.dropout",
+    "sparsity": "dlx.nn.sparsity",
     "loss": "dlx.nn.losses",
     "metric": "dlx.nn.metrics",
     "optimizer": "dlx.optimizers",

@@ -322,15 +322,24 @@ class DropoutChoice(Choice):
     )
 
 
+@checked_model
+class SparsityChoice(Choice):
+    """What an autoencoder's cost is raised by for a code whose units are on: how much."""
+
+    weight: Annotated[float, Ge(0)] = option(1e-3, "Of it in the cost.")
+
+
 Data = Annotated[DataChoice, Named("data")]
 Optimizer = Annotated[OptimizerChoice, Named("optimizer")]
 Dropout = Annotated[DropoutChoice, Named("dropout", "dropout")]
+Sparsity = Annotated[SparsityChoice, Named("sparsity")]
 
 _COMMON: dict[str, type[Choice]] = {
     "data": DataChoice,
     "optimizer": OptimizerChoice,
     "block": BlockChoice,
     "dropout": DropoutChoice,
+    "sparsity": SparsityChoice,
 }
 
 

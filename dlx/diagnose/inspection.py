@@ -19,6 +19,7 @@ from dlx.diagnose.theory import Prediction, predict
 from dlx.diagnose.weights import effective, moments
 from dlx.models.design import Design
 from dlx.nn.blocks import BranchSpec, ResidualSpec
+from dlx.nn.code import CodeSpec
 from dlx.nn.dense import DenseSpec
 from dlx.nn.passes import Pass
 from dlx.nn.recurrent import RecurrentSpec
@@ -254,8 +255,10 @@ class _Place:
 
 
 def _nested(layers: Blueprint, depth: int = 0) -> Iterator[_Place]:
-    """Yield every layer and block; a block before what it has."""
+    """Yield every layer and block that changes its inputs; a block before what it has."""
     for spec in layers:
+        if isinstance(spec, CodeSpec) and not spec.changes:
+            continue
         yield _Place(spec, type(spec).__name__.removesuffix("Spec").lower(), depth)
         inside: tuple[Blueprint, ...] = ()
         if isinstance(spec, RecurrentSpec):

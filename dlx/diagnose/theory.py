@@ -15,6 +15,7 @@ from dlx.diagnose.moments import Signal, pooled, through
 from dlx.diagnose.weights import Weights
 from dlx.models.design import Design
 from dlx.nn.blocks import BranchSpec, ResidualSpec
+from dlx.nn.code import CodeSpec
 from dlx.nn.dense import DenseSpec
 from dlx.nn.recurrent import RecurrentSpec
 from dlx.nn.stack import Blueprint
@@ -102,6 +103,8 @@ class _MeanField:
     def forward(self, layers: Blueprint, signals: Signals) -> Signal | None:
         """Return the outputs' moments of layers one after another."""
         for spec in layers:
+            if isinstance(spec, CodeSpec) and not spec.changes:
+                continue
             if isinstance(spec, RecurrentSpec):
                 signals = self._recurrent(spec, signals)
                 continue
@@ -120,6 +123,8 @@ class _MeanField:
     def backward(self, layers: Blueprint, gradients: Gradients) -> float | None:
         """Return the mean square of the inputs' gradient, given that of the outputs."""
         for spec in reversed(layers):
+            if isinstance(spec, CodeSpec) and not spec.changes:
+                continue
             if isinstance(spec, RecurrentSpec):
                 gradients = self._back_in_time(spec, gradients)
                 continue

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
 
-from dlx.config.types import Activation, Dropout, Initializer, Loss
+from dlx.config.types import Activation, Dropout, Initializer, Loss, Sparsity
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.blocks import Block, Place, stack
+from dlx.models.codes import KSparse, Variational, Weight, measures, with_code
 from dlx.models.design import Design
 from dlx.models.heads import build_head, output_layer
 from dlx.models.options import (
@@ -45,6 +46,10 @@ def autoencoder(
     tied: bool = False,
     activation: Activation = "relu",  # type: ignore[assignment]
     code_activation: Activation = "identity",  # type: ignore[assignment]
+    sparsity: Sparsity | None = None,
+    k_sparse: Units | KSparse | None = None,
+    contractive: Weight | None = None,
+    variational: Variational | None = None,
     init: Initializer = "he_normal",  # type: ignore[assignment]
     bias: Literal["auto"] | Initializer = "auto",
     dropout: Rate | Dropout = 0.0,
@@ -70,6 +75,16 @@ def autoencoder(
         activation: of the hidden layers
         code_activation: of the code, which has no dropout, noise or normalization unless its block
             says so; the default is linear, as in Hinton and Salakhutdinov
+        sparsity: what the cost is raised by for units of the code that are on, {name: l1, weight}
+            or {name: kl, rate, weight}; null: nothing
+        k_sparse: units of each row's code that are kept, the largest; the others are 0. {k, alpha}
+            keeps alpha k in evaluation; null: all
+        contractive: weight in the cost of the squared Frobenius norm of the code's derivative by
+            the inputs, the mean row's, for an encoder of one layer; null: nothing
+        variational: {beta}: the code is drawn from a normal distribution whose mean and log
+            variance the encoder's last layer gives, and in evaluation is the mean; the cost is
+            raised by beta times its divergence from the standard normal distribution, per input;
+            null: not drawn
         init: initial weights
         bias: initial biases; auto: zeros, or what goes with the initial weights
         dropout: share that is dropped in training, one number for the hidden layers or {name,
@@ -85,10 +100,14 @@ def autoencoder(
         loss: what is minimized; auto: binary_cross_entropy after a sigmoid of such inputs, else mse
 
     Raises:
-        ConfigError: output and loss do not fit the inputs, or weights cannot be tied
+        ConfigError: output and loss do not fit the inputs, weights cannot be tied, or options of
+            the code do not go together
 
     Reference:
-        Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural networks
+        Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural networks;
+        of the code's options: Ng (2011), Sparse autoencoder; Makhzani and Frey (2014), k-Sparse
+        autoencoders; Rifai et al. (2011), Contractive auto-encoders; Kingma and Welling (2014),
+        Auto-encoding variational Bayes; Higgins et al. (2017), beta-VAE
     """
     common = layer_choices(
         activation, init, bias, dropout, noise, batch_norm, layer_norm, weight_norm
@@ -110,8 +129,27 @@ def autoencoder(
     hidden = (*to_code, *from_code)
     layers = (*hidden, output_layer(hidden, task, head, init, common.bias))
     if tied:
+        if variational is not None:
+            raise ConfigError(
+                "model.tied: a variational code has means and log variances, two weights to one of "
+                "its mirror image; use tied: false"
+            )
         layers = _tied(layers, len(to_code))
-    return Design(layers, head, input_changes(dropout, noise), code=to_code[-1].name)
+    encoder_and_code = with_code(
+        layers[: len(to_code)],
+        task.num_inputs,
+        sparsity=sparsity,
+        k_sparse=k_sparse,
+        contractive=contractive,
+        variational=variational,
+    )
+    return Design(
+        (*encoder_and_code, *layers[len(to_code) :]),
+        head,
+        input_changes(dropout, noise),
+        code=encoder_and_code[-1].name,
+        measures=measures(encoder_and_code),
+    )
 
 
 def _mirrored(encoder: Blueprint, common: LayerChoices) -> tuple[list[int], list[LayerChoices]]:

@@ -49,4 +49,6 @@ class Design:
     def choices(self) -> tuple[object, ...]:
         """What else may differ within a cohort, one kind of choice after the other."""
         columns = zip_longest(*(part.choices for part in self.parts))
-        return (*(choice for column in columns for choice in column), self.inputs)
+        code = [each for each in self.layers if each.name == self.code and not each.parts]
+        own = [each for layer in code for each in layer.choices]
+        return (*(choice for column in columns for choice in column), *own, self.inputs)

@@ -16,9 +16,17 @@ from dlx.data.dataset import Task
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError
-from dlx.models import exported_table
+from dlx.models import exported_table, torch_blocks
 from dlx.models.plain import Elementwise
-from dlx.models.torch_blocks import Branch, Largest, Recurrent, Residual, Transposed
+from dlx.models.torch_blocks import (
+    Branch,
+    CodeMean,
+    KLargest,
+    Largest,
+    Recurrent,
+    Residual,
+    Transposed,
+)
 from dlx.runs import make_directory, write_atomic
 
 _SCRIPT = '''\
@@ -269,8 +277,8 @@ def _written(module: nn.Module) -> str:
         options = (module.cell, module.shape, module.axis, module.handed)
         inside = ", ".join([*map(repr, options), *(_written(each) for each in parts)])
         return f"Recurrent({inside})"
-    if isinstance(module, Largest):
-        return f"Largest({module.pieces})"
+    if isinstance(module, Largest | KLargest | CodeMean):
+        return repr(module)
     if isinstance(module, Elementwise):
         options = "".join(f", {key}={value!r}" for key, value in module.options.items())
         return f"Elementwise({module.function.__name__}{options})"
@@ -280,11 +288,7 @@ def _written(module: nn.Module) -> str:
 def _definitions(network: nn.Sequential) -> str:
     """Return the source of the modules that torch does not have."""
     inside = list(network.modules())
-    blocks = {
-        type(module)
-        for module in inside
-        if isinstance(module, Residual | Branch | Largest | Recurrent | Transposed)
-    }
+    blocks = {type(module) for module in inside if type(module).__module__ == torch_blocks.__name__}
     parts = [inspect.getsource(block) for block in sorted(blocks, key=lambda b: b.__name__)]
     functions = {m.function.__name__: m.function for m in inside if isinstance(m, Elementwise)}
     if functions:

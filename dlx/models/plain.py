@@ -13,8 +13,17 @@ from dlx import registry
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.models.design import Design
-from dlx.models.torch_blocks import Branch, Largest, Recurrent, Residual, Transposed
+from dlx.models.torch_blocks import (
+    Branch,
+    CodeMean,
+    KLargest,
+    Largest,
+    Recurrent,
+    Residual,
+    Transposed,
+)
 from dlx.nn.blocks import BranchSpec, ResidualSpec
+from dlx.nn.code import CodeSpec
 from dlx.nn.dense import DenseSpec
 from dlx.nn.normalization import BatchNormOptions, LayerNormOptions
 from dlx.nn.recurrent import RecurrentSpec
@@ -191,11 +200,19 @@ def _recurrent(
     modules.extend(_dropout(layer.dropout, layer.dropout_kind))
 
 
+def _code(code: CodeSpec, names: dict[str, str], path: str, modules: nn.Sequential) -> None:
+    if code.is_drawn:
+        modules.append(CodeMean(code.outputs))
+    if code.kept is not None:
+        modules.append(KLargest(code.kept.evaluation))
+
+
 _BUILDERS: dict[type, Callable[..., None]] = {
     DenseSpec: _dense,
     ResidualSpec: _residual,
     BranchSpec: _branch,
     RecurrentSpec: _recurrent,
+    CodeSpec: _code,
 }
 
 

@@ -42,9 +42,46 @@ class Largest(nn.Module):
         super().__init__()
         self.pieces = pieces
 
+    def extra_repr(self) -> str:
+        """Return what it was made with."""
+        return str(self.pieces)
+
     def forward(self, z: Tensor) -> Tensor:
         """Return (B, O) of (B, O pieces)."""
         return z.unflatten(-1, (-1, self.pieces)).max(-1).values
+
+
+class KLargest(nn.Module):
+    """A k-sparse code: the k largest units of each row, of equal ones the first; 0 for the rest."""
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+
+    def extra_repr(self) -> str:
+        """Return what it was made with."""
+        return str(self.k)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return (B, C) of (B, C)."""
+        order = h.sort(dim=-1, descending=True, stable=True).indices
+        return h * torch.zeros_like(h).scatter(-1, order[..., : self.k], 1.0)
+
+
+class CodeMean(nn.Module):
+    """A variational code in evaluation: the means, which stand before the log variances."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.units = units
+
+    def extra_repr(self) -> str:
+        """Return what it was made with."""
+        return str(self.units)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, C) of (B, 2 C)."""
+        return x[..., : self.units]
 
 
 class Transposed(nn.Module):

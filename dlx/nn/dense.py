@@ -15,6 +15,7 @@ from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.nn import initializers
 from dlx.nn.activate import Activation
+from dlx.nn.contraction import Contraction
 from dlx.nn.dropout import Dropout
 from dlx.nn.noise import GaussianNoise
 from dlx.nn.normalization import BatchNormOptions, LayerNormOptions, Normalization
@@ -46,6 +47,8 @@ class DenseSpec:
         dropout: share of the layer's outputs, or of its weights, that is dropped in training
         dropout_kind: how
         noise: standard deviation of the noise on the layer's outputs in training
+        contraction: what the cost is raised by of the squared Frobenius norm of the outputs'
+            derivative by the inputs, for an activation alone after the affine map; None: nothing
     """
 
     name: str
@@ -63,6 +66,7 @@ class DenseSpec:
     dropout: float = 0.0
     dropout_kind: str = "dropout"
     noise: float = 0.0
+    contraction: float | None = None
 
     def __post_init__(self) -> None:
         initializers.check(self.init, self.name, self.inputs, self.width)
@@ -98,6 +102,7 @@ class DenseSpec:
             self.noise,
             self.init,
             self.bias,
+            self.contraction,
         )
 
     @property
@@ -167,7 +172,9 @@ class Dense:
         self.normalization = Normalization(
             name, [s.norm for s in specs], spec.outputs, dtype, device
         )
-        self.activation = Activation(name, [s.activation for s in specs])
+        activations = [s.activation for s in specs]
+        self.activation = Activation(name, activations)
+        self.contraction = Contraction(activations, [s.contraction for s in specs])
         self.noise = GaussianNoise(name, [s.noise for s in specs], seeds, dtype, device)
         self.dropout = Dropout(name, rates, kinds, seeds, dtype, device)
 
@@ -208,6 +215,7 @@ class Dense:
         a = self.activation.forward(z)
         if how.tape is not None:
             how.tape.append((x, z, a))
+        self.contraction.forward(w, z, how)
         y = self.normalization.forward(a, "after", how)
         if how.activations is not None:
             how.activations[self.name] = y
@@ -246,15 +254,22 @@ class Dense:
             is_first: the gradient of the layer's inputs is not needed
         """
         da = self.normalization.backward(self.dropout.backward(upstream, how), "after", how)
+        contraction = self.contraction.backward(how)
         x, z, a = how.pop()
-        dz = self.normalization.backward(self.activation.backward(da, z, a), "before", how)
+        dz = self.activation.backward(da, z, a)
+        for rows, more, _ in contraction:
+            dz[rows] += more
+        dz = self.normalization.backward(dz, "before", how)
         if self.specs[0].pieces > 1:
             pieces = dz.new_zeros(*dz.shape, self.specs[0].pieces)
             dz = pieces.scatter_(3, how.pop().unsqueeze(3), dz.unsqueeze(3)).flatten(2)
         if how.gradients is not None:
             how.gradients[self.name] = dz
         w = self._weight.used(how)
-        self._weight.backward(product(x.mT, dz, out=self._weight.direct), how)
+        dw = product(x.mT, dz, out=self._weight.direct)
+        for rows, _, factor in contraction:
+            dw[rows] += w[rows] * factor
+        self._weight.backward(dw, how)
         if all(self.bias.owners):
             torch.sum(dz, 1, keepdim=True, out=self.bias.gradient)
         else:

@@ -22,6 +22,8 @@ VARIANTS = {
         *("model.tied=false", "model.decoder=[9]"),
         "data={name: digits, standardize: true}",
     ],
+    "variational": ["model.tied=false", "model.variational={}"],
+    "k-sparse": ["model.k_sparse={k: 2, alpha: 2}"],
     "batch norm and dropout": ["model.batch_norm=true", "model.dropout=0.2"],
 }
 
@@ -35,8 +37,9 @@ def train(config: str, overrides: list[str], folder: Path) -> dlx.Run:
 def test_decoded_codes_are_predictions_bit_for_bit(variant: str, tmp_path: Path) -> None:
     run = train("autoencoder", VARIANTS[variant], tmp_path)
     codes = run.encode(ROWS)
+    units = {layer.name: layer.outputs for layer in run.design.layers}
     assert run.design.code is not None
-    assert codes.shape == (2100, run.design.layers[int(run.design.code) - 1].outputs)
+    assert codes.shape == (2100, units[run.design.code])
     assert np.array_equal(run.decode(codes), run.predict(ROWS))
     for layer in run.design.layers[:-1]:
         assert np.array_equal(
@@ -81,15 +84,15 @@ def test_networks_that_tell_classes_have_codes_too(tmp_path: Path) -> None:
     [
         (
             *("autoencoder", [], lambda run: run.decode(ROWS[:, :3]), DataError),
-            "decode: received codes of 3 numbers, but layer 2 has 8",
+            "decode: received codes of 3 numbers, but layer code has 8",
         ),
         (
             *("autoencoder", [], lambda run: run.encode(ROWS[:, :3]), DataError),
             "encode: received rows of 3 numbers; the network of .* takes 64",
         ),
         (
-            *("autoencoder", [], lambda run: run.encode(ROWS, "code"), ConfigError),
-            r"--layer: received code; the layers of .* are 1, 2, 3, 4",
+            *("autoencoder", [], lambda run: run.encode(ROWS, "codes"), ConfigError),
+            r"--layer: received codes; the layers of .* are 1, 2, code, 3, 4; did you mean .code.",
         ),
         (
             *("digits", ["model.hidden=[]"], lambda run: run.encode(ROWS), ConfigError),

@@ -45,7 +45,7 @@ def test_codes_on_stdout_and_as_json(dlx: Command, runs: list[str]) -> None:
     rows = list(csv.DictReader(io.StringIO(text)))
     assert list(rows[0]) == ["row", "target", *(f"code_{number}" for number in range(1, 9))]
     found = dlx("encode", "autoencoder", "--split", "dev", "--json", *runs).json
-    assert found["layer"] == "2"
+    assert found["layer"] == "code"
     assert [float(row["code_3"]) for row in rows] == pytest.approx(
         [each["code_3"] for each in found["codes"]]
     )
@@ -90,7 +90,7 @@ def test_a_network_of_classes_is_asked_for_its_hidden_layer(
         (["encode", "autoencoder"], 2, "encode takes either a file of inputs or --split"),
         (["encode", "autoencoder", "--split", "dev", "-o", "x.txt"], 2, "received x.txt; write"),
         (["encode", "autoencoder", "--split", "dev", "--layer", "9"], 2, "--layer: received 9"),
-        (["decode", "autoencoder", "narrow.csv"], 3, "codes of 2 numbers, but layer 2 has 8"),
+        (["decode", "autoencoder", "narrow.csv"], 3, "codes of 2 numbers, but layer code has 8"),
         (["decode", "autoencoder", "nothing.npz"], 3, "nothing.npz: no such file"),
         (
             ["decode", "iris", "wide.csv", "--picture", "p.png"],

@@ -127,7 +127,7 @@ def test_tied_weights_are_one_matrix_used_twice() -> None:
 def test_the_decoder_mirrors_widths_and_activations() -> None:
     encoder = [9, {"name": "dense", "units": 7, "activation": "tanh"}, 3]
     network = build(reconstruction(12), encoder=encoder, batch_norm=True, dropout=0.2)
-    layers = network.layers
+    layers = network.parts
     assert [layer.outputs for layer in layers] == [9, 7, 3, 7, 9, 12]
     named = [each.name for each in network.activations]
     assert named == ["relu", "tanh", "identity", "tanh", "relu", "identity"]
@@ -136,7 +136,7 @@ def test_the_decoder_mirrors_widths_and_activations() -> None:
     assert normalized == [True, True, False, True, True, False]
     assert [layer.dropout > 0 for layer in layers] == normalized
     own = build(reconstruction(12), encoder=[4], decoder=[5, 6], code_activation="relu")
-    assert [layer.outputs for layer in own.layers] == [4, 5, 6, 12]
+    assert [layer.outputs for layer in own.parts] == [4, 5, 6, 12]
 
 
 @pytest.mark.parametrize("tied", [False, True])

@@ -1,0 +1,181 @@
+"""The options of a code, and the layers that they make of an encoder."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from annotated_types import Ge
+from pydantic import Field
+
+from dlx import registry
+from dlx.config.types import Choice, Section
+from dlx.errors import ConfigError
+from dlx.models.options import Units
+from dlx.nn.code import CodeSpec, Kept
+from dlx.nn.dense import DenseSpec
+from dlx.nn.dropout import is_on_weights
+from dlx.nn.stack import Blueprint
+
+NAME = "code"
+"""Of the layer whose outputs are the code."""
+
+Weight = Annotated[float, Ge(0)]
+
+# Above this a unit counts as active that is never exactly off: a tenth of the range of a sigmoid,
+# and of the standard deviation of a code like that of a variational autoencoder's prior.
+_ACTIVE = 0.1
+
+
+class KSparse(Section):
+    """How many units of a code are kept."""
+
+    k: Units = Field(description="Largest units of each row that are kept in training.")
+    alpha: Annotated[float, Ge(1)] = Field(
+        default=1.0, description="In evaluation alpha k units are kept, rounded."
+    )
+
+
+class Variational(Section):
+    """A code that is drawn from a normal distribution."""
+
+    beta: Weight = Field(
+        default=1.0, description="Weight of the Kullback-Leibler divergence; 1: the evidence bound."
+    )
+
+
+def with_code(
+    encoder: Blueprint,
+    num_reconstructed: int,
+    *,
+    sparsity: Choice | None = None,
+    k_sparse: int | KSparse | None = None,
+    contractive: float | None = None,
+    variational: Variational | None = None,
+) -> Blueprint:
+    """Return an encoder followed by the layer whose outputs are its code.
+
+    The losses of reconstructions are means over the inputs, while the evidence lower bound of a
+    variational autoencoder has their sum. So the divergence is divided by the number of inputs, and
+    at beta = 1 the cost is the negative bound per input: exactly so for binary_cross_entropy. Under
+    mse, (y - x)² is -log p(x | y) + constant of a normal distribution of variance 1/2.
+
+    Args:
+        encoder: layers, the last of which gives the code
+        num_reconstructed: inputs that are reconstructed from it
+        sparsity: what the cost is raised by, with its weight
+        k_sparse: how many units of each row are kept, the largest
+        contractive: weight of the contractive penalty
+        variational: how the code is drawn; the last layer then gets twice its outputs
+
+    Raises:
+        ConfigError: the encoder is not what an option needs, or options do not go together
+    """
+    *before, last = encoder
+    code = CodeSpec(NAME, last.outputs, sparsity=sparsity, threshold=_threshold(last, k_sparse))
+    if variational is not None:
+        others = {"sparsity": sparsity, "k_sparse": k_sparse, "contractive": contractive}
+        _check_drawn(last, [name for name, value in others.items() if value is not None])
+        code = replace(code, divergence=variational.beta / num_reconstructed)
+        # Each drawn as the layer of its own that it is.
+        last = replace(last, outputs=2 * last.outputs, gates=2)
+    if sparsity is not None and sparsity.name == "kl":
+        _check_rates(last)
+    if k_sparse is not None:
+        code = replace(code, kept=_kept(k_sparse, last.outputs))
+    if contractive is not None:
+        _check_contractive(encoder)
+        last = replace(last, contraction=contractive)
+    return (*before, last, code)
+
+
+def measures(encoder: Blueprint) -> tuple[str, ...]:
+    """Return what the layers of an encoder that ends in its code tell of themselves."""
+    *_, last, code = encoder
+    contracts = isinstance(last, DenseSpec) and last.contraction is not None
+    return ("contraction", *code.measures) if contracts else code.measures
+
+
+def _threshold(last: object, k_sparse: int | KSparse | None) -> float:
+    """Return above which a unit counts as active: 0 where units that are off are exactly 0."""
+    rectified = isinstance(last, DenseSpec) and last.activation.name == "relu"
+    return 0.0 if rectified or k_sparse is not None else _ACTIVE
+
+
+def _kept(k_sparse: int | KSparse, units: int) -> Kept:
+    """Return how many units are kept.
+
+    Raises:
+        ConfigError: there are not as many
+    """
+    chosen = k_sparse if isinstance(k_sparse, KSparse) else KSparse(k=k_sparse)
+    if chosen.k > units:
+        raise ConfigError(
+            f"model.k_sparse: received {chosen.k}, but the code has {units} units; "
+            f"allowed: 1 to {units}"
+        )
+    return Kept(chosen.k, min(round(chosen.alpha * chosen.k), units))
+
+
+def _check_drawn(last: object, others: list[str]) -> None:
+    if others:
+        raise ConfigError(
+            f"model.variational: received with model.{others[0]}, but a code that is drawn has no "
+            "units that are off, and its spread is learned; keep one of the two"
+        )
+    if not isinstance(last, DenseSpec) or last.pieces > 1:
+        raise ConfigError(
+            "model.variational: the encoder's last layer has to be dense, to give means and log "
+            "variances; end model.encoder with a number of units"
+        )
+    if last.activation.name != "identity":
+        raise ConfigError(
+            f"model.code_activation: received {last.activation.name}, but means and log variances "
+            "of a variational code may be any numbers; use identity"
+        )
+    if _changed(last):
+        raise ConfigError(
+            f"model.variational: the encoder's last layer has {_changed(last)}, which would change "
+            "the log variances; leave it out of that layer"
+        )
+
+
+def _check_rates(last: object) -> None:
+    if not isinstance(last, DenseSpec) or last.activation.name != "sigmoid" or last.pieces > 1:
+        raise ConfigError(
+            "model.sparsity: kl needs a code in (0, 1), to compare with a rate; use "
+            "code_activation: sigmoid, or sparsity: l1"
+        )
+    if _changed(last):
+        raise ConfigError(
+            f"model.sparsity: kl needs a code in (0, 1), but the encoder's last layer has "
+            f"{_changed(last)}; leave it out of that layer, or use sparsity: l1"
+        )
+
+
+def _changed(last: DenseSpec) -> str:
+    """Say what follows, or goes before, a layer's activation; empty for nothing."""
+    if last.norm is not None:
+        return "batch_norm" if last.batch_norm else "layer_norm"
+    if last.noise:
+        return "noise"
+    return last.dropout_kind if last.dropout and not is_on_weights(last.dropout_kind) else ""
+
+
+def _check_contractive(encoder: Blueprint) -> None:
+    if len(encoder) != 1 or not isinstance(encoder[0], DenseSpec) or encoder[0].pieces > 1:
+        raise ConfigError(
+            "model.contractive: the derivative of the code is known of one dense layer alone; use "
+            "an encoder of one number of units, such as encoder: [32]"
+        )
+    (layer,) = encoder
+    if layer.norm is not None:
+        raise ConfigError(
+            f"model.contractive: the code has {_changed(layer)}, by which it depends on the whole "
+            "batch or row; leave it out of the code's layer"
+        )
+    function = registry.get("activation", layer.activation.name).function
+    if function.learned or not function.trainable:
+        why = "learns parameters" if function.learned else "has no derivative"
+        raise ConfigError(
+            f"model.code_activation: received {layer.activation.name}, which {why}, but "
+            "model.contractive is about the activation's derivative; use sigmoid, tanh or softplus"
+        )

@@ -1,0 +1,204 @@
+"""What makes the outputs of an encoder the code: the largest units alone, a draw, a sparse code.
+
+# K runs, B batch, C units of the code
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlx.config.types import Choice
+from dlx.nn.latent import Latent
+from dlx.nn.parameters import Parameter
+from dlx.nn.passes import Pass
+from dlx.nn.sparsity import Sparsity
+from dlx.segments import segments
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How many units of each row's code are kept, the largest ones; the others are 0.
+
+    Attributes:
+        training: in training
+        evaluation: in evaluation
+    """
+
+    training: int
+    evaluation: int
+
+
+@dataclass(frozen=True)
+class CodeSpec:
+    """The code of one run.
+
+    Attributes:
+        name: of the layer
+        outputs: C
+        kept: None for all units
+        sparsity: what the cost is raised by, with its weight; None for nothing
+        divergence: what the cost is raised by of each nat between the distribution that a
+            variational code is drawn from and the standard normal one; None: the code is not drawn
+        threshold: above which the size of a unit counts as active
+    """
+
+    name: str
+    outputs: int
+    kept: Kept | None = None
+    sparsity: Choice | None = None
+    divergence: float | None = None
+    threshold: float = 0.0
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the code is variational: its inputs are means and log variances, 2 C."""
+        return self.divergence is not None
+
+    @property
+    def changes(self) -> bool:
+        """Whether the code is anything else than the outputs of the layer before it."""
+        return self.is_drawn or self.kept is not None
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What it tells of itself in an evaluation."""
+        sparsity = () if self.sparsity is None else ("sparsity",)
+        return (*sparsity, *(("kl",) if self.is_drawn else ()), "active_units")
+
+    @property
+    def structure(self) -> Hashable:
+        """What must agree for runs to share a cohort."""
+        return ("code", self.outputs, self.is_drawn)
+
+    @property
+    def activations(self) -> tuple[Choice, ...]:
+        """None: they are the encoder's."""
+        return ()
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """None: it has no weights."""
+        return ()
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """What else may differ within a cohort, the dearest to split first."""
+        return (self.kept, self.sparsity)
+
+    def build(
+        self,
+        specs: "Sequence[CodeSpec]",
+        seeds: Sequence[int],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> "Code":
+        """Return the layer of all runs."""
+        return Code(specs, seeds, dtype, device)
+
+
+class Code:
+    """The code of every run of a cohort.
+
+    In evaluation it measures `active_units`, the share of (row, unit) whose size is above the
+    spec's threshold.
+
+    Args:
+        specs: the code of each run
+        seeds: one per run
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[CodeSpec],
+        seeds: Sequence[int],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.name = specs[0].name
+        factors = [spec.divergence for spec in specs if spec.divergence is not None]
+        self._latent = Latent(self.name, factors, seeds, dtype, device) if factors else None
+        self._largest = Largest([spec.kept for spec in specs])
+        self._sparsity = Sparsity([spec.sparsity for spec in specs])
+        thresholds = [spec.threshold for spec in specs]
+        self._threshold = torch.tensor(thresholds, dtype=dtype, device=device)[:, None, None]
+        self.parameters: list[Parameter] = []
+        self.buffers: dict[str, tuple[Tensor, Sequence[bool]]] = {}
+
+    def forward(self, x: Tensor, how: Pass) -> Tensor:
+        """Return the codes: (K, B, C), or (K, B, 2 C) of a variational code, to (K, B, C)."""
+        if self._latent is not None:
+            x = self._latent.forward(x, how)
+        x = self._largest.forward(x, how)
+        self._sparsity.forward(x, how)
+        if how.measured is not None:
+            active = (x.abs() > self._threshold).flatten(1)
+            how.measured["active_units"] = active.sum(1) / active.shape[1]
+        if how.activations is not None:
+            how.activations[self.name] = x
+        return x
+
+    def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
+        """Return the gradient of the inputs; see `Layer.backward`."""
+        gradient = self._largest.backward(self._sparsity.backward(upstream, how), how)
+        return gradient if self._latent is None else self._latent.backward(gradient, how)
+
+
+class Largest:
+    """The largest units of each row are kept, the others set to 0; of equal ones the first.
+
+    Args:
+        kept: how many, one per run; None for all
+
+    Reference:
+        Makhzani and Frey (2014), k-Sparse autoencoders
+    """
+
+    def __init__(self, kept: Sequence[Kept | None]) -> None:
+        self._segments = [
+            (segment.rows, segment.choice)
+            for segment in segments(list(kept))
+            if segment.choice is not None
+        ]
+
+    def forward(self, x: Tensor, how: Pass) -> Tensor:
+        """Return `x` with all but the largest units of each row at 0: (K, B, C)."""
+        if not self._segments:
+            return x
+        y = x.clone()
+        masks = []
+        for rows, kept in self._segments:
+            number = kept.evaluation if how.tape is None else kept.training
+            dropped = ~largest(x[rows], number)
+            y[rows] = y[rows].masked_fill_(dropped, 0.0)
+            masks.append(dropped)
+        if how.tape is not None:
+            how.tape.append(masks)
+        return y
+
+    def backward(self, upstream: Tensor, how: Pass) -> Tensor:
+        """Return the gradient of `x`, given that of the outputs, which is written over."""
+        if self._segments:
+            for (rows, _), dropped in zip(self._segments, how.pop(), strict=True):
+                upstream[rows] = upstream[rows].masked_fill_(dropped, 0.0)
+        return upstream
+
+
+def largest(x: Tensor, number: int) -> Tensor:
+    """Return which units are the `number` largest of their row; of equal ones the first.
+
+    Args:
+        x: (..., C)
+        number: from 1 to C
+
+    Returns:
+        (..., C) bool
+    """
+    bound = x.topk(number, sorted=False).values.amin(-1, keepdim=True)
+    above = x > bound
+    tied = x == bound
+    free = number - above.sum(-1, keepdim=True)
+    # A row that is not finite stays so, for its run to be found out.
+    return above | (tied & (tied.cumsum(-1) <= free)) | ~bound.isfinite()

@@ -1,0 +1,87 @@
+"""The contractive penalty: how much a layer's outputs change with its inputs.
+
+# K runs, B batch, I inputs, O outputs
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dlx import registry
+from dlx.config.types import Choice
+from dlx.nn.passes import Pass
+from dlx.segments import segments
+
+
+class Contraction:
+    """Raises the cost by weight × the squared Frobenius norm of dh / dx, of a layer h = g(x W + b).
+
+    |dh / dx|² = mean_b sum_j g'(z_bj)² sum_i W_ij², of an elementwise g; it is measured, without
+    its weight, as `contraction`.
+
+    Args:
+        activations: g, one per run
+        weights: in the cost, one per run; None for nothing
+
+    Reference:
+        Rifai, Vincent, Muller, Glorot and Bengio (2011), Contractive auto-encoders
+    """
+
+    def __init__(self, activations: Sequence[Choice], weights: Sequence[float | None]) -> None:
+        self._segments = [
+            (segment.rows, activation, weight)
+            for segment in segments(list(zip(activations, weights, strict=True)))
+            for activation, weight in [segment.choice]
+            if weight is not None
+        ]
+
+    def forward(self, w: Tensor, z: Tensor, how: Pass) -> None:
+        """Add the weighted penalty to the cost, and measure it as it is.
+
+        Args:
+            w: W, (K, I, O)
+            z: (K, B, O)
+            how: the pass
+        """
+        if not self._segments:
+            return
+        found, term = z.new_zeros(2, len(z)).unbind()
+        gradients = []
+        for rows, activation, weight in self._segments:
+            norms, by_z, by_squares = _norms(w[rows], z[rows], activation)
+            found[rows], term[rows] = norms, weight * norms
+            gradients.append((weight * by_z, 2 * weight * by_squares))
+        how.terms["contraction"] = term
+        if how.measured is not None:
+            how.measured["contraction"] = found
+        if how.tape is not None:
+            how.tape.append(gradients)
+
+    def backward(self, how: Pass) -> list[tuple[slice, Tensor, Tensor]]:
+        """Return what the penalty adds to gradients: rows of runs, dZ, and a factor of W for dW.
+
+        Args:
+            how: the forward pass
+        """
+        if not self._segments:
+            return []
+        places = [rows for rows, *_ in self._segments]
+        return [(rows, *each) for rows, each in zip(places, how.pop(), strict=True)]
+
+
+def _norms(w: Tensor, z: Tensor, activation: Choice) -> tuple[Tensor, Tensor, Tensor]:
+    """Return |dh / dx|² of each run (K,), and its gradients by z and by sum_i W_ij², (K, 1, O)."""
+    function = registry.get("activation", activation.name).function
+    squares = w.square().sum(1, keepdim=True)
+    with torch.enable_grad():
+        z = z.detach().requires_grad_()
+        a = function(z, **activation.arguments())
+        (slope,) = torch.autograd.grad(a, z, torch.ones_like(a), create_graph=True)
+        upstream = 2 / z.shape[1] * slope.detach() * squares
+        # Of the identity the slope is a constant.
+        by_z = torch.zeros_like(upstream)
+        if slope.requires_grad:
+            (by_z,) = torch.autograd.grad(slope, z, upstream, materialize_grads=True)
+    by_squares = slope.detach().square().sum(1, keepdim=True) / z.shape[1]
+    return (by_squares * squares).flatten(1).sum(1), by_z, by_squares

@@ -1,0 +1,72 @@
+"""The code of a variational autoencoder: drawn in training, its mean in evaluation.
+
+# K runs, B batch, C units of the code
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dlx.nn.draws import Draws, standard_normal
+from dlx.nn.passes import Pass
+
+
+class Latent:
+    """z = mean + exp(log_variance / 2) n with n ~ N(0, 1) in training, z = mean in evaluation.
+
+    What n is depends on the run's seed, the layer and the step alone. The cost is raised by
+    factor × kl, kl = mean_b sum_j (mean² + variance - 1 - log_variance) / 2, the divergence in nats
+    of N(mean, variance) from N(0, 1), which is measured as `kl`.
+
+    Args:
+        layer: the layer's name
+        factors: of kl in the cost, one per run
+        seeds: one per run
+
+    Reference:
+        Kingma and Welling (2014), Auto-encoding variational Bayes, sections 2.4 and appendix B
+    """
+
+    def __init__(
+        self,
+        layer: str,
+        factors: Sequence[float],
+        seeds: Sequence[int],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        every = [True] * len(factors)
+        self._draws = Draws("latent", layer, seeds, every, device, standard_normal, dtype)
+        self._factors = torch.tensor(factors, dtype=dtype, device=device)
+
+    def forward(self, x: Tensor, how: Pass) -> Tensor:
+        """Return the code: means and log variances side by side, (K, B, 2 C), to (K, B, C)."""
+        mean, log_variance = (half.contiguous() for half in x.chunk(2, 2))
+        std = (log_variance / 2).exp()
+        variance = std.square()
+        nats = (mean.square() + variance - 1 - log_variance).flatten(1).sum(1) / (2 * x.shape[1])
+        how.terms["kl"] = self._factors * nats
+        if how.measured is not None:
+            how.measured["kl"] = nats
+        if how.tape is None:
+            return mean
+        drawn = self._draws(how.step, how.batch_size * mean.shape[2], mean[0].numel())
+        change = drawn.view(mean.shape) * std
+        how.tape.append((mean, variance, change))
+        return mean + change
+
+    def backward(self, upstream: Tensor, how: Pass) -> Tensor:
+        """Return the gradient of means and log variances, the cost's own term included.
+
+        d mean = dz + f mean, d log_variance = (dz exp(log_variance / 2) n + f (variance - 1)) / 2,
+        f = factor / B.
+
+        Args:
+            upstream: dz, (K, B, C)
+            how: the forward pass
+        """
+        mean, variance, change = how.pop()
+        factors = (self._factors / upstream.shape[1])[:, None, None]
+        by_log_variance = (upstream * change + factors * (variance - 1)) / 2
+        return torch.cat([upstream + factors * mean, by_log_variance], 2)
