@@ -15,6 +15,7 @@ from dlx.models.design import Design
 from dlx.nn.metrics import tag
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
+from dlx.nn.rbm import HiddenSpec
 from dlx.optimizers import SlabOptimizer
 from dlx.optimizers.averages import Averages
 from dlx.optimizers.clipping import Clipping
@@ -175,9 +176,9 @@ class Cohort:
 
     @property
     def starts_on_data(self) -> bool:
-        """Whether initial weights are scaled on the first batch."""
+        """Whether initial weights are scaled, or visible biases set, on the first batch."""
         parts = (part for member in self.members for part in member.design.parts)
-        return any(part.init.name == "lsuv" for part in parts)
+        return any(isinstance(part, HiddenSpec) or part.init.name == "lsuv" for part in parts)
 
     @torch.no_grad()
     def initialize(self, first_batch: Tensor | None = None) -> None:

@@ -1,7 +1,7 @@
 """Named random streams: every random draw is a pure function of (seed, stream, place).
 
-The streams are `init`, `order`, `bagging`, `dropout`, `noise`, `corruption`, `latent`, `augment`
-and `importance`; a stream inside a layer is keyed by the layer too, and one that is drawn during
+The streams are `init`, `order`, `bagging`, `dropout`, `noise`, `corruption`, `latent`, `gibbs`,
+`augment` and `importance`; a stream inside a layer is keyed by the layer too, and one drawn during
 training by its epoch or block of steps. No draw depends on how many runs train together, on a run's
 place among them or on any other draw, and torch's global generator is never used.
 """

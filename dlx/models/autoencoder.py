@@ -1,6 +1,5 @@
 """The autoencoder: an encoder to a code, and a decoder that reconstructs the inputs from it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,7 @@ from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.blocks import Block, Place, stack
 from dlx.models.codes import KSparse, Variational, Weight, measures, with_code
-from dlx.models.design import Design
+from dlx.models.design import Design, reconstructs
 from dlx.models.heads import build_head, output_layer
 from dlx.models.options import (
     BatchNorm,
@@ -30,13 +29,7 @@ from dlx.nn.stack import Blueprint
 from dlx.registry import register
 
 
-def _reconstructs(model: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a model whose targets are its inputs."""
-    model.reconstructs = True  # type: ignore[attr-defined]
-    return model
-
-
-@_reconstructs
+@reconstructs
 @register("model")
 def autoencoder(
     task: Task,

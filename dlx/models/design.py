@@ -1,5 +1,6 @@
 """What a model function returns: the layers of one run and its head."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -52,3 +53,9 @@ class Design:
         code = [each for each in self.layers if each.name == self.code and not each.parts]
         own = [each for layer in code for each in layer.choices]
         return (*(choice for column in columns for choice in column), *own, self.inputs)
+
+
+def reconstructs(model: Callable[..., Design]) -> Callable[..., Design]:
+    """Mark a model function whose targets are its inputs."""
+    model.reconstructs = True  # type: ignore[attr-defined]
+    return model

@@ -26,6 +26,7 @@ from dlx.nn.blocks import BranchSpec, ResidualSpec
 from dlx.nn.code import CodeSpec
 from dlx.nn.dense import DenseSpec
 from dlx.nn.normalization import BatchNormOptions, LayerNormOptions
+from dlx.nn.rbm import HiddenSpec, VisibleSpec
 from dlx.nn.recurrent import RecurrentSpec
 from dlx.nn.stack import Blueprint
 
@@ -213,6 +214,8 @@ _BUILDERS: dict[type, Callable[..., None]] = {
     BranchSpec: _branch,
     RecurrentSpec: _recurrent,
     CodeSpec: _code,
+    HiddenSpec: _dense,
+    VisibleSpec: _dense,
 }
 
 

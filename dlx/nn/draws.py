@@ -88,3 +88,8 @@ def random_bits(row: Tensor, generator: Generator) -> None:
 def standard_normal(row: Tensor, generator: Generator) -> None:
     """Fill with draws from the standard normal distribution."""
     row.normal_(generator=generator)
+
+
+def uniform(row: Tensor, generator: Generator) -> None:
+    """Fill with draws from the uniform distribution on [0, 1)."""
+    row.uniform_(generator=generator)

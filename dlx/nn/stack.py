@@ -25,7 +25,10 @@ class Layer(Protocol):
 
     @property
     def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
-        """State that is not trained, (K, ...) by name, and which runs own it."""
+        """State that is not trained, (K, ...) by name, and which runs own it.
+
+        What a trained run can do without, but training goes on from, none owns.
+        """
         ...
 
     def forward(self, x: Tensor, how: Pass) -> Tensor:

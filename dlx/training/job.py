@@ -17,6 +17,7 @@ from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models.design import Design
 from dlx.nn.metrics import check_metrics, default_metrics
+from dlx.nn.rbm import HiddenSpec
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name, searches
 from dlx.training.trainer import Examples, Trainer
@@ -101,7 +102,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
             "train.max_norm: model.weight_norm takes the direction alone of the weights that it "
             "bounds, so it would do nothing; keep one of them"
         )
-    _check_search(config)
+    _check_search(config, design)
     _check_momentum(config)
     metrics = chosen_metrics(config, design)
     stopping = config.train.early_stopping
@@ -248,11 +249,17 @@ def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: 
         )
 
 
-def _check_search(config: RunConfig) -> None:
+def _check_search(config: RunConfig, design: Design) -> None:
     """Refuse what a search along the cost's own slope cannot go together with."""
     optimizer, train = config.optimizer, config.train
     if not searches(optimizer):
         return
+    if any(isinstance(part, HiddenSpec) for part in design.parts):
+        raise ConfigError(
+            f"optimizer: received {optimizer.name}, which searches along the slope of the cost, "
+            "but an RBM follows an estimate of another gradient; use momentum, adam or another "
+            "that takes steps"
+        )
     why = {
         "clip_norm": "with a clipped gradient, which is no longer the slope of the cost",
         "clip_value": "with a clipped gradient, which is no longer the slope of the cost",

@@ -20,11 +20,13 @@ from tests.cohorts import (
     grouped,
     member,
     mixed_members,
+    reconstruction,
     rows,
     task,
     train,
     trainer_of,
 )
+from tests.models.test_rbm import build
 from tests.pretend_device import DEVICE, OnDevice, PretendedDevice
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -158,6 +160,36 @@ def test_every_loss_trains_on_the_device_to_the_same_weights(
     trainer_on_device(members, inputs, targets).fit(there)
     for name, ended in here.ended_runs.items():
         assert_close(on_cpu(there.ended_runs[name].outcome.state), ended.outcome.state)
+
+
+@pytest.mark.parametrize("chains", [0, 7])
+@pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
+def test_boltzmann_machines_train_on_the_device_to_the_same_weights(
+    visible: str, chains: int, device: PretendedDevice
+) -> None:
+    what = reconstruction(5, visible == "bernoulli")
+    options = {"persistent": True, "chains": chains} if chains else {}
+    members = grouped(
+        [
+            member(str(k), build(what, hidden=4, visible=visible, gibbs_steps=k, **options), seed=k)
+            for k in (1, 3)
+        ]
+    )
+    inputs, targets = rows(what, dtype=torch.float64)
+    trainer = trainer_on_device(members, inputs, targets)
+    reference = trainer_of(members, inputs, targets, 16, torch.float64).cohort
+    for step in range(3):
+        x, t = trainer._batches(step)
+        with device.only():
+            trainer.cohort.forward_backward(x, t, step)
+        with device.only(numbers=True):
+            trainer.cohort.update(x, t, step)
+        with device.only():
+            evaluate(trainer.cohort, *trainer.splits["dev"])
+        inner = on_cpu({"x": x, "t": t})
+        reference.forward_backward(inner["x"], inner["t"], step)
+        reference.update(inner["x"], inner["t"], step)
+    assert_close(on_cpu(trainer.cohort.tensors()), reference.tensors())
 
 
 @pytest.mark.parametrize("line_search", ["strong_wolfe", None])
