@@ -17,6 +17,7 @@ from dlx.api.ablation import (
 from dlx.api.ablation_config import read_ablation
 from dlx.api.ablation_runs import members, run_config
 from dlx.api.inputs import RUNS_DIR, read_config
+from dlx.api.probing import Probe, probe
 from dlx.api.run import Run, load
 from dlx.api.training import prepare, resume, train, train_job
 from dlx.api.verification import verify
@@ -24,6 +25,7 @@ from dlx.api.verification import verify
 __all__ = [
     "RUNS_DIR",
     "Ablation",
+    "Probe",
     "Run",
     "ablate",
     "load",
@@ -31,6 +33,7 @@ __all__ = [
     "plan_ablation",
     "prepare",
     "preview_ablation",
+    "probe",
     "read_ablation",
     "read_config",
     "resume",
