@@ -3,8 +3,8 @@
 # K runs, B batch, I inputs
 """
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from dlx.nn.rbm import HiddenSpec
 from dlx.optimizers import SlabOptimizer
 from dlx.optimizers.averages import Averages
 from dlx.optimizers.clipping import Clipping
+from dlx.optimizers.frozen import Frozen
 from dlx.optimizers.max_norm import MaxNorm
 from dlx.optimizers.penalties import Penalties, Penalty
 from dlx.optimizers.rule import searches
@@ -46,6 +47,9 @@ class Member:
         metrics: what is measured in its evaluations, beside the cost
         augmentation: how its training rows are changed
         bagging: whether it is trained on a bootstrap sample of the training rows
+        start: weights and statistics that it starts from in place of drawn ones, by their names on
+            the run axis
+        frozen: names of layers that keep the weights they start from
     """
 
     name: str
@@ -64,6 +68,8 @@ class Member:
     metrics: tuple[Choice, ...] = ()
     augmentation: Augmentation | None = None
     bagging: bool = False
+    start: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    frozen: tuple[str, ...] = ()
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -153,6 +159,7 @@ class Cohort:
             buffer,
         )
         self.penalties = Penalties([member.penalty for member in members], buffer)
+        self._frozen = Frozen([member.frozen for member in members], buffer)
         output = self.network.layer_names[-1]
         self._max_norm = MaxNorm(
             [member.max_norm for member in members],
@@ -182,12 +189,15 @@ class Cohort:
 
     @torch.no_grad()
     def initialize(self, first_batch: Tensor | None = None) -> None:
-        """Draw every run's initial weights from its own seed, on the CPU.
+        """Draw every run's initial weights from its own seed, on the CPU, or take those it has.
 
         Args:
             first_batch: inputs (K, B, I), needed where it `starts_on_data`
         """
         self.network.buffer.initialize()
+        for row, member in enumerate(self.members):
+            if member.start:
+                self.network.load_start(row, member.start)
         if self.starts_on_data:
             assert first_batch is not None
             self.network.forward(first_batch, Pass(starting=True))
@@ -210,6 +220,7 @@ class Cohort:
         costs, gradient = self.head.cost_and_gradient(z, targets)
         self.network.backward(gradient, how)
         self.penalties.add_gradients()
+        self._frozen.still()
         return how.cost(costs), z
 
     @torch.no_grad()
@@ -227,6 +238,7 @@ class Cohort:
         else:
             self.optimizer.step()
         self._max_norm.apply()
+        self._frozen.restore()
 
     def _search(self, x: Tensor, targets: Tensor, step: int) -> None:
         """Make a step that evaluates the batch several times, at weights it tries."""

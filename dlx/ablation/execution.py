@@ -22,8 +22,9 @@ from dlx.ablation.writing import EndedRun, Writer
 from dlx.cohort import Cohort
 from dlx.data.batches import Batches
 from dlx.errors import DlxError, StorageError
-from dlx.runs import checkpoints
+from dlx.runs import RunDirectory, checkpoints
 from dlx.training.job import Job
+from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.process import is_memory, matmul_precision
 from dlx.training.records import Evaluation, Outcome
 from dlx.training.trainer import Trainer
@@ -148,7 +149,7 @@ class _Session:
         self._writer = writer
         self._show = show
         self._checkpoints = folder / "checkpoints"
-        self._directory = directory
+        self._cache = RunDirectory(directory).cache / FOLDER
         self._runs = {run.path: run for run in runs}
         self._jobs = {run.path: plan.job(run) for run in runs}
         self._parameters: dict[tuple[str, int | None], int] = {}
@@ -171,6 +172,11 @@ class _Session:
         known = dict.fromkeys(names)
         every = runs_by_path(self._plan)
         jobs = [self._jobs.get(name) or self._plan.job(every[name]) for name in known]
+        if saved is None:
+            done = pretrain(jobs, self._cache, stop=stop)
+            if done is None:
+                raise Stopped
+            jobs = done.jobs
         trainer = trainer_of(jobs, initialize=saved is None)
         self._seconds = np.zeros(len(recorded))
         if saved is not None:

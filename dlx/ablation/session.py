@@ -19,6 +19,8 @@ from dlx.ablation.writing import Writer
 from dlx.config.schema import RunConfig
 from dlx.runs import RunDirectory
 from dlx.training.job import resolve_device
+from dlx.training.pretraining import FOLDER, StageProgress, pretrain
+from dlx.training.process import matmul_precision
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,9 @@ def train(
         cohorts = [cohort for cohort in plan.cohorts if cohort.phase == phase]
         observer = _Observer(plan, run.path, phase, cohorts, show)
         pending = [cohort for cohort in cohorts if observer.is_pending(cohort)]
+        if not _pretrain(plan, run, pending, observer, stop, ended.report):
+            ended.report.stopped = True
+            break
         report = _train(
             plan, pending, run.path, writer, observer.hear, stop, jobs or plan.jobs, prepare
         )
@@ -135,6 +140,43 @@ def _tune(plan: Plan, run: RunDirectory, ended: Ended) -> None:
         check(plan, compared)
         add_cohorts(plan, "comparison", compared)
         write_plan(run, plan)
+
+
+def _pretrain(
+    plan: Plan,
+    run: RunDirectory,
+    pending: Sequence[PlannedCohort],
+    observer: "_Observer",
+    stop: Callable[[], bool],
+    report: Report,
+) -> bool:
+    """Train the stages that runs go through first, all runs side by side; False if stopped.
+
+    The cohorts then find them in the cache, in whichever process they are trained.
+    """
+    known = runs_by_path(plan)
+    jobs = [
+        plan.job(known[path])
+        for cohort in pending
+        for path in cohort.runs
+        if not observer.is_done(path)
+    ]
+    staged = [job for job in jobs if job.stages]
+    if not staged:
+        return True
+    with matmul_precision(plan.config.train.matmul_precision):
+        found = pretrain(staged, run.cache / FOLDER, observer.hear_stage, stop)
+    if found is None:
+        return False
+    stages = [stage for its in found.stages for stage in its]
+    reused = sum(stage.reused for stage in stages)
+    report.remarks += found.warnings
+    if reused:
+        report.remarks.append(f"{reused:,} of {len(stages):,} stages of pre-training were reused")
+    diverged = sum(stage.status == "diverged" for stage in stages)
+    if diverged:
+        report.remarks.append(f"{diverged:,} stages of pre-training diverged, and so do their runs")
+    return True
 
 
 def _train(
@@ -206,6 +248,31 @@ class _Observer:
     def is_pending(self, cohort: PlannedCohort) -> bool:
         """Say whether a cohort has runs that have not ended."""
         return any(path not in self._done for path in cohort.runs)
+
+    def is_done(self, path: str) -> bool:
+        """Say whether a run has ended."""
+        return path in self._done
+
+    def hear_stage(self, stage: StageProgress) -> None:
+        """Show where a stage of pre-training stands."""
+        cohort = CohortProgress(
+            1, stage.step, stage.num_steps, stage.runs, stage.steps_per_second * stage.runs
+        )
+        self._show(
+            Progress(
+                self._directory,
+                self._plan.metric,
+                f"pre-training, {stage.words}",
+                1,
+                stage.runs,
+                0,
+                time.monotonic() - self._began,
+                None,
+                cohort.steps_per_second,
+                {},
+                cohort,
+            )
+        )
 
     def hear(self, progress: CohortProgress) -> None:
         """Take in what a cohort reports, and show where the phase stands."""

@@ -341,6 +341,7 @@ def _write_down(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) ->
         cohorts=len(ready.cohorts),
         diverged=sum(each.status == "diverged" for each in results),
         failed=sum(each.status == "failed" for each in results),
+        remarks=ended.report.remarks,
     )
 
 

@@ -99,7 +99,7 @@ class Coding:
             DataError: the rows do not have the width that the network takes
         """
         name = self.layer(layer)
-        return encode(self.cohort, self.preprocessed(x, "encode"), name)[0].numpy()
+        return encode(self.cohort.network, self.preprocessed(x, "encode"), name)[0].numpy()
 
     @flushed_denormals()
     def decode(
@@ -151,7 +151,7 @@ class Coding:
         folder, name = data_directory(data_dir), self.layer(layer)
         splits = self.labelled_splits(folder)
         inputs, context = of_split(splits, split, self.config.data, folder)
-        values = encode(self.cohort, inputs, name)[0].numpy()
+        values = encode(self.cohort.network, inputs, name)[0].numpy()
         return self._table(values, name, splits.task, context)
 
     def decode_file(self, path: Path | str, layer: str | None = None) -> np.ndarray:

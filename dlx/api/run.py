@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from dlx import plugins
 from dlx.api.codes import Coding
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.cohort import Cohort
-from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data.dataset import Task
 from dlx.data.pipeline import Splits
@@ -27,7 +25,7 @@ from dlx.diagnose.importance import Importance, groups, permutation_importance
 from dlx.errors import ConfigError, DataError, RunError
 from dlx.models import export
 from dlx.models.design import Design
-from dlx.models.plain import from_torch, sequential, to_torch
+from dlx.models.plain import from_torch, to_torch
 from dlx.report.predictions import Predictions, classify, tabulate
 from dlx.report.rows import of_file, of_split
 from dlx.runs import RunDirectory, find, weights
@@ -35,6 +33,7 @@ from dlx.tracking import read
 from dlx.training import job as jobs
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import predict
+from dlx.training.saved import Saved, open_saved
 from dlx.training.trained import evaluate_parts, stack
 
 
@@ -68,34 +67,23 @@ class Run(Coding):
         return read(RunDirectory(self.path).metrics_path)
 
     @functools.cached_property
+    def _saved(self) -> Saved:
+        return Saved(self.path, self.config)
+
+    @property
     def task(self) -> Task:
         """What the network was made to do."""
-        task = self.info.get("task")
-        if task is None:
-            raise RunError(f"{self.path} has not begun to train; `dlx resume` it")
-        try:
-            return TypeAdapter(Task).validate_python(task)
-        except ValidationError as error:
-            path = RunDirectory(self.path).info_path
-            raise RunError(f"{path} is damaged: its task cannot be read") from error
+        return self._saved.task
 
-    @functools.cached_property
+    @property
     def design(self) -> Design:
         """Layers and head of the network."""
-        return jobs.build_design(self.config, self.task)
+        return self._saved.design
 
-    @functools.cached_property
+    @property
     def tensors(self) -> dict[str, Tensor]:
         """The scored weights, by the names of the plain torch network."""
-        if self.status == "diverged":
-            raise RunError(f"{self.path} diverged and has no final weights; train it again")
-        path = RunDirectory(self.path).weights_path
-        tensors = weights.load(path)[0]
-        shapes = {name: each.shape for name, each in tensors.items()}
-        expected = sequential(self.design)[0].state_dict()
-        if shapes != {name: each.shape for name, each in expected.items()}:
-            raise RunError(f"{path} holds the weights of another network than {self.path} has")
-        return tensors
+        return self._saved.tensors
 
     @functools.cached_property
     def preprocessing(self) -> Preprocessing:
@@ -302,6 +290,7 @@ class Run(Coding):
             "parameters": info.get("parameters"),
             "metrics": self.metrics,
             "baseline": self.info.get("baseline") or {},
+            **({"pretraining": info["pretraining"]} if "pretraining" in info else {}),
         }
 
 
@@ -320,8 +309,4 @@ def load(run: Path | str, *, runs_dir: Path | str = RUNS_DIR) -> Run:
             f"{directory.path} is an ablation; name one of its runs, such as {first.parent}"
         )
     plugins.require(info.get("plugins") or [], directory.path)
-    try:
-        config = config_files.load(directory.config_path)
-    except ConfigError as error:
-        raise RunError(f"the config of {directory.path} cannot be used: {error}") from error
-    return Run(directory.path, config, info)
+    return Run(directory.path, open_saved(directory.path).config, info)

@@ -17,6 +17,7 @@ from dlx.runs import RunDirectory
 from dlx.training import job as jobs
 from dlx.training import session
 from dlx.training.decision import Plane, is_plane
+from dlx.training.progress import Show
 
 _RESUMABLE = ("train.", "log.")
 _FIXED = ("train.batch_size",)
@@ -45,7 +46,7 @@ def train(
     *,
     runs_dir: Path | str = RUNS_DIR,
     data_dir: Path | str | None = None,
-    show: session.Show = lambda progress: None,
+    show: Show = lambda progress: None,
 ) -> Run:
     """Train a config's run in a new directory `runs_dir/<name>/<id>`.
 
@@ -68,7 +69,7 @@ def train(
 
 @flushed_denormals()
 def train_job(
-    job: jobs.Job, *, runs_dir: Path | str = RUNS_DIR, show: session.Show = lambda progress: None
+    job: jobs.Job, *, runs_dir: Path | str = RUNS_DIR, show: Show = lambda progress: None
 ) -> Run:
     """Train a prepared run in a new directory; see `train`."""
     run = RunDirectory.create(
@@ -88,7 +89,7 @@ def resume(
     *,
     runs_dir: Path | str = RUNS_DIR,
     data_dir: Path | str | None = None,
-    show: session.Show = lambda progress: None,
+    show: Show = lambda progress: None,
 ) -> Run:
     """Go on with a stopped run; a finished one is left alone unless an override extends it.
 
@@ -139,9 +140,7 @@ def _is_whole(run: Run) -> bool:
     return True
 
 
-def _train(
-    job: jobs.Job, directory: RunDirectory, show: session.Show, *, changed: bool = False
-) -> Run:
+def _train(job: jobs.Job, directory: RunDirectory, show: Show, *, changed: bool = False) -> Run:
     """Train in a directory; an error that ends the run says which run it was."""
     try:
         session.train(job, directory, show, changed=changed)

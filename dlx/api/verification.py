@@ -1,6 +1,7 @@
 """Train runs again, alone, and say whether the same comes out."""
 
 import random
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from dlx.denormals import flushed_denormals
 from dlx.errors import RunError
 from dlx.runs import RunDirectory, find
 from dlx.training import job as jobs
+from dlx.training.pretraining import pretrain
 from dlx.training.verification import verify as verify_job
 
 _ENDED = ("completed", "stopped_early", "diverged")
@@ -74,6 +76,11 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
     threads = torch.get_num_threads()
     torch.set_num_threads(run.info.get("threads") or threads)
     try:
+        if job.stages:
+            with tempfile.TemporaryDirectory() as cache:  # nothing is taken from before
+                done = pretrain([job], Path(cache))
+            assert done is not None, "nobody stops it"
+            [job] = done.jobs
         tensors = None if run.status == "diverged" else run.tensors
         steps = run.info.get("steps") or 0
         found = verify_job(job, run.status, steps, run.history, tensors)

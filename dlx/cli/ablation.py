@@ -147,6 +147,8 @@ def reported(train: Callable[[], "Ablation"], as_json: bool) -> "Ablation":
 
 def emit_ablation(ended: "Ablation", as_json: bool) -> None:
     """Print what an ablation came to."""
+    for remark in ended.info.get("remarks") or []:
+        note(f"note: {remark}")
     if as_json:
         emit_json(ended.result())
         return

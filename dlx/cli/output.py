@@ -94,6 +94,11 @@ def emit_result(result: Mapping[str, Any]) -> None:
         f"seed {result['seed']}",
     ]
     emit(f"{result['run']}: {', '.join(fact for fact in facts if fact)}")
+    for stage in result.get("pretraining", []):
+        layers = ", ".join(stage["layers"])
+        steps = amount(stage["steps"], "step")
+        source = ", from the cache" if stage["reused"] else ""
+        emit(f"stage {stage['stage']}: {stage['method']}, layer {layers}, {steps}{source}")
     constant = {f"baseline, {split}": values for split, values in result["baseline"].items()}
     emit_metrics(result["metrics"] | constant)
     if result["weights"]:

@@ -11,7 +11,7 @@ from dlx.cli.output import note
 from dlx.report.numbers import format_metric
 
 if TYPE_CHECKING:
-    from dlx.training.session import Progress
+    from dlx.training.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 1.0
 
@@ -136,7 +136,8 @@ class _Live:
 
 def _position(progress: "Progress") -> list[str]:
     rate = progress.steps_per_second
-    parts = [
+    parts = [progress.stage] if progress.stage else []
+    parts += [
         f"epoch {progress.epoch:.4g}/{progress.num_epochs:.4g}",
         f"step {progress.step:,}/{progress.num_steps:,}",
     ]

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from dlx.config.checks import checked_model
 from dlx.config.fields import descend
+from dlx.config.pretraining import Pretrain, Stage
 from dlx.config.types import (
     Average,
     Data,
@@ -229,6 +230,9 @@ class RunConfig(Section):
     data: Data = option(..., "The data set, its split and its preprocessing.")
     model: Model = option("mlp", "The network.")
     optimizer: Optimizer = option("adam", "The optimizer.")
+    pretrain: Literal["auto"] | Annotated[list[Stage], MinLen(1)] | Pretrain | None = option(
+        None, "How hidden layers are trained before; auto: each as an autoencoder; null: not."
+    )
     train: TrainConfig = option({}, "How training goes.")
     log: LogConfig = option({}, "What is logged.")
     seed: Annotated[int, Ge(0)] = option(0, "Seed of everything random but the split.")

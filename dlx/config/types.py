@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -184,7 +184,6 @@ Loss = Annotated[Choice, Named("loss")]
 MetricChoice = Annotated[Choice, Named("metric")]
 Schedule = Annotated[Choice, Named("schedule")]
 Average = Annotated[Choice, Named("average")]
-Model = Annotated[Choice, Named("model")]
 
 ClassWeights = Literal["balanced"] | tuple[Annotated[float, Gt(0)], ...] | None
 
@@ -329,13 +328,46 @@ class SparsityChoice(Choice):
     weight: Annotated[float, Ge(0)] = option(1e-3, "Of it in the cost.")
 
 
+@checked_model
+class FromRun(Section):
+    """Layers that start from what those of a run trained before have learned."""
+
+    run: str = option(..., "Its folder, or NAME/ID in runs.")
+    layers: Literal["hidden", "all"] | Annotated[list[str], MinLen(1)] = option(
+        "hidden",
+        "Names of those that are taken (1, 2, …); hidden: from the first up to the code, or to the "
+        "output, as far as both networks are alike; all: every one.",
+    )
+    freeze: bool = option(False, "Keep these layers as they are.")
+
+
+@checked_model
+class ModelChoice(Choice):
+    """A network: what all of them have in common."""
+
+    from_run: str | FromRun | None = option(
+        None, "A run trained before, whose layers this one starts from; null: from drawn weights."
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options of the model function: from_run is not one of them."""
+        return {key: value for key, value in super().arguments().items() if key != "from_run"}
+
+    @property
+    def source(self) -> FromRun | None:
+        """The run that it starts from, and how."""
+        return FromRun(run=self.from_run) if isinstance(self.from_run, str) else self.from_run
+
+
 Data = Annotated[DataChoice, Named("data")]
+Model = Annotated[ModelChoice, Named("model")]
 Optimizer = Annotated[OptimizerChoice, Named("optimizer")]
 Dropout = Annotated[DropoutChoice, Named("dropout", "dropout")]
 Sparsity = Annotated[SparsityChoice, Named("sparsity")]
 
 _COMMON: dict[str, type[Choice]] = {
     "data": DataChoice,
+    "model": ModelChoice,
     "optimizer": OptimizerChoice,
     "block": BlockChoice,
     "dropout": DropoutChoice,

@@ -1,6 +1,9 @@
 """Mini-batches of every run: which training rows it sees at which step.
 
 # K runs, N training rows, B batch, I inputs
+
+Rows are shared by the runs, (N, I), or each run has its own, (K, N, I), as the codes of its own
+network are.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,16 @@ from dlx.streams import generator
 def steps_per_epoch(num_rows: int, batch_size: int) -> int:
     """Return the batches of an epoch; the last one may be smaller."""
     return -(-num_rows // batch_size)
+
+
+def num_rows(inputs: Tensor) -> int:
+    """Return N, of rows that runs share or have of their own."""
+    return inputs.shape[-2]
+
+
+def for_each_run(rows: Tensor, num_runs: int, *, shared: bool) -> Tensor:
+    """Return rows as (K, N, ...), whether they are shared or not."""
+    return rows.expand(num_runs, *rows.shape) if shared else rows
 
 
 def order(seed: int, epoch: int, num_rows: int) -> Tensor:
@@ -34,8 +47,9 @@ class Batches:
     """Each run's mini-batches, shuffled every epoch; with one batch an epoch, all rows in order.
 
     Args:
-        inputs: (N, I), shared by the runs
-        targets: (N,) or (N, C)
+        inputs: (N, I), shared by the runs, or (K, N, I)
+        targets: (N,) or (N, C), or each run's own; the same object as the inputs where these are to
+            be reconstructed
         seeds: one per run
         batch_size: B
         bagging: which runs are trained on a bootstrap sample of the rows; default: none
@@ -51,28 +65,35 @@ class Batches:
     ) -> None:
         self._inputs = inputs
         self._targets = targets
+        self._shared = inputs.ndim == 2
+        self._num_rows = num_rows(inputs)
         self._seeds = list(seeds)
         self._batch_size = batch_size
         self._bagging = list(bagging or [False] * len(self._seeds))
         bags = {s for s, bagged in zip(self._seeds, self._bagging, strict=True) if bagged}
-        self._samples = {seed: bootstrap(seed, len(inputs)) for seed in bags}
+        self._samples = {seed: bootstrap(seed, self._num_rows) for seed in bags}
         self._order: tuple[int, tuple[Tensor, ...]] | None = None
         self._whole: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return the inputs (K, B, I) and targets (K, B) or (K, B, C) of an optimizer step."""
-        if self._batch_size >= len(self._inputs):
+        if self._batch_size >= self._num_rows:
             if self._whole is None:
                 self._whole = self._all_rows()
             return self._whole
-        epoch, batch = divmod(step, steps_per_epoch(len(self._inputs), self._batch_size))
+        epoch, batch = divmod(step, steps_per_epoch(self._num_rows, self._batch_size))
         return self._gather(self._epoch(epoch)[batch])
 
     def keep(self, rows: Sequence[int]) -> "Batches":
         """Return the batches of the runs in `rows` alone."""
         seeds = [self._seeds[row] for row in rows]
         bagging = [self._bagging[row] for row in rows]
-        kept = Batches(self._inputs, self._targets, seeds, self._batch_size, bagging)
+        inputs = self._inputs if self._shared else self._inputs[list(rows)]
+        if self._targets is self._inputs:
+            targets = inputs
+        else:
+            targets = self._targets if self._shared else self._targets[list(rows)]
+        kept = Batches(inputs, targets, seeds, self._batch_size, bagging)
         if self._order is not None:
             epoch, batches = self._order
             kept._order = (epoch, tuple(batch[list(rows)] for batch in batches))
@@ -80,25 +101,32 @@ class Batches:
 
     def _all_rows(self) -> tuple[Tensor, Tensor]:
         if self._samples:
-            rows = self._sampled({seed: torch.arange(len(self._inputs)) for seed in self._seeds})
+            rows = self._sampled({seed: torch.arange(self._num_rows) for seed in self._seeds})
             return self._gather(rows)
-        num_runs = len(self._seeds)
-        return (
-            self._inputs.expand(num_runs, *self._inputs.shape),
-            self._targets.expand(num_runs, *self._targets.shape),
-        )
+        num_runs, shared = len(self._seeds), self._shared
+        inputs = for_each_run(self._inputs, num_runs, shared=shared)
+        if self._targets is self._inputs:
+            return inputs, inputs
+        return inputs, for_each_run(self._targets, num_runs, shared=shared)
 
     def _gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        flat = rows.reshape(-1)
-        return (
-            self._inputs.index_select(0, flat).view(*rows.shape, *self._inputs.shape[1:]),
-            self._targets.index_select(0, flat).view(*rows.shape, *self._targets.shape[1:]),
-        )
+        """Return the rows of every run, given their numbers (K, B)."""
+        if not self._shared:
+            first = torch.arange(len(rows), device=rows.device) * self._num_rows
+            rows = rows + first.unsqueeze(1)
+        inputs = self._select(self._inputs, rows)
+        if self._targets is self._inputs:
+            return inputs, inputs
+        return inputs, self._select(self._targets, rows)
+
+    def _select(self, values: Tensor, rows: Tensor) -> Tensor:
+        flat = values if self._shared else values.flatten(0, 1)
+        return flat.index_select(0, rows.reshape(-1)).view(*rows.shape, *flat.shape[1:])
 
     def _epoch(self, epoch: int) -> tuple[Tensor, ...]:
         """Return the row numbers of every batch of an epoch: (K, B) each."""
         if self._order is None or self._order[0] != epoch:
-            drawn = {seed: order(seed, epoch, len(self._inputs)) for seed in set(self._seeds)}
+            drawn = {seed: order(seed, epoch, self._num_rows) for seed in set(self._seeds)}
             self._order = (epoch, self._sampled(drawn).split(self._batch_size, 1))
         return self._order[1]
 

@@ -37,14 +37,15 @@ class Rows:
 
     Attributes:
         head: of the runs
-        targets: as it encodes them, (N,) or (N, C), shared by the runs
+        targets: as it encodes them, (N,) or (N, C), shared by the runs; (K, N, C) where each run
+            reconstructs inputs of its own
     """
 
     head: Head
     targets: Tensor
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return self.targets.shape[1 if self.targets.ndim == 3 else 0]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -140,3 +140,10 @@ class Network:
         """Copy one run's state, as `run_state` gives it, into its row."""
         for name, value in self.run_state(run).items():
             value.copy_(state[name])
+
+    @torch.no_grad()
+    def load_start(self, run: int, state: Mapping[str, Tensor]) -> None:
+        """Copy what there is of one run's state into its row; the rest stays as it is."""
+        for name, value in self.run_state(run).items():
+            if name in state:
+                value.copy_(state[name])

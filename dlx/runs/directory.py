@@ -57,6 +57,13 @@ class RunDirectory:
         return self.path / "weights.safetensors"
 
     @property
+    def cache(self) -> Path:
+        """The folder beside all runs for what can be made again."""
+        above = self.path.parents[1]
+        runs_dir = above.parents[1] if (above / "run.json").exists() else above
+        return runs_dir / ".cache"
+
+    @property
     def _lock_path(self) -> Path:
         return self.path / ".lock"
 

@@ -39,6 +39,7 @@ class Tracker:
         resume_position: int | None = None,
         resume_step: int | None = None,
         tensorboard: bool = True,
+        steps_before: int = 0,
     ) -> None:
         """Open a run's files, to start it (both `resume_*` None) or to go on from a checkpoint.
 
@@ -48,6 +49,7 @@ class Tracker:
             resume_step: the checkpoint's step: TensorBoard drops what was logged after it.
                 Position 0 and step -1 start a run without checkpoints all over.
             tensorboard: whether to write event files.
+            steps_before: steps of pre-training; in TensorBoard those of the run come after them.
 
         Raises:
             RunError: metrics.jsonl does not fit `resume_position`.
@@ -55,7 +57,10 @@ class Tracker:
         """
         make_directory(directory)
         self._directory = directory
-        self._restart_step = None if resume_step is None else resume_step + 1
+        self._before = steps_before
+        self._restart_step = None
+        if resume_step is not None:
+            self._restart_step = 0 if resume_step < 0 else steps_before + resume_step + 1
         self._tensorboard = tensorboard
         self._metrics = MetricsFile(directory / "metrics.jsonl", resume_position)
         self._events: dict[Path, EventFile] = {}
@@ -86,7 +91,22 @@ class Tracker:
                 if split == "train":
                     scalars |= {tag: record[tag] for tag in PROGRESS if tag in record}
                 scalars = {tag: value for tag, value in scalars.items() if value is not None}
-                self._file(self._directory / split).scalars(step, scalars, now)
+                self._file(self._directory / split).scalars(self._before + step, scalars, now)
+
+    def stage(self, step: int, record: Mapping[str, Any]) -> None:
+        """Write an evaluation in pre-training as scalars `pretraining/<tag>` of its splits.
+
+        Args:
+            step: of all of pre-training
+            record: for each split a dict of metrics by tag
+        """
+        if not self._tensorboard:
+            return
+        for split, metrics in record.items():
+            if isinstance(metrics, Mapping):
+                known = {tag: number(value) for tag, value in metrics.items()}
+                scalars = {f"pretraining/{k}": v for k, v in known.items() if v is not None}
+                self._file(self._directory / split).scalars(step, scalars, time.time())
 
     def histogram(self, split: str, tag: str, values: Any, step: int) -> None:
         """Write the histogram of an array or tensor (its finite values), or a `Histogram`."""
@@ -100,7 +120,7 @@ class Tracker:
             value.histo.sum_squares = histogram.squares
             value.histo.bucket_limit.extend(histogram.edges[1:])
             value.histo.bucket.extend(histogram.counts)
-            self._file(self._directory / split).summary(step, [value])
+            self._file(self._directory / split).summary(self._before + step, [value])
 
     def image(self, split: str, tag: str, pixels: np.ndarray, step: int) -> None:
         """Write an image: uint8 (height, width, channels), channels 1 (grey), 3 (RGB) or 4."""
@@ -117,7 +137,7 @@ class Tracker:
         value = Summary.Value(tag=tag)
         value.image.height, value.image.width, value.image.colorspace = height, width, channels
         value.image.encoded_image_string = encoded.getvalue()
-        self._file(self._directory / split).summary(step, [value])
+        self._file(self._directory / split).summary(self._before + step, [value])
 
     def text(self, tag: str, markdown: str, step: int = 0) -> None:
         """Write a text, shown as Markdown, for the run as a whole."""

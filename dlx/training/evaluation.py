@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort
+from dlx.data.batches import for_each_run, num_rows
 from dlx.nn.metrics import CONFUSION, Measurement, Rows
+from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 
 # Fixed, whatever the number of runs, so that a run's metrics have the same bits alone and together.
@@ -24,8 +26,8 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
 
     Args:
         cohort: K runs
-        inputs: (N, I), shared by the runs
-        targets: as the head encodes them, (N,) or (N, C)
+        inputs: (N, I), shared by the runs, or (K, N, I)
+        targets: as the head encodes them, (N,) or (N, C), or each run's own
 
     Returns:
         by tag, a value per run each
@@ -34,17 +36,19 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
     cost = torch.zeros(num_runs, dtype=torch.float64, device=cohort.device)
     measures = {name: torch.zeros_like(cost) for name in cohort.measures}
     measurement = Measurement(cohort.head, cohort.metrics)
-    for x, t in zip(inputs.split(CHUNK), targets.split(CHUNK), strict=True):
+    shared, count = inputs.ndim == 2, num_rows(inputs)
+    chunks = targets.split(CHUNK, 0 if shared else 1)
+    for x, t in zip(inputs.split(CHUNK, -2), chunks, strict=True):
         how = Pass(measured={})
-        z = cohort.network.forward(x.expand(num_runs, *x.shape), how)
-        costs = how.cost(cohort.head.cost(z, t.expand(num_runs, *t.shape)))
-        cost += costs.to(torch.float64) * len(x)
+        z = cohort.network.forward(for_each_run(x, num_runs, shared=shared), how)
+        costs = how.cost(cohort.head.cost(z, for_each_run(t, num_runs, shared=shared)))
+        cost += costs.to(torch.float64) * num_rows(x)
         for name, sums in measures.items():
             assert how.measured is not None
-            sums += how.measured[name].to(torch.float64) * len(x)
+            sums += how.measured[name].to(torch.float64) * num_rows(x)
         measurement.add(z, t)
-    means = {name: sums / len(inputs) for name, sums in measures.items()}
-    values = {"cost": cost / len(inputs), **measurement.results(targets), **means}
+    means = {name: sums / count for name, sums in measures.items()}
+    values = {"cost": cost / count, **measurement.results(targets), **means}
     # In one: on CUDA, taking values over waits for the device.
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
 
@@ -52,10 +56,12 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
 def thinned(examples: tuple[Tensor, Tensor], most: int) -> tuple[Tensor, Tensor]:
     """Return at most so many rows, at even distances; the same object where there are no more."""
     inputs, targets = examples
-    if len(inputs) <= most:
+    count = num_rows(inputs)
+    if count <= most:
         return examples
-    rows = (torch.arange(most, device=inputs.device) * (len(inputs) / most)).long()
-    return inputs[rows], targets[rows]
+    rows = (torch.arange(most, device=inputs.device) * (count / most)).long()
+    axis = inputs.ndim - 2
+    return inputs.index_select(axis, rows), targets.index_select(axis, rows)
 
 
 def evaluate_all(
@@ -102,16 +108,19 @@ def predict(cohort: Cohort, inputs: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def encode(cohort: Cohort, inputs: Tensor, layer: str) -> Tensor:
-    """Return every run's outputs of a layer: (K, N, O).
+def encode(network: Network, inputs: Tensor, layer: str) -> Tensor:
+    """Return every run's outputs of a layer, in evaluation mode: (K, N, O).
 
     Args:
-        cohort: K runs
-        inputs: (N, I), shared by the runs
+        network: of K runs
+        inputs: (N, I), shared by the runs, or (K, N, I)
         layer: name of one of the layers that the networks are made of
     """
-    num_runs, network = cohort.network.num_runs, cohort.network
-    chunks = [network.encode(x.expand(num_runs, *x.shape), layer) for x in inputs.split(CHUNK)]
+    num_runs, shared = network.num_runs, inputs.ndim == 2
+    chunks = [
+        network.encode(for_each_run(x, num_runs, shared=shared), layer)
+        for x in inputs.split(CHUNK, -2)
+    ]
     return torch.cat(chunks, 1)
 
 

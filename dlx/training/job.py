@@ -4,22 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from dlx import registry
 from dlx.cohort import Cohort, Member
+from dlx.config.pretraining import resolved
 from dlx.config.schema import RunConfig
 from dlx.config.types import Choice
 from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches, steps_per_epoch
-from dlx.data.dataset import Task
 from dlx.data.pipeline import Splits
 from dlx.errors import ConfigError
 from dlx.models import plain
+from dlx.models.build import build_design
 from dlx.models.design import Design
 from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.nn.rbm import HiddenSpec
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name, searches
+from dlx.training import transfer
+from dlx.training.stages import PlannedStage, pretrained_layers
+from dlx.training.stages import plan as stages_of
 from dlx.training.trainer import Examples, Trainer
 
 
@@ -34,6 +39,7 @@ class Job:
         member: the run as its cohort sees it
         batch_size: rows of a full batch
         device: where it trains
+        stages: of its pre-training, which comes first
     """
 
     config: RunConfig
@@ -42,6 +48,7 @@ class Job:
     member: Member
     batch_size: int
     device: torch.device
+    stages: tuple[PlannedStage, ...] = ()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -96,6 +103,9 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     num_steps = config.train.steps
     if num_steps is None:
         num_steps = (config.train.epochs or 0) * steps_per_epoch(num_rows, batch_size)
+    stages, section = stages_of(config, splits, design), resolved(config.pretrain)
+    if section is not None and section.equal_steps:
+        num_steps = _steps_left(num_steps, stages)
     _check_trainable(design, num_steps, num_rows, batch_size)
     if config.train.max_norm is not None and any(part.weight_norm for part in design.parts):
         raise ConfigError(
@@ -107,6 +117,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     metrics = chosen_metrics(config, design)
     stopping = config.train.early_stopping
     penalty = config.train.penalty
+    start, frozen = _start(config, design, stages)
     member = Member(
         name=config.name,
         seed=config.seed,
@@ -124,6 +135,8 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         metrics=metrics,
         augmentation=_augmentation(config, splits),
         bagging=config.data.bagging,
+        start=start,
+        frozen=frozen,
     )
     watched = {
         "train.early_stopping.metric": member.stop_metric,
@@ -132,7 +145,38 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     for key, metric in watched.items():
         if metric is not None:
             _check_metric(key, metric, splits, member.measured)
-    return Job(config, splits, design, member, batch_size, device)
+    return Job(config, splits, design, member, batch_size, device, stages)
+
+
+def _start(
+    config: RunConfig, design: Design, stages: Sequence[PlannedStage]
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return what a run takes from another one, and which layers keep what they start from.
+
+    Raises:
+        ConfigError: the other run cannot be used, or layers are pre-trained too
+    """
+    source, section = config.model.source, resolved(config.pretrain)
+    if source is None:
+        freezes = section is not None and section.freeze
+        return {}, pretrained_layers(stages) if freezes else ()
+    if stages:
+        raise ConfigError(
+            "model.from_run: pretrain is given too, and both say what layers start from; keep one"
+        )
+    start = transfer.take(source, design)
+    return start, transfer.layers_of(start) if source.freeze else ()
+
+
+def _steps_left(num_steps: int, stages: Sequence[PlannedStage]) -> int:
+    """Return the steps of a run that takes those of its stages off its own."""
+    before = sum(stage.num_steps for stage in stages)
+    if before >= num_steps:
+        raise ConfigError(
+            f"pretrain.equal_steps: the stages take {before:,} steps, and train asks for "
+            f"{num_steps:,} in all, which leaves none; lower pretrain.epochs or raise train.epochs"
+        )
+    return num_steps - before
 
 
 def _augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
@@ -174,11 +218,6 @@ def targeted(config: RunConfig, splits: Splits) -> Splits:
         # A pixel may move to where that value was never seen, and is scaled beyond 1.
         splits = replace(splits, task=replace(splits.task, in_unit_interval=False))
     return splits
-
-
-def build_design(config: RunConfig, task: Task) -> Design:
-    """Return the layers and head of a config for a task."""
-    return registry.get("model", config.model.name).function(task, **config.model.arguments())
 
 
 def chosen_metrics(config: RunConfig, design: Design) -> tuple[Choice, ...]:

@@ -2,11 +2,10 @@
 
 import contextlib
 import dataclasses
+import json
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,50 +16,25 @@ from dlx.errors import DivergedError, Interrupted
 from dlx.models.plain import to_torch
 from dlx.optimizers.rule import searches
 from dlx.runs import RunDirectory, checkpoints, timestamp, weights, write_atomic
+from dlx.runs.files import finite
 from dlx.tracking import Tracker
 from dlx.training import insights
 from dlx.training.baseline import baseline
 from dlx.training.decision import Plane, is_plane
 from dlx.training.job import Job
+from dlx.training.pretraining import FOLDER, StageProgress, Trained, pretrain
 from dlx.training.process import (
     device_name,
     matmul_precision,
     recorded_failures,
     signals,
 )
+from dlx.training.progress import Progress, Show
 from dlx.training.records import Evaluation, Outcome, Record
 from dlx.training.trainer import Trainer
 
 _HISTOGRAMS = 20  # of every layer, over a run
 _DECISIONS = 8  # with the first and the last no more than the 10 images that TensorBoard keeps
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is.
-
-    Attributes:
-        run: its directory
-        step: optimizer steps taken
-        num_steps: optimizer steps of the whole run
-        epoch: passes over the training rows so far
-        num_epochs: passes of the whole run
-        steps_per_second: since this session began
-        record: the newest evaluation
-        is_new: whether the evaluation has just been made
-    """
-
-    run: Path
-    step: int
-    num_steps: int
-    epoch: float
-    num_epochs: float
-    steps_per_second: float
-    record: Record | None
-    is_new: bool
-
-
-Show = Callable[[Progress], None]
 
 
 def train(
@@ -86,51 +60,114 @@ def train(
         MemoryLimitError: the machine or device ran out of memory
         RunInUseError: another process trains the run
     """
-    with run.lock(), recorded_failures(run):
+    began = time.monotonic()
+    with run.lock(), recorded_failures(run), signals() as received:
         checkpoint = checkpoints.load_newest(run.checkpoints)
-        trainer = job.trainer()
         if changed:
             write_atomic(run.config_path, dump(job.config).encode())
-        session = _Session(job, run, checkpoint and checkpoint.metadata, show)
-        if checkpoint is not None:
-            trainer.restore(checkpoint.tensors, checkpoint.metadata["trainer"])
-        run.write_info(
-            status="running",
-            started=run.read_info().get("started") or timestamp(),
-            ended=None,
-            seed=job.config.seed,
-            device=device_name(job.device),
-            threads=torch.get_num_threads(),
-            parameters=trainer.cohort.network.num_parameters(0),
-            data_fingerprint=job.splits.fingerprint,
-            task=dataclasses.asdict(job.splits.task),
-            features=job.splits.features,
-            table=job.splits.encoder is not None,
+        with matmul_precision(job.config.train.matmul_precision):
+            stages: list[Trained] = []
+            if checkpoint is None and job.stages:
+                job, stages = _pretrained(job, run, show, received)
+            trainer = job.trainer()
+            session = _Session(job, run, checkpoint and checkpoint.metadata, show, began)
+            if checkpoint is not None:
+                trainer.restore(checkpoint.tensors, checkpoint.metadata["trainer"])
+            _write_beginning(job, run, trainer)
+            with contextlib.closing(session):
+                session.log_stages(stages)
+                trainer.fit(session, stop=lambda: bool(received))
+                if trainer.members:
+                    session.interrupted(trainer)
+                    raise _interrupted(run, received, f"at step {trainer.step}")
+
+
+def _write_beginning(job: Job, run: RunDirectory, trainer: Trainer) -> None:
+    """Write down what a run is made of, before it is trained."""
+    run.write_info(**_beginning(job, run), parameters=trainer.cohort.network.num_parameters(0))
+    preprocessing = job.splits.preprocessing.to("cpu").tensors()
+    weights.save(run.path / "preprocessing.safetensors", preprocessing, {})
+    if job.splits.encoder is not None:
+        write_atomic(run.path / "table.json", job.splits.encoder.to_json())
+
+
+def _beginning(job: Job, run: RunDirectory) -> dict[str, Any]:
+    """Return what run.json says of a run that is being trained."""
+    return {
+        "status": "running",
+        "started": run.read_info().get("started") or timestamp(),
+        "ended": None,
+        "seed": job.config.seed,
+        "device": device_name(job.device),
+        "threads": torch.get_num_threads(),
+        "data_fingerprint": job.splits.fingerprint,
+        "task": dataclasses.asdict(job.splits.task),
+        "features": job.splits.features,
+        "table": job.splits.encoder is not None,
+    }
+
+
+def _interrupted(run: RunDirectory, received: Sequence[int], where: str) -> Interrupted:
+    name = signal.Signals(received[0]).name
+    return Interrupted(
+        f"stopped by {name} {where}, saved; `dlx resume {run.path}` goes on", received[0]
+    )
+
+
+def _pretrained(
+    job: Job, run: RunDirectory, show: Show, received: Sequence[int]
+) -> tuple[Job, list[Trained]]:
+    """Return the job with what its pre-trained layers have learned, and what became of the stages.
+
+    Raises:
+        DivergedError: a cost of a stage was not finite
+        Interrupted: SIGINT or SIGTERM, after saving
+    """
+
+    run.write_info(**_beginning(job, run))
+
+    def tell(stage: StageProgress) -> None:
+        per_epoch = job.steps_per_epoch
+        show(
+            Progress(
+                run.path,
+                stage.step,
+                stage.num_steps,
+                stage.step / per_epoch,
+                stage.num_steps / per_epoch,
+                stage.steps_per_second,
+                stage.record,
+                stage.is_new,
+                stage.words,
+            )
         )
-        preprocessing = job.splits.preprocessing.to("cpu").tensors()
-        weights.save(run.path / "preprocessing.safetensors", preprocessing, {})
-        if job.splits.encoder is not None:
-            write_atomic(run.path / "table.json", job.splits.encoder.to_json())
-        with (
-            contextlib.closing(session),
-            matmul_precision(job.config.train.matmul_precision),
-            signals() as received,
-        ):
-            trainer.fit(session, stop=lambda: bool(received))
-            if trainer.members:
-                session.interrupted(trainer)
-                raise Interrupted(
-                    f"stopped by {signal.Signals(received[0]).name} at step {trainer.step}, saved; "
-                    f"`dlx resume {run.path}` goes on",
-                    received[0],
-                )
+
+    found = pretrain([job], run.cache / FOLDER, tell, lambda: bool(received))
+    if found is None:
+        run.write_info(status="interrupted", ended=timestamp())
+        raise _interrupted(run, received, "in pre-training")
+    [stages] = found.stages
+    run.write_info(pretraining=[each.summary for each in stages], warnings=found.warnings)
+    for each in stages:
+        if each.status == "diverged":
+            run.write_info(status="diverged", ended=timestamp(), reason=each.reason)
+            raise DivergedError(
+                f"pre-training, {each.stage.words}: {each.reason}; try a lower "
+                f"pretrain.optimizer.lr or another model.init ({run.path})"
+            )
+    return found.jobs[0], stages
 
 
 class _Session:
     """Writes down what happens to one run while it trains."""
 
     def __init__(
-        self, job: Job, run: RunDirectory, resumed: dict[str, Any] | None, show: Show
+        self,
+        job: Job,
+        run: RunDirectory,
+        resumed: dict[str, Any] | None,
+        show: Show,
+        began: float,
     ) -> None:
         self._job = job
         self._run = run
@@ -140,7 +177,8 @@ class _Session:
         self._plane = Plane(job.splits) if drawn else None
         self._seconds_before = resumed["seconds"] if resumed else 0.0
         self._first_step = resumed["trainer"]["step"] if resumed else 0
-        self._began = self._checkpointed = self._shown = time.monotonic()
+        self._began = began
+        self._checkpointed = self._shown = time.monotonic()
         self._newest: Record | None = None
         if resumed:
             position, step = resumed["position"], resumed["trainer"]["step"]
@@ -148,10 +186,32 @@ class _Session:
             position, step = 0, -1
         else:
             position, step = None, None
-        self._tracker = Tracker(run.path, resume_position=position, resume_step=step)
+        self._tracker = Tracker(
+            run.path,
+            resume_position=position,
+            resume_step=step,
+            steps_before=sum(stage.num_steps for stage in job.stages),
+        )
         if not resumed:
             self._tracker.config(dump(job.config))
             self._tracker.hparams(_flat(to_plain(job.config)), job.config.name)
+
+    def log_stages(self, stages: Sequence[Trained]) -> None:
+        """Write down how pre-training went: pretraining.jsonl, and TensorBoard before the run."""
+        if not stages:
+            return
+        lines = []
+        before = 0
+        for each in stages:
+            its = each.stage
+            known = {"stage": its.number, "method": its.method, "reused": each.reused}
+            known["layers"] = [layer.name for layer in its.layers]
+            for record in each.records:
+                lines.append(json.dumps(finite(known | record)))
+                self._tracker.stage(before + record["step"], record)
+            before += its.num_steps
+        content = "".join(f"{line}\n" for line in lines)
+        write_atomic(self._run.path / "pretraining.jsonl", content.encode())
 
     @property
     def seconds(self) -> float:

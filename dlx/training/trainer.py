@@ -13,7 +13,7 @@ from torch import Tensor
 from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.data.augmentation import Augmenter
-from dlx.data.batches import Batches, steps_per_epoch
+from dlx.data.batches import Batches, num_rows, steps_per_epoch
 from dlx.nn.metrics import tag
 from dlx.nn.passes import Pass
 from dlx.training.early_stopping import EarlyStopping
@@ -34,8 +34,8 @@ class Trainer:
 
     Args:
         cohort: with initial weights
-        splits: by name, inputs (N, I) and targets as the head encodes them, on the device; 'train'
-            must be there
+        splits: by name, inputs (N, I), or each run's own (K, N, I), and targets as the head encodes
+            them, on the device; 'train' must be there
         only_at_end: splits that are left out of the evaluations while a run trains
         gradient_norms: whether evaluations tell those of every layer
     """
@@ -53,7 +53,7 @@ class Trainer:
         self.step = 0
         self._evaluated = -1  # the step of the last evaluation
         inputs, targets = splits["train"]
-        self.num_rows = len(inputs)
+        self.num_rows = num_rows(inputs)
         self._curves = {name: each for name, each in splits.items() if name not in only_at_end}
         self._curves["train"] = thinned(splits["train"], EVALUATED_TRAIN_ROWS)
         seeds, bagging = [m.seed for m in self.members], [m.bagging for m in self.members]
@@ -356,6 +356,8 @@ class Trainer:
         self._plateaus = [self._plateaus[row] for row in rows]
         self._rates = self._new_rates()
         self._asked = self._new_asked()
+        if self.splits["train"][0].ndim == 3:
+            self._keep_own_rows(list(rows))
         self._batches = self._batches.keep(rows)
         self._augment = self._new_augmenter()
         self._sums = self._sums[:, list(rows)]
@@ -365,6 +367,13 @@ class Trainer:
         self._gradient_norms = self._gradient_norms[:, list(rows)]
         names = self.cohort.network.state()
         self._best = {k: v[list(rows)] for k, v in self._best.items() if k in names}
+
+    def _keep_own_rows(self, rows: list[int]) -> None:
+        """Forget the examples of runs that have left."""
+        known = {id(each): each for each in (*self.splits.values(), *self._curves.values())}
+        kept = {key: (each[0][rows], each[1][rows]) for key, each in known.items()}
+        self.splits = {name: kept[id(each)] for name, each in self.splits.items()}
+        self._curves = {name: kept[id(each)] for name, each in self._curves.items()}
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the tensors and the JSON values that training goes on from, between two steps."""

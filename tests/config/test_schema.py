@@ -34,7 +34,7 @@ ablation:
 
 PROBLEMS = [
     r":1: name: received '\.\./x' \(allowed: a folder's name",
-    r":2: dta: unknown key; did you mean 'data'\? \(allowed: name, data, model, optimizer, train,",
+    r":2: dta: unknown key; did you mean 'data'\? \(allowed: name, data, model, optimizer,",
     r":5: data\.split\.test: dev 0\.6 and test 0\.5 leave no row to train on; lower one",
     r":5: data\.split\.tset: unknown key; did you mean 'test'\? \(allowed: dev, test\)",
     r":7: data\.scale: scale and standardize are both true; keep one of them",

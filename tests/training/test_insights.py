@@ -13,7 +13,7 @@ import dlx
 from dlx.cohort import Cohort
 from dlx.training.evaluation import confusion
 from dlx.training.insights import activation_statistics, activations
-from dlx.training.session import Progress
+from dlx.training.progress import Progress
 from tests.cohorts import design, member, rows, task
 
 pytestmark = pytest.mark.usefixtures("one_thread")

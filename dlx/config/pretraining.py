@@ -1,0 +1,63 @@
+"""The section that says how hidden layers are trained before the whole network is."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, MinLen
+
+from dlx.config.checks import checked_model
+from dlx.config.types import Optimizer, Section, option
+
+Method = Literal["autoencoder"]
+BatchSize = Annotated[int, Gt(0)] | Literal["all"]
+
+
+@checked_model
+class Stage(Section):
+    """How one hidden layer is pre-trained; null: as the whole section says."""
+
+    method: Method | None = option(None, "What the layer is trained as a part of.")
+    epochs: Annotated[int, Ge(0)] | None = option(None, "Passes over the training rows.")
+    batch_size: BatchSize | None = option(None, "Rows per update.")
+    optimizer: Optimizer | None = option(None, "The optimizer.")
+    tied: bool | None = option(None, "Whether the decoder has the transposed weights.")
+
+
+@checked_model
+class Pretrain(Section):
+    """Greedy layer-wise pre-training: each hidden layer learns to encode what the one below says.
+
+    Reference:
+        Bengio, Lamblin, Popovici and Larochelle (2007), Greedy layer-wise training of deep networks
+    """
+
+    method: Literal["none"] | Method = option(
+        "autoencoder", "What each layer is trained as a part of; none: no layer is pre-trained."
+    )
+    layers: Literal["all"] | Annotated[int, Ge(0)] = option(
+        "all", "How many hidden layers are pre-trained, from the first."
+    )
+    stages: Literal["auto"] | Annotated[list[Stage], MinLen(1)] = option(
+        "auto", "One for each of these layers, where they differ; auto: all are alike."
+    )
+    epochs: Annotated[int, Ge(0)] = option(10, "Passes over the training rows, of each stage.")
+    batch_size: BatchSize | None = option(None, "Rows per update; null: as in train.")
+    optimizer: Optimizer = option("adam", "The optimizer of each stage.")
+    tied: bool = option(False, "Whether each decoder has the transposed weights of its encoder.")
+    unroll: Annotated[int, Ge(0)] = option(
+        0, "Epochs for which all these layers and their decoders then learn to reconstruct inputs."
+    )
+    freeze: bool = option(False, "Keep the pre-trained layers as they are: a linear probe.")
+    equal_steps: bool = option(
+        False, "Take the steps of the stages off those of the run, so that all runs take as many."
+    )
+
+
+def resolved(given: Literal["auto"] | Sequence[Stage] | Pretrain | None) -> Pretrain | None:
+    """Return the section that a short form stands for; None where no layer is pre-trained."""
+    if given is None:
+        return None
+    section = given if isinstance(given, Pretrain) else None
+    if section is None:
+        section = Pretrain() if given == "auto" else Pretrain(stages=list(given))  # type: ignore[arg-type]
+    return None if section.method == "none" or section.layers == 0 else section

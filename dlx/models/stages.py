@@ -1,0 +1,160 @@
+"""The networks of greedy pre-training: one hidden layer and its decoder, or all of them unrolled.
+
+# I inputs, H units
+
+A layer keeps its name, and with it the initial weights that it has without pre-training. The
+decoder of layer 2 is named `2.decoder`, whatever network it stands in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from dlx import registry
+from dlx.config.types import Choice, choice
+from dlx.data.dataset import Task
+from dlx.errors import ConfigError
+from dlx.models.design import Design
+from dlx.models.heads import build_head
+from dlx.nn.code import CodeSpec
+from dlx.nn.dense import DenseSpec
+
+DECODER = "decoder"
+_UNIT_INTERVAL = ("sigmoid", "hard_sigmoid")
+
+State = Mapping[str, Tensor]
+"""Trained tensors of one run by their names on the run axis."""
+
+
+def hidden_layers(design: Design, count: int | None, asked: str) -> tuple[DenseSpec, ...]:
+    """Return the first hidden layers of a network, up to its code if it has one.
+
+    Args:
+        design: of the network
+        count: how many; None for all
+        asked: the key that asks for so many, for messages
+
+    Raises:
+        ConfigError: there are fewer, or one is not a dense layer that can be trained apart
+    """
+    hidden = _encoders(design)
+    if any(isinstance(layer, CodeSpec) and layer.is_drawn for layer in design.layers):
+        hidden = hidden[:-1]  # its outputs are the means and log variances of the code
+    if not hidden:
+        raise ConfigError("pretrain: the network has no hidden layer to train before; add one")
+    if count is not None and count > len(hidden):
+        raise ConfigError(
+            f"pretrain.{asked}: received {count}, but the network has {len(hidden)} hidden "
+            f"{'layer' if len(hidden) == 1 else 'layers'} before its "
+            f"{'decoder' if design.code else 'output'}; lower it"
+        )
+    for layer in hidden[:count]:
+        why = _not_to_be_trained_apart(layer)
+        if why:
+            raise ConfigError(
+                f"pretrain: layer {layer.name} {why}, which cannot be pre-trained; change the "
+                "layer, or pre-train those before it alone by pretrain.layers"
+            )
+    return tuple(hidden[:count])
+
+
+def _encoders(design: Design) -> tuple[Any, ...]:
+    """Return the layers up to the code, or before the output."""
+    if design.code is None:
+        return design.layers[:-1]
+    place = [layer.name for layer in design.layers].index(design.code)
+    return tuple(layer for layer in design.layers[: place + 1] if not isinstance(layer, CodeSpec))
+
+
+def _not_to_be_trained_apart(layer: Any) -> str:
+    if not isinstance(layer, DenseSpec):
+        return f"is a {type(layer).__name__.removesuffix('Spec').lower()} block"
+    if layer.pieces > 1:
+        return "is a maxout layer"
+    if layer.init.name == "lsuv":
+        return "starts by lsuv"
+    if not registry.get("activation", layer.activation.name).function.trainable:
+        return f"has {layer.activation.name}, through which no gradient passes"
+    return ""
+
+
+def unrolled(layers: Sequence[DenseSpec], task: Task, *, tied: bool = False) -> Design:
+    """Return the autoencoder of hidden layers, of one or of many: through all of them, and back.
+
+    Layers have no dropout and no noise. Each decoder ends in the activation of the layer below, so
+    that it says what that layer says.
+
+    Args:
+        layers: of the network, from the first
+        task: to reconstruct the inputs of the first
+        tied: each decoder has the transposed weights of its layer
+
+    Raises:
+        ConfigError: weights cannot be tied
+    """
+    encoders = [replace(layer, dropout=0.0, dropout_kind="dropout", noise=0.0) for layer in layers]
+    if tied and any(layer.weight_norm for layer in encoders):
+        raise ConfigError(
+            "pretrain.tied: weight_norm makes a weight of two parts; use tied: false or "
+            "model.weight_norm: false"
+        )
+    head = build_head(task)
+    decoders = [
+        DenseSpec(
+            name=f"{layer.name}.{DECODER}",
+            inputs=layer.outputs,
+            outputs=layer.inputs,
+            activation=below.activation if below else choice("activation", "identity"),
+            init=layer.init,
+            tied_to=layer.name if tied else None,
+        )
+        for layer, below in zip(encoders, [None, *encoders[:-1]], strict=True)
+    ]
+    return Design((*encoders, *reversed(decoders)), head, code=encoders[-1].name)
+
+
+def codes_task(activation: Choice, units: int) -> Task:
+    """Return the task to reconstruct the outputs of a layer with so many units."""
+    return Task(
+        "reconstruction",
+        units,
+        units,
+        None,
+        (units,),
+        in_unit_interval=activation.name in _UNIT_INTERVAL,
+    )
+
+
+def start(design: Design, trained: State) -> dict[str, Tensor]:
+    """Return what a network starts from, given what its pre-trained layers and decoders learned.
+
+    The decoder of an autoencoder starts from the stages' decoders where its layers mirror the
+    encoder's; other layers above the pre-trained ones are new.
+
+    Args:
+        design: of the network
+        trained: tensors of layers and of their decoders
+    """
+    found = {name: value for name, value in trained.items() if f".{DECODER}." not in name}
+    if design.code is None:
+        return found
+    encoders = _encoders(design)
+    decoders = [layer for layer in design.layers if not isinstance(layer, CodeSpec)]
+    decoders = decoders[len(encoders) :]
+    for layer, mirror in zip(encoders, reversed(decoders), strict=False):
+        if f"{layer.name}.weight" not in trained:
+            break
+        for part in ("weight", "bias"):
+            value = trained.get(f"{layer.name}.{DECODER}.{part}")
+            fits = isinstance(mirror, DenseSpec) and (mirror.inputs, mirror.outputs) == (
+                layer.outputs,
+                layer.inputs,
+            )
+            if value is None and part == "weight":  # tied: the transposed one
+                value = trained[f"{layer.name}.weight"].mT
+            has = fits and (mirror.has_bias if part == "bias" else mirror.tied_to is None)
+            if value is not None and has:
+                found[f"{mirror.name}.{part}"] = value
+    return found

@@ -1,0 +1,45 @@
+"""Layers that keep their weights while the others are trained.
+
+# K runs, P parameters of one run (padded)
+"""
+
+from collections.abc import Collection, Sequence
+
+import torch
+
+from dlx.nn.parameters import ParameterBuffer
+
+
+class Frozen:
+    """The parameters of some layers, put back after every optimizer step.
+
+    Their gradient is zero, so that clipping and logged norms are those of what is trained; weight
+    decay, and optimizers that move without a gradient, are undone.
+
+    Args:
+        layers: names of the frozen layers, one collection per run
+        buffer: of the cohort
+    """
+
+    def __init__(self, layers: Sequence[Collection[str]], buffer: ParameterBuffer) -> None:
+        self._buffer = buffer
+        self._mask: torch.Tensor | None = None
+        if any(layers):
+            self._mask = torch.zeros_like(buffer.values, dtype=torch.bool)
+            for row, names in enumerate(layers):
+                for parameter in buffer.parameters:
+                    if parameter.layer in names:
+                        self._mask[row, parameter.columns] = True
+        self._kept: torch.Tensor | None = None
+
+    def still(self) -> None:
+        """Set the gradients of what is frozen to zero, and remember its values."""
+        if self._mask is not None:
+            self._buffer.gradients.masked_fill_(self._mask, 0)
+            self._kept = self._buffer.values.clone()
+
+    def restore(self) -> None:
+        """Put the values back that were there when it was told to be still."""
+        if self._mask is not None:
+            assert self._kept is not None
+            torch.where(self._mask, self._kept, self._buffer.values, out=self._buffer.values)

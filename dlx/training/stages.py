@@ -1,0 +1,177 @@
+"""Which stages of greedy pre-training a run goes through, and by what each is known in the cache.
+
+# I inputs, H units
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from dlx.config.dump import to_plain
+from dlx.config.pretraining import Pretrain, Stage, resolved
+from dlx.config.schema import RunConfig
+from dlx.config.types import Choice
+from dlx.data.batches import steps_per_epoch
+from dlx.data.pipeline import Splits
+from dlx.errors import ConfigError
+from dlx.models import stages as networks
+from dlx.models.design import Design
+from dlx.nn.dense import DenseSpec
+from dlx.optimizers.rule import searches
+
+# What a stage does not depend on: rows are changed in the training of the whole network alone.
+_NOT_OF_STAGES = ("augment",)
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One stage of a run's pre-training.
+
+    Attributes:
+        number: from 1
+        method: what the layers are trained as a part of, or 'unroll'
+        layers: of the run's network, that are trained
+        below: of the run's network, which give the inputs; none: the data do
+        design: of the network that is trained
+        optimizer: with settings and schedule
+        epochs: passes over the training rows
+        batch_size: rows of a full batch
+        num_steps: optimizer steps
+    """
+
+    number: int
+    method: str
+    layers: tuple[DenseSpec, ...]
+    below: tuple[DenseSpec, ...]
+    design: Design
+    optimizer: Choice
+    epochs: int
+    batch_size: int
+    num_steps: int
+
+    @property
+    def words(self) -> str:
+        """What is trained, for people."""
+        names = ", ".join(layer.name for layer in self.layers)
+        kind = "unrolled" if self.method == "unroll" else self.method
+        return f"stage {self.number}: {kind} of layer{'s' * (len(self.layers) > 1)} {names}"
+
+    def key(self, config: RunConfig, fingerprint: str, device: str, below: str) -> str:
+        """Return what tells the result from any other: a SHA-256, in hexadecimal.
+
+        Args:
+            config: of the run
+            fingerprint: of its data
+            device: its kind, cpu or cuda
+            below: the key of the stage before; empty for the first
+        """
+        data = {k: v for k, v in to_plain(config.data).items() if k not in _NOT_OF_STAGES}
+        document = {
+            "code": _code_version(),
+            "threads": torch.get_num_threads(),
+            "device": device,
+            "precision": config.train.matmul_precision,
+            "seed": config.seed,
+            "data": data,
+            "fingerprint": fingerprint,
+            "below": below,
+            "network": repr(self.design),
+            "optimizer": to_plain(self.optimizer),
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+        }
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def plan(config: RunConfig, splits: Splits, design: Design) -> tuple[PlannedStage, ...]:
+    """Return the stages of a run's pre-training, in their order; none if it has none.
+
+    Args:
+        config: of the run
+        splits: its data
+        design: of its network
+
+    Raises:
+        ConfigError: the stages do not fit the layers or the data
+    """
+    section = resolved(config.pretrain)
+    if section is None:
+        return ()
+    given = [Stage()] if section.stages == "auto" else section.stages
+    if section.stages != "auto":
+        layers = networks.hidden_layers(design, len(given), "stages")
+    else:
+        count = None if section.layers == "all" else section.layers
+        layers = networks.hidden_layers(design, count, "layers")
+        given = given * len(layers)
+    if section.stages != "auto" and section.layers not in ("all", len(given)):
+        raise ConfigError(
+            f"pretrain.stages: received {len(given)} stages, but pretrain.layers is "
+            f"{section.layers}; leave one of them out"
+        )
+    planned: list[PlannedStage] = []
+    num_rows = len(splits.train.inputs)
+    for place, (layer, stage) in enumerate(zip(layers, given, strict=True)):
+        task = (
+            networks.codes_task(layers[place - 1].activation, layer.inputs)
+            if place
+            else splits.reconstructing().task
+        )
+        tied = section.tied if stage.tied is None else stage.tied
+        planned.append(
+            PlannedStage(
+                place + 1,
+                stage.method or section.method,
+                (layer,),
+                layers[:place],
+                networks.unrolled([layer], task, tied=tied),
+                *_settings(config, section, stage, num_rows),
+            )
+        )
+    if section.unroll:
+        network = networks.unrolled(layers, splits.reconstructing().task, tied=section.tied)
+        settings = _settings(config, section, Stage(epochs=section.unroll), num_rows)
+        planned.append(PlannedStage(len(layers) + 1, "unroll", layers, (), network, *settings))
+    return tuple(planned)
+
+
+def pretrained_layers(stages: Sequence[PlannedStage]) -> tuple[str, ...]:
+    """Return the names of all layers that the stages train."""
+    return tuple(dict.fromkeys(layer.name for stage in stages for layer in stage.layers))
+
+
+def _settings(
+    config: RunConfig, section: Pretrain, stage: Stage, num_rows: int
+) -> tuple[Choice, int, int, int]:
+    """Return optimizer, epochs, batch size and steps of a stage: its own, or the section's."""
+    optimizer = stage.optimizer or section.optimizer
+    epochs = section.epochs if stage.epochs is None else stage.epochs
+    chosen = stage.batch_size or section.batch_size or config.train.batch_size
+    batch_size = num_rows if chosen == "all" else chosen
+    if batch_size > num_rows:
+        raise ConfigError(
+            f"pretrain.batch_size: received {batch_size}, but there are {num_rows} training rows; "
+            "lower it or use all"
+        )
+    if searches(optimizer):
+        raise ConfigError(
+            f"pretrain.optimizer: {optimizer.name} trains one network at a time, stages train side "
+            "by side; use another one, such as adam"
+        )
+    return optimizer, epochs, batch_size, epochs * steps_per_epoch(num_rows, batch_size)
+
+
+@functools.cache
+def _code_version() -> str:
+    """Return the SHA-256 of dlx's own sources, and torch's version."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parents[1]
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode())
+        digest.update(path.read_bytes())
+    return f"{digest.hexdigest()} torch {torch.__version__}"

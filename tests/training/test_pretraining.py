@@ -1,0 +1,258 @@
+"""Greedy pre-training: the course's steps, stages side by side, the cache, stop and go on."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dlx import api
+from dlx.errors import ConfigError
+from dlx.nn.network import Network
+from dlx.nn.passes import Pass
+from dlx.training import pretraining
+from dlx.training.evaluation import encode
+from dlx.training.job import Job
+from dlx.training.pretraining import Pretrained, StageProgress, pretrain
+from dlx.training.records import Evaluation, Outcome
+from dlx.training.trainer import Trainer
+
+BASE: dict[str, Any] = {
+    "data": "digits",
+    "model": {"hidden": [24, 12], "activation": "sigmoid"},
+    "pretrain": {"epochs": 3},
+    "train": {"epochs": 2},
+}
+
+
+def job(**changes: Any) -> Job:
+    return api.prepare(BASE | changes)
+
+
+def done(jobs: list[Job], cache: Path) -> Pretrained:
+    found = pretrain(jobs, cache)
+    assert found is not None
+    return found
+
+
+class Ending:
+    """Keeps how runs end."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+
+    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
+        pass
+
+    def advanced(self, trainer: Trainer) -> None:
+        pass
+
+    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
+        self.outcomes |= {trainer.members[row].name: each for row, each in outcomes.items()}
+
+
+def fitted(ready: Job) -> dict[str, torch.Tensor]:
+    listener = Ending()
+    ready.trainer().fit(listener)
+    [outcome] = listener.outcomes.values()
+    return outcome.state
+
+
+def test_the_second_autoencoder_is_trained_on_the_codes_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, tuple[torch.Tensor, torch.Tensor]]] = []
+
+    class Watched(Trainer):
+        def __init__(self, cohort: Any, splits: Any, *rest: Any, **options: Any) -> None:
+            seen.append(splits)
+            super().__init__(cohort, splits, *rest, **options)
+
+    monkeypatch.setattr(pretraining, "Trainer", Watched)
+    ready = job()
+    found = done([ready], tmp_path)
+    assert seen[0]["train"][0] is ready.splits.train.inputs
+    first = Network([ready.stages[0].layers], [0])
+    first.load_run(0, dict(found.jobs[0].member.start))
+    for part in ("train", "dev"):
+        codes = encode(first, ready.splits.parts[part].inputs, "1")
+        assert codes.shape == (1, len(ready.splits.parts[part].inputs), 24)
+        assert seen[1][part][0].equal(codes)
+        assert seen[1][part][1] is seen[1][part][0], "and reconstructs them"
+    assert "test" not in seen[0] and "test" not in seen[1]
+
+
+def test_the_stack_starts_from_the_stages_and_everything_changes_after(tmp_path: Path) -> None:
+    ready = job()
+    found = done([ready], tmp_path)
+    start = found.jobs[0].member.start
+    plain, stacked = ready.trainer(), found.jobs[0].trainer()
+    before, drawn = (t.cohort.network.run_state(0) for t in (stacked, plain))
+    before = {name: value.clone() for name, value in before.items()}
+    for name in ("1.weight", "1.bias", "2.weight", "2.bias"):
+        assert before[name].equal(start[name]), name
+        assert not before[name].equal(drawn[name]), name
+    for name in ("3.weight", "3.bias"):
+        assert name not in start
+        assert before[name].equal(drawn[name]), "the softmax layer is new"
+    after = fitted(found.jobs[0])
+    assert all(not after[name].equal(before[name]) for name in before)
+
+
+def test_runs_learn_the_same_alone_and_together(tmp_path: Path) -> None:
+    jobs = [
+        job(seed=seed, pretrain={"epochs": 2, "unroll": 1, "optimizer": {"name": "adam", "lr": lr}})
+        for seed, lr in ((0, 0.01), (1, 0.001), (1, 0.01))
+    ]
+    together = done(jobs, tmp_path / "together")
+    for place, ready in enumerate(jobs):
+        alone = done([ready], tmp_path / f"alone-{place}")
+        start, expected = together.jobs[place].member.start, alone.jobs[0].member.start
+        assert start.keys() == expected.keys()
+        assert all(start[name].equal(expected[name]) for name in expected)
+
+
+def test_what_varies_in_the_fine_tuning_alone_reuses_the_stages(tmp_path: Path) -> None:
+    first = done([job()], tmp_path)
+    assert [each.reused for each in first.stages[0]] == [False, False]
+    second = done([job(optimizer="sgd", train={"epochs": 5})], tmp_path)
+    assert [each.reused for each in second.stages[0]] == [True, True]
+    assert second.stages[0][0].records == first.stages[0][0].records
+    start, other = first.jobs[0].member.start, second.jobs[0].member.start
+    assert all(start[name].equal(other[name]) for name in start)
+    assert fitted(done([job()], tmp_path).jobs[0]).keys() == fitted(first.jobs[0]).keys()
+    deeper = done([job(model={"hidden": [24, 12, 6], "activation": "sigmoid"})], tmp_path)
+    assert [each.reused for each in deeper.stages[0]] == [True, True, False]
+    for change in ({"seed": 1}, {"data": {"name": "digits", "split_seed": 1}}):
+        assert not any(each.reused for each in done([job(**change)], tmp_path).stages[0])
+
+
+def test_equal_stages_are_trained_once(tmp_path: Path) -> None:
+    found = done([job(), job(optimizer="sgd")], tmp_path)
+    assert len([each for each in tmp_path.iterdir() if each.is_dir()]) == 2
+    start, other = (each.member.start for each in found.jobs)
+    assert all(start[name].equal(other[name]) for name in start)
+
+
+def test_a_damaged_entry_is_found_and_made_again(tmp_path: Path) -> None:
+    start = done([job()], tmp_path).jobs[0].member.start
+    [damaged, *_] = tmp_path.glob("*/*.safetensors")
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    again = done([job()], tmp_path)
+    assert sorted(each.reused for each in again.stages[0]) == [False, True]
+    assert any("pre-training is repeated" in warning for warning in again.warnings)
+    assert all(start[name].equal(again.jobs[0].member.start[name]) for name in start)
+
+
+@pytest.mark.parametrize("stop_at", [1, 12, 30])
+def test_a_stopped_stage_goes_on_to_the_same_end(tmp_path: Path, stop_at: int) -> None:
+    changes = {"train": {"epochs": 1, "checkpoint_seconds": 0}}
+    whole = done([job(**changes)], tmp_path / "whole").jobs[0].member.start
+    looks = 0
+
+    def stop() -> bool:
+        nonlocal looks
+        looks += 1
+        return looks == stop_at
+
+    assert pretrain([job(**changes)], tmp_path / "parts", stop=stop) is None
+    shown: list[StageProgress] = []
+    rest = pretrain([job(**changes)], tmp_path / "parts", shown.append)
+    assert rest is not None
+    assert shown[0].step > 0 or shown[0].words.startswith("stage 2")
+    start = rest.jobs[0].member.start
+    assert all(whole[name].equal(start[name]) for name in whole)
+    assert not list((tmp_path / "parts").glob("training-*/*.safetensors")), "nothing is left"
+
+
+def test_frozen_layers_stay_and_the_others_learn(tmp_path: Path) -> None:
+    decayed = {"name": "adamw", "lr": 0.01, "weight_decay": 0.1}
+    ready = job(pretrain={"epochs": 1, "freeze": True}, optimizer=decayed)
+    [started] = done([ready], tmp_path).jobs
+    after = fitted(started)
+    for name, value in started.member.start.items():
+        assert after[name].equal(value), name
+    assert not after["3.weight"].equal(ready.trainer().cohort.network.run_state(0)["3.weight"])
+
+
+def test_an_autoencoder_starts_from_encoders_and_decoders(tmp_path: Path) -> None:
+    model = {"name": "autoencoder", "encoder": [24, 12], "activation": "sigmoid"}
+    [started] = done([job(model=model)], tmp_path).jobs
+    start = started.member.start
+    assert set(start) == {f"{n}.{part}" for n in range(1, 5) for part in ("weight", "bias")}
+    assert start["4.weight"].shape == (24, 64)
+    cost = {}
+    for ready in (started, job(model=model)):
+        trainer = ready.trainer()
+        x = ready.splits.train.inputs
+        z = trainer.cohort.network.forward(x.unsqueeze(0), Pass())
+        cost[ready is started] = trainer.cohort.head.cost(z, x.unsqueeze(0)).item()
+    assert cost[True] < cost[False]
+
+
+def test_tied_stages_start_decoders_from_the_transposed_weights(tmp_path: Path) -> None:
+    model = {"name": "autoencoder", "encoder": [24], "activation": "sigmoid"}
+    [started] = done([job(model=model, pretrain={"epochs": 1, "tied": True})], tmp_path).jobs
+    start = started.member.start
+    assert start["2.weight"].equal(start["1.weight"].mT)
+
+
+def test_a_stage_that_diverges_says_so(tmp_path: Path) -> None:
+    wild = {"epochs": 3, "optimizer": {"name": "sgd", "lr": 1e38}}
+    model = {"hidden": [24, 12], "activation": "relu"}
+    found = done([job(pretrain=wild, model=model)], tmp_path)
+    assert [each.status for each in found.stages[0]] == ["diverged", "diverged"]
+    assert "not finite" in found.stages[0][0].reason
+
+
+def test_equal_steps_take_those_of_the_stages_off_the_runs() -> None:
+    ready = job(pretrain={"epochs": 3, "equal_steps": True}, train={"epochs": 10})
+    per_epoch = ready.steps_per_epoch
+    assert [stage.num_steps for stage in ready.stages] == [3 * per_epoch] * 2
+    assert ready.member.num_steps == 4 * per_epoch
+
+
+def test_bagged_runs_see_their_own_rows_in_every_stage(tmp_path: Path) -> None:
+    bagged = job(data={"name": "digits", "bagging": True})
+    plain = job()
+    starts = [each.member.start for each in done([bagged, plain], tmp_path).jobs]
+    assert not starts[0]["1.weight"].equal(starts[1]["1.weight"])
+    again = done([replace(bagged)], tmp_path / "alone").jobs[0].member.start
+    assert all(starts[0][name].equal(again[name]) for name in again)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": {"hidden": []}}, "no hidden layer"),
+        ({"pretrain": {"layers": 3}}, "pretrain.layers: received 3, but the network has 2 hidden"),
+        (
+            {"pretrain": [{}, {}, {}]},
+            "pretrain.stages: received 3, but the network has 2 hidden layers",
+        ),
+        ({"pretrain": {"stages": [{}], "layers": 2}}, "leave one of them out"),
+        (
+            {"model": {"hidden": [{"name": "residual", "layers": [8]}]}},
+            "layer 1 is a residual block, which cannot be pre-trained",
+        ),
+        ({"model": {"hidden": [{"name": "maxout", "units": 8}]}}, "layer 1 is a maxout layer"),
+        ({"model": {"hidden": [8], "init": "lsuv"}}, "layer 1 starts by lsuv"),
+        ({"model": {"hidden": [8], "weight_norm": True}, "pretrain": {"tied": True}}, "tied"),
+        ({"pretrain": {"batch_size": 10**6}}, "pretrain.batch_size: received 1000000"),
+        ({"pretrain": {"optimizer": "lbfgs"}}, "pretrain.optimizer: lbfgs"),
+        ({"pretrain": {"epochs": 5, "equal_steps": True}}, "which leaves none"),
+        ({"pretrain": {"method": "magic"}}, "pretrain.method: received 'magic'"),
+        ({"pretrain": "yes"}, "pretrain: received 'yes'"),
+    ],
+)
+def test_stages_that_do_not_fit_are_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        job(**changes)
+
+
+@pytest.mark.parametrize("none", [{"method": "none"}, {"layers": 0}, None])
+def test_no_pre_training_is_none(none: Any) -> None:
+    assert job(pretrain=none).stages == ()

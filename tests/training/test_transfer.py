@@ -1,0 +1,81 @@
+"""Layers that start from a run trained before."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlx import api
+from dlx.errors import ConfigError
+
+AUTOENCODER: dict[str, Any] = {
+    "data": {"name": "digits", "limit": 200},
+    "model": {"name": "autoencoder", "encoder": [24, 12], "activation": "sigmoid"},
+    "train": {"epochs": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> api.Run:
+    return api.train(AUTOENCODER, runs_dir=tmp_path_factory.mktemp("runs"))
+
+
+def config(source: api.Run, hidden: list[int] | None = None, **how: Any) -> dict[str, Any]:
+    model = {
+        "hidden": hidden or [24, 12],
+        "activation": "sigmoid",
+        "from_run": {"run": str(source.path), **how} if how else str(source.path),
+    }
+    return {"data": {"name": "digits", "limit": 300}, "model": model, "train": {"epochs": 2}}
+
+
+def test_hidden_layers_start_from_those_of_the_run(source: api.Run, tmp_path: Path) -> None:
+    ready = api.prepare(config(source))
+    start = ready.trainer().cohort.network.run_state(0)
+    tensors = source.tensors
+    assert start["1.weight"].T.equal(tensors["0.weight"])
+    assert start["2.bias"].view(-1).equal(tensors["2.bias"])
+    plain = api.prepare(config(source) | {"model": {"hidden": [24, 12], "activation": "sigmoid"}})
+    drawn = plain.trainer().cohort.network.run_state(0)
+    assert start["3.weight"].equal(drawn["3.weight"]), "the output layer is new"
+    run = api.train(config(source), runs_dir=tmp_path)
+    assert not run.tensors["0.weight"].equal(tensors["0.weight"]), "and all is fine-tuned"
+    assert api.verify(run.path)["verified"][0]["identical"]
+
+
+def test_frozen_layers_stay(source: api.Run, tmp_path: Path) -> None:
+    run = api.train(config(source, layers=["1"], freeze=True), runs_dir=tmp_path)
+    assert run.tensors["0.weight"].equal(source.tensors["0.weight"])
+    assert not run.tensors["2.weight"].equal(source.tensors["2.weight"])
+
+
+def test_layers_are_taken_as_far_as_both_are_alike(source: api.Run) -> None:
+    ready = api.prepare(config(source, hidden=[24, 10]))
+    assert set(ready.member.start) == {"1.weight", "1.bias"}
+
+
+def test_a_run_goes_on_from_all_layers_of_another(source: api.Run) -> None:
+    changes = {"from_run": {"run": str(source.path), "layers": "all"}}
+    ready = api.prepare(AUTOENCODER | {"model": AUTOENCODER["model"] | changes})
+    assert set(ready.member.start) == {f"{n}.{p}" for n in range(1, 5) for p in ("weight", "bias")}
+
+
+def test_what_cannot_be_taken_is_refused(source: api.Run, tmp_path: Path) -> None:
+    for given, words in (
+        (
+            config(source, hidden=[8]),
+            "dense 64 8 1 here and layer 1 is dense 64 24 1 in",
+        ),
+        (
+            config(source, layers=["3"]),
+            "dense 12 10 1 here and layer 3 is dense 12 24 1",
+        ),
+        (config(source, layers=["9"]), "layer 9 is missing here"),
+        (config(source) | {"pretrain": "auto"}, "pretrain is given too"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            api.prepare(given)
+    missing = config(source)
+    missing["model"]["from_run"] = str(tmp_path / "nothing")
+    with pytest.raises(ConfigError, match=r"model\.from_run: .*nothing"):
+        api.prepare(missing)
