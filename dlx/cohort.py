@@ -12,7 +12,7 @@ from torch import Tensor
 from dlx.config.types import Choice
 from dlx.data.augmentation import Augmentation
 from dlx.models.design import Design
-from dlx.nn.metrics import tag
+from dlx.nn.metrics import CORRUPTED, tag
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 from dlx.nn.rbm import HiddenSpec
@@ -74,7 +74,10 @@ class Member:
     @property
     def measured(self) -> tuple[str, ...]:
         """The names of all that is measured in its evaluations."""
-        return ("cost", *map(tag, self.metrics), *self.design.measures)
+        names = ("cost", *map(tag, self.metrics))
+        corrupts = self.design.inputs.corruption is not None
+        corrupted = tuple(f"{CORRUPTED}{name}" for name in names) if corrupts else ()
+        return (*names, *self.design.measures, *corrupted)
 
     @property
     def rate_metric(self) -> str | None:
@@ -217,7 +220,7 @@ class Cohort:
         """
         how = Pass(tape=[], step=step, batch_size=self.batch_size)
         z = self.network.forward(x, how)
-        costs, gradient = self.head.cost_and_gradient(z, targets)
+        costs, gradient = self.head.cost_and_gradient(z, targets, how.emphasis)
         self.network.backward(gradient, how)
         self.penalties.add_gradients()
         self._frozen.still()

@@ -108,10 +108,19 @@ def _optimizer(rule: Any, arguments: Sequence[Any]) -> str | None:
     return None if isinstance(rule, Rule) else f"{_shown(rule)}; return a dlx.optimizers.rule.Rule"
 
 
+def _corruption(rule: Any, arguments: Sequence[Any]) -> str | None:
+    from dlx.nn.corruption import CorruptionRule
+
+    if isinstance(rule, CorruptionRule):
+        return None
+    return f"{_shown(rule)}; return a dlx.nn.corruption.CorruptionRule"
+
+
 _JUDGES: dict[str, Judge] = {
     "activation": _activation,
     "loss": _loss,
     "sparsity": _loss,
+    "corruption": _corruption,
     "schedule": _schedule,
     "data": _data,
     "block": _block,

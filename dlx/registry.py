@@ -23,6 +23,7 @@ MODULES = {
     "initializer": "dlx.nn.initializers",
     "dropout": "dlx.nn.dropout",
     "sparsity": "dlx.nn.sparsity",
+    "corruption": "dlx.nn.corruption",
     "loss": "dlx.nn.losses",
     "metric": "dlx.nn.metrics",
     "optimizer": "dlx.optimizers",

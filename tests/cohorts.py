@@ -20,6 +20,7 @@ from dlx.data.dataset import Task, TaskKind
 from dlx.models.design import Design
 from dlx.models.heads import build_head
 from dlx.models.mlp import BatchNorm, LayerNorm, NoiseLevels, mlp
+from dlx.nn.corruption import InputCorruption
 from dlx.nn.head import Head
 from dlx.nn.metrics import default_metrics
 from dlx.optimizers.penalties import Penalty
@@ -59,6 +60,14 @@ NORMS: list[dict[str, Any]] = [
     {"batch_norm": BatchNorm(position="after", momentum=0.3)},
     {"layer_norm": True},
     {"layer_norm": LayerNorm(position="after", epsilon=1e-3)},
+]
+
+CORRUPTIONS = [
+    None,
+    *(
+        InputCorruption(registry.get("corruption", name).function())
+        for name in registry.names("corruption")
+    ),
 ]
 
 SPLITS: dict[str, Any] = {"train": slice(None), "dev": slice(0, 7)}
@@ -234,6 +243,10 @@ def mixed_members(
             **norms[index % len(norms)],
             **options,
         )
+        corruption = CORRUPTIONS[index % len(CORRUPTIONS)]
+        if corruption and not corruption.rule.std and what.kind == "reconstruction":
+            corruption = replace(corruption, emphasis=(1.0, 0.5))
+        network = replace(network, inputs=replace(network.inputs, corruption=corruption))
         cycles = momentum_name(choice("optimizer", optimizer))
         short: dict[str, dict[str, Any]] = {
             "step": {"every": 4},

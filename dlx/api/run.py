@@ -99,7 +99,7 @@ class Run(Coding):
     def cohort(self) -> Cohort:
         """The trained network on the run axis: a cohort of one, on the CPU."""
         metrics = jobs.chosen_metrics(self.config, self.design)
-        return stack([(self.design, self.tensors)], metrics)
+        return stack([(self.design, self.tensors)], metrics, [self.config.seed])
 
     def network(self) -> torch.nn.Sequential:
         """Return the trained network as ordinary torch modules, in evaluation mode.
@@ -237,7 +237,8 @@ class Run(Coding):
         if not metrics:
             return self.cohort
         config = read_config(self.config, [f"log.metrics=[{', '.join(metrics)}]"])
-        return stack([(self.design, self.tensors)], jobs.chosen_metrics(config, self.design))
+        chosen = jobs.chosen_metrics(config, self.design)
+        return stack([(self.design, self.tensors)], chosen, [self.config.seed])
 
     def predict_file(self, path: Path | str) -> Predictions:
         """Return what the network says of the inputs in a CSV, parquet, NumPy or image file.

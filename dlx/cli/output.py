@@ -110,14 +110,30 @@ def emit_result(result: Mapping[str, Any]) -> None:
 
 
 def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
-    """Print metrics by split as a table."""
-    names = list(dict.fromkeys(name for values in metrics.values() for name in values))
+    """Print metrics by split as a table, those of corrupted inputs in rows of their own."""
+    by_row = {
+        row: values
+        for split, found in metrics.items()
+        for row, values in _by_inputs(split, found).items()
+    }
+    names = list(dict.fromkeys(name for values in by_row.values() for name in values))
     if names:
         rows = [
-            [split, *(format_metric(name, values.get(name)) for name in names)]
-            for split, values in metrics.items()
+            [row, *(format_metric(name, values.get(name)) for name in names)]
+            for row, values in by_row.items()
         ]
         emit_table(["", *names], rows, " " + "r" * len(names))
+
+
+def _by_inputs(split: str, metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Return the metrics of inputs as they are and, if there are any, of corrupted ones."""
+    from dlx.nn.metrics import CORRUPTED
+
+    clean = {k: v for k, v in metrics.items() if not k.startswith(CORRUPTED)}
+    corrupted = {
+        k.removeprefix(CORRUPTED): v for k, v in metrics.items() if k.startswith(CORRUPTED)
+    }
+    return {split: clean} | ({f"{split}, corrupted": corrupted} if corrupted else {})
 
 
 def _emit_importance(found: Mapping[str, Any]) -> None:

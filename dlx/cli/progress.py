@@ -148,13 +148,15 @@ def _position(progress: "Progress") -> list[str]:
 
 
 def _metrics(progress: "Progress") -> list[str]:
+    from dlx.nn.metrics import CORRUPTED
+
     metrics = progress.record.metrics if progress.record else {}
     train, dev = metrics.get("train", {}), metrics.get("dev", {})
     return [
         f"{name} {format_metric(name, train[name])}"
         + (f" (dev {format_metric(name, dev[name])})" if name in dev else "")
         for name in train
-        if "/" not in name
+        if "/" not in name and not name.startswith(CORRUPTED)
     ]
 
 

@@ -193,6 +193,9 @@ def _emit_preview(found: dict[str, Any]) -> None:
         emit(f"dropout {found['input_dropout']} of the inputs")
     if found["input_noise"]:
         emit(f"noise {found['input_noise']} on the inputs")
+    if found["corruption"]:
+        name, *options = found["corruption"].values()
+        emit(f"{name.replace('_', ' ')} {', '.join(map(str, options))} of the inputs")
     table = []
     for layer in found["layers"]:
         table.append(

@@ -181,6 +181,7 @@ class Named(Marker):
 Activation = Annotated[Choice, Named("activation")]
 Initializer = Annotated[Choice, Named("initializer")]
 Loss = Annotated[Choice, Named("loss")]
+Corruption = Annotated[Choice, Named("corruption")]
 MetricChoice = Annotated[Choice, Named("metric")]
 Schedule = Annotated[Choice, Named("schedule")]
 Average = Annotated[Choice, Named("average")]

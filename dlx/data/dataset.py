@@ -3,7 +3,7 @@
 # N rows, I inputs (the product of the input shape), T targets
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -111,6 +111,9 @@ class Task:
         target_scale: T numbers, likewise.
         in_unit_interval: all inputs of the training rows, preprocessed, lie in [0, 1]; only known
             of a reconstruction.
+        lowest: of a reconstruction of other inputs, I numbers, each input's lowest in the training
+            rows, preprocessed.
+        highest: likewise.
     """
 
     kind: TaskKind
@@ -123,6 +126,8 @@ class Task:
     target_shift: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()
     in_unit_interval: bool = False
+    lowest: tuple[float, ...] = field(default=(), repr=False)
+    highest: tuple[float, ...] = field(default=(), repr=False)
 
     def in_units(self, outputs: np.ndarray) -> np.ndarray:
         """Return what a network predicts (N, T) in the targets' own units: y scale + shift."""

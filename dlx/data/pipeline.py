@@ -111,7 +111,11 @@ class Splits:
         """
         if self.task.kind == "reconstruction":
             return self
-        low, high = (bound.item() for bound in self.train.inputs.aminmax())
+        low, high = self.train.inputs.aminmax(dim=0)
+        in_unit_interval = bool((low >= 0).all() and (high <= 1).all())
+        lowest, highest = (
+            ((), ()) if in_unit_interval else (tuple(low.tolist()), tuple(high.tolist()))
+        )
         shift, scale = (
             () if each is None else tuple(each.tolist())
             for each in (self.preprocessing.shift, self.preprocessing.scale)
@@ -124,7 +128,9 @@ class Splits:
             self.task.input_shape,
             target_shift=shift,
             target_scale=scale,
-            in_unit_interval=low >= 0 and high <= 1,
+            in_unit_interval=in_unit_interval,
+            lowest=lowest,
+            highest=highest,
         )
         parts = {name: replace(part, targets=part.inputs) for name, part in self.parts.items()}
         return replace(self, task=task, **parts)

@@ -35,7 +35,8 @@ _BYTES = 4  # of a float32
 def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
     """Push a job's first training batch forward and back, and describe every layer.
 
-    Nothing is updated. Masks of dropout and statistics of batch norm are those of the first step.
+    Nothing is updated. Masks of dropout and corruption, and statistics of batch norm, are those of
+    the first step.
 
     Args:
         job: the run
@@ -64,12 +65,14 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
     weights = effective(cohort)
     predictions: dict[str, Prediction] = {}
     if state is None:
+        training = Pass(tape=[], batch_size=job.batch_size)
+        seen = cohort.network.corruption.forward(x, training)
         output = (how.gradients or {}).get(cohort.network.layer_names[-1])
         recurrent = {s.name for s in job.design.layers if isinstance(s, RecurrentSpec)}
         predictions = predict(
             job.design,
             moments(weights, cohort.network.run_state(0), recurrent),
-            _inputs(job.design, x),
+            _inputs(job.design, seen),
             None if output is None else _square(output),
         )
     layers = [
@@ -111,7 +114,8 @@ def _pass(cohort: Cohort, design: Design, x: Tensor, targets: Tensor, how: Pass)
     }
     named = [*(each.name for each in design.activations), design.head.output_name]
     if all(n == "softmax" or registry.get("activation", n).function.trainable for n in named):
-        cohort.network.backward(cohort.head.cost_and_gradient(z, targets)[1], how)
+        gradient = cohort.head.cost_and_gradient(z, targets, how.emphasis)[1]
+        cohort.network.backward(gradient, how)
         cohort.penalties.add_gradients()
     return sum(kept.values())
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
 
-from dlx.config.types import Activation, Dropout, Initializer, Loss, Sparsity
+from dlx.config.types import Activation, Corruption, Dropout, Initializer, Loss, Sparsity
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.blocks import Block, Place, stack
@@ -14,6 +14,7 @@ from dlx.models.design import Design, reconstructs
 from dlx.models.heads import build_head, output_layer
 from dlx.models.options import (
     BatchNorm,
+    Emphasis,
     LayerChoices,
     LayerNorm,
     NoiseLevels,
@@ -21,6 +22,7 @@ from dlx.models.options import (
     Std,
     Units,
     input_changes,
+    input_corruption,
     layer_choices,
 )
 from dlx.nn.dense import DenseSpec
@@ -50,14 +52,17 @@ def autoencoder(
     batch_norm: bool | BatchNorm = False,
     layer_norm: bool | LayerNorm = False,
     weight_norm: bool = False,
+    corruption: Corruption | None = None,
+    emphasis: Emphasis | None = None,
     output: Literal["auto"] | Activation = "auto",
     loss: Literal["auto"] | Loss = "auto",
 ) -> Design:
     """An autoencoder: it learns to say its inputs again after they went through a code.
 
     code = encoder(x), y = decoder(code), and y is to be x, as the network sees it: preprocessed,
-    but without dropout and noise. A code narrower than the inputs (under-complete) has to compress
-    them; a wider one (over-complete) learns nothing but to copy unless something hinders it.
+    but without corruption, dropout and noise. A code narrower than the inputs (under-complete) has
+    to compress them; a wider one (over-complete) learns nothing but to copy unless something
+    hinders it. A denoising autoencoder is given corrupted inputs, and has to say what they were.
 
     Args:
         encoder: units of each layer, or blocks of layers; the last one is the code
@@ -88,19 +93,24 @@ def autoencoder(
             epsilon}
         layer_norm: normalize them over the units of each row, true or {position, epsilon}
         weight_norm: learn magnitude and direction of the hidden layers' weights apart
+        corruption: what is done to the inputs in training, which are to be reconstructed as they
+            were before; null: nothing
+        emphasis: {corrupted, clean}, by what the costs of inputs that were corrupted and of those
+            that were not are multiplied in training; null: 1
         output: output function; auto: sigmoid where all inputs of the training rows lie in [0, 1],
             else identity
         loss: what is minimized; auto: binary_cross_entropy after a sigmoid of such inputs, else mse
 
     Raises:
-        ConfigError: output and loss do not fit the inputs, weights cannot be tied, or options of
-            the code do not go together
+        ConfigError: output and loss do not fit the inputs, weights cannot be tied, options of the
+            code do not go together, or there is nothing to emphasize
 
     Reference:
         Hinton and Salakhutdinov (2006), Reducing the dimensionality of data with neural networks;
         of the code's options: Ng (2011), Sparse autoencoder; Makhzani and Frey (2014), k-Sparse
         autoencoders; Rifai et al. (2011), Contractive auto-encoders; Kingma and Welling (2014),
-        Auto-encoding variational Bayes; Higgins et al. (2017), beta-VAE
+        Auto-encoding variational Bayes; Higgins et al. (2017), beta-VAE; of corruption: Vincent et
+        al. (2010), Stacked denoising autoencoders
     """
     common = layer_choices(
         activation, init, bias, dropout, noise, batch_norm, layer_norm, weight_norm
@@ -136,10 +146,12 @@ def autoencoder(
         contractive=contractive,
         variational=variational,
     )
+    inputs = input_changes(dropout, noise)
+    inputs = replace(inputs, corruption=input_corruption(task, head, corruption, emphasis))
     return Design(
         (*encoder_and_code, *layers[len(to_code) :]),
         head,
-        input_changes(dropout, noise),
+        inputs,
         code=encoder_and_code[-1].name,
         measures=measures(encoder_and_code),
     )

@@ -76,6 +76,7 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
         1 if one else (2 if kind == "binary" else task.num_outputs),
         # A reconstruction is measured in the units that the network sees.
         target_scale=() if kind == "reconstruction" else task.target_scale,
+        in_unit_interval=task.in_unit_interval,
     )
     return replace(head, class_weights=_class_weights(task, head))
 

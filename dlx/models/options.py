@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from dlx.config.types import Choice, Section, choice
+from dlx import registry
+from dlx.config.types import Choice, Section, choice, rule
+from dlx.data.dataset import Task
 from dlx.errors import ConfigError
+from dlx.nn.corruption import InputCorruption
 from dlx.nn.dropout import is_on_weights
+from dlx.nn.head import Head
 from dlx.nn.network import InputChanges
 from dlx.nn.normalization import BatchNormOptions, LayerNormOptions
 
@@ -43,6 +47,22 @@ class LayerNorm(Section):
         default="before", description="Before or after the activation."
     )
     epsilon: Annotated[float, Gt(0)] = Field(default=1e-5, description="Added to the variance.")
+
+
+class Emphasis(Section):
+    """What the reconstruction of an input counts in the training cost."""
+
+    corrupted: Annotated[float, Ge(0)] = Field(
+        default=1.0, description="Of an input that was corrupted."
+    )
+    clean: Annotated[float, Ge(0)] = Field(default=1.0, description="Of one that was not.")
+
+    @field_validator("clean")
+    @classmethod
+    def _leave_some(cls, clean: float, info: ValidationInfo) -> float:
+        if not clean and info.data.get("corrupted") == 0:
+            raise rule("corrupted and clean are both 0, which leaves no cost; raise one of them")
+        return clean
 
 
 def batch_norm_options(batch_norm: bool | BatchNorm) -> BatchNormOptions | None:
@@ -121,6 +141,43 @@ def input_changes(dropout: float | Choice, noise: float | NoiseLevels) -> InputC
             f"model.dropout.input: {rates.name} drops weights, not inputs; give its rate as hidden"
         )
     return InputChanges(rates.input, rates.name, _levels(noise).input)
+
+
+def input_corruption(
+    task: Task, head: Head, corruption: Choice | None, emphasis: Emphasis | None
+) -> InputCorruption | None:
+    """Return what a model's options corrupt of its inputs, which it has to reconstruct.
+
+    Raises:
+        ConfigError: an emphasis where every input is replaced or none is, or with a loss that
+            cannot weigh its outputs
+    """
+    if emphasis is None and corruption is None:
+        return None
+    if corruption is None:
+        raise ConfigError(
+            "model.emphasis: tells inputs that are corrupted from those that are not, but "
+            "model.corruption is null; use corruption: masking, or leave emphasis out"
+        )
+    done = registry.get("corruption", corruption.name).function(**corruption.arguments())
+    if emphasis is not None:
+        if done.std:
+            raise ConfigError(
+                f"model.emphasis: {corruption.name} changes every input, so that none is left "
+                "clean; use masking or salt_and_pepper, or leave emphasis out"
+            )
+        if not registry.get("loss", head.loss.name).function.weighs:
+            able = [each for each in registry.names("loss") if _weighs(each)]
+            raise ConfigError(
+                f"model.emphasis: the loss {head.loss.name} cannot weigh its outputs; use "
+                f"{', '.join(able)}, or leave emphasis out"
+            )
+    weights = emphasis and (emphasis.corrupted, emphasis.clean)
+    return InputCorruption(done, weights, task.lowest, task.highest)
+
+
+def _weighs(loss: str) -> bool:
+    return registry.get("loss", loss).function.weighs
 
 
 def _rates(dropout: float | Choice) -> Choice:

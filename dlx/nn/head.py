@@ -32,6 +32,7 @@ class Head:
         class_weights: C numbers for cross-entropy; for binary cross-entropy 2 C, those of the
             targets 0, then those of the targets 1; none: all rows count alike
         target_scale: C numbers, how much 1 is in the target's own units; none: 1
+        in_unit_interval: targets are numbers that all lie in [0, 1] in the training rows
         constants: the same numbers on the device of a cohort (see `to`)
     """
 
@@ -41,6 +42,7 @@ class Head:
     num_outputs: int
     class_weights: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()
+    in_unit_interval: bool = False
     constants: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> "Head":
@@ -75,6 +77,11 @@ class Head:
     def is_numeric(self) -> bool:
         """Whether targets are numbers, of which no answer is right or wrong."""
         return self.kind in ("regression", "reconstruction")
+
+    @property
+    def has_cross_entropies(self) -> bool:
+        """Whether outputs and the numbers they are to be are probabilities."""
+        return self.in_unit_interval and self.output_name == "sigmoid"
 
     @property
     def takes_numbers(self) -> bool:
@@ -131,19 +138,32 @@ class Head:
         function = registry.get("activation", self.output.name).function
         return function(z, **self.output.arguments())
 
-    def cost(self, z: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean cost of each run on its batch: (K,)."""
-        loss = self._loss
-        return loss(z if loss.from_z else self.outputs(z), targets, **self._options)
+    def cost(self, z: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the mean cost of each run on its batch: (K,).
 
-    def cost_and_gradient(self, z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the cost (K,), and dZ, the gradient of each run's own cost: (K, B, C)."""
+        Args:
+            z: (K, B, C)
+            targets: (K, B) or (K, B, C)
+            weights: what each output counts, (K, B, C), where the loss is a sum over the outputs
+        """
+        loss = self._loss
+        own = () if weights is None else (weights,)
+        return loss(z if loss.from_z else self.outputs(z), targets, *own, **self._options)
+
+    def cost_and_gradient(
+        self, z: Tensor, targets: Tensor, weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the cost (K,), and dZ, the gradient of each run's own cost: (K, B, C).
+
+        The arguments are those of `cost`.
+        """
         loss = self._loss
         if loss.with_gradient is not None and (loss.from_z or self.output_name == "identity"):
-            return loss.with_gradient(z, targets, **self._options)
+            own = () if weights is None else (weights,)
+            return loss.with_gradient(z, targets, *own, **self._options)
         with torch.enable_grad():
             z = z.detach().requires_grad_()
-            costs = self.cost(z, targets)
+            costs = self.cost(z, targets, weights)
             (gradient,) = torch.autograd.grad(costs.sum(), z)
         return costs.detach(), gradient
 

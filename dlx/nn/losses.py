@@ -3,7 +3,8 @@
 # K runs, B batch, C classes, T targets
 
 Each takes the output layer's `z` or `a`, and gives one cost per run, the mean over the batch. No
-run's cost depends on another's parameters, so the gradient of their sum is each run's own.
+run's cost depends on another's parameters, so the gradient of their sum is each run's own. One that
+is a mean over the outputs too can be told what each output of each row counts.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ def loss(
     exclusive: bool = False,
     signed: bool = False,
     needs_classes: bool = False,
+    weighs: bool = False,
     with_gradient: Callable[..., Costs] | None = None,
 ) -> Callable[[Any], Any]:
     """Return a decorator that registers a loss.
@@ -39,6 +41,8 @@ def loss(
         exclusive: of classes that exclude each other it takes the numbers, not a column each
         signed: it takes columns of -1 and 1, not of 0 and 1
         needs_classes: it cannot be used for numbers
+        weighs: it takes, after the targets, `weights` (K, B, T) or None, by which the cost of each
+            output is multiplied before the mean is taken; so does `with_gradient`
         with_gradient: `with_gradient(z, targets, **options)` returns the costs and dZ in one; of a
             loss of `a`, it serves where the output function is the identity; default: by autograd
     """
@@ -49,14 +53,19 @@ def loss(
         function.exclusive = exclusive  # type: ignore[attr-defined]
         function.signed = signed  # type: ignore[attr-defined]
         function.needs_classes = needs_classes  # type: ignore[attr-defined]
+        function.weighs = weighs  # type: ignore[attr-defined]
         function.with_gradient = with_gradient  # type: ignore[attr-defined]
         return register("loss")(function)
 
     return decorate
 
 
-def _mean(costs: Tensor) -> Tensor:
-    return costs.flatten(1).mean(1)
+def _mean(costs: Tensor, weights: Tensor | None = None) -> Tensor:
+    return _weighted(costs, weights).flatten(1).mean(1)
+
+
+def _weighted(values: Tensor, weights: Tensor | None) -> Tensor:
+    return values if weights is None else values * weights
 
 
 def _mean_at(log_probabilities: Tensor, classes: Tensor) -> Tensor:
@@ -142,23 +151,32 @@ def cross_entropy(
 
 
 def _binary_cross_entropy_with_gradient(
-    z: Tensor, targets: Tensor, *, class_weights: Tensor | None = None
+    z: Tensor,
+    targets: Tensor,
+    weights: Tensor | None = None,
+    *,
+    class_weights: Tensor | None = None,
 ) -> Costs:
-    costs = binary_cross_entropy(z, targets, class_weights=class_weights)
+    costs = binary_cross_entropy(z, targets, weights, class_weights=class_weights)
     gradient = torch.exp(-z).add_(1).reciprocal_().sub_(targets)
     if class_weights is not None:
         gradient.mul_(_label_weights(targets, class_weights))
-    return costs, gradient.div_(z[0].numel())
+    return costs, _weighted(gradient.div_(z[0].numel()), weights)
 
 
 @loss(
     "sigmoid",
     from_z=True,
     needs_classes=True,
+    weighs=True,
     with_gradient=_binary_cross_entropy_with_gradient,
 )
 def binary_cross_entropy(
-    z: Tensor, targets: Tensor, *, class_weights: ClassWeights = None
+    z: Tensor,
+    targets: Tensor,
+    weights: Tensor | None = None,
+    *,
+    class_weights: ClassWeights = None,
 ) -> Tensor:
     """Binary cross-entropy of the sigmoid, -mean (t log a + (1 - t) log(1 - a)), in nats.
 
@@ -167,13 +185,16 @@ def binary_cross_entropy(
     Args:
         z: (K, B, T)
         targets: of 0 and 1, (K, B, T)
+        weights: of each output's cost, (K, B, T); None: 1
         class_weights: balanced (training rows / (2 × rows of that side)), or a number for each of
             two classes, or for several outputs a number each for the rows that have its class or
             label (the others count 1)
     """
     costs = targets * F.logsigmoid(z) + (1 - targets) * F.logsigmoid(-z)
-    weights = _tensor(class_weights)
-    return -_mean(costs if weights is None else costs * _label_weights(targets, weights))
+    of_sides = _tensor(class_weights)
+    if of_sides is not None:
+        costs = costs * _label_weights(targets, of_sides)
+    return -_mean(costs, weights)
 
 
 def _label_weights(targets: Tensor, class_weights: Tensor) -> Tensor:
@@ -186,51 +207,65 @@ def _tensor(class_weights: Any) -> Tensor | None:
     return class_weights
 
 
-def _mse_with_gradient(a: Tensor, targets: Tensor) -> Costs:
+def _mse_with_gradient(a: Tensor, targets: Tensor, weights: Tensor | None = None) -> Costs:
     difference = a - targets
-    return _mean(difference * difference), difference.mul_(2 / a[0].numel())
+    costs = _mean(difference * difference, weights)
+    return costs, _weighted(difference.mul_(2 / a[0].numel()), weights)
 
 
-@loss(with_gradient=_mse_with_gradient)
-def mse(a: Tensor, targets: Tensor) -> Tensor:
+@loss(weighs=True, with_gradient=_mse_with_gradient)
+def mse(a: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean squared error, mean (a - t)^2 over batch and outputs.
 
     Args:
         a: (K, B, T)
         targets: (K, B, T)
+        weights: of each output's cost, (K, B, T); None: 1
     """
     difference = a - targets
-    return _mean(difference * difference)
+    return _mean(difference * difference, weights)
 
 
-def _mae_with_gradient(a: Tensor, targets: Tensor) -> Costs:
+def _mae_with_gradient(a: Tensor, targets: Tensor, weights: Tensor | None = None) -> Costs:
     difference = a - targets
-    return _mean(difference.abs()), difference.sign_().div_(a[0].numel())
+    costs = _mean(difference.abs(), weights)
+    return costs, _weighted(difference.sign_().div_(a[0].numel()), weights)
 
 
-@loss(with_gradient=_mae_with_gradient)
-def mae(a: Tensor, targets: Tensor) -> Tensor:
+@loss(weighs=True, with_gradient=_mae_with_gradient)
+def mae(a: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean absolute error, mean |a - t| over batch and outputs: outliers pull less than in mse.
 
     Args:
         a: (K, B, T)
         targets: (K, B, T)
+        weights: of each output's cost, (K, B, T); None: 1
     """
-    return _mean((a - targets).abs())
+    return _mean((a - targets).abs(), weights)
 
 
-def _huber_with_gradient(a: Tensor, targets: Tensor, *, delta: float = 1.0) -> Costs:
-    costs = huber(a, targets, delta=delta)
-    return costs, (a - targets).clamp_(-delta, delta).div_(a[0].numel())
+def _huber_with_gradient(
+    a: Tensor, targets: Tensor, weights: Tensor | None = None, *, delta: float = 1.0
+) -> Costs:
+    costs = huber(a, targets, weights, delta=delta)
+    gradient = (a - targets).clamp_(-delta, delta).div_(a[0].numel())
+    return costs, _weighted(gradient, weights)
 
 
-@loss(with_gradient=_huber_with_gradient)
-def huber(a: Tensor, targets: Tensor, *, delta: Annotated[float, Gt(0)] = 1.0) -> Tensor:
+@loss(weighs=True, with_gradient=_huber_with_gradient)
+def huber(
+    a: Tensor,
+    targets: Tensor,
+    weights: Tensor | None = None,
+    *,
+    delta: Annotated[float, Gt(0)] = 1.0,
+) -> Tensor:
     """Huber's loss: half the squared error d of up to delta, beyond it delta (|d| - delta / 2).
 
     Args:
         a: (K, B, T)
         targets: (K, B, T)
+        weights: of each output's cost, (K, B, T); None: 1
         delta: the error from which on the cost grows linearly
 
     Reference:
@@ -238,7 +273,7 @@ def huber(a: Tensor, targets: Tensor, *, delta: Annotated[float, Gt(0)] = 1.0) -
     """
     size = (a - targets).abs()
     bounded = size.clamp_max(delta)
-    return _mean(bounded * (size - bounded / 2))
+    return _mean(bounded * (size - bounded / 2), weights)
 
 
 def _margins(z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:

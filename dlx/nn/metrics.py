@@ -29,6 +29,7 @@ CLASSES: tuple[TaskKind, ...] = ("multiclass", "binary")
 LABELS: tuple[TaskKind, ...] = (*CLASSES, "multilabel")
 NUMBERS: tuple[TaskKind, ...] = ("regression",)
 INPUTS: tuple[TaskKind, ...] = ("reconstruction",)
+CORRUPTED = "corrupted_"  # stands before the name of what is measured on corrupted inputs
 
 
 @dataclass(frozen=True)
@@ -297,6 +298,7 @@ def tag(chosen: Choice) -> str:
 
 def is_rising(name: str) -> bool:
     """Say whether larger values are better of what is logged under a field name; cost falls."""
+    name = name.removeprefix(CORRUPTED)
     functions = (registry.get("metric", each).function for each in registry.names("metric"))
     return any(
         function.rising
@@ -310,7 +312,7 @@ def default_metrics(head: Head) -> tuple[Choice, ...]:
     names: tuple[str, ...] = ("mse", "r2") if head.is_numeric else ("accuracy",)
     if head.kind == "reconstruction":
         names = ("squared_error_per_row", "mse")
-        if head.loss.name == "binary_cross_entropy":
+        if head.has_cross_entropies:
             names = (*names, "cross_entropy_per_row")
     return tuple(choice("metric", name) for name in names)
 
@@ -334,11 +336,12 @@ def check_metrics(chosen: Sequence[Choice], head: Head) -> None:
                 f"log.metrics: {each.name} is not defined for this task, which is {head.kind}; "
                 f"allowed: {', '.join(fitting)}"
             )
-        if each.name == "cross_entropy_per_row" and head.output_name != "sigmoid":
-            raise ConfigError(
-                "log.metrics: cross_entropy_per_row needs outputs in [0, 1], but model.output is "
-                f"{head.output_name}; use output: sigmoid"
-            )
+        if each.name == "cross_entropy_per_row" and not head.has_cross_entropies:
+            needs = "inputs in [0, 1], but training rows have others; use data.scale: true"
+            if head.output_name != "sigmoid":
+                name = head.output_name
+                needs = f"outputs in [0, 1], but model.output is {name}; use output: sigmoid"
+            raise ConfigError(f"log.metrics: cross_entropy_per_row needs {needs}")
         if tags.count(tag(each)) > 1:
             raise ConfigError(f"log.metrics: {tag(each)} is named twice; name it once")
         k = each.arguments().get("k", 0)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dlx.nn.corruption import Corruption, InputCorruption
 from dlx.nn.dropout import Dropout
 from dlx.nn.noise import GaussianNoise
 from dlx.nn.parameters import ParameterBuffer
@@ -25,11 +26,13 @@ class InputChanges:
         dropout: share of the inputs that is dropped
         dropout_kind: how
         noise: standard deviation of the noise on the inputs, which comes before dropout
+        corruption: what an autoencoder has to undo, which comes before both; None for nothing
     """
 
     dropout: float = 0.0
     dropout_kind: str = "dropout"
     noise: float = 0.0
+    corruption: InputCorruption | None = None
 
 
 class Network:
@@ -53,6 +56,7 @@ class Network:
     ) -> None:
         device = torch.device(device)
         changes = input_changes or [InputChanges()] * len(blueprints)
+        self.corruption = Corruption([c.corruption for c in changes], seeds, dtype, device)
         self.input_noise = GaussianNoise("input", [c.noise for c in changes], seeds, dtype, device)
         rates, kinds = [c.dropout for c in changes], [c.dropout_kind for c in changes]
         self.input_dropout = Dropout("input", rates, kinds, seeds, dtype, device)
@@ -62,7 +66,8 @@ class Network:
 
     def forward(self, x: Tensor, how: Pass) -> Tensor:
         """Return the output layer's z: (K, B, I) to (K, B, C)."""
-        x = self.input_dropout.forward(self.input_noise.forward(x, how), how)
+        x = self.input_noise.forward(self.corruption.forward(x, how), how)
+        x = self.input_dropout.forward(x, how)
         return self._stack.forward(x, how)
 
     def encode(self, x: Tensor, code: str) -> Tensor:

@@ -18,13 +18,16 @@ class Pass:
             from whose end that takes it; None in evaluation: nothing is recorded, dropout is off
             and batch norm uses its running statistics
         step: number of the optimizer step, from 0
-        batch_size: rows of a full batch
+        batch_size: rows of a full batch, or of a full chunk of an evaluation on corrupted inputs
+        corrupted_chunk: in such an evaluation the number of the chunk of rows, from 0; None: inputs
+            are corrupted in training alone
         starting: before training, layers that start by LSUV scale their weights as they go
         activations: set to a dict to receive every layer's outputs (K, B, O) by name
         gradients: set to a dict to receive every layer's dZ (K, B, O) by name; that of a recurrent
             layer's G gates of H units in T steps is (K, B T, G H)
         shared: in training, gradients (K, I, O) of weights that a later layer shares with an
             earlier one, by the parameter's name, until that takes them
+        emphasis: in training, what each output counts in the cost (K, B, O); None: all alike
         terms: what layers add to each run's cost on this batch (K,), by name; 0 for a run that adds
             nothing
         measured: set to a dict in an evaluation to receive what layers measure of themselves, by
@@ -35,10 +38,12 @@ class Pass:
     tape: list[Any] | None = None
     step: int = 0
     batch_size: int = 0
+    corrupted_chunk: int | None = None
     starting: bool = False
     activations: dict[str, Tensor] | None = None
     gradients: dict[str, Tensor] | None = None
     shared: dict[str, Tensor] = field(default_factory=dict)
+    emphasis: Tensor | None = None
     terms: dict[str, Tensor] = field(default_factory=dict)
     measured: dict[str, Tensor] | None = None
     states: dict[str, Tensor] | None = None

@@ -14,9 +14,9 @@ def preview(job: Job) -> dict[str, Any]:
     Returns:
         name, seed, data (name, task, inputs, outputs, rows of each part), layers (name, inputs,
         outputs, activation, init, dropout, dropout_kind, noise, batch_norm, layer_norm,
-        weight_norm, pieces, parameters), input_dropout, input_noise, output, loss, parameters,
-        optimizer, batch_size, steps, epochs, evaluate_every, device, cost (of the first batch, in
-        training mode)
+        weight_norm, pieces, parameters), input_dropout, input_noise, corruption (name and options,
+        or None), output, loss, parameters, optimizer, batch_size, steps, epochs, evaluate_every,
+        device, cost (of the first batch, in training mode)
     """
     cohort = Cohort([job.member], job.batch_size, device=job.device)
     batch = job.first_batch(job.examples()["train"])
@@ -26,6 +26,7 @@ def preview(job: Job) -> dict[str, Any]:
     else:  # a network through which no gradient passes is only evaluated
         costs = cohort.head.cost(cohort.network.forward(batch[0], Pass()), batch[1])
     head, member = job.design.head, job.member
+    corruption = job.config.model.arguments().get("corruption")
     return {
         "name": job.config.name,
         "seed": member.seed,
@@ -38,6 +39,7 @@ def preview(job: Job) -> dict[str, Any]:
         },
         "input_dropout": job.design.inputs.dropout,
         "input_noise": job.design.inputs.noise,
+        "corruption": corruption and corruption.model_dump(),
         "layers": [_layer(spec, cohort) for spec in job.design.parts],
         "output": head.output_name,
         "loss": head.loss.name,

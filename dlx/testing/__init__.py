@@ -5,6 +5,7 @@
 """
 
 from dlx.testing.activations import check_activation
+from dlx.testing.corruption import check_corruption
 from dlx.testing.data_sources import check_data_source
 from dlx.testing.dropout import check_dropout
 from dlx.testing.initializers import check_initializer
@@ -17,6 +18,7 @@ from dlx.testing.schedules import check_schedule
 __all__ = [
     "check_activation",
     "check_block",
+    "check_corruption",
     "check_data_source",
     "check_dropout",
     "check_initializer",

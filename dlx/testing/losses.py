@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dlx import registry
 from dlx.data.dataset import Task
 from dlx.nn.head import Head
 from dlx.testing.bits import assert_near, assert_same_bits, exactly
 from dlx.testing.heads import batch_of, heads
-from dlx.testing.runs import chosen
+from dlx.testing.runs import chosen, numbers
 
 _RUNS = 3
 _STEP = 1e-6  # of finite differences
@@ -23,8 +24,9 @@ def check_loss(loss: str | Callable[..., Tensor], **options: Any) -> None:
     """Check that a loss gives every run the mean cost of its own batch, and its gradient.
 
     For each kind of task that it takes: one cost per run, (K,); the same bits alone and beside
-    other runs; the mean over the rows (a batch twice over costs the same); and a gradient that is
-    the derivative (by central differences in float64).
+    other runs; the mean over the rows (a batch twice over costs the same); a gradient that is the
+    derivative (by central differences in float64); and where it `weighs` its outputs, weights of 1
+    that change no bit and costs that add up those of the outputs.
 
     Args:
         loss: its name, or the function that was registered
@@ -45,6 +47,8 @@ def check_loss(loss: str | Callable[..., Tensor], **options: Any) -> None:
                 _check_alone(what, head32, task, batch)
             _check_mean(what, head64, task)
             _check_gradient(what, head64, task)
+            if registry.get("loss", named.name).function.weighs:
+                _check_weights(what, head32, head64, task)
             taken += 1
     assert taken, f"loss {named.name}: no task of classes or numbers takes it"
 
@@ -87,3 +91,29 @@ def _check_gradient(what: str, head: Head, task: Task) -> None:
             slope = (head.cost(up, targets) - head.cost(down, targets)) / (2 * _STEP)
             expected[:, row, column] = slope
     assert_near(gradient, expected, f"{what}: its gradient dZ, against finite differences", 1e-7)
+
+
+def _check_weights(what: str, head32: Head, head64: Head, task: Task) -> None:
+    for batch in (1, 7, 50):
+        z, targets = batch_of(head32, task, _RUNS, batch, torch.float32)
+        plain = head32.cost_and_gradient(z.clone(), targets)
+        ones = head32.cost_and_gradient(z.clone(), targets, torch.ones_like(z))
+        assert_same_bits(
+            dict(zip(("the costs", "dZ"), ones, strict=True)),
+            dict(zip(("the costs", "dZ"), plain, strict=True)),
+            f"{what}, batch {batch}, weights of 1 against none",
+            "multiply each output's cost and gradient by its weight, and divide by their number",
+        )
+    z, targets = batch_of(head64, task, _RUNS, 4, torch.float64)
+    weights = 3 * numbers(*z.shape, seed=2, dtype=torch.float64).sigmoid()
+    costs, gradient = head64.cost_and_gradient(z.clone(), targets, weights)
+    parts, slopes = torch.zeros_like(costs), torch.zeros_like(gradient)
+    for column in range(z.shape[2]):
+        for row in range(z.shape[1]):
+            alone = torch.zeros_like(z)
+            alone[:, row, column] = 1
+            cost, slope = head64.cost_and_gradient(z.clone(), targets, alone)
+            parts += weights[:, row, column] * cost
+            slopes += weights[:, row, column, None, None] * slope
+    assert_near(costs, parts, f"{what}: its cost by weights, against the outputs' own", 1e-12)
+    assert_near(gradient, slopes, f"{what}: its gradient by weights, likewise", 1e-12)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dlx.cohort import Cohort
 from dlx.data.batches import for_each_run, num_rows
-from dlx.nn.metrics import CONFUSION, Measurement, Rows
+from dlx.nn.metrics import CONFUSION, CORRUPTED, Measurement, Rows
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 
@@ -22,7 +22,9 @@ CHUNK = 1024
 def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[float]]:
     """Return every run's `cost`, and all that is measured of any run of the cohort, on the rows.
 
-    Dropout is off and batch norm uses its running statistics.
+    Dropout is off and batch norm uses its running statistics. Inputs are as they are; where runs
+    corrupt them in training, cost and metrics are found on corrupted inputs too, under their names
+    with `corrupted_` before: the same corruption at every evaluation.
 
     Args:
         cohort: K runs
@@ -32,14 +34,29 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
     Returns:
         by tag, a value per run each
     """
+    values = _measured(cohort, inputs, targets)
+    if cohort.network.corruption.present:
+        corrupted = _measured(cohort, inputs, targets, corrupted=True)
+        values |= {f"{CORRUPTED}{name}": each for name, each in corrupted.items()}
+    # In one: on CUDA, taking values over waits for the device.
+    return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+
+
+def _measured(
+    cohort: Cohort, inputs: Tensor, targets: Tensor, *, corrupted: bool = False
+) -> dict[str, Tensor]:
+    """Return cost, metrics and, of inputs as they are, what layers measure, by tag: (K,) each."""
     num_runs = cohort.network.num_runs
     cost = torch.zeros(num_runs, dtype=torch.float64, device=cohort.device)
-    measures = {name: torch.zeros_like(cost) for name in cohort.measures}
+    names = () if corrupted else cohort.measures
+    measures = {name: torch.zeros_like(cost) for name in names}
     measurement = Measurement(cohort.head, cohort.metrics)
     shared, count = inputs.ndim == 2, num_rows(inputs)
-    chunks = targets.split(CHUNK, 0 if shared else 1)
-    for x, t in zip(inputs.split(CHUNK, -2), chunks, strict=True):
+    chunks = zip(inputs.split(CHUNK, -2), targets.split(CHUNK, 0 if shared else 1), strict=True)
+    for number, (x, t) in enumerate(chunks):
         how = Pass(measured={})
+        if corrupted:
+            how = Pass(batch_size=CHUNK, corrupted_chunk=number)
         z = cohort.network.forward(for_each_run(x, num_runs, shared=shared), how)
         costs = how.cost(cohort.head.cost(z, for_each_run(t, num_runs, shared=shared)))
         cost += costs.to(torch.float64) * num_rows(x)
@@ -48,9 +65,7 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
             sums += how.measured[name].to(torch.float64) * num_rows(x)
         measurement.add(z, t)
     means = {name: sums / count for name, sums in measures.items()}
-    values = {"cost": cost / count, **measurement.results(targets), **means}
-    # In one: on CUDA, taking values over waits for the device.
-    return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+    return {"cost": cost / count, **measurement.results(targets), **means}
 
 
 def thinned(examples: tuple[Tensor, Tensor], most: int) -> tuple[Tensor, Tensor]:

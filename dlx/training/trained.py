@@ -13,19 +13,23 @@ from dlx.training.evaluation import evaluate
 
 
 def stack(
-    networks: Sequence[tuple[Design, Mapping[str, Tensor]]], metrics: tuple[Choice, ...]
+    networks: Sequence[tuple[Design, Mapping[str, Tensor]]],
+    metrics: tuple[Choice, ...],
+    seeds: Sequence[int] | None = None,
 ) -> Cohort:
     """Return trained networks of equal shapes as one cohort on the CPU, in their order.
 
     Args:
         networks: the design of each, and its weights by the names of the plain torch network
         metrics: what its evaluations measure
+        seeds: of what evaluations draw, one per network; default: 0
     """
+    seeds = seeds or [0] * len(networks)
     # Nothing is trained: the optimizer is the one without a state.
     optimizer = choice("optimizer", "sgd")
     members = [
-        Member(str(place), 0, design, optimizer, num_steps=0, evaluate_every=1, metrics=metrics)
-        for place, (design, _) in enumerate(networks)
+        Member(str(place), seed, design, optimizer, num_steps=0, evaluate_every=1, metrics=metrics)
+        for place, ((design, _), seed) in enumerate(zip(networks, seeds, strict=True))
     ]
     cohort = Cohort(members, batch_size=1)
     for row, (design, tensors) in enumerate(networks):

@@ -14,7 +14,7 @@ from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, num_rows, steps_per_epoch
-from dlx.nn.metrics import tag
+from dlx.nn.metrics import CORRUPTED, tag
 from dlx.nn.passes import Pass
 from dlx.training.early_stopping import EarlyStopping
 from dlx.training.evaluation import evaluate_all, thinned
@@ -123,15 +123,12 @@ class Trainer:
         """Return which runs ask for a metric, by tag, in an order that others do not change."""
         order = registry.names("metric")
         asked = dict.fromkeys(each for member in self.members for each in member.metrics)
-        wanted = {
-            tag(each): [each in member.metrics for member in self.members]
-            for each in sorted(asked, key=lambda each: (order.index(each.name), tag(each)))
-        }
-        measured = {
-            name: [name in member.design.measures for member in self.members]
-            for name in self.cohort.measures
-        }
-        return {"cost": [True] * len(self.members), **wanted, **measured}
+        tags = map(tag, sorted(asked, key=lambda each: (order.index(each.name), tag(each))))
+        names = ["cost", *tags]
+        measured = [set(member.measured) for member in self.members]
+        possible = [*names, *self.cohort.measures, *(f"{CORRUPTED}{name}" for name in names)]
+        wanted = {name: [name in its for its in measured] for name in possible}
+        return {name: asking for name, asking in wanted.items() if any(asking)}
 
     def _train_step(self) -> dict[int, Outcome]:
         """Take one step; return the runs whose cost was not finite."""

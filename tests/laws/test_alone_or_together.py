@@ -11,6 +11,7 @@ from dlx.data.dataset import Task
 from tests.cohorts import (
     ACTIVATIONS,
     ALONE,
+    CORRUPTIONS,
     INITIALIZERS,
     LOSSES,
     OPTIMIZERS,
@@ -93,6 +94,8 @@ def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
     assert {layer.dropout_kind for layer in layers} == set(registry.names("dropout"))
     assert {bool(layer.dropout) for layer in layers} == {True, False}
     assert {bool(run.design.inputs.dropout) for run in members} == {True, False}
+    assert {run.design.inputs.corruption for run in members} == set(CORRUPTIONS)
+    assert len(CORRUPTIONS) == 1 + len(registry.names("corruption"))
     assert {run.optimizer.decay for run in members} == {"all", "weights"}
     for limit in ("clip_norm", "clip_value", "max_norm", "penalty"):
         assert {getattr(run, limit) is None for run in members} == {True, False}

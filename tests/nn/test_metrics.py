@@ -202,6 +202,8 @@ def test_r2_of_numbers_far_from_zero() -> None:
 def test_names_and_directions() -> None:
     rising = {name for name in registry.names("metric") if is_rising(tag(choice("metric", name)))}
     assert not is_rising("cost")
+    assert is_rising("corrupted_accuracy")
+    assert not is_rising("corrupted_mse")
     assert rising == {"accuracy", "top_k", "balanced_accuracy", "f1", "auc", "r2"}
     assert tag(choice("metric", "top_k", k=3)) == "top_3"
     assert [each.name for each in default_metrics(head("regression", 2))] == ["mse", "r2"]
@@ -210,6 +212,10 @@ def test_names_and_directions() -> None:
     errors = ["squared_error_per_row", "mse"]
     names = [[each.name for each in its] for its in found]
     assert names == [errors, [*errors, "cross_entropy_per_row"]]
+    squashed = build_head(reconstruction(3), choice("activation", "sigmoid"), "mse")
+    assert [each.name for each in default_metrics(squashed)] == names[1]
+    squashed = build_head(reconstruction(3, False), choice("activation", "sigmoid"), "mse")
+    assert [each.name for each in default_metrics(squashed)] == errors
 
 
 @pytest.mark.parametrize(

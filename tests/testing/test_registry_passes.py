@@ -6,6 +6,7 @@ from dlx import registry
 from dlx.testing import (
     check_activation,
     check_block,
+    check_corruption,
     check_data_source,
     check_dropout,
     check_initializer,
@@ -43,6 +44,11 @@ def test_loss(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("dropout"))
 def test_dropout(name: str) -> None:
     check_dropout(name)
+
+
+@pytest.mark.parametrize("name", registry.names("corruption"))
+def test_corruption(name: str) -> None:
+    check_corruption(name)
 
 
 @pytest.mark.parametrize("name", registry.names("metric"))

@@ -1,0 +1,60 @@
+"""Checks of a kind of corruption."""
+
+import math
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any
+
+from dlx import registry
+from dlx.data.dataset import Task
+from dlx.models.design import Design
+from dlx.nn.corruption import CorruptionRule, InputCorruption
+from dlx.testing.bits import exactly
+from dlx.testing.runs import assert_alone_or_together, chosen, neighbours, plain_variant
+
+
+def check_corruption(corruption: str | Callable[..., CorruptionRule], **options: Any) -> None:
+    """Check that a kind of corruption is a rule that can be drawn by.
+
+    The rule is the same every time; its probabilities are not negative and add up to less than 1,
+    its standard deviation is finite and not negative; it does something; and a run trains to the
+    same bits alone and beside others.
+
+    Args:
+        corruption: its name, or the function that was registered
+        options: as in YAML
+
+    Raises:
+        AssertionError: it does not; the message says what its rule is
+        ConfigError: it is not registered, or has no such option
+    """
+    named = chosen("corruption", corruption, options)
+    what = f"corruption {named.name}"
+    function = registry.get("corruption", named.name).function
+    rule = function(**named.arguments())
+    assert isinstance(rule, CorruptionRule), (
+        f"{what}: it returns a {type(rule).__name__}; return a dlx.nn.corruption.CorruptionRule"
+    )
+    assert function(**named.arguments()) == rule, (
+        f"{what}: it returns another rule when it is asked again"
+    )
+    for field in fields(rule):
+        number = getattr(rule, field.name)
+        assert math.isfinite(number) and number >= 0, (
+            f"{what}: its {field.name} is {number}; it must be a finite number, and not negative"
+        )
+    replaced = rule.zero + rule.lowest + rule.highest
+    assert replaced < 1, (
+        f"{what}: it replaces inputs with probability {replaced:g}; leave some of them, or there "
+        "is nothing to reconstruct from"
+    )
+    assert replaced or rule.std, f"{what}: its rule changes nothing; give it a default that does"
+    plain = plain_variant(5)
+
+    def design(task: Task) -> Design:
+        made = plain.design(task)
+        return replace(made, inputs=replace(made.inputs, corruption=InputCorruption(rule)))
+
+    with exactly():
+        run = replace(plain, design=design)
+        assert_alone_or_together(what, run, neighbours(run, 5))
