@@ -156,7 +156,7 @@ def probe(
         show(f"{run.path}: codes of layer {name}")
         codes = Features(
             *(
-                encode(run.cohort, its.part(part).inputs, name)[0].numpy()
+                encode(run.cohort.network, its.part(part).inputs, name)[0].numpy()
                 for part in ("train", split)
             )
         )

@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, MinLen
 from dlx.config.checks import checked_model
 from dlx.config.types import Optimizer, Section, option
 
-Method = Literal["autoencoder"]
+Method = Literal["autoencoder", "rbm"]
 BatchSize = Annotated[int, Gt(0)] | Literal["all"]
 
 
@@ -21,6 +21,7 @@ class Stage(Section):
     batch_size: BatchSize | None = option(None, "Rows per update.")
     optimizer: Optimizer | None = option(None, "The optimizer.")
     tied: bool | None = option(None, "Whether the decoder has the transposed weights.")
+    gibbs_steps: Annotated[int, Gt(0)] | None = option(None, "Of an RBM: k of CD-k.")
 
 
 @checked_model
@@ -28,7 +29,8 @@ class Pretrain(Section):
     """Greedy layer-wise pre-training: each hidden layer learns to encode what the one below says.
 
     Reference:
-        Bengio, Lamblin, Popovici and Larochelle (2007), Greedy layer-wise training of deep networks
+        Hinton, Osindero and Teh (2006), A fast learning algorithm for deep belief nets; Bengio,
+        Lamblin, Popovici and Larochelle (2007), Greedy layer-wise training of deep networks
     """
 
     method: Literal["none"] | Method = option(
@@ -43,7 +45,12 @@ class Pretrain(Section):
     epochs: Annotated[int, Ge(0)] = option(10, "Passes over the training rows, of each stage.")
     batch_size: BatchSize | None = option(None, "Rows per update; null: as in train.")
     optimizer: Optimizer = option("adam", "The optimizer of each stage.")
-    tied: bool = option(False, "Whether each decoder has the transposed weights of its encoder.")
+    tied: bool = option(
+        False, "Whether the decoder of an autoencoder has the transposed weights of its encoder."
+    )
+    gibbs_steps: Annotated[int, Gt(0)] = option(
+        1, "Of an RBM: Gibbs steps between its two estimates of statistics, k of CD-k."
+    )
     unroll: Annotated[int, Ge(0)] = option(
         0, "Epochs for which all these layers and their decoders then learn to reconstruct inputs."
     )

@@ -22,6 +22,7 @@ from dlx.nn.code import CodeSpec
 from dlx.nn.dense import DenseSpec
 
 DECODER = "decoder"
+VISIBLE = "visible."  # what an RBM's tensors begin with that are not its hidden units'
 _UNIT_INTERVAL = ("sigmoid", "hard_sigmoid")
 
 State = Mapping[str, Tensor]
@@ -115,6 +116,29 @@ def unrolled(layers: Sequence[DenseSpec], task: Task, *, tied: bool = False) -> 
     return Design((*encoders, *reversed(decoders)), head, code=encoders[-1].name)
 
 
+def learned(design: Design, state: State) -> dict[str, Tensor]:
+    """Return what a stage has learned of layers, and of a decoder for each of them.
+
+    A decoder that shares its layer's weights has the transposed ones; that of an RBM has the biases
+    of its visible units.
+
+    Args:
+        design: of the stage
+        state: of its network, by names on the run axis
+    """
+    found = {name: value for name, value in state.items() if not name.startswith(VISIBLE)}
+    encoders = [layer for layer in design.layers if f"{layer.name}.weight" in state]
+    for layer in encoders:
+        if layer.name.endswith(f".{DECODER}"):
+            continue
+        decoder = f"{layer.name}.{DECODER}"
+        if f"{decoder}.weight" not in found:
+            found[f"{decoder}.weight"] = state[f"{layer.name}.weight"].mT.contiguous()
+        if f"{VISIBLE}bias" in state:
+            found[f"{decoder}.bias"] = state[f"{VISIBLE}bias"]
+    return found
+
+
 def codes_task(activation: Choice, units: int) -> Task:
     """Return the task to reconstruct the outputs of a layer with so many units."""
     return Task(
@@ -152,8 +176,6 @@ def start(design: Design, trained: State) -> dict[str, Tensor]:
                 layer.outputs,
                 layer.inputs,
             )
-            if value is None and part == "weight":  # tied: the transposed one
-                value = trained[f"{layer.name}.weight"].mT
             has = fits and (mirror.has_bias if part == "bias" else mirror.tied_to is None)
             if value is not None and has:
                 found[f"{mirror.name}.{part}"] = value

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member, group
+from dlx.data.batches import Batches
 from dlx.errors import RunError
 from dlx.models import stages as networks
 from dlx.nn.metrics import default_metrics
@@ -257,12 +258,13 @@ class _Session:
         first = runs[0]
         members = [run.member for run in runs]
         cohort = Cohort(members, first.stage.batch_size, device=first.job.device)
-        trainer = Trainer(cohort, _examples(runs), gradient_norms=False)
+        examples = _examples(runs)
+        trainer = Trainer(cohort, examples, gradient_norms=False)
         saved = None
         with contextlib.suppress(RunError):  # all damaged: from the start
             saved = checkpoints.load_newest(self._folder)
         if saved is None:
-            cohort.initialize()
+            cohort.initialize(_first_batch(cohort, examples) if cohort.starts_on_data else None)
         else:
             trainer.restore(saved.tensors, saved.metadata["trainer"])
             self._records = saved.metadata["records"]
@@ -300,10 +302,11 @@ class _Session:
                 "reason": outcome.reason,
                 "records": self._records[run.key],
             }
-            state = outcome.state
+            state = networks.learned(run.stage.design, outcome.state)
             if outcome.status == "diverged":  # whoever starts from it diverges too, and says so
                 here = trainer.cohort.network.run_state(row)
-                state = {name: torch.full_like(value, torch.nan) for name, value in here.items()}
+                lost = {name: torch.full_like(value, torch.nan) for name, value in here.items()}
+                state = networks.learned(run.stage.design, lost)
             checkpoints.save(self._cache / run.key, outcome.step, state, metadata)
 
     def _checkpoint(self, trainer: Trainer) -> None:
@@ -326,6 +329,13 @@ class _Session:
             is_new,
         )
         self._show(progress)
+
+
+def _first_batch(cohort: Cohort, examples: dict[str, Examples]) -> Tensor:
+    """Return the inputs of the first step: (K, B, I)."""
+    seeds = [member.seed for member in cohort.members]
+    bagging = [member.bagging for member in cohort.members]
+    return Batches(*examples["train"], seeds, cohort.batch_size, bagging)(0)[0]
 
 
 def _examples(runs: Sequence[_Run]) -> dict[str, Examples]:

@@ -17,10 +17,12 @@ from dlx.config.pretraining import Pretrain, Stage, resolved
 from dlx.config.schema import RunConfig
 from dlx.config.types import Choice
 from dlx.data.batches import steps_per_epoch
+from dlx.data.dataset import Task
 from dlx.data.pipeline import Splits
 from dlx.errors import ConfigError
 from dlx.models import stages as networks
 from dlx.models.design import Design
+from dlx.models.rbm import rbm_of
 from dlx.nn.dense import DenseSpec
 from dlx.optimizers.rule import searches
 
@@ -122,22 +124,28 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> tuple[PlannedStag
             if place
             else splits.reconstructing().task
         )
-        tied = section.tied if stage.tied is None else stage.tied
+        method = stage.method or section.method
+        network = _network(method, layer, task, section, stage)
+        settings = _settings(config, section, stage, num_rows)
         planned.append(
-            PlannedStage(
-                place + 1,
-                stage.method or section.method,
-                (layer,),
-                layers[:place],
-                networks.unrolled([layer], task, tied=tied),
-                *_settings(config, section, stage, num_rows),
-            )
+            PlannedStage(place + 1, method, (layer,), layers[:place], network, *settings)
         )
     if section.unroll:
         network = networks.unrolled(layers, splits.reconstructing().task, tied=section.tied)
         settings = _settings(config, section, Stage(epochs=section.unroll), num_rows)
         planned.append(PlannedStage(len(layers) + 1, "unroll", layers, (), network, *settings))
     return tuple(planned)
+
+
+def _network(method: str, layer: DenseSpec, task: Task, section: Pretrain, stage: Stage) -> Design:
+    """Return the network that a layer is trained as a part of."""
+    if method == "rbm":
+        try:
+            return rbm_of(layer, task, gibbs_steps=stage.gibbs_steps or section.gibbs_steps)
+        except ConfigError as error:
+            raise ConfigError(f"pretrain.method: {error}") from error
+    tied = section.tied if stage.tied is None else stage.tied
+    return networks.unrolled([layer], task, tied=tied)
 
 
 def pretrained_layers(stages: Sequence[PlannedStage]) -> tuple[str, ...]:

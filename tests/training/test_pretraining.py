@@ -200,6 +200,35 @@ def test_tied_stages_start_decoders_from_the_transposed_weights(tmp_path: Path) 
     assert start["2.weight"].equal(start["1.weight"].mT)
 
 
+@pytest.mark.parametrize("scale", [True, False])
+def test_machines_learn_layers_and_both_ways_of_a_deep_autoencoder(
+    tmp_path: Path, scale: bool
+) -> None:
+    model = {"name": "autoencoder", "encoder": [24, 12], "activation": "sigmoid"}
+    model["code_activation"] = "sigmoid"
+    data = {"name": "digits", "scale" if scale else "standardize": True}
+    ready = job(model=model, data=data, pretrain={"method": "rbm", "epochs": 3})
+    [started] = done([ready], tmp_path).jobs
+    start = started.member.start
+    names = {layer.name for layer in ready.design.layers if layer.name != "code"}
+    assert set(start) == {f"{name}.{part}" for name in names for part in ("weight", "bias")}
+    assert start["4.weight"].equal(start["1.weight"].mT)
+    assert start["3.weight"].equal(start["2.weight"].mT)
+    assert start["4.bias"].abs().sum() > 0
+    assert {"free_energy", "cost"} <= done([ready], tmp_path).stages[0][0].records[-1]["dev"].keys()
+
+
+def test_a_deep_belief_net_can_be_unrolled_first(tmp_path: Path) -> None:
+    section = {"method": "rbm", "epochs": 3, "unroll": 2, "gibbs_steps": 2}
+    ready = job(pretrain=section)
+    found = done([ready], tmp_path)
+    assert [each.stage.method for each in found.stages[0]] == ["rbm", "rbm", "unroll"]
+    drawn = done([job(pretrain={"epochs": 0, "unroll": 1})], tmp_path).stages[0][2].records
+    last = found.stages[0][2].records
+    assert last[0]["train"]["cost"] < drawn[0]["train"]["cost"] - 0.1, "it starts from the machines"
+    assert last[-1]["train"]["cost"] < last[0]["train"]["cost"]
+
+
 def test_a_stage_that_diverges_says_so(tmp_path: Path) -> None:
     wild = {"epochs": 3, "optimizer": {"name": "sgd", "lr": 1e38}}
     model = {"hidden": [24, 12], "activation": "relu"}
@@ -244,6 +273,10 @@ def test_bagged_runs_see_their_own_rows_in_every_stage(tmp_path: Path) -> None:
         ({"pretrain": {"batch_size": 10**6}}, "pretrain.batch_size: received 1000000"),
         ({"pretrain": {"optimizer": "lbfgs"}}, "pretrain.optimizer: lbfgs"),
         ({"pretrain": {"epochs": 5, "equal_steps": True}}, "which leaves none"),
+        (
+            {"pretrain": {"method": "rbm"}, "model": {"hidden": [8], "activation": "relu"}},
+            "pretrain.method: layer 1 has activation relu, but the hidden units of an RBM",
+        ),
         ({"pretrain": {"method": "magic"}}, "pretrain.method: received 'magic'"),
         ({"pretrain": "yes"}, "pretrain: received 'yes'"),
     ],
