@@ -18,11 +18,17 @@ from dlx.data.tables.encoder import Encoder
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DataError, did_you_mean
 from dlx.models.design import Design
+from dlx.nn import rbm
+from dlx.nn.code import CodeSpec
+from dlx.nn.rbm import HiddenSpec
 from dlx.report.codes import Codes, archive, known_of, read_codes, wrong_width
 from dlx.report.predictions import Context, Predictions, tabulate
 from dlx.report.rows import of_file, of_split
+from dlx.streams import generator
 from dlx.training import pictures
 from dlx.training.evaluation import decode, encode
+
+GIBBS_STEPS = 1000
 
 
 class Coding:
@@ -164,6 +170,52 @@ class Coding:
         name = self.layer(layer)
         return self.decode(read_codes(Path(path), self._width(name), name), name)
 
+    @flushed_denormals()
+    def sample(self, number: int = 64, *, seed: int = 0, steps: int | None = None) -> np.ndarray:
+        """Return rows that a network makes up, in the data's own units.
+
+        A variational autoencoder decodes codes drawn from N(0, 1), the distribution that its cost
+        keeps its codes near; an RBM is sampled by Gibbs sampling, and gives the means of its
+        visible units (see `dlx.nn.rbm.sample`).
+
+        Args:
+            number: N, of rows
+            seed: of the draws, which has nothing to do with the run's own
+            steps: of Gibbs sampling; default 1,000
+
+        Returns:
+            (N, I) float32
+
+        Raises:
+            ConfigError: a network of another kind, less than one row or step, or steps of a
+                network that takes none
+        """
+        first, code = self.design.layers[0], self._code()
+        for option, received in (("-n", number), ("--steps", steps)):
+            if received is not None and received < 1:
+                raise ConfigError(f"{option}: received {received}; it is 1 or more")
+        if isinstance(first, HiddenSpec):
+            rows = rbm.sample(self.cohort.network, number, steps or GIBBS_STEPS, [seed])
+            return self.task.in_units(rows[0].numpy())
+        if not (isinstance(code, CodeSpec) and code.is_drawn):
+            raise ConfigError(
+                f"{self.path} has no distribution to draw from; sample a variational autoencoder "
+                "(model.variational={}) or an RBM (model.name=rbm)"
+            )
+        if steps is not None:
+            raise ConfigError(
+                f"--steps: received {steps}, but {self.path} draws its codes at once; Gibbs "
+                "sampling is for an RBM, leave it out"
+            )
+        random = generator(seed, "latent", "sample")
+        return self.decode(torch.randn(number, code.outputs, generator=random))
+
+    def table_of_rows(self, rows: np.ndarray) -> Predictions:
+        """Return rows of inputs (N, I) as a table: under their names, without any x1, x2, …."""
+        features = self.info.get("features")
+        names = features or [f"x{number}" for number in range(1, rows.shape[1] + 1)]
+        return Predictions(tuple(names), [list(row) for row in rows])
+
     def tabulate(self, outputs: np.ndarray) -> Predictions:
         """Return the table of what `decode` returned, as that of predictions."""
         features = self.info.get("features") if self.task.kind == "reconstruction" else None
@@ -193,6 +245,9 @@ class Coding:
                 "with --output"
             )
         return pictures.png(pictures.images(outputs, task.input_shape))
+
+    def _code(self) -> Any:
+        return next((each for each in self.design.layers if each.name == self.design.code), None)
 
     def _width(self, layer: str) -> int:
         return next(each.outputs for each in self.design.layers if each.name == layer)

@@ -1,5 +1,6 @@
-"""`dlx encode` and `dlx decode`: inputs to codes and back."""
+"""`dlx encode`, `dlx decode` and `dlx sample`: inputs to codes and back, and rows made up."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dlx.api import Run
+    from dlx.report.predictions import Predictions
 
 Layer = Annotated[
     str | None,
@@ -48,7 +50,7 @@ Picture = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (encode, decode):
+    for command in (encode, decode, sample):
         app.command(rich_help_panel="Use a trained run")(command)
 
 
@@ -130,7 +132,7 @@ def decode(
     _check_suffix(output)
     trained = api.load(run, runs_dir=runs_dir)
     outputs = trained.decode_file(codes, layer)
-    _write_outputs(trained, outputs, output, picture)
+    _write_outputs(trained, outputs, trained.tabulate, output, picture)
     if as_json:
         records = trained.tabulate(outputs).records()
         emit_json({"run": str(trained.path), "predictions": records})
@@ -138,15 +140,64 @@ def decode(
         emit(trained.tabulate(outputs).csv())
 
 
+def sample(
+    run: RunPath,
+    number: Annotated[
+        int, typer.Option("--number", "-n", metavar="N", help="How many rows to make up.")
+    ] = 64,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The seed of the draws.")] = 0,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps",
+            metavar="N",
+            help="Steps of an RBM's Gibbs sampling; default: 1,000.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Output = None,
+    picture: Picture = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    as_json: Json = False,
+) -> None:
+    """Write rows that a variational autoencoder or an RBM makes up.
+
+    Rows are in the data's own units, under the names of the inputs. An .npz file holds `inputs`, in
+    the shape that the network takes them. An autoencoder decodes codes drawn from the standard
+    normal distribution; an RBM goes through Gibbs steps from its biases alone, and the means of the
+    visible units at the last step are written.
+
+    \b
+    Examples:
+      dlx sample rbm -n 100 --picture samples.png
+      dlx sample rbm -n 16 --seed 1 --steps 5000 -o samples.npz
+    """
+    from dlx import api
+
+    _check_suffix(output)
+    trained = api.load(run, runs_dir=runs_dir)
+    rows = trained.sample(number, seed=seed, steps=steps)
+    _write_outputs(trained, rows, trained.table_of_rows, output, picture)
+    if as_json:
+        records = trained.table_of_rows(rows).records()
+        emit_json({"run": str(trained.path), "seed": seed, "samples": records})
+    elif output is None and picture is None:
+        emit(trained.table_of_rows(rows).csv())
+
+
 def _write_outputs(
-    run: "Run", outputs: "np.ndarray", output: Path | None, picture: Path | None
+    run: "Run",
+    outputs: "np.ndarray",
+    tabulate: "Callable[[np.ndarray], Predictions]",
+    output: Path | None,
+    picture: Path | None,
 ) -> None:
     """Write outputs (N, C) to a file, a picture, both or none."""
     if picture is not None:
         _write(picture, run.draw(outputs), "images")
     if output is not None:
         is_array = output.suffix.lower() == ".npz"
-        content = run.archive(outputs) if is_array else run.tabulate(outputs).csv().encode()
+        content = run.archive(outputs) if is_array else tabulate(outputs).csv().encode()
         _write(output, content, f"{len(outputs):,} rows")
 
 

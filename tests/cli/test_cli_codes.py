@@ -152,3 +152,21 @@ def test_predict_and_encode_images_of_mnist(dlx: Command, mnist: Path, tmp_path:
     one = dlx("predict", "mnist_autoencoder", "image.png", "--json").json["predictions"]
     assert list(one[0].values()) == pytest.approx(list(rows[0].values()), abs=1e-6)
     assert len(dlx("encode", "mnist_autoencoder", "image.png", "--json").json["codes"][0]) == 4
+
+
+def test_samples_are_inputs_in_a_file_and_a_picture(dlx: Command, tmp_path: Path) -> None:
+    dlx("train", "rbm", "train.epochs=1", "-q")
+    files = ["-o", "samples.npz", "--picture", "samples.png"]
+    ended = dlx("sample", "rbm", "-n", 9, "--steps", 3, *files)
+    assert (ended.code, ended.out) == (0, "")
+    assert np.load(tmp_path / "samples.npz")["inputs"].shape == (9, 8, 8)
+    assert (tmp_path / "samples.png").read_bytes().startswith(b"\x89PNG")
+    text = dlx("sample", "rbm", "-n", 9, "--steps", 3).out
+    (tmp_path / "samples.csv").write_text(text)
+    assert text.startswith("x1,x2,")
+    for name in ("samples.npz", "samples.csv"):
+        assert len(dlx("encode", "rbm", name, "--json").json["codes"]) == 9
+    found = dlx("sample", "rbm", "-n", 2, "--seed", 4, "--steps", 3, "--json").json
+    assert (found["seed"], len(found["samples"])) == (4, 2)
+    ended = dlx("sample", "rbm", "-n", 0)
+    assert (ended.code, ended.err) == (2, "error: -n: received 0; it is 1 or more\n")

@@ -52,6 +52,7 @@ def test_there_are_commands_to_run() -> None:
 # It stands for any run of that name: digits train faster.
 MNIST = ["digits", "name=mnist", "train.epochs=1"]
 AUTOENCODER = ["autoencoder", "train.epochs=5"]
+RBM = ["rbm", "train.epochs=2"]
 TWO = [["digits", f"seed={seed}", "train.epochs=5"] for seed in range(2)]
 
 
@@ -67,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     houses = "".join(f"{area},{area * 2}\n" for area in range(50, 90))
     (folder / "houses.csv").write_text("area,price\n" + houses)
     runs = ["--quiet", "--runs-dir", str(folder / "runs")]
-    for arguments in (MNIST, AUTOENCODER, ["iris"], ["xor"], *TWO):
+    for arguments in (MNIST, AUTOENCODER, RBM, ["iris"], ["xor"], *TWO):
         assert main(["train", *arguments, *runs]) == 0
     two_steps = ["train.steps=2", "log.points=2", "--seeds", "2"]
     assert main(["ablate", "ablations/activation_depth", *two_steps, *runs]) == 0
