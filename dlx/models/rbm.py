@@ -15,6 +15,7 @@ from dlx.nn.rbm import HiddenSpec, VisibleSpec, VisibleUnits
 from dlx.registry import register
 
 Visible = Literal["auto"] | VisibleUnits
+Reconstruction = Literal["auto", "means", "samples"]
 
 
 @reconstructs
@@ -25,6 +26,7 @@ def rbm(
     hidden: Units = 64,
     visible: Visible = "auto",
     gibbs_steps: Annotated[int, Gt(0)] = 1,
+    reconstruction: Reconstruction = "auto",
     persistent: bool = False,
     chains: Units = 100,
     init: Initializer = "normal",  # type: ignore[assignment]
@@ -44,6 +46,9 @@ def rbm(
         visible: bernoulli, for inputs in [0, 1]; gaussian, of unit variance, for standardized ones;
             auto: bernoulli where all inputs of the training rows lie in [0, 1], else gaussian
         gibbs_steps: k of CD-k, or of a step of the persistent chains
+        reconstruction: what the last of the k visible units are: means, for less noise and better
+            reconstructions, or samples, for a better likelihood; auto: means where they are
+            Bernoulli units and the chains not persistent, as Hinton advises
         persistent: go on from where the chains stood at the step before, not from the data; wants a
             smaller learning rate
         chains: number of persistent chains
@@ -71,6 +76,7 @@ def rbm(
         task,
         visible=visible,
         gibbs_steps=gibbs_steps,
+        reconstruction=reconstruction,
         chains=chains if persistent else 0,
     )
 
@@ -81,6 +87,7 @@ def rbm_of(
     *,
     visible: Visible = "auto",
     gibbs_steps: int = 1,
+    reconstruction: Reconstruction = "auto",
     chains: int = 0,
 ) -> Design:
     """Return the RBM whose hidden units are a layer of another network.
@@ -94,6 +101,7 @@ def rbm_of(
         task: to reconstruct the layer's inputs
         visible: what these are
         gibbs_steps: k
+        reconstruction: what the last of the k visible units are
         chains: persistent ones; 0 for none
 
     Raises:
@@ -103,9 +111,15 @@ def rbm_of(
     if why:
         raise ConfigError(
             f"layer {layer.name} {why}, but the hidden units of an RBM are plain sigmoid units; "
-            "change the layer, or train an autoencoder in place of an RBM"
+            "change that, or train an autoencoder in place of an RBM"
         )
     units = _visible_units(task, visible)
+    if chains and reconstruction == "means":
+        raise ConfigError(
+            "model.reconstruction: received means, but persistent chains go on from samples; use "
+            "auto or samples, or persistent: false"
+        )
+    usual = reconstruction == "auto" and units == "bernoulli" and not chains
     up = HiddenSpec(
         name=layer.name,
         inputs=layer.inputs,
@@ -116,6 +130,7 @@ def rbm_of(
         visible=units,
         gibbs_steps=gibbs_steps,
         chains=chains,
+        means=usual or reconstruction == "means",
     )
     down = VisibleSpec(
         name="visible",
@@ -143,7 +158,7 @@ def _not_hidden_units(layer: DenseSpec) -> str:
     if layer.pieces > 1:
         return "is maxout"
     if layer.init.name == "lsuv":
-        return "starts by lsuv, which is for layers that feed forward alone"
+        return "starts by lsuv, which gives each layer alone the weights that it wants"
     return ""
 
 

@@ -14,6 +14,7 @@ phase, for which Gibbs sampling stands.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Literal
 
 import torch
@@ -40,11 +41,13 @@ class HiddenSpec(DenseSpec):
         visible: what the visible units are
         gibbs_steps: k, from the data (contrastive divergence), or from where the chains stood
         chains: C, of persistent contrastive divergence; 0 for none, which starts from the data
+        means: whether the last visible units are their means; else they are samples
     """
 
     visible: VisibleUnits = "bernoulli"
     gibbs_steps: int = 1
     chains: int = 0
+    means: bool = False
 
     @property
     def structure(self) -> tuple[Any, ...]:
@@ -54,7 +57,7 @@ class HiddenSpec(DenseSpec):
     @property
     def choices(self) -> tuple[Any, ...]:
         """What else may differ within a cohort, the dearest to split first."""
-        return (self.gibbs_steps, *super().choices)
+        return (self.gibbs_steps, self.means, *super().choices)
 
     def build(
         self,
@@ -111,7 +114,7 @@ class Hidden(Dense):
         self._chains = torch.zeros(len(specs), first.chains, first.inputs, dtype=dtype).to(device)
         self._noise = tuple(
             (segment.rows, _GibbsNoise(specs[segment.start], seeds[segment.rows], dtype, device))
-            for segment in segments([spec.gibbs_steps for spec in specs])
+            for segment in segments([(spec.gibbs_steps, spec.means) for spec in specs])
         )
 
     @property
@@ -173,9 +176,8 @@ class Hidden(Dense):
     ) -> tuple[Tensor, Tensor]:
         """Return v and the probabilities of h after the Gibbs steps of some runs.
 
-        The last visible units are samples too. Their means would be less noisy, which Hinton's
-        guide finds good enough for Bernoulli units; but v and h are then less correlated than the
-        model has them, at any k, and the likelihood under Gaussian units falls.
+        Where the last visible units are means there is less noise, and reconstructions become
+        better; but v and h are then less correlated than the model has them, at any k.
 
         Returns:
             (k, B or C, I) and (k, B or C, H) of k runs
@@ -186,7 +188,9 @@ class Hidden(Dense):
             h, size = self._up(chains, rows), chains.shape[1]
         v = chains
         for for_hidden, for_visible in noise(how.step, size, h.shape[1]):
-            v = self._sampled(self._down(torch.lt(for_hidden, h).to(h.dtype), rows), for_visible)
+            v = self._down(torch.lt(for_hidden, h).to(h.dtype), rows)
+            if for_visible is not None:
+                v = self._sampled(v, for_visible)
             h = self._up(v, rows)
         if persistent:
             chains.copy_(v)
@@ -255,12 +259,12 @@ class _GibbsNoise:
         def draws(side: str, fill: Any) -> Draws:
             return Draws("gibbs", f"{spec.name}.{side}", seeds, active, device, fill, dtype)
 
-        self._steps = spec.gibbs_steps
-        self._hidden = spec.outputs, draws("hidden", uniform)
         fill = standard_normal if spec.visible == "gaussian" else uniform
-        self._visible = spec.inputs, draws("visible", fill)
+        # Of each side: Gibbs steps that sample it, units, numbers.
+        self._hidden = spec.gibbs_steps, spec.outputs, draws("hidden", uniform)
+        self._visible = spec.gibbs_steps - spec.means, spec.inputs, draws("visible", fill)
 
-    def __call__(self, step: int, size: int, used: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def __call__(self, step: int, size: int, used: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Yield, for each Gibbs step, numbers for the hidden units and for the visible ones.
 
         Args:
@@ -269,15 +273,18 @@ class _GibbsNoise:
             used: of them
 
         Yields:
-            (k, used, H) and (k, used, I) of k runs
+            (k, used, H) and (k, used, I) of k runs; None where visible units are means
         """
         drawn = [
-            draws(step, self._steps * size * units, self._steps * used * units)
-            .view(-1, self._steps, used, units)
+            draws(step, count * size * units, count * used * units)
+            .view(-1, count, used, units)
             .unbind(1)
-            for units, draws in (self._hidden, self._visible)
+            if count
+            else ()
+            for count, units, draws in (self._hidden, self._visible)
         ]
-        yield from zip(*drawn, strict=True)
+        hidden, visible = drawn
+        yield from zip_longest(hidden, visible)
 
 
 @torch.no_grad()

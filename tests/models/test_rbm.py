@@ -61,6 +61,13 @@ def variants(what: Task, **options: Any) -> list[Member]:
             average=AVERAGES[0],
         ),
         member("CD-2", build(what, gibbs_steps=2, **options), "adam", seed=3, clip_norm=0.1),
+        *[
+            member(
+                f"{k} {last}", build(what, gibbs_steps=k, **(options | {"reconstruction": last}))
+            )
+            for k in (1, 3)
+            for last in (["samples"] if options.get("persistent") else ["means", "samples"])
+        ],
     ]
 
 
@@ -190,7 +197,7 @@ def test_the_hidden_layer_of_a_network_learns_as_a_machine() -> None:
         ({"pieces": 2}, r"layer 3 is maxout, but the hidden units of an RBM are plain sigmoid uni"),
         (
             {"init": choice("initializer", "lsuv")},
-            r"layer 3 starts by lsuv, which is for layers that feed forward alone, but the hidden",
+            r"layer 3 starts by lsuv, which gives each layer alone the weights that it wants, but",
         ),
     ],
 )
@@ -221,6 +228,11 @@ def test_a_layer_that_is_not_of_plain_sigmoid_units_is_refused(
         ({"chains": 0}, r"model rbm: chains: received 0"),
         ({"visible": "poisson"}, r"visible: received 'poisson' \(allowed: auto, bernoulli or gau"),
         ({"init": "lsuv"}, r"layer 1 starts by lsuv"),
+        (
+            {"visible": "gaussian", "persistent": True, "reconstruction": "means"},
+            r"model\.reconstruction: received means, but persistent chains go on from samples; use "
+            r"auto or samples, or persistent: false",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:

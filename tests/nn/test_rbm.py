@@ -149,10 +149,13 @@ def test_other_data_change_the_positive_phase_alone_of_persistent_chains(visible
 @pytest.mark.parametrize(
     ("options", "least"),
     [
-        # Measured: 0.989, 0.955; 0.9998, 0.996; 0.9999, 0.99996; 0.99998, 0.99996.
-        ({"gibbs_steps": 1}, 0.9),
-        ({"gibbs_steps": 3}, 0.99),
-        ({"gibbs_steps": 10}, 0.999),
+        # Measured: 0.983, 0.958; 0.998, 0.9999; 0.989, 0.955; 0.9998, 0.996; 0.9999, 0.99996;
+        # 0.99998, 0.99996.
+        ({"gibbs_steps": 1, "reconstruction": "means"}, 0.9),
+        ({"gibbs_steps": 10, "reconstruction": "means"}, 0.99),
+        ({"gibbs_steps": 1, "reconstruction": "samples"}, 0.9),
+        ({"gibbs_steps": 3, "reconstruction": "samples"}, 0.99),
+        ({"gibbs_steps": 10, "reconstruction": "samples"}, 0.999),
         ({"gibbs_steps": 5, "persistent": True, "chains": 240}, 0.999),
     ],
 )
@@ -171,13 +174,15 @@ def test_the_mean_step_goes_the_exact_gradients_way(
     mean = torch.stack(estimates).mean(0)
     exact = torch.cat([each.flatten() for each in exact])
     assert torch.cosine_similarity(mean, exact, 0) > least
-    if options["gibbs_steps"] > 3:
+    if options["gibbs_steps"] > 3 and options.get("reconstruction") != "means":
         assert (mean.norm() / exact.norm()).item() == pytest.approx(1, abs=0.05)
 
 
 @KINDS
 @pytest.mark.parametrize(
-    "options", [{}, {"gibbs_steps": 5}, {"persistent": True, "chains": 200}], ids=str
+    "options",
+    [{}, {"reconstruction": "samples"}, {"gibbs_steps": 5}, {"persistent": True, "chains": 200}],
+    ids=str,
 )
 def test_the_exact_likelihood_rises_in_training(visible: str, options: dict[str, Any]) -> None:
     x = data(visible)
