@@ -64,8 +64,10 @@ class KLargest(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """Return (B, C) of (B, C)."""
-        order = h.sort(dim=-1, descending=True, stable=True).indices
-        return h * torch.zeros_like(h).scatter(-1, order[..., : self.k], 1.0)
+        bound = h.topk(self.k).values[..., -1:]
+        above, tied = (h > bound).long(), (h == bound).long()
+        free = self.k - above.sum(-1, keepdim=True)
+        return h * (above + tied * (tied.cumsum(-1) <= free))
 
 
 class CodeMean(nn.Module):

@@ -92,6 +92,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     device = resolve_device(config.train.device)
     splits = targeted(config, splits).to(device)
     design = build_design(config, splits.task)
+    splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
     plain.check(design)
     num_rows = len(splits.train.inputs)
     batch_size = num_rows if config.train.batch_size == "all" else config.train.batch_size
@@ -218,6 +219,22 @@ def targeted(config: RunConfig, splits: Splits) -> Splits:
         # A pixel may move to where that value was never seen, and is scaled beyond 1.
         splits = replace(splits, task=replace(splits.task, in_unit_interval=False))
     return splits
+
+
+def _outside_unit_interval(design: Design, splits: Splits) -> list[str]:
+    """Say of which parts inputs leave [0, 1] that are reconstructed under cross-entropy."""
+    if design.head.kind != "reconstruction" or design.head.loss.name != "binary_cross_entropy":
+        return []
+    found = []
+    for name, part in splits.parts.items():
+        low, high = (bound.item() for bound in part.inputs.aminmax())
+        if low < 0 or high > 1:
+            found.append(
+                f"inputs of {name} rows lie between {low:.4g} and {high:.4g}; outside [0, 1] "
+                "binary_cross_entropy rewards outputs at the bounds and may be negative: look at "
+                "mse, or use model.loss: mse"
+            )
+    return found
 
 
 def chosen_metrics(config: RunConfig, design: Design) -> tuple[Choice, ...]:

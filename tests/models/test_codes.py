@@ -431,3 +431,10 @@ def test_a_code_survives_files_and_exports(options: str, tmp_path: Path) -> None
     run.export(tmp_path / "torch")
     exported = runpy.run_path(str(tmp_path / "torch" / "load.py"))
     np.testing.assert_allclose(exported["predict"](torch.from_numpy(inputs)), outputs, rtol=1e-5)
+    pytest.importorskip("onnxscript", reason="dlx[onnx] is not installed")
+    from onnx.reference import ReferenceEvaluator  # pyright: ignore[reportMissingImports]
+
+    run.export(tmp_path / "onnx", "onnx")
+    network = ReferenceEvaluator(str(tmp_path / "onnx" / "network.onnx"))
+    (found,) = network.run(None, {"inputs": inputs})
+    np.testing.assert_allclose(found, outputs, rtol=1e-5)  # type: ignore[arg-type]

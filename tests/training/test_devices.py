@@ -26,6 +26,7 @@ from tests.cohorts import (
     train,
     trainer_of,
 )
+from tests.models.test_codes import COHORTS, cohort_of
 from tests.models.test_rbm import build
 from tests.pretend_device import DEVICE, OnDevice, PretendedDevice
 
@@ -105,6 +106,30 @@ def test_a_step_makes_every_tensor_on_the_device(device: PretendedDevice, what: 
     assert {"aten.bmm", "aten.baddbmm", "aten._fused_adam_", "aten._fused_sgd_"} <= (
         device.operations
     )
+
+
+@pytest.mark.parametrize("name", COHORTS)
+def test_codes_are_made_on_the_device(device: PretendedDevice, name: str) -> None:
+    what = reconstruction(6)
+    # Second derivatives of these two, of torch's own operations, crash on the pretended device.
+    crash = ("softplus", "mish")
+    members = [run for run in cohort_of(name, what) if not any(each in run.name for each in crash)]
+    inputs, targets = rows(what, dtype=torch.float64)
+    trainer = trainer_on_device(members, inputs, targets)
+    cohort = trainer.cohort
+    reference = trainer_of(members, inputs, targets, 16, torch.float64).cohort
+    for step in range(3):
+        x, t = trainer._batches(step)
+        with device.only():
+            cohort.forward_backward(x, t, step)
+        with device.only(numbers=True):
+            cohort.update(x, t, step)
+        with device.only():
+            evaluate(cohort, *trainer.splits["dev"])
+        inner = on_cpu({"x": x, "t": t})
+        reference.forward_backward(inner["x"], inner["t"], step)
+        reference.update(inner["x"], inner["t"], step)
+    assert_close(on_cpu(cohort.tensors()), reference.tensors())
 
 
 def test_training_on_a_device_leaving_included_is_that_of_the_cpu(device: PretendedDevice) -> None:

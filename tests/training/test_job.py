@@ -58,3 +58,14 @@ def test_the_first_batch_is_drawn_for_a_start_that_looks_at_it(
     for init in ("he_normal", "lsuv"):
         api.prepare("configs/iris.yaml", [f"model.init={init}"]).trainer()
     assert drawn == ["lsuv"]
+
+
+def test_rows_outside_the_range_of_cross_entropy_are_told_of() -> None:
+    model = ["model={name: autoencoder, encoder: [3]}", "data.standardize=false", "data.scale=true"]
+    job = api.prepare("configs/iris.yaml", model)
+    assert job.design.head.loss.name == "binary_cross_entropy"
+    (dev, low, high) = ("dev", *(each.item() for each in job.splits.part("dev").inputs.aminmax()))
+    assert low < 0 or high > 1
+    (warning,) = [each for each in job.splits.warnings if f"inputs of {dev} rows" in each]
+    assert f"between {low:.4g} and {high:.4g}; outside [0, 1] binary_cross_entropy" in warning
+    assert api.prepare("configs/iris.yaml", [*model, "model.loss=mse"]).splits.warnings == ()
