@@ -113,9 +113,7 @@ class Splits:
             return self
         low, high = self.train.inputs.aminmax(dim=0)
         in_unit_interval = bool((low >= 0).all() and (high <= 1).all())
-        lowest, highest = (
-            ((), ()) if in_unit_interval else (tuple(low.tolist()), tuple(high.tolist()))
-        )
+        bounds = [() if in_unit_interval else tuple(each.tolist()) for each in (low, high)]
         shift, scale = (
             () if each is None else tuple(each.tolist())
             for each in (self.preprocessing.shift, self.preprocessing.scale)
@@ -129,8 +127,8 @@ class Splits:
             target_shift=shift,
             target_scale=scale,
             in_unit_interval=in_unit_interval,
-            lowest=lowest,
-            highest=highest,
+            lowest=bounds[0],
+            highest=bounds[1],
         )
         parts = {name: replace(part, targets=part.inputs) for name, part in self.parts.items()}
         return replace(self, task=task, **parts)

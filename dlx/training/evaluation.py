@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from dlx import registry
 from dlx.cohort import Cohort
 from dlx.data.batches import for_each_run, num_rows
-from dlx.nn.metrics import CONFUSION, CORRUPTED, Measurement, Rows
+from dlx.nn.metrics import CONFUSION, CORRUPTED, Measurement, Rows, tag
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 
@@ -66,6 +67,17 @@ def _measured(
         measurement.add(z, t)
     means = {name: sums / count for name, sums in measures.items()}
     return {"cost": cost / count, **measurement.results(targets), **means}
+
+
+def asked(cohort: Cohort) -> dict[str, list[bool]]:
+    """Return which runs ask for what is measured, by tag, in an order that others do not change."""
+    order = registry.names("metric")
+    tags = map(tag, sorted(cohort.metrics, key=lambda each: (order.index(each.name), tag(each))))
+    names = ["cost", *tags]
+    measured = [set(member.measured) for member in cohort.members]
+    possible = [*names, *cohort.measures, *(f"{CORRUPTED}{name}" for name in names)]
+    wanted = {name: [name in its for its in measured] for name in possible}
+    return {name: asking for name, asking in wanted.items() if any(asking)}
 
 
 def thinned(examples: tuple[Tensor, Tensor], most: int) -> tuple[Tensor, Tensor]:

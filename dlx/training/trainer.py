@@ -10,14 +10,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, num_rows, steps_per_epoch
-from dlx.nn.metrics import CORRUPTED, tag
 from dlx.nn.passes import Pass
 from dlx.training.early_stopping import EarlyStopping
-from dlx.training.evaluation import evaluate_all, thinned
+from dlx.training.evaluation import asked, evaluate_all, thinned
 from dlx.training.plateau import Plateau, plateaus
 from dlx.training.records import Evaluation, Listener, Outcome, present
 from dlx.training.schedules import Rates
@@ -63,7 +61,7 @@ class Trainer:
         self._summed_from = [0] * len(self.members)  # the rows seen before what is summed
         self._plateaus = plateaus(self.members)
         self._rates = self._new_rates()
-        self._asked = self._new_asked()
+        self._asked = asked(self.cohort)
         self._next_due = 0
         self._measures_gradients = gradient_norms
         self._gradient_norms = torch.zeros(len(cohort.network.layer_names), len(self.members))
@@ -118,17 +116,6 @@ class Trainer:
     def _new_rates(self) -> Rates:
         optimizer = self.cohort.optimizer
         return Rates(optimizer.slabs, [self._plateaus[row] for row in optimizer.first_rows])
-
-    def _new_asked(self) -> dict[str, list[bool]]:
-        """Return which runs ask for a metric, by tag, in an order that others do not change."""
-        order = registry.names("metric")
-        asked = dict.fromkeys(each for member in self.members for each in member.metrics)
-        tags = map(tag, sorted(asked, key=lambda each: (order.index(each.name), tag(each))))
-        names = ["cost", *tags]
-        measured = [set(member.measured) for member in self.members]
-        possible = [*names, *self.cohort.measures, *(f"{CORRUPTED}{name}" for name in names)]
-        wanted = {name: [name in its for its in measured] for name in possible}
-        return {name: asking for name, asking in wanted.items() if any(asking)}
 
     def _train_step(self) -> dict[int, Outcome]:
         """Take one step; return the runs whose cost was not finite."""
@@ -352,7 +339,7 @@ class Trainer:
         self.cohort = self.cohort.keep(rows)
         self._plateaus = [self._plateaus[row] for row in rows]
         self._rates = self._new_rates()
-        self._asked = self._new_asked()
+        self._asked = asked(self.cohort)
         if self.splits["train"][0].ndim == 3:
             self._keep_own_rows(list(rows))
         self._batches = self._batches.keep(rows)
