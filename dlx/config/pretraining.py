@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, MinLen
 
 from dlx.config.checks import checked_model
-from dlx.config.types import Optimizer, Section, option
+from dlx.config.types import Corruption, Optimizer, Section, option
 
-Method = Literal["autoencoder", "rbm"]
+Method = Literal["autoencoder", "denoising", "rbm"]
 BatchSize = Annotated[int, Gt(0)] | Literal["all"]
 
 
@@ -21,6 +21,7 @@ class Stage(Section):
     batch_size: BatchSize | None = option(None, "Rows per update.")
     optimizer: Optimizer | None = option(None, "The optimizer.")
     tied: bool | None = option(None, "Whether the decoder has the transposed weights.")
+    corruption: Corruption | None = option(None, "Of a denoising autoencoder: of its inputs.")
     gibbs_steps: Annotated[int, Gt(0)] | None = option(None, "Of an RBM: k of CD-k.")
 
 
@@ -30,7 +31,8 @@ class Pretrain(Section):
 
     Reference:
         Hinton, Osindero and Teh (2006), A fast learning algorithm for deep belief nets; Bengio,
-        Lamblin, Popovici and Larochelle (2007), Greedy layer-wise training of deep networks
+        Lamblin, Popovici and Larochelle (2007), Greedy layer-wise training of deep networks;
+        Vincent et al. (2010), Stacked denoising autoencoders
     """
 
     method: Literal["none"] | Method = option(
@@ -47,6 +49,9 @@ class Pretrain(Section):
     optimizer: Optimizer = option("adam", "The optimizer of each stage.")
     tied: bool = option(
         False, "Whether the decoder of an autoencoder has the transposed weights of its encoder."
+    )
+    corruption: Corruption = option(
+        "masking", "Of a denoising autoencoder: what is done to the inputs that it is to restore."
     )
     gibbs_steps: Annotated[int, Gt(0)] = option(
         1, "Of an RBM: Gibbs steps between its two estimates of statistics, k of CD-k."

@@ -18,12 +18,13 @@ from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.design import Design
 from dlx.models.heads import build_head
+from dlx.models.options import input_corruption
 from dlx.nn.code import CodeSpec
 from dlx.nn.dense import DenseSpec
 
 DECODER = "decoder"
 VISIBLE = "visible."  # what an RBM's tensors begin with that are not its hidden units'
-_UNIT_INTERVAL = ("sigmoid", "hard_sigmoid")
+_BOUNDS = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 State = Mapping[str, Tensor]
 """Trained tensors of one run by their names on the run axis."""
@@ -116,6 +117,23 @@ def unrolled(layers: Sequence[DenseSpec], task: Task, *, tied: bool = False) -> 
     return Design((*encoders, *reversed(decoders)), head, code=encoders[-1].name)
 
 
+def denoising(design: Design, task: Task, corruption: Choice) -> Design:
+    """Return an autoencoder that is to restore corrupted inputs.
+
+    Raises:
+        ConfigError: the corruption needs bounds that codes of this activation do not have
+    """
+    needs_bounds = corruption.name == "salt_and_pepper" and not task.in_unit_interval
+    if needs_bounds and not task.lowest:
+        raise ConfigError(
+            "pretrain.corruption: salt_and_pepper replaces inputs by their lowest or highest "
+            "value, which codes of this activation do not have; use masking or gaussian, or "
+            "model.activation: sigmoid or tanh"
+        )
+    found = input_corruption(task, design.head, corruption, None)
+    return replace(design, inputs=replace(design.inputs, corruption=found))
+
+
 def learned(design: Design, state: State) -> dict[str, Tensor]:
     """Return what a stage has learned of layers, and of a decoder for each of them.
 
@@ -141,13 +159,16 @@ def learned(design: Design, state: State) -> dict[str, Tensor]:
 
 def codes_task(activation: Choice, units: int) -> Task:
     """Return the task to reconstruct the outputs of a layer with so many units."""
+    low, high = _BOUNDS.get(activation.name, (None, None))
     return Task(
         "reconstruction",
         units,
         units,
         None,
         (units,),
-        in_unit_interval=activation.name in _UNIT_INTERVAL,
+        in_unit_interval=low == 0,
+        lowest=() if low is None else (low,) * units,
+        highest=() if high is None else (high,) * units,
     )
 
 

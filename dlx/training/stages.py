@@ -145,7 +145,10 @@ def _network(method: str, layer: DenseSpec, task: Task, section: Pretrain, stage
         except ConfigError as error:
             raise ConfigError(f"pretrain.method: {error}") from error
     tied = section.tied if stage.tied is None else stage.tied
-    return networks.unrolled([layer], task, tied=tied)
+    network = networks.unrolled([layer], task, tied=tied)
+    if method == "denoising":
+        return networks.denoising(network, task, stage.corruption or section.corruption)
+    return network
 
 
 def pretrained_layers(stages: Sequence[PlannedStage]) -> tuple[str, ...]:

@@ -200,6 +200,24 @@ def test_tied_stages_start_decoders_from_the_transposed_weights(tmp_path: Path) 
     assert start["2.weight"].equal(start["1.weight"].mT)
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", "tanh"])
+def test_denoising_stages_restore_what_was_corrupted(tmp_path: Path, activation: str) -> None:
+    section = {
+        "method": "denoising",
+        "epochs": 2,
+        "stages": [{}, {"corruption": {"name": "gaussian", "std": 0.2}}],
+    }
+    model = {"hidden": [24, 12], "activation": activation}
+    plain = done([job(model=model)], tmp_path).jobs[0].member.start
+    found = done([job(model=model, pretrain=section)], tmp_path)
+    assert "corrupted_cost" in found.stages[0][1].records[-1]["dev"]
+    start = found.jobs[0].member.start
+    assert start.keys() == plain.keys()
+    assert not start["1.weight"].equal(plain["1.weight"])
+    rates = [stage.stage.design.inputs.corruption for stage in found.stages[0]]
+    assert all(rates), rates
+
+
 @pytest.mark.parametrize("scale", [True, False])
 def test_machines_learn_layers_and_both_ways_of_a_deep_autoencoder(
     tmp_path: Path, scale: bool
@@ -277,6 +295,14 @@ def test_bagged_runs_see_their_own_rows_in_every_stage(tmp_path: Path) -> None:
             {"pretrain": {"method": "rbm"}, "model": {"hidden": [8], "activation": "relu"}},
             "pretrain.method: layer 1 has activation relu, but the hidden units of an RBM",
         ),
+        (
+            {
+                "pretrain": {"method": "denoising", "corruption": "salt_and_pepper"},
+                "model": {"hidden": [8, 8], "activation": "relu"},
+            },
+            "pretrain.corruption: salt_and_pepper replaces inputs by their lowest",
+        ),
+        ({"pretrain": {"method": "denoising", "corruption": {"rate": 1}}}, "pretrain.corruption"),
         ({"pretrain": {"method": "magic"}}, "pretrain.method: received 'magic'"),
         ({"pretrain": "yes"}, "pretrain: received 'yes'"),
     ],
