@@ -1,3 +1,4 @@
+import os
 import signal
 from collections.abc import Iterator
 
@@ -7,6 +8,10 @@ from hypothesis import settings
 # How long an example takes says more about the machine than about dlx.
 settings.register_profile("dlx", deadline=None)
 settings.load_profile("dlx")
+
+# Tests run in processes side by side, which would take each other's cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell starts what it runs in the background with SIGINT ignored, and so would every process that
 # the tests start: those that wait for Ctrl-C would wait for ever.
