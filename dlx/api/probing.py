@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.ablation.statistics.intervals import mean_interval
-from dlx.ablation.statistics.paired import differences
 from dlx.api.run import Run
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError
@@ -92,7 +90,7 @@ class Probe:
                 for name, its in probed.scores.items()
             },
             "differences": {
-                name: {kind: _interval(differences(mine[kind], its[kind])) for kind in mine}
+                name: {kind: _paired(mine[kind], its[kind]) for kind in mine}
                 for name, its in others.items()
             },
         }
@@ -207,5 +205,13 @@ def _score(
 
 
 def _interval(values: Any) -> dict[str, float]:
+    from dlx.ablation.statistics.intervals import mean_interval  # SciPy, which only probes need
+
     found = asdict(mean_interval(values))
     return {key: found[key] for key in ("mean", "low", "high")}
+
+
+def _paired(values: Any, others: Any) -> dict[str, float]:
+    from dlx.ablation.statistics.paired import differences
+
+    return _interval(differences(values, others))

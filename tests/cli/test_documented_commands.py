@@ -93,7 +93,8 @@ def test_a_command_that_is_shown_works(
         pytest.skip("needs MNIST in the folder that DLX_DATA names")
     monkeypatch.chdir(folder)
     if line.startswith("dlx train "):
-        line += " train.epochs=null train.steps=10 name=other"
+        line += " train.epochs=null train.steps=10"
+        line += "" if " name=" in line else " name=other"
     if line.startswith("dlx ablate "):
         line += " train.epochs=null train.steps=2 name=other"
     if named := re.search(r"(runs/(?:activation_depth|mnist_knobs))/ID", line):
