@@ -94,6 +94,12 @@ def reconstruction(num_inputs: int, in_unit_interval: bool = True) -> Task:
     )
 
 
+def built(model: str, what: Task, **options: Any) -> Design:
+    """Return the design of a model from YAML options."""
+    chosen = choice("model", model, **options)
+    return registry.get("model", model).function(what, **chosen.arguments())
+
+
 def head(kind: TaskKind, number: int, output: str = "auto", loss: str | Choice = "auto") -> Head:
     """Return the head of a task of so many outputs."""
     names = tuple("abcdefghij"[: max(number, 2)])

@@ -20,10 +20,10 @@ from dlx.ablation.recorder import Recorder, curve_of
 from dlx.ablation.results import RunResult
 from dlx.ablation.writing import EndedRun, Writer
 from dlx.cohort import Cohort
-from dlx.data.batches import Batches
 from dlx.errors import DlxError, StorageError
 from dlx.runs import RunDirectory, checkpoints
 from dlx.training.job import Job
+from dlx.training.job import initialize as start
 from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.process import is_memory, matmul_precision
 from dlx.training.records import Evaluation, Outcome
@@ -288,9 +288,7 @@ def trainer_of(ready: Sequence[Job], *, initialize: bool) -> Trainer:
     cohort = Cohort(members, first.batch_size, device=first.device)
     examples = first.examples()
     if initialize:
-        seeds, bagging = [m.seed for m in members], [m.bagging for m in members]
-        batches = Batches(*examples["train"], seeds, first.batch_size, bagging)
-        cohort.initialize(batches(0)[0])
+        start(cohort, examples["train"])
     left_out = [name for name in _ONLY_AT_END if name in examples]
     quiet = first.config.log.level == "minimal"
     return Trainer(cohort, examples, left_out, gradient_norms=not quiet)

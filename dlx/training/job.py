@@ -59,14 +59,12 @@ class Job:
         """Return the run at its start, with initial weights: a cohort of one."""
         cohort = Cohort([self.member], self.batch_size, device=self.device)
         examples = self.examples()
-        first = self.first_batch(examples["train"])[0] if cohort.starts_on_data else None
-        cohort.initialize(first)
+        initialize(cohort, examples["train"])
         return Trainer(cohort, examples)
 
     def first_batch(self, examples: Examples) -> Examples:
         """Return the inputs (1, B, I) and targets of the first step."""
-        member = self.member
-        return Batches(*examples, [member.seed], self.batch_size, [member.bagging])(0)
+        return first_batch([self.member], examples, self.batch_size)
 
     def examples(self) -> dict[str, Examples]:
         """Return the inputs and encoded targets of the parts that have rows, by name.
@@ -81,6 +79,25 @@ class Job:
             name: (part.inputs, self.design.head.encode(part.targets))
             for name, part in self.splits.parts.items()
         }
+
+
+def first_batch(members: Sequence[Member], examples: Examples, batch_size: int) -> Examples:
+    """Return the inputs (K, B, I) and targets of the first step of runs that go together."""
+    seeds, bagging = [m.seed for m in members], [m.bagging for m in members]
+    return Batches(*examples, seeds, batch_size, bagging)(0)
+
+
+def initialize(cohort: Cohort, examples: Examples) -> None:
+    """Give every run of a cohort its initial weights.
+
+    Args:
+        cohort: of runs that have not begun
+        examples: of the training rows, whose first batch some initial weights depend on
+    """
+    batch = None
+    if cohort.starts_on_data:
+        batch = first_batch(cohort.members, examples, cohort.batch_size)[0]
+    cohort.initialize(batch)
 
 
 def prepare(config: RunConfig, splits: Splits) -> Job:

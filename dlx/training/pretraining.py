@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member, group
-from dlx.data.batches import Batches
 from dlx.errors import RunError
 from dlx.models import stages as networks
 from dlx.nn.metrics import default_metrics
@@ -28,7 +27,7 @@ from dlx.runs import checkpoints, make_directory
 from dlx.runs.files import finite
 from dlx.runs.locks import hold
 from dlx.training.evaluation import encode
-from dlx.training.job import Job
+from dlx.training.job import Job, initialize
 from dlx.training.records import Evaluation, Outcome, Record
 from dlx.training.stages import PlannedStage
 from dlx.training.trainer import Examples, Trainer
@@ -264,7 +263,7 @@ class _Session:
         with contextlib.suppress(RunError):  # all damaged: from the start
             saved = checkpoints.load_newest(self._folder)
         if saved is None:
-            cohort.initialize(_first_batch(cohort, examples) if cohort.starts_on_data else None)
+            initialize(cohort, examples["train"])
         else:
             trainer.restore(saved.tensors, saved.metadata["trainer"])
             self._records = saved.metadata["records"]
@@ -329,13 +328,6 @@ class _Session:
             is_new,
         )
         self._show(progress)
-
-
-def _first_batch(cohort: Cohort, examples: dict[str, Examples]) -> Tensor:
-    """Return the inputs of the first step: (K, B, I)."""
-    seeds = [member.seed for member in cohort.members]
-    bagging = [member.bagging for member in cohort.members]
-    return Batches(*examples["train"], seeds, cohort.batch_size, bagging)(0)[0]
 
 
 def _examples(runs: Sequence[_Run]) -> dict[str, Examples]:

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,14 @@ import torch
 from sklearn.decomposition import PCA
 
 import dlx
-from dlx import registry
 from dlx.cohort import Member
-from dlx.config.types import choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError, DlxError
-from dlx.models.design import Design
 from dlx.models.plain import from_torch, to_torch
 from tests.cohorts import (
     assert_same_run,
     bits,
+    built,
     grouped,
     member,
     reconstruction,
@@ -34,10 +33,7 @@ from tests.plain_loop import assert_plain
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def build(what: Task, **options: Any) -> Design:
-    """Return an autoencoder's design from YAML options."""
-    model = choice("model", "autoencoder", **options)
-    return registry.get("model", "autoencoder").function(what, **model.arguments())
+build = partial(built, "autoencoder")
 
 
 VARIANTS: dict[str, dict[str, Any]] = {

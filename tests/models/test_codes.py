@@ -1,6 +1,7 @@
 """The options of a code: the laws over them, what their terms are, and what cannot be."""
 
 import runpy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,15 @@ from torch import Tensor
 import dlx
 from dlx import registry
 from dlx.cohort import Cohort, Member
-from dlx.config.types import choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
-from dlx.models.design import Design
 from dlx.models.plain import from_torch, to_torch
 from dlx.nn.passes import Pass
 from dlx.training.evaluation import evaluate
 from tests.cohorts import (
     assert_same_run,
     bits,
+    built,
     grouped,
     member,
     reconstruction,
@@ -35,10 +35,7 @@ from tests.plain_loop import assert_plain
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def build(what: Task, **options: Any) -> Design:
-    """Return an autoencoder's design from YAML options."""
-    model = choice("model", "autoencoder", **options)
-    return registry.get("model", "autoencoder").function(what, **model.arguments())
+build = partial(built, "autoencoder")
 
 
 PLAIN: dict[str, dict[str, Any]] = {

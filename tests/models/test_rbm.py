@@ -2,6 +2,7 @@
 
 import runpy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,10 @@ import torch
 from torch import Tensor
 
 import dlx
-from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.config.types import choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError, DlxError
-from dlx.models.design import Design
 from dlx.models.plain import from_torch, to_torch
 from dlx.models.rbm import rbm_of
 from dlx.nn.dense import DenseSpec
@@ -25,6 +24,7 @@ from tests.cohorts import (
     AVERAGES,
     assert_same_run,
     bits,
+    built,
     grouped,
     member,
     reconstruction,
@@ -37,10 +37,7 @@ from tests.laws.test_stop_anywhere import assert_resumes
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def build(what: Task, **options: Any) -> Design:
-    """Return an RBM's design from YAML options."""
-    model = choice("model", "rbm", **options)
-    return registry.get("model", "rbm").function(what, **model.arguments())
+build = partial(built, "rbm")
 
 
 def variants(what: Task, **options: Any) -> list[Member]:

@@ -1,13 +1,16 @@
 """What a config is refused for before training: choices that do not go together."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import dlx
 from dlx import api
+from dlx.cohort import Member
 from dlx.errors import ConfigError
-from dlx.training.job import Job
+from dlx.training import job
+from dlx.training.trainer import Examples
 
 
 @pytest.mark.parametrize(
@@ -48,13 +51,13 @@ def test_what_does_not_go_together(overrides: list[str], message: str, tmp_path:
 def test_the_first_batch_is_drawn_for_a_start_that_looks_at_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    drawn, first_batch = [], Job.first_batch
+    drawn, first_batch = [], job.first_batch
 
-    def counted(self: Job, examples: tuple) -> tuple:
-        drawn.append(self.design.layers[0].init.name)
-        return first_batch(self, examples)
+    def counted(members: Sequence[Member], examples: Examples, batch_size: int) -> Examples:
+        drawn.append(members[0].design.layers[0].init.name)
+        return first_batch(members, examples, batch_size)
 
-    monkeypatch.setattr(Job, "first_batch", counted)
+    monkeypatch.setattr(job, "first_batch", counted)
     for init in ("he_normal", "lsuv"):
         api.prepare("configs/iris.yaml", [f"model.init={init}"]).trainer()
     assert drawn == ["lsuv"]
