@@ -22,8 +22,7 @@ from dlx.ablation.writing import EndedRun, Writer
 from dlx.cohort import Cohort
 from dlx.errors import DlxError, StorageError
 from dlx.runs import RunDirectory, checkpoints
-from dlx.training.job import Job
-from dlx.training.job import initialize as start
+from dlx.training.job import Job, initialize
 from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.process import is_memory, matmul_precision
 from dlx.training.records import Evaluation, Outcome
@@ -59,29 +58,42 @@ class CohortProgress:
 Show = Callable[[CohortProgress], None]
 
 
-class Stopped(Exception):
-    """Training was asked to stop, and has saved."""
+@dataclass(frozen=True)
+class Work:
+    """An ablation at work: what all of its cohorts are trained with.
 
-
-def train_cohort(
-    plan: Plan,
-    cohort: PlannedCohort,
-    directory: Path,
-    writer: Writer,
-    show: Show,
-    stop: Callable[[], bool],
-) -> list[str]:
-    """Train the runs of a cohort that have not ended yet, from its checkpoint if there is one.
-
-    Where the memory does not suffice, halves of it are trained one after the other.
-
-    Args:
+    Attributes:
         plan: of the ablation
-        cohort: one of its cohorts
         directory: of the ablation
         writer: of the runs' directories
         show: is told of progress
         stop: says whether to stop between two steps
+    """
+
+    plan: Plan
+    directory: Path
+    writer: Writer
+    show: Show
+    stop: Callable[[], bool]
+
+    def unfinished(self, runs: Iterable[PlannedRun]) -> list[PlannedRun]:
+        """Return those of the runs that have not ended in any way."""
+        return [run for run in runs if loading.status_of(self.directory, run) is None]
+
+    def unfinished_of(self, cohort: PlannedCohort) -> list[PlannedRun]:
+        """Return the runs of a cohort that have not ended in any way."""
+        known = runs_by_path(self.plan)
+        return self.unfinished(known[path] for path in cohort.runs)
+
+
+class Stopped(Exception):
+    """Training was asked to stop, and has saved."""
+
+
+def train_cohort(work: Work, cohort: PlannedCohort) -> list[str]:
+    """Train the runs of a cohort that have not ended yet, from its checkpoint if there is one.
+
+    Where the memory does not suffice, halves of it are trained one after the other.
 
     Returns:
         sentences of what happened on the way
@@ -91,28 +103,17 @@ def train_cohort(
         StorageError: a file could not be written
         MemoryLimitError: a single run does not fit
     """
-    known = runs_by_path(plan)
-    runs = [known[path] for path in cohort.runs]
-    runs = [run for run in runs if loading.status_of(directory, run) is None]
-    folder = directory / "cohorts" / str(cohort.number)
-    return _train(plan, cohort, runs, folder, directory, writer, show, stop)
+    folder = work.directory / "cohorts" / str(cohort.number)
+    return _train(work, cohort, work.unfinished_of(cohort), folder)
 
 
 def _train(
-    plan: Plan,
-    cohort: PlannedCohort,
-    runs: Sequence[PlannedRun],
-    folder: Path,
-    directory: Path,
-    writer: Writer,
-    show: Show,
-    stop: Callable[[], bool],
+    work: Work, cohort: PlannedCohort, runs: Sequence[PlannedRun], folder: Path
 ) -> list[str]:
     if not runs:
         return []
     try:
-        session = _Session(plan, cohort, runs, folder, directory, writer, show)
-        left = session.train(stop)
+        left = _Session(work, cohort, runs, folder).train()
     except Exception as error:
         if not is_memory(error) or len(runs) == 1:
             raise
@@ -121,13 +122,11 @@ def _train(
         )
     else:
         # What the checkpoint did not hold, since a power cut took its directory.
-        return _train(plan, cohort, left, folder / "rest", directory, writer, show, stop)
+        return _train(work, cohort, left, folder / "rest")
     middle = len(runs) // 2
     remarks = [words]
     for place, half in enumerate((runs[:middle], runs[middle:]), start=1):
-        unfinished = [run for run in half if loading.status_of(directory, run) is None]
-        its = folder / f"half-{place}"
-        remarks += _train(plan, cohort, unfinished, its, directory, writer, show, stop)
+        remarks += _train(work, cohort, work.unfinished(half), folder / f"half-{place}")
     return remarks
 
 
@@ -135,30 +134,20 @@ class _Session:
     """Writes down what happens to the runs of a cohort while they train."""
 
     def __init__(
-        self,
-        plan: Plan,
-        cohort: PlannedCohort,
-        runs: Sequence[PlannedRun],
-        folder: Path,
-        directory: Path,
-        writer: Writer,
-        show: Show,
+        self, work: Work, cohort: PlannedCohort, runs: Sequence[PlannedRun], folder: Path
     ) -> None:
-        self._plan = plan
+        self._work = work
         self._number = cohort.number
-        self._writer = writer
-        self._show = show
         self._checkpoints = folder / "checkpoints"
-        self._cache = RunDirectory(directory).cache / FOLDER
         self._runs = {run.path: run for run in runs}
-        self._jobs = {run.path: plan.job(run) for run in runs}
+        self._jobs = {run.path: work.plan.job(run) for run in runs}
         self._parameters: dict[tuple[str, int | None], int] = {}
-        split, _, tag = plan.metric.partition(".")
+        split, _, tag = work.plan.metric.partition(".")
         self._judged = (split, tag) if tag else ("dev", "accuracy")
         self._run_steps = 0
         self._values: dict[str, float] = {}
 
-    def train(self, stop: Callable[[], bool]) -> list[PlannedRun]:
+    def train(self) -> list[PlannedRun]:
         """Train, and return the runs that the checkpoint knew nothing of."""
         saved = checkpoints.load_newest(self._checkpoints)
         first = next(iter(self._jobs.values()))
@@ -170,22 +159,24 @@ class _Session:
         minimal = first.config.log.level == "minimal"
         self._recorder = Recorder(recorded, minimal)
         known = dict.fromkeys(names)
-        every = runs_by_path(self._plan)
-        jobs = [self._jobs.get(name) or self._plan.job(every[name]) for name in known]
+        plan, stop = self._work.plan, self._work.stop
+        every = runs_by_path(plan)
+        jobs = [self._jobs.get(name) or plan.job(every[name]) for name in known]
         if saved is None:
-            done = pretrain(jobs, self._cache, stop=stop)
+            cache = RunDirectory(self._work.directory).cache / FOLDER
+            done = pretrain(jobs, cache, stop=stop)
             if done is None:
                 raise Stopped
             jobs = done.jobs
-        trainer = trainer_of(jobs, initialize=saved is None)
+        trainer = trainer_of(jobs, is_new=saved is None)
         self._seconds = np.zeros(len(recorded))
+        self._places = {name: place for place, name in enumerate(recorded)}
         if saved is not None:
             trainer.restore(saved.tensors, saved.metadata["trainer"])
             self._recorder.load(saved.tensors)
             self._seconds = saved.tensors["seconds"].numpy().copy()
             trainer.keep([name for name in names if name in self._runs])
         self._began = self._clock = self._checkpointed = self._shown = time.monotonic()
-        self._first_step = trainer.step
         self._num_steps = max((m.num_steps for m in trainer.members), default=0)
         with matmul_precision(first.config.train.matmul_precision):
             if trainer.members:
@@ -216,7 +207,7 @@ class _Session:
         if now - self._shown > _SECONDS_BETWEEN_SHOWS:
             self._report(trainer)
         at_end = trainer.step % trainer.steps_per_epoch == 0
-        every = self._plan.config.train.checkpoint_seconds
+        every = self._work.plan.config.train.checkpoint_seconds
         if at_end and now - self._checkpointed >= every:
             self._checkpoint(trainer)
 
@@ -231,13 +222,13 @@ class _Session:
             if key not in self._parameters:
                 self._parameters[key] = trainer.cohort.network.num_parameters(row)
             info = {
-                "seconds": float(self._seconds[self._recorder.names.index(name)]),
+                "seconds": float(self._seconds[self._places[name]]),
                 "parameters": self._parameters[key],
                 "examples": trainer.examples,
             }
             ended.append(EndedRun(run, job, outcome, self._recorder.columns(name), info))
-        section = self._plan.section
-        written = self._writer.write(ended)
+        section = self._work.plan.section
+        written = self._work.writer.write(ended)
         results = [
             result_of(each.run, info, curve_of(each.columns), section)
             for each, info in zip(ended, written, strict=True)
@@ -249,8 +240,7 @@ class _Session:
         now = time.monotonic()
         share = (now - self._clock) / max(len(trainer.members), 1)
         self._clock = now
-        places = {name: place for place, name in enumerate(self._recorder.names)}
-        self._seconds[[places[member.name] for member in trainer.members]] += share
+        self._seconds[[self._places[member.name] for member in trainer.members]] += share
 
     def _checkpoint(self, trainer: Trainer) -> None:
         tensors, state = trainer.snapshot()
@@ -267,7 +257,7 @@ class _Session:
     def _report(self, trainer: Trainer, ended: Iterable[RunResult] = ()) -> None:
         self._shown = time.monotonic()
         elapsed = max(self._shown - self._began, 1e-9)
-        self._show(
+        self._work.show(
             CohortProgress(
                 self._number,
                 trainer.step,
@@ -281,14 +271,14 @@ class _Session:
         self._values = {}
 
 
-def trainer_of(ready: Sequence[Job], *, initialize: bool) -> Trainer:
-    """Return the trainer of runs that go together, with initial weights if wanted."""
+def trainer_of(ready: Sequence[Job], *, is_new: bool) -> Trainer:
+    """Return the trainer of runs that go together; new ones get their initial weights."""
     first = ready[0]
     members = [job.member for job in ready]
     cohort = Cohort(members, first.batch_size, device=first.device)
     examples = first.examples()
-    if initialize:
-        start(cohort, examples["train"])
+    if is_new:
+        initialize(cohort, examples["train"])
     left_out = [name for name in _ONLY_AT_END if name in examples]
     quiet = first.config.log.level == "minimal"
     return Trainer(cohort, examples, left_out, gradient_norms=not quiet)
@@ -309,14 +299,7 @@ class Report:
     stopped: bool = False
 
 
-def train_cohorts(
-    plan: Plan,
-    cohorts: Sequence[PlannedCohort],
-    directory: Path,
-    writer: Writer,
-    show: Show,
-    stop: Callable[[], bool],
-) -> Report:
+def train_cohorts(work: Work, cohorts: Sequence[PlannedCohort]) -> Report:
     """Train cohorts one after another; one that fails does not take the others along.
 
     Raises:
@@ -325,7 +308,7 @@ def train_cohorts(
     report = Report()
     for cohort in cohorts:
         try:
-            report.remarks += train_cohort(plan, cohort, directory, writer, show, stop)
+            report.remarks += train_cohort(work, cohort)
         except Stopped:
             report.stopped = True
             break
@@ -333,18 +316,14 @@ def train_cohorts(
             raise
         except Exception as error:
             report.crashed[cohort.number] = reason_of(error)
-            write_crash(plan, cohort, directory, writer, reason_of(error))
+            write_crash(work, cohort, reason_of(error))
     return report
 
 
-def write_crash(
-    plan: Plan, cohort: PlannedCohort, directory: Path, writer: Writer, reason: str
-) -> None:
+def write_crash(work: Work, cohort: PlannedCohort, reason: str) -> None:
     """Write down that the runs of a cohort which have not ended failed."""
-    known = runs_by_path(plan)
-    for path in cohort.runs:
-        if loading.status_of(directory, known[path]) is None:
-            writer.failed(known[path], reason)
+    for run in work.unfinished_of(cohort):
+        work.writer.failed(run, reason)
 
 
 def reason_of(error: BaseException) -> str:

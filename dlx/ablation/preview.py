@@ -53,14 +53,14 @@ def preview(plan: Plan) -> dict[str, Any]:
 
 
 def _parameters(plan: Plan, path: str) -> int:
-    trainer = trainer_of([plan.job(runs_by_path(plan)[path])], initialize=False)
+    trainer = trainer_of([plan.job(runs_by_path(plan)[path])], is_new=False)
     return trainer.cohort.network.num_parameters(0)
 
 
 def _cohort(plan: Plan, cohort: PlannedCohort) -> dict[str, Any]:
     known = runs_by_path(plan)
     jobs = [plan.job(known[path]) for path in cohort.runs]
-    trainer = trainer_of(jobs, initialize=True)
+    trainer = trainer_of(jobs, is_new=True)
     members = trainer.members
     seconds = _seconds_per_step(trainer)
     steps = max(member.num_steps for member in members)

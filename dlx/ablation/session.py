@@ -10,7 +10,7 @@ import torch
 
 from dlx.ablation import execution, loading, tuning, workers
 from dlx.ablation.directory import write_plan
-from dlx.ablation.execution import CohortProgress, Report
+from dlx.ablation.execution import CohortProgress, Report, Work
 from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.ablation.planning import add_cohorts, check
 from dlx.ablation.results import RunResult
@@ -107,9 +107,8 @@ def train(
         if not _pretrain(plan, run, pending, observer, stop, ended.report):
             ended.report.stopped = True
             break
-        report = _train(
-            plan, pending, run.path, writer, observer.hear, stop, jobs or plan.jobs, prepare
-        )
+        work = Work(plan, run.path, writer, observer.hear, stop)
+        report = _train(work, pending, jobs or plan.jobs, prepare)
         ended.report.crashed |= report.crashed
         ended.report.remarks += report.remarks
         ended.report.stopped = report.stopped
@@ -180,31 +179,22 @@ def _pretrain(
 
 
 def _train(
-    plan: Plan,
+    work: Work,
     pending: Sequence[PlannedCohort],
-    directory: Path,
-    writer: Writer,
-    show: execution.Show,
-    stop: Callable[[], bool],
     jobs: int,
     prepare: Callable[[], list[dict[str, str]]],
 ) -> Report:
     if jobs == 1 or len(pending) < 2:
-        return execution.train_cohorts(plan, pending, directory, writer, show, stop)
-    report = Report()
+        return execution.train_cohorts(work, pending)
     threads = max(torch.get_num_threads() // jobs, 1)
-    device = resolve_device(plan.config.train.device)
-    fresh = threads > 1 or device.type != "cpu" or sys.platform != "linux"
-    setting = workers.Setting(directory, plan.data_dir, threads, prepare, fresh)
-
-    def crashed(cohort: PlannedCohort, reason: str) -> None:
-        execution.write_crash(plan, cohort, directory, writer, reason)
-
-    environments = _environments(plan.config)
-    workers.train_cohorts(
-        plan, pending, setting, writer, jobs, environments, report, show, stop, crashed
+    config = work.plan.config
+    fresh = (
+        threads > 1 or resolve_device(config.train.device).type != "cpu" or sys.platform != "linux"
     )
-    return report
+    setting = workers.Setting(
+        work.directory, work.plan.data_dir, threads, prepare, fresh, _environments(config)
+    )
+    return workers.train_cohorts(work, pending, setting, jobs)
 
 
 def _environments(config: RunConfig) -> list[dict[str, str]]:

@@ -13,15 +13,23 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from dlx.ablation import execution
 from dlx.ablation.directory import read_plan
+from dlx.ablation.execution import (
+    CohortProgress,
+    Report,
+    Stopped,
+    Work,
+    reason_of,
+    train_cohort,
+    write_crash,
+)
 from dlx.ablation.plan import Plan, PlannedCohort
 from dlx.ablation.writing import Writer
 from dlx.denormals import flushed_denormals
@@ -38,6 +46,7 @@ class Setting:
         threads: that it may use
         prepare: is called first in a fresh process, and returns the plug-ins as run.json has them
         fresh: whether workers are fresh processes
+        environments: variables that each gets in turn, such as the GPU that it sees
     """
 
     directory: Path
@@ -45,6 +54,7 @@ class Setting:
     threads: int
     prepare: Callable[[], list[dict[str, str]]]
     fresh: bool
+    environments: Sequence[Mapping[str, str]]
 
 
 @dataclass
@@ -54,45 +64,30 @@ class _Worker:
     process: Any
     connection: Connection
     cohort: PlannedCohort | None = None
-    messages: list[Any] = field(default_factory=list)
 
 
 def train_cohorts(
-    plan: Plan,
-    cohorts: Sequence[PlannedCohort],
-    setting: Setting,
-    writer: Writer,
-    count: int,
-    environments: Sequence[Mapping[str, str]],
-    report: Any,
-    show: Callable[[Any], None],
-    stop: Callable[[], bool],
-    crashed: Callable[[PlannedCohort, str], None],
-) -> None:
+    work: Work, cohorts: Sequence[PlannedCohort], setting: Setting, count: int
+) -> Report:
     """Train cohorts in `count` processes; see `dlx.ablation.execution.train_cohorts`.
 
     Args:
-        plan: of the ablation, written to its directory
+        work: whose plan is written to its directory
         cohorts: to train
         setting: of the workers
-        writer: of the runs' directories
         count: processes at a time
-        environments: variables of each, such as the GPU that it sees
-        report: receives remarks, crashes, and whether it was stopped
-        show: is told of progress
-        stop: says whether to stop
-        crashed: is told of a cohort that could not be trained, and why
 
     Raises:
         StorageError: a worker could not write a file
     """
+    report = Report()
     waiting = list(cohorts)
     context: Any = multiprocessing.get_context("spawn" if setting.fresh else "fork")
     stopping = context.Event()
 
     def start(place: int) -> _Worker:
-        environment = environments[place % len(environments)]
-        shared = None if setting.fresh else (plan, writer)
+        environment = setting.environments[place % len(setting.environments)]
+        shared = None if setting.fresh else (work.plan, work.writer)
         return _start(context, setting, stopping, environment, shared)
 
     workers: list[_Worker] = []
@@ -102,7 +97,7 @@ def train_cohorts(
             workers.append(start(place))
             _hand_out(workers[-1], waiting)
         while any(worker.cohort is not None for worker in workers):
-            if stop() or storage is not None:
+            if work.stop() or storage is not None:
                 stopping.set()
                 waiting.clear()
             ready = wait([worker.connection for worker in workers if worker.cohort], timeout=0.2)
@@ -116,14 +111,14 @@ def train_cohorts(
                     assert worker.cohort is not None
                     reason = _death(worker.process.exitcode)
                     report.crashed[worker.cohort.number] = reason
-                    crashed(worker.cohort, reason)
+                    write_crash(work, worker.cohort, reason)
                     worker.cohort = None
                     if waiting:
                         workers[place] = start(place)
                         _hand_out(workers[place], waiting)
                     continue
                 if kind == "progress":
-                    show(content)
+                    work.show(content)
                     continue
                 assert worker.cohort is not None
                 if kind == "done":
@@ -148,6 +143,7 @@ def train_cohorts(
                 worker.process.join()
     if storage is not None:
         raise StorageError(storage)
+    return report
 
 
 def _start(
@@ -200,7 +196,7 @@ def _work(
         if shared is None:
             writer = Writer(setting.directory, setting.prepare())
             shared = read_plan(setting.directory, setting.data_dir), writer
-        _serve(setting, connection, stopping.is_set, shared)
+        _serve(setting.directory, connection, stopping.is_set, *shared)
 
 
 def _end_with_parent() -> None:
@@ -212,32 +208,29 @@ def _end_with_parent() -> None:
 
 
 def _serve(
-    setting: Setting,
-    connection: Connection,
-    stop: Callable[[], bool],
-    shared: tuple[Plan, Writer],
+    directory: Path, connection: Connection, stop: Callable[[], bool], plan: Plan, writer: Writer
 ) -> None:
-    plan, writer = shared
     by_number = {cohort.number: cohort for cohort in plan.cohorts}
     shown = 0.0
 
-    def show(progress: execution.CohortProgress) -> None:
+    def show(progress: CohortProgress) -> None:
         nonlocal shown
         if progress.ended or progress.values or time.monotonic() - shown > 0.2:
             shown = time.monotonic()
             connection.send(("progress", progress))
 
+    work = Work(plan, directory, writer, show, stop)
     while (number := connection.recv()) is not None:
         cohort = by_number[number]
         try:
-            remarks = execution.train_cohort(plan, cohort, setting.directory, writer, show, stop)
-        except execution.Stopped:
+            remarks = train_cohort(work, cohort)
+        except Stopped:
             connection.send(("stopped", None))
         except StorageError as error:
             connection.send(("storage", str(error)))
         except Exception as error:
-            reason = execution.reason_of(error)
-            execution.write_crash(plan, cohort, setting.directory, writer, reason)
+            reason = reason_of(error)
+            write_crash(work, cohort, reason)
             connection.send(("crashed", reason))
         else:
             connection.send(("done", remarks))
