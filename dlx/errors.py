@@ -6,6 +6,7 @@ other exception is a bug in dlx and exits 1.
 """
 
 import difflib
+import errno
 import traceback
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -75,6 +76,26 @@ class Interrupted(DlxError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+# What torch, the C++ library and the loader of libraries say of it in errors without a class.
+_MEMORY_WORDS = (
+    "can't allocate memory",
+    "not enough memory",
+    "Cannot allocate memory",
+    "bad_alloc",
+    "failed to map segment",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error is that of a machine or device out of memory; imports no torch."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    known = isinstance(error, RuntimeError | ImportError)
+    return known and any(words in str(error) for words in _MEMORY_WORDS)
 
 
 def did_you_mean(received: str, choices: Iterable[str]) -> str:

@@ -20,14 +20,15 @@ from dlx.ablation.recorder import Recorder, curve_of
 from dlx.ablation.results import RunResult
 from dlx.ablation.writing import EndedRun, Writer
 from dlx.cohort import Cohort
-from dlx.errors import DlxError, StorageError
+from dlx.errors import DlxError, StorageError, is_out_of_memory
 from dlx.runs import RunDirectory, checkpoints
 from dlx.training.job import Job, initialize
 from dlx.training.pretraining import FOLDER, pretrain
-from dlx.training.process import is_memory, matmul_precision
+from dlx.training.process import matmul_precision
 from dlx.training.records import Evaluation, Outcome
 from dlx.training.trainer import Trainer
 
+OUT_OF_MEMORY = "out of memory"  # what the reason of a cohort that no half of fits begins with
 _ONLY_AT_END = ("test",)
 _SECONDS_BETWEEN_SHOWS = 0.2
 
@@ -115,7 +116,7 @@ def _train(
     try:
         left = _Session(work, cohort, runs, folder).train()
     except Exception as error:
-        if not is_memory(error) or len(runs) == 1:
+        if not is_out_of_memory(error) or len(runs) == 1:
             raise
         words = (
             f"cohort {cohort.number}: {len(runs)} runs did not fit into memory; trained in halves"
@@ -330,8 +331,8 @@ def reason_of(error: BaseException) -> str:
     """Return an error in words: a user's error as it is, any other with its place."""
     if isinstance(error, DlxError):
         return str(error)
-    if is_memory(error):
-        return f"out of memory ({error})"
+    if is_out_of_memory(error):
+        return f"{OUT_OF_MEMORY} ({error})"
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
 

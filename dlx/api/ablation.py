@@ -35,6 +35,7 @@ from dlx.errors import (
     ConfigError,
     DlxError,
     Interrupted,
+    MemoryLimitError,
     RunError,
     RunInUseError,
 )
@@ -194,6 +195,7 @@ def train_plan(
 
     Raises:
         CrashedError: some runs could not be trained
+        MemoryLimitError: some did not fit into memory, and no other failed
         Interrupted: SIGINT or SIGTERM, after saving
         StorageError: a file could not be written
     """
@@ -308,10 +310,17 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
                     received[0],
                 )
             crashed = ended.report.crashed
+            if crashed and all(
+                each.startswith(execution.OUT_OF_MEMORY) for each in crashed.values()
+            ):
+                raise MemoryLimitError(
+                    "out of memory: some runs do not fit even alone "
+                    f"({_reasons(crashed)}); those that do were trained. Lower train.batch_size or "
+                    f"the layers' widths, or free memory and `dlx resume {run.path} --only failed`"
+                )
             if crashed:
-                words = "; ".join(f"cohort {number}: {crashed[number]}" for number in crashed)
                 raise CrashedError(
-                    f"some runs could not be trained ({words}); the others were. "
+                    f"some runs could not be trained ({_reasons(crashed)}); the others were. "
                     f"`dlx resume {run.path} --only failed` tries them again"
                 )
     except RunInUseError:
@@ -343,6 +352,10 @@ def _write_down(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) ->
         failed=sum(each.status == "failed" for each in results),
         remarks=ended.report.remarks,
     )
+
+
+def _reasons(crashed: Mapping[int, str]) -> str:
+    return "; ".join(f"cohort {number}: {reason}" for number, reason in crashed.items())
 
 
 def command_of(run: RunDirectory) -> str:

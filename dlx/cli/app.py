@@ -36,6 +36,7 @@ from dlx.errors import (
     Interrupted,
     MemoryLimitError,
     StorageError,
+    is_out_of_memory,
 )
 
 # Every error of typer's; they are click's in some of its versions, and its own in others.
@@ -170,8 +171,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}"))
     except Exception as error:
-        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-            return _fail(MemoryLimitError(f"out of memory: {error}"))
+        if is_out_of_memory(error):
+            words = str(error) or type(error).__name__
+            return _fail(
+                MemoryLimitError(
+                    f"out of memory: {words}; smaller layers, batches or data need less"
+                )
+            )
         if (where := _blamed_plugin(error)) is not None:
             return _fail(ConfigError(f"plug-in {where}"))
         raise

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _KEY = "dlx"
+_COPIES = 3  # of all tensors that safetensors may hold while it writes them out
 
 
 def save(path: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> None:
@@ -46,7 +47,11 @@ def load(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
 
 
 def encode(tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> bytes:
-    """Return the bytes of a safetensors file; tensors may be views and on any device."""
+    """Return the bytes of a safetensors file; tensors may be views and on any device.
+
+    Raises:
+        MemoryError: there is no room for the bytes.
+    """
     import torch
     from safetensors.torch import save as serialize
 
@@ -56,6 +61,11 @@ def encode(tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> bytes:
         for name, tensor in tensors.items()
     }
     document = {"schema": SCHEMA, "metadata": metadata}
+    size = sum(tensor.nbytes for tensor in whole.values())
+    try:  # where there is no memory for its copies, safetensors ends the process
+        bytearray(_COPIES * size)
+    except MemoryError:
+        raise MemoryError(f"no room to write {size:,} bytes of tensors out") from None
     return serialize(whole, {_KEY: json.dumps(document, sort_keys=True, allow_nan=False)})
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member, group
-from dlx.errors import RunError
+from dlx.errors import RunError, is_out_of_memory
 from dlx.models import stages as networks
 from dlx.nn.metrics import default_metrics
 from dlx.nn.network import Network
@@ -149,7 +149,7 @@ def pretrain(
         missing = [first[key] for key in first if key in new]
         for cohort in _cohorts(jobs, missing, number):
             runs = [_Run(jobs[p], jobs[p].stages[number], keys[p], learned[p]) for p in cohort]
-            if not _train(runs, cache, show, stop):
+            if not _train_fitting(runs, cache, show, stop, found.warnings):
                 return None
         for place in having:
             key = keys[place]
@@ -221,6 +221,25 @@ def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[li
         for start in range(0, len(indices), most):
             cohorts.append([places[index] for index in indices[start : start + most]])
     return cohorts
+
+
+def _train_fitting(
+    runs: Sequence[_Run],
+    cache: Path,
+    show: Show,
+    stop: Callable[[], bool],
+    warnings: list[str],
+) -> bool:
+    """Train a stage of runs, in halves where the memory does not suffice; False if stopped."""
+    try:
+        return _train(runs, cache, show, stop)
+    except Exception as error:
+        if not is_out_of_memory(error) or len(runs) == 1:
+            raise
+    warnings.append(f"pre-training: {len(runs)} runs did not fit into memory; trained in halves")
+    middle = len(runs) // 2
+    halves = (runs[:middle], runs[middle:])
+    return all(_train_fitting(half, cache, show, stop, warnings) for half in halves)
 
 
 def _train(runs: Sequence[_Run], cache: Path, show: Show, stop: Callable[[], bool]) -> bool:

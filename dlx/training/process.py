@@ -9,7 +9,13 @@ from types import FrameType
 
 import torch
 
-from dlx.errors import DivergedError, Interrupted, MemoryLimitError, StorageError
+from dlx.errors import (
+    DivergedError,
+    Interrupted,
+    MemoryLimitError,
+    StorageError,
+    is_out_of_memory,
+)
 from dlx.runs import RunDirectory, timestamp
 
 
@@ -50,13 +56,6 @@ def signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def is_memory(error: BaseException) -> bool:
-    """Say whether an error is that of a machine or device out of memory."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
-
-
 @contextlib.contextmanager
 def recorded_failures(run: RunDirectory) -> Iterator[None]:
     """Note in run.json that the run failed, where it can still be written."""
@@ -69,7 +68,7 @@ def recorded_failures(run: RunDirectory) -> Iterator[None]:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with contextlib.suppress(StorageError):
             run.write_info(status=status, ended=timestamp(), reason=str(error))
-        if is_memory(error):
+        if is_out_of_memory(error):
             raise MemoryLimitError(
                 "out of memory while training; lower train.batch_size or the layers' widths "
                 f"({error})"

@@ -30,6 +30,11 @@ def job(**changes: Any) -> Job:
     return api.prepare(BASE | changes)
 
 
+def on_the_same_rows(jobs: list[Job]) -> list[Job]:
+    """Return runs that can go together, as those of an ablation can."""
+    return [replace(each, splits=jobs[0].splits) for each in jobs]
+
+
 def done(jobs: list[Job], cache: Path) -> Pretrained:
     found = pretrain(jobs, cache)
     assert found is not None
@@ -100,11 +105,40 @@ def test_the_stack_starts_from_the_stages_and_everything_changes_after(tmp_path:
     assert all(not after[name].equal(before[name]) for name in before)
 
 
+def test_runs_that_do_not_fit_together_are_trained_in_halves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = on_the_same_rows([job(seed=seed, pretrain={"epochs": 1}) for seed in range(3)])
+    whole = done(jobs, tmp_path / "whole")
+    sizes = []
+
+    class Narrow(Trainer):
+        def __init__(self, cohort: Any, *rest: Any, **options: Any) -> None:
+            sizes.append(len(cohort.members))
+            if sizes[-1] > 2:
+                raise torch.OutOfMemoryError("too many")
+            super().__init__(cohort, *rest, **options)
+
+    monkeypatch.setattr(pretraining, "Trainer", Narrow)
+    halved = done(jobs, tmp_path / "halved")
+    assert sizes == [3, 1, 2, 3, 1, 2], "two stages"
+    assert (
+        halved.warnings
+        == [
+            "pre-training: 3 runs did not fit into memory; trained in halves",
+        ]
+        * 2
+    )
+    for mine, theirs in zip(halved.jobs, whole.jobs, strict=True):
+        assert all(value.equal(theirs.member.start[n]) for n, value in mine.member.start.items())
+
+
 def test_runs_learn_the_same_alone_and_together(tmp_path: Path) -> None:
     jobs = [
         job(seed=seed, pretrain={"epochs": 2, "unroll": 1, "optimizer": {"name": "adam", "lr": lr}})
         for seed, lr in ((0, 0.01), (1, 0.001), (1, 0.01))
     ]
+    jobs = on_the_same_rows(jobs)
     together = done(jobs, tmp_path / "together")
     for place, ready in enumerate(jobs):
         alone = done([ready], tmp_path / f"alone-{place}")

@@ -1,0 +1,31 @@
+"""What is taken for a machine without memory."""
+
+import errno
+
+import pytest
+import torch
+
+from dlx.errors import is_out_of_memory
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to"),
+        RuntimeError("std::bad_alloc"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("_backend_agg.so: failed to map segment from shared object"),
+    ],
+)
+def test_memory_is_out(error: BaseException) -> None:
+    assert is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("shapes differ"), OSError(errno.ENOSPC, "full"), ValueError("bad_alloc")],
+)
+def test_something_else_is_wrong(error: BaseException) -> None:
+    assert not is_out_of_memory(error)
