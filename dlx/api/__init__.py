@@ -16,6 +16,7 @@ from dlx.api.ablation import (
 )
 from dlx.api.ablation_config import read_ablation
 from dlx.api.ablation_runs import members, run_config
+from dlx.api.figures import figures
 from dlx.api.inputs import RUNS_DIR, read_config
 from dlx.api.probing import Probe, probe
 from dlx.api.run import Run, load
@@ -28,6 +29,7 @@ __all__ = [
     "Probe",
     "Run",
     "ablate",
+    "figures",
     "load",
     "members",
     "plan_ablation",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx import plugins
+from dlx.api.figures import trained
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.api.run import Run, load
 from dlx.config import load as config_files
@@ -12,11 +13,10 @@ from dlx.config.schema import RunConfig
 from dlx.data.pipeline import load as load_data
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DataError, DivergedError, DlxError, RunError, RunInUseError
-from dlx.report import decision
+from dlx.report.figures import write
 from dlx.runs import RunDirectory
 from dlx.training import job as jobs
 from dlx.training import session
-from dlx.training.decision import Plane, is_plane
 from dlx.training.progress import Show
 
 _RESUMABLE = ("train.", "log.")
@@ -145,9 +145,10 @@ def _train(job: jobs.Job, directory: RunDirectory, show: Show, *, changed: bool 
     try:
         session.train(job, directory, show, changed=changed)
         run = load(directory.path)
-        if is_plane(job.splits.task) and job.config.log.level != "minimal":
-            plane, title = Plane(job.splits), job.config.name
-            decision.write(directory.path / "figures", run.cohort, plane, title)
+        if job.config.log.level != "minimal":
+            drawn = trained(run, jobs.targeted(job.config, job.labelled), job.labelled)
+            everything = job.config.log.level == "full"
+            write(directory.path / "figures", drawn, everything=everything)
     except RunInUseError:
         raise
     except DlxError as error:

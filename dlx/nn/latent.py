@@ -45,7 +45,7 @@ class Latent:
         mean, log_variance = (half.contiguous() for half in x.chunk(2, 2))
         std = (log_variance / 2).exp()
         variance = std.square()
-        nats = (mean.square() + variance - 1 - log_variance).flatten(1).sum(1) / (2 * x.shape[1])
+        nats = divergence(mean, variance, log_variance).flatten(1).sum(1) / x.shape[1]
         how.terms["kl"] = self._factors * nats
         if how.measured is not None:
             how.measured["kl"] = nats
@@ -70,3 +70,8 @@ class Latent:
         factors = (self._factors / upstream.shape[1])[:, None, None]
         by_log_variance = (upstream * change + factors * (variance - 1)) / 2
         return torch.cat([upstream + factors * mean, by_log_variance], 2)
+
+
+def divergence(mean: Tensor, variance: Tensor, log_variance: Tensor) -> Tensor:
+    """Return the divergence of N(mean, variance) from N(0, 1) in nats, number by number."""
+    return (mean.square() + variance - 1 - log_variance) / 2

@@ -1,13 +1,10 @@
-"""Pictures of what a trained network of two inputs says in the plane, as files."""
+"""Figures of what a trained network of two inputs says in the plane."""
 
-import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlx.cohort import Cohort
-from dlx.runs import make_directory, write_atomic
 from dlx.training.decision import Panel, Plane
-from dlx.training.pictures import COLORS, colored, plain_texts, regions, unit_regions
+from dlx.training.pictures import COLORS, colored, regions, unit_regions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,21 +13,16 @@ if TYPE_CHECKING:
 _MOST_NAMES = 12  # in a legend
 
 
-@plain_texts()
-def write(folder: Path, cohort: Cohort, plane: Plane, title: str) -> list[Path]:
-    """Draw a trained network's decisions, and each hidden layer's units.
+def draw(cohort: Cohort, plane: Plane, title: str) -> "dict[str, Figure]":
+    """Return figures of a trained network's decisions, and of each hidden layer's units.
 
     Args:
-        folder: gets decision.png and decision_<layer>.png; made if it is not there
         cohort: the network, a cohort of one
         plane: that its training rows lie in
-        title: of the pictures
+        title: of the figures
 
     Returns:
-        the files
-
-    Raises:
-        StorageError: a file cannot be written
+        by name: decision, decision_<layer>
     """
     from matplotlib.figure import Figure
 
@@ -40,8 +32,7 @@ def write(folder: Path, cohort: Cohort, plane: Plane, title: str) -> list[Path]:
     for place, panel in enumerate(panels, 1):
         _draw(figure.add_subplot(1, len(panels), place), panel, plane)
     figure.suptitle(title)
-    make_directory(folder)
-    files = [_save(figure, folder / "decision.png")]
+    found = {"decision": figure}
     for layer, values in surface.units.items():
         figure = Figure(figsize=(6, 6), dpi=110, layout="constrained")
         axes = figure.add_subplot()
@@ -52,8 +43,8 @@ def write(folder: Path, cohort: Cohort, plane: Plane, title: str) -> list[Path]:
             "(orange)\noutput; grey: the same everywhere",
             fontsize=9,
         )
-        files.append(_save(figure, folder / f"decision_{layer}.png"))
-    return files
+        found[f"decision_{layer}"] = figure
+    return found
 
 
 def _draw(axes: "Axes", panel: Panel, plane: Plane) -> None:
@@ -65,10 +56,3 @@ def _draw(axes: "Axes", panel: Panel, plane: Plane) -> None:
         axes.scatter([], [], color=COLORS[number % len(COLORS)] / 255, label=name, **style)
     axes.set(xlabel=plane.axes[0], ylabel=plane.axes[1], title=panel.title)
     axes.legend(loc="upper right", fontsize=8)
-
-
-def _save(figure: "Figure", path: Path) -> Path:
-    encoded = io.BytesIO()
-    figure.savefig(encoded, format="png")
-    write_atomic(path, encoded.getvalue())
-    return path

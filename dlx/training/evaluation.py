@@ -135,6 +135,23 @@ def predict(cohort: Cohort, inputs: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def corrupted(network: Network, inputs: Tensor) -> Tensor:
+    """Return every run's inputs as `evaluate` corrupts them: (K, N, I), bit for bit.
+
+    Args:
+        network: of K runs
+        inputs: (N, I)
+    """
+    chunks = [
+        network.corruption.forward(
+            x.expand(network.num_runs, *x.shape), Pass(batch_size=CHUNK, corrupted_chunk=number)
+        )
+        for number, x in enumerate(inputs.split(CHUNK))
+    ]
+    return torch.cat(chunks, 1)
+
+
+@torch.no_grad()
 def encode(network: Network, inputs: Tensor, layer: str) -> Tensor:
     """Return every run's outputs of a layer, in evaluation mode: (K, N, O).
 

@@ -35,6 +35,7 @@ class Job:
     Attributes:
         config: resolved
         splits: the data, on the device
+        labelled: the data as they were read, with targets of their own
         design: layers and head
         member: the run as its cohort sees it
         batch_size: rows of a full batch
@@ -44,6 +45,7 @@ class Job:
 
     config: RunConfig
     splits: Splits
+    labelled: Splits
     design: Design
     member: Member
     batch_size: int
@@ -107,7 +109,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         ConfigError: the config asks for what this data, this model or this machine cannot do.
     """
     device = resolve_device(config.train.device)
-    splits = targeted(config, splits).to(device)
+    labelled, splits = splits, targeted(config, splits).to(device)
     design = build_design(config, splits.task)
     splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
     plain.check(design)
@@ -163,7 +165,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     for key, metric in watched.items():
         if metric is not None:
             _check_metric(key, metric, splits, member.measured)
-    return Job(config, splits, design, member, batch_size, device, stages)
+    return Job(config, splits, labelled, design, member, batch_size, device, stages)
 
 
 def _start(

@@ -6,7 +6,7 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from dlx.training.decision import Panel, Plane, Shade, shade_units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Of the classes; those after the tenth have the same again.
 COLORS = np.array(
@@ -26,6 +27,8 @@ COLORS = np.array(
 _REGION_DEPTH = 0.6  # so that the training rows stand out
 _MOST_UNITS = 64
 MOST_IMAGES = 100  # on a sheet
+_BETWEEN = 2  # pixels between two pictures
+_BETWEEN_BLOCKS = 8
 _MOST_NAMES = 20  # with more classes, names and counts would overlap
 # matplotlib's own font comes first; these have the Korean, Chinese and Japanese that it lacks.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
@@ -51,16 +54,21 @@ def is_image(shape: tuple[int, ...]) -> bool:
 
 @plain_texts()
 def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    """Draw how the rows of each class are classified.
+    """Draw how the rows of each class are classified: (H, W, 3) uint8; see `confusion_figure`."""
+    return rendered(confusion_figure(counts, classes))
+
+
+def confusion_figure(counts: np.ndarray, classes: tuple[str, ...], title: str = "") -> "Figure":
+    """Return a figure of how the rows of each class are classified.
 
     Args:
         counts: (C, C), the true class in a row; or of labels (T, 2, 2), the first 20 are drawn
         classes: their names, or those of the labels
+        title: of the figure
 
     Returns:
-        (H, W, 3) uint8; a square's darkness is the share of its class's rows
+        the figure, in which a square's darkness is the share of its class's rows
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(dpi=100, layout="constrained")
@@ -76,6 +84,15 @@ def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...]) -> np.ndarray
         for place in range(shown):
             axes = figure.add_subplot(lines, columns, place + 1, title=classes[place])
             _draw_counts(axes, counts[place], ("no", "yes"))
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def rendered(figure: "Figure") -> np.ndarray:
+    """Return a figure as pixels: (H, W, 3) uint8."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -125,9 +142,51 @@ def images(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         highest
     """
     values = rows[:MOST_IMAGES]
-    low, high = min(0.0, float(values.min())), max(1.0, float(values.max()))
-    pixels = (255 * (values - low) / (high - low)).round().astype(np.uint8)
-    return _sheet(_enlarged(_channels_last(pixels, shape)))
+    return _sheet(as_tiles(values, shape, *shades(values)))
+
+
+def shades(values: np.ndarray) -> tuple[float, float]:
+    """Return which values of pixels are drawn black and white: 0 and 1, or what lies beyond."""
+    return min(0.0, float(values.min())), max(1.0, float(values.max()))
+
+
+def as_tiles(rows: np.ndarray, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
+    """Draw rows of pixels (N, I) as pictures of 32 pixels or more: (N, H, W, 1 or 3) uint8.
+
+    What lies beyond `low`, which is black, and `high`, which is white, is drawn like them.
+    """
+    shares = (rows - low) / (high - low)
+    pixels = (255 * np.clip(shares, 0, 1)).round().astype(np.uint8)
+    return _enlarged(_channels_last(pixels, shape))
+
+
+def lines_of_images(
+    lines: Sequence[np.ndarray], shape: tuple[int, ...], per_line: int = 10
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows of pixels line under line, so that what belongs together stands in a column.
+
+    Args:
+        lines: each (N, I), values of pixels; the first ones say what is black and white
+        shape: of the images, (H, W) or (3, H, W)
+        per_line: images side by side; those that have no room follow in a block of lines below
+
+    Returns:
+        (H, W, 1 or 3) uint8, and where the middles of the lines are, block by block, from the top
+    """
+    low_high = shades(lines[0])
+    drawn = [as_tiles(line, shape, *low_high) for line in lines]
+    count, height, width, channels = drawn[0].shape
+    num_blocks = -(-count // per_line)
+    pitch, block = height + _BETWEEN, len(lines) * (height + _BETWEEN) + _BETWEEN_BLOCKS
+    across = min(count, per_line) * (width + _BETWEEN) - _BETWEEN
+    sheet = np.full((num_blocks * block - _BETWEEN_BLOCKS, across, channels), 255, np.uint8)
+    for place, images in enumerate(drawn):
+        for number, image in enumerate(images):
+            top = number // per_line * block + place * pitch
+            left = number % per_line * (width + _BETWEEN)
+            sheet[top : top + height, left : left + width] = image
+    starts = block * np.arange(num_blocks)[:, None] + pitch * np.arange(len(lines))
+    return sheet[:-_BETWEEN], (starts + height / 2).ravel()
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -145,10 +204,10 @@ def _channels_last(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return laid[..., None] if len(shape) == 2 else laid.transpose(0, 2, 3, 1)
 
 
-def _enlarged(tiles: np.ndarray) -> np.ndarray:
+def _enlarged(pictures: np.ndarray) -> np.ndarray:
     """Repeat the pixels of pictures (N, H, W, channels) until they are 32 high or more."""
-    times = -(-32 // tiles.shape[1])
-    return tiles.repeat(times, axis=1).repeat(times, axis=2)
+    times = -(-32 // pictures.shape[1])
+    return pictures.repeat(times, axis=1).repeat(times, axis=2)
 
 
 def colored(shade: Shade, depth: float = 1.0) -> np.ndarray:

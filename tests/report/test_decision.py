@@ -7,9 +7,6 @@ import pytest
 from matplotlib.image import imread
 
 import dlx
-from dlx.errors import StorageError
-from dlx.report.decision import write
-from dlx.training.decision import Plane
 
 
 def names(run: dlx.Run) -> list[str]:
@@ -59,11 +56,7 @@ def test_names_are_drawn_as_they_stand(tmp_path: Path) -> None:
         "log": {"level": "full"},
     }
     run = dlx.train(config, runs_dir=tmp_path / "runs")
-    assert names(run) == ["decision.png", "decision_1.png"]
-
-
-def test_a_picture_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
-    run = dlx.train("configs/xor.yaml", ["train.steps=2", "log.level=minimal"], runs_dir=tmp_path)
-    (tmp_path / "taken").write_text("a file")
-    with pytest.raises(StorageError, match="taken"):
-        write(tmp_path / "taken", run.cohort, Plane(run.splits()), "xor")
+    decisions = ["decision.png", "decision_1.png"]
+    assert (
+        names(run) == [f"confusion_{split}.png" for split in ("dev", "test", "train")] + decisions
+    )

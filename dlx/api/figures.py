@@ -1,0 +1,55 @@
+"""The pictures of a trained run, as files."""
+
+from pathlib import Path
+
+from dlx.api.run import Run
+from dlx.data.pipeline import Splits
+from dlx.denormals import flushed_denormals
+from dlx.report.figures import Trained, write
+from dlx.tracking import read
+from dlx.training import job as jobs
+
+
+@flushed_denormals()
+def figures(
+    run: Run, *, folder: Path | str | None = None, data_dir: Path | str | None = None
+) -> list[Path]:
+    """Draw a trained run and return the PNG files, one for each picture that there is of it.
+
+    Of a run that reconstructs: reconstruction, filters, decoder_filters, code, error_per_class,
+    traversal and, of codes of two units, code_map and manifold; of others filters and
+    confusion_<split>; of two inputs decision and decision_<layer>; of a run with pre-training
+    pretraining. See docs/pictures.md.
+
+    Args:
+        run: trained to an end
+        folder: where to write; default: `figures` in the run's directory
+        data_dir: where data sets are kept
+
+    Raises:
+        DataError: the data are missing, or are not those the run was trained on
+        RunError: the run has no final weights
+        StorageError: a file cannot be written
+    """
+    target = run.path / "figures" if folder is None else Path(folder)
+    labelled = run.labelled_splits(data_dir)
+    return write(target, trained(run, jobs.targeted(run.config, labelled), labelled))
+
+
+def trained(run: Run, splits: Splits, labelled: Splits) -> Trained:
+    """Return a run, to be drawn.
+
+    Args:
+        run: trained to an end
+        splits: with the targets that it learned
+        labelled: with those of the data
+    """
+    stages = run.path / "pretraining.jsonl"
+    return Trained(
+        run.config.name,
+        run.cohort,
+        splits,
+        labelled,
+        read(stages) if stages.exists() else (),
+        run.history,
+    )

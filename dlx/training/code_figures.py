@@ -1,0 +1,299 @@
+"""Figures of a network that reconstructs: reconstructions, filters, codes, errors by class.
+
+# N rows, I inputs, U units, S steps, C classes
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dlx.cohort import Cohort
+from dlx.training.filters import Filters, decoder_filters, encoder_filters
+from dlx.training.pictures import (
+    COLORS,
+    as_tiles,
+    is_image,
+    lines_of_images,
+    shades,
+    weight_images,
+)
+from dlx.training.reconstruction import SIDE, Codes, Look, Sample
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_CODES = 2000  # rows whose codes are looked at
+_MOST_COLUMNS = 12  # of a table
+_MOST_BARS = 64
+_NAMED = 20  # classes, and units, that have room for their names
+_LITTLE = 0.01  # nats
+
+
+def draw(sample: Sample, cohort: Cohort, title: str) -> dict[str, Figure]:
+    """Return every figure that there is of a trained network, by name.
+
+    Args:
+        sample: the rows that it is looked at by
+        cohort: the network, a cohort of one
+        title: of the figures
+    """
+    task, codes = sample.task, sample.codes(cohort, MOST_CODES)
+    of_rows = f"{title}, {sample.split} rows"
+    found = {"reconstruction": reconstruction(sample, sample.look(cohort, 0), of_rows)}
+    if is_image(task.input_shape):
+        for name, filters in (
+            ("filters", encoder_filters(cohort.network, 0, task)),
+            ("decoder_filters", decoder_filters(cohort.network, 0, task)),
+        ):
+            if filters is not None:
+                found[name] = filter_sheet(name, filters, task.input_shape, title)
+    found["code"] = code_units(codes, of_rows)
+    if sample.classes:
+        errors = sample.error_per_class(cohort)
+        found["error_per_class"] = error_per_class(errors, sample.classes, of_rows)
+    found["traversal"] = traversal(sample, *sample.traversals(cohort, codes), of_rows)
+    if codes.values.shape[1] == 2:
+        ends, decoded = sample.manifold(cohort, codes)
+        found["code_map"] = code_map(codes, of_rows)
+        if is_image(task.input_shape):
+            found["manifold"] = manifold(ends, decoded, task.input_shape, of_rows)
+    return found
+
+
+def reconstruction(sample: Sample, look: Look, title: str) -> Figure:
+    """Draw images under what they are reconstructed to; of numbers, the one against the other."""
+    if not is_image(sample.task.input_shape):
+        return _reconstructed_numbers(sample, look, title)
+    sheet, middles = lines_of_images(look_lines(look), sample.task.input_shape)
+    names = ["input", "corrupted", "reconstruction"]
+    if look.corrupted is None:
+        names.remove("corrupted")
+    figure, axes = _picture(sheet, f"{title}: what is reconstructed")
+    axes.set_yticks(middles, names * (len(middles) // len(names)))
+    axes.set_xticks([])
+    return figure
+
+
+def look_lines(look: Look) -> list[np.ndarray]:
+    """Return the lines of a picture of images: inputs, corrupted ones if any, reconstructions."""
+    lines = (look.inputs, look.corrupted, look.outputs)
+    return [line for line in lines if line is not None]
+
+
+def _reconstructed_numbers(sample: Sample, look: Look, title: str) -> Figure:
+    shown = min(look.inputs.shape[1], _MOST_COLUMNS)
+    columns = min(4, shown)
+    lines = -(-shown // columns)
+    figure = Figure(figsize=(2.6 * columns, 2.5 * lines + 0.6), dpi=110, layout="constrained")
+    for place in range(shown):
+        axes = figure.add_subplot(lines, columns, place + 1)
+        inputs, outputs = look.inputs[:, place], look.outputs[:, place]
+        axes.scatter(inputs, outputs, s=8, alpha=0.6, linewidths=0)
+        axes.axline((inputs.mean(), inputs.mean()), slope=1, color="black", linewidth=0.7)
+        axes.set_title(_column(sample, place), fontsize=9)
+        axes.tick_params(labelsize=7)
+    given = "corrupted inputs" if look.corrupted is not None else "inputs"
+    of = f", the first {shown} of {look.inputs.shape[1]}" if shown < look.inputs.shape[1] else ""
+    figure.suptitle(
+        f"{title}: what {given} are reconstructed to{of}\n(across: the input, up: the "
+        "reconstruction; on the line they are equal)",
+        fontsize=10,
+    )
+    return figure
+
+
+def filter_sheet(name: str, filters: Filters, shape: tuple[int, ...], title: str) -> Figure:
+    """Draw the weights of each unit as an image; see `weight_images`."""
+    units = filters.weights.shape[1]
+    what = "looks for" if name == "filters" else "paints"
+    of = f"the first 64 of {units:,} units" if units > 64 else f"{units} units"
+    words = f"{title}: weights of layer {filters.layer}, what each unit {what}\n({of}; grey is 0)"
+    figure, axes = _picture(weight_images(filters.weights, shape), words)
+    axes.set_axis_off()
+    return figure
+
+
+def code_units(codes: Codes, title: str) -> Figure:
+    """Draw the histogram of a code's values, how much each unit varies and whether it is used."""
+    values, units = codes.values, codes.values.shape[1]
+    used = codes.divergence if codes.divergence is not None else codes.active
+    figure = Figure(figsize=(10 if used is None else 14, 4), dpi=110, layout="constrained")
+    panels = figure.subplots(1, 2 if used is None else 3)
+    panels[0].hist(values.ravel(), bins=80, color="#4c72b0")
+    panels[0].set(xlabel="value of a unit", ylabel="rows x units", title="values of the code")
+    _bars(panels[1], values.std(0), "standard deviation")
+    if codes.divergence is not None:
+        informed, nats = int((codes.divergence > _LITTLE).sum()), codes.divergence.sum()
+        _bars(panels[2], codes.divergence, "divergence from N(0, 1) in nats")
+        panels[2].set_title(
+            f"{informed} of {units} units say more than {_LITTLE} nats, all {nats:.3g}"
+        )
+    elif codes.active is not None:
+        _bars(panels[2], codes.active, "share of rows on which it is on")
+        panels[2].set(ylim=(0, 1.02), title=f"active: {codes.active.mean():.1%} of rows x units")
+    figure.suptitle(f"{title}: a code of {units} unit{'s' * (units > 1)}")
+    return figure
+
+
+def _bars(axes: "Axes", heights: np.ndarray, what: str) -> None:
+    order = np.arange(len(heights))
+    if len(heights) > _MOST_BARS:
+        heights = np.sort(heights)[::-1]
+        axes.fill_between(order + 1, heights, color="#4c72b0", step="mid")
+        axes.set_xlabel("units, the highest first")
+    else:
+        axes.bar(order + 1, heights, color="#4c72b0")
+        axes.set_xlabel("unit")
+        if len(heights) <= _NAMED:
+            axes.set_xticks(order + 1)
+    axes.set_ylabel(what)
+
+
+def error_per_class(errors: Sequence[np.ndarray], names: Sequence[str], title: str) -> Figure:
+    """Draw the mean squared error of each class's rows, summed over a row's inputs.
+
+    Args:
+        errors: of each class, its rows' (N,)
+        names: of the classes
+        title: of the figure
+    """
+    there = [place for place, its in enumerate(errors) if len(its)]
+    means = [errors[place].mean() for place in there]
+    spread = [1.96 * errors[p].std(ddof=min(1, len(errors[p]) - 1)) for p in there]
+    halves = [each / len(errors[p]) ** 0.5 for each, p in zip(spread, there, strict=True)]
+    width = min(6 + 0.3 * len(there), 14)
+    figure = Figure(figsize=(width, 4.2), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    axes.bar(range(len(there)), means, yerr=halves, capsize=3, color="#4c72b0")
+    every = np.concatenate([errors[place] for place in there]).mean()
+    axes.axhline(every, color="black", linewidth=0.8, linestyle="--", label=f"all: {every:.4g}")
+    labels = [names[place] for place in there]
+    rotation = 90 if max(map(len, labels)) * len(labels) > 60 else 0
+    axes.set_xticks(range(len(there)), labels, rotation=rotation)
+    axes.set(xlabel="class", ylabel="squared error per row")
+    axes.set_title(
+        f"{title}: squared error by class\n(summed over the inputs as the network sees them; mean "
+        "and its 95 % interval)",
+        fontsize=10,
+    )
+    axes.legend()
+    return figure
+
+
+def traversal(
+    sample: Sample, units: np.ndarray, values: np.ndarray, decoded: np.ndarray, title: str
+) -> Figure:
+    """Draw what is decoded when a unit of a row's code is moved; see `Sample.traversals`.
+
+    Args:
+        sample: the rows
+        units: (U,)
+        values: (U, S) that each is set to
+        decoded: (U, S, I)
+        title: of the figure
+    """
+    names = [
+        f"unit {unit + 1}: {its[0]:.3g} to {its[-1]:.3g}"
+        for unit, its in zip(units, values, strict=True)
+    ]
+    title = f"{title}: one row's code, one unit moved at a time"
+    count, steps, _ = decoded.shape
+    shape = sample.task.input_shape
+    if is_image(shape):
+        sheet, middles = lines_of_images([decoded.reshape(count * steps, -1)], shape, steps)
+        figure, axes = _picture(sheet, title)
+        axes.set_yticks(middles, names)
+        axes.set_xticks([])
+        return figure
+    figure = Figure(figsize=(9, 1.6 * count + 1.2), dpi=110, layout="constrained")
+    away = decoded - decoded[:, steps // 2 : steps // 2 + 1]
+    scale = np.maximum(sample.pixels(MOST_CODES).std(0), 1e-12)
+    panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
+    for axes, name, lines in zip(panels, names, away / scale, strict=True):
+        for step, line in enumerate(lines):
+            tint = (COLORS[1] if step > steps // 2 else COLORS[0]) / 255
+            pale = 1 - abs(step - steps // 2) / max(steps // 2, 1)
+            axes.plot(line, color=1 - (1 - tint) * (1 - 0.8 * pale), marker=".", linewidth=0.8)
+        axes.set_title(name, fontsize=9)
+    width = decoded.shape[-1]
+    if width <= _NAMED:
+        labels = [_column(sample, place) for place in range(width)]
+        panels[-1].set_xticks(range(width), labels, rotation=90)
+    figure.suptitle(
+        f"{title}\n(change of each reconstructed input, in standard deviations of the rows; blue: "
+        "down, orange: up)",
+        fontsize=10,
+    )
+    return figure
+
+
+def code_map(codes: Codes, title: str) -> Figure:
+    """Draw a code of two units as points of the plane, coloured by class."""
+    figure = Figure(figsize=(7.5, 6.5), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    style = {"s": 9, "alpha": 0.75, "linewidths": 0}
+    if codes.classes is None:
+        axes.scatter(*codes.values.T, **style)
+    for number, name in enumerate(codes.names):
+        its = codes.values[codes.classes == number]
+        color = COLORS[number % len(COLORS)] / 255
+        label = name if number < _NAMED else None
+        axes.scatter(*its.T, color=color, label=label, **style)
+    if codes.names:
+        axes.legend(markerscale=2.5, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.set(xlabel="unit 1", ylabel="unit 2", title=f"{title}: their codes")
+    return figure
+
+
+def manifold(ends: np.ndarray, decoded: np.ndarray, shape: tuple[int, ...], title: str) -> Figure:
+    """Draw what is decoded everywhere in the plane of a code of two units.
+
+    Args:
+        ends: (2, 2) lowest and highest of the first and of the second unit
+        decoded: (S, S, I), the lowest second unit first
+        shape: of the images
+        title: of the figure
+    """
+    flat = decoded[::-1].reshape(SIDE * SIDE, -1)
+    images = as_tiles(flat, shape, *shades(flat))
+    height, width, channels = images.shape[1:]
+    grid = images.reshape(SIDE, SIDE, height, width, channels).transpose(0, 2, 1, 3, 4)
+    figure = Figure(figsize=(8.5, 8.8), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    pixels = grid.reshape(SIDE * height, SIDE * width, channels)
+    extent = (*ends[0].tolist(), *ends[1].tolist())
+    axes.imshow(_colors(pixels), extent=_wide(extent), aspect="auto")
+    axes.set(xlabel="unit 1", ylabel="unit 2", title=f"{title}: what the plane is decoded to")
+    return figure
+
+
+def _wide(extent: tuple[float, ...]) -> tuple[float, float, float, float]:
+    """Return left, right, bottom, top, apart from each other even where a unit never changes."""
+    left, right, bottom, top = extent
+    right, top = max(right, left + 1e-6), max(top, bottom + 1e-6)
+    return left, right, bottom, top
+
+
+def _picture(sheet: np.ndarray, title: str) -> tuple[Figure, "Axes"]:
+    """Return a figure of pixels, and its axes, large enough to be looked at."""
+    height, width = sheet.shape[:2]
+    across = 8.0
+    figure = Figure(figsize=(across, across * height / width + 0.8), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(_colors(sheet), interpolation="nearest")
+    axes.set_title(title, fontsize=10)
+    axes.tick_params(length=0, labelsize=8)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return figure, axes
+
+
+def _colors(pixels: np.ndarray) -> np.ndarray:
+    """Return grey (H, W, 1) or coloured pixels (H, W, 3) as (H, W, 3)."""
+    return pixels.repeat(3, 2) if pixels.shape[2] == 1 else pixels
+
+
+def _column(sample: Sample, place: int) -> str:
+    return sample.features[place] if sample.features else f"input {place + 1}"
