@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dlx.ablation.plan import SCHEMA, SUCCESS, Plan, PlannedCohort, PlannedRun, known_phases
+from dlx.ablation.plan import SCHEMA, SUCCESS, Plan, PlannedCohort, PlannedRun, runs_by_path
 from dlx.ablation.sizes import Size, largest_cohort, parts, processes, size_of
 from dlx.ablation.variants import (
     MAX_RUNS,
@@ -254,7 +254,7 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
     names = [each["name"] for each in document["variants"]]
     if names != [each.variant.name for each in plan.variants]:
         raise RunError("plan.json holds other variants than ablation.yaml")
-    known = {run.path: run for phase in known_phases(plan) for run in plan.runs(phase)}
+    known = runs_by_path(plan)
     for each in document["cohorts"]:
         unknown = next((path for path in each["runs"] if path not in known), None)
         if unknown is not None:

@@ -1,6 +1,5 @@
 """summary.json: what an ablation found, for the report, the command line and TensorBoard."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from dlx.ablation.statistics.intervals import (
     share_interval,
 )
 from dlx.nn.metrics import is_rising
+from dlx.runs.files import finite
 
 SCHEMA = 1
 
@@ -148,17 +148,6 @@ def summarize(
             "command": command,
         }
     )
-
-
-def finite(value: Any) -> Any:
-    """Return plain values with None for every number that JSON has not, and no NumPy in them."""
-    if isinstance(value, Mapping):
-        return {key: finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool) -> dict[str, str]:

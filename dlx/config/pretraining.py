@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, MinLen
 
 from dlx.config.checks import checked_model
-from dlx.config.types import Corruption, Optimizer, Section, option
+from dlx.config.sections import Section, option
+from dlx.config.types import Corruption, Optimizer
 
 Method = Literal["autoencoder", "denoising", "rbm"]
 BatchSize = Annotated[int, Gt(0)] | Literal["all"]

@@ -15,17 +15,8 @@ from pydantic_core import PydanticCustomError
 from dlx.config.checks import checked_model
 from dlx.config.fields import descend
 from dlx.config.pretraining import Pretrain, Stage
-from dlx.config.types import (
-    Average,
-    Data,
-    MetricChoice,
-    Model,
-    Optimizer,
-    Section,
-    Text,
-    option,
-    rule,
-)
+from dlx.config.sections import Section, option, rule
+from dlx.config.types import Average, Data, MetricChoice, Model, Optimizer, Text
 
 Name = Annotated[
     str,

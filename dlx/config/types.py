@@ -11,13 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from inspect import Parameter
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import (
     BaseModel,
-    ConfigDict,
-    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
@@ -31,31 +29,9 @@ from dlx import registry
 from dlx.config.checks import Marker, checked, checked_model, not_allowed
 from dlx.config.messages import problems_of
 from dlx.config.nodes import from_plain
+from dlx.config.rows import Augment, Fold, Split
+from dlx.config.sections import Section, option, rule
 from dlx.errors import ConfigError
-
-
-class Section(BaseModel):
-    """A mapping of the config: its fields are the keys that may stand in it."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_default=True,
-        protected_namespaces=(),
-    )
-
-    # A key given by a later file or override takes the place of the other one of its pair.
-    alternatives: ClassVar[Mapping[str, str]] = {}
-
-
-def option(default: Any, description: str) -> Any:
-    """Return the field of a section; `...` as the default makes its key required."""
-    return Field(default, description=description)
-
-
-def rule(text: str) -> PydanticCustomError:
-    """Return the error of a value that breaks a rule between several fields."""
-    return PydanticCustomError("rule", "{text}", {"text": text})
 
 
 class Choice(Section):
@@ -189,68 +165,6 @@ Average = Annotated[Choice, Named("average")]
 ClassWeights = Literal["balanced"] | tuple[Annotated[float, Gt(0)], ...] | None
 
 Source = Annotated[Choice, Named("data", common=False)]
-
-Share = Annotated[int, Ge(0)] | Annotated[float, Ge(0), Lt(1)] | None
-
-
-@checked_model
-class Split(Section):
-    """How many rows the parts take that are not trained on."""
-
-    dev: Share = option(
-        None, "Rows of the dev part: a count or, with a point, a fraction; null: as for auto."
-    )
-    test: Share = option(
-        None, "Rows of the test part, likewise; left out for a set that brings its own."
-    )
-
-    @field_validator("test")
-    @classmethod
-    def _leave_some(cls, test: int | float | None, info: ValidationInfo) -> int | float | None:
-        dev = info.data.get("dev")
-        if isinstance(dev, float) and isinstance(test, float) and dev + test >= 1:
-            raise rule(f"dev {dev} and test {test} leave no row to train on; lower one of them")
-        return test
-
-
-@checked_model
-class Fold(Section):
-    """One fold of a cross-validation: its rows are the dev part."""
-
-    number: Annotated[int, Gt(0)] = option(..., "Which of the folds, from 1.")
-    of: Annotated[int, Ge(2)] = option(..., "How many folds there are.")
-
-    @field_validator("of")
-    @classmethod
-    def _hold(cls, of: int, info: ValidationInfo) -> int:
-        if info.data.get("number", 0) > of:
-            raise rule(f"fold number {info.data['number']} of {of}; take one of 1 to {of}")
-        return of
-
-
-Strength = Annotated[float, Ge(0)]
-
-
-@checked_model
-class Augment(Section):
-    """How training rows are changed at random, anew at every step."""
-
-    shift: Annotated[float, Ge(0), Le(1)] = option(
-        0.0, "Largest shift of an image, as a share of its height and width."
-    )
-    rotation: Annotated[float, Ge(0), Le(180)] = option(
-        0.0, "Largest angle an image is turned by, in degrees, to either side."
-    )
-    scale: Strength = option(0.0, "Images are scaled by factors from 1 / (1 + scale) to 1 + scale.")
-    shear: Annotated[float, Ge(0), Lt(90)] = option(
-        0.0, "Largest angle by which vertical lines lean, in degrees."
-    )
-    elastic: Strength = option(
-        0.0, "Standard deviation, in pixels, of how far smooth random dents move a pixel."
-    )
-    noise: Strength = option(
-        0.0, "Standard deviation of normal noise, added to inputs as the network sees them."
-    )
 
 
 @checked_model

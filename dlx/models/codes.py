@@ -7,7 +7,8 @@ from annotated_types import Ge
 from pydantic import Field
 
 from dlx import registry
-from dlx.config.types import Choice, Section
+from dlx.config.sections import Section
+from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.models.options import Units
 from dlx.nn.code import CodeSpec, Kept

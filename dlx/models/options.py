@@ -7,7 +7,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import Field, ValidationInfo, field_validator
 
 from dlx import registry
-from dlx.config.types import Choice, Section, choice, rule
+from dlx.config.sections import Section, rule
+from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.nn.corruption import InputCorruption

@@ -27,11 +27,17 @@ _CURES = {
 
 
 def finite(value: Any) -> Any:
-    """Return a document in which numbers that are not finite are null: JSON does not have them."""
+    """Return a document as JSON can hold it: null for what is not a finite number, plain numbers.
+
+    Args:
+        value: mappings and sequences of plain values, and numbers of NumPy or torch
+    """
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [finite(inner) for inner in value]
+    if hasattr(value, "item"):
+        value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

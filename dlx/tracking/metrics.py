@@ -13,6 +13,7 @@ from typing import Any
 
 from dlx.errors import RunError
 from dlx.runs import AppendFile
+from dlx.runs.files import finite
 
 
 class MetricsFile:
@@ -57,7 +58,7 @@ class MetricsFile:
 
 def encode(record: Mapping[str, Any]) -> str:
     """Return a record as a line."""
-    return json.dumps(_finite(record), ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(finite(record), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -96,13 +97,6 @@ def series(records: list[dict[str, Any]], split: str, tag: str) -> tuple[list[in
 def number(value: Any) -> Any:
     """Return a number of numpy or torch as Python's; anything else as it is."""
     return value.item() if hasattr(value, "item") else value
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    value = number(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _line_ends_at(path: Path, position: int) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from dlx.config.load import load
-from dlx.config.types import Split
+from dlx.config.rows import Split
 from dlx.errors import ConfigError
 
 BAD = """\

@@ -7,7 +7,8 @@ from typing import Annotated
 from annotated_types import MinLen
 
 from dlx.config.checks import checked_model
-from dlx.config.types import Section, Text, option
+from dlx.config.sections import Section, option
+from dlx.config.types import Text
 from dlx.data.dataset import Dataset
 from dlx.data.tables.build import Missing, Roles, TaskName, build
 from dlx.data.tables.files import Layout, read_csv, read_parquet

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _HEIGHT = 2.2  # inches
 _SETTLED = 0.05  # of the steps: what lies before does not decide how high the axes reach
 _LOGARITHMIC = 30  # a falling metric whose means span more than that factor
+_WORTH = 4  # how many times wider all curves lie than the best ones, for these to fill the axes
 
 
 def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
@@ -94,7 +95,8 @@ def _look_nearer(axes: "Axes", families: Mapping[str, Band], factor: float) -> N
 def _multiples(
     summary: Summary, panels: Sequence[Group], metric: str, families: Mapping[str, Band]
 ) -> Drawing:
-    limits = _limits([families], reading.tag_of(metric))
+    shown = _best(summary, families)
+    limits = _limits([shown], reading.tag_of(metric))
 
     def paint(axes: "Axes", group: Group) -> None:
         _draw(axes, group.lines, families, reading.factor_of(metric), grey=True)
@@ -103,8 +105,26 @@ def _multiples(
     figure, left_out = small_multiples(summary, panels, paint)
     caption = f"{reading.axis_label(metric).capitalize()} against optimizer steps. "
     caption += f"{_caption(summary)} Grey: the other variants.{left_out}"
+    if outside := [name for name in families if name not in shown]:
+        factor, unit = reading.factor_of(metric), "" if reading.factor_of(metric) == 1 else " %"
+        ends = [f"{name} ({factor * families[name].mean[-1]:.3g}{unit})" for name in outside]
+        caption += f" Far off, and outside the axes for most of the way: {', '.join(ends)}."
     title = f"Learning curves: {reading.in_words(metric)}"
     return Drawing(f"curves_{metric.replace('.', '_')}", title, caption, figure)
+
+
+def _best(summary: Summary, families: Mapping[str, Band]) -> Mapping[str, Band]:
+    """Return all curves or, where a few that failed would press these together, the others."""
+    last = max(int(band.steps[-1]) for band in families.values())
+    order = [each["name"] for each in reading.best_first(summary) if each["name"] in families]
+    late = [families[name].mean[families[name].steps >= _SETTLED * last] for name in order]
+    late = [each[np.isfinite(each)] for each in late]
+    whole = np.ptp(np.concatenate(late))
+    for count in range(len(order) - 1, len(order) // 2, -1):
+        its = np.concatenate(late[:count])
+        if 0 < _WORTH * np.ptp(its) < whole:
+            return {name: families[name] for name in families if name in order[:count]}
+    return families
 
 
 def _draw(

@@ -113,3 +113,16 @@ def test_a_share_s_axis_ends_at_100_percent_though_its_interval_does_not() -> No
     runs = made.results(variants, 4, lambda s, seed: 1.0 if seed else 0.5, points=5)
     (drawing,) = curves.draw(made.summary(variants, runs), runs)
     assert drawing.figure.axes[2].get_ylim()[1] == 102
+
+
+def test_a_variant_that_learns_nothing_does_not_press_the_others_together() -> None:
+    variants = made.grid(model__activation=["a", "b", "c"], model__init=["x", "y", "zeros"])
+    runs = made.results(
+        variants,
+        2,
+        lambda s, seed: 0.1 if s == {"model.activation": "a", "model.init": "zeros"} else 0.95,
+        points=4,
+    )
+    _, dev = curves.draw(made.summary(variants, runs), runs)
+    assert all(axes.get_ylim()[0] > 20 for axes in dev.figure.axes)
+    assert "outside the axes for most of the way: activation=a init=zeros (10 %)" in dev.caption
