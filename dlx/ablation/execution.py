@@ -24,6 +24,7 @@ from dlx.errors import DlxError, StorageError, is_out_of_memory
 from dlx.runs import RunDirectory, checkpoints
 from dlx.training.job import Job, initialize
 from dlx.training.pretraining import FOLDER, pretrain
+from dlx.training.probing import finisher
 from dlx.training.process import matmul_precision
 from dlx.training.records import Evaluation, Outcome
 from dlx.training.trainer import Trainer
@@ -282,7 +283,7 @@ def trainer_of(ready: Sequence[Job], *, is_new: bool) -> Trainer:
         initialize(cohort, examples["train"])
     left_out = [name for name in _ONLY_AT_END if name in examples]
     quiet = first.config.log.level == "minimal"
-    return Trainer(cohort, examples, left_out, gradient_norms=not quiet)
+    return Trainer(cohort, examples, left_out, gradient_norms=not quiet, finish=finisher(ready))
 
 
 @dataclass

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlx.ablation.results import RunResult, Variant
+from dlx.nn.metrics import WORTH
 
 # S seeds, F folds (1 without cross-validation), N units: S seeds, or F folds
 
 Array = NDArray[np.float64]
-_SHARES = ("success", "accuracy", "error", "balanced_accuracy", "f1", "auc")
+_SHARES = ("success", "accuracy", "error", "balanced_accuracy", "f1", "auc", *WORTH)
 
 
 def is_share(tag: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from dlx.ablation.bands import Band, bands
 from dlx.ablation.results import RunResult
+from dlx.nn.metrics import WORTH
 from dlx.tracking import write_overview
 
 
@@ -38,11 +39,7 @@ def write(
     """
     splits = ("dev", "train", "test") if show_test else ("dev", "train")
     tags = dict.fromkeys(
-        (split, tag)
-        for split in splits
-        for result in results
-        for tag in result.curve.values.get(split, {})
-        if "/" not in tag
+        (split, tag) for split in splits for result in results for tag in _tags(result, split)
     )
     judged = tuple(metric.split(".", 1))
     found = sorted(
@@ -56,3 +53,10 @@ def write(
             curves.setdefault(folders[variant], {})[each] = band
     each_settings = list(settings.values())
     write_overview(directory, name=name, settings=each_settings, metrics=metrics, bands=curves)
+
+
+def _tags(result: RunResult, split: str) -> list[str]:
+    """Return what of a split a run's event files have of the whole network."""
+    curves = [tag for tag in result.curve.values.get(split, {}) if "/" not in tag]
+    worth = [tag for tag in result.metrics.get(split, {}) if tag in WORTH]
+    return curves + worth if curves else []

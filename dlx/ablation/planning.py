@@ -141,8 +141,9 @@ def _check_metrics(plan: Plan) -> None:
             )
         for run in plan.runs("comparison"):
             job = plan.job(run)
-            names = job.member.measured
-            allowed = [f"{part}.{name}" for part in job.splits.parts for name in names]
+            logged = dict.fromkeys(job.splits.parts, job.member.measured)
+            known = logged if key.startswith("ablation.steps_to.") else job.final_metrics
+            allowed = [f"{part}.{name}" for part, names in known.items() for name in names]
             if key.startswith("ablation.show."):
                 allowed += _gradient_norms(job)
             if metric not in allowed:

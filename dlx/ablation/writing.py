@@ -89,6 +89,7 @@ class Writer:
         return FinishedRun(
             directory=self._directory / run.path,
             **each.columns,
+            final=each.outcome.worth,
             hparams=flat(run.arm.settings),
             group=run.arm.variant if run.arm.choice is None else "",
             success=each.outcome.status != "diverged",

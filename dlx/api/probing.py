@@ -12,11 +12,10 @@ from dlx.api.run import Run
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError
 from dlx.training.evaluation import encode
+from dlx.training.probing import default_labels
 
 if TYPE_CHECKING:
-    from dlx.diagnose.probe import Features
-
-LABELS = 1000
+    from dlx.training.probes import Features
 
 Scores = dict[str, list[float]]
 """By probe, a value per seed."""
@@ -110,7 +109,7 @@ def probe(
     """Return what simple models learn from the codes of runs when few rows have labels.
 
     A seed draws training rows whose labels the probes are told, the same rows for all features of
-    all runs, so that differences are paired. See `dlx.diagnose.probe` for the probes.
+    all runs, so that differences are paired. See `dlx.training.probes` for the probes.
 
     Args:
         runs: of the same data
@@ -129,7 +128,12 @@ def probe(
             few rows with labels
     """
     # Here, since scikit-learn takes a second to load.
-    from dlx.diagnose.probe import Features, labelled, score_classes, score_numbers
+    from dlx.training.probes import (
+        Features,
+        labelled,
+        score_classes,
+        score_numbers,
+    )
 
     _check(runs, labels, seeds)
     splits = [run.labelled_splits(data_dir) for run in runs]
@@ -140,7 +144,7 @@ def probe(
         )
     num_train = len(train.inputs)
     if labels is None:
-        labels = min(LABELS, -(-num_train // 2))
+        labels = default_labels(num_train)
     seeds = 1 if labels == num_train else seeds
     targets = train.targets.numpy(), test.targets.numpy()
     drawn = [labelled(targets[0], task.classes, labels, seed) for seed in range(seeds)]

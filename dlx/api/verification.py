@@ -72,7 +72,7 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
     if run.status not in _ENDED:
         raise RunError(f"{run.path} has not ended ({run.status}); `dlx resume` it first")
     show(str(run.path))
-    job = jobs.prepare(run.config, run.splits(data_directory(data_dir)))
+    job = jobs.prepare(run.config, run.labelled_splits(data_directory(data_dir)))
     threads = torch.get_num_threads()
     torch.set_num_threads(run.info.get("threads") or threads)
     try:
@@ -83,7 +83,7 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
             [job] = done.jobs
         tensors = None if run.status == "diverged" else run.tensors
         steps = run.info.get("steps") or 0
-        found = verify_job(job, run.status, steps, run.history, tensors)
+        found = verify_job(job, run.status, steps, run.history, tensors, run.metrics)
     finally:
         torch.set_num_threads(threads)
     return {

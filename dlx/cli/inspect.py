@@ -72,7 +72,7 @@ def _read(subject: str, changes: list[str], runs_dir: Path, data_dir: Path | Non
     if changes:
         raise ConfigError(f"{changes[0]}: {run.path} is a run and keeps its config; leave it out")
     state = from_torch(run.design, run.tensors)
-    return jobs.prepare(run.config, run.splits(data_dir)), state, run.info.get("weights")
+    return jobs.prepare(run.config, run.labelled_splits(data_dir)), state, run.info.get("weights")
 
 
 def _save_picture(found: dict[str, Any], path: Path) -> None:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from dlx.config.checks import checked_model
 from dlx.config.fields import descend
 from dlx.config.pretraining import Pretrain, Stage
+from dlx.config.probing import Probe
 from dlx.config.sections import Section, option, rule
 from dlx.config.types import Average, Data, MetricChoice, Model, Optimizer, Text
 
@@ -225,6 +226,9 @@ class RunConfig(Section):
         None, "How hidden layers are trained before; auto: each as an autoencoder; null: not."
     )
     train: TrainConfig = option({}, "How training goes.")
+    probe: Probe | None = option(
+        None, "How it is measured at the end what the codes are worth; null: it is not."
+    )
     log: LogConfig = option({}, "What is logged.")
     seed: Annotated[int, Ge(0)] = option(0, "Seed of everything random but the split.")
     ablation: AblationConfig | None = option(

@@ -30,6 +30,8 @@ LABELS: tuple[TaskKind, ...] = (*CLASSES, "multilabel")
 NUMBERS: tuple[TaskKind, ...] = ("regression",)
 INPUTS: tuple[TaskKind, ...] = ("reconstruction",)
 CORRUPTED = "corrupted_"  # stands before the name of what is measured on corrupted inputs
+# what codes are worth at a run's end (training/probing.py), and whether larger values are better
+WORTH = {"probe_accuracy": True, "fine_tuned_accuracy": True, "fine_tuned_error": False}
 
 
 @dataclass(frozen=True)
@@ -298,6 +300,8 @@ def tag(chosen: Choice) -> str:
 
 def is_rising(name: str) -> bool:
     """Say whether larger values are better of what is logged under a field name; cost falls."""
+    if name in WORTH:
+        return WORTH[name]
     name = name.removeprefix(CORRUPTED)
     functions = (registry.get("metric", each).function for each in registry.names("metric"))
     return any(

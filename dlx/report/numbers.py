@@ -3,11 +3,12 @@
 import math
 
 _SHARES = ("accuracy", "error", "balanced_accuracy", "success")
+_WORTH = ("probe_accuracy", "fine_tuned_accuracy", "fine_tuned_error")
 
 
 def is_share(name: str) -> bool:
     """Say whether a metric, by its tag, is a share of rows or runs: it is shown in percent."""
-    return name in _SHARES or name.startswith("top_")
+    return name in (*_SHARES, *_WORTH) or name.startswith("top_")
 
 
 def format_metric(name: str, value: float | None) -> str:

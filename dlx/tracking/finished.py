@@ -43,6 +43,7 @@ class FinishedRun:
             is not on it
         success: whether the run ended well
         config: its text, in YAML
+        final: what was measured at the end alone, by split and tag; of the splits of `metrics`
     """
 
     directory: Path
@@ -56,6 +57,7 @@ class FinishedRun:
     group: str = ""
     success: bool = True
     config: str = ""
+    final: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def write_finished(runs: Iterable[FinishedRun]) -> None:
@@ -184,4 +186,14 @@ def _write_scalars(batch: Sequence[tuple[FinishedRun, str]]) -> None:
             folder = run.directory / split
             make_directory(folder)
             first = b"".join(opening(float(run.times[0])))
-            write_unsynced(folder / file_name(1), first + content)
+            write_unsynced(folder / file_name(1), first + content + _final(run, split))
+
+
+def _final(run: FinishedRun, split: str) -> bytes:
+    """Return the event of what was measured at the end alone."""
+    measured = run.final.get(split)
+    if not measured:
+        return b""
+    values = [Summary.Value(tag=tag, simple_value=value) for tag, value in measured.items()]
+    step, at = int(run.steps[-1]), float(run.times[-1])
+    return encode(Event(wall_time=at, step=step, summary=Summary(value=values)))

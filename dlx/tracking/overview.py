@@ -58,18 +58,19 @@ def write_overview(
         name: of the ablation
         settings: of each variant, value by dotted name: the `hparams` of its runs
         metrics: `<split>.<tag>` each: the HParams page has a column of its last values, averaged
-            over a variant's runs, and Custom Scalars a chart
+            over a variant's runs, and Custom Scalars a chart of what has a band
         bands: by folder of a variant, relative to the directory, and by metric
 
     Raises:
         StorageError: disk full, read-only, no permission
     """
     now = time.time()
+    curved = {metric for curves in bands.values() for metric in curves}
     values = [
         summaries.experiment(name, settings, metrics, now),
         summaries.charts(
             f"{name}: mean of each variant's runs, with its 95 % interval",
-            {metric: _tags(metric)[:3] for metric in metrics},
+            {metric: _tags(metric)[:3] for metric in metrics if metric in curved},
         ),
     ]
     events = [encode(Event(wall_time=now, summary=Summary(value=[value]))) for value in values]

@@ -108,6 +108,14 @@ class Tracker:
                 scalars = {f"pretraining/{k}": v for k, v in known.items() if v is not None}
                 self._file(self._directory / split).scalars(step, scalars, time.time())
 
+    def final(self, step: int, metrics: Mapping[str, Mapping[str, float]]) -> None:
+        """Write what is measured at a run's end alone as scalars, by split and tag."""
+        if self._tensorboard:
+            for split, scalars in metrics.items():
+                self._file(self._directory / split).scalars(
+                    self._before + step, scalars, time.time()
+                )
+
     def histogram(self, split: str, tag: str, values: Any, step: int) -> None:
         """Write the histogram of an array or tensor (its finite values), or a `Histogram`."""
         histogram = values if isinstance(values, Histogram) else Histogram.of(values)

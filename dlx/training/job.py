@@ -22,7 +22,8 @@ from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.nn.rbm import HiddenSpec
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name, searches
-from dlx.training import transfer
+from dlx.training import probing, transfer
+from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
 from dlx.training.stages import plan as stages_of
 from dlx.training.trainer import Examples, Trainer
@@ -41,6 +42,7 @@ class Job:
         batch_size: rows of a full batch
         device: where it trains
         stages: of its pre-training, which comes first
+        probing: how it is asked at its end what its codes are worth; None: it is not
     """
 
     config: RunConfig
@@ -51,6 +53,7 @@ class Job:
     batch_size: int
     device: torch.device
     stages: tuple[PlannedStage, ...] = ()
+    probing: Probing | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -62,7 +65,14 @@ class Job:
         cohort = Cohort([self.member], self.batch_size, device=self.device)
         examples = self.examples()
         initialize(cohort, examples["train"])
-        return Trainer(cohort, examples)
+        return Trainer(cohort, examples, finish=finisher([self]))
+
+    @property
+    def final_metrics(self) -> dict[str, tuple[str, ...]]:
+        """The names of all that is known of it at its end, by split."""
+        worth = self.probing
+        more = dict.fromkeys(worth.judged, worth.metrics) if worth is not None else {}
+        return {part: (*self.member.measured, *more.get(part, ())) for part in self.splits.parts}
 
     def first_batch(self, examples: Examples) -> Examples:
         """Return the inputs (1, B, I) and targets of the first step."""
@@ -109,7 +119,8 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         ConfigError: the config asks for what this data, this model or this machine cannot do.
     """
     device = resolve_device(config.train.device)
-    labelled, splits = splits, targeted(config, splits).to(device)
+    labelled, there = splits, splits.to(device)
+    splits = targeted(config, there)
     design = build_design(config, splits.task)
     splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
     plain.check(design)
@@ -165,7 +176,8 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     for key, metric in watched.items():
         if metric is not None:
             _check_metric(key, metric, splits, member.measured)
-    return Job(config, splits, labelled, design, member, batch_size, device, stages)
+    worth = probing.plan(config, there, design)
+    return Job(config, splits, labelled, design, member, batch_size, device, stages, worth)
 
 
 def _start(

@@ -1,10 +1,13 @@
 """What the loop over a cohort tells those who listen to it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from torch import Tensor
+
+from dlx.cohort import Member
+from dlx.nn.metrics import WORTH
 
 if TYPE_CHECKING:
     from dlx.training.trainer import Trainer
@@ -38,7 +41,8 @@ class Outcome:
         step: optimizer steps taken; for a diverged run, those before the cost that was not finite
         weights: which weights are in `state` and were scored
         state: of the network, by name, this run's own
-        metrics: of those weights on all rows of every split; empty for a diverged run
+        metrics: of those weights on all rows of every split, and what else they are worth; empty
+            for a diverged run
         reason: of a divergence, in words
     """
 
@@ -48,6 +52,20 @@ class Outcome:
     state: dict[str, Tensor]
     metrics: Metrics
     reason: str = ""
+
+    @property
+    def worth(self) -> Metrics:
+        """What codes were found to be worth, which no evaluation before the end tells."""
+        found = {
+            split: {tag: value for tag, value in its.items() if tag in WORTH}
+            for split, its in self.metrics.items()
+        }
+        return {split: its for split, its in found.items() if its}
+
+    def measured(self, more: Metrics) -> "Outcome":
+        """Return the outcome with more metrics."""
+        metrics = {split: its | more.get(split, {}) for split, its in self.metrics.items()}
+        return replace(self, metrics=metrics)
 
 
 @dataclass(frozen=True)
@@ -91,6 +109,14 @@ class Listener(Protocol):
     def ended(self, trainer: "Trainer", outcomes: dict[int, Outcome]) -> None:
         """Runs are about to leave the cohort: by row, how they ended."""
         ...
+
+
+Stop = Callable[[], bool]
+"""Says whether to stop."""
+
+Finish = Callable[[Sequence[Member], dict[int, Outcome], Stop], dict[int, Outcome] | None]
+"""Given the runs of a cohort and how some of them ended, by row, what else is known of these; told
+to stop, None."""
 
 
 def present(has: Sequence[bool], values: Sequence[Any]) -> list[Any]:

@@ -285,6 +285,7 @@ class _Session:
             insights.write_pictures(
                 self._tracker, trainer.cohort, row, outcome, trainer.splits, task
             )
+        self._tracker.final(outcome.step, outcome.worth)
         splits = self._job.splits
         network = to_torch(self._job.design, {k: v.cpu() for k, v in outcome.state.items()})
         weights.save(

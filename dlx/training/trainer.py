@@ -17,7 +17,7 @@ from dlx.nn.passes import Pass
 from dlx.training.early_stopping import EarlyStopping
 from dlx.training.evaluation import asked, evaluate_all, thinned
 from dlx.training.plateau import Plateau, plateaus
-from dlx.training.records import Evaluation, Listener, Outcome, present
+from dlx.training.records import Evaluation, Finish, Listener, Outcome, present
 from dlx.training.schedules import Rates
 
 # On CUDA, looking at a cost waits for the device; there it is looked at once in so many steps.
@@ -36,6 +36,7 @@ class Trainer:
             them, on the device; 'train' must be there
         only_at_end: splits that are left out of the evaluations while a run trains
         gradient_norms: whether evaluations tell those of every layer
+        finish: measures more of runs that end, see `Finish`
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Trainer:
         only_at_end: Collection[str] = (),
         *,
         gradient_norms: bool = True,
+        finish: Finish | None = None,
     ) -> None:
         self.cohort = cohort
         self.splits = splits
@@ -64,6 +66,7 @@ class Trainer:
         self._asked = asked(self.cohort)
         self._next_due = 0
         self._measures_gradients = gradient_norms
+        self._finish = finish
         self._gradient_norms = torch.zeros(len(cohort.network.layer_names), len(self.members))
         self._looks: list[Tensor] = []
         self._stopping = [
@@ -93,8 +96,7 @@ class Trainer:
     def fit(self, listener: Listener, stop: Callable[[], bool] = lambda: False) -> None:
         """Train until every run has ended, or until `stop()` says so between two steps."""
         while True:
-            self._evaluate(listener)
-            if not self.members or stop():
+            if not self._evaluate(listener, stop) or not self.members or stop():
                 return
             diverged = self._train_step()
             if diverged:
@@ -187,15 +189,18 @@ class Trainer:
         member = self.members[row]
         return step % member.evaluate_every == 0 or step == member.num_steps
 
-    def _evaluate(self, listener: Listener) -> None:
-        """Evaluate the runs that are due at this step, and let those leave that have ended."""
+    def _evaluate(self, listener: Listener, stop: Callable[[], bool]) -> bool:
+        """Evaluate the runs that are due, and let those leave that have ended; False if stopped."""
         if self.step < self._next_due:
-            return
+            return True
         with self.cohort.averages.in_place():
             ended = self._evaluate_due(listener)
+        if self._finish and (ended := self._finish(self.members, ended, stop)) is None:
+            return False  # a run that is resumed ends anew
         if ended:
             self._leave(listener, ended)
         self._plan()
+        return True
 
     def _evaluate_due(self, listener: Listener) -> dict[int, Outcome]:
         """Evaluate the runs that are due at this step; return those that have ended."""

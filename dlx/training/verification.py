@@ -23,7 +23,7 @@ class Verification:
         same_status: whether the saved one ended the same way, at the same step
         weights: largest difference of a number of the scored weights, relative to the largest size
             of a number in its tensor; None if one of the two has no weights
-        metrics: largest relative difference of a logged metric
+        metrics: largest relative difference of a logged or final metric
         parted: optimizer steps at the first evaluation at which a metric differed; None if none did
     """
 
@@ -45,6 +45,7 @@ def verify(
     steps: int,
     lines: Sequence[Mapping[str, Any]],
     tensors: Mapping[str, Tensor] | None,
+    final: Mapping[str, Mapping[str, float]],
 ) -> Verification:
     """Train a run again, as a cohort of one, and compare.
 
@@ -54,6 +55,7 @@ def verify(
         steps: optimizer steps that it took
         lines: of its metrics.jsonl
         tensors: its scored weights by the names of the plain torch network; None if it diverged
+        final: its final metrics
     """
     listener = _Listener()
     with matmul_precision(job.config.train.matmul_precision):
@@ -62,6 +64,10 @@ def verify(
     assert outcome is not None
     same = outcome.status == status and outcome.step == steps
     largest, parted = _compare(listener.records, lines)
+    ends = max((_apart(v, final.get(s, {})) for s, v in outcome.metrics.items()), default=0.0)
+    if ends and parted is None:
+        parted = outcome.step
+    largest = max(largest, ends)
     weights = None
     if tensors is not None and outcome.state:
         network = to_torch(job.design, {k: v.cpu() for k, v in outcome.state.items()})
@@ -96,14 +102,24 @@ def _compare(
     saved = {line["step"]: line for line in lines}
     for record in records:
         line = saved.get(record.step, {})
-        for split, values in record.metrics.items():
-            for tag, value in values.items():
-                other = line.get(split, {}).get(tag)
-                if other is None or other == value or value != value:
-                    continue
-                parted = record.step if parted is None else parted
-                largest = max(largest, abs(other - value) / max(abs(value), abs(other)))
+        apart = max((_apart(v, line.get(s, {})) for s, v in record.metrics.items()), default=0.0)
+        if apart and parted is None:
+            parted = record.step
+        largest = max(largest, apart)
     return largest, parted
+
+
+def _apart(mine: Mapping[str, float], theirs: Mapping[str, float]) -> float:
+    """Return the largest relative difference of the metrics that both have."""
+    pairs = [(value, theirs.get(tag)) for tag, value in mine.items()]
+    return max(
+        (
+            abs(other - value) / max(abs(value), abs(other))
+            for value, other in pairs
+            if other is not None and other != value and value == value
+        ),
+        default=0.0,
+    )
 
 
 def _distance(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> float:

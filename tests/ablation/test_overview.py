@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,18 @@ def test_the_judged_metric_comes_first_and_test_only_where_it_is_shown(tmp_path:
         shown = known + (["test.accuracy", "test.cost"] if show_test else [])
         assert charts(tmp_path) == shown
         assert columns(tmp_path) == shown
+
+
+def test_what_codes_are_worth_has_a_column_but_no_curve(tmp_path: Path) -> None:
+    worth = {"dev": {"probe_accuracy": 0.9, "cost": 1.0}, "test": {"probe_accuracy": 0.8}}
+    results = [replace(result(variant, 0), metrics=worth) for variant in SETTINGS]
+    overview.write(
+        tmp_path, name="demo", metric="dev.probe_accuracy", settings=SETTINGS, results=results
+    )
+    known = ["dev.accuracy", "dev.cost", "train.accuracy", "train.cost"]
+    assert sorted(charts(tmp_path)) == known
+    assert columns(tmp_path)[0] == "dev.probe_accuracy"
+    assert sorted(columns(tmp_path)[1:]) == known
 
 
 def test_each_variant_has_its_band_in_its_folder(tmp_path: Path) -> None:

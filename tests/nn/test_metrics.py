@@ -204,6 +204,8 @@ def test_names_and_directions() -> None:
     assert not is_rising("cost")
     assert is_rising("corrupted_accuracy")
     assert not is_rising("corrupted_mse")
+    assert is_rising("probe_accuracy") and is_rising("fine_tuned_accuracy")
+    assert not is_rising("fine_tuned_error")
     assert rising == {"accuracy", "top_k", "balanced_accuracy", "f1", "auc", "r2"}
     assert tag(choice("metric", "top_k", k=3)) == "top_3"
     assert [each.name for each in default_metrics(head("regression", 2))] == ["mse", "r2"]

@@ -35,6 +35,7 @@ def finished(directory: Path, count: int = 12, **changes: Any) -> FinishedRun:
             "dev": {"cost": generator.random(count)},
             "test": {"cost": generator.lognormal(0, 30, count), "100 %\n": -np.zeros(count)},
         },
+        "final": {"dev": {"probe_accuracy": 0.9, "100 %": -0.0}},
         "hparams": HPARAMS,
         "group": "activation=relu",
         "config": "seed: 0  # 가 100 %\n",
@@ -67,6 +68,7 @@ def track(run: FinishedRun, directory: Path, monkeypatch: pytest.MonkeyPatch) ->
             }
             tracker.log(record | {split: tags for split, tags in metrics.items() if tags})
         patch.setattr(time, "time", lambda: ended)
+        tracker.final(int(run.steps[-1]), run.final)
         tracker.end_hparams(run.success)
 
 

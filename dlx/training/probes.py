@@ -55,7 +55,11 @@ class Features:
 
 
 def labelled(
-    targets: np.ndarray, classes: tuple[str, ...] | None, number: int, seed: int
+    targets: np.ndarray,
+    classes: tuple[str, ...] | None,
+    number: int,
+    seed: int,
+    key: str = "--labels",
 ) -> np.ndarray:
     """Return which training rows have labels, drawn at random: row numbers, ascending.
 
@@ -66,6 +70,7 @@ def labelled(
         classes: their names; None: numbers
         number: of rows
         seed: of the stream `probe`
+        key: what asks for so many, for messages
 
     Raises:
         ConfigError: fewer rows than asked for
@@ -73,7 +78,7 @@ def labelled(
     """
     if number > len(targets):
         raise ConfigError(
-            f"--labels: received {number:,}, but there are {len(targets):,} training rows; lower it"
+            f"{key}: received {number:,}, but there are {len(targets):,} training rows; lower it"
         )
     strata = np.zeros(len(targets), np.int64) if classes is None else targets
     order = randomness.generator("probe", seed).permutation(len(targets))
@@ -84,8 +89,8 @@ def labelled(
         if counts[fewest] < FEWEST_OF_A_CLASS:
             raise DataError(
                 f"class {classes[fewest]!r} has {counts[fewest]} of the {number:,} labelled rows; "
-                f"a probe needs {FEWEST_OF_A_CLASS} of each class: raise --labels, or probe a run "
-                "of more rows"
+                f"a probe needs {FEWEST_OF_A_CLASS} of each class: raise {key}, or probe a run of "
+                "more rows"
             )
     return rows
 
@@ -95,9 +100,7 @@ def score_classes(
 ) -> dict[str, float]:
     """Return the accuracy of logistic regression and of nearest neighbors.
 
-    Logistic regression sees z-scores; the weight of its L2 penalty is the one of 0.001, 0.01, 0.1,
-    1 and 10 (C, the least first where they tie) with the lowest cross-entropy on a fifth of the
-    labelled rows, after which it is fitted on all of them. The 5 nearest neighbors are those of the
+    Logistic regression sees z-scores (see `logistic`). The 5 nearest neighbors are those of the
     features as they are, whose distances mean something.
 
     Args:
@@ -107,19 +110,32 @@ def score_classes(
         test: (M,) classes of the others
         rows: the training rows whose classes are known
     """
-    held_back, kept = draw(np.arange(len(rows)), train[rows], round(_HELD_BACK * len(rows)))
-    known, x = train[rows], scaled.train[rows]
-    found = []
-    for strength in _STRENGTHS:
-        model = _logistic(strength, x[kept], known[kept])
-        said = model.predict_proba(x[held_back])
-        found.append(log_loss(known[held_back], said, labels=model.classes_))
-    model = _logistic(_STRENGTHS[int(np.argmin(found))], x, known)
+    known = train[rows]
+    model = logistic(scaled.train[rows], known)
     neighbors = KNeighborsClassifier(min(NEIGHBORS, len(rows))).fit(plain.train[rows], known)
     return {
         "logistic_regression": float(np.mean(model.predict(scaled.test) == test)),
         "nearest_neighbors": float(np.mean(neighbors.predict(plain.test) == test)),
     }
+
+
+def logistic(x: np.ndarray, classes: np.ndarray) -> LogisticRegression:
+    """Return logistic regression fitted on labelled rows.
+
+    The weight of its L2 penalty is the one of 0.001, 0.01, 0.1, 1 and 10 (C, the least first where
+    they tie) with the lowest cross-entropy on a fifth of the rows, after which it is fitted on all.
+
+    Args:
+        x: (L, F) z-scores
+        classes: (L,) class numbers, two or more rows of each
+    """
+    held_back, kept = draw(np.arange(len(x)), classes, round(_HELD_BACK * len(x)))
+    found = []
+    for strength in _STRENGTHS:
+        model = _logistic(strength, x[kept], classes[kept])
+        said = model.predict_proba(x[held_back])
+        found.append(log_loss(classes[held_back], said, labels=model.classes_))
+    return _logistic(_STRENGTHS[int(np.argmin(found))], x, classes)
 
 
 def score_numbers(

@@ -7,8 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from dlx.diagnose.probe import Features, labelled, score_classes, score_numbers
 from dlx.errors import ConfigError, DataError
+from dlx.training.probes import Features, labelled, score_classes, score_numbers
 
 CLASSES = ("a", "b", "c")
 GENERATOR = np.random.default_rng(0)

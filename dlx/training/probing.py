@@ -1,0 +1,370 @@
+"""What the codes of runs are worth at their end: probes, and networks that begin with their layers.
+
+# K runs, N training rows, L labelled rows, I inputs, D units of the code
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dlx.cohort import Cohort, Member, group
+from dlx.config.probing import FineTune
+from dlx.config.schema import RunConfig
+from dlx.config.types import choice
+from dlx.data.pipeline import Part, Splits
+from dlx.errors import ConfigError, did_you_mean
+from dlx.models.design import Design
+from dlx.models.heads import build_head, output_layer
+from dlx.nn.code import CodeSpec
+from dlx.nn.dense import DenseSpec
+from dlx.nn.network import Network
+from dlx.nn.rbm import HiddenSpec
+from dlx.nn.stack import Blueprint, Spec
+from dlx.optimizers.rule import searches
+from dlx.training.evaluation import confusion, encode
+from dlx.training.records import Evaluation, Finish, Metrics, Outcome, Stop
+from dlx.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from dlx.training.job import Job
+
+LABELS = 1000  # rows whose labels are known, unless another number is asked for
+OUTPUT = "output"  # the layer that is new when a run is fine-tuned
+_BYTES = 2**28  # of the codes, and of the labelled rows, that are held at a time
+
+
+@dataclass(frozen=True)
+class Probing:
+    """How a run is asked what its codes are worth.
+
+    Attributes:
+        layer: whose outputs the codes are
+        layers: of the run's network, up to it
+        labels: L, training rows whose labels are known
+        splits: the data with their classes, on the device
+        fine_tune: how these layers learn the labels; None: they do not
+        design: the network that does so
+    """
+
+    layer: str
+    layers: Blueprint
+    labels: int
+    splits: Splits = field(repr=False)
+    fine_tune: FineTune | None
+    design: Design
+
+    @property
+    def judged(self) -> dict[str, Part]:
+        """The parts that codes are judged on, by name."""
+        return {name: part for name, part in self.splits.parts.items() if name != "train"}
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What it measures of each of these parts."""
+        fine_tuned = ("fine_tuned_accuracy", "fine_tuned_error") if self.fine_tune else ()
+        return ("probe_accuracy", *fine_tuned)
+
+    def rows(self, seed: int) -> np.ndarray:
+        """Return the numbers of the labelled training rows of a run: (L,), ascending."""
+        from dlx.training.probes import labelled  # scikit-learn takes a second to load
+
+        classes = self.splits.train.targets.cpu().numpy()
+        return labelled(classes, self.splits.task.classes, self.labels, seed, "probe.labels")
+
+
+def default_labels(num_rows: int) -> int:
+    """Return how many of so many training rows have labels: 1,000, or half of fewer than 2,000."""
+    return min(LABELS, -(-num_rows // 2))
+
+
+def plan(config: RunConfig, splits: Splits, design: Design) -> Probing | None:
+    """Return how a run is asked what its codes are worth; None if it is not.
+
+    Args:
+        config: of the run
+        splits: its data, with their own targets
+        design: of its network
+
+    Raises:
+        ConfigError: the data have no classes or no rows to judge by, there are fewer rows than
+            labels, no such layer, or the fine-tuning cannot be
+        DataError: a class has too few labelled rows
+    """
+    section = config.probe
+    if section is None:
+        return None
+    if splits.task.kind not in ("multiclass", "binary"):
+        what = "numbers" if splits.task.kind == "regression" else "labels that may hold together"
+        raise ConfigError(
+            f"probe: the targets of {splits.name} are {what}, but codes are judged by how well "
+            "they tell classes apart; leave probe out"
+        )
+    if len(splits.parts) == 1:
+        raise ConfigError(
+            f"probe: {splits.name} was split without dev and test rows, on which codes are judged; "
+            "give data.split some"
+        )
+    layer = _layer(section.layer, design)
+    layers = design.layers[: [each.name for each in design.layers].index(layer) + 1]
+    labels = section.labels or default_labels(len(splits.train.inputs))
+    probing = Probing(layer, layers, labels, splits, section.fine_tune, _labelling(layers, splits))
+    probing.rows(config.seed)  # how many of each class there are is the same for every seed
+    if section.fine_tune is not None:
+        _check_fine_tuning(section.fine_tune, probing)
+    return probing
+
+
+def _layer(given: str | int | None, design: Design) -> str:
+    """Return the name of the layer whose outputs are the codes."""
+    wanted = None if given is None else str(given)
+    names = [layer.name for layer in design.layers[:-1]]
+    if not names:
+        raise ConfigError(
+            "probe: the network has no hidden layer whose outputs could be its codes; add one, or "
+            "leave probe out"
+        )
+    if wanted is not None and wanted not in names:
+        raise ConfigError(
+            f"probe.layer: received {wanted}{did_you_mean(wanted, names)} (allowed: "
+            f"{', '.join(names)})"
+        )
+    return wanted or design.code or names[-1]
+
+
+def _labelling(layers: Blueprint, splits: Splits) -> Design:
+    """Return the network of layers and a new output that tells classes apart.
+
+    Layers are as they were in training, dropout too, but that nothing of the inputs is lost and a
+    code adds nothing to the cost. The hidden units of a Boltzmann machine are a sigmoid layer.
+    """
+    head = build_head(splits.task)
+    kept = [_without_terms(layer) for layer in layers]
+    init = choice("initializer", "xavier_uniform")
+    last = output_layer(kept, splits.task, head, init, None)
+    return Design((*kept, replace(last, name=OUTPUT)), head)
+
+
+def _without_terms(layer: Spec) -> Any:
+    """Return a layer that adds nothing to the cost."""
+    if isinstance(layer, HiddenSpec):
+        own = {each.name: getattr(layer, each.name) for each in fields(DenseSpec)}
+        return DenseSpec(**own)
+    if isinstance(layer, CodeSpec):
+        divergence = 0.0 if layer.is_drawn else None
+        return replace(layer, sparsity=None, divergence=divergence)
+    return replace(layer, contraction=None) if isinstance(layer, DenseSpec) else layer
+
+
+def _check_fine_tuning(given: FineTune, probing: Probing) -> None:
+    labels = probing.labels
+    batch_size = labels if given.batch_size == "all" else given.batch_size
+    if batch_size > labels:
+        raise ConfigError(
+            f"probe.fine_tune.batch_size: received {batch_size}, but there are {labels} labelled "
+            "rows; lower it or use all"
+        )
+    lonely = labels % batch_size == 1 or batch_size == 1
+    if lonely and any(part.batch_norm is not None for part in probing.design.parts):
+        raise ConfigError(
+            f"probe.fine_tune.batch_size: with {labels} labelled rows, batches of {batch_size} "
+            "leave one row alone, whose variance batch norm cannot take; choose another batch size"
+        )
+    if searches(given.optimizer):
+        raise ConfigError(
+            f"probe.fine_tune.optimizer: {given.optimizer.name} trains one network at a time, runs "
+            "are fine-tuned side by side; use another one, such as adam"
+        )
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A run that has ended, with its scored weights."""
+
+    name: str
+    seed: int
+    probing: Probing
+    state: Mapping[str, Tensor]
+    rows: np.ndarray
+
+
+def finisher(jobs: Sequence["Job"]) -> Finish | None:
+    """Return what is measured of some runs when they end; None where nothing is.
+
+    Runs that end together are asked together. It returns None if it was told to stop.
+    """
+    probings = {job.member.name: job.probing for job in jobs if job.probing is not None}
+    if not probings:
+        return None
+
+    def finish(
+        members: Sequence[Member], outcomes: dict[int, Outcome], stop: Stop
+    ) -> dict[int, Outcome] | None:
+        runs = {}
+        for row, outcome in outcomes.items():
+            its = probings.get(members[row].name)
+            if its is not None and outcome.status != "diverged":
+                name, seed = members[row].name, members[row].seed
+                runs[row] = _Ended(name, seed, its, outcome.state, its.rows(seed))
+        ended = list(runs.values())
+        found: dict[str, Metrics] = {
+            run.name: {part: {} for part in run.probing.judged} for run in ended
+        }
+        if not _probe(ended, found, stop) or not _fine_tune(ended, found, stop):
+            return None
+        more = {row: outcomes[row].measured(found[run.name]) for row, run in runs.items()}
+        return outcomes | more
+
+    return finish
+
+
+def _probe(runs: Sequence[_Ended], found: dict[str, Metrics], stop: Stop) -> bool:
+    """Find out what logistic regression reads from the codes of runs; False if stopped."""
+    for piece in _pieces(runs, lambda run: _code_bytes(run.probing), by_layer=True):
+        if stop():
+            return False
+        first = piece[0].probing
+        network = Network(
+            [run.probing.layers for run in piece],
+            [run.seed for run in piece],
+            device=first.splits.train.inputs.device,
+        )
+        for row, run in enumerate(piece):
+            network.load_start(row, run.state)
+        codes = {
+            name: encode(network, part.inputs, first.layer).cpu().numpy()
+            for name, part in first.splits.parts.items()
+        }
+        for row, run in enumerate(piece):
+            its = {name: values[row] for name, values in codes.items()}
+            for part, accuracy in _logistic_accuracy(run, its).items():
+                found[run.name][part]["probe_accuracy"] = accuracy
+    return True
+
+
+def _logistic_accuracy(run: _Ended, codes: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Return the accuracy of logistic regression by part.
+
+    Args:
+        run: whose labelled rows it is fitted on
+        codes: by part, (N, D); z-scores are those of all training rows
+    """
+    from sklearn.preprocessing import StandardScaler
+
+    from dlx.training.probes import logistic
+
+    parts = run.probing.splits.parts
+    targets = {name: part.targets.cpu().numpy() for name, part in parts.items()}
+    scaler = StandardScaler().fit(codes["train"])
+    known = np.asarray(scaler.transform(codes["train"][run.rows]))
+    model = logistic(known, targets["train"][run.rows])
+    return {
+        name: float(np.mean(model.predict(scaler.transform(codes[name])) == targets[name]))
+        for name in run.probing.judged
+    }
+
+
+def _fine_tune(runs: Sequence[_Ended], found: dict[str, Metrics], stop: Stop) -> bool:
+    """Train the layers of runs, from where they ended, on the labelled rows; False if stopped."""
+    tuned = [run for run in runs if run.probing.fine_tune is not None]
+    members = [_member(run) for run in tuned]
+    shared = [(_batch_size(run.probing), run.probing.labels) for run in tuned]
+    for indices in group(members, shared):
+        together = [tuned[index] for index in indices]
+        for piece in _pieces(together, lambda run: _row_bytes(run.probing)):
+            if not _train(piece, found, stop):
+                return False
+    return True
+
+
+def _train(runs: Sequence[_Ended], found: dict[str, Metrics], stop: Stop) -> bool:
+    first = runs[0].probing
+    inputs, head = first.splits.train.inputs, first.design.head
+    device = inputs.device
+    cohort = Cohort([_member(run) for run in runs], _batch_size(first), device=device)
+    # Not `Cohort.initialize`: what starts by LSUV has started, and must not be scaled again.
+    cohort.network.buffer.initialize()
+    for row, run in enumerate(runs):
+        cohort.network.load_start(row, run.state)
+    rows = torch.from_numpy(np.stack([run.rows for run in runs])).to(device)
+    targets = head.encode(first.splits.train.targets)
+    trainer = Trainer(cohort, {"train": (inputs[rows], targets[rows])}, gradient_norms=False)
+    trainer.fit(_Judge(first, found), stop)
+    return not trainer.members
+
+
+class _Judge:
+    """Finds the accuracy of runs that were fine-tuned; one that diverged has none."""
+
+    def __init__(self, probing: Probing, found: dict[str, Metrics]) -> None:
+        self._probing = probing
+        self._found = found
+
+    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
+        """Nothing is logged."""
+
+    def advanced(self, trainer: Trainer) -> None:
+        """Nothing is saved: a run whose training is resumed is fine-tuned from its start."""
+
+    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
+        """Judge the runs that leave."""
+        ended = [row for row, outcome in outcomes.items() if outcome.status == "completed"]
+        if not ended:
+            return
+        for name, part in self._probing.judged.items():
+            targets = trainer.cohort.head.encode(part.targets)
+            counts = confusion(trainer.cohort, part.inputs, targets).cpu()
+            right = counts.diagonal(dim1=-2, dim2=-1).sum(-1).double() / len(part.inputs)
+            for row in ended:
+                its = self._found[trainer.members[row].name][name]
+                its["fine_tuned_accuracy"] = float(right[row])
+                its["fine_tuned_error"] = float(1 - right[row])
+
+
+def _member(run: _Ended) -> Member:
+    """Return a run as the cohort sees it in which it is fine-tuned."""
+    how = run.probing.fine_tune
+    assert how is not None
+    return Member(
+        name=run.name,
+        seed=run.seed,
+        design=run.probing.design,
+        optimizer=how.optimizer,
+        num_steps=how.steps,
+        evaluate_every=how.steps,
+        start=run.state,
+    )
+
+
+def _batch_size(probing: Probing) -> int:
+    assert probing.fine_tune is not None
+    given = probing.fine_tune.batch_size
+    return probing.labels if given == "all" else given
+
+
+def _code_bytes(probing: Probing) -> int:
+    """Return the bytes that the codes of all rows of a run take."""
+    rows = sum(len(part.inputs) for part in probing.splits.parts.values())
+    return 4 * rows * probing.layers[-1].outputs
+
+
+def _row_bytes(probing: Probing) -> int:
+    """Return the bytes that the labelled rows of a run take."""
+    return 4 * probing.labels * probing.splits.task.num_inputs
+
+
+def _pieces(
+    runs: Sequence[_Ended], size: Callable[[_Ended], int], *, by_layer: bool = False
+) -> list[list[_Ended]]:
+    """Return runs in neighbourhoods that fit into memory, those of one layer together."""
+    groups: dict[str, list[_Ended]] = {}
+    for run in runs:
+        groups.setdefault(run.probing.layer if by_layer else "", []).append(run)
+    found = []
+    for own in groups.values():
+        most = max(_BYTES // max(map(size, own)), 1)
+        found += [own[start : start + most] for start in range(0, len(own), most)]
+    return found
