@@ -192,10 +192,11 @@ class DataChoice(Choice):
     standardize: bool = option(
         False, "Give every feature mean 0 and variance 1 over the training rows."
     )
-    scale: bool = option(
-        False, "Bring every feature to [0, 1] by its range over the training rows."
+    scale: bool | Annotated[float, Gt(0)] = option(
+        False,
+        "Bring every feature to [0, 1] by its range over the training rows, or divide all by a "
+        "number, such as the largest that pixels can be.",
     )
-
     augment: Augment | None = option(None, "How training rows are changed at random; null: not.")
     bagging: bool = option(
         False, "Train each seed on a bootstrap sample of the training rows, for ensembles."
@@ -203,9 +204,9 @@ class DataChoice(Choice):
 
     @field_validator("scale")
     @classmethod
-    def _exclude(cls, scale: bool, info: ValidationInfo) -> bool:
+    def _exclude(cls, scale: bool | float, info: ValidationInfo) -> bool | float:
         if scale and info.data.get("standardize"):
-            raise rule("scale and standardize are both true; keep one of them")
+            raise rule("scale and standardize are both given; keep one of them")
         return scale
 
 

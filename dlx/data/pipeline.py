@@ -216,7 +216,7 @@ def prepare(
     limit: int | None = None,
     label_noise: float = 0.0,
     standardize: bool = False,
-    scale: bool = False,
+    scale: bool | float = False,
 ) -> Splits:
     """Check, split and preprocess a data set.
 
@@ -244,7 +244,7 @@ def prepare(
     return assemble(dataset, rows, standardize=standardize, scale=scale)
 
 
-def assemble(dataset: Dataset, rows: Rows, *, standardize: bool, scale: bool) -> Splits:
+def assemble(dataset: Dataset, rows: Rows, *, standardize: bool, scale: bool | float) -> Splits:
     """Make the tensors of each part; the preprocessing sees the training rows alone.
 
     Raises:

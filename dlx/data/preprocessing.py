@@ -44,19 +44,23 @@ class Preprocessing:
         return cls(tensors.get("shift"), tensors.get("scale"))
 
 
-def fit(train: np.ndarray, *, standardize: bool, scale: bool) -> Preprocessing:
+def fit(train: np.ndarray, *, standardize: bool, scale: bool | float) -> Preprocessing:
     """Fit the preprocessing on the training rows.
 
     standardize: shift = mean, scale = standard deviation (over N); scale: shift = minimum,
-    scale = maximum - minimum, so that training inputs lie in [0, 1].
+    scale = maximum - minimum, so that training inputs lie in [0, 1]; scale by a number, which asks
+    no rows: shift = 0, scale = that number.
 
     Args:
         train: (N, I) float32, training rows alone.
         standardize: z-scores.
-        scale: [0, 1]; not together with `standardize`.
+        scale: to [0, 1], or the number to divide by; not together with `standardize`.
     """
     if not (standardize or scale):
         return Preprocessing()
+    if scale and not isinstance(scale, bool):
+        width = torch.full((train[0].size,), float(scale))
+        return Preprocessing(torch.zeros_like(width), width)
     found = feature_statistics(train)
     shift = found.mean if standardize else found.minimum
     width = found.std if standardize else found.maximum - found.minimum

@@ -246,7 +246,7 @@ def targeted(config: RunConfig, splits: Splits) -> Splits:
             "sees alone"
         )
     splits = splits.reconstructing()
-    if config.data.augment is not None and splits.preprocessing.scale is not None:
+    if config.data.augment is not None and (config.data.standardize or config.data.scale is True):
         # A pixel may move to where that value was never seen, and is scaled beyond 1.
         splits = replace(splits, task=replace(splits.task, in_unit_interval=False))
     return splits

@@ -37,7 +37,7 @@ PROBLEMS = [
     r":2: dta: unknown key; did you mean 'data'\? \(allowed: name, data, model, optimizer,",
     r":5: data\.split\.test: dev 0\.6 and test 0\.5 leave no row to train on; lower one",
     r":5: data\.split\.tset: unknown key; did you mean 'test'\? \(allowed: dev, test\)",
-    r":7: data\.scale: scale and standardize are both true; keep one of them",
+    r":7: data\.scale: scale and standardize are both given; keep one of them",
     r":9: model\.hidden\[1\]: received -3 \(allowed: an integer > 0, dense, maxout,",
     r":9: model\.hidden\[2\]: received 2\.5 \(allowed: an integer > 0, dense,",
     r":10: model: 'hidden' stands here twice, first at .*:9; remove one",

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,15 @@ def test_a_constant_input_becomes_zero():
         preprocessing = fit(x, **options)
         assert preprocessing.scale is not None and preprocessing.scale.tolist() == [1.0]
         assert preprocessing(torch.from_numpy(x)).abs().max() == 0
+
+
+@pytest.mark.parametrize("images", [False, True])
+def test_a_number_divides_every_input_and_looks_at_no_row(images):
+    x = np.array([[0, 4, 16, 8], [2, 2, 2, 2]], dtype=np.float32)
+    rows = x.reshape(2, 2, 2) if images else x
+    preprocessing = fit(rows, standardize=False, scale=16)
+    assert torch.equal(preprocessing(torch.from_numpy(x)), torch.from_numpy(x / 16))
+    assert preprocessing.tensors().keys() == {"shift", "scale"}
 
 
 def test_nothing_asked_for_is_nothing_done():
