@@ -17,6 +17,7 @@ from dlx.config.types import Choice, choice
 from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches
 from dlx.data.dataset import Task, TaskKind
+from dlx.data.targets import Examples
 from dlx.models.design import Design
 from dlx.models.heads import build_head
 from dlx.models.mlp import BatchNorm, LayerNorm, NoiseLevels, mlp
@@ -27,7 +28,7 @@ from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name, searches
 from dlx.testing.bits import bits
 from dlx.training.records import Evaluation, Outcome, Record
-from dlx.training.trainer import Examples, Trainer
+from dlx.training.trainer import Trainer
 
 ACTIVATIONS = [
     name

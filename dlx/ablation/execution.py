@@ -22,7 +22,7 @@ from dlx.ablation.writing import EndedRun, Writer
 from dlx.cohort import Cohort
 from dlx.errors import DlxError, StorageError, is_out_of_memory
 from dlx.runs import RunDirectory, checkpoints
-from dlx.training.job import Job, initialize
+from dlx.training.job import Job, examples_of, initialize
 from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.probing import finisher
 from dlx.training.process import matmul_precision
@@ -278,7 +278,7 @@ def trainer_of(ready: Sequence[Job], *, is_new: bool) -> Trainer:
     first = ready[0]
     members = [job.member for job in ready]
     cohort = Cohort(members, first.batch_size, device=first.device)
-    examples = first.examples()
+    examples = examples_of(ready)
     if is_new:
         initialize(cohort, examples["train"])
     left_out = [name for name in _ONLY_AT_END if name in examples]

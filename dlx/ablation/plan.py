@@ -133,6 +133,7 @@ class Plan:
     _arms: dict[str, list[Arm]] = field(default_factory=dict, repr=False)
     _jobs: dict[tuple[str, int | None], Job] = field(default_factory=dict, repr=False)
     _splits: dict[str, Splits] = field(default_factory=dict, repr=False)
+    _shared: dict[str, Splits] = field(default_factory=dict, repr=False)
 
     @property
     def section(self) -> AblationConfig:
@@ -235,12 +236,18 @@ class Plan:
         return replace(job, config=config, member=member)
 
     def _data(self, config: RunConfig) -> Splits:
-        """Return a config's data; what differs in training alone is loaded once."""
+        """Return a config's data; what differs in training alone is loaded once.
+
+        Wrong labels are those of training rows: all else is then the same tensors.
+        """
         same = config.data.model_copy(update={"augment": None, "bagging": False})
         key = f"{config.train.device} {same!r}"
         if key not in self._splits:
             device = jobs.resolve_device(config.train.device)
-            self._splits[key] = pipeline.load(config.data, self.data_dir).to(device)
+            loaded = pipeline.load(config.data, self.data_dir).to(device)
+            right = same.model_copy(update={"label_noise": 0.0})
+            labelled = f"{config.train.device} {right!r}"
+            self._splits[key] = _sharing(loaded, self._shared.setdefault(labelled, loaded))
         return self._splits[key]
 
     def document(self) -> dict[str, Any]:
@@ -263,6 +270,17 @@ class Plan:
             "jobs": self.jobs,
             "cohorts": [cohort.document() for cohort in self.cohorts],
         }
+
+
+def _sharing(splits: Splits, other: Splits) -> Splits:
+    """Return splits with the other's tensors in the place of those that are equal to them."""
+    parts = {}
+    for name, part in splits.parts.items():
+        its = other.parts[name]
+        inputs = its.inputs if part.inputs.equal(its.inputs) else part.inputs
+        targets = its.targets if part.targets.equal(its.targets) else part.targets
+        parts[name] = replace(part, inputs=inputs, targets=targets)
+    return replace(splits, **parts)
 
 
 def known_phases(plan: Plan) -> list[str]:

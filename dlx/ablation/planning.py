@@ -216,8 +216,10 @@ def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun]) -> None:
 def _shared(job: Job) -> tuple[Any, ...]:
     """Return what runs of a cohort must agree in, beside their networks' shapes."""
     config = job.config
+    held_out = [part for name, part in job.splits.parts.items() if name != "train"]
     return (
-        id(job.splits.train.inputs),
+        *(id(part.inputs) for part in job.splits.parts.values()),
+        *(id(part.targets) for part in held_out),
         job.batch_size,
         str(job.device),
         config.train.matmul_precision,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dlx.data.targets import Targets, TargetSets
 from dlx.streams import generator
 
 
@@ -48,8 +49,8 @@ class Batches:
 
     Args:
         inputs: (N, I), shared by the runs, or (K, N, I)
-        targets: (N,) or (N, C), or each run's own; the same object as the inputs where these are to
-            be reconstructed
+        targets: (N,) or (N, C), each run's own, or sets that runs choose from; the same object as
+            the inputs where these are to be reconstructed
         seeds: one per run
         batch_size: B
         bagging: which runs are trained on a bootstrap sample of the rows; default: none
@@ -58,7 +59,7 @@ class Batches:
     def __init__(
         self,
         inputs: Tensor,
-        targets: Tensor,
+        targets: Targets,
         seeds: Sequence[int],
         batch_size: int,
         bagging: Sequence[bool] | None = None,
@@ -91,6 +92,8 @@ class Batches:
         inputs = self._inputs if self._shared else self._inputs[list(rows)]
         if self._targets is self._inputs:
             targets = inputs
+        elif isinstance(self._targets, TargetSets):
+            targets = self._targets.keep(rows)
         else:
             targets = self._targets if self._shared else self._targets[list(rows)]
         kept = Batches(inputs, targets, seeds, self._batch_size, bagging)
@@ -107,10 +110,14 @@ class Batches:
         inputs = for_each_run(self._inputs, num_runs, shared=shared)
         if self._targets is self._inputs:
             return inputs, inputs
+        if isinstance(self._targets, TargetSets):
+            return inputs, self._targets.of_runs()
         return inputs, for_each_run(self._targets, num_runs, shared=shared)
 
     def _gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rows of every run, given their numbers (K, B)."""
+        if isinstance(self._targets, TargetSets):
+            return self._select(self._inputs, rows), self._targets.gather(rows)
         if not self._shared:
             first = torch.arange(len(rows), device=rows.device) * self._num_rows
             rows = rows + first.unsqueeze(1)

@@ -11,6 +11,7 @@ from torch import Tensor
 from dlx import registry
 from dlx.cohort import Cohort
 from dlx.data.batches import for_each_run, num_rows
+from dlx.data.targets import SharedExamples, Targets, TargetSets
 from dlx.nn.metrics import CONFUSION, CORRUPTED, Measurement, Rows, tag
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
@@ -20,7 +21,7 @@ CHUNK = 1024
 
 
 @torch.no_grad()
-def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[float]]:
+def evaluate(cohort: Cohort, inputs: Tensor, targets: Targets) -> dict[str, list[float]]:
     """Return every run's `cost`, and all that is measured of any run of the cohort, on the rows.
 
     Dropout is off and batch norm uses its running statistics. Inputs are as they are; where runs
@@ -30,7 +31,7 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
     Args:
         cohort: K runs
         inputs: (N, I), shared by the runs, or (K, N, I)
-        targets: as the head encodes them, (N,) or (N, C), or each run's own
+        targets: as the head encodes them, (N,) or (N, C), each run's own, or sets of them
 
     Returns:
         by tag, a value per run each
@@ -44,29 +45,70 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, list[
 
 
 def _measured(
-    cohort: Cohort, inputs: Tensor, targets: Tensor, *, corrupted: bool = False
+    cohort: Cohort, inputs: Tensor, targets: Targets, *, corrupted: bool = False
 ) -> dict[str, Tensor]:
     """Return cost, metrics and, of inputs as they are, what layers measure, by tag: (K,) each."""
     num_runs = cohort.network.num_runs
     cost = torch.zeros(num_runs, dtype=torch.float64, device=cohort.device)
     names = () if corrupted else cohort.measures
     measures = {name: torch.zeros_like(cost) for name in names}
-    measurement = Measurement(cohort.head, cohort.metrics)
+    learned = _Learned(cohort, targets, own=inputs.ndim == 3)
     shared, count = inputs.ndim == 2, num_rows(inputs)
-    chunks = zip(inputs.split(CHUNK, -2), targets.split(CHUNK, 0 if shared else 1), strict=True)
-    for number, (x, t) in enumerate(chunks):
+    for number, x in enumerate(inputs.split(CHUNK, -2)):
         how = Pass(measured={})
         if corrupted:
             how = Pass(batch_size=CHUNK, corrupted_chunk=number)
         z = cohort.network.forward(for_each_run(x, num_runs, shared=shared), how)
-        costs = how.cost(cohort.head.cost(z, for_each_run(t, num_runs, shared=shared)))
+        costs = how.cost(cohort.head.cost(z, learned.add(z, number * CHUNK)))
         cost += costs.to(torch.float64) * num_rows(x)
         for name, sums in measures.items():
             assert how.measured is not None
             sums += how.measured[name].to(torch.float64) * num_rows(x)
-        measurement.add(z, t)
     means = {name: sums / count for name, sums in measures.items()}
-    return {"cost": cost / count, **measurement.results(targets), **means}
+    return {"cost": cost / count, **learned.results(), **means}
+
+
+class _Learned:
+    """What runs are measured by, chunk by chunk: a metric sees runs of the same targets at once.
+
+    Args:
+        cohort: K runs
+        targets: as the head encodes them
+        own: whether a tensor holds each run's own
+    """
+
+    def __init__(self, cohort: Cohort, targets: Targets, *, own: bool) -> None:
+        self._targets = targets
+        self._own = own
+        self._num_runs = cohort.network.num_runs
+        self._owners: list[tuple[Tensor, Tensor | None]]
+        if isinstance(targets, TargetSets):
+            self._owners = list(targets.owners())
+        else:
+            self._owners = [(targets, None)]
+        self._measurements = [Measurement(cohort.head, cohort.metrics) for _ in self._owners]
+
+    def add(self, z: Tensor, start: int) -> Tensor:
+        """Take in a chunk, z (K, B, C), and return its targets, (K, B) or (K, B, C)."""
+        stop = start + z.shape[1]
+        for (its, runs), measurement in zip(self._owners, self._measurements, strict=True):
+            chunk = its[:, start:stop] if self._own else its[start:stop]
+            measurement.add(z if runs is None else z.index_select(0, runs), chunk)
+        if isinstance(self._targets, TargetSets):
+            return self._targets.of_runs(start, stop)
+        chunk = self._targets[:, start:stop] if self._own else self._targets[start:stop]
+        return for_each_run(chunk, self._num_runs, shared=not self._own)
+
+    def results(self) -> dict[str, Tensor]:
+        """Return each metric by its tag: (K,) float64."""
+        found: dict[str, Tensor] = {}
+        for (its, runs), measurement in zip(self._owners, self._measurements, strict=True):
+            for name, values in measurement.results(its).items():
+                if runs is None:
+                    found[name] = values
+                else:
+                    found.setdefault(name, values.new_empty(self._num_runs))[runs] = values
+        return found
 
 
 def asked(cohort: Cohort) -> dict[str, list[bool]]:
@@ -80,7 +122,7 @@ def asked(cohort: Cohort) -> dict[str, list[bool]]:
     return {name: asking for name, asking in wanted.items() if any(asking)}
 
 
-def thinned(examples: tuple[Tensor, Tensor], most: int) -> tuple[Tensor, Tensor]:
+def thinned(examples: SharedExamples, most: int) -> SharedExamples:
     """Return at most so many rows, at even distances; the same object where there are no more."""
     inputs, targets = examples
     count = num_rows(inputs)
@@ -88,11 +130,13 @@ def thinned(examples: tuple[Tensor, Tensor], most: int) -> tuple[Tensor, Tensor]
         return examples
     rows = (torch.arange(most, device=inputs.device) * (count / most)).long()
     axis = inputs.ndim - 2
+    if isinstance(targets, TargetSets):
+        return inputs.index_select(axis, rows), targets.thinned(rows)
     return inputs.index_select(axis, rows), targets.index_select(axis, rows)
 
 
 def evaluate_all(
-    cohort: Cohort, splits: Mapping[str, tuple[Tensor, Tensor]]
+    cohort: Cohort, splits: Mapping[str, SharedExamples]
 ) -> dict[str, dict[str, list[float]]]:
     """Return the metrics of every split; splits of the same rows are evaluated once."""
     found: dict[int, dict[str, list[float]]] = {}

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dlx.cohort import Cohort
 from dlx.data.dataset import Task
+from dlx.data.targets import Examples
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 from dlx.tracking import Tracker
@@ -17,7 +18,6 @@ from dlx.training import pictures
 from dlx.training.decision import Plane
 from dlx.training.evaluation import confusion
 from dlx.training.records import Outcome
-from dlx.training.trainer import Examples
 
 _ROWS = 256  # of the training rows, whose activations are looked at
 

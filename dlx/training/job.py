@@ -14,6 +14,7 @@ from dlx.config.types import Choice
 from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.pipeline import Splits
+from dlx.data.targets import Examples, SharedExamples, TargetSets
 from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models.build import build_design
@@ -26,7 +27,7 @@ from dlx.training import probing, transfer
 from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
 from dlx.training.stages import plan as stages_of
-from dlx.training.trainer import Examples, Trainer
+from dlx.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Job:
         more = dict.fromkeys(worth.judged, worth.metrics) if worth is not None else {}
         return {part: (*self.member.measured, *more.get(part, ())) for part in self.splits.parts}
 
-    def first_batch(self, examples: Examples) -> Examples:
+    def first_batch(self, examples: SharedExamples) -> Examples:
         """Return the inputs (1, B, I) and targets of the first step."""
         return first_batch([self.member], examples, self.batch_size)
 
@@ -93,13 +94,30 @@ class Job:
         }
 
 
-def first_batch(members: Sequence[Member], examples: Examples, batch_size: int) -> Examples:
+def examples_of(jobs: Sequence[Job]) -> dict[str, SharedExamples]:
+    """Return what runs that go together learn from: the same rows, with their own targets.
+
+    Args:
+        jobs: whose splits share all tensors, but for the targets of the training rows
+    """
+    first = jobs[0]
+    examples: dict[str, SharedExamples] = {**first.examples()}
+    learned = {id(job.splits.train.targets): job for job in jobs}
+    if len(learned) == 1:
+        return examples
+    sets = [job.design.head.encode(job.splits.train.targets) for job in learned.values()]
+    numbers = {key: number for number, key in enumerate(learned)}
+    which = [numbers[id(job.splits.train.targets)] for job in jobs]
+    return examples | {"train": (first.splits.train.inputs, TargetSets(torch.stack(sets), which))}
+
+
+def first_batch(members: Sequence[Member], examples: SharedExamples, batch_size: int) -> Examples:
     """Return the inputs (K, B, I) and targets of the first step of runs that go together."""
     seeds, bagging = [m.seed for m in members], [m.bagging for m in members]
     return Batches(*examples, seeds, batch_size, bagging)(0)
 
 
-def initialize(cohort: Cohort, examples: Examples) -> None:
+def initialize(cohort: Cohort, examples: SharedExamples) -> None:
     """Give every run of a cohort its initial weights.
 
     Args:

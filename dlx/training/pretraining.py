@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member, group
+from dlx.data.targets import Examples
 from dlx.errors import RunError, is_out_of_memory
 from dlx.models import stages as networks
 from dlx.nn.metrics import default_metrics
@@ -30,7 +31,7 @@ from dlx.training.evaluation import encode
 from dlx.training.job import Job, initialize
 from dlx.training.records import Evaluation, Outcome, Record
 from dlx.training.stages import PlannedStage
-from dlx.training.trainer import Examples, Trainer
+from dlx.training.trainer import Trainer
 
 FOLDER = "pretrain"  # in the cache of a folder of runs
 _PARTS = ("train", "dev")  # test rows have nothing to say before the end

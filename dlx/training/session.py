@@ -283,7 +283,7 @@ class _Session:
         if self._level == "full":
             task = self._job.splits.task
             insights.write_pictures(
-                self._tracker, trainer.cohort, row, outcome, trainer.splits, task
+                self._tracker, trainer.cohort, row, outcome, self._job.examples(), task
             )
         self._tracker.final(outcome.step, outcome.worth)
         splits = self._job.splits

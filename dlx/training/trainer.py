@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from dlx.cohort import Cohort, Member
 from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, num_rows, steps_per_epoch
+from dlx.data.targets import SharedExamples, of_runs
 from dlx.nn.passes import Pass
 from dlx.training.early_stopping import EarlyStopping
 from dlx.training.evaluation import asked, evaluate_all, thinned
@@ -24,8 +25,6 @@ from dlx.training.schedules import Rates
 _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 64}
 EVALUATED_TRAIN_ROWS = 10_000
 
-Examples = tuple[Tensor, Tensor]
-
 
 class Trainer:
     """K runs in training: everything that changes from step to step.
@@ -33,7 +32,7 @@ class Trainer:
     Args:
         cohort: with initial weights
         splits: by name, inputs (N, I), or each run's own (K, N, I), and targets as the head encodes
-            them, on the device; 'train' must be there
+            them, on the device; 'train' must be there, whose targets runs may choose from sets
         only_at_end: splits that are left out of the evaluations while a run trains
         gradient_norms: whether evaluations tell those of every layer
         finish: measures more of runs that end, see `Finish`
@@ -42,7 +41,7 @@ class Trainer:
     def __init__(
         self,
         cohort: Cohort,
-        splits: dict[str, Examples],
+        splits: Mapping[str, SharedExamples],
         only_at_end: Collection[str] = (),
         *,
         gradient_norms: bool = True,
@@ -345,8 +344,7 @@ class Trainer:
         self._plateaus = [self._plateaus[row] for row in rows]
         self._rates = self._new_rates()
         self._asked = asked(self.cohort)
-        if self.splits["train"][0].ndim == 3:
-            self._keep_own_rows(list(rows))
+        self._keep_own_rows(list(rows))
         self._batches = self._batches.keep(rows)
         self._augment = self._new_augmenter()
         self._sums = self._sums[:, list(rows)]
@@ -360,7 +358,7 @@ class Trainer:
     def _keep_own_rows(self, rows: list[int]) -> None:
         """Forget the examples of runs that have left."""
         known = {id(each): each for each in (*self.splits.values(), *self._curves.values())}
-        kept = {key: (each[0][rows], each[1][rows]) for key, each in known.items()}
+        kept = {key: of_runs(each, rows) for key, each in known.items()}
         self.splits = {name: kept[id(each)] for name, each in self.splits.items()}
         self._curves = {name: kept[id(each)] for name, each in self._curves.items()}
 

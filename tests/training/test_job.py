@@ -8,9 +8,9 @@ import pytest
 import dlx
 from dlx import api
 from dlx.cohort import Member
+from dlx.data.targets import Examples
 from dlx.errors import ConfigError
 from dlx.training import job
-from dlx.training.trainer import Examples
 
 
 @pytest.mark.parametrize(
