@@ -20,9 +20,10 @@ from dlx.ablation.recorder import Recorder, curve_of
 from dlx.ablation.results import RunResult
 from dlx.ablation.writing import EndedRun, Writer
 from dlx.cohort import Cohort
+from dlx.data.targets import SharedExamples, TargetSets
 from dlx.errors import DlxError, StorageError, is_out_of_memory
 from dlx.runs import RunDirectory, checkpoints
-from dlx.training.job import Job, examples_of, initialize
+from dlx.training.job import Job, initialize
 from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.probing import finisher
 from dlx.training.process import matmul_precision
@@ -227,6 +228,9 @@ class _Session:
                 "seconds": float(self._seconds[self._places[name]]),
                 "parameters": self._parameters[key],
                 "examples": trainer.examples,
+                "pretraining_steps": sum(stage.num_steps for stage in job.stages),
+                "pretraining_examples": sum(stage.epochs for stage in job.stages)
+                * trainer.num_rows,
             }
             ended.append(EndedRun(run, job, outcome, self._recorder.columns(name), info))
         section = self._work.plan.section
@@ -278,12 +282,29 @@ def trainer_of(ready: Sequence[Job], *, is_new: bool) -> Trainer:
     first = ready[0]
     members = [job.member for job in ready]
     cohort = Cohort(members, first.batch_size, device=first.device)
-    examples = examples_of(ready)
+    examples = _examples_of(ready)
     if is_new:
         initialize(cohort, examples["train"])
     left_out = [name for name in _ONLY_AT_END if name in examples]
     quiet = first.config.log.level == "minimal"
     return Trainer(cohort, examples, left_out, gradient_norms=not quiet, finish=finisher(ready))
+
+
+def _examples_of(jobs: Sequence[Job]) -> dict[str, SharedExamples]:
+    """Return what runs that go together learn from: the same rows, with their own targets.
+
+    Args:
+        jobs: whose splits share all tensors, but for the targets of the training rows
+    """
+    first = jobs[0]
+    examples: dict[str, SharedExamples] = {**first.examples()}
+    learned = {id(job.splits.train.targets): job for job in jobs}
+    if len(learned) == 1:
+        return examples
+    sets = [job.design.head.encode(job.splits.train.targets) for job in learned.values()]
+    numbers = {key: number for number, key in enumerate(learned)}
+    which = [numbers[id(job.splits.train.targets)] for job in jobs]
+    return examples | {"train": (first.splits.train.inputs, TargetSets(torch.stack(sets), which))}
 
 
 @dataclass

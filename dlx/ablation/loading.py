@@ -49,6 +49,8 @@ def result_of(
         success=_succeeded(metrics, section.success),
         reason=info.get("reason") or "",
         path=run.path,
+        pretraining_steps=info.get("pretraining_steps") or 0,
+        pretraining_examples=info.get("pretraining_examples") or 0,
     )
 
 

@@ -58,6 +58,8 @@ class RunResult:
             where it never was
         success: whether it reached what the ablation counts as success; None if it counts nothing
         reason: of a divergence or failure, in words
+        pretraining_steps: of the stages before, of whatever run they were first trained for
+        pretraining_examples: training rows seen in these
         path: of its directory below the ablation's
     """
 
@@ -75,6 +77,8 @@ class RunResult:
     success: bool | None = None
     reason: str = ""
     path: str = ""
+    pretraining_steps: int = 0
+    pretraining_examples: int = 0
 
     @property
     def is_scored(self) -> bool:

@@ -165,6 +165,9 @@ def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool) -> dict[str, str
     }
     if not has_steps:
         del found["steps_to"]
+    # Of outcomes, a divergence is a failure to succeed already.
+    if metric == "success" or not any(outcomes.diverged(name)[0] for name in outcomes.runs):
+        del found["failures"]
     if not any(run.success is not None for each in outcomes.runs for run in outcomes.there(each)):
         del found["success"]
     return found
@@ -214,6 +217,8 @@ def _variant(
         "parameters": max((run.parameters for run in scored or runs), default=0),
         "steps": _mean([run.steps for run in scored]),
         "examples": _mean([run.examples for run in scored]),
+        "pretraining_steps": _mean([run.pretraining_steps for run in scored]),
+        "pretraining_examples": _mean([run.pretraining_examples for run in scored]),
         "seconds": seconds,
         "seconds_per_step": seconds / steps if steps else None,
         "metrics": _metrics_of(outcomes, variant.name, shown, judged.confidence),

@@ -156,6 +156,10 @@ def _failures(verdict: Verdict, baseline: str) -> list[str]:
     return sentences
 
 
+def _chooses_loss(variant: Mapping[str, Any]) -> bool:
+    return any(key == "model.loss" or key.startswith("model.loss.") for key in variant["settings"])
+
+
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
@@ -178,20 +182,32 @@ def warnings(
         data: the data set of each variant
     """
     found = []
-    for key, what in (
-        ("parameters", "number of parameters"),
-        ("steps", "optimizer steps"),
-        ("examples", "examples seen"),
+    for keys, what in (
+        (("parameters",), "number of parameters"),
+        (("steps", "pretraining_steps"), "optimizer steps"),
+        (("examples", "pretraining_examples"), "examples seen"),
     ):
+        if len(keys) > 1 and any(each[keys[1]] for each in variants):
+            what += " (pre-training included)"
         for name in dict.fromkeys(data):  # each is compared on its own
             own = [each for each, its in zip(variants, data, strict=True) if its == name]
-            values = {each["name"]: each[key] for each in own if each[key] is not None}
+            values = {
+                each["name"]: sum(each[key] for key in keys)
+                for each in own
+                if each[keys[0]] is not None
+            }
             if len(set(values.values())) > 1:
                 least, most = (f(values, key=values.__getitem__) for f in (min, max))
                 found.append(
                     f"Variants differ in {what}: {values[least]:,} ({least}) to "
                     f"{values[most]:,} ({most})."
                 )
+    # The cost of training, with `corrupted_` before it or not.
+    if metric.endswith("cost") and any(map(_chooses_loss, variants)):
+        found.append(
+            f"Variants differ in model.loss, and {metric} is in the units of each one's own loss: "
+            "costs of different losses do not compare; choose an ablation.metric that all share."
+        )
     if num_seeds == 1 and folds is None:
         found.append("One seed only (n = 1): no intervals, no verdicts; ask for more seeds.")
     for each in variants:

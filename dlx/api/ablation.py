@@ -252,7 +252,8 @@ def resume_ablation(
 
 def _with_seeds(ready: Plan, run: RunDirectory, seeds: str, jobs: int | None) -> Plan:
     """Plan the runs of new seeds, in cohorts of their own, and write the plan."""
-    config = config_files.override(ready.config, [f"ablation.seeds={seeds}"])
+    text = f"ablation.seeds={seeds}"
+    config = config_files.override(ready.config, [text], {text: f"--seeds {seeds}"})
     wider = planning.outline(config, ready.data_dir)
     missing = [seed for seed in ready.seeds if seed not in wider.seeds]
     if missing:

@@ -35,12 +35,16 @@ def read_ablation(
         ConfigError: with every error of the config at once
     """
     read = quieted(read_config(config, overrides))
-    changes = [] if design is None else [f"ablation.design={design}"]
-    changes += [] if seeds is None else [f"ablation.seeds={seeds}"]
+    changes: dict[str, str] = {}
+    if design is not None:
+        changes[f"ablation.design={design}"] = f"--design {design}"
+    if seeds is not None:
+        changes[f"ablation.seeds={seeds}"] = f"--seeds {seeds}"
     if varied:
         known = read.ablation.vary if read.ablation is not None else {}
         if isinstance(known, list):
             raise ConfigError("--vary: the config lists its variants; add one to ablation.vary")
         merged = dict(known) | dict(vary.read(text) for text in varied)
-        changes.append(f"ablation.vary={json.dumps(merged, ensure_ascii=False)}")
-    return config_files.override(read, changes) if changes else read
+        text = f"ablation.vary={json.dumps(merged, ensure_ascii=False)}"
+        changes[text] = " ".join(f"--vary {each}" for each in varied)
+    return config_files.override(read, list(changes), changes) if changes else read

@@ -41,8 +41,9 @@ def verify(
 
     Returns:
         the object of `Run.result` or `Ablation.result`, and `verified`: for each run its path,
-        status, identical (every bit), weights and metrics (largest relative differences) and parted
-        (the first step at which a metric differs, or null)
+        status, identical (every bit), weights and metrics (largest relative differences), missing
+        (evaluations that only one of the two has) and parted (the first step at which a metric
+        differs or an evaluation is missing, or null)
 
     Raises:
         RunError: no such run, or one that has not ended
@@ -92,5 +93,6 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
         "identical": found.is_identical,
         "weights": found.weights,
         "metrics": found.metrics,
+        "missing": found.missing,
         "parted": found.parted,
     }

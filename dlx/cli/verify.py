@@ -51,10 +51,12 @@ def verify(
             "yes" if each["identical"] else "no",
             "–" if each["weights"] is None else f"{each['weights']:.2g}",
             f"{each['metrics']:.2g}",
+            str(each["missing"]),
             "never" if each["parted"] is None else f"step {each['parted']:,}",
         ]
         for each in found["verified"]
     ]
-    headings = ["run", "status", "identical", "weights differ by", "metrics differ by", "part at"]
-    emit_table(headings, rows, "   rrr")
+    headings = ["run", "status", "identical", "weights differ by", "metrics differ by"]
+    headings += ["lines missing", "part at"]
+    emit_table(headings, rows, "   rrrr")
     emit("(differences are the largest, relative to the size of what differs)")

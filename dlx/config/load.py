@@ -41,14 +41,22 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     return _check(merge.override(root, overrides, problems), problems)
 
 
-def override(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
+def override(
+    config: RunConfig, overrides: Sequence[str], options: Mapping[str, str] | None = None
+) -> RunConfig:
     """Return a config changed by KEY=VALUE texts, as `load` reads them.
+
+    Args:
+        config: to change
+        overrides: the texts
+        options: of texts that an option of the command line stands for, how it was written
 
     Raises:
         ConfigError: an override is not a valid change of the config
     """
     problems: list[str] = []
-    return _check(merge.override(from_plain(to_plain(config)), overrides, problems), problems)
+    root = from_plain(to_plain(config))
+    return _check(merge.override(root, overrides, problems, options), problems)
 
 
 def assign(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:

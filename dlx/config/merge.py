@@ -1,6 +1,6 @@
 """One config from several: `extends` and the overrides KEY=VALUE of a command line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,24 @@ def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] 
     return replace(resolve_paths(merge(base, root), folder), where=root.where)
 
 
-def override(root: Node, overrides: Sequence[str], problems: list[str]) -> Node:
+def override(
+    root: Node,
+    overrides: Sequence[str],
+    problems: list[str],
+    options: Mapping[str, str] | None = None,
+) -> Node:
     """Return a config with the values of KEY=VALUE texts; a later one wins.
 
     Paths in them are relative to the working directory.
+
+    Args:
+        root: the config
+        overrides: the texts
+        problems: receives a line for each that cannot be read
+        options: of texts that an option of the command line stands for, how it was written
     """
     for text in overrides:
-        where = f"override {text!r}"
+        where = (options or {}).get(text, f"override {text!r}")
         key, equals, value = text.partition("=")
         path = key.split(".")
         if not equals or not all(path):

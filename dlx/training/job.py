@@ -14,7 +14,7 @@ from dlx.config.types import Choice
 from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.pipeline import Splits
-from dlx.data.targets import Examples, SharedExamples, TargetSets
+from dlx.data.targets import Examples, SharedExamples
 from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models.build import build_design
@@ -92,23 +92,6 @@ class Job:
             name: (part.inputs, self.design.head.encode(part.targets))
             for name, part in self.splits.parts.items()
         }
-
-
-def examples_of(jobs: Sequence[Job]) -> dict[str, SharedExamples]:
-    """Return what runs that go together learn from: the same rows, with their own targets.
-
-    Args:
-        jobs: whose splits share all tensors, but for the targets of the training rows
-    """
-    first = jobs[0]
-    examples: dict[str, SharedExamples] = {**first.examples()}
-    learned = {id(job.splits.train.targets): job for job in jobs}
-    if len(learned) == 1:
-        return examples
-    sets = [job.design.head.encode(job.splits.train.targets) for job in learned.values()]
-    numbers = {key: number for number, key in enumerate(learned)}
-    which = [numbers[id(job.splits.train.targets)] for job in jobs]
-    return examples | {"train": (first.splits.train.inputs, TargetSets(torch.stack(sets), which))}
 
 
 def first_batch(members: Sequence[Member], examples: SharedExamples, batch_size: int) -> Examples:

@@ -24,19 +24,22 @@ class Verification:
         weights: largest difference of a number of the scored weights, relative to the largest size
             of a number in its tensor; None if one of the two has no weights
         metrics: largest relative difference of a logged or final metric
-        parted: optimizer steps at the first evaluation at which a metric differed; None if none did
+        missing: evaluations that only one of the two has
+        parted: optimizer steps at the first evaluation at which a metric differed, or that is
+            missing; None if none is
     """
 
     status: str
     same_status: bool
     weights: float | None
     metrics: float
+    missing: int
     parted: int | None
 
     @property
     def is_identical(self) -> bool:
         """Whether nothing differs, in any bit."""
-        return self.same_status and not self.weights and not self.metrics
+        return self.same_status and not (self.weights or self.metrics or self.missing)
 
 
 def verify(
@@ -63,7 +66,7 @@ def verify(
     outcome = listener.outcome
     assert outcome is not None
     same = outcome.status == status and outcome.step == steps
-    largest, parted = _compare(listener.records, lines)
+    largest, missing, parted = _compare(listener.records, lines)
     ends = max((_apart(v, final.get(s, {})) for s, v in outcome.metrics.items()), default=0.0)
     if ends and parted is None:
         parted = outcome.step
@@ -72,7 +75,7 @@ def verify(
     if tensors is not None and outcome.state:
         network = to_torch(job.design, {k: v.cpu() for k, v in outcome.state.items()})
         weights = _distance(network.state_dict(), tensors)
-    return Verification(outcome.status, same, weights, largest, parted)
+    return Verification(outcome.status, same, weights, largest, missing, parted)
 
 
 class _Listener:
@@ -96,17 +99,19 @@ class _Listener:
 
 def _compare(
     records: Sequence[Record], lines: Sequence[Mapping[str, Any]]
-) -> tuple[float, int | None]:
-    """Return the largest relative difference of a metric, and the first step with one."""
-    largest, parted = 0.0, None
+) -> tuple[float, int, int | None]:
+    """Return the largest relative difference of a metric, the missing lines, the first step."""
+    largest = 0.0
     saved = {line["step"]: line for line in lines}
+    missing = saved.keys() ^ {record.step for record in records}
+    parted = set(missing)
     for record in records:
         line = saved.get(record.step, {})
         apart = max((_apart(v, line.get(s, {})) for s, v in record.metrics.items()), default=0.0)
-        if apart and parted is None:
-            parted = record.step
+        if apart:
+            parted.add(record.step)
         largest = max(largest, apart)
-    return largest, parted
+    return largest, len(missing), min(parted, default=None)
 
 
 def _apart(mine: Mapping[str, float], theirs: Mapping[str, float]) -> float:

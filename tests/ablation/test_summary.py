@@ -36,6 +36,14 @@ def results() -> list[RunResult]:
     return runs(VARIANTS, SEEDS, level)
 
 
+def test_the_tests_are_those_that_were_made(results):
+    lost = [run(VARIANTS[0], SEEDS[0], 0.5, status="diverged"), *results[1:]]
+    assert summary(lost)["tests"]["failures"] == "Fisher exact"
+    judged = summary(lost, metric="success", success={"dev.accuracy": 0.5})
+    assert judged["tests"]["difference"] == "McNemar exact"
+    assert "failures" not in judged["tests"], "a divergence already is no success"
+
+
 def test_the_summary_says_what_was_asked_and_how_it_was_judged(results):
     found = summary(results, data=["digits"], command="dlx ablate a.yaml")
     assert found["schema"] == 1
@@ -44,7 +52,7 @@ def test_the_summary_says_what_was_asked_and_how_it_was_judged(results):
     assert found["margin"] == 0.005
     assert found["tests"]["difference"] == "paired t"
     assert found["tests"]["correction"] == "Holm"
-    assert not {"success", "steps_to"} & set(found["tests"])
+    assert not {"success", "steps_to", "failures"} & set(found["tests"])
     assert found["paired_by"] == "seeds"
     assert found["factors"] == [
         {

@@ -94,7 +94,8 @@ def test_divergence_that_decides_says_so():
 
 def document(name: str, **options):
     plain = {"runs": 5, "n": 5, "diverged": 0, "failed": 0, "parameters": 81}
-    return {"name": name, "steps": 100, "examples": 6400} | plain | options
+    before = {"pretraining_steps": 0, "pretraining_examples": 0, "settings": {}}
+    return {"name": name, "steps": 100, "examples": 6400} | before | plain | options
 
 
 def warned(*documents, metric="dev.accuracy", num_seeds=5, folds=None, data=False) -> list[str]:
@@ -118,6 +119,9 @@ def test_variants_are_alike_within_their_data_set():
 
 def test_alike_variants_with_seeds_and_dev_rows_need_no_warning():
     assert warned(document("a"), document("b")) == []
+    assert warned(document("a"), document("b", settings={"model.loss": "mse"})) == []
+    pretrained = [document(name, pretraining_steps=5) for name in "ab"]
+    assert warned(*pretrained) == []
 
 
 @pytest.mark.parametrize(
@@ -130,6 +134,16 @@ def test_alike_variants_with_seeds_and_dev_rows_need_no_warning():
         ),
         ([document("a", steps=9), document("b")], {}, "Variants differ in optimizer steps: 9 (a)"),
         ([document("a", examples=9), document("b")], {}, "Variants differ in examples seen: 9 (a)"),
+        (
+            [document("a", pretraining_steps=50), document("b")],
+            {},
+            "Variants differ in optimizer steps (pre-training included): 100 (b) to 150 (a).",
+        ),
+        (
+            [document("a"), document("b", settings={"model.loss": "mse"})],
+            {"metric": "dev.cost"},
+            "Variants differ in model.loss, and dev.cost is in the units of each one's own loss",
+        ),
         ([document("a")], {"num_seeds": 1}, "One seed only (n = 1)"),
         (
             [document("a", n=3, diverged=2)],

@@ -77,8 +77,15 @@ def test_a_dry_run_builds_all_and_writes_nothing(dlx: Command, tmp_path: Path) -
         (["xor", "--vary", "model.activation"], r"write KEY=a,b,c"),
         (["xor", "--vary", "model.activaton=relu"], r"did you mean 'model\.activation'\?"),
         (["xor", "--vary", "model.activation=relu,relu"], r"stands in the list twice; remove one"),
-        (["xor", *TWO, "--design", "gird"], r"received 'gird'; did you mean 'grid'\?"),
-        (["xor", *TWO, "--seeds", "0"], r"ablation\.seeds: received 0 \(allowed: an integer > 0"),
+        (
+            ["xor", *TWO, "--design", "gird"],
+            r"error: --design gird: ablation\.design: received 'gird'; did you mean 'grid'\?",
+        ),
+        (
+            ["xor", *TWO, "--seeds", "0"],
+            r"error: --seeds 0: ablation\.seeds: received 0 \(allowed: an integer > 0",
+        ),
+        (["xor", *TWO, "--seeds", "[1"], r"error: --seeds \[1: while parsing a flow sequence"),
         (
             ["xor", *TWO, "ablation.baseline=sigmoid"],
             r"ablation\.baseline: 'sigmoid' is no variant",

@@ -32,6 +32,25 @@ def test_twenty_of_two_hundred_runs_are_the_same_alone(folder: Path, one_thread:
     assert {each["weights"] for each in found} == {0.0}
 
 
+@pytest.mark.parametrize(
+    ("data", "overrides"),
+    [
+        ("digits", ["data.limit=120", "log.metrics=[accuracy,auc,f1,{name: top_k, k: 3}]"]),
+        ("digits", ["data.limit=120", "train.batch_size=all", "model.init=lsuv"]),
+        ("diabetes", ["log.metrics=[mse,r2]"]),
+    ],
+)
+def test_runs_with_other_labels_share_a_cohort(
+    data: str, overrides: list[str], folder: Path, one_thread: None
+) -> None:
+    varied = ["data.label_noise=0,0.2,0.6", "train.epochs=2,3"]
+    config = {"name": f"labels-{data}", "data": data, "train": {"batch_size": 32}}
+    ended = api.ablate(config, overrides, varied=varied, seeds=2, runs_dir=folder)
+    assert (ended.info["cohorts"], len(ended.results)) == (1, 12)
+    found = api.verify(ended.path, 12)["verified"]
+    assert all(each["identical"] for each in found), found
+
+
 def test_a_run_that_is_not_the_same_is_told(folder: Path, one_thread: None) -> None:
     """What verifies a run can fail: here a logged number and a weight were changed."""
     config = {"name": "changed", "data": "xor", "train": {"steps": 9, "batch_size": "all"}}
@@ -43,4 +62,17 @@ def test_a_run_that_is_not_the_same_is_told(folder: Path, one_thread: None) -> N
     (run.path / "metrics.jsonl").write_text("\n".join(lines))
     [found] = api.verify(run.path)["verified"]
     assert (found["identical"], found["parted"], found["weights"]) == (False, 6, 0.0)
-    assert found["metrics"] == pytest.approx(0.5)
+    assert (found["metrics"], found["missing"]) == (pytest.approx(0.5), 0)
+
+
+@pytest.mark.parametrize("lost", [[1, 2], [3], [0, 1, 2, 3]])
+def test_lines_that_are_missing_are_told(lost: list[int], tmp_path: Path) -> None:
+    config = {"name": "cut", "data": "xor", "train": {"steps": 9, "batch_size": "all"}}
+    run = api.train(config, ["log.every=3"], runs_dir=tmp_path)
+    lines = (run.path / "metrics.jsonl").read_text().splitlines(keepends=True)
+    assert len(lines) == 4
+    kept = [line for place, line in enumerate(lines) if place not in lost]
+    (run.path / "metrics.jsonl").write_text("".join(kept))
+    [found] = api.verify(run.path)["verified"]
+    assert (found["identical"], found["missing"]) == (False, len(lost))
+    assert (found["parted"], found["metrics"]) == (3 * lost[0], 0.0)
