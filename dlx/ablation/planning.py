@@ -132,6 +132,13 @@ def _check_metrics(plan: Plan) -> None:
             )
     else:
         wanted["ablation.metric"] = plan.metric
+    for place, metric in enumerate(section.also):
+        if metric in (plan.metric, *section.also[:place]):
+            raise ConfigError(
+                f"ablation.also.{place}: received {metric}, by which variants are judged already; "
+                "leave it out"
+            )
+        wanted[f"ablation.also.{place}"] = metric
     wanted |= {f"ablation.show.{place}": metric for place, metric in enumerate(section.show)}
     for key, metric in wanted.items():
         if metric.startswith("test."):

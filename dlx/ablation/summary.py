@@ -29,6 +29,7 @@ def summarize(
     *,
     name: str,
     metric: str,
+    also: Sequence[str] = (),
     baseline: str,
     varied: Mapping[str, Sequence[Any]],
     seeds: Sequence[int],
@@ -55,6 +56,7 @@ def summarize(
         results: of the runs, in any order
         name: of the ablation
         metric: judged, `<split>.<tag>` or `success`
+        also: metrics that are judged too, each by itself: `<split>.<tag>`
         baseline: name of the variant that others are compared with
         varied: values by dotted key, in the order of the config
         seeds: of the runs, in order
@@ -63,24 +65,22 @@ def summarize(
         design: of the plan
         folds: of the cross-validation, or None
         data: names of the data sets
-        margin: largest difference that does not matter; default: 0.005 of a share, else 5 % of the
-            baseline's mean
+        margin: largest difference of the judged metric that does not matter; default, and of those
+            that are judged too: 0.005 of a share, else 5 % of the baseline's mean
         success: thresholds by metric of what counts as success, None if nothing does
         steps_to: thresholds by metric
         tuning: what was tuned for each variant, or None
         show_test: show the metrics on test rows of all variants
         show: metrics that stand beside the judged one
         command: that runs the ablation again
-        confidence: of the intervals; 1 - confidence is the error rate of all verdicts together
+        confidence: of the intervals; 1 - confidence is the error rate of all verdicts by a metric
 
     Returns:
         plain values, with null for what is not a finite number
     """
     thresholds = steps_to or {}
     outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
-    tag = metric.partition(".")[2] or metric
-    rising = metric == "success" or is_rising(tag)
-    judged = Judged(metric, rising, is_share(tag), margin, confidence)
+    judged = _judged(metric, margin, confidence)
     whole, values = filled(variants, varied, base or {})
     factors = factors_of(values)
     pairs = baselines_of(whole, baseline)
@@ -100,8 +100,9 @@ def summarize(
             "name": name,
             "question": wording.question(factors, metric, success or {}),
             "metric": metric,
-            "rising": rising,
+            "rising": judged.rising,
             "baseline": baseline,
+            "also": {each: _also(outcomes, pairs, baseline, each, confidence) for each in also},
             "margin": judged.margin_beside(outcomes.values(baseline, metric)),
             "confidence": confidence,
             "design": design,
@@ -111,7 +112,7 @@ def summarize(
             "success": dict(success) if success else None,
             "show": list(show),
             "paired_by": outcomes.unit,
-            "tests": _tests(outcomes, metric, has_steps=bool(thresholds)),
+            "tests": _tests(outcomes, metric, has_steps=bool(thresholds), has_more=bool(also)),
             "factors": [_factor(each) for each in factors],
             "variants": documents,
             "chosen": chosen,
@@ -150,7 +151,29 @@ def summarize(
     )
 
 
-def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool) -> dict[str, str]:
+def _judged(metric: str, margin: float | None, confidence: float) -> Judged:
+    tag = metric.partition(".")[2] or metric
+    rising = metric == "success" or is_rising(tag)
+    return Judged(metric, rising, is_share(tag), margin, confidence)
+
+
+def _also(
+    outcomes: Outcomes, pairs: Mapping[str, str], baseline: str, metric: str, confidence: float
+) -> dict[str, Any]:
+    """Return the verdicts by another metric: a family of their own."""
+    judged = _judged(metric, None, confidence)
+    shown, _ = compare(outcomes, pairs, judged, {})
+    return {
+        "rising": judged.rising,
+        "margin": judged.margin_beside(outcomes.values(baseline, metric)),
+        "variants": {
+            name: {"n": len(present(outcomes.values(name, metric))), "vs_baseline": shown.get(name)}
+            for name in outcomes.runs
+        },
+    }
+
+
+def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool, has_more: bool) -> dict[str, str]:
     is_binary = metric == "success" and not outcomes.folds
     paired = "paired t, corrected for folds" if outcomes.folds else "paired t"
     found = {
@@ -161,7 +184,7 @@ def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool) -> dict[str, str
         + ("Newcombe intervals of paired shares" if is_binary else paired),
         "failures": "Fisher exact",
         "steps_to": "signed rank, exact",
-        "correction": "Holm",
+        "correction": "Holm" + (", for each metric by itself" if has_more else ""),
     }
     if not has_steps:
         del found["steps_to"]

@@ -119,6 +119,7 @@ class Ablation:
             "metric": summary.get("metric"),
             "baseline": summary.get("baseline"),
             "chosen": summary.get("chosen"),
+            "also": summary.get("also", {}),
             "variants": [{key: each[key] for key in keys} for each in summary.get("variants", [])],
         }
 

@@ -152,11 +152,13 @@ def emit_ablation(ended: "Ablation", as_json: bool) -> None:
     if as_json:
         emit_json(ended.result())
         return
+    from dlx.report.ablation.reading import by_others
     from dlx.report.ablation.table import verdicts
 
     summary = ended.summary
-    table = verdicts(summary)
-    emit_table(table.headings, table.rows, table.right)
+    for view in (summary, *by_others(summary)):
+        table = verdicts(view)
+        emit_table(table.headings, table.rows, table.right)
     for warning in summary["warnings"]:
         note(f"warning: {warning}")
     emit(f"{ended.path / 'report.html'}")

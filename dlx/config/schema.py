@@ -186,6 +186,9 @@ class AblationConfig(Section):
     metric: Literal["success"] | Metric | None = option(
         None, "The metric that is judged; null: dev.accuracy, else dev.cost."
     )
+    also: list[Metric] = option(
+        [], "Metrics by which variants are judged too, each with verdicts of its own."
+    )
     success: dict[Metric, float] | None = option(
         None, "Metric: what it has to reach at the end for a run to count as a success."
     )

@@ -279,3 +279,20 @@ def test_numbers_that_json_has_not_are_null():
     found = finite({"a": [np.float64(1.5), float("nan"), (np.inf, np.int64(2))]})
     assert found == {"a": [1.5, None, [None, 2]]}
     assert type(found["a"][0]) is float
+
+
+def test_each_of_several_metrics_has_verdicts_of_its_own(results):
+    alone = summary(results)
+    assert alone["also"] == {}
+    found = summary(results, also=["dev.cost"], margin=0.02)
+    swapped = summary(results, metric="dev.cost")
+    cost = found["also"]["dev.cost"]
+    assert (cost["rising"], cost["margin"]) == (False, swapped["margin"])
+    for mine, other in zip(found["variants"], swapped["variants"], strict=True):
+        assert cost["variants"][mine["name"]]["n"] == other["n"]
+        assert cost["variants"][mine["name"]]["vs_baseline"] == other["vs_baseline"]
+    assert found["margin"] == 0.02, "the margin is the judged metric's alone"
+    words = {each["name"]: each["vs_baseline"] for each in found["variants"]}
+    only = summary(results, margin=0.02)
+    assert words == {each["name"]: each["vs_baseline"] for each in only["variants"]}
+    assert found["tests"]["correction"] == "Holm, for each metric by itself"

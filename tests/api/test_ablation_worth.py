@@ -21,6 +21,7 @@ CONFIG: dict[str, Any] = {
     "ablation": {
         "vary": {"model.corruption": [None, "masking"]},
         "metric": "dev.probe_accuracy",
+        "also": ["dev.fine_tuned_error"],
     },
 }
 WORTH = ("probe_accuracy", "fine_tuned_accuracy", "fine_tuned_error")
@@ -50,6 +51,18 @@ def test_variants_are_judged_by_it(ended: api.Ablation) -> None:
         "metrics"
     ]["dev"]["probe_accuracy"]["values"]
     assert not any(name.startswith("test.") for name in rows[0])
+
+
+def test_variants_are_judged_by_the_fine_tuned_error_too(ended: api.Ablation) -> None:
+    found = ended.result()["also"]["dev.fine_tuned_error"]
+    assert found["rising"] is False
+    first, second = (
+        each["metrics"]["dev"]["fine_tuned_error"]["values"] for each in ended.summary["variants"]
+    )
+    expected = sum(b - a for a, b in zip(first, second, strict=True)) / len(first)
+    versus = found["variants"]["corruption=masking"]["vs_baseline"]
+    assert versus["difference"] == pytest.approx(expected)
+    assert found["variants"]["corruption=null"]["vs_baseline"] is None
 
 
 def test_tensorboard_shows_it_at_the_last_step(ended: api.Ablation) -> None:
@@ -95,6 +108,14 @@ def test_seeds_are_added_and_ended_runs_kept(ended: api.Ablation) -> None:
         (
             "ablation.steps_to={dev.probe_accuracy: 0.5}",
             r"ablation.steps_to.dev.probe_accuracy: received dev.probe_accuracy",
+        ),
+        (
+            "ablation.also=[dev.probe_accuracy]",
+            r"ablation.also.0: received dev.probe_accuracy, by which variants are judged already",
+        ),
+        (
+            "ablation.also=[test.cost]",
+            r"ablation.also.0: received test.cost, but nothing is judged",
         ),
         ("ablation.metric=test.probe_accuracy", r"nothing is judged by test rows"),
         ("probe.labels=201", r"variant 'corruption=null': probe.labels: received 201"),

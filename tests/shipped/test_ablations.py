@@ -28,7 +28,9 @@ def test_it_trains_a_few_steps_of_every_variant(name: str, tmp_path: Path) -> No
     if "\npretrain:" in path.read_text():  # without the 50,000 rows that it varies over
         methods = "pretrain.method: [none, autoencoder, denoising, rbm]"
         changes += ["pretrain.epochs=1", f"ablation.vary={{{methods}}}"]
-    if "tune:" in path.read_text():
+    if "\nprobe:" in path.read_text():
+        changes += ["probe.labels=100", "probe.fine_tune.steps=2"]
+    if "  tune:" in path.read_text():
         changes += ["ablation.tune={optimizer.lr: [0.001, 0.01]}", "ablation.tune_seeds=1"]
     config = api.read_ablation(path, changes, seeds="1")
     plan = api.plan_ablation(config)

@@ -1,6 +1,7 @@
 """All pictures of an ablation, those that its data call for."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dlx.ablation.results import RunResult
@@ -10,6 +11,7 @@ from dlx.report.ablation import (
     interaction,
     numeric,
     outcomes,
+    reading,
     seeds,
     steps_to,
     success,
@@ -18,9 +20,24 @@ from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
 from dlx.runs import make_directory, write_atomic
 
+
+def _by_others(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
+    """Draw the differences in each of the metrics by which variants are judged too."""
+    return [
+        replace(
+            drawing,
+            name=f"{drawing.name}_{view['metric'].replace('.', '_')}",
+            title=f"{drawing.title}: {reading.in_words(view['metric'])}",
+        )
+        for view in reading.by_others(summary)
+        for drawing in forest.draw(view, results)
+    ]
+
+
 # in the order in which a person asks: which is better, how fast, on what does it depend, how sure
 _KINDS: tuple[Callable[[Summary, Sequence[RunResult]], list[Drawing]], ...] = (
     forest.draw,
+    _by_others,
     success.draw,
     curves.draw,
     steps_to.draw,

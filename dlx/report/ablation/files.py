@@ -47,6 +47,7 @@ def write(
         results,
         name=plan.config.name,
         metric=plan.metric,
+        also=section.also,
         baseline=plan.baseline,
         varied=varied,
         seeds=plan.seeds,

@@ -64,6 +64,20 @@ def best_first(summary: Summary) -> list[Mapping[str, Any]]:
     return sorted(summary["variants"], key=rank)
 
 
+def by_others(summary: Summary) -> list[Summary]:
+    """Return the summary as each of the metrics has it by which variants are judged too."""
+    return [
+        {
+            **summary,
+            "metric": metric,
+            "rising": found["rising"],
+            "margin": found["margin"],
+            "variants": [each | found["variants"][each["name"]] for each in summary["variants"]],
+        }
+        for metric, found in (summary.get("also") or {}).items()
+    ]
+
+
 def lost(variant: Mapping[str, Any]) -> int:
     """Return how many runs diverged or failed."""
     return variant["diverged"] + variant["failed"]

@@ -18,13 +18,15 @@ _MOST_FAILURES = 100  # rows of the table
 
 def head(summary: Summary) -> str:
     """The question, and the answer in words."""
+    metrics = [summary["metric"], *(summary.get("also") or {})]
+    listed_metrics = " and ".join(map(reading.in_words, metrics))
     facts = [
         f"{len(summary['variants'])} variants",
         f"{len(summary['seeds'])} {'seed' if len(summary['seeds']) == 1 else 'seeds'}",
         *([f"{summary['folds']} folds"] if summary["folds"] else []),
         f"{sum(each['runs'] for each in summary['variants']):,} runs",
         f"data: {', '.join(summary['data'])}",
-        f"judged by {reading.in_words(summary['metric'])}",
+        f"judged by {listed_metrics}",
     ]
     paragraphs = "".join(f"<p>{escape(text)}</p>" for text in answer(summary) + _chosen(summary))
     return (
@@ -42,6 +44,16 @@ def warnings(summary: Summary) -> str:
 
 
 def verdicts(summary: Summary) -> str:
+    """The verdicts by the judged metric, and the answer and verdicts by each of the others."""
+    parts = [_verdicts(summary, "Verdicts")]
+    for view in reading.by_others(summary):
+        words = reading.in_words(view["metric"])
+        text = "".join(f"<p>{escape(each)}</p>" for each in answer(view))
+        parts.append(_verdicts(view, f"Judged by {words}", text))
+    return "".join(parts)
+
+
+def _verdicts(summary: Summary, heading: str, text: str = "") -> str:
     """The table of verdicts, which sorts by a click on a heading."""
     found = columns(summary)
     headings = "".join(
@@ -59,7 +71,7 @@ def verdicts(summary: Summary) -> str:
     )
     why = f"<details><summary>Why each verdict</summary><ul>{reasons}</ul></details>"
     return (
-        "<h2>Verdicts</h2><p class='soft'>A click on a heading sorts the table.</p>"
+        f"<h2>{escape(heading)}</h2>{text}<p class='soft'>A click on a heading sorts the table.</p>"
         f"<div class='wide'><table class='sortable'><thead><tr>{headings}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>{why if reasons else ''}"
     )
@@ -199,11 +211,17 @@ def statistics(summary: Summary) -> str:
         if known is not None:
             text = f"<a href='{escape(known.page)}'>{text}</a>: {escape(known.meaning)}"
         items.append(f"<li><b>{escape(use)}</b>: {text}.</li>")
+    more = (
+        " Each metric has verdicts of its own, and the chance of a false one is kept below 5 % for "
+        "each of them, not for all together."
+        if summary.get("also")
+        else ""
+    )
     return (
         "<h2>Statistics</h2><p>At equal seed all variants share the split, the order of the rows "
         "and, where the shapes agree, the initial draws. So they are compared in pairs: what a "
         "seed does to both of a pair cancels out. Verdicts use dev rows; the test rows are kept "
-        f"for the chosen variant.</p><ul>{''.join(items)}</ul>"
+        f"for the chosen variant.{more}</p><ul>{''.join(items)}</ul>"
     )
 
 

@@ -174,3 +174,19 @@ def test_a_page_that_cannot_be_written_is_a_storage_error(two: Made, tmp_path: P
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StorageError, match="taken"):
         write(tmp_path / "taken", *two, CONFIG)
+
+
+def test_verdicts_by_another_metric_have_a_table_and_a_picture(two: Made, tmp_path: Path) -> None:
+    made, runs = two
+    mine = [each["vs_baseline"] for each in made["variants"]]
+    other = mine[1] | {"difference": -0.5, "low": -0.6, "high": -0.4, "verdict": "worse"}
+    names = [each["name"] for each in made["variants"]]
+    its = {names[0]: {"n": 4, "vs_baseline": None}, names[1]: {"n": 4, "vs_baseline": other}}
+    also = {"dev.probe_accuracy": {"rising": True, "margin": 0.005, "variants": its}}
+    reader = Reader(write(tmp_path, made | {"also": also}, runs, CONFIG))
+    assert "judged by dev accuracy and dev probe accuracy" in reader.text
+    verdicts, others = reader.text.split("Judged by dev probe accuracy\n")
+    assert "−50.00 [−60.00, −40.00]" in others and "−50.00" not in verdicts
+    assert "Each metric has verdicts of its own" in reader.text
+    assert (tmp_path / "figures" / "forest_dev_probe_accuracy.png").is_file()
+    assert (tmp_path / "figures" / "forest.png").is_file()
