@@ -290,8 +290,10 @@ def _train(runs: Sequence[_Ended], found: dict[str, Metrics], stop: Stop) -> boo
     for row, run in enumerate(runs):
         cohort.network.load_start(row, run.state)
     rows = torch.from_numpy(np.stack([run.rows for run in runs])).to(device)
-    targets = head.encode(first.splits.train.targets)
-    trainer = Trainer(cohort, {"train": (inputs[rows], targets[rows])}, gradient_norms=False)
+    # Each run's own: where labels are wrong on purpose, they may differ over the same inputs.
+    encoded = [head.encode(run.probing.splits.train.targets) for run in runs]
+    targets = torch.stack([each[own] for each, own in zip(encoded, rows, strict=True)])
+    trainer = Trainer(cohort, {"train": (inputs[rows], targets)}, gradient_norms=False)
     trainer.fit(_Judge(first, found), stop)
     return not trainer.members
 
