@@ -73,7 +73,7 @@ def loop() -> Callable[[], None]:
     return step
 
 
-def seconds_of(step: Callable[[], None], num_steps: int) -> float:
+def seconds_of(step: Callable[[], object], num_steps: int) -> float:
     """Return the seconds that a step takes, the mean of so many."""
     began = time.perf_counter()
     for _ in range(num_steps):
@@ -91,7 +91,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_flush_denormal(True)
     torch.set_num_threads(arguments.threads)
-    sides = {LOOP: (loop(), 1)}
+    sides: dict[str, tuple[Callable[[], object], int]] = {LOOP: (loop(), 1)}
     for number in arguments.runs:
         sides[f"dlx, {number} runs" if number > 1 else "dlx, a run"] = (
             cohort_of(number)._train_step,
