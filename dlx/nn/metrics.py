@@ -2,7 +2,7 @@
 
 # K runs, B batch, N rows, C classes, T labels or targets
 
-A metric is made of a statistic, found chunk by chunk and added up (`Statistic`), and a function of
+A metric is made of a statistic, found chunk by chunk and added up (counts.py), and a function of
 its total. Counts are integers and sums run over a row of memory in float64, so that a run's value
 has the same bits alone and together. A class that a value cannot be had of, since no row has it,
 is left out of its mean; where none is left, the value is not a number (null in JSON).
@@ -10,18 +10,27 @@ is left out of its mean; where none is left, the value is not a number (null in 
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any
 
 import torch
-import torch.nn.functional as F
 from annotated_types import Gt
 from torch import Tensor
 
 from dlx import registry
 from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
+from dlx.nn.counts import (
+    ABSOLUTE_ERRORS,
+    CONFUSION,
+    CROSS_ENTROPIES,
+    RIGHT,
+    SCORES,
+    SQUARED_ERRORS,
+    WITHIN,
+    Rows,
+    Statistic,
+    added,
+)
 from dlx.nn.head import Head, TaskKind
 from dlx.registry import register
 
@@ -32,47 +41,6 @@ INPUTS: tuple[TaskKind, ...] = ("reconstruction",)
 CORRUPTED = "corrupted_"  # stands before the name of what is measured on corrupted inputs
 # what codes are worth at a run's end (training/probing.py), and whether larger values are better
 WORTH = {"probe_accuracy": True, "fine_tuned_accuracy": True, "fine_tuned_error": False}
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows on which runs are measured: a chunk for a statistic, all of them for a metric.
-
-    Attributes:
-        head: of the runs
-        targets: as it encodes them, (N,) or (N, C), shared by the runs; (K, N, C) where each run
-            reconstructs inputs of its own
-    """
-
-    head: Head
-    targets: Tensor
-
-    def __len__(self) -> int:
-        return self.targets.shape[1 if self.targets.ndim == 3 else 0]
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """What a metric needs to know of the rows.
-
-    Attributes:
-        find: `find(z, rows, **options)` from the output layer's z (K, B, C), a run in a row
-        join: puts the chunks' together
-    """
-
-    find: Callable[..., Tensor]
-    join: Callable[[Sequence[Tensor]], Tensor]
-
-
-def _sum(chunks: Sequence[Tensor]) -> Tensor:
-    total = chunks[0]
-    for chunk in chunks[1:]:
-        total = total + chunk
-    return total
-
-
-def _join(chunks: Sequence[Tensor]) -> Tensor:
-    return torch.cat(list(chunks), -1)
 
 
 def metric(
@@ -98,73 +66,6 @@ def metric(
         return register("metric")(function)
 
     return decorate
-
-
-def _right(z: Tensor, rows: Rows) -> Tensor:
-    count = rows.head.correct(z, rows.targets.expand(len(z), *rows.targets.shape))
-    assert count is not None
-    return count
-
-
-def _confusion(z: Tensor, rows: Rows) -> Tensor:
-    """Count the rows by true class and said class: (K, C, C), or of each label (K, T, 2, 2)."""
-    said, truth = rows.head.decide(z), rows.head.decode(rows.targets)
-    if rows.head.kind == "multilabel":
-        sizes = (rows.head.num_outputs, 2, 2)
-        label = torch.arange(sizes[0], device=z.device)
-        cell = (label * 2 + truth) * 2 + said
-    else:
-        sizes = (max(rows.head.num_outputs, 2),) * 2
-        cell = truth * sizes[0] + said
-    cell = cell.flatten(1)
-    counts = torch.zeros(len(z), torch.Size(sizes).numel(), dtype=torch.int64, device=z.device)
-    return counts.scatter_add_(1, cell, torch.ones_like(cell)).view(-1, *sizes)
-
-
-def _within(z: Tensor, rows: Rows, *, k: int) -> Tensor:
-    """Count the rows with fewer than k classes above their own: (K,)."""
-    own = rows.head.decode(rows.targets).expand(z.shape[:-1]).unsqueeze(-1)
-    above = (~(z <= z.gather(-1, own))).sum(-1)  # and what is not a number
-    return (above < k).sum(1)
-
-
-def _scores(z: Tensor, rows: Rows) -> Tensor:
-    """Return how much speaks for each class or label (for the second of two): (K, C, B)."""
-    name = rows.head.output_name
-    if name == "softmax":  # its logarithm has the same order, and does not saturate
-        z = torch.log_softmax(z, -1)
-        z = z[..., 1:] - z[..., :1] if z.shape[-1] == 2 else z
-    elif name not in ("identity", "sigmoid", "tanh"):
-        z = rows.head.outputs(z)
-    return z.transpose(1, 2)
-
-
-def _errors(z: Tensor, rows: Rows, *, power: int) -> Tensor:
-    """Add up |a - t| or its square: (K, T), float64, in the units that targets are trained in."""
-    difference = (rows.head.outputs(z).double() - rows.targets.double()).transpose(1, 2)
-    return (difference.abs() if power == 1 else difference.square()).contiguous().sum(-1)
-
-
-def _cross_entropies(z: Tensor, rows: Rows) -> Tensor:
-    """Add up -t log a - (1 - t) log(1 - a): (K, I), float64."""
-    z = z.double()
-    if rows.head.output_name == "sigmoid":
-        yes, no = F.logsigmoid(z), F.logsigmoid(-z)
-    else:
-        a = rows.head.outputs(z)
-        # As in torch: an answer that is sure and wrong costs 100 nats, not infinitely many.
-        yes, no = (each.log().clamp_min(-100) for each in (a, 1 - a))
-    t = rows.targets.double()
-    return -(t * yes + (1 - t) * no).transpose(1, 2).contiguous().sum(-1)
-
-
-RIGHT = Statistic(_right, _sum)
-CONFUSION = Statistic(_confusion, _sum)
-WITHIN = Statistic(_within, _sum)
-SCORES = Statistic(_scores, _join)
-ABSOLUTE_ERRORS = Statistic(partial(_errors, power=1), _sum)
-SQUARED_ERRORS = Statistic(partial(_errors, power=2), _sum)
-CROSS_ENTROPIES = Statistic(_cross_entropies, _sum)
 
 
 @metric(RIGHT, LABELS, rising=True)
@@ -385,8 +286,8 @@ class Measurement:
         rows = Rows(self._head, targets)
         for (statistic, options), chunks in self._found.items():
             chunks.append(statistic.find(z, rows, **dict(options)))
-            if statistic.join is _sum:
-                chunks[:] = [_sum(chunks)]
+            if statistic.join is added:
+                chunks[:] = [added(chunks)]
 
     def results(self, targets: Tensor) -> dict[str, Tensor]:
         """Return each metric by its tag, a value per run, (K,) float64.

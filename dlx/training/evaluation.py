@@ -12,7 +12,8 @@ from dlx import registry
 from dlx.cohort import Cohort
 from dlx.data.batches import for_each_run, num_rows
 from dlx.data.targets import SharedExamples, Targets, TargetSets
-from dlx.nn.metrics import CONFUSION, CORRUPTED, Measurement, Rows, tag
+from dlx.nn.counts import CONFUSION, Rows
+from dlx.nn.metrics import CORRUPTED, Measurement, tag
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 import dlx
-from dlx.nn.metrics import LABELS, RIGHT, Rows, Statistic
+from dlx.nn.counts import RIGHT, Rows, Statistic
+from dlx.nn.metrics import LABELS
 from dlx.testing import check_metric
 
 pytestmark = pytest.mark.usefixtures("forgotten")

@@ -1,0 +1,124 @@
+"""What metrics are made of: statistics of a chunk of rows, and how those of all chunks add up.
+
+# K runs, B batch, N rows, C classes, T labels or targets
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dlx.nn.head import Head
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows on which runs are measured: a chunk for a statistic, all of them for a metric.
+
+    Attributes:
+        head: of the runs
+        targets: as it encodes them, (N,) or (N, C), shared by the runs; (K, N, C) where each run
+            reconstructs inputs of its own
+    """
+
+    head: Head
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return self.targets.shape[1 if self.targets.ndim == 3 else 0]
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """What a metric needs to know of the rows.
+
+    Attributes:
+        find: `find(z, rows, **options)` from the output layer's z (K, B, C), a run in a row
+        join: puts the chunks' together
+    """
+
+    find: Callable[..., Tensor]
+    join: Callable[[Sequence[Tensor]], Tensor]
+
+
+def added(chunks: Sequence[Tensor]) -> Tensor:
+    """Return the sum of what was found in chunks."""
+    total = chunks[0]
+    for chunk in chunks[1:]:
+        total = total + chunk
+    return total
+
+
+def joined(chunks: Sequence[Tensor]) -> Tensor:
+    """Return what was found in chunks, one after the other."""
+    return torch.cat(list(chunks), -1)
+
+
+def _right(z: Tensor, rows: Rows) -> Tensor:
+    count = rows.head.correct(z, rows.targets.expand(len(z), *rows.targets.shape))
+    assert count is not None
+    return count
+
+
+def _confusion(z: Tensor, rows: Rows) -> Tensor:
+    """Count the rows by true class and said class: (K, C, C), or of each label (K, T, 2, 2)."""
+    said, truth = rows.head.decide(z), rows.head.decode(rows.targets)
+    if rows.head.kind == "multilabel":
+        sizes = (rows.head.num_outputs, 2, 2)
+        label = torch.arange(sizes[0], device=z.device)
+        cell = (label * 2 + truth) * 2 + said
+    else:
+        sizes = (max(rows.head.num_outputs, 2),) * 2
+        cell = truth * sizes[0] + said
+    cell = cell.flatten(1)
+    counts = torch.zeros(len(z), torch.Size(sizes).numel(), dtype=torch.int64, device=z.device)
+    return counts.scatter_add_(1, cell, torch.ones_like(cell)).view(-1, *sizes)
+
+
+def _within(z: Tensor, rows: Rows, *, k: int) -> Tensor:
+    """Count the rows with fewer than k classes above their own: (K,)."""
+    own = rows.head.decode(rows.targets).expand(z.shape[:-1]).unsqueeze(-1)
+    above = (~(z <= z.gather(-1, own))).sum(-1)  # and what is not a number
+    return (above < k).sum(1)
+
+
+def _scores(z: Tensor, rows: Rows) -> Tensor:
+    """Return how much speaks for each class or label (for the second of two): (K, C, B)."""
+    name = rows.head.output_name
+    if name == "softmax":  # its logarithm has the same order, and does not saturate
+        z = torch.log_softmax(z, -1)
+        z = z[..., 1:] - z[..., :1] if z.shape[-1] == 2 else z
+    elif name not in ("identity", "sigmoid", "tanh"):
+        z = rows.head.outputs(z)
+    return z.transpose(1, 2)
+
+
+def _errors(z: Tensor, rows: Rows, *, power: int) -> Tensor:
+    """Add up |a - t| or its square: (K, T), float64, in the units that targets are trained in."""
+    difference = (rows.head.outputs(z).double() - rows.targets.double()).transpose(1, 2)
+    return (difference.abs() if power == 1 else difference.square()).contiguous().sum(-1)
+
+
+def _cross_entropies(z: Tensor, rows: Rows) -> Tensor:
+    """Add up -t log a - (1 - t) log(1 - a): (K, I), float64."""
+    z = z.double()
+    if rows.head.output_name == "sigmoid":
+        yes, no = F.logsigmoid(z), F.logsigmoid(-z)
+    else:
+        a = rows.head.outputs(z)
+        # As in torch: an answer that is sure and wrong costs 100 nats, not infinitely many.
+        yes, no = (each.log().clamp_min(-100) for each in (a, 1 - a))
+    t = rows.targets.double()
+    return -(t * yes + (1 - t) * no).transpose(1, 2).contiguous().sum(-1)
+
+
+RIGHT = Statistic(_right, added)
+CONFUSION = Statistic(_confusion, added)
+WITHIN = Statistic(_within, added)
+SCORES = Statistic(_scores, joined)
+ABSOLUTE_ERRORS = Statistic(partial(_errors, power=1), added)
+SQUARED_ERRORS = Statistic(partial(_errors, power=2), added)
+CROSS_ENTROPIES = Statistic(_cross_entropies, added)
