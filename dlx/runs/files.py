@@ -20,6 +20,7 @@ _CURES = {
     errno.EROFS: _FORBIDDEN,
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
+    errno.ENOENT: "the directory is not there: make it, or choose another",
     errno.ENOTDIR: "a part of the path is a file: choose another directory",
     errno.EEXIST: "a file is in the way: choose another directory",
     errno.ENAMETOOLONG: "choose a shorter path",

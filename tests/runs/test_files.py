@@ -75,6 +75,11 @@ def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
         write_atomic(tmp_path / "file" / "below", b"x")
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="the directory is not there: make it"):
+        write_atomic(tmp_path / "nowhere" / "file", b"x")
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.013, 0.037])
 def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path, delay: float) -> None:
     path = tmp_path / "file"

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Missing = Literal["error", "drop", "impute"]
 TaskName = Literal["auto", "classification", "regression"]
-Read = Callable[[Path, Sequence[str]], "pd.DataFrame"]  # a file, and its columns of texts
+# A file and its columns of texts; `attrs["header"]` of the frame names the ignored columns too.
+Read = Callable[[Path, Sequence[str]], "pd.DataFrame"]
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,11 @@ def _read_all(
     import pandas as pd
 
     frames: list[pd.DataFrame] = []
+    header: dict[str, None] = {}  # of all files together, ignored columns too
     texts = list(roles.texts)
     for path in paths.values():
         frame = read(path, texts)
+        header |= dict.fromkeys(frame.attrs["header"])
         _check_columns(path, list(frame.columns), roles, list(frames[0].columns) if frames else [])
         if frames:
             frame = frame[frames[0].columns]
@@ -165,6 +168,10 @@ def _read_all(
                 if frame[name].dtype.kind in "OTUb" and name != roles.time
             ]
         frames.append(frame)
+    for name in roles.ignore:
+        if name not in header:
+            files = ", ".join(map(str, paths.values()))
+            raise ConfigError(f"data.ignore: {_no_column(files, name, list(header))}")
     starts = np.cumsum([0, *map(len, frames)])
     counts = {
         part: slice(int(start), int(stop))
@@ -184,16 +191,18 @@ def _check_columns(path: Path, header: Sequence[str], roles: Roles, needed: Sequ
     for option in ("target", "id", "group", "time", "categorical"):
         value = roles.targets if option == "target" else getattr(roles, option)
         for name in (value,) if isinstance(value, str) else value or ():
+            if name in roles.ignore:
+                raise ConfigError(
+                    f"data.{option}: column {name!r} is under data.ignore too; leave one out"
+                )
             if name not in header:
-                raise ConfigError(f"data.{option}: {_no_column(path, name, header, roles)}")
+                raise ConfigError(f"data.{option}: {_no_column(path, name, header)}")
     for name in needed:
         if name not in header:
-            raise DataError(_no_column(path, name, header, roles))
+            raise DataError(_no_column(path, name, header))
 
 
-def _no_column(path: Path, name: str, header: Sequence[str], roles: Roles) -> str:
-    if name in roles.ignore:
-        return f"column {name!r} is under data.ignore too; leave one out"
+def _no_column(path: Path | str, name: str, header: Sequence[str]) -> str:
     shown = ", ".join(header[:8]) + (f" and {len(header) - 8} more" if len(header) > 8 else "")
     alone = "; if it holds several, name another data.separator" if len(header) == 1 else ""
     return f"{path} has no column {name!r}{did_you_mean(name, header)} (it has: {shown}{alone})"

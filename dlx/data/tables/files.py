@@ -65,7 +65,7 @@ def read_csv(
     text: Collection[str] = (),
     wanted: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Return the columns of a CSV file, indexed by row.
+    """Return the columns of a CSV file, indexed by row; `attrs["header"]` names the ignored too.
 
     Args:
         path: of the file.
@@ -105,11 +105,12 @@ def read_csv(
         frame = frame.drop(index=blank)
     if len(frame) == 0:
         raise DataError(f"{path}: a header but no rows")
+    frame.attrs["header"] = found.header
     return frame
 
 
 def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
-    """Return the columns of a parquet file, indexed as if it were a sheet with a header.
+    """Return the columns of a parquet file, as `read_csv` does, as if it were a sheet.
 
     Raises:
         ConfigError: pyarrow is not installed.
@@ -126,7 +127,8 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
 
     _check_there(path)
     try:
-        names = [name for name in pq.read_schema(path).names if name not in ignore]
+        header = pq.read_schema(path).names
+        names = [name for name in header if name not in ignore]
         frame = pd.read_parquet(path, columns=names, engine="pyarrow")
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a parquet file ({error})") from error
@@ -136,6 +138,7 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     if len(frame) == 0:
         raise DataError(f"{path}: no rows")
+    frame.attrs["header"] = tuple(header)
     return frame
 
 

@@ -123,12 +123,13 @@ def test_parquet_gives_the_same_data_set_as_csv(tmp_path, write):
     assert one.table.columns == two.table.columns
     assert one.table.ids.tolist() == two.table.ids.tolist()
     frame["sold"] = pd.to_datetime(frame["sold"])
-    frame.drop(columns="width").to_parquet(tmp_path / "table.parquet")
-    dated = load_dataset(
-        "parquet", Path(), path=tmp_path / "table.parquet", target="y", time="sold", ignore=["id"]
-    )
+    dated_path = tmp_path / "table.parquet"
+    frame.drop(columns="width").to_parquet(dated_path)
+    dated = load_dataset("parquet", Path(), path=dated_path, target="y", time="sold", ignore=["id"])
     assert dated.table is not None and dated.table.times is not None
     assert dated.table.times.tolist() == [3, 1, 2, 4]
+    with pytest.raises(ConfigError, match=r"data\.ignore: .* has no column 'width'"):
+        load_dataset("parquet", Path(), path=dated_path, target="y", ignore=["width"])
 
 
 @pytest.mark.parametrize(
@@ -138,6 +139,8 @@ def test_parquet_gives_the_same_data_set_as_csv(tmp_path, write):
         ({"target": "widht"}, "no column 'widht'; did you mean 'width'?"),
         ({"id": "key"}, "data.id: .* has no column 'key'"),
         ({"categorical": ["hue"]}, "data.categorical: .* has no column 'hue'"),
+        ({"ignore": ["solt"]}, "data.ignore: .* has no column 'solt'; did you mean 'sold'?"),
+        ({"ignore": ["width"], "categorical": ["width"]}, "data.categorical: .* data.ignore too"),
         ({"ignore": ["y"]}, "column 'y' has two uses among target, ignore, id, group and time"),
         ({"group": "person", "time": "sold"}, "data.group and data.time exclude each other"),
         ({"target": ["y", "width"], "task": "classification"}, "classification has one target"),
@@ -158,6 +161,15 @@ def test_parts_of_files_exclude_group_and_time(write):
     paths = {"train": write(PEOPLE, "a.csv"), "test": write(PEOPLE, "b.csv")}
     with pytest.raises(ConfigError, match=r"but data.path names files for them; leave one out"):
         load_dataset("csv", Path(), path=paths, target="y", group="person")
+
+
+def test_an_ignored_column_may_be_in_one_of_the_files(write):
+    paths = {"train": write("a,b,y\n1,x,2\n2,z,3\n", "a.csv"), "test": write("a,y\n1,2\n", "b.csv")}
+    dataset = load_dataset("csv", Path(), path=paths, target="y", ignore=["b"])
+    assert dataset.table is not None
+    assert [column.name for column in dataset.table.columns] == ["a"]
+    with pytest.raises(ConfigError, match=r"a\.csv, .*b\.csv has no column 'c'"):
+        load_dataset("csv", Path(), path=paths, target="y", ignore=["b", "c"])
 
 
 def test_nothing_to_learn(read):
