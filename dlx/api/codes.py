@@ -25,6 +25,7 @@ from dlx.report.codes import Codes, archive, known_of, read_codes, wrong_width
 from dlx.report.predictions import Context, Predictions, tabulate
 from dlx.report.rows import of_file, of_split
 from dlx.streams import generator
+from dlx.tracking.images import png
 from dlx.training import pictures
 from dlx.training.evaluation import decode, encode
 
@@ -244,7 +245,7 @@ class Coding:
                 f"--picture: the outputs of {self.path} are {said}, not images; write the numbers "
                 "with --output"
             )
-        return pictures.png(pictures.images(outputs, task.input_shape))
+        return png(pictures.images(outputs, task.input_shape))
 
     def _code(self) -> Any:
         return next((each for each in self.design.layers if each.name == self.design.code), None)

@@ -13,6 +13,7 @@ from tensorboard.compat.proto import (
 )
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+from tensorboard.plugins.projector import projector_config_pb2
 
 Event: Any = event_pb2.Event
 SessionLog: Any = event_pb2.SessionLog
@@ -30,3 +31,4 @@ Experiment: Any = api_pb2.Experiment
 DataType: Any = api_pb2.DataType
 Layout: Any = layout_pb2.Layout
 Category: Any = layout_pb2.Category
+ProjectorConfig: Any = projector_config_pb2.ProjectorConfig

@@ -5,7 +5,6 @@
 <directory>/<split>/events.out.tfevents.*    scalars, histograms, images of train, dev, test
 """
 
-import io
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +16,11 @@ from dlx.runs import make_directory
 from dlx.tracking import summaries
 from dlx.tracking.events import EventFile, event_folders
 from dlx.tracking.histogram import Histogram
+from dlx.tracking.images import png
 from dlx.tracking.metrics import MetricsFile, number
 from dlx.tracking.protos import Summary
 
 PROGRESS = ("epoch", "examples")  # of a record: scalars of train
-_COLOR_SPACES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 class Tracker:
@@ -46,7 +45,8 @@ class Tracker:
         Args:
             directory: the run's directory; made if it is not there.
             resume_position: `position()` when the checkpoint was saved: metrics.jsonl is cut there.
-            resume_step: the checkpoint's step: TensorBoard drops what was logged after it.
+            resume_step: the last one logged when the checkpoint was saved: TensorBoard drops what
+                was logged after it.
                 Position 0 and step -1 start a run without checkpoints all over.
             tensorboard: whether to write event files.
             steps_before: steps of pre-training; in TensorBoard those of the run come after them.
@@ -134,17 +134,11 @@ class Tracker:
         """Write an image: uint8 (height, width, channels), channels 1 (grey), 3 (RGB) or 4."""
         if not self._tensorboard:
             return
-        from PIL import Image
-
         assert pixels.dtype == np.uint8, pixels.dtype
         height, width, channels = pixels.shape
-        encoded = io.BytesIO()
-        picture = Image.fromarray(pixels.squeeze(2) if channels == 1 else pixels)
-        assert picture.mode == _COLOR_SPACES[channels], picture.mode
-        picture.save(encoded, "png")
         value = Summary.Value(tag=tag)
         value.image.height, value.image.width, value.image.colorspace = height, width, channels
-        value.image.encoded_image_string = encoded.getvalue()
+        value.image.encoded_image_string = png(pixels)
         self._file(self._directory / split).summary(self._before + step, [value])
 
     def text(self, tag: str, markdown: str, step: int = 0) -> None:

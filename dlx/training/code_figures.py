@@ -19,12 +19,11 @@ from dlx.training.pictures import (
     shades,
     weight_images,
 )
-from dlx.training.reconstruction import SIDE, Codes, Look, Sample
+from dlx.training.reconstruction import MOST_CODES, SIDE, Codes, Look, Sample
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_CODES = 2000  # rows whose codes are looked at
 _MOST_COLUMNS = 12  # of a table
 _MOST_BARS = 64
 _NAMED = 20  # classes, and units, that have room for their names
@@ -66,7 +65,7 @@ def reconstruction(sample: Sample, look: Look, title: str) -> Figure:
     """Draw images under what they are reconstructed to; of numbers, the one against the other."""
     if not is_image(sample.task.input_shape):
         return _reconstructed_numbers(sample, look, title)
-    sheet, middles = lines_of_images(look_lines(look), sample.task.input_shape)
+    sheet, middles = lines_of_images(look.lines, sample.task.input_shape)
     names = ["input", "corrupted", "reconstruction"]
     if look.corrupted is None:
         names.remove("corrupted")
@@ -74,12 +73,6 @@ def reconstruction(sample: Sample, look: Look, title: str) -> Figure:
     axes.set_yticks(middles, names * (len(middles) // len(names)))
     axes.set_xticks([])
     return figure
-
-
-def look_lines(look: Look) -> list[np.ndarray]:
-    """Return the lines of a picture of images: inputs, corrupted ones if any, reconstructions."""
-    lines = (look.inputs, look.corrupted, look.outputs)
-    return [line for line in lines if line is not None]
 
 
 def _reconstructed_numbers(sample: Sample, look: Look, title: str) -> Figure:
@@ -209,7 +202,7 @@ def traversal(
         return figure
     figure = Figure(figsize=(9, 1.6 * count + 1.2), dpi=110, layout="constrained")
     away = decoded - decoded[:, steps // 2 : steps // 2 + 1]
-    scale = np.maximum(sample.pixels(MOST_CODES).std(0), 1e-12)
+    scale = np.maximum(sample.inputs(MOST_CODES).std(0), 1e-12)
     panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
     for axes, name, lines in zip(panels, names, away / scale, strict=True):
         for step, line in enumerate(lines):

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,12 +14,16 @@ from dlx.data.dataset import Task
 from dlx.data.targets import Examples
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
-from dlx.tracking import Tracker
+from dlx.tracking import Tracker, write_projector
 from dlx.training import pictures
 from dlx.training.decision import Plane
 from dlx.training.evaluation import confusion
+from dlx.training.filters import decoder_filters, encoder_filters
+from dlx.training.reconstruction import MOST_CODES, Sample
 from dlx.training.records import Outcome
 
+_OVER_TIME = ("reconstruction", "filters", "decoder_filters")
+_MOST_NUMBERS, _FEWEST_POINTS = 400_000, 200  # of codes, in the Projector
 _ROWS = 256  # of the training rows, whose activations are looked at
 
 
@@ -98,36 +103,109 @@ def write_decision(tracker: Tracker, cohort: Cohort, row: int, step: int, plane:
         tracker.image("train", f"decision/{layer}", pictures.unit_regions(values), step)
 
 
-def write_pictures(
-    tracker: Tracker,
-    cohort: Cohort,
-    row: int,
-    outcome: Outcome,
-    splits: Mapping[str, Examples],
-    task: Task,
+def write_reconstruction(
+    tracker: Tracker, cohort: Cohort, row: int, step: int, sample: Sample
 ) -> None:
-    """Draw a run's scored weights: a confusion matrix per split, what the first units look for.
+    """Draw what a network reconstructs, its filters, and the histogram of its code.
 
-    Confusion matrices are for classes, pictures of the first layer's weights for images.
+    Reconstructions and filters are drawn of images alone.
 
     Args:
         tracker: of the run
         cohort: that the run is in
         row: of the run
-        outcome: with the scored weights
+        step: optimizer steps taken
+        sample: the rows that it is looked at by
+    """
+    look, task = sample.look(cohort, row), sample.task
+    tracker.histogram(sample.split, "code", look.codes, step)
+    if not pictures.is_image(task.input_shape):
+        return
+    sheet, _ = pictures.lines_of_images(look.lines, task.input_shape)
+    tracker.image(sample.split, "reconstruction", sheet, step)
+    for filters in (
+        encoder_filters(cohort.network, row, task),
+        decoder_filters(cohort.network, row, task),
+    ):
+        if filters is not None:
+            image = pictures.weight_images(filters.weights, task.input_shape)
+            tracker.image("train", f"weight_images/{filters.layer}", image, step)
+
+
+@pictures.plain_texts()
+def write_codes(tracker: Tracker, cohort: Cohort, step: int, sample: Sample, title: str) -> None:
+    """Draw what is not drawn over time of a trained network that reconstructs, and its codes.
+
+    Args:
+        tracker: of the run
+        cohort: the network with its scored weights, a cohort of one
+        step: optimizer steps taken
+        sample: the rows that it is looked at by
+        title: of the figures
+    """
+    # Here, since it loads matplotlib.
+    from dlx.training import code_figures
+
+    drawn = pictures.is_image(sample.task.input_shape)
+    for name, figure in code_figures.draw(sample, cohort, title).items():
+        if not (drawn and name in _OVER_TIME):
+            tracker.image(sample.split, f"figures/{name}", pictures.rendered(figure), step)
+
+
+def write_points(directory: Path, cohort: Cohort, sample: Sample) -> None:
+    """Write the codes of rows for TensorBoard's Projector, with labels and, of images, pictures.
+
+    Args:
+        directory: of the run
+        cohort: the network with its scored weights, a cohort of one
+        sample: the rows
+    """
+    values, task = sample.codes(cohort, MOST_CODES).values, sample.task
+    values = values[: max(_FEWEST_POINTS, _MOST_NUMBERS // values.shape[1])]
+    count, images = len(values), None
+    if pictures.is_image(task.input_shape):
+        rows = sample.inputs(count)
+        images = pictures.as_tiles(rows, task.input_shape, *pictures.shades(rows))
+    write_projector(directory, values, sample.known(count), images)
+
+
+def scored(cohort: Cohort, row: int, outcome: Outcome) -> Cohort:
+    """Return a run that has ended with its scored weights: a cohort of one.
+
+    Args:
+        cohort: that the run is in
+        row: of the run
+        outcome: with the weights
+    """
+    alone = cohort.keep([row])
+    alone.network.load_run(0, outcome.state)
+    return alone
+
+
+def write_pictures(
+    tracker: Tracker,
+    cohort: Cohort,
+    step: int,
+    splits: Mapping[str, Examples],
+    task: Task,
+) -> None:
+    """Draw a trained network: a confusion matrix per split, what the first units look for.
+
+    Confusion matrices are for classes, pictures of the first layer's weights for images.
+
+    Args:
+        tracker: of the run
+        cohort: the network with its scored weights, a cohort of one
+        step: optimizer steps taken
         splits: inputs and targets as the head encodes them, by name
         task: of the run
     """
-    scored = cohort.keep([row])
-    scored.network.load_run(0, outcome.state)
     if task.classes is not None:
         for split, examples in splits.items():
-            counts = confusion(scored, *examples)[0].cpu().numpy()
+            counts = confusion(cohort, *examples)[0].cpu().numpy()
             image = pictures.confusion_matrix(counts, task.classes)
-            tracker.image(split, "confusion", image, outcome.step)
-    first = next(p for p in scored.network.buffer.parameters if p.is_weight)
-    looks_at_pixels = first.value.shape[1] == task.num_inputs
-    if pictures.is_image(task.input_shape) and looks_at_pixels:
-        weights = first.value[0].detach().cpu().numpy()
-        image = pictures.weight_images(weights, task.input_shape)
-        tracker.image("train", f"weight_images/{first.layer}", image, outcome.step)
+            tracker.image(split, "confusion", image, step)
+    filters = encoder_filters(cohort.network, 0, task)
+    if pictures.is_image(task.input_shape) and filters is not None:
+        image = pictures.weight_images(filters.weights, task.input_shape)
+        tracker.image("train", f"weight_images/{filters.layer}", image, step)

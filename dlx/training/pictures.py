@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import io
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -187,15 +186,6 @@ def lines_of_images(
             sheet[top : top + height, left : left + width] = image
     starts = block * np.arange(num_blocks)[:, None] + pitch * np.arange(len(lines))
     return sheet[:-_BETWEEN], (starts + height / 2).ravel()
-
-
-def png(pixels: np.ndarray) -> bytes:
-    """Return pixels (H, W, 1 or 3) uint8 as the contents of a PNG file."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 def _channels_last(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

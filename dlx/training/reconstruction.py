@@ -3,6 +3,7 @@
 # K runs, N rows, R rows that are shown, I inputs, C classes, D units of the code
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from dlx.nn.passes import Pass
 from dlx.training.evaluation import CHUNK, corrupted, decode, encode, predict
 from dlx.training.pictures import is_image
 
+MOST_CODES = 2000  # rows whose codes are looked at
 STEPS = 9  # of a traversal
 MOST_UNITS = 10  # that are traversed
 SIDE = 20  # codes of the plane to a side
@@ -42,6 +44,11 @@ class Look:
     corrupted: np.ndarray | None
     outputs: np.ndarray
     codes: np.ndarray
+
+    @property
+    def lines(self) -> list[np.ndarray]:
+        """What stands line under line in a picture: inputs, corrupted ones if any, outputs."""
+        return [each for each in (self.inputs, self.corrupted, self.outputs) if each is not None]
 
 
 @dataclass(frozen=True)
@@ -155,9 +162,22 @@ class Sample:
         classes = self._labels[:most].cpu().numpy() if self.classes else None
         return Codes(values.cpu().numpy(), classes, self.classes, nats, active)
 
-    def pixels(self, most: int) -> np.ndarray:
+    def inputs(self, most: int) -> np.ndarray:
         """Return the first rows in the data's own units: (N, I)."""
         return self._in_units(self._part.inputs[:most])
+
+    def known(self, most: int) -> dict[str, Sequence[object]]:
+        """Return what the data say of the first rows, by heading, and the rows' numbers."""
+        targets = self._labels[:most].cpu().numpy()
+        names = self._its_task.classes
+        if names is None:
+            found = {"target": [" ".join(f"{v:.6g}" for v in row) for row in targets]}
+        elif targets.ndim == 2:
+            hold = [[n for n, holds in zip(names, row, strict=True) if holds] for row in targets]
+            found = {"labels": [", ".join(each) for each in hold]}
+        else:
+            found = {"class": [names[number] for number in targets]}
+        return {**found, "row": self._part.rows[:most].tolist()}
 
     @torch.no_grad()
     def errors(self, cohort: Cohort) -> np.ndarray:

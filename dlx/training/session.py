@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from dlx.cohort import Cohort
 from dlx.config.dump import to_plain
 from dlx.config.load import dump
 from dlx.errors import DivergedError, Interrupted
@@ -30,11 +31,12 @@ from dlx.training.process import (
     signals,
 )
 from dlx.training.progress import Progress, Show
+from dlx.training.reconstruction import Sample
 from dlx.training.records import Evaluation, Outcome, Record
 from dlx.training.trainer import Trainer
 
 _HISTOGRAMS = 20  # of every layer, over a run
-_DECISIONS = 8  # with the first and the last no more than the 10 images that TensorBoard keeps
+_PICTURES = 8  # with the first and the last no more than the 10 images that TensorBoard keeps
 
 
 def train(
@@ -175,6 +177,8 @@ class _Session:
         self._level = job.config.log.level
         drawn = is_plane(job.splits.task) and self._level != "minimal"
         self._plane = Plane(job.splits) if drawn else None
+        drawn = job.splits.task.kind == "reconstruction" and self._level != "minimal"
+        self._sample = Sample(job.splits, job.labelled, job.design) if drawn else None
         self._seconds_before = resumed["seconds"] if resumed else 0.0
         self._first_step = resumed["trainer"]["step"] if resumed else 0
         self._began = began
@@ -182,6 +186,8 @@ class _Session:
         self._newest: Record | None = None
         if resumed:
             position, step = resumed["position"], resumed["trainer"]["step"]
+            # A checkpoint at an epoch's end comes before the evaluation there, which will be again.
+            step -= resumed["trainer"]["evaluated"] != step
         elif run.metrics_path.exists():  # killed before the first checkpoint
             position, step = 0, -1
         else:
@@ -247,9 +253,12 @@ class _Session:
         if self._level != "minimal" and self._is_among(_HISTOGRAMS, record.step):
             network = trainer.cohort.network
             insights.write_histograms(self._tracker, network, row, record.step, outputs)
-        if self._plane is not None and self._is_among(_DECISIONS, record.step):
+        if self._is_among(_PICTURES, record.step):
             cohort = trainer.cohort
-            insights.write_decision(self._tracker, cohort, row, record.step, self._plane)
+            if self._plane is not None:
+                insights.write_decision(self._tracker, cohort, row, record.step, self._plane)
+            if self._sample is not None:
+                insights.write_reconstruction(self._tracker, cohort, row, record.step, self._sample)
         self._show(self._progress(trainer, is_new=True))
 
     def advanced(self, trainer: Trainer) -> None:
@@ -280,11 +289,7 @@ class _Session:
                 f"model.init ({self._run.path})"
             )
         self._checkpoint(trainer)
-        if self._level == "full":
-            task = self._job.splits.task
-            insights.write_pictures(
-                self._tracker, trainer.cohort, row, outcome, self._job.examples(), task
-            )
+        self._draw(insights.scored(trainer.cohort, row, outcome), outcome.step)
         self._tracker.final(outcome.step, outcome.worth)
         splits = self._job.splits
         network = to_torch(self._job.design, {k: v.cpu() for k, v in outcome.state.items()})
@@ -303,6 +308,16 @@ class _Session:
             baseline=baseline(splits.task, splits.train, splits.parts, self._job.member.metrics),
             ended=timestamp(),
         )
+
+    def _draw(self, scored: Cohort, step: int) -> None:
+        """Write the pictures that there are at a run's end, and the points of its codes."""
+        task = self._job.splits.task
+        if self._sample is not None:
+            title = self._job.config.name
+            insights.write_codes(self._tracker, scored, step, self._sample, title)
+            insights.write_points(self._run.path, scored, self._sample)
+        elif self._level == "full":
+            insights.write_pictures(self._tracker, scored, step, self._job.examples(), task)
 
     def interrupted(self, trainer: Trainer) -> None:
         """Save where training stands."""

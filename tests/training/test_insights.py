@@ -13,7 +13,9 @@ import dlx
 from dlx.cohort import Cohort
 from dlx.training.evaluation import confusion
 from dlx.training.insights import activation_statistics, activations
+from dlx.training.pictures import lines_of_images
 from dlx.training.progress import Progress
+from dlx.training.reconstruction import Sample
 from tests.cohorts import design, member, rows, task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -123,3 +125,103 @@ def test_a_resumed_run_draws_each_step_once(tmp_path: Path) -> None:
     for name in ("decision.png", "decision_1.png"):
         files = [run.path / "figures" / name for run in (whole, resumed)]
         assert files[0].read_bytes() == files[1].read_bytes()
+
+
+RECONSTRUCTION = ("reconstruction", "weight_images/1", "weight_images/2")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "over_time", "at_the_end"),
+    [
+        (["model.corruption=masking"], RECONSTRUCTION, ("traversal", "error_per_class", "code")),
+        (
+            ["model.variational={}", "model.encoder=[2]"],
+            RECONSTRUCTION,
+            ("traversal", "error_per_class", "code", "code_map", "manifold"),
+        ),
+        (["model.encoder=[1]"], RECONSTRUCTION, ("traversal", "error_per_class", "code")),
+        (
+            ["data={name: iris, scale: true}", "model.encoder=[2]"],
+            (),
+            ("reconstruction", "traversal", "error_per_class", "code", "code_map"),
+        ),
+        (["log.level=minimal"], (), ()),
+        (["log.level=full"], RECONSTRUCTION, ("traversal", "error_per_class", "code")),
+    ],
+)
+def test_a_run_that_reconstructs_shows_what_it_does(
+    overrides: list[str],
+    over_time: tuple[str, ...],
+    at_the_end: tuple[str, ...],
+    tmp_path: Path,
+) -> None:
+    config = ["model.tied=false", "model.encoder=[9]", "train.epochs=20", *overrides]
+    run = dlx.train("configs/autoencoder.yaml", config, runs_dir=tmp_path)
+    train, dev = events(run.path, "train"), events(run.path, "dev")
+    drawn = {*train.Tags()["images"], *dev.Tags()["images"]}
+    assert drawn == {*over_time, *(f"figures/{name}" for name in at_the_end)}
+    for tag in over_time:
+        shown = dev if tag == "reconstruction" else train
+        steps = [image.step for image in shown.Images(tag)]
+        assert len(steps) == len(set(steps)) <= 10
+        assert (steps[0], steps[-1]) == (0, run.info["steps"])
+    for name in at_the_end:
+        (image,) = dev.Images(f"figures/{name}")
+        assert image.step == run.info["steps"]
+    assert ("code" in dev.Tags()["histograms"]) == bool(at_the_end)
+    assert (run.path / "projector_config.pbtxt").exists() == bool(at_the_end)
+
+
+def test_pictures_of_reconstructions_are_those_of_predictions(tmp_path: Path) -> None:
+    overrides = ["train.epochs=2", "model.corruption=masking"]
+    run = dlx.train("configs/autoencoder.yaml", overrides, runs_dir=tmp_path)
+    sample = Sample(run.splits(), run.labelled_splits(), run.design)
+    look = sample.look(run.cohort, 0)
+    expected, _ = lines_of_images(look.lines, (8, 8))
+    image = events(run.path, "dev").Images("reconstruction")[-1]
+    pixels = np.asarray(Image.open(io.BytesIO(image.encoded_image_string)))
+    assert np.array_equal(pixels, expected[..., 0])
+
+
+def test_points_of_the_projector_are_codes_with_their_classes(tmp_path: Path) -> None:
+    run = dlx.train("configs/autoencoder.yaml", ["train.epochs=1"], runs_dir=tmp_path)
+    codes = run.encode_split("dev")
+    points = np.loadtxt(run.path / "projector" / "code.tsv")
+    assert points == pytest.approx(codes.values, rel=1e-5, abs=1e-5)
+    heading, *rows = (run.path / "projector" / "metadata.tsv").read_text().splitlines()
+    part = run.labelled_splits().part("dev")
+    assert heading == "class\trow"
+    expected = zip(part.targets.tolist(), part.rows.tolist(), strict=True)
+    assert rows == [f"{number}\t{row}" for number, row in expected]
+
+
+def test_drawing_changes_no_byte_of_training(tmp_path: Path) -> None:
+    options = ["train.epochs=3", "model.corruption=gaussian", "model.dropout=0.1"]
+    runs = [
+        dlx.train("configs/autoencoder.yaml", [*options, f"log.level={level}"], runs_dir=tmp_path)
+        for level in ("minimal", "standard", "full")
+    ]
+    weights = [(run.path / "weights.safetensors").read_bytes() for run in runs]
+    assert weights[0] == weights[1] == weights[2]
+    assert [each["dev"] for each in runs[0].history] == [each["dev"] for each in runs[1].history]
+
+
+def test_a_resumed_autoencoder_draws_each_step_once(tmp_path: Path) -> None:
+    overrides = ["train.epochs=8", "train.checkpoint_seconds=0", "model.corruption=masking"]
+    whole = dlx.train("configs/autoencoder.yaml", overrides, runs_dir=tmp_path / "whole")
+
+    def kill(progress: Progress) -> None:
+        if progress.step >= 85 and progress.is_new:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dlx.train("configs/autoencoder.yaml", overrides, runs_dir=tmp_path / "stopped", show=kill)
+    resumed = dlx.resume("latest", runs_dir=tmp_path / "stopped")
+    shown = []
+    for run in (whole, resumed):
+        images = events(run.path, "dev").Images("reconstruction")
+        shown.append([(image.step, image.encoded_image_string) for image in images])
+    assert shown[0] == shown[1] and len(shown[0]) == 9
+    costs = [events(run.path, "dev").Scalars("cost") for run in (whole, resumed)]
+    steps = [[each.step for each in curve] for curve in costs]
+    assert steps[0] == steps[1] == list(range(0, 137, 17))
