@@ -14,7 +14,7 @@ from dlx.ablation.tuning import Try
 from dlx.ablation.variants import flat, show, value_at
 from dlx.config.dump import to_plain
 from dlx.config.load import dump
-from dlx.report.ablation import page
+from dlx.report.ablation import page, reconstructions
 from dlx.runs import write_atomic
 
 
@@ -67,7 +67,8 @@ def write(
     write_atomic(directory / "summary.json", text.encode() + b"\n")
     table = results_csv(variants, results, base=base, data=data[0], show_test=section.show_test)
     write_atomic(directory / "results.csv", table.encode())
-    page.write(directory, summary, results, dump(plan.config))
+    more = reconstructions.draw(plan, directory, summary, results)
+    page.write(directory, summary, results, dump(plan.config), more)
     overview.write(
         directory,
         name=plan.config.name,

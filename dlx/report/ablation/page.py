@@ -13,7 +13,13 @@ from dlx.report.ablation.style import Drawing
 from dlx.runs import write_atomic
 
 
-def write(folder: Path, summary: Summary, results: Sequence[RunResult], config: str) -> Path:
+def write(
+    folder: Path,
+    summary: Summary,
+    results: Sequence[RunResult],
+    config: str,
+    more: Sequence[Drawing] = (),
+) -> Path:
     """Draw an ablation's pictures and write its page.
 
     Args:
@@ -21,6 +27,7 @@ def write(folder: Path, summary: Summary, results: Sequence[RunResult], config: 
         summary: what its summary.json holds
         results: of all runs of the comparison
         config: its resolved config, in YAML
+        more: pictures that stand last
 
     Returns:
         the page
@@ -28,7 +35,7 @@ def write(folder: Path, summary: Summary, results: Sequence[RunResult], config: 
     Raises:
         StorageError: a file cannot be written
     """
-    drawings = draw_all(summary, results)
+    drawings = [*draw_all(summary, results), *more]
     encoded = write_all(folder / "figures", drawings)
     path = folder / "report.html"
     write_atomic(path, page(summary, drawings, encoded, config).encode())

@@ -1,0 +1,142 @@
+"""What the variants of an ablation reconstruct, the same rows, and the filters of their units.
+
+# R rows, I inputs, O units
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dlx.ablation.plan import Plan, runs_by_path
+from dlx.ablation.results import RunResult
+from dlx.data.dataset import Task
+from dlx.errors import RunError
+from dlx.report.ablation import reading, style
+from dlx.report.ablation.reading import Summary
+from dlx.report.ablation.style import Drawing
+from dlx.training.filters import decoder_filters, encoder_filters
+from dlx.training.pictures import as_tiles, is_image, shades, weight_images
+from dlx.training.reconstruction import Look, Sample
+from dlx.training.saved import open_saved
+from dlx.training.trained import stack
+
+_MOST = 12  # variants
+_ROWS = 10  # images side by side
+_UNITS = 25  # whose filters are drawn
+_SIZE = 0.62  # inches, of an image
+_GAP = 0.06
+
+
+class _Seen(NamedTuple):
+    """One run of a variant, looked at."""
+
+    variant: str
+    task: Task
+    look: Look
+    filters: np.ndarray | None
+
+
+def draw(
+    plan: Plan, directory: Path, summary: Summary, results: Sequence[RunResult]
+) -> list[Drawing]:
+    """Draw what one run of each variant makes of the same rows; nothing if they are no images.
+
+    The run is the one of the lowest seed that was scored; of more than twelve variants the best
+    ones are drawn. Where a run corrupts its inputs, its line shows what it makes of corrupted rows.
+
+    Args:
+        plan: of the ablation
+        directory: of the ablation
+        summary: what summary.json holds
+        results: of the compared runs that ended
+    """
+    first = plan.job(plan.runs("comparison")[0])
+    if first.splits.task.kind != "reconstruction" or not is_image(first.splits.task.input_shape):
+        return []
+    names = [each["name"] for each in reading.best_first(summary)]
+    seen = [_look(plan, directory, name, results) for name in names[:_MOST]]
+    found = [each for each in seen if each is not None]
+    if not found:
+        return []
+    left_out = (
+        f" Of {len(names)} variants these are the best {_MOST}." if len(names) > _MOST else ""
+    )
+    return [_rows(found, left_out), *_filters(found, left_out)]
+
+
+def _look(plan: Plan, directory: Path, variant: str, results: Sequence[RunResult]) -> _Seen | None:
+    scored = [run for run in results if run.variant == variant and run.is_scored]
+    if not scored:
+        return None
+    run = min(scored, key=lambda each: (each.seed, each.fold or 0))
+    job = plan.job(runs_by_path(plan)[run.path])
+    try:
+        tensors = open_saved(directory / run.path).tensors
+    except RunError:  # the pictures are no reason to be without a report
+        return None
+    cohort = stack([(job.design, tensors)], (), [run.seed])
+    look = Sample(job.splits, job.labelled, job.design).look(cohort, 0)
+    task = job.splits.task
+    filters = decoder_filters(cohort.network, 0, task) or encoder_filters(cohort.network, 0, task)
+    return _Seen(variant, task, look, None if filters is None else filters.weights)
+
+
+def _rows(found: Sequence[_Seen], left_out: str) -> Drawing:
+    """Draw the inputs, and below them a line or two for every variant."""
+    lines: list[tuple[str, np.ndarray, Task]] = [("input", found[0].look.inputs, found[0].task)]
+    for each in found:
+        if each.look.corrupted is not None:
+            lines.append(("sees", each.look.corrupted, each.task))
+        lines.append((each.variant, each.look.outputs, each.task))
+    labels = [style.wrapped(name, 40) for name, _, _ in lines]
+    left = style.inches(labels) + 0.15
+    count = min(_ROWS, len(found[0].look.inputs))
+    figure = style.sheet(len(lines) * (_SIZE + _GAP) + 0.1, left + count * (_SIZE + _GAP) + 0.1)
+    low_high = shades(found[0].look.inputs)
+    for row, (label, (_, rows, task)) in enumerate(zip(labels, lines, strict=True)):
+        top = 0.05 + row * (_SIZE + _GAP)
+        for column, tile in enumerate(as_tiles(rows[:count], task.input_shape, *low_high)):
+            axes = style.panel(figure, left + column * (_SIZE + _GAP), top, _SIZE, _SIZE)
+            axes.imshow(tile, cmap="gray", vmin=0, vmax=255)
+            axes.set_axis_off()
+            if not column:
+                axes.text(
+                    *(-0.08 / _SIZE, 0.5),
+                    label,
+                    transform=axes.transAxes,
+                    ha="right",
+                    va="center",
+                    fontsize=style.SMALL,
+                    color=style.GREY if label == "sees" else style.INK,
+                )
+    caption = (
+        "One run of each variant, the first seed's, on the same rows of dev (or else of train). A "
+        "line below 'sees' is what was made of the corrupted rows above it." + left_out
+    )
+    return Drawing("reconstructions", "Reconstructions", caption, figure)
+
+
+def _filters(found: Sequence[_Seen], left_out: str) -> list[Drawing]:
+    """Draw what the first units of each variant paint or, of tied weights, look for."""
+    drawn = [each for each in found if each.filters is not None]
+    if not drawn:
+        return []
+    columns = min(4, len(drawn))
+    lines = -(-len(drawn) // columns)
+    size, above = 2.1, 0.5
+    figure = style.sheet(lines * (size + above) + 0.1, columns * (size + 0.2) + 0.1)
+    for place, each in enumerate(drawn):
+        assert each.filters is not None
+        row, column = divmod(place, columns)
+        spot = (0.1 + column * (size + 0.2), above + row * (size + above), size, size)
+        axes = style.panel(figure, *spot)
+        axes.imshow(weight_images(each.filters[:, :_UNITS], each.task.input_shape), cmap="gray")
+        axes.set_axis_off()
+        axes.set_title(style.wrapped(each.variant, 34), fontsize=style.SMALL, loc="left")
+    caption = (
+        f"Of the same runs, the first {_UNITS} units before the output layer: what each adds to an "
+        "image (with tied weights, what it looks for). Grey is a weight of 0." + left_out
+    )
+    return [Drawing("unit_filters", "What units paint", caption, figure)]

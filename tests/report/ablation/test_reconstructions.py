@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlx import api
+from dlx.report.ablation import reconstructions
+
+CONFIG = {
+    "name": "noise",
+    "data": {"name": "digits", "limit": 100},
+    "model": {"name": "autoencoder", "encoder": [9], "code_activation": "sigmoid"},
+    "train": {"epochs": 1, "batch_size": 50},
+    "ablation": {
+        "vary": {"model.corruption": [None, {"name": "masking", "rate": 0.3}]},
+        "metric": "dev.squared_error_per_row",
+        "seeds": 2,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> api.Ablation:
+    return api.ablate(CONFIG, runs_dir=tmp_path_factory.mktemp("runs"))
+
+
+def test_the_report_shows_what_each_variant_reconstructs(found: api.Ablation) -> None:
+    page = (found.path / "report.html").read_text()
+    for name, title in (
+        ("reconstructions", "Reconstructions"),
+        ("unit_filters", "What units paint"),
+    ):
+        assert f">{title}<" in page
+        with Image.open(found.path / "figures" / f"{name}.png") as image:
+            assert image.width > 300
+
+
+def test_lines_are_the_inputs_and_what_runs_of_the_first_seed_make_of_them(
+    found: api.Ablation,
+) -> None:
+    plan = found.plan()
+    rows, filters = reconstructions.draw(plan, found.path, found.summary, found.results)
+    labels = [axes.texts[0].get_text() for axes in rows.figure.axes if axes.texts]
+    assert labels[0] == "input" and labels.count("sees") == 1
+    assert labels[labels.index("sees") + 1].startswith("corruption=masking")
+    assert len(rows.figure.axes) == 10 * 4
+    assert [axes.get_title("left") for axes in filters.figure.axes] == [
+        label for label in labels if label.startswith("corruption")
+    ]
+    plain = api.load(found.path / "corruption=null" / "seed=0")
+    drawn = rows.figure.axes[10 * labels.index("corruption=null")].images[0].get_array()
+    assert drawn is not None
+    shown = reconstructions.Sample(plain.splits(), plain.labelled_splits(), plain.design).shown[0]
+    expected = plain.predict(plain.splits().part("dev").inputs.numpy()[shown][None])
+    pixels = np.asarray(drawn).squeeze()[::4, ::4] / 255
+    np.testing.assert_allclose(pixels, np.clip(expected, 0, 1).reshape(8, 8), atol=0.003)
+
+
+def test_there_are_none_where_weights_are_gone_or_rows_are_no_images(
+    found: api.Ablation, tmp_path: Path
+) -> None:
+    assert reconstructions.draw(found.plan(), tmp_path, found.summary, found.results) == []
+    changes = ["data={name: iris, scale: true}", "model.encoder=[2]"]
+    table = api.ablate(CONFIG, changes, runs_dir=tmp_path)
+    assert not (table.path / "figures" / "reconstructions.png").exists()
