@@ -303,14 +303,24 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
                 ended = session.train(
                     ready, run, writer, show, lambda: bool(received), jobs=jobs, prepare=prepare
                 )
-            seconds = before + time.monotonic() - began
-            _write_down(ready, run, ended, seconds)
-            if ended.report.stopped:
+                seconds = before + time.monotonic() - began
+                if ended.report.stopped:
+                    _note_end(ready, run, ended, seconds)
+                    raise Interrupted(
+                        f"stopped by {signal.Signals(received[0]).name}, saved; "
+                        f"`dlx resume {run.path}` goes on",
+                        received[0],
+                    )
+            try:
+                _write_down(ready, run, ended)
+            except KeyboardInterrupt:
+                run.write_info(status="interrupted", ended=timestamp(), seconds=seconds)
                 raise Interrupted(
-                    f"stopped by {signal.Signals(received[0]).name}, saved; "
-                    f"`dlx resume {run.path}` goes on",
-                    received[0],
-                )
+                    "stopped by SIGINT: all runs have ended, but the report is not whole; "
+                    f"`dlx resume {run.path}` makes it",
+                    signal.SIGINT,
+                ) from None
+            _note_end(ready, run, ended, seconds)
             crashed = ended.report.crashed
             if crashed and all(
                 each.startswith(execution.OUT_OF_MEMORY) for each in crashed.values()
@@ -333,20 +343,19 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
     return Ablation(run.path)
 
 
-def _write_down(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) -> None:
-    """Write results, report and status; of a stopped ablation, the status alone."""
-    results = [
-        ended.results[each.path] for each in ready.runs("comparison") if each.path in ended.results
-    ]
-    status = "interrupted" if ended.report.stopped else "completed"
-    if not ended.report.stopped:
-        from dlx.report.ablation import files  # SciPy, which no other command of training needs
+def _write_down(ready: Plan, run: RunDirectory, ended: Ended) -> None:
+    """Write results and report."""
+    from dlx.report.ablation import files  # SciPy, which no other command of training needs
 
-        files.write(ready, run.path, results, ended.tries, command_of(run))
-    if ended.report.crashed:
-        status = "failed"
+    files.write(ready, run.path, _results(ready, ended), ended.tries, command_of(run))
+
+
+def _note_end(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) -> None:
+    """Write into run.json how the ablation ended."""
+    results = _results(ready, ended)
+    status = "interrupted" if ended.report.stopped else "completed"
     run.write_info(
-        status=status,
+        status="failed" if ended.report.crashed else status,
         ended=timestamp(),
         seconds=seconds,
         cohorts=len(ready.cohorts),
@@ -354,6 +363,12 @@ def _write_down(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) ->
         failed=sum(each.status == "failed" for each in results),
         remarks=ended.report.remarks,
     )
+
+
+def _results(ready: Plan, ended: Ended) -> list[RunResult]:
+    """Return the results of the compared runs that ended, in the order of the plan."""
+    paths = [each.path for each in ready.runs("comparison")]
+    return [ended.results[path] for path in paths if path in ended.results]
 
 
 def _reasons(crashed: Mapping[int, str]) -> str:

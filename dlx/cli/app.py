@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -52,6 +53,8 @@ _STORAGE = (
     errno.EFBIG,
     errno.EIO,
 )
+
+_STOPPED = 130  # what Typer makes of Ctrl-C, as shells do
 
 
 class _Sections(TyperGroup):
@@ -153,6 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = sys.argv[1:] if arguments is None else list(arguments)
         with _remarks():
             code = _command.main(given, prog_name="dlx", standalone_mode=False)
+        if code == _STOPPED:
+            note("stopped")
         return code if isinstance(code, int) else 0
     except OutputClosed:  # who reads stdout (`| head`) has seen enough
         return 0
@@ -165,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _misused(error)
     except (KeyboardInterrupt, typer.Abort):
         note("stopped")
-        return 130
+        return _STOPPED
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return _fail(ConfigError(f"{error.filename}: this name is too long; choose another"))
@@ -183,6 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (where := _blamed_plugin(error)) is not None:
             return _fail(ConfigError(f"plug-in {where}"))
         raise
+    finally:
+        if arguments is None:  # a second Ctrl-C would only interrupt Python as it ends
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,105 @@
+"""A small ablation that was really trained: what its files say, found again from each other."""
+
+import csv
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dlx import api
+
+CONFIG = {
+    "name": "small",
+    "data": {"name": "digits", "limit": 200},
+    "model": {"hidden": [6]},
+    "train": {"steps": 20, "batch_size": 32},
+    "log": {"every": 10},
+    "ablation": {
+        "vary": {"model.activation": ["relu", "tanh", "sigmoid", "elu"]},
+        "metric": "dev.cost",
+        "seeds": 5,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> api.Ablation:
+    return api.ablate(CONFIG, runs_dir=tmp_path_factory.mktemp("runs"))
+
+
+def rows_of(path: Path) -> dict[str, dict[int, dict[str, str]]]:
+    """Return the rows of results.csv by variant and seed."""
+    found: dict[str, dict[int, dict[str, str]]] = {}
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["variant"], {})[int(row["seed"])] = row
+    return found
+
+
+def test_the_statistics_are_those_of_the_table(ended: api.Ablation) -> None:
+    """Means, intervals, paired differences and Holm's p by SciPy, from results.csv alone."""
+    summary: dict[str, Any] = ended.summary
+    rows = rows_of(ended.path / "results.csv")
+    seeds = sorted(rows[summary["baseline"]])
+    values = {
+        name: np.array([float(its[seed]["dev.cost"]) for seed in seeds])
+        for name, its in rows.items()
+    }
+    assert (len(values), len(seeds)) == (4, 5)
+    for each in summary["variants"]:
+        found, expected = each["metrics"]["dev"]["cost"], values[each["name"]]
+        interval = stats.ttest_1samp(expected, 0).confidence_interval(0.95)
+        assert found["values"] == list(expected)
+        assert (found["mean"], found["low"], found["high"]) == pytest.approx(
+            (expected.mean(), interval.low, interval.high), rel=1e-9
+        )
+
+    compared = [each for each in summary["variants"] if each["name"] != summary["baseline"]]
+    tests = [
+        stats.ttest_rel(values[each["name"]], values[summary["baseline"]]) for each in compared
+    ]
+    smallest_first = np.argsort([test.pvalue for test in tests])
+    adjusted, before = {}, 0.0
+    for place, index in enumerate(smallest_first):
+        before = max(before, min(1.0, float(tests[index].pvalue) * (len(tests) - place)))
+        adjusted[index] = before
+    for index, (each, test) in enumerate(zip(compared, tests, strict=True)):
+        found, interval = each["vs_baseline"], test.confidence_interval(0.95)
+        paired = values[each["name"]] - values[summary["baseline"]]
+        assert (found["difference"], found["low"], found["high"]) == pytest.approx(
+            (paired.mean(), interval.low, interval.high), rel=1e-7
+        )
+        assert (found["p_raw"], found["p"]) == pytest.approx(
+            (test.pvalue, adjusted[index]), rel=1e-7
+        )
+        assert found["wins"] == (paired < 0).sum()
+        assert found["n"] == len(seeds)
+
+
+def test_test_rows_of_what_was_not_chosen_are_nowhere_to_be_seen(ended: api.Ablation) -> None:
+    """Neither as a number in words nor as one of an event file, in any file beside the runs."""
+    chosen = ended.summary["chosen"]["name"]
+    costs: dict[str, list[float]] = {}
+    for path in ended.path.glob("*/seed=*/run.json"):
+        info = json.loads(path.read_text())
+        costs.setdefault(info["variant"], []).append(info["metrics"]["test"]["cost"])
+    assert len(costs) == 4
+    files = {
+        path: path.read_bytes()
+        for path in ended.path.rglob("*")
+        if path.is_file() and not any("seed=" in part for part in path.parts)
+    }
+    assert {"report.html", "summary.json", "results.csv"} <= {path.name for path in files}
+
+    def seen(cost: float) -> list[Path]:
+        forms = (repr(cost).encode(), struct.pack("<f", cost), struct.pack("<d", cost))
+        return [path for path, content in files.items() if any(form in content for form in forms)]
+
+    for variant, its in costs.items():
+        for cost in [*its, float(np.mean(its))]:
+            where = [path.name for path in seen(cost)]
+            assert ("summary.json" in where) if variant == chosen else where == [], variant
