@@ -126,7 +126,7 @@ def train_cohorts(
                 elif kind == "stopped":
                     report.stopped = True
                 elif kind == "storage":
-                    storage = content
+                    storage = storage or content
                 else:
                     report.crashed[worker.cohort.number] = content
                 worker.cohort = None

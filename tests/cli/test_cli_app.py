@@ -69,7 +69,7 @@ def test_version(dlx: Command) -> None:
 def test_all_commands_are_there() -> None:
     assert {path.removeprefix("dlx ") for path in COMMANDS} - {"dlx"} == {
         *("train", "resume", "evaluate", "predict", "export", "runs", "runs rm", "board"),
-        *("encode", "decode", "sample", "probe"),
+        *("encode", "decode", "sample", "probe", "figures"),
         *("ablate", "compare", "verify", "inspect", "ensemble"),
         *("init", "list", "config", "config validate", "config show", "config schema"),
         *("data", "data list", "data show", "data fetch"),
