@@ -323,6 +323,11 @@ class Recorder:
     gradients: dict[str, list[dict[str, Tensor]]] = field(default_factory=dict)
     ended_runs: dict[str, Ended] = field(default_factory=dict)
 
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """How the runs ended."""
+        return {name: each.outcome for name, each in self.ended_runs.items()}
+
     def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
         parameters = trainer.cohort.network.buffer.parameters
         for row in evaluation.rows:

@@ -68,6 +68,19 @@ def trainer_on_device(members: list, inputs: Tensor, targets: Tensor) -> Trainer
     return Trainer(cohort, moved)
 
 
+def step_beside(device: PretendedDevice, trainer: Trainer, reference: Cohort, step: int) -> None:
+    """Take a step with every tensor on the device, and the same step on the CPU."""
+    x, t = trainer._batches(step)
+    with device.only():
+        trainer.cohort.forward_backward(x, t, step)
+    # torch itself counts steps on the CPU, a number for each parameter group.
+    with device.only(numbers=True):
+        trainer.cohort.update(x, t, step)
+    inner = on_cpu({"x": x, "t": t})
+    reference.forward_backward(inner["x"], inner["t"], step)
+    reference.update(inner["x"], inner["t"], step)
+
+
 def test_the_pretended_device_notices_what_a_real_one_would(device: PretendedDevice) -> None:
     there = torch.ones(3, device=DEVICE)
     assert there.device.type == "cuda"
@@ -86,12 +99,7 @@ def test_a_step_makes_every_tensor_on_the_device(device: PretendedDevice, what: 
     cohort = trainer.cohort
     reference = trainer_of(members, inputs, targets, 16, torch.float64).cohort
     for step in range(5):
-        x, t = trainer._batches(step)
-        with device.only():
-            cohort.forward_backward(x, t, step)
-        # torch itself counts steps on the CPU, a number for each parameter group.
-        with device.only(numbers=True):
-            cohort.update(x, t, step)
+        step_beside(device, trainer, reference, step)
         # What corrupts evaluated rows is drawn on the CPU, the same for every device.
         evaluate(cohort, *trainer.splits["dev"])
         clean = [row for row, run in enumerate(members) if run.design.inputs.corruption is None]
@@ -99,9 +107,6 @@ def test_a_step_makes_every_tensor_on_the_device(device: PretendedDevice, what: 
         with device.only():
             evaluate(others, *trainer.splits["dev"])
             predict(cohort, trainer.splits["dev"][0])
-        inner = on_cpu({"x": x, "t": t})
-        reference.forward_backward(inner["x"], inner["t"], step)
-        reference.update(inner["x"], inner["t"], step)
     assert_close(on_cpu(cohort.tensors()), reference.tensors())
     assert {"aten.bmm", "aten.baddbmm", "aten._fused_adam_", "aten._fused_sgd_"} <= (
         device.operations
@@ -119,16 +124,9 @@ def test_codes_are_made_on_the_device(device: PretendedDevice, name: str) -> Non
     cohort = trainer.cohort
     reference = trainer_of(members, inputs, targets, 16, torch.float64).cohort
     for step in range(3):
-        x, t = trainer._batches(step)
-        with device.only():
-            cohort.forward_backward(x, t, step)
-        with device.only(numbers=True):
-            cohort.update(x, t, step)
+        step_beside(device, trainer, reference, step)
         with device.only():
             evaluate(cohort, *trainer.splits["dev"])
-        inner = on_cpu({"x": x, "t": t})
-        reference.forward_backward(inner["x"], inner["t"], step)
-        reference.update(inner["x"], inner["t"], step)
     assert_close(on_cpu(cohort.tensors()), reference.tensors())
 
 
@@ -208,16 +206,9 @@ def test_boltzmann_machines_train_on_the_device_to_the_same_weights(
     trainer = trainer_on_device(members, inputs, targets)
     reference = trainer_of(members, inputs, targets, 16, torch.float64).cohort
     for step in range(3):
-        x, t = trainer._batches(step)
-        with device.only():
-            trainer.cohort.forward_backward(x, t, step)
-        with device.only(numbers=True):
-            trainer.cohort.update(x, t, step)
+        step_beside(device, trainer, reference, step)
         with device.only():
             evaluate(trainer.cohort, *trainer.splits["dev"])
-        inner = on_cpu({"x": x, "t": t})
-        reference.forward_backward(inner["x"], inner["t"], step)
-        reference.update(inner["x"], inner["t"], step)
     assert_close(on_cpu(trainer.cohort.tensors()), reference.tensors())
 
 
@@ -232,17 +223,10 @@ def test_lbfgs_searches_on_the_device_and_resumes_there_to_the_same_weights(
     trainer = trainer_on_device(members, inputs, targets)
     reference = trainer_of(members, inputs, targets, 16, torch.float64).cohort
     for step in range(4):
-        x, t = trainer._batches(step)
-        with device.only():
-            trainer.cohort.forward_backward(x, t, step)
-        with device.only(numbers=True):
-            trainer.cohort.update(x, t, step)
+        step_beside(device, trainer, reference, step)
         if step == 1:
             saved = {k: v.clone() for k, v in on_cpu(trainer.cohort.tensors()).items()}
             trainer = trainer_on_device(members, inputs, targets)
             trainer.cohort.load_tensors(saved)
-        inner = on_cpu({"x": x, "t": t})
-        reference.forward_backward(inner["x"], inner["t"], step)
-        reference.update(inner["x"], inner["t"], step)
     assert_close(on_cpu(trainer.cohort.tensors()), reference.tensors())
     assert "aten.dot" in device.operations

@@ -15,8 +15,8 @@ from dlx.training import pretraining
 from dlx.training.evaluation import encode
 from dlx.training.job import Job
 from dlx.training.pretraining import Pretrained, StageProgress, pretrain
-from dlx.training.records import Evaluation, Outcome
 from dlx.training.trainer import Trainer
+from tests.cohorts import Recorder
 
 BASE: dict[str, Any] = {
     "data": "digits",
@@ -41,24 +41,8 @@ def done(jobs: list[Job], cache: Path) -> Pretrained:
     return found
 
 
-class Ending:
-    """Keeps how runs end."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[str, Outcome] = {}
-
-    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
-        pass
-
-    def advanced(self, trainer: Trainer) -> None:
-        pass
-
-    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
-        self.outcomes |= {trainer.members[row].name: each for row, each in outcomes.items()}
-
-
 def fitted(ready: Job) -> dict[str, torch.Tensor]:
-    listener = Ending()
+    listener = Recorder()
     ready.trainer().fit(listener)
     [outcome] = listener.outcomes.values()
     return outcome.state

@@ -14,8 +14,9 @@ from dlx.errors import ConfigError, DataError
 from dlx.models.plain import to_torch
 from dlx.training.job import Job
 from dlx.training.probing import OUTPUT
-from dlx.training.records import Evaluation, Outcome
+from dlx.training.records import Outcome
 from dlx.training.trainer import Trainer
+from tests.cohorts import Recorder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -32,24 +33,8 @@ def job(**changes: Any) -> Job:
     return api.prepare(BASE | changes)
 
 
-class Ending:
-    """Keeps how runs end."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[str, Outcome] = {}
-
-    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
-        pass
-
-    def advanced(self, trainer: Trainer) -> None:
-        pass
-
-    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
-        self.outcomes |= {trainer.members[row].name: each for row, each in outcomes.items()}
-
-
 def ended(trainer: Trainer) -> dict[str, Outcome]:
-    listener = Ending()
+    listener = Recorder()
     trainer.fit(listener)
     return listener.outcomes
 
@@ -199,7 +184,7 @@ def test_a_network_that_diverges_when_it_is_fine_tuned_has_no_such_accuracy() ->
 def test_stopped_at_its_end_and_resumed_a_run_is_worth_the_same(asked: int) -> None:
     jobs = named([{}, {"seed": 1}, {"train": {"epochs": 1, "batch_size": 50}}])
     expected = ended(trainer_of(jobs, is_new=True))
-    trainer, listener = trainer_of(jobs, is_new=True), Ending()
+    trainer, listener = trainer_of(jobs, is_new=True), Recorder()
     calls = 0
 
     def stop() -> bool:

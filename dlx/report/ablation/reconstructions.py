@@ -3,13 +3,13 @@
 # R rows, I inputs, O units
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from dlx.ablation.plan import Plan, runs_by_path
+from dlx.ablation.plan import Plan, PlannedRun, runs_by_path
 from dlx.ablation.results import RunResult
 from dlx.data.dataset import Task
 from dlx.errors import RunError
@@ -56,7 +56,8 @@ def draw(
     if first.splits.task.kind != "reconstruction" or not is_image(first.splits.task.input_shape):
         return []
     names = [each["name"] for each in reading.best_first(summary)]
-    seen = [_look(plan, directory, name, results) for name in names[:_MOST]]
+    runs = runs_by_path(plan)
+    seen = [_look(plan, runs, directory, name, results) for name in names[:_MOST]]
     found = [each for each in seen if each is not None]
     if not found:
         return []
@@ -66,12 +67,18 @@ def draw(
     return [_rows(found, left_out), *_filters(found, left_out)]
 
 
-def _look(plan: Plan, directory: Path, variant: str, results: Sequence[RunResult]) -> _Seen | None:
+def _look(
+    plan: Plan,
+    runs: Mapping[str, PlannedRun],
+    directory: Path,
+    variant: str,
+    results: Sequence[RunResult],
+) -> _Seen | None:
     scored = [run for run in results if run.variant == variant and run.is_scored]
     if not scored:
         return None
     run = min(scored, key=lambda each: (each.seed, each.fold or 0))
-    job = plan.job(runs_by_path(plan)[run.path])
+    job = plan.job(runs[run.path])
     try:
         tensors = open_saved(directory / run.path).tensors
     except RunError:  # the pictures are no reason to be without a report
