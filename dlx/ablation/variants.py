@@ -299,7 +299,7 @@ def _names(settings: Sequence[Settings], plan: AblationConfig) -> list[str]:
         str(each["name"])
         if "name" in each
         else " ".join(
-            f"{labels[key]}={show(value).removeprefix(folders[key])}" for key, value in each.items()
+            f"{labels[key]}={show(value).replace(folders[key], '')}" for key, value in each.items()
         )
         or BASE
         for each in settings
@@ -307,11 +307,16 @@ def _names(settings: Sequence[Settings], plan: AblationConfig) -> list[str]:
 
 
 def _common_folder(values: Sequence[Any]) -> str:
-    """Return the folder, '/' included, that all values are in, if they are absolute paths."""
-    if not all(isinstance(value, str) and Path(value).is_absolute() for value in values):
-        return ""
-    common = os.path.commonpath([Path(value).parent for value in values])
-    return f"{common.rstrip(os.sep)}{os.sep}"
+    """Return the folder, '/' included, that the absolute paths among values are in."""
+    paths = [path for value in values for path in _absolute_paths(value)]
+    common = os.path.commonpath([path.parent for path in paths]) if paths else ""
+    return f"{common}{os.sep}" if common.rstrip(os.sep) else ""
+
+
+def _absolute_paths(value: Any) -> list[Path]:
+    if isinstance(value, Mapping):
+        return [path for each in value.values() for path in _absolute_paths(each)]
+    return [Path(value)] if isinstance(value, str) and Path(value).is_absolute() else []
 
 
 def short_labels(keys: Iterable[str]) -> dict[str, str]:

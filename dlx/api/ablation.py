@@ -42,6 +42,7 @@ from dlx.errors import (
 from dlx.runs import RunDirectory, timestamp
 from dlx.training.job import resolve_device
 from dlx.training.process import device_name, recorded_failures, signals
+from dlx.training.transfer import located
 
 
 class Ablation:
@@ -132,12 +133,17 @@ class CrashedError(DlxError):
 
 @flushed_denormals()
 def plan_ablation(
-    config: RunConfig, *, data_dir: Path | str | None = None, jobs: int | None = None
+    config: RunConfig,
+    *,
+    runs_dir: Path | str = RUNS_DIR,
+    data_dir: Path | str | None = None,
+    jobs: int | None = None,
 ) -> Plan:
     """Return a config's ablation, ready to train: variants, runs and cohorts, all checked.
 
     Args:
         config: with its `ablation` section
+        runs_dir: where runs that variants start from (`model.from_run`) are looked for
         data_dir: where data sets are kept
         jobs: processes that will share the work; default: by the size of the work
 
@@ -145,6 +151,7 @@ def plan_ablation(
         ConfigError: the config cannot be used, for some variant
         DataError: the data are missing or damaged
     """
+    config = located(config, Path(runs_dir))
     return planning.make(config, data_directory(data_dir), jobs)
 
 
@@ -174,7 +181,7 @@ def ablate(
     Arguments and errors are those of `read_ablation`, `plan_ablation` and `train_plan`.
     """
     read = read_ablation(config, overrides, varied=varied, seeds=seeds, design=design)
-    ready = plan_ablation(read, data_dir=data_dir, jobs=jobs)
+    ready = plan_ablation(read, runs_dir=runs_dir, data_dir=data_dir, jobs=jobs)
     return train_plan(ready, runs_dir=runs_dir, jobs=jobs, show=show)
 
 

@@ -18,6 +18,7 @@ from dlx.runs import RunDirectory
 from dlx.training import job as jobs
 from dlx.training import session
 from dlx.training.progress import Show
+from dlx.training.transfer import located
 
 _RESUMABLE = ("train.", "log.")
 _FIXED = ("train.batch_size",)
@@ -28,15 +29,22 @@ def prepare(
     config: RunConfig | str | Path | Mapping[str, Any],
     overrides: Sequence[str] = (),
     *,
+    runs_dir: Path | str = RUNS_DIR,
     data_dir: Path | str | None = None,
 ) -> jobs.Job:
     """Return a config's run, ready to train: data loaded, network designed, all checked.
+
+    Args:
+        config: a path to YAML, a mapping of the same form, or a config
+        overrides: KEY=VALUE, the value read as YAML
+        runs_dir: where a run that it starts from (`model.from_run`) is looked for
+        data_dir: where data sets are kept; default: $DLX_DATA, else the user's cache
 
     Raises:
         ConfigError: the config cannot be used
         DataError: the data are missing or damaged
     """
-    config = read_config(config, overrides)
+    config = located(read_config(config, overrides), Path(runs_dir))
     return jobs.prepare(config, load_data(config.data, data_directory(data_dir)))
 
 
@@ -53,7 +61,7 @@ def train(
     Args:
         config: a path to YAML, a mapping of the same form, or a config
         overrides: KEY=VALUE, the value read as YAML
-        runs_dir: where runs are kept
+        runs_dir: where runs are kept, and one that it starts from is looked for
         data_dir: where data sets are kept; default: $DLX_DATA, else the user's cache
         show: is told of progress
 
@@ -63,7 +71,7 @@ def train(
         Interrupted: SIGINT or SIGTERM, after saving
         StorageError: a file could not be written
     """
-    job = prepare(config, overrides, data_dir=data_dir)
+    job = prepare(config, overrides, runs_dir=runs_dir, data_dir=data_dir)
     return train_job(job, runs_dir=runs_dir, show=show)
 
 

@@ -67,7 +67,8 @@ def _read(subject: str, changes: list[str], runs_dir: Path, data_dir: Path | Non
     from dlx.training import job as jobs
 
     if Path(subject).is_file() or subject in shipped() or subject.endswith((".yaml", ".yml")):
-        return api.prepare(locate(subject), changes, data_dir=data_dir), None, "initial"
+        ready = api.prepare(locate(subject), changes, runs_dir=runs_dir, data_dir=data_dir)
+        return ready, None, "initial"
     run = api.load(subject, runs_dir=runs_dir)
     if changes:
         raise ConfigError(f"{changes[0]}: {run.path} is a run and keeps its config; leave it out")

@@ -98,7 +98,7 @@ def train(
     else:
         chosen = locate(config)
         changes += [] if seed is None else [f"seed={seed}"]
-    job = api.prepare(chosen, changes, data_dir=data_dir)
+    job = api.prepare(chosen, changes, runs_dir=runs_dir, data_dir=data_dir)
     _remark(job, config or "")
     if dry_run:
         found = preview(job)

@@ -248,7 +248,10 @@ class SparsityChoice(Choice):
 class FromRun(Section):
     """Layers that start from what those of a run trained before have learned."""
 
-    run: str = option(..., "Its folder, or NAME/ID in runs.")
+    run: str = option(
+        ...,
+        "Its folder or, in the folder of runs, its name (the newest of that name), NAME/ID or ID.",
+    )
     layers: Literal["hidden", "all"] | Annotated[list[str], MinLen(1)] = option(
         "hidden",
         "Names of those that are taken (1, 2, …); hidden: from the first up to the code, or to the "

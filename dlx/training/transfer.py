@@ -3,24 +3,82 @@
 # I inputs, O outputs
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
+from dlx.config import load as config_files
+from dlx.config.dump import to_plain
+from dlx.config.schema import RunConfig
 from dlx.config.types import FromRun
 from dlx.errors import ConfigError, DlxError
 from dlx.models.design import Design
-from dlx.runs import find
+from dlx.runs import RunDirectory, find
 from dlx.training.saved import open_saved
 
-RUNS_DIR = Path("runs")
+_OTHER_RUN = ("from_run", "from_run.run")
+
+
+def located(config: RunConfig, runs_dir: Path) -> RunConfig:
+    """Return a config whose `model.from_run`, wherever it stands, is the path of a run.
+
+    A name stands for its newest run, which may be another one tomorrow; and only the path says
+    again which folder of runs it was looked for in.
+
+    Args:
+        config: may vary the run in its `ablation` section
+        runs_dir: where runs that are not given by a path are looked for
+
+    Raises:
+        ConfigError: there is no such run
+    """
+    settings = to_plain(config)
+    changed = _with_runs(settings, lambda wanted: _path_of(wanted, runs_dir))
+    changes = {key: changed[key] for key in ("model", "ablation") if changed[key] != settings[key]}
+    return config_files.assign(config, changes) if changes else config
+
+
+def _with_runs(value: Any, path_of: Callable[[str], str], *, is_run: bool = False) -> Any:
+    """Return a part of a config with the path in the place of every run that it names.
+
+    Args:
+        value: of the config, plain
+        path_of: of a run as it is named
+        is_run: texts that stand here, not below a key, name runs
+    """
+    if isinstance(value, Mapping):
+        return {
+            key: _with_runs(
+                each, path_of, is_run=key.endswith(_OTHER_RUN) or (is_run and key == "run")
+            )
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_runs(each, path_of, is_run=is_run) for each in value]
+    return path_of(value) if is_run and isinstance(value, str) else value
+
+
+def _path_of(wanted: str, runs_dir: Path) -> str:
+    try:
+        found = find(wanted, runs_dir)
+        kind = found.read_info()["kind"]
+    except DlxError as error:
+        raise ConfigError(f"model.from_run: {error}") from error
+    if kind != "run":
+        raise ConfigError(
+            f"model.from_run: {found.path} is an ablation; give the path of one of its runs, "
+            f"{found.path}/VARIANT/seed=N"
+        )
+    return str(found.path.absolute())
 
 
 def take(given: FromRun, design: Design) -> dict[str, Tensor]:
     """Return weights and statistics of a trained run for a network's layers of the same name.
 
     Args:
-        given: which run, and which of its layers
+        given: which run, by its path, and which of its layers
         design: of the network that takes them
 
     Returns:
@@ -30,7 +88,7 @@ def take(given: FromRun, design: Design) -> dict[str, Tensor]:
         ConfigError: there is no such run, or a layer is not there or has another shape
     """
     try:
-        saved = open_saved(find(given.run, RUNS_DIR).path)
+        saved = open_saved(RunDirectory.open(Path(given.run)).path)
         state, source = saved.state, saved.design
     except DlxError as error:
         raise ConfigError(f"model.from_run: {error}") from error

@@ -76,6 +76,57 @@ def test_what_cannot_be_taken_is_refused(source: api.Run, tmp_path: Path) -> Non
         with pytest.raises(ConfigError, match=words):
             api.prepare(given)
     missing = config(source)
-    missing["model"]["from_run"] = str(tmp_path / "nothing")
-    with pytest.raises(ConfigError, match=r"model\.from_run: .*nothing"):
-        api.prepare(missing)
+    missing["model"]["from_run"] = "nothing"
+    with pytest.raises(ConfigError, match=rf"model\.from_run: no run 'nothing'.* in {tmp_path}"):
+        api.prepare(missing, runs_dir=tmp_path)
+
+
+def test_a_name_is_looked_for_in_the_runs_directory_and_kept_as_a_path(
+    source: api.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs_dir = source.path.parents[1]
+    named = config(source)
+    named["model"]["from_run"] = source.path.parent.name
+    monkeypatch.chdir(runs_dir.parent)
+    run = api.train(named, runs_dir=runs_dir.name)
+    assert run.config.model.source is not None
+    assert run.config.model.source.run == str(source.path)
+    monkeypatch.chdir(tmp_path)  # where neither the folder of runs nor the name lead anywhere
+    path = runs_dir / run.path.parent.name / run.path.name
+    assert api.verify(path)["verified"][0]["identical"]
+    assert api.resume(path, ["train.epochs=3"]).result()["epochs"] == 3
+
+
+def test_an_ablation_varies_the_run_by_name(source: api.Run, tmp_path: Path) -> None:
+    runs_dir = source.path.parents[1]
+    varied = config(source) | {"train": {"epochs": 1}}
+    varied["model"] |= {"from_run": None}
+    name = f"{source.path.parent.name}/{source.path.name}"
+    varied["ablation"] = {
+        "vary": {"model.from_run": [None, name, {"run": name, "freeze": True}]},
+        "baseline": {"model.from_run": name},
+        "seeds": 1,
+    }
+    plan = api.plan_ablation(api.read_ablation(varied), runs_dir=runs_dir)
+    assert [each.variant.name for each in plan.variants] == [
+        "from_run=null",
+        f"from_run={source.path.name}",
+        f"from_run=(run={source.path.name},freeze=true)",
+    ]
+    assert plan.baseline == plan.variants[1].variant.name
+    assert plan.variants[1].config.model.from_run == str(source.path)
+    ablation = api.train_plan(plan, runs_dir=tmp_path)
+    assert ablation.status == "completed"
+    assert ablation.config == plan.config
+
+
+def test_an_ablation_is_not_a_run(source: api.Run, tmp_path: Path) -> None:
+    wide = AUTOENCODER | {"train": {"epochs": 0}, "ablation": {"vary": {"optimizer.lr": [0.1]}}}
+    ablation = api.ablate(wide | {"name": "wide"}, seeds=1, runs_dir=tmp_path)
+    named = config(source)
+    named["model"]["from_run"] = "wide"
+    with pytest.raises(ConfigError, match=r"model\.from_run: .*is an ablation; .*VARIANT/seed=N"):
+        api.prepare(named, runs_dir=tmp_path)
+    path = f"{ablation.path}/lr=0.1/seed=0"
+    named["model"]["from_run"] = path
+    assert api.prepare(named).config.model.from_run == path
