@@ -24,6 +24,8 @@ class Stage(Section):
     tied: bool | None = option(None, "Whether the decoder has the transposed weights.")
     corruption: Corruption | None = option(None, "Of a denoising autoencoder: of its inputs.")
     gibbs_steps: Annotated[int, Gt(0)] | None = option(None, "Of an RBM: k of CD-k.")
+    persistent: bool | None = option(None, "Of an RBM: whether its chains go on from step to step.")
+    chains: Annotated[int, Gt(0)] | None = option(None, "Of an RBM: number of persistent chains.")
 
 
 @checked_model
@@ -57,6 +59,12 @@ class Pretrain(Section):
     gibbs_steps: Annotated[int, Gt(0)] = option(
         1, "Of an RBM: Gibbs steps between its two estimates of statistics, k of CD-k."
     )
+    persistent: bool = option(
+        False,
+        "Of an RBM: go on from where the Gibbs chains stood at the step before, not from the data; "
+        "wants a smaller learning rate.",
+    )
+    chains: Annotated[int, Gt(0)] = option(100, "Of an RBM: number of persistent chains.")
     unroll: Annotated[int, Ge(0)] = option(
         0, "Epochs for which all these layers and their decoders then learn to reconstruct inputs."
     )

@@ -140,8 +140,14 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> tuple[PlannedStag
 def _network(method: str, layer: DenseSpec, task: Task, section: Pretrain, stage: Stage) -> Design:
     """Return the network that a layer is trained as a part of."""
     if method == "rbm":
+        persistent = section.persistent if stage.persistent is None else stage.persistent
         try:
-            return rbm_of(layer, task, gibbs_steps=stage.gibbs_steps or section.gibbs_steps)
+            return rbm_of(
+                layer,
+                task,
+                gibbs_steps=stage.gibbs_steps or section.gibbs_steps,
+                chains=(stage.chains or section.chains) if persistent else 0,
+            )
         except ConfigError as error:
             raise ConfigError(f"pretrain.method: {error}") from error
     tied = section.tied if stage.tied is None else stage.tied

@@ -11,6 +11,7 @@ from dlx import api
 from dlx.errors import ConfigError
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
+from dlx.nn.rbm import HiddenSpec
 from dlx.training import pretraining
 from dlx.training.evaluation import encode
 from dlx.training.job import Job
@@ -24,6 +25,8 @@ BASE: dict[str, Any] = {
     "pretrain": {"epochs": 3},
     "train": {"epochs": 2},
 }
+
+CHAINS = {"method": "rbm", "persistent": True, "chains": 7}
 
 
 def job(**changes: Any) -> Job:
@@ -117,9 +120,11 @@ def test_runs_that_do_not_fit_together_are_trained_in_halves(
         assert all(value.equal(theirs.member.start[n]) for n, value in mine.member.start.items())
 
 
-def test_runs_learn_the_same_alone_and_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("section", [{}, CHAINS])
+def test_runs_learn_the_same_alone_and_together(tmp_path: Path, section: dict[str, Any]) -> None:
+    section = section | {"epochs": 2, "unroll": 1}
     jobs = [
-        job(seed=seed, pretrain={"epochs": 2, "unroll": 1, "optimizer": {"name": "adam", "lr": lr}})
+        job(seed=seed, pretrain=section | {"optimizer": {"name": "adam", "lr": lr}})
         for seed, lr in ((0, 0.01), (1, 0.001), (1, 0.01))
     ]
     jobs = on_the_same_rows(jobs)
@@ -165,9 +170,16 @@ def test_a_damaged_entry_is_found_and_made_again(tmp_path: Path) -> None:
     assert all(start[name].equal(again.jobs[0].member.start[name]) for name in start)
 
 
-@pytest.mark.parametrize("stop_at", [1, 12, 30])
-def test_a_stopped_stage_goes_on_to_the_same_end(tmp_path: Path, stop_at: int) -> None:
-    changes = {"train": {"epochs": 1, "checkpoint_seconds": 0}}
+@pytest.mark.parametrize(
+    ("stop_at", "section"), [(1, {}), (12, {}), (30, {}), (12, CHAINS), (30, CHAINS)]
+)
+def test_a_stopped_stage_goes_on_to_the_same_end(
+    tmp_path: Path, stop_at: int, section: dict[str, Any]
+) -> None:
+    changes = {
+        "train": {"epochs": 1, "checkpoint_seconds": 0},
+        "pretrain": BASE["pretrain"] | section,
+    }
     whole = done([job(**changes)], tmp_path / "whole").jobs[0].member.start
     looks = 0
 
@@ -254,6 +266,24 @@ def test_machines_learn_layers_and_both_ways_of_a_deep_autoencoder(
     assert {"free_energy", "cost"} <= done([ready], tmp_path).stages[0][0].records[-1]["dev"].keys()
 
 
+def test_machines_of_persistent_chains_are_stages_of_their_own(tmp_path: Path) -> None:
+    section = {"method": "rbm", "epochs": 1}
+    chains = job(pretrain=section | {"stages": [{"persistent": True, "chains": 7}, {}]})
+    found = done([chains], tmp_path)
+    persistent, plain = (stage.stage.design.layers[0] for stage in found.stages[0])
+    assert isinstance(persistent, HiddenSpec) and isinstance(plain, HiddenSpec)
+    assert (persistent.chains, persistent.means) == (7, False)
+    assert (plain.chains, plain.means) == (0, True)
+    assert set(found.jobs[0].member.start) == {f"{n}.{p}" for n in "12" for p in ("weight", "bias")}
+    more = {"stages": [{"persistent": True, "chains": 8}, {}]}
+    for other in (section, section | more):
+        again = done([job(pretrain=other)], tmp_path)
+        assert [each.reused for each in again.stages[0]] == [False, False]
+    assert all(each.reused for each in done([chains], tmp_path).stages[0])
+    everywhere = section | {"persistent": True, "chains": 7, "stages": [{}, {"persistent": False}]}
+    assert all(each.reused for each in done([job(pretrain=everywhere)], tmp_path).stages[0])
+
+
 def test_a_deep_belief_net_can_be_unrolled_first(tmp_path: Path) -> None:
     section = {"method": "rbm", "epochs": 3, "unroll": 2, "gibbs_steps": 2}
     ready = job(pretrain=section)
@@ -321,6 +351,7 @@ def test_bagged_runs_see_their_own_rows_in_every_stage(tmp_path: Path) -> None:
             "pretrain.corruption: salt_and_pepper replaces inputs by their lowest",
         ),
         ({"pretrain": {"method": "denoising", "corruption": {"rate": 1}}}, "pretrain.corruption"),
+        ({"pretrain": {"method": "rbm", "chains": 0}}, "pretrain.chains: received 0"),
         ({"pretrain": {"method": "magic"}}, "pretrain.method: received 'magic'"),
         ({"pretrain": "yes"}, "pretrain: received 'yes'"),
     ],
