@@ -41,7 +41,7 @@ from dlx.errors import (
 )
 from dlx.runs import RunDirectory, timestamp
 from dlx.training.job import resolve_device
-from dlx.training.process import device_name, recorded_failures, signals
+from dlx.training.process import breaking_off, device_name, recorded_failures, signals
 from dlx.training.transfer import located
 
 
@@ -319,14 +319,14 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
                         received[0],
                     )
             try:
-                _write_down(ready, run, ended)
-            except KeyboardInterrupt:
+                with breaking_off(
+                    ": all runs have ended, but the report is not whole; "
+                    f"`dlx resume {run.path}` makes it"
+                ):
+                    _write_down(ready, run, ended)
+            except Interrupted:
                 run.write_info(status="interrupted", ended=timestamp(), seconds=seconds)
-                raise Interrupted(
-                    "stopped by SIGINT: all runs have ended, but the report is not whole; "
-                    f"`dlx resume {run.path}` makes it",
-                    signal.SIGINT,
-                ) from None
+                raise
             _note_end(ready, run, ended, seconds)
             crashed = ended.report.crashed
             if crashed and all(

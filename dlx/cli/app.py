@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, cast
 
 import typer
@@ -154,10 +155,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         given = sys.argv[1:] if arguments is None else list(arguments)
-        with _remarks():
+        with _terminated(of_process=arguments is None) as terminated, _remarks():
             code = _command.main(given, prog_name="dlx", standalone_mode=False)
         if code == _STOPPED:
             note("stopped")
+            return 128 + signal.SIGTERM if terminated else _STOPPED
         return code if isinstance(code, int) else 0
     except OutputClosed:  # who reads stdout (`| head`) has seen enough
         return 0
@@ -188,9 +190,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (where := _blamed_plugin(error)) is not None:
             return _fail(ConfigError(f"plug-in {where}"))
         raise
+
+
+@contextlib.contextmanager
+def _terminated(of_process: bool) -> Iterator[list[int]]:
+    """Make SIGTERM interrupt as Ctrl-C does, and give the list of those received."""
+    received: list[int] = []
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    if of_process:
+        signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield received
     finally:
-        if arguments is None:  # a second Ctrl-C would only interrupt Python as it ends
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if of_process:  # a second signal would only interrupt the words about the first
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import contextlib
 import platform
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import torch
@@ -45,15 +45,45 @@ def signals() -> Iterator[list[int]]:
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)
 
+    with _handled_by(note):
+        yield received
+
+
+@contextlib.contextmanager
+def breaking_off(words: str) -> Iterator[None]:
+    """Let SIGINT and SIGTERM break the block off at once.
+
+    Args:
+        words: what the user is told after "stopped by SIGINT"
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM was received
+    """
+    received: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt  # which nothing takes for an error of its own
+
+    with _handled_by(stop):
+        try:
+            yield
+        except KeyboardInterrupt:
+            number = received[0] if received else signal.SIGINT
+            raise Interrupted(f"stopped by {signal.Signals(number).name}{words}", number) from None
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     # Python lets the main thread alone handle signals.
     main = threading.current_thread() is threading.main_thread()
     numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
-    before = {number: signal.signal(number, note) for number in numbers}
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
-        yield received
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 @contextlib.contextmanager

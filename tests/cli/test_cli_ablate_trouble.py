@@ -114,7 +114,7 @@ def test_ctrl_c_twice_and_a_second_process(process: Command, whole: Path, tmp_pa
     assert_equal_to(whole, only(tmp_path, "twice"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_resuming_makes_a_report_that_was_not_written_whole(
     number: int, process: Command, whole: Path, tmp_path: Path
 ) -> None:
@@ -124,11 +124,12 @@ def test_resuming_makes_a_report_that_was_not_written_whole(
     path = only(tmp_path, "cut")
     status = json.loads((path / "run.json").read_text())["status"]
     assert not (path / "report.html").exists()
-    if number == signal.SIGINT:
-        assert (started.returncode, status) == (130, "interrupted")
-        assert err.startswith("stopped by SIGINT: all runs have ended, but the report is not whole")
-    else:
+    if number == signal.SIGKILL:
         assert (started.returncode, status, err) == (-9, "running", "")
+    else:
+        assert (started.returncode, status) == (128 + number, "interrupted")
+        name = signal.Signals(number).name
+        assert err.startswith(f"stopped by {name}: all runs have ended, but the report is not")
     trained = {file: file.stat().st_mtime_ns for file in path.rglob("weights.safetensors")}
     assert len(trained) == 4
     ended = process("resume", "cut", "--quiet")
