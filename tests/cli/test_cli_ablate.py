@@ -160,12 +160,13 @@ def test_an_ablation_keeps_its_config(dlx: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_killed_and_resumed_is_as_never_killed(jobs: int, process: Command, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("one_thread")
+def test_killed_and_resumed_is_as_never_killed(jobs: int, dlx: Command, tmp_path: Path) -> None:
     """Twice kill -9, at whatever it is doing, and once SIGTERM."""
     long = ["train.steps=2500", "train.checkpoint_seconds=0.1", "log.every=100"]
     varied = ["--vary", "model.activation=relu,tanh", "--vary", "model.dropout=0,0.2"]
     command = ["ablate", "xor", *long, *varied, "--seeds", "8", "--jobs", jobs, "--quiet"]
-    whole = process(*command, "name=whole", "--json")
+    whole = dlx(*command, "name=whole", "--json")
     assert whole.code == 0, whole.err
     for number in range(3):
         arguments = (
@@ -179,7 +180,7 @@ def test_killed_and_resumed_is_as_never_killed(jobs: int, process: Command, tmp_
         started.send_signal(signal.SIGTERM if number == 2 else signal.SIGKILL)
         _, err = started.communicate(timeout=60)
         assert started.returncode == (143 if number == 2 else -9), err
-    ended = process("resume", "killed", "--quiet", "--json")
+    ended = dlx("resume", "killed", "--quiet", "--json")
     assert ended.code == 0, ended.err
     for mine, theirs in zip(ended.json["variants"], whole.json["variants"], strict=True):
         assert mine == theirs

@@ -13,6 +13,8 @@ import pytest
 
 from tests.cli.conftest import Command, start
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 COMMAND = ["ablate", "xor", "train.steps=1500", "train.checkpoint_seconds=0.1", "log.every=50"]
 VARIED = ["--vary", "model.hidden=[3],[4]", "--seeds", "2", "--quiet"]
 PLUGIN = """\
@@ -79,7 +81,7 @@ def no_larger_than(size: int) -> Callable[[], None]:
     [(2_000, 1, "metrics.jsonl"), (2_000, 2, ""), (60_000, 1, "figures/")],
 )
 def test_a_full_disk_is_told_and_resuming_goes_on(
-    size: int, jobs: int, file: str, process: Command, whole: Path, tmp_path: Path
+    size: int, jobs: int, file: str, dlx: Command, whole: Path, tmp_path: Path
 ) -> None:
     """While runs are written, or the checkpoint of those beside them, and while the report is."""
     options = ["name=full", "train.checkpoint_seconds=60", "--jobs", jobs]
@@ -91,15 +93,15 @@ def test_a_full_disk_is_told_and_resuming_goes_on(
     path = only(tmp_path, "full")
     assert not (path / "report.html").exists()
     assert not list(path.rglob(".*.tmp"))
-    ended = process("resume", "full", "--quiet")
+    ended = dlx("resume", "full", "--quiet")
     assert ended.code == 0, ended.err
     assert_equal_to(whole, path)
 
 
-def test_ctrl_c_twice_and_a_second_process(process: Command, whole: Path, tmp_path: Path) -> None:
+def test_ctrl_c_twice_and_a_second_process(dlx: Command, whole: Path, tmp_path: Path) -> None:
     started = begun(tmp_path, "twice", "cohorts/*/checkpoints/step*")
     started.send_signal(signal.SIGSTOP)  # so that it does not end meanwhile
-    second = process("resume", "twice", "--quiet")
+    second = dlx("resume", "twice", "--quiet")
     assert (second.code, second.out) == (7, "")
     assert f"is in use by process {started.pid}" in second.err
     started.send_signal(signal.SIGINT)
@@ -109,14 +111,14 @@ def test_ctrl_c_twice_and_a_second_process(process: Command, whole: Path, tmp_pa
     assert said.startswith("stopped by SIGINT, saved; `dlx resume runs/twice/")
     _, err = started.communicate(timeout=60)
     assert (started.returncode, err) == (130, "")
-    ended = process("resume", "twice", "--quiet")
+    ended = dlx("resume", "twice", "--quiet")
     assert ended.code == 0, ended.err
     assert_equal_to(whole, only(tmp_path, "twice"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_resuming_makes_a_report_that_was_not_written_whole(
-    number: int, process: Command, whole: Path, tmp_path: Path
+    number: int, dlx: Command, whole: Path, tmp_path: Path
 ) -> None:
     started = begun(tmp_path, "cut", "summary.json")
     started.send_signal(number)
@@ -132,7 +134,7 @@ def test_resuming_makes_a_report_that_was_not_written_whole(
         assert err.startswith(f"stopped by {name}: all runs have ended, but the report is not")
     trained = {file: file.stat().st_mtime_ns for file in path.rglob("weights.safetensors")}
     assert len(trained) == 4
-    ended = process("resume", "cut", "--quiet")
+    ended = dlx("resume", "cut", "--quiet")
     assert ended.code == 0, ended.err
     assert {file: file.stat().st_mtime_ns for file in trained} == trained
     assert_equal_to(whole, path)

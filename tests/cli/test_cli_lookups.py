@@ -31,7 +31,7 @@ def test_a_shipped_config_works_shortened(
     steps = 0 if name.endswith("by_hand") else 3
     changes = [f"train.steps={steps}"]
     if name.startswith("mnist_"):
-        changes += ["data.limit=1000", "data.split={dev: 1000}"]
+        changes += ["data.limit=1000", "data.split={dev: 1000}", f"log.every={steps}"]
     if "\npretrain:" in shipped()[name].read_text():
         changes += ["pretrain.epochs=1"]
     ended = dlx("train", name, *changes, "--quiet", "--json")

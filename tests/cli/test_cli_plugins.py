@@ -18,13 +18,14 @@ def example(tmp_path: Path) -> Path:
     return write_example(tmp_path)
 
 
+@pytest.mark.usefixtures("forgotten")
 def test_a_run_with_a_plugin_from_start_to_export(
-    process: Command, example: Path, tmp_path: Path
+    process: Command, dlx: Command, example: Path
 ) -> None:
     trained = process(*PLUGIN, "train", "rings.yaml", "--json")
     assert trained.code == 0, trained.err
     run = Path(trained.json["run"])
-    refused = process("resume", run, "train.epochs=6")
+    refused = dlx("resume", run, "train.epochs=6")
     assert refused.code == 2
     assert f"{run} was made with the plug-in {example}" in refused.err
     assert f"write: dlx --plugin {example}" in refused.err
@@ -33,17 +34,18 @@ def test_a_run_with_a_plugin_from_start_to_export(
     resumed = process(*PLUGIN, "resume", run, "train.epochs=6", "--json")
     assert resumed.json["epochs"] == 6
     assert f"warning: {example} is not what {run} was made with" in resumed.err
-    assert process(*PLUGIN, "predict", run, "--split", "test").code == 0
-    assert process(*PLUGIN, "export", run).code == 0
+    assert dlx(*PLUGIN, "predict", run, "--split", "test").code == 0
+    assert dlx(*PLUGIN, "export", run).code == 0
 
 
-def test_its_names_are_listed_and_checked(process: Command, example: Path) -> None:
-    listed = process(*PLUGIN, "list", "activations", "--json").json["entries"]
-    assert [each["name"] for each in listed][-1] == "hardswish"
-    unknown = process("train", "rings.yaml")
+@pytest.mark.usefixtures("forgotten")
+def test_its_names_are_listed_and_checked(dlx: Command, example: Path) -> None:
+    unknown = dlx("train", "rings.yaml")
     assert unknown.code == 2
     assert "rings.yaml:1: data.name: received 'rings'" in unknown.err
-    misspelt = process(*PLUGIN, "config", "validate", "rings.yaml", "model.activation=hardswsh")
+    listed = dlx(*PLUGIN, "list", "activations", "--json").json["entries"]
+    assert [each["name"] for each in listed][-1] == "hardswish"
+    misspelt = dlx(*PLUGIN, "config", "validate", "rings.yaml", "model.activation=hardswsh")
     assert "did you mean 'hardswish'?" in misspelt.err
 
 

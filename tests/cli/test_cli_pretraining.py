@@ -5,7 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.conftest import Command, start
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CONFIG = """\
 data: digits
@@ -28,11 +32,11 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_killed_in_a_stage_and_resumed(process: Command, tmp_path: Path) -> None:
+def test_killed_in_a_stage_and_resumed(dlx: Command, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     (tmp_path / "killed.yaml").write_text(CONFIG)
-    whole = process("train", "killed.yaml", "name=whole", "--runs-dir", "others", "--json")
+    whole = dlx("train", "killed.yaml", "name=whole", "--runs-dir", "others", "--json")
     assert whole.code == 0, whole.err
     started = start("train", "killed.yaml", "--quiet", cwd=tmp_path)
     cache = tmp_path / "runs" / ".cache" / "pretrain"
@@ -41,7 +45,7 @@ def test_killed_in_a_stage_and_resumed(process: Command, tmp_path: Path) -> None
     assert started.poll() is None, "it ended before it could be killed"
     started.kill()
     started.communicate(timeout=60)
-    ended = process("resume", "killed", "--json")
+    ended = dlx("resume", "killed", "--json")
     assert ended.code == 0, ended.err
     assert ended.json["metrics"] == whole.json["metrics"]
     [path] = (tmp_path / "runs" / "killed").iterdir()
@@ -69,18 +73,18 @@ def test_killed_in_a_stage_and_resumed(process: Command, tmp_path: Path) -> None
 
 
 def test_what_is_trained_again_says_that_its_stages_were_reused(
-    process: Command, tmp_path: Path
+    dlx: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "c.yaml").write_text(CONFIG.replace("150", "1"))
-    first = process("train", "c.yaml", "--json")
-    again = process("train", "c.yaml", "train.epochs=1", "--quiet")
+    first = dlx("train", "c.yaml", "--json")
+    again = dlx("train", "c.yaml", "train.epochs=1", "--quiet")
     assert [stage["reused"] for stage in first.json["pretraining"]] == [False, False]
     assert again.out.count("from the cache") == 2
 
 
-def test_an_ablation_reuses_stages_and_its_runs_repeat(process: Command, tmp_path: Path) -> None:
+def test_an_ablation_reuses_stages_and_its_runs_repeat(dlx: Command, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(ABLATION)
-    ended = process("ablate", "a.yaml", "--json")
+    ended = dlx("ablate", "a.yaml", "--json")
     assert ended.code == 0, ended.err
     stages = [each for each in (tmp_path / "runs/.cache/pretrain").iterdir() if each.is_dir()]
     assert len(stages) == 2, "one for each seed, whatever the learning rate"
@@ -88,10 +92,10 @@ def test_an_ablation_reuses_stages_and_its_runs_repeat(process: Command, tmp_pat
         each["name"]: each["metrics"]["dev"]["accuracy"]["mean"] for each in ended.json["variants"]
     }
     assert means["method=none lr=0.01"] != means["method=autoencoder lr=0.01"]
-    verified = process("verify", ended.json["ablation"], "--runs", "8", "--json")
+    verified = dlx("verify", ended.json["ablation"], "--runs", "8", "--json")
     assert len(verified.json["verified"]) == 8
     assert all(each["identical"] for each in verified.json["verified"])
-    again = process("ablate", "a.yaml", "--json")
+    again = dlx("ablate", "a.yaml", "--json")
     assert "4 of 4 stages of pre-training were reused" in again.err
     assert "were reused" not in ended.err
     assert [each["metrics"] for each in again.json["variants"]] == [
@@ -99,11 +103,11 @@ def test_an_ablation_reuses_stages_and_its_runs_repeat(process: Command, tmp_pat
     ]
 
 
-def test_a_stage_that_diverges_ends_the_run(process: Command, tmp_path: Path) -> None:
+def test_a_stage_that_diverges_ends_the_run(dlx: Command, tmp_path: Path) -> None:
     wild = "pretrain: {epochs: 3, optimizer: {name: sgd, lr: 1.0e+38}}\n"
     config = "data: digits\nmodel: {hidden: [8], activation: relu}\n" + wild
     (tmp_path / "wild.yaml").write_text(config)
-    ended = process("train", "wild.yaml", "--quiet")
+    ended = dlx("train", "wild.yaml", "--quiet")
     assert ended.code == 5
     assert "pre-training, stage 1: autoencoder of layer 1" in ended.err
     assert "pretrain.optimizer.lr" in ended.err

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
 
+import pytest
+
 from tests.cli.conftest import Command, start
 
 OVERRIDES = ["train.steps=3000", "log.every=100", "optimizer.schedule=cosine"]
@@ -31,8 +33,9 @@ def stop(started: Popen[str], number: int) -> tuple[int, str, str]:
     return started.returncode, out, err
 
 
-def test_stopped_twice_and_resumed(process: Command, tmp_path: Path) -> None:
-    whole = process("train", "digits", *OVERRIDES, "name=whole", "--json", "--quiet")
+@pytest.mark.usefixtures("one_thread")
+def test_stopped_twice_and_resumed(dlx: Command, tmp_path: Path) -> None:
+    whole = dlx("train", "digits", *OVERRIDES, "name=whole", "--json", "--quiet")
     assert whole.code == 0
 
     runs = tmp_path / "runs" / "digits"
@@ -50,7 +53,7 @@ def test_stopped_twice_and_resumed(process: Command, tmp_path: Path) -> None:
     started = start("resume", "digits", "--json", "--quiet", cwd=tmp_path)
     wait_until(lambda: lines(path / "metrics.jsonl") > before + 5)
     started.send_signal(signal.SIGSTOP)  # so that it does not end meanwhile
-    in_use = process("resume", "digits")
+    in_use = dlx("resume", "digits")
     assert in_use.code == 7
     assert f"is in use by process {started.pid}" in in_use.err
     started.send_signal(signal.SIGCONT)
@@ -59,7 +62,7 @@ def test_stopped_twice_and_resumed(process: Command, tmp_path: Path) -> None:
     assert json.loads(out)["status"] == "interrupted"
     assert "`dlx resume runs/digits/" in err
 
-    ended = process("resume", "digits", "--json", "--quiet")
+    ended = dlx("resume", "digits", "--json", "--quiet")
     assert ended.code == 0
     assert ended.json["metrics"] == whole.json["metrics"]
     (other,) = (tmp_path / "runs" / "whole").iterdir()

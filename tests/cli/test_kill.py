@@ -41,18 +41,19 @@ def kill_while_it_trains(arguments: list[str], folder: Path) -> None:
     started.communicate(timeout=60)
 
 
-def test_killed_three_times(process: Command, mnist: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("one_thread")
+def test_killed_three_times(dlx: Command, mnist: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     (tmp_path / "killed.yaml").write_text(CONFIG)
-    whole = process("train", "killed.yaml", "name=whole", "--data-dir", mnist, "--json")
+    whole = dlx("train", "killed.yaml", "name=whole", "--data-dir", mnist, "--json")
     assert whole.code == 0, whole.err
 
     data = ["--data-dir", str(mnist)]
     for number in range(KILLS):
         command = ["resume", "killed"] if number else ["train", "killed.yaml"]
         kill_while_it_trains([*command, *data], tmp_path)
-    ended = process("resume", "killed", *data, "--json")
+    ended = dlx("resume", "killed", *data, "--json")
     assert ended.code == 0, ended.err
     assert ended.json["metrics"] == whole.json["metrics"]
 
