@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = """\
 data: digits
 model: {hidden: [48, 24], activation: sigmoid}
-pretrain: {epochs: 150, batch_size: 64}
+pretrain: {epochs: 60, batch_size: 64}
 train: {epochs: 4, checkpoint_seconds: 0}
 """
 ABLATION = """\
@@ -75,7 +75,7 @@ def test_killed_in_a_stage_and_resumed(dlx: Command, tmp_path: Path) -> None:
 def test_what_is_trained_again_says_that_its_stages_were_reused(
     dlx: Command, tmp_path: Path
 ) -> None:
-    (tmp_path / "c.yaml").write_text(CONFIG.replace("150", "1"))
+    (tmp_path / "c.yaml").write_text(CONFIG.replace("60", "1"))
     first = dlx("train", "c.yaml", "--json")
     again = dlx("train", "c.yaml", "train.epochs=1", "--quiet")
     assert [stage["reused"] for stage in first.json["pretraining"]] == [False, False]

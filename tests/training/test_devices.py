@@ -98,7 +98,7 @@ def test_a_step_makes_every_tensor_on_the_device(device: PretendedDevice, what: 
     trainer = trainer_on_device(members, inputs, targets)
     cohort = trainer.cohort
     reference = trainer_of(members, inputs, targets, 16, torch.float64).cohort
-    for step in range(5):
+    for step in range(3):
         step_beside(device, trainer, reference, step)
         # What corrupts evaluated rows is drawn on the CPU, the same for every device.
         evaluate(cohort, *trainer.splits["dev"])
@@ -132,7 +132,7 @@ def test_codes_are_made_on_the_device(device: PretendedDevice, name: str) -> Non
 
 def test_training_on_a_device_leaving_included_is_that_of_the_cpu(device: PretendedDevice) -> None:
     what = task(5, 3)
-    members = grouped(mixed_members(what, [6, 4], 13, num_steps=10))
+    members = grouped(mixed_members(what, [6, 4], 13, num_steps=6))
     inputs, targets = rows(what, dtype=torch.float64)
     there = Recorder()
     trainer_on_device(members, inputs, targets).fit(there)
@@ -150,7 +150,7 @@ def test_training_on_a_device_leaving_included_is_that_of_the_cpu(device: Preten
 
 def test_a_run_resumes_on_a_device_from_tensors_of_the_cpu(device: PretendedDevice) -> None:
     what = task(5, 3)
-    members = grouped(mixed_members(what, [6, 4], 13, num_steps=10))
+    members = grouped(mixed_members(what, [6, 4], 13, num_steps=6))
     inputs, targets = rows(what, dtype=torch.float64)
     saved: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
 
@@ -180,7 +180,7 @@ def test_every_loss_trains_on_the_device_to_the_same_weights(
     loss: str, device: PretendedDevice
 ) -> None:
     what, chosen = LOSSES[loss]
-    members = grouped(mixed_members(what, [5], 3, loss=chosen))
+    members = grouped(mixed_members(what, [5], 3, num_steps=5, loss=chosen))
     inputs, targets = rows(what, dtype=torch.float64)
     here = train(members, inputs, targets, dtype=torch.float64)
     there = Recorder()
