@@ -12,26 +12,61 @@ from dlx.report.ablation.style import Drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _HEIGHT = 2.6
 _PER_ROW = 2
+_Ends = list[tuple[float, str, str]]
 _COLORS = {"train": (style.VERMILLION, "s"), "dev": (style.BLUE, "o")}  # and shapes
 
 
 def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
-    """Draw a panel for each numeric factor; nothing if there is none."""
+    """Draw a panel for each numeric factor, and one for each setting of the others beside it.
+
+    Nothing if there is no numeric factor.
+    """
     curves = [each for each in summary["curves_by_factor"] if _is_known(each)]
-    if not curves:
-        return []
-    metric = summary["metric"]
-    columns = min(len(curves), _PER_ROW)
-    rows = -(-len(curves) // columns)
+    drawings = []
+    if curves:
+        caption = _caption(summary)
+        if any(len(each["over"]) > 1 for each in curves):
+            caption += " Means over the other factors' values."
+        panels = [(_heading(summary["metric"]), each) for each in curves]
+        title = "Train and dev against each number"
+        drawings.append(Drawing("numeric", title, caption, _sheet(summary, panels)))
+    for curve in summary["curves_by_factor"]:
+        panels = [(each["settings"], curve | each) for each in curve["lines"] if _is_known(each)]
+        if len(panels) < 2:
+            continue
+        name = f"numeric_{curve['key']}"
+        title = f"Train and dev against {curve['label']}, setting by setting"
+        figure = _sheet(summary, panels, shared=True)
+        caption = _caption(summary) + f" {_heading(summary['metric'])}."
+        drawings.append(Drawing(name, title, caption, figure))
+    return drawings
+
+
+def _caption(summary: Summary) -> str:
+    share = f"{100 * summary['confidence']:g} %"
+    return (
+        f"Mean and {share} interval of train and dev at each value. A gap between them is "
+        "over-fitting; both poor is under-fitting."
+    )
+
+
+def _sheet(
+    summary: Summary, panels: Sequence[tuple[str, Mapping[str, Any]]], shared: bool = False
+) -> "Figure":
+    """Return a figure of curves, each under its heading, on one scale if `shared`."""
+    columns = min(len(panels), _PER_ROW)
+    rows = -(-len(panels) // columns)
     left, gap, right = 0.75, 1.2, 0.75
     width = (style.WIDTH - left - right - gap * (columns - 1)) / columns
-    if len(curves) == 1:
+    if len(panels) == 1:
         width = 6.5
     figure = style.sheet(rows * (_HEIGHT + 0.95) + 0.1)
-    for place, curve in enumerate(curves):
+    ends: list[_Ends] = []
+    for place, (heading, curve) in enumerate(panels):
         row, column = divmod(place, columns)
         axes = style.panel(
             figure,
@@ -40,17 +75,15 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
             width,
             _HEIGHT,
         )
-        _panel(axes, curve, reading.factor_of(metric))
-        style.heading(axes, _heading(metric))
+        ends.append(_panel(axes, curve, reading.factor_of(summary["metric"])))
+        style.heading(axes, heading)
         style.label_below(axes, curve["label"])
-    share = f"{100 * summary['confidence']:g} %"
-    caption = (
-        f"Mean and {share} interval of train and dev at each value. A gap between them is "
-        "over-fitting; both poor is under-fitting."
-    )
-    if any(len(each["over"]) > 1 for each in curves):
-        caption += " Means over the other factors' values."
-    return [Drawing("numeric", "Train and dev against each number", caption, figure)]
+    limits = [axes.get_ylim() for axes in figure.axes]
+    for axes, own in zip(figure.axes, ends, strict=True):
+        if shared:
+            axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+        style.label_ends(axes, own)
+    return figure
 
 
 def _is_known(curve: Mapping[str, Any]) -> bool:
@@ -62,10 +95,11 @@ def _heading(metric: str) -> str:
     return reading.tag_of(metric).replace("_", " ") + unit
 
 
-def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> None:
+def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> _Ends:
+    """Draw train and dev, and return where each ends, its name and colour."""
     values = np.array(curve["values"], float)
     order = np.argsort(values)
-    ends = []
+    ends: _Ends = []
     for split, (color, shape) in _COLORS.items():
         found = [curve[split][place] for place in order] if split in curve else []
         mean, low, high = (_column(found, key) * factor for key in ("mean", "low", "high"))
@@ -79,7 +113,7 @@ def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> None:
     if len(values) <= 10:
         axes.set_xticks(values[order], [f"{value:g}" for value in values[order]])
         axes.minorticks_off()
-    style.label_ends(axes, ends)
+    return ends
 
 
 def _column(found: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
