@@ -41,10 +41,11 @@ class _Seen(NamedTuple):
 def draw(
     plan: Plan, directory: Path, summary: Summary, results: Sequence[RunResult]
 ) -> list[Drawing]:
-    """Draw what one run of each variant makes of the same rows; nothing if they are no images.
+    """Draw what one run of each variant makes of rows; nothing where none reconstructs images.
 
     The run is the one of the lowest seed that was scored; of more than twelve variants the best
     ones are drawn. Where a run corrupts its inputs, its line shows what it makes of corrupted rows.
+    Variants of the same rows stand together: where data or split vary there are several such rows.
 
     Args:
         plan: of the ablation
@@ -52,10 +53,12 @@ def draw(
         summary: what summary.json holds
         results: of the compared runs that ended
     """
-    first = plan.job(plan.runs("comparison")[0])
-    if first.splits.task.kind != "reconstruction" or not is_image(first.splits.task.input_shape):
-        return []
-    names = [each["name"] for each in reading.best_first(summary)]
+    able = {
+        run.arm.variant
+        for run in plan.runs("comparison")
+        if _reconstructs_images(plan.job(run).splits.task)
+    }
+    names = [each["name"] for each in reading.best_first(summary) if each["name"] in able]
     runs = runs_by_path(plan)
     seen = [_look(plan, runs, directory, name, results) for name in names[:_MOST]]
     found = [each for each in seen if each is not None]
@@ -65,6 +68,10 @@ def draw(
         f" Of {len(names)} variants these are the best {_MOST}." if len(names) > _MOST else ""
     )
     return [_rows(found, left_out), *_filters(found, left_out)]
+
+
+def _reconstructs_images(task: Task) -> bool:
+    return task.kind == "reconstruction" and is_image(task.input_shape)
 
 
 def _look(
@@ -91,20 +98,24 @@ def _look(
 
 
 def _rows(found: Sequence[_Seen], left_out: str) -> Drawing:
-    """Draw the inputs, and below them a line or two for every variant."""
-    lines: list[tuple[str, np.ndarray, Task]] = [("input", found[0].look.inputs, found[0].task)]
-    for each in found:
-        if each.look.corrupted is not None:
-            lines.append(("sees", each.look.corrupted, each.task))
-        lines.append((each.variant, each.look.outputs, each.task))
-    labels = [style.wrapped(name, 40) for name, _, _ in lines]
+    """Draw inputs, and below them a line or two for every variant that saw them."""
+    lines: list[tuple[str, np.ndarray]] = []
+    for of_rows in _by_rows(found):
+        shape, inputs = of_rows[0].task.input_shape, of_rows[0].look.inputs
+        low_high = shades(inputs)
+        named = [("input", inputs)]
+        for each in of_rows:
+            if each.look.corrupted is not None:
+                named.append(("sees", each.look.corrupted))
+            named.append((each.variant, each.look.outputs))
+        lines += [(name, as_tiles(rows[:_ROWS], shape, *low_high)) for name, rows in named]
+    labels = [style.wrapped(name, 40) for name, _ in lines]
     left = style.inches(labels) + 0.15
-    count = min(_ROWS, len(found[0].look.inputs))
+    count = max(len(tiles) for _, tiles in lines)
     figure = style.sheet(len(lines) * (_SIZE + _GAP) + 0.1, left + count * (_SIZE + _GAP) + 0.1)
-    low_high = shades(found[0].look.inputs)
-    for row, (label, (_, rows, task)) in enumerate(zip(labels, lines, strict=True)):
+    for row, (label, (_, tiles)) in enumerate(zip(labels, lines, strict=True)):
         top = 0.05 + row * (_SIZE + _GAP)
-        for column, tile in enumerate(as_tiles(rows[:count], task.input_shape, *low_high)):
+        for column, tile in enumerate(tiles):
             axes = style.panel(figure, left + column * (_SIZE + _GAP), top, _SIZE, _SIZE)
             axes.imshow(tile, cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
@@ -119,10 +130,26 @@ def _rows(found: Sequence[_Seen], left_out: str) -> Drawing:
                     color=style.GREY if label == "sees" else style.INK,
                 )
     caption = (
-        "One run of each variant, the first seed's, on the same rows of dev (or else of train). A "
-        "line below 'sees' is what was made of the corrupted rows above it." + left_out
+        "One run of each variant, the first seed's, on the rows of dev (or else of train) that "
+        "stand above it. A line below 'sees' is what was made of the corrupted rows above it."
+        + left_out
     )
     return Drawing("reconstructions", "Reconstructions", caption, figure)
+
+
+def _by_rows(found: Sequence[_Seen]) -> list[list[_Seen]]:
+    """Return variants in groups of the same inputs, which differ by the rounding of their units."""
+    groups: list[list[_Seen]] = []
+    for each in found:
+        inputs = each.look.inputs
+        for group in groups:
+            known = group[0].look.inputs
+            if known.shape == inputs.shape and np.allclose(known, inputs, atol=1e-4):
+                group.append(each)
+                break
+        else:
+            groups.append([each])
+    return groups
 
 
 def _filters(found: Sequence[_Seen], left_out: str) -> list[Drawing]:

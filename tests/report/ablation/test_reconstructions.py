@@ -64,3 +64,23 @@ def test_there_are_none_where_weights_are_gone_or_rows_are_no_images(
     changes = ["data={name: iris, scale: true}", "model.encoder=[2]"]
     table = api.ablate(CONFIG, changes, runs_dir=tmp_path)
     assert not (table.path / "figures" / "reconstructions.png").exists()
+
+
+def test_variants_stand_below_the_rows_that_they_saw(tmp_path: Path) -> None:
+    """One variant tells classes apart, one reconstructs a table, two see other images."""
+    ablation = {
+        "vary": [
+            {"name": "classes", "model": {"name": "mlp", "hidden": [3]}},
+            {"name": "first rows"},
+            {"name": "table", "data": "moons"},
+            {"name": "other rows", "data.split_seed": 1},
+        ],
+        "design": "list",
+        "seeds": 1,
+        "metric": "dev.cost",
+    }
+    made = api.ablate(CONFIG | {"ablation": ablation}, runs_dir=tmp_path)
+    rows, filters = reconstructions.draw(made.plan(), made.path, made.summary, made.results)
+    labels = [axes.texts[0].get_text() for axes in rows.figure.axes if axes.texts]
+    assert labels[::2] == ["input", "input"] and {*labels[1::2]} == {"first rows", "other rows"}
+    assert len(filters.figure.axes) == 2
