@@ -167,11 +167,15 @@ class Sample:
         return self._in_units(self._part.inputs[:most])
 
     def known(self, most: int) -> dict[str, Sequence[object]]:
-        """Return what the data say of the first rows, by heading, and the rows' numbers."""
+        """Return what the data say of the first rows, by heading, and the rows' numbers.
+
+        Numbers are in the data's own units.
+        """
         targets = self._labels[:most].cpu().numpy()
         names = self._its_task.classes
         if names is None:
-            found = {"target": [" ".join(f"{v:.6g}" for v in row) for row in targets]}
+            rows = self._its_task.in_units(targets)
+            found = {"target": [" ".join(f"{v:.6g}" for v in row) for row in rows]}
         elif targets.ndim == 2:
             hold = [[n for n, holds in zip(names, row, strict=True) if holds] for row in targets]
             found = {"labels": [", ".join(each) for each in hold]}

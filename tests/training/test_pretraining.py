@@ -310,13 +310,24 @@ def test_equal_steps_take_those_of_the_stages_off_the_runs() -> None:
     assert ready.member.num_steps == 4 * per_epoch
 
 
-def test_bagged_runs_see_their_own_rows_in_every_stage(tmp_path: Path) -> None:
-    bagged = job(data={"name": "digits", "bagging": True})
-    plain = job()
-    starts = [each.member.start for each in done([bagged, plain], tmp_path).jobs]
-    assert not starts[0]["1.weight"].equal(starts[1]["1.weight"])
-    again = done([replace(bagged)], tmp_path / "alone").jobs[0].member.start
-    assert all(starts[0][name].equal(again[name]) for name in again)
+def test_bagged_runs_see_their_own_rows_in_every_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohorts: list[list[bool]] = []
+
+    class Watched(Trainer):
+        def __init__(self, cohort: Any, *rest: Any, **options: Any) -> None:
+            cohorts.append([member.bagging for member in cohort.members])
+            super().__init__(cohort, *rest, **options)
+
+    monkeypatch.setattr(pretraining, "Trainer", Watched)
+    bagged, plain = on_the_same_rows([job(data={"name": "digits", "bagging": True}), job()])
+    together = [each.member.start for each in done([bagged, plain], tmp_path).jobs]
+    assert [sorted(its) for its in cohorts] == [[False, True]] * 2, "both stages side by side"
+    assert all(not together[0][name].equal(together[1][name]) for name in together[0])
+    for ready, start in zip((bagged, plain), together, strict=True):
+        alone = done([ready], tmp_path / "alone").jobs[0].member.start
+        assert all(start[name].equal(alone[name]) for name in alone)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,15 @@ def test_without_classes_rows_at_even_distances_are_shown(tmp_path: Path) -> Non
     assert run.task.input_shape == (10,) and len(sample.shown) == min(count, 200)
 
 
+def test_what_the_data_say_is_in_their_own_units(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("a,b,price\n" + "".join(f"{n},{n % 7},{1000 + n}\n" for n in range(60)))
+    data = [f"data={{name: csv, path: {table}, target: price}}", "model.encoder=[2]"]
+    run, sample = trained([*data, "train={epochs: 1, batch_size: all}"], tmp_path)
+    rows = run.labelled_splits().part("dev").rows
+    assert sample.known(5)["target"] == [f"{1000 + row}" for row in rows[:5]]
+
+
 def test_what_is_shown_has_the_bits_of_predictions(tmp_path: Path) -> None:
     run, sample = trained(["train.epochs=2"], tmp_path)
     part = run.splits().part("dev")
