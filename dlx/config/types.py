@@ -224,7 +224,7 @@ class OptimizerChoice(Choice):
 class BlockChoice(Choice):
     """A block of layers: what all of them have in common."""
 
-    repeat: Annotated[int, Gt(0)] = option(1, "How many of it stand one after another.")
+    repeat: Annotated[int, Gt(0), Le(1000)] = option(1, "How many of it stand one after another.")
 
 
 @checked_model

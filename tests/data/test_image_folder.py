@@ -6,7 +6,7 @@ from PIL import Image
 
 from dlx.data.dataset import check, task_of
 from dlx.data.pipeline import load_dataset
-from dlx.errors import DataError
+from dlx.errors import DataError, MemoryLimitError
 from tests.data.made import NOWHERE
 
 
@@ -38,6 +38,12 @@ def test_grey_and_size(folder):
     assert made.inputs.shape == (5, 2, 3)
     assert abs(int(made.inputs[0, 1, 1]) - (0.299 * 200 + 0.587 * 100)) < 1
     assert load_dataset("image_folder", NOWHERE, path=folder, size=8).inputs.shape[1:] == (3, 8, 8)
+
+
+def test_images_beyond_the_memory_are_refused_before_one_is_scaled(folder):
+    message = r"data\.size: 5 images of 10,000,000 × 1,000,000 pixels take .*; lower data\.size"
+    with pytest.raises(MemoryLimitError, match=message):
+        load_dataset("image_folder", NOWHERE, path=folder, size=[10_000_000, 1_000_000])
 
 
 def test_a_test_part_of_its_own(folder, tmp_path):

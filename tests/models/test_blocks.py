@@ -131,6 +131,10 @@ def test_a_residual_adds_its_input() -> None:
         ([{"name": "residuall", "layers": [3]}], r"received 'residuall'; did you mean 'residual'"),
         ([{"name": "dense", "units": 0}], r"hidden\[0\]\.units: received 0"),
         ([{"name": "dense", "units": 3, "repeat": 0}], r"hidden\[0\]\.repeat: received 0"),
+        (
+            [{"name": "dense", "units": 3, "repeat": 100_000}],
+            r"hidden\[0\]\.repeat: received 100000 \(allowed: an integer > 0 and <= 1000\)",
+        ),
     ],
 )
 def test_blocks_that_do_not_join_are_named(hidden: list[Any], message: str) -> None:

@@ -1,5 +1,7 @@
 """A folder of images, a folder of its own for each class."""
 
+import math
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +10,7 @@ from annotated_types import Gt, MaxLen, MinLen
 
 from dlx.data.dataset import Dataset
 from dlx.data.images import read_image
-from dlx.errors import DataError
+from dlx.errors import DataError, MemoryLimitError
 from dlx.registry import register
 
 Pixels = Annotated[int, Gt(0)]
@@ -36,6 +38,7 @@ def image_folder(
     Raises:
         DataError: no such folder or no images in it, an image that is broken or of another size,
             a class that only the test part has
+        MemoryLimitError: more pixels than the machine's memory holds
     """
     files, labels, classes = _listed(path)
     test_rows = 0
@@ -76,7 +79,10 @@ def _listed(path: Path) -> tuple[list[Path], list[int], list[str]]:
 
 def _read_all(files: list[Path], size: tuple[int, ...], grey: bool) -> np.ndarray:
     """Return the images as (N, height, width) or (N, 3, height, width) uint8."""
+    if size:
+        _check_memory(len(files), size if grey else (3, *size))
     first = read_image(files[0], grey=grey, size=size)
+    _check_memory(len(files), first.shape)
     images = np.empty((len(files), *first.shape), dtype=np.uint8)
     for row, file in enumerate(files):
         pixels = read_image(file, grey=grey, size=size)
@@ -88,3 +94,15 @@ def _read_all(files: list[Path], size: tuple[int, ...], grey: bool) -> np.ndarra
             )
         images[row] = pixels
     return images
+
+
+def _check_memory(count: int, shape: tuple[int, ...]) -> None:
+    """Refuse images that do not fit into memory as the float32 numbers that networks take."""
+    needed = 4 * count * math.prod(shape)
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise MemoryLimitError(
+            f"data.size: {count:,} images of {shape[-2]:,} × {shape[-1]:,} pixels take "
+            f"{needed / 2**30:,.0f} GiB as numbers, but the machine has {there / 2**30:,.0f}; "
+            "lower data.size, or use grey: true"
+        )
