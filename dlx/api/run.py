@@ -33,6 +33,7 @@ from dlx.tracking import read
 from dlx.training import job as jobs
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import predict
+from dlx.training.reconstruction import Sample
 from dlx.training.saved import Saved, open_saved
 from dlx.training.trained import evaluate_parts, stack
 
@@ -135,12 +136,13 @@ class Run(Coding):
             raise ConfigError(f"{self.path} predicts numbers, not classes")
         return classify(self.task, self.design.head, outputs)
 
-    def splits(self, data_dir: Path | str | None = None) -> Splits:
+    def splits(self, data_dir: Path | str | None = None, labelled: Splits | None = None) -> Splits:
         """Return the data that the run was trained on, with the targets that it learned.
 
-        See `labelled_splits`; of a run that reconstructs, targets are the inputs.
+        See `labelled_splits`, which are not read again where they are given; of a run that
+        reconstructs, targets are the inputs.
         """
-        return jobs.targeted(self.config, self.labelled_splits(data_dir))
+        return jobs.targeted(self.config, labelled or self.labelled_splits(data_dir))
 
     def labelled_splits(self, data_dir: Path | str | None = None) -> Splits:
         """Return the data that the run was trained on, split and preprocessed as it was.
@@ -195,6 +197,45 @@ class Run(Coding):
         cohort = self._measured_by(metrics)
         constant = baseline(splits.task, splits.train, parts, cohort.metrics)
         return evaluate_parts(cohort, parts)[0], constant
+
+    @flushed_denormals()
+    def error_per_class(
+        self,
+        data_dir: Path | str | None = None,
+        split: str | None = None,
+        labelled: Splits | None = None,
+    ) -> dict[str, dict[str, dict[str, float]]]:
+        """Return how well the rows of each class are reconstructed, of every split or of one.
+
+        Args:
+            data_dir: where data sets are kept
+            split: one of the splits
+            labelled: what `labelled_splits` has given, which then are not read again
+
+        Returns:
+            by split and class: `rows`, their number, and `squared_error_per_row`, the mean over
+            them of the squared error on clean inputs, summed over a row's inputs as the network
+            sees them; classes without rows are left out; nothing of a run that does not
+            reconstruct, or of data without a class for each row
+
+        Raises:
+            DataError: the data are missing or changed, or have no rows in this split
+        """
+        if self.task.kind != "reconstruction":
+            return {}
+        labelled = labelled or self.labelled_splits(data_dir)
+        splits = self.splits(labelled=labelled)
+        found = {}
+        for name in [split] if split else splits.parts:
+            sample = Sample(splits, labelled, self.design, name)
+            if sample.classes:
+                errors = zip(sample.classes, sample.error_per_class(self.cohort), strict=True)
+                found[name] = {
+                    each: {"rows": len(its), "squared_error_per_row": float(its.mean())}
+                    for each, its in errors
+                    if len(its)
+                }
+        return found
 
     @flushed_denormals()
     def importance(

@@ -105,6 +105,8 @@ def emit_result(result: Mapping[str, Any]) -> None:
         emit(f"(metrics of the {result['weights']} weights, on all rows)")
     if constant:
         emit("(baseline: the majority class of the training rows, or the mean of numbers)")
+    if "per_class" in result:
+        _emit_per_class(result["per_class"])
     if "importance" in result:
         _emit_importance(result["importance"])
 
@@ -134,6 +136,17 @@ def _by_inputs(split: str, metrics: Mapping[str, float]) -> dict[str, dict[str, 
         k.removeprefix(CORRUPTED): v for k, v in metrics.items() if k.startswith(CORRUPTED)
     }
     return {split: clean} | ({f"{split}, corrupted": corrupted} if corrupted else {})
+
+
+def _emit_per_class(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    name = "squared_error_per_row"
+    rows = [
+        [each, *(format_metric(name, by.get(each, {}).get(name)) for by in found.values())]
+        for each in dict.fromkeys(each for by in found.values() for each in by)
+    ]
+    emit("")
+    emit_table(["class", *found], rows, " " + "r" * len(found))
+    emit("(squared error of a class's rows, summed over a row's inputs as the network sees them)")
 
 
 def _emit_importance(found: Mapping[str, Any]) -> None:

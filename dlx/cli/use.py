@@ -89,7 +89,8 @@ def evaluate(
 
     `dlx list metrics` names them. --importance adds which columns the network uses: the drop of
     the metric when a column's values are permuted among the rows, its mean over the repeats and
-    the mean's 95 % confidence interval. Columns that tell the same share their importance.
+    the mean's 95 % confidence interval. Columns that tell the same share their importance. Of a run
+    that reconstructs data with classes, the squared error of each class's rows is found too.
 
     \b
     Examples:
@@ -103,10 +104,14 @@ def evaluate(
         raise ConfigError("--repeats is for --importance; add it, or leave out --repeats")
     trained = api.load(run, runs_dir=runs_dir)
     metrics = metric or []
-    data = trained.splits(data_dir)
+    labelled = trained.labelled_splits(data_dir)
+    data = trained.splits(labelled=labelled)
     part = split and split.value
     found, constant = trained.evaluate_beside_baseline(split=part, metrics=metrics, splits=data)
     result = trained.result() | {"metrics": found, "baseline": constant}
+    by_class = trained.error_per_class(split=part, labelled=labelled)
+    if by_class:
+        result["per_class"] = by_class
     if importance:
         rows, first = (split or Split.test).value, metrics[0] if metrics else None
         repeats = 30 if repeats is None else repeats

@@ -73,16 +73,19 @@ class Codes:
 
 
 class Sample:
-    """The rows by which a network that reconstructs is looked at: those of dev, or else of train.
+    """The rows by which a network that reconstructs is looked at.
 
     Args:
         splits: whose targets are the inputs
         labelled: the same rows with the targets of the data
         design: of the network; one that names no code has that of its last hidden layer
+        split: whose rows; default: those of dev, or else of train
     """
 
-    def __init__(self, splits: Splits, labelled: Splits, design: Design) -> None:
-        self.split = "dev" if splits.dev is not None else "train"
+    def __init__(
+        self, splits: Splits, labelled: Splits, design: Design, split: str | None = None
+    ) -> None:
+        self.split = split or ("dev" if splits.dev is not None else "train")
         self._part: Part = splits.part(self.split)
         self._labels = labelled.part(self.split).targets
         self._its_task = labelled.task
@@ -191,8 +194,8 @@ class Sample:
             cohort: one network
         """
         x = self._part.inputs.to(cohort.network.buffer.values)
-        away = predict(cohort, x)[0] - x
-        return away.to(torch.float64).square().sum(1).cpu().numpy()
+        away = ((predict(cohort, each)[0] - each).to(torch.float64) for each in x.split(CHUNK))
+        return torch.cat([each.square().sum(1) for each in away]).cpu().numpy()
 
     def error_per_class(self, cohort: Cohort) -> list[np.ndarray]:
         """Return the squared errors of the rows of each class, see `errors`: (N of the class,)."""

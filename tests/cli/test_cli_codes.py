@@ -27,6 +27,18 @@ def trained_autoencoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_evaluate_says_how_well_each_class_is_reconstructed(dlx: Command, runs: list[str]) -> None:
+    found = dlx("evaluate", "autoencoder", "--json", *runs).json
+    assert list(found["per_class"]) == list(found["metrics"]) == ["train", "dev", "test"]
+    one = found["per_class"]["test"]["9"]
+    assert set(one) == {"rows", "squared_error_per_row"}
+    text = dlx("evaluate", "autoencoder", "--split", "test", *runs).out
+    head, *rows = text[text.index("\nclass ") + 1 :].splitlines()[:11]
+    assert head.split() == ["class", "test"]
+    assert [row.split()[0] for row in rows] == [str(number) for number in range(10)]
+    assert float(rows[9].split()[1]) == pytest.approx(one["squared_error_per_row"], rel=1e-3)
+
+
 @pytest.mark.parametrize("form", ["npz", "csv"])
 def test_codes_go_through_a_file_and_come_back_as_predictions(
     form: str, dlx: Command, runs: list[str]

@@ -90,6 +90,19 @@ def test_errors_of_classes_average_to_the_metric(tmp_path: Path) -> None:
     assert [len(its) for its in errors] == labels.bincount().tolist()
     expected = run.metrics["dev"]["squared_error_per_row"]
     assert np.concatenate(errors).mean() == pytest.approx(expected, rel=1e-6)
+    found = run.error_per_class()
+    assert list(found) == ["train", "dev", "test"]
+    for split, by_class in found.items():
+        assert list(by_class) == [str(number) for number in range(10)]
+        rows, means = zip(*(each.values() for each in by_class.values()), strict=True)
+        expected = run.metrics[split]["squared_error_per_row"]
+        assert np.average(means, weights=rows) == pytest.approx(expected, rel=1e-6)
+    assert found["dev"]["3"]["squared_error_per_row"] == errors[3].mean()
+
+
+def test_data_without_classes_have_no_errors_of_classes(tmp_path: Path) -> None:
+    run, _ = trained(["data={name: diabetes, scale: true}", "train.epochs=0"], tmp_path)
+    assert run.error_per_class() == {}
 
 
 def test_one_unit_is_moved_at_a_time(tmp_path: Path) -> None:
