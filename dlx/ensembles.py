@@ -15,7 +15,7 @@ from torch import Tensor
 from dlx.api import Run, read_config
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
-from dlx.data.pipeline import Part
+from dlx.data.parts import Part
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError
 from dlx.models.heads import build_head

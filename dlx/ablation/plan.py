@@ -17,7 +17,7 @@ from dlx.ablation.variants import Resolved, short_labels, show
 from dlx.config import load as config_files
 from dlx.config.schema import AblationConfig, RunConfig
 from dlx.data import pipeline
-from dlx.data.pipeline import Splits
+from dlx.data.parts import Splits
 from dlx.errors import ConfigError
 from dlx.nn.metrics import is_rising
 from dlx.training import job as jobs

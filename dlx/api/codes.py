@@ -12,7 +12,7 @@ from dlx.api.inputs import data_directory
 from dlx.cohort import Cohort
 from dlx.config.schema import RunConfig
 from dlx.data.dataset import Task
-from dlx.data.pipeline import Splits
+from dlx.data.parts import Splits
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables.encoder import Encoder
 from dlx.denormals import flushed_denormals

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dlx.api.run import Run
-from dlx.data.pipeline import Splits
+from dlx.data.parts import Splits
 from dlx.denormals import flushed_denormals
 from dlx.report.figures import Trained, write
 from dlx.tracking import read

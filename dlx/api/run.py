@@ -16,7 +16,7 @@ from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.cohort import Cohort
 from dlx.config.schema import RunConfig
 from dlx.data.dataset import Task
-from dlx.data.pipeline import Splits
+from dlx.data.parts import Splits
 from dlx.data.pipeline import load as load_data
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables.encoder import Encoder

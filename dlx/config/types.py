@@ -186,6 +186,11 @@ class DataChoice(Choice):
     limit: Annotated[int, Gt(0)] | None = option(
         None, "Most training rows, of each class its share; null: all."
     )
+    labels: Annotated[int, Gt(0)] | None = option(
+        None,
+        "Training rows whose labels are told, of each class its share; layers are pre-trained on "
+        "the others too; null: all.",
+    )
     label_noise: Annotated[float, Ge(0), Le(1)] = option(
         0.0, "Share of the training labels that are replaced at random."
     )

@@ -3,7 +3,7 @@
 # N rows, I inputs, T targets
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dlx.config.types import Choice, choice
 from dlx.data import folds, functions, studies
 from dlx.data.dataset import Dataset, Task, check, class_counts, task_of, to_float
 from dlx.data.mismatch import hold_out
+from dlx.data.parts import Part, Splits
 from dlx.data.preprocessing import Preprocessing, fit
 from dlx.data.splits import Rows, Split, split_rows
 from dlx.data.tables import encoder as encoders
@@ -26,123 +27,9 @@ from dlx.errors import ConfigError, DataError
 HELD_OUT = ("dev_from", "test_from")
 TRAINING = ("augment", "bagging")
 PREPARING = (
-    *("split", "split_seed", "fold", "train_dev", "limit", "label_noise"),
+    *("split", "split_seed", "fold", "train_dev", "limit", "labels", "label_noise"),
     *("standardize", "scale"),
 )
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the data, preprocessed.
-
-    Attributes:
-        inputs: (N, I) float32.
-        targets: (N,) int64 class numbers, (N, T) int64 labels of 0 and 1, or (N, T) float32; see
-            `Task.target_shift`.
-        rows: (N,) the rows' numbers in the data set, ascending.
-    """
-
-    inputs: torch.Tensor
-    targets: torch.Tensor
-    rows: np.ndarray
-
-    def to(self, device: torch.device | str) -> "Part":
-        """Return the part with its tensors on a device."""
-        return Part(self.inputs.to(device), self.targets.to(device), self.rows)
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Everything of the data that training needs.
-
-    Attributes:
-        name: the source's name.
-        task: what the network has to do.
-        features: the names of the inputs, where they have any.
-        train, train_dev, dev, test: the parts; all but train are None where they have no rows.
-        encoder: what made inputs of a table's columns, before that; None for other data.
-        preprocessing: what was done to the inputs, fitted on training rows alone.
-        shared: train, dev and test are the same rows (the gates).
-        fingerprint: SHA-256 of inputs, targets and the rows of each part.
-        warnings: sentences for the user.
-    """
-
-    name: str
-    task: Task
-    features: tuple[str, ...] | None
-    train: Part
-    train_dev: Part | None
-    dev: Part | None
-    test: Part | None
-    encoder: Encoder | None
-    preprocessing: Preprocessing
-    shared: bool
-    fingerprint: str
-    warnings: tuple[str, ...]
-
-    @property
-    def parts(self) -> dict[str, Part]:
-        """The parts that have rows, by name."""
-        named = {
-            "train": self.train,
-            "train_dev": self.train_dev,
-            "dev": self.dev,
-            "test": self.test,
-        }
-        return {name: part for name, part in named.items() if part is not None}
-
-    def part(self, name: str) -> Part:
-        """Return the part of a name.
-
-        Raises:
-            DataError: it has no rows.
-        """
-        if name not in self.parts:
-            raise DataError(
-                f"data set {self.name!r} was split without {name} rows; "
-                f"there are {', '.join(self.parts)}"
-            )
-        return self.parts[name]
-
-    def reconstructing(self) -> "Splits":
-        """Return the same splits with each part's inputs, preprocessed, as its targets.
-
-        What a network then says is brought to the units of the data by undoing the preprocessing.
-        """
-        if self.task.kind == "reconstruction":
-            return self
-        low, high = self.train.inputs.aminmax(dim=0)
-        in_unit_interval = bool((low >= 0).all() and (high <= 1).all())
-        bounds = [() if in_unit_interval else tuple(each.tolist()) for each in (low, high)]
-        shift, scale = (
-            () if each is None else tuple(each.tolist())
-            for each in (self.preprocessing.shift, self.preprocessing.scale)
-        )
-        task = Task(
-            "reconstruction",
-            self.task.num_inputs,
-            self.task.num_inputs,
-            None,
-            self.task.input_shape,
-            target_shift=shift,
-            target_scale=scale,
-            in_unit_interval=in_unit_interval,
-            lowest=bounds[0],
-            highest=bounds[1],
-        )
-        parts = {name: replace(part, targets=part.inputs) for name, part in self.parts.items()}
-        return replace(self, task=task, **parts)
-
-    def to(self, device: torch.device | str) -> "Splits":
-        """Return the same splits with every tensor on a device."""
-        return replace(
-            self,
-            train=self.train.to(device),
-            train_dev=self.train_dev and self.train_dev.to(device),
-            dev=self.dev and self.dev.to(device),
-            test=self.test and self.test.to(device),
-            preprocessing=self.preprocessing.to(device),
-        )
 
 
 def load(choice: Choice, data_dir: Path) -> Splits:
@@ -214,6 +101,7 @@ def prepare(
     fold: tuple[int, int] | None = None,
     train_dev: int | float = 0,
     limit: int | None = None,
+    labels: int | None = None,
     label_noise: float = 0.0,
     standardize: bool = False,
     scale: bool | float = False,
@@ -224,7 +112,7 @@ def prepare(
         dataset: the data set.
         split, split_seed: see `split_rows`.
         fold: number and count of a cross-validation's folds, see `dlx.data.folds.fold`.
-        train_dev, limit, label_noise: see `dlx.data.studies`.
+        train_dev, limit, labels, label_noise: see `dlx.data.studies`.
         standardize, scale: see `dlx.data.preprocessing.fit`.
 
     Raises:
@@ -240,25 +128,41 @@ def prepare(
         rows = folds.fold(dataset, rows, *fold, split_seed)
     rows = studies.set_aside(dataset, rows, train_dev, split_seed)
     rows = studies.limit(dataset, rows, limit, split_seed)
-    dataset = studies.mislabel(dataset, rows, label_noise, split_seed)
-    return assemble(dataset, rows, standardize=standardize, scale=scale)
+    told = studies.label(dataset, rows, labels, split_seed)
+    dataset = studies.mislabel(dataset, told, label_noise, split_seed)
+    return assemble(dataset, rows, told, standardize=standardize, scale=scale)
 
 
-def assemble(dataset: Dataset, rows: Rows, *, standardize: bool, scale: bool | float) -> Splits:
+def assemble(
+    dataset: Dataset,
+    rows: Rows,
+    told: Rows | None = None,
+    /,
+    *,
+    standardize: bool,
+    scale: bool | float,
+) -> Splits:
     """Make the tensors of each part; the preprocessing sees the training rows alone.
+
+    Args:
+        dataset: the data set
+        rows: its split
+        told: the same, with the training rows alone whose labels are told; None: all are
+        standardize, scale: see `dlx.data.preprocessing.fit`
 
     Raises:
         DataError: a class has no training row, a label holds for every one, or a target or column
             of a table is the same or missing in all of them.
     """
-    warnings = [*dataset.warnings, *_check_classes(dataset, rows)]
+    told = told or rows
+    warnings = [*dataset.warnings, *_check_classes(dataset, told)]
     if dataset.mismatch and len(rows.dev) and len(rows.test):
         warnings.insert(0, dataset.mismatch)
     encoder = _fit_encoder(dataset, rows.train)
     train = _inputs(dataset, rows.train, encoder)
     preprocessing = fit(train, standardize=standardize, scale=scale)
-    task = _task(dataset, rows.train, encoder)
-    task, targets = _standardized_targets(dataset, task, rows.train)
+    task = _task(dataset, told.train, encoder)
+    task, targets = _standardized_targets(dataset, task, told.train)
     if encoder is not None:
         warnings += _unseen_categories(dataset, rows, encoder)
 
@@ -267,11 +171,13 @@ def assemble(dataset: Dataset, rows: Rows, *, standardize: bool, scale: bool | f
             return None
         return _part(_inputs(dataset, members, encoder), targets, members, preprocessing)
 
+    everything = _part(train, targets, rows.train, preprocessing)
+    all_told = len(told.train) == len(rows.train)
     return Splits(
         name=dataset.name,
         task=task,
         features=encoder.features if encoder else dataset.features,
-        train=_part(train, targets, rows.train, preprocessing),
+        train=everything if all_told else _some(everything, told.train),
         train_dev=held_out(rows.train_dev),
         dev=held_out(rows.dev),
         test=held_out(rows.test),
@@ -280,6 +186,7 @@ def assemble(dataset: Dataset, rows: Rows, *, standardize: bool, scale: bool | f
         shared=dataset.shared_splits,
         fingerprint=fingerprint(dataset, rows),
         warnings=tuple(warnings),
+        everything=None if all_told else everything,
     )
 
 
@@ -317,6 +224,12 @@ def _part(
     if preprocessing.shift is not None and preprocessing.scale is not None:
         x.sub_(preprocessing.shift).div_(preprocessing.scale)
     return Part(x, torch.from_numpy(targets[rows]), rows)
+
+
+def _some(part: Part, members: np.ndarray) -> Part:
+    """Return those rows of a part that have the given numbers, ascending."""
+    places = torch.from_numpy(np.searchsorted(part.rows, members))
+    return Part(part.inputs[places], part.targets[places], members)
 
 
 def _task(dataset: Dataset, train: np.ndarray, encoder: Encoder | None) -> Task:

@@ -63,16 +63,35 @@ def limit(dataset: Dataset, rows: Rows, most: int | None, seed: int) -> Rows:
     Raises:
         DataError: no row of a class is left
     """
+    return _fewer("limit", dataset, rows, most, seed)
+
+
+def label(dataset: Dataset, rows: Rows, most: int | None, seed: int) -> Rows:
+    """Keep the training rows whose labels are told, of each class its share.
+
+    Args:
+        dataset: the data set
+        rows: its split
+        most: how many rows; None for all
+        seed: of the draw
+
+    Raises:
+        DataError: no row of a class is left
+    """
+    return _fewer("labels", dataset, rows, most, seed)
+
+
+def _fewer(key: str, dataset: Dataset, rows: Rows, most: int | None, seed: int) -> Rows:
     if most is None or most >= len(rows.train):
         return rows
-    _refuse_shared("data.limit", dataset)
+    _refuse_shared(f"data.{key}", dataset)
     strata = strata_of(dataset)
-    order = randomness.generator("limit", seed).permutation(rows.train)
+    order = randomness.generator(key, seed).permutation(rows.train)
     kept, _ = draw(order, strata, most)
     lost = np.setdiff1d(strata[rows.train], strata[kept])
     if len(lost) and dataset.classes:
         raise DataError(
-            f"data.limit: {most} training rows leave none of class {dataset.classes[lost[0]]!r}; "
+            f"data.{key}: {most} training rows leave none of class {dataset.classes[lost[0]]!r}; "
             "raise it"
         )
     return replace(rows, train=kept)

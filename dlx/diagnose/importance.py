@@ -13,7 +13,7 @@ import torch
 from dlx import streams
 from dlx.cohort import Cohort
 from dlx.data.dataset import Task
-from dlx.data.pipeline import Part
+from dlx.data.parts import Part
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError
 from dlx.nn.metrics import is_rising

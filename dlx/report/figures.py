@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx.cohort import Cohort
-from dlx.data.pipeline import Splits
+from dlx.data.parts import Splits
 from dlx.report import decision, pretraining
 from dlx.runs import make_directory, write_atomic
 from dlx.training.decision import Plane, is_plane

@@ -14,7 +14,8 @@ from torch import Tensor
 from dlx.config.types import Choice
 from dlx.data.dataset import Dataset, Task
 from dlx.data.inputs import read
-from dlx.data.pipeline import Splits, load_chosen
+from dlx.data.parts import Splits
+from dlx.data.pipeline import load_chosen
 from dlx.data.tables.apply import read_rows
 from dlx.data.tables.cells import shown
 from dlx.data.tables.encoder import Encoder

@@ -9,7 +9,7 @@ import torch
 
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
-from dlx.data.pipeline import Part
+from dlx.data.parts import Part
 from dlx.models.heads import build_head
 from dlx.nn.metrics import Measurement
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlx.data.dataset import Task
-from dlx.data.pipeline import Splits
+from dlx.data.parts import Splits
 from dlx.nn.head import Head
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass

@@ -13,7 +13,7 @@ from dlx.config.schema import RunConfig
 from dlx.config.types import Choice
 from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches, steps_per_epoch
-from dlx.data.pipeline import Splits
+from dlx.data.parts import Splits
 from dlx.data.targets import Examples, SharedExamples
 from dlx.errors import ConfigError
 from dlx.models import plain
@@ -240,6 +240,11 @@ def targeted(config: RunConfig, splits: Splits) -> Splits:
     model = registry.get("model", config.model.name).function
     if not getattr(model, "reconstructs", False):
         return splits
+    if config.data.labels is not None:
+        raise ConfigError(
+            f"data.labels: received {config.data.labels}, but {config.model.name} learns from no "
+            "labels; use data.limit for fewer rows, or probe.labels for what its codes are worth"
+        )
     if config.data.augment is not None and config.data.augment.noise:
         raise ConfigError(
             f"data.augment.noise: received {config.data.augment.noise}, but {config.model.name} "

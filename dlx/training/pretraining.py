@@ -209,7 +209,7 @@ def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[li
     """Return which of the runs train side by side, in a stage."""
     runs = [_Run(jobs[p], jobs[p].stages[number], str(p), {}) for p in places]
     shared = [
-        (id(run.job.splits.train.inputs), run.stage.batch_size, run.stage.below == ())
+        (id(run.job.splits.unlabelled.train.inputs), run.stage.batch_size, run.stage.below == ())
         for run in runs
     ]
     cohorts = []
@@ -217,7 +217,7 @@ def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[li
         run = runs[indices[0]]
         most = _MOST_RUNS
         if run.stage.below:
-            rows = sum(len(part.inputs) for part in run.job.splits.parts.values())
+            rows = sum(len(part.inputs) for part in run.job.splits.unlabelled.parts.values())
             most = max(min(most, _CODE_BYTES // (4 * rows * run.stage.layers[0].inputs)), 1)
         for start in range(0, len(indices), most):
             cohorts.append([places[index] for index in indices[start : start + most]])
@@ -353,7 +353,7 @@ class _Session:
 def _examples(runs: Sequence[_Run]) -> dict[str, Examples]:
     """Return what a stage reconstructs: the data, or each run's own codes of them."""
     first = runs[0]
-    splits = first.job.splits
+    splits = first.job.splits.unlabelled
     parts = {name: part.inputs for name, part in splits.parts.items() if name in _PARTS}
     if splits.shared:
         parts = dict.fromkeys(parts, splits.train.inputs)

@@ -15,7 +15,7 @@ from dlx.cohort import Cohort, Member, group
 from dlx.config.probing import FineTune
 from dlx.config.schema import RunConfig
 from dlx.config.types import choice
-from dlx.data.pipeline import Part, Splits
+from dlx.data.parts import Part, Splits
 from dlx.errors import ConfigError, did_you_mean
 from dlx.models.design import Design
 from dlx.models.heads import build_head, output_layer

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort
-from dlx.data.pipeline import Part, Splits
+from dlx.data.parts import Part, Splits
 from dlx.models.design import Design
 from dlx.nn.code import CodeSpec
 from dlx.nn.latent import divergence

@@ -18,7 +18,7 @@ from dlx.config.schema import RunConfig
 from dlx.config.types import Choice
 from dlx.data.batches import steps_per_epoch
 from dlx.data.dataset import Task
-from dlx.data.pipeline import Splits
+from dlx.data.parts import Splits
 from dlx.errors import ConfigError
 from dlx.models import stages as networks
 from dlx.models.design import Design
@@ -26,8 +26,9 @@ from dlx.models.rbm import rbm_of
 from dlx.nn.dense import DenseSpec
 from dlx.optimizers.rule import searches
 
-# What a stage does not depend on: rows are changed in the training of the whole network alone.
-_NOT_OF_STAGES = ("augment",)
+# What a stage does not depend on: rows are changed in the training of the whole network alone, and
+# its labels are asked for there alone.
+_NOT_OF_STAGES = ("augment", "labels")
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> tuple[PlannedStag
             f"{section.layers}; leave one of them out"
         )
     planned: list[PlannedStage] = []
+    splits = splits.unlabelled
     num_rows = len(splits.train.inputs)
     for place, (layer, stage) in enumerate(zip(layers, given, strict=True)):
         task = (

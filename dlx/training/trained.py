@@ -6,7 +6,7 @@ from torch import Tensor
 
 from dlx.cohort import Cohort, Member
 from dlx.config.types import Choice, choice
-from dlx.data.pipeline import Part
+from dlx.data.parts import Part
 from dlx.models.design import Design
 from dlx.models.plain import from_torch
 from dlx.training.evaluation import evaluate

@@ -58,6 +58,7 @@ def test_what_a_kind_has_in_common_follows_the_options():
         "test_from",
         "train_dev",
         "limit",
+        "labels",
         "label_noise",
         "standardize",
         "scale",

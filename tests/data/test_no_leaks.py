@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dlx import registry
 from dlx.data.dataset import Dataset
-from dlx.data.pipeline import Splits, assemble, load_dataset, prepare
+from dlx.data.parts import Splits
+from dlx.data.pipeline import assemble, load_dataset, prepare
 from dlx.data.splits import split_rows
 from tests.data.made import BUNDLED, GATES, MADE
 
@@ -44,6 +45,7 @@ def spoil(dataset: Dataset, rows: np.ndarray, *, labels: bool) -> Dataset:
         {},
         {"standardize": True},
         {"scale": True},
+        {"labels": 50, "standardize": True},
         {"train_dev": 0.2, "limit": 50, "label_noise": 0.3, "standardize": True},
     ],
 )

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dlx.data.dataset import Dataset, Table
-from dlx.data.pipeline import Splits, load_dataset, prepare
+from dlx.data.parts import Splits
+from dlx.data.pipeline import assemble, load_dataset, prepare
 from dlx.data.splits import split_rows
-from dlx.data.studies import limit, mislabel, set_aside
+from dlx.data.studies import label, limit, mislabel, set_aside
 from dlx.errors import DataError
 from tests.data.made import NOWHERE
 
@@ -111,7 +113,45 @@ def test_impossible_shares(table):
         prepare(table, train_dev=0.001)
 
 
-@pytest.mark.parametrize("options", [{"limit": 3}, {"label_noise": 0.5}, {"train_dev": 1}])
+def test_rows_without_labels_are_kept_apart_and_prepared_alike(table):
+    whole = prepare(table, standardize=True)
+    splits = prepare(table, labels=9, standardize=True)
+    same(whole, splits, "dev", "test")
+    assert whole.everything is None and whole.unlabelled is whole
+    assert splits.everything is not None
+    torch.testing.assert_close(splits.everything.inputs, whole.train.inputs, rtol=0, atol=0)
+    assert splits.unlabelled.train is splits.everything
+    assert splits.fingerprint == whole.fingerprint
+    places = np.searchsorted(whole.train.rows, splits.train.rows)
+    assert len(places) == 9 and set(splits.train.rows) <= set(whole.train.rows)
+    torch.testing.assert_close(splits.train.inputs, whole.train.inputs[places], rtol=0, atol=0)
+    assert splits.train.targets.tolist() == table.targets[splits.train.rows].tolist()
+    assert splits.task.num_train == 9
+    assert prepare(table, labels=36).everything is None
+    with pytest.raises(
+        DataError, match=r"data\.labels: 2 training rows leave none of class 'blue'"
+    ):
+        prepare(table, labels=2)
+
+
+def test_labels_that_are_not_told_say_nothing(table):
+    """But for who is drawn, of each class its share."""
+    rows = split_rows(table)
+    told = label(table, rows, 9, 0)
+    secret = np.setdiff1d(rows.train, told.train)
+    targets = table.targets.copy()
+    targets[secret] = (targets[secret] + 1) % 3
+    options = {"standardize": True, "scale": False}
+    clean = assemble(table, rows, told, **options)
+    other = assemble(replace(table, targets=targets), rows, told, **options)
+    assert clean.task == other.task
+    same(clean, other, "train")
+    torch.testing.assert_close(clean.train.inputs, other.train.inputs, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "options", [{"limit": 3}, {"labels": 3}, {"label_noise": 0.5}, {"train_dev": 1}]
+)
 def test_rows_that_are_everything_at_once_cannot_be_changed_for_training(options):
     (key,) = options
     with pytest.raises(DataError, match=rf"data\.{key}: the rows of xor are train, dev and te"):

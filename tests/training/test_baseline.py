@@ -20,7 +20,7 @@ from sklearn.metrics import (
 from dlx import registry
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
-from dlx.data.pipeline import Part
+from dlx.data.parts import Part
 from dlx.training.baseline import baseline
 
 

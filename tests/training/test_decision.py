@@ -7,7 +7,8 @@ import torch
 from dlx.cohort import Cohort
 from dlx.config.types import choice
 from dlx.data.dataset import Dataset
-from dlx.data.pipeline import Splits, prepare
+from dlx.data.parts import Splits
+from dlx.data.pipeline import prepare
 from dlx.nn.passes import Pass
 from dlx.training.decision import MOST_UNITS, SIDE, UNIT_SIDE, Plane, is_plane, shade_units
 from dlx.training.evaluation import predict

@@ -151,6 +151,29 @@ def test_what_varies_in_the_fine_tuning_alone_reuses_the_stages(tmp_path: Path) 
         assert not any(each.reused for each in done([job(**change)], tmp_path).stages[0])
 
 
+def test_layers_are_pre_trained_on_rows_whose_labels_are_not_told(tmp_path: Path) -> None:
+    batches = {"epochs": 2, "batch_size": 60}
+    whole = job(train=batches)
+    [all_told] = done([whole], tmp_path / "one").jobs
+    few = job(train=batches, data={"name": "digits", "labels": 60})
+    assert [len(each.splits.train.inputs) for each in (few, whole)] == [60, 1079]
+    assert [each.num_steps for each in few.stages] == [each.num_steps for each in whole.stages]
+    [told] = done([few], tmp_path / "other").jobs
+    assert told.member.start.keys() == all_told.member.start.keys()
+    for name, value in all_told.member.start.items():
+        assert torch.equal(told.member.start[name], value), name
+    again = done([few], tmp_path / "one")
+    assert [stage.reused for stage in again.stages[0]] == [True, True]
+    assert told.steps_per_epoch == 1, "fine-tuned on the 60"
+
+
+def test_what_learns_from_no_labels_is_told_none() -> None:
+    with pytest.raises(
+        ConfigError, match=r"data\.labels: received 60, but autoencoder learns from"
+    ):
+        job(data={"name": "digits", "labels": 60}, model="autoencoder", pretrain=None)
+
+
 def test_equal_stages_are_trained_once(tmp_path: Path) -> None:
     found = done([job(), job(optimizer="sgd")], tmp_path)
     assert len([each for each in tmp_path.iterdir() if each.is_dir()]) == 2

@@ -1,0 +1,138 @@
+"""The parts of the data, preprocessed: what training needs of them."""
+
+# N rows, I inputs, T targets
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from dlx.data.dataset import Task
+from dlx.data.preprocessing import Preprocessing
+from dlx.data.tables.encoder import Encoder
+from dlx.errors import DataError
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the data, preprocessed.
+
+    Attributes:
+        inputs: (N, I) float32.
+        targets: (N,) int64 class numbers, (N, T) int64 labels of 0 and 1, or (N, T) float32; see
+            `Task.target_shift`.
+        rows: (N,) the rows' numbers in the data set, ascending.
+    """
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    rows: np.ndarray
+
+    def to(self, device: torch.device | str) -> "Part":
+        """Return the part with its tensors on a device."""
+        return Part(self.inputs.to(device), self.targets.to(device), self.rows)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Everything of the data that training needs.
+
+    Attributes:
+        name: the source's name.
+        task: what the network has to do.
+        features: the names of the inputs, where they have any.
+        train, train_dev, dev, test: the parts; all but train are None where they have no rows.
+        everything: the training rows with those whose labels are not told; None: all are told.
+        encoder: what made inputs of a table's columns, before that; None for other data.
+        preprocessing: what was done to the inputs, fitted on training rows alone, with labels
+            and without.
+        shared: train, dev and test are the same rows (the gates).
+        fingerprint: SHA-256 of inputs, targets and the rows of each part, with labels and without.
+        warnings: sentences for the user.
+    """
+
+    name: str
+    task: Task
+    features: tuple[str, ...] | None
+    train: Part
+    train_dev: Part | None
+    dev: Part | None
+    test: Part | None
+    encoder: Encoder | None
+    preprocessing: Preprocessing
+    shared: bool
+    fingerprint: str
+    warnings: tuple[str, ...]
+    everything: Part | None = None
+
+    @property
+    def unlabelled(self) -> "Splits":
+        """The splits as what asks for no labels sees them: with all the training rows."""
+        if self.everything is None:
+            return self
+        return replace(self, train=self.everything, everything=None)
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The parts that have rows, by name."""
+        named = {
+            "train": self.train,
+            "train_dev": self.train_dev,
+            "dev": self.dev,
+            "test": self.test,
+        }
+        return {name: part for name, part in named.items() if part is not None}
+
+    def part(self, name: str) -> Part:
+        """Return the part of a name.
+
+        Raises:
+            DataError: it has no rows.
+        """
+        if name not in self.parts:
+            raise DataError(
+                f"data set {self.name!r} was split without {name} rows; "
+                f"there are {', '.join(self.parts)}"
+            )
+        return self.parts[name]
+
+    def reconstructing(self) -> "Splits":
+        """Return the same splits with each part's inputs, preprocessed, as its targets.
+
+        What a network then says is brought to the units of the data by undoing the preprocessing.
+        """
+        if self.task.kind == "reconstruction":
+            return self
+        low, high = self.train.inputs.aminmax(dim=0)
+        in_unit_interval = bool((low >= 0).all() and (high <= 1).all())
+        bounds = [() if in_unit_interval else tuple(each.tolist()) for each in (low, high)]
+        shift, scale = (
+            () if each is None else tuple(each.tolist())
+            for each in (self.preprocessing.shift, self.preprocessing.scale)
+        )
+        task = Task(
+            "reconstruction",
+            self.task.num_inputs,
+            self.task.num_inputs,
+            None,
+            self.task.input_shape,
+            target_shift=shift,
+            target_scale=scale,
+            in_unit_interval=in_unit_interval,
+            lowest=bounds[0],
+            highest=bounds[1],
+        )
+        parts = {name: replace(part, targets=part.inputs) for name, part in self.parts.items()}
+        return replace(self, task=task, **parts)
+
+    def to(self, device: torch.device | str) -> "Splits":
+        """Return the same splits with every tensor on a device."""
+        return replace(
+            self,
+            train=self.train.to(device),
+            train_dev=self.train_dev and self.train_dev.to(device),
+            dev=self.dev and self.dev.to(device),
+            test=self.test and self.test.to(device),
+            everything=self.everything and self.everything.to(device),
+            preprocessing=self.preprocessing.to(device),
+        )
