@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from dlx.errors import ConfigError, DataError, RunError
 from dlx.models import export
 from dlx.models.design import Design
 from dlx.models.plain import from_torch, to_torch
+from dlx.report import sheets
 from dlx.report.predictions import Predictions, classify, tabulate
 from dlx.report.rows import of_file, of_split
 from dlx.runs import RunDirectory, find, weights
@@ -33,6 +34,7 @@ from dlx.tracking import read
 from dlx.training import job as jobs
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import predict
+from dlx.training.pictures import is_image
 from dlx.training.reconstruction import Sample
 from dlx.training.saved import Saved, open_saved
 from dlx.training.trained import evaluate_parts, stack
@@ -290,7 +292,9 @@ class Run(Coding):
         inputs, context = of_file(
             Path(path), self.task, self.info.get("features"), self.encoder, self.config.data
         )
-        return tabulate(self.task, self.design.head, self.predict(inputs), context)
+        outputs = self.predict(inputs)
+        found = tabulate(self.task, self.design.head, outputs, context)
+        return replace(found, inputs=inputs.numpy(), outputs=outputs)
 
     def predict_split(self, split: str, data_dir: Path | str | None = None) -> Predictions:
         """Return what the network says of the rows of train, dev or test, beside the targets.
@@ -301,7 +305,26 @@ class Run(Coding):
         folder = data_directory(data_dir)
         inputs, context = of_split(self.splits(folder), split, self.config.data, folder)
         outputs = self.task.in_units(predict(self.cohort, inputs)[0].numpy())
-        return tabulate(self.task, self.design.head, outputs, context)
+        found = tabulate(self.task, self.design.head, outputs, context)
+        return replace(found, inputs=self.preprocessing.undone(inputs).numpy(), outputs=outputs)
+
+    def draw_predictions(self, predictions: Predictions) -> bytes:
+        """Return the first 100 images and what is said of them as the contents of a PNG file.
+
+        See `dlx.report.sheets.draw`.
+
+        Args:
+            predictions: of `predict_file` or `predict_split`
+
+        Raises:
+            ConfigError: the network's inputs are no images
+        """
+        if not is_image(self.task.input_shape):
+            raise ConfigError(
+                f"--picture: the inputs of {self.path} are rows of shape {self.task.input_shape}, "
+                "not images; leave it out, and write the predictions with --output FILE.csv"
+            )
+        return sheets.png(self.task, predictions, self.config.name)
 
     def export(self, folder: Path, form: str = "torch") -> list[Path]:
         """Write the network as files that need no dlx, and return their paths.

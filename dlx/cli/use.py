@@ -45,6 +45,15 @@ Output = Annotated[
 ]
 
 
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        "--picture",
+        metavar="FILE",
+        help="Draw the first 100 images, and what is predicted of each, in a PNG file.",
+        show_default=False,
+    ),
+]
 Metrics = Annotated[
     list[str] | None,
     typer.Option(
@@ -125,6 +134,7 @@ def predict(
     inputs: Inputs = None,
     split: OneSplit = None,
     output: Output = None,
+    picture: Picture = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -135,12 +145,14 @@ def predict(
     together predicted(LABEL), 0 or 1, and p(LABEL); with --split also the row, the inputs where
     they have names, and the target. A table's columns are matched by name, and the row (as a
     spreadsheet counts it) and the id are kept. An input that is called like another column is
-    written as input(NAME).
+    written as input(NAME). --picture draws images over their reconstructions, or over their class
+    and its probability, in red where the target is another.
 
     \b
     Examples:
       dlx predict iris flowers.csv --output classes.csv
       dlx predict xor --split test
+      dlx predict digits --split dev --picture digits.png
     """
     from dlx import api
     from dlx.runs import write_atomic
@@ -155,12 +167,15 @@ def predict(
         predictions = trained.predict_split(split.value, data_dir)
     for warning in predictions.warnings:
         note(f"warning: {warning}")
+    if picture is not None:
+        write_atomic(picture, trained.draw_predictions(predictions))
+        note(f"images written to {picture}")
     if output is not None:
         write_atomic(output, predictions.csv().encode())
         note(f"{len(predictions.rows):,} rows written to {output}")
     if as_json:
         emit_json({"run": str(trained.path), "predictions": predictions.records()})
-    elif output is None:
+    elif output is None and picture is None:
         emit(predictions.csv())
 
 

@@ -28,6 +28,10 @@ class Preprocessing:
             return x
         return (x - self.shift) / self.scale
 
+    def undone(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x * scale + shift, the data's own units, for x of shape (..., I)."""
+        return x if self.shift is None or self.scale is None else x * self.scale + self.shift
+
     def to(self, device: torch.device | str) -> "Preprocessing":
         """Return the same preprocessing with its tensors on a device."""
         return self.from_tensors({name: t.to(device) for name, t in self.tensors().items()})

@@ -46,11 +46,15 @@ class Predictions:
             like one of these is input(NAME)
         rows: their cells: numbers, and classes by name
         warnings: sentences for the user
+        inputs: (N, I) in the data's own units, where they are kept to be drawn
+        outputs: (N, C) likewise
     """
 
     columns: tuple[str, ...]
     rows: list[list[Any]]
     warnings: tuple[str, ...] = ()
+    inputs: np.ndarray | None = None
+    outputs: np.ndarray | None = None
 
     def csv(self) -> str:
         """Return the table as CSV with a header; numbers in as many digits as float32 has."""

@@ -65,11 +65,20 @@ def reconstruction(sample: Sample, look: Look, title: str) -> Figure:
     """Draw images under what they are reconstructed to; of numbers, the one against the other."""
     if not is_image(sample.task.input_shape):
         return _reconstructed_numbers(sample, look, title)
-    sheet, middles = lines_of_images(look.lines, sample.task.input_shape)
-    names = ["input", "corrupted", "reconstruction"]
-    if look.corrupted is None:
-        names.remove("corrupted")
-    figure, axes = _picture(sheet, f"{title}: what is reconstructed")
+    return reconstructed_images(look.lines, sample.task.input_shape, title)
+
+
+def reconstructed_images(lines: Sequence[np.ndarray], shape: tuple[int, ...], title: str) -> Figure:
+    """Draw images, corrupted ones where a third line is given, and what they are reconstructed to.
+
+    Args:
+        lines: (N, I) each, in that order
+        shape: of the images
+        title: of the figure
+    """
+    sheet, middles = lines_of_images(lines, shape)
+    names = ["input", *["corrupted"] * (len(lines) > 2), "reconstruction"]
+    figure, axes = picture(sheet, f"{title}: what is reconstructed", len(lines[0]))
     axes.set_yticks(middles, names * (len(middles) // len(names)))
     axes.set_xticks([])
     return figure
@@ -103,7 +112,7 @@ def filter_sheet(name: str, filters: Filters, shape: tuple[int, ...], title: str
     what = "looks for" if name == "filters" else "paints"
     of = f"the first 64 of {units:,} units" if units > 64 else f"{units} units"
     words = f"{title}: weights of layer {filters.layer}, what each unit {what}\n({of}; grey is 0)"
-    figure, axes = _picture(weight_images(filters.weights, shape), words)
+    figure, axes = picture(weight_images(filters.weights, shape), words)
     axes.set_axis_off()
     return figure
 
@@ -196,7 +205,7 @@ def traversal(
     shape = sample.task.input_shape
     if is_image(shape):
         sheet, middles = lines_of_images([decoded.reshape(count * steps, -1)], shape, steps)
-        figure, axes = _picture(sheet, title)
+        figure, axes = picture(sheet, title)
         axes.set_yticks(middles, names)
         axes.set_xticks([])
         return figure
@@ -269,10 +278,16 @@ def _wide(extent: tuple[float, ...]) -> tuple[float, float, float, float]:
     return left, right, bottom, top
 
 
-def _picture(sheet: np.ndarray, title: str) -> tuple[Figure, "Axes"]:
-    """Return a figure of pixels, and its axes, large enough to be looked at."""
+def picture(sheet: np.ndarray, title: str, columns: int = 10) -> tuple[Figure, "Axes"]:
+    """Return a figure of pixels, and its axes, large enough to be looked at.
+
+    Args:
+        sheet: (H, W, 1 or 3) uint8
+        title: of the figure
+        columns: of images; fewer than ten are drawn as large as ten
+    """
     height, width = sheet.shape[:2]
-    across = 8.0
+    across = max(0.8 * min(columns, 10), 3.2)
     figure = Figure(figsize=(across, across * height / width + 0.8), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(_colors(sheet), interpolation="nearest")

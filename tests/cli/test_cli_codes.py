@@ -81,6 +81,15 @@ def test_reconstructions_are_inputs_again_and_a_picture(
     assert dlx("predict", "autoencoder", "again.npz", *runs).code == 0
 
 
+def test_predict_draws_what_it_says(dlx: Command, runs: list[str], tmp_path: Path) -> None:
+    from PIL import Image
+
+    ended = dlx("predict", "autoencoder", "--split", "dev", "--picture", "said.png", *runs)
+    assert (ended.code, ended.out, ended.err) == (0, "", "images written to said.png\n")
+    with Image.open(tmp_path / "said.png") as image:
+        assert image.size[0] == 880
+
+
 def test_a_network_of_classes_is_asked_for_its_hidden_layer(
     dlx: Command, runs: list[str], tmp_path: Path
 ) -> None:
@@ -108,6 +117,11 @@ def test_a_network_of_classes_is_asked_for_its_hidden_layer(
             ["decode", "iris", "wide.csv", "--picture", "p.png"],
             2,
             "are classes, not images; write the numbers with --output",
+        ),
+        (
+            ["predict", "iris", "--split", "dev", "--picture", "p.png"],
+            2,
+            "are rows of shape (4,), not images; leave it out, and write the predictions with",
         ),
     ],
 )

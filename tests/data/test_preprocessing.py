@@ -27,6 +27,14 @@ def test_standardize_and_scale_are_scikit_learns(x):
         np.testing.assert_allclose(found[:, sure], expected[:, sure], atol=2e-3)
 
 
+@pytest.mark.parametrize(("standardize", "scale"), [(True, False), (False, True), (False, False)])
+def test_what_is_preprocessed_can_be_undone(standardize: bool, scale: bool) -> None:
+    x = np.random.default_rng(0).normal(3, 2, (20, 4)).astype(np.float32)
+    preprocessing = fit(x, standardize=standardize, scale=scale)
+    there = preprocessing(torch.from_numpy(x))
+    np.testing.assert_allclose(preprocessing.undone(there).numpy(), x, atol=1e-5)
+
+
 def test_a_constant_input_becomes_zero():
     x = np.full((7, 1), 0.1, dtype=np.float32)
     for options in ({"standardize": True, "scale": False}, {"standardize": False, "scale": True}):
