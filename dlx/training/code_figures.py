@@ -28,6 +28,7 @@ _MOST_COLUMNS = 12  # of a table
 _MOST_BARS = 64
 _NAMED = 20  # classes, and units, that have room for their names
 _LITTLE = 0.01  # nats
+_MOST_MOVED = 128  # units of a code: one of more changes nothing that can be seen
 
 
 def draw(sample: Sample, cohort: Cohort, title: str) -> dict[str, Figure]:
@@ -52,7 +53,8 @@ def draw(sample: Sample, cohort: Cohort, title: str) -> dict[str, Figure]:
     if sample.classes:
         errors = sample.error_per_class(cohort)
         found["error_per_class"] = error_per_class(errors, sample.classes, of_rows)
-    found["traversal"] = traversal(sample, *sample.traversals(cohort, codes), of_rows)
+    if codes.values.shape[1] <= _MOST_MOVED:
+        found["traversal"] = traversal(sample, *sample.traversals(cohort, codes), of_rows)
     if codes.values.shape[1] == 2:
         ends, decoded = sample.manifold(cohort, codes)
         found["code_map"] = code_map(codes, of_rows)
@@ -150,6 +152,7 @@ def _bars(axes: "Axes", heights: np.ndarray, what: str) -> None:
         axes.set_xlabel("unit")
         if len(heights) <= _NAMED:
             axes.set_xticks(order + 1)
+            axes.tick_params(axis="x", labelsize=10 if len(heights) <= _NAMED // 2 else 7)
     axes.set_ylabel(what)
 
 

@@ -66,7 +66,8 @@ def train(config: str, overrides: list[str], tmp_path: Path) -> dlx.Run:
             ["pretrain={method: autoencoder, epochs: 1, unroll: 1}", "model.tied=false"],
             [*FILTERS, *CODES, "pretraining"],
         ),
-        ("rbm", [], ["filters", *CODES]),
+        ("rbm", ["model.hidden=128"], ["filters", *CODES]),
+        ("rbm", ["model.hidden=129"], ["filters", *CODES[:-1]]),
         (
             "rbm",
             ["data.scale=false", "data.standardize=true", "model.hidden=2"],
