@@ -23,7 +23,7 @@ from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.nn.rbm import HiddenSpec
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name, searches
-from dlx.training import probing, transfer
+from dlx.training import batch_sizes, probing, transfer
 from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
 from dlx.training.stages import plan as stages_of
@@ -126,12 +126,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
     plain.check(design)
     num_rows = len(splits.train.inputs)
-    batch_size = num_rows if config.train.batch_size == "all" else config.train.batch_size
-    if batch_size > num_rows:
-        raise ConfigError(
-            f"train.batch_size: received {batch_size}, but there are {num_rows} training rows; "
-            "lower it or use all"
-        )
+    batch_size = batch_sizes.resolved(config.train.batch_size, num_rows, "train.batch_size")
     num_steps = config.train.steps
     if num_steps is None:
         num_steps = (config.train.epochs or 0) * steps_per_epoch(num_rows, batch_size)
@@ -334,12 +329,7 @@ def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: 
                 f"model.activation: no gradient passes through {name}; choose another activation, "
                 "or train.epochs: 0 to evaluate the weights as they are"
             )
-    lonely = num_rows % batch_size == 1 or batch_size == 1
-    if lonely and any(part.batch_norm is not None for part in design.parts):
-        raise ConfigError(
-            f"train.batch_size: with {num_rows} training rows, batches of {batch_size} leave one "
-            "row alone, whose variance batch norm cannot take; choose another batch size"
-        )
+    batch_sizes.check_batch_norm(design, batch_size, num_rows, "train.batch_size")
 
 
 def _check_search(config: RunConfig, design: Design) -> None:

@@ -25,6 +25,7 @@ from dlx.nn.network import Network
 from dlx.nn.rbm import HiddenSpec
 from dlx.nn.stack import Blueprint, Spec
 from dlx.optimizers.rule import searches
+from dlx.training import batch_sizes
 from dlx.training.evaluation import confusion, encode
 from dlx.training.records import Evaluation, Finish, Metrics, Outcome, Stop
 from dlx.training.trainer import Trainer
@@ -160,19 +161,9 @@ def _without_terms(layer: Spec) -> Any:
 
 
 def _check_fine_tuning(given: FineTune, probing: Probing) -> None:
-    labels = probing.labels
-    batch_size = labels if given.batch_size == "all" else given.batch_size
-    if batch_size > labels:
-        raise ConfigError(
-            f"probe.fine_tune.batch_size: received {batch_size}, but there are {labels} labelled "
-            "rows; lower it or use all"
-        )
-    lonely = labels % batch_size == 1 or batch_size == 1
-    if lonely and any(part.batch_norm is not None for part in probing.design.parts):
-        raise ConfigError(
-            f"probe.fine_tune.batch_size: with {labels} labelled rows, batches of {batch_size} "
-            "leave one row alone, whose variance batch norm cannot take; choose another batch size"
-        )
+    where = (probing.labels, "probe.fine_tune.batch_size", "labelled rows")
+    size = batch_sizes.resolved(given.batch_size, *where)
+    batch_sizes.check_batch_norm(probing.design, size, *where)
     if searches(given.optimizer):
         raise ConfigError(
             f"probe.fine_tune.optimizer: {given.optimizer.name} trains one network at a time, runs "

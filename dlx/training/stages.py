@@ -25,6 +25,7 @@ from dlx.models.design import Design
 from dlx.models.rbm import rbm_of
 from dlx.nn.dense import DenseSpec
 from dlx.optimizers.rule import searches
+from dlx.training import batch_sizes
 
 # What a stage does not depend on: rows are changed in the training of the whole network alone, and
 # its labels are asked for there alone.
@@ -128,13 +129,13 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> tuple[PlannedStag
         )
         method = stage.method or section.method
         network = _network(method, layer, task, section, stage)
-        settings = _settings(config, section, stage, num_rows)
+        settings = _settings(config, section, stage, network, num_rows)
         planned.append(
             PlannedStage(place + 1, method, (layer,), layers[:place], network, *settings)
         )
     if section.unroll:
         network = networks.unrolled(layers, splits.reconstructing().task, tied=section.tied)
-        settings = _settings(config, section, Stage(epochs=section.unroll), num_rows)
+        settings = _settings(config, section, Stage(epochs=section.unroll), network, num_rows)
         planned.append(PlannedStage(len(layers) + 1, "unroll", layers, (), network, *settings))
     return tuple(planned)
 
@@ -165,18 +166,15 @@ def pretrained_layers(stages: Sequence[PlannedStage]) -> tuple[str, ...]:
 
 
 def _settings(
-    config: RunConfig, section: Pretrain, stage: Stage, num_rows: int
+    config: RunConfig, section: Pretrain, stage: Stage, design: Design, num_rows: int
 ) -> tuple[Choice, int, int, int]:
     """Return optimizer, epochs, batch size and steps of a stage: its own, or the section's."""
     optimizer = stage.optimizer or section.optimizer
     epochs = section.epochs if stage.epochs is None else stage.epochs
     chosen = stage.batch_size or section.batch_size or config.train.batch_size
-    batch_size = num_rows if chosen == "all" else chosen
-    if batch_size > num_rows:
-        raise ConfigError(
-            f"pretrain.batch_size: received {batch_size}, but there are {num_rows} training rows; "
-            "lower it or use all"
-        )
+    batch_size = batch_sizes.resolved(chosen, num_rows, "pretrain.batch_size")
+    if epochs:
+        batch_sizes.check_batch_norm(design, batch_size, num_rows, "pretrain.batch_size")
     if searches(optimizer):
         raise ConfigError(
             f"pretrain.optimizer: {optimizer.name} trains one network at a time, stages train side "

@@ -371,6 +371,10 @@ def test_bagged_runs_see_their_own_rows_in_every_stage(
         ({"model": {"hidden": [8], "init": "lsuv"}}, "layer 1 starts by lsuv"),
         ({"model": {"hidden": [8], "weight_norm": True}, "pretrain": {"tied": True}}, "tied"),
         ({"pretrain": {"batch_size": 10**6}}, "pretrain.batch_size: received 1000000"),
+        (
+            {"pretrain": {"batch_size": 77}, "model": {"hidden": [8], "batch_norm": True}},
+            "pretrain.batch_size: with 1079 training rows, batches of 77 leave one row alone",
+        ),
         ({"pretrain": {"optimizer": "lbfgs"}}, "pretrain.optimizer: lbfgs"),
         ({"pretrain": {"epochs": 5, "equal_steps": True}}, "which leaves none"),
         (

@@ -1,0 +1,51 @@
+"""Batch sizes that a config asks for: those that rows and network allow."""
+
+from typing import Literal
+
+from dlx.errors import ConfigError
+from dlx.models.design import Design
+
+
+def resolved(
+    given: int | Literal["all"], num_rows: int, key: str, rows: str = "training rows"
+) -> int:
+    """Return the rows of a full batch.
+
+    Args:
+        given: what the config says
+        num_rows: that there are
+        key: of the config
+        rows: what they are called
+
+    Raises:
+        ConfigError: there are not as many
+    """
+    size = num_rows if given == "all" else given
+    if size > num_rows:
+        raise ConfigError(
+            f"{key}: received {size}, but there are {num_rows} {rows}; lower it or use all"
+        )
+    return size
+
+
+def check_batch_norm(
+    design: Design, size: int, num_rows: int, key: str, rows: str = "training rows"
+) -> None:
+    """Refuse a batch of a single row where a network takes the variance over the batch.
+
+    Args:
+        design: of the network that is trained
+        size: rows of a full batch
+        num_rows: that there are; the last batch has what is left of them
+        key: of the config, that says the size
+        rows: what they are called
+
+    Raises:
+        ConfigError: batches of this size leave one row alone
+    """
+    lonely = num_rows % size == 1 or size == 1
+    if lonely and any(part.batch_norm is not None for part in design.parts):
+        raise ConfigError(
+            f"{key}: with {num_rows} {rows}, batches of {size} leave one row alone, whose "
+            "variance batch norm cannot take; choose another batch size"
+        )
