@@ -114,6 +114,11 @@ def _check(runs: Sequence[Run], combine: Combine) -> None:
                 f"than {first.path} ({first.config.data.name}): what one saw in training, another "
                 "is judged on; give runs of the same data and data.split_seed"
             )
+        if run.task.kind != first.task.kind:
+            raise ConfigError(
+                f"{run.path} has another task ({run.task.kind}) than {first.path} "
+                f"({first.task.kind}), and their outputs do not mix; give runs of one task"
+            )
     if combine == "vote" and first.task.classes is None:
         raise ConfigError(
             f"--vote: {first.path} predicts numbers, which are averaged; leave it out"

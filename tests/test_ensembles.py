@@ -138,6 +138,9 @@ def test_runs_that_are_no_ensemble(folder: Path, digits: list[Run]) -> None:
     ):
         with pytest.raises(ConfigError, match=r"on other data or another split .*split_seed"):
             ensembles.evaluate([digits[0], other])
+    other = train(folder, "autoencoder", "train.epochs=0", "log.level=minimal")
+    with pytest.raises(ConfigError, match=r"another task \(reconstruction\) .* \(multiclass\)"):
+        ensembles.evaluate([digits[0], other])
     with pytest.raises(ConfigError, match="mse is not defined for this task"):
         ensembles.evaluate(digits, metrics=["mse"])
     with pytest.raises(DataError, match="without train_dev rows"):
