@@ -121,7 +121,8 @@ def filter_sheet(name: str, filters: Filters, shape: tuple[int, ...], title: str
 
 def code_units(codes: Codes, title: str) -> Figure:
     """Draw the histogram of a code's values, how much each unit varies and whether it is used."""
-    values, units = codes.values, codes.values.shape[1]
+    # In float64, where the bins of a code that hardly varies have a width.
+    values, units = codes.values.astype(np.float64), codes.values.shape[1]
     used = codes.divergence if codes.divergence is not None else codes.active
     figure = Figure(figsize=(10 if used is None else 14, 4), dpi=110, layout="constrained")
     panels = figure.subplots(1, 2 if used is None else 3)
