@@ -206,7 +206,6 @@ def _fold(run: RunDirectory) -> int | None:
 
 def _result(variant: str, run: RunDirectory) -> RunResult:
     info = run.read_info()
-    rows = (info.get("task") or {}).get("num_train") or 0
     return RunResult(
         variant=variant,
         seed=info["seed"],
@@ -215,7 +214,7 @@ def _result(variant: str, run: RunDirectory) -> RunResult:
         steps=info.get("steps") or 0,
         seconds=info.get("seconds") or 0.0,
         parameters=info.get("parameters") or 0,
-        examples=round((info.get("epochs") or 0) * rows),
+        examples=info.get("examples") or 0,
         metrics={
             split: {tag: value for tag, value in values.items() if value is not None}
             for split, values in (info.get("metrics") or {}).items()

@@ -303,6 +303,7 @@ class _Session:
             weights=outcome.weights,
             steps=outcome.step,
             epochs=outcome.step / trainer.steps_per_epoch,
+            examples=trainer.examples,
             seconds=self.seconds,
             metrics=outcome.metrics,
             baseline=baseline(splits.task, splits.train, splits.parts, self._job.member.metrics),

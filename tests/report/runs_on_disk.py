@@ -44,9 +44,9 @@ def described(seed: int, status: str, accuracy: float | None) -> dict[str, Any]:
         "seed": seed,
         "steps": 100,
         "epochs": 100.0,
+        "examples": 400,
         "seconds": 0.5,
         "parameters": 151,
-        "task": {"num_train": 4},
         "metrics": metrics,
     }
 

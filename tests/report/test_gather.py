@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from dlx import api
 from dlx.errors import RunError
 from dlx.report.gather import gather
 from dlx.runs import RunDirectory
@@ -27,6 +28,14 @@ def test_runs_whose_configs_agree_apart_from_the_seed_are_one_variant(tmp_path: 
     run = found.results[0]
     assert (run.steps, run.seconds, run.parameters, run.examples) == (100, 0.5, 151, 400)
     assert run.metrics["dev"]["accuracy"] == 0.9
+
+
+def test_what_runs_without_classes_have_seen_is_known(tmp_path: Path) -> None:
+    train = {"steps": 3, "batch_size": 2}
+    config = {"name": "bits", "data": "xor", "model": {"name": "autoencoder", "encoder": [1]}}
+    api.train(config | {"train": train, "log": {"level": "minimal"}}, runs_dir=tmp_path)
+    [run] = gather(["bits"], tmp_path).results
+    assert run.examples == 6
 
 
 def test_a_choice_names_a_variant_without_the_options_that_come_with_it(tmp_path: Path) -> None:
