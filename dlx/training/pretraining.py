@@ -49,6 +49,7 @@ class StageProgress:
         words: which
         step: optimizer steps taken
         num_steps: of the stage
+        steps_per_epoch: batches in a pass over the rows that it is trained on
         runs: that train side by side
         steps_per_second: of each
         record: the newest evaluation of one of them
@@ -58,6 +59,7 @@ class StageProgress:
     words: str
     step: int
     num_steps: int
+    steps_per_epoch: int
     runs: int
     steps_per_second: float
     record: Record | None
@@ -342,6 +344,7 @@ class _Session:
             stage.words,
             trainer.step,
             stage.num_steps,
+            trainer.steps_per_epoch,
             len(trainer.members),
             rate,
             self._newest,

@@ -129,14 +129,13 @@ def _pretrained(
     run.write_info(**_beginning(job, run))
 
     def tell(stage: StageProgress) -> None:
-        per_epoch = job.steps_per_epoch
         show(
             Progress(
                 run.path,
                 stage.step,
                 stage.num_steps,
-                stage.step / per_epoch,
-                stage.num_steps / per_epoch,
+                stage.step / stage.steps_per_epoch,
+                stage.num_steps / stage.steps_per_epoch,
                 stage.steps_per_second,
                 stage.record,
                 stage.is_new,
