@@ -78,7 +78,7 @@ def test_what_is_trained_again_says_that_its_stages_were_reused(
     (tmp_path / "c.yaml").write_text(CONFIG.replace("60", "1"))
     first = dlx("train", "c.yaml", "--json")
     again = dlx("train", "c.yaml", "train.epochs=1", "--quiet")
-    assert "stage 1: autoencoder of layer 1  epoch 1/1  step 17/17 " in first.err  # of its batches
+    assert "stage 1: autoencoder of layer 1  epoch 0/1  step 0/17 " in first.err  # of its batches
     assert [stage["reused"] for stage in first.json["pretraining"]] == [False, False]
     assert again.out.count("from the cache") == 2
 
