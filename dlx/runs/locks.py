@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dlx.errors import RunInUseError
@@ -15,24 +15,28 @@ _PATIENCE_SECONDS = 0.3
 
 
 @contextlib.contextmanager
-def hold(path: Path, *, wait: bool = False) -> Iterator[None]:
+def hold(
+    path: Path, *, wait: bool = False, stop: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """Hold the lock file `path` (made if it is not there) during the block.
 
     Args:
         path: the lock file; it stays, with the process number of its last holder in it.
         wait: wait for as long as another process holds it.
+        stop: says whether to wait no longer.
 
     Raises:
-        RunInUseError: it is held, and `wait` is false.
+        RunInUseError: it is held, and `wait` is false or the waiting was stopped.
         StorageError: the file cannot be made or written.
     """
     with storage_errors(path, "lock"):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         with storage_errors(path, "lock"):
-            if wait:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            elif not _try(descriptor):
+            # Not `flock` itself waits: it goes on after a signal that is only noted.
+            while not _try(descriptor):
+                if wait and not stop():
+                    continue
                 holder = os.pread(descriptor, 32, 0).decode().strip()
                 raise RunInUseError(
                     f"{path.parent} is in use by process {holder or '(unknown)'}: "

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dlx.cohort import Cohort, Member, group
 from dlx.data.targets import Examples
-from dlx.errors import RunError, is_out_of_memory
+from dlx.errors import RunError, RunInUseError, is_out_of_memory
 from dlx.models import stages as networks
 from dlx.nn.metrics import default_metrics
 from dlx.nn.network import Network
@@ -250,12 +250,15 @@ def _train(runs: Sequence[_Run], cache: Path, show: Show, stop: Callable[[], boo
     names = hashlib.sha256("".join(run.key for run in runs).encode()).hexdigest()
     folder = cache / f"training-{names}"
     make_directory(folder)
-    with hold(folder / ".lock", wait=True):
-        if all(checkpoints.load_newest(cache / run.key) for run in runs):
-            return True  # another process was faster
-        session = _Session(runs, folder, cache, show)
-        if not session.train(stop):
-            return False
+    try:
+        with hold(folder / ".lock", wait=True, stop=stop):
+            if all(checkpoints.load_newest(cache / run.key) for run in runs):
+                return True  # another process was faster
+            session = _Session(runs, folder, cache, show)
+            if not session.train(stop):
+                return False
+    except RunInUseError:  # told to stop while another process trains it
+        return False
     checkpoints.clear(folder)
     return True
 

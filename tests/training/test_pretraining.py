@@ -12,6 +12,7 @@ from dlx.errors import ConfigError
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 from dlx.nn.rbm import HiddenSpec
+from dlx.runs.locks import hold
 from dlx.training import pretraining
 from dlx.training.evaluation import encode
 from dlx.training.job import Job
@@ -331,6 +332,20 @@ def test_equal_steps_take_those_of_the_stages_off_the_runs() -> None:
     per_epoch = ready.steps_per_epoch
     assert [stage.num_steps for stage in ready.stages] == [3 * per_epoch] * 2
     assert ready.member.num_steps == 4 * per_epoch
+
+
+def test_who_waits_for_another_process_can_be_stopped(tmp_path: Path) -> None:
+    assert pretrain([job()], tmp_path, stop=lambda: True) is None
+    [lock] = tmp_path.glob("training-*/.lock")
+    asked: list[bool] = []
+
+    def stop() -> bool:
+        asked.append(True)
+        return len(asked) == 2
+
+    with hold(lock):
+        assert pretrain([job()], tmp_path, stop=stop) is None
+    assert len(asked) == 2, "it waited for a while"
 
 
 def test_bagged_runs_see_their_own_rows_in_every_stage(
