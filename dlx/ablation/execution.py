@@ -228,9 +228,7 @@ class _Session:
                 "seconds": float(self._seconds[self._places[name]]),
                 "parameters": self._parameters[key],
                 "examples": trainer.examples,
-                "pretraining_steps": sum(stage.num_steps for stage in job.stages),
-                "pretraining_examples": sum(stage.epochs for stage in job.stages)
-                * trainer.num_rows,
+                **job.spent_before,
             }
             ended.append(EndedRun(run, job, outcome, self._recorder.columns(name), info))
         section = self._work.plan.section

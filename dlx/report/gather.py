@@ -220,4 +220,6 @@ def _result(variant: str, run: RunDirectory) -> RunResult:
             for split, values in (info.get("metrics") or {}).items()
         },
         path=str(run.path),
+        pretraining_steps=info.get("pretraining_steps") or 0,
+        pretraining_examples=info.get("pretraining_examples") or 0,
     )

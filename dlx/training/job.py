@@ -61,6 +61,15 @@ class Job:
         """Batches in a pass over the training rows."""
         return steps_per_epoch(len(self.splits.train.inputs), self.batch_size)
 
+    @property
+    def spent_before(self) -> dict[str, int]:
+        """What run.json says of the stages of its pre-training: steps, and training rows seen."""
+        return {
+            "pretraining_steps": sum(stage.num_steps for stage in self.stages),
+            "pretraining_examples": sum(stage.epochs for stage in self.stages)
+            * len(self.splits.train.inputs),
+        }
+
     def trainer(self) -> Trainer:
         """Return the run at its start, with initial weights: a cohort of one."""
         cohort = Cohort([self.member], self.batch_size, device=self.device)

@@ -303,6 +303,7 @@ class _Session:
             steps=outcome.step,
             epochs=outcome.step / trainer.steps_per_epoch,
             examples=trainer.examples,
+            **self._job.spent_before,
             seconds=self.seconds,
             metrics=outcome.metrics,
             baseline=baseline(splits.task, splits.train, splits.parts, self._job.member.metrics),

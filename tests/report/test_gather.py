@@ -33,9 +33,11 @@ def test_runs_whose_configs_agree_apart_from_the_seed_are_one_variant(tmp_path: 
 def test_what_runs_without_classes_have_seen_is_known(tmp_path: Path) -> None:
     train = {"steps": 3, "batch_size": 2}
     config = {"name": "bits", "data": "xor", "model": {"name": "autoencoder", "encoder": [1]}}
-    api.train(config | {"train": train, "log": {"level": "minimal"}}, runs_dir=tmp_path)
+    before = {"pretrain": {"epochs": 2}, "log": {"level": "minimal"}}
+    api.train(config | {"train": train} | before, runs_dir=tmp_path)
     [run] = gather(["bits"], tmp_path).results
-    assert run.examples == 6
+    assert (run.steps, run.examples) == (3, 6)
+    assert (run.pretraining_steps, run.pretraining_examples) == (4, 8)
 
 
 def test_a_choice_names_a_variant_without_the_options_that_come_with_it(tmp_path: Path) -> None:
