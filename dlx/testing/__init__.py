@@ -14,6 +14,7 @@ from dlx.testing.losses import check_loss
 from dlx.testing.metrics import check_metric
 from dlx.testing.optimizers import check_optimizer
 from dlx.testing.schedules import check_schedule
+from dlx.testing.sparsity import check_sparsity
 
 __all__ = [
     "check_activation",
@@ -27,4 +28,5 @@ __all__ = [
     "check_model",
     "check_optimizer",
     "check_schedule",
+    "check_sparsity",
 ]

@@ -15,6 +15,7 @@ from dlx.testing import (
     check_model,
     check_optimizer,
     check_schedule,
+    check_sparsity,
 )
 from tests.cohorts import INITIALIZERS
 
@@ -49,6 +50,11 @@ def test_dropout(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names("corruption"))
 def test_corruption(name: str) -> None:
     check_corruption(name)
+
+
+@pytest.mark.parametrize("name", registry.names("sparsity"))
+def test_sparsity(name: str) -> None:
+    check_sparsity(name)
 
 
 @pytest.mark.parametrize("name", registry.names("metric"))
