@@ -11,7 +11,7 @@ from dlx.models.design import Design, reconstructs
 from dlx.models.heads import build_head
 from dlx.models.options import Units
 from dlx.nn.dense import DenseSpec
-from dlx.nn.rbm import HiddenSpec, VisibleSpec, VisibleUnits
+from dlx.nn.rbm import FREE_ENERGY, HiddenSpec, VisibleSpec, VisibleUnits
 from dlx.registry import register
 
 Visible = Literal["auto"] | VisibleUnits
@@ -38,8 +38,8 @@ def rbm(
     of the gradient of -log p(v): statistics after k steps of Gibbs sampling, minus those of the
     data. The cost that is logged is that of the reconstruction, down from the probabilities of the
     hidden units. `free_energy`, -log p(v) up to a constant that all parts share, is measured too:
-    when it rises on dev and falls on train, the machine overfits. Values of different machines do
-    not compare.
+    when it rises on dev and falls on train, the machine overfits. Values of different machines, or
+    steps, do not compare: stop early by the cost.
 
     Args:
         hidden: number of hidden units
@@ -146,7 +146,7 @@ def rbm_of(
         "gaussian": ("identity", "mse"),
     }[units]
     head = build_head(task, choice("activation", output), loss)
-    return Design((up, down), head, code=up.name, measures=("free_energy",))
+    return Design((up, down), head, code=up.name, measures=(FREE_ENERGY,))
 
 
 def _not_hidden_units(layer: DenseSpec) -> str:

@@ -31,6 +31,7 @@ from dlx.segments import segments
 from dlx.streams import generator
 
 VisibleUnits = Literal["bernoulli", "gaussian"]
+FREE_ENERGY = "free_energy"  # as evaluations call it
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Hidden(Dense):
         if how.activations is not None:
             how.activations[self.name] = h
         if how.measured is not None:
-            how.measured["free_energy"] = self._free_energy(x, z).mean(1)
+            how.measured[FREE_ENERGY] = self._free_energy(x, z).mean(1)
         return h
 
     def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:

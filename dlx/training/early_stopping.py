@@ -1,10 +1,38 @@
 """Early stopping: has the watched metric improved, and for how long has it not?"""
 
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dlx.errors import ConfigError
 from dlx.nn.metrics import is_rising
+from dlx.nn.rbm import FREE_ENERGY
+
+
+def check_watched(key: str, metric: str, parts: Collection[str], names: Collection[str]) -> None:
+    """Check that a metric can be watched: that it is measured, and compares over steps.
+
+    Args:
+        key: of the config that names it
+        metric: `<split>.<metric>`
+        parts: the splits
+        names: of what is measured on each
+
+    Raises:
+        ConfigError: it cannot; the message says which can
+    """
+    allowed = [f"{part}.{name}" for part in parts for name in names if name != FREE_ENERGY]
+    part, _, name = metric.partition(".")
+    if name == FREE_ENERGY and f"{part}.cost" in allowed and name in names:
+        raise ConfigError(
+            f"{key}: received {metric}, but free energies of different steps do not compare: they "
+            "lack log Z, which every step changes, so that weights that have learned nothing may "
+            f"have the lowest; use {part}.cost or {part}.squared_error_per_row, how well inputs "
+            "are reconstructed"
+        )
+    if metric not in allowed:
+        raise ConfigError(f"{key}: received {metric}; allowed: {', '.join(allowed)}")
 
 
 def rises(metric: str) -> bool:

@@ -24,6 +24,7 @@ from dlx.nn.rbm import HiddenSpec
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name, searches
 from dlx.training import batch_sizes, probing, transfer
+from dlx.training.early_stopping import check_watched
 from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
 from dlx.training.stages import plan as stages_of
@@ -180,7 +181,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     }
     for key, metric in watched.items():
         if metric is not None:
-            _check_metric(key, metric, splits, member.measured)
+            check_watched(key, metric, splits.parts, member.measured)
     worth = probing.plan(config, there, design)
     return Job(config, splits, labelled, design, member, batch_size, device, stages, worth)
 
@@ -387,9 +388,3 @@ def _check_momentum(config: RunConfig) -> None:
             "momentum above 0 to change; leave it out, or use momentum, nesterov, adam or another "
             "with betas"
         )
-
-
-def _check_metric(key: str, metric: str, splits: Splits, names: Sequence[str]) -> None:
-    allowed = [f"{part}.{name}" for part in splits.parts for name in names]
-    if metric not in allowed:
-        raise ConfigError(f"{key}: received {metric}; allowed: {', '.join(allowed)}")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import dlx
+from dlx import api
 from dlx.cohort import Cohort, Member
 from dlx.config.types import choice
 from dlx.data.dataset import Task
@@ -244,6 +245,37 @@ CONFIG: dict[str, Any] = {
     "optimizer": {"name": "momentum", "lr": 0.01},
     "train": {"epochs": 60, "batch_size": 16},
 }
+
+
+@pytest.mark.parametrize(
+    ("key", "section"),
+    [
+        ("train.early_stopping.metric", "train.early_stopping={{metric: {}}}"),
+        (
+            "optimizer.schedule.metric",
+            "optimizer.schedule={{name: reduce_on_plateau, metric: {}}}",
+        ),
+    ],
+)
+@pytest.mark.parametrize("part", ["dev", "train"])
+def test_free_energies_of_different_steps_are_not_compared(
+    key: str, section: str, part: str
+) -> None:
+    words = (
+        rf"{key}: received {part}\.free_energy, but free energies of different steps do not compare"
+        rf".*; use {part}\.cost or {part}\.squared_error_per_row"
+    )
+    with pytest.raises(ConfigError, match=words):
+        api.prepare(CONFIG, [section.format(f"{part}.free_energy")])
+    with pytest.raises(ConfigError, match=r"received dev.accuracy; allowed: (?!.*free_energy)"):
+        api.prepare(CONFIG, [section.format("dev.accuracy")])
+    api.prepare(CONFIG, [section.format(f"{part}.squared_error_per_row")])
+
+
+def test_early_stopping_chooses_a_machine_by_its_reconstructions() -> None:
+    stopping = {"early_stopping": {"patience": 1}}
+    ready = api.prepare(CONFIG | {"train": CONFIG["train"] | stopping})
+    assert ready.member.stop_metric == "dev.cost"
 
 
 def test_a_gaussian_machine_learns_where_the_data_are(tmp_path: Path) -> None:
