@@ -9,9 +9,11 @@ from hypothesis import settings
 settings.register_profile("dlx", deadline=None)
 settings.load_profile("dlx")
 
-# Tests run in processes side by side, which would take each other's cores.
+# Tests run in processes side by side, which would take each other's cores; a thread that waits for
+# another would even spin on them.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # A shell starts what it runs in the background with SIGINT ignored, and so would every process that
 # the tests start: those that wait for Ctrl-C would wait for ever.
