@@ -68,7 +68,7 @@ class Job:
         return {
             "pretraining_steps": sum(stage.num_steps for stage in self.stages),
             "pretraining_examples": sum(stage.epochs for stage in self.stages)
-            * len(self.splits.train.inputs),
+            * len(self.splits.unlabelled.train.inputs),
         }
 
     def trainer(self) -> Trainer:
