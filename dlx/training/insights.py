@@ -106,9 +106,10 @@ def write_decision(tracker: Tracker, cohort: Cohort, row: int, step: int, plane:
 def write_reconstruction(
     tracker: Tracker, cohort: Cohort, row: int, step: int, sample: Sample
 ) -> None:
-    """Draw what a network reconstructs, its filters, and the histogram of its code.
+    """Draw what a network reconstructs, its filters, and the histograms of its code.
 
-    Reconstructions and filters are drawn of images alone.
+    Reconstructions and filters are drawn of images alone, and of a variational code what each unit
+    says: its divergence from N(0, 1) in nats.
 
     Args:
         tracker: of the run
@@ -119,6 +120,8 @@ def write_reconstruction(
     """
     look, task = sample.look(cohort, row), sample.task
     tracker.histogram(sample.split, "code", look.codes, step)
+    if look.divergence is not None:
+        tracker.histogram(sample.split, "kl_per_unit", look.divergence, step)
     if not pictures.is_image(task.input_shape):
         return
     sheet, _ = pictures.lines_of_images(look.lines, task.input_shape)

@@ -17,7 +17,7 @@ class Progress:
         num_steps: optimizer steps of the whole run
         epoch: passes over the training rows so far
         num_epochs: passes of the whole run
-        steps_per_second: since this session began
+        steps_per_second: since the first step of this session
         record: the newest evaluation
         is_new: whether the evaluation has just been made
         stage: of pre-training, in words, whose steps these are; empty: of the run itself

@@ -38,12 +38,14 @@ class Look:
         corrupted: (R, I) likewise, as evaluations corrupt them; None: the run corrupts nothing
         outputs: (R, I) likewise, the reconstructions of these
         codes: (N, D) of the first rows as they are, at most 1,024
+        divergence: of these, as in `Codes`
     """
 
     inputs: np.ndarray
     corrupted: np.ndarray | None
     outputs: np.ndarray
     codes: np.ndarray
+    divergence: np.ndarray | None
 
     @property
     def lines(self) -> list[np.ndarray]:
@@ -141,6 +143,7 @@ class Sample:
             changed,
             self._in_units(outputs[row, rows]),
             encode(cohort.network, x, self.code)[row].cpu().numpy(),
+            self._divergence(cohort, row, x),
         )
 
     @torch.no_grad()
@@ -155,15 +158,22 @@ class Sample:
         x = self._part.inputs[:most].to(network.buffer.values)
         values = encode(network, x, self.code)[0]
         spec = network.blueprints[0][place]
-        nats = active = None
-        if isinstance(spec, CodeSpec) and spec.is_drawn:
-            before = encode(network, x, network.blueprints[0][place - 1].name)[0]
-            mean, log_variance = before.chunk(2, 1)
-            nats = divergence(mean, log_variance.exp(), log_variance).mean(0).cpu().numpy()
+        active = None
         if isinstance(spec, CodeSpec):
             active = (values.abs() > spec.threshold).float().mean(0).cpu().numpy()
         classes = self._labels[:most].cpu().numpy() if self.classes else None
+        nats = self._divergence(cohort, 0, x)
         return Codes(values.cpu().numpy(), classes, self.classes, nats, active)
+
+    def _divergence(self, cohort: Cohort, row: int, x: Tensor) -> np.ndarray | None:
+        """Return what each unit of a run's code says of rows x, see `Codes`."""
+        network, place = cohort.network, self._place(cohort)
+        spec = network.blueprints[row][place]
+        if not isinstance(spec, CodeSpec) or not spec.is_drawn:
+            return None
+        before = encode(network, x, network.blueprints[row][place - 1].name)[row]
+        mean, log_variance = before.chunk(2, 1)
+        return divergence(mean, log_variance.exp(), log_variance).mean(0).cpu().numpy()
 
     def inputs(self, most: int) -> np.ndarray:
         """Return the first rows in the data's own units: (N, I)."""

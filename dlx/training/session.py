@@ -181,6 +181,7 @@ class _Session:
         self._seconds_before = resumed["seconds"] if resumed else 0.0
         self._first_step = resumed["trainer"]["step"] if resumed else 0
         self._began = began
+        self._first = time.monotonic()  # when its first step was taken, after pre-training
         self._checkpointed = self._shown = time.monotonic()
         self._newest: Record | None = None
         if resumed:
@@ -355,7 +356,7 @@ class _Session:
         self._checkpointed = time.monotonic()
 
     def _progress(self, trainer: Trainer, is_new: bool) -> Progress:
-        elapsed = max(time.monotonic() - self._began, 1e-9)
+        elapsed = max(time.monotonic() - self._first, 1e-9)
         num_steps = self._job.member.num_steps
         return Progress(
             self._run.path,

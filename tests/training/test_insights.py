@@ -169,6 +169,12 @@ def test_a_run_that_reconstructs_shows_what_it_does(
         (image,) = dev.Images(f"figures/{name}")
         assert image.step == run.info["steps"]
     assert ("code" in dev.Tags()["histograms"]) == bool(at_the_end)
+    drawn_codes = "model.variational={}" in overrides
+    assert ("kl_per_unit" in dev.Tags()["histograms"]) == drawn_codes
+    if drawn_codes:
+        last = dev.Histograms("kl_per_unit")[-1].histogram_value
+        assert last.num == 2, "units"
+        assert last.sum == pytest.approx(run.metrics["dev"]["kl"], rel=0.01)
     assert (run.path / "projector_config.pbtxt").exists() == bool(at_the_end)
 
 
