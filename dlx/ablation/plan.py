@@ -17,7 +17,7 @@ from dlx.ablation.variants import Resolved, short_labels, show
 from dlx.config import load as config_files
 from dlx.config.schema import AblationConfig, RunConfig
 from dlx.data import pipeline
-from dlx.data.parts import Splits
+from dlx.data.parts import Part, Splits
 from dlx.errors import ConfigError
 from dlx.nn.metrics import is_rising
 from dlx.training import job as jobs
@@ -274,12 +274,15 @@ class Plan:
 
 def _sharing(splits: Splits, other: Splits) -> Splits:
     """Return splits with the other's tensors in the place of those that are equal to them."""
-    parts = {}
-    for name, part in splits.parts.items():
-        its = other.parts[name]
+
+    def shared(part: Part, its: Part) -> Part:
         inputs = its.inputs if part.inputs.equal(its.inputs) else part.inputs
         targets = its.targets if part.targets.equal(its.targets) else part.targets
-        parts[name] = replace(part, inputs=inputs, targets=targets)
+        return replace(part, inputs=inputs, targets=targets)
+
+    parts = {name: shared(part, other.parts[name]) for name, part in splits.parts.items()}
+    if splits.everything is not None and other.everything is not None:
+        parts["everything"] = shared(splits.everything, other.everything)
     return replace(splits, **parts)
 
 

@@ -1,12 +1,14 @@
 """The training step on a device that is not the CPU (see tests/pretend_device.py)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from dlx import api
 from dlx.cohort import Cohort
 from dlx.data.batches import Batches
 from dlx.data.dataset import Task
@@ -210,6 +212,30 @@ def test_boltzmann_machines_train_on_the_device_to_the_same_weights(
         with device.only():
             evaluate(trainer.cohort, *trainer.splits["dev"])
     assert_close(on_cpu(trainer.cohort.tensors()), reference.tensors())
+
+
+def test_codes_are_worth_on_the_device_what_they_are_on_the_cpu(device: PretendedDevice) -> None:
+    tuned = {"steps": 5, "batch_size": 20}
+    ready = api.prepare(
+        {
+            "data": {"name": "digits", "limit": 60},
+            "model": {"name": "autoencoder", "encoder": [6]},
+            "train": {"steps": 3, "batch_size": 20},
+            "probe": {"labels": 40, "fine_tune": tuned},
+        }
+    )
+    assert ready.probing is not None
+    moved = replace(ready.probing, splits=ready.probing.splits.to(DEVICE))
+    on_device = replace(
+        ready, device=torch.device(DEVICE), splits=ready.splits.to(DEVICE), probing=moved
+    )
+    here, there = Recorder(), Recorder()
+    ready.trainer().fit(here)
+    on_device.trainer().fit(there)
+    [expected], [found] = here.outcomes.values(), there.outcomes.values()
+    assert {"probe_accuracy", "fine_tuned_accuracy"} <= expected.metrics["dev"].keys()
+    for split, values in expected.metrics.items():
+        assert found.metrics[split] == pytest.approx(values, rel=1e-6)
 
 
 @pytest.mark.parametrize("line_search", ["strong_wolfe", None])

@@ -1,5 +1,6 @@
 """What codes are worth: beside `dlx probe` and a loop by hand, together, stopped and refused."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,24 @@ def test_runs_are_worth_the_same_alone_and_together() -> None:
         assert all(found.state[name].equal(value) for name, value in expected.state.items())
     assert "probe_accuracy" not in together["run9"].metrics["dev"]
     assert "fine_tuned_error" not in together["run8"].metrics["dev"]
+
+
+def test_wrong_labels_are_learned_and_not_judged_by(tmp_path: Path) -> None:
+    """Runs of one cohort whose labelled rows have other labels, beside each of them alone."""
+    config = BASE | {"name": "noisy", "train": {"epochs": 1, "batch_size": 50}}
+    varied = ["data.label_noise=0,0.9"]
+    together = api.ablate(config, varied=varied, seeds=2, runs_dir=tmp_path / "together")
+    assert together.info["cohorts"] == 1
+    worth: dict[float, list[float]] = {0.0: [], 0.9: []}
+    for file in together.path.glob("*/seed=*/config.yaml"):
+        alone = api.train(file, runs_dir=tmp_path / "alone")
+        mine = json.loads((file.parent / "run.json").read_text())["metrics"]
+        assert mine == alone.metrics
+        dev = mine["dev"]
+        assert {"probe_accuracy", "fine_tuned_accuracy"} <= dev.keys()
+        worth[alone.config.data.label_noise] += [dev["probe_accuracy"], dev["fine_tuned_accuracy"]]
+    assert [len(each) for each in worth.values()] == [4, 4]
+    assert max(worth[0.9]) < 0.5 < min(worth[0.0])
 
 
 @pytest.mark.parametrize("changes", OTHERS, ids=lambda each: str(list(each["model"].items())[:2]))
