@@ -13,6 +13,8 @@ from torch import Tensor
 
 from dlx.nn.head import Head
 
+_NUMBERS_AT_ONCE = 2**18  # in float64, what stays in the cache of a processor
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -96,23 +98,50 @@ def _scores(z: Tensor, rows: Rows) -> Tensor:
     return z.transpose(1, 2)
 
 
+def _added_up(find: Callable[[Tensor, Tensor], Tensor], z: Tensor, targets: Tensor) -> Tensor:
+    """Add up over the rows what is found of each output, (K, B, T): (K, T), float64.
+
+    Args:
+        find: of z (K, B, T) and targets (B, T) or (K, B, T), of some of the runs
+        z: (K, B, T)
+        targets: (B, T), or each run's own (K, B, T)
+    """
+    num_runs = max(_NUMBERS_AT_ONCE // max(z[0].numel(), 1), 1)
+    own = targets.ndim == z.ndim
+    sums = [
+        find(some, targets[start : start + num_runs] if own else targets)
+        .transpose(1, 2)
+        .contiguous()
+        .sum(-1)
+        for start, some in zip(range(0, len(z), num_runs), z.split(num_runs), strict=True)
+    ]
+    return torch.cat(sums)
+
+
 def _errors(z: Tensor, rows: Rows, *, power: int) -> Tensor:
     """Add up |a - t| or its square: (K, T), float64, in the units that targets are trained in."""
-    difference = (rows.head.outputs(z).double() - rows.targets.double()).transpose(1, 2)
-    return (difference.abs() if power == 1 else difference.square()).contiguous().sum(-1)
+
+    def find(z: Tensor, targets: Tensor) -> Tensor:
+        difference = rows.head.outputs(z).double() - targets.double()
+        return difference.abs() if power == 1 else difference.square()
+
+    return _added_up(find, z, rows.targets)
 
 
 def _cross_entropies(z: Tensor, rows: Rows) -> Tensor:
     """Add up -t log a - (1 - t) log(1 - a): (K, I), float64."""
-    z = z.double()
-    if rows.head.output_name == "sigmoid":
-        yes, no = F.logsigmoid(z), F.logsigmoid(-z)
-    else:
+
+    def find(z: Tensor, targets: Tensor) -> Tensor:
+        z, t = z.double(), targets.double()
+        if rows.head.output_name == "sigmoid":  # as the loss does
+            size = z.abs()
+            return 0.5 * size + (0.5 - t) * z - F.logsigmoid(size)
         a = rows.head.outputs(z)
         # As in torch: an answer that is sure and wrong costs 100 nats, not infinitely many.
         yes, no = (each.log().clamp_min(-100) for each in (a, 1 - a))
-    t = rows.targets.double()
-    return -(t * yes + (1 - t) * no).transpose(1, 2).contiguous().sum(-1)
+        return -(t * yes + (1 - t) * no)
+
+    return _added_up(find, z, rows.targets)
 
 
 RIGHT = Statistic(_right, added)

@@ -180,7 +180,8 @@ def binary_cross_entropy(
 ) -> Tensor:
     """Binary cross-entropy of the sigmoid, -mean (t log a + (1 - t) log(1 - a)), in nats.
 
-    dZ = w (sigmoid(z) - t) / (B T), w the weight of the target's side.
+    That is |z| / 2 + (1/2 - t) z - log sigmoid(|z|), and dZ = w (sigmoid(z) - t) / (B T), w the
+    weight of the target's side.
 
     Args:
         z: (K, B, T)
@@ -190,11 +191,14 @@ def binary_cross_entropy(
             two classes, or for several outputs a number each for the rows that have its class or
             label (the others count 1)
     """
-    costs = targets * F.logsigmoid(z) + (1 - targets) * F.logsigmoid(-z)
+    # |z| / 2 + (1/2 - t) z is exactly 0 or |z| for t of 0 and 1; one logarithm, where the
+    # definition has two, and its derivative is right at z = 0 too.
+    size = z.abs()
+    costs = 0.5 * size + (0.5 - targets) * z - F.logsigmoid(size)
     of_sides = _tensor(class_weights)
     if of_sides is not None:
         costs = costs * _label_weights(targets, of_sides)
-    return -_mean(costs, weights)
+    return _mean(costs, weights)
 
 
 def _label_weights(targets: Tensor, class_weights: Tensor) -> Tensor:
