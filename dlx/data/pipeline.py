@@ -112,7 +112,8 @@ def prepare(
         dataset: the data set.
         split, split_seed: see `split_rows`.
         fold: number and count of a cross-validation's folds, see `dlx.data.folds.fold`.
-        train_dev, limit, labels, label_noise: see `dlx.data.studies`.
+        train_dev, limit, label_noise: see `dlx.data.studies`.
+        labels: training rows whose labels are told; None for all.
         standardize, scale: see `dlx.data.preprocessing.fit`.
 
     Raises:
@@ -128,7 +129,7 @@ def prepare(
         rows = folds.fold(dataset, rows, *fold, split_seed)
     rows = studies.set_aside(dataset, rows, train_dev, split_seed)
     rows = studies.limit(dataset, rows, limit, split_seed)
-    told = studies.label(dataset, rows, labels, split_seed)
+    told = studies.limit(dataset, rows, labels, split_seed, "labels")
     dataset = studies.mislabel(dataset, told, label_noise, split_seed)
     return assemble(dataset, rows, told, standardize=standardize, scale=scale)
 

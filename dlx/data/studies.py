@@ -51,7 +51,7 @@ def set_aside(dataset: Dataset, rows: Rows, share: int | float, seed: int) -> Ro
     return replace(rows, train=np.sort(left), train_dev=train_dev)
 
 
-def limit(dataset: Dataset, rows: Rows, most: int | None, seed: int) -> Rows:
+def limit(dataset: Dataset, rows: Rows, most: int | None, seed: int, key: str = "limit") -> Rows:
     """Keep at most so many training rows, of each class its share.
 
     Args:
@@ -59,29 +59,11 @@ def limit(dataset: Dataset, rows: Rows, most: int | None, seed: int) -> Rows:
         rows: its split
         most: how many rows; None for all
         seed: of the draw
+        key: of the config that asks for it: limit, or labels of those whose labels are told
 
     Raises:
         DataError: no row of a class is left
     """
-    return _fewer("limit", dataset, rows, most, seed)
-
-
-def label(dataset: Dataset, rows: Rows, most: int | None, seed: int) -> Rows:
-    """Keep the training rows whose labels are told, of each class its share.
-
-    Args:
-        dataset: the data set
-        rows: its split
-        most: how many rows; None for all
-        seed: of the draw
-
-    Raises:
-        DataError: no row of a class is left
-    """
-    return _fewer("labels", dataset, rows, most, seed)
-
-
-def _fewer(key: str, dataset: Dataset, rows: Rows, most: int | None, seed: int) -> Rows:
     if most is None or most >= len(rows.train):
         return rows
     _refuse_shared(f"data.{key}", dataset)

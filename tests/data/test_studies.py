@@ -12,7 +12,7 @@ from dlx.data.dataset import Dataset, Table
 from dlx.data.parts import Splits
 from dlx.data.pipeline import assemble, load_dataset, prepare
 from dlx.data.splits import split_rows
-from dlx.data.studies import label, limit, mislabel, set_aside
+from dlx.data.studies import limit, mislabel, set_aside
 from dlx.errors import DataError
 from tests.data.made import NOWHERE
 
@@ -137,7 +137,7 @@ def test_rows_without_labels_are_kept_apart_and_prepared_alike(table):
 def test_labels_that_are_not_told_say_nothing(table):
     """But for who is drawn, of each class its share."""
     rows = split_rows(table)
-    told = label(table, rows, 9, 0)
+    told = limit(table, rows, 9, 0, "labels")
     secret = np.setdiff1d(rows.train, told.train)
     targets = table.targets.copy()
     targets[secret] = (targets[secret] + 1) % 3
