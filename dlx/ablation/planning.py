@@ -19,6 +19,7 @@ from dlx.cohort import Member, group
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError, DataError, RunError, did_you_mean
 from dlx.nn.metrics import tag
+from dlx.nn.rbm import FREE_ENERGY
 from dlx.training.job import Job
 
 _FIRST_TUNING_SEED = 1_000_000
@@ -145,6 +146,13 @@ def _check_metrics(plan: Plan) -> None:
             raise ConfigError(
                 f"{key}: received {metric}, but nothing is judged by test rows, or they would be "
                 f"dev rows; use dev.{metric.removeprefix('test.')} (show_test shows test metrics)"
+            )
+        if metric.endswith(f".{FREE_ENERGY}") and not key.startswith("ablation.show."):
+            part = metric.partition(".")[0]
+            raise ConfigError(
+                f"{key}: received {metric}, but free energies of different machines do not compare: "
+                f"they lack log Z, of which each has its own; use {part}.cost or "
+                f"{part}.squared_error_per_row, how well inputs are reconstructed"
             )
         for run in plan.runs("comparison"):
             job = plan.job(run)

@@ -118,6 +118,10 @@ def test_seeds_are_added_and_ended_runs_kept(ended: api.Ablation) -> None:
             r"ablation.also.0: received test.cost, but nothing is judged",
         ),
         ("ablation.metric=test.probe_accuracy", r"nothing is judged by test rows"),
+        (
+            "ablation.also=[dev.free_energy]",
+            r"ablation.also.0: .* free energies of different machines .*; use dev.cost or",
+        ),
         ("probe.labels=201", r"variant 'corruption=null': probe.labels: received 201"),
     ],
 )
