@@ -150,8 +150,8 @@ def _check_metrics(plan: Plan) -> None:
         if metric.endswith(f".{FREE_ENERGY}") and not key.startswith("ablation.show."):
             part = metric.partition(".")[0]
             raise ConfigError(
-                f"{key}: received {metric}, but free energies of different machines do not compare: "
-                f"they lack log Z, of which each has its own; use {part}.cost or "
+                f"{key}: received {metric}, but free energies of different machines do not "
+                f"compare: they lack log Z, of which each has its own; use {part}.cost or "
                 f"{part}.squared_error_per_row, how well inputs are reconstructed"
             )
         for run in plan.runs("comparison"):
