@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from dlx.nn.head import Head
+from dlx.nn.losses import sigmoid_cross_entropies
 
 _NUMBERS_AT_ONCE = 2**18  # in float64, what stays in the cache of a processor
 
@@ -133,9 +133,8 @@ def _cross_entropies(z: Tensor, rows: Rows) -> Tensor:
 
     def find(z: Tensor, targets: Tensor) -> Tensor:
         z, t = z.double(), targets.double()
-        if rows.head.output_name == "sigmoid":  # as the loss does
-            size = z.abs()
-            return 0.5 * size + (0.5 - t) * z - F.logsigmoid(size)
+        if rows.head.output_name == "sigmoid":
+            return sigmoid_cross_entropies(z, t)
         a = rows.head.outputs(z)
         # As in torch: an answer that is sure and wrong costs 100 nats, not infinitely many.
         yes, no = (each.log().clamp_min(-100) for each in (a, 1 - a))

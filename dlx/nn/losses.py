@@ -191,14 +191,24 @@ def binary_cross_entropy(
             two classes, or for several outputs a number each for the rows that have its class or
             label (the others count 1)
     """
-    # |z| / 2 + (1/2 - t) z is exactly 0 or |z| for t of 0 and 1; one logarithm, where the
-    # definition has two, and its derivative is right at z = 0 too.
-    size = z.abs()
-    costs = 0.5 * size + (0.5 - targets) * z - F.logsigmoid(size)
+    costs = sigmoid_cross_entropies(z, targets)
     of_sides = _tensor(class_weights)
     if of_sides is not None:
         costs = costs * _label_weights(targets, of_sides)
     return _mean(costs, weights)
+
+
+def sigmoid_cross_entropies(z: Tensor, targets: Tensor) -> Tensor:
+    """Return -t log sigmoid(z) - (1 - t) log(1 - sigmoid(z)) of each output, in nats.
+
+    Args:
+        z: of any shape
+        targets: t in [0, 1], of a shape that goes with it
+    """
+    # |z| / 2 + (1/2 - t) z is exactly 0 or |z| for t of 0 and 1; one logarithm, where the
+    # definition has two, and its derivative is right at z = 0 too.
+    size = z.abs()
+    return 0.5 * size + (0.5 - targets) * z - F.logsigmoid(size)
 
 
 def _label_weights(targets: Tensor, class_weights: Tensor) -> Tensor:
