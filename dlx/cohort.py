@@ -22,7 +22,6 @@ from dlx.optimizers.clipping import Clipping
 from dlx.optimizers.frozen import Frozen
 from dlx.optimizers.max_norm import MaxNorm
 from dlx.optimizers.penalties import Penalties, Penalty
-from dlx.optimizers.rule import searches
 from dlx.segments import sorted_rows
 
 
@@ -82,7 +81,8 @@ class Member:
     @property
     def rate_metric(self) -> str | None:
         """The metric that its learning rate follows, `<split>.<metric>`, if there is one."""
-        return self.optimizer.schedule.arguments().get("metric")
+        schedule = self.optimizer.schedule
+        return schedule.metric if schedule.traits.watches else None
 
 
 def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -> list[list[int]]:
@@ -99,7 +99,7 @@ def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -
     """
     cohorts: dict[Hashable, list[int]] = {}
     for index, member in enumerate(members):
-        alone = index if searches(member.optimizer) else None
+        alone = index if member.optimizer.traits.searches else None
         key = (member.design.structure, shared[index] if shared else None, alone)
         cohorts.setdefault(key, []).append(index)
     return [
@@ -188,7 +188,7 @@ class Cohort:
     def starts_on_data(self) -> bool:
         """Whether initial weights are scaled, or visible biases set, on the first batch."""
         parts = (part for member in self.members for part in member.design.parts)
-        return any(isinstance(part, HiddenSpec) or part.init.name == "lsuv" for part in parts)
+        return any(isinstance(p, HiddenSpec) or p.init.traits.starts_on_data for p in parts)
 
     @torch.no_grad()
     def initialize(self, first_batch: Tensor | None = None) -> None:

@@ -25,7 +25,6 @@ from dlx.training.evaluation import predict
 from dlx.training.trained import stack
 
 Combine = Literal["mean", "vote"]
-_PROBABILITIES = ("softmax", "sigmoid")
 
 
 @dataclass(frozen=True)
@@ -124,17 +123,17 @@ def _check(runs: Sequence[Run], combine: Combine) -> None:
             f"--vote: {first.path} predicts numbers, which are averaged; leave it out"
         )
     for run in runs:
-        output = run.design.head.output_name
-        if combine == "mean" and first.task.classes and output not in _PROBABILITIES:
+        head = run.design.head
+        if combine == "mean" and first.task.classes and not head.gives_probabilities:
             raise ConfigError(
-                f"the outputs of {run.path} are those of {output}, no probabilities that could be "
-                "averaged; use --vote"
+                f"the outputs of {run.path} are those of {head.output_name}, no probabilities that "
+                "could be averaged; use --vote"
             )
 
 
 def _check_votes(chosen: Sequence[Choice]) -> None:
     for each in chosen:
-        if each.name in ("auc", "top_k"):
+        if each.traits.graded:
             raise ConfigError(
                 f"--vote: {each.name} judges probabilities, and votes are none; leave out --vote, "
                 "or take another metric"

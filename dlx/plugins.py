@@ -52,27 +52,14 @@ def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any
 
     Args:
         kind: one of those that `dlx list` lists
-        arguments: what the kind's decorator takes, as the outputs of `dlx.nn.losses.loss`
-        settings: likewise by name, as `backward` and `module` of `dlx.nn.activations.activation`
+        arguments: its traits that are given by place, as the outputs that a loss can follow
+        settings: its traits by name, as `backward` and `module` of an activation (`dlx.traits`)
 
     Raises:
         ConfigError: no such kind, a name that is taken, or a function without a docstring
     """
     registry.names(kind)  # dlx's own names come first, so that no plug-in can take one
-    if kind == "activation":
-        from dlx.nn.activations import activation
-
-        decorator = activation(*arguments, **settings)
-    elif kind == "loss":
-        from dlx.nn.losses import loss
-
-        decorator = loss(*arguments, **settings)
-    elif kind == "metric":
-        from dlx.nn.metrics import metric
-
-        decorator = metric(*arguments, **settings)
-    else:
-        decorator = registry.register(kind, *arguments, **settings)
+    decorator = registry.register(kind, *arguments, **settings)
 
     def decorate(function: Any) -> Any:
         try:

@@ -5,7 +5,8 @@ imported on the first look-up, so that nothing heavy is loaded before a name has
 
 An entry is one decorated function or class. Its keyword-only parameters are its options in YAML;
 its docstring's first line is what `dlx list` prints; an `Args:` section documents the options and
-a `Reference:` section names the paper or page it comes from.
+a `Reference:` section names the paper or page it comes from. What else the code has to know of it
+are its traits (`dlx.traits`).
 """
 
 import importlib
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlx.errors import ConfigError, did_you_mean
+from dlx.traits import TRAITS, Traits
 
 MODULES = {
     "activation": "dlx.nn.activations",
@@ -49,7 +51,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Entry:
-    """A name of a kind: the function it stands for and what its signature and docstring say."""
+    """A name of a kind: its function, what signature and docstring say of it, and its traits."""
 
     kind: str
     name: str
@@ -57,17 +59,28 @@ class Entry:
     options: dict[str, Option]
     summary: str
     reference: str
+    traits: Any  # one of the classes of `dlx.traits`
 
 
-def register(kind: str, name: str | None = None) -> Callable[[Any], Any]:
-    """Return a decorator that makes a function known as `name` (default: its own name) of `kind`.
+def register(
+    kind: str, *arguments: Any, name: str | None = None, **settings: Any
+) -> Callable[[Any], Any]:
+    """Return a decorator that makes a function known by a name.
+
+    Args:
+        kind: of the registry
+        arguments: traits of the kind (see `dlx.traits`) that are given by place
+        name: default: the function's own
+        settings: traits by name
 
     Raises:
         ValueError: the name is taken, or the function has no docstring.
+        TypeError: the kind has no such traits
     """
+    traits = TRAITS.get(kind, Traits)(*arguments, **settings)
 
     def decorate(function: Any) -> Any:
-        entry = _entry(kind, name or function.__name__, function)
+        entry = _entry(kind, name or function.__name__, function, traits)
         if entry.name in _entries[kind]:
             raise ValueError(f"{kind} {entry.name!r} is already registered; take another name")
         _entries[kind][entry.name] = entry
@@ -119,7 +132,7 @@ def _load(kind: str) -> dict[str, Entry]:
     return _entries[kind]
 
 
-def _entry(kind: str, name: str, function: Callable[..., Any]) -> Entry:
+def _entry(kind: str, name: str, function: Callable[..., Any], traits: Traits) -> Entry:
     documentation = inspect.getdoc(function)
     if not documentation:
         raise ValueError(f"{kind} {name!r} needs a docstring: `dlx list` prints its first line")
@@ -137,9 +150,8 @@ def _entry(kind: str, name: str, function: Callable[..., Any]) -> Entry:
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
-    return Entry(
-        kind, name, function, options, documentation.split("\n", 1)[0], _reference(documentation)
-    )
+    summary, reference = documentation.split("\n", 1)[0], _reference(documentation)
+    return Entry(kind, name, function, options, summary, reference, traits)
 
 
 def _section(documentation: str, title: str) -> str:

@@ -25,7 +25,7 @@ from dlx.nn.corruption import InputCorruption
 from dlx.nn.head import Head
 from dlx.nn.metrics import default_metrics
 from dlx.optimizers.penalties import Penalty
-from dlx.optimizers.rule import momentum_name, searches
+from dlx.optimizers.rule import momentum_name
 from dlx.testing.bits import bits
 from dlx.training.records import Evaluation, Outcome, Record
 from dlx.training.trainer import Trainer
@@ -33,12 +33,12 @@ from dlx.training.trainer import Trainer
 ACTIVATIONS = [
     name
     for name in registry.names("activation")
-    if registry.get("activation", name).function.trainable
+    if registry.get("activation", name).traits.trainable
 ]
 # All but the values that a config writes out for its own shapes.
 INITIALIZERS = [name for name in registry.names("initializer") if name != "values"]
 # All but those whose runs go one to a cohort.
-ALONE = [name for name in registry.names("optimizer") if searches(choice("optimizer", name))]
+ALONE = [name for name in registry.names("optimizer") if choice("optimizer", name).traits.searches]
 OPTIMIZERS = [name for name in registry.names("optimizer") if name not in ALONE]
 SCHEDULES = registry.names("schedule")
 
@@ -98,7 +98,7 @@ def reconstruction(num_inputs: int, in_unit_interval: bool = True) -> Task:
 def built(model: str, what: Task, **options: Any) -> Design:
     """Return the design of a model from YAML options."""
     chosen = choice("model", model, **options)
-    return registry.get("model", model).function(what, **chosen.arguments())
+    return chosen(what)
 
 
 def head(kind: TaskKind, number: int, output: str = "auto", loss: str | Choice = "auto") -> Head:
@@ -132,7 +132,7 @@ def all_metrics(kind: TaskKind) -> tuple[Choice, ...]:
     return tuple(
         choice("metric", entry.name, **({"k": 2} if "k" in entry.options else {}))
         for entry in entries
-        if kind in entry.function.kinds
+        if kind in entry.traits.kinds
     )
 
 

@@ -9,7 +9,10 @@ import torch
 import dlx
 from dlx import plugins, registry
 from dlx.config.load import json_schema
+from dlx.config.types import choice
+from dlx.data.dataset import Task
 from dlx.errors import ConfigError, DlxWarning
+from dlx.models.heads import build_head
 from tests.shown_files import write_example
 
 pytestmark = pytest.mark.usefixtures("forgotten")
@@ -76,6 +79,27 @@ def test_an_activation_with_learned_numbers_and_no_module(tmp_path: Path) -> Non
     assert outputs == pytest.approx(plain, rel=1e-6)
     with pytest.raises(ConfigError, match=r"bump is code of a plug-in, .* or use --format onnx"):
         run.export(tmp_path / "export")
+
+
+def test_traits_of_a_plugin_are_heard(tmp_path: Path) -> None:
+    text = """\
+import dlx
+
+@dlx.register("activation", bounds=({low}, 1))
+def {name}(z):
+    \"""Half of z / (1 + |z|), moved.\"""
+    return {low} + (1 - {low}) * (z / (1 + z.abs()) + 1) / 2
+"""
+    names = {"gentle": 0, "signed": -1}
+    for name, low in names.items():
+        (tmp_path / name).mkdir()
+        plugins.load(write(tmp_path / name, text.format(name=name, low=low)))
+    task = Task("binary", 2, 1, ("no", "yes"), (2,))
+    gentle, signed = (build_head(task, choice("activation", name), "mse") for name in names)
+    assert gentle.gives_probabilities and not signed.gives_probabilities
+    classes = torch.tensor([0, 1])
+    assert gentle.encode(classes).flatten().tolist() == [0, 1]
+    assert signed.encode(classes).flatten().tolist() == [-1, 1]
 
 
 def test_a_module_that_learns_something_else(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The registry: look-ups, what it reads from signatures and docstrings."""
 
+import dataclasses
+import re
 import subprocess
 import sys
 from inspect import Parameter
@@ -8,6 +10,7 @@ import pytest
 
 from dlx import registry
 from dlx.errors import ConfigError
+from dlx.traits import TRAITS, ActivationTraits, Traits
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def test_an_entry_says_what_its_function_says(scratch: str) -> None:
 
 
 def test_a_class_is_an_entry_too(scratch: str) -> None:
-    @registry.register(scratch, "other_name")
+    @registry.register(scratch, name="other_name")
     class Thing:
         """A thing."""
 
@@ -66,7 +69,7 @@ def test_names_keep_the_order_of_their_definition(scratch: str) -> None:
         def thing() -> None:
             """A thing."""
 
-        registry.register(scratch, name)(thing)
+        registry.register(scratch, name=name)(thing)
     assert registry.names(scratch) == ["zebra", "ant", "mouse"]
 
 
@@ -85,6 +88,25 @@ def test_a_function_without_a_docstring_is_refused(scratch: str) -> None:
 
     with pytest.raises(ValueError, match="scratch 'thing' needs a docstring"):
         registry.register(scratch)(thing)
+
+
+def test_traits_are_given_at_registration(scratch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def thing() -> None:
+        """A thing."""
+
+    with pytest.raises(TypeError, match="trainable"):  # a kind without traits takes none
+        registry.register(scratch, trainable=False)
+    monkeypatch.setitem(TRAITS, scratch, ActivationTraits)
+    registry.register(scratch, trainable=False)(thing)
+    assert registry.get(scratch, "thing").traits == ActivationTraits(trainable=False)
+    with pytest.raises(TypeError, match="trainble"):
+        registry.register(scratch, trainble=False)
+
+
+@pytest.mark.parametrize("traits", Traits.__subclasses__())
+def test_every_trait_is_explained(traits: type) -> None:
+    for field in dataclasses.fields(traits):
+        assert re.search(rf"^        {field.name}: ", traits.__doc__ or "", re.MULTILINE)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_all() -> None:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from dlx.config.types import Choice
-from dlx.optimizers.rule import own_options, searches, updates_by
 
 
 class Lion(torch.optim.Optimizer):
@@ -105,9 +104,9 @@ def torch_optimizer(
 ) -> torch.optim.Optimizer:
     """Return torch's own optimizer with the settings of a config's choice."""
     parameters = list(parameters)
-    if searches(chosen):
-        return torch.optim.LBFGS(parameters, **updates_by(chosen).settings)
-    settings = own_options(chosen)
+    if chosen.traits.searches:
+        return torch.optim.LBFGS(parameters, **chosen().settings)
+    settings = chosen.arguments()
     torch_class, fixed = CLASSES[chosen.name]
     groups: list[Any] = parameters
     if chosen.decay == "weights":

@@ -7,17 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlx.ablation.results import RunResult, Variant
-from dlx.nn.metrics import WORTH
+from dlx.nn.metrics import is_between_0_and_1
 
 # S seeds, F folds (1 without cross-validation), N units: S seeds, or F folds
 
 Array = NDArray[np.float64]
-_SHARES = ("success", "accuracy", "error", "balanced_accuracy", "f1", "auc", *WORTH)
 
 
 def is_share(tag: str) -> bool:
     """Say whether a metric lies between 0 and 1, so that its margin is 0.005 by default."""
-    return tag in _SHARES or tag.startswith("top_")
+    return tag == "success" or is_between_0_and_1(tag)
 
 
 @dataclass(frozen=True)

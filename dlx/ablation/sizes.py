@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from dlx.cohort import Cohort
-from dlx.optimizers.rule import Search, updates_by
+from dlx.optimizers.rule import Search
 from dlx.training.evaluation import CHUNK
 from dlx.training.job import Job
 
@@ -47,7 +47,7 @@ def size_of(job: Job) -> Size:
     cohort = Cohort([job.member], 1)
     numbers = cohort.network.buffer.values.shape[1]
     itemsize = cohort.dtype.itemsize
-    update = updates_by(job.member.optimizer)
+    update = job.member.optimizer()
     states = update.vectors if isinstance(update, Search) else len(update.state)
     widths = [job.splits.task.num_inputs, *(part.outputs for part in job.design.parts)]
     rows = max((len(part.inputs) for part in job.splits.parts.values()), default=0)

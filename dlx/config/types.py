@@ -8,10 +8,10 @@ constraints from `annotated_types`, and the names defined here for choices from 
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from inspect import Parameter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import (
@@ -35,13 +35,33 @@ from dlx.errors import ConfigError
 
 
 class Choice(Section):
-    """A name from the registry together with its options."""
+    """A name from the registry together with its options; calling it calls the name's function."""
+
+    entry: ClassVar[registry.Entry]  # of the models that `entry_model` makes
 
     name: str
 
+    @property
+    def traits(self) -> Any:
+        """What is known of the name beside its function: one of the classes of `dlx.traits`."""
+        return self.entry.traits
+
     def arguments(self) -> dict[str, Any]:
-        """Return everything but the name; choices inside it stay `Choice` objects."""
-        return {key: value for key, value in self if key != "name"}
+        """Return the options of its function, without those that all of its kind have in common."""
+        return {name: getattr(self, name) for name in self.entry.options}
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Return what its function returns for arguments, with its options.
+
+        Args:
+            arguments: what the kind's functions take, such as z
+            options: in place of its own
+        """
+        return self.entry.function(*arguments, **(self.arguments() | options))
+
+    def bound(self) -> Callable[..., Any]:
+        """Return its function with its options, for what is called again and again."""
+        return functools.partial(self.entry.function, **self.arguments())
 
     if TYPE_CHECKING:
 
@@ -273,10 +293,6 @@ class ModelChoice(Choice):
         None, "A run trained before, whose layers this one starts from; null: from drawn weights."
     )
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the options of the model function: from_run is not one of them."""
-        return {key: value for key, value in super().arguments().items() if key != "from_run"}
-
     @property
     def source(self) -> FromRun | None:
         """The run that it starts from, and how."""
@@ -333,11 +349,12 @@ def entry_model(kind: str, name: str, *, common: bool = True) -> type[Choice]:
     options["name"] = (Literal[name], option(..., entry.summary))  # type: ignore[valid-type]
     title = f"{kind}_{name}"
     model = create_model(title, __base__=Choice, __doc__=entry.summary, **options)
-    if kind not in _COMMON or not common:
-        return model
-    bases = (_COMMON[kind], model)  # pydantic orders fields from the last base to the first
-    named: dict[str, Any] = {"name": options["name"]}
-    return create_model(title, __base__=bases, __doc__=entry.summary, **named)
+    if kind in _COMMON and common:
+        bases = (_COMMON[kind], model)  # pydantic orders fields from the last base to the first
+        named: dict[str, Any] = {"name": options["name"]}
+        model = create_model(title, __base__=bases, __doc__=entry.summary, **named)
+    model.entry = entry
+    return model
 
 
 def choice(kind: str, name: str, **options: Any) -> Choice:

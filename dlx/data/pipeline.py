@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlx import registry
 from dlx.config.types import Choice, choice
 from dlx.data import folds, functions, studies
 from dlx.data.dataset import Dataset, Task, check, class_counts, task_of, to_float
@@ -22,11 +21,8 @@ from dlx.data.tables import encoder as encoders
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError
 
-# The options that every source has: where other rows come from, what is done to rows of all
-# sources before training, and what is done to them in training.
-HELD_OUT = ("dev_from", "test_from")
-TRAINING = ("augment", "bagging")
-PREPARING = (
+# The options of all sources that say what is done to their rows before training.
+_PREPARING = (
     *("split", "split_seed", "fold", "train_dev", "limit", "labels", "label_noise"),
     *("standardize", "scale"),
 )
@@ -38,7 +34,7 @@ def load(choice: Choice, data_dir: Path) -> Splits:
     Raises:
         DataError: the set is missing, damaged or does not fit the config.
     """
-    preparing = {key: value for key, value in choice.arguments().items() if key in PREPARING}
+    preparing = {key: getattr(choice, key) for key in _PREPARING}
     if preparing["split"] != "auto":
         preparing["split"] = dict(preparing["split"])
     if preparing["fold"] is not None:
@@ -52,15 +48,10 @@ def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
     Raises:
         DataError: a set is missing or damaged, or they do not fit together.
     """
-    common = (*PREPARING, *HELD_OUT, *TRAINING)
-    options = {key: value for key, value in choice.arguments().items() if key not in common}
-    dataset = _read(choice.name, data_dir, options)
+    dataset = _read(choice, data_dir)
     if choice.dev_from is None and choice.test_from is None:
         return dataset
-    dev, test = (
-        each and _read(each.name, data_dir, each.arguments())
-        for each in (choice.dev_from, choice.test_from)
-    )
+    dev, test = (each and _read(each, data_dir) for each in (choice.dev_from, choice.test_from))
     same = choice.dev_from == choice.test_from
     return hold_out(dataset, dev, test, same=same, seed=choice.split_seed)
 
@@ -73,14 +64,13 @@ def require_code(choice: Choice) -> None:
         DataError: a module of theirs raises
     """
     for each in (choice, choice.dev_from, choice.test_from):
-        if each is not None and each.name == "python":
+        if each is not None and each.traits.runs_code:
             functions.find(each.function)
 
 
-def _read(name: str, data_dir: Path, options: dict[str, Any]) -> Dataset:
-    source = registry.get("data", name)
-    dataset = source.function(data_dir, **options)
-    return replace(dataset, description=dataset.description or source.summary)
+def _read(source: Choice, data_dir: Path) -> Dataset:
+    dataset = source(data_dir)
+    return replace(dataset, description=dataset.description or source.entry.summary)
 
 
 def load_dataset(name: str, data_dir: Path, **options: Any) -> Dataset:

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.cohort import Cohort
 from dlx.denormals import flushed_denormals
 from dlx.diagnose.findings import findings
@@ -24,7 +23,7 @@ from dlx.nn.dense import DenseSpec
 from dlx.nn.passes import Pass
 from dlx.nn.recurrent import RecurrentSpec
 from dlx.nn.stack import Blueprint
-from dlx.optimizers.rule import Search, updates_by
+from dlx.optimizers.rule import Search
 from dlx.training.job import Job
 
 _BYTES = 4  # of a float32
@@ -80,7 +79,7 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
         for each in _nested(job.design.layers)
     ]
     parameters = cohort.network.num_parameters(0)
-    optimizer = updates_by(job.member.optimizer)
+    optimizer = job.member.optimizer()
     kept_by_optimizer = optimizer.vectors if isinstance(optimizer, Search) else len(optimizer.state)
     forward = sum(layer["flops"] or 0 for layer in layers)
     return {
@@ -112,8 +111,7 @@ def _pass(cohort: Cohort, design: Design, x: Tensor, targets: Tensor, how: Pass)
     kept = {  # a layer's inputs are the outputs of the one before: the same memory
         tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in _tensors(how.tape)
     }
-    named = [*(each.name for each in design.activations), design.head.output_name]
-    if all(n == "softmax" or registry.get("activation", n).function.trainable for n in named):
+    if design.untrainable is None:
         gradient = cohort.head.cost_and_gradient(z, targets, how.emphasis)[1]
         cohort.network.backward(gradient, how)
         cohort.penalties.add_gradients()

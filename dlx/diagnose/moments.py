@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.config.types import Choice
 from dlx.nn.activate import Activation
 from dlx.nn.parameters import ParameterBuffer
@@ -86,7 +85,7 @@ def through(activation: Choice, square: float, product: float) -> tuple[Signal, 
     signal = Signal(
         float(weights @ own**2), float(weights @ (own * (others @ weights))), float(weights @ own)
     )
-    if not registry.get("activation", activation.name).function.trainable:
+    if not activation.traits.trainable:
         return signal, None
     slope = layer.backward(torch.ones_like(a), z.view(1, 1, -1), a).flatten()
     return signal, float(weights @ slope**2)

@@ -10,7 +10,7 @@ from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.blocks import Block, Place, stack
 from dlx.models.codes import KSparse, Variational, Weight, measures, with_code
-from dlx.models.design import Design, reconstructs
+from dlx.models.design import Design
 from dlx.models.heads import build_head, output_layer
 from dlx.models.options import (
     BatchNorm,
@@ -31,8 +31,7 @@ from dlx.nn.stack import Blueprint
 from dlx.registry import register
 
 
-@reconstructs
-@register("model")
+@register("model", reconstructs=True)
 def autoencoder(
     task: Task,
     *,
@@ -200,6 +199,8 @@ def _not_to_be_tied(layer: Any) -> str:
         return "has weight_norm, which makes its weight of two parts"
     if layer.dropout and is_on_weights(layer.dropout_kind):
         return f"has {layer.dropout_kind}, which drops weights in one of the two alone"
-    if layer.init.name == "lsuv":
-        return "starts by lsuv, which scales the weights of each layer to its own inputs"
+    if layer.init.traits.starts_on_data:
+        return (
+            f"starts by {layer.init.name}, which scales the weights of each layer to its own inputs"
+        )
     return ""

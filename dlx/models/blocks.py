@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Gt
 
-from dlx import registry
 from dlx.config.types import Activation, Choice, Initializer, Named, choice
 from dlx.errors import ConfigError
 from dlx.models.options import (
@@ -67,7 +66,6 @@ def stack(
     for index, each in enumerate(layers):
         chosen = place.choices if choices is None else choices[index]
         block = choice("block", "dense", units=each) if isinstance(each, int) else each
-        options = {key: value for key, value in block.arguments().items() if key != "repeat"}
         for _ in range(block.repeat):
             here = replace(
                 place,
@@ -75,7 +73,7 @@ def stack(
                 inputs=specs[-1].outputs if specs else place.inputs,
                 choices=chosen,
             )
-            specs.append(registry.get("block", block.name).function(here, **options))
+            specs.append(block(here))
     return tuple(specs)
 
 

@@ -1,6 +1,5 @@
 """From a config to the layers and the head of its network."""
 
-from dlx import registry
 from dlx.config.schema import RunConfig
 from dlx.data.dataset import Task
 from dlx.models.design import Design
@@ -8,4 +7,4 @@ from dlx.models.design import Design
 
 def build_design(config: RunConfig, task: Task) -> Design:
     """Return the layers and head of a config for a task."""
-    return registry.get("model", config.model.name).function(task, **config.model.arguments())
+    return config.model(task)

@@ -6,7 +6,6 @@ from typing import Annotated
 from annotated_types import Ge
 from pydantic import Field
 
-from dlx import registry
 from dlx.config.sections import Section
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
@@ -78,8 +77,8 @@ def with_code(
         code = replace(code, divergence=variational.beta / num_reconstructed)
         # Each drawn as the layer of its own that it is.
         last = replace(last, outputs=2 * last.outputs, gates=2)
-    if sparsity is not None and sparsity.name == "kl":
-        _check_rates(last)
+    if sparsity is not None and sparsity.traits.of_probabilities:
+        _check_probabilities(last, sparsity.name)
     if k_sparse is not None:
         code = replace(code, kept=_kept(k_sparse, last.outputs))
     if contractive is not None:
@@ -97,7 +96,7 @@ def measures(encoder: Blueprint) -> tuple[str, ...]:
 
 def _threshold(last: object, k_sparse: int | KSparse | None) -> float:
     """Return above which a unit counts as active: 0 where units that are off are exactly 0."""
-    rectified = isinstance(last, DenseSpec) and last.activation.name == "relu"
+    rectified = isinstance(last, DenseSpec) and last.activation.traits.rectifies
     return 0.0 if rectified or k_sparse is not None else _ACTIVE
 
 
@@ -139,15 +138,19 @@ def _check_drawn(last: object, others: list[str]) -> None:
         )
 
 
-def _check_rates(last: object) -> None:
-    if not isinstance(last, DenseSpec) or last.activation.name != "sigmoid" or last.pieces > 1:
+def _check_probabilities(last: object, sparsity: str) -> None:
+    if (
+        not isinstance(last, DenseSpec)
+        or last.pieces > 1
+        or not last.activation.traits.is_probability
+    ):
         raise ConfigError(
-            "model.sparsity: kl needs a code in (0, 1), to compare with a rate; use "
+            f"model.sparsity: {sparsity} needs a code in (0, 1), to compare with a rate; use "
             "code_activation: sigmoid, or sparsity: l1"
         )
     if _changed(last):
         raise ConfigError(
-            f"model.sparsity: kl needs a code in (0, 1), but the encoder's last layer has "
+            f"model.sparsity: {sparsity} needs a code in (0, 1), but the encoder's last layer has "
             f"{_changed(last)}; leave it out of that layer, or use sparsity: l1"
         )
 
@@ -173,9 +176,9 @@ def _check_contractive(encoder: Blueprint) -> None:
             f"model.contractive: the code has {_changed(layer)}, by which it depends on the whole "
             "batch or row; leave it out of the code's layer"
         )
-    function = registry.get("activation", layer.activation.name).function
-    if function.learned or not function.trainable:
-        why = "learns parameters" if function.learned else "has no derivative"
+    traits = layer.activation.traits
+    if traits.learned or not traits.trainable:
+        why = "learns parameters" if traits.learned else "has no derivative"
         raise ConfigError(
             f"model.code_activation: received {layer.activation.name}, which {why}, but "
             "model.contractive is about the activation's derivative; use sigmoid, tanh or softplus"

@@ -1,6 +1,5 @@
 """What a model function returns: the layers of one run and its head."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -42,6 +41,13 @@ class Design:
         return tuple(each for layer in self.layers for each in layer.activations)
 
     @property
+    def untrainable(self) -> Choice | None:
+        """The first activation through which no gradient passes; None: one passes through all."""
+        output = () if isinstance(self.head.output, str) else (self.head.output,)
+        functions = (*self.activations, *output)
+        return next((each for each in functions if not each.traits.trainable), None)
+
+    @property
     def parts(self) -> tuple[Any, ...]:
         """The layers that have weights, those inside blocks too, first to last."""
         return tuple(part for layer in self.layers for part in layer.parts)
@@ -53,9 +59,3 @@ class Design:
         code = [each for each in self.layers if each.name == self.code and not each.parts]
         own = [each for layer in code for each in layer.choices]
         return (*(choice for column in columns for choice in column), *own, self.inputs)
-
-
-def reconstructs(model: Callable[..., Design]) -> Callable[..., Design]:
-    """Mark a model function whose targets are its inputs."""
-    model.reconstructs = True  # type: ignore[attr-defined]
-    return model

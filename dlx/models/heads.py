@@ -6,7 +6,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dlx import registry
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
@@ -22,7 +21,6 @@ _OUTPUTS = {
     "reconstruction": "identity",
 }
 _LOSSES = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
-_BY_LOSS = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "hinge": "identity"}
 
 
 def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "auto") -> Head:
@@ -36,30 +34,33 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
     Raises:
         ConfigError: the loss does not fit the output, or the output does not fit the task
     """
-    kind, name = task.kind, _name(output)
-    loss_name = _name(loss)
+    kind = task.kind
+    chosen = choice("loss", loss) if isinstance(loss, str) and loss != "auto" else loss
+    follows = () if isinstance(chosen, str) else chosen.traits.outputs
+    name = output if isinstance(output, str) else output.name
     if name == "auto":
-        usual = "sigmoid" if task.in_unit_interval and loss_name == "auto" else _OUTPUTS[kind]
-        name = _BY_LOSS.get(loss_name, usual)
-        output = "softmax" if name == "softmax" else choice("activation", name)
-    if name != "softmax" and registry.get("activation", name).function.learned:
+        usual = "sigmoid" if task.in_unit_interval and chosen == "auto" else _OUTPUTS[kind]
+        name = follows[0] if follows else usual
+    function = output if isinstance(output, Choice) else "softmax"
+    if isinstance(output, str) and name != "softmax":
+        function = choice("activation", name)
+    if isinstance(function, Choice) and function.traits.learned:
         raise ConfigError(
             f"model.output: {name} learns parameters, which an output cannot; use leaky_relu"
         )
-    if loss_name == "auto":
+    if isinstance(chosen, str):
         numeric = kind == "regression" or (kind == "reconstruction" and not task.in_unit_interval)
-        loss_name = "mse" if numeric else _LOSSES.get(name, "mse")
-    function = registry.get("loss", loss_name).function
-    if kind == "regression" and (name == "softmax" or function.needs_classes):
+        chosen = choice("loss", "mse" if numeric else _LOSSES.get(name, "mse"))
+    if kind == "regression" and (name == "softmax" or chosen.traits.needs_classes):
         raise ConfigError(
-            f"model.output: {name} with loss {loss_name} needs classes, but the target is a "
+            f"model.output: {name} with loss {chosen.name} needs classes, but the target is a "
             "number; use output: identity and loss: mse"
         )
     if kind == "reconstruction":
-        _check_reconstruction(task, name, loss_name, loss)
-    if function.outputs and name not in function.outputs:
+        _check_reconstruction(task, name, chosen)
+    if chosen.traits.outputs and name not in chosen.traits.outputs:
         raise ConfigError(
-            f"model.loss: {loss_name} follows {' or '.join(function.outputs)}, not {name}; "
+            f"model.loss: {chosen.name} follows {' or '.join(chosen.traits.outputs)}, not {name}; "
             f"use loss: {_LOSSES.get(name, 'mse')}"
         )
     if kind == "multilabel" and name == "softmax":
@@ -67,11 +68,10 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
             "model.output: softmax is for classes that exclude each other, but several labels may "
             "hold at once; use output: sigmoid and loss: binary_cross_entropy"
         )
-    chosen = loss if isinstance(loss, Choice) else choice("loss", loss_name)
     one = kind == "binary" and name != "softmax"
     head = Head(
         kind,
-        "softmax" if name == "softmax" else output,  # type: ignore[arg-type]
+        function,
         chosen,
         1 if one else (2 if kind == "binary" else task.num_outputs),
         # A reconstruction is measured in the units that the network sees.
@@ -81,21 +81,21 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
     return replace(head, class_weights=_class_weights(task, head))
 
 
-def _check_reconstruction(task: Task, output: str, loss: str, given: Choice | str) -> None:
+def _check_reconstruction(task: Task, output: str, loss: Choice) -> None:
     """Refuse an output or a loss of classes, and cross-entropy of inputs outside [0, 1]."""
-    needs_classes = registry.get("loss", loss).function.needs_classes
-    if output == "softmax" or (needs_classes and loss != "binary_cross_entropy"):
+    of_classes = loss.traits.needs_classes and not loss.traits.of_probabilities
+    if output == "softmax" or of_classes:
         raise ConfigError(
-            f"model.output: {output} with loss {loss} needs classes, but inputs are reconstructed; "
-            "use output: identity and loss: mse, or sigmoid and binary_cross_entropy"
+            f"model.output: {output} with loss {loss.name} needs classes, but inputs are "
+            "reconstructed; use output: identity and loss: mse, or sigmoid and binary_cross_entropy"
         )
-    if loss == "binary_cross_entropy" and not task.in_unit_interval:
+    if loss.traits.of_probabilities and not task.in_unit_interval:
         raise ConfigError(
-            "model.loss: received binary_cross_entropy, but inputs of training rows lie outside "
-            "[0, 1], or may once data.augment moves scaled pixels; use loss: mse, or bring them "
-            "there with data.scale: true"
+            f"model.loss: received {loss.name}, but inputs of training rows lie outside [0, 1], or "
+            "may once data.augment moves scaled pixels; use loss: mse, or bring them there with "
+            "data.scale: true"
         )
-    if isinstance(given, Choice) and given.arguments().get("class_weights") is not None:
+    if loss.arguments().get("class_weights") is not None:
         raise ConfigError(
             "model.loss.class_weights: inputs are reconstructed, which are no classes; leave it out"
         )
@@ -113,10 +113,6 @@ def output_layer(
         init=init,
         bias=bias,
     )
-
-
-def _name(named: Choice | str) -> str:
-    return named if isinstance(named, str) else named.name
 
 
 def _class_weights(task: Task, head: Head) -> tuple[float, ...]:

@@ -160,25 +160,21 @@ def input_corruption(
             "model.emphasis: tells inputs that are corrupted from those that are not, but "
             "model.corruption is null; use corruption: masking, or leave emphasis out"
         )
-    done = registry.get("corruption", corruption.name).function(**corruption.arguments())
+    done = corruption()
     if emphasis is not None:
         if done.std:
             raise ConfigError(
                 f"model.emphasis: {corruption.name} changes every input, so that none is left "
                 "clean; use masking or salt_and_pepper, or leave emphasis out"
             )
-        if not registry.get("loss", head.loss.name).function.weighs:
-            able = [each for each in registry.names("loss") if _weighs(each)]
+        if not head.loss.traits.weighs:
+            able = [n for n in registry.names("loss") if registry.get("loss", n).traits.weighs]
             raise ConfigError(
                 f"model.emphasis: the loss {head.loss.name} cannot weigh its outputs; use "
                 f"{', '.join(able)}, or leave emphasis out"
             )
     weights = emphasis and (emphasis.corrupted, emphasis.clean)
     return InputCorruption(done, weights, task.lowest, task.highest)
-
-
-def _weighs(loss: str) -> bool:
-    return registry.get("loss", loss).function.weighs
 
 
 def _rates(dropout: float | Choice) -> Choice:

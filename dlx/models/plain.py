@@ -4,12 +4,10 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dlx import registry
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.models.design import Design
@@ -34,16 +32,17 @@ from dlx.nn.stack import Blueprint
 class Elementwise(nn.Module):
     """An activation that torch has no module for."""
 
-    def __init__(self, function: Any, options: dict[str, Any]) -> None:
+    def __init__(self, activation: Choice) -> None:
         super().__init__()
-        self.function = function
-        self.options = options
-        for name, start in function.learned.items():
+        self.function = activation.entry.function
+        self.options = activation.arguments()
+        self.learned = tuple(activation.traits.learned)
+        for name, start in activation.traits.learned.items():
             self.register_parameter(name, nn.Parameter(torch.full((1,), start)))
 
     def forward(self, z: Tensor) -> Tensor:
         """Return g(z)."""
-        learned = (self.get_parameter(name) for name in self.function.learned)
+        learned = (self.get_parameter(name) for name in self.learned)
         return self.function(z, *learned, **self.options)
 
 
@@ -277,7 +276,7 @@ def _turned(name: str, value: Tensor) -> Tensor:
 
 def _learned(choice: Choice, module: nn.Module) -> dict[str, str]:
     """Return the names of an activation's learned tensors, and its module's name of each."""
-    mine = list(registry.get("activation", choice.name).function.learned)
+    mine = list(choice.traits.learned)
     theirs = [name for name, _ in module.named_parameters()]
     if len(mine) != len(theirs):
         raise ConfigError(
@@ -288,7 +287,6 @@ def _learned(choice: Choice, module: nn.Module) -> dict[str, str]:
 
 
 def _activation(choice: Choice) -> nn.Module:
-    function = registry.get("activation", choice.name).function
-    if function.module is None:
-        return Elementwise(function, choice.arguments())
-    return function.module(**choice.arguments())
+    if choice.traits.module is None:
+        return Elementwise(choice)
+    return choice.traits.module(**choice.arguments())

@@ -7,7 +7,7 @@ from annotated_types import Gt
 from dlx.config.types import Initializer, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
-from dlx.models.design import Design, reconstructs
+from dlx.models.design import Design
 from dlx.models.heads import build_head
 from dlx.models.options import Units
 from dlx.nn.dense import DenseSpec
@@ -18,8 +18,7 @@ Visible = Literal["auto"] | VisibleUnits
 Reconstruction = Literal["auto", "means", "samples"]
 
 
-@reconstructs
-@register("model")
+@register("model", reconstructs=True)
 def rbm(
     task: Task,
     *,
@@ -157,8 +156,10 @@ def _not_hidden_units(layer: DenseSpec) -> str:
         return "has weight_norm" if layer.weight_norm else "is normalized"
     if layer.pieces > 1:
         return "is maxout"
-    if layer.init.name == "lsuv":
-        return "starts by lsuv, which gives each layer alone the weights that it wants"
+    if layer.init.traits.starts_on_data:
+        return (
+            f"starts by {layer.init.name}, which gives each layer alone the weights that it wants"
+        )
     return ""
 
 

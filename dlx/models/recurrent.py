@@ -85,10 +85,10 @@ def recurrent(
         Elman (1990), Finding structure in time; Hochreiter and Schmidhuber (1997), Long short-term
         memory; Cho et al. (2014), Learning phrase representations using RNN encoder-decoder
     """
-    if recurrent_init.name == "lsuv":
+    if recurrent_init.traits.starts_on_data:
         raise ConfigError(
-            "model.recurrent_init: received lsuv, which needs a batch of states; choose another, "
-            "such as orthogonal"
+            f"model.recurrent_init: received {recurrent_init.name}, which needs a batch of states; "
+            "choose another, such as orthogonal"
         )
     common = layer_choices(
         activation, init, bias, dropout, noise, batch_norm, layer_norm, weight_norm

@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import Tensor
 
-from dlx import registry
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
@@ -24,7 +23,6 @@ from dlx.nn.dense import DenseSpec
 
 DECODER = "decoder"
 VISIBLE = "visible."  # what an RBM's tensors begin with that are not its hidden units'
-_BOUNDS = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 State = Mapping[str, Tensor]
 """Trained tensors of one run by their names on the run axis."""
@@ -75,9 +73,9 @@ def _not_to_be_trained_apart(layer: Any) -> str:
         return f"is a {type(layer).__name__.removesuffix('Spec').lower()} block"
     if layer.pieces > 1:
         return "is a maxout layer"
-    if layer.init.name == "lsuv":
-        return "starts by lsuv"
-    if not registry.get("activation", layer.activation.name).function.trainable:
+    if layer.init.traits.starts_on_data:
+        return f"starts by {layer.init.name}"
+    if not layer.activation.traits.trainable:
         return f"has {layer.activation.name}, through which no gradient passes"
     return ""
 
@@ -123,10 +121,11 @@ def denoising(design: Design, task: Task, corruption: Choice) -> Design:
     Raises:
         ConfigError: the corruption needs bounds that codes of this activation do not have
     """
-    needs_bounds = corruption.name == "salt_and_pepper" and not task.in_unit_interval
+    rule = corruption()
+    needs_bounds = bool(rule.lowest or rule.highest) and not task.in_unit_interval
     if needs_bounds and not task.lowest:
         raise ConfigError(
-            "pretrain.corruption: salt_and_pepper replaces inputs by their lowest or highest "
+            f"pretrain.corruption: {corruption.name} replaces inputs by their lowest or highest "
             "value, which codes of this activation do not have; use masking or gaussian, or "
             "model.activation: sigmoid or tanh"
         )
@@ -159,7 +158,7 @@ def learned(design: Design, state: State) -> dict[str, Tensor]:
 
 def codes_task(activation: Choice, units: int) -> Task:
     """Return the task to reconstruct the outputs of a layer with so many units."""
-    low, high = _BOUNDS.get(activation.name, (None, None))
+    low, high = activation.traits.bounds or (None, None)
     return Task(
         "reconstruction",
         units,

@@ -4,13 +4,12 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.config.types import Choice
 from dlx.nn.parameters import Parameter
 from dlx.segments import Segment, segments
@@ -18,26 +17,24 @@ from dlx.segments import Segment, segments
 
 @dataclass(frozen=True)
 class _Piece:
-    """An activation with its options and the learned parameters of its runs."""
+    """An activation of some runs, with their learned parameters."""
 
     rows: slice
     function: Callable[..., Tensor]
-    options: dict[str, Any] = field(default_factory=dict)
-    learned: tuple[Parameter, ...] = ()
+    backward_function: Callable[..., Tensor] | None
+    learned: tuple[Parameter, ...]
 
     def forward(self, z: Tensor) -> Tensor:
-        learned = [self._broadcast(parameter) for parameter in self.learned]
-        return self.function(z, *learned, **self.options)
+        return self.function(z, *[self._broadcast(parameter) for parameter in self.learned])
 
     def backward(self, upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
         """Return dZ = dA g'(Z), and leave the gradients of learned parameters in their buffer."""
-        backward = self.function.backward  # type: ignore[attr-defined]
-        if backward is not None:
-            return backward(upstream, z, a, **self.options)
+        if self.backward_function is not None:
+            return self.backward_function(upstream, z, a)
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             learned = [self._broadcast(p).detach().requires_grad_() for p in self.learned]
-            a = self.function(z, *learned, **self.options)
+            a = self.function(z, *learned)
             gradients = torch.autograd.grad(a, [z, *learned], upstream)
         for parameter, gradient in zip(self.learned, gradients[1:], strict=True):
             parameter.gradient[self.rows] = gradient.flatten(1)
@@ -56,16 +53,16 @@ class Activation:
     """
 
     def __init__(self, layer: str, choices: Sequence[Choice]) -> None:
-        functions = [registry.get("activation", choice.name).function for choice in choices]
-        names = {name: start for f in functions for name, start in f.learned.items()}
+        learned = [choice.traits.learned for choice in choices]
+        starts = {name: start for names in learned for name, start in names.items()}
         self._learned = {
             name: Parameter(
                 f"{layer}.{name}",
                 (1,),
-                [name in function.learned for function in functions],
+                [name in names for names in learned],
                 lambda run, start=start: torch.full((1,), start),
             )
-            for name, start in names.items()
+            for name, start in starts.items()
         }
         self._pieces = tuple(self._piece(segment) for segment in segments(list(choices)))
         self._sizes = [piece.rows.stop - piece.rows.start for piece in self._pieces]
@@ -94,10 +91,10 @@ class Activation:
         return upstream
 
     def _piece(self, segment: Segment[Choice]) -> _Piece:
-        function = registry.get("activation", segment.choice.name).function
+        choice, backward = segment.choice, segment.choice.traits.backward
         return _Piece(
             segment.rows,
-            function,
-            segment.choice.arguments(),
-            tuple(self._learned[name] for name in function.learned),
+            choice.bound(),
+            backward and partial(backward, **choice.arguments()),
+            tuple(self._learned[name] for name in choice.traits.learned),
         )

@@ -4,13 +4,11 @@ torch's own sigmoid, elu, selu, silu, softplus, mish and gelu give other bits in
 of a buffer than in its middle, so that a run's values would depend on its place in the cohort.
 Here they are composed of exp, expm1, log1p, tanh, erf and reciprocal, which do not.
 
-Each takes `z` (and `slope`, where it is learned) and returns a tensor like `z`. The backward
-formula `dZ = dA g'(Z)`, where it is given, is a function of `dA`, `z` and `a = g(z)`; without it
-autograd computes it.
+Each takes `z` (and `slope`, where it is learned) and returns a tensor like `z`. What else is known
+of it, as the formula of its backward pass dZ = dA g'(Z), are its `ActivationTraits`.
 """
 
 import math
-from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -18,33 +16,6 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 from dlx.registry import register
-
-
-def activation(
-    backward: Callable[..., Tensor] | None = None,
-    learned: dict[str, float] | None = None,
-    module: type[torch.nn.Module] | None = None,
-    trainable: bool = True,
-) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
-    """Return a decorator that registers an activation.
-
-    Args:
-        backward: `backward(upstream, z, a, **options)` returns upstream g'(z), and may write it
-            over `upstream`; default: autograd
-        learned: parameters, one number each per layer, with their initial values; the function
-            takes them, shaped to broadcast against `z`, after `z`
-        module: the same in torch, made with the same options
-        trainable: whether a gradient can pass (not so for a step)
-    """
-
-    def decorate(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        function.backward = backward  # type: ignore[attr-defined]
-        function.learned = learned or {}  # type: ignore[attr-defined]
-        function.module = module  # type: ignore[attr-defined]
-        function.trainable = trainable  # type: ignore[attr-defined]
-        return register("activation")(function)
-
-    return decorate
 
 
 def _logistic(z: Tensor) -> Tensor:
@@ -56,39 +27,45 @@ def _positive_part(z: Tensor) -> Tensor:
     return z.clamp_min(0)
 
 
-@activation(backward=lambda upstream, z, a: upstream, module=torch.nn.Identity)
+@register("activation", backward=lambda upstream, z, a: upstream, module=torch.nn.Identity)
 def identity(z: Tensor) -> Tensor:
     """The identity, g(z) = z: a layer without a bend."""
     return z
 
 
-@activation(
+@register(
+    "activation",
     backward=lambda upstream, z, a: torch.ops.aten.sigmoid_backward.grad_input(
         upstream, a, grad_input=upstream
     ),
     module=torch.nn.Sigmoid,
+    bounds=(0, 1),
 )
 def sigmoid(z: Tensor) -> Tensor:
     """The logistic function, g(z) = 1 / (1 + exp(-z)), with g' = a (1 - a) <= 1/4."""
     return _logistic(z)
 
 
-@activation(
+@register(
+    "activation",
     backward=lambda upstream, z, a: torch.ops.aten.tanh_backward.grad_input(
         upstream, a, grad_input=upstream
     ),
     module=torch.nn.Tanh,
+    bounds=(-1, 1),
 )
 def tanh(z: Tensor) -> Tensor:
     """The hyperbolic tangent, g(z) = tanh(z), with g' = 1 - a^2."""
     return torch.tanh(z)
 
 
-@activation(
+@register(
+    "activation",
     backward=lambda upstream, z, a: torch.ops.aten.threshold_backward.grad_input(
         upstream, z, 0, grad_input=upstream
     ),
     module=torch.nn.ReLU,
+    rectifies=True,
 )
 def relu(z: Tensor) -> Tensor:
     """The rectifier, g(z) = max(0, z).
@@ -99,7 +76,8 @@ def relu(z: Tensor) -> Tensor:
     return _positive_part(z)
 
 
-@activation(
+@register(
+    "activation",
     backward=lambda upstream, z, a, negative_slope: torch.ops.aten.leaky_relu_backward.grad_input(
         upstream, z, negative_slope, False, grad_input=upstream
     ),
@@ -117,7 +95,7 @@ def leaky_relu(z: Tensor, *, negative_slope: Annotated[float, Ge(0)] = 0.01) -> 
     return torch.nn.functional.leaky_relu(z, negative_slope)
 
 
-@activation(learned={"slope": 0.25}, module=torch.nn.PReLU)
+@register("activation", learned={"slope": 0.25}, module=torch.nn.PReLU)
 def prelu(z: Tensor, slope: Tensor) -> Tensor:
     """The leaky rectifier whose slope is learned, one per layer, starting at 0.25.
 
@@ -131,7 +109,8 @@ def _elu(z: Tensor, alpha: float) -> Tensor:
     return torch.where(z > 0, z, alpha * torch.expm1(z.clamp_max(0)))
 
 
-@activation(
+@register(
+    "activation",
     backward=lambda upstream, z, a, alpha: torch.where(z > 0, upstream, upstream * (a + alpha)),
     module=torch.nn.ELU,
 )
@@ -151,7 +130,8 @@ _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
 
-@activation(
+@register(
+    "activation",
     backward=lambda upstream, z, a: (
         upstream * torch.where(z > 0, _SELU_SCALE, a + _SELU_SCALE * _SELU_ALPHA)
     ),
@@ -171,7 +151,7 @@ def _gelu_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
     return upstream * (cumulative + z * torch.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi)))
 
 
-@activation(backward=_gelu_backward, module=torch.nn.GELU)
+@register("activation", backward=_gelu_backward, module=torch.nn.GELU)
 def gelu(z: Tensor) -> Tensor:
     """The Gaussian error linear unit, g(z) = z (1 + erf(z / sqrt 2)) / 2.
 
@@ -186,7 +166,7 @@ def _silu_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
     return upstream * (logistic * (1 + z * (1 - logistic)))
 
 
-@activation(backward=_silu_backward, module=torch.nn.SiLU)
+@register("activation", backward=_silu_backward, module=torch.nn.SiLU)
 def silu(z: Tensor) -> Tensor:
     """The sigmoid-weighted linear unit (swish), g(z) = z / (1 + exp(-z)).
 
@@ -200,7 +180,9 @@ def _softplus(z: Tensor) -> Tensor:
     return z.clamp_min(0) + torch.log1p(torch.exp(-z.abs()))
 
 
-@activation(backward=lambda upstream, z, a: upstream * _logistic(z), module=torch.nn.Softplus)
+@register(
+    "activation", backward=lambda upstream, z, a: upstream * _logistic(z), module=torch.nn.Softplus
+)
 def softplus(z: Tensor) -> Tensor:
     """The smooth rectifier, g(z) = log(1 + exp(z)).
 
@@ -215,7 +197,7 @@ def _mish_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
     return upstream * (squashed + z * (1 - squashed * squashed) * _logistic(z))
 
 
-@activation(backward=_mish_backward, module=torch.nn.Mish)
+@register("activation", backward=_mish_backward, module=torch.nn.Mish)
 def mish(z: Tensor) -> Tensor:
     """A smooth, non-monotonic rectifier, g(z) = z tanh(softplus(z)).
 
@@ -225,13 +207,15 @@ def mish(z: Tensor) -> Tensor:
     return z * torch.tanh(_softplus(z))
 
 
-@activation(backward=lambda upstream, z, a: upstream * (z.abs() < 1), module=torch.nn.Hardtanh)
+@register(
+    "activation", backward=lambda upstream, z, a: upstream * (z.abs() < 1), module=torch.nn.Hardtanh
+)
 def hardtanh(z: Tensor) -> Tensor:
     """The piecewise linear tanh, g(z) = max(-1, min(1, z))."""
     return z.clamp(-1, 1)
 
 
-@activation(trainable=False)
+@register("activation", trainable=False)
 def step(z: Tensor) -> Tensor:
     """The threshold unit of the perceptron, g(z) = 1 for z > 0, else 0: forward only.
 

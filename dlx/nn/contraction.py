@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.config.types import Choice
 from dlx.nn.passes import Pass
 from dlx.segments import segments
@@ -72,11 +71,10 @@ class Contraction:
 
 def _norms(w: Tensor, z: Tensor, activation: Choice) -> tuple[Tensor, Tensor, Tensor]:
     """Return |dh / dx|² of each run (K,), and its gradients by z and by sum_i W_ij², (K, 1, O)."""
-    function = registry.get("activation", activation.name).function
     squares = w.square().sum(1, keepdim=True)
     with torch.enable_grad():
         z = z.detach().requires_grad_()
-        a = function(z, **activation.arguments())
+        a = activation(z)
         (slope,) = torch.autograd.grad(a, z, torch.ones_like(a), create_graph=True)
         upstream = 2 / z.shape[1] * slope.detach() * squares
         # Of the identity the slope is a constant.

@@ -89,11 +89,11 @@ def _within(z: Tensor, rows: Rows, *, k: int) -> Tensor:
 
 def _scores(z: Tensor, rows: Rows) -> Tensor:
     """Return how much speaks for each class or label (for the second of two): (K, C, B)."""
-    name = rows.head.output_name
-    if name == "softmax":  # its logarithm has the same order, and does not saturate
+    output = rows.head.output
+    if isinstance(output, str):  # the softmax's logarithm has the same order, and does not saturate
         z = torch.log_softmax(z, -1)
         z = z[..., 1:] - z[..., :1] if z.shape[-1] == 2 else z
-    elif name not in ("identity", "sigmoid", "tanh"):
+    elif output.traits.bounds is None:  # between bounds z has the order of a, and tells more apart
         z = rows.head.outputs(z)
     return z.transpose(1, 2)
 

@@ -229,9 +229,9 @@ class Dense:
         return z
 
     def _scaled_to_unit_variance(self, x: Tensor, affine: Tensor, how: Pass) -> Tensor:
-        """Scale the weights of the runs that start by LSUV; return z with those weights."""
+        """Scale the weights of the runs that start on data; return z with those weights."""
         for run, spec in enumerate(self.specs):
-            if spec.init.name != "lsuv":
+            if not spec.init.traits.starts_on_data:
                 continue
             for _ in range(spec.init.max_iterations):
                 variance = affine[run].var(correction=0)

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dlx import registry
 from dlx.config.types import Choice
 
 TaskKind = Literal["multiclass", "binary", "multilabel", "regression", "reconstruction"]
@@ -51,7 +50,7 @@ class Head:
             "class_weights": torch.tensor(self.class_weights, dtype=dtype),
             "target_scale": torch.tensor(self.target_scale, dtype=torch.float64),
         }
-        if self.loss.name == "binary_cross_entropy":
+        if not self.loss.traits.exclusive:
             constants["class_weights"] = constants["class_weights"].view(2, -1)
         given = {name: t.to(device) for name, t in constants.items() if getattr(self, name)}
         return replace(self, constants=given)
@@ -62,16 +61,17 @@ class Head:
         return self.output if isinstance(self.output, str) else self.output.name
 
     @property
-    def _loss(self) -> Any:
-        return registry.get("loss", self.loss.name).function
-
-    @property
     def _options(self) -> dict[str, Any]:
         options = self.loss.arguments()
         if "class_weights" in options:
             options["class_weights"] = self.constants.get("class_weights")
             assert bool(self.class_weights) == (options["class_weights"] is not None), "see `to`"
         return options
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether outputs are probabilities: of classes, or of each label or input by itself."""
+        return isinstance(self.output, str) or self.output.traits.is_probability
 
     @property
     def is_numeric(self) -> bool:
@@ -81,17 +81,18 @@ class Head:
     @property
     def has_cross_entropies(self) -> bool:
         """Whether outputs and the numbers they are to be are probabilities."""
-        return self.in_unit_interval and self.output_name == "sigmoid"
+        return self.in_unit_interval and self.gives_probabilities
 
     @property
     def takes_numbers(self) -> bool:
         """Whether targets are coded as class numbers (N,), not as columns (N, C)."""
         several = self.kind in ("multiclass", "binary") and self.num_outputs > 1
-        return several and self._loss.exclusive
+        return several and self.loss.traits.exclusive
 
     @property
     def _signed(self) -> bool:
-        return self._loss.signed or self.output_name == "tanh"
+        is_signed = not isinstance(self.output, str) and self.output.traits.bounds == (-1, 1)
+        return self.loss.traits.signed or is_signed
 
     @property
     def middle(self) -> float:
@@ -133,10 +134,7 @@ class Head:
 
     def outputs(self, z: Tensor) -> Tensor:
         """Return the network's outputs a, probabilities under softmax or sigmoid: (K, B, C)."""
-        if isinstance(self.output, str):
-            return torch.softmax(z, -1)
-        function = registry.get("activation", self.output.name).function
-        return function(z, **self.output.arguments())
+        return torch.softmax(z, -1) if isinstance(self.output, str) else self.output(z)
 
     def cost(self, z: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the mean cost of each run on its batch: (K,).
@@ -146,9 +144,9 @@ class Head:
             targets: (K, B) or (K, B, C)
             weights: what each output counts, (K, B, C), where the loss is a sum over the outputs
         """
-        loss = self._loss
         own = () if weights is None else (weights,)
-        return loss(z if loss.from_z else self.outputs(z), targets, *own, **self._options)
+        given = z if self.loss.traits.from_z else self.outputs(z)
+        return self.loss(given, targets, *own, **self._options)
 
     def cost_and_gradient(
         self, z: Tensor, targets: Tensor, weights: Tensor | None = None
@@ -157,7 +155,7 @@ class Head:
 
         The arguments are those of `cost`.
         """
-        loss = self._loss
+        loss = self.loss.traits
         if loss.with_gradient is not None and (loss.from_z or self.output_name == "identity"):
             own = () if weights is None else (weights,)
             return loss.with_gradient(z, targets, *own, **self._options)

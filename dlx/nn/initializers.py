@@ -8,7 +8,6 @@ the bias has an initializer of its own.
 """
 
 import math
-from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -17,18 +16,14 @@ from torch import Generator, Tensor
 
 from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
-from dlx.registry import get, register
+from dlx.registry import get, names, register
 from dlx.streams import generator
-
-# Those that say nothing of fan-in and fan-out, which a bias vector has not.
-FOR_BIASES = ("zeros", "constant", "uniform", "normal", "truncated_normal", "torch_default")
 
 
 def draw_weight(init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int) -> Tensor:
     """Return the initial weight (I, O) of one layer of the run with `seed`."""
     weight = torch.empty(num_outputs, num_inputs)
-    function = get("initializer", init.name).function
-    function(weight, generator(seed, "init", layer, "weight"), **init.arguments())
+    init(weight, generator(seed, "init", layer, "weight"))
     return weight.T
 
 
@@ -36,10 +31,10 @@ def draw_gates(
     init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int, gates: int
 ) -> Tensor:
     """Return the initial weights of several gates side by side, (I, gates O), each drawn alone."""
-    if gates == 1 or init.name == "values":
+    if gates == 1 or init.traits.written_out:
         return draw_weight(init, seed, layer, num_inputs, num_outputs * gates)
-    names = [f"{layer}.{gate}" for gate in range(1, gates + 1)]
-    drawn = [draw_weight(init, seed, name, num_inputs, num_outputs) for name in names]
+    parts = [f"{layer}.{gate}" for gate in range(1, gates + 1)]
+    drawn = [draw_weight(init, seed, part, num_inputs, num_outputs) for part in parts]
     return torch.cat(drawn, 1)
 
 
@@ -49,17 +44,17 @@ def draw_bias(
     """Return the initial bias (1, O) of one layer of the run with `seed`.
 
     Args:
-        init: of the bias, one of `FOR_BIASES`
+        init: of the bias, one that is `for_biases`
         weight_init: of the weight; written-out values may come with those of the bias
     """
     bias = torch.empty(1, num_outputs)
     random = generator(seed, "init", layer, "bias")
-    if weight_init.name == "values" and weight_init.biases is not None:
+    if weight_init.traits.written_out and weight_init.biases is not None:
         return torch.tensor([weight_init.biases])
-    if init.name == "torch_default":
-        bound = 1 / math.sqrt(num_inputs)
-        return bias.uniform_(-bound, bound, generator=random)
-    get("initializer", init.name).function(bias, random, **init.arguments())
+    if init.traits.own_bias is not None:
+        init.traits.own_bias(bias, num_inputs, random)
+    else:
+        init(bias, random)
     return bias
 
 
@@ -70,13 +65,13 @@ def bias_initializer(bias: Choice | None, weight_init: Choice) -> Choice:
         ConfigError: an initializer that a bias cannot have
     """
     if bias is None:
-        return choice(
-            "initializer", "torch_default" if weight_init.name == "torch_default" else "zeros"
+        return weight_init if weight_init.traits.own_bias else choice("initializer", "zeros")
+    if not bias.traits.for_biases:
+        allowed = (
+            name for name in names("initializer") if get("initializer", name).traits.for_biases
         )
-    if bias.name not in FOR_BIASES:
         raise ConfigError(
-            f"model.bias: received {bias.name}, which needs a matrix; allowed: "
-            f"{', '.join(FOR_BIASES)}"
+            f"model.bias: received {bias.name}, which needs a matrix; allowed: {', '.join(allowed)}"
         )
     return bias
 
@@ -87,7 +82,7 @@ def check(init: Choice, layer: str, num_inputs: int, num_outputs: int) -> None:
     Raises:
         ConfigError: they have another
     """
-    if init.name != "values":
+    if not init.traits.written_out:
         return
     widths = {len(row) for row in init.weights}
     if len(init.weights) != num_outputs or widths != {num_inputs}:
@@ -104,11 +99,7 @@ def check(init: Choice, layer: str, num_inputs: int, num_outputs: int) -> None:
         )
 
 
-def _register(function: Callable[..., None]) -> Callable[..., None]:
-    return register("initializer")(function)
-
-
-@_register
+@register("initializer", for_biases=True)
 def zeros(weight: Tensor, generator: Generator) -> None:
     """All weights zero: every unit of a layer stays like every other.
 
@@ -117,7 +108,7 @@ def zeros(weight: Tensor, generator: Generator) -> None:
     weight.zero_()
 
 
-@_register
+@register("initializer", for_biases=True)
 def constant(weight: Tensor, generator: Generator, *, value: float = 0.5) -> None:
     """All weights the same number: like zeros, it never breaks the symmetry of the units.
 
@@ -127,7 +118,7 @@ def constant(weight: Tensor, generator: Generator, *, value: float = 0.5) -> Non
     weight.fill_(value)
 
 
-@_register
+@register("initializer", for_biases=True)
 def uniform(
     weight: Tensor, generator: Generator, *, low: float = -0.05, high: float = 0.05
 ) -> None:
@@ -140,7 +131,7 @@ def uniform(
     torch.nn.init.uniform_(weight, min(low, high), max(low, high), generator=generator)
 
 
-@_register
+@register("initializer", for_biases=True)
 def normal(
     weight: Tensor, generator: Generator, *, mean: float = 0.0, std: Annotated[float, Ge(0)] = 0.01
 ) -> None:
@@ -153,7 +144,7 @@ def normal(
     torch.nn.init.normal_(weight, mean, std, generator=generator)
 
 
-@_register
+@register("initializer", for_biases=True)
 def truncated_normal(
     weight: Tensor, generator: Generator, *, std: Annotated[float, Gt(0)] = 0.01
 ) -> None:
@@ -165,7 +156,7 @@ def truncated_normal(
     torch.nn.init.trunc_normal_(weight, 0.0, std, -2 * std, 2 * std, generator=generator)
 
 
-@_register
+@register("initializer")
 def xavier_uniform(
     weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0
 ) -> None:
@@ -180,7 +171,7 @@ def xavier_uniform(
     torch.nn.init.xavier_uniform_(weight, gain, generator=generator)
 
 
-@_register
+@register("initializer")
 def xavier_normal(
     weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0
 ) -> None:
@@ -195,7 +186,7 @@ def xavier_normal(
     torch.nn.init.xavier_normal_(weight, gain, generator=generator)
 
 
-@_register
+@register("initializer")
 def he_uniform(
     weight: Tensor, generator: Generator, *, negative_slope: Annotated[float, Ge(0)] = 0.0
 ) -> None:
@@ -210,7 +201,7 @@ def he_uniform(
     torch.nn.init.kaiming_uniform_(weight, negative_slope, generator=generator)
 
 
-@_register
+@register("initializer")
 def he_normal(
     weight: Tensor, generator: Generator, *, negative_slope: Annotated[float, Ge(0)] = 0.0
 ) -> None:
@@ -225,7 +216,7 @@ def he_normal(
     torch.nn.init.kaiming_normal_(weight, negative_slope, generator=generator)
 
 
-@_register
+@register("initializer")
 def lecun_uniform(weight: Tensor, generator: Generator) -> None:
     """Uniform with Var(W) = 1 / I: unit variance of z for unit variance of the inputs.
 
@@ -235,7 +226,7 @@ def lecun_uniform(weight: Tensor, generator: Generator) -> None:
     torch.nn.init.kaiming_uniform_(weight, nonlinearity="linear", generator=generator)
 
 
-@_register
+@register("initializer")
 def lecun_normal(weight: Tensor, generator: Generator) -> None:
     """Normal with Var(W) = 1 / I: unit variance of z; the start that SELU asks for.
 
@@ -245,7 +236,7 @@ def lecun_normal(weight: Tensor, generator: Generator) -> None:
     torch.nn.init.kaiming_normal_(weight, nonlinearity="linear", generator=generator)
 
 
-@_register
+@register("initializer")
 def orthogonal(
     weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0
 ) -> None:
@@ -260,7 +251,7 @@ def orthogonal(
     torch.nn.init.orthogonal_(weight, gain, generator=generator)
 
 
-@_register
+@register("initializer", starts_on_data=True)
 def lsuv(
     weight: Tensor,
     generator: Generator,
@@ -283,7 +274,7 @@ def lsuv(
     torch.nn.init.orthogonal_(weight, generator=generator)
 
 
-@_register
+@register("initializer")
 def sparse(
     weight: Tensor,
     generator: Generator,
@@ -306,7 +297,7 @@ def sparse(
     weight[ranks < round(sparsity * weight.shape[1])] = 0
 
 
-@_register
+@register("initializer")
 def identity(weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0) -> None:
     """Each unit hands on the input of its number: Var(W) = gain^2 / max(I, O) (1 - 1 / max(I, O)).
 
@@ -320,7 +311,7 @@ def identity(weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(
     torch.nn.init.eye_(weight).mul_(gain)
 
 
-@_register
+@register("initializer", written_out=True)
 def values(
     weight: Tensor,
     generator: Generator,
@@ -337,7 +328,12 @@ def values(
     weight.copy_(torch.tensor(weights))
 
 
-@_register
+def _torch_bias(bias: Tensor, num_inputs: int, generator: Generator) -> None:
+    bound = 1 / math.sqrt(num_inputs)
+    bias.uniform_(-bound, bound, generator=generator)
+
+
+@register("initializer", for_biases=True, own_bias=_torch_bias)
 def torch_default(weight: Tensor, generator: Generator) -> None:
     """What torch.nn.Linear does: weights and biases uniform with Var(W) = 1 / (3 I)."""
     torch.nn.init.kaiming_uniform_(weight, math.sqrt(5), generator=generator)

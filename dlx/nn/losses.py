@@ -4,10 +4,10 @@
 
 Each takes the output layer's `z` or `a`, and gives one cost per run, the mean over the batch. No
 run's cost depends on another's parameters, so the gradient of their sum is each run's own. One that
-is a mean over the outputs too can be told what each output of each row counts.
+is a mean over the outputs too can be told what each output of each row counts. What else is known
+of it are its `LossTraits`; an option `class_weights` reaches it as a tensor (see `head.py`).
 """
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import torch
@@ -20,44 +20,6 @@ from dlx.registry import register
 
 Costs = tuple[Tensor, Tensor]
 """The costs (K,) and dZ, the gradient of each run's own cost: (K, B, C)."""
-
-
-def loss(
-    *outputs: str,
-    from_z: bool = False,
-    exclusive: bool = False,
-    signed: bool = False,
-    needs_classes: bool = False,
-    weighs: bool = False,
-    with_gradient: Callable[..., Costs] | None = None,
-) -> Callable[[Any], Any]:
-    """Return a decorator that registers a loss.
-
-    An option `class_weights` reaches the function as a tensor (see `dlx.nn.head`).
-
-    Args:
-        outputs: the output functions it can follow; none given: any
-        from_z: it takes the output layer's `z` and applies the output function itself
-        exclusive: of classes that exclude each other it takes the numbers, not a column each
-        signed: it takes columns of -1 and 1, not of 0 and 1
-        needs_classes: it cannot be used for numbers
-        weighs: it takes, after the targets, `weights` (K, B, T) or None, by which the cost of each
-            output is multiplied before the mean is taken; so does `with_gradient`
-        with_gradient: `with_gradient(z, targets, **options)` returns the costs and dZ in one; of a
-            loss of `a`, it serves where the output function is the identity; default: by autograd
-    """
-
-    def decorate(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        function.outputs = outputs  # type: ignore[attr-defined]
-        function.from_z = from_z  # type: ignore[attr-defined]
-        function.exclusive = exclusive  # type: ignore[attr-defined]
-        function.signed = signed  # type: ignore[attr-defined]
-        function.needs_classes = needs_classes  # type: ignore[attr-defined]
-        function.weighs = weighs  # type: ignore[attr-defined]
-        function.with_gradient = with_gradient  # type: ignore[attr-defined]
-        return register("loss")(function)
-
-    return decorate
 
 
 def _mean(costs: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -112,7 +74,8 @@ def _weighted_cost(log_probabilities: Tensor, shares: Tensor) -> Tensor:
     return (log_probabilities * shares).flatten(1).sum(1).div(-shares.shape[1])
 
 
-@loss(
+@register(
+    "loss",
     "softmax",
     from_z=True,
     exclusive=True,
@@ -164,10 +127,12 @@ def _binary_cross_entropy_with_gradient(
     return costs, _weighted(gradient.div_(z[0].numel()), weights)
 
 
-@loss(
+@register(
+    "loss",
     "sigmoid",
     from_z=True,
     needs_classes=True,
+    of_probabilities=True,
     weighs=True,
     with_gradient=_binary_cross_entropy_with_gradient,
 )
@@ -227,7 +192,7 @@ def _mse_with_gradient(a: Tensor, targets: Tensor, weights: Tensor | None = None
     return costs, _weighted(difference.mul_(2 / a[0].numel()), weights)
 
 
-@loss(weighs=True, with_gradient=_mse_with_gradient)
+@register("loss", weighs=True, with_gradient=_mse_with_gradient)
 def mse(a: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean squared error, mean (a - t)^2 over batch and outputs.
 
@@ -246,7 +211,7 @@ def _mae_with_gradient(a: Tensor, targets: Tensor, weights: Tensor | None = None
     return costs, _weighted(difference.sign_().div_(a[0].numel()), weights)
 
 
-@loss(weighs=True, with_gradient=_mae_with_gradient)
+@register("loss", weighs=True, with_gradient=_mae_with_gradient)
 def mae(a: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean absolute error, mean |a - t| over batch and outputs: outliers pull less than in mse.
 
@@ -266,7 +231,7 @@ def _huber_with_gradient(
     return costs, _weighted(gradient, weights)
 
 
-@loss(weighs=True, with_gradient=_huber_with_gradient)
+@register("loss", weighs=True, with_gradient=_huber_with_gradient)
 def huber(
     a: Tensor,
     targets: Tensor,
@@ -309,7 +274,8 @@ def _hinge_with_gradient(z: Tensor, targets: Tensor) -> Costs:
     return _mean(margins.clamp_min(0)), gradient
 
 
-@loss(
+@register(
+    "loss",
     "identity",
     from_z=True,
     exclusive=True,

@@ -3,20 +3,21 @@
 # K runs, B batch, N rows, C classes, T labels or targets
 
 A metric is made of a statistic, found chunk by chunk and added up (counts.py), and a function of
-its total. Counts are integers and sums run over a row of memory in float64, so that a run's value
-has the same bits alone and together. A class that a value cannot be had of, since no row has it,
-is left out of its mean; where none is left, the value is not a number (null in JSON).
+its total; what else is known of it are its `MetricTraits`. Counts are integers and sums run over a
+row of memory in float64, so that a run's value has the same bits alone and together. A class that a
+value cannot be had of, since no row has it, is left out of its mean; where none is left, the value
+is not a number (null in JSON).
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import torch
 from annotated_types import Gt
 from torch import Tensor
 
-from dlx import registry
 from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
 from dlx.nn.counts import (
@@ -32,7 +33,7 @@ from dlx.nn.counts import (
     added,
 )
 from dlx.nn.head import Head, TaskKind
-from dlx.registry import register
+from dlx.registry import Entry, get, names, register
 
 CLASSES: tuple[TaskKind, ...] = ("multiclass", "binary")
 LABELS: tuple[TaskKind, ...] = (*CLASSES, "multilabel")
@@ -43,44 +44,46 @@ CORRUPTED = "corrupted_"  # stands before the name of what is measured on corrup
 WORTH = {"probe_accuracy": True, "fine_tuned_accuracy": True, "fine_tuned_error": False}
 
 
-def metric(
-    statistic: Statistic, kinds: tuple[TaskKind, ...], *, rising: bool, tag: str | None = None
-) -> Callable[[Any], Any]:
-    """Return a decorator that registers a metric.
-
-    It is called with the statistic's total and the `Rows`, and returns a value per run, (K,)
-    float64.
-
-    Args:
-        statistic: that it is a function of; called with the metric's options too
-        kinds: of the tasks it is for
-        rising: larger values are better
-        tag: what its values are logged as, with its options in {}; default: its name
-    """
-
-    def decorate(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        function.statistic = statistic  # type: ignore[attr-defined]
-        function.kinds = kinds  # type: ignore[attr-defined]
-        function.rising = rising  # type: ignore[attr-defined]
-        function.tag = tag or function.__name__  # type: ignore[attr-defined]
-        return register("metric")(function)
-
-    return decorate
+def _check_k(head: Head, *, k: int) -> str | None:
+    if k < head.num_outputs:
+        return None
+    return (
+        f"top_k: received k {k}, but with {head.num_outputs} classes the right one is always among "
+        f"{k}; lower k"
+    )
 
 
-@metric(RIGHT, LABELS, rising=True)
+def _check_unit_interval(head: Head) -> str | None:
+    if head.has_cross_entropies:
+        return None
+    needs = "inputs in [0, 1], but training rows have others; use data.scale: true"
+    if not head.gives_probabilities:
+        needs = f"outputs in [0, 1], but model.output is {head.output_name}; use output: sigmoid"
+    return f"cross_entropy_per_row needs {needs}"
+
+
+@register("metric", RIGHT, LABELS, rising=True, scale="share")
 def accuracy(right: Tensor, rows: Rows) -> Tensor:
     """Share of rows that are classified rightly; of labels, the share that is right."""
     return right.double() / (len(rows) * rows.head.answers)
 
 
-@metric(RIGHT, LABELS, rising=False)
+@register("metric", RIGHT, LABELS, rising=False, scale="share")
 def error(right: Tensor, rows: Rows) -> Tensor:
     """Share of rows (or labels) that are classified wrongly: 1 - accuracy."""
     return 1 - right.double() / (len(rows) * rows.head.answers)
 
 
-@metric(WITHIN, ("multiclass",), rising=True, tag="top_{k}")
+@register(
+    "metric",
+    WITHIN,
+    ("multiclass",),
+    rising=True,
+    tag="top_{k}",
+    scale="share",
+    graded=True,
+    check=_check_k,
+)
 def top_k(within: Tensor, rows: Rows, *, k: Annotated[int, Gt(0)] = 5) -> Tensor:
     """Share of rows whose class is among the k that the network thinks likeliest.
 
@@ -92,7 +95,7 @@ def top_k(within: Tensor, rows: Rows, *, k: Annotated[int, Gt(0)] = 5) -> Tensor
     return within.double() / len(rows)
 
 
-@metric(CONFUSION, LABELS, rising=True)
+@register("metric", CONFUSION, LABELS, rising=True, scale="share")
 def balanced_accuracy(confusion: Tensor, rows: Rows) -> Tensor:
     """Mean over the classes of the share of their rows that is found: rare ones count alike.
 
@@ -103,7 +106,7 @@ def balanced_accuracy(confusion: Tensor, rows: Rows) -> Tensor:
     return found.nanmean(-1) if rows.head.kind == "multilabel" else found
 
 
-@metric(CONFUSION, LABELS, rising=True)
+@register("metric", CONFUSION, LABELS, rising=True, scale="score")
 def f1(confusion: Tensor, rows: Rows) -> Tensor:
     """Mean over the classes or labels of F1 = 2 hits / (2 hits + misses + false alarms) (macro)."""
     hits = confusion.diagonal(dim1=-2, dim2=-1)
@@ -114,7 +117,7 @@ def f1(confusion: Tensor, rows: Rows) -> Tensor:
     return scores.nanmean(-1)
 
 
-@metric(SCORES, LABELS, rising=True)
+@register("metric", SCORES, LABELS, rising=True, scale="score", graded=True)
 def auc(scores: Tensor, rows: Rows) -> Tensor:
     """Area under the ROC curve: how often a row of the class scores above one of another class.
 
@@ -146,7 +149,7 @@ def _area(scores: Tensor, held: Tensor) -> Tensor:
     return torch.where(scores.isfinite().all(1), area, torch.nan)
 
 
-@metric(SQUARED_ERRORS, (*NUMBERS, *INPUTS), rising=False)
+@register("metric", SQUARED_ERRORS, (*NUMBERS, *INPUTS), rising=False)
 def mse(squares: Tensor, rows: Rows) -> Tensor:
     """Mean squared error, over rows and targets, in the targets' own units.
 
@@ -155,13 +158,13 @@ def mse(squares: Tensor, rows: Rows) -> Tensor:
     return (squares * _scale(rows) ** 2).mean(1) / len(rows)
 
 
-@metric(SQUARED_ERRORS, INPUTS, rising=False)
+@register("metric", SQUARED_ERRORS, INPUTS, rising=False)
 def squared_error_per_row(squares: Tensor, rows: Rows) -> Tensor:
     """Squared error of a reconstruction, summed over a row's inputs, as the network sees them."""
     return squares.sum(1) / len(rows)
 
 
-@metric(CROSS_ENTROPIES, INPUTS, rising=False)
+@register("metric", CROSS_ENTROPIES, INPUTS, rising=False, check=_check_unit_interval)
 def cross_entropy_per_row(entropies: Tensor, rows: Rows) -> Tensor:
     """Binary cross-entropy of a reconstruction, summed over a row's inputs, in nats.
 
@@ -170,7 +173,7 @@ def cross_entropy_per_row(entropies: Tensor, rows: Rows) -> Tensor:
     return entropies.sum(1) / len(rows)
 
 
-@metric(ABSOLUTE_ERRORS, (*NUMBERS, *INPUTS), rising=False)
+@register("metric", ABSOLUTE_ERRORS, (*NUMBERS, *INPUTS), rising=False)
 def mae(errors: Tensor, rows: Rows) -> Tensor:
     """Mean absolute error, over rows and targets, in the targets' own units.
 
@@ -179,7 +182,7 @@ def mae(errors: Tensor, rows: Rows) -> Tensor:
     return (errors * _scale(rows)).mean(1) / len(rows)
 
 
-@metric(SQUARED_ERRORS, NUMBERS, rising=True)
+@register("metric", SQUARED_ERRORS, NUMBERS, rising=True)
 def r2(squares: Tensor, rows: Rows) -> Tensor:
     """Share of the targets' variance that is explained: 1 - squared errors / those of the mean.
 
@@ -196,65 +199,58 @@ def _scale(rows: Rows) -> Any:
 
 def tag(chosen: Choice) -> str:
     """Return what a metric is logged as: its field name."""
-    return registry.get("metric", chosen.name).function.tag.format(**chosen.arguments())
+    return (chosen.traits.tag or chosen.name).format(**chosen.arguments())
 
 
 def is_rising(name: str) -> bool:
     """Say whether larger values are better of what is logged under a field name; cost falls."""
     if name in WORTH:
         return WORTH[name]
+    return any(entry.traits.rising for entry in _logged_as(name))
+
+
+def is_between_0_and_1(name: str) -> bool:
+    """Say whether what is logged under a field name is a number between 0 and 1."""
+    return name in WORTH or any(entry.traits.scale for entry in _logged_as(name))
+
+
+def _logged_as(name: str) -> Iterator[Entry]:
+    """Return the metrics that a field name may be of."""
     name = name.removeprefix(CORRUPTED)
-    functions = (registry.get("metric", each).function for each in registry.names("metric"))
-    return any(
-        function.rising
-        for function in functions
-        if re.fullmatch(re.sub(r"\{.*?\}", ".+", function.tag), name)
-    )
+    for entry in map(partial(get, "metric"), names("metric")):
+        pattern = re.sub(r"\{.*?\}", ".+", entry.traits.tag or entry.name)
+        if re.fullmatch(pattern, name):
+            yield entry
 
 
 def default_metrics(head: Head) -> tuple[Choice, ...]:
     """Return what is measured if a config does not say: what fits the task, and its loss."""
-    names: tuple[str, ...] = ("mse", "r2") if head.is_numeric else ("accuracy",)
+    usual: tuple[str, ...] = ("mse", "r2") if head.is_numeric else ("accuracy",)
     if head.kind == "reconstruction":
-        names = ("squared_error_per_row", "mse")
+        usual = ("squared_error_per_row", "mse")
         if head.has_cross_entropies:
-            names = (*names, "cross_entropy_per_row")
-    return tuple(choice("metric", name) for name in names)
+            usual = (*usual, "cross_entropy_per_row")
+    return tuple(choice("metric", name) for name in usual)
 
 
 def check_metrics(chosen: Sequence[Choice], head: Head) -> None:
     """Check that metrics can be had of a task.
 
     Raises:
-        ConfigError: a metric is for other tasks, the same is named twice, or top_k has k classes
-            or more
+        ConfigError: a metric is not for this task, or the same is named twice
     """
-    fitting = [
-        name
-        for name in registry.names("metric")
-        if head.kind in registry.get("metric", name).function.kinds
-    ]
-    tags = [tag(each) for each in chosen]
-    for each in chosen:
-        if each.name not in fitting:
+    tags = [tag(metric) for metric in chosen]
+    for metric in chosen:
+        if head.kind not in metric.traits.kinds:
+            allowed = [n for n in names("metric") if head.kind in get("metric", n).traits.kinds]
             raise ConfigError(
-                f"log.metrics: {each.name} is not defined for this task, which is {head.kind}; "
-                f"allowed: {', '.join(fitting)}"
+                f"log.metrics: {metric.name} is not defined for this task, which is {head.kind}; "
+                f"allowed: {', '.join(allowed)}"
             )
-        if each.name == "cross_entropy_per_row" and not head.has_cross_entropies:
-            needs = "inputs in [0, 1], but training rows have others; use data.scale: true"
-            if head.output_name != "sigmoid":
-                name = head.output_name
-                needs = f"outputs in [0, 1], but model.output is {name}; use output: sigmoid"
-            raise ConfigError(f"log.metrics: cross_entropy_per_row needs {needs}")
-        if tags.count(tag(each)) > 1:
-            raise ConfigError(f"log.metrics: {tag(each)} is named twice; name it once")
-        k = each.arguments().get("k", 0)
-        if k >= head.num_outputs and each.name == "top_k":
-            raise ConfigError(
-                f"log.metrics: top_k: received k {k}, but with {head.num_outputs} classes the "
-                f"right one is always among {k}; lower k"
-            )
+        if metric.traits.check and (why := metric.traits.check(head, **metric.arguments())):
+            raise ConfigError(f"log.metrics: {why}")
+        if tags.count(tag(metric)) > 1:
+            raise ConfigError(f"log.metrics: {tag(metric)} is named twice; name it once")
 
 
 class Measurement:
@@ -273,8 +269,7 @@ class Measurement:
     @staticmethod
     def _key(chosen: Choice) -> tuple[Statistic, tuple[tuple[str, Any], ...]]:
         """Metrics of the same statistic and options share it."""
-        statistic = registry.get("metric", chosen.name).function.statistic
-        return statistic, tuple(chosen.arguments().items())
+        return chosen.traits.statistic, tuple(chosen.arguments().items())
 
     def add(self, z: Tensor, targets: Tensor) -> None:
         """Take in a chunk.
@@ -297,9 +292,4 @@ class Measurement:
         """
         rows = Rows(self._head, targets)
         totals = {key: key[0].join(chunks) for key, chunks in self._found.items()}
-        return {
-            tag(each): registry.get("metric", each.name).function(
-                totals[self._key(each)], rows, **each.arguments()
-            )
-            for each in self._chosen
-        }
+        return {tag(metric): metric(totals[self._key(metric)], rows) for metric in self._chosen}

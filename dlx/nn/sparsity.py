@@ -6,23 +6,20 @@ Each registered function takes codes, and returns a number per run that autograd
 for losses, no run's number depends on another's codes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
 from annotated_types import Gt, Lt
 from torch import Tensor
 
-from dlx import registry
 from dlx.config.types import Choice
 from dlx.nn.passes import Pass
 from dlx.registry import register
 from dlx.segments import Segment, segments
 
-_register: Callable[[Callable[..., Tensor]], Callable[..., Tensor]] = register("sparsity")
 
-
-@_register
+@register("sparsity")
 def l1(code: Tensor) -> Tensor:
     """The sum of the units' absolute values, of the mean row: mean_b sum_j |h_bj|.
 
@@ -35,7 +32,7 @@ def l1(code: Tensor) -> Tensor:
     return code.abs().flatten(1).sum(1) / code.shape[1]
 
 
-@_register
+@register("sparsity", of_probabilities=True)
 def kl(code: Tensor, *, rate: Annotated[float, Gt(0), Lt(1)] = 0.05) -> Tensor:
     """How far each unit's mean over the batch is from a rate: sum_j KL(rate || mean_b h_bj).
 
@@ -83,12 +80,10 @@ class Sparsity:
         found, term = code.new_zeros(2, len(code)).unbind()
         gradients = []
         for segment in self._segments:
-            rows, options = segment.rows, segment.choice.arguments()
-            weight = options.pop("weight")
-            function = registry.get("sparsity", segment.choice.name).function
+            rows, weight = segment.rows, segment.choice.weight
             with torch.set_grad_enabled(how.tape is not None):
                 own = code[rows].detach().requires_grad_(how.tape is not None)
-                values = function(own, **options)
+                values = segment.choice(own)
                 if how.tape is not None:
                     gradients.append(weight * torch.autograd.grad(values.sum(), own)[0])
             found[rows] = values.detach()

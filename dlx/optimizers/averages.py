@@ -7,7 +7,7 @@ returns the share s that the newest weights have in the average: average <- (1 -
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -17,13 +17,11 @@ from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.nn.network import Network
-from dlx.registry import get, register
+from dlx.registry import register
 from dlx.segments import segments
 
-_register: Callable[[Callable[..., float]], Callable[..., float]] = register("average")
 
-
-@_register
+@register("average")
 def ema(step: int, num_steps: int, *, decay: Annotated[float, Ge(0), Lt(1)] = 0.999) -> float:
     """Exponential moving average, corrected for its start: s = (1 - decay) / (1 - decay^step).
 
@@ -40,7 +38,7 @@ def ema(step: int, num_steps: int, *, decay: Annotated[float, Ge(0), Lt(1)] = 0.
     return (1 - decay) / (1 - decay**step)
 
 
-@_register
+@register("average")
 def swa(
     step: int,
     num_steps: int,
@@ -82,7 +80,7 @@ class Averages:
     ) -> None:
         keys = list(zip(choices, num_steps, strict=True))
         self._segments = [
-            (segment.rows, get("average", choice.name).function, choice.arguments(), steps)
+            (segment.rows, choice.bound(), steps)
             for segment in segments(keys)
             for choice, steps in [segment.choice]
             if choice is not None
@@ -102,8 +100,8 @@ class Averages:
 
     @torch.no_grad()
     def _blend(self, step: int) -> None:
-        for rows, function, options, num_steps in self._segments:
-            share = function(step, num_steps, **options) if step else 1.0
+        for rows, function, num_steps in self._segments:
+            share = function(step, num_steps) if step else 1.0
             for name, average in self.values.items():
                 newest, mean = self._present[name][rows], average[rows]
                 if share == 1:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.nn.parameters import ParameterBuffer
-from dlx.optimizers.rule import Decay, Rate, Search, updates_by
-from dlx.optimizers.rule import register_rule as _register
+from dlx.optimizers.rule import Decay, Rate, Search
+from dlx.registry import register
 
 # What torch keeps from step to step: vectors, lists of vectors, list of numbers, numbers.
 _VECTORS = ("d", "prev_flat_grad")
@@ -21,7 +21,7 @@ _HISTORY = ("old_dirs", "old_stps")
 _NUMBERS = ("t", "H_diag")
 
 
-@_register
+@register("optimizer", searches=True)
 def lbfgs(
     *,
     lr: Rate = 1.0,
@@ -79,8 +79,7 @@ class LbfgsSlab:
         assert len(buffer.values) == 1, "runs of L-BFGS train one to a cohort"
         self.rows = rows
         self.key = key
-        update = updates_by(key[0])
-        assert isinstance(update, Search)
+        update: Search = key[0]()
         self._values = buffer.values.view(-1)
         self._values.grad = buffer.gradients.view(-1)
         self._optimizer = torch.optim.LBFGS([self._values], **update.settings)

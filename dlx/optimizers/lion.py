@@ -3,10 +3,10 @@
 from torch import Tensor
 
 from dlx.optimizers.rule import Betas, Decay, Rate, Rule
-from dlx.optimizers.rule import register_rule as _register
+from dlx.registry import register
 
 
-@_register
+@register("optimizer")
 def lion(*, lr: Rate = 1e-4, betas: Betas = [0.9, 0.99], weight_decay: Decay = 0.0) -> Rule:
     """Lion: w <- (1 - lr weight_decay) w - lr sign(beta1 m + (1 - beta1) g), m <- mean of g.
 

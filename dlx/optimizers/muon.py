@@ -10,15 +10,15 @@ from torch import Tensor
 
 from dlx.nn.products import product
 from dlx.optimizers.rule import Betas, Decay, Layout, Rate, Rule, Share
-from dlx.optimizers.rule import register_rule as _register
 from dlx.optimizers.rules import adam_settings, update_adam
+from dlx.registry import register
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 _SMALLEST_NORM = 1e-7
 
 
-@_register
+@register("optimizer")
 def muon(
     *,
     lr: Rate = 0.002,

@@ -1,4 +1,4 @@
-"""What an update rule is, and how its function is registered."""
+"""What an optimizer's function returns: a rule of updates, or a search."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Len, Lt
 
-from dlx.config.types import Choice, OptimizerChoice
-from dlx.registry import get, register
+from dlx.config.types import Choice
 
 Rate = Annotated[float, Gt(0)]
 Decay = Annotated[float, Ge(0)]
@@ -66,37 +65,9 @@ class Search:
     vectors: int
 
 
-def register_rule(function: Callable[..., Rule | Search]) -> Callable[..., Rule | Search]:
-    """Make an optimizer's function known by its name; a decorator."""
-    return register("optimizer")(function)
-
-
-def own_options(choice: Choice) -> dict[str, Any]:
-    """Return the options of an optimizer but for those that all have in common."""
-    common = OptimizerChoice.model_fields
-    return {name: value for name, value in choice.arguments().items() if name not in common}
-
-
-def updates_by(choice: Choice) -> Rule | Search:
-    """Return how an optimizer updates its runs, with its settings."""
-    return get("optimizer", choice.name).function(**own_options(choice))
-
-
-def rule_of(choice: Choice) -> Rule:
-    """Return the rule of an optimizer that has one, with its settings."""
-    rule = updates_by(choice)
-    assert isinstance(rule, Rule)
-    return rule
-
-
-def searches(choice: Choice) -> bool:
-    """Say whether an optimizer evaluates the cost itself, so that its runs train by themselves."""
-    return isinstance(updates_by(choice), Search)
-
-
 def momentum_name(choice: Choice) -> str | None:
     """Return the rule's setting that is an optimizer's momentum; None if it has none."""
-    options = own_options(choice)
+    options = choice.arguments()
     if options.get("momentum"):
         return "momentum"
     return "beta1" if "betas" in options else None

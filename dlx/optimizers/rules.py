@@ -21,7 +21,7 @@ from torch.optim.rmsprop import rmsprop as torch_rmsprop
 from torch.optim.sgd import sgd as torch_sgd
 
 from dlx.optimizers.rule import Betas, Decay, Rate, Rule, Share
-from dlx.optimizers.rule import register_rule as _register
+from dlx.registry import register
 
 
 def _gradient_descent(settings: dict[str, Any]) -> Rule:
@@ -34,7 +34,7 @@ def _gradient_descent(settings: dict[str, Any]) -> Rule:
     )
 
 
-@_register
+@register("optimizer")
 def sgd(*, lr: Rate = 0.01, weight_decay: Decay = 0.0) -> Rule:
     """Gradient descent: w <- w - lr g.
 
@@ -48,7 +48,7 @@ def sgd(*, lr: Rate = 0.01, weight_decay: Decay = 0.0) -> Rule:
     return _gradient_descent({"lr": lr, "weight_decay": weight_decay})
 
 
-@_register
+@register("optimizer")
 def momentum(
     *, lr: Rate = 0.01, momentum: Share = 0.9, dampening: Share = 0.0, weight_decay: Decay = 0.0
 ) -> Rule:
@@ -69,7 +69,7 @@ def momentum(
     )
 
 
-@_register
+@register("optimizer")
 def nesterov(
     *,
     lr: Rate = 0.01,
@@ -91,7 +91,7 @@ def nesterov(
     )
 
 
-@_register
+@register("optimizer")
 def adagrad(
     *,
     lr: Rate = 0.01,
@@ -121,7 +121,7 @@ def adagrad(
     )
 
 
-@_register
+@register("optimizer")
 def rmsprop(
     *,
     lr: Rate = 0.001,
@@ -155,7 +155,7 @@ def rmsprop(
     return Rule(torch_rmsprop, settings | {"weight_decay": weight_decay} | unused, state)
 
 
-@_register
+@register("optimizer")
 def adadelta(
     *, lr: Rate = 1.0, rho: Share = 0.9, eps: Rate = 1e-6, weight_decay: Decay = 0.0
 ) -> Rule:
@@ -219,7 +219,7 @@ def _adam(decoupled: bool, settings: dict[str, Any]) -> Rule:
     )
 
 
-@_register
+@register("optimizer")
 def adam(
     *, lr: Rate = 0.001, betas: Betas = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Decay = 0.0
 ) -> Rule:
@@ -237,7 +237,7 @@ def adam(
     return _adam(False, adam_settings(lr, betas, eps, weight_decay))
 
 
-@_register
+@register("optimizer")
 def adamw(
     *, lr: Rate = 0.001, betas: Betas = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Decay = 0.01
 ) -> Rule:
@@ -255,7 +255,7 @@ def adamw(
     return _adam(True, adam_settings(lr, betas, eps, weight_decay))
 
 
-@_register
+@register("optimizer")
 def nadam(
     *,
     lr: Rate = 0.002,
@@ -285,7 +285,7 @@ def nadam(
     )
 
 
-@_register
+@register("optimizer")
 def radam(
     *, lr: Rate = 0.001, betas: Betas = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Decay = 0.0
 ) -> Rule:
@@ -304,7 +304,7 @@ def radam(
     return Rule(torch_radam, settings, {"exp_avgs": 0.0, "exp_avg_sqs": 0.0})
 
 
-@_register
+@register("optimizer")
 def adamax(
     *, lr: Rate = 0.002, betas: Betas = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Decay = 0.0
 ) -> Rule:

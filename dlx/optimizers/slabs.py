@@ -15,7 +15,7 @@ from torch import Tensor
 from dlx.config.types import Choice
 from dlx.nn.parameters import ParameterBuffer
 from dlx.optimizers.lbfgs import LbfgsSlab
-from dlx.optimizers.rule import Layout, momentum_name, rule_of, searches
+from dlx.optimizers.rule import Layout, Rule, momentum_name
 from dlx.segments import segments
 
 _Key = tuple[Choice, int, Hashable]
@@ -37,7 +37,8 @@ class _Slab:
         self.rows = rows
         self.key = key
         choice = key[0]
-        self._rule = rule = rule_of(choice)
+        rule: Rule = choice()
+        self._rule = rule
         self._settings = {k: v for k, v in rule.settings.items() if k != "lr"}
         self._weights = layout.weights
         self._weight_decay = 0.0  # of the weights alone
@@ -143,7 +144,7 @@ class SlabOptimizer:
         layout = Layout(buffer.weights, matrices)
         self._slabs: list[Any] = [
             LbfgsSlab(segment.rows, segment.choice, buffer)
-            if searches(segment.choice[0])
+            if segment.choice[0].traits.searches
             else _Slab(segment.rows, segment.choice, buffer, layout)
             for segment in segments(keys)
         ]

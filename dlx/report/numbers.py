@@ -2,6 +2,8 @@
 
 import math
 
+# The metrics whose `scale` is "share", written out so that `dlx runs` need not import torch; a test
+# compares them with the registry.
 _SHARES = ("accuracy", "error", "balanced_accuracy", "success")
 _WORTH = ("probe_accuracy", "fine_tuned_accuracy", "fine_tuned_error")
 

@@ -14,8 +14,6 @@ import numpy as np
 from dlx.data.dataset import Task
 from dlx.nn.head import Head
 
-_PROBABILITIES = ("softmax", "sigmoid")
-
 
 @dataclass(frozen=True)
 class Context:
@@ -128,7 +126,7 @@ def known_targets(task: Task, context: Context) -> dict[str, Any]:
 
 def _labels(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
     assert task.classes is not None
-    name = "p" if head.output_name in _PROBABILITIES else "output"
+    name = "p" if head.gives_probabilities else "output"
     held = (outputs > head.middle).astype(np.int64)
     return _by_class("predicted", task.classes, held) | _by_class(name, task.classes, outputs)
 
@@ -136,7 +134,7 @@ def _labels(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
 def _classes(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
     assert task.classes is not None
     columns: dict[str, Any] = {"predicted": classify(task, head, outputs)}
-    if head.output_name not in _PROBABILITIES:
+    if not head.gives_probabilities:
         names = task.classes if outputs.shape[1] > 1 else task.classes[1:]
         return columns | _by_class("output", names, outputs)
     if outputs.shape[1] == 1:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.config.types import Choice
 from dlx.nn.activate import Activation
 from dlx.nn.parameters import ParameterBuffer
@@ -50,7 +49,7 @@ def check_activation(activation: str | Callable[..., Tensor], **options: Any) ->
         _check_shape(what, choice)
         _check_places(what, choice)
         _check_module(what, choice)
-        if registry.get("activation", choice.name).function.trainable:
+        if choice.traits.trainable:
             _check_gradient(what, choice)
             run = plain_variant(5, activation=choice)
             assert_alone_or_together(what, run, neighbours(run, 5))
@@ -70,7 +69,7 @@ def _check_shape(what: str, choice: Choice) -> None:
 
 def _check_places(what: str, choice: Choice) -> None:
     layer = _layer(choice, 1, torch.float32)
-    trainable = registry.get("activation", choice.name).function.trainable
+    trainable = choice.traits.trainable
     for length in (1, 3, 16, 33, 70):
         for before, after in ((0, 1), (1, 0), (5, 2), (16, 7)):
             whole = 4 * numbers(1, 1, before + length + after, seed=length)
@@ -110,7 +109,7 @@ def _check_gradient(what: str, choice: Choice) -> None:
 
 
 def _check_module(what: str, choice: Choice) -> None:
-    module = registry.get("activation", choice.name).function.module
+    module = choice.traits.module
     if module is not None:
         z = torch.linspace(-6, 6, 241, dtype=torch.float64).view(1, 1, -1)
         expected = module(**choice.arguments()).double()(z).detach()

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
-from dlx import registry
 from dlx.data.dataset import Task
 from dlx.models.design import Design
 from dlx.nn.corruption import CorruptionRule, InputCorruption
@@ -30,14 +29,11 @@ def check_corruption(corruption: str | Callable[..., CorruptionRule], **options:
     """
     named = chosen("corruption", corruption, options)
     what = f"corruption {named.name}"
-    function = registry.get("corruption", named.name).function
-    rule = function(**named.arguments())
+    rule = named()
     assert isinstance(rule, CorruptionRule), (
         f"{what}: it returns a {type(rule).__name__}; return a dlx.nn.corruption.CorruptionRule"
     )
-    assert function(**named.arguments()) == rule, (
-        f"{what}: it returns another rule when it is asked again"
-    )
+    assert named() == rule, f"{what}: it returns another rule when it is asked again"
     for field in fields(rule):
         number = getattr(rule, field.name)
         assert math.isfinite(number) and number >= 0, (

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from dlx import registry
 from dlx.config.types import choice
 from dlx.nn.dropout import DropoutRule
 from dlx.testing.bits import exactly
@@ -34,12 +33,11 @@ def check_dropout(dropout: str | Callable[[float], DropoutRule]) -> None:
     """
     named = chosen("dropout", dropout, {})
     what = f"dropout {named.name}"
-    entry = registry.get("dropout", named.name)
-    assert not entry.options, (
-        f"{what}: it has the options {', '.join(entry.options)}; a kind is a function of the rate "
-        "alone"
+    own = named.entry.options
+    assert not own, (
+        f"{what}: it has the options {', '.join(own)}; a kind is a function of the rate alone"
     )
-    rules = [_rule(f"{what} at rate {rate:g}", entry.function, rate) for rate in _RATES]
+    rules = [_rule(f"{what} at rate {rate:g}", named, rate) for rate in _RATES]
     assert len({rule.on for rule in rules}) == 1, (
         f"{what}: it is on {' or '.join(sorted({rule.on for rule in rules}))}, by the rate; a kind "
         "is on the units or on the weights"

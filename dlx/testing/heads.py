@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.cohort import Cohort
 from dlx.config.types import choice
 from dlx.data.dataset import Task
@@ -29,10 +28,9 @@ _TASKS = (
 def heads(loss: Any = "auto") -> Iterator[tuple[Task, Head, Head]]:
     """Yield the tasks that a loss fits, each with its head in float32 and float64."""
     model = choice("model", "mlp", hidden=[], loss=loss)
-    mlp = registry.get("model", "mlp").function
     for task in _TASKS:
         try:
-            design = mlp(task, **model.arguments())
+            design = model(task)
         except ConfigError:
             continue
         member = Variant(lambda task, made=design: made, choice("optimizer", "sgd"))

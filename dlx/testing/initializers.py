@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from dlx import registry
 from dlx.config.types import Choice
 from dlx.streams import generator
 from dlx.testing.bits import assert_same_bits, exactly
@@ -66,6 +65,5 @@ def _check_draw(what: str, choice: Choice, num_outputs: int, num_inputs: int) ->
 
 def _draw(choice: Choice, num_outputs: int, num_inputs: int) -> torch.Tensor:
     weight = torch.full((num_outputs, num_inputs), torch.nan)
-    function = registry.get("initializer", choice.name).function
-    function(weight, generator(0, "init", "1", "weight"), **choice.arguments())
+    choice(weight, generator(0, "init", "1", "weight"))
     return weight

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.config.types import choice
 from dlx.data.dataset import Task
@@ -40,15 +39,7 @@ def check_block(block: str | Callable[..., Any], **options: Any) -> None:
         ConfigError: it is not registered, or has no such option
     """
     named = chosen("block", block, options)
-    mlp = registry.get("model", "mlp").function
-
-    def design(task: Task) -> Design:
-        common = {
-            "activation": choice("activation", "tanh"),
-            "init": choice("initializer", "xavier_normal"),
-        }
-        return mlp(task, hidden=[named], **common)
-
+    design = choice("model", "mlp", hidden=[named], activation="tanh", init="xavier_normal")
     _check(f"block {named.name}", design)
 
 
@@ -67,8 +58,7 @@ def check_model(model: str | Callable[..., Design], **options: Any) -> None:
         ConfigError: it is not registered, or has no such option
     """
     named = chosen("model", model, options)
-    function = registry.get("model", named.name).function
-    _check(f"model {named.name}", lambda task: function(task, **named.arguments()))
+    _check(f"model {named.name}", named)
 
 
 def _check(what: str, design: Callable[[Task], Design]) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.data.dataset import Task
 from dlx.nn.head import Head
 from dlx.testing.bits import assert_near, assert_same_bits, exactly
@@ -47,7 +46,7 @@ def check_loss(loss: str | Callable[..., Tensor], **options: Any) -> None:
                 _check_alone(what, head32, task, batch)
             _check_mean(what, head64, task)
             _check_gradient(what, head64, task)
-            if registry.get("loss", named.name).function.weighs:
+            if named.traits.weighs:
                 _check_weights(what, head32, head64, task)
             taken += 1
     assert taken, f"loss {named.name}: no task of classes or numbers takes it"

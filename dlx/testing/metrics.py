@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.config.types import Choice
 from dlx.data.dataset import Task
 from dlx.nn.head import Head
@@ -39,15 +38,15 @@ def check_metric(metric: str | Callable[..., Tensor], **options: Any) -> None:
         ConfigError: it is not registered, or has no such option
     """
     named = chosen("metric", metric, options)
-    function = registry.get("metric", named.name).function
+    kinds = named.traits.kinds
     measured = 0
     with exactly():
         for task, head, _ in heads():
-            if task.kind in function.kinds:
+            if task.kind in kinds:
                 check_metrics([named], head)
                 _check(f"metric {named.name}, {task.kind} targets", named, task, head)
                 measured += 1
-    assert measured, f"metric {named.name}: {function.kinds} are no kinds of tasks"
+    assert measured, f"metric {named.name}: {kinds} are no kinds of tasks"
 
 
 def _check(what: str, named: Choice, task: Task, head: Head) -> None:
@@ -61,7 +60,7 @@ def _check(what: str, named: Choice, task: Task, head: Head) -> None:
     backwards = _measure(what, named, head, z.flip(1), truth.flip(0))
     assert_near(backwards, values, f"{what}: its rows backwards against forwards", 1e-9)
     perfect = _measure(what, named, head, _perfect(task, head, truth), truth)[0].item()
-    rising = registry.get("metric", named.name).function.rising
+    rising = named.traits.rising
     best = values.max().item() if rising else -values.min().item()
     assert (perfect if rising else -perfect) > best, (
         f"{what}: perfect answers have the value {perfect:g}, answers at random "

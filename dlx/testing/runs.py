@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.cohort import Cohort, Member, group
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
@@ -86,15 +85,9 @@ def assert_alone_or_together(what: str, run: Variant, others: tuple[Variant, Var
 
 def plain_variant(width: int, **options: Any) -> Variant:
     """Return a multilayer perceptron of one hidden layer, trained by gradient descent."""
-    mlp = registry.get("model", "mlp").function
-    options = {
-        "activation": choice("activation", "tanh"),
-        "init": choice("initializer", "xavier_normal"),
-        **options,
-    }
-    return Variant(
-        lambda task: mlp(task, hidden=[width], **options), choice("optimizer", "sgd", lr=0.05)
-    )
+    options = {"activation": "tanh", "init": "xavier_normal", **options}
+    model = choice("model", "mlp", hidden=[width], **options)
+    return Variant(model, choice("optimizer", "sgd", lr=0.05))
 
 
 def neighbours(run: Variant, width: int) -> tuple[Variant, Variant]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from dlx import registry
+from dlx.config.types import Choice
 from dlx.testing.runs import chosen
 
 _LENGTHS = (1, 2, 7, 100)  # steps of a run
@@ -25,25 +25,22 @@ def check_schedule(schedule: str | Callable[..., Any], **options: Any) -> None:
         ConfigError: it is not registered, or has no such option
     """
     named = chosen("schedule", schedule, options)
-    function, given = registry.get("schedule", named.name).function, named.arguments()
     what = f"schedule {named.name}"
     for num_steps in _LENGTHS:
-        factors = [_factor(what, function, step, num_steps, given) for step in range(num_steps)]
+        factors = [_factor(what, named, step, num_steps) for step in range(num_steps)]
         assert any(factors), f"{what}: all factors of a run of {num_steps} steps are zero"
         for step in reversed(range(num_steps)):
-            again = _factor(what, function, step, num_steps, given)
+            again = _factor(what, named, step, num_steps)
             assert again == factors[step], (
                 f"{what}: at step {step} of {num_steps} it returns {factors[step]!r}, and "
                 f"{again!r} after other steps; keep nothing from call to call"
             )
 
 
-def _factor(
-    what: str, function: Callable[..., Any], step: int, num_steps: int, options: dict[str, Any]
-) -> float:
+def _factor(what: str, schedule: Choice, step: int, num_steps: int) -> float:
     where = f"{what}: at step {step} of {num_steps} it"
     try:
-        factor = function(step, num_steps, **options)
+        factor = schedule(step, num_steps)
     except ArithmeticError as error:
         raise AssertionError(f"{where} raises {type(error).__name__}: {error}") from error
     assert isinstance(factor, int | float), (

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
 from dlx.models.design import Design
@@ -95,9 +94,8 @@ def _check_gradient(what: str, named: Choice) -> None:
 
 def _asked(what: str, named: Choice, code: Tensor) -> tuple[Tensor, Tensor]:
     """Return the numbers (K,) of codes (K, B, C), and the gradient of the codes."""
-    options = {key: each for key, each in named.arguments().items() if key != "weight"}
     own = code.clone().requires_grad_()
-    values = registry.get("sparsity", named.name).function(own, **options)
+    values = named(own)
     expected = (len(code),)
     assert isinstance(values, Tensor) and values.shape == expected, (
         f"{what}: for codes of shape {tuple(code.shape)} it returns "

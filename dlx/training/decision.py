@@ -165,7 +165,7 @@ class Plane:
             ]
         if head.num_outputs == 1:
             regions = _shade(outputs[0], head.middle)
-        elif head.output_name == "softmax":
+        elif isinstance(head.output, str):  # softmax:
             even = 1 / len(outputs)
             strength = np.clip((outputs.max(0) - even) / (1 - even), 0, 1)
             regions = Shade(outputs.argmax(0), strength)

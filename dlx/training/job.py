@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.config.pretraining import resolved
 from dlx.config.schema import RunConfig
@@ -22,7 +21,7 @@ from dlx.models.design import Design
 from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.nn.rbm import HiddenSpec
 from dlx.optimizers.penalties import Penalty
-from dlx.optimizers.rule import momentum_name, searches
+from dlx.optimizers.rule import momentum_name
 from dlx.training import batch_sizes, probing, transfer
 from dlx.training.early_stopping import check_watched
 from dlx.training.probing import Probing, finisher
@@ -242,8 +241,7 @@ def targeted(config: RunConfig, splits: Splits) -> Splits:
     Raises:
         ConfigError: noise that augments the data, which would be a part of the target
     """
-    model = registry.get("model", config.model.name).function
-    if not getattr(model, "reconstructs", False):
+    if not config.model.traits.reconstructs:
         return splits
     if config.data.labels is not None:
         raise ConfigError(
@@ -265,7 +263,7 @@ def targeted(config: RunConfig, splits: Splits) -> Splits:
 
 def _outside_unit_interval(design: Design, splits: Splits) -> list[str]:
     """Say of which parts inputs leave [0, 1] that are reconstructed under cross-entropy."""
-    if design.head.kind != "reconstruction" or design.head.loss.name != "binary_cross_entropy":
+    if design.head.kind != "reconstruction" or not design.head.loss.traits.of_probabilities:
         return []
     found = []
     for name, part in splits.parts.items():
@@ -273,8 +271,8 @@ def _outside_unit_interval(design: Design, splits: Splits) -> list[str]:
         if low < 0 or high > 1:
             found.append(
                 f"inputs of {name} rows lie between {low:.4g} and {high:.4g}; outside [0, 1] "
-                "binary_cross_entropy rewards outputs at the bounds and may be negative: look at "
-                "mse, or use model.loss: mse"
+                f"{design.head.loss.name} rewards outputs at the bounds and may be negative: look "
+                "at mse, or use model.loss: mse"
             )
     return found
 
@@ -332,20 +330,18 @@ def _evaluate_every(config: RunConfig, num_steps: int, epoch: int) -> int:
 def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: int) -> None:
     if num_steps == 0:
         return
-    named = [activation.name for activation in design.activations] + [design.head.output_name]
-    for name in named:
-        if name != "softmax" and not registry.get("activation", name).function.trainable:
-            raise ConfigError(
-                f"model.activation: no gradient passes through {name}; choose another activation, "
-                "or train.epochs: 0 to evaluate the weights as they are"
-            )
+    if design.untrainable is not None:
+        raise ConfigError(
+            f"model.activation: no gradient passes through {design.untrainable.name}; choose "
+            "another activation, or train.epochs: 0 to evaluate the weights as they are"
+        )
     batch_sizes.check_batch_norm(design, batch_size, num_rows, "train.batch_size")
 
 
 def _check_search(config: RunConfig, design: Design) -> None:
     """Refuse what a search along the cost's own slope cannot go together with."""
     optimizer, train = config.optimizer, config.train
-    if not searches(optimizer):
+    if not optimizer.traits.searches:
         return
     if any(isinstance(part, HiddenSpec) for part in design.parts):
         raise ConfigError(
@@ -373,7 +369,8 @@ def _check_search(config: RunConfig, design: Design) -> None:
 
 def _check_momentum(config: RunConfig) -> None:
     """Refuse a schedule of the momentum of an optimizer that has none."""
-    momenta = config.optimizer.schedule.arguments().get("momentum")
+    schedule = config.optimizer.schedule
+    momenta = schedule.momentum if schedule.traits.cycles_momentum else None
     if momenta is None:
         return
     low, high = momenta

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from dlx.cohort import Member
+from dlx.config.types import Choice
 from dlx.training.early_stopping import rises
 
 
@@ -64,8 +65,10 @@ class Plateau:
 
 def plateaus(members: Sequence[Member]) -> list[Plateau | None]:
     """Return what watches each run whose schedule follows a metric; None for the others."""
-    options = [member.optimizer.schedule.arguments() for member in members]
-    return [
-        Plateau(**{k: v for k, v in each.items() if k != "warmup"}) if "metric" in each else None
-        for each in options
-    ]
+    schedules = [member.optimizer.schedule for member in members]
+    return [_plateau(schedule) if schedule.traits.watches else None for schedule in schedules]
+
+
+def _plateau(schedule: Choice) -> Plateau:
+    own = {field.name for field in fields(Plateau)}
+    return Plateau(**{name: v for name, v in schedule.arguments().items() if name in own})

@@ -24,7 +24,6 @@ from dlx.nn.dense import DenseSpec
 from dlx.nn.network import Network
 from dlx.nn.rbm import HiddenSpec
 from dlx.nn.stack import Blueprint, Spec
-from dlx.optimizers.rule import searches
 from dlx.training import batch_sizes
 from dlx.training.evaluation import confusion, encode
 from dlx.training.records import Evaluation, Finish, Metrics, Outcome, Stop
@@ -164,7 +163,7 @@ def _check_fine_tuning(given: FineTune, probing: Probing) -> None:
     where = (probing.labels, "probe.fine_tune.batch_size", "labelled rows")
     size = batch_sizes.resolved(given.batch_size, *where)
     batch_sizes.check_batch_norm(probing.design, size, *where)
-    if searches(given.optimizer):
+    if given.optimizer.traits.searches:
         raise ConfigError(
             f"probe.fine_tune.optimizer: {given.optimizer.name} trains one network at a time, runs "
             "are fine-tuned side by side; use another one, such as adam"

@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 
 from dlx.config.schema import Metric
 from dlx.config.types import Choice
-from dlx.registry import get, register
+from dlx.registry import register
 from dlx.training.plateau import Plateau
 
 Steps = Annotated[int, Ge(0)]
@@ -37,17 +37,19 @@ class Rates:
         self._plateaus = plateaus
         schedules = [optimizer.schedule for optimizer, _ in slabs]
         self._slabs = [
-            (get("schedule", schedule.name).function, num_steps, schedule.arguments())
+            (schedule.bound(), num_steps)
             for schedule, (_, num_steps) in zip(schedules, slabs, strict=True)
         ]
         self._cycled = [(optimizer.schedule, steps) for optimizer, steps in slabs]
-        self.constant = all(s.name == "constant" and s.warmup == 0 for s in schedules)
+        self.constant = all(
+            s.traits.constant and not s.arguments().get("warmup") for s in schedules
+        )
 
     def __call__(self, step: int) -> list[float]:
         """Return each slab's factor at a step, from 0."""
         return [
-            function(step, steps, **options) * (plateau.share if plateau else 1.0)
-            for (function, steps, options), plateau in zip(self._slabs, self._plateaus, strict=True)
+            function(step, steps) * (plateau.share if plateau else 1.0)
+            for (function, steps), plateau in zip(self._slabs, self._plateaus, strict=True)
         ]
 
     def momenta(self, step: int) -> list[float | None]:
@@ -55,8 +57,8 @@ class Rates:
         return [cycled_momentum(schedule, step, steps) for schedule, steps in self._cycled]
 
 
-def _register(function: Callable[..., float]) -> Callable[..., float]:
-    """Register a schedule, with a linear warm-up that may go before it."""
+def _warmed(function: Callable[..., float]) -> Callable[..., float]:
+    """Return a schedule with an option of its own for a linear warm-up that goes before it."""
 
     @functools.wraps(function)
     def warmed(step: int, num_steps: int, *, warmup: Steps = 0, **options: Any) -> float:
@@ -75,16 +77,18 @@ def _register(function: Callable[..., float]) -> Callable[..., float]:
         if "Args:\n" in documentation
         else f"{documentation}\n\nArgs:\n{section}\n"
     )
-    return register("schedule")(warmed)
+    return warmed
 
 
-@_register
+@register("schedule", constant=True)
+@_warmed
 def constant(step: int, num_steps: int) -> float:
     """The same rate all along."""
     return 1.0
 
 
-@_register
+@register("schedule")
+@_warmed
 def step(
     step: int,
     num_steps: int,
@@ -101,7 +105,8 @@ def step(
     return gamma ** (step // every)
 
 
-@_register
+@register("schedule")
+@_warmed
 def exponential(step: int, num_steps: int, *, gamma: Annotated[float, Gt(0)] = 0.999) -> float:
     """The rate falls by the same factor at every step: gamma^step.
 
@@ -111,7 +116,8 @@ def exponential(step: int, num_steps: int, *, gamma: Annotated[float, Gt(0)] = 0
     return gamma**step
 
 
-@_register
+@register("schedule")
+@_warmed
 def cosine(step: int, num_steps: int, *, final: Share = 0.0) -> float:
     """Half a cosine from the full rate to its end: final + (1 - final) (1 + cos(pi s / S)) / 2.
 
@@ -124,7 +130,8 @@ def cosine(step: int, num_steps: int, *, final: Share = 0.0) -> float:
     return _cosine(1.0, final, min(step / max(num_steps, 1), 1.0))
 
 
-@_register
+@register("schedule")
+@_warmed
 def linear_warmup(step: int, num_steps: int, *, steps: Annotated[int, Gt(0)] = 100) -> float:
     """The rate rises linearly to its full value and stays there: min(1, (step + 1) / steps).
 
@@ -137,7 +144,8 @@ def linear_warmup(step: int, num_steps: int, *, steps: Annotated[int, Gt(0)] = 1
     return min(1.0, (step + 1) / steps)
 
 
-@_register
+@register("schedule")
+@_warmed
 def inverse_sqrt(step: int, num_steps: int, *, timescale: Annotated[int, Gt(0)] = 1000) -> float:
     """The rate falls with the root of the steps: sqrt(timescale / (timescale + step)).
 
@@ -152,7 +160,8 @@ def inverse_sqrt(step: int, num_steps: int, *, timescale: Annotated[int, Gt(0)] 
     return math.sqrt(timescale / (timescale + step))
 
 
-@_register
+@register("schedule", cycles_momentum=True)
+@_warmed
 def one_cycle(
     step: int,
     num_steps: int,
@@ -197,17 +206,15 @@ def _cosine(start: float, end: float, progress: float) -> float:
 
 def cycled_momentum(schedule: Choice, step: int, num_steps: int) -> float | None:
     """Return the momentum that a schedule sets at a step; None if it leaves it alone."""
-    options = schedule.arguments()
-    if options.get("momentum") is None:
+    if not schedule.traits.cycles_momentum or schedule.momentum is None:
         return None
-    low, high = options["momentum"]
-    warmup = options["warmup"]
-    if step < warmup:
-        return high
-    return _along_cycle(step - warmup, num_steps - warmup, options["peak"], high, low, high)
+    low, high = schedule.momentum
+    step, num_steps = step - schedule.warmup, num_steps - schedule.warmup
+    return high if step < 0 else _along_cycle(step, num_steps, schedule.peak, high, low, high)
 
 
-@_register
+@register("schedule", watches=True)
+@_warmed
 def reduce_on_plateau(
     step: int,
     num_steps: int,

@@ -15,7 +15,6 @@ from dlx.config.dump import to_plain
 from dlx.config.load import dump
 from dlx.errors import DivergedError, Interrupted
 from dlx.models.plain import to_torch
-from dlx.optimizers.rule import searches
 from dlx.runs import RunDirectory, checkpoints, timestamp, weights, write_atomic
 from dlx.runs.files import finite
 from dlx.tracking import Tracker
@@ -283,7 +282,9 @@ class _Session:
                 reason=outcome.reason,
                 seconds=self.seconds,
             )
-            limit = "a line search" if searches(self._job.member.optimizer) else "train.clip_norm"
+            limit = (
+                "a line search" if self._job.member.optimizer.traits.searches else "train.clip_norm"
+            )
             raise DivergedError(
                 f"{outcome.reason}; try a lower optimizer.lr, {limit} or another "
                 f"model.init ({self._run.path})"

@@ -24,7 +24,6 @@ from dlx.models import stages as networks
 from dlx.models.design import Design
 from dlx.models.rbm import rbm_of
 from dlx.nn.dense import DenseSpec
-from dlx.optimizers.rule import searches
 from dlx.training import batch_sizes
 
 # What a stage does not depend on: rows are changed in the training of the whole network alone, and
@@ -175,7 +174,7 @@ def _settings(
     batch_size = batch_sizes.resolved(chosen, num_rows, "pretrain.batch_size")
     if epochs:
         batch_sizes.check_batch_norm(design, batch_size, num_rows, "pretrain.batch_size")
-    if searches(optimizer):
+    if optimizer.traits.searches:
         raise ConfigError(
             f"pretrain.optimizer: {optimizer.name} trains one network at a time, stages train side "
             "by side; use another one, such as adam"

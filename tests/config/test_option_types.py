@@ -1,5 +1,6 @@
 """Choices: a name from the registry with its options."""
 
+import copy
 from typing import Annotated, Any
 
 import pytest
@@ -38,7 +39,7 @@ def test_a_choice_is_read_as_itself():
 
 def test_choices_inside_options_stay_choices():
     adam = read(Optimizer, {"name": "adam", "schedule": {"name": "cosine", "warmup": 10.0}})
-    assert adam.arguments()["schedule"] == choice("schedule", "cosine", warmup=10)
+    assert adam.schedule == choice("schedule", "cosine", warmup=10)
 
 
 def test_options_without_a_name_are_those_of_the_default():
@@ -49,7 +50,8 @@ def test_options_without_a_name_are_those_of_the_default():
 
 
 def test_what_a_kind_has_in_common_follows_the_options():
-    assert list(read(Data, "emnist").arguments()) == [
+    assert [key for key, _ in read(Data, "emnist")] == [
+        "name",
         "subset",
         "split",
         "split_seed",
@@ -65,7 +67,9 @@ def test_what_a_kind_has_in_common_follows_the_options():
         "augment",
         "bagging",
     ]
-    assert list(read(Optimizer, "sgd").arguments()) == ["lr", "weight_decay", "schedule", "decay"]
+    sgd = read(Optimizer, "sgd")
+    assert [key for key, _ in sgd] == ["name", "lr", "weight_decay", "schedule", "decay"]
+    assert list(sgd.arguments()) == ["lr", "weight_decay"]
 
 
 @pytest.mark.parametrize("kind", ["activation", "initializer", "optimizer", "schedule", "data"])
@@ -104,3 +108,27 @@ def test_one_error_for_a_wrong_option():
 def test_a_choice_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         read(Schedule, "constant").name = "step"
+
+
+def test_a_choice_calls_its_function_with_its_own_options():
+    step = read(Schedule, {"name": "step", "every": 2, "gamma": 0.5})
+    assert [step(at, 9) for at in range(5)] == [1.0, 1.0, 0.5, 0.5, 0.25]
+    assert step.bound()(4, 9) == step(4, 9) == 0.25
+    assert step(4, 9, gamma=0.1) == pytest.approx(0.01)
+    assert read(Optimizer, {"name": "sgd", "lr": 2})().settings["lr"] == 2
+
+
+def test_a_choice_has_the_traits_of_its_name():
+    assert read(Activation, "relu").traits is registry.get("activation", "relu").traits
+    assert not read(Activation, "step").traits.trainable
+    assert read(Optimizer, "adam").schedule.traits.constant
+
+
+def test_copies_of_a_choice_keep_its_function():
+    adam = read(Optimizer, {"name": "adam", "lr": 0.5})
+    for copied in (copy.deepcopy(adam), adam.model_copy()):
+        assert copied == adam and copied.traits is adam.traits
+        assert repr(copied) == repr(adam)
+        assert copied().settings == adam().settings
+    assert adam.model_copy(update={"lr": 2.0})().settings["lr"] == 2
+    assert hash(read(Activation, "relu")) == hash(choice("activation", "relu"))

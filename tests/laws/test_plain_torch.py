@@ -128,7 +128,7 @@ OUTPUTS: dict[str, tuple[int, dict[str, Any]]] = {
     **{
         f"{name} and mse": (2, {"output": name, "loss": "mse"})
         for name in ACTIVATIONS
-        if not registry.get("activation", name).function.learned
+        if not registry.get("activation", name).traits.learned
     },
 }
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from dlx import registry
 from dlx.cohort import Cohort
 from dlx.config.types import choice
 from dlx.errors import ConfigError
@@ -22,8 +21,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def build(hidden: list[Any], **options: Any) -> Design:
     """Return the design of an MLP as a config describes it: 4 inputs, 3 classes."""
-    model = choice("model", "mlp", hidden=hidden, **options)
-    return registry.get("model", "mlp").function(task(4, 3), **model.arguments())
+    return choice("model", "mlp", hidden=hidden, **options)(task(4, 3))
 
 
 def layers(design: Design) -> list[tuple[str, int, int]]:

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import dlx
-from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
@@ -171,10 +170,9 @@ def by_hand(run: Member, parameters: dict[str, Tensor], x: Tensor, code: Tensor)
     """
     first, spec, _ = run.design.layers
     w, b = parameters["1.weight"], parameters["1.bias"]
-    function = registry.get("activation", first.activation.name).function
 
     def encode(row: Tensor) -> Tensor:
-        return function(row @ w + b)
+        return first.activation(row @ w + b)
 
     h, cost = encode(x), x.new_zeros(())
     if first.contraction is not None:
@@ -193,10 +191,7 @@ def by_hand(run: Member, parameters: dict[str, Tensor], x: Tensor, code: Tensor)
         largest = h.topk(spec.kept.training, 1)
         h = torch.zeros_like(h).scatter(1, largest.indices, largest.values)
     if spec.sparsity is not None:
-        options = spec.sparsity.arguments()
-        weight = options.pop("weight")
-        values = registry.get("sparsity", spec.sparsity.name).function(h.unsqueeze(0), **options)
-        cost = cost + weight * values[0]
+        cost = cost + spec.sparsity.weight * spec.sparsity(h.unsqueeze(0))[0]
     decoder = parameters.get("2.weight", w.T)
     z = h @ decoder + parameters["2.bias"]
     if run.design.head.loss.name == "mse":

@@ -168,7 +168,7 @@ def test_each_run_gets_its_own_activation(names: list[str], shape: tuple[int, in
 
 
 def test_no_gradient_passes_through_a_step() -> None:
-    untrainable = [n for n in NAMES if not registry.get("activation", n).function.trainable]
+    untrainable = [n for n in NAMES if not registry.get("activation", n).traits.trainable]
     assert untrainable == ["step"]
     z = torch.tensor([[[-1.0, 0.0, 1e-30, 2.0]]])
     assert layer(["step"], torch.float32).forward(z).tolist() == [[[0.0, 0.0, 1.0, 1.0]]]

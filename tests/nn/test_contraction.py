@@ -12,8 +12,8 @@ from dlx.nn.passes import Pass
 ACTIVATIONS = [
     name
     for name in registry.names("activation")
-    if registry.get("activation", name).function.trainable
-    and not registry.get("activation", name).function.learned
+    if registry.get("activation", name).traits.trainable
+    and not registry.get("activation", name).traits.learned
 ]
 
 

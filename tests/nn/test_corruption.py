@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from dlx import registry
 from dlx.config.types import choice
 from dlx.nn.corruption import Corruption, CorruptionRule, InputCorruption
 from dlx.nn.passes import Pass
@@ -18,8 +17,7 @@ INPUTS = 40
 
 
 def rule(name: str, **options: float) -> CorruptionRule:
-    arguments = choice("corruption", name, **options).arguments()
-    return registry.get("corruption", name).function(**arguments)
+    return choice("corruption", name, **options)()
 
 
 def layer(

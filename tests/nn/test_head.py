@@ -111,7 +111,7 @@ def test_correct_counts_what_the_outputs_say(kind: TaskKind, output: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "output", [n for n in ACTIVATIONS if not registry.get("activation", n).function.learned]
+    "output", [n for n in ACTIVATIONS if not registry.get("activation", n).traits.learned]
 )
 def test_one_output_of_any_function_is_judged_by_its_value(output: str) -> None:
     built = head("binary", 1, output, "mse")

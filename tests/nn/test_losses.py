@@ -101,10 +101,10 @@ def options(case: Case, dtype: torch.dtype) -> dict[str, Any]:
 
 def costs_of(case: Case, z: Tensor, t: Tensor) -> Tensor:
     """Return the costs, differentiable by the loss's own gradient."""
-    function, own = registry.get("loss", case.name).function, options(case, z.dtype)
+    entry, own = registry.get("loss", case.name), options(case, z.dtype)
     return differentiable(
-        lambda z: function(z, t, **own),
-        lambda dy, z, y: function.with_gradient(z, t, **own)[1] * dy[:, None, None],
+        lambda z: entry.function(z, t, **own),
+        lambda dy, z, y: entry.traits.with_gradient(z, t, **own)[1] * dy[:, None, None],
     )(z)
 
 
@@ -125,8 +125,8 @@ def test_cost_and_gradient_are_those_of_torch(name: str) -> None:
     assert costs.shape == (RUNS,)
     weights = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
     (gradient,) = torch.autograd.grad(costs @ weights, z)
-    function, own = registry.get("loss", case.name).function, options(case, z.dtype)
-    assert torch.equal(function.with_gradient(z.detach(), t, **own)[0], costs)
+    loss, own = registry.get("loss", case.name).traits, options(case, z.dtype)
+    assert torch.equal(loss.with_gradient(z.detach(), t, **own)[0], costs)
     for run in range(RUNS):
         its = z[run].detach().requires_grad_()
         expected = case.reference(its, t[run])

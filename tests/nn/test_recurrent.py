@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlx import registry
 from dlx.cohort import Cohort
 from dlx.config.types import choice
 from dlx.data.dataset import Task
@@ -21,8 +20,7 @@ STEPS, INPUTS, UNITS, ROWS, CLASSES = 6, 3, 5, 7, 3
 
 
 def build(task: Task, **options: Any) -> Design:
-    model = choice("model", "recurrent", **options)
-    return registry.get("model", "recurrent").function(task, **model.arguments())
+    return choice("model", "recurrent", **options)(task)
 
 
 def classes(*shape: int) -> Task:

@@ -12,7 +12,6 @@ from dlx.cohort import group
 from dlx.config.types import choice
 from dlx.errors import ConfigError, DivergedError
 from dlx.optimizers import SlabOptimizer
-from dlx.optimizers.rule import updates_by
 from tests.cohorts import (
     ALONE,
     OPTIMIZERS,
@@ -115,7 +114,7 @@ def test_the_history_is_as_long_as_asked_and_leads_the_next_step() -> None:
         **dict.fromkeys(("t", "H_diag", "n_iter"), ()),
         "ro": (3,),
     }
-    assert updates_by(run.optimizer).vectors == 2 + 2 * 3  # type: ignore[union-attr]
+    assert run.optimizer().vectors == 2 + 2 * 3
 
 
 def test_it_stops_where_the_gradient_is_smaller_than_its_tolerance() -> None:

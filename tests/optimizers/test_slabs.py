@@ -11,7 +11,7 @@ from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
 from dlx.nn.parameters import Parameter, ParameterBuffer
 from dlx.optimizers import SlabOptimizer
-from dlx.optimizers.rule import momentum_name, rule_of
+from dlx.optimizers.rule import momentum_name
 from tests.cohorts import OPTIMIZERS, bits
 from tests.torch_optimizers import STATE, can_be_fused, torch_optimizer
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 INPUTS, OUTPUTS = 4, 8
 WEIGHTS = slice(0, 32)
 WIDTH = 48  # numbers of a run, a whole number of vectors as in the buffer
-ELEMENTWISE = [name for name in OPTIMIZERS if not rule_of(choice("optimizer", name)).shaped]
+ELEMENTWISE = [name for name in OPTIMIZERS if not choice("optimizer", name)().shaped]
 STEPS = 20
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in OPTIMIZERS),
@@ -74,7 +74,7 @@ class Separate:
     """The same optimizer of torch on one network alone."""
 
     def __init__(self, chosen: Choice, value: Tensor, **options: Any) -> None:
-        self.exact = not rule_of(chosen).shaped and chosen.decay == "all"
+        self.exact = not chosen().shaped and chosen.decay == "all"
         self.parameters = [each.clone().requires_grad_() for each in self._parts(value)]
         if can_be_fused(chosen) and not options:
             options = {"fused": True}

@@ -35,8 +35,8 @@ def part(targets: Any) -> Part:
 
 def metrics_of(kind: str) -> list[Choice]:
     named = [name for name in registry.names("metric") if name != "top_k"]
-    functions = {name: registry.get("metric", name).function for name in named}
-    chosen = [choice("metric", name) for name, each in functions.items() if kind in each.kinds]
+    metrics = [choice("metric", name) for name in named]
+    chosen = [metric for metric in metrics if kind in metric.traits.kinds]
     return chosen + ([choice("metric", "top_k", k=2)] if kind == "multiclass" else [])
 
 

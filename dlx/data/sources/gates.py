@@ -28,7 +28,7 @@ def _register(name: str, outputs: tuple[int, ...], remark: str) -> None:
     gate.__doc__ = (
         f"The {name.upper()} gate of two inputs, {remark}; its four rows are train, dev and test."
     )
-    register("data", name)(gate)
+    register("data", name=name)(gate)
 
 
 _register("and", (0, 0, 0, 1), "which one line separates")

@@ -24,7 +24,7 @@ Function = Annotated[
 ]
 
 
-@register("data")
+@register("data", runs_code=True)
 def python(
     data_dir: Path,
     *,
