@@ -6,14 +6,9 @@ and what is wrong with a value is said once, in the words of `describe`.
 """
 
 import functools
-import types
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Any, Literal, TypeVar, Union
 
-from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import (
     AllowInfNan,
     BaseModel,
@@ -24,8 +19,10 @@ from pydantic import (
     ValidationError,
     create_model,
 )
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError, PydanticUndefined, core_schema
+from pydantic_core import PydanticCustomError, core_schema
+
+from dlx.config.annotations import Marker, annotation_of, branches, literals, wrap
+from dlx.config.words import describe, suggestions
 
 ModelType = TypeVar("ModelType", bound=BaseModel)
 
@@ -33,71 +30,16 @@ ModelType = TypeVar("ModelType", bound=BaseModel)
 TAG = "\0branch "
 
 
-class Marker:
-    """Metadata of an `Annotated` type that knows the values it allows and how to name them."""
+def not_allowed(allowed: str, near: list[str]) -> PydanticCustomError:
+    """Return the error of a value that is not what the words of `allowed` say.
 
-    def fits(self, value: Any) -> bool:
-        """Say whether a value has the shape that the marked type reads."""
-        raise NotImplementedError
-
-    def words(self, many: bool = False) -> list[str]:
-        """Return what is allowed: the values by name or, if many, their plural."""
-        raise NotImplementedError
-
-    def suggestions(self) -> list[str]:
-        """Return the strings that a misspelt one may have meant."""
-        raise NotImplementedError
-
-    def with_default(self, default: Any) -> "Marker":
-        """Return the marker of an option whose default is known."""
-        return self
-
-    def models(self, value: Any = None) -> list[type[BaseModel]]:
-        """Return the models that may read a value; all of them if the value does not tell."""
-        return []
-
-
-def not_allowed(allowed: str, suggestions: list[str]) -> PydanticCustomError:
-    """Return the error of a value that is not what the words of `allowed` say."""
+    Args:
+        allowed: in words
+        near: strings that a misspelt one may have meant
+    """
     return PydanticCustomError(
-        "not_allowed", "allowed: {allowed}", {"allowed": allowed, "suggestions": suggestions}
+        "not_allowed", "allowed: {allowed}", {"allowed": allowed, "suggestions": near}
     )
-
-
-def unwrap(annotation: Any) -> tuple[Any, list[Any]]:
-    """Return X and the metadata of `Annotated[X, *metadata]`."""
-    if typing.get_origin(annotation) is Annotated:
-        base, *metadata = typing.get_args(annotation)
-        return base, metadata
-    return annotation, []
-
-
-def wrap(base: Any, metadata: list[Any]) -> Any:
-    """Return `Annotated[base, *metadata]`."""
-    return Annotated[(base, *metadata)] if metadata else base
-
-
-def annotation_of(field: FieldInfo) -> Any:
-    """Return the annotation that a field of a model was declared with."""
-    return wrap(field.annotation, field.metadata)
-
-
-def is_model(base: Any) -> bool:
-    """Say whether a type is a pydantic model."""
-    return isinstance(base, type) and issubclass(base, BaseModel)
-
-
-def marker_of(annotation: Any) -> Marker | None:
-    """Return the marker of an annotation, if it has one."""
-    return next((each for each in unwrap(annotation)[1] if isinstance(each, Marker)), None)
-
-
-def branches(annotation: Any) -> list[Any]:
-    """Return the members of a union; a list of the annotation itself if it is none."""
-    base, _ = unwrap(annotation)
-    if typing.get_origin(base) in (Union, types.UnionType):
-        return [inner for member in typing.get_args(base) for inner in branches(member)]
-    return [annotation]
 
 
 def checked(annotation: Any, default: Any = None) -> Any:
@@ -108,28 +50,26 @@ def checked(annotation: Any, default: Any = None) -> Any:
         default: the value a missing key stands for; its name is also that of a choice whose
             options are given without a name
     """
-    base, metadata = unwrap(annotation)
-    inner: list[Any] = []
-    outer: list[Any] = []
-    if marker_of(annotation):
-        metadata = [
-            each.with_default(default) if isinstance(each, Marker) else each for each in metadata
-        ]
-    elif len(members := branches(annotation)) > 1:
+    first, *others = branches(annotation)
+    if others:
         own = None if default in literals(annotation) else default
-        base = Union[tuple(checked(member, own) for member in members)]  # noqa: UP007
-        inner = [_OneOf()]
-    elif base in (int, float, str, bool):
-        inner = [Strict(), *[AllowInfNan(False)] * (base is float)]
-        outer = [BeforeValidator(_integral)] * (base is int)
-    elif (container := typing.get_origin(base)) in (list, tuple, dict):
-        items = [item if item is ... else checked(item) for item in typing.get_args(base)]
-        generic: Any = container
-        base = generic[tuple(items)]
-        outer = [BeforeValidator(_without_tuples)] * (container is list)
-    elif is_model(base):
+        members = tuple(checked(branch.annotation, own) for branch in (first, *others))
+        return wrap(Union[members], [_OneOf(), _Explained(annotation)])  # noqa: UP007
+    base, kind, metadata = first.base, first.kind, list(first.metadata)
+    if first.marker:
+        metadata = [
+            item.with_default(default) if isinstance(item, Marker) else item for item in metadata
+        ]
+    elif kind in (int, float, str, bool):
+        metadata = [Strict(), *[AllowInfNan(False)] * (kind is float), *metadata]
+        metadata += [BeforeValidator(_integral)] * (kind is int)
+    elif kind in (list, tuple, dict):
+        generic: Any = kind
+        base = generic[tuple(item if item is ... else checked(item) for item in first.arguments)]
+        metadata += [BeforeValidator(_without_tuples)] * (kind is list)
+    elif first.is_model:
         base = checked_model(base)
-    return wrap(base, [*inner, *metadata, *outer, _Explained(annotation)])
+    return wrap(base, [*metadata, _Explained(annotation)])
 
 
 def checked_model(model: type[ModelType]) -> type[ModelType]:
@@ -146,9 +86,7 @@ def _checked_model(model: Any) -> Any:
     fields: dict[str, Any] = {
         name: (
             checked(annotation_of(field), field.default),
-            Field(default_factory=field.default_factory, description=field.description)
-            if field.default_factory
-            else Field(default=field.default, description=field.description),
+            Field(default=field.default, description=field.description),
         )
         for name, field in model.model_fields.items()
     }
@@ -161,125 +99,12 @@ def _checked_model(model: Any) -> Any:
     )
 
 
-def literals(annotation: Any) -> list[Any]:
-    """Return the values that an annotation names one by one."""
-    bases = [unwrap(branch)[0] for branch in branches(annotation)]
-    found = [typing.get_args(base) for base in bases if typing.get_origin(base) is Literal]
-    return [value for values in found for value in values]
-
-
-def describe(annotation: Any, many: bool = False) -> str:
-    """Return what an annotation allows, in words: "an integer > 0" or, if many, "integers > 0"."""
-    *words, last = _words(annotation, many)
-    return f"{', '.join(words)} or {last}" if words else last
-
-
-def suggestions(annotation: Any) -> list[str]:
-    """Return the strings that a misspelt value of an annotation may have meant."""
-    found = literals(annotation)
-    for branch in branches(annotation):
-        if marker := marker_of(branch):
-            found += marker.suggestions()
-    return [value for value in found if isinstance(value, str)]
-
-
-_NOUNS = {
-    int: ("an integer", "integers"),
-    float: ("a number", "numbers"),
-    str: ("a string", "strings"),
-    Path: ("a path", "paths"),
-    list: ("a list", "lists"),
-    tuple: ("a list", "lists"),
-    Any: ("any value", "any values"),
-}
-
-
-def _words(annotation: Any, many: bool) -> list[str]:
-    members = branches(annotation)
-    if len(members) > 1:
-        return [word for member in members for word in _words(member, many)]
-    if (written := _written(annotation)) is not None:
-        return _words(written, many)
-    if marker := marker_of(annotation):
-        return marker.words(many)
-    base, metadata = unwrap(annotation)
-    if typing.get_origin(base) is Literal:
-        return [str(value) for value in typing.get_args(base)]
-    if base in (None, type(None)):
-        return ["null"]
-    if base is bool:
-        return ["booleans"] if many else ["true", "false"]
-    return [_noun(base, _flat(metadata), many)]
-
-
-def _noun(base: Any, metadata: list[Any], many: bool) -> str:
-    origin, arguments = typing.get_origin(base), typing.get_args(base)
-    one, several = _NOUNS.get(origin or base, ("a mapping", "mappings"))
-    least = next((each.min_length for each in metadata if isinstance(each, MinLen)), 0)
-    exactly = any(each.max_length == least for each in metadata if isinstance(each, MaxLen))
-    if origin is tuple and arguments[-1] is not ...:
-        least, exactly = len(arguments), True
-    if least and not exactly:
-        one, several = one.replace("a ", "a non-empty "), f"non-empty {several}"
-    words = several if many else one
-    if origin in (list, tuple) and arguments[0] is not Any:
-        number = f"{least} " if exactly else ""
-        words += f" of {number}{describe(arguments[0], many=True)}"
-    elif is_model(base):
-        words += f" ({', '.join(base.model_fields)})"
-    bounds = " and ".join(
-        f"{sign} {getattr(each, attribute)}"
-        for each in metadata
-        for kind, attribute, sign in _BOUNDS
-        if isinstance(each, kind)
-    )
-    return f"{words} {bounds}" if bounds else words
-
-
-_BOUNDS = ((Gt, "gt", ">"), (Ge, "ge", ">="), (Lt, "lt", "<"), (Le, "le", "<="))
-
-
-def _flat(metadata: list[Any]) -> list[Any]:
-    """Return the metadata with groups such as Interval and Len taken apart."""
-    parts = [each if isinstance(each, GroupedMetadata) else [each] for each in metadata]
-    return [each for part in parts for each in part]
-
-
-def _written(annotation: Any) -> Any:
-    """Return the type a person writes where a validator turns it into another one first."""
-    types_written = (
-        getattr(each, "json_schema_input_type", None) for each in unwrap(annotation)[1]
-    )
-    return next((each for each in types_written if each not in (None, PydanticUndefined)), None)
-
-
 def _integral(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _without_tuples(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _fits(annotation: Any, value: Any) -> bool:
-    """Say whether a value has the shape that one branch of a union reads."""
-    base, _ = unwrap(annotation)
-    if marker := marker_of(annotation):
-        return marker.fits(value)
-    origin = typing.get_origin(base)
-    if origin is Literal:
-        return any(value == each and type(value) is type(each) for each in typing.get_args(base))
-    if base in (None, type(None)):
-        return value is None
-    if base in (int, float):
-        return isinstance(value, int | base) and not isinstance(value, bool)
-    if base is Path:
-        return isinstance(value, str | Path)
-    if origin in (list, tuple, dict):
-        return isinstance(value, Mapping if origin is dict else list | tuple)
-    if is_model(base):
-        return isinstance(value, Mapping | base)
-    return isinstance(base, type) and isinstance(value, base)
 
 
 class _OneOf:
@@ -289,20 +114,21 @@ class _OneOf:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         members = sorted(  # literals first: 'auto' is not the misspelt name of a loss
-            branches(source), key=lambda each: typing.get_origin(unwrap(each)[0]) is not Literal
+            branches(source), key=lambda branch: branch.kind is not Literal
         )
 
         def pick(value: Any) -> str | None:
-            fitting = (i for i, each in enumerate(members) if _fits(each, value))
-            index = next(fitting, None)
-            if index is None and (whole := _integral(value)) is not value:
+            fitting = (number for number, branch in enumerate(members) if branch.fits(value))
+            number = next(fitting, None)
+            if number is None and (whole := _integral(value)) is not value:
                 return pick(whole)
-            return None if index is None else f"{TAG}{index}"
+            return None if number is None else f"{TAG}{number}"
 
-        return core_schema.tagged_union_schema(
-            {f"{TAG}{i}": handler.generate_schema(each) for i, each in enumerate(members)},
-            discriminator=pick,
-        )
+        schemas = {
+            f"{TAG}{number}": handler.generate_schema(branch.annotation)
+            for number, branch in enumerate(members)
+        }
+        return core_schema.tagged_union_schema(schemas, discriminator=pick)
 
 
 @dataclass(frozen=True)
@@ -320,8 +146,8 @@ class _Explained:
         try:
             return read(value)
         except ValidationError as error:
-            for each in error.errors(include_url=False):
-                inside = any(not str(part).startswith(TAG) for part in each["loc"])
-                if inside or each["type"] == "rule":
+            for problem in error.errors(include_url=False):
+                inside = any(not str(part).startswith(TAG) for part in problem["loc"])
+                if inside or problem["type"] == "rule":
                     raise
             raise not_allowed(describe(self.annotation), suggestions(self.annotation)) from None

@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlx.config.checks import branches, marker_of
-from dlx.config.fields import child, reads_name
+from dlx.config.annotations import branches, child, reads_name
 from dlx.config.nodes import Node, read_file, read_value
 from dlx.config.paths import resolve_paths
 from dlx.config.schema import RunConfig
@@ -121,10 +120,10 @@ def assign(root: Node, key: str, node: Node) -> Node:
 def _renamed(annotation: Any, entries: dict[str, Node], over: dict[str, Node]) -> bool:
     if "name" not in entries or "name" not in over:
         return False
-    is_choice = any(marker_of(branch) for branch in branches(annotation))
+    is_choice = any(branch.marker for branch in branches(annotation))
     return is_choice and entries["name"].value != over["name"].value
 
 
 def _alternative(annotation: Any, key: str) -> str | None:
-    found = [getattr(branch, "alternatives", {}).get(key) for branch in branches(annotation)]
-    return next(filter(None, found), None)
+    others = [getattr(each.base, "alternatives", {}).get(key) for each in branches(annotation)]
+    return next(filter(None, others), None)

@@ -1,19 +1,15 @@
 """The sections of a config and the meaning of every key."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, MinLen
-from pydantic import (
-    AfterValidator,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import GetCoreSchemaHandler, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError, core_schema
 
+from dlx.config.annotations import KeyMarker, descend
 from dlx.config.checks import checked_model
-from dlx.config.fields import descend
 from dlx.config.pretraining import Pretrain, Stage
 from dlx.config.probing import Probe
 from dlx.config.sections import Section, option, rule
@@ -43,18 +39,33 @@ Metric = Annotated[
 ]
 
 
-def _exists(key: str) -> str:
-    path = key.split(".")
-    if path[0] in ("name", "ablation") or descend(RunConfig, path) is None:
-        raise PydanticCustomError("unknown_key", "unknown key")
-    return key
+@dataclass(frozen=True)
+class _Dotted(KeyMarker):
+    """Dotted keys of a run's config.
+
+    Attributes:
+        others: keys that may stand beside them
+    """
+
+    others: tuple[str, ...] = ()
+
+    def meaning(self, key: str) -> Any:
+        """Return the annotation of what stands at a dotted key, or None if nothing does."""
+        path = key.split(".")
+        return None if path[0] in ("name", "ablation") else descend(RunConfig, path)
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, key: str) -> str:
+        if key not in self.others and self.meaning(key) is None:
+            raise PydanticCustomError("unknown_key", "unknown key")
+        return key
 
 
-def _names_variant(key: str) -> str:
-    return key if key == "name" else _exists(key)
-
-
-DottedKey = Annotated[str, AfterValidator(_exists)]
+DottedKey = Annotated[str, _Dotted()]
 Range = Annotated[
     str,
     Text(
@@ -64,7 +75,7 @@ Range = Annotated[
 ]
 Values = Annotated[list[Any], MinLen(1)] | Range
 VariantSettings = Annotated[
-    dict[Annotated[str, AfterValidator(_names_variant)], Any],
+    dict[Annotated[str, _Dotted(("name",))], Any],
     MinLen(1),
 ]
 

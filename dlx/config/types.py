@@ -26,12 +26,16 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from dlx import registry
-from dlx.config.checks import Marker, checked, checked_model, not_allowed
+from dlx.config.annotations import Marker
+from dlx.config.checks import checked, checked_model, not_allowed
 from dlx.config.messages import problems_of
 from dlx.config.nodes import from_plain
 from dlx.config.rows import Augment, Fold, Split
 from dlx.config.sections import Section, option, rule
 from dlx.errors import ConfigError
+
+# What `dlx.config.json_schema` turns into "$ref": pydantic knows no definitions of ours.
+REFERENCE = "x-ref"
 
 
 class Choice(Section):
@@ -148,8 +152,11 @@ class Named(Marker):
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        # See dlx.config.json_schema.
-        return {"x-kind": self.kind, "x-default": self.default, "x-common": self.common}
+        title = self.kind if self.common else f"bare_{self.kind}"
+        named = {REFERENCE: f"#/$defs/{title}"}
+        if self.default is None:
+            return named
+        return {"anyOf": [named, {REFERENCE: f"#/$defs/{title}_{self.default}"}]}
 
     def _read(self, value: Any) -> Choice:
         names = registry.names(self.kind)
