@@ -257,7 +257,7 @@ def mixed_members(
         cycles = momentum_name(choice("optimizer", optimizer))
         short: dict[str, dict[str, Any]] = {
             "step": {"every": 4},
-            "linear_warmup": {"steps": 5},
+            "constant": {"warmup": 5 if index % 2 else 0},
             "cosine": {"warmup": 3},
             "inverse_sqrt": {"timescale": 3},
             "one_cycle": {"peak": 0.4, "momentum": [0.7, 0.9] if cycles else None},

@@ -34,6 +34,13 @@ from dlx.config.rows import Augment, Fold, Split
 from dlx.config.sections import Section, option, rule
 from dlx.errors import ConfigError
 
+# What to write in place of names that older configs give, by their options.
+_GONE: dict[tuple[str, str], Callable[[Mapping[str, Any]], str]] = {
+    ("schedule", "linear_warmup"): lambda options: (
+        f"{{name: constant, warmup: {options.get('steps', 100)}}}"
+    ),
+}
+
 # What `dlx.config.json_schema` turns into "$ref": pydantic knows no definitions of ours.
 REFERENCE = "x-ref"
 
@@ -160,12 +167,15 @@ class Named(Marker):
 
     def _read(self, value: Any) -> Choice:
         names = registry.names(self.kind)
-        if isinstance(value, str) and value in names:
+        if isinstance(value, str) and (value in names or (self.kind, value) in _GONE):
             value = {"name": value}
         if not isinstance(value, Mapping | Choice):
             raise self._error()
         options = dict(value)
         name = options.setdefault("name", self.default)
+        if (self.kind, name) in _GONE:
+            written = _GONE[self.kind, name](options)
+            raise rule(f"{name} is gone; write {self.kind}: {written}")
         if name not in names:
             kind = "missing" if name is None else self._error()
             raise ValidationError.from_exception_data(

@@ -83,7 +83,11 @@ def _warmed(function: Callable[..., float]) -> Callable[..., float]:
 @register("schedule", constant=True)
 @_warmed
 def constant(step: int, num_steps: int) -> float:
-    """The same rate all along."""
+    """The same rate all along, after a warm-up if there is one.
+
+    Reference:
+        of the warm-up: Goyal et al. (2017), Accurate, large minibatch SGD
+    """
     return 1.0
 
 
@@ -128,20 +132,6 @@ def cosine(step: int, num_steps: int, *, final: Share = 0.0) -> float:
         Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts
     """
     return _cosine(1.0, final, min(step / max(num_steps, 1), 1.0))
-
-
-@register("schedule")
-@_warmed
-def linear_warmup(step: int, num_steps: int, *, steps: Annotated[int, Gt(0)] = 100) -> float:
-    """The rate rises linearly to its full value and stays there: min(1, (step + 1) / steps).
-
-    Args:
-        steps: until the full rate
-
-    Reference:
-        Goyal et al. (2017), Accurate, large minibatch SGD
-    """
-    return min(1.0, (step + 1) / steps)
 
 
 @register("schedule")

@@ -200,3 +200,23 @@ def test_vary_accepts_the_options_of_every_entry():
 def test_vary_refuses_what_is_no_setting_of_a_run(key):
     with pytest.raises(ConfigError, match=rf"ablation\.vary\.{key}: unknown key"):
         load({"data": "digits", "ablation": {"vary": {key: [1]}}})
+
+
+@pytest.mark.parametrize(
+    ("written", "warmup"),
+    [
+        ("linear_warmup", 100),
+        ("{name: linear_warmup}", 100),
+        ("{name: linear_warmup, steps: 7}", 7),
+    ],
+)
+def test_a_schedule_that_is_gone_is_answered_with_what_to_write(tmp_path, written, warmup):
+    path = tmp_path / "old.yaml"
+    path.write_text(f"data: digits\noptimizer:\n  schedule: {written}\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    instead = f"schedule: {{name: constant, warmup: {warmup}}}"
+    said = f"{path}:3: optimizer.schedule: linear_warmup is gone; write {instead}"
+    assert str(caught.value) == said
+    path.write_text(f"data: digits\noptimizer:\n  {instead}\n")
+    assert load(path).optimizer.schedule.warmup == warmup

@@ -24,10 +24,6 @@ REFERENCES: dict[str, tuple[dict[str, Any], Callable[[Any], lr_scheduler.LRSched
         {"final": 0.1},
         lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=NUM_STEPS, eta_min=0.1),
     ),
-    "linear_warmup": (
-        {"steps": 8},
-        lambda o: lr_scheduler.LinearLR(o, start_factor=1 / 8, end_factor=1.0, total_iters=7),
-    ),
     "inverse_sqrt": (
         {"timescale": 5},
         lambda o: lr_scheduler.LambdaLR(o, lambda step: (5 / (5 + step)) ** 0.5),
@@ -86,6 +82,14 @@ def test_the_factors_are_torchs(name: str) -> None:
     assert set(options) | {"warmup"} == set(registry.get("schedule", name).options)
     expected = torch_factors(make, NUM_STEPS)
     assert factors(name, **options) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_constant_rate_after_a_warm_up_is_torchs() -> None:
+    expected = torch_factors(
+        lambda o: lr_scheduler.LinearLR(o, start_factor=1 / 8, end_factor=1.0, total_iters=7),
+        NUM_STEPS,
+    )
+    assert factors("constant", warmup=8) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
