@@ -1,8 +1,8 @@
-"""What the type annotations of sections and options allow: the one place that takes them apart.
+"""What the type annotations of sections and options allow.
 
-An annotation is a union of *branches*: plain types, `Literal`, lists, tuples, dicts, sections, and
-types with a `Marker`, each with its constraints. The rest of `dlx.config` goes through annotations
-by the functions here: checks, messages, the JSON Schema, paths and merging.
+An annotation is a union of one or more *branches*: plain types, `Literal`, lists, tuples, dicts,
+sections and types with a `Marker`, together with their constraints. Checks, messages, paths and
+merging all take annotations apart by the functions of this module.
 """
 
 import types
@@ -18,31 +18,31 @@ from pydantic.fields import FieldInfo
 
 
 class Marker:
-    """Metadata of an `Annotated` type that knows the values it allows and how to name them."""
+    """Metadata of an `Annotated` type that knows which values it allows and how to name them."""
 
     def fits(self, value: Any) -> bool:
         """Say whether a value has the shape that the marked type reads."""
         raise NotImplementedError
 
     def words(self, many: bool = False) -> list[str]:
-        """Return what is allowed: the values by name or, if many, their plural."""
+        """Return what is allowed: the values by name or, if `many`, a word for all of them."""
         raise NotImplementedError
 
     def suggestions(self) -> list[str]:
-        """Return the strings that a misspelt one may have meant."""
+        """Return the strings that a misspelt value may stand for."""
         raise NotImplementedError
 
     def with_default(self, default: Any) -> "Marker":
-        """Return the marker of an option whose default is known."""
+        """Return the marker for an option with this default."""
         return self
 
     def models(self, value: Any = None) -> list[type[BaseModel]]:
-        """Return the models that may read a value; all of them if the value does not tell."""
+        """Return the sections that may read a value; all of them if the value does not tell."""
         return []
 
 
 class KeyMarker:
-    """Metadata of the keys of a dict each of which names a value that stands elsewhere."""
+    """Metadata of the keys of a dict: a key names a value that stands elsewhere in the config."""
 
     def meaning(self, key: str) -> Any:
         """Return the annotation of the value that a key names, or None if it names none."""
@@ -63,12 +63,12 @@ class Branch:
 
     @property
     def kind(self) -> Any:
-        """What it is: list, tuple, dict or Literal, or else the type itself."""
+        """list, tuple, dict or Literal; of any other type, the type itself."""
         return typing.get_origin(self.base) or self.base
 
     @property
     def arguments(self) -> tuple[Any, ...]:
-        """The types of items, of keys and values, or the values of a Literal."""
+        """The types of its items, those of its keys and values, or the values of a Literal."""
         bare = {list: (Any,), tuple: (Any, ...), dict: (Any, Any)}
         return typing.get_args(self.base) or bare.get(self.base, ())
 
@@ -89,13 +89,13 @@ class Branch:
 
     @property
     def constraints(self) -> list[Any]:
-        """The metadata with groups such as Interval and Len taken apart."""
+        """The metadata, with groups such as Interval and Len taken apart."""
         groups = [item if isinstance(item, GroupedMetadata) else [item] for item in self.metadata]
         return [item for group in groups for item in group]
 
     @property
     def annotation(self) -> Any:
-        """The branch as it is written."""
+        """The branch as an annotation."""
         return wrap(self.base, self.metadata)
 
     def models(self, value: Any = None) -> list[type[BaseModel]]:
@@ -105,7 +105,7 @@ class Branch:
         return [self.base] if self.is_model else []
 
     def fits(self, value: Any) -> bool:
-        """Say whether a value has the shape that it reads."""
+        """Say whether a value has the shape that this branch reads."""
         if self.marker:
             return self.marker.fits(value)
         if self.kind is Literal:
@@ -133,7 +133,7 @@ def annotation_of(field: FieldInfo) -> Any:
 
 
 def branches(annotation: Any) -> list[Branch]:
-    """Return what an annotation is a union of; each branch has the metadata of the whole too."""
+    """Return the branches of an annotation; metadata of a whole union belongs to all of them."""
     base, metadata = annotation, []
     if typing.get_origin(annotation) is Annotated:
         base, *metadata = typing.get_args(annotation)
@@ -150,14 +150,14 @@ def literals(annotation: Any) -> list[Any]:
 
 
 def child(annotation: Any, key: str | int, value: Any = None) -> Any:
-    """Return the annotation of what stands at a key, or None if the key cannot stand there.
+    """Return the annotation of the value at a key, or None if the key is not allowed.
 
-    At a key that names a value elsewhere stands such a value or a list of them.
+    At a key that names a value elsewhere (`KeyMarker`) stands such a value, or a list of them.
 
     Args:
         annotation: of the mapping or list
-        key: a key of the mapping or a position in the list
-        value: the mapping, if known: it tells which entry's options count
+        key: a key of the mapping, or a position in the list
+        value: the mapping, if it is known: its name tells which options it has
     """
     below = []
     for branch in branches(annotation):
@@ -176,7 +176,7 @@ def child(annotation: Any, key: str | int, value: Any = None) -> Any:
 
 
 def keys(annotation: Any, value: Any = None) -> list[str]:
-    """Return the keys that may stand in a mapping (see `child`); none if any may."""
+    """Return the keys that a mapping may have (arguments as for `child`); [] if it may have any."""
     allowed: dict[str, None] = {}
     for branch in branches(annotation):
         if branch.kind is dict:
@@ -187,7 +187,7 @@ def keys(annotation: Any, value: Any = None) -> list[str]:
 
 
 def descend(annotation: Any, path: Sequence[Any], value: Any = None) -> Any:
-    """Return the annotation at a path, or None if the path cannot be."""
+    """Return the annotation at the end of a path of keys, or None if there is no such path."""
     for key in path:
         annotation = child(annotation, key, value)
         try:

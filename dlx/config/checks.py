@@ -1,8 +1,8 @@
 """From a plain annotation to one that is checked strictly, with one readable error per value.
 
 `checked(int | Literal["all"])` reads YAML the way a person means it: 10.0 is an integer, true and
-"10" are not, and a number is finite. A value of a union is read by the branch of its shape alone,
-and what is wrong with a value is said once, in the words of `describe`.
+"10" are not, and a number is finite. Of a union, only the branch that has the value's shape reads
+the value. So there is one error per value, in the words of `describe`.
 """
 
 import functools
@@ -26,16 +26,16 @@ from dlx.config.words import describe, suggestions
 
 ModelType = TypeVar("ModelType", bound=BaseModel)
 
-# Starts the tags that pydantic puts into the path of an error; nobody's key starts so.
+# What the names of branches begin with that pydantic puts into the path of an error; no key does.
 TAG = "\0branch "
 
 
 def not_allowed(allowed: str, near: list[str]) -> PydanticCustomError:
-    """Return the error of a value that is not what the words of `allowed` say.
+    """Return the error for a value that is not allowed.
 
     Args:
-        allowed: in words
-        near: strings that a misspelt one may have meant
+        allowed: what is, in words
+        near: strings that a misspelt value may stand for
     """
     return PydanticCustomError(
         "not_allowed", "allowed: {allowed}", {"allowed": allowed, "suggestions": near}
@@ -43,12 +43,11 @@ def not_allowed(allowed: str, near: list[str]) -> PydanticCustomError:
 
 
 def checked(annotation: Any, default: Any = None) -> Any:
-    """Return the annotation with strict checks, recursively.
+    """Return an annotation with strict checks at every level.
 
     Args:
         annotation: a type, plain or with constraints from `annotated_types`
-        default: the value a missing key stands for; its name is also that of a choice whose
-            options are given without a name
+        default: of the option; a choice that is given options without a name takes its name
     """
     first, *others = branches(annotation)
     if others:
@@ -73,12 +72,12 @@ def checked(annotation: Any, default: Any = None) -> Any:
 
 
 def checked_model(model: type[ModelType]) -> type[ModelType]:
-    """Return a subclass of a model whose fields are checked strictly; also a decorator."""
+    """Return a subclass of a section whose fields are checked strictly; also a decorator."""
     return model if _Checked in model.__bases__ else _checked_model(model)
 
 
 class _Checked(BaseModel):
-    """Marks the models that `checked_model` made."""
+    """Base of the sections that `checked_model` made."""
 
 
 @functools.cache
@@ -108,14 +107,13 @@ def _without_tuples(value: Any) -> Any:
 
 
 class _OneOf:
-    """Reads a value of a union by the one branch that its shape picks."""
+    """Reads a value of a union by the one branch that has the value's shape."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        members = sorted(  # literals first: 'auto' is not the misspelt name of a loss
-            branches(source), key=lambda branch: branch.kind is not Literal
-        )
+        # Literals come first: 'auto' is not the misspelt name of a loss.
+        members = sorted(branches(source), key=lambda branch: branch.kind is not Literal)
 
         def pick(value: Any) -> str | None:
             fitting = (number for number, branch in enumerate(members) if branch.fits(value))
@@ -133,7 +131,7 @@ class _OneOf:
 
 @dataclass(frozen=True)
 class _Explained:
-    """Says what is wrong with a value as a whole in the words of its annotation."""
+    """Replaces pydantic's error about a value as a whole by one in the words of its annotation."""
 
     annotation: Any
 

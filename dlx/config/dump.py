@@ -1,4 +1,4 @@
-"""A config as readable YAML, every default filled in."""
+"""Configs as readable YAML."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from dlx.config.nodes import CoreLoader
 
 
 def to_plain(value: Any) -> Any:
-    """Return a config as dicts, lists and scalars, keys in the order of the schema."""
+    """Return a config as dicts, lists and scalars, with keys in the order of the schema."""
     if isinstance(value, BaseModel):
         return {key: to_plain(inner) for key, inner in value}
     if isinstance(value, dict):
@@ -21,12 +21,12 @@ def to_plain(value: Any) -> Any:
 
 
 def to_yaml(plain: dict[str, Any]) -> str:
-    """Return YAML that reads the same under YAML 1.1 and 1.2.
+    """Return YAML that means the same under YAML 1.1 and 1.2.
 
-    Sections stand in blocks; below them, what holds scalars alone stands on one line.
+    Sections are written as blocks; inside them a mapping of scalars is written on one line.
     """
     sections = {
-        key: {inner: _Inline.of(each) for inner, each in value.items()}
+        key: {inner: _Inline.of(item) for inner, item in value.items()}
         if isinstance(value, dict)
         else value
         for key, value in plain.items()
@@ -47,32 +47,32 @@ class _Inline(dict):
 
     @classmethod
     def of(cls, value: Any) -> Any:
-        """Return the value with the mappings in it that hold scalars alone made inline."""
+        """Return a value in which every mapping of scalars is inline."""
         if isinstance(value, list):
-            return [cls.of(each) for each in value]
+            return [cls.of(item) for item in value]
         if not isinstance(value, dict):
             return value
-        inner = {key: cls.of(each) for key, each in value.items()}
-        flat = not any(isinstance(each, dict | list) and each for each in inner.values())
-        return cls(inner) if flat else inner
+        entries = {key: cls.of(item) for key, item in value.items()}
+        flat = not any(isinstance(item, dict | list) and item for item in entries.values())
+        return cls(entries) if flat else entries
 
 
 class _Dumper(yaml.SafeDumper):
-    """A SafeDumper that also quotes the strings that YAML 1.2 would read as something else."""
+    """A SafeDumper that also quotes the strings that YAML 1.2 would not read as strings."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write equal values out."""
+        """Write a value out wherever it occurs."""
         return True
 
 
 def _represent_string(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
-    # PyYAML writes these line breaks as they are, and reads them back as spaces
-    style = '"' if any(each in data for each in "\x85\u2028\u2029") else None
+    # PyYAML writes these line breaks as they are, and reads them back as spaces.
+    style = '"' if any(mark in data for mark in "\x85\u2028\u2029") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 
 def _represent_list(dumper: yaml.SafeDumper, data: list) -> yaml.Node:
-    flow = not any(isinstance(each, dict | list) for each in data)
+    flow = not any(isinstance(item, dict | list) for item in data)
     return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
 
 

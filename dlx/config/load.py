@@ -1,4 +1,4 @@
-"""From YAML, a path or a mapping, to a checked `RunConfig`, and back."""
+"""From a YAML file or a mapping to a checked `RunConfig`, and back to YAML."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,16 +20,16 @@ __all__ = ["RunConfig", "assign", "data_choice", "dump", "json_schema", "load", 
 
 
 def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> RunConfig:
-    """Return the config of a file, or of a mapping, with every default filled in.
+    """Return the config of a file or of a mapping, with every default filled in.
 
     Args:
-        source: path of a YAML file, or what one would hold; `extends` and options that are paths
-            are relative to the file or, for a mapping, to the working directory
-        overrides: KEY=VALUE texts; the key is dotted, the value is read as YAML
+        source: path of a YAML file, or its content as a mapping; `extends` and options that are
+            paths are relative to the file or, for a mapping, to the working directory
+        overrides: KEY=VALUE texts; KEY is a dotted key, VALUE is read as YAML
 
     Raises:
-        ConfigError: a line for everything that is wrong: position, dotted key, what was received,
-            what is allowed and the nearest valid spelling
+        ConfigError: has a line for everything that is wrong: position, dotted key, what was
+            received, what is allowed and the nearest valid spelling
     """
     problems: list[str] = []
     if isinstance(source, Mapping):
@@ -44,15 +44,15 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
 def override(
     config: RunConfig, overrides: Sequence[str], options: Mapping[str, str] | None = None
 ) -> RunConfig:
-    """Return a config changed by KEY=VALUE texts, as `load` reads them.
+    """Return a config changed by KEY=VALUE texts, which are read as by `load`.
 
     Args:
         config: to change
         overrides: the texts
-        options: of texts that an option of the command line stands for, how it was written
+        options: for texts that come from a command-line option, the option as it was written
 
     Raises:
-        ConfigError: an override is not a valid change of the config
+        ConfigError: the changed config is not valid
     """
     problems: list[str] = []
     root = from_plain(to_plain(config))
@@ -60,10 +60,10 @@ def override(
 
 
 def assign(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
-    """Return a config with the values of dotted keys replaced, in their order.
+    """Return a config in which the values of dotted keys are replaced, one after another.
 
     Raises:
-        ConfigError: a value cannot stand there
+        ConfigError: a key does not take its value
     """
     root = from_plain(to_plain(config))
     for key, value in settings.items():
@@ -72,7 +72,7 @@ def assign(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
 
 
 def data_choice(name: str, overrides: Sequence[str] = ()) -> Choice:
-    """Return a data set's choice by its name and KEY=VALUE texts of its options.
+    """Return the choice of a data source, given its name and its options as KEY=VALUE texts.
 
     Raises:
         ConfigError: no source has the name, or an option is missing, unknown or wrong

@@ -1,4 +1,4 @@
-"""One config from several: `extends` and the overrides KEY=VALUE of a command line."""
+"""One config from several: files that extend each other, and KEY=VALUE overrides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,10 +13,10 @@ from dlx.errors import ConfigError
 
 
 def merge(base: Node, over: Node, annotation: Any = RunConfig) -> Node:
-    """Return the base with the values of `over`: mappings merge, all else is replaced.
+    """Return the base with the values of `over`. Mappings are merged; other values are replaced.
 
-    A choice under a new name starts from that name's defaults; of two keys of which only one can
-    count (`epochs`, `steps`) the one in `over` does.
+    A choice with a new name starts from the defaults of that name. Of two keys that exclude each
+    other (`epochs` and `steps`), the one in `over` is kept.
     """
     if over.replaces or not isinstance(over.value, dict):
         return over
@@ -38,21 +38,30 @@ def merge(base: Node, over: Node, annotation: Any = RunConfig) -> Node:
 
 
 def read_extended(path: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:
-    """Read a config file and, below it, the files it extends.
+    """Return the config of a file, merged over those of the files that it extends.
+
+    Args:
+        path: of the file
+        problems: receives a line for everything that is wrong but can be read
+        chain: the files that extend this one
 
     Raises:
-        ConfigError: a file cannot be read, or the files extend each other in a circle.
+        ConfigError: a file cannot be read, or files extend each other in a circle
     """
     return extend(read_file(path, problems), path.parent, problems, (*chain, path))
 
 
 def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:
-    """Return a config merged over the file that its `extends` names; its paths are absolute.
+    """Return a config merged over the file that its `extends` names, with absolute paths.
 
-    The file and the paths are relative to `folder`.
+    Args:
+        root: the config
+        folder: what `extends` and the config's own paths are relative to
+        problems: receives a line for everything that is wrong but can be read
+        chain: the files that extend this one, the config's own file last
 
     Raises:
-        ConfigError: a file cannot be read, or the files extend each other in a circle.
+        ConfigError: a file cannot be read, or files extend each other in a circle
     """
     entries = dict(root.value)
     extends = entries.pop("extends", None)
@@ -63,14 +72,14 @@ def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] 
         problems.append(f"{extends.where}: extends: received {extends.plain()!r}; name one file")
         return resolve_paths(root, folder)
     path = folder / extends.value
-    if path.resolve() in [each.resolve() for each in chain]:
-        circle = " -> ".join(str(each) for each in (*chain, path))
+    if path.resolve() in [file.resolve() for file in chain]:
+        circle = " -> ".join(str(file) for file in (*chain, path))
         raise ConfigError(f"{extends.where}: extends: a circle ({circle}); remove one of them")
     try:
         base = read_extended(path, problems, chain)
     except ConfigError as error:
         raise ConfigError(f"{extends.where}: extends: {error}") from None
-    # Once merged: which options are paths depends on names that the base may give.
+    # Paths are resolved after the merge: which options are paths depends on names in the base.
     return replace(resolve_paths(merge(base, root), folder), where=root.where)
 
 
@@ -80,15 +89,15 @@ def override(
     problems: list[str],
     options: Mapping[str, str] | None = None,
 ) -> Node:
-    """Return a config with the values of KEY=VALUE texts; a later one wins.
+    """Return a config with the values of KEY=VALUE texts; the last text for a key wins.
 
-    Paths in them are relative to the working directory.
+    Paths in the values are relative to the working directory.
 
     Args:
         root: the config
         overrides: the texts
-        problems: receives a line for each that cannot be read
-        options: of texts that an option of the command line stands for, how it was written
+        problems: receives a line for every text that cannot be read
+        options: for texts that come from a command-line option, the option as it was written
     """
     for text in overrides:
         where = (options or {}).get(text, f"override {text!r}")
@@ -107,7 +116,7 @@ def override(
 
 
 def assign(root: Node, key: str, node: Node) -> Node:
-    """Return a config with the value of a dotted key replaced.
+    """Return a config in which the value of a dotted key is replaced.
 
     Paths in the value are relative to the working directory.
     """
@@ -125,5 +134,5 @@ def _renamed(annotation: Any, entries: dict[str, Node], over: dict[str, Node]) -
 
 
 def _alternative(annotation: Any, key: str) -> str | None:
-    others = [getattr(each.base, "alternatives", {}).get(key) for each in branches(annotation)]
-    return next(filter(None, others), None)
+    pairs = [getattr(branch.base, "alternatives", {}) for branch in branches(annotation)]
+    return next((pair[key] for pair in pairs if key in pair), None)

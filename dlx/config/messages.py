@@ -1,4 +1,4 @@
-"""What is wrong with a config, one line per value, in the words of the person who wrote it."""
+"""Messages about what is wrong with a config: a line per value, with its position."""
 
 import json
 import re
@@ -17,31 +17,29 @@ def problems_of(error: ValidationError, root: Node, annotation: Any) -> list[str
     """Return a line per error: position, dotted key, what was received, what is allowed.
 
     Args:
-        error: what pydantic found
-        root: the values it was given
+        error: of the validation
+        root: the values that were validated
         annotation: of the root
     """
     lines = []
-    for each in error.errors(include_url=False):
-        path: tuple[str | int, ...] = tuple(
-            part for part in each["loc"] if not str(part).startswith(TAG)
-        )
-        lines.append(_line(each, path, root, annotation))
+    for problem in error.errors(include_url=False):
+        path = tuple(part for part in problem["loc"] if not str(part).startswith(TAG))
+        lines.append(_line(problem, path, root, annotation))
     return list(dict.fromkeys(lines))
 
 
 def in_order(lines: list[str]) -> list[str]:
-    """Return the lines sorted by file and line; those of overrides come last."""
+    """Return messages sorted by file and line; those about overrides come last."""
 
     def position(text: str) -> tuple[bool, str, int]:
-        found = re.match(r"(.+?):(\d+): ", text)
-        return (not found, found[1] if found else "", int(found[2]) if found else 0)
+        match = re.match(r"(.+?):(\d+): ", text)
+        return (False, match[1], int(match[2])) if match else (True, "", 0)
 
     return sorted(lines, key=position)
 
 
 def show(value: Any) -> str:
-    """Return a value as a message shows it: as in YAML, strings in quotes, long ones cut."""
+    """Return a value as messages show it: strings in quotes, long texts cut."""
     text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -51,20 +49,20 @@ def _line(error: Any, path: tuple[str | int, ...], root: Node, annotation: Any) 
     is_key = kind == "extra_forbidden"
     if not is_key and path[-1:] == ("[key]",):  # what pydantic adds for the key of a dict
         is_key, path = True, path[:-1]
-    node, known = root.at(path)
+    node, written = root.at(path)
     if kind == "missing":
         allowed = describe(descend(annotation, path, root.plain()))
         text = f"required, but not given (allowed: {allowed})"
     elif is_key:
         text = _unknown_key(path, root, annotation)
     elif kind == "not_allowed":
-        path = known  # the person wrote the short form: `dropout: 2` for {hidden: 2}
+        path = written  # perhaps a short form, such as `activation: relu` for {name: relu}
         near = _near(str(error["input"]), context["suggestions"])
         text = f"received {show(error['input'])}{near} (allowed: {context['allowed']})"
     elif kind == "rule":
         text = context["text"]
     else:
-        path = known
+        path = written
         text = f"received {show(error['input'])}; {error['msg'][:1].lower()}{error['msg'][1:]}"
     return ": ".join(part for part in (node.where, dotted(path), text) if part)
 
@@ -81,12 +79,12 @@ def _unknown_key(path: tuple[str | int, ...], root: Node, annotation: Any) -> st
                 break
             within, prefix = below, f"{prefix}{part}."
     allowed = keys(within, value)
-    near = _near(str(key), [prefix + each for each in allowed])
+    near = _near(str(key), [prefix + name for name in allowed])
     return f"unknown key{near} (allowed: {', '.join(allowed) or 'none'})"
 
 
 def _near(received: str, choices: list[str]) -> str:
-    """Say which choice is nearest, whatever the case: relu for ReLU, lr for lrate."""
+    """Return ", did you mean …?" with the nearest choice: relu for ReLU, lr for lrate."""
     received = received.lower()
-    starts = [each for each in choices if received.startswith(each) or each.startswith(received)]
-    return did_you_mean(received, choices) or did_you_mean("".join(starts[:1]), starts)
+    same_start = [c for c in choices if received.startswith(c) or c.startswith(received)]
+    return did_you_mean(received, choices) or did_you_mean("".join(same_start[:1]), same_start)

@@ -1,6 +1,6 @@
-"""YAML with positions: every value knows the file and line, or the override, it came from.
+"""YAML with positions: every value knows the file and line, or the override, that it comes from.
 
-PyYAML reads the syntax; plain scalars mean what YAML 1.2's core schema says: `1e-3` is a number,
+PyYAML reads the syntax. Plain scalars mean what YAML 1.2's core schema says: `1e-3` is a number,
 `no` and `12:30:45` are strings, `017` is 17. https://yaml.org/spec/1.2.2/#103-core-schema
 """
 
@@ -14,17 +14,17 @@ import yaml
 
 from dlx.errors import ConfigError, did_you_mean
 
-MAX_NODES = 100_000  # a few aliases of aliases stand for billions
+MAX_NODES = 100_000  # of a file: a few aliases of aliases can stand for billions
 
 
 @dataclass(frozen=True)
 class Node:
-    """A value with its position.
+    """A value and where it is written.
 
     Attributes:
         value: a dict of nodes, a list of nodes or a scalar
         where: "file:line", "override 'KEY=VALUE'" or "" for a value from Python
-        replaces: the value takes the place of what it overrides even where both are mappings
+        replaces: a mapping replaces the one that it overrides, and is not merged with it
     """
 
     value: Any
@@ -40,7 +40,7 @@ class Node:
         return self.value
 
     def at(self, path: tuple[Any, ...]) -> "tuple[Node, tuple[Any, ...]]":
-        """Return the deepest node on a path and the part of the path that leads to it."""
+        """Return the deepest node on a path, and the part of the path that leads to it."""
         node = self
         for depth, key in enumerate(path):
             try:
@@ -66,10 +66,14 @@ def from_plain(value: Any) -> Node:
 
 
 def read_file(path: Path, problems: list[str]) -> Node:
-    """Read a config file; what is wrong but leaves it readable is added to `problems`.
+    """Return the mapping in a config file.
+
+    Args:
+        path: of the file
+        problems: receives a line for everything that is wrong but can be read
 
     Raises:
-        ConfigError: the file is missing or is not YAML with one mapping.
+        ConfigError: the file is missing, or is not YAML with one mapping
     """
     try:
         data = path.read_bytes()
@@ -91,16 +95,16 @@ def read_file(path: Path, problems: list[str]) -> Node:
 
 
 def read_value(text: str, where: str, problems: list[str]) -> Node:
-    """Read the value of an override as YAML; nothing is null.
+    """Return the value of an override, read as YAML; an empty text is null.
 
     Raises:
-        ConfigError: the text is not YAML.
+        ConfigError: the text is not YAML
     """
     return _read(text, lambda line: where, problems) or Node(None, where)
 
 
 class CoreLoader(yaml.SafeLoader):
-    """A SafeLoader that resolves plain scalars by the core schema of YAML 1.2."""
+    """A SafeLoader that reads plain scalars by the core schema of YAML 1.2."""
 
     yaml_implicit_resolvers: ClassVar[dict] = {}
 
@@ -153,15 +157,18 @@ def _read(text: str, where: Callable[[int], str], problems: list[str]) -> Node |
         ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = ", ".join(part for part in (error.context, error.problem) if part)
-        cure = "indent with spaces" if r"'\t'" in said else "correct the YAML"
-        raise ConfigError(f"{where(mark.line + 1 if mark else 1)}: {said}; {cure}") from None
+        reason = ", ".join(part for part in (error.context, error.problem) if part)
+        cure = "indent with spaces" if r"'\t'" in reason else "correct the YAML"
+        raise ConfigError(f"{where(mark.line + 1 if mark else 1)}: {reason}; {cure}") from None
     except RecursionError:
         raise ConfigError(f"{where(1)}: nested too deeply; write it flatter") from None
 
 
 class _Builder:
-    """Turns PyYAML's nodes, in which an alias is the anchored node itself, into nodes of ours."""
+    """Turns PyYAML's nodes into `Node`s.
+
+    In PyYAML's tree an alias is the anchored node itself, so a node can occur at several places.
+    """
 
     def __init__(self, where: Callable[[int], str], problems: list[str]) -> None:
         self.where = where
@@ -234,5 +241,5 @@ def _missing(path: Path, error: OSError) -> str:
         return "this is a folder; name a YAML file"
     if not isinstance(error, FileNotFoundError):
         return f"{error.strerror}; the file must be readable"
-    siblings = [each.name for each in path.parent.glob("*.y*ml")]
+    siblings = [file.name for file in path.parent.glob("*.y*ml")]
     return f"no such file{did_you_mean(path.name, siblings)}"

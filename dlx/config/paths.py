@@ -1,4 +1,4 @@
-"""Paths in a config: relative to the file that names them, wherever dlx is started."""
+"""Paths in a config, which are relative to the file that they are written in."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +10,11 @@ from dlx.config.schema import RunConfig
 
 
 def resolve_paths(node: Node, folder: Path, annotation: Any = RunConfig) -> Node:
-    """Return a config in which every value of an option of type `Path` is an absolute path.
+    """Return a config in which the values of all options of type `Path` are absolute.
 
     Args:
-        node: what a file, a mapping or an override says
-        folder: what its relative paths start from; `~` is the home folder
+        node: the values of a file, a mapping or an override
+        folder: what relative paths start from; `~` stands for the home folder
         annotation: of the node
     """
     if annotation is None:

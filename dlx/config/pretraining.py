@@ -1,4 +1,4 @@
-"""The section that says how hidden layers are trained before the whole network is."""
+"""The section `pretrain`: how hidden layers are trained before the whole network is."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -15,22 +15,22 @@ BatchSize = Annotated[int, Gt(0)] | Literal["all"]
 
 @checked_model
 class Stage(Section):
-    """How one hidden layer is pre-trained; null: as the whole section says."""
+    """How one hidden layer is pre-trained; an option that is null is that of the whole section."""
 
-    method: Method | None = option(None, "What the layer is trained as a part of.")
+    method: Method | None = option(None, "What the layer is trained as.")
     epochs: Annotated[int, Ge(0)] | None = option(None, "Passes over the training rows.")
     batch_size: BatchSize | None = option(None, "Rows per update.")
     optimizer: Optimizer | None = option(None, "The optimizer.")
     tied: bool | None = option(None, "Whether the decoder has the transposed weights.")
-    corruption: Corruption | None = option(None, "Of a denoising autoencoder: of its inputs.")
-    gibbs_steps: Annotated[int, Gt(0)] | None = option(None, "Of an RBM: k of CD-k.")
-    persistent: bool | None = option(None, "Of an RBM: whether its chains go on from step to step.")
-    chains: Annotated[int, Gt(0)] | None = option(None, "Of an RBM: number of persistent chains.")
+    corruption: Corruption | None = option(None, "Denoising: what is done to the inputs.")
+    gibbs_steps: Annotated[int, Gt(0)] | None = option(None, "RBM: k of CD-k.")
+    persistent: bool | None = option(None, "RBM: whether Gibbs chains go on from step to step.")
+    chains: Annotated[int, Gt(0)] | None = option(None, "RBM: number of persistent chains.")
 
 
 @checked_model
 class Pretrain(Section):
-    """Greedy layer-wise pre-training: each hidden layer learns to encode what the one below says.
+    """Greedy layer-wise pre-training: each hidden layer learns to encode the outputs of the last.
 
     Reference:
         Hinton, Osindero and Teh (2006), A fast learning algorithm for deep belief nets; Bengio,
@@ -39,43 +39,46 @@ class Pretrain(Section):
     """
 
     method: Literal["none"] | Method = option(
-        "autoencoder", "What each layer is trained as a part of; none: no layer is pre-trained."
+        "autoencoder", "What each layer is trained as; none: no layer is pre-trained."
     )
     layers: Literal["all"] | Annotated[int, Ge(0)] = option(
-        "all", "How many hidden layers are pre-trained, from the first."
+        "all", "How many hidden layers are pre-trained, counted from the first."
     )
     stages: Literal["auto"] | Annotated[list[Stage], MinLen(1)] = option(
-        "auto", "One for each of these layers, where they differ; auto: all are alike."
+        "auto",
+        "The options of each of these layers, a list, if they differ; auto: all are alike.",
     )
-    epochs: Annotated[int, Ge(0)] = option(10, "Passes over the training rows, of each stage.")
+    epochs: Annotated[int, Ge(0)] = option(10, "Passes over the training rows in each stage.")
     batch_size: BatchSize | None = option(None, "Rows per update; null: as in train.")
     optimizer: Optimizer = option("adam", "The optimizer of each stage.")
     tied: bool = option(
-        False, "Whether the decoder of an autoencoder has the transposed weights of its encoder."
+        False, "Autoencoders: whether the decoder has the transposed weights of the encoder."
     )
     corruption: Corruption = option(
-        "masking", "Of a denoising autoencoder: what is done to the inputs that it is to restore."
+        "masking", "Denoising: what is done to the inputs that are to be restored."
     )
     gibbs_steps: Annotated[int, Gt(0)] = option(
-        1, "Of an RBM: Gibbs steps between its two estimates of statistics, k of CD-k."
+        1, "RBM: Gibbs steps between the two estimates of statistics, k of CD-k."
     )
     persistent: bool = option(
         False,
-        "Of an RBM: go on from where the Gibbs chains stood at the step before, not from the data; "
-        "wants a smaller learning rate.",
+        "RBM: start Gibbs chains from their states at the last step, not from the data; needs a "
+        "smaller learning rate.",
     )
-    chains: Annotated[int, Gt(0)] = option(100, "Of an RBM: number of persistent chains.")
+    chains: Annotated[int, Gt(0)] = option(100, "RBM: number of persistent chains.")
     unroll: Annotated[int, Ge(0)] = option(
-        0, "Epochs for which all these layers and their decoders then learn to reconstruct inputs."
+        0,
+        "Epochs in which all these layers and their decoders then learn to reconstruct inputs.",
     )
-    freeze: bool = option(False, "Keep the pre-trained layers as they are: a linear probe.")
+    freeze: bool = option(False, "Do not train the pre-trained layers any further: a linear probe.")
     equal_steps: bool = option(
-        False, "Take the steps of the stages off those of the run, so that all runs take as many."
+        False,
+        "Subtract the steps of the stages from those of the run, so that all runs take the same.",
     )
 
 
 def resolved(given: Literal["auto"] | Sequence[Stage] | Pretrain | None) -> Pretrain | None:
-    """Return the section that a short form stands for; None where no layer is pre-trained."""
+    """Return the section that a short form stands for; None if no layer is pre-trained."""
     if given is None:
         return None
     section = given if isinstance(given, Pretrain) else None

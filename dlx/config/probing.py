@@ -1,4 +1,4 @@
-"""The section that asks at a run's end what its codes are worth."""
+"""The section `probe`: how well labels can be learned from a run's codes at its end."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ from dlx.config.types import Optimizer
 
 @checked_model
 class FineTune(Section):
-    """How the layers up to the code, and a new output layer, learn the labels."""
+    """How the layers up to the code and a new output layer learn the labels."""
 
     steps: Annotated[int, Gt(0)] = option(300, "Updates of the weights.")
     batch_size: Annotated[int, Gt(0)] | Literal["all"] = option(50, "Labelled rows per update.")
@@ -20,10 +20,11 @@ class FineTune(Section):
 
 @checked_model
 class Probe(Section):
-    """What the codes of a run are worth, told the labels of a few training rows.
+    """How well labels can be learned from a run's codes, given those of a few training rows.
 
-    At its end, on its scored weights: `probe_accuracy`, that of logistic regression on the codes,
-    and with `fine_tune` the accuracy and the error of a network that begins with them.
+    Measured at the end of the run, with its scored weights: `probe_accuracy`, the accuracy of
+    logistic regression on the codes, and with `fine_tune` the accuracy and the error of a network
+    that begins with the layers up to the code.
 
     Reference:
         Alain and Bengio (2017), Understanding intermediate layers using linear classifier probes
@@ -31,12 +32,12 @@ class Probe(Section):
 
     labels: Annotated[int, Gt(0)] | None = option(
         None,
-        "Training rows with labels, drawn by the run's seed; null: 1,000, or half of fewer than "
-        "2,000.",
+        "Training rows whose labels are used, drawn by the run's seed; null: 1,000, or half of "
+        "them if there are fewer than 2,000.",
     )
     layer: str | Annotated[int, Gt(0)] | None = option(
         None,
-        "The layer whose outputs are the codes; null: the code of an autoencoder, else the last "
+        "The layer whose outputs are the codes; null: an autoencoder's code, or else the last "
         "hidden layer.",
     )
     fine_tune: FineTune | None = option(

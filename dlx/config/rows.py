@@ -1,4 +1,4 @@
-"""Which rows of a data set go where, and how those that are trained on are changed."""
+"""Sections of a data set: how rows are split into parts, and how training rows are augmented."""
 
 from typing import Annotated
 
@@ -13,13 +13,13 @@ Share = Annotated[int, Ge(0)] | Annotated[float, Ge(0), Lt(1)] | None
 
 @checked_model
 class Split(Section):
-    """How many rows the parts take that are not trained on."""
+    """How many rows the dev and the test part have."""
 
     dev: Share = option(
-        None, "Rows of the dev part: a count or, with a point, a fraction; null: as for auto."
+        None, "Rows of the dev part: a count or a fraction (written with a point); null: as auto."
     )
     test: Share = option(
-        None, "Rows of the test part, likewise; left out for a set that brings its own."
+        None, "Rows of the test part; not for a data set that has a test part of its own."
     )
 
     @field_validator("test")
@@ -33,7 +33,7 @@ class Split(Section):
 
 @checked_model
 class Fold(Section):
-    """One fold of a cross-validation: its rows are the dev part."""
+    """One fold of a cross-validation, whose rows are the dev part."""
 
     number: Annotated[int, Gt(0)] = option(..., "Which of the folds, from 1.")
     of: Annotated[int, Ge(2)] = option(..., "How many folds there are.")
@@ -51,21 +51,21 @@ Strength = Annotated[float, Ge(0)]
 
 @checked_model
 class Augment(Section):
-    """How training rows are changed at random, anew at every step."""
+    """How training rows are changed at random, differently at every step."""
 
     shift: Annotated[float, Ge(0), Le(1)] = option(
-        0.0, "Largest shift of an image, as a share of its height and width."
+        0.0, "Largest shift of an image, as a share of height and width."
     )
     rotation: Annotated[float, Ge(0), Le(180)] = option(
-        0.0, "Largest angle an image is turned by, in degrees, to either side."
+        0.0, "Largest angle by which an image is rotated to either side, in degrees."
     )
     scale: Strength = option(0.0, "Images are scaled by factors from 1 / (1 + scale) to 1 + scale.")
     shear: Annotated[float, Ge(0), Lt(90)] = option(
         0.0, "Largest angle by which vertical lines lean, in degrees."
     )
     elastic: Strength = option(
-        0.0, "Standard deviation, in pixels, of how far smooth random dents move a pixel."
+        0.0, "Smooth random displacement of pixels: its standard deviation in pixels."
     )
     noise: Strength = option(
-        0.0, "Standard deviation of normal noise, added to inputs as the network sees them."
+        0.0, "Standard deviation of normal noise that is added to the preprocessed inputs."
     )

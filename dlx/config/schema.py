@@ -1,4 +1,4 @@
-"""The sections of a config and the meaning of every key."""
+"""The sections of a config, with the meaning of every key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ VariantSettings = Annotated[
 
 @checked_model
 class EarlyStopping(Section):
-    """When to stop before the end."""
+    """When a run stops before its last step."""
 
     metric: Metric = option("dev.cost", "The logged metric that is watched.")
     patience: Annotated[int, Ge(1)] = option(
@@ -92,7 +92,7 @@ class EarlyStopping(Section):
 
 @checked_model
 class Penalty(Section):
-    """What the size of the weights adds to the cost: l1 sum |w| + l2 / 2 sum w^2."""
+    """A penalty on the weights, which is added to the cost: l1 sum |w| + l2 / 2 sum w^2."""
 
     l1: Annotated[float, Ge(0)] = option(0.0, "Factor of the weights' absolute values.")
     l2: Annotated[float, Ge(0)] = option(0.0, "Factor of half the weights' squares.")
@@ -100,43 +100,44 @@ class Penalty(Section):
 
 @checked_model
 class TrainConfig(Section):
-    """How long, on what and in which portions to train."""
+    """How long a run trains, on which device, and by what limits."""
 
     alternatives: ClassVar[Mapping[str, str]] = {"epochs": "steps", "steps": "epochs"}
 
     epochs: Annotated[int, Ge(0)] | None = option(
-        10, "Passes over the training rows; null if steps are given."
+        10, "Passes over the training rows; null if `steps` is given."
     )
     steps: Annotated[int, Ge(0)] | None = option(
-        None, "Updates of the weights, in place of epochs."
+        None, "Updates of the weights, instead of `epochs`."
     )
     batch_size: Annotated[int, Gt(0)] | Literal["all"] = option(
-        128, "Rows per update; the last partial batch is kept."
+        128, "Rows per update; the last batch of an epoch may have fewer."
     )
-    device: Device = option("auto", "auto (cuda if there is one), cpu, cuda or cuda:N.")
+    device: Device = option("auto", "auto (cuda if available), cpu, cuda or cuda:N.")
     matmul_precision: Literal["highest", "high", "medium"] = option(
-        "highest", "Precision of matrix products, as torch means it."
+        "highest", "Precision of matrix products, one of torch's."
     )
     clip_norm: Annotated[float, Gt(0)] | None = option(
         None, "Largest norm of a run's gradient; null: not clipped."
     )
     clip_value: Annotated[float, Gt(0)] | None = option(
-        None, "Largest size of a number of the gradient, before clip_norm; null: not clipped."
+        None, "Largest absolute value in the gradient, before `clip_norm`; null: not clipped."
     )
     penalty: Penalty | None = option(
-        None, "{l1, l2} on the weights, biases and gains spared; logged apart from the cost."
+        None, "{l1, l2} on the weights, but not on biases and gains; logged apart from the cost."
     )
     max_norm: Annotated[float, Gt(0)] | None = option(
-        None, "Largest norm of the weights into a hidden unit; null: not bounded."
+        None, "Largest norm of the weights into a hidden unit; null: unlimited."
     )
     average: Average | None = option(
-        None, "Mean of the weights over the steps, evaluated in their place; null: the last ones."
+        None,
+        "Mean of the weights over the steps, evaluated instead of the last ones; null: none.",
     )
     early_stopping: EarlyStopping | None = option(
         None, "Stop when a metric no longer improves; null: never."
     )
     checkpoint_seconds: Annotated[float, Ge(0)] = option(
-        30.0, "Seconds between checkpoints, which are made at epochs' ends."
+        30.0, "Seconds between checkpoints, which are written at the end of an epoch."
     )
 
     @model_validator(mode="before")
@@ -161,10 +162,10 @@ class LogConfig(Section):
 
     level: Literal["minimal", "standard", "full"] = option("standard", "How much is logged.")
     points: Annotated[int, Gt(0)] = option(
-        200, "Most evaluation points of a run, unless `every` asks for more."
+        200, "Largest number of evaluations of a run; `every` takes precedence."
     )
     metrics: Literal["auto"] | Annotated[list[MetricChoice], MinLen(1)] = option(
-        "auto", "What is measured beside the cost; auto: accuracy, or mse and r2 of numbers."
+        "auto", "What is measured beside the cost; auto: accuracy, or mse and r2 for numbers."
     )
     every: Annotated[int, Gt(0)] | Every | None = option(
         None, "Steps between evaluations, or 'N epochs'; null: by `points`."
@@ -173,75 +174,75 @@ class LogConfig(Section):
 
 @checked_model
 class AblationConfig(Section):
-    """Which choices vary over which seeds, and how they are compared."""
+    """What varies between the runs of an ablation, and how variants are compared."""
 
     vary: dict[DottedKey, Values] | Annotated[list[VariantSettings], MinLen(1)] = option(
         {},
-        "Dotted key: the values it takes, a list or a range; with design list, a list of variants.",
+        "{dotted key: list of values or a range}; with design list, a list of variants.",
     )
     design: Literal["grid", "one_at_a_time", "zip", "list"] = option(
         "grid", "How the values of several keys are combined."
     )
     exclude: list[dict[DottedKey, Any]] = option(
-        [], "Variants that are left out: each is {dotted key: value or list of values}."
+        [], "Variants that are left out, a list of {dotted key: value or list of values}."
     )
     only: dict[DottedKey, dict[DottedKey, Any]] = option(
-        {}, "Dotted key: where it varies, {dotted key: value or list of values}."
+        {}, "Where a key varies: {dotted key: {dotted key: value or list of values}}."
     )
     seeds: Annotated[int, Gt(0)] | Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = option(
-        10, "How many seeds, or which."
+        10, "Number of seeds, or a list of them."
     )
     folds: Annotated[int, Ge(2)] | None = option(
-        None, "Parts of a cross-validation; each is the dev part of one run per variant and seed."
+        None, "Folds of a cross-validation; each is the dev part of one run per variant and seed."
     )
     metric: Literal["success"] | Metric | None = option(
-        None, "The metric that is judged; null: dev.accuracy, else dev.cost."
+        None, "The metric that variants are judged by; null: dev.accuracy, or else dev.cost."
     )
     also: list[Metric] = option(
-        [], "Metrics by which variants are judged too, each with verdicts of its own."
+        [], "Further metrics that variants are judged by, each with verdicts of its own."
     )
     success: dict[Metric, float] | None = option(
-        None, "Metric: what it has to reach at the end for a run to count as a success."
+        None, "{metric: value that it must reach at the end} for a run to count as a success."
     )
     baseline: str | dict[DottedKey, Any] | None = option(
-        None, "The variant that others are compared with, by name or {dotted key: value}."
+        None, "The variant that the others are compared with: its name or {dotted key: value}."
     )
     margin: Annotated[float, Gt(0)] | None = option(
-        None, "Largest difference that does not matter; null: 0.005 of a share, 5 % of a cost."
+        None, "Largest difference that does not matter; null: 0.005 for a share, 5 % for a cost."
     )
     steps_to: dict[Metric, float] = option(
-        {}, "Metric: a threshold; the steps until it is reached are compared too."
+        {}, "{metric: threshold}; the steps until it is reached are compared too."
     )
     show: list[Metric] = option(
         [],
-        "Metrics that stand beside the judged one, from the last evaluation where they are not "
-        "measured at the end: train.gradient_norm/1 (needs log.level standard).",
+        "Metrics that are shown beside the judged one, such as train.gradient_norm/1 (which needs "
+        "log.level standard); from the last evaluation if they are not measured at the end.",
     )
     tune: dict[DottedKey, Values] = option(
-        {}, "Dotted key: values of which each variant takes its own best, found on dev."
+        {}, "{dotted key: values} of which each variant takes the best, chosen on dev."
     )
     tune_seeds: Annotated[int, Gt(0)] = option(
-        3, "Seeds of the tuning runs, none of which is compared."
+        3, "Number of seeds of the tuning runs, which are not compared."
     )
     show_test: bool = option(
-        False, "Show test metrics of every variant, not of the chosen one alone."
+        False, "Show the test metrics of every variant, not only of the chosen one."
     )
 
 
 @checked_model
 class RunConfig(Section):
-    """A run, wholly described."""
+    """The config of a run."""
 
-    name: Name = option("run", "Name of the run's folder; default: the file's stem.")
-    data: Data = option(..., "The data set, its split and its preprocessing.")
+    name: Name = option("run", "Name of the run's folder; default: the file's name without .yaml.")
+    data: Data = option(..., "The data set, with split and preprocessing.")
     model: Model = option("mlp", "The network.")
     optimizer: Optimizer = option("adam", "The optimizer.")
     pretrain: Literal["auto"] | Annotated[list[Stage], MinLen(1)] | Pretrain | None = option(
-        None, "How hidden layers are trained before; auto: each as an autoencoder; null: not."
+        None, "How hidden layers are pre-trained; auto: as autoencoders; null: not."
     )
-    train: TrainConfig = option({}, "How training goes.")
+    train: TrainConfig = option({}, "How the run trains.")
     probe: Probe | None = option(
-        None, "How it is measured at the end what the codes are worth; null: it is not."
+        None, "How well labels can be learned from the codes, measured at the end; null: not."
     )
     log: LogConfig = option({}, "What is logged.")
     seed: Annotated[int, Ge(0)] = option(0, "Seed of everything random but the split.")

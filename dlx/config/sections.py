@@ -1,4 +1,4 @@
-"""What a mapping of the config is declared with: its fields, and rules between them."""
+"""The base class of the config's sections, and what their fields are declared with."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 
 class Section(BaseModel):
-    """A mapping of the config: its fields are the keys that may stand in it."""
+    """A mapping of the config; its fields are the keys that it may have."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -17,15 +17,15 @@ class Section(BaseModel):
         protected_namespaces=(),
     )
 
-    # A key given by a later file or override takes the place of the other one of its pair.
+    # Keys that exclude each other: a key in a later file or override replaces the other one.
     alternatives: ClassVar[Mapping[str, str]] = {}
 
 
 def option(default: Any, description: str) -> Any:
-    """Return the field of a section; `...` as the default makes its key required."""
+    """Return a field of a section; the default `...` makes its key required."""
     return Field(default, description=description)
 
 
 def rule(text: str) -> PydanticCustomError:
-    """Return the error of a value that breaks a rule between several fields."""
+    """Return the error for values that break a rule between several fields."""
     return PydanticCustomError("rule", "{text}", {"text": text})

@@ -1,4 +1,4 @@
-"""The configs that come with dlx: found by name, so that dlx is useful outside a clone."""
+"""The configs that come with dlx, which can be named without their paths."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from dlx.errors import ConfigError, did_you_mean
 
 
 def shipped() -> dict[str, Path]:
-    """Return the path of every shipped config by its name, such as `mnist` or `gates/and`."""
+    """Return the paths of the shipped configs by name, such as `mnist` or `gates/and`."""
     package = Path(__file__).parents[1]
     folder = package / "configs"  # in a wheel
     if not folder.is_dir():
@@ -16,33 +16,33 @@ def shipped() -> dict[str, Path]:
 
 
 def companions(path: Path) -> list[Path]:
-    """Return the files that lie beside a config under its name: the table that it trains on."""
-    return sorted(each for each in path.parent.glob(f"{path.stem}.*") if each != path)
+    """Return the other files of a config's name in its folder, such as the table it trains on."""
+    return sorted(file for file in path.parent.glob(f"{path.stem}.*") if file != path)
 
 
 def locate(config: str) -> Path:
-    """Return the file that a config's path or, where there is none, its shipped name means.
+    """Return the file of a config, given its path or the name of a shipped config.
 
     Raises:
-        ConfigError: neither a file nor a shipped config; the message names near ones.
+        ConfigError: neither a file nor a shipped config; the message names the nearest one
     """
-    path, known = Path(config), shipped()
+    path, by_name = Path(config), shipped()
     if path.exists():
         return path
-    if config in known:
-        return known[config]
+    if config in by_name:
+        return by_name[config]
     name = config.removeprefix("configs/").removesuffix(".yaml")
-    if path.suffix in (".yaml", ".yml") and name not in known:
-        return path  # the loader says which file is near
+    if path.suffix in (".yaml", ".yml") and name not in by_name:
+        return path  # `read_file` names the nearest file
     hint = "CONFIG comes before KEY=VALUE; " if "=" in config else ""
     raise ConfigError(
-        f"{config}: no such file, nor a config that comes with dlx{did_you_mean(name, known)} "
+        f"{config}: no such file, nor a config that comes with dlx{did_you_mean(name, by_name)} "
         f"({hint}`dlx init` lists those that come with dlx)"
     )
 
 
 def is_ablation(path: Path) -> bool:
-    """Say whether a config says what `dlx ablate` varies."""
+    """Say whether a config has an `ablation` section."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return any(line.startswith("ablation:") for line in lines)
 

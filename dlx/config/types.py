@@ -1,7 +1,7 @@
-"""The types that options and sections of a config are declared with.
+"""The types that options of registered functions, and sections, are declared with.
 
-A registered function declares its options as keyword-only parameters: plain types, `Literal`,
-constraints from `annotated_types`, and the names defined here for choices from the registry::
+The options of a function are its keyword-only parameters. They have plain types, `Literal`,
+constraints from `annotated_types`, or one of the choices from the registry that are defined here::
 
     def mlp(*, hidden: list[Annotated[int, Gt(0)]], activation: Activation = "relu"): ...
 """
@@ -34,44 +34,44 @@ from dlx.config.rows import Augment, Fold, Split
 from dlx.config.sections import Section, option, rule
 from dlx.errors import ConfigError
 
-# What to write in place of names that older configs give, by their options.
+# Names of older configs that are gone: from their options to what to write instead.
 _GONE: dict[tuple[str, str], Callable[[Mapping[str, Any]], str]] = {
     ("schedule", "linear_warmup"): lambda options: (
         f"{{name: constant, warmup: {options.get('steps', 100)}}}"
     ),
 }
 
-# What `dlx.config.json_schema` turns into "$ref": pydantic knows no definitions of ours.
+# `dlx.config.json_schema` makes "$ref" of it; pydantic accepts no references but its own.
 REFERENCE = "x-ref"
 
 
 class Choice(Section):
-    """A name from the registry together with its options; calling it calls the name's function."""
+    """A name from the registry with its options; a call of it calls the registered function."""
 
-    entry: ClassVar[registry.Entry]  # of the models that `entry_model` makes
+    entry: ClassVar[registry.Entry]  # set by `entry_model`
 
     name: str
 
     @property
     def traits(self) -> Any:
-        """What is known of the name beside its function: one of the classes of `dlx.traits`."""
+        """The traits of the name, of one of the classes of `dlx.traits`."""
         return self.entry.traits
 
     def arguments(self) -> dict[str, Any]:
-        """Return the options of its function, without those that all of its kind have in common."""
+        """Return the options that its function takes, without those common to all of its kind."""
         return {name: getattr(self, name) for name in self.entry.options}
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Return what its function returns for arguments, with its options.
+        """Return the result of its function.
 
         Args:
-            arguments: what the kind's functions take, such as z
-            options: in place of its own
+            arguments: what all functions of the kind take, such as z
+            options: replace the choice's own
         """
         return self.entry.function(*arguments, **(self.arguments() | options))
 
     def bound(self) -> Callable[..., Any]:
-        """Return its function with its options, for what is called again and again."""
+        """Return its function with the options filled in, to be called many times."""
         return functools.partial(self.entry.function, **self.arguments())
 
     if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Choice(Section):
 
 @dataclass(frozen=True)
 class Text(Marker):
-    """Strings of a pattern: `Annotated[str, Text(...)]`."""
+    """Strings that match a pattern: `Annotated[str, Text(...)]`."""
 
     pattern: str
     description: str
@@ -96,7 +96,7 @@ class Text(Marker):
         return [self.description]
 
     def suggestions(self) -> list[str]:
-        """Return the strings that a misspelt one may have meant."""
+        """Return the examples."""
         return list(self.examples)
 
     def __get_pydantic_core_schema__(
@@ -119,21 +119,26 @@ class Text(Marker):
 
 @dataclass(frozen=True)
 class Named(Marker):
-    """A name of a kind with its options: `Annotated[Choice, Named("activation")]`.
+    """A choice from the names of a kind: `Annotated[Choice, Named("activation")]`.
 
-    Reads "relu" as {name: relu}. The kind's module is imported when a value is read, not before.
+    "relu" is read as {name: relu}. The kind's module is imported when the first value is read.
+
+    Attributes:
+        kind: of the registry
+        default: the name of options that are given without one; None: a name is required
+        common: the options that are common to all of the kind may be given
     """
 
     kind: str
     default: str | None = None
-    common: bool = True  # whether the options that a kind has in common may be given
+    common: bool = True
 
     def fits(self, value: Any) -> bool:
         """Say whether a value is a name or a mapping of options."""
         return isinstance(value, str | Mapping | Choice)
 
     def words(self, many: bool = False) -> list[str]:
-        """Return the names of the kind or, if many, the kind's plural."""
+        """Return the names of the kind or, if `many`, the kind's plural."""
         return [f"{self.kind}s"] if many else registry.names(self.kind)
 
     def suggestions(self) -> list[str]:
@@ -141,15 +146,14 @@ class Named(Marker):
         return registry.names(self.kind)
 
     def with_default(self, default: Any) -> Marker:
-        """Return the marker that reads options without a name as those of the default."""
+        """Return the marker for an option with this default."""
         return replace(self, default=default) if isinstance(default, str) else self
 
     def models(self, value: Any = None) -> list[type[BaseModel]]:
-        """Return the model of the entry that a value names; of every entry if it names none."""
+        """Return the model of the name that a value has; the models of all names if it has none."""
         name = value.get("name", self.default) if isinstance(value, Mapping) else value
         names = registry.names(self.kind)
-        named = [name] if name in names else names
-        return [self._model(each) for each in named]
+        return [self._model(choice_name) for choice_name in ([name] if name in names else names)]
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -173,7 +177,7 @@ class Named(Marker):
             raise self._error()
         options = dict(value)
         name = options.setdefault("name", self.default)
-        if (self.kind, name) in _GONE:
+        if isinstance(name, str) and (self.kind, name) in _GONE:
             written = _GONE[self.kind, name](options)
             raise rule(f"{name} is gone; write {self.kind}: {written}")
         if name not in names:
@@ -184,7 +188,7 @@ class Named(Marker):
         return self._model(name).model_validate(options)
 
     def _model(self, name: str) -> type[Choice]:
-        # The default is left out: the cache would hold a second model for it.
+        # `common=True` is left out: the cache would hold a second model for it.
         return entry_model(self.kind, name, **({} if self.common else {"common": False}))
 
     def _error(self) -> PydanticCustomError:
@@ -206,38 +210,38 @@ Source = Annotated[Choice, Named("data", common=False)]
 
 @checked_model
 class DataChoice(Choice):
-    """A data set: what all sources have in common."""
+    """A data set: the options of all sources."""
 
     split: Literal["auto"] | Split = option(
-        "auto", "Rows of dev and test; auto: 60/20/20, from a million rows on 10,000 each."
+        "auto", "Rows of dev and test; auto: 60/20/20, or 10,000 each from a million rows on."
     )
     split_seed: Annotated[int, Ge(0)] = option(0, "Seed of the split, shared by all runs.")
     fold: Fold | None = option(
-        None, "{number, of}: divide train and dev anew, for a cross-validation; null: not."
+        None, "{number, of}: a fold of a cross-validation of train and dev; null: none."
     )
-    dev_from: Source | None = option(None, "Another source, whose rows are the dev part.")
-    test_from: Source | None = option(None, "Another source, whose rows are the test part.")
+    dev_from: Source | None = option(None, "Another source whose rows are the dev part.")
+    test_from: Source | None = option(None, "Another source whose rows are the test part.")
     train_dev: Annotated[int, Ge(0)] | Annotated[float, Ge(0), Lt(1)] = option(
-        0, "Training rows set aside and evaluated like dev: a count or, with a point, a fraction."
+        0, "Training rows that are not trained on but evaluated like dev: a count or a fraction."
     )
     limit: Annotated[int, Gt(0)] | None = option(
-        None, "Most training rows, of each class its share; null: all."
+        None, "Largest number of training rows, with the same shares of classes; null: all."
     )
     labels: Annotated[int, Gt(0)] | None = option(
         None,
-        "Training rows whose labels are told, of each class its share; layers are pre-trained on "
-        "the others too; null: all.",
+        "Training rows whose labels are used, with the same shares of classes; layers are "
+        "pre-trained on the others too; null: all.",
     )
     label_noise: Annotated[float, Ge(0), Le(1)] = option(
         0.0, "Share of the training labels that are replaced at random."
     )
     standardize: bool = option(
-        False, "Give every feature mean 0 and variance 1 over the training rows."
+        False, "Scale every feature to mean 0 and variance 1 over the training rows."
     )
     scale: bool | Annotated[float, Gt(0)] = option(
         False,
-        "Bring every feature to [0, 1] by its range over the training rows, or divide all by a "
-        "number, such as the largest that pixels can be.",
+        "true: scale every feature to [0, 1] by its range over the training rows; a number: divide "
+        "all features by it, such as 255 for pixels.",
     )
     augment: Augment | None = option(None, "How training rows are changed at random; null: not.")
     bagging: bool = option(
@@ -254,65 +258,65 @@ class DataChoice(Choice):
 
 @checked_model
 class OptimizerChoice(Choice):
-    """An optimizer: what all of them have in common."""
+    """An optimizer: the options of all of them."""
 
     schedule: Schedule = option("constant", "How the learning rate changes over the steps.")
     decay: Literal["all", "weights"] = option(
-        "all", "What weight_decay is taken of: all parameters, or not of biases, gains and slopes."
+        "all", "What weight_decay applies to: all parameters, or weights but no biases and gains."
     )
 
 
 @checked_model
 class BlockChoice(Choice):
-    """A block of layers: what all of them have in common."""
+    """A block of layers: the options of all of them."""
 
-    repeat: Annotated[int, Gt(0), Le(1000)] = option(1, "How many of it stand one after another.")
+    repeat: Annotated[int, Gt(0), Le(1000)] = option(1, "How often the block is repeated.")
 
 
 @checked_model
 class DropoutChoice(Choice):
-    """A kind of dropout: where it is, and how often."""
+    """A kind of dropout, with its rates."""
 
-    input: Annotated[float, Ge(0), Lt(1)] = option(0.0, "Share of the inputs that is dropped.")
+    input: Annotated[float, Ge(0), Lt(1)] = option(0.0, "Share of the inputs that are dropped.")
     hidden: Annotated[float, Ge(0), Lt(1)] = option(
-        0.0, "Share of each hidden layer's outputs (drop_connect: weights) that is dropped."
+        0.0, "Share of each hidden layer's outputs (drop_connect: weights) that are dropped."
     )
 
 
 @checked_model
 class SparsityChoice(Choice):
-    """What an autoencoder's cost is raised by for a code whose units are on: how much."""
+    """A penalty on the units of an autoencoder's code that are on, with its weight."""
 
-    weight: Annotated[float, Ge(0)] = option(1e-3, "Of it in the cost.")
+    weight: Annotated[float, Ge(0)] = option(1e-3, "Factor of the penalty in the cost.")
 
 
 @checked_model
 class FromRun(Section):
-    """Layers that start from what those of a run trained before have learned."""
+    """Layers that start from the trained weights of another run."""
 
     run: str = option(
         ...,
-        "Its folder or, in the folder of runs, its name (the newest of that name), NAME/ID or ID.",
+        "Folder of the run, or its NAME (the newest run of it), NAME/ID or ID in the runs folder.",
     )
     layers: Literal["hidden", "all"] | Annotated[list[str], MinLen(1)] = option(
         "hidden",
-        "Names of those that are taken (1, 2, …); hidden: from the first up to the code, or to the "
-        "output, as far as both networks are alike; all: every one.",
+        "Names of the layers that are taken (1, 2, …); hidden: those before the output, or up to "
+        "the code, as far as both networks are alike; all: every layer.",
     )
-    freeze: bool = option(False, "Keep these layers as they are.")
+    freeze: bool = option(False, "Do not train these layers any further.")
 
 
 @checked_model
 class ModelChoice(Choice):
-    """A network: what all of them have in common."""
+    """A network: the options of all models."""
 
     from_run: str | FromRun | None = option(
-        None, "A run trained before, whose layers this one starts from; null: from drawn weights."
+        None, "A trained run from whose layers this one starts; null: from initial weights."
     )
 
     @property
     def source(self) -> FromRun | None:
-        """The run that it starts from, and how."""
+        """The run that it starts from."""
         return FromRun(run=self.from_run) if isinstance(self.from_run, str) else self.from_run
 
 
@@ -333,7 +337,7 @@ _COMMON: dict[str, type[Choice]] = {
 
 
 def common_options(kind: str) -> list[registry.Option]:
-    """Return the options that all entries of a kind have, beside their own."""
+    """Return the options that all names of a kind have beside their own."""
     if kind not in _COMMON:
         return []
     return [
@@ -345,24 +349,21 @@ def common_options(kind: str) -> list[registry.Option]:
 
 @functools.cache
 def entry_model(kind: str, name: str, *, common: bool = True) -> type[Choice]:
-    """Return the model of an entry: its name, its options, then what its kind has in common.
+    """Return the model of a name: its own options, then those that all of its kind have.
 
     Args:
         kind: of the registry
-        name: of the entry
-        common: False leaves out what the kind has in common
+        name: of the kind
+        common: False leaves out the options of all names of the kind
 
     Raises:
-        ConfigError: the kind has no such name.
+        ConfigError: the kind has no such name
     """
     entry = registry.get(kind, name)
-    options: dict[str, Any] = {
-        each.name: (
-            checked(each.annotation, each.default),
-            option(... if each.default is Parameter.empty else each.default, each.description),
-        )
-        for each in entry.options.values()
-    }
+    options: dict[str, Any] = {}
+    for key, own in entry.options.items():
+        default = ... if own.default is Parameter.empty else own.default
+        options[key] = (checked(own.annotation, own.default), option(default, own.description))
     options["name"] = (Literal[name], option(..., entry.summary))  # type: ignore[valid-type]
     title = f"{kind}_{name}"
     model = create_model(title, __base__=Choice, __doc__=entry.summary, **options)
@@ -375,14 +376,14 @@ def entry_model(kind: str, name: str, *, common: bool = True) -> type[Choice]:
 
 
 def choice(kind: str, name: str, **options: Any) -> Choice:
-    """Return a checked choice: the entry of a kind with these options and the defaults of others.
+    """Return the choice of a name with these options, and with defaults for the other ones.
 
     Raises:
-        ConfigError: the kind has no such name, or the entry no such option.
+        ConfigError: the kind has no such name, or an option is missing, unknown or wrong
     """
     model = entry_model(kind, name)
     try:
         return model.model_validate({"name": name, **options})
     except ValidationError as error:
         problems = problems_of(error, from_plain(options), model)
-        raise ConfigError("\n".join(f"{kind} {name}: {each}" for each in problems)) from None
+        raise ConfigError("\n".join(f"{kind} {name}: {text}" for text in problems)) from None

@@ -1,4 +1,4 @@
-"""What an annotation allows, in words: for messages."""
+"""What an annotation allows, in the words of a message."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +20,13 @@ _BOUNDS = ((Gt, "gt", ">"), (Ge, "ge", ">="), (Lt, "lt", "<"), (Le, "le", "<="))
 
 
 def describe(annotation: Any, many: bool = False) -> str:
-    """Return what an annotation allows: "an integer > 0" or, if many, "integers > 0"."""
+    """Return what an annotation allows: "an integer > 0" or, if `many`, "integers > 0"."""
     *words, last = (word for branch in branches(annotation) for word in _words(branch, many))
     return f"{', '.join(words)} or {last}" if words else last
 
 
 def suggestions(annotation: Any) -> list[str]:
-    """Return the strings that a misspelt value of an annotation may have meant."""
+    """Return the strings that a misspelt value may stand for."""
     named = literals(annotation)
     for branch in branches(annotation):
         if branch.marker:
