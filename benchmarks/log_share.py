@@ -19,12 +19,12 @@ from typing import Any
 
 import torch
 from ablate import config_of
+from dlx.ablation.recorder import Recorder
+from dlx.ablation.writing import Writer
 from peers.cases import CASES
 
 from dlx import api
 from dlx.ablation import overview
-from dlx.ablation.recorder import Recorder
-from dlx.ablation.writing import Writer
 from dlx.runs import checkpoints
 
 PARTS = {

@@ -1,27 +1,26 @@
 """dlx: a runner for neural-network experiments in which whole ablations train as one program."""
 
-from typing import TYPE_CHECKING, Any
+import importlib
 
-if TYPE_CHECKING:
-    from dlx.api import Run, load, resume, train
-    from dlx.data.functions import allow_code
-    from dlx.plugins import register
+_MODULES = {
+    "Ablation": "dlx.api",
+    "Run": "dlx.api",
+    "ablate": "dlx.api",
+    "allow_code": "dlx.data.functions",
+    "load": "dlx.api",
+    "register": "dlx.plugins",
+    "resume": "dlx.api",
+    "train": "dlx.api",
+}
+__all__ = list(_MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
 
-__all__ = ["Run", "allow_code", "load", "register", "resume", "train"]
+
+def __getattr__(name: str) -> object:
+    """Import a name's module, and torch with it, only when the name is asked for."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'dlx' has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
-def __getattr__(name: str) -> Any:
-    """Import `dlx.api`, and torch with it, only when one of its names is asked for."""
-    if name == "register":
-        from dlx.plugins import register
-
-        return register
-    if name == "allow_code":
-        from dlx.data.functions import allow_code
-
-        return allow_code
-    if name in __all__:
-        from dlx import api
-
-        return getattr(api, name)
-    raise AttributeError(f"module 'dlx' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted(_MODULES)

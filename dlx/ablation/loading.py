@@ -1,31 +1,31 @@
-"""From how a run ended to its result, and back from a run's directory."""
+"""The results of an ablation's runs: from how a run ended, or back from the ablation's folder."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import PlannedRun
-from dlx.ablation.results import Curve, RunResult
+from dlx.ablation.results import RunResult
 from dlx.config.schema import AblationConfig
-from dlx.errors import RunError
 from dlx.nn.metrics import is_rising
 from dlx.runs import RunDirectory
-from dlx.tracking import read
-
-FINISHED = ("completed", "stopped_early", "diverged")
-CRASHED = "failed"
+from dlx.runs.ablations import METRICS, cohort_folder, infos, read_cohort, read_cohort_file
+from dlx.tracking import metrics as metrics_file
+from dlx.tracking.evaluations import Curve, curve_of
 
 
 def result_of(
-    run: PlannedRun, info: Mapping[str, Any], curve: Curve, section: AblationConfig
+    run: PlannedRun, number: int, info: Mapping[str, Any], curve: Curve, section: AblationConfig
 ) -> RunResult:
     """Return the result of a run.
 
     Args:
         run: as planned
+        number: of the run in the ablation
         info: the fields of its run.json
         curve: its evaluations
         section: says what counts as success, and which thresholds are waited for
@@ -49,77 +49,65 @@ def result_of(
         success=_succeeded(metrics, section.success),
         reason=info.get("reason") or "",
         path=run.path,
+        number=number,
         pretraining_steps=info.get("pretraining_steps") or 0,
         pretraining_examples=info.get("pretraining_examples") or 0,
     )
 
 
-def load(directory: Path, run: PlannedRun, section: AblationConfig) -> RunResult | None:
-    """Return the result of a run from its directory; None if it has not ended.
+def results(
+    directory: Path, runs: Iterable[PlannedRun], ledger: Ledger, section: AblationConfig
+) -> dict[str, RunResult]:
+    """Return the results of the runs that have ended, by path, from the ablation's folder.
 
     Args:
         directory: of the ablation
-        run: as planned
+        runs: as planned
+        ledger: says which have ended
         section: of the ablation's config
+
+    Raises:
+        RunError: files are missing or damaged
     """
-    info = _info_of(directory, run)
-    if info is None:
-        return None
-    its = RunDirectory(directory / run.path)
-    curve = Curve((), {})
-    if its.metrics_path.exists():
-        curve = _read_curve(read(its.metrics_path))
-    return result_of(run, info, curve, section)
+    ended = {run.path: run for run in runs if run.path in ledger.runs}
+    fields = infos(directory, [ledger.runs[name] for name in ended])
+    curves: dict[str, Curve] = {}
+    for number in dict.fromkeys(ledger.runs[name].cohort for name in ended):
+        if number:
+            curves |= _curves_of_cohort(cohort_folder(directory, number))
+    for name in ended:
+        path = RunDirectory(directory / name).metrics_path
+        if ledger.runs[name].cohort is None and path.exists():
+            curves[name] = curve_of(metrics_file.read(path))
+    return {
+        name: result_of(
+            run, ledger.runs[name].number, fields[name], curves.get(name, Curve((), {})), section
+        )
+        for name, run in ended.items()
+    }
 
 
-def status_of(directory: Path, run: PlannedRun) -> str | None:
-    """Return how a run ended; None if it has not ended, or lost some of its files since."""
-    info = _info_of(directory, run)
-    return None if info is None else info["status"]
-
-
-def _info_of(directory: Path, run: PlannedRun) -> dict[str, Any] | None:
-    its = RunDirectory(directory / run.path)
-    try:
-        info = its.read_info() if its.info_path.exists() else {}
-    except RunError:
-        return None  # half written: it is trained again
-    status = info.get("status")
-    if status == CRASHED:
-        return info
-    if status not in FINISHED or (status != "diverged" and not info.get("metrics")):
-        return None
-    needed = [its.config_path, its.metrics_path]
-    if status != "diverged":
-        needed += [its.weights_path, its.path / "preprocessing.safetensors"]
-    # Nothing was synced: a power cut may leave run.json whole, and what came before it empty.
-    return info if all(path.exists() and path.stat().st_size for path in needed) else None
-
-
-def _read_curve(records: Sequence[Mapping[str, Any]]) -> Curve:
-    names: dict[tuple[str, str], None] = {}
-    for record in records:
-        for split, tags in record.items():
-            if isinstance(tags, Mapping):
-                names |= dict.fromkeys((split, tag) for tag in tags)
-    values: dict[str, dict[str, tuple[float, ...]]] = {}
-    for split, tag in names:
-        column = [record.get(split, {}).get(tag) for record in records]
-        values.setdefault(split, {})[tag] = tuple(math.nan if v is None else v for v in column)
-    return Curve(tuple(record["step"] for record in records), values)
+def _curves_of_cohort(folder: Path) -> dict[str, Curve]:
+    cohort = read_cohort(folder)
+    assert cohort is not None, "its runs are in the index"
+    read_cohort_file(folder, cohort, METRICS)  # which checks that it is whole
+    records: dict[int, list[dict[str, Any]]] = {}
+    for record in metrics_file.records(folder / METRICS, cohort["metrics_bytes"]):
+        records.setdefault(record["run"], []).append(record)
+    return {run["name"]: curve_of(records.get(run["number"], [])) for run in cohort["runs"]}
 
 
 def _with_last(
     metrics: Mapping[str, Mapping[str, float]], curve: Curve, wanted: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Return final metrics, with the last value on the curve of those that have no final one."""
-    found = {split: dict(tags) for split, tags in metrics.items()}
+    complete = {split: dict(tags) for split, tags in metrics.items()}
     for metric in wanted:
         split, _, tag = metric.partition(".")
-        known = [value for value in curve.of(metric) if math.isfinite(value)]
-        if known and split in found:  # a run that diverged has no final metrics at all
-            found[split].setdefault(tag, known[-1])
-    return found
+        values = [value for value in curve.of(metric) if math.isfinite(value)]
+        if values and split in complete:  # a run that diverged has no final metrics at all
+            complete[split].setdefault(tag, values[-1])
+    return complete
 
 
 def _first_step(curve: Curve, metric: str, threshold: float) -> int | None:

@@ -1,13 +1,15 @@
 """TensorBoard's view of an ablation: a row for each variant, its mean curve and interval."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from dlx.ablation.bands import Band, bands
+import numpy as np
+
+from dlx.ablation.bands import Band, bands, mean_band
 from dlx.ablation.results import RunResult
 from dlx.nn.metrics import WORTH
-from dlx.tracking import write_overview
+from dlx.tracking.overview import write_overview
 
 
 def write(
@@ -16,11 +18,12 @@ def write(
     name: str,
     metric: str,
     settings: Mapping[str, Mapping[str, Any]],
+    folders: Mapping[str, str],
     results: Sequence[RunResult],
     show_test: bool = False,
     confidence: float = 0.95,
 ) -> None:
-    """Write the event files of an ablation as a whole, in place of any there.
+    """Write the event files of an ablation as a whole, in place of any that are there.
 
     Every metric of the whole network (its tag has no slash) gets a column and a chart, the judged
     one first.
@@ -29,7 +32,8 @@ def write(
         directory: of the ablation
         name: of the ablation
         metric: `<split>.<tag>` that is judged, or `success`
-        settings: by variant, value by dotted name, as its runs' event files have them
+        settings: by variant, value by dotted name
+        folders: by variant, where its event files lie, relative to the directory
         results: of the runs
         show_test: whether test metrics are shown too
         confidence: of the intervals
@@ -42,21 +46,42 @@ def write(
         (split, tag) for split in splits for result in results for tag in _tags(result, split)
     )
     judged = tuple(metric.split(".", 1))
-    found = sorted(
-        tags, key=lambda each: (each != judged, splits.index(each[0]), each[1:] != judged[1:])
+    ordered = sorted(
+        tags, key=lambda tag: (tag != judged, splits.index(tag[0]), tag[1:] != judged[1:])
     )
-    metrics = [f"{split}.{tag}" for split, tag in found]
-    folders = {each.variant: str(PurePosixPath(each.path).parent) for each in results}
+    metrics = [f"{split}.{tag}" for split, tag in ordered]
     curves: dict[str, dict[str, Band]] = {}
-    for each in metrics:
-        for variant, band in bands(results, each, confidence).items():
-            curves.setdefault(folders[variant], {})[each] = band
-    each_settings = list(settings.values())
-    write_overview(directory, name=name, settings=each_settings, metrics=metrics, bands=curves)
+    for shown in metrics:
+        measured = bands(results, shown, confidence) or _at_end(results, shown, confidence)
+        for variant, band in measured.items():
+            curves.setdefault(variant, {})[shown] = band
+    write_overview(
+        directory,
+        name=name,
+        settings=settings,
+        metrics=metrics,
+        bands=curves,
+        folders=folders,
+    )
+
+
+def _at_end(results: Sequence[RunResult], metric: str, confidence: float) -> dict[str, Band]:
+    """Return a band of one step for what is measured at the end of runs alone."""
+    families: dict[str, list[RunResult]] = {}
+    for result in results:
+        if result.value(metric) is not None:
+            families.setdefault(result.variant, []).append(result)
+    at_end: dict[str, Band] = {}
+    for variant, runs in families.items():
+        values = np.array([[run.value(metric)] for run in runs], float)
+        step = max(run.steps for run in runs)
+        mean, low, high = mean_band(values, confidence=confidence)
+        at_end[variant] = Band(np.array([step]), mean, low, high, np.array([len(runs)]))
+    return at_end
 
 
 def _tags(result: RunResult, split: str) -> list[str]:
-    """Return what of a split a run's event files have of the whole network."""
+    """Return the tags of a split that concern the whole network."""
     curves = [tag for tag in result.curve.values.get(split, {}) if "/" not in tag]
     worth = [tag for tag in result.metrics.get(split, {}) if tag in WORTH]
     return curves + worth if curves else []

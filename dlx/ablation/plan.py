@@ -23,11 +23,10 @@ from dlx.nn.metrics import is_rising
 from dlx.training import job as jobs
 from dlx.training.job import Job
 
-SCHEMA = 1
 SUCCESS = "success"
 # What else stands in an ablation's directory, and what the end of a shortened name looks like.
 _RESERVED = re.compile(
-    r"(?i)cohorts|figures|tuning|checkpoints|train|dev|test|ablation\.yaml|(run|plan|summary)\.json|"
+    r"(?i)cohorts|runs|figures|tuning|train|dev|test|ablation\.yaml|(run|plan|index|summary)\.json|"
     r"results\.csv|report\.html|events\.out\..*|.* #[0-9]+"
 )
 
@@ -80,6 +79,7 @@ class PlannedCohort:
         number: from 1, in the order of the plan
         phase: 'tuning' or 'comparison'
         runs: paths, with equal choices as neighbours
+        numbers: of these runs in the ablation
         size: of one of its runs, by which the rule of sizes went
         shape: of the network, in words
         data: fingerprint of what they train on
@@ -88,6 +88,7 @@ class PlannedCohort:
     number: int
     phase: str
     runs: tuple[str, ...]
+    numbers: tuple[int, ...]
     size: Size
     shape: str
     data: str
@@ -101,7 +102,12 @@ class PlannedCohort:
             "data": self.data,
             "bytes_per_run": self.size.total,
             "runs": list(self.runs),
+            "numbers": list(self.numbers),
         }
+
+    def number_of(self, path: str) -> int:
+        """Return the number of one of its runs in the ablation."""
+        return self.numbers[self.runs.index(path)]
 
 
 @dataclass
@@ -256,7 +262,6 @@ class Plan:
         if self.section.tune:
             tuning = {"seeds": self.tuning_seeds, "tried": self.tunings, "chosen": self.chosen}
         return {
-            "schema": SCHEMA,
             "name": self.config.name,
             "metric": self.metric,
             "baseline": self.baseline,

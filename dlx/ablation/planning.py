@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dlx.ablation.plan import SCHEMA, SUCCESS, Plan, PlannedCohort, PlannedRun, runs_by_path
+from dlx.ablation.plan import SUCCESS, Plan, PlannedCohort, PlannedRun, runs_by_path
 from dlx.ablation.sizes import Size, largest_cohort, parts, processes, size_of
 from dlx.ablation.variants import (
     MAX_RUNS,
@@ -207,6 +207,7 @@ def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun]) -> None:
         phase: 'tuning' or 'comparison'
         runs: of the phase
     """
+    numbers = _numbers(plan, phase, runs)
     ready = [plan.job(run) for run in runs]
     members = [job.member for job in ready]
     shared = [_shared(job) for job in ready]
@@ -221,11 +222,22 @@ def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun]) -> None:
                     len(plan.cohorts) + 1,
                     phase,
                     tuple(members[row].name for row in piece),
+                    tuple(numbers[row] for row in piece),
                     size_of(first),
                     _shape(first.member, first),
                     first.splits.fingerprint,
                 )
             )
+
+
+def _numbers(plan: Plan, phase: str, runs: Sequence[PlannedRun]) -> list[int]:
+    """Return the numbers of new runs: those of the first comparison begin at 1."""
+    taken = {number for cohort in plan.cohorts for number in cohort.numbers}
+    compared = len(plan.variants) * len(plan.seeds) * len(plan.folds)
+    start = 1 if phase == "comparison" else compared + 1
+    if taken & set(range(start, start + len(runs))):
+        start = max(taken) + 1
+    return list(range(start, start + len(runs)))
 
 
 def _shared(job: Job) -> tuple[Any, ...]:
@@ -257,11 +269,9 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
     """Return the plan that plan.json and ablation.yaml hold.
 
     Raises:
-        RunError: plan.json was written by a newer dlx, or does not fit the config
+        RunError: plan.json does not fit the config
         DataError: data are missing, or have changed since
     """
-    if document.get("schema", 0) > SCHEMA:
-        raise RunError("plan.json was written by a newer dlx: upgrade dlx to use it")
     plan = outline(config, data_dir)
     # The document's: a process may have ended after it wrote more seeds to the config, or chose
     # those of tuning when there were fewer.
@@ -273,6 +283,8 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
     if names != [each.variant.name for each in plan.variants]:
         raise RunError("plan.json holds other variants than ablation.yaml")
     known = runs_by_path(plan)
+    # Plans that were written before runs had numbers.
+    numbers = {path: n for n, path in enumerate(sorted(known, key=_tuning_last), start=1)}
     for each in document["cohorts"]:
         unknown = next((path for path in each["runs"] if path not in known), None)
         if unknown is not None:
@@ -288,9 +300,14 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
                 each["number"],
                 each["phase"],
                 tuple(each["runs"]),
+                tuple(each.get("numbers") or [numbers[path] for path in each["runs"]]),
                 size_of(job),
                 each["shape"],
                 each["data"],
             )
         )
     return plan
+
+
+def _tuning_last(path: str) -> bool:
+    return path.startswith("tuning/")

@@ -3,10 +3,11 @@
 import time
 from typing import Any
 
-from dlx.ablation.execution import trainer_of
 from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.cohort import Member
-from dlx.training.records import Evaluation, Outcome
+from dlx.tracking.evaluations import Evaluation
+from dlx.training.job import Job
+from dlx.training.records import Outcome
 from dlx.training.trainer import Trainer
 
 _TIMED_STEPS = 5
@@ -53,14 +54,14 @@ def preview(plan: Plan) -> dict[str, Any]:
 
 
 def _parameters(plan: Plan, path: str) -> int:
-    trainer = trainer_of([plan.job(runs_by_path(plan)[path])], is_new=False)
+    trainer = Job.trainer([plan.job(runs_by_path(plan)[path])], is_new=False)
     return trainer.cohort.network.num_parameters(0)
 
 
 def _cohort(plan: Plan, cohort: PlannedCohort) -> dict[str, Any]:
     known = runs_by_path(plan)
     jobs = [plan.job(known[path]) for path in cohort.runs]
-    trainer = trainer_of(jobs, is_new=True)
+    trainer = Job.trainer(jobs, is_new=True)
     members = trainer.members
     seconds = _seconds_per_step(trainer)
     steps = max(member.num_steps for member in members)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dlx.tracking.evaluations import Curve
+
 Status = Literal["completed", "stopped_early", "diverged", "failed"]
 Metrics = Mapping[str, Mapping[str, float]]
 
@@ -19,24 +21,6 @@ class Variant:
 
     name: str
     settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The evaluations of one run, first to last.
-
-    Attributes:
-        steps: optimizer steps taken at each
-        values: by split and tag, one value per evaluation; NaN where it was not measured
-    """
-
-    steps: tuple[int, ...]
-    values: Mapping[str, Mapping[str, tuple[float, ...]]]
-
-    def of(self, metric: str) -> tuple[float, ...]:
-        """Return the values of `<split>.<tag>`; none if it was not measured."""
-        split, _, tag = metric.partition(".")
-        return self.values.get(split, {}).get(tag, ())
 
 
 @dataclass(frozen=True)
@@ -60,7 +44,8 @@ class RunResult:
         reason: of a divergence or failure, in words
         pretraining_steps: of the stages before, of whatever run they were first trained for
         pretraining_examples: training rows seen in these
-        path: of its directory below the ablation's
+        path: its name in the ablation, `<variant's folder>/seed=<seed>`
+        number: in the ablation, from 1; 0 of a run that is in none
     """
 
     variant: str
@@ -72,11 +57,12 @@ class RunResult:
     parameters: int = 0
     examples: int = 0
     metrics: Metrics = field(default_factory=dict)
-    curve: Curve = Curve((), {})
+    curve: Curve = field(default_factory=lambda: Curve((), {}))
     steps_to: Mapping[str, int | None] = field(default_factory=dict)
     success: bool | None = None
     reason: str = ""
     path: str = ""
+    number: int = 0
     pretraining_steps: int = 0
     pretraining_examples: int = 0
 

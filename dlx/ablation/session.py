@@ -5,22 +5,26 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from dlx.ablation import execution, loading, tuning, workers
 from dlx.ablation.directory import write_plan
 from dlx.ablation.execution import CohortProgress, Report, Work
+from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.ablation.planning import add_cohorts, check
 from dlx.ablation.results import RunResult
 from dlx.ablation.tuning import Try
-from dlx.ablation.writing import Writer
 from dlx.config.schema import RunConfig
 from dlx.runs import RunDirectory
 from dlx.training.job import resolve_device
-from dlx.training.pretraining import FOLDER, StageProgress, pretrain
+from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.process import matmul_precision
+from dlx.training.progress import Progress as StageProgress
+from dlx.training.records import Stop
+from dlx.training.session import Stopped
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,9 @@ class Ended:
 def train(
     plan: Plan,
     run: RunDirectory,
-    writer: Writer,
+    circumstances: Mapping[str, Any],
     show: Show,
-    stop: Callable[[], bool],
+    stop: Stop,
     *,
     jobs: int | None = None,
     prepare: Callable[[], list[dict[str, str]]] = list,
@@ -87,7 +91,7 @@ def train(
     Args:
         plan: written to the directory; the comparison's cohorts are added once tuning is over
         run: the ablation's directory
-        writer: of the runs' directories
+        circumstances: command, git_commit, versions and plugins, as run.json records them
         show: is told of progress
         stop: says whether to stop between two steps
         jobs: processes that train at a time; default: those of the plan
@@ -98,40 +102,34 @@ def train(
         UntunableError: a variant has no value to tune to
     """
     ended = Ended()
+    ledger = Ledger(plan, run.path)
     for phase in plan.phases:
         if phase == "comparison" and plan.section.tune:
-            _tune(plan, run, ended)
+            _tune(plan, run, ended, ledger)
         cohorts = [cohort for cohort in plan.cohorts if cohort.phase == phase]
-        observer = _Observer(plan, run.path, phase, cohorts, show)
-        pending = [cohort for cohort in cohorts if observer.is_pending(cohort)]
-        if not _pretrain(plan, run, pending, observer, stop, ended.report):
+        observer = _Observer(plan, run.path, phase, cohorts, ledger, show)
+        pending = [cohort for cohort in cohorts if ledger.unfinished(cohort.runs)]
+        if not _pretrain(plan, run, pending, observer, ledger, stop, ended.report):
             ended.report.stopped = True
             break
-        work = Work(plan, run.path, writer, observer.hear, stop)
-        report = _train(work, pending, jobs or plan.jobs, prepare)
+        work = Work(plan, run.path, circumstances, observer.hear, stop)
+        report = _train(work, pending, ledger, jobs or plan.jobs, prepare)
         ended.report.crashed |= report.crashed
         ended.report.remarks += report.remarks
         ended.report.stopped = report.stopped
         ended.results |= observer.results
         if report.stopped:
             break
-    known = runs_by_path(plan)
-    for path, planned in known.items():
-        if path not in ended.results:
-            result = loading.load(run.path, planned, plan.section)
-            if result is not None:
-                ended.results[path] = result
+    missing = [each for path, each in runs_by_path(plan).items() if path not in ended.results]
+    ended.results |= loading.results(run.path, missing, ledger, plan.section)
     return ended
 
 
-def _tune(plan: Plan, run: RunDirectory, ended: Ended) -> None:
+def _tune(plan: Plan, run: RunDirectory, ended: Ended, ledger: Ledger) -> None:
     """Choose each variant's settings and plan the comparison, where that has not been done."""
     trying = plan.runs("tuning")
-    for planned in trying:
-        if planned.path not in ended.results:
-            result = loading.load(run.path, planned, plan.section)
-            assert result is not None, planned.path
-            ended.results[planned.path] = result
+    missing = [planned for planned in trying if planned.path not in ended.results]
+    ended.results |= loading.results(run.path, missing, ledger, plan.section)
     ended.tries = tuning.tries(trying, ended.results, plan.metric)
     if not plan.chosen:
         plan.choose(tuning.choose(ended.tries, rising=plan.is_rising))
@@ -146,28 +144,24 @@ def _pretrain(
     run: RunDirectory,
     pending: Sequence[PlannedCohort],
     observer: "_Observer",
-    stop: Callable[[], bool],
+    ledger: Ledger,
+    stop: Stop,
     report: Report,
 ) -> bool:
     """Train the stages that runs go through first, all runs side by side; False if stopped.
 
     The cohorts then find them in the cache, in whichever process they are trained.
     """
-    known = runs_by_path(plan)
-    jobs = [
-        plan.job(known[path])
-        for cohort in pending
-        for path in cohort.runs
-        if not observer.is_done(path)
-    ]
+    jobs = [plan.job(planned) for cohort in pending for planned in ledger.unfinished(cohort.runs)]
     staged = [job for job in jobs if job.stages]
     if not staged:
         return True
-    with matmul_precision(plan.config.train.matmul_precision):
-        found = pretrain(staged, run.cache / FOLDER, observer.hear_stage, stop)
-    if found is None:
+    try:
+        with matmul_precision(plan.config.train.matmul_precision):
+            found = pretrain(staged, run.cache / FOLDER, observer.hear_stage, stop)
+    except Stopped:
         return False
-    stages = [stage for its in found.stages for stage in its]
+    stages = [stage for of_run in found.stages for stage in of_run]
     reused = sum(stage.reused for stage in stages)
     report.remarks += found.warnings
     if reused:
@@ -181,11 +175,12 @@ def _pretrain(
 def _train(
     work: Work,
     pending: Sequence[PlannedCohort],
+    ledger: Ledger,
     jobs: int,
     prepare: Callable[[], list[dict[str, str]]],
 ) -> Report:
     if jobs == 1 or len(pending) < 2:
-        return execution.train_cohorts(work, pending)
+        return execution.train_cohorts(work, pending, ledger)
     threads = max(torch.get_num_threads() // jobs, 1)
     config = work.plan.config
     fresh = (
@@ -194,7 +189,7 @@ def _train(
     setting = workers.Setting(
         work.directory, work.plan.data_dir, threads, prepare, fresh, _environments(config)
     )
-    return workers.train_cohorts(work, pending, setting, jobs)
+    return workers.train_cohorts(work, pending, ledger, setting, jobs)
 
 
 def _environments(config: RunConfig) -> list[dict[str, str]]:
@@ -215,6 +210,7 @@ class _Observer:
         directory: Path,
         phase: str,
         cohorts: Sequence[PlannedCohort],
+        ledger: Ledger,
         show: Show,
     ) -> None:
         self.results: dict[str, RunResult] = {}
@@ -227,34 +223,24 @@ class _Observer:
         known = runs_by_path(plan)
         paths = [path for cohort in cohorts for path in cohort.runs]
         self._variant = {path: known[path].arm.variant for path in paths}
-        status = {path: loading.status_of(directory, known[path]) for path in paths}
-        self._done = {path for path, found in status.items() if found is not None}
+        self._done = {path for path in paths if ledger.status(path) is not None}
         self._steps = {path: plan.job(known[path]).member.num_steps for path in paths}
         self._to_do = sum(self._steps[path] for path in paths if path not in self._done)
         self._values: dict[str, dict[str, float | None]] = {
             name: {} for name in dict.fromkeys(self._variant.values())
         }
 
-    def is_pending(self, cohort: PlannedCohort) -> bool:
-        """Say whether a cohort has runs that have not ended."""
-        return any(path not in self._done for path in cohort.runs)
-
-    def is_done(self, path: str) -> bool:
-        """Say whether a run has ended."""
-        return path in self._done
-
     def hear_stage(self, stage: StageProgress) -> None:
         """Show where a stage of pre-training stands."""
-        cohort = CohortProgress(
-            1, stage.step, stage.num_steps, stage.runs, stage.steps_per_second * stage.runs
-        )
+        rate = stage.steps_per_second * stage.active
+        cohort = CohortProgress(1, stage.step, stage.num_steps, stage.active, rate)
         self._show(
             Progress(
                 self._directory,
                 self._plan.metric,
-                f"pre-training, {stage.words}",
+                f"pre-training, {stage.stage}",
                 1,
-                stage.runs,
+                stage.active,
                 0,
                 time.monotonic() - self._began,
                 None,

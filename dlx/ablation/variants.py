@@ -333,20 +333,6 @@ def short_labels(keys: Iterable[str]) -> dict[str, str]:
     return {key: label(key) for key in paths}
 
 
-def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with a choice's name and options as keys of their own."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            inner = {k: v for k, v in value.items() if k != "name"}
-            found |= ({key: value["name"]} if "name" in value else {}) | flat(
-                {f"{key}.{k}": v for k, v in inner.items()}
-            )
-        else:
-            found[key] = value
-    return found
-
-
 def show(value: Any) -> str:
     """Return a value as a variant's name has it: `relu`, `0.1`, `[10,10]`, `[9x10]`, `sgd(lr=0.1)`.
 

@@ -21,19 +21,13 @@ from typing import Any
 import torch
 
 from dlx.ablation.directory import read_plan
-from dlx.ablation.execution import (
-    CohortProgress,
-    Report,
-    Stopped,
-    Work,
-    reason_of,
-    train_cohort,
-    write_crash,
-)
+from dlx.ablation.execution import CohortProgress, Report, Work, reason_of, train_cohort
+from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, PlannedCohort
-from dlx.ablation.writing import Writer
 from dlx.denormals import flushed_denormals
 from dlx.errors import StorageError
+from dlx.runs.environment import describe
+from dlx.training.session import Stopped
 
 
 @dataclass(frozen=True)
@@ -67,13 +61,14 @@ class _Worker:
 
 
 def train_cohorts(
-    work: Work, cohorts: Sequence[PlannedCohort], setting: Setting, count: int
+    work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger, setting: Setting, count: int
 ) -> Report:
     """Train cohorts in `count` processes; see `dlx.ablation.execution.train_cohorts`.
 
     Args:
         work: whose plan is written to its directory
         cohorts: to train
+        ledger: which runs have ended; written by this process alone
         setting: of the workers
         count: processes at a time
 
@@ -87,7 +82,7 @@ def train_cohorts(
 
     def start(place: int) -> _Worker:
         environment = setting.environments[place % len(setting.environments)]
-        shared = None if setting.fresh else (work.plan, work.writer)
+        shared = None if setting.fresh else (work.plan, work.circumstances)
         return _start(context, setting, stopping, environment, shared)
 
     workers: list[_Worker] = []
@@ -95,7 +90,7 @@ def train_cohorts(
     try:
         for place in range(min(count, len(waiting))):
             workers.append(start(place))
-            _hand_out(workers[-1], waiting)
+            _hand_out(workers[-1], waiting, ledger)
         while any(worker.cohort is not None for worker in workers):
             if work.stop() or storage is not None:
                 stopping.set()
@@ -111,11 +106,11 @@ def train_cohorts(
                     assert worker.cohort is not None
                     reason = _death(worker.process.exitcode)
                     report.crashed[worker.cohort.number] = reason
-                    write_crash(work, worker.cohort, reason)
+                    ledger.fail(worker.cohort, reason)
                     worker.cohort = None
                     if waiting:
                         workers[place] = start(place)
-                        _hand_out(workers[place], waiting)
+                        _hand_out(workers[place], waiting, ledger)
                     continue
                 if kind == "progress":
                     work.show(content)
@@ -123,14 +118,16 @@ def train_cohorts(
                 assert worker.cohort is not None
                 if kind == "done":
                     report.remarks += content
+                    ledger.add(worker.cohort)
                 elif kind == "stopped":
                     report.stopped = True
                 elif kind == "storage":
                     storage = storage or content
                 else:
                     report.crashed[worker.cohort.number] = content
+                    ledger.fail(worker.cohort, content)
                 worker.cohort = None
-                _hand_out(worker, waiting)
+                _hand_out(worker, waiting, ledger)
         report.stopped = report.stopped or (stopping.is_set() and storage is None)
     finally:
         stopping.set()
@@ -151,7 +148,7 @@ def _start(
     setting: Setting,
     stopping: Any,
     environment: Mapping[str, str],
-    shared: tuple[Plan, Writer] | None,
+    shared: tuple[Plan, Mapping[str, Any]] | None,
 ) -> _Worker:
     mine, theirs = context.Pipe()
     arguments = (setting, theirs, stopping, dict(environment), shared)
@@ -164,10 +161,11 @@ def _start(
     return _Worker(process, mine)
 
 
-def _hand_out(worker: _Worker, waiting: list[PlannedCohort]) -> None:
+def _hand_out(worker: _Worker, waiting: list[PlannedCohort], ledger: Ledger) -> None:
     if waiting:
         worker.cohort = waiting.pop(0)
-        worker.connection.send(worker.cohort.number)
+        paths = [run.path for run in ledger.unfinished(worker.cohort.runs)]
+        worker.connection.send((worker.cohort.number, paths))
 
 
 def _death(code: int | None) -> str:
@@ -183,7 +181,7 @@ def _work(
     connection: Connection,
     stopping: Any,
     environment: Mapping[str, str],
-    shared: tuple[Plan, Writer] | None,
+    shared: tuple[Plan, Mapping[str, Any]] | None,
 ) -> None:
     """Train the cohorts that the parent asks for, until it asks for none."""
     os.environ.update(environment)
@@ -194,8 +192,8 @@ def _work(
     with flushed_denormals():
         torch.set_num_threads(setting.threads)
         if shared is None:
-            writer = Writer(setting.directory, setting.prepare())
-            shared = read_plan(setting.directory, setting.data_dir), writer
+            circumstances = describe() | {"plugins": setting.prepare()}
+            shared = read_plan(setting.directory, setting.data_dir), circumstances
         _serve(setting.directory, connection, stopping.is_set, *shared)
 
 
@@ -208,7 +206,11 @@ def _end_with_parent() -> None:
 
 
 def _serve(
-    directory: Path, connection: Connection, stop: Callable[[], bool], plan: Plan, writer: Writer
+    directory: Path,
+    connection: Connection,
+    stop: Callable[[], bool],
+    plan: Plan,
+    circumstances: Mapping[str, Any],
 ) -> None:
     by_number = {cohort.number: cohort for cohort in plan.cohorts}
     shown = 0.0
@@ -219,18 +221,16 @@ def _serve(
             shown = time.monotonic()
             connection.send(("progress", progress))
 
-    work = Work(plan, directory, writer, show, stop)
-    while (number := connection.recv()) is not None:
-        cohort = by_number[number]
+    work = Work(plan, directory, circumstances, show, stop)
+    while (order := connection.recv()) is not None:
+        number, paths = order
         try:
-            remarks = train_cohort(work, cohort)
+            remarks = train_cohort(work, by_number[number], paths)
         except Stopped:
             connection.send(("stopped", None))
         except StorageError as error:
             connection.send(("storage", str(error)))
         except Exception as error:
-            reason = reason_of(error)
-            write_crash(work, cohort, reason)
-            connection.send(("crashed", reason))
+            connection.send(("crashed", reason_of(error)))
         else:
             connection.send(("done", remarks))

@@ -20,7 +20,14 @@ from dlx.api.figures import figures
 from dlx.api.inputs import RUNS_DIR, read_config
 from dlx.api.probing import Probe, probe
 from dlx.api.run import Run, load
-from dlx.api.training import prepare, resume, train, train_job
+from dlx.api.training import (
+    Training,
+    new_training,
+    prepare,
+    resume,
+    resumed_training,
+    train,
+)
 from dlx.api.verification import verify
 
 __all__ = [
@@ -28,10 +35,12 @@ __all__ = [
     "Ablation",
     "Probe",
     "Run",
+    "Training",
     "ablate",
     "figures",
     "load",
     "members",
+    "new_training",
     "plan_ablation",
     "prepare",
     "preview_ablation",
@@ -40,9 +49,9 @@ __all__ = [
     "read_config",
     "resume",
     "resume_ablation",
+    "resumed_training",
     "run_config",
     "train",
-    "train_job",
     "train_plan",
     "verify",
 ]

@@ -20,11 +20,11 @@ from dlx.ablation.directory import (
     read_plan,
     write_plan,
 )
+from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, runs_by_path
 from dlx.ablation.preview import preview
 from dlx.ablation.results import RunResult
 from dlx.ablation.session import Ended, Show
-from dlx.ablation.writing import Writer
 from dlx.api.ablation_config import read_ablation
 from dlx.api.inputs import RUNS_DIR, data_directory
 from dlx.config import load as config_files
@@ -40,6 +40,7 @@ from dlx.errors import (
     RunInUseError,
 )
 from dlx.runs import RunDirectory, timestamp
+from dlx.runs.environment import describe
 from dlx.training.job import resolve_device
 from dlx.training.process import breaking_off, device_name, recorded_failures, signals
 from dlx.training.transfer import located
@@ -93,8 +94,9 @@ class Ablation:
             RunError: the plan is missing or was changed
         """
         ready = self.plan()
-        found = (loading.load(self.path, run, ready.section) for run in ready.runs("comparison"))
-        return [result for result in found if result is not None]
+        runs, ledger = ready.runs("comparison"), Ledger(ready, self.path)
+        results = loading.results(self.path, runs, ledger, ready.section)
+        return list(results.values())
 
     def plan(self, data_dir: Path | str | None = None) -> Plan:
         """Return the plan, its data loaded.
@@ -254,7 +256,7 @@ def resume_ablation(
         if seeds is not None:
             ready = _with_seeds(ready, run, seeds, jobs)
         if only_failed:
-            execution.forget_failed(ready, directory)
+            Ledger(ready, directory).forget_failed()
     return _train(ready, run, jobs, show)
 
 
@@ -304,11 +306,17 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
             )
             if not (run.path / PLAN).exists():
                 write_plan(run, ready)
-            writer = Writer(run.path, plugins.loaded())
+            circumstances = describe() | {"plugins": plugins.loaded()}
             prepare = functools.partial(_prepare_worker, plugins.loaded(), functions.is_allowed())
             with signals() as received:
                 ended = session.train(
-                    ready, run, writer, show, lambda: bool(received), jobs=jobs, prepare=prepare
+                    ready,
+                    run,
+                    circumstances,
+                    show,
+                    lambda: bool(received),
+                    jobs=jobs,
+                    prepare=prepare,
                 )
                 seconds = before + time.monotonic() - began
                 if ended.report.stopped:

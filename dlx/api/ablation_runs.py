@@ -6,10 +6,10 @@ from dlx.ablation.directory import read_document
 from dlx.api.ablation import Ablation
 from dlx.api.inputs import RUNS_DIR
 from dlx.api.run import Run, load
-from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError, RunError, did_you_mean
-from dlx.runs import find
+from dlx.runs.ablations import read_index
+from dlx.training.finding import find, materialise
 
 
 def run_config(
@@ -50,11 +50,11 @@ def run_config(
     if (fold is None) != (folds is None) or not 1 <= (fold or 1) <= (folds or 1):
         allowed = f"1 to {folds}" if folds else "none: the ablation has no folds"
         raise ConfigError(f"--fold: received {fold} (allowed: {allowed})")
-    folder = f"seed={seed}" + (f" fold={fold}" if fold else "")
-    file = path / names[variant] / folder / "config.yaml"
-    if not file.exists():
-        raise RunError(f"{file.parent} has not ended yet; `dlx resume {path}` trains it")
-    return config_files.load(file)
+    name = f"{names[variant]}/seed={seed}" + (f" fold={fold}" if fold else "")
+    run = read_index(path).get(name)
+    if run is None:
+        raise RunError(f"{path}/{name} has not ended yet; `dlx resume {path}` trains it")
+    return load(materialise(path, run).path).config
 
 
 def members(
@@ -83,8 +83,13 @@ def members(
     wanted = summary["chosen"]["name"] if variant is None else variant
     if wanted not in names:
         raise ConfigError(f"--variant: no variant {wanted!r}{did_you_mean(wanted, names)}")
-    folders = {each["name"]: each["folder"] for each in read_document(directory.path)["variants"]}
-    found = sorted((directory.path / folders[wanted]).glob("seed=*/weights.safetensors"))
-    if not found:
+    scored = [
+        run
+        for run in read_index(directory.path).values()
+        if run.variant == wanted
+        and run.phase == "comparison"
+        and run.status in ("completed", "stopped_early")
+    ]
+    if not scored:
         raise RunError(f"no run of variant {wanted!r} of {directory.path} has weights")
-    return [load(each.parent) for each in found]
+    return [load(materialise(directory.path, run).path) for run in scored]

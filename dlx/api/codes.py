@@ -24,9 +24,9 @@ from dlx.nn.rbm import HiddenSpec
 from dlx.report.codes import Codes, archive, known_of, read_codes, wrong_width
 from dlx.report.predictions import Context, Predictions, tabulate
 from dlx.report.rows import of_file, of_split
+from dlx.report.run import pictures
 from dlx.streams import generator
 from dlx.tracking.images import png
-from dlx.training import pictures
 from dlx.training.evaluation import decode, encode
 
 GIBBS_STEPS = 1000

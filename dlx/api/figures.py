@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from dlx.api.run import Run
-from dlx.data.parts import Splits
 from dlx.denormals import flushed_denormals
-from dlx.report.figures import Trained, write
-from dlx.tracking import read
+from dlx.report.run.figures import Trained, draw, save
+from dlx.report.run.pictures import plain_texts
+from dlx.runs.ablations import PRETRAINING
+from dlx.tracking.metrics import read
 from dlx.training import job as jobs
 
 
@@ -32,24 +33,14 @@ def figures(
         StorageError: a file cannot be written
     """
     target = run.path / "figures" if folder is None else Path(folder)
-    labelled = run.labelled_splits(data_dir)
-    return write(target, trained(run, jobs.targeted(run.config, labelled), labelled))
-
-
-def trained(run: Run, splits: Splits, labelled: Splits) -> Trained:
-    """Return a run, to be drawn.
-
-    Args:
-        run: trained to an end
-        splits: with the targets that it learned
-        labelled: with those of the data
-    """
-    stages = run.path / "pretraining.jsonl"
-    return Trained(
+    labelled, stages = run.labelled_splits(data_dir), run.path / PRETRAINING
+    trained = Trained(
         run.config.name,
         run.cohort,
-        splits,
+        jobs.targeted(run.config, labelled),
         labelled,
         read(stages) if stages.exists() else (),
         run.history,
     )
+    with plain_texts():
+        return save(draw(trained), target)

@@ -29,13 +29,14 @@ from dlx.models.plain import from_torch, to_torch
 from dlx.report import sheets
 from dlx.report.predictions import Predictions, classify, tabulate
 from dlx.report.rows import of_file, of_split
-from dlx.runs import RunDirectory, find, weights
-from dlx.tracking import read
+from dlx.report.run.pictures import is_image
+from dlx.report.run.reconstruction import Sample
+from dlx.runs import RunDirectory, weights
+from dlx.tracking.metrics import read
 from dlx.training import job as jobs
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import predict
-from dlx.training.pictures import is_image
-from dlx.training.reconstruction import Sample
+from dlx.training.finding import find
 from dlx.training.saved import Saved, open_saved
 from dlx.training.trained import evaluate_parts, stack
 
@@ -91,12 +92,17 @@ class Run(Coding):
     @functools.cached_property
     def preprocessing(self) -> Preprocessing:
         """Shift and scale of the inputs, as fitted on the training rows."""
-        return Preprocessing.from_tensors(weights.load(self.path / "preprocessing.safetensors")[0])
+        path = self.path / "preprocessing.safetensors"
+        content = RunDirectory(self.path).read_file(path.name)
+        return Preprocessing.from_tensors(weights.load(content, path)[0])
 
     @functools.cached_property
     def encoder(self) -> Encoder | None:
         """From a table's columns to its inputs, as fitted on the training rows."""
-        return Encoder.read(self.path / "table.json") if self.info.get("table") else None
+        if not self.info.get("table"):
+            return None
+        path = self.path / "table.json"
+        return Encoder.from_json(RunDirectory(self.path).read_file(path.name), path)
 
     @functools.cached_property
     def cohort(self) -> Cohort:
@@ -360,7 +366,7 @@ class Run(Coding):
 
 
 def load(run: Path | str, *, runs_dir: Path | str = RUNS_DIR) -> Run:
-    """Return a run by its path, its name (the newest), its id, or 'latest'.
+    """Return a run by its path, its name (the newest), its id, 'latest', or `ABLATION#17`.
 
     Raises:
         ConfigError: the run was made with a plug-in that is not loaded
@@ -369,9 +375,9 @@ def load(run: Path | str, *, runs_dir: Path | str = RUNS_DIR) -> Run:
     directory = find(run, Path(runs_dir))
     info = directory.read_info()
     if info["kind"] == "ablation":
-        first = next(directory.path.glob("*/seed=*/run.json"), directory.path / "VARIANT/seed=0/_")
         raise RunError(
-            f"{directory.path} is an ablation; name one of its runs, such as {first.parent}"
+            f"{directory.path} is an ablation; name one of its runs, such as {directory.path}#1 "
+            f"or {directory.path}/VARIANT@SEED"
         )
     plugins.require(info.get("plugins") or [], directory.path)
     return Run(directory.path, open_saved(directory.path).config, info)

@@ -1,27 +1,38 @@
 """Train a config's run in a directory, and go on with one that stopped."""
 
+import signal
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dlx import plugins
-from dlx.api.figures import trained
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.api.run import Run, load
 from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data.pipeline import load as load_data
 from dlx.denormals import flushed_denormals
-from dlx.errors import ConfigError, DataError, DivergedError, DlxError, RunError, RunInUseError
-from dlx.report.figures import write
-from dlx.runs import RunDirectory
+from dlx.errors import (
+    DataError,
+    DivergedError,
+    DlxError,
+    Interrupted,
+    RunError,
+    RunInUseError,
+)
+from dlx.optimizers.rule import searches
+from dlx.report.run.observer import RunObserver
+from dlx.runs import RunDirectory, timestamp
 from dlx.training import job as jobs
-from dlx.training import session
+from dlx.training import resuming
+from dlx.training.finding import find, is_of_ablation
+from dlx.training.process import breaking_off, recorded_failures, signals
 from dlx.training.progress import Show
+from dlx.training.session import Stopped
+from dlx.training.store import RunStore
+from dlx.training.train import train as train_jobs
 from dlx.training.transfer import located
-
-_RESUMABLE = ("train.", "log.")
-_FIXED = ("train.batch_size",)
 
 
 @flushed_denormals()
@@ -35,7 +46,8 @@ def prepare(
     """Return a config's run, ready to train: data loaded, network designed, all checked.
 
     Args:
-        config: a path to YAML, a mapping of the same form, or a config
+        config: a path to YAML, the name of a config that comes with dlx, a mapping of the same
+            form, or a config
         overrides: KEY=VALUE, the value read as YAML
         runs_dir: where a run that it starts from (`model.from_run`) is looked for
         data_dir: where data sets are kept; default: $DLX_DATA, else the user's cache
@@ -46,6 +58,113 @@ def prepare(
     """
     config = located(read_config(config, overrides), Path(runs_dir))
     return jobs.prepare(config, load_data(config.data, data_directory(data_dir)))
+
+
+class Training:
+    """A run in its directory, to be trained and then drawn.
+
+    Args:
+        job: the run
+        directory: its directory
+        changed: its config is not the one that the directory holds
+    """
+
+    def __init__(self, job: jobs.Job, directory: RunDirectory, *, changed: bool = False) -> None:
+        self._job = job
+        self._directory = directory
+        self._changed = changed
+        self._observer = RunObserver(job, directory.path)
+
+    @property
+    def path(self) -> Path:
+        """The run's directory."""
+        return self._directory.path
+
+    @flushed_denormals()
+    def train(self, show: Show = lambda progress: None) -> Run:
+        """Train the run to its end.
+
+        Raises:
+            DivergedError: a cost was not finite
+            Interrupted: SIGINT or SIGTERM, after saving
+            StorageError: a file could not be written
+            MemoryLimitError: the machine or device ran out of memory
+            RunInUseError: another process trains the run
+        """
+        directory, began = self._directory, time.monotonic()
+        try:
+            with directory.lock(), recorded_failures(directory), signals() as received:
+                store = RunStore(directory, self._job, changed=self._changed)
+                store.start()
+                try:
+                    remarks = train_jobs(
+                        [self._job],
+                        store,
+                        [self._observer],
+                        cache=directory.cache,
+                        show=show,
+                        stop=lambda: bool(received),
+                        began=began,
+                    )
+                except Stopped:
+                    raise _interrupted(directory, received[0]) from None
+                if remarks:
+                    directory.write_info(warnings=remarks)
+                if store.outcome is not None and store.outcome.status == "diverged":
+                    raise _diverged(self._job, directory)
+        except RunInUseError:
+            raise
+        except DlxError as error:  # which says what run it was
+            error.run = directory.path
+            raise
+        return load(directory.path)
+
+    @flushed_denormals()
+    def draw(self) -> list[Path]:
+        """Draw the run that has been trained: figures in its folder, the same in TensorBoard.
+
+        Raises:
+            Interrupted: SIGINT or SIGTERM
+            StorageError: a file cannot be written
+        """
+        path = self._directory.path
+        with breaking_off(
+            f": the run has ended, but its pictures are not whole; `dlx figures {path}` draws them"
+        ):
+            return self._observer.draw()
+
+
+def _interrupted(directory: RunDirectory, number: int) -> Interrupted:
+    info = directory.read_info()
+    where = f"at step {info['steps']}" if info["status"] == "interrupted" else "in pre-training"
+    if info["status"] != "interrupted":
+        directory.write_info(status="interrupted", ended=timestamp())
+    name = signal.Signals(number).name
+    return Interrupted(
+        f"stopped by {name} {where}, saved; `dlx resume {directory.path}` goes on", number
+    )
+
+
+def _diverged(job: jobs.Job, directory: RunDirectory) -> DivergedError:
+    reason = directory.read_info()["reason"]
+    if reason.startswith("pre-training"):
+        cure = "try a lower pretrain.optimizer.lr or another model.init"
+    else:
+        limit = "a line search" if searches(job.member.optimizer) else "train.clip_norm"
+        cure = f"try a lower optimizer.lr, {limit} or another model.init"
+    return DivergedError(f"{reason}; {cure} ({directory.path})")
+
+
+def new_training(job: jobs.Job, *, runs_dir: Path | str = RUNS_DIR) -> Training:
+    """Return a prepared run in a new directory `runs_dir/<name>/<id>`."""
+    directory = RunDirectory.create(
+        Path(runs_dir),
+        job.config.name,
+        config=config_files.dump(job.config),
+        seed=job.config.seed,
+        plugins=plugins.loaded(),
+    )
+    return Training(job, directory)
 
 
 def train(
@@ -59,7 +178,8 @@ def train(
     """Train a config's run in a new directory `runs_dir/<name>/<id>`.
 
     Args:
-        config: a path to YAML, a mapping of the same form, or a config
+        config: a path to YAML, the name of a config that comes with dlx, a mapping of the same
+            form, or a config
         overrides: KEY=VALUE, the value read as YAML
         runs_dir: where runs are kept, and one that it starts from is looked for
         data_dir: where data sets are kept; default: $DLX_DATA, else the user's cache
@@ -72,25 +192,12 @@ def train(
         StorageError: a file could not be written
     """
     job = prepare(config, overrides, runs_dir=runs_dir, data_dir=data_dir)
-    return train_job(job, runs_dir=runs_dir, show=show)
+    training = new_training(job, runs_dir=runs_dir)
+    run = training.train(show)
+    training.draw()
+    return run
 
 
-@flushed_denormals()
-def train_job(
-    job: jobs.Job, *, runs_dir: Path | str = RUNS_DIR, show: Show = lambda progress: None
-) -> Run:
-    """Train a prepared run in a new directory; see `train`."""
-    run = RunDirectory.create(
-        Path(runs_dir),
-        job.config.name,
-        config=config_files.dump(job.config),
-        seed=job.config.seed,
-        plugins=plugins.loaded(),
-    )
-    return _train(job, run, show)
-
-
-@flushed_denormals()
 def resume(
     run: Path | str,
     overrides: Sequence[str] = (),
@@ -101,41 +208,61 @@ def resume(
 ) -> Run:
     """Go on with a stopped run; a finished one is left alone unless an override extends it.
 
-    Where files of a finished run are missing or damaged, they are written again.
+    Arguments and errors are those of `resumed_training`.
+    """
+    training = resumed_training(run, overrides, runs_dir=runs_dir, data_dir=data_dir)
+    if training is None:
+        return load(run, runs_dir=runs_dir)
+    ended = training.train(show)
+    training.draw()
+    return ended
+
+
+@flushed_denormals()
+def resumed_training(
+    run: Path | str,
+    overrides: Sequence[str] = (),
+    *,
+    runs_dir: Path | str = RUNS_DIR,
+    data_dir: Path | str | None = None,
+) -> Training | None:
+    """Return what is left to do of a run, None if there is nothing.
+
+    Where files of a finished run are missing or damaged, they are written again. A run of an
+    ablation never changes: with overrides it becomes a new run, which is trained from the start.
 
     Args:
         run: a path, a name (its newest run), an id or 'latest'
         overrides: of `train.` and `log.` keys, such as train.epochs=40
         runs_dir: where runs are kept
         data_dir: where data sets are kept
-        show: is told of progress
 
     Raises:
         ConfigError: an override of what a trained run cannot change
         RunError: no such run, or no checkpoint of it can be used
+        DataError: the data are missing or changed
     """
-    loaded = load(run, runs_dir=runs_dir)
-    for override in overrides:
-        key = override.split("=", 1)[0]
-        if not key.startswith(_RESUMABLE) or key in _FIXED:
-            raise ConfigError(
-                f"{override}: a run that has begun keeps its {key}; only train.* (but not "
-                "batch_size) and log.* can change; train a new run for anything else"
-            )
+    directory = find(run, Path(runs_dir))
+    loaded = load(directory.path)
+    resuming.check_keys(list(overrides))
+    if overrides and is_of_ablation(directory):  # which never changes
+        job = prepare(loaded.config, overrides, runs_dir=runs_dir, data_dir=data_dir)
+        return new_training(job, runs_dir=runs_dir)
     if not overrides and loaded.status in ("completed", "stopped_early") and _is_whole(loaded):
-        return loaded
+        return None
     if loaded.status == "diverged":
         raise DivergedError(f"{loaded.info.get('reason')}; train a new run ({loaded.path})")
     config = read_config(loaded.config, overrides)
     splits = load_data(config.data, data_directory(data_dir))
-    directory = RunDirectory(loaded.path)
     recorded = loaded.info.get("data_fingerprint")
     if recorded is not None and splits.fingerprint != recorded:
         raise DataError(
             f"the data {config.data.name!r} have changed since {loaded.path} began; train a new run"
         )
     job = jobs.prepare(config, splits)
-    return _train(job, directory, show, changed=bool(overrides))
+    steps = loaded.info.get("steps") or 0
+    resuming.check(loaded.config, job.config, steps, job.member.num_steps)
+    return Training(job, directory, changed=bool(overrides))
 
 
 def _is_whole(run: Run) -> bool:
@@ -146,20 +273,3 @@ def _is_whole(run: Run) -> bool:
     except RunError:
         return False
     return True
-
-
-def _train(job: jobs.Job, directory: RunDirectory, show: Show, *, changed: bool = False) -> Run:
-    """Train in a directory; an error that ends the run says which run it was."""
-    try:
-        session.train(job, directory, show, changed=changed)
-        run = load(directory.path)
-        if job.config.log.level != "minimal":
-            drawn = trained(run, jobs.targeted(job.config, job.labelled), job.labelled)
-            everything = job.config.log.level == "full"
-            write(directory.path / "figures", drawn, everything=everything)
-    except RunInUseError:
-        raise
-    except DlxError as error:
-        error.run = directory.path
-        raise
-    return run

@@ -13,12 +13,11 @@ from dlx.api.inputs import RUNS_DIR, data_directory
 from dlx.api.run import Run, load
 from dlx.denormals import flushed_denormals
 from dlx.errors import RunError
-from dlx.runs import RunDirectory, find
+from dlx.runs.ablations import FINISHED, read_index
 from dlx.training import job as jobs
+from dlx.training.finding import find, materialise
 from dlx.training.pretraining import pretrain
 from dlx.training.verification import verify as verify_job
-
-_ENDED = ("completed", "stopped_early", "diverged")
 
 
 @flushed_denormals()
@@ -55,22 +54,20 @@ def verify(
         return run.result() | {"verified": [_verify(run, data_dir, show)]}
     ablation = Ablation(directory.path)
     ended = [
-        found
-        for planned in ablation.plan(data_dir).runs("comparison")
-        if (found := directory.path / planned.path / "run.json").exists()
-        and RunDirectory(found.parent).read_info()["status"] in _ENDED
+        run
+        for run in read_index(directory.path).values()
+        if run.phase == "comparison" and run.status in FINISHED
     ]
     if not ended:
         raise RunError(f"no run of {directory.path} has ended; `dlx resume` it")
     count = min(runs, len(ended))
-    sample = sorted(each.parent for each in random.Random(0).sample(ended, count))
-    return ablation.result() | {
-        "verified": [_verify(load(each), data_dir, show) for each in sample]
-    }
+    sample = sorted(random.Random(0).sample(ended, count), key=lambda run: run.number)
+    sampled = [load(materialise(directory.path, run).path) for run in sample]
+    return ablation.result() | {"verified": [_verify(run, data_dir, show) for run in sampled]}
 
 
 def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) -> dict[str, Any]:
-    if run.status not in _ENDED:
+    if run.status not in FINISHED:
         raise RunError(f"{run.path} has not ended ({run.status}); `dlx resume` it first")
     show(str(run.path))
     job = jobs.prepare(run.config, run.labelled_splits(data_directory(data_dir)))
@@ -79,9 +76,7 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
     try:
         if job.stages:
             with tempfile.TemporaryDirectory() as cache:  # nothing is taken from before
-                done = pretrain([job], Path(cache))
-            assert done is not None, "nobody stops it"
-            [job] = done.jobs
+                [job] = pretrain([job], Path(cache)).jobs
         tensors = None if run.status == "diverged" else run.tensors
         steps = run.info.get("steps") or 0
         found = verify_job(job, run.status, steps, run.history, tensors, run.metrics)

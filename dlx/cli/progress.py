@@ -82,7 +82,7 @@ class _Lines:
         """Print an evaluation that is new, if it is time."""
         if not self._began:
             self._began = True
-            note(f"training {progress.run}")
+            note(f"training {progress.folder}")
         if progress.is_new:
             self._waiting = progress
         if self._waiting and time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES:
@@ -117,7 +117,7 @@ class _Live:
 
         if not self._began:
             self._began = True
-            note(f"training {progress.run}")
+            note(f"training {progress.folder}")
             self._live.start()
         parts = _position(progress)
         position = Table.grid(padding=(0, 2), expand=True)

@@ -71,8 +71,8 @@ def remove(
       dlx runs rm latest
       dlx runs rm runs/digits/* --yes
     """
-    from dlx.runs import find
     from dlx.runs import remove as delete
+    from dlx.training.finding import find
 
     assert context.parent is not None
     folder = runs_dir or Path(context.parent.params["runs_dir"])
@@ -126,7 +126,7 @@ def board(
     """
     from dlx.cli import tensorboard
     from dlx.report import board as views
-    from dlx.runs import find
+    from dlx.training.finding import find
 
     if path is None and not runs_dir.is_dir():
         raise ConfigError(f"there is no folder {runs_dir}; `dlx train digits` makes a first run")
@@ -141,6 +141,10 @@ def board(
             what = f"{len(best.shown)} variants of {folder}, the best by {best.metric}"
             if best.left_out:
                 note(f"left out: {_first(best.left_out, 5)}")
+        elif views.is_ablation(folder):
+            count = views.derive(folder)
+            if count:
+                note(f"wrote TensorBoard's files of {count:,} runs")
         address = tensorboard.start(shown, host, port)
         emit(f"TensorBoard on {what}: {address} (Ctrl-C ends it)")
         if views.is_ablation(folder):

@@ -1,6 +1,5 @@
 """`dlx train` and `dlx resume`."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,11 +20,14 @@ from dlx.cli.progress import shown
 from dlx.errors import ConfigError, DlxError
 
 if TYPE_CHECKING:
-    from dlx.api import Run
+    from dlx.api import Training
     from dlx.training.job import Job
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Build, push one batch through, print; write nothing.")
+]
+NoFigures = Annotated[
+    bool, typer.Option("--no-figures", help="Draw no figures when the run has ended.")
 ]
 
 
@@ -68,6 +70,7 @@ def train(
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     seed: Seed = None,
+    no_figures: NoFigures = False,
     dry_run: DryRun = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -104,9 +107,7 @@ def train(
         found = preview(job)
         emit_json(found) if as_json else _emit_preview(found)
         return
-    with shown(quiet) as show:
-        run = _reported(lambda: api.train_job(job, runs_dir=runs_dir, show=show), as_json)
-    emit_json(run.result()) if as_json else emit_result(run.result())
+    _finish(api.new_training(job, runs_dir=runs_dir), no_figures, as_json, quiet)
 
 
 def resume(
@@ -123,6 +124,7 @@ def resume(
     ] = None,
     seeds: Seeds = None,
     jobs: Jobs = None,
+    no_figures: NoFigures = False,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -140,7 +142,7 @@ def resume(
       dlx resume runs/activation_depth/ID --seeds 20
     """
     from dlx import api
-    from dlx.runs import find
+    from dlx.training.finding import find
 
     found = find(run, runs_dir)
     if found.read_info()["kind"] == "ablation":
@@ -156,26 +158,35 @@ def resume(
     if only or seeds or jobs:
         raise ConfigError(f"{found.path} is a run: --only, --seeds and --jobs are for ablations")
 
-    def go_on() -> "Run":
-        return api.resume(
-            found.path, overrides or [], runs_dir=runs_dir, data_dir=data_dir, show=show
-        )
+    training = api.resumed_training(
+        found.path, overrides or [], runs_dir=runs_dir, data_dir=data_dir
+    )
+    if training is not None and training.path != found.path:
+        note(f"note: {found.path} is a run of an ablation and stays as it is; this is a new run")
+    if training is None:
+        result = api.load(found.path).result()
+        emit_json(result) if as_json else emit_result(result)
+    else:
+        _finish(training, no_figures, as_json, quiet)
 
-    with shown(quiet) as show:
-        ended = _reported(go_on, as_json)
-    emit_json(ended.result()) if as_json else emit_result(ended.result())
 
+def _finish(training: "Training", no_figures: bool, as_json: bool, quiet: bool) -> None:
+    """Train a run to its end, print what came out, then draw it.
 
-def _reported(train: Callable[[], "Run"], as_json: bool) -> "Run":
-    """Return the trained run; of one that did not end well, print the JSON before the error."""
+    Of a run that does not end well the JSON is printed before the error.
+    """
     from dlx import api
 
     try:
-        return train()
+        with shown(quiet) as show:
+            run = training.train(show)
     except DlxError as error:
         if as_json and error.run:
             emit_json(api.load(error.run).result())
         raise
+    emit_json(run.result()) if as_json else emit_result(run.result())
+    if not no_figures:
+        training.draw()
 
 
 def _remark(job: "Job", config: str) -> None:

@@ -1,5 +1,6 @@
 """Configs as readable YAML."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,23 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_plain(inner) for inner in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def flat(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one of dotted keys; a choice's name stands at its own key.
+
+    {"optimizer": {"name": "adam", "lr": 0.1}} gives {"optimizer": "adam", "optimizer.lr": 0.1}.
+    """
+    leaves: dict[str, Any] = {}
+    for key, value in plain.items():
+        path = f"{prefix}{key}"
+        if not isinstance(value, Mapping):
+            leaves[path] = value
+            continue
+        if "name" in value:
+            leaves[path] = value["name"]
+        leaves |= flat({k: v for k, v in value.items() if k != "name"}, f"{path}.")
+    return leaves
 
 
 def to_yaml(plain: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
         variance and gradient again, of each step's state. What is not known or does not apply is
         None.
     """
-    trainer = job.trainer()
+    trainer = Job.trainer([job], is_new=True)
     cohort = trainer.cohort
     if state is not None:
         cohort.network.load_run(0, dict(state))

@@ -3,6 +3,9 @@
 import csv
 import json
 import os
+import secrets
+import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,6 +14,11 @@ from urllib.parse import quote
 from dlx.errors import RunError
 from dlx.report.ablation import reading
 from dlx.runs import RunDirectory, storage_errors
+from dlx.runs.ablations import METRICS, cohort_folder, infos, read_index
+from dlx.tracking import metrics
+from dlx.tracking.evaluations import Curve, curve_of
+from dlx.tracking.tracker import Tracker
+from dlx.training.records import worth
 
 MOST_SELECTED = 500
 """TensorBoard draws the curves of at most so many event folders without being asked."""
@@ -32,6 +40,59 @@ class Best:
     metric: str
     shown: list[str]
     left_out: list[str]
+
+
+def derive(ablation: Path, variants: Collection[str] | None = None) -> int:
+    """Write the event files of an ablation's runs that have ended, where they are not there yet.
+
+    They lie at `<ablation>/<variant's folder>/seed=<seed>` and may be deleted at any time.
+
+    Args:
+        ablation: its directory
+        variants: names of those whose runs are wanted; None: all
+
+    Returns:
+        how many runs were written
+
+    Raises:
+        RunError: files of the ablation are damaged
+        StorageError: a file cannot be written
+    """
+    runs = [
+        run
+        for run in read_index(ablation).values()
+        if run.phase == "comparison"
+        and run.cohort
+        and (variants is None or run.variant in variants)
+        and not (ablation / run.name).is_dir()
+    ]
+    fields = infos(ablation, runs)
+    for number in dict.fromkeys(run.cohort for run in runs):
+        folder = cohort_folder(ablation, number or 0)
+        records: dict[int, list[dict[str, Any]]] = {}
+        for record in metrics.read(folder / METRICS):
+            records.setdefault(record["run"], []).append(record)
+        for run in runs:
+            if run.cohort == number:
+                curve = curve_of(records.get(run.number, []))
+                _write_events(ablation / run.name, curve, fields[run.name])
+    return len(runs)
+
+
+def _write_events(folder: Path, curve: Curve, info: Mapping[str, Any]) -> None:
+    """Write the event files of one run: all of them or none."""
+    unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    before = info.get("pretraining_steps") or 0
+    try:
+        began = curve.times[0] if curve.times else None
+        with Tracker(unfinished, steps_before=before, began=began) as tracker:
+            tracker.curve(curve)
+            if curve.times:
+                tracker.final(info["steps"], worth(info["metrics"]), curve.times[-1])
+        with storage_errors(folder):
+            unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def is_ablation(folder: Path) -> bool:
@@ -69,13 +130,14 @@ def link_best(ablation: Path, count: int, target: Path) -> Best:
     summary, folders = _read(ablation)
     ranked = reading.best_first(summary)
     shown = [each for each in ranked if each["name"] in folders][:count]
+    names = [each["name"] for each in shown]
+    derive(ablation, names)
     with storage_errors(target):
         for path in ablation.glob("events.out.tfevents.*"):
             (target / path.name).symlink_to(path.resolve())
         for each in shown:
             folder = folders[each["name"]]
             (target / folder).symlink_to((ablation / folder).resolve())
-    names = [each["name"] for each in shown]
     return Best(
         reading.in_words(summary["metric"]),
         names,

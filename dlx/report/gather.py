@@ -3,18 +3,20 @@
 Imports no torch.
 """
 
+import contextlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dlx.ablation.results import RunResult, Variant
-from dlx.config.dump import inline
+from dlx.config.dump import flat, inline
 from dlx.config.nodes import read_file
 from dlx.errors import ConfigError, RunError
-from dlx.runs import RunDirectory, find, list_runs
+from dlx.runs import RunDirectory, list_runs
+from dlx.runs.ablations import infos, read_index
+from dlx.training.finding import find, with_differences
 
 # What does not change a run's weights: configs that differ in these alone are of one variant.
 _ASIDE = ("seed", "name", "ablation", "log.level", "train.device", "train.checkpoint_seconds")
@@ -40,6 +42,23 @@ class Gathered:
     warnings: list[str]
 
 
+@dataclass(frozen=True)
+class _Ended:
+    """A run that has ended.
+
+    Attributes:
+        path: its folder or, of an ablation's, its name
+        info: what run.json says
+        config: flat, without what does not change a run's weights
+        fold: of a cross-validation, from 1
+    """
+
+    path: str
+    info: Mapping[str, Any]
+    config: Flat
+    fold: int | None = None
+
+
 def gather(paths: Sequence[str], runs_dir: Path) -> Gathered:
     """Return the ended runs at the paths, grouped by config.
 
@@ -51,53 +70,50 @@ def gather(paths: Sequence[str], runs_dir: Path) -> Gathered:
     Raises:
         RunError: there is no such run, or none has ended, or a config is damaged
     """
-    families: dict[str, tuple[Flat, dict[tuple[int, int | None], RunDirectory]]] = {}
+    families: dict[str, dict[tuple[int, int | None], _Ended]] = {}
     warnings: list[str] = []
-    configs: dict[Path, Flat] = {}
-    for run in _runs(paths, runs_dir):
-        info, status = run.read_info(), run.status()
-        if status not in _ENDED:
-            warnings.append(f"{run.path} is left out: it is {status}")
-            continue
-        flat = _config(run, configs)
+    for run in _runs(paths, runs_dir, warnings):
         # null is a default that older configs do not have
-        known = sorted((name, repr(value)) for name, value in flat.items() if value is not None)
-        _, members = families.setdefault(repr(known), (flat, {}))
-        key = info["seed"], _fold(run)
+        settings = sorted((k, repr(v)) for k, v in run.config.items() if v is not None)
+        members = families.setdefault(repr(settings), {})
+        key = run.info["seed"], run.fold
         before = members.get(key)
-        if before is not None and before.path.resolve() != run.path.resolve():
-            older, run = sorted((before, run), key=_created)
+        if before is not None and Path(before.path).resolve() != Path(run.path).resolve():
+            older, run = sorted((before, run), key=lambda run: run.info.get("created") or "")
             warnings.append(f"{older.path} is left out: {run.path} has the same config and seed")
         members[key] = run
     if not families:
         raise RunError(
             f"none of {', '.join(paths)} has a run that has ended; `dlx resume` goes on with a run"
         )
-    flats = [flat for flat, _ in families.values()]
-    variants = _named(flats)
+    configs = [next(iter(members.values())).config for members in families.values()]
+    variants = _named(configs)
     results = [
         _result(variant.name, run)
-        for variant, (_, members) in zip(variants, families.values(), strict=True)
+        for variant, members in zip(variants, families.values(), strict=True)
         for run in members.values()
     ]
-    data = list(dict.fromkeys(str(flat["data.name"]) for flat in flats))
+    data = list(dict.fromkeys(str(config["data"]) for config in configs))
     return Gathered(variants, results, data, list(dict.fromkeys(warnings)))
 
 
-def _runs(paths: Sequence[str], runs_dir: Path) -> Iterator[RunDirectory]:
+def _runs(paths: Sequence[str], runs_dir: Path, warnings: list[str]) -> Iterator[_Ended]:
     for text in paths:
         family = next((f for f in (Path(text), runs_dir / text) if _is_family(f)), None)
         if family is not None:
-            found, _ = list_runs(family.parent)
+            listed, _ = list_runs(family.parent)
             # Oldest first: what was trained first is what others are compared with.
-            members = [run for run in reversed(found) if run.path.parent == family]
+            runs = [run for run in reversed(listed) if run.path.parent == family]
         else:
-            members = [find(text, runs_dir)]
-        for run in members:
-            if run.read_info()["kind"] == "ablation":
+            runs = [find(text, runs_dir)]
+        for run in runs:
+            info, status = run.read_info(), run.status()
+            if info["kind"] == "ablation":
                 yield from _members(run)
+            elif status in _ENDED:
+                yield _Ended(str(run.path), info, _config(_plain(run.path / "config.yaml")))
             else:
-                yield run
+                warnings.append(f"{run.path} is left out: it is {status}")
 
 
 def _is_family(folder: Path) -> bool:
@@ -107,83 +123,88 @@ def _is_family(folder: Path) -> bool:
     return next(folder.glob("*/run.json"), None) is not None
 
 
-def _members(ablation: RunDirectory) -> list[RunDirectory]:
-    """Return an ablation's runs, its baseline's first, then as it names its variants."""
-    found = sorted(ablation.path.glob("*/seed=*/run.json"))
-    if not found:
+def _members(ablation: RunDirectory) -> list[_Ended]:
+    """Return an ablation's compared runs, its baseline's first, then as it names its variants."""
+    indexed = [run for run in read_index(ablation.path).values() if run.phase == "comparison"]
+    if not indexed:
         raise RunError(f"{ablation.path} has no run that has ended; `dlx resume` goes on with it")
-    members = [RunDirectory(path.parent) for path in found]
-    try:
+    created = ablation.read_info().get("created")
+    base = _plain(ablation.path / "ablation.yaml")
+    configs: dict[str, Flat] = {}
+    members = []
+    order: list[str] = []
+    with contextlib.suppress(OSError, ValueError, KeyError):  # it has not ended
         summary = json.loads((ablation.path / "summary.json").read_bytes())
-        order = [summary["baseline"], *(each["name"] for each in summary["variants"])]
-    except (OSError, ValueError, KeyError):  # it has not ended: the order says nothing then
-        return members
+        order = [summary["baseline"], *(variant["name"] for variant in summary["variants"])]
     places = {name: place for place, name in reversed([*enumerate(order)])}
-    return sorted(members, key=lambda each: places.get(each.read_info().get("variant"), len(order)))
+    indexed.sort(key=lambda run: places.get(run.variant, len(order)))
+    fields = infos(ablation.path, indexed)
+    for run in indexed:
+        key = f"{run.variant}, fold {run.fold}"
+        if key not in configs:
+            plain = (
+                _plain(ablation.path / run.name / "config.yaml")
+                if run.cohort is None
+                else with_differences(base, run.differences)
+            )
+            configs[key] = _config(plain)
+        path = ablation.path / run.name if run.cohort is None else f"{ablation.path}#{run.number}"
+        info = fields[run.name]
+        info = info if info.get("created") else info | {"created": created}
+        members.append(_Ended(str(path), info, configs[key], run.fold))
+    return members
 
 
-def _config(run: RunDirectory, configs: dict[Path, Flat]) -> Flat:
-    """Return a run's config; of an ablation's variant that of its first run."""
-    is_member = run.path.name.startswith("seed=")
-    key = run.path.parent if is_member else run.path
-    if key not in configs:
-        problems: list[str] = []
-        try:
-            plain = read_file(run.config_path, problems).plain()
-        except ConfigError as error:
-            problems.append(str(error))
-        if problems:
-            raise RunError(f"the config of {run.path} cannot be used: {problems[0]}")
-        configs[key] = _flat({k: v for k, v in plain.items() if k != "ablation"})
-    return configs[key]
+def _plain(path: Path) -> dict[str, Any]:
+    """Return what a config file holds."""
+    problems: list[str] = []
+    try:
+        plain = read_file(path, problems).plain()
+    except ConfigError as error:
+        problems.append(str(error))
+    if problems:
+        raise RunError(f"the config of {path.parent} cannot be used: {problems[0]}")
+    return plain
 
 
-def _flat(plain: Mapping[str, Any], prefix: str = "") -> Flat:
-    found: Flat = {}
-    for key, value in plain.items():
-        path = f"{prefix}{key}"
-        if path in _ASIDE:
-            continue
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{path}.")
-        else:
-            found[path] = value
-    return found
+def _config(plain: Mapping[str, Any]) -> Flat:
+    """Return a config flat, without what does not change a run's weights."""
+    sections = {key: value for key, value in plain.items() if key != "ablation"}
+    return {key: value for key, value in flat(sections).items() if key not in _ASIDE}
 
 
-def _named(flats: Sequence[Flat]) -> list[Variant]:
+def _named(configs: Sequence[Flat]) -> list[Variant]:
     """Return a variant for each config, named by what differs."""
-    keys = _differing(flats)
+    keys = _differing(configs)
     labels = _labels(keys)
     variants = []
-    for flat in flats:
-        settings = {key: flat[key] for key in keys if key in flat}
+    for config in configs:
+        settings = {key: config[key] for key in keys if key in config}
         parts = [f"{labels[key]}={inline(value)}" for key, value in settings.items()]
         variants.append(Variant(" ".join(parts) or "these runs", settings))
     return variants
 
 
-def _differing(flats: Sequence[Flat]) -> list[str]:
+def _differing(configs: Sequence[Flat]) -> list[str]:
     """Return the keys in which configs differ.
 
-    Where a choice differs, such as optimizer.name, the options that come with it say nothing more:
+    Where a choice differs, such as the optimizer, the options that come with it say nothing more:
     an option counts if it differs between two configs of the same choice.
     """
-    found = []
-    for key in dict.fromkeys(key for flat in flats for key in flat):
+    differing = []
+    for key in dict.fromkeys(key for config in configs for key in config):
         groups: dict[str, set[str]] = {}
-        section = key.rpartition(".")[0]
-        choice = f"{section}.name" if key != f"{section}.name" else ""
-        for flat in flats:
-            groups.setdefault(repr(flat.get(choice)), set()).add(repr(flat.get(key)))
+        choice = key.rpartition(".")[0]
+        for config in configs:
+            groups.setdefault(repr(config.get(choice)), set()).add(repr(config.get(key)))
         if any(len(values) > 1 for values in groups.values()):
-            found.append(key)
-    return found
+            differing.append(key)
+    return differing
 
 
 def _labels(keys: Sequence[str]) -> dict[str, str]:
     """Return short names of dotted keys: as many of their last parts as tell them apart."""
-    paths = {key: key.removesuffix(".name").split(".") for key in keys}
+    paths = {key: key.split(".") for key in keys}
     labels = {}
     for key, path in paths.items():
         size = 1
@@ -195,21 +216,12 @@ def _labels(keys: Sequence[str]) -> dict[str, str]:
     return labels
 
 
-def _created(run: RunDirectory) -> str:
-    return run.read_info().get("created") or ""
-
-
-def _fold(run: RunDirectory) -> int | None:
-    fold = re.search(r" fold=(\d+)$", run.path.name)
-    return int(fold[1]) if fold else None
-
-
-def _result(variant: str, run: RunDirectory) -> RunResult:
-    info = run.read_info()
+def _result(variant: str, run: _Ended) -> RunResult:
+    info = run.info
     return RunResult(
         variant=variant,
         seed=info["seed"],
-        fold=_fold(run),
+        fold=run.fold,
         status=info["status"],
         steps=info.get("steps") or 0,
         seconds=info.get("seconds") or 0.0,
@@ -219,7 +231,7 @@ def _result(variant: str, run: RunDirectory) -> RunResult:
             split: {tag: value for tag, value in values.items() if value is not None}
             for split, values in (info.get("metrics") or {}).items()
         },
-        path=str(run.path),
+        path=run.path,
         pretraining_steps=info.get("pretraining_steps") or 0,
         pretraining_examples=info.get("pretraining_examples") or 0,
     )

@@ -44,6 +44,8 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
 def _last_record(run: RunDirectory) -> dict[str, Any]:
     if not run.metrics_path.exists():
         return {}
-    from dlx.tracking import read  # a quarter of a second, which lists of finished runs save
+    from dlx.tracking.metrics import (
+        read,  # a quarter of a second, which lists of finished runs save
+    )
 
     return next(reversed(read(run.metrics_path)), {})

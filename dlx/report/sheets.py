@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx.data.dataset import Task
 from dlx.report.predictions import Predictions
-from dlx.training.pictures import MOST_IMAGES, lines_of_images, plain_texts, shades
+from dlx.report.run.pictures import MOST_IMAGES, lines_of_images, plain_texts, shades
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +40,7 @@ def draw(task: Task, predictions: Predictions, title: str) -> "Figure":
         predictions: of N rows, with their inputs
         title: of the figure
     """
-    from dlx.training.code_figures import picture, reconstructed_images
+    from dlx.report.run.code_figures import picture, reconstructed_images
 
     assert predictions.inputs is not None and predictions.outputs is not None
     inputs = predictions.inputs[:MOST_IMAGES]

@@ -7,19 +7,19 @@
 """
 
 import contextlib
-import json
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dlx.errors import ConfigError, RunError, RunInUseError, did_you_mean
+from dlx.runs import documents
 from dlx.runs.environment import describe
-from dlx.runs.files import finite, make_directory, storage_errors, write_atomic
-from dlx.runs.info import damage
+from dlx.runs.files import make_directory, storage_errors, write_atomic
+from dlx.runs.info import blank, damage, in_order
 from dlx.runs.locks import hold, is_held
 
 LATEST = "latest"
@@ -106,9 +106,15 @@ class RunDirectory:
             try:
                 run = cls(_make_unique(family))
                 try:
-                    document = _blank_info() | describe() | {"sequence": _next_sequence(family)}
+                    document = (
+                        blank()
+                        | {"created": timestamp()}
+                        | describe()
+                        | {"sequence": _next_sequence(family)}
+                    )
                     if config is not None:
                         write_atomic(run.path / config_name, config.encode())
+                        document["digests"] = {config_name: documents.sha256(config.encode())}
                     run._write(document | info)
                 except BaseException:
                     shutil.rmtree(run.path, ignore_errors=True)
@@ -147,20 +153,16 @@ class RunDirectory:
             RunError: missing or damaged.
         """
         try:
-            info = json.loads(self.info_path.read_bytes())
-        except (FileNotFoundError, NotADirectoryError):
+            info = documents.read(self.info_path)
+        except FileNotFoundError:
             if not self.path.exists():
                 raise RunError(f"there is no run at {self.path}") from None
             raise RunError(
                 f"{self.path} is not a run: it has no run.json (half made, or half removed)"
             ) from None
-        except OSError as error:
-            raise RunError(f"cannot read {self.info_path}: {error.strerror}") from error
-        except ValueError as error:
-            raise RunError(f"{self.info_path} is damaged: {error}") from error
-        found = damage(info)
-        if found is not None:
-            raise RunError(f"{self.info_path} is damaged: {found}")
+        problem = damage(info)
+        if problem is not None:
+            raise RunError(f"{self.info_path} is damaged: {problem}")
         return info
 
     def write_info(self, **changes: Any) -> None:
@@ -179,9 +181,56 @@ class RunDirectory:
         status = self.read_info()["status"]
         return "interrupted" if status == "running" and not held else status
 
-    def _write(self, info: dict[str, Any]) -> None:
-        text = json.dumps(finite(info), indent=2, ensure_ascii=False, allow_nan=False)
-        write_atomic(self.info_path, text.encode() + b"\n")
+    def read_file(self, name: str) -> bytes:
+        """Return the content of a file that run.json has a digest of.
+
+        Old folders have no digests.
+
+        Raises:
+            RunError: it is missing, cannot be read, or was changed since dlx wrote it.
+        """
+        path = self.path / name
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise RunError(
+                f"{path} is missing: not saved yet, or deleted; resume the run"
+            ) from None
+        except OSError as error:
+            raise RunError(f"cannot read {path}: {error.strerror}") from error
+        recorded = (self.read_info().get("digests") or {}).get(name)
+        digests = [recorded] if isinstance(recorded, str) else recorded
+        if digests is not None and documents.sha256(content) not in digests:
+            raise RunError(
+                f"{path} is damaged, or was changed after dlx wrote it: its SHA-256 is not the one "
+                "in run.json; put it back, or train a new run"
+            )
+        return content
+
+    def write_files(self, files: Mapping[str, bytes], **changes: Any) -> None:
+        """Write files, and their digests with other changes into run.json.
+
+        The old digests stand beside the new ones until all files are written: a process that is
+        killed in between leaves files that one of the two fits.
+
+        Raises:
+            StorageError: one cannot be written.
+        """
+        before = self.read_info().get("digests") or {}
+        new = {name: documents.sha256(content) for name, content in files.items()}
+        both = {
+            name: [*([old] if isinstance(old, str) else old), new[name]]
+            for name, old in before.items()
+            if name in new and old != new[name]
+        }
+        if both:
+            self.write_info(digests=before | both)
+        for name, content in files.items():
+            write_atomic(self.path / name, content)
+        self.write_info(digests=before | new, **changes)
+
+    def _write(self, info: Mapping[str, Any]) -> None:
+        documents.write(self.info_path, in_order(info))
 
 
 def timestamp() -> str:
@@ -274,23 +323,6 @@ def remove(run: RunDirectory) -> None:
     if (runs_dir / ".lock").exists():
         with contextlib.suppress(RunInUseError), hold(runs_dir / ".lock"):
             _remove_if_empty(path.parent)
-
-
-def _blank_info() -> dict[str, Any]:
-    return {
-        "kind": "run",
-        "sequence": None,
-        "status": "running",
-        "seed": None,
-        "created": timestamp(),
-        "started": None,
-        "ended": None,
-        "seconds": None,
-        "data_fingerprint": None,
-        "parameters": None,
-        "device": None,
-        "threads": None,
-    }
 
 
 def _make_unique(family: Path) -> Path:

@@ -30,6 +30,31 @@ _TYPES: dict[str, type | UnionType] = {
 }
 
 
+# The fields of run.json in their order; others follow.
+_ORDER = (
+    *("schema", "kind", "sequence", "status", "weights", "seed", "steps", "epochs", "examples"),
+    *("pretraining_steps", "pretraining_examples", "pretraining", "parameters", "metrics"),
+    *("baseline", "reason", "data_fingerprint", "task", "features", "table", "device", "threads"),
+    *("created", "started", "ended", "seconds", "command", "git_commit", "versions", "plugins"),
+)
+# What says when, where and by which command a run was trained, not what came out.
+CIRCUMSTANCES = (
+    *("sequence", "device", "threads", "created", "started", "ended", "seconds", "command"),
+    *("git_commit", "versions", "plugins"),
+)
+
+
+def blank() -> dict[str, Any]:
+    """Return the fields of a new run that training fills in later."""
+    empty = ("sequence", "seed", "started", "ended", "seconds", "data_fingerprint", "parameters")
+    return {"kind": "run", "status": "running", **dict.fromkeys((*empty, "device", "threads"))}
+
+
+def in_order(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of run.json in their order."""
+    return {name: info[name] for name in _ORDER if name in info} | dict(info)
+
+
 def damage(info: object) -> str | None:
     """Return what is wrong with the document in run.json, None if nothing is.
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx.errors import RunError
-from dlx.runs.files import write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,27 +18,16 @@ _KEY = "dlx"
 _COPIES = 3  # of all tensors that safetensors may hold while it writes them out
 
 
-def save(path: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> None:
-    """Write tensors and metadata (JSON values) to `path`, atomically.
+def load(content: bytes, path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """Return the tensors, on the CPU, and the metadata of a file's content.
+
+    Args:
+        content: of the file
+        path: of the file, for messages
 
     Raises:
-        StorageError: disk full, read-only, no permission.
+        RunError: it is damaged, or of a newer dlx.
     """
-    write_atomic(path, encode(tensors, metadata))
-
-
-def load(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
-    """Return the tensors, on the CPU, and the metadata of a file that `save` wrote.
-
-    Raises:
-        RunError: the file is missing, damaged, or of a newer dlx.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise RunError(f"{path} is missing: not saved yet, or deleted; resume the run") from None
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror}") from error
     try:
         return decode(content, path)
     except ValueError as error:

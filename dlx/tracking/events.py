@@ -1,22 +1,20 @@
 """TensorBoard's event files, written record by record in the calling thread.
 
-TensorBoard's own writer runs a thread per file and imports file systems that a run never uses
-(0.15 s); the format is two checksums around each protocol buffer.
-
+TensorBoard's `EventFileWriter` starts a thread per file; here its `RecordWriter` is used directly.
 Scalars, histograms and images are written in the summary fields that `EventAccumulator` and
 TensorBoard (which turns them into tensors as it loads) both read.
 """
 
-import functools
+import io
 import re
-import struct
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tensorboard.summary.writer.record_writer import RecordWriter
+
 from dlx.runs import AppendFile, make_directory
-from dlx.tracking.checksums import checksum
 from dlx.tracking.protos import Event, SessionLog, Summary
 
 _NAME = re.compile(r"events\.out\.tfevents\.(\d+).*")
@@ -25,12 +23,15 @@ _NAME = re.compile(r"events\.out\.tfevents\.(\d+).*")
 class EventFile:
     """A new event file in a folder; readers take a folder's files in the order of their names."""
 
-    def __init__(self, folder: Path, restart_step: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, restart_step: int | None = None, wall_time: float | None = None
+    ) -> None:
         """Start a file.
 
         Args:
             folder: made if it is not there.
             restart_step: events of this and later steps in earlier files are void.
+            wall_time: Unix seconds of the start; default: now.
 
         Raises:
             StorageError: the file cannot be made.
@@ -39,12 +40,13 @@ class EventFile:
         number = _next_number(folder)
         self._file = AppendFile(folder / file_name(number))
         self._kinds: dict[str, str] = {}
-        version, start = opening(time.time(), restart_step or 0)
-        self._file.append(version)
+        now = time.time() if wall_time is None else wall_time
+        self.write(Event(wall_time=now, file_version="brain.Event:2"))
         if restart_step is not None or number == 1:
             # TensorBoard takes a folder's first START for the beginning, only later ones for a
             # restart that voids events: so the beginning has one too.
-            self._file.append(start)
+            start = SessionLog(status=SessionLog.START)
+            self.write(Event(wall_time=now, step=restart_step or 0, session_log=start))
 
     def scalars(self, step: int, values: Mapping[str, float], wall_time: float) -> None:
         """Write values by tag, rounded to float32, as one event."""
@@ -55,15 +57,17 @@ class EventFile:
         """Write values (`Summary.Value`) as one event, of now if no wall time is given."""
         for value in values:
             kind = value.WhichOneof("value")
-            known = self._kinds.setdefault(value.tag, kind)
+            first = self._kinds.setdefault(value.tag, kind)
             # TensorBoard shows one kind of data per tag and folder, and drops the others.
-            assert kind == known, f"tag {value.tag!r} is written both as {known} and as {kind}"
+            assert kind == first, f"tag {value.tag!r} is written both as {first} and as {kind}"
         now = time.time() if wall_time is None else wall_time
         self.write(Event(wall_time=now, step=step, summary=Summary(value=values)))
 
     def write(self, event: Any) -> None:
         """Write an `Event`; it has reached the operating system when this returns."""
-        self._file.append(encode(event))
+        record = io.BytesIO()
+        RecordWriter(record).write(event.SerializeToString())
+        self._file.append(record.getvalue())
 
     def sync(self) -> None:
         """Make the events survive a power cut."""
@@ -72,23 +76,6 @@ class EventFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def encode(event: Any) -> bytes:
-    """Return an `Event` as a record of an event file: length, checksum, event, checksum."""
-    data = event.SerializeToString()
-    length = struct.pack("<Q", len(data))
-    return b"".join((length, checksum(length), data, checksum(data)))
-
-
-@functools.lru_cache(maxsize=16)  # runs that train together begin together
-def opening(wall_time: float, step: int = 0) -> tuple[bytes, bytes]:
-    """Return what a folder's first file begins with: the records of version and session start."""
-    start = SessionLog(status=SessionLog.START)
-    return (
-        encode(Event(wall_time=wall_time, file_version="brain.Event:2")),
-        encode(Event(wall_time=wall_time, step=step, session_log=start)),
-    )
 
 
 def file_name(number: int) -> str:

@@ -1,33 +1,39 @@
-"""metrics.jsonl: one JSON line per logged point.
+"""metrics.jsonl: a JSON object on a line for every evaluation of a run.
 
-    {"step": 469, "epoch": 1.0, …, "train": {"cost": 0.21, …}, "dev": {…}, "test": {…}}
+    {"step": 469, "epoch": 1.0, …, "train": {"cost": 0.21, …}, "dev": {…}, "crc": 3141592653}
 
-A number that is not finite is null.
+The file of a cohort holds the lines of all its runs; they begin with `"run"`, the run's number. A
+number that is not finite is null. `crc` is the CRC-32 of the line without it; files that were
+written before it was introduced have none.
 """
 
 import json
 import math
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dlx.errors import RunError
-from dlx.runs import AppendFile
-from dlx.runs.files import finite
+from dlx.runs.files import AppendFile, finite
+from dlx.tracking.evaluations import Evaluation
+
+_CRC = ', "crc": '
+_RUN = '"run": '
 
 
 class MetricsFile:
     """The writer of metrics.jsonl; it never leaves a line that is not whole."""
 
-    def __init__(self, path: Path, resume_position: int | None = None) -> None:
-        """Open the file at `resume_position` (None: after its last whole line).
+    def __init__(self, path: Path, position: int | None = None) -> None:
+        """Open the file and cut it at `position` (None: after its last whole line).
 
         Raises:
-            RunError: the file does not reach to `resume_position`, or no line ends there.
+            RunError: the file does not reach to `position`, or no line ends there.
             StorageError: it cannot be opened or cut.
         """
         self._file = AppendFile(path)
-        end = resume_position
+        end = position
         if end is None:
             end = path.read_bytes().rfind(b"\n") + 1
         elif not _line_ends_at(path, end):
@@ -43,9 +49,9 @@ class MetricsFile:
         """The length of the file in bytes."""
         return self._file.size
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Add a record as one line."""
-        self._file.append(encode(record).encode())
+    def append(self, lines: str) -> None:
+        """Add lines: all of them or, if they cannot be written, none."""
+        self._file.append(lines.encode())
 
     def sync(self) -> None:
         """Make the lines survive a power cut."""
@@ -56,47 +62,112 @@ class MetricsFile:
         self._file.close()
 
 
-def encode(record: Mapping[str, Any]) -> str:
-    """Return a record as a line."""
-    return json.dumps(finite(record), ensure_ascii=False, allow_nan=False) + "\n"
+def lines(
+    evaluation: Evaluation,
+    seconds: Sequence[float],
+    now: float,
+    numbers: Sequence[int] | None = None,
+) -> str:
+    """Return the lines of an evaluation, one for each run that was due.
+
+    Args:
+        evaluation: of a cohort
+        seconds: that each run of the cohort has trained
+        now: Unix seconds
+        numbers: of the cohort's runs; None: the file is that of a single run
+    """
+    # One evaluation has hundreds of lines, whose numbers json writes a column at a time.
+    patterns: dict[tuple[bool, ...], list[int]] = {}
+    columns = [(s, t, v) for s, tags in evaluation.metrics.items() for t, v in tags.items()]
+    for row in evaluation.rows:
+        patterns.setdefault(tuple(values[row] is not None for _, _, values in columns), []).append(
+            row
+        )
+    texts: dict[int, str] = {}
+    for measured, rows in patterns.items():
+        chosen = [column for column, is_there in zip(columns, measured, strict=True) if is_there]
+        head = {"step": evaluation.step, "epoch": evaluation.epoch, "examples": evaluation.examples}
+        template = (
+            _escaped(json.dumps(head)[:-1])
+            + ', "seconds": %s, '
+            + _escaped(json.dumps({"time": now})[1:-1])
+            + _metrics_template([(split, tag) for split, tag, _ in chosen])
+        )
+        numbers_of = [_numbers([seconds[row] for row in rows])]
+        numbers_of += [_numbers([values[row] for row in rows]) for _, _, values in chosen]
+        for row, values in zip(rows, zip(*numbers_of, strict=True), strict=True):
+            texts[row] = template % values
+    if numbers is None:
+        return "".join(_sealed(texts[row]) for row in evaluation.rows)
+    return "".join(_sealed(f"{{{_RUN}{numbers[row]}, {texts[row][1:]}") for row in evaluation.rows)
+
+
+def _metrics_template(tags: Sequence[tuple[str, str]]) -> str:
+    by_split: dict[str, list[str]] = {}
+    for split, tag in tags:
+        by_split.setdefault(split, []).append(f"{_quoted(tag)}: %s")
+    return "".join(
+        f", {_quoted(split)}: {{{', '.join(pairs)}}}" for split, pairs in by_split.items()
+    )
+
+
+def _quoted(text: str) -> str:
+    return _escaped(json.dumps(text, ensure_ascii=False))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _numbers(values: Sequence[Any]) -> list[str]:
+    """Return numbers as JSON writes them."""
+    if not all(map(math.isfinite, values)):
+        values = finite(values)
+    return json.dumps(values)[1:-1].split(", ")
+
+
+def _sealed(text: str) -> str:
+    """Return the text of an object without its closing brace as a line with its CRC."""
+    return f"{text}{_CRC}{zlib.crc32(text.encode())}}}\n"
+
+
+def of_run(content: bytes, number: int) -> bytes:
+    """Return the lines of one run of a cohort's metrics.jsonl as those of the run's own file."""
+    start = f"{{{_RUN}{number}, "
+    return "".join(
+        _sealed("{" + line[len(start) : line.rindex(_CRC)])
+        for line in content.decode().splitlines()
+        if line.startswith(start)
+    ).encode()
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics.jsonl; a half-written last line is left out.
+    """Return the records of a metrics.jsonl; a last line that is cut off is left out.
 
     Raises:
         RunError: the file is missing, or a line in it is damaged.
     """
+    return list(records(path))
+
+
+def records(path: Path, end: int | None = None) -> Iterator[dict[str, Any]]:
+    """Give the records of a metrics.jsonl, up to a position in bytes; see `read`."""
     try:
-        content = path.read_bytes()
+        content = path.read_bytes()[:end]
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
-    records = []
+    has_crc = None
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
             record = json.loads(line)
             if not isinstance(record, dict):
                 raise ValueError("not a JSON object")
+            has_crc = "crc" in record if has_crc is None else has_crc
+            if has_crc and record.pop("crc", None) != zlib.crc32(line[: line.rfind(_CRC.encode())]):
+                raise ValueError("it does not match its checksum")
         except ValueError as error:
             raise RunError(f"{path}:{number}: damaged line: {error}") from error
-        records.append(record)
-    return records
-
-
-def series(records: list[dict[str, Any]], split: str, tag: str) -> tuple[list[int], list[float]]:
-    """Return the steps at which a split's metric was logged, and its values (null: nan)."""
-    steps, values = [], []
-    for record in records:
-        metrics = record.get(split) or {}
-        if tag in metrics:
-            steps.append(record["step"])
-            values.append(math.nan if metrics[tag] is None else metrics[tag])
-    return steps, values
-
-
-def number(value: Any) -> Any:
-    """Return a number of numpy or torch as Python's; anything else as it is."""
-    return value.item() if hasattr(value, "item") else value
+        yield record
 
 
 def _line_ends_at(path: Path, position: int) -> bool:
@@ -105,3 +176,8 @@ def _line_ends_at(path: Path, position: int) -> bool:
     with path.open("rb") as file:
         file.seek(position - 1)
         return file.read(1) == b"\n"
+
+
+def line(record: Mapping[str, Any]) -> str:
+    """Return any record as a line with its CRC."""
+    return _sealed(json.dumps(finite(record), ensure_ascii=False, allow_nan=False)[:-1])

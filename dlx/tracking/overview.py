@@ -1,7 +1,7 @@
-"""What TensorBoard shows of an ablation as a whole, beside the curves of its runs.
+"""What TensorBoard shows of an ablation as a whole.
 
 <directory>/events.out.tfevents.*             columns of the HParams page, charts of Custom Scalars
-<directory>/<variant>/events.out.tfevents.*   scalars: mean and interval of the variant's runs
+<directory>/<variant>/events.out.tfevents.*   mean and interval of the variant's runs, its settings
 
 # T steps
 """
@@ -13,11 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dlx.runs import make_directory, write_unsynced
+from dlx.runs import storage_errors
 from dlx.tracking import summaries
-from dlx.tracking.events import encode, file_name, opening
-from dlx.tracking.protos import Event, Summary
-from dlx.tracking.scalars import encode_scalars
+from dlx.tracking.events import EventFile, file_name
 
 
 class Band(Protocol):
@@ -47,39 +45,46 @@ def write_overview(
     directory: Path,
     *,
     name: str,
-    settings: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Mapping[str, Any]],
     metrics: Sequence[str],
     bands: Mapping[str, Mapping[str, Band]],
+    folders: Mapping[str, str],
 ) -> None:
-    """Write the event files of an ablation as a whole, in place of any there.
+    """Write the event files of an ablation as a whole, in place of any that are there.
 
     Args:
         directory: of the ablation
         name: of the ablation
-        settings: of each variant, value by dotted name: the `hparams` of its runs
-        metrics: `<split>.<tag>` each: the HParams page has a column of its last values, averaged
-            over a variant's runs, and Custom Scalars a chart of what has a band
-        bands: by folder of a variant, relative to the directory, and by metric
+        settings: by variant, value by dotted name: a row of the HParams page for each variant
+        metrics: `<split>.<tag>` each: the HParams page has a column of the last value of a
+            variant's mean, and Custom Scalars a chart of what has a band
+        bands: by variant and metric
+        folders: of the variants that have bands, relative to the directory
 
     Raises:
         StorageError: disk full, read-only, no permission
     """
     now = time.time()
-    curved = {metric for curves in bands.values() for metric in curves}
-    values = [
-        summaries.experiment(name, settings, metrics, now),
-        summaries.charts(
-            f"{name}: mean of each variant's runs, with its 95 % interval",
-            {metric: _tags(metric)[:3] for metric in metrics if metric in curved},
-        ),
-    ]
-    events = [encode(Event(wall_time=now, summary=Summary(value=[value]))) for value in values]
-    make_directory(directory)
-    write_unsynced(directory / file_name(1), b"".join([*opening(now), *events]))
-    for folder, curves in bands.items():
-        make_directory(directory / folder)
-        content = b"".join([*opening(now), _encode_bands(curves, now)])
-        write_unsynced(directory / folder / file_name(1), content)
+    measured = {metric for curves in bands.values() for metric in curves}
+    shown = [metric for metric in metrics if metric in measured]
+    title = f"{name}: mean of each variant's runs, with its 95 % interval"
+    file = _new_file(directory)
+    columns = {metric: _tags(metric)[0] for metric in shown}
+    file.summary(0, [summaries.experiment(name, list(settings.values()), columns, now)])
+    file.summary(0, [summaries.charts(title, {metric: _tags(metric)[:3] for metric in shown})])
+    file.close()
+    for variant, curves in bands.items():
+        file = _new_file(directory / folders[variant])
+        file.summary(0, [summaries.hparams(settings[variant], variant, now)])
+        _write_bands(file, curves, now)
+        file.summary(0, [summaries.end_hparams(True, now)])
+        file.close()
+
+
+def _new_file(folder: Path) -> EventFile:
+    with storage_errors(folder):
+        (folder / file_name(1)).unlink(missing_ok=True)
+    return EventFile(folder)
 
 
 def _tags(metric: str) -> tuple[str, str, str, str]:
@@ -88,8 +93,8 @@ def _tags(metric: str) -> tuple[str, str, str, str]:
     return f"mean/{metric}", f"{interval}/low", f"{interval}/high", f"runs/{metric}"
 
 
-def _encode_bands(curves: Mapping[str, Band], now: float) -> bytes:
-    """Return the scalars of a variant's bands, all of a step in one event."""
+def _write_bands(file: EventFile, curves: Mapping[str, Band], now: float) -> None:
+    """Write the scalars of a variant's bands, all of a step in one event."""
     steps = np.unique(np.concatenate([curve.steps for curve in curves.values()]))
     values = np.full((len(steps), len(curves), 4), np.nan)
     for place, curve in enumerate(curves.values()):
@@ -98,6 +103,6 @@ def _encode_bands(curves: Mapping[str, Band], now: float) -> bytes:
         rows = np.searchsorted(steps, curve.steps)
         values[rows, place] = np.stack([curve.mean, low, high, curve.runs], axis=1)
     tags = [tag for metric in curves for tag in _tags(metric)]
-    times = np.full(len(steps), now)
-    (content,) = encode_scalars(tags, steps, times, values.reshape(len(steps), -1), [len(steps)])
-    return content
+    for step, row in zip(steps.tolist(), values.reshape(len(steps), -1).tolist(), strict=True):
+        measured = {tag: value for tag, value in zip(tags, row, strict=True) if value == value}
+        file.scalars(step, measured, now)

@@ -59,27 +59,26 @@ def end_hparams(success: bool, ended: float) -> Any:
 
 
 def experiment(
-    name: str, settings: Sequence[Mapping[str, Any]], metrics: Sequence[str], created: float
+    name: str, settings: Sequence[Mapping[str, Any]], metrics: Mapping[str, str], created: float
 ) -> Any:
     """Return which columns the HParams page has.
 
     Args:
         name: of the ablation
         settings: of each group of runs, value by dotted name: a column for every name
-        metrics: `<split>.<tag>` each: a column of last values each
+        metrics: heading of each column of last values, and the tag of the values
         created: Unix seconds
     """
-    found = Experiment(name=name, time_created_secs=created)
+    columns = Experiment(name=name, time_created_secs=created)
     for key in dict.fromkeys(key for each in settings for key in each):
         values = [_plain(each[key]) for each in settings if key in each]
         distinct = list({(type(value), value): value for value in values}.values())
         kinds = {_kind(value) for value in values}
         kind = kinds.pop() if len(kinds) == 1 else DataType.DATA_TYPE_STRING
-        found.hparam_infos.add(name=key, type=kind).domain_discrete.extend(distinct)
-    for metric in metrics:
-        split, _, tag = metric.partition(".")
-        found.metric_infos.add(name={"group": split, "tag": tag}, display_name=metric)
-    return _hparams("experiment", found)
+        columns.hparam_infos.add(name=key, type=kind).domain_discrete.extend(distinct)
+    for heading, tag in metrics.items():
+        columns.metric_infos.add(name={"group": "", "tag": tag}, display_name=heading)
+    return _hparams("experiment", columns)
 
 
 def charts(title: str, margins: Mapping[str, Sequence[str]]) -> Any:

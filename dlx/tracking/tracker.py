@@ -1,10 +1,10 @@
-"""The tracker of a run: metrics.jsonl and, derived from it, TensorBoard's event files.
+"""TensorBoard's event files of a run.
 
-<directory>/metrics.jsonl
 <directory>/events.out.tfevents.*            text, hyperparameters
 <directory>/<split>/events.out.tfevents.*    scalars, histograms, images of train, dev, test
 """
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,17 +14,15 @@ import numpy as np
 
 from dlx.runs import make_directory
 from dlx.tracking import summaries
+from dlx.tracking.evaluations import Curve, Record
 from dlx.tracking.events import EventFile, event_folders
 from dlx.tracking.histogram import Histogram
 from dlx.tracking.images import png
-from dlx.tracking.metrics import MetricsFile, number
 from dlx.tracking.protos import Summary
-
-PROGRESS = ("epoch", "examples")  # of a record: scalars of train
 
 
 class Tracker:
-    """Writes what a run measures; every call has reached the operating system when it returns.
+    """Writes what TensorBoard shows of a run; every call has reached the operating system.
 
     A tag is of one kind (scalar, histogram, image) in its split: TensorBoard shows no more.
 
@@ -35,63 +33,70 @@ class Tracker:
         self,
         directory: Path,
         *,
-        resume_position: int | None = None,
         resume_step: int | None = None,
-        tensorboard: bool = True,
         steps_before: int = 0,
+        began: float | None = None,
     ) -> None:
-        """Open a run's files, to start it (both `resume_*` None) or to go on from a checkpoint.
+        """Open a run's event files.
 
         Args:
             directory: the run's directory; made if it is not there.
-            resume_position: `position()` when the checkpoint was saved: metrics.jsonl is cut there.
-            resume_step: the last one logged when the checkpoint was saved: TensorBoard drops what
-                was logged after it.
-                Position 0 and step -1 start a run without checkpoints all over.
-            tensorboard: whether to write event files.
+            resume_step: the last step logged when the checkpoint was saved from which the run goes
+                on: TensorBoard drops what was logged after it. -1: the run starts all over.
+                None: it starts for the first time.
             steps_before: steps of pre-training; in TensorBoard those of the run come after them.
+            began: Unix seconds when the run began; default: now.
 
         Raises:
-            RunError: metrics.jsonl does not fit `resume_position`.
             StorageError: a file cannot be written.
         """
         make_directory(directory)
         self._directory = directory
         self._before = steps_before
+        self._began = began
         self._restart_step = None
         if resume_step is not None:
             self._restart_step = 0 if resume_step < 0 else steps_before + resume_step + 1
-        self._tensorboard = tensorboard
-        self._metrics = MetricsFile(directory / "metrics.jsonl", resume_position)
         self._events: dict[Path, EventFile] = {}
-        if tensorboard and resume_step is not None:
+        if resume_step is not None:
             # Now, and in all of them: a split may never again log a tag that is to be dropped.
             for folder in event_folders(directory):
                 self._file(folder)
 
-    def log(self, record: Mapping[str, Any]) -> None:
-        """Write a record as a line of metrics.jsonl and its metrics as scalars of their splits.
+    def log(self, record: Record, now: float | None = None) -> None:
+        """Write the metrics of an evaluation as scalars of their splits.
+
+        Epoch and examples are scalars of train.
 
         Args:
-            record: 'step' and other fields (epoch, examples, seconds, 'time' in Unix seconds), and
-                for each split a dict of metrics by tag. In metrics.jsonl a number that is not
-                finite becomes null; TensorBoard marks it. A metric that is None is no scalar.
-                Epoch and examples are also scalars of train.
+            record: the evaluation
+            now: Unix seconds; default: the time now
 
         Raises:
-            StorageError: disk full, read-only, no permission; no half line is left.
+            StorageError: disk full, read-only, no permission; no half event is left.
         """
-        self._metrics.append(record)
-        if not self._tensorboard:
-            return
-        step, now = int(record["step"]), float(record.get("time", time.time()))
-        for split, metrics in record.items():
-            if isinstance(metrics, Mapping):
-                scalars = {tag: number(value) for tag, value in metrics.items()}
-                if split == "train":
-                    scalars |= {tag: record[tag] for tag in PROGRESS if tag in record}
-                scalars = {tag: value for tag, value in scalars.items() if value is not None}
-                self._file(self._directory / split).scalars(self._before + step, scalars, now)
+        for split, metrics in record.metrics.items():
+            scalars = dict(metrics)
+            if split == "train":
+                scalars |= {"epoch": record.epoch, "examples": record.examples}
+            wall_time = time.time() if now is None else now
+            self._file(self._directory / split).scalars(
+                self._before + record.step, scalars, wall_time
+            )
+
+    def curve(self, curve: Curve) -> None:
+        """Write the evaluations of a run that has ended as scalars; see `log`."""
+        for place, step in enumerate(curve.steps):
+            metrics = {
+                split: {
+                    tag: values[place]
+                    for tag, values in tags.items()
+                    if not math.isnan(values[place])
+                }
+                for split, tags in curve.values.items()
+            }
+            record = Record(step, curve.epochs[place], curve.examples[place], metrics)
+            self.log(record, curve.times[place])
 
     def stage(self, step: int, record: Mapping[str, Any]) -> None:
         """Write an evaluation in pre-training as scalars `pretraining/<tag>` of its splits.
@@ -100,26 +105,23 @@ class Tracker:
             step: of all of pre-training
             record: for each split a dict of metrics by tag
         """
-        if not self._tensorboard:
-            return
         for split, metrics in record.items():
             if isinstance(metrics, Mapping):
-                known = {tag: number(value) for tag, value in metrics.items()}
-                scalars = {f"pretraining/{k}": v for k, v in known.items() if v is not None}
+                scalars = {f"pretraining/{k}": v for k, v in metrics.items() if v is not None}
                 self._file(self._directory / split).scalars(step, scalars, time.time())
 
-    def final(self, step: int, metrics: Mapping[str, Mapping[str, float]]) -> None:
+    def final(
+        self, step: int, metrics: Mapping[str, Mapping[str, float]], now: float | None = None
+    ) -> None:
         """Write what is measured at a run's end alone as scalars, by split and tag."""
-        if self._tensorboard:
-            for split, scalars in metrics.items():
-                self._file(self._directory / split).scalars(
-                    self._before + step, scalars, time.time()
-                )
+        wall_time = time.time() if now is None else now
+        for split, scalars in metrics.items():
+            self._file(self._directory / split).scalars(self._before + step, scalars, wall_time)
 
     def histogram(self, split: str, tag: str, values: Any, step: int) -> None:
         """Write the histogram of an array or tensor (its finite values), or a `Histogram`."""
         histogram = values if isinstance(values, Histogram) else Histogram.of(values)
-        if self._tensorboard and histogram is not None:
+        if histogram is not None:
             value = Summary.Value(tag=tag)
             value.histo.min = histogram.edges[0]
             value.histo.max = histogram.edges[-1]
@@ -132,8 +134,6 @@ class Tracker:
 
     def image(self, split: str, tag: str, pixels: np.ndarray, step: int) -> None:
         """Write an image: uint8 (height, width, channels), channels 1 (grey), 3 (RGB) or 4."""
-        if not self._tensorboard:
-            return
         assert pixels.dtype == np.uint8, pixels.dtype
         height, width, channels = pixels.shape
         value = Summary.Value(tag=tag)
@@ -162,20 +162,13 @@ class Tracker:
         """Write that the run has ended, well or not; TensorBoard keeps the first such word."""
         self._write(summaries.end_hparams(success, time.time()))
 
-    def position(self) -> int:
-        """Return the length of metrics.jsonl, synced: a checkpoint may rely on it."""
-        self._metrics.sync()
-        return self._metrics.size
-
     def flush(self) -> None:
         """Make all that was written survive a power cut."""
-        self._metrics.sync()
         for file in self._events.values():
             file.sync()
 
     def close(self) -> None:
         """Close the files; a second call does nothing."""
-        self._metrics.close()
         for file in self._events.values():
             file.close()
 
@@ -187,9 +180,8 @@ class Tracker:
 
     def _file(self, folder: Path) -> EventFile:
         if folder not in self._events:
-            self._events[folder] = EventFile(folder, self._restart_step)
+            self._events[folder] = EventFile(folder, self._restart_step, self._began)
         return self._events[folder]
 
     def _write(self, value: Any, step: int = 0) -> None:
-        if self._tensorboard:
-            self._file(self._directory).summary(step, [value])
+        self._file(self._directory).summary(step, [value])

@@ -13,7 +13,7 @@ from dlx.config.types import Choice
 from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.parts import Splits
-from dlx.data.targets import Examples, SharedExamples
+from dlx.data.targets import Examples, SharedExamples, TargetSets
 from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models.build import build_design
@@ -70,12 +70,44 @@ class Job:
             * len(self.splits.unlabelled.train.inputs),
         }
 
-    def trainer(self) -> Trainer:
-        """Return the run at its start, with initial weights: a cohort of one."""
-        cohort = Cohort([self.member], self.batch_size, device=self.device)
-        examples = self.examples()
-        initialize(cohort, examples["train"])
-        return Trainer(cohort, examples, finish=finisher([self]))
+    @property
+    def log_level(self) -> str:
+        """How much is logged."""
+        return self.config.log.level
+
+    @property
+    def checkpoint_seconds(self) -> float:
+        """Least time between two checkpoints."""
+        return self.config.train.checkpoint_seconds
+
+    @property
+    def stage(self) -> str:
+        """Nothing: the run itself is trained."""
+        return ""
+
+    @staticmethod
+    def trainer(jobs: "Sequence[Job]", *, is_new: bool) -> Trainer:
+        """Return the trainer of runs that go together; new ones get their initial weights.
+
+        Args:
+            jobs: whose splits share all tensors, but for the targets of the training rows
+            is_new: they begin; False: their state will be restored
+        """
+        first = jobs[0]
+        cohort = Cohort([job.member for job in jobs], first.batch_size, device=first.device)
+        examples = _shared_examples(jobs)
+        if is_new:
+            initialize(cohort, examples["train"])
+        # At level minimal test rows are evaluated once, when a run has ended.
+        quiet = first.config.log.level == "minimal"
+        probings = {job.member.name: job.probing for job in jobs if job.probing is not None}
+        return Trainer(
+            cohort,
+            examples,
+            ["test"] if quiet else [],
+            gradient_norms=not quiet,
+            finish=finisher(probings),
+        )
 
     @property
     def final_metrics(self) -> dict[str, tuple[str, ...]]:
@@ -101,6 +133,20 @@ class Job:
             name: (part.inputs, self.design.head.encode(part.targets))
             for name, part in self.splits.parts.items()
         }
+
+
+def _shared_examples(jobs: "Sequence[Job]") -> dict[str, SharedExamples]:
+    """Return what runs that go together learn from: the same rows, with their own targets."""
+    first = jobs[0]
+    examples: dict[str, SharedExamples] = {**first.examples()}
+    targets = {id(job.splits.train.targets): job for job in jobs}
+    if len(targets) == 1:
+        return examples
+    sets = [job.design.head.encode(job.splits.train.targets) for job in targets.values()]
+    numbers = {key: number for number, key in enumerate(targets)}
+    chosen = [numbers[id(job.splits.train.targets)] for job in jobs]
+    inputs = first.splits.train.inputs
+    return examples | {"train": (inputs, TargetSets(torch.stack(sets), chosen))}
 
 
 def first_batch(members: Sequence[Member], examples: SharedExamples, batch_size: int) -> Examples:
@@ -180,7 +226,8 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     }
     for key, metric in watched.items():
         if metric is not None:
-            check_watched(key, metric, splits.parts, member.measured)
+            parts = [part for part in splits.parts if part != "test"]
+            check_watched(key, metric, parts, member.measured)
     worth = probing.plan(config, there, design)
     return Job(config, splits, labelled, design, member, batch_size, device, stages, worth)
 

@@ -7,10 +7,8 @@ what the stage has learned: `.cache/pretrain/<key>/step=<steps>.<SHA-256>.safete
 training has its checkpoints in a folder named by the keys of its runs.
 """
 
-import contextlib
 import hashlib
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,17 +18,22 @@ from torch import Tensor
 
 from dlx.cohort import Cohort, Member, group
 from dlx.data.targets import Examples
-from dlx.errors import RunError, RunInUseError, is_out_of_memory
+from dlx.errors import RunError, RunInUseError
 from dlx.models import stages as networks
 from dlx.nn.metrics import default_metrics
 from dlx.nn.network import Network
 from dlx.runs import checkpoints, make_directory
+from dlx.runs.checkpoints import Checkpoint
 from dlx.runs.files import finite
 from dlx.runs.locks import hold
+from dlx.tracking.evaluations import Evaluation
 from dlx.training.evaluation import encode
 from dlx.training.job import Job, initialize
-from dlx.training.records import Evaluation, Outcome, Record
+from dlx.training.progress import Show
+from dlx.training.records import Stop
+from dlx.training.session import Session, Stopped
 from dlx.training.stages import PlannedStage
+from dlx.training.store import Ended, StageResult
 from dlx.training.trainer import Trainer
 
 FOLDER = "pretrain"  # in the cache of a folder of runs
@@ -38,35 +41,6 @@ _PARTS = ("train", "dev")  # test rows have nothing to say before the end
 _MOST_EVALUATIONS = 50
 _CODE_BYTES = 2**30  # of the inputs that the runs of a cohort have of their own
 _MOST_RUNS = 512
-_SECONDS_BETWEEN_SHOWS = 0.2
-
-
-@dataclass(frozen=True)
-class StageProgress:
-    """How far a stage is.
-
-    Attributes:
-        words: which
-        step: optimizer steps taken
-        num_steps: of the stage
-        steps_per_epoch: batches in a pass over the rows that it is trained on
-        runs: that train side by side
-        steps_per_second: of each
-        record: the newest evaluation of one of them
-        is_new: whether the evaluation has just been made
-    """
-
-    words: str
-    step: int
-    num_steps: int
-    steps_per_epoch: int
-    runs: int
-    steps_per_second: float
-    record: Record | None
-    is_new: bool
-
-
-Show = Callable[[StageProgress], None]
 
 
 @dataclass(frozen=True)
@@ -88,20 +62,29 @@ class Trained:
     records: list[dict[str, Any]]
 
     @property
-    def summary(self) -> dict[str, Any]:
-        """What run.json says of it."""
+    def result(self) -> StageResult:
+        """What run.json and pretraining.jsonl say of it."""
         stage = self.stage
         last = self.records[-1] if self.records else {}
-        costs = {name: its["cost"] for name, its in last.items() if isinstance(its, dict)}
-        return {
+        costs = {name: tags["cost"] for name, tags in last.items() if isinstance(tags, dict)}
+        layers = [layer.name for layer in stage.layers]
+        summary = {
             "stage": stage.number,
             "method": stage.method,
-            "layers": [layer.name for layer in stage.layers],
+            "layers": layers,
             "steps": stage.num_steps,
             "status": self.status,
             "reused": self.reused,
             "cost": costs,
         }
+        head = {
+            "stage": stage.number,
+            "method": stage.method,
+            "reused": self.reused,
+            "layers": layers,
+        }
+        failure = f"pre-training, {stage.words}: {self.reason}" if self.reason else ""
+        return StageResult(summary, [head | record for record in self.records], failure)
 
 
 @dataclass
@@ -123,9 +106,9 @@ def pretrain(
     jobs: Sequence[Job],
     cache: Path,
     show: Show = lambda progress: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Pretrained | None:
-    """Train the stages of runs that the cache does not hold yet; None if stopped, and saved.
+    stop: Stop = lambda: False,
+) -> Pretrained:
+    """Train the stages of runs that the cache does not hold yet.
 
     Args:
         jobs: the runs; those without stages are given back as they are
@@ -134,6 +117,7 @@ def pretrain(
         stop: says whether to stop between two steps
 
     Raises:
+        Stopped: `stop` said so; what was trained is saved
         StorageError: a file could not be written
     """
     found = Pretrained(list(jobs), [[] for _ in jobs])
@@ -152,8 +136,7 @@ def pretrain(
         missing = [first[key] for key in first if key in new]
         for cohort in _cohorts(jobs, missing, number):
             runs = [_Run(jobs[p], jobs[p].stages[number], keys[p], learned[p]) for p in cohort]
-            if not _train_fitting(runs, cache, show, stop, found.warnings):
-                return None
+            found.warnings += _train(runs, cache, show, stop)
         for place in having:
             key = keys[place]
             entry = known[key] = known[key] or _load(cache / key, found.warnings)
@@ -182,17 +165,47 @@ def _load(folder: Path, warnings: list[str]) -> checkpoints.Checkpoint | None:
 
 @dataclass(frozen=True)
 class _Run:
-    """A stage of one run, to be trained."""
+    """A stage of one run, to be trained.
+
+    Attributes:
+        job: the run
+        planned: the stage
+        key: of the stage in the cache
+        learned: by the stages before
+    """
 
     job: Job
-    stage: PlannedStage
+    planned: PlannedStage
     key: str
     learned: dict[str, Tensor]
+
+    log_level = "standard"
+
+    @property
+    def checkpoint_seconds(self) -> float:
+        """Least time between two checkpoints."""
+        return self.job.config.train.checkpoint_seconds
+
+    @property
+    def stage(self) -> str:
+        """The stage in words."""
+        return self.planned.words
+
+    @staticmethod
+    def trainer(jobs: "Sequence[_Run]", *, is_new: bool) -> Trainer:
+        """Return the trainer of stages that go together; new ones get their initial weights."""
+        first = jobs[0]
+        members = [run.member for run in jobs]
+        cohort = Cohort(members, first.planned.batch_size, device=first.job.device)
+        examples = _examples(jobs)
+        if is_new:
+            initialize(cohort, examples["train"])
+        return Trainer(cohort, examples, gradient_norms=False)
 
     @property
     def member(self) -> Member:
         """The run as its cohort sees it."""
-        stage, job = self.stage, self.job
+        stage, job = self.planned, self.job
         per_epoch = max(stage.num_steps // max(stage.epochs, 1), 1)
         return Member(
             name=self.key,
@@ -211,149 +224,128 @@ def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[li
     """Return which of the runs train side by side, in a stage."""
     runs = [_Run(jobs[p], jobs[p].stages[number], str(p), {}) for p in places]
     shared = [
-        (id(run.job.splits.unlabelled.train.inputs), run.stage.batch_size, run.stage.below == ())
+        (
+            id(run.job.splits.unlabelled.train.inputs),
+            run.planned.batch_size,
+            run.planned.below == (),
+        )
         for run in runs
     ]
     cohorts = []
     for indices in group([run.member for run in runs], shared):
         run = runs[indices[0]]
         most = _MOST_RUNS
-        if run.stage.below:
+        if run.planned.below:
             rows = sum(len(part.inputs) for part in run.job.splits.unlabelled.parts.values())
-            most = max(min(most, _CODE_BYTES // (4 * rows * run.stage.layers[0].inputs)), 1)
+            most = max(min(most, _CODE_BYTES // (4 * rows * run.planned.layers[0].inputs)), 1)
         for start in range(0, len(indices), most):
             cohorts.append([places[index] for index in indices[start : start + most]])
     return cohorts
 
 
-def _train_fitting(
-    runs: Sequence[_Run],
-    cache: Path,
-    show: Show,
-    stop: Callable[[], bool],
-    warnings: list[str],
-) -> bool:
-    """Train a stage of runs, in halves where the memory does not suffice; False if stopped."""
-    try:
-        return _train(runs, cache, show, stop)
-    except Exception as error:
-        if not is_out_of_memory(error) or len(runs) == 1:
-            raise
-    warnings.append(f"pre-training: {len(runs)} runs did not fit into memory; trained in halves")
-    middle = len(runs) // 2
-    halves = (runs[:middle], runs[middle:])
-    return all(_train_fitting(half, cache, show, stop, warnings) for half in halves)
+def _train(runs: Sequence[_Run], cache: Path, show: Show, stop: Stop) -> list[str]:
+    """Train a stage of runs that go together, and write it to the cache.
 
+    Returns:
+        sentences on what happened
 
-def _train(runs: Sequence[_Run], cache: Path, show: Show, stop: Callable[[], bool]) -> bool:
-    """Train a stage of runs that go together, and write it to the cache; False if stopped."""
+    Raises:
+        Stopped: `stop` said so; all is saved
+    """
     names = hashlib.sha256("".join(run.key for run in runs).encode()).hexdigest()
     folder = cache / f"training-{names}"
     make_directory(folder)
     try:
         with hold(folder / ".lock", wait=True, stop=stop):
             if all(checkpoints.load_newest(cache / run.key) for run in runs):
-                return True  # another process was faster
-            session = _Session(runs, folder, cache, show)
-            if not session.train(stop):
-                return False
+                return []  # another process was faster
+            remarks = Session(runs, _StageStore(runs, folder, cache), show=show, stop=stop).train()
     except RunInUseError:  # told to stop while another process trains it
-        return False
+        raise Stopped from None
     checkpoints.clear(folder)
-    return True
+    return remarks
 
 
-class _Session:
-    """Trains a stage of some runs, and writes down what happens."""
+class _StageStore:
+    """Keeps what stages learn in the cache."""
 
-    def __init__(self, runs: Sequence[_Run], folder: Path, cache: Path, show: Show) -> None:
+    title = "pre-training"
+    keeps_last_checkpoint = False
+
+    def __init__(self, runs: Sequence[_Run], folder: Path, cache: Path) -> None:
+        self.folder = folder
         self._runs = {run.key: run for run in runs}
-        self._folder = folder
         self._cache = cache
-        self._show = show
         self._records: dict[str, list[dict[str, Any]]] = {run.key: [] for run in runs}
-        self._newest: Record | None = None
-        self._first_step = 0
-        self._began = self._checkpointed = self._shown = time.monotonic()
 
-    def train(self, stop: Callable[[], bool]) -> bool:
-        """Train; say whether it went to the end."""
-        runs = list(self._runs.values())
-        first = runs[0]
-        members = [run.member for run in runs]
-        cohort = Cohort(members, first.stage.batch_size, device=first.job.device)
-        examples = _examples(runs)
-        trainer = Trainer(cohort, examples, gradient_norms=False)
-        saved = None
-        with contextlib.suppress(RunError):  # all damaged: from the start
-            saved = checkpoints.load_newest(self._folder)
-        if saved is None:
-            initialize(cohort, examples["train"])
-        else:
-            trainer.restore(saved.tensors, saved.metadata["trainer"])
-            self._records = saved.metadata["records"]
-        self._first_step = trainer.step
-        trainer.fit(self, stop)
-        if trainer.members:
-            self._checkpoint(trainer)
-        return not trainer.members
+    def load(self) -> Checkpoint | None:
+        """Return the newest checkpoint; None if there is none, or all are damaged."""
+        try:
+            return checkpoints.load_newest(self.folder)
+        except RunError:
+            return None
 
-    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
-        """Note an evaluation."""
+    def begin(self, trainer: Trainer) -> int | None:
+        """Do nothing: what is written comes when a stage has ended."""
+        return None
+
+    def resume(
+        self, trainer: Trainer, saved: Checkpoint, start: int
+    ) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """Take over the evaluations so far."""
+        self._records = saved.metadata["records"]
+        return []
+
+    def evaluated(
+        self, names: Sequence[str], evaluation: Evaluation, seconds: Sequence[float], now: float
+    ) -> None:
+        """Keep an evaluation."""
         for row in evaluation.rows:
             record = evaluation.record(row)
             line = {"step": record.step, "epoch": record.epoch, **record.metrics}
-            self._records[trainer.members[row].name].append(finite(line))
-            self._newest = record
-        self._tell(trainer, is_new=True)
+            self._records[names[row]].append(finite(line))
 
-    def advanced(self, trainer: Trainer) -> None:
-        """Save a checkpoint at the end of an epoch, and show progress, when it is time."""
-        now = time.monotonic()
-        if now - self._shown > _SECONDS_BETWEEN_SHOWS:
-            self._tell(trainer, is_new=False)
-        at_end = trainer.step % trainer.steps_per_epoch == 0
-        every = next(iter(self._runs.values())).job.config.train.checkpoint_seconds
-        if at_end and now - self._checkpointed >= every:
-            self._checkpoint(trainer)
+    def position(self) -> int:
+        """Return 0: evaluations are in the checkpoints."""
+        return 0
 
-    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
-        """Write what the runs that leave have learned to the cache."""
-        for row, outcome in outcomes.items():
-            run = self._runs[trainer.members[row].name]
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the evaluations so far; what has ended is in the cache."""
+        return {}, {"records": self._records}
+
+    def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        """Save a checkpoint."""
+        checkpoints.save(self.folder, step, tensors, metadata)
+
+    def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
+        """Write what stages have learned to the cache."""
+        rows = {member.name: row for row, member in enumerate(trainer.members)}
+        for key, ended in runs.items():
+            outcome, design = ended.outcome, self._runs[key].planned.design
             metadata = {
                 "status": outcome.status,
                 "reason": outcome.reason,
-                "records": self._records[run.key],
+                "records": self._records[key],
             }
-            state = networks.learned(run.stage.design, outcome.state)
-            if outcome.status == "diverged":  # whoever starts from it diverges too, and says so
-                here = trainer.cohort.network.run_state(row)
-                lost = {name: torch.full_like(value, torch.nan) for name, value in here.items()}
-                state = networks.learned(run.stage.design, lost)
-            checkpoints.save(self._cache / run.key, outcome.step, state, metadata)
+            state = outcome.state
+            if outcome.status == "diverged":  # a run that starts from it diverges too, and says so
+                last = trainer.cohort.network.run_state(rows[key])
+                state = {name: torch.full_like(value, torch.nan) for name, value in last.items()}
+            learned = networks.learned(design, state)
+            checkpoints.save(self._cache / key, outcome.step, learned, metadata)
 
-    def _checkpoint(self, trainer: Trainer) -> None:
-        tensors, state = trainer.snapshot()
-        metadata = {"trainer": state, "records": self._records}
-        checkpoints.save(self._folder, trainer.step, tensors, metadata)
-        self._checkpointed = time.monotonic()
+    def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
+        """Do nothing: the checkpoint holds all."""
 
-    def _tell(self, trainer: Trainer, *, is_new: bool) -> None:
-        self._shown = time.monotonic()
-        stage = next(iter(self._runs.values())).stage
-        rate = (trainer.step - self._first_step) / max(self._shown - self._began, 1e-9)
-        progress = StageProgress(
-            stage.words,
-            trainer.step,
-            stage.num_steps,
-            trainer.steps_per_epoch,
-            len(trainer.members),
-            rate,
-            self._newest,
-            is_new,
-        )
-        self._show(progress)
+    def forget(self, names: Sequence[str], start: int) -> None:
+        """Take back the evaluations of runs that begin again."""
+        self._records |= {name: [] for name in names}
+
+    def finish(self) -> None:
+        """Do nothing: every stage is in the cache."""
+
+    def close(self) -> None:
+        """Do nothing: no file is open."""
 
 
 def _examples(runs: Sequence[_Run]) -> dict[str, Examples]:
@@ -363,15 +355,15 @@ def _examples(runs: Sequence[_Run]) -> dict[str, Examples]:
     parts = {name: part.inputs for name, part in splits.parts.items() if name in _PARTS}
     if splits.shared:
         parts = dict.fromkeys(parts, splits.train.inputs)
-    if first.stage.below:
+    if first.planned.below:
         encoders = Network(
-            [run.stage.below for run in runs],
+            [run.planned.below for run in runs],
             [run.job.config.seed for run in runs],
             device=first.job.device,
         )
         for row, run in enumerate(runs):
             encoders.load_start(row, run.learned)
-        last = first.stage.below[-1].name
+        last = first.planned.below[-1].name
         coded = {id(inputs): encode(encoders, inputs, last) for inputs in parts.values()}
         parts = {name: coded[id(inputs)] for name, inputs in parts.items()}
     same = {id(inputs): (inputs, inputs) for inputs in parts.values()}

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,13 +24,11 @@ from dlx.nn.dense import DenseSpec
 from dlx.nn.network import Network
 from dlx.nn.rbm import HiddenSpec
 from dlx.nn.stack import Blueprint, Spec
+from dlx.tracking.evaluations import Evaluation, Metrics
 from dlx.training import batch_sizes
 from dlx.training.evaluation import confusion, encode
-from dlx.training.records import Evaluation, Finish, Metrics, Outcome, Stop
+from dlx.training.records import Finish, Outcome, Stop
 from dlx.training.trainer import Trainer
-
-if TYPE_CHECKING:
-    from dlx.training.job import Job
 
 LABELS = 1000  # rows whose labels are known, unless another number is asked for
 OUTPUT = "output"  # the layer that is new when a run is fine-tuned
@@ -181,12 +179,14 @@ class _Ended:
     rows: np.ndarray
 
 
-def finisher(jobs: Sequence["Job"]) -> Finish | None:
-    """Return what is measured of some runs when they end; None where nothing is.
+def finisher(probings: Mapping[str, Probing]) -> Finish | None:
+    """Return what is measured of runs when they end; None where nothing is.
 
     Runs that end together are asked together. It returns None if it was told to stop.
+
+    Args:
+        probings: of the runs that are asked, by name
     """
-    probings = {job.member.name: job.probing for job in jobs if job.probing is not None}
     if not probings:
         return None
 

@@ -64,7 +64,7 @@ class Saved:
         if self._directory.status() == "diverged":
             raise RunError(f"{self.path} diverged and has no final weights; train it again")
         path = self._directory.weights_path
-        tensors = weights.load(path)[0]
+        tensors = weights.load(self._directory.read_file(path.name), path)[0]
         shapes = {name: each.shape for name, each in tensors.items()}
         expected = sequential(self.design)[0].state_dict()
         if shapes != {name: each.shape for name, each in expected.items()}:
@@ -83,7 +83,9 @@ def open_saved(path: Path) -> Saved:
     Raises:
         RunError: its config is missing or damaged
     """
+    directory = RunDirectory(path)
+    directory.read_file(directory.config_path.name)  # which checks its digest
     try:
-        return Saved(path, config_files.load(RunDirectory(path).config_path))
+        return Saved(path, config_files.load(directory.config_path))
     except ConfigError as error:
         raise RunError(f"the config of {path} cannot be used: {error}") from error

@@ -1,389 +1,295 @@
-"""Training one run in its directory: logged, saved, stopped by signals, resumed."""
+"""The training of runs that go together: saved, stopped, resumed, in halves if memory is short.
 
-import contextlib
-import dataclasses
-import json
-import signal
+# K runs
+"""
+
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
-from dlx.cohort import Cohort
-from dlx.config.dump import to_plain
-from dlx.config.load import dump
-from dlx.errors import DivergedError, Interrupted
-from dlx.models.plain import to_torch
-from dlx.runs import RunDirectory, checkpoints, timestamp, weights, write_atomic
-from dlx.runs.files import finite
-from dlx.tracking import Tracker
+from dlx.cohort import Member
+from dlx.errors import is_out_of_memory
+from dlx.runs.checkpoints import Checkpoint
+from dlx.tracking.evaluations import Curves, Evaluation
 from dlx.training import insights
-from dlx.training.baseline import baseline
-from dlx.training.decision import Plane, is_plane
-from dlx.training.job import Job
-from dlx.training.pretraining import FOLDER, StageProgress, Trained, pretrain
-from dlx.training.process import (
-    device_name,
-    matmul_precision,
-    recorded_failures,
-    signals,
-)
 from dlx.training.progress import Progress, Show
-from dlx.training.reconstruction import Sample
-from dlx.training.records import Evaluation, Outcome, Record
+from dlx.training.records import Outcome, Stop
+from dlx.training.store import Ended, Store
 from dlx.training.trainer import Trainer
 
-_HISTOGRAMS = 20  # of every layer, over a run
-_PICTURES = 8  # with the first and the last no more than the 10 images that TensorBoard keeps
+_SECONDS_BETWEEN_SHOWS = 0.2
 
 
-def train(
-    job: Job,
-    run: RunDirectory,
-    show: Show = lambda progress: None,
-    *,
-    changed: bool = False,
-) -> None:
-    """Train a run that has a directory, from its newest checkpoint or from the start.
+class Stopped(Exception):
+    """Training was asked to stop, and has saved."""
+
+
+class Trainable(Protocol):
+    """What a session trains: a run, or a stage of its pre-training.
+
+    Attributes:
+        member: the run as its cohort sees it
+        log_level: how much is logged: minimal, standard or full
+        checkpoint_seconds: least time between two checkpoints
+        stage: of pre-training, in words; empty for a run itself
+    """
+
+    @property
+    def member(self) -> Member: ...  # noqa: D102
+    @property
+    def log_level(self) -> str: ...  # noqa: D102
+    @property
+    def checkpoint_seconds(self) -> float: ...  # noqa: D102
+    @property
+    def stage(self) -> str: ...  # noqa: D102
+
+    @staticmethod
+    def trainer(jobs: Sequence[Any], *, is_new: bool) -> Trainer:
+        """Return the trainer of some that go together; new ones get their initial weights."""
+        ...
+
+
+class Observer(Protocol):
+    """Who is told what becomes of the runs, to draw or to show it."""
+
+    def began(self, trainer: Trainer, resumed_at: int | None) -> None:
+        """Training begins, or goes on after `resumed_at` steps (-1: it begins once more)."""
+        ...
+
+    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
+        """Runs were evaluated; their gradients of the last step are still in the buffer."""
+        ...
+
+    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
+        """Runs are about to leave the cohort: by row, how they ended."""
+        ...
+
+    def close(self) -> None:
+        """The session is over, however it ended."""
+        ...
+
+
+class Session:
+    """Trains K runs that go together, from their newest checkpoint or from the start.
 
     Args:
-        job: the run
-        run: its directory; run.json gets status, weights, steps, epochs, seconds, parameters,
-            metrics and baseline
+        jobs: the runs
+        store: writes down what becomes of them
+        observers: are told of it
         show: is told of progress
-        changed: the config is not the one that the directory holds: write it there
-
-    Raises:
-        DivergedError: a cost was not finite; the newest checkpoint is one before that
-        Interrupted: SIGINT or SIGTERM, after saving
-        StorageError: a file could not be written
-        MemoryLimitError: the machine or device ran out of memory
-        RunInUseError: another process trains the run
+        stop: says whether to stop between two steps
+        began: `time.monotonic()` when the work for these runs began; default: when they train
     """
-    began = time.monotonic()
-    with run.lock(), recorded_failures(run), signals() as received:
-        checkpoint = checkpoints.load_newest(run.checkpoints)
-        if changed:
-            write_atomic(run.config_path, dump(job.config).encode())
-        with matmul_precision(job.config.train.matmul_precision):
-            stages: list[Trained] = []
-            if checkpoint is None and job.stages:
-                job, stages = _pretrained(job, run, show, received)
-            trainer = job.trainer()
-            session = _Session(job, run, checkpoint and checkpoint.metadata, show, began)
-            if checkpoint is not None:
-                trainer.restore(checkpoint.tensors, checkpoint.metadata["trainer"])
-            _write_beginning(job, run, trainer)
-            with contextlib.closing(session):
-                session.log_stages(stages)
-                trainer.fit(session, stop=lambda: bool(received))
-                if trainer.members:
-                    session.interrupted(trainer)
-                    raise _interrupted(run, received, f"at step {trainer.step}")
-
-
-def _write_beginning(job: Job, run: RunDirectory, trainer: Trainer) -> None:
-    """Write down what a run is made of, before it is trained."""
-    run.write_info(**_beginning(job, run), parameters=trainer.cohort.network.num_parameters(0))
-    preprocessing = job.splits.preprocessing.to("cpu").tensors()
-    weights.save(run.path / "preprocessing.safetensors", preprocessing, {})
-    if job.splits.encoder is not None:
-        write_atomic(run.path / "table.json", job.splits.encoder.to_json())
-
-
-def _beginning(job: Job, run: RunDirectory) -> dict[str, Any]:
-    """Return what run.json says of a run that is being trained."""
-    return {
-        "status": "running",
-        "started": run.read_info().get("started") or timestamp(),
-        "ended": None,
-        "seed": job.config.seed,
-        "device": device_name(job.device),
-        "threads": torch.get_num_threads(),
-        "data_fingerprint": job.splits.fingerprint,
-        "task": dataclasses.asdict(job.splits.task),
-        "features": job.splits.features,
-        "table": job.splits.encoder is not None,
-    }
-
-
-def _interrupted(run: RunDirectory, received: Sequence[int], where: str) -> Interrupted:
-    name = signal.Signals(received[0]).name
-    return Interrupted(
-        f"stopped by {name} {where}, saved; `dlx resume {run.path}` goes on", received[0]
-    )
-
-
-def _pretrained(
-    job: Job, run: RunDirectory, show: Show, received: Sequence[int]
-) -> tuple[Job, list[Trained]]:
-    """Return the job with what its pre-trained layers have learned, and what became of the stages.
-
-    Raises:
-        DivergedError: a cost of a stage was not finite
-        Interrupted: SIGINT or SIGTERM, after saving
-    """
-
-    run.write_info(**_beginning(job, run))
-
-    def tell(stage: StageProgress) -> None:
-        show(
-            Progress(
-                run.path,
-                stage.step,
-                stage.num_steps,
-                stage.step / stage.steps_per_epoch,
-                stage.num_steps / stage.steps_per_epoch,
-                stage.steps_per_second,
-                stage.record,
-                stage.is_new,
-                stage.words,
-            )
-        )
-
-    found = pretrain([job], run.cache / FOLDER, tell, lambda: bool(received))
-    if found is None:
-        run.write_info(status="interrupted", ended=timestamp())
-        raise _interrupted(run, received, "in pre-training")
-    [stages] = found.stages
-    run.write_info(pretraining=[each.summary for each in stages], warnings=found.warnings)
-    for each in stages:
-        if each.status == "diverged":
-            run.write_info(status="diverged", ended=timestamp(), reason=each.reason)
-            raise DivergedError(
-                f"pre-training, {each.stage.words}: {each.reason}; try a lower "
-                f"pretrain.optimizer.lr or another model.init ({run.path})"
-            )
-    return found.jobs[0], stages
-
-
-class _Session:
-    """Writes down what happens to one run while it trains."""
 
     def __init__(
         self,
-        job: Job,
-        run: RunDirectory,
-        resumed: dict[str, Any] | None,
-        show: Show,
-        began: float,
+        jobs: Sequence[Trainable],
+        store: Store,
+        observers: Sequence[Observer] = (),
+        *,
+        show: Show = lambda progress: None,
+        stop: Stop = lambda: False,
+        began: float | None = None,
     ) -> None:
-        self._job = job
-        self._run = run
+        self._jobs = {job.member.name: job for job in jobs}
+        self._first = jobs[0]
+        self._store = store
+        self._observers = observers
         self._show = show
-        self._level = job.config.log.level
-        drawn = is_plane(job.splits.task) and self._level != "minimal"
-        self._plane = Plane(job.splits) if drawn else None
-        drawn = job.splits.task.kind == "reconstruction" and self._level != "minimal"
-        self._sample = Sample(job.splits, job.labelled, job.design) if drawn else None
-        self._seconds_before = resumed["seconds"] if resumed else 0.0
-        self._first_step = resumed["trainer"]["step"] if resumed else 0
-        self._began = began
-        self._first = time.monotonic()  # when its first step was taken, after pre-training
-        self._checkpointed = self._shown = time.monotonic()
-        self._newest: Record | None = None
-        if resumed:
-            position, step = resumed["position"], resumed["trainer"]["step"]
-            # A checkpoint at an epoch's end comes before the evaluation there, which will be again.
-            step -= resumed["trainer"]["evaluated"] != step
-        elif run.metrics_path.exists():  # killed before the first checkpoint
-            position, step = 0, -1
+        self._stop = stop
+        self._clock = began
+        self._seconds = dict.fromkeys(self._jobs, 0.0)
+        self._groups = [list(self._jobs)]  # that are trained one after another
+        self._steps_before = 0  # of the groups that are done
+        self._group_start = 0  # where their lines begin in metrics.jsonl
+
+    def train(self) -> list[str]:
+        """Train all runs to their ends.
+
+        Where the memory does not suffice, halves of them are trained one after the other.
+
+        Returns:
+            sentences on what happened
+
+        Raises:
+            Stopped: `stop` said so; all is saved
+            StorageError: a file could not be written
+            RunError: no checkpoint can be used
+            MemoryError: a single run does not fit into memory
+        """
+        remarks: list[str] = []
+        saved = self._store.load()
+        if saved is not None:
+            remarks += saved.warnings
+            self._restore(saved)
+        try:
+            while self._groups:
+                try:
+                    self._train_group(saved)
+                except Exception as error:
+                    if not is_out_of_memory(error) or len(self._groups[0]) == 1:
+                        raise
+                    remarks.append(
+                        f"{self._store.title}: {len(self._groups[0])} runs did not fit into "
+                        "memory; trained in halves"
+                    )
+                    self._halve()
+                saved = None
+            self._store.finish()
+        finally:
+            self._store.close()
+            for observer in self._observers:
+                observer.close()
+        return remarks
+
+    def _restore(self, saved: Checkpoint) -> None:
+        metadata = saved.metadata
+        names = metadata["trainer"]["members"]
+        seconds = metadata["seconds"]
+        if not isinstance(seconds, dict):  # of a single run, before runs shared their sessions
+            seconds = dict.fromkeys(names, seconds)
+        self._seconds |= seconds
+        self._groups = metadata.get("groups", self._groups)
+        self._steps_before = metadata.get("steps_before", 0)
+        self._group_start = metadata.get("group_start", 0)
+
+    def _train_group(self, saved: Checkpoint | None) -> None:
+        names = self._groups[0]
+        jobs = [self._jobs[name] for name in names]
+        trainer = type(self._first).trainer(jobs, is_new=saved is None)
+        self._curves = Curves(names)
+        if saved is None:
+            resumed_at = self._store.begin(trainer)
         else:
-            position, step = None, None
-        self._tracker = Tracker(
-            run.path,
-            resume_position=position,
-            resume_step=step,
-            steps_before=sum(stage.num_steps for stage in job.stages),
-        )
-        if not resumed:
-            self._tracker.config(dump(job.config))
-            self._tracker.hparams(_flat(to_plain(job.config)), job.config.name)
+            trainer.restore(saved.tensors, saved.metadata["trainer"])
+            records = self._store.resume(trainer, saved, self._group_start)
+            self._curves.restore(records)
+            # A checkpoint at an epoch's end comes before the evaluation there, which is made again.
+            state = saved.metadata["trainer"]
+            resumed_at = state["step"] - (state["evaluated"] != state["step"])
+        for observer in self._observers:
+            observer.began(trainer, resumed_at)
+        self._newest = None
+        self._num_steps = max((member.num_steps for member in trainer.members), default=0)
+        self._first_step = trainer.step
+        self._began = self._checkpointed = self._shown = time.monotonic()
+        self._clock = self._began if self._clock is None else self._clock
+        trainer.fit(self, self._stop)
+        if trainer.members:
+            self._count(trainer)
+            self._checkpoint(trainer)
+            self._store.interrupted(trainer, self._seconds)
+            raise Stopped
+        self._groups.pop(0)
+        self._clock = None
+        self._steps_before += trainer.step
+        self._group_start = self._store.position()
 
-    def log_stages(self, stages: Sequence[Trained]) -> None:
-        """Write down how pre-training went: pretraining.jsonl, and TensorBoard before the run."""
-        if not stages:
-            return
-        lines = []
-        before = 0
-        for each in stages:
-            its = each.stage
-            known = {"stage": its.number, "method": its.method, "reused": each.reused}
-            known["layers"] = [layer.name for layer in its.layers]
-            for record in each.records:
-                lines.append(json.dumps(finite(known | record)))
-                self._tracker.stage(before + record["step"], record)
-            before += its.num_steps
-        content = "".join(f"{line}\n" for line in lines)
-        write_atomic(self._run.path / "pretraining.jsonl", content.encode())
-
-    @property
-    def seconds(self) -> float:
-        """Seconds that the run has trained, earlier sessions included."""
-        return self._seconds_before + time.monotonic() - self._began
+    def _halve(self) -> None:
+        """Begin again with each half of a group that did not fit into memory."""
+        names = self._groups.pop(0)
+        self._clock = None
+        self._store.forget(names, self._group_start)
+        self._seconds |= dict.fromkeys(names, 0.0)
+        middle = len(names) // 2
+        self._groups[:0] = [names[:middle], names[middle:]]
 
     def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
         """Log an evaluation."""
-        [row] = evaluation.rows
-        self._newest = record = evaluation.record(row)
-        metrics = record.metrics
-        outputs: dict[str, torch.Tensor] = {}
-        if self._level == "full":
-            network, inputs = trainer.cohort.network, trainer.splits["train"][0]
-            outputs = insights.activations(network, inputs)
-            inside = insights.activation_statistics(outputs, row)
-            metrics = metrics | {"train": metrics["train"] | inside}
-        if self._level == "minimal":
-            metrics = {
-                split: {k: v for k, v in values.items() if "/" not in k}
-                for split, values in metrics.items()
-            }
-        self._tracker.log(
-            {
-                "step": record.step,
-                "epoch": record.epoch,
-                "examples": record.examples,
-                "seconds": self.seconds,
-                "time": time.time(),
-                **metrics,
-            }
-        )
-        if self._level != "minimal" and self._is_among(_HISTOGRAMS, record.step):
-            network = trainer.cohort.network
-            insights.write_histograms(self._tracker, network, row, record.step, outputs)
-        if self._is_among(_PICTURES, record.step):
-            cohort = trainer.cohort
-            if self._plane is not None:
-                insights.write_decision(self._tracker, cohort, row, record.step, self._plane)
-            if self._sample is not None:
-                insights.write_reconstruction(self._tracker, cohort, row, record.step, self._sample)
-        self._show(self._progress(trainer, is_new=True))
+        self._count(trainer)
+        level = self._first.log_level
+        if level == "minimal":
+            evaluation = evaluation.of_whole_networks()
+        elif level == "full":
+            outputs = insights.activations(trainer.cohort.network, trainer.splits["train"][0])
+            statistics = insights.activation_statistics(outputs)
+            evaluation = evaluation.with_metrics("train", statistics)
+        now = time.time()
+        names = [member.name for member in trainer.members]
+        self._curves.add(evaluation, names, now)
+        self._store.evaluated(names, evaluation, [self._seconds[name] for name in names], now)
+        if evaluation.rows:
+            self._newest = evaluation.record(evaluation.rows[0])
+        for observer in self._observers:
+            observer.evaluated(trainer, evaluation)
+        self._tell(trainer, is_new=True)
 
     def advanced(self, trainer: Trainer) -> None:
         """Save a checkpoint at the end of an epoch, and show progress, when it is time."""
         now = time.monotonic()
-        if now - self._shown > 0.2:
-            self._shown = now
-            self._show(self._progress(trainer, is_new=False))
+        if now - self._shown > _SECONDS_BETWEEN_SHOWS:
+            self._tell(trainer, is_new=False)
         at_end = trainer.step % trainer.steps_per_epoch == 0
-        if at_end and now - self._checkpointed >= self._job.config.train.checkpoint_seconds:
+        if at_end and now - self._checkpointed >= self._first.checkpoint_seconds:
+            self._count(trainer)
             self._checkpoint(trainer)
 
     def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
-        """Save the final checkpoint and the scored weights, and close run.json."""
-        [(row, outcome)] = outcomes.items()
-        self._tracker.end_hparams(outcome.status != "diverged")
-        if outcome.status == "diverged":
-            self._run.write_info(
-                status="diverged",
-                steps=outcome.step,
-                ended=timestamp(),
-                reason=outcome.reason,
-                seconds=self.seconds,
+        """Write down how runs ended."""
+        self._count(trainer)
+        diverged = any(outcome.status == "diverged" for outcome in outcomes.values())
+        if self._store.keeps_last_checkpoint and not diverged:
+            self._checkpoint(trainer)
+        ended = {}
+        for row, outcome in outcomes.items():
+            name = trainer.members[row].name
+            ended[name] = Ended(
+                outcome,
+                epochs=outcome.step / trainer.steps_per_epoch,
+                examples=trainer.examples,
+                parameters=trainer.cohort.network.num_parameters(row),
+                seconds=self._seconds[name],
+                curve=self._curves.of(name),
             )
-            limit = (
-                "a line search" if self._job.member.optimizer.traits.searches else "train.clip_norm"
-            )
-            raise DivergedError(
-                f"{outcome.reason}; try a lower optimizer.lr, {limit} or another "
-                f"model.init ({self._run.path})"
-            )
-        self._checkpoint(trainer)
-        self._draw(insights.scored(trainer.cohort, row, outcome), outcome.step)
-        self._tracker.final(outcome.step, outcome.worth)
-        splits = self._job.splits
-        network = to_torch(self._job.design, {k: v.cpu() for k, v in outcome.state.items()})
-        weights.save(
-            self._run.weights_path,
-            network.state_dict(),
-            {"step": outcome.step, "weights": outcome.weights},
-        )
-        self._run.write_info(
-            status=outcome.status,
-            weights=outcome.weights,
-            steps=outcome.step,
-            epochs=outcome.step / trainer.steps_per_epoch,
-            examples=trainer.examples,
-            **self._job.spent_before,
-            seconds=self.seconds,
-            metrics=outcome.metrics,
-            baseline=baseline(splits.task, splits.train, splits.parts, self._job.member.metrics),
-            ended=timestamp(),
-        )
+        self._store.ended(trainer, ended)
+        for observer in self._observers:
+            observer.ended(trainer, outcomes)
 
-    def _draw(self, scored: Cohort, step: int) -> None:
-        """Write the pictures that there are at a run's end, and the points of its codes."""
-        task = self._job.splits.task
-        if self._sample is not None:
-            title = self._job.config.name
-            insights.write_codes(self._tracker, scored, step, self._sample, title)
-            insights.write_points(self._run.path, scored, self._sample)
-        elif self._level == "full":
-            insights.write_pictures(self._tracker, scored, step, self._job.examples(), task)
-
-    def interrupted(self, trainer: Trainer) -> None:
-        """Save where training stands."""
-        self._checkpoint(trainer)
-        self._run.write_info(
-            status="interrupted",
-            steps=trainer.step,
-            epochs=trainer.step / trainer.steps_per_epoch,
-            seconds=self.seconds,
-            ended=timestamp(),
-        )
-
-    def close(self) -> None:
-        """Close the files."""
-        self._tracker.close()
+    def _count(self, trainer: Trainer) -> None:
+        """Share the time since the last count among the runs that trained."""
+        now = time.monotonic()
+        assert self._clock is not None
+        share = (now - self._clock) / max(len(trainer.members), 1)
+        self._clock = now
+        for member in trainer.members:
+            self._seconds[member.name] += share
 
     def _checkpoint(self, trainer: Trainer) -> None:
-        """Save a checkpoint, unless the weights are no longer finite: a good one stays."""
-        tensors, state = trainer.snapshot()
+        """Save a checkpoint, unless weights are no longer finite: a good one stays."""
+        self._checkpointed = time.monotonic()
         if not bool(trainer.cohort.network.buffer.values.isfinite().all()):
             return
-        checkpoints.save(
-            self._run.checkpoints,
-            trainer.step,
-            tensors,
-            {
-                "trainer": state,
-                "position": self._tracker.position(),
-                "seconds": self.seconds,
-                "threads": torch.get_num_threads(),
-                "torch": torch.__version__,
-            },
+        tensors, state = trainer.snapshot()
+        metadata: dict[str, Any] = {
+            "trainer": state,
+            "position": self._store.position(),
+            "seconds": self._seconds,
+            "groups": self._groups,
+            "steps_before": self._steps_before,
+            "group_start": self._group_start,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+        more: tuple[dict[str, Tensor], dict[str, Any]] = self._store.state()
+        step = self._steps_before + trainer.step
+        self._store.save(step, tensors | more[0], metadata | more[1])
+
+    def _tell(self, trainer: Trainer, *, is_new: bool) -> None:
+        self._shown = time.monotonic()
+        steps = trainer.step - self._first_step
+        self._show(
+            Progress(
+                self._store.folder,
+                trainer.step,
+                self._num_steps,
+                trainer.steps_per_epoch,
+                len(trainer.members),
+                steps / max(self._shown - self._began, 1e-9),
+                self._newest,
+                is_new,
+                self._first.stage,
+            )
         )
-        self._checkpointed = time.monotonic()
-
-    def _progress(self, trainer: Trainer, is_new: bool) -> Progress:
-        elapsed = max(time.monotonic() - self._first, 1e-9)
-        num_steps = self._job.member.num_steps
-        return Progress(
-            self._run.path,
-            trainer.step,
-            num_steps,
-            trainer.step / trainer.steps_per_epoch,
-            num_steps / trainer.steps_per_epoch,
-            (trainer.step - self._first_step) / elapsed,
-            self._newest,
-            is_new,
-        )
-
-    def _is_among(self, count: int, step: int) -> bool:
-        """Say whether an evaluation is the first, the last or among `count` spread over the run."""
-        member = self._job.member
-        number = step // member.evaluate_every
-        stride = -(-member.num_steps // (member.evaluate_every * count))
-        return number % max(stride, 1) == 0 or step == member.num_steps
-
-
-def _flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one of dotted keys, without what is null."""
-    flat: dict[str, Any] = {}
-    for key, value in document.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        elif value is not None:
-            flat[prefix + key] = value
-    return flat

@@ -4,8 +4,8 @@
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -15,15 +15,32 @@ from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, num_rows, steps_per_epoch
 from dlx.data.targets import SharedExamples, of_runs
 from dlx.nn.passes import Pass
+from dlx.tracking.evaluations import Evaluation
 from dlx.training.early_stopping import EarlyStopping
 from dlx.training.evaluation import asked, evaluate_all, thinned
 from dlx.training.plateau import Plateau, plateaus
-from dlx.training.records import Evaluation, Finish, Listener, Outcome, present
+from dlx.training.records import Finish, Outcome, Stop
 from dlx.training.schedules import Rates
 
 # On CUDA, looking at a cost waits for the device; there it is looked at once in so many steps.
 _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 64}
 EVALUATED_TRAIN_ROWS = 10_000
+
+
+class Listener(Protocol):
+    """Who is told what happens in the loop."""
+
+    def evaluated(self, trainer: "Trainer", evaluation: Evaluation) -> None:
+        """Runs were evaluated; their gradients of the last step are still in the buffer."""
+        ...
+
+    def advanced(self, trainer: "Trainer") -> None:
+        """A step was taken, and the loop stands between two steps: the place for a checkpoint."""
+        ...
+
+    def ended(self, trainer: "Trainer", outcomes: dict[int, Outcome]) -> None:
+        """Runs are about to leave the cohort: by row, how they ended."""
+        ...
 
 
 class Trainer:
@@ -92,7 +109,7 @@ class Trainer:
         epochs, batches = divmod(self.step, self.steps_per_epoch)
         return epochs * self.num_rows + batches * self.cohort.batch_size
 
-    def fit(self, listener: Listener, stop: Callable[[], bool] = lambda: False) -> None:
+    def fit(self, listener: Listener, stop: Stop = lambda: False) -> None:
         """Train until every run has ended, or until `stop()` says so between two steps."""
         while True:
             if not self._evaluate(listener, stop) or not self.members or stop():
@@ -188,7 +205,7 @@ class Trainer:
         member = self.members[row]
         return step % member.evaluate_every == 0 or step == member.num_steps
 
-    def _evaluate(self, listener: Listener, stop: Callable[[], bool]) -> bool:
+    def _evaluate(self, listener: Listener, stop: Stop) -> bool:
         """Evaluate the runs that are due, and let those leave that have ended; False if stopped."""
         if self.step < self._next_due:
             return True
@@ -392,6 +409,19 @@ class Trainer:
         self._evaluated = metadata["evaluated"]
         self._summed_from = metadata["summed_from"]
         self._next_due = self.step  # a run may be at its end
-        self._stopping = [s and EarlyStopping(**s) for s in metadata["early_stopping"]]
+        self._stopping = [
+            # The patience is the config's, which may have changed since.
+            EarlyStopping(**{**state, "patience": member.patience})
+            if state and member.stop_metric
+            else None
+            for state, member in zip(metadata["early_stopping"], self.members, strict=True)
+        ]
         self._plateaus = [p and Plateau(**p) for p in metadata["plateaus"]]
         self._rates = self._new_rates()
+
+
+def present(has: Sequence[bool], values: Sequence[Any]) -> list[Any]:
+    """Return the values of the runs that have one, and None for the others."""
+    if all(has):
+        return list(values)
+    return [value if is_present else None for is_present, value in zip(has, values, strict=True)]

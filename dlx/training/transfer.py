@@ -15,7 +15,8 @@ from dlx.config.schema import RunConfig
 from dlx.config.types import FromRun
 from dlx.errors import ConfigError, DlxError
 from dlx.models.design import Design
-from dlx.runs import RunDirectory, find
+from dlx.runs import RunDirectory
+from dlx.training.finding import find
 from dlx.training.saved import open_saved
 
 _OTHER_RUN = ("from_run", "from_run.run")
@@ -69,7 +70,7 @@ def _path_of(wanted: str, runs_dir: Path) -> str:
     if kind != "run":
         raise ConfigError(
             f"model.from_run: {found.path} is an ablation; give the path of one of its runs, "
-            f"{found.path}/VARIANT/seed=N"
+            f"{found.path}#NUMBER or {found.path}/VARIANT@SEED"
         )
     return str(found.path.absolute())
 

@@ -1,16 +1,21 @@
 """Training a run again, alone, and comparing what comes out with what was saved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dlx.models.plain import to_torch
+from dlx.runs.checkpoints import Checkpoint
+from dlx.tracking.evaluations import Evaluation, Record
 from dlx.training.job import Job
 from dlx.training.process import matmul_precision
-from dlx.training.records import Evaluation, Outcome, Record
+from dlx.training.records import Outcome
+from dlx.training.session import Session
+from dlx.training.store import Ended
 from dlx.training.trainer import Trainer
 
 
@@ -24,9 +29,9 @@ class Verification:
         weights: largest difference of a number of the scored weights, relative to the largest size
             of a number in its tensor; None if one of the two has no weights
         metrics: largest relative difference of a logged or final metric
-        missing: evaluations that only one of the two has
-        parted: optimizer steps at the first evaluation at which a metric differed, or that is
-            missing; None if none is
+        missing: evaluations of which one of the two has a metric that the other lacks
+        parted: optimizer steps at the first evaluation at which a metric differed or was missing;
+            None if there is none
     """
 
     status: str
@@ -60,78 +65,145 @@ def verify(
         tensors: its scored weights by the names of the plain torch network; None if it diverged
         final: its final metrics
     """
-    listener = _Listener()
+    store = _MemoryStore()
     with matmul_precision(job.config.train.matmul_precision):
-        job.trainer().fit(listener)
-    outcome = listener.outcome
+        Session([job], store).train()
+    outcome = store.outcome
     assert outcome is not None
-    same = outcome.status == status and outcome.step == steps
-    largest, missing, parted = _compare(listener.records, lines)
-    ends = max((_apart(v, final.get(s, {})) for s, v in outcome.metrics.items()), default=0.0)
-    if ends and parted is None:
+    same_status = outcome.status == status and outcome.step == steps
+    largest, missing, parted = _compare(store.records, lines)
+    if outcome.metrics.keys() != final.keys():
+        missing += 1
+    ends = [
+        _difference(outcome.metrics[split], final[split])
+        for split in outcome.metrics
+        if split in final
+    ]
+    at_end = max((difference for difference, _ in ends), default=0.0)
+    missing += sum(is_missing for _, is_missing in ends)
+    if (at_end or any(is_missing for _, is_missing in ends)) and parted is None:
         parted = outcome.step
-    largest = max(largest, ends)
     weights = None
     if tensors is not None and outcome.state:
         network = to_torch(job.design, {k: v.cpu() for k, v in outcome.state.items()})
         weights = _distance(network.state_dict(), tensors)
-    return Verification(outcome.status, same, weights, largest, missing, parted)
+    return Verification(outcome.status, same_status, weights, max(largest, at_end), missing, parted)
 
 
-class _Listener:
-    """Keeps what one run measured, and how it ended."""
+class _MemoryStore:
+    """Keeps what one run measured, and how it ended; nothing is written."""
+
+    title = "the run"
+    folder = Path()
+    keeps_last_checkpoint = False
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.outcome: Outcome | None = None
 
-    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
+    def load(self) -> Checkpoint | None:
+        """Return no checkpoint."""
+        return None
+
+    def begin(self, trainer: Trainer) -> int | None:
+        """Begin."""
+        return None
+
+    def resume(
+        self, trainer: Trainer, saved: Checkpoint, start: int
+    ) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """Return no evaluations: there is no checkpoint to go on from."""
+        return []
+
+    def evaluated(
+        self, names: Sequence[str], evaluation: Evaluation, seconds: Sequence[float], now: float
+    ) -> None:
         """Keep an evaluation."""
         self.records.append(evaluation.record(0))
 
-    def advanced(self, trainer: Trainer) -> None:
-        """Nothing is saved."""
+    def position(self) -> int:
+        """Return 0: there is no file."""
+        return 0
 
-    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return nothing."""
+        return {}, {}
+
+    def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        """Save nothing."""
+
+    def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
         """Keep how the run ended."""
-        self.outcome = outcomes[0]
+        [ended] = runs.values()
+        self.outcome = ended.outcome
+
+    def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
+        """Write nothing."""
+
+    def forget(self, names: Sequence[str], start: int) -> None:
+        """Do nothing: a single run is not cut in halves."""
+
+    def finish(self) -> None:
+        """Write nothing."""
+
+    def close(self) -> None:
+        """Close nothing."""
 
 
 def _compare(
     records: Sequence[Record], lines: Sequence[Mapping[str, Any]]
 ) -> tuple[float, int, int | None]:
-    """Return the largest relative difference of a metric, the missing lines, the first step."""
-    largest = 0.0
+    """Return the largest relative difference, missing evaluations, and the first step of either."""
     saved = {line["step"]: line for line in lines}
-    missing = saved.keys() ^ {record.step for record in records}
-    parted = set(missing)
-    for record in records:
-        line = saved.get(record.step, {})
-        apart = max((_apart(v, line.get(s, {})) for s, v in record.metrics.items()), default=0.0)
-        if apart:
-            parted.add(record.step)
-        largest = max(largest, apart)
-    return largest, len(missing), min(parted, default=None)
+    trained = {record.step: record.metrics for record in records}
+    largest, missing, parted = 0.0, 0, set()
+    for step in saved.keys() | trained.keys():
+        line, metrics = saved.get(step), trained.get(step)
+        if line is None or metrics is None:
+            missing += 1
+            parted.add(step)
+            continue
+        tags = {split: values for split, values in line.items() if isinstance(values, Mapping)}
+        difference, lacks = _differences(metrics, tags)
+        if difference or lacks:
+            parted.add(step)
+        largest, missing = max(largest, difference), missing + lacks
+    return largest, missing, min(parted, default=None)
 
 
-def _apart(mine: Mapping[str, float], theirs: Mapping[str, float]) -> float:
-    """Return the largest relative difference of the metrics that both have."""
-    pairs = [(value, theirs.get(tag)) for tag, value in mine.items()]
-    return max(
-        (
-            abs(other - value) / max(abs(value), abs(other))
-            for value, other in pairs
-            if other is not None and other != value and value == value
-        ),
-        default=0.0,
-    )
+def _differences(
+    trained: Mapping[str, Mapping[str, float]], saved: Mapping[str, Mapping[str, float | None]]
+) -> tuple[float, bool]:
+    """Return the largest relative difference of the splits' metrics, and whether any is missing."""
+    splits = trained.keys() | saved.keys()
+    pairs = [_difference(trained.get(split, {}), saved.get(split, {})) for split in splits]
+    largest = max((difference for difference, _ in pairs), default=0.0)
+    return largest, any(lacks for _, lacks in pairs)
 
 
-def _distance(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> float:
+def _difference(
+    trained: Mapping[str, float], saved: Mapping[str, float | None]
+) -> tuple[float, bool]:
+    """Return the largest relative difference of metrics, and whether one side lacks any.
+
+    What is not finite was saved as null.
+    """
+    largest = 0.0
+    for tag in trained.keys() & saved.keys():
+        value, other = trained[tag], saved[tag]
+        if other is None:
+            if abs(value) < float("inf"):
+                largest = float("inf")
+        elif value != other:
+            largest = max(largest, abs(other - value) / max(abs(value), abs(other)))
+    return largest, trained.keys() != saved.keys()
+
+
+def _distance(trained: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> float:
     """Return max |a - b| / max |b| of the tensors in which it is largest."""
     distances = [0.0]
-    for name, value in mine.items():
-        a, b = value.to(torch.float64), theirs[name].to(torch.float64)
+    for name, value in trained.items():
+        a, b = value.to(torch.float64), saved[name].to(torch.float64)
         if not a.equal(b):
             distances.append(float((a - b).abs().max() / b.abs().max().clamp(min=1e-300)))
     return max(distances)

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from dlx.diagnose.inspection import inspect
-from dlx.diagnose.picture import draw
 from dlx.models.plain import from_torch, to_torch
+from dlx.report.inspection import draw
 from tests.diagnose.conftest import MakeJob
 from tests.nn.test_recurrent import UNITS, torchs
 

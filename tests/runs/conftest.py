@@ -1,3 +1,4 @@
+import resource
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,3 +20,12 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"cannot mount a small file system: {answer.stderr.strip()}")
     yield mounted
     subprocess.run(["umount", str(mounted)], check=True)
+
+
+@pytest.fixture
+def small_limit() -> Iterator[int]:
+    """No file of this process may grow over 4,096 bytes: the kernel refuses like a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield 4096
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

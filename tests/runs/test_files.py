@@ -1,10 +1,8 @@
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,15 +18,6 @@ for letter in "ab" * 100_000:
     write_atomic(Path(sys.argv[1]), letter.encode() * 1_000_000)
     print(letter, flush=True)
 """
-
-
-@pytest.fixture
-def small_limit() -> Iterator[int]:
-    """No file of this process may grow over 4,096 bytes: the kernel refuses like a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield 4096
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_write_atomic_writes_and_replaces(tmp_path: Path) -> None:

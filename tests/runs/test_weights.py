@@ -4,8 +4,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dlx.errors import RunError
+from dlx.errors import RunError, StorageError
 from dlx.runs import weights
+from dlx.runs.documents import sha256
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -23,6 +24,29 @@ def test_missing(tmp_path: Path) -> None:
         RunError, match=r"w\.safetensors is missing: not saved yet, or deleted; resume"
     ):
         weights.load(tmp_path / "w.safetensors")
+
+
+def test_what_is_saved_is_what_is_encoded(tmp_path: Path) -> None:
+    flat = torch.arange(12.0).reshape(3, 4)
+    tensors = {"b": flat[1], "a": torch.ones(3, 2).T, "empty": torch.empty(0, 7)}
+    path = tmp_path / "w.safetensors"
+    for metadata in ({}, {"weights": "best", "step": 7}):
+        digest = weights.save(path, tensors, metadata)
+        assert path.read_bytes() == weights.encode(tensors, metadata)
+        assert digest == sha256(path.read_bytes())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, small_limit: int) -> None:
+    path = tmp_path / "w.safetensors"
+    weights.save(path, {"w": torch.zeros(3)}, {})
+    old = path.read_bytes()
+    with pytest.raises(StorageError, match=r"cannot write .*w\.safetensors"):
+        weights.save(path, {"w": torch.zeros(small_limit)}, {})
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(StorageError, match=r"cannot write .*w\.safetensors"):
+        weights.save(tmp_path / "nowhere" / "w.safetensors", {"w": torch.zeros(3)}, {})
 
 
 @pytest.mark.parametrize("keep", [0, 4, 40, -1])

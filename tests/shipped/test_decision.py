@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import dlx
-from dlx.training.decision import Plane
+from dlx.report.run.regions import Plane
 
 
 def departure_from_a_line(run: dlx.Run) -> float:

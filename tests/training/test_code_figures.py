@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from dlx.training.code_figures import code_units
-from dlx.training.reconstruction import Codes
+from dlx.report.run.code_figures import code_units
+from dlx.report.run.reconstruction import Codes
 
 
 @pytest.mark.parametrize(

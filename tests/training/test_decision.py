@@ -10,7 +10,7 @@ from dlx.data.dataset import Dataset
 from dlx.data.parts import Splits
 from dlx.data.pipeline import prepare
 from dlx.nn.passes import Pass
-from dlx.training.decision import MOST_UNITS, SIDE, UNIT_SIDE, Plane, is_plane, shade_units
+from dlx.report.run.regions import MOST_UNITS, SIDE, UNIT_SIDE, Plane, is_plane, shade_units
 from dlx.training.evaluation import predict
 from tests.cohorts import design, member
 from tests.pretend_device import DEVICE, PretendedDevice

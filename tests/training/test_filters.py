@@ -8,7 +8,7 @@ import torch
 
 import dlx
 from dlx.nn.network import Network
-from dlx.training.filters import decoder_filters, encoder_filters
+from dlx.report.run.filters import decoder_filters, encoder_filters
 
 
 def network(config: str, overrides: list[str], tmp_path: Path) -> tuple[dlx.Run, Network]:

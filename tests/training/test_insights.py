@@ -11,11 +11,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import dlx
 from dlx.cohort import Cohort
+from dlx.report.run.pictures import lines_of_images
+from dlx.report.run.reconstruction import Sample
 from dlx.training.evaluation import confusion
 from dlx.training.insights import activation_statistics, activations
-from dlx.training.pictures import lines_of_images
 from dlx.training.progress import Progress
-from dlx.training.reconstruction import Sample
 from tests.cohorts import design, member, rows, task
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -5,8 +5,7 @@ import pytest
 
 from dlx.data.dataset import Dataset
 from dlx.data.pipeline import prepare
-from dlx.training.decision import Panel, Plane, Shade
-from dlx.training.pictures import (
+from dlx.report.run.pictures import (
     COLORS,
     colored,
     confusion_matrix,
@@ -17,6 +16,7 @@ from dlx.training.pictures import (
     unit_regions,
     weight_images,
 )
+from dlx.report.run.regions import Panel, Plane, Shade
 
 
 @pytest.mark.parametrize(

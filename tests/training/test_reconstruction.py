@@ -8,8 +8,8 @@ import torch
 
 import dlx
 from dlx.nn.passes import Pass
+from dlx.report.run.reconstruction import STEPS, Sample
 from dlx.training.evaluation import evaluate, predict
-from dlx.training.reconstruction import STEPS, Sample
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -122,20 +122,20 @@ class Encoder:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False).encode()
 
     @classmethod
-    def read(cls, path: Path) -> "Encoder":
-        """Return the encoder that a file holds.
+    def from_json(cls, content: bytes, path: Path) -> "Encoder":
+        """Return the encoder that a file's content holds; the path is for messages.
 
         Raises:
-            RunError: the file is damaged.
+            RunError: the content is damaged.
         """
         try:
-            document = json.loads(path.read_bytes())
+            document = json.loads(content)
             columns = [
                 EncodedColumn(**{**each, "categories": _tuple(each["categories"])})
                 for each in document["columns"]
             ]
             return cls(tuple(columns), document["imputes"], tuple(document["missing_values"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: damaged ({error}); train the run again") from error
 
 

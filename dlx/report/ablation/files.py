@@ -11,8 +11,8 @@ from dlx.ablation.results import RunResult
 from dlx.ablation.summary import summarize
 from dlx.ablation.table import results_csv
 from dlx.ablation.tuning import Try
-from dlx.ablation.variants import flat, show, value_at
-from dlx.config.dump import to_plain
+from dlx.ablation.variants import show, value_at
+from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
 from dlx.report.ablation import page, reconstructions
 from dlx.runs import write_atomic
@@ -74,6 +74,7 @@ def write(
         name=plan.config.name,
         metric=plan.metric,
         settings={each.name: flat(each.settings) for each in variants},
+        folders={arm.variant: arm.folder for arm in plan.arms("comparison")},
         results=results,
         show_test=section.show_test,
     )

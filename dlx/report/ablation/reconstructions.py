@@ -16,10 +16,11 @@ from dlx.errors import RunError
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
-from dlx.training.filters import decoder_filters, encoder_filters
-from dlx.training.pictures import as_tiles, is_image, shades, weight_images
-from dlx.training.reconstruction import Look, Sample
-from dlx.training.saved import open_saved
+from dlx.report.run.filters import decoder_filters, encoder_filters
+from dlx.report.run.pictures import as_tiles, is_image, shades, weight_images
+from dlx.report.run.reconstruction import Look, Sample
+from dlx.runs.ablations import read_index
+from dlx.training.finding import tensors_of
 from dlx.training.trained import stack
 
 _MOST = 12  # variants
@@ -87,7 +88,7 @@ def _look(
     run = min(scored, key=lambda each: (each.seed, each.fold or 0))
     job = plan.job(runs[run.path])
     try:
-        tensors = open_saved(directory / run.path).tensors
+        tensors = tensors_of(directory, read_index(directory)[run.path])
     except RunError:  # the pictures are no reason to be without a report
         return None
     cohort = stack([(job.design, tensors)], (), [run.seed])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.training.decision import Panel, Plane, Shade, shade_units
+from dlx.report.run.regions import Panel, Plane, Shade, shade_units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dlx.cohort import Cohort
-from dlx.training.filters import Filters, decoder_filters, encoder_filters
-from dlx.training.pictures import (
+from dlx.report.run.filters import Filters, decoder_filters, encoder_filters
+from dlx.report.run.pictures import (
     COLORS,
     as_tiles,
     is_image,
@@ -19,7 +19,7 @@ from dlx.training.pictures import (
     shades,
     weight_images,
 )
-from dlx.training.reconstruction import MOST_CODES, SIDE, Codes, Look, Sample
+from dlx.report.run.reconstruction import MOST_CODES, SIDE, Codes, Look, Sample
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

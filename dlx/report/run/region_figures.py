@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from dlx.cohort import Cohort
-from dlx.training.decision import Panel, Plane
-from dlx.training.pictures import COLORS, colored, regions, unit_regions
+from dlx.report.run.pictures import COLORS, colored, regions, unit_regions
+from dlx.report.run.regions import Panel, Plane
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

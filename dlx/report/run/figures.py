@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from dlx.cohort import Cohort
 from dlx.data.parts import Splits
-from dlx.report import decision, pretraining
+from dlx.report.run import pretraining, region_figures
+from dlx.report.run.filters import encoder_filters
+from dlx.report.run.pictures import confusion_figure, is_image
+from dlx.report.run.reconstruction import Sample
+from dlx.report.run.regions import Plane, is_plane
 from dlx.runs import make_directory, write_atomic
-from dlx.training.decision import Plane, is_plane
 from dlx.training.evaluation import confusion
-from dlx.training.filters import encoder_filters
-from dlx.training.pictures import confusion_figure, is_image, plain_texts
-from dlx.training.reconstruction import Sample
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,31 +41,10 @@ class Trained:
     history: Sequence[Mapping[str, Any]] = ()
 
 
-@plain_texts()
-def write(folder: Path, run: Trained, *, everything: bool = True) -> list[Path]:
-    """Draw a run: a PNG file for each picture that there is of it.
-
-    Args:
-        folder: made if it is not there
-        run: it
-        everything: confusion matrices and what the first layer looks for as well
-
-    Returns:
-        the files
-
-    Raises:
-        StorageError: a file cannot be written
-    """
-    figures = draw(run, everything=everything)
-    if figures:
-        make_directory(folder)
-    return [_save(figure, folder / f"{name}.png") for name, figure in figures.items()]
-
-
 def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
     """Return a run's pictures by name; see `write`."""
     # Here, since it loads matplotlib.
-    from dlx.training import code_figures
+    from dlx.report.run import code_figures
 
     task, cohort, title = run.splits.task, run.cohort, run.title
     found: dict[str, Figure] = {}
@@ -79,7 +58,7 @@ def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
                 "filters", filters, task.input_shape, title
             )
     if is_plane(task):
-        found |= decision.draw(cohort, Plane(run.splits), title)
+        found |= region_figures.draw(cohort, Plane(run.splits), title)
     if everything and task.classes is not None:
         for name, part in run.splits.parts.items():
             counts = confusion(cohort, part.inputs, cohort.head.encode(part.targets))[0].numpy()
@@ -91,8 +70,21 @@ def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
     return found
 
 
-def _save(figure: "Figure", path: Path) -> Path:
-    encoded = io.BytesIO()
-    figure.savefig(encoded, format="png")
-    write_atomic(path, encoded.getvalue())
-    return path
+def save(figures: "Mapping[str, Figure]", folder: Path) -> list[Path]:
+    """Write figures as PNG files, and return the files.
+
+    Args:
+        figures: by name
+        folder: made if it is not there
+
+    Raises:
+        StorageError: a file cannot be written
+    """
+    paths = []
+    for name, figure in figures.items():
+        make_directory(folder)
+        encoded = io.BytesIO()
+        figure.savefig(encoded, format="png")
+        write_atomic(folder / f"{name}.png", encoded.getvalue())
+        paths.append(folder / f"{name}.png")
+    return paths

@@ -17,8 +17,8 @@ from dlx.models.design import Design
 from dlx.nn.code import CodeSpec
 from dlx.nn.latent import divergence
 from dlx.nn.passes import Pass
+from dlx.report.run.pictures import is_image
 from dlx.training.evaluation import CHUNK, corrupted, decode, encode, predict
-from dlx.training.pictures import is_image
 
 MOST_CODES = 2000  # rows whose codes are looked at
 STEPS = 9  # of a traversal

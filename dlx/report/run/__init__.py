@@ -1,0 +1,1 @@
+"""The pictures of a single run, over time and at its end."""

@@ -1,0 +1,211 @@
+"""What is drawn of a run while it trains and when it has ended: event files and figures.
+
+# K runs, B rows, O outputs
+"""
+
+from pathlib import Path
+
+from dlx.cohort import Cohort
+from dlx.config.dump import flat, to_plain
+from dlx.config.load import dump
+from dlx.nn.network import Network
+from dlx.report.run import pictures
+from dlx.report.run.figures import Trained, draw, save
+from dlx.report.run.filters import decoder_filters, encoder_filters
+from dlx.report.run.reconstruction import MOST_CODES, Sample
+from dlx.report.run.regions import Plane, is_plane
+from dlx.runs.ablations import METRICS, PRETRAINING
+from dlx.tracking import metrics as metrics_file
+from dlx.tracking.evaluations import Evaluation
+from dlx.tracking.projector import write_projector
+from dlx.tracking.tracker import Tracker
+from dlx.training.insights import activations
+from dlx.training.job import Job
+from dlx.training.records import Outcome, worth
+from dlx.training.trainer import Trainer
+
+_HISTOGRAMS = 20  # of every layer, over a run
+_PICTURES = 8  # with the first and the last no more than the 10 images that TensorBoard keeps
+_OVER_TIME = ("reconstruction", "filters", "decoder_filters")
+_MOST_NUMBERS, _FEWEST_POINTS = 400_000, 200  # of codes, in the Projector
+
+
+class RunObserver:
+    """Writes a single run's event files as it trains, and draws it when it has ended.
+
+    Args:
+        job: the run
+        folder: of the run
+    """
+
+    def __init__(self, job: Job, folder: Path) -> None:
+        self._job = job
+        self._folder = folder
+        self._level = job.config.log.level
+        task, drawn = job.splits.task, self._level != "minimal"
+        self._plane = Plane(job.splits) if drawn and is_plane(task) else None
+        reconstructs = drawn and task.kind == "reconstruction"
+        self._sample = Sample(job.splits, job.labelled, job.design) if reconstructs else None
+        self._tracker: Tracker | None = None
+        self._ended: tuple[Cohort, int] | None = None  # scored weights, at which step
+
+    def began(self, trainer: Trainer, resumed_at: int | None) -> None:
+        """Open the event files; of a run that begins, write config and pre-training."""
+        stages = self._job.stages
+        steps_before = sum(stage.num_steps for stage in stages)
+        self._tracker = Tracker(self._folder, resume_step=resumed_at, steps_before=steps_before)
+        if resumed_at is not None and resumed_at >= 0:
+            return
+        config = self._job.config
+        self._tracker.config(dump(config))
+        settings = {key: v for key, v in flat(to_plain(config)).items() if v is not None}
+        self._tracker.hparams(settings, config.name)
+        if stages:
+            before = {
+                stage.number: sum(
+                    other.num_steps for other in stages if other.number < stage.number
+                )
+                for stage in stages
+            }
+            for record in metrics_file.read(self._folder / PRETRAINING):
+                self._tracker.stage(before[record["stage"]] + record["step"], record)
+
+    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
+        """Write scalars and, at some evaluations, histograms and pictures."""
+        assert self._tracker is not None
+        record = evaluation.record(0)
+        self._tracker.log(record)
+        if self._level == "minimal":
+            return
+        cohort, step = trainer.cohort, record.step
+        if self._is_among(_HISTOGRAMS, step):
+            self._write_histograms(cohort.network, trainer, step)
+        if self._is_among(_PICTURES, step):
+            if self._plane is not None:
+                self._write_regions(cohort, step, self._plane)
+            if self._sample is not None:
+                self._write_reconstruction(cohort, step, self._sample)
+
+    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
+        """Write how the run ended, and keep its scored weights for the figures."""
+        assert self._tracker is not None
+        [(row, outcome)] = outcomes.items()
+        self._tracker.end_hparams(outcome.status != "diverged")
+        if outcome.status != "diverged":
+            self._tracker.final(outcome.step, worth(outcome.metrics))
+            scored = trainer.cohort.keep([row])
+            scored.network.load_run(0, outcome.state)
+            self._ended = scored, outcome.step
+
+    def close(self) -> None:
+        """Close the event files."""
+        if self._tracker is not None:
+            self._tracker.close()
+
+    @pictures.plain_texts()
+    def draw(self) -> list[Path]:
+        """Draw the run, which has ended: PNG files in its folder, the same in TensorBoard.
+
+        At level minimal nothing is drawn.
+
+        Raises:
+            StorageError: a file cannot be written
+        """
+        if self._ended is None or self._level == "minimal":
+            return []
+        cohort, step = self._ended
+        job, stages = self._job, self._folder / PRETRAINING
+        trained = Trained(
+            job.config.name,
+            cohort,
+            job.splits,
+            job.labelled,
+            metrics_file.read(stages) if stages.exists() else (),
+            metrics_file.read(self._folder / METRICS),
+        )
+        figures = draw(trained, everything=self._level == "full")
+        with Tracker(self._folder, steps_before=sum(s.num_steps for s in job.stages)) as tracker:
+            if self._sample is not None:
+                has_images = pictures.is_image(job.splits.task.input_shape)
+                for name, figure in figures.items():
+                    if name != "pretraining" and not (has_images and name in _OVER_TIME):
+                        image = pictures.rendered(figure)
+                        tracker.image(self._sample.split, f"figures/{name}", image, step)
+                self._write_points(cohort, self._sample)
+            elif self._level == "full":
+                for part in job.splits.parts:
+                    if (figure := figures.get(f"confusion_{part}")) is not None:
+                        tracker.image(part, "confusion", pictures.rendered(figure), step)
+                self._write_filters(tracker, cohort, step)
+        return save(figures, self._folder / "figures")
+
+    def _is_among(self, count: int, step: int) -> bool:
+        """Say whether an evaluation is the first, the last or among `count` spread over the run."""
+        member = self._job.member
+        number = step // member.evaluate_every
+        stride = -(-member.num_steps // (member.evaluate_every * count))
+        return number % max(stride, 1) == 0 or step == member.num_steps
+
+    def _write_histograms(self, network: Network, trainer: Trainer, step: int) -> None:
+        """Write the histograms of weights, gradients and, at level full, activations."""
+        assert self._tracker is not None
+        for parameter in network.buffer.parameters:
+            layer = parameter.layer
+            if parameter.name == f"{layer}.weight":
+                value = parameter.value[0].detach()
+                self._tracker.histogram("train", f"weights/{layer}", value, step)
+                if step > 0:  # before the first step there are no gradients
+                    gradient = parameter.gradient[0]
+                    self._tracker.histogram("train", f"gradients/{layer}", gradient, step)
+        if self._level == "full":
+            for layer, outputs in activations(network, trainer.splits["train"][0]).items():
+                self._tracker.histogram("train", f"activations/{layer}", outputs[0], step)
+
+    def _write_regions(self, cohort: Cohort, step: int, plane: Plane) -> None:
+        """Draw what a network of two inputs says in the plane, and what its hidden units do."""
+        assert self._tracker is not None
+        surface = plane.look(cohort.network, cohort.head, 0)
+        image = pictures.decision(plane.panels(surface, cohort.head), plane)
+        self._tracker.image("train", "decision", image, step)
+        for layer, values in surface.units.items():
+            image = pictures.unit_regions(values)
+            self._tracker.image("train", f"decision/{layer}", image, step)
+
+    def _write_reconstruction(self, cohort: Cohort, step: int, sample: Sample) -> None:
+        """Draw what a network reconstructs, its filters, and the histograms of its code.
+
+        Reconstructions and filters are drawn of images alone; of a variational code the
+        divergence of each unit from N(0, 1) in nats.
+        """
+        assert self._tracker is not None
+        look, task = sample.look(cohort, 0), sample.task
+        self._tracker.histogram(sample.split, "code", look.codes, step)
+        if look.divergence is not None:
+            self._tracker.histogram(sample.split, "kl_per_unit", look.divergence, step)
+        if pictures.is_image(task.input_shape):
+            sheet, _ = pictures.lines_of_images(look.lines, task.input_shape)
+            self._tracker.image(sample.split, "reconstruction", sheet, step)
+            self._write_filters(self._tracker, cohort, step)
+
+    def _write_filters(self, tracker: Tracker, cohort: Cohort, step: int) -> None:
+        """Draw the weights of the first layer as images and, of an autoencoder, of the last."""
+        task = self._job.splits.task
+        if not pictures.is_image(task.input_shape):
+            return
+        layers = [encoder_filters(cohort.network, 0, task)]
+        if self._sample is not None:
+            layers.append(decoder_filters(cohort.network, 0, task))
+        for filters in layers:
+            if filters is not None:
+                image = pictures.weight_images(filters.weights, task.input_shape)
+                tracker.image("train", f"weight_images/{filters.layer}", image, step)
+
+    def _write_points(self, cohort: Cohort, sample: Sample) -> None:
+        """Write codes for TensorBoard's Projector, with labels and, of images, pictures."""
+        values, task = sample.codes(cohort, MOST_CODES).values, sample.task
+        values = values[: max(_FEWEST_POINTS, _MOST_NUMBERS // values.shape[1])]
+        count, images = len(values), None
+        if pictures.is_image(task.input_shape):
+            rows = sample.inputs(count)
+            images = pictures.as_tiles(rows, task.input_shape, *pictures.shades(rows))
+        write_projector(self._folder, values, sample.known(count), images)

@@ -1,0 +1,226 @@
+"""What an ablation's folder holds of its runs, without torch.
+
+<ablation>/index.json               its runs that have ended: number, status, final metrics
+<ablation>/cohorts/<n>/cohort.json  what run.json says of each run, see `dlx.training.store`
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dlx.errors import RunError
+from dlx.runs import documents
+from dlx.runs.directory import RunDirectory
+from dlx.runs.info import blank, damage
+
+INDEX, COHORT = "index.json", "cohort.json"
+METRICS, WEIGHTS, PRETRAINING = "metrics.jsonl", "weights.safetensors", "pretraining.jsonl"
+FINISHED = ("completed", "stopped_early", "diverged")
+_SHARED = "shared"
+
+
+@dataclass(frozen=True)
+class IndexedRun:
+    """A run of an ablation that has ended.
+
+    Attributes:
+        number: in the ablation, from 1: tables show it and commands take it
+        name: `<variant's folder>/seed=<seed>`
+        phase: comparison or tuning
+        variant: its name
+        seed: of its random streams
+        fold: of the cross-validation, from 1; None without
+        status: how it ended
+        cohort: the number of its cohort; None: it has a folder of its own, as runs of an ablation
+            once had; of a run that failed 0
+        row: of the run in the cohort
+        metrics: the final ones, by split and name
+        differences: values by dotted key in which its config differs from the ablation's
+        reason: of a divergence or failure, in words
+    """
+
+    number: int
+    name: str
+    phase: str
+    variant: str
+    seed: int
+    fold: int | None
+    status: str
+    cohort: int | None
+    row: int
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    differences: Mapping[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+
+
+def read_index(directory: Path) -> dict[str, IndexedRun]:
+    """Return the runs of an ablation that have ended, by name; none before the first has.
+
+    Raises:
+        RunError: index.json is damaged
+    """
+    path = directory / INDEX
+    try:
+        runs = [IndexedRun(**run) for run in documents.read(path)["runs"]]
+    except FileNotFoundError:
+        runs = _with_own_folders(directory)
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged: {error}") from error
+    return {run.name: run for run in runs}
+
+
+def _with_own_folders(directory: Path) -> list[IndexedRun]:
+    """Return the runs that have ended of an ablation whose runs have folders of their own."""
+    found = sorted(directory.glob("*/seed=*/run.json"))
+    if not found:
+        return []
+    plan = documents.read(directory / "plan.json")
+    variants = {variant["folder"]: variant["name"] for variant in plan["variants"]}
+    order = [
+        f"{folder}/seed={seed}" + (f" fold={fold}" if fold else "")
+        for folder in variants
+        for seed in plan["seeds"]
+        for fold in range(1, (plan["folds"] or 0) + 1) or [None]
+    ]
+    numbers = {name: number for number, name in enumerate(order, start=1)}
+    found += sorted(directory.glob("tuning/*/*/seed=*/run.json"))
+    runs = []
+    for path in found:
+        name = path.parent.relative_to(directory).as_posix()
+        status, info = _ended(RunDirectory(path.parent))
+        if status is None:
+            continue
+        fold = re.search(r" fold=(\d+)$", name)
+        runs.append(
+            IndexedRun(
+                number=numbers.setdefault(name, len(numbers) + 1),
+                name=name,
+                phase="tuning" if name.startswith("tuning/") else "comparison",
+                variant=variants.get(name.rpartition("/")[0], info.get("variant") or ""),
+                seed=info["seed"],
+                fold=int(fold[1]) if fold else None,
+                status=status,
+                cohort=None,
+                row=0,
+                metrics=info.get("metrics") or {},
+                reason=info.get("reason") or None,
+            )
+        )
+    return runs
+
+
+def _ended(run: RunDirectory) -> tuple[str | None, dict[str, Any]]:
+    """Return how a run with a folder of its own ended, None if it has not, and its fields."""
+    try:
+        info = run.read_info()
+    except RunError:
+        return None, {}  # half written: it is trained again
+    status = info["status"]
+    if status == "failed":
+        return status, info
+    if status not in FINISHED or (status != "diverged" and not info.get("metrics")):
+        return None, info
+    needed = [run.config_path, run.metrics_path]
+    if status != "diverged":
+        needed += [run.weights_path, run.path / "preprocessing.safetensors"]
+    # Nothing was synced: a power cut may leave run.json whole, and what came before it empty.
+    is_whole = all(path.exists() and path.stat().st_size for path in needed)
+    return (status if is_whole else None), info
+
+
+def write_index(directory: Path, runs: Iterable[IndexedRun]) -> None:
+    """Write index.json; the caller holds the ablation's lock.
+
+    Raises:
+        StorageError: it cannot be written
+    """
+    ordered = sorted(runs, key=lambda run: run.number)
+    documents.write(directory / INDEX, {"runs": [asdict(run) for run in ordered]})
+
+
+def cohort_folder(directory: Path, number: int) -> Path:
+    """Return the folder of a cohort of an ablation."""
+    return directory / "cohorts" / str(number)
+
+
+def read_cohort(folder: Path) -> dict[str, Any] | None:
+    """Return cohort.json; None if no run of the cohort has ended.
+
+    Raises:
+        RunError: it is damaged
+    """
+    try:
+        return documents.read(folder / COHORT)
+    except FileNotFoundError:
+        return None
+
+
+def read_cohort_file(folder: Path, cohort: Mapping[str, Any], name: str) -> bytes:
+    """Return a file of a cohort.
+
+    Args:
+        folder: of the cohort
+        cohort: what cohort.json holds
+        name: of the file
+
+    Raises:
+        RunError: it is missing, or was changed since dlx wrote it
+    """
+    path = folder / name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from error
+    if name == METRICS:
+        content = content[: cohort["metrics_bytes"]]
+        is_whole = len(content) == cohort["metrics_bytes"]
+    else:
+        is_whole = documents.sha256(content) == cohort["digests"].get(name)
+    if not is_whole:
+        raise RunError(f"{path} is damaged, or was changed after dlx wrote it; put it back")
+    return content
+
+
+def infos(directory: Path, runs: Iterable[IndexedRun]) -> dict[str, dict[str, Any]]:
+    """Return what run.json says of runs that have ended, by name.
+
+    Raises:
+        RunError: a cohort's files are missing or damaged
+    """
+    found: dict[str, dict[str, Any]] = {}
+    cohorts: dict[int, dict[int, dict[str, Any]]] = {}
+    for run in runs:
+        if run.cohort is None:
+            found[run.name] = RunDirectory(directory / run.name).read_info()
+            continue
+        if run.cohort == 0:
+            found[run.name] = blank() | {
+                "status": run.status,
+                "seed": run.seed,
+                "reason": run.reason,
+            }
+            continue
+        if run.cohort not in cohorts:
+            cohorts[run.cohort] = _infos_of_cohort(cohort_folder(directory, run.cohort))
+        if run.number not in cohorts[run.cohort]:
+            folder = cohort_folder(directory, run.cohort)
+            raise RunError(f"{folder / COHORT} does not hold run {run.number} of {directory}")
+        found[run.name] = cohorts[run.cohort][run.number]
+    return found
+
+
+def _infos_of_cohort(folder: Path) -> dict[int, dict[str, Any]]:
+    cohort = read_cohort(folder)
+    if cohort is None:
+        raise RunError(f"{folder / COHORT} is missing; `dlx resume` trains its runs again")
+    common = {key: cohort[key] for key in ("command", "git_commit", "versions", "plugins")}
+    by_number = {}
+    for run in cohort["runs"]:
+        info = blank() | common | cohort[_SHARED][run[_SHARED]] | run["fields"]
+        problem = damage(info)
+        if problem is not None:
+            raise RunError(f"{folder / COHORT} is damaged: run {run['number']}: {problem}")
+        by_number[run["number"]] = info
+    return by_number

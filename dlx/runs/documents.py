@@ -1,0 +1,85 @@
+"""JSON documents that dlx reads back: each ends with a digest of its other fields.
+
+`digest` is the SHA-256, in hexadecimal, of the other fields in canonical form: JSON with sorted
+keys, without white space, in UTF-8. Documents of schema 1 were written without one.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dlx.errors import RunError
+from dlx.runs.files import finite, write_atomic
+
+SCHEMA = 2
+_DIGEST = "digest"
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a document with its schema and digest, atomically.
+
+    Raises:
+        StorageError: it cannot be written; the old file stays as it was.
+    """
+    write_atomic(path, encode(document))
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """Return the content of a document's file; numbers that are not finite are null."""
+    fields = finite({"schema": SCHEMA} | {k: v for k, v in document.items() if k != "schema"})
+    sealed = fields | {_DIGEST: sha256(_canonical(fields))}
+    return json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the fields of a document without its digest.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        RunError: it cannot be read, is damaged, or was written by a newer dlx.
+    """
+    try:
+        return decode(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(path) from None
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: {error}") from error
+
+
+def decode(content: bytes) -> dict[str, Any]:
+    """Return the fields that a document's file holds.
+
+    Raises:
+        ValueError: it is not JSON, or the fields do not match the digest.
+    """
+    fields = json.loads(content, parse_constant=_refuse)
+    if not isinstance(fields, dict):
+        raise ValueError("it is no JSON object")
+    digest, schema = fields.pop(_DIGEST, None), fields.get("schema", 1)
+    if not isinstance(schema, int) or isinstance(schema, bool):
+        raise ValueError(f"its schema is {schema!r}")
+    if schema > SCHEMA:
+        raise ValueError("it was written by a newer dlx; upgrade dlx to use it")
+    if (digest is not None or schema > 1) and digest != sha256(_canonical(fields)):
+        raise ValueError("its fields do not match its digest; they were changed after dlx wrote it")
+    return fields
+
+
+def _canonical(fields: Mapping[str, Any]) -> bytes:
+    text = json.dumps(
+        fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it holds {constant}, which JSON does not know")

@@ -1,0 +1,231 @@
+"""From a run's name to its folder; runs of an ablation get a folder when they are asked for.
+
+    latest, digits, digits/20260131-094501-7f3a, 20260131-094501-7f3a, a path
+    ABLATION#17              run 17 of an ablation, by the number that tables show
+    ABLATION/VARIANT@SEED    a run of a variant; of a cross-validation there are several: use #
+    ABLATION/VARIANT/seed=N  the same, as its folder was called when each run had one
+
+A run of an ablation is *materialised* as an ordinary run folder, `ABLATION/runs/<number>/`, made
+once and never changed.
+"""
+
+import contextlib
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlx.config.dump import to_yaml
+from dlx.config.nodes import read_file
+from dlx.errors import RunError, did_you_mean
+from dlx.runs import RunDirectory, directory, documents, make_directory, weights
+from dlx.runs.ablations import (
+    METRICS,
+    PRETRAINING,
+    WEIGHTS,
+    IndexedRun,
+    cohort_folder,
+    infos,
+    read_cohort,
+    read_cohort_file,
+    read_index,
+)
+from dlx.runs.files import storage_errors, sync_directory, write_atomic
+from dlx.tracking import metrics as metrics_file
+
+if TYPE_CHECKING:
+    pass
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_NUMBERED = re.compile(r"(.+)#(\d+)")
+_OLD_NAME = re.compile(r"(.+)/seed=(\d+)( fold=\d+)?")
+_SHOWN = 6  # names in a message
+
+
+def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
+    """Return the run or ablation that a name or path means.
+
+    Raises:
+        RunError: there is none; the message lists near names
+    """
+    text = str(wanted).rstrip("/")
+    if not RunDirectory(Path(text)).info_path.exists():
+        for ablation, name in _splits(text, runs_dir):
+            member = _member(ablation, name)
+            if member is not None:
+                return materialise(ablation.path, member)
+            if "@" in name or name.startswith("#") or _OLD_NAME.fullmatch(f"/{name}"):
+                raise _unknown(ablation.path, name)
+    return directory.find(wanted, runs_dir)
+
+
+def _splits(text: str, runs_dir: Path) -> Iterator[tuple[RunDirectory, str]]:
+    """Give the ablations that the beginning of a name may mean, each with the rest of the name."""
+    beginnings: list[tuple[str, str]] = []
+    if match := _NUMBERED.fullmatch(text):
+        beginnings.append((match[1], f"#{match[2]}"))
+    places = [place for place, character in enumerate(text) if character == "/" and place]
+    beginnings += [(text[:place], text[place + 1 :]) for place in reversed(places)]
+    for beginning, rest in beginnings:
+        with contextlib.suppress(RunError):
+            found = directory.find(beginning, runs_dir)
+            if found.read_info()["kind"] == "ablation" and rest:
+                yield found, rest
+
+
+def _member(ablation: RunDirectory, name: str) -> IndexedRun | None:
+    runs = read_index(ablation.path)
+    if name.startswith("#"):
+        return next((run for run in runs.values() if f"#{run.number}" == name), None)
+    if name in runs:
+        return runs[name]
+    compared = [run for run in runs.values() if run.phase == "comparison"]
+    named = [run for run in compared if f"{run.variant}@{run.seed}" == name]
+    if len(named) > 1:
+        numbers = ", ".join(f"#{run.number} (fold {run.fold})" for run in named)
+        raise RunError(
+            f"{ablation.path}/{name} is several runs, one of each fold: name one of {numbers}"
+        )
+    return named[0] if named else None
+
+
+def _unknown(ablation: Path, name: str) -> RunError:
+    runs = read_index(ablation).values()
+    if not runs:
+        return RunError(f"no run of {ablation} has ended yet; `dlx resume {ablation}` goes on")
+    names = [f"{run.variant}@{run.seed}" for run in runs if run.phase == "comparison"]
+    names += [run.name for run in runs]
+    shown = ", ".join(f"#{run.number} ({run.variant}@{run.seed})" for run in [*runs][:_SHOWN])
+    more = " …" if len(runs) > _SHOWN else ""
+    return RunError(
+        f"{ablation} has no run {name!r} that has ended{did_you_mean(name, names)}; "
+        f"there are {shown}{more}"
+    )
+
+
+def materialise(ablation: Path, run: IndexedRun) -> RunDirectory:
+    """Return the ordinary folder of a run of an ablation, which is made if it is not there.
+
+    Raises:
+        RunError: the run failed, or the ablation's files are damaged
+        StorageError: a file cannot be written
+    """
+    if run.cohort is None:
+        return RunDirectory.open(ablation / run.name)
+    target = RunDirectory(ablation / "runs" / str(run.number))
+    if target.info_path.exists():
+        return RunDirectory.open(target.path)
+    if run.status == "failed":
+        raise RunError(
+            f"run {run.number} of {ablation} failed ({run.reason}); "
+            f"`dlx resume {ablation} --only failed` tries it again"
+        )
+    about = RunDirectory(ablation).read_info()
+    info = infos(ablation, [run])[run.name] | {k: about.get(k) for k in ("created", "started")}
+    files = _files(ablation, run, info)
+    info["digests"] = {
+        name: documents.sha256(content) for name, content in files.items() if name != METRICS
+    }
+    make_directory(target.path.parent)
+    made = target.path.parent / f".{run.number}.{secrets.token_hex(4)}"
+    try:
+        make_directory(made)
+        for name, content in files.items():
+            write_atomic(made / name, content)
+        documents.write(made / "run.json", directory.in_order(info))
+        with storage_errors(target.path):
+            if target.path.exists():  # without run.json: half removed
+                shutil.rmtree(target.path)
+            with contextlib.suppress(OSError):  # another process was faster
+                made.rename(target.path)
+            sync_directory(target.path.parent)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return RunDirectory.open(target.path)
+
+
+def is_of_ablation(run: RunDirectory) -> bool:
+    """Say whether a folder is that of a run of an ablation."""
+    return any((parent / "plan.json").exists() for parent in run.path.absolute().parents[:3])
+
+
+def _files(ablation: Path, run: IndexedRun, info: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files of a run by name, but for run.json."""
+    assert run.cohort is not None
+    folder = cohort_folder(ablation, run.cohort)
+    cohort = read_cohort(folder)
+    assert cohort is not None, "its fields have just been read"
+    RunDirectory(ablation).read_file("ablation.yaml")  # which checks its digest
+    base = read_file(ablation / "ablation.yaml", []).plain()
+    config = with_differences(base, {"ablation": None, "seed": run.seed, **run.differences})
+    files = {"config.yaml": to_yaml(config).encode()}
+    files[METRICS] = metrics_file.of_run(read_cohort_file(folder, cohort, METRICS), run.number)
+    for name in cohort["digests"]:
+        content = read_cohort_file(folder, cohort, name)
+        if name == PRETRAINING:
+            lines = metrics_file.of_run(content, run.number)
+            files |= {name: lines} if lines else {}
+        elif name != WEIGHTS:
+            files[name] = content
+        elif run.status != "diverged":
+            described = {"step": info["steps"], "weights": info["weights"]}
+            files[name] = weights.encode(_rows(content, folder / name, run), described)
+    return files
+
+
+def tensors_of(ablation: Path, run: IndexedRun) -> "dict[str, Tensor]":
+    """Return the scored weights of a run by the names of the plain torch network.
+
+    Raises:
+        RunError: it has none, or the ablation's files are damaged
+    """
+    if not run.cohort:
+        path = ablation / run.name / WEIGHTS
+        return weights.load(RunDirectory(ablation / run.name).read_file(WEIGHTS), path)[0]
+    folder = cohort_folder(ablation, run.cohort)
+    cohort = read_cohort(folder)
+    if cohort is None:
+        raise RunError(f"{folder} holds no run that has ended")
+    return _rows(read_cohort_file(folder, cohort, WEIGHTS), folder / WEIGHTS, run)
+
+
+def _rows(content: bytes, path: Path, run: IndexedRun) -> "dict[str, Tensor]":
+    start = f"{run.row}/"
+    tensors = weights.load(content, path)[0]
+    return {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
+
+
+def differences(base: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what makes a base config another one: by `section` or `section.option`.
+
+    Args:
+        base: plain
+        config: plain, of the same sections
+    """
+    changes: dict[str, Any] = {}
+    for section, value in config.items():
+        before = base[section]
+        have_same_options = (
+            isinstance(value, Mapping)
+            and isinstance(before, Mapping)
+            and value.keys() == before.keys()
+        )
+        if have_same_options:
+            # By what is written: 1 and true are equal to Python.
+            changes |= {f"{section}.{k}": v for k, v in value.items() if repr(v) != repr(before[k])}
+        elif repr(value) != repr(before):
+            changes[section] = value
+    return changes
+
+
+def with_differences(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config that `differences` was given."""
+    config = dict(base)
+    for path, value in changes.items():
+        section, _, option = path.partition(".")
+        config[section] = {**config[section], option: value} if option else value
+    return config

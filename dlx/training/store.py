@@ -1,0 +1,543 @@
+"""What lies on disk of runs in training: the only writer of a run's folder and of a cohort's.
+
+runs/<name>/<id>/                a run: see `dlx.runs.directory`
+ablation/cohorts/<n>/            the runs of a cohort
+  cohort.json                    what run.json says of each of them; written last
+  metrics.jsonl                  their evaluations, each line with its run's number
+  weights.safetensors            their scored weights, as `<row>/<name>`
+  preprocessing.safetensors, table.json, pretraining.jsonl
+  checkpoints/                   while they train
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from dlx.config.load import dump
+from dlx.models.plain import PlainForm
+from dlx.runs import RunDirectory, checkpoints, documents, make_directory, timestamp, weights
+from dlx.runs.ablations import (
+    COHORT,
+    METRICS,
+    PRETRAINING,
+    WEIGHTS,
+    read_cohort,
+    read_cohort_file,
+)
+from dlx.runs.checkpoints import Checkpoint
+from dlx.runs.files import finite, write_atomic
+from dlx.tracking import metrics as metrics_file
+from dlx.tracking.evaluations import Curve, Evaluation
+from dlx.tracking.metrics import MetricsFile
+from dlx.training.baseline import baseline
+from dlx.training.job import Job
+from dlx.training.process import device_name
+from dlx.training.records import Outcome
+from dlx.training.trainer import Trainer
+
+_PREPROCESSING, _TABLE = "preprocessing.safetensors", "table.json"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that leaves its session.
+
+    Attributes:
+        outcome: how it ended
+        epochs: passes over the training rows
+        examples: training rows seen
+        parameters: numbers that were trained
+        seconds: its share of the time of the runs that trained with it
+        curve: its evaluations
+    """
+
+    outcome: Outcome
+    epochs: float
+    examples: int
+    parameters: int
+    seconds: float
+    curve: Curve
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What run.json and pretraining.jsonl say of one stage of a run's pre-training.
+
+    Attributes:
+        summary: its number, method, layers, steps, status and last costs
+        lines: its evaluations
+        failure: which stage diverged, and why; empty if it did not
+    """
+
+    summary: Mapping[str, Any]
+    lines: Sequence[Mapping[str, Any]]
+    failure: str = ""
+
+
+class Store(Protocol):
+    """Who writes down what becomes of the runs of a session.
+
+    Attributes:
+        title: of the runs, for remarks
+        folder: that they are kept in
+        keeps_last_checkpoint: whether ended runs can be trained further
+    """
+
+    @property
+    def title(self) -> str: ...  # noqa: D102
+    @property
+    def folder(self) -> Path: ...  # noqa: D102
+    @property
+    def keeps_last_checkpoint(self) -> bool: ...  # noqa: D102
+
+    def load(self) -> Checkpoint | None:
+        """Return the newest checkpoint."""
+        ...
+
+    def begin(self, trainer: Trainer) -> int | None:
+        """Begin with runs; return -1 if they have begun before, without leaving a checkpoint."""
+        ...
+
+    def resume(
+        self, trainer: Trainer, saved: Checkpoint, start: int
+    ) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """Go on from a checkpoint; return the evaluations since `start`, by names of runs."""
+        ...
+
+    def evaluated(
+        self, names: Sequence[str], evaluation: Evaluation, seconds: Sequence[float], now: float
+    ) -> None:
+        """Add an evaluation of the named runs."""
+        ...
+
+    def position(self) -> int:
+        """Return where the next evaluation will be written; what is before is on the disk."""
+        ...
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return what a checkpoint has to hold of runs that have ended."""
+        ...
+
+    def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        """Save a checkpoint."""
+        ...
+
+    def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
+        """Write down how runs ended, by name."""
+        ...
+
+    def forget(self, names: Sequence[str], start: int) -> None:
+        """Take back all that was written of runs since `start`."""
+        ...
+
+    def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
+        """Write down that training was stopped, after a checkpoint; seconds of each run."""
+        ...
+
+    def finish(self) -> None:
+        """Write down that all runs have ended."""
+        ...
+
+    def close(self) -> None:
+        """Close the files."""
+        ...
+
+
+def shared_fields(job: Job) -> dict[str, Any]:
+    """Return what run.json says of all runs that differ in nothing but their seeds."""
+    splits = job.splits
+    return {
+        "baseline": baseline(splits.task, splits.train, splits.parts, job.member.metrics),
+        "data_fingerprint": splits.fingerprint,
+        "task": dataclasses.asdict(splits.task),
+        "features": splits.features,
+        "table": splits.encoder is not None,
+        "device": device_name(job.device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def own_fields(job: Job, ended: Ended, stages: Sequence[StageResult]) -> dict[str, Any]:
+    """Return what run.json says of one run that has ended."""
+    outcome = ended.outcome
+    pretraining = {"pretraining": [stage.summary for stage in stages]} if stages else {}
+    reasons = [*(stage.failure for stage in stages), outcome.reason]
+    return {
+        "status": outcome.status,
+        "weights": None if outcome.status == "diverged" else outcome.weights,
+        "seed": job.config.seed,
+        "steps": outcome.step,
+        "epochs": ended.epochs,
+        "examples": ended.examples,
+        **job.spent_before,
+        **pretraining,
+        "parameters": ended.parameters,
+        "metrics": outcome.metrics,
+        "reason": next(filter(None, reasons), None),
+        "ended": timestamp(),
+        "seconds": ended.seconds,
+    }
+
+
+def data_files(job: Job) -> dict[str, bytes]:
+    """Return the files that hold what was fitted on the training rows."""
+    splits = job.splits
+    files = {_PREPROCESSING: weights.encode(splits.preprocessing.to("cpu").tensors(), {})}
+    if splits.encoder is not None:
+        files[_TABLE] = splits.encoder.to_json()
+    return files
+
+
+def weights_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a run's weights.safetensors, of its fields in run.json."""
+    return {"step": fields["steps"], "weights": fields["weights"]}
+
+
+def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.cpu() for name, value in state.items()}
+
+
+class RunStore:
+    """Writes the folder of a single run.
+
+    Args:
+        run: its folder; the caller holds its lock
+        job: the run
+        changed: its config is not the one that the folder holds
+    """
+
+    title = "the run"
+    keeps_last_checkpoint = True
+
+    def __init__(self, run: RunDirectory, job: Job, *, changed: bool = False) -> None:
+        self.outcome: Outcome | None = None
+        self._run = run
+        self._job = job
+        self._changed = changed
+        self._stages: Sequence[StageResult] = ()
+        self._metrics: MetricsFile | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self._run.path
+
+    def start(self) -> None:
+        """Write down that the run is being trained."""
+        started = self._run.read_info().get("started") or timestamp()
+        self._run.write_info(
+            status="running", started=started, ended=None, seed=self._job.config.seed
+        )
+
+    def load(self) -> Checkpoint | None:
+        """Return the newest checkpoint."""
+        return checkpoints.load_newest(self._run.checkpoints)
+
+    def pretrained(self, stages: Mapping[str, Sequence[StageResult]]) -> None:
+        """Write down how the run's pre-training went."""
+        self._stages = stages[self._job.member.name]
+        lines = [metrics_file.line(line) for stage in self._stages for line in stage.lines]
+        self._run.write_files(
+            {PRETRAINING: "".join(lines).encode()},
+            pretraining=[stage.summary for stage in self._stages],
+        )
+
+    def begin(self, trainer: Trainer) -> int | None:
+        """Write down what the run is made of."""
+        has_begun = self._run.metrics_path.exists()
+        self._open(trainer, 0)
+        return -1 if has_begun else None
+
+    def resume(
+        self, trainer: Trainer, saved: Checkpoint, start: int
+    ) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """Cut metrics.jsonl to where the checkpoint stood, and return its lines."""
+        self._open(trainer, saved.metadata["position"])
+        name = self._job.member.name
+        return [(name, record) for record in metrics_file.read(self._run.metrics_path)]
+
+    def _open(self, trainer: Trainer, position: int) -> None:
+        self._metrics = MetricsFile(self._run.metrics_path, position)
+        files = data_files(self._job)
+        if self._changed:
+            files["config.yaml"] = dump(self._job.config).encode()
+        self._run.write_files(
+            files,
+            **shared_fields(self._job),
+            parameters=trainer.cohort.network.num_parameters(0),
+        )
+
+    def evaluated(
+        self, names: Sequence[str], evaluation: Evaluation, seconds: Sequence[float], now: float
+    ) -> None:
+        """Add a line to metrics.jsonl."""
+        assert self._metrics is not None
+        self._metrics.append(metrics_file.lines(evaluation, seconds, now))
+
+    def position(self) -> int:
+        """Return the length of metrics.jsonl, synced."""
+        assert self._metrics is not None
+        self._metrics.sync()
+        return self._metrics.size
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return nothing: what has ended is in the folder."""
+        return {}, {}
+
+    def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        """Save a checkpoint."""
+        checkpoints.save(self._run.checkpoints, step, tensors, metadata)
+
+    def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
+        """Write the scored weights, and close run.json."""
+        [ended] = runs.values()
+        self.outcome = ended.outcome
+        fields = own_fields(self._job, ended, self._stages or _recorded_stages(self._run))
+        files = {}
+        if ended.outcome.status != "diverged":
+            tensors = PlainForm(self._job.design).state_dict(_on_cpu(ended.outcome.state))
+            files[WEIGHTS] = weights.encode(tensors, weights_metadata(fields))
+        self._run.write_files(files, **fields)
+
+    def forget(self, names: Sequence[str], start: int) -> None:
+        """Do nothing: a single run is not cut in halves."""
+
+    def finish(self) -> None:
+        """Do nothing: a single run is written when it ends."""
+
+    def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
+        """Write down where the run stands."""
+        self._run.write_info(
+            status="interrupted",
+            steps=trainer.step,
+            epochs=trainer.step / trainer.steps_per_epoch,
+            seconds=seconds[self._job.member.name],
+            ended=timestamp(),
+        )
+
+    def close(self) -> None:
+        """Close metrics.jsonl."""
+        if self._metrics is not None:
+            self._metrics.close()
+            self._metrics = None
+
+
+def _recorded_stages(run: RunDirectory) -> list[StageResult]:
+    """Return the stages of a run that was pre-trained in an earlier session."""
+    return [StageResult(summary, ()) for summary in run.read_info().get("pretraining") or []]
+
+
+@dataclass(frozen=True)
+class PlannedMember:
+    """A run of a cohort as its ablation numbers it.
+
+    Attributes:
+        number: of the run in the ablation
+        row: of the run in the cohort, as it was planned
+        job: the run
+    """
+
+    number: int
+    row: int
+    job: Job
+
+
+class CohortStore:
+    """Writes the folder of a cohort of an ablation.
+
+    Args:
+        folder: of the cohort
+        number: of the cohort
+        members: its runs that have not ended, by name
+        circumstances: command, git_commit, versions and plugins, as run.json records them
+    """
+
+    keeps_last_checkpoint = False
+
+    def __init__(
+        self,
+        folder: Path,
+        number: int,
+        members: Mapping[str, PlannedMember],
+        circumstances: Mapping[str, Any],
+    ) -> None:
+        self.title = f"cohort {number}"
+        self.folder = folder
+        self._number = number
+        self._members = members
+        self._circumstances = circumstances
+        self._saved = read_cohort(folder)
+        self._fields: dict[str, dict[str, Any]] = {}
+        self._tensors: dict[str, dict[str, Tensor]] = {}
+        self._stages: dict[str, Sequence[StageResult]] = {}
+        self._forms: dict[int, PlainForm] = {}
+        self._metrics: MetricsFile | None = None
+        self.curves: dict[str, Curve] = {}
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def load(self) -> Checkpoint | None:
+        """Return the newest checkpoint."""
+        return checkpoints.load_newest(self._checkpoints)
+
+    def pretrained(self, stages: Mapping[str, Sequence[StageResult]]) -> None:
+        """Write down how the pre-training of runs went, by name."""
+        self._stages |= stages
+        lines = [
+            metrics_file.line({"run": self._members[name].number} | dict(line))
+            for name, results in stages.items()
+            for stage in results
+            for line in stage.lines
+        ]
+        make_directory(self.folder)
+        write_atomic(self.folder / PRETRAINING, "".join(lines).encode())
+
+    def begin(self, trainer: Trainer) -> int | None:
+        """Open metrics.jsonl, without what runs wrote that have left no checkpoint."""
+        if self._metrics is None:
+            make_directory(self.folder)
+            kept = self._saved["metrics_bytes"] if self._saved else 0
+            self._metrics = MetricsFile(self.folder / METRICS, kept)
+        return None
+
+    def resume(
+        self, trainer: Trainer, saved: Checkpoint, start: int
+    ) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """Cut metrics.jsonl to where the checkpoint stood; return the lines since `start`."""
+        self._fields |= saved.metadata["ended"]
+        self._stages |= {
+            name: [StageResult(summary, ()) for summary in summaries]
+            for name, summaries in saved.metadata["stages"].items()
+        }
+        names = {str(member.row): name for name, member in self._members.items()}
+        for key, tensor in saved.tensors.items():
+            if key.startswith("ended/"):
+                _, row, name = key.split("/", 2)
+                self._tensors.setdefault(names[row], {})[name] = tensor
+        self._metrics = MetricsFile(self.folder / METRICS, saved.metadata["position"])
+        numbers = {member.number: name for name, member in self._members.items()}
+        for record in metrics_file.records(self.folder / METRICS, start):
+            yield numbers[record.pop("run")], record
+
+    def evaluated(
+        self, names: Sequence[str], evaluation: Evaluation, seconds: Sequence[float], now: float
+    ) -> None:
+        """Add a line for each run that was due."""
+        assert self._metrics is not None
+        numbers = [self._members[name].number for name in names]
+        self._metrics.append(metrics_file.lines(evaluation, seconds, now, numbers))
+
+    def position(self) -> int:
+        """Return the length of metrics.jsonl, synced."""
+        assert self._metrics is not None
+        self._metrics.sync()
+        return self._metrics.size
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the runs that have ended: their fields and weights."""
+        tensors = {
+            f"ended/{self._members[name].row}/{key}": tensor
+            for name, state in self._tensors.items()
+            for key, tensor in state.items()
+        }
+        stages = {
+            name: [result.summary for result in results] for name, results in self._stages.items()
+        }
+        return tensors, {"ended": finite(self._fields), "stages": finite(stages)}
+
+    def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        """Save a checkpoint."""
+        checkpoints.save(self._checkpoints, step, tensors, metadata)
+
+    def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
+        """Keep how runs ended, until all have."""
+        for name, ended in runs.items():
+            job = self._members[name].job
+            self._fields[name] = own_fields(job, ended, self._stages.get(name, ()))
+            self.curves[name] = ended.curve
+            if ended.outcome.status != "diverged":
+                form = self._forms.setdefault(id(job.design), PlainForm(job.design))
+                self._tensors[name] = form.state_dict(_on_cpu(ended.outcome.state))
+
+    def fields(self, name: str) -> dict[str, Any]:
+        """Return what run.json says of a run that has ended."""
+        return self._fields[name]
+
+    def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
+        """Do nothing: the checkpoint holds all."""
+
+    def forget(self, names: Sequence[str], start: int) -> None:
+        """Take back what was written of runs since `start`."""
+        for name in names:
+            self._fields.pop(name, None)
+            self._tensors.pop(name, None)
+        if self._metrics is not None:
+            self._metrics.close()
+            self._metrics = MetricsFile(self.folder / METRICS, start)
+
+    def finish(self) -> None:
+        """Write the files of all runs that have ended; cohort.json comes last."""
+        if not self._fields:
+            return
+        end = self.position()
+        saved, tensors = self._saved or {"runs": [], "shared": []}, {}
+        if self._saved:
+            tensors |= weights.load(
+                read_cohort_file(self.folder, self._saved, WEIGHTS), self.folder / WEIGHTS
+            )[0]
+        shared: list[dict[str, Any]] = list(saved["shared"])
+        runs = list(saved["runs"])
+        shared_places: dict[tuple[int, int], int] = {}
+        for name, fields in self._fields.items():
+            member = self._members[name]
+            key = id(member.job.splits), id(member.job.design)
+            if key not in shared_places:
+                common = finite(shared_fields(member.job))
+                shared_places[key] = _place(shared, common)
+            runs.append(
+                {
+                    "number": member.number,
+                    "row": member.row,
+                    "name": name,
+                    "shared": shared_places[key],
+                    "fields": fields,
+                }
+            )
+            tensors |= {
+                f"{member.row}/{key}": tensor for key, tensor in self._tensors.get(name, {}).items()
+            }
+        files = data_files(member.job) | {WEIGHTS: weights.encode(tensors, {})}
+        for name, content in files.items():
+            write_atomic(self.folder / name, content)
+        if (self.folder / PRETRAINING).exists():
+            files[PRETRAINING] = (self.folder / PRETRAINING).read_bytes()
+        document = {
+            "number": self._number,
+            "shared": shared,
+            "runs": runs,
+            "metrics_bytes": end,
+            "digests": {name: documents.sha256(content) for name, content in files.items()},
+            **self._circumstances,
+        }
+        documents.write(self.folder / COHORT, document)
+        checkpoints.clear(self._checkpoints)
+
+    def close(self) -> None:
+        """Close metrics.jsonl."""
+        if self._metrics is not None:
+            self._metrics.close()
+            self._metrics = None
+
+
+def _place(known: list[dict[str, Any]], document: dict[str, Any]) -> int:
+    """Return where a document stands in a list, to which it is added if it is new."""
+    if document not in known:
+        known.append(document)
+    return known.index(document)

@@ -1,0 +1,58 @@
+"""From jobs that go together to trained runs: pre-training, then their session."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dlx.training.job import Job
+from dlx.training.pretraining import FOLDER, pretrain
+from dlx.training.process import matmul_precision
+from dlx.training.progress import Show
+from dlx.training.records import Stop
+from dlx.training.session import Observer, Session
+from dlx.training.store import CohortStore, RunStore
+
+
+def train(
+    jobs: Sequence[Job],
+    store: RunStore | CohortStore,
+    observers: Sequence[Observer] = (),
+    *,
+    cache: Path,
+    show: Show = lambda progress: None,
+    stop: Stop = lambda: False,
+    began: float | None = None,
+) -> list[str]:
+    """Train runs that go together, from their newest checkpoint or from the start.
+
+    Args:
+        jobs: the runs
+        store: writes down what becomes of them
+        observers: are told of it
+        cache: the folder of what can be made again
+        show: is told of progress
+        stop: says whether to stop between two steps
+        began: `time.monotonic()` when the work for these runs began; default: when they train
+
+    Returns:
+        sentences on what happened
+
+    Raises:
+        Stopped: `stop` said so; all is saved
+        StorageError: a file could not be written
+        RunError: no checkpoint can be used
+        MemoryError: a single run does not fit into memory
+    """
+    remarks: list[str] = []
+    with matmul_precision(jobs[0].config.train.matmul_precision):
+        if any(job.stages for job in jobs) and store.load() is None:
+            pretrained = pretrain(jobs, cache / FOLDER, show, stop)
+            remarks += pretrained.warnings
+            jobs = pretrained.jobs
+            store.pretrained(
+                {
+                    job.member.name: [stage.result for stage in stages]
+                    for job, stages in zip(jobs, pretrained.stages, strict=True)
+                }
+            )
+        session = Session(jobs, store, observers, show=show, stop=stop, began=began)
+        return remarks + session.train()
