@@ -23,7 +23,8 @@ from dlx.ablation.statistics.multiple import holm
 from dlx.ablation.statistics.verdicts import Comparison, Verdict, judge
 from dlx.api import prepare
 from dlx.cohort import Cohort
-from dlx.training.records import Evaluation, Outcome
+from dlx.tracking.evaluations import Evaluation
+from dlx.training.records import Outcome
 from dlx.training.trainer import Trainer
 
 Array = NDArray[np.float64]

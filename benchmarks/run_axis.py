@@ -23,8 +23,9 @@ from dlx import api
 from dlx.ablation.sizes import largest_cohort, size_of
 from dlx.cohort import Cohort
 from dlx.denormals import flushed_denormals
+from dlx.tracking.evaluations import Evaluation
 from dlx.training.job import Job
-from dlx.training.records import Evaluation, Outcome
+from dlx.training.records import Outcome
 from dlx.training.trainer import Trainer
 
 ADAM = {"name": "adam", "lr": 0.001}

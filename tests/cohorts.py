@@ -27,7 +27,8 @@ from dlx.nn.metrics import default_metrics
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name
 from dlx.testing.bits import bits
-from dlx.training.records import Evaluation, Outcome, Record
+from dlx.tracking.evaluations import Evaluation, Record
+from dlx.training.records import Outcome
 from dlx.training.trainer import Trainer
 
 ACTIVATIONS = [

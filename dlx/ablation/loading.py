@@ -13,7 +13,7 @@ from dlx.ablation.results import RunResult
 from dlx.config.schema import AblationConfig
 from dlx.nn.metrics import is_rising
 from dlx.runs import RunDirectory
-from dlx.runs.ablations import METRICS, cohort_folder, infos, read_cohort, read_cohort_file
+from dlx.runs.ablations import cohort_folder, infos, read_cohort
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Curve, curve_of
 
@@ -90,10 +90,7 @@ def results(
 def _curves_of_cohort(folder: Path) -> dict[str, Curve]:
     cohort = read_cohort(folder)
     assert cohort is not None, "its runs are in the index"
-    read_cohort_file(folder, cohort, METRICS)  # which checks that it is whole
-    records: dict[int, list[dict[str, Any]]] = {}
-    for record in metrics_file.records(folder / METRICS, cohort["metrics_bytes"]):
-        records.setdefault(record["run"], []).append(record)
+    records = metrics_file.of_cohort(folder, cohort)
     return {run["name"]: curve_of(records.get(run["number"], [])) for run in cohort["runs"]}
 
 

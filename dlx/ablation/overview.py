@@ -1,12 +1,13 @@
 """TensorBoard's view of an ablation: a row for each variant, its mean curve and interval."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dlx.ablation.bands import Band, bands, mean_band
+from dlx.ablation.bands import Band, bands
 from dlx.ablation.results import RunResult
 from dlx.nn.metrics import WORTH
 from dlx.tracking.overview import write_overview
@@ -51,33 +52,36 @@ def write(
     )
     metrics = [f"{split}.{tag}" for split, tag in ordered]
     curves: dict[str, dict[str, Band]] = {}
+    last: dict[str, dict[str, float]] = {}
     for shown in metrics:
-        measured = bands(results, shown, confidence) or _at_end(results, shown, confidence)
-        for variant, band in measured.items():
+        for variant, band in bands(results, shown, confidence).items():
             curves.setdefault(variant, {})[shown] = band
+        for variant, value in _last(results, shown).items():
+            last.setdefault(variant, {})[shown] = value
     write_overview(
         directory,
         name=name,
         settings=settings,
+        folders=folders,
         metrics=metrics,
         bands=curves,
-        folders=folders,
+        last=last,
+        steps={
+            variant: max((run.steps for run in results if run.variant == variant), default=0)
+            for variant in settings
+        },
     )
 
 
-def _at_end(results: Sequence[RunResult], metric: str, confidence: float) -> dict[str, Band]:
-    """Return a band of one step for what is measured at the end of runs alone."""
-    families: dict[str, list[RunResult]] = {}
+def _last(results: Sequence[RunResult], metric: str) -> dict[str, float]:
+    """Return the mean of the last values of each variant's runs, which need not be of one step."""
+    values: dict[str, list[float]] = {}
     for result in results:
-        if result.value(metric) is not None:
-            families.setdefault(result.variant, []).append(result)
-    at_end: dict[str, Band] = {}
-    for variant, runs in families.items():
-        values = np.array([[run.value(metric)] for run in runs], float)
-        step = max(run.steps for run in runs)
-        mean, low, high = mean_band(values, confidence=confidence)
-        at_end[variant] = Band(np.array([step]), mean, low, high, np.array([len(runs)]))
-    return at_end
+        measured = [value for value in result.curve.of(metric) if math.isfinite(value)]
+        value = measured[-1] if measured else result.value(metric)
+        if value is not None:
+            values.setdefault(result.variant, []).append(value)
+    return {variant: float(np.mean(own)) for variant, own in values.items()}
 
 
 def _tags(result: RunResult, split: str) -> list[str]:

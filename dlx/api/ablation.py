@@ -27,6 +27,7 @@ from dlx.ablation.results import RunResult
 from dlx.ablation.session import Ended, Show
 from dlx.api.ablation_config import read_ablation
 from dlx.api.inputs import RUNS_DIR, data_directory
+from dlx.api.run import Run, load
 from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data import functions
@@ -40,7 +41,9 @@ from dlx.errors import (
     RunInUseError,
 )
 from dlx.runs import RunDirectory, timestamp
+from dlx.runs.ablations import read_index
 from dlx.runs.environment import describe
+from dlx.training.finding import materialise
 from dlx.training.job import resolve_device
 from dlx.training.process import breaking_off, device_name, recorded_failures, signals
 from dlx.training.transfer import located
@@ -97,6 +100,13 @@ class Ablation:
         runs, ledger = ready.runs("comparison"), Ledger(ready, self.path)
         results = loading.results(self.path, runs, ledger, ready.section)
         return list(results.values())
+
+    @property
+    def runs(self) -> list[Run]:
+        """The compared runs that have ended and did not fail, each with a folder of its own."""
+        indexed = read_index(self.path).values()
+        ended = [run for run in indexed if run.phase == "comparison" and run.status != "failed"]
+        return [load(materialise(self.path, run).path) for run in ended]
 
     def plan(self, data_dir: Path | str | None = None) -> Plan:
         """Return the plan, its data loaded.

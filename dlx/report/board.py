@@ -2,22 +2,25 @@
 
 import csv
 import json
+import math
 import os
-import secrets
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from dlx.config.dump import to_yaml
 from dlx.errors import RunError
 from dlx.report.ablation import reading
 from dlx.runs import RunDirectory, storage_errors
-from dlx.runs.ablations import METRICS, cohort_folder, infos, read_index
+from dlx.runs.ablations import IndexedRun, cohort_folder, infos, read_cohort, read_index
+from dlx.runs.locks import hold
 from dlx.tracking import metrics
-from dlx.tracking.evaluations import Curve, curve_of
+from dlx.tracking.evaluations import Record
 from dlx.tracking.tracker import Tracker
+from dlx.training.finding import base_config, config_of
 from dlx.training.records import worth
 
 MOST_SELECTED = 500
@@ -58,7 +61,27 @@ def derive(ablation: Path, variants: Collection[str] | None = None) -> int:
         RunError: files of the ablation are damaged
         StorageError: a file cannot be written
     """
-    runs = [
+    if not _without_events(ablation, variants):
+        return 0
+    with hold(ablation / ".board.lock", wait=True):  # of two processes, the second finds all done
+        runs = _without_events(ablation, variants)
+        fields, base = infos(ablation, runs), base_config(ablation)
+        for number in dict.fromkeys(run.cohort for run in runs):
+            folder = cohort_folder(ablation, number or 0)
+            cohort = read_cohort(folder)
+            assert cohort is not None, "its fields have just been read"
+            records = metrics.of_cohort(folder, cohort)
+            for run in runs:
+                if run.cohort == number:
+                    yaml = to_yaml(config_of(run, base))
+                    own = records.get(run.number, [])
+                    _write_events(ablation / run.name, yaml, own, fields[run.name])
+    return len(runs)
+
+
+def _without_events(ablation: Path, variants: Collection[str] | None) -> list[IndexedRun]:
+    """Return the runs of the cohorts that have no event files yet; those that failed get none."""
+    return [
         run
         for run in read_index(ablation).values()
         if run.phase == "comparison"
@@ -66,33 +89,45 @@ def derive(ablation: Path, variants: Collection[str] | None = None) -> int:
         and (variants is None or run.variant in variants)
         and not (ablation / run.name).is_dir()
     ]
-    fields = infos(ablation, runs)
-    for number in dict.fromkeys(run.cohort for run in runs):
-        folder = cohort_folder(ablation, number or 0)
-        records: dict[int, list[dict[str, Any]]] = {}
-        for record in metrics.read(folder / METRICS):
-            records.setdefault(record["run"], []).append(record)
-        for run in runs:
-            if run.cohort == number:
-                curve = curve_of(records.get(run.number, []))
-                _write_events(ablation / run.name, curve, fields[run.name])
-    return len(runs)
 
 
-def _write_events(folder: Path, curve: Curve, info: Mapping[str, Any]) -> None:
-    """Write the event files of one run: all of them or none."""
-    unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+def _write_events(
+    folder: Path, yaml: str, records: Sequence[Mapping[str, Any]], info: Mapping[str, Any]
+) -> None:
+    """Write the event files of one run: all of them or none.
+
+    Args:
+        folder: of the event files
+        yaml: the run's config
+        records: its lines of metrics.jsonl
+        info: what run.json says of it
+    """
+    unfinished = folder.with_name(f".{folder.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
     before = info.get("pretraining_steps") or 0
+    began = records[0]["time"] if records else None
     try:
-        began = curve.times[0] if curve.times else None
         with Tracker(unfinished, steps_before=before, began=began) as tracker:
-            tracker.curve(curve)
-            if curve.times:
-                tracker.final(info["steps"], worth(info["metrics"]), curve.times[-1])
+            tracker.config(yaml)
+            for record in records:
+                tracker.log(_evaluation(record), record["time"])
+            if records:
+                at_end = {k: _marked(v) for k, v in worth(info["metrics"]).items()}
+                tracker.final(info["steps"], at_end, records[-1]["time"])
         with storage_errors(folder):
             unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _evaluation(record: Mapping[str, Any]) -> Record:
+    measured = {k: _marked(v) for k, v in record.items() if isinstance(v, Mapping)}
+    return Record(record["step"], record["epoch"], record["examples"], measured)
+
+
+def _marked(values: Mapping[str, float | None]) -> dict[str, float]:
+    """Return values with NaN, which TensorBoard marks, for the nulls of what is not finite."""
+    return {tag: math.nan if value is None else value for tag, value in values.items()}
 
 
 def is_ablation(folder: Path) -> bool:

@@ -59,7 +59,7 @@ def read_index(directory: Path) -> dict[str, IndexedRun]:
     """Return the runs of an ablation that have ended, by name; none before the first has.
 
     Raises:
-        RunError: index.json is damaged
+        RunError: index.json is damaged; of an ablation without one, plan.json
     """
     path = directory / INDEX
     try:
@@ -76,14 +76,20 @@ def _with_own_folders(directory: Path) -> list[IndexedRun]:
     found = sorted(directory.glob("*/seed=*/run.json"))
     if not found:
         return []
-    plan = documents.read(directory / "plan.json")
-    variants = {variant["folder"]: variant["name"] for variant in plan["variants"]}
-    order = [
-        f"{folder}/seed={seed}" + (f" fold={fold}" if fold else "")
-        for folder in variants
-        for seed in plan["seeds"]
-        for fold in range(1, (plan["folds"] or 0) + 1) or [None]
-    ]
+    path = directory / "plan.json"
+    try:
+        plan = documents.read(path)
+        variants = {variant["folder"]: variant["name"] for variant in plan["variants"]}
+        order = [
+            f"{folder}/seed={seed}" + (f" fold={fold}" if fold else "")
+            for folder in variants
+            for seed in plan["seeds"]
+            for fold in range(1, (plan["folds"] or 0) + 1) or [None]
+        ]
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing; put it back, or train the ablation again") from None
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged: {error}") from error
     numbers = {name: number for number, name in enumerate(order, start=1)}
     found += sorted(directory.glob("tuning/*/*/seed=*/run.json"))
     runs = []

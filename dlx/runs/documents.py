@@ -35,7 +35,9 @@ def encode(document: Mapping[str, Any]) -> bytes:
     """Return the content of a document's file; numbers that are not finite are null."""
     fields = finite({"schema": SCHEMA} | {k: v for k, v in document.items() if k != "schema"})
     sealed = fields | {_DIGEST: sha256(_canonical(fields))}
-    return json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    text = json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    # A command may name a file by bytes that are no text: JSON has an escape for each.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def read(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(path) from None
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunError(f"{path} is damaged: {error}") from error
 
 
@@ -61,15 +63,19 @@ def decode(content: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is not JSON, or the fields do not match the digest.
     """
-    fields = json.loads(content, parse_constant=_refuse)
-    if not isinstance(fields, dict):
-        raise ValueError("it is no JSON object")
-    digest, schema = fields.pop(_DIGEST, None), fields.get("schema", 1)
+    try:
+        fields = json.loads(content, parse_constant=_refuse)
+        if not isinstance(fields, dict):
+            raise ValueError("it is no JSON object")
+        digest, schema = fields.pop(_DIGEST, None), fields.get("schema", 1)
+        expected = sha256(_canonical(fields))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(schema, int) or isinstance(schema, bool):
         raise ValueError(f"its schema is {schema!r}")
     if schema > SCHEMA:
         raise ValueError("it was written by a newer dlx; upgrade dlx to use it")
-    if (digest is not None or schema > 1) and digest != sha256(_canonical(fields)):
+    if (digest is not None or schema > 1) and digest != expected:
         raise ValueError("its fields do not match its digest; they were changed after dlx wrote it")
     return fields
 

@@ -25,6 +25,7 @@ _TYPES: dict[str, type | UnionType] = {
     "features": list | None,
     "table": bool | None,
     "plugins": list | None,
+    "digests": dict | None,
     "metrics": dict | None,
     "baseline": dict | None,
 }
@@ -72,6 +73,8 @@ def damage(info: object) -> str | None:
         return f"its created is {info['created']!r}"
     if not all(map(_is_plugin, info.get("plugins") or [])):
         return f"its plugins are {info['plugins']!r}"
+    if not all(map(_are_digests, (info.get("digests") or {}).values())):
+        return f"its digests are {info['digests']!r}"
     for field in ("metrics", "baseline"):
         if not all(map(_are_numbers, (info.get(field) or {}).values())):
             return f"its {field} are {info[field]!r}"
@@ -87,7 +90,13 @@ def _is_time(text: str | None) -> bool:
 
 def _is_plugin(entry: Any) -> bool:
     fields = ("path", "sha256")
-    return isinstance(entry, Mapping) and all(isinstance(entry.get(each), str) for each in fields)
+    return isinstance(entry, Mapping) and all(isinstance(entry.get(field), str) for field in fields)
+
+
+def _are_digests(entry: Any) -> bool:
+    """Say whether an entry is a digest or, while a file is replaced, several."""
+    digests = entry if isinstance(entry, list) else [entry]
+    return all(isinstance(digest, str) for digest in digests)
 
 
 def _are_numbers(values: Any) -> bool:

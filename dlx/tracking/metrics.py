@@ -7,6 +7,7 @@ number that is not finite is null. `crc` is the CRC-32 of the line without it; f
 written before it was introduced have none.
 """
 
+import contextlib
 import json
 import math
 import zlib
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import RunError
+from dlx.runs.ablations import METRICS, read_cohort_file
 from dlx.runs.files import AppendFile, finite
 from dlx.tracking.evaluations import Evaluation
 
@@ -25,24 +27,21 @@ _RUN = '"run": '
 class MetricsFile:
     """The writer of metrics.jsonl; it never leaves a line that is not whole."""
 
-    def __init__(self, path: Path, position: int | None = None) -> None:
-        """Open the file and cut it at `position` (None: after its last whole line).
+    def __init__(self, path: Path, position: int = 0) -> None:
+        """Open the file, which is made if it is not there, and cut it at a position in bytes.
 
         Raises:
             RunError: the file does not reach to `position`, or no line ends there.
             StorageError: it cannot be opened or cut.
         """
         self._file = AppendFile(path)
-        end = position
-        if end is None:
-            end = path.read_bytes().rfind(b"\n") + 1
-        elif not _line_ends_at(path, end):
+        if not _line_ends_at(path, position):
             self._file.close()
             raise RunError(
                 f"{path} is not the file that the checkpoint was saved with "
-                f"(no line ends at byte {end}); put it back, or train the run again"
+                f"(no line ends at byte {position}); put it back, or train the run again"
             )
-        self._file.truncate(end)
+        self._file.truncate(position)
 
     @property
     def size(self) -> int:
@@ -131,14 +130,44 @@ def _sealed(text: str) -> str:
     return f"{text}{_CRC}{zlib.crc32(text.encode())}}}\n"
 
 
-def of_run(content: bytes, number: int) -> bytes:
-    """Return the lines of one run of a cohort's metrics.jsonl as those of the run's own file."""
+def of_run(content: bytes, number: int, path: Path) -> bytes:
+    """Return the lines of one run of a cohort's metrics.jsonl as those of the run's own file.
+
+    Args:
+        content: of the cohort's file
+        number: of the run
+        path: of the cohort's file, for messages
+
+    Raises:
+        RunError: a line of any run is damaged
+    """
     start = f"{{{_RUN}{number}, "
-    return "".join(
-        _sealed("{" + line[len(start) : line.rindex(_CRC)])
-        for line in content.decode().splitlines()
-        if line.startswith(start)
-    ).encode()
+    own = []
+    for place, line in enumerate(_lines_of(content), start=1):
+        with _damage(path, place):
+            text = _unsealed(line)
+        if text.startswith(start):
+            own.append(_sealed("{" + text.removeprefix(start)))
+    return "".join(own).encode()
+
+
+def of_cohort(folder: Path, cohort: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    """Return the records of a cohort's runs that have ended, by the runs' numbers.
+
+    Args:
+        folder: of the cohort
+        cohort: what cohort.json holds
+
+    Raises:
+        RunError: metrics.jsonl is missing or damaged
+    """
+    content, path = read_cohort_file(folder, cohort, METRICS), folder / METRICS
+    if content and not content.endswith(b"\n"):
+        raise RunError(f"{path} is damaged: no line ends at byte {len(content)}")
+    by_number: dict[int, list[dict[str, Any]]] = {}
+    for record in _records(content, path):
+        by_number.setdefault(record["run"], []).append(record)
+    return by_number
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -150,24 +179,58 @@ def read(path: Path) -> list[dict[str, Any]]:
     return list(records(path))
 
 
-def records(path: Path, end: int | None = None) -> Iterator[dict[str, Any]]:
-    """Give the records of a metrics.jsonl, up to a position in bytes; see `read`."""
+def records(path: Path, start: int = 0) -> Iterator[dict[str, Any]]:
+    """Give the records of a metrics.jsonl, from a position in bytes; see `read`."""
     try:
-        content = path.read_bytes()[:end]
+        content = path.read_bytes()
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
-    has_crc = None
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
-        try:
+    yield from _records(content[start:], path, 1 + content.count(b"\n", 0, start))
+
+
+def _records(content: bytes, path: Path, first: int = 1) -> Iterator[dict[str, Any]]:
+    """Give the records of lines, the first of which has a number in the file."""
+    has_checksums = _CRC.encode() in content
+    for number, line in enumerate(_lines_of(content), first):
+        with _damage(path, number):
+            if has_checksums:
+                _unsealed(line)
             record = json.loads(line)
             if not isinstance(record, dict):
                 raise ValueError("not a JSON object")
-            has_crc = "crc" in record if has_crc is None else has_crc
-            if has_crc and record.pop("crc", None) != zlib.crc32(line[: line.rfind(_CRC.encode())]):
-                raise ValueError("it does not match its checksum")
-        except ValueError as error:
-            raise RunError(f"{path}:{number}: damaged line: {error}") from error
+            if has_checksums:
+                del record["crc"]
+            # Lines without a checksum end with metrics or a time: the name of this one is damaged.
+            elif record and isinstance([*record.values()][-1], int):
+                raise ValueError("it has no checksum")
         yield record
+
+
+def _lines_of(content: bytes) -> list[bytes]:
+    """Return the whole lines of a file's content."""
+    # Not by splitlines: a tag may hold characters that Python ends lines at.
+    return content.split(b"\n")[:-1]
+
+
+def _unsealed(line: bytes) -> str:
+    """Return the text that `_sealed` was given.
+
+    Raises:
+        ValueError: the line has no CRC, or not that of its text
+    """
+    text, _, _ = line.decode().rpartition(_CRC)
+    if _sealed(text).encode() != line + b"\n":
+        raise ValueError("it does not match its checksum")
+    return text
+
+
+@contextlib.contextmanager
+def _damage(path: Path, number: int) -> Iterator[None]:
+    """Turn what is wrong with a line into a `RunError` that names it."""
+    try:
+        yield
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path}:{number}: damaged line: {error}") from error
 
 
 def _line_ends_at(path: Path, position: int) -> bool:

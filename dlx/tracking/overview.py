@@ -46,9 +46,11 @@ def write_overview(
     *,
     name: str,
     settings: Mapping[str, Mapping[str, Any]],
+    folders: Mapping[str, str],
     metrics: Sequence[str],
     bands: Mapping[str, Mapping[str, Band]],
-    folders: Mapping[str, str],
+    last: Mapping[str, Mapping[str, float]],
+    steps: Mapping[str, int],
 ) -> None:
     """Write the event files of an ablation as a whole, in place of any that are there.
 
@@ -56,28 +58,35 @@ def write_overview(
         directory: of the ablation
         name: of the ablation
         settings: by variant, value by dotted name: a row of the HParams page for each variant
-        metrics: `<split>.<tag>` each: the HParams page has a column of the last value of a
-            variant's mean, and Custom Scalars a chart of what has a band
-        bands: by variant and metric
-        folders: of the variants that have bands, relative to the directory
+        folders: by variant, relative to the directory
+        metrics: `<split>.<tag>` each: the HParams page has a column of last values, and Custom
+            Scalars a chart of what has a band
+        bands: by variant and metric; a variant without any failed
+        last: by variant and metric, the mean of its runs' last values
+        steps: by variant, how many its longest run took
 
     Raises:
         StorageError: disk full, read-only, no permission
     """
     now = time.time()
-    measured = {metric for curves in bands.values() for metric in curves}
-    shown = [metric for metric in metrics if metric in measured]
     title = f"{name}: mean of each variant's runs, with its 95 % interval"
+    columns = {metric: f"last/{metric}" for metric in metrics}
+    measured = {metric for curves in bands.values() for metric in curves}
+    margins = {metric: _tags(metric)[:3] for metric in metrics if metric in measured}
     file = _new_file(directory)
-    columns = {metric: _tags(metric)[0] for metric in shown}
     file.summary(0, [summaries.experiment(name, list(settings.values()), columns, now)])
-    file.summary(0, [summaries.charts(title, {metric: _tags(metric)[:3] for metric in shown})])
+    file.summary(0, [summaries.charts(title, margins)])
     file.close()
-    for variant, curves in bands.items():
+    for variant, own_settings in settings.items():
+        curves = bands.get(variant, {})
         file = _new_file(directory / folders[variant])
-        file.summary(0, [summaries.hparams(settings[variant], variant, now)])
-        _write_bands(file, curves, now)
-        file.summary(0, [summaries.end_hparams(True, now)])
+        file.summary(0, [summaries.hparams(own_settings, variant, now)])
+        if curves:
+            _write_bands(file, curves, now)
+        if variant in last:
+            values = {columns[metric]: value for metric, value in last[variant].items()}
+            file.scalars(steps[variant], values, now)
+        file.summary(0, [summaries.end_hparams(bool(curves), now)])
         file.close()
 
 

@@ -4,7 +4,6 @@
 <directory>/<split>/events.out.tfevents.*    scalars, histograms, images of train, dev, test
 """
 
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 
 from dlx.runs import make_directory
 from dlx.tracking import summaries
-from dlx.tracking.evaluations import Curve, Record
+from dlx.tracking.evaluations import Record
 from dlx.tracking.events import EventFile, event_folders
 from dlx.tracking.histogram import Histogram
 from dlx.tracking.images import png
@@ -84,20 +83,6 @@ class Tracker:
                 self._before + record.step, scalars, wall_time
             )
 
-    def curve(self, curve: Curve) -> None:
-        """Write the evaluations of a run that has ended as scalars; see `log`."""
-        for place, step in enumerate(curve.steps):
-            metrics = {
-                split: {
-                    tag: values[place]
-                    for tag, values in tags.items()
-                    if not math.isnan(values[place])
-                }
-                for split, tags in curve.values.items()
-            }
-            record = Record(step, curve.epochs[place], curve.examples[place], metrics)
-            self.log(record, curve.times[place])
-
     def stage(self, step: int, record: Mapping[str, Any]) -> None:
         """Write an evaluation in pre-training as scalars `pretraining/<tag>` of its splits.
 
@@ -147,7 +132,7 @@ class Tracker:
 
     def config(self, yaml: str) -> None:
         """Write the text of the run's config."""
-        self._write(summaries.config(yaml))
+        self._file(self._directory).summary(0, [summaries.config(yaml)], self._began)
 
     def hparams(self, settings: Mapping[str, Any], group_name: str) -> None:
         """Write the run's settings for TensorBoard's HParams page; its metrics are the scalars.

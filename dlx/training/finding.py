@@ -79,8 +79,9 @@ def _splits(text: str, runs_dir: Path) -> Iterator[tuple[RunDirectory, str]]:
 
 def _member(ablation: RunDirectory, name: str) -> IndexedRun | None:
     runs = read_index(ablation.path)
-    if name.startswith("#"):
-        return next((run for run in runs.values() if f"#{run.number}" == name), None)
+    if name.startswith(("#", "runs/")):
+        number = name.removeprefix("#").removeprefix("runs/")
+        return next((run for run in runs.values() if str(run.number) == number), None)
     if name in runs:
         return runs[name]
     compared = [run for run in runs.values() if run.phase == "comparison"]
@@ -159,15 +160,13 @@ def _files(ablation: Path, run: IndexedRun, info: Mapping[str, Any]) -> dict[str
     folder = cohort_folder(ablation, run.cohort)
     cohort = read_cohort(folder)
     assert cohort is not None, "its fields have just been read"
-    RunDirectory(ablation).read_file("ablation.yaml")  # which checks its digest
-    base = read_file(ablation / "ablation.yaml", []).plain()
-    config = with_differences(base, {"ablation": None, "seed": run.seed, **run.differences})
-    files = {"config.yaml": to_yaml(config).encode()}
-    files[METRICS] = metrics_file.of_run(read_cohort_file(folder, cohort, METRICS), run.number)
+    files = {"config.yaml": to_yaml(config_of(run, base_config(ablation))).encode()}
+    content, path = read_cohort_file(folder, cohort, METRICS), folder / METRICS
+    files[METRICS] = metrics_file.of_run(content, run.number, path)
     for name in cohort["digests"]:
         content = read_cohort_file(folder, cohort, name)
         if name == PRETRAINING:
-            lines = metrics_file.of_run(content, run.number)
+            lines = metrics_file.of_run(content, run.number, folder / name)
             files |= {name: lines} if lines else {}
         elif name != WEIGHTS:
             files[name] = content
@@ -175,6 +174,26 @@ def _files(ablation: Path, run: IndexedRun, info: Mapping[str, Any]) -> dict[str
             described = {"step": info["steps"], "weights": info["weights"]}
             files[name] = weights.encode(_rows(content, folder / name, run), described)
     return files
+
+
+def base_config(ablation: Path) -> dict[str, Any]:
+    """Return the config of an ablation, plain.
+
+    Raises:
+        RunError: it is missing, or was changed since dlx wrote it
+    """
+    RunDirectory(ablation).read_file("ablation.yaml")  # which checks its digest
+    return read_file(ablation / "ablation.yaml", []).plain()
+
+
+def config_of(run: IndexedRun, base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config of a run of an ablation, plain.
+
+    Args:
+        run: of a cohort
+        base: the ablation's config
+    """
+    return with_differences(base, {"ablation": None, "seed": run.seed, **run.differences})
 
 
 def tensors_of(ablation: Path, run: IndexedRun) -> "dict[str, Tensor]":

@@ -15,7 +15,6 @@ from dlx.config.schema import RunConfig
 from dlx.config.types import FromRun
 from dlx.errors import ConfigError, DlxError
 from dlx.models.design import Design
-from dlx.runs import RunDirectory
 from dlx.training.finding import find
 from dlx.training.saved import open_saved
 
@@ -89,7 +88,7 @@ def take(given: FromRun, design: Design) -> dict[str, Tensor]:
         ConfigError: there is no such run, or a layer is not there or has another shape
     """
     try:
-        saved = open_saved(RunDirectory.open(Path(given.run)).path)
+        saved = open_saved(find(given.run, Path()).path)
         state, source = saved.state, saved.design
     except DlxError as error:
         raise ConfigError(f"model.from_run: {error}") from error

@@ -13,10 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from dlx import api
-from dlx.ablation import execution
 from dlx.ablation.session import Progress
 from dlx.api.ablation import CrashedError
 from dlx.errors import ConfigError, Interrupted, RunError
+from dlx.runs.ablations import read_index
+from dlx.training.finding import materialise
+from dlx.training.job import Job
 
 CONFIG = {
     "name": "small",
@@ -27,7 +29,7 @@ CONFIG = {
     "log": {"every": 5},
 }
 VARIED = ["model.activation=relu,tanh", "optimizer=sgd,adam"]
-CLOCKS = ("seconds", "time")
+CLOCKS = ("seconds", "time", "crc")
 
 
 def ablate(folder: Path, *overrides: str, **options: Any) -> api.Ablation:
@@ -35,33 +37,39 @@ def ablate(folder: Path, *overrides: str, **options: Any) -> api.Ablation:
     return api.ablate(CONFIG, list(overrides), **settings)
 
 
-def runs_of(path: Path) -> dict[str, Path]:
-    return {str(each.parent.relative_to(path)): each.parent for each in path.rglob("weights.*")}
+def runs_of(path: Path) -> dict[str, api.Run]:
+    """Return the runs of an ablation that have weights, by name, tuning included."""
+    ended = read_index(path).values()
+    scored = [run for run in ended if run.status in ("completed", "stopped_early")]
+    return {run.name: api.load(materialise(path, run).path) for run in scored}
 
 
 def assert_same_runs(one: Path, other: Path) -> None:
     """Compare all but clocks: weights, metrics and how each run ended."""
-    mine, theirs = runs_of(one), runs_of(other)
-    assert mine.keys() == theirs.keys() and mine
-    for name, path in mine.items():
-        its, others = (load_file(each / "weights.safetensors") for each in (path, theirs[name]))
-        assert all(its[key].equal(others[key]) for key in others), name
+    these, those = runs_of(one), runs_of(other)
+    assert these.keys() == those.keys() and these
+    for name, run in these.items():
+        ours, others = (load_file(r.path / "weights.safetensors") for r in (run, those[name]))
+        assert all(ours[key].equal(others[key]) for key in others), name
         lines = [
-            [
-                {k: v for k, v in json.loads(line).items() if k not in CLOCKS}
-                for line in (each / "metrics.jsonl").read_text().splitlines()
-            ]
-            for each in (path, theirs[name])
+            [{k: v for k, v in line.items() if k not in CLOCKS} for line in each.history]
+            for each in (run, those[name])
         ]
         assert lines[0] == lines[1], name
+        assert run.metrics == those[name].metrics
 
 
 def test_every_run_is_an_ordinary_run(tmp_path: Path, one_thread: None) -> None:
     ended = ablate(tmp_path)
     assert ended.status == "completed"
-    paths = runs_of(ended.path)
-    assert len(paths) == 4 * 3
-    run = api.load(paths["activation=tanh optimizer=adam/seed=2"])
+    runs = runs_of(ended.path)
+    assert len(runs) == 4 * 3
+    run = runs["activation=tanh optimizer=adam/seed=2"]
+    assert run.path == api.load(f"{ended.path}#12").path
+    assert run.path == api.load(f"{ended.path}/activation=tanh optimizer=adam@2").path
+    assert (
+        run.path == api.load("small/activation=tanh optimizer=adam/seed=2", runs_dir=tmp_path).path
+    )
     assert run.config.model.activation.name == "tanh"
     assert (run.config.optimizer.name, run.config.seed, run.status) == ("adam", 2, "completed")
     assert run.evaluate()["dev"] == run.metrics["dev"]
@@ -175,10 +183,10 @@ def test_a_changed_plan_is_refused(tmp_path: Path) -> None:
     ended = ablate(tmp_path)
     plan = ended.path / "plan.json"
     plan.write_text(plan.read_text().replace('"seed=1"', '"seed=1"').replace("0,", "7,", 1))
-    with pytest.raises(RunError, match=r"plan\.json was changed after the ablation began"):
+    with pytest.raises(RunError, match=r"plan\.json is damaged, or was changed after dlx wrote it"):
         api.resume_ablation(ended.path)
     plan.write_text("{")
-    with pytest.raises(RunError, match=r"plan\.json was changed after the ablation began"):
+    with pytest.raises(RunError, match=r"plan\.json is damaged, or was changed after dlx wrote it"):
         api.resume_ablation(ended.path)
 
 
@@ -195,7 +203,7 @@ def test_a_diverged_run_is_a_result(tmp_path: Path) -> None:
     lost = [each for each in ended.results if each.status == "diverged"]
     assert len(lost) == 3
     assert all("the cost was not finite" in each.reason for each in lost)
-    assert all(api.load(ended.path / each.path).status == "diverged" for each in lost)
+    assert all(api.load(f"{ended.path}#{each.number}").status == "diverged" for each in lost)
 
 
 class OnlyFits:
@@ -203,7 +211,7 @@ class OnlyFits:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.real = execution.trainer_of
+        self.real = Job.trainer
         self.sizes: list[int] = []
 
     def __call__(self, ready: Any, **options: Any) -> Any:
@@ -218,7 +226,7 @@ def test_a_cohort_that_does_not_fit_is_halved(
 ) -> None:
     whole = ablate(tmp_path / "whole")
     limit = OnlyFits(3)
-    monkeypatch.setattr(execution, "trainer_of", limit)
+    monkeypatch.setattr(Job, "trainer", limit)
     halved = ablate(tmp_path / "halved")
     assert limit.sizes == [12, 6, 3, 3, 6, 3, 3]
     assert_same_runs(halved.path, whole.path)
@@ -230,14 +238,14 @@ def test_a_crashed_cohort_takes_no_other_along(
 ) -> None:
     varied = ["model.hidden=[4],[5],[6]"]
     whole = ablate(tmp_path / "whole", varied=varied)
-    real = execution.trainer_of
+    real = Job.trainer
 
     def broken(ready: Any, **options: Any) -> Any:
         if ready[0].design.layers[0].outputs == 5:
             raise RuntimeError("no luck")
         return real(ready, **options)
 
-    monkeypatch.setattr(execution, "trainer_of", broken)
+    monkeypatch.setattr(Job, "trainer", broken)
     with pytest.raises(CrashedError, match=r"some runs could not be trained \(cohort 2: Runtime"):
         ablate(tmp_path / "crashed", varied=varied)
     [path] = (tmp_path / "crashed" / "small").iterdir()
@@ -245,7 +253,7 @@ def test_a_crashed_cohort_takes_no_other_along(
     assert (crashed.status, crashed.info["failed"]) == ("failed", 3)
     assert [each["failed"] for each in crashed.result()["variants"]] == [0, 3, 0]
     assert len(runs_of(path)) == 6
-    monkeypatch.setattr(execution, "trainer_of", real)
+    monkeypatch.setattr(Job, "trainer", real)
     repeated = api.resume_ablation(path, only_failed=True)
     assert (repeated.status, repeated.info["failed"]) == ("completed", 0)
     assert_same_runs(repeated.path, whole.path)
@@ -269,9 +277,11 @@ def test_each_variant_is_tuned_on_dev_before_it_is_compared(tmp_path: Path) -> N
     assert found["optimizer.lr"] == 0.5
     assert set(found["tried"]) == {"0.0001", "0.5"}
     assert (found["runs"], found["steps"]) == (4, 600)
-    run = api.load(ended.path / "activation=tanh optimizer=sgd" / "seed=0")
+    run = api.load(f"{ended.path}/activation=tanh optimizer=sgd@0")
     assert run.config.optimizer.lr == 0.5
-    assert len(list(ended.path.glob("tuning/*/*/seed=*/weights.safetensors"))) == 4 * 2 * 2
+    tuned = [run for run in read_index(ended.path).values() if run.phase == "tuning"]
+    assert [run.number for run in tuned] == list(range(9, 9 + 4 * 2 * 2))
+    assert api.load(f"{ended.path}#9").config.optimizer.lr == 0.0001
     again = api.resume_ablation(ended.path)
     assert again.summary["tuning"] == ended.summary["tuning"]
 
@@ -285,7 +295,11 @@ def test_folds_are_runs_of_their_own(tmp_path: Path) -> None:
         seeds=2,
         runs_dir=tmp_path,
     )
-    assert len(runs_of(ended.path)) == 2 * 2 * 3
+    runs = runs_of(ended.path)
+    assert len(runs) == 2 * 2 * 3
+    assert runs["activation=tanh/seed=1 fold=3"].config.data.fold.number == 3
+    with pytest.raises(RunError, match=r"activation=tanh@1 is several runs, .*#10 \(fold 1\), #11"):
+        api.load(f"{ended.path}/activation=tanh@1")
     assert ended.info["runs"] == 12
     assert ended.summary["folds"] == 3
     [found] = api.verify(ended.path, 1)["verified"]

@@ -1,13 +1,14 @@
 """An ablation of autoencoders that is judged by what their codes are worth."""
 
 import csv
-import json
 from typing import Any
 
 import pytest
 
 from dlx import api
 from dlx.errors import ConfigError
+from dlx.report import board
+from dlx.runs import RunDirectory
 from tests.tracking.event_files import accumulate, scalars
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -66,6 +67,7 @@ def test_variants_are_judged_by_the_fine_tuned_error_too(ended: api.Ablation) ->
 
 
 def test_tensorboard_shows_it_at_the_last_step(ended: api.Ablation) -> None:
+    board.derive(ended.path)
     folder = ended.path / "corruption=masking" / "seed=1"
     expected = api.load(folder).metrics["dev"]
     for tag in WORTH:
@@ -82,13 +84,14 @@ def test_tensorboard_shows_it_at_the_last_step(ended: api.Ablation) -> None:
 
 def test_a_run_alone_is_worth_the_same_and_another_value_is_told(ended: api.Ablation) -> None:
     assert all(each["identical"] for each in api.verify(ended.path, 4)["verified"])
-    path = ended.path / "corruption=null" / "seed=0" / "run.json"
-    info = json.loads(path.read_text())
-    text = path.read_text()
-    info["metrics"]["test"]["fine_tuned_error"] /= 2
-    path.write_text(json.dumps(info))
-    [found] = api.verify(path.parent)["verified"]
-    path.write_text(text)
+    run = RunDirectory(api.load(f"{ended.path}/corruption=null@0").path)
+    metrics = run.read_info()["metrics"]
+    fine_tuned = metrics["test"]["fine_tuned_error"]
+    metrics["test"]["fine_tuned_error"] = fine_tuned / 2
+    run.write_info(metrics=metrics)
+    [found] = api.verify(run.path)["verified"]
+    metrics["test"]["fine_tuned_error"] = fine_tuned
+    run.write_info(metrics=metrics)
     assert (found["identical"], found["parted"], found["weights"]) == (False, 8, 0.0)
     assert found["metrics"] == pytest.approx(0.5)
 

@@ -10,6 +10,7 @@ from torch import nn
 from dlx.diagnose.inspection import inspect
 from dlx.models.plain import from_torch, to_torch
 from dlx.report.inspection import draw
+from dlx.training.job import Job
 from tests.diagnose.conftest import MakeJob
 from tests.nn.test_recurrent import UNITS, torchs
 
@@ -55,7 +56,7 @@ def test_shapes_and_costs_by_hand(job: MakeJob, cell: str) -> None:
 def test_states_and_gradients_are_those_of_plain_torch(job: MakeJob, cell: str) -> None:
     made = job(name="recurrent", cell=cell, hidden=[UNITS], init="lecun_normal")
     found = inspect(made)["layers"][0]
-    trainer = made.trainer()
+    trainer = Job.trainer([made], is_new=True)
     start = trainer.cohort.network.run_state(0)
     state = {name: value.double() for name, value in start.items()}
     layer = torchs(cell, state, [8])
@@ -76,7 +77,7 @@ def test_states_and_gradients_are_those_of_plain_torch(job: MakeJob, cell: str) 
 def test_the_gradient_of_every_step_is_the_one_of_its_inputs_bias(job: MakeJob) -> None:
     made = job(name="recurrent", cell="rnn", hidden=[6], activation="tanh")
     measured = inspect(made)["layers"][0]["steps"]["gradient"]["measured"]
-    trainer = made.trainer()
+    trainer = Job.trainer([made], is_new=True)
     state = {name: value.double() for name, value in trainer.cohort.network.run_state(0).items()}
     x, targets = made.first_batch(trainer.splits["train"])
     h: Any = torch.zeros(64, 6, dtype=torch.float64)
@@ -148,7 +149,7 @@ def test_states_that_overflow_have_no_prediction(job: MakeJob) -> None:
 
 def test_trained_weights_are_measured(job: MakeJob) -> None:
     made = job(name="recurrent", cell="lstm", hidden=[4])
-    network = to_torch(made.design, made.trainer().cohort.network.run_state(0))
+    network = to_torch(made.design, Job.trainer([made], is_new=True).cohort.network.run_state(0))
     found = inspect(made, from_torch(made.design, network.state_dict()))
     start = inspect(made)
     for one, other in zip(found["layers"], start["layers"], strict=True):

@@ -10,6 +10,7 @@ from torch import nn
 from dlx.diagnose.findings import findings, power
 from dlx.diagnose.inspection import inspect
 from dlx.models.plain import from_torch, to_torch
+from dlx.training.job import Job
 from tests.block_lists import block_lists
 from tests.diagnose.conftest import MakeJob
 
@@ -60,7 +61,7 @@ def test_costs_by_hand(job: MakeJob) -> None:
 def test_measurements_are_those_of_plain_torch(job: MakeJob) -> None:
     made = job(hidden=[20, 15], activation="tanh", init="lecun_normal")
     found = inspect(made)
-    trainer = made.trainer()
+    trainer = Job.trainer([made], is_new=True)
     network = to_torch(made.design, trainer.cohort.network.run_state(0)).double().train()
     outputs: dict[int, torch.Tensor] = {}
     x, targets = made.first_batch(trainer.splits["train"])
@@ -86,7 +87,7 @@ def test_measurements_are_those_of_plain_torch(job: MakeJob) -> None:
 
 def test_trained_weights_are_measured_and_not_predicted(job: MakeJob) -> None:
     made = job(hidden=[20], activation="tanh")
-    network = to_torch(made.design, made.trainer().cohort.network.run_state(0))
+    network = to_torch(made.design, Job.trainer([made], is_new=True).cohort.network.run_state(0))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(3)
@@ -117,7 +118,7 @@ def test_nothing_is_measured_backward_through_a_step(job: MakeJob) -> None:
 def test_every_list_of_blocks_has_the_shapes_that_are_shown(job: MakeJob, hidden: list) -> None:
     made = job(data="xor", hidden=hidden)
     found = inspect(made)
-    cohort = made.trainer().cohort
+    cohort = Job.trainer([made], is_new=True).cohort
     state = cohort.network.run_state(0)
     names = [layer["name"] for layer in found["layers"]]
     assert len(set(names)) == len(names)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dlx import api
+from dlx.tracking.metrics import line
 
 VARIED = [
     "model.activation=relu,tanh,sigmoid,gelu,prelu",
@@ -55,11 +56,10 @@ def test_a_run_that_is_not_the_same_is_told(folder: Path, one_thread: None) -> N
     """What verifies a run can fail: here a logged number and a weight were changed."""
     config = {"name": "changed", "data": "xor", "train": {"steps": 9, "batch_size": "all"}}
     run = api.train(config, ["log.every=3"], runs_dir=folder)
-    lines = (run.path / "metrics.jsonl").read_text().split("\n")
-    assert '"step": 6' in lines[2]
-    cost = run.history[2]["dev"]["cost"]
-    lines[2] = lines[2].replace(f'"dev": {{"cost": {cost}', f'"dev": {{"cost": {2 * cost}')
-    (run.path / "metrics.jsonl").write_text("\n".join(lines))
+    records = run.history
+    assert records[2]["step"] == 6
+    records[2]["dev"]["cost"] *= 2
+    (run.path / "metrics.jsonl").write_text("".join(map(line, records)))
     [found] = api.verify(run.path)["verified"]
     assert (found["identical"], found["parted"], found["weights"]) == (False, 6, 0.0)
     assert (found["metrics"], found["missing"]) == (pytest.approx(0.5), 0)

@@ -11,8 +11,8 @@ from torch.optim.swa_utils import AveragedModel
 from dlx import registry
 from dlx.cohort import Cohort, Member
 from dlx.models.plain import from_torch, to_torch
+from dlx.tracking.evaluations import Evaluation
 from dlx.training.evaluation import evaluate
-from dlx.training.records import Evaluation
 from dlx.training.trainer import Trainer
 from tests.cohorts import (
     AVERAGES,

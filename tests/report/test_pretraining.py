@@ -6,7 +6,7 @@ import numpy as np
 
 import dlx
 from dlx.report.run.pretraining import draw
-from dlx.tracking import read
+from dlx.tracking.metrics import read
 
 
 def test_stages_follow_one_another_on_one_axis_of_steps(tmp_path: Path) -> None:

@@ -1,23 +1,24 @@
 import resource
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
+from dlx.tracking.evaluations import Record
+
 
 @pytest.fixture
-def record() -> dict[str, Any]:
-    """A record as training logs it."""
-    return {
-        "step": 469,
-        "epoch": 1.0,
-        "examples": 60_000,
-        "seconds": 1.25,
-        "time": 1_700_000_000.5,
-        "train": {"cost": 0.1, "accuracy": 0.9875, "running/cost": 1 / 3, "optimizer/lr": 1e-3},
-        "dev": {"cost": 0.2, "accuracy": 0.95},
-        "test": {"cost": 1e-30, "accuracy": 1.0},
-    }
+def record() -> Record:
+    """An evaluation as training logs it."""
+    return Record(
+        step=469,
+        epoch=1.0,
+        examples=60_000,
+        metrics={
+            "train": {"cost": 0.1, "accuracy": 0.9875, "running/cost": 1 / 3, "optimizer/lr": 1e-3},
+            "dev": {"cost": 0.2, "accuracy": 0.95},
+            "test": {"cost": 1e-30, "accuracy": 1.0},
+        },
+    )
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dlx.tracking import Histogram
+from dlx.tracking.histogram import Histogram
 
 
 def of(values: object) -> Histogram:

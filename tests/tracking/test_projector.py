@@ -9,7 +9,7 @@ from google.protobuf import text_format
 from PIL import Image
 
 from dlx.errors import StorageError
-from dlx.tracking import write_projector
+from dlx.tracking.projector import write_projector
 from dlx.tracking.protos import ProjectorConfig
 
 COLUMNS = {"class": ["a", "two\twords", "c", "d", "e"], "row": [3, 1, 4, 1, 5]}

@@ -13,6 +13,7 @@ from dlx.cohort import Cohort
 from dlx.data.batches import Batches
 from dlx.data.dataset import Task
 from dlx.training.evaluation import evaluate, predict
+from dlx.training.job import Job
 from dlx.training.trainer import Trainer
 from tests.cohorts import (
     LOSSES,
@@ -230,8 +231,8 @@ def test_codes_are_worth_on_the_device_what_they_are_on_the_cpu(device: Pretende
         ready, device=torch.device(DEVICE), splits=ready.splits.to(DEVICE), probing=moved
     )
     here, there = Recorder(), Recorder()
-    ready.trainer().fit(here)
-    on_device.trainer().fit(there)
+    Job.trainer([ready], is_new=True).fit(here)
+    Job.trainer([on_device], is_new=True).fit(there)
     [expected], [found] = here.outcomes.values(), there.outcomes.values()
     assert {"probe_accuracy", "fine_tuned_accuracy"} <= expected.metrics["dev"].keys()
     for split, values in expected.metrics.items():

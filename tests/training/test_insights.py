@@ -31,7 +31,7 @@ def test_statistics_are_those_of_the_outputs() -> None:
     inputs, _ = rows(what, 300)
     outputs = activations(cohort.network, inputs)
     assert outputs["1"].shape == (2, 256, 6)
-    found = activation_statistics(outputs, 1)
+    found = {tag: values[1] for tag, values in activation_statistics(outputs).items()}
     its = outputs["1"][1].double()
     assert found["activation_mean/1"] == pytest.approx(its.mean().item(), rel=1e-5)
     assert found["activation_std/1"] == pytest.approx(its.std(correction=0).item(), rel=1e-5)

@@ -11,6 +11,7 @@ from dlx.cohort import Member
 from dlx.data.targets import Examples
 from dlx.errors import ConfigError
 from dlx.training import job
+from dlx.training.job import Job
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_the_first_batch_is_drawn_for_a_start_that_looks_at_it(
 
     monkeypatch.setattr(job, "first_batch", counted)
     for init in ("he_normal", "lsuv"):
-        api.prepare("configs/iris.yaml", [f"model.init={init}"]).trainer()
+        Job.trainer([api.prepare("configs/iris.yaml", [f"model.init={init}"])], is_new=True)
     assert drawn == ["lsuv"]
 
 

@@ -16,7 +16,9 @@ from dlx.runs.locks import hold
 from dlx.training import pretraining
 from dlx.training.evaluation import encode
 from dlx.training.job import Job
-from dlx.training.pretraining import Pretrained, StageProgress, pretrain
+from dlx.training.pretraining import Pretrained, pretrain
+from dlx.training.progress import Progress
+from dlx.training.session import Stopped
 from dlx.training.trainer import Trainer
 from tests.cohorts import Recorder
 
@@ -40,14 +42,12 @@ def on_the_same_rows(jobs: list[Job]) -> list[Job]:
 
 
 def done(jobs: list[Job], cache: Path) -> Pretrained:
-    found = pretrain(jobs, cache)
-    assert found is not None
-    return found
+    return pretrain(jobs, cache)
 
 
 def fitted(ready: Job) -> dict[str, torch.Tensor]:
     listener = Recorder()
-    ready.trainer().fit(listener)
+    Job.trainer([ready], is_new=True).fit(listener)
     [outcome] = listener.outcomes.values()
     return outcome.state
 
@@ -80,7 +80,7 @@ def test_the_stack_starts_from_the_stages_and_everything_changes_after(tmp_path:
     ready = job()
     found = done([ready], tmp_path)
     start = found.jobs[0].member.start
-    plain, stacked = ready.trainer(), found.jobs[0].trainer()
+    plain, stacked = Job.trainer([ready], is_new=True), Job.trainer(found.jobs, is_new=True)
     before, drawn = (t.cohort.network.run_state(0) for t in (stacked, plain))
     before = {name: value.clone() for name, value in before.items()}
     for name in ("1.weight", "1.bias", "2.weight", "2.bias"):
@@ -213,11 +213,11 @@ def test_a_stopped_stage_goes_on_to_the_same_end(
         looks += 1
         return looks == stop_at
 
-    assert pretrain([job(**changes)], tmp_path / "parts", stop=stop) is None
-    shown: list[StageProgress] = []
+    with pytest.raises(Stopped):
+        pretrain([job(**changes)], tmp_path / "parts", stop=stop)
+    shown: list[Progress] = []
     rest = pretrain([job(**changes)], tmp_path / "parts", shown.append)
-    assert rest is not None
-    assert shown[0].step > 0 or shown[0].words.startswith("stage 2")
+    assert shown[0].step > 0 or shown[0].stage.startswith("stage 2")
     start = rest.jobs[0].member.start
     assert all(whole[name].equal(start[name]) for name in whole)
     assert not list((tmp_path / "parts").glob("training-*/*.safetensors")), "nothing is left"
@@ -230,7 +230,9 @@ def test_frozen_layers_stay_and_the_others_learn(tmp_path: Path) -> None:
     after = fitted(started)
     for name, value in started.member.start.items():
         assert after[name].equal(value), name
-    assert not after["3.weight"].equal(ready.trainer().cohort.network.run_state(0)["3.weight"])
+    assert not after["3.weight"].equal(
+        Job.trainer([ready], is_new=True).cohort.network.run_state(0)["3.weight"]
+    )
 
 
 def test_an_autoencoder_starts_from_encoders_and_decoders(tmp_path: Path) -> None:
@@ -241,7 +243,7 @@ def test_an_autoencoder_starts_from_encoders_and_decoders(tmp_path: Path) -> Non
     assert start["4.weight"].shape == (24, 64)
     cost = {}
     for ready in (started, job(model=model)):
-        trainer = ready.trainer()
+        trainer = Job.trainer([ready], is_new=True)
         x = ready.splits.train.inputs
         z = trainer.cohort.network.forward(x.unsqueeze(0), Pass())
         cost[ready is started] = trainer.cohort.head.cost(z, x.unsqueeze(0)).item()
@@ -336,7 +338,8 @@ def test_equal_steps_take_those_of_the_stages_off_the_runs() -> None:
 
 
 def test_who_waits_for_another_process_can_be_stopped(tmp_path: Path) -> None:
-    assert pretrain([job()], tmp_path, stop=lambda: True) is None
+    with pytest.raises(Stopped):
+        pretrain([job()], tmp_path, stop=lambda: True)
     [lock] = tmp_path.glob("training-*/.lock")
     asked: list[bool] = []
 
@@ -344,8 +347,8 @@ def test_who_waits_for_another_process_can_be_stopped(tmp_path: Path) -> None:
         asked.append(True)
         return len(asked) == 2
 
-    with hold(lock):
-        assert pretrain([job()], tmp_path, stop=stop) is None
+    with hold(lock), pytest.raises(Stopped):
+        pretrain([job()], tmp_path, stop=stop)
     assert len(asked) == 2, "it waited for a while"
 
 

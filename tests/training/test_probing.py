@@ -1,6 +1,5 @@
 """What codes are worth: beside `dlx probe` and a loop by hand, together, stopped and refused."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ import pytest
 import torch
 
 from dlx import api
-from dlx.ablation.execution import trainer_of
 from dlx.data.batches import order
 from dlx.errors import ConfigError, DataError
 from dlx.models.plain import to_torch
@@ -41,7 +39,7 @@ def ended(trainer: Trainer) -> dict[str, Outcome]:
 
 
 def one(ready: Job) -> Outcome:
-    [outcome] = ended(ready.trainer()).values()
+    [outcome] = ended(Job.trainer([ready], is_new=True)).values()
     return outcome
 
 
@@ -59,7 +57,7 @@ def test_fine_tuning_is_that_of_a_loop_by_hand() -> None:
     probing = ready.probing
     assert probing is not None
     outcome = one(ready)
-    trainer = ready.trainer()  # for the initial weights of a new output layer
+    trainer = Job.trainer([ready], is_new=True)  # for the initial weights of a new output layer
     drawn = torch.nn.Sequential(*to_torch(probing.design, _started(ready, outcome))[:-1]).train()
     rows = torch.from_numpy(probing.rows(0))
     x, y = probing.splits.train.inputs[rows], probing.splits.train.targets[rows]
@@ -123,7 +121,7 @@ def named(variants: Sequence[dict[str, Any]]) -> list[Job]:
 
 def test_runs_are_worth_the_same_alone_and_together() -> None:
     jobs = named(VARIANTS)
-    together = ended(trainer_of(jobs, is_new=True))
+    together = ended(Job.trainer(jobs, is_new=True))
     for ready in jobs:
         found, expected = together[ready.member.name], one(ready)
         assert repr(found.metrics) == repr(expected.metrics)
@@ -139,11 +137,10 @@ def test_wrong_labels_are_learned_and_not_judged_by(tmp_path: Path) -> None:
     together = api.ablate(config, varied=varied, seeds=2, runs_dir=tmp_path / "together")
     assert together.info["cohorts"] == 1
     worth: dict[float, list[float]] = {0.0: [], 0.9: []}
-    for file in together.path.glob("*/seed=*/config.yaml"):
-        alone = api.train(file, runs_dir=tmp_path / "alone")
-        mine = json.loads((file.parent / "run.json").read_text())["metrics"]
-        assert mine == alone.metrics
-        dev = mine["dev"]
+    for run in together.runs:
+        alone = api.train(run.path / "config.yaml", runs_dir=tmp_path / "alone")
+        assert run.metrics == alone.metrics
+        dev = run.metrics["dev"]
         assert {"probe_accuracy", "fine_tuned_accuracy"} <= dev.keys()
         worth[alone.config.data.label_noise] += [dev["probe_accuracy"], dev["fine_tuned_accuracy"]]
     assert [len(each) for each in worth.values()] == [4, 4]
@@ -190,7 +187,7 @@ def test_what_starts_by_lsuv_is_not_scaled_again() -> None:
 def test_a_network_that_diverges_when_it_is_fine_tuned_has_no_such_accuracy() -> None:
     wild = {"steps": 30, "batch_size": 30, "optimizer": {"name": "sgd", "lr": 1e30}}
     jobs = named([{}, {"probe": {"labels": 100, "fine_tune": wild}}, {"seed": 2}])
-    found = ended(trainer_of(jobs, is_new=True))
+    found = ended(Job.trainer(jobs, is_new=True))
     lost = found["run1"]
     assert lost.status == "completed"
     assert "fine_tuned_error" not in lost.metrics["dev"]
@@ -202,8 +199,8 @@ def test_a_network_that_diverges_when_it_is_fine_tuned_has_no_such_accuracy() ->
 @pytest.mark.parametrize("asked", [1, 2, 20], ids=["before", "between", "in fine-tuning"])
 def test_stopped_at_its_end_and_resumed_a_run_is_worth_the_same(asked: int) -> None:
     jobs = named([{}, {"seed": 1}, {"train": {"epochs": 1, "batch_size": 50}}])
-    expected = ended(trainer_of(jobs, is_new=True))
-    trainer, listener = trainer_of(jobs, is_new=True), Recorder()
+    expected = ended(Job.trainer(jobs, is_new=True))
+    trainer, listener = Job.trainer(jobs, is_new=True), Recorder()
     calls = 0
 
     def stop() -> bool:
@@ -215,7 +212,7 @@ def test_stopped_at_its_end_and_resumed_a_run_is_worth_the_same(asked: int) -> N
     assert len(listener.outcomes) == 1, "two runs have not ended"
     tensors, state = trainer.snapshot()
     copies = {name: value.clone() for name, value in tensors.items()}
-    resumed = trainer_of(jobs, is_new=False)
+    resumed = Job.trainer(jobs, is_new=False)
     resumed.restore(copies, state)
     resumed.fit(listener)
     assert {k: repr(v.metrics) for k, v in listener.outcomes.items()} == {

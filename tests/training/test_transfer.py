@@ -1,5 +1,6 @@
 """Layers that start from a run trained before."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from dlx import api
 from dlx.errors import ConfigError
+from dlx.training.job import Job
 
 AUTOENCODER: dict[str, Any] = {
     "data": {"name": "digits", "limit": 200},
@@ -31,12 +33,12 @@ def config(source: api.Run, hidden: list[int] | None = None, **how: Any) -> dict
 
 def test_hidden_layers_start_from_those_of_the_run(source: api.Run, tmp_path: Path) -> None:
     ready = api.prepare(config(source))
-    start = ready.trainer().cohort.network.run_state(0)
+    start = Job.trainer([ready], is_new=True).cohort.network.run_state(0)
     tensors = source.tensors
     assert start["1.weight"].T.equal(tensors["0.weight"])
     assert start["2.bias"].view(-1).equal(tensors["2.bias"])
     plain = api.prepare(config(source) | {"model": {"hidden": [24, 12], "activation": "sigmoid"}})
-    drawn = plain.trainer().cohort.network.run_state(0)
+    drawn = Job.trainer([plain], is_new=True).cohort.network.run_state(0)
     assert start["3.weight"].equal(drawn["3.weight"]), "the output layer is new"
     run = api.train(config(source), runs_dir=tmp_path)
     assert not run.tensors["0.weight"].equal(tensors["0.weight"]), "and all is fine-tuned"
@@ -125,8 +127,11 @@ def test_an_ablation_is_not_a_run(source: api.Run, tmp_path: Path) -> None:
     ablation = api.ablate(wide | {"name": "wide"}, seeds=1, runs_dir=tmp_path)
     named = config(source)
     named["model"]["from_run"] = "wide"
-    with pytest.raises(ConfigError, match=r"model\.from_run: .*is an ablation; .*VARIANT/seed=N"):
+    with pytest.raises(ConfigError, match=r"model\.from_run: .*is an ablation; .*/VARIANT@SEED"):
         api.prepare(named, runs_dir=tmp_path)
     path = f"{ablation.path}/lr=0.1/seed=0"
     named["model"]["from_run"] = path
-    assert api.prepare(named).config.model.from_run == path
+    prepared = api.prepare(named).config
+    assert prepared.model.from_run == f"{ablation.path}/runs/1"
+    shutil.rmtree(ablation.path / "runs")  # it is made again
+    assert api.prepare(prepared).member.start

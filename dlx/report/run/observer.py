@@ -102,7 +102,6 @@ class RunObserver:
         if self._tracker is not None:
             self._tracker.close()
 
-    @pictures.plain_texts()
     def draw(self) -> list[Path]:
         """Draw the run, which has ended: PNG files in its folder, the same in TensorBoard.
 
@@ -113,7 +112,10 @@ class RunObserver:
         """
         if self._ended is None or self._level == "minimal":
             return []
-        cohort, step = self._ended
+        with pictures.plain_texts():
+            return self._draw(*self._ended)
+
+    def _draw(self, cohort: Cohort, step: int) -> list[Path]:
         job, stages = self._job, self._folder / PRETRAINING
         trained = Trained(
             job.config.name,
