@@ -1,6 +1,12 @@
 """dlx: a runner for neural-network experiments in which whole ablations train as one program."""
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlx.api import Ablation, Run, ablate, load, resume, train
+    from dlx.data.functions import allow_code
+    from dlx.plugins import register
 
 _MODULES = {
     "Ablation": "dlx.api",
@@ -12,7 +18,7 @@ _MODULES = {
     "resume": "dlx.api",
     "train": "dlx.api",
 }
-__all__ = list(_MODULES)  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["Ablation", "Run", "ablate", "allow_code", "load", "register", "resume", "train"]
 
 
 def __getattr__(name: str) -> object:

@@ -46,10 +46,7 @@ def read_document(directory: Path) -> dict[str, Any]:
     """
     if RunDirectory(directory).read_info()["kind"] != "ablation":
         raise RunError(f"{directory} is a run, not an ablation")
-    try:
-        return documents.decode(RunDirectory(directory).read_file(PLAN))
-    except ValueError as error:
-        raise RunError(f"{directory / PLAN} is damaged: {error}") from error
+    return documents.decode(RunDirectory(directory).read_file(PLAN), directory / PLAN)
 
 
 def read_plan(directory: Path, data_dir: Path) -> Plan:

@@ -1,34 +1,49 @@
 """What the command line and Python users call: train, resume, load, evaluate, predict, export.
 
 >>> import dlx
->>> run = dlx.train("configs/digits.yaml", ["optimizer.lr=0.01"])
+>>> run = dlx.train("digits", ["optimizer.lr=0.01"])
 >>> run.metrics["test"]["accuracy"]
 >>> dlx.load(run.path).predict(x)
+
+A name's module is imported when the name is asked for: a single run needs nothing of ablations.
 """
 
-from dlx.api.ablation import (
-    Ablation,
-    ablate,
-    plan_ablation,
-    preview_ablation,
-    resume_ablation,
-    train_plan,
-)
-from dlx.api.ablation_config import read_ablation
-from dlx.api.ablation_runs import members, run_config
-from dlx.api.figures import figures
-from dlx.api.inputs import RUNS_DIR, read_config
-from dlx.api.probing import Probe, probe
-from dlx.api.run import Run, load
-from dlx.api.training import (
-    Training,
-    new_training,
-    prepare,
-    resume,
-    resumed_training,
-    train,
-)
-from dlx.api.verification import verify
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlx.api.ablation import (
+        Ablation,
+        ablate,
+        plan_ablation,
+        preview_ablation,
+        resume_ablation,
+        train_plan,
+    )
+    from dlx.api.ablation_config import read_ablation
+    from dlx.api.ablation_runs import members, run_config
+    from dlx.api.drawing import figures
+    from dlx.api.inputs import RUNS_DIR, read_config
+    from dlx.api.probing import Probe, probe
+    from dlx.api.run import Run, load
+    from dlx.api.training import Training, new_training, prepare, resume, resumed_training, train
+    from dlx.api.verification import verify
+
+_MODULES = {
+    "ablation": (
+        *("Ablation", "ablate", "plan_ablation", "preview_ablation", "resume_ablation"),
+        "train_plan",
+    ),
+    "ablation_config": ("read_ablation",),
+    "ablation_runs": ("members", "run_config"),
+    "drawing": ("figures",),
+    "inputs": ("RUNS_DIR", "read_config"),
+    "probing": ("Probe", "probe"),
+    "run": ("Run", "load"),
+    "training": ("Training", "new_training", "prepare", "resume", "resumed_training", "train"),
+    "verification": ("verify",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "RUNS_DIR",
@@ -55,3 +70,13 @@ __all__ = [
     "train_plan",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'dlx.api' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"dlx.api.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -90,7 +90,11 @@ def _with_own_folders(directory: Path) -> list[IndexedRun]:
         raise RunError(f"{path} is missing; put it back, or train the ablation again") from None
     except (KeyError, TypeError) as error:
         raise RunError(f"{path} is damaged: {error}") from error
-    numbers = {name: number for number, name in enumerate(order, start=1)}
+    numbers = {
+        name: number
+        for cohort in plan["cohorts"]
+        for name, number in zip(cohort["runs"], cohort.get("numbers") or [], strict=False)
+    } or {name: number for number, name in enumerate(order, start=1)}
     found += sorted(directory.glob("tuning/*/*/seed=*/run.json"))
     runs = []
     for path in found:

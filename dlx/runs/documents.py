@@ -48,35 +48,38 @@ def read(path: Path) -> dict[str, Any]:
         RunError: it cannot be read, is damaged, or was written by a newer dlx.
     """
     try:
-        return decode(path.read_bytes())
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}") from error
+    return decode(content, path)
 
 
-def decode(content: bytes) -> dict[str, Any]:
-    """Return the fields that a document's file holds.
+def decode(content: bytes, path: Path) -> dict[str, Any]:
+    """Return the fields that a document's file holds; the path is for messages.
 
     Raises:
-        ValueError: it is not JSON, or the fields do not match the digest.
+        RunError: it is damaged, or was written by a newer dlx.
     """
     try:
         fields = json.loads(content, parse_constant=_refuse)
         if not isinstance(fields, dict):
             raise ValueError("it is no JSON object")
         digest, schema = fields.pop(_DIGEST, None), fields.get("schema", 1)
-        expected = sha256(_canonical(fields))
+        if not isinstance(schema, int) or isinstance(schema, bool):
+            raise ValueError(f"its schema is {schema!r}")
+        if schema > SCHEMA:
+            raise RunError(
+                f"{path} was written by a newer dlx (schema {schema}; this one reads up to "
+                f"{SCHEMA}): upgrade dlx to use it"
+            )
+        if digest != sha256(_canonical(fields)) and (digest is not None or schema > 1):
+            raise ValueError("its fields were changed: they do not match its digest")
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(schema, int) or isinstance(schema, bool):
-        raise ValueError(f"its schema is {schema!r}")
-    if schema > SCHEMA:
-        raise ValueError("it was written by a newer dlx; upgrade dlx to use it")
-    if (digest is not None or schema > 1) and digest != expected:
-        raise ValueError("its fields do not match its digest; they were changed after dlx wrote it")
+        raise RunError(f"{path} is damaged: it is nested too deeply") from None
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}") from error
     return fields
 
 

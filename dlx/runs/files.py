@@ -88,20 +88,6 @@ def write_atomic(path: Path, content: bytes) -> None:
         sync_directory(path.parent)
 
 
-def write_unsynced(path: Path, content: bytes) -> None:
-    """Write a file in place of any there, without waiting for the disk: for what can be made again.
-
-    Raises:
-        StorageError: disk full, read-only, no permission. What was written of it may be there.
-    """
-    with storage_errors(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        try:
-            _write_all(descriptor, content)
-        finally:
-            os.close(descriptor)
-
-
 def remove_temporaries(folder: Path) -> None:
     """Delete what killed `write_atomic` calls left in a folder that nobody else is writing to."""
     for leftover in folder.glob(".*.tmp"):

@@ -17,7 +17,7 @@ from typing import Any
 
 from dlx.errors import RunError
 from dlx.runs.ablations import METRICS, read_cohort_file
-from dlx.runs.files import AppendFile, finite
+from dlx.runs.files import AppendFile, finite, write_atomic
 from dlx.tracking.evaluations import Evaluation
 
 _CRC = ', "crc": '
@@ -244,3 +244,21 @@ def _line_ends_at(path: Path, position: int) -> bool:
 def line(record: Mapping[str, Any]) -> str:
     """Return any record as a line with its CRC."""
     return _sealed(json.dumps(finite(record), ensure_ascii=False, allow_nan=False)[:-1])
+
+
+def with_checksums(path: Path, position: int) -> int:
+    """Return where lines end, once each has a checksum: those of an old run are given theirs.
+
+    Args:
+        path: of the file
+        position: where the lines end, in bytes
+
+    Raises:
+        StorageError: the file cannot be written
+    """
+    content = path.read_bytes()[:position] if path.exists() else b""
+    if not content or _CRC.encode() in content:
+        return position
+    sealed = "".join(_sealed(text.decode()[:-1]) for text in _lines_of(content)).encode()
+    write_atomic(path, sealed)
+    return len(sealed)

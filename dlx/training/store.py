@@ -257,9 +257,10 @@ class RunStore:
         self, trainer: Trainer, saved: Checkpoint, start: int
     ) -> Iterable[tuple[str, Mapping[str, Any]]]:
         """Cut metrics.jsonl to where the checkpoint stood, and return its lines."""
-        self._open(trainer, saved.metadata["position"])
+        path = self._run.metrics_path
+        self._open(trainer, metrics_file.with_checksums(path, saved.metadata["position"]))
         name = self._job.member.name
-        return [(name, record) for record in metrics_file.read(self._run.metrics_path)]
+        return [(name, record) for record in metrics_file.read(path)]
 
     def _open(self, trainer: Trainer, position: int) -> None:
         self._metrics = MetricsFile(self._run.metrics_path, position)

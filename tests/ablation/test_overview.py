@@ -6,7 +6,8 @@ import numpy as np
 
 from dlx.ablation import overview
 from dlx.ablation.bands import bands
-from dlx.ablation.results import Curve, RunResult
+from dlx.ablation.results import RunResult
+from dlx.tracking.evaluations import Curve
 from dlx.tracking.protos import HParamsPluginData, Layout
 from tests.tracking.event_files import accumulate, scalars
 
@@ -14,6 +15,9 @@ SETTINGS = {
     "activation=relu": {"model.activation": "relu"},
     "activation=tanh": {"model.activation": "tanh"},
 }
+
+
+FOLDERS = {name: name.replace("=", "-") for name in SETTINGS}
 
 
 def result(variant: str, seed: int, count: int = 6) -> RunResult:
@@ -56,6 +60,7 @@ def test_the_judged_metric_comes_first_and_test_only_where_it_is_shown(tmp_path:
             name="demo",
             metric="dev.accuracy",
             settings=SETTINGS,
+            folders=FOLDERS,
             results=results,
             show_test=show_test,
         )
@@ -68,12 +73,40 @@ def test_what_codes_are_worth_has_a_column_but_no_curve(tmp_path: Path) -> None:
     worth = {"dev": {"probe_accuracy": 0.9, "cost": 1.0}, "test": {"probe_accuracy": 0.8}}
     results = [replace(result(variant, 0), metrics=worth) for variant in SETTINGS]
     overview.write(
-        tmp_path, name="demo", metric="dev.probe_accuracy", settings=SETTINGS, results=results
+        tmp_path,
+        name="demo",
+        metric="dev.probe_accuracy",
+        settings=SETTINGS,
+        folders=FOLDERS,
+        results=results,
     )
     known = ["dev.accuracy", "dev.cost", "train.accuracy", "train.cost"]
     assert sorted(charts(tmp_path)) == known
     assert columns(tmp_path)[0] == "dev.probe_accuracy"
     assert sorted(columns(tmp_path)[1:]) == known
+    for folder in FOLDERS.values():
+        value = np.float32(0.9).item()
+        assert scalars(tmp_path / folder, "last/dev.probe_accuracy") == ([100], [value])
+
+
+def test_the_hparams_page_has_the_mean_of_the_last_values_of_all_runs(tmp_path: Path) -> None:
+    """A run that ended early counts, though the curve of the mean goes on without it."""
+    results = [result("activation=relu", seed, 6 - 4 * (seed == 0)) for seed in range(3)]
+    results.append(replace(result("activation=relu", 3), status="diverged", metrics={}))
+    results.append(RunResult("activation=relu", 4, "failed", 0))
+    overview.write(
+        tmp_path,
+        name="demo",
+        metric="dev.cost",
+        settings=SETTINGS,
+        folders=FOLDERS,
+        results=results,
+    )
+    last = np.mean([run.curve.of("dev.cost")[-1] for run in results[:4]])
+    folder = tmp_path / FOLDERS["activation=relu"]
+    assert scalars(folder, "last/dev.cost") == ([100], [np.float32(last).item()])
+    assert scalars(folder, "runs/dev.cost")[1] == [3, 3, 2, 2, 2, 2]
+    assert (tmp_path / FOLDERS["activation=tanh"]).is_dir(), "without a run it has a row"
 
 
 def test_each_variant_has_its_band_in_its_folder(tmp_path: Path) -> None:
@@ -83,6 +116,7 @@ def test_each_variant_has_its_band_in_its_folder(tmp_path: Path) -> None:
         name="demo",
         metric="success",
         settings=SETTINGS,
+        folders=FOLDERS,
         results=results,
         confidence=0.8,
     )

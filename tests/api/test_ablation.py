@@ -297,7 +297,8 @@ def test_folds_are_runs_of_their_own(tmp_path: Path) -> None:
     )
     runs = runs_of(ended.path)
     assert len(runs) == 2 * 2 * 3
-    assert runs["activation=tanh/seed=1 fold=3"].config.data.fold.number == 3
+    fold = runs["activation=tanh/seed=1 fold=3"].config.data.fold
+    assert fold is not None and fold.number == 3
     with pytest.raises(RunError, match=r"activation=tanh@1 is several runs, .*#10 \(fold 1\), #11"):
         api.load(f"{ended.path}/activation=tanh@1")
     assert ended.info["runs"] == 12

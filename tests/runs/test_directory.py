@@ -1,13 +1,19 @@
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from dlx.errors import ConfigError, RunError, RunInUseError, StorageError
-from dlx.runs import AppendFile, RunDirectory, check_name, find, list_runs, remove, timestamp
+from dlx.runs import AppendFile, RunDirectory, check_name, list_runs, remove, timestamp, weights
+from dlx.runs import directory as module
+from dlx.runs.directory import find
+from dlx.runs.documents import sha256
 
 CREATOR = """
 import sys
@@ -23,6 +29,16 @@ from dlx.runs import RunDirectory
 with RunDirectory.open(Path(sys.argv[1])).lock():
     print("held", flush=True)
     time.sleep(60)
+"""
+REWRITER = """
+import sys
+from pathlib import Path
+from dlx.runs import RunDirectory
+run = RunDirectory.open(Path(sys.argv[1]))
+for number in range(1_000_000):
+    content = str(number).encode() * 10_000
+    run.write_files({"config.yaml": content, "table.json": content}, steps=number)
+    print(number, flush=True)
 """
 BAD_NAMES = ["", ".", "..", "../out", "a/b", "/tmp/out", "a\\b", "..", ".hidden", "a\nb", "a\x00b"]
 BAD_NAMES += ["\x1b[2J", "a\udc80", "가" * 67, "latest"]
@@ -133,6 +149,134 @@ def test_write_info_changes_only_what_it_names(tmp_path: Path) -> None:
     run.write_info(status="completed", seconds=1.5)
     assert run.read_info() == before | {"status": "completed", "seconds": 1.5}
     assert run.status() == "completed"
+
+
+FILES = {
+    "config.yaml": b"seed: 3\n",
+    "table.json": b'{"columns": []}\n',
+    "preprocessing.safetensors": weights.encode({"shift": torch.ones(4)}, {}),
+    "weights.safetensors": weights.encode({"0.weight": torch.ones(3, 2)}, {"step": 7}),
+}
+
+
+def test_files_are_read_back_and_run_json_holds_their_digests(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "xor", config="seed: 0\n")
+    assert run.read_info()["digests"] == {"config.yaml": sha256(b"seed: 0\n")}
+    run.write_files(FILES, seed=3)
+    info = run.read_info()
+    assert info["seed"] == 3
+    assert info["digests"] == {name: sha256(content) for name, content in FILES.items()}
+    assert {name: run.read_file(name) for name in FILES} == FILES
+    run.write_files({"more": b"x"})
+    assert run.read_info()["digests"] == info["digests"] | {"more": sha256(b"x")}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_byte_of_a_file_is_noticed(name: str, tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "xor")
+    run.write_files(FILES)
+    content = FILES[name]
+    for position in range(len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << position % 8
+        (run.path / name).write_bytes(damaged)
+        with pytest.raises(RunError, match=rf"{name} is damaged, or was changed.*put it back"):
+            run.read_file(name)
+    for damage in (content[:-1], content + b"\n", b""):
+        (run.path / name).write_bytes(damage)
+        with pytest.raises(RunError, match=f"{name} is damaged"):
+            run.read_file(name)
+    (run.path / name).write_bytes(content)
+    assert run.read_file(name) == content
+
+
+def test_a_file_that_is_missing_or_in_the_way(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "xor")
+    run.write_files(FILES)
+    run.weights_path.unlink()
+    with pytest.raises(
+        RunError, match=r"weights\.safetensors is missing: not saved yet, or deleted; resume"
+    ):
+        run.read_file("weights.safetensors")
+    run.weights_path.mkdir()
+    with pytest.raises(RunError, match=r"cannot read .*Is a directory"):
+        run.read_file("weights.safetensors")
+    with pytest.raises(StorageError, match=r"cannot write .*weights\.safetensors"):
+        run.write_files({"weights.safetensors": b"new"})
+
+
+def test_files_of_runs_without_digests_are_read(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "xor", config="seed: 0\n")
+    info = json.loads(run.info_path.read_text())
+    old = {key: value for key, value in info.items() if key not in ("schema", "digest", "digests")}
+    run.info_path.write_text(json.dumps(old))
+    run.config_path.write_text("seed: 1\n")
+    assert run.read_file("config.yaml") == b"seed: 1\n"
+    run.write_files({"config.yaml": b"seed: 2\n"})
+    assert run.read_info() == old | {
+        "schema": 2,
+        "digests": {"config.yaml": sha256(b"seed: 2\n")},
+    }
+
+
+@pytest.mark.parametrize("calls", range(5))
+def test_killed_between_files_either_digest_is_right(
+    calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two files replaced, one new: run.json, the three files, run.json again."""
+    run = RunDirectory.create(tmp_path, "xor")
+    old = {"config.yaml": b"seed: 0\n", "table.json": b"{}"}
+    new = {"config.yaml": b"seed: 1\n", "table.json": b"[]", "more": b"x"}
+    run.write_files(old, steps=1)
+    write, made = module.write_atomic, []
+
+    def killed(path: Path, content: bytes) -> None:
+        if len(made) == calls:
+            raise KeyboardInterrupt
+        made.append(path)
+        write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_atomic", killed)
+        patch.setattr("dlx.runs.documents.write_atomic", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run.write_files(new, steps=2)
+    assert len(made) == calls
+    assert run.read_info()["steps"] == 1
+    for name, content in new.items():
+        if run.path / name in made:
+            assert run.read_file(name) == content
+        elif name in old:
+            assert run.read_file(name) == old[name]
+    if calls:
+        (run.path / "config.yaml").write_bytes(b"seed: 2\n")
+        with pytest.raises(RunError, match=r"config\.yaml is damaged"):
+            run.read_file("config.yaml")
+    run.write_files(new, steps=2)
+    assert {name: run.read_file(name) for name in new} == new
+    assert run.read_info()["digests"] == {name: sha256(content) for name, content in new.items()}
+    (run.path / "config.yaml").write_bytes(old["config.yaml"])
+    with pytest.raises(RunError, match=r"config\.yaml is damaged"):  # no longer
+        run.read_file("config.yaml")
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.007, 0.019])
+def test_a_process_that_is_killed_leaves_files_that_fit(tmp_path: Path, delay: float) -> None:
+    run = RunDirectory.create(tmp_path, "xor", config="seed: 0\n")
+    command = [sys.executable, "-c", REWRITER, str(run.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        for _ in range(5):
+            writer.stdout.readline()
+        time.sleep(delay)
+        writer.send_signal(signal.SIGKILL)
+    config, table = (
+        int(content[: len(content) // 10_000])
+        for content in (run.read_file("config.yaml"), run.read_file("table.json"))
+    )
+    steps = run.read_info()["steps"]
+    assert steps >= 4
+    assert steps <= table <= config <= steps + 1
 
 
 def test_open_what_is_no_run(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dlx.errors import StorageError
-from dlx.runs import AppendFile, write_atomic, write_unsynced
+from dlx.runs import AppendFile, write_atomic
 
 WRITER = """
 import sys
@@ -80,15 +80,6 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path, delay: float) -> No
         writer.send_signal(signal.SIGKILL)
     content = path.read_bytes()
     assert content in (b"a" * 1_000_000, b"b" * 1_000_000)
-
-
-def test_write_unsynced_writes_and_replaces(tmp_path: Path, small_limit: int) -> None:
-    path = tmp_path / "file"
-    write_unsynced(path, b"a long one")
-    write_unsynced(path, b"short")
-    assert path.read_bytes() == b"short"
-    with pytest.raises(StorageError, match=r"cannot write .*file: File too large"):
-        write_unsynced(path, b"x" * (small_limit + 1))
 
 
 def test_append_takes_a_failed_record_back(tmp_path: Path, small_limit: int) -> None:

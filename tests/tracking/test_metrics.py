@@ -1,6 +1,7 @@
 import json
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -194,36 +195,38 @@ def test_files_without_checksums_are_read(tmp_path: Path) -> None:
         read(path)
 
 
+def flipped(content: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Give a content with a bit changed: one of each byte, and all of the checksum's at the end."""
+    for position in range(start, end):
+        for bit in range(8) if end - position < 24 else [position % 8]:
+            damaged = bytearray(content)
+            damaged[position] ^= 1 << bit
+            yield position, bytes(damaged)
+
+
 @pytest.mark.parametrize("number", [1, 2, 4])
-def test_every_flipped_bit_is_noticed(number: int, tiny: bytes, tmp_path: Path) -> None:
+def test_every_flipped_byte_is_noticed(number: int, tiny: bytes, tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    whole = tiny.splitlines(keepends=True)
-    start = sum(map(len, whole[: number - 1]))
-    end = start + len(whole[number - 1])
     path.write_bytes(tiny)
     expected = read(path)
-    for position in range(start, end):
-        for bit in range(8):
-            content = bytearray(tiny)
-            content[position] ^= 1 << bit
-            path.write_bytes(content)
-            if position == len(tiny) - 1:  # a last line without its end is one that was cut off
-                assert read(path) == expected[:-1]
-                continue
+    whole = tiny.splitlines(keepends=True)
+    start = sum(map(len, whole[: number - 1]))
+    for position, content in flipped(tiny, start, start + len(whole[number - 1])):
+        path.write_bytes(content)
+        if position == len(tiny) - 1:  # a last line without its end is one that was cut off
+            assert read(path) == expected[:-1]
+        else:
             with pytest.raises(RunError, match=rf"metrics\.jsonl:{number}: damaged line"):
                 read(path)
 
 
-def test_every_flipped_bit_of_a_single_line_is_noticed(tiny: bytes, tmp_path: Path) -> None:
+def test_every_flipped_byte_of_a_single_line_is_noticed(tiny: bytes, tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     first = tiny.splitlines(keepends=True)[0]
-    for position in range(len(first) - 1):
-        for bit in range(8):
-            content = bytearray(first)
-            content[position] ^= 1 << bit
-            path.write_bytes(content)
-            with pytest.raises(RunError, match=r"metrics\.jsonl:1: damaged line"):
-                read(path)
+    for _, content in flipped(first, 0, len(first) - 1):
+        path.write_bytes(content)
+        with pytest.raises(RunError, match=r"metrics\.jsonl:1: damaged line"):
+            read(path)
 
 
 def test_every_flipped_byte_of_a_cohort_is_noticed(ablation: Path) -> None:
@@ -234,17 +237,17 @@ def test_every_flipped_byte_of_a_cohort_is_noticed(ablation: Path) -> None:
     by_number = of_cohort(folder, cohort)
     assert sorted(by_number) == [1, 2, 3, 4]
     assert [record["step"] for record in by_number[3]] == [0, 2, 4, 6]
-    middle = [content.index(b"\n", len(content) // 2), len(content) - 1]
     try:
-        for position in [*range(content.index(b"\n")), *middle]:
-            damaged = bytearray(content)
-            damaged[position] ^= 4
+        for _, damaged in flipped(content, 0, content.index(b"\n")):
             path.write_bytes(damaged)
-            with pytest.raises(RunError, match=r"metrics\.jsonl.*damaged"):
+            with pytest.raises(RunError, match=r"metrics\.jsonl:1: damaged line"):
                 of_cohort(folder, cohort)
-            if position < len(content) - 1:  # a line of another run than the first
-                with pytest.raises(RunError, match=r"metrics\.jsonl.*damaged"):
-                    of_run(bytes(damaged), 4, path)
+            with pytest.raises(RunError, match=r"metrics\.jsonl:1: damaged line"):
+                of_run(damaged, 4, path)  # whose lines are others
+        for _, damaged in flipped(content, len(content) - 1, len(content)):
+            path.write_bytes(damaged)
+            with pytest.raises(RunError, match=r"metrics\.jsonl is damaged: no line ends at byte"):
+                of_cohort(folder, cohort)
         path.write_bytes(content[:-1])
         with pytest.raises(RunError, match=r"metrics\.jsonl is damaged.*put it back"):
             of_cohort(folder, cohort)

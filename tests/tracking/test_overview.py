@@ -1,5 +1,6 @@
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,16 +16,21 @@ from tensorboard.plugins.hparams.backend_context import Context
 from tensorboard.plugins.hparams.list_session_groups import Handler
 
 from dlx.errors import StorageError
-from dlx.tracking import FinishedRun, write_finished, write_overview
-from dlx.tracking.protos import DataType, HParamsPluginData, Layout
+from dlx.tracking.overview import write_overview
+from dlx.tracking.protos import DataType, HParamsPluginData, Layout, Status
 from tests.tracking.event_files import accumulate, scalars
 
 METRICS = ["dev.accuracy", "train.cost"]
-SETTINGS: list[dict[str, Any]] = [
-    {"model.activation": "relu", "optimizer.lr": 0.1, "model.batch_norm": True},
-    {"model.activation": "tanh", "optimizer.lr": 1, "model.hidden": [10, 10]},
-    {"model.activation": "tanh", "optimizer.lr": 0.1, "seed": 1, "model.batch_norm": "no"},
-]
+SETTINGS: dict[str, dict[str, Any]] = {
+    "relu": {"model.activation": "relu", "optimizer.lr": 0.1, "model.batch_norm": True},
+    "tanh": {"model.activation": "tanh", "optimizer.lr": 1, "model.hidden": [10, 10]},
+    "a/b": {
+        "model.activation": "tanh",
+        "optimizer.lr": 0.1,
+        "seed": 1,
+        "model.batch_norm": "no",
+    },
+}
 
 
 def band(steps: list[int], runs: list[int], width: float = 0.5) -> Any:
@@ -35,14 +41,30 @@ def band(steps: list[int], runs: list[int], width: float = 0.5) -> Any:
     )
 
 
-def write(directory: Path, **bands: Any) -> None:
-    write_overview(directory, name="demo", settings=SETTINGS, metrics=METRICS, bands=bands)
+def write(
+    directory: Path, last: Mapping[str, Mapping[str, float]] | None = None, **bands: Any
+) -> None:
+    write_overview(
+        directory,
+        name="demo",
+        settings=SETTINGS,
+        folders={name: name.replace("/", "_") for name in SETTINGS},
+        metrics=METRICS,
+        bands=bands,
+        last=last or {},
+        steps=dict.fromkeys(SETTINGS, 30),
+    )
+
+
+def content(folder: Path, name: str) -> Any:
+    """Return what an event file says to the HParams page."""
+    written = accumulate(folder).PluginTagToContent("hparams")[f"_hparams_/{name}"]
+    return getattr(HParamsPluginData.FromString(written), name)
 
 
 def test_the_hparams_page_has_a_column_for_what_varies_and_for_each_metric(tmp_path: Path) -> None:
     write(tmp_path)
-    content = accumulate(tmp_path).PluginTagToContent("hparams")["_hparams_/experiment"]
-    experiment = HParamsPluginData.FromString(content).experiment
+    experiment = content(tmp_path, "experiment")
     assert experiment.name == "demo"
     columns = {
         info.name: (info.type, json.loads(json.dumps(list(info.domain_discrete))))
@@ -55,31 +77,24 @@ def test_the_hparams_page_has_a_column_for_what_varies_and_for_each_metric(tmp_p
         "model.hidden": (DataType.DATA_TYPE_STRING, ["[10, 10]"]),
         "seed": (DataType.DATA_TYPE_FLOAT64, [1]),
     }
-    assert [(info.name.group, info.name.tag) for info in experiment.metric_infos] == [
-        ("dev", "accuracy"),
-        ("train", "cost"),
+    headings = [
+        (info.display_name, info.name.group, info.name.tag) for info in experiment.metric_infos
+    ]
+    assert headings == [
+        ("dev.accuracy", "", "last/dev.accuracy"),
+        ("train.cost", "", "last/train.cost"),
     ]
 
 
 def test_the_hparams_page_has_a_row_for_each_variant(tmp_path: Path) -> None:
     """As TensorBoard's own page asks for it, the best dev accuracy first."""
-    steps = np.arange(3)
-    finals = {"relu": [0.5, 0.7], "tanh": [0.9, 0.8, 1.0]}
-    write_finished(
-        FinishedRun(
-            tmp_path / variant / f"seed={seed}",
-            *(steps, steps, steps, steps, 1.7e9 + steps),
-            metrics={
-                "dev": {"accuracy": np.linspace(0.1, final, 3)},
-                "train": {"cost": np.ones(3)},
-            },
-            hparams={"model.activation": variant},
-            group=variant,
-        )
-        for variant, values in finals.items()
-        for seed, final in enumerate(values)
-    )
-    write(tmp_path, **{name: {"train.cost": band([0, 1], [2, 2])} for name in finals})
+    last = {
+        "relu": {"dev.accuracy": 0.6, "train.cost": 1.0},
+        "tanh": {"dev.accuracy": 0.9, "train.cost": 1.0},
+        "a/b": {"dev.accuracy": 0.1},
+    }
+    # The curve of a mean may end elsewhere than the mean of the last values.
+    write(tmp_path, last, **{name: {"dev.accuracy": band([0, 1], [2, 2])} for name in SETTINGS})
     multiplexer = EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
     provider = MultiplexerDataProvider(multiplexer, str(tmp_path))
     context = Context(TBContext(data_provider=provider))
@@ -89,16 +104,29 @@ def test_the_hparams_page_has_a_row_for_each_variant(tmp_path: Path) -> None:
         aggregation_type="AGGREGATION_AVG",
         allowed_statuses=["STATUS_SUCCESS"],
         col_params=[
-            {"metric": {"group": "dev", "tag": "accuracy"}, "order": "ORDER_DESC"},
+            {"metric": {"group": "", "tag": "last/dev.accuracy"}, "order": "ORDER_DESC"},
         ],
     )
-    found = Handler(RequestContext(), context, "", request).run()
-    assert [(group.name, len(group.sessions)) for group in found.session_groups] == [
-        ("tanh", 3),
-        ("relu", 2),
+    groups = Handler(RequestContext(), context, "", request).run().session_groups
+    assert [(group.name, len(group.sessions)) for group in groups] == [
+        ("tanh", 1),
+        ("relu", 1),
+        ("a/b", 1),
     ]
-    means = [group.metric_values[0].value for group in found.session_groups]
-    assert means == pytest.approx([0.9, 0.6])
+    means = [group.metric_values[0].value for group in groups]
+    assert means == pytest.approx([0.9, 0.6, 0.1])
+    assert groups[0].hparams["optimizer.lr"].number_value == 1
+    assert groups[0].hparams["model.hidden"].string_value == "[10, 10]"
+
+
+def test_a_variant_none_of_whose_runs_was_scored_has_a_row_that_says_so(tmp_path: Path) -> None:
+    write(tmp_path, relu={"train.cost": band([0, 1], [2, 2])})
+    statuses = {
+        name: content(tmp_path / name, "session_end_info").status for name in ("relu", "a_b")
+    }
+    assert statuses == {"relu": Status.STATUS_SUCCESS, "a_b": Status.STATUS_FAILURE}
+    start = content(tmp_path / "a_b", "session_start_info")
+    assert start.group_name == "a/b" and start.hparams["seed"].number_value == 1
 
 
 def test_the_charts_name_tags_that_the_variants_have(tmp_path: Path) -> None:
@@ -106,7 +134,8 @@ def test_the_charts_name_tags_that_the_variants_have(tmp_path: Path) -> None:
     (event,) = accumulate(tmp_path).Tensors("custom_scalars__config__")
     (category,) = Layout.FromString(event.tensor_proto.string_val[0]).category
     assert category.title == "demo: mean of each variant's runs, with its 95 % interval"
-    assert {chart.title for chart in category.chart} == set(METRICS)
+    # TensorBoard shows the last one first.
+    assert [chart.title for chart in category.chart] == METRICS[::-1]
     for chart in category.chart:
         (series,) = chart.margin.series
         value, lower, upper = (
@@ -132,7 +161,7 @@ def test_what_was_there_is_replaced(tmp_path: Path) -> None:
     for steps in ([0, 5, 10], [0, 7]):
         write(tmp_path, relu={"train.cost": band(steps, [2] * len(steps))})
     assert scalars(tmp_path / "relu", "mean/train.cost")[0] == [0, 7]
-    assert len(list(tmp_path.rglob("events*"))) == 2
+    assert len(list(tmp_path.rglob("events*"))) == 1 + len(SETTINGS)
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:

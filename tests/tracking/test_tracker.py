@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +17,44 @@ from PIL import Image
 
 from dlx.errors import StorageError
 from dlx.runs import checkpoints
-from dlx.tracking import Histogram, Tracker, read, series
+from dlx.tracking.evaluations import Evaluation, Record
+from dlx.tracking.histogram import Histogram
+from dlx.tracking.metrics import MetricsFile, lines, read
 from dlx.tracking.protos import HParamsPluginData, Status
+from dlx.tracking.tracker import Tracker
+from tests.tracking.evaluated import START, of_one, series
 from tests.tracking.event_files import accumulate, scalars
 
 SPLITS = ("train", "dev", "test")
 
-# Trains for ever, as far as the tracker can see: every step's numbers depend on the step alone;
+# Trains for ever, as far as the files can see: every step's numbers depend on the step alone;
 # the dev split has a metric that is only logged at odd steps.
 TRAINING = """
 import sys
 from pathlib import Path
 import torch
 from dlx.runs import checkpoints
-from dlx.tracking import Tracker
+from dlx.tracking.evaluations import Record
+from dlx.tracking.metrics import MetricsFile, lines
+from dlx.tracking.tracker import Tracker
+from tests.tracking.evaluated import of_one
 
 run, last = Path(sys.argv[1]), int(sys.argv[2])
-found = checkpoints.load_newest(run / "checkpoints")
-step, position = (found.step, found.metadata["position"]) if found else (-1, 0)
-with Tracker(run, resume_position=position, resume_step=step) as tracker:
+saved = checkpoints.load_newest(run / "checkpoints")
+step, position = (saved.step, saved.metadata["position"]) if saved else (-1, 0)
+with Tracker(run, resume_step=step) as tracker:
+    metrics = MetricsFile(run / "metrics.jsonl", position)
     for step in range(step + 1, last + 1):
         dev = {"cost": 2 / (step + 1)} | ({"odd": step} if step % 2 else {})
-        tracker.log({
-            "step": step,
-            "train": {"cost": 1 / (step + 1)},
-            "dev": dev,
-            **({"test": {"cost": 3 / (step + 1)}} if step > 20 else {}),
-        })
+        measured = {"train": {"cost": 1 / (step + 1)}, "dev": dev}
+        measured |= {"test": {"cost": 3 / (step + 1)}} if step > 20 else {}
+        record = Record(step, step / 4, step * 8, measured)
+        metrics.append(lines(of_one(record), [step / 64], step))
+        tracker.log(record)
         tracker.histogram("train", "weights/1", torch.arange(step + 1.0), step)
         if step % 7 == 0:
-            metadata = {"position": tracker.position()}
+            metrics.sync()
+            metadata = {"position": metrics.size}
             checkpoints.save(run / "checkpoints", step, {"w": torch.zeros(1)}, metadata)
         print(step, flush=True)
 """
@@ -55,47 +64,73 @@ def rounded(values: list[float]) -> list[float]:
     return np.asarray(values, np.float32).tolist()
 
 
-def test_tensorboard_reads_the_values_of_metrics_jsonl(tmp_path: Path, record: Any) -> None:
+def test_tensorboard_reads_the_values_of_metrics_jsonl(tmp_path: Path, record: Record) -> None:
     generator = random.Random(0)
+    metrics = MetricsFile(tmp_path / "metrics.jsonl")
     with Tracker(tmp_path) as tracker:
         for step in range(50):
             for split in SPLITS:
-                for tag in record[split]:
-                    record[split][tag] = generator.lognormvariate(0, 20)
-            tracker.log(record | {"step": step})
+                for tag in record.metrics[split]:
+                    record.metrics[split][tag] = generator.lognormvariate(0, 20)
+            metrics.append(lines(of_one(replace(record, step=step)), [1.25], START))
+            tracker.log(replace(record, step=step), START)
+    metrics.close()
     records = read(tmp_path / "metrics.jsonl")
     for split in SPLITS:
         reader = accumulate(tmp_path / split)
         progress = {"epoch", "examples"} if split == "train" else set()
-        assert set(reader.Tags()["scalars"]) == record[split].keys() | progress
-        for tag in record[split]:
+        assert set(reader.Tags()["scalars"]) == record.metrics[split].keys() | progress
+        for tag in record.metrics[split]:
             steps, values = series(records, split, tag)
             assert steps == list(range(50))
             events = reader.Scalars(tag)
             assert [event.step for event in events] == steps
             assert [event.value for event in events] == rounded(values)
-            assert {event.wall_time for event in events} == {record["time"]}
+            assert {event.wall_time for event in events} == {START}
     assert scalars(tmp_path / "train", "examples") == (list(range(50)), [60_000] * 50)
 
 
 def test_what_is_not_finite_is_marked_and_what_is_none_is_not_there(tmp_path: Path) -> None:
+    metrics: dict[str, dict[str, list[Any]]] = {
+        "train": {"a": [float("nan")], "b": [float("inf")], "c": [None]}
+    }
     with Tracker(tmp_path) as tracker:
-        tracker.log({"step": 1, "train": {"a": float("nan"), "b": float("inf"), "c": None}})
+        tracker.log(Evaluation(1, 0.5, 64, [0], metrics).record(0))
     assert np.isnan(scalars(tmp_path / "train", "a")[1][0])
     assert scalars(tmp_path / "train", "b")[1] == [float("inf")]
-    assert set(accumulate(tmp_path / "train").Tags()["scalars"]) == {"a", "b"}
+    tags = set(accumulate(tmp_path / "train").Tags()["scalars"])
+    assert tags == {"a", "b", "epoch", "examples"}
 
 
-def test_every_call_has_reached_the_system_when_it_returns(tmp_path: Path, record: Any) -> None:
+def test_every_call_has_reached_the_system_when_it_returns(tmp_path: Path, record: Record) -> None:
+    threads = threading.active_count()
     tracker = Tracker(tmp_path)
     for step in (1, 2):
-        tracker.log(record | {"step": step})
+        tracker.log(replace(record, step=step))
         assert scalars(tmp_path / "dev", "accuracy")[0][-1] == step
-        assert read(tmp_path / "metrics.jsonl")[-1]["step"] == step
-    assert threading.active_count() == 1
+    assert threading.active_count() == threads
     tracker.flush()
     tracker.close()
     tracker.close()
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match=r"cannot make .*a part of the path is a file"):
+        Tracker(tmp_path / "file" / "run")
+
+
+def test_steps_of_pretraining_come_before_those_of_the_run(tmp_path: Path, record: Record) -> None:
+    with Tracker(tmp_path, steps_before=100) as tracker:
+        tracker.stage(40, {"stage": 1, "step": 40, "train": {"cost": 0.5, "penalty": None}})
+        tracker.log(replace(record, step=7))
+        tracker.histogram("train", "weights/1", torch.ones(2), 7)
+        tracker.final(8, {"train": {"probe_accuracy": 0.9}})
+    assert scalars(tmp_path / "train", "pretraining/cost") == ([40], [0.5])
+    assert "pretraining/penalty" not in accumulate(tmp_path / "train").Tags()["scalars"]
+    assert scalars(tmp_path / "train", "cost")[0] == [107]
+    assert scalars(tmp_path / "train", "probe_accuracy") == ([108], rounded([0.9]))
+    assert accumulate(tmp_path / "train").Histograms("weights/1")[0].step == 107
 
 
 def test_histograms(tmp_path: Path) -> None:
@@ -131,7 +166,7 @@ def test_images(tmp_path: Path, channels: int) -> None:
 def test_a_tag_of_two_kinds_is_a_bug(tmp_path: Path) -> None:
     with Tracker(tmp_path) as tracker:
         tracker.histogram("train", "weights/1", torch.ones(2), 1)
-        tracker.log({"step": 1, "dev": {"weights/1": 0.5}})
+        tracker.log(Record(1, 0.5, 64, {"dev": {"weights/1": 0.5}}))
         with pytest.raises(AssertionError, match="'weights/1' is written both as histo and as im"):
             tracker.image("train", "weights/1", np.zeros((2, 2, 3), np.uint8), 1)
 
@@ -169,32 +204,19 @@ def test_hparams(tmp_path: Path) -> None:
     assert end.session_end_info.status == Status.STATUS_SUCCESS
 
 
-def test_without_tensorboard_there_are_no_event_files(tmp_path: Path, record: Any) -> None:
-    with Tracker(tmp_path, tensorboard=False) as tracker:
-        tracker.log(record)
-        tracker.histogram("train", "weights/1", torch.ones(2), 1)
-        tracker.image("train", "weights/1", np.zeros((2, 2, 3), np.uint8), 1)
-        tracker.text("config", "x")
-        tracker.hparams({}, "x")
-        tracker.end_hparams(success=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
-
-
-def test_replayed_steps_appear_once(tmp_path: Path, record: Any) -> None:
+def test_replayed_steps_appear_once(tmp_path: Path, record: Record) -> None:
     with Tracker(tmp_path) as first:
         for step in range(10):
-            first.log(record | {"step": step})
+            first.log(replace(record, step=step))
             first.histogram("train", "weights/1", torch.ones(step + 1), step)
             first.image("dev", "confusion", np.zeros((2, 2, 3), np.uint8), step)
-            if step == 4:
-                position = first.position()
     # It died after step 9; the checkpoint is of step 4. A split that was not logged yet begins.
-    with Tracker(tmp_path, resume_position=position, resume_step=4) as second:
+    more = replace(record, metrics=record.metrics | {"extra": {"cost": 0.5}})
+    with Tracker(tmp_path, resume_step=4) as second:
         for step in range(5, 8):
-            second.log(record | {"step": step, "extra": {"cost": 0.5}})
-    assert [line["step"] for line in read(tmp_path / "metrics.jsonl")] == list(range(8))
+            second.log(replace(more, step=step))
     for split in SPLITS:
-        for tag in record[split]:
+        for tag in record.metrics[split]:
             assert scalars(tmp_path / split, tag)[0] == list(range(8))
     assert scalars(tmp_path / "extra", "cost")[0] == [5, 6, 7]
     # What is not logged again is dropped too.
@@ -203,35 +225,31 @@ def test_replayed_steps_appear_once(tmp_path: Path, record: Any) -> None:
     assert [event.step for event in accumulate(tmp_path / "dev").Images("confusion")] == [*range(5)]
 
 
-def test_a_split_that_is_not_logged_again_drops_its_steps(tmp_path: Path, record: Any) -> None:
+def test_a_split_that_is_not_logged_again_drops_its_steps(tmp_path: Path, record: Record) -> None:
     with Tracker(tmp_path) as first:
         for step in range(10):
-            first.log(record | {"step": step})
-            if step == 4:
-                position = first.position()
-    Tracker(tmp_path, resume_position=position, resume_step=4).close()
+            first.log(replace(record, step=step))
+    Tracker(tmp_path, resume_step=4).close()
     for split in SPLITS:
         assert scalars(tmp_path / split, "cost")[0] == [0, 1, 2, 3, 4]
 
 
-def test_a_run_without_a_checkpoint_starts_all_over(tmp_path: Path, record: Any) -> None:
+def test_a_run_without_a_checkpoint_starts_all_over(tmp_path: Path, record: Record) -> None:
     for _ in range(3):
-        with Tracker(tmp_path, resume_position=0, resume_step=-1) as tracker:
+        with Tracker(tmp_path, resume_step=-1) as tracker:
             for step in range(3):
-                tracker.log(record | {"step": step})
+                tracker.log(replace(record, step=step))
     assert scalars(tmp_path / "dev", "cost")[0] == [0, 1, 2]
-    assert len(read(tmp_path / "metrics.jsonl")) == 3
 
 
-def test_a_torn_event_hides_nothing_that_comes_later(tmp_path: Path, record: Any) -> None:
+def test_a_torn_event_hides_nothing_that_comes_later(tmp_path: Path, record: Record) -> None:
     with Tracker(tmp_path) as first:
-        first.log(record | {"step": 1})
-        position = first.position()
-        first.log(record | {"step": 2})
+        first.log(replace(record, step=1))
+        first.log(replace(record, step=2))
     for path in tmp_path.glob("*/events*"):
         os.truncate(path, path.stat().st_size - 3)
-    with Tracker(tmp_path, resume_position=position, resume_step=1) as second:
-        second.log(record | {"step": 2})
+    with Tracker(tmp_path, resume_step=1) as second:
+        second.log(replace(record, step=2))
     for split in SPLITS:
         assert scalars(tmp_path / split, "cost")[0] == [1, 2]
 
@@ -247,9 +265,9 @@ def test_killed_and_resumed_equals_never_killed(tmp_path: Path) -> None:
                 training.stdout.readline()
             time.sleep(delay)
             training.send_signal(signal.SIGKILL)
-    found = checkpoints.load_newest(killed / "checkpoints")
-    assert found is not None
-    last = max(last, found.step + 3)
+    saved = checkpoints.load_newest(killed / "checkpoints")
+    assert saved is not None
+    last = max(last, saved.step + 3)
     for run in (killed, whole):
         assert subprocess.run([sys.executable, "-c", TRAINING, str(run), str(last)]).returncode == 0
 
@@ -265,28 +283,32 @@ def test_killed_and_resumed_equals_never_killed(tmp_path: Path) -> None:
 
 def test_a_full_disk(tmp_path: Path, small_limit: int) -> None:
     with Tracker(tmp_path) as tracker:
-        tracker.log({"step": 1, "train": {"cost": 1.0}})
+        tracker.log(Record(1, 0.5, 64, {"dev": {"cost": 1.0}}))
         with pytest.raises(StorageError, match=r"cannot write .*tfevents.*: File too large"):
             tracker.text("config", "x" * small_limit)
         tracker.text("config", "short")
-        tracker.log({"step": 2, "train": {"cost": 0.5}})
+        tracker.log(Record(2, 1.0, 128, {"dev": {"cost": 0.5}}))
     assert accumulate(tmp_path).Tensors("config")[0].tensor_proto.string_val == [b"short"]
-    assert scalars(tmp_path / "train", "cost") == ([1, 2], [1.0, 0.5])
+    assert scalars(tmp_path / "dev", "cost") == ([1, 2], [1.0, 0.5])
 
 
-def test_logging_is_cheap(tmp_path: Path, record: Any) -> None:
-    metrics = record["train"]
+def test_logging_is_cheap(tmp_path: Path, record: Record) -> None:
+    record = replace(record, metrics=dict.fromkeys(SPLITS, record.metrics["train"]))
     weights = torch.randn(270_000)
+    metrics = MetricsFile(tmp_path / "metrics.jsonl")
     with Tracker(tmp_path) as tracker:
-        tracker.log(record | {"step": 0})
+        tracker.log(replace(record, step=0))
         tracker.histogram("train", "weights/1", weights, 0)
         start = time.process_time()
         for step in range(1, 201):
-            tracker.log(record | {"step": step, **dict.fromkeys(SPLITS, metrics)})
+            now = replace(record, step=step)
+            metrics.append(lines(of_one(now), [1.25], START))
+            tracker.log(now)
         logged = time.process_time()
         for step in range(1, 11):
             tracker.histogram("train", "weights/1", weights, step)
         counted = time.process_time()
-    # 20 ms and 3 ms each where it was written; the margin is for slower machines.
+    metrics.close()
+    # 30 ms and 4 ms each where it was written; the margin is for slower machines.
     assert logged - start < 0.2
     assert (counted - logged) / 10 < 0.02

@@ -1,0 +1,54 @@
+"""Folders that were written before documents had digests and cohorts their own files."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlx import api
+from dlx.errors import RunError
+from dlx.report.gather import gather
+
+FOLDERS = Path(__file__).parents[1] / "old_folders"
+VARIANTS = ["activation=relu", "activation=tanh"]
+
+
+@pytest.fixture
+def runs_dir(tmp_path: Path) -> Path:
+    for number, kind in enumerate(("run", "ablation"), start=1):
+        shutil.copytree(FOLDERS / kind, tmp_path / kind / f"2026010{number}-000000-00ab")
+    return tmp_path
+
+
+def test_a_run_opens_and_goes_on(runs_dir: Path) -> None:
+    run = api.load("run", runs_dir=runs_dir)
+    assert run.status == "completed"
+    assert [line["step"] for line in run.history] == [0, 7, 14, 20]
+    assert run.evaluate()["dev"]["cost"] == pytest.approx(run.metrics["dev"]["cost"], rel=1e-5)
+    assert run.predict(np.zeros((1, 2))).shape == (1, 1)
+    longer = api.resume(run.path, ["train.epochs=30"])
+    assert (longer.status, longer.info["steps"]) == ("completed", 30)
+    assert [line["step"] for line in longer.history] == [0, 7, 14, 20, 30]
+    assert longer.info["digests"].keys() >= {"config.yaml", "weights.safetensors"}
+    (run.path / "config.yaml").write_text("seed: 0\n")
+    with pytest.raises(RunError, match=r"config\.yaml is damaged, or was changed"):
+        api.load(run.path)
+
+
+def test_an_ablation_opens_and_grows(runs_dir: Path) -> None:
+    ablation = api.Ablation(next((runs_dir / "ablation").iterdir()))
+    assert [result.variant for result in ablation.results] == [*VARIANTS[:1] * 2, *VARIANTS[1:] * 2]
+    assert all(result.curve.steps == (0, 7, 14, 20) for result in ablation.results)
+    third = api.load("ablation#3", runs_dir=runs_dir)
+    assert third.path == ablation.path / "activation=tanh" / "seed=0"
+    assert api.load(f"{ablation.path}/activation=tanh@0").path == third.path
+    assert [run.config.seed for run in api.members(ablation.path, VARIANTS[1])] == [0, 1]
+    gathered = gather([str(ablation.path)], runs_dir)
+    assert [variant.name for variant in gathered.variants] == VARIANTS
+    more = api.resume_ablation(ablation.path, seeds="3")
+    assert (more.status, more.info["cohorts"], len(more.results)) == ("completed", 2, 6)
+    assert [result.number for result in more.results] == [1, 2, 5, 3, 4, 6]
+    new = api.load(f"{ablation.path}#6")
+    assert (new.path, new.config.seed) == (ablation.path / "runs" / "6", 2)
+    assert new.config.model.activation.name == "tanh"

@@ -1,0 +1,135 @@
+"""Every key of train and log, changed on a run that has begun: honoured, or refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlx import api
+from dlx.config.schema import LogConfig, TrainConfig
+from dlx.errors import ConfigError
+
+CONFIG: dict[str, Any] = {
+    "name": "begun",
+    "data": {"name": "digits", "limit": 90},
+    "model": {"hidden": [5]},
+    "train": {"epochs": 2, "batch_size": 30, "checkpoint_seconds": 0},
+}
+LONGER = "train.epochs=4"
+# By key: its new value, and the reason why it is refused (empty: it is honoured).
+CHANGES: dict[str, tuple[str, str]] = {
+    "train.epochs": ("4", ""),
+    "train.steps": ("12", ""),
+    "train.batch_size": ("15", r"keeps its train\.batch_size"),
+    "train.device": ("cpu", ""),
+    "train.matmul_precision": ("high", ""),
+    "train.clip_norm": ("0.01", ""),
+    "train.clip_value": ("0.001", ""),
+    "train.penalty": ("{l2: 0.5}", ""),
+    "train.max_norm": ("0.1", ""),
+    "train.average": ("ema", r"train\.average: the mean is taken over all steps"),
+    "train.early_stopping": (
+        "{metric: dev.cost, patience: 3}",
+        r"train\.early_stopping: this run has watched no metric so far",
+    ),
+    "train.checkpoint_seconds": ("100", ""),
+    "log.level": ("full", ""),
+    "log.points": ("2", ""),
+    "log.metrics": ("[accuracy, f1]", ""),
+    "log.every": ("2", ""),
+}
+
+
+def test_every_key_is_tried() -> None:
+    keys = {f"train.{key}" for key in TrainConfig.model_fields}
+    assert keys | {f"log.{key}" for key in LogConfig.model_fields} == CHANGES.keys()
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_changed_key_is_honoured_or_refused(key: str, tmp_path: Path, one_thread: None) -> None:
+    value, refusal = CHANGES[key]
+    run = api.train(CONFIG, runs_dir=tmp_path)
+    before = (run.path / "config.yaml").read_bytes(), (run.path / "run.json").read_bytes()
+    changes = [f"{key}={value}", *([] if key in ("train.epochs", "train.steps") else [LONGER])]
+    if refusal:
+        with pytest.raises(ConfigError, match=refusal):
+            api.resume(run.path, changes)
+        after = (run.path / "config.yaml").read_bytes(), (run.path / "run.json").read_bytes()
+        assert before == after
+        assert api.load(run.path).status == "completed"
+        return
+    longer = api.resume(run.path, changes)
+    assert (longer.status, longer.info["steps"]) == ("completed", 12)
+    unchanged = api.resume(api.train(CONFIG, runs_dir=tmp_path).path, [LONGER])
+    ours, others = longer.tensors, unchanged.tensors
+    is_same = all(ours[name].equal(others[name]) for name in others)
+    changes_training = key in (
+        *("train.clip_norm", "train.clip_value", "train.penalty", "train.max_norm"),
+    )
+    assert is_same != changes_training
+    new, old = longer.history, unchanged.history
+    if key == "log.every":
+        assert [line["step"] for line in new] == [0, 3, 6, 8, 10, 12]
+    elif key == "log.metrics":
+        assert "f1" in new[-1]["dev"] and "f1" not in new[0]["dev"]
+    elif key == "log.level":
+        assert "activation_mean/1" in new[-1]["train"]
+        assert "activation_mean/1" not in new[0]["train"]
+    elif key == "log.points":
+        assert [line["step"] for line in new] == [0, 3, 6, 12]
+    elif key == "train.steps":  # with steps, evaluations come at any step
+        assert [line["step"] for line in new] == [0, 3, *range(6, 13)]
+    else:
+        assert [line["step"] for line in new] == [line["step"] for line in old]
+
+
+@pytest.mark.parametrize(
+    ("change", "steps"),
+    [
+        ("train.early_stopping.patience=1", 6),
+        ("train.early_stopping={metric: dev.cost, patience: 4}", 15),
+        ("train.early_stopping=null", 30),
+    ],
+)
+def test_a_changed_patience_is_that_of_a_run_that_always_had_it(
+    change: str, steps: int, tmp_path: Path, one_thread: None
+) -> None:
+    """The rate is so high that dev cost is never again what it was before the first step."""
+    stopping = "train.early_stopping={metric: dev.cost, patience: 8}"
+    run = api.train(CONFIG, [stopping, "train.epochs=2", "optimizer.lr=3"], runs_dir=tmp_path)
+    best = min(run.history, key=lambda line: line["dev"]["cost"])["step"]
+    longer = api.resume(run.path, [change, "train.epochs=10"])
+    always = api.train(
+        CONFIG, [stopping, change, "train.epochs=10", "optimizer.lr=3"], runs_dir=tmp_path
+    )
+    if change.endswith("null"):
+        assert (longer.info["weights"], longer.info["steps"]) == ("last", steps)
+    else:
+        assert longer.info["weights"] == "best"
+    if always.info["steps"] >= 6:  # else it would have stopped before it was resumed
+        assert longer.info["steps"] == always.info["steps"]
+        assert all(longer.tensors[name].equal(always.tensors[name]) for name in always.tensors)
+    assert best == 0 or longer.info["steps"] >= best
+
+
+def test_another_watched_metric_is_refused(tmp_path: Path) -> None:
+    stopping = "train.early_stopping={metric: dev.cost, patience: 3}"
+    run = api.train(CONFIG, [stopping], runs_dir=tmp_path)
+    with pytest.raises(ConfigError, match=r"has watched dev\.cost so far .*best by dev\.accuracy"):
+        api.resume(run.path, ["train.early_stopping.metric=dev.accuracy", LONGER])
+
+
+def test_fewer_steps_than_taken_are_refused(tmp_path: Path) -> None:
+    run = api.train(CONFIG, runs_dir=tmp_path)
+    with pytest.raises(ConfigError, match=r"3 steps are asked for, but the run has taken 6"):
+        api.resume(run.path, ["train.epochs=1"])
+
+
+def test_a_run_of_an_ablation_stays_as_it_is_and_becomes_a_new_one(tmp_path: Path) -> None:
+    ablation = api.ablate(CONFIG, varied=["model.activation=relu,tanh"], seeds=1, runs_dir=tmp_path)
+    run = api.load(f"{ablation.path}#2")
+    assert api.resume(run.path).path == run.path
+    longer = api.resume(run.path, [LONGER], runs_dir=tmp_path)
+    assert (longer.path.parent, longer.info["steps"]) == (tmp_path / "begun", 12)
+    assert longer.config.model.activation.name == "tanh"
+    assert run.info == api.load(run.path).info
