@@ -1,14 +1,20 @@
 """Which runs of an ablation have ended, and how: index.json in memory."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from dlx.ablation.plan import Plan, PlannedCohort, PlannedRun, runs_by_path
 from dlx.config.dump import to_plain
+from dlx.errors import RunError
+from dlx.runs import storage_errors
 from dlx.runs.ablations import (
+    COHORT,
+    METRICS,
     IndexedRun,
     cohort_folder,
     read_cohort,
+    read_cohort_file,
     read_index,
     write_index,
 )
@@ -22,21 +28,50 @@ class Ledger:
 
     What index.json does not hold yet, since the process ended before, is read from the cohorts.
 
-    Args:
-        plan: of the ablation
-        directory: of the ablation
+    Attributes:
+        runs: by name
+        remarks: sentences on what was damaged
 
     Raises:
-        RunError: index.json or a cohort.json is damaged
+        RunError: index.json or files of a cohort are damaged
     """
 
-    def __init__(self, plan: Plan, directory: Path) -> None:
+    def __init__(self, plan: Plan, directory: Path, *, repair: bool = False) -> None:
+        """Read what has ended.
+
+        Args:
+            plan: of the ablation
+            directory: of the ablation
+            repair: the runs of a cohort whose files are missing or damaged have not ended: they
+                will be trained again
+        """
         self._plan = plan
         self._directory = directory
         self._differences: dict[tuple[str, int | None], dict] = {}
-        self.runs: dict[str, IndexedRun] = read_index(directory)
+        self.remarks: list[str] = []
+        try:
+            self.runs: dict[str, IndexedRun] = read_index(directory)
+        except RunError as error:
+            if not repair:
+                raise
+            self.remarks.append(f"{error}; it is made again")
+            self.runs = {}
         for cohort in plan.cohorts:
-            self._read(cohort)
+            try:
+                self._read(cohort)
+            except RunError as error:
+                if not repair:
+                    raise
+                self._lose(cohort, str(error))
+
+    def _lose(self, cohort: PlannedCohort, reason: str) -> None:
+        """Take the runs of a cohort for runs that have not ended."""
+        self.remarks.append(f"{reason}: the runs of cohort {cohort.number} are trained again")
+        folder = cohort_folder(self._directory, cohort.number)
+        with storage_errors(folder, "remove"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for name in cohort.runs:
+            self.runs.pop(name, None)
 
     def status(self, name: str) -> str | None:
         """Return how a run ended; None if it has not."""
@@ -56,6 +91,14 @@ class Ledger:
             StorageError: index.json cannot be written
         """
         self._read(cohort)
+        self.write()
+
+    def write(self) -> None:
+        """Write index.json.
+
+        Raises:
+            StorageError: it cannot be written
+        """
         write_index(self._directory, self.runs.values())
 
     def fail(self, cohort: PlannedCohort, reason: str) -> None:
@@ -63,20 +106,26 @@ class Ledger:
         self._read(cohort)
         for run in self.unfinished(cohort.runs):
             self.runs[run.path] = self._entry(cohort, run, CRASHED, 0, reason=reason)
-        write_index(self._directory, self.runs.values())
+        self.write()
 
     def forget_failed(self) -> int:
         """Make the runs that failed ones that have not ended, and return how many there were."""
         failed = [name for name, run in self.runs.items() if run.status == CRASHED]
         for name in failed:
             del self.runs[name]
-        write_index(self._directory, self.runs.values())
+        self.write()
         return len(failed)
 
     def _read(self, cohort: PlannedCohort) -> None:
-        document = read_cohort(cohort_folder(self._directory, cohort.number))
+        folder = cohort_folder(self._directory, cohort.number)
+        document = read_cohort(folder)
         if document is None:
+            lost = [name for name in cohort.runs if name in self.runs and self.runs[name].cohort]
+            if lost:
+                raise RunError(f"{folder / COHORT} is missing")
             return
+        for file in (METRICS, *document["digests"]):
+            read_cohort_file(folder, document, file)  # which checks that it is whole
         planned = runs_by_path(self._plan)
         for run in document["runs"]:
             if self.status(run["name"]) in (None, CRASHED):

@@ -102,7 +102,8 @@ def train(
         UntunableError: a variant has no value to tune to
     """
     ended = Ended()
-    ledger = Ledger(plan, run.path)
+    ledger = Ledger(plan, run.path, repair=True)
+    ended.report.remarks += ledger.remarks
     for phase in plan.phases:
         if phase == "comparison" and plan.section.tune:
             _tune(plan, run, ended, ledger)
@@ -120,6 +121,8 @@ def train(
         ended.results |= observer.results
         if report.stopped:
             break
+    if ledger.runs:
+        ledger.write()  # it may have been damaged or missing
     missing = [each for path, each in runs_by_path(plan).items() if path not in ended.results]
     ended.results |= loading.results(run.path, missing, ledger, plan.section)
     return ended

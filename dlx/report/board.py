@@ -164,19 +164,19 @@ def link_best(ablation: Path, count: int, target: Path) -> Best:
         raise RunError(f"--top: {ablation} is a run, not an ablation; leave --top out")
     summary, folders = _read(ablation)
     ranked = reading.best_first(summary)
-    shown = [each for each in ranked if each["name"] in folders][:count]
-    names = [each["name"] for each in shown]
+    shown = [variant for variant in ranked if variant["name"] in folders][:count]
+    names = [variant["name"] for variant in shown]
     derive(ablation, names)
     with storage_errors(target):
         for path in ablation.glob("events.out.tfevents.*"):
             (target / path.name).symlink_to(path.resolve())
-        for each in shown:
-            folder = folders[each["name"]]
+        for name in names:
+            folder = folders[name]
             (target / folder).symlink_to((ablation / folder).resolve())
     return Best(
         reading.in_words(summary["metric"]),
         names,
-        [_described(each, summary) for each in ranked if each["name"] not in names],
+        [_described(variant, summary) for variant in ranked if variant["name"] not in names],
     )
 
 

@@ -73,8 +73,8 @@ def read_index(directory: Path) -> dict[str, IndexedRun]:
 
 def _with_own_folders(directory: Path) -> list[IndexedRun]:
     """Return the runs that have ended of an ablation whose runs have folders of their own."""
-    found = sorted(directory.glob("*/seed=*/run.json"))
-    if not found:
+    paths = sorted(directory.glob("*/seed=*/run.json"))
+    if not paths:
         return []
     path = directory / "plan.json"
     try:
@@ -86,18 +86,18 @@ def _with_own_folders(directory: Path) -> list[IndexedRun]:
             for seed in plan["seeds"]
             for fold in range(1, (plan["folds"] or 0) + 1) or [None]
         ]
+        numbers = {
+            name: number
+            for cohort in plan["cohorts"]
+            for name, number in zip(cohort["runs"], cohort.get("numbers") or [], strict=False)
+        } or {name: number for number, name in enumerate(order, start=1)}
     except FileNotFoundError:
         raise RunError(f"{path} is missing; put it back, or train the ablation again") from None
     except (KeyError, TypeError) as error:
         raise RunError(f"{path} is damaged: {error}") from error
-    numbers = {
-        name: number
-        for cohort in plan["cohorts"]
-        for name, number in zip(cohort["runs"], cohort.get("numbers") or [], strict=False)
-    } or {name: number for number, name in enumerate(order, start=1)}
-    found += sorted(directory.glob("tuning/*/*/seed=*/run.json"))
+    paths += sorted(directory.glob("tuning/*/*/seed=*/run.json"))
     runs = []
-    for path in found:
+    for path in paths:
         name = path.parent.relative_to(directory).as_posix()
         status, info = _ended(RunDirectory(path.parent))
         if status is None:
@@ -199,14 +199,14 @@ def infos(directory: Path, runs: Iterable[IndexedRun]) -> dict[str, dict[str, An
     Raises:
         RunError: a cohort's files are missing or damaged
     """
-    found: dict[str, dict[str, Any]] = {}
+    fields: dict[str, dict[str, Any]] = {}
     cohorts: dict[int, dict[int, dict[str, Any]]] = {}
     for run in runs:
         if run.cohort is None:
-            found[run.name] = RunDirectory(directory / run.name).read_info()
+            fields[run.name] = RunDirectory(directory / run.name).read_info()
             continue
         if run.cohort == 0:
-            found[run.name] = blank() | {
+            fields[run.name] = blank() | {
                 "status": run.status,
                 "seed": run.seed,
                 "reason": run.reason,
@@ -217,8 +217,8 @@ def infos(directory: Path, runs: Iterable[IndexedRun]) -> dict[str, dict[str, An
         if run.number not in cohorts[run.cohort]:
             folder = cohort_folder(directory, run.cohort)
             raise RunError(f"{folder / COHORT} does not hold run {run.number} of {directory}")
-        found[run.name] = cohorts[run.cohort][run.number]
-    return found
+        fields[run.name] = cohorts[run.cohort][run.number]
+    return fields
 
 
 def _infos_of_cohort(folder: Path) -> dict[int, dict[str, Any]]:

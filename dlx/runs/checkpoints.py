@@ -100,9 +100,9 @@ def clear(folder: Path) -> None:
 
 def _files(folder: Path) -> list[tuple[int, Path]]:
     """Return (step, path) of the checkpoints in a folder, newest first."""
-    found = []
+    numbered = []
     with contextlib.suppress(FileNotFoundError):
         for path in folder.iterdir():
             if match := _NAME.fullmatch(path.name):
-                found.append((int(match.group(1)), path))
-    return sorted(found, reverse=True)
+                numbered.append((int(match.group(1)), path))
+    return sorted(numbered, reverse=True)

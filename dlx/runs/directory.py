@@ -201,9 +201,11 @@ class RunDirectory:
         recorded = (self.read_info().get("digests") or {}).get(name)
         digests = [recorded] if isinstance(recorded, str) else recorded
         if digests is not None and documents.sha256(content) not in digests:
+            can_be_made = path.suffix == ".safetensors" or name == "table.json"
+            cure = f", or `dlx resume {self.path}` writes it anew" if can_be_made else ""
             raise RunError(
                 f"{path} is damaged, or was changed after dlx wrote it: its SHA-256 is not the one "
-                "in run.json; put it back, or train a new run"
+                f"in run.json; put it back{cure}"
             )
         return content
 
@@ -338,7 +340,7 @@ def _make_unique(family: Path) -> Path:
 
 def _runs_of(families: list[Path], warnings: list[str]) -> list[RunDirectory]:
     """Return the runs in the directories of names, newest first."""
-    found: list[tuple[str, int, RunDirectory]] = []
+    dated: list[tuple[str, int, RunDirectory]] = []
     for family in families:
         for path in _directories(family, warnings):
             run = RunDirectory(path)
@@ -347,9 +349,9 @@ def _runs_of(families: list[Path], warnings: list[str]) -> list[RunDirectory]:
             except RunError as error:
                 warnings.append(str(error))
             else:
-                found.append((str(info.get("created")), _sequence(info), run))
-    found.sort(key=lambda item: item[:2], reverse=True)
-    return [run for _, _, run in found]
+                dated.append((str(info.get("created")), _sequence(info), run))
+    dated.sort(key=lambda item: item[:2], reverse=True)
+    return [run for _, _, run in dated]
 
 
 def _next_sequence(family: Path) -> int:

@@ -5,7 +5,7 @@ import errno
 import math
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,31 @@ def write_atomic(path: Path, content: bytes) -> None:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             try:
                 _write_all(descriptor, content)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        sync_directory(path.parent)
+
+
+def replace_atomic(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make a file at the path that it is given; it takes the place of `path` whole.
+
+    See `write_atomic`.
+
+    Raises:
+        StorageError: disk full, read-only, no permission. The old file stays as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with storage_errors(path):
+        try:
+            write(temporary)
+            descriptor = os.open(temporary, os.O_RDONLY)
+            try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

@@ -4,11 +4,13 @@ A checkpoint is such a file too. All metadata is one JSON text under one key, si
 writes several keys in no fixed order: equal tensors and metadata give equal bytes.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx.errors import RunError
+from dlx.runs.files import replace_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +36,34 @@ def load(content: bytes, path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]
         raise RunError(f"{path} is damaged ({error}); resume or train the run again") from error
 
 
+def save(path: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> str:
+    """Write tensors that share no memory to a file, atomically, and return its SHA-256.
+
+    Unlike `encode`, it needs no room for a second copy of them.
+
+    Raises:
+        StorageError: disk full, read-only, no permission; the old file stays as it was.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(whole, temporary, {_KEY: _document(metadata)})
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+
+    replace_atomic(path, write)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _document(metadata: dict[str, Any]) -> str:
+    return json.dumps({"schema": SCHEMA, "metadata": metadata}, sort_keys=True, allow_nan=False)
+
+
 def encode(tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> bytes:
     """Return the bytes of a safetensors file; tensors may be views and on any device.
 
@@ -48,13 +78,12 @@ def encode(tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> bytes:
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()
     }
-    document = {"schema": SCHEMA, "metadata": metadata}
     size = sum(tensor.nbytes for tensor in whole.values())
     try:  # where there is no memory for its copies, safetensors ends the process
         bytearray(_COPIES * size)
     except MemoryError:
         raise MemoryError(f"no room to write {size:,} bytes of tensors out") from None
-    return serialize(whole, {_KEY: json.dumps(document, sort_keys=True, allow_nan=False)})
+    return serialize(whole, {_KEY: _document(metadata)})
 
 
 def decode(content: bytes, path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":

@@ -3,21 +3,21 @@
     {"step": 469, "epoch": 1.0, …, "train": {"cost": 0.21, …}, "dev": {…}, "crc": 3141592653}
 
 The file of a cohort holds the lines of all its runs; they begin with `"run"`, the run's number. A
-number that is not finite is null. `crc` is the CRC-32 of the line without it; files that were
-written before it was introduced have none.
+number that is not finite is null. `crc` is the CRC-32 of the line without it; lines that were
+written before it was introduced have none, and none follows a line that has one.
 """
 
 import contextlib
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dlx.errors import RunError
 from dlx.runs.ablations import METRICS, read_cohort_file
-from dlx.runs.files import AppendFile, finite, write_atomic
+from dlx.runs.files import AppendFile, finite
 from dlx.tracking.evaluations import Evaluation
 
 _CRC = ', "crc": '
@@ -130,6 +130,13 @@ def _sealed(text: str) -> str:
     return f"{text}{_CRC}{zlib.crc32(text.encode())}}}\n"
 
 
+def without_runs(content: bytes, numbers: Collection[int]) -> bytes:
+    """Return the lines of a cohort's metrics.jsonl but for those of some runs."""
+    starts = tuple(f"{{{_RUN}{number}, ".encode() for number in numbers)
+    lines = (text for text in _lines_of(content) if not text.startswith(starts))
+    return b"".join(text + b"\n" for text in lines)
+
+
 def of_run(content: bytes, number: int, path: Path) -> bytes:
     """Return the lines of one run of a cohort's metrics.jsonl as those of the run's own file.
 
@@ -190,9 +197,10 @@ def records(path: Path, start: int = 0) -> Iterator[dict[str, Any]]:
 
 def _records(content: bytes, path: Path, first: int = 1) -> Iterator[dict[str, Any]]:
     """Give the records of lines, the first of which has a number in the file."""
-    has_checksums = _CRC.encode() in content
+    has_checksums = False  # from some line on, where dlx began to write them
     for number, line in enumerate(_lines_of(content), first):
         with _damage(path, number):
+            has_checksums = has_checksums or _CRC.encode() in line
             if has_checksums:
                 _unsealed(line)
             record = json.loads(line)
@@ -244,21 +252,3 @@ def _line_ends_at(path: Path, position: int) -> bool:
 def line(record: Mapping[str, Any]) -> str:
     """Return any record as a line with its CRC."""
     return _sealed(json.dumps(finite(record), ensure_ascii=False, allow_nan=False)[:-1])
-
-
-def with_checksums(path: Path, position: int) -> int:
-    """Return where lines end, once each has a checksum: those of an old run are given theirs.
-
-    Args:
-        path: of the file
-        position: where the lines end, in bytes
-
-    Raises:
-        StorageError: the file cannot be written
-    """
-    content = path.read_bytes()[:position] if path.exists() else b""
-    if not content or _CRC.encode() in content:
-        return position
-    sealed = "".join(_sealed(text.decode()[:-1]) for text in _lines_of(content)).encode()
-    write_atomic(path, sealed)
-    return len(sealed)

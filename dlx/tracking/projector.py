@@ -55,7 +55,7 @@ def write_projector(
     np.savetxt(numbers, values, fmt="%.6g", delimiter="\t")
     write_atomic(folder / "code.tsv", numbers.getvalue().encode())
     rows = [list(columns), *zip(*columns.values(), strict=True)]
-    lines = ["\t".join(" ".join(str(each).split()) for each in row) + "\n" for row in rows]
+    lines = ["\t".join(" ".join(str(cell).split()) for cell in row) + "\n" for row in rows]
     write_atomic(folder / "metadata.tsv", "".join(lines).encode())
     if images is not None:
         sheet, size = _sprite(images)

@@ -70,8 +70,8 @@ def experiment(
         created: Unix seconds
     """
     columns = Experiment(name=name, time_created_secs=created)
-    for key in dict.fromkeys(key for each in settings for key in each):
-        values = [_plain(each[key]) for each in settings if key in each]
+    for key in dict.fromkeys(key for group in settings for key in group):
+        values = [_plain(group[key]) for group in settings if key in group]
         distinct = list({(type(value), value): value for value in values}.values())
         kinds = {_kind(value) for value in values}
         kind = kinds.pop() if len(kinds) == 1 else DataType.DATA_TYPE_STRING

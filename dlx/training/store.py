@@ -257,10 +257,9 @@ class RunStore:
         self, trainer: Trainer, saved: Checkpoint, start: int
     ) -> Iterable[tuple[str, Mapping[str, Any]]]:
         """Cut metrics.jsonl to where the checkpoint stood, and return its lines."""
-        path = self._run.metrics_path
-        self._open(trainer, metrics_file.with_checksums(path, saved.metadata["position"]))
+        self._open(trainer, saved.metadata["position"])
         name = self._job.member.name
-        return [(name, record) for record in metrics_file.read(path)]
+        return [(name, record) for record in metrics_file.read(self._run.metrics_path)]
 
     def _open(self, trainer: Trainer, position: int) -> None:
         self._metrics = MetricsFile(self._run.metrics_path, position)
@@ -487,7 +486,7 @@ class CohortStore:
         """Write the files of all runs that have ended; cohort.json comes last."""
         if not self._fields:
             return
-        end = self.position()
+        end = self._drop_unfinished()
         saved, tensors = self._saved or {"runs": [], "shared": []}, {}
         if self._saved:
             tensors |= weights.load(
@@ -514,9 +513,10 @@ class CohortStore:
             tensors |= {
                 f"{member.row}/{key}": tensor for key, tensor in self._tensors.get(name, {}).items()
             }
-        files = data_files(member.job) | {WEIGHTS: weights.encode(tensors, {})}
+        files = data_files(member.job)
         for name, content in files.items():
             write_atomic(self.folder / name, content)
+        weights_digest = weights.save(self.folder / WEIGHTS, tensors, {})
         if (self.folder / PRETRAINING).exists():
             files[PRETRAINING] = (self.folder / PRETRAINING).read_bytes()
         document = {
@@ -524,15 +524,28 @@ class CohortStore:
             "shared": shared,
             "runs": runs,
             "metrics_bytes": end,
-            "digests": {name: documents.sha256(content) for name, content in files.items()},
+            "digests": {
+                WEIGHTS: weights_digest,
+                **{name: documents.sha256(content) for name, content in files.items()},
+            },
             **self._circumstances,
         }
         documents.write(self.folder / COHORT, document)
         checkpoints.clear(self._checkpoints)
 
+    def _drop_unfinished(self) -> int:
+        """Take the lines of runs that have not ended out of metrics.jsonl; return its length."""
+        path, numbers = self.folder / METRICS, {m.number for m in self._members.values()}
+        unfinished = numbers - {self._members[name].number for name in self._fields}
+        self.close()
+        if unfinished:
+            write_atomic(path, metrics_file.without_runs(path.read_bytes(), unfinished))
+        return path.stat().st_size
+
     def close(self) -> None:
         """Close metrics.jsonl."""
         if self._metrics is not None:
+            self._metrics.sync()
             self._metrics.close()
             self._metrics = None
 

@@ -112,7 +112,9 @@ def test_one_run_of_an_ablation_is_trained_alone(dlx: Command, tmp_path: Path) -
     chosen = ["--from", path, "--variant", "activation=tanh", "--seed", 1, "name=alone"]
     ended = dlx("train", *chosen, "--json", "--quiet")
     assert ended.code == 0, ended.err
-    info = json.loads((path / "activation=tanh" / "seed=1" / "run.json").read_text())
+    run = dlx("evaluate", f"{path}/activation=tanh@1", "--json").json
+    assert ended.json["metrics"] == run["metrics"]
+    info = json.loads((path / "runs" / "4" / "run.json").read_text())
     assert ended.json["metrics"] == info["metrics"]
     assert ended.json["run"].startswith("runs/alone/")
 
@@ -185,7 +187,9 @@ def test_killed_and_resumed_is_as_never_killed(jobs: int, dlx: Command, tmp_path
     for mine, theirs in zip(ended.json["variants"], whole.json["variants"], strict=True):
         assert mine == theirs
     (killed,), (other,) = ((tmp_path / "runs" / name).iterdir() for name in ("killed", "whole"))
-    for path in other.rglob("weights.safetensors"):
+    weights = sorted(other.rglob("weights.safetensors"))
+    assert weights
+    for path in weights:
         twin = killed / path.relative_to(other)
         assert twin.read_bytes() == path.read_bytes()
 
@@ -227,16 +231,13 @@ def test_values_of_vary_in_any_script(dlx: Command) -> None:
     assert "variant 'activation=😀': model.activation: received" in ended.err
 
 
-RUN = "activation=relu/seed=1"
-
-
 @pytest.mark.parametrize("emptied", [False, True])
 @pytest.mark.parametrize(
     "file",
     [
-        *(f"{RUN}/{name}" for name in ("run.json", "config.yaml", "metrics.jsonl")),
-        *(f"{RUN}/{name}.safetensors" for name in ("weights", "preprocessing")),
-        *("summary.json", "results.csv", "report.html"),
+        *(f"cohorts/1/{name}" for name in ("cohort.json", "metrics.jsonl")),
+        *(f"cohorts/1/{name}.safetensors" for name in ("weights", "preprocessing")),
+        *("index.json", "summary.json", "results.csv", "report.html"),
     ],
 )
 def test_resuming_makes_what_was_lost_anew(
@@ -246,8 +247,10 @@ def test_resuming_makes_what_was_lost_anew(
     path = only_ablation(tmp_path) / file
     content = path.read_bytes()
     path.write_bytes(b"") if emptied else path.unlink()
-    assert dlx("resume", "xor", "--quiet").code == 0
-    if path.suffix in (".yaml", ".safetensors"):
+    resumed = dlx("resume", "xor", "--quiet")
+    assert resumed.code == 0
+    assert ("are trained again" in resumed.err) == file.startswith("cohorts/")
+    if path.suffix == ".safetensors":
         assert path.read_bytes() == content
     assert path.stat().st_size
     summary = json.loads((only_ablation(tmp_path) / "summary.json").read_text())
@@ -270,7 +273,7 @@ def test_nothing_is_resumed_under_other_terms(dlx: Command, tmp_path: Path, file
     path.write_text(path.read_text() + "\n")
     ended = dlx("resume", "xor", "--quiet")
     assert ended.code == 4
-    assert f"{file} was changed after the ablation began" in ended.err
+    assert f"{file} is damaged, or was changed after dlx wrote it" in ended.err
 
 
 def test_nothing_is_resumed_on_other_data(dlx: Command, tmp_path: Path) -> None:
@@ -278,7 +281,6 @@ def test_nothing_is_resumed_on_other_data(dlx: Command, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("\n".join(["x,y,label", *rows]))
     table = ["data={name: csv, path: rows.csv, target: label}", "name=xor", "train.batch_size=8"]
     assert dlx("ablate", "xor", *SHORT, *TWO, *table).code == 0
-    (only_ablation(tmp_path) / RUN / "run.json").unlink()
     (tmp_path / "rows.csv").write_text("\n".join(["x,y,label", *rows[1:]]))
     ended = dlx("resume", "xor", "--quiet")
     assert ended.code == 3
@@ -308,4 +310,4 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     while workers() and time.monotonic() < until:
         time.sleep(0.05)
     assert not workers()
-    assert not list(only_ablation(tmp_path).glob("hidden*/*/run.json"))  # none is said to fail
+    assert not (only_ablation(tmp_path) / "index.json").exists()  # no run is said to fail

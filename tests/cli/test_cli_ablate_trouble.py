@@ -67,7 +67,9 @@ def assert_equal_to(whole: Path, path: Path) -> None:
         for its in (path, whole)
     )
     assert mine == theirs
-    for file in whole.rglob("weights.safetensors"):
+    weights = sorted(whole.rglob("weights.safetensors"))
+    assert weights
+    for file in weights:
         assert (path / file.relative_to(whole)).read_bytes() == file.read_bytes()
 
 
@@ -133,7 +135,7 @@ def test_resuming_makes_a_report_that_was_not_written_whole(
         name = signal.Signals(number).name
         assert err.startswith(f"stopped by {name}: all runs have ended, but the report is not")
     trained = {file: file.stat().st_mtime_ns for file in path.rglob("weights.safetensors")}
-    assert len(trained) == 4
+    assert len(trained) == 2
     ended = dlx("resume", "cut", "--quiet")
     assert ended.code == 0, ended.err
     assert {file: file.stat().st_mtime_ns for file in trained} == trained

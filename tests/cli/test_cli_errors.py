@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlx.runs import RunDirectory, documents
 from tests.cli.conftest import Command, only_run
 
 CONFIG_ERRORS = [
@@ -109,12 +110,16 @@ def test_resume_mends_a_finished_run(
 def test_a_damaged_document(dlx: Command, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "runs")
     (path,) = Path("runs/digits").iterdir()
-    info = json.loads((path / "run.json").read_text())
+    info = documents.read(path / "run.json")
     for changes in ({"seconds": "long"}, {"task": {"kind": "sums"}}):
-        (path / "run.json").write_text(json.dumps(info | changes))
+        documents.write(path / "run.json", info | changes)
         ended = dlx("evaluate", "digits")
         assert (ended.code, ended.out) == (4, "")
         assert f"run.json is damaged: its {next(iter(changes))} " in ended.err
+    (path / "run.json").write_text(json.dumps(info | {"schema": 2, "seconds": 0}))
+    ended = dlx("evaluate", "digits")
+    assert (ended.code, ended.out) == (4, "")
+    assert "run.json is damaged: its fields were changed" in ended.err
 
 
 def test_a_name_that_is_too_long(dlx: Command, tmp_path: Path) -> None:
@@ -146,8 +151,7 @@ def test_a_run_without_its_config(dlx: Command, trained: Path, tmp_path: Path) -
 def test_changed_data(dlx: Command, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "runs")
     (path,) = Path("runs/digits").iterdir()
-    info = json.loads((path / "run.json").read_text()) | {"data_fingerprint": "another"}
-    (path / "run.json").write_text(json.dumps(info))
+    RunDirectory(path).write_info(data_fingerprint="another")
     for command in (["evaluate", "digits"], ["resume", "digits", "train.epochs=5"]):
         ended = dlx(*command)
         assert ended.code == 3
@@ -197,10 +201,8 @@ def test_unwritable_runs_directory(process: Command, tmp_path: Path) -> None:
 
 
 def test_a_run_in_use(dlx: Command, trained: Path, tmp_path: Path) -> None:
-    from dlx.runs import find
-
     shutil.copytree(trained, tmp_path / "runs")
-    with find("digits", Path("runs")).lock():
+    with next(map(RunDirectory, Path("runs/digits").iterdir())).lock():
         for command in (["resume", "digits", "train.epochs=9"], ["runs", "rm", "digits", "--yes"]):
             ended = dlx(*command)
             assert ended.code == 7

@@ -18,7 +18,7 @@ optimizer: {name: adam, lr: 0.001, schedule: cosine}
 train: {steps: 2500, batch_size: 128, checkpoint_seconds: 0}
 log: {every: 100}
 """
-CLOCKS = ("seconds", "time")
+CLOCKS = ("seconds", "time", "crc")
 
 
 def records(path: Path) -> list[dict]:

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from dlx.runs import RunDirectory
-from dlx.tracking import FinishedRun, write_finished, write_overview
+from dlx.tracking.evaluations import Record
+from dlx.tracking.overview import write_overview
+from tests import cohorts_on_disk
+from tests.cohorts_on_disk import Row
 
 STEPS = np.arange(5) * 10
 METRICS = ("dev.accuracy", "dev.cost")
@@ -16,34 +18,44 @@ METRICS = ("dev.accuracy", "dev.cost")
 
 def make_ablation(runs_dir: Path, means: Mapping[str, float | None], seeds: int = 2) -> Path:
     """Make an ablation with a variant for each of the means of its final dev accuracy."""
-    run = RunDirectory.create(runs_dir, "demo", kind="ablation", status="completed")
-    rows, runs, bands, variants, settings = ["variant,path"], [], {}, [], []
+    lines, rows, bands, variants, settings = ["variant,path"], [], {}, [], {}
     for name, mean in means.items():
-        folder = name.replace("/", "_")
-        settings.append({"model.activation": name})
+        settings[name] = {"model.activation": name}
         curve = np.linspace(0.1, mean or 0, len(STEPS))
+        measured = [{"dev": {"accuracy": float(v), "cost": float(1 - v)}} for v in curve]
         for seed in range(seeds):
-            rows.append(f"{name},{folder}/seed={seed}")
-            metrics = {"dev": {"accuracy": curve, "cost": 1 - curve}}
-            runs.append(
-                FinishedRun(
-                    run.path / folder / f"seed={seed}",
-                    *(STEPS, STEPS / 10, STEPS * 8, STEPS / 1e3, 1.7e9 + STEPS),
-                    metrics,
-                    settings[-1],
-                    name,
-                    mean is not None,
-                )
+            row = Row(
+                name,
+                seed,
+                status="diverged" if mean is None else "completed",
+                metrics={} if mean is None else measured[-1],
+                differences={"model.activation": {"name": name}},
+                records=[
+                    Record(step, step / 10, step * 8, metrics)
+                    for step, metrics in zip(STEPS.tolist(), measured, strict=True)
+                ],
             )
-        band = SimpleNamespace(
-            steps=STEPS, mean=curve, low=curve, high=curve, runs=np.full(len(STEPS), seeds)
-        )
-        bands[folder] = dict.fromkeys(METRICS, band)
+            rows.append(row)
+            lines.append(f"{name},{row.name}")
+        if mean is not None:
+            band = SimpleNamespace(
+                steps=STEPS, mean=curve, low=curve, high=curve, runs=np.full(len(STEPS), seeds)
+            )
+            bands[name] = dict.fromkeys(METRICS, band)
         found = {} if mean is None else {"dev": {"accuracy": {"mean": mean}}}
         variants.append({"name": name, "metrics": found})
-    write_finished(runs)
-    write_overview(run.path, name="demo", settings=settings, metrics=METRICS, bands=bands)
+    path = cohorts_on_disk.make_ablation(runs_dir, "demo", rows).path
+    write_overview(
+        path,
+        name="demo",
+        settings=settings,
+        folders={name: name.replace("/", "_") for name in means},
+        metrics=METRICS,
+        bands=bands,
+        last={name: {"dev.accuracy": mean} for name, mean in means.items() if mean is not None},
+        steps=dict.fromkeys(means, 40),
+    )
     summary = {"metric": "dev.accuracy", "rising": True, "variants": variants}
-    (run.path / "summary.json").write_text(json.dumps(summary))
-    (run.path / "results.csv").write_text("\n".join(rows) + "\n")
-    return run.path
+    (path / "summary.json").write_text(json.dumps(summary))
+    (path / "results.csv").write_text("\n".join(lines) + "\n")
+    return path

@@ -18,23 +18,19 @@ def write_run(
     **info: Any,
 ) -> RunDirectory:
     """Make a run of XOR with a config, and say how it ended."""
-    found = described(seed, status, accuracy) | info
-    return RunDirectory.create(runs_dir, name, config=_config(seed, overrides), **found)
+    fields = described(seed, status, accuracy) | info
+    return RunDirectory.create(runs_dir, name, config=_config(seed, overrides), **fields)
 
 
-def write_member(
-    ablation: RunDirectory,
-    variant: str,
-    *overrides: str,
-    seed: int = 0,
-    fold: str = "",
-) -> None:
-    """Make a run of an ablation."""
-    folder = ablation.path / variant / f"seed={seed}{fold}"
+def write_member(ablation: RunDirectory, variant: str, *overrides: str, seed: int = 0) -> None:
+    """Make a run with a folder of its own, as the runs of an ablation once had."""
+    folder = ablation.path / variant / f"seed={seed}"
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(_config(seed, overrides))
-    found = {"kind": "run", "variant": variant} | described(seed, "completed", 0.9)
-    (folder / "run.json").write_text(json.dumps(found))
+    fields = {"kind": "run", "variant": variant} | described(seed, "completed", 0.9)
+    (folder / "run.json").write_text(json.dumps(fields))
+    for name in ("metrics.jsonl", "weights.safetensors", "preprocessing.safetensors"):
+        (folder / name).write_bytes(b"x")
 
 
 def described(seed: int, status: str, accuracy: float | None) -> dict[str, Any]:

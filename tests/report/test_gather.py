@@ -1,12 +1,14 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dlx import api
 from dlx.errors import RunError
 from dlx.report.gather import gather
-from dlx.runs import RunDirectory
+from dlx.runs.files import write_atomic
+from tests.cohorts_on_disk import Row, add_cohort, make_ablation
 from tests.report.runs_on_disk import write_member, write_run
 
 
@@ -52,25 +54,72 @@ def test_a_choice_names_a_variant_without_the_options_that_come_with_it(tmp_path
     ]
 
 
+def row(rate: float, seed: int = 0, **fields: Any) -> Row:
+    metrics = {"dev": {"accuracy": 0.9, "cost": 0.1}}
+    return Row(f"lr={rate}", seed, metrics=metrics, differences={"optimizer.lr": rate}, **fields)
+
+
 def test_an_ablation_s_runs_join_others_of_the_same_config(tmp_path: Path) -> None:
     write_run(tmp_path, "optimizer.lr=0.5", seed=7)
-    ablation = write_run(tmp_path, name="rates", kind="ablation")
-    for seed in (0, 1):
-        write_member(ablation, "lr=0.5", "optimizer.lr=0.5", seed=seed)
-        write_member(ablation, "lr=0.1", "optimizer.lr=0.1", seed=seed, fold=" fold=2")
-    write_member(RunDirectory(ablation.path / "tuning"), "lr=9", "optimizer.lr=9")
+    ablation = make_ablation(tmp_path, "rates", [row(0.5, seed) for seed in (0, 1)])
+    add_cohort(ablation.path, [row(0.1, seed, fold=2) for seed in (0, 1)])
+    add_cohort(ablation.path, [row(9, phase="tuning")])
     found = gather([str(ablation.path), "xor"], tmp_path)
-    assert grouped(found) == {"lr=0.1": [0, 1], "lr=0.5": [0, 1, 7]}
+    assert grouped(found) == {"lr=0.5": [0, 1, 7], "lr=0.1": [0, 1]}
     assert {run.fold for run in found.results if run.variant == "lr=0.1"} == {2}
+    run = found.results[1]
+    assert (run.steps, run.seconds, run.parameters, run.examples) == (100, 0.5, 151, 400)
+    assert run.metrics["dev"]["accuracy"] == 0.9
+    assert run.path == f"{ablation.path}#2"
+
+
+def test_runs_that_were_lost_and_such_of_folds_count(tmp_path: Path) -> None:
+    lost = Row("lr=0.1", 1, status="diverged", differences={"optimizer.lr": 0.1})
+    folds = [row(0.1, fold=fold) for fold in (1, 2)]
+    found = gather([str(make_ablation(tmp_path, "rates", [*folds, lost]).path)], tmp_path)
+    assert [(run.status, run.fold) for run in found.results] == [
+        ("completed", 1),
+        ("completed", 2),
+        ("diverged", None),
+    ]
+    assert found.results[2].metrics == {}
 
 
 def test_an_ablation_s_baseline_comes_first(tmp_path: Path) -> None:
-    ablation = write_run(tmp_path, name="rates", kind="ablation")
-    for rate in (0.1, 0.3, 0.5):
-        write_member(ablation, f"lr={rate}", f"optimizer.lr={rate}")
+    ablation = make_ablation(tmp_path, "rates", [row(rate) for rate in (0.1, 0.3, 0.5)])
     found = {"baseline": "lr=0.3", "variants": [{"name": f"lr={rate}"} for rate in (0.5, 0.3, 0.1)]}
     (ablation.path / "summary.json").write_text(json.dumps(found))
     assert list(grouped(gather(["rates"], tmp_path))) == ["lr=0.3", "lr=0.5", "lr=0.1"]
+
+
+def test_of_a_run_in_two_ablations_the_newer_counts(tmp_path: Path) -> None:
+    older = make_ablation(tmp_path, "older", [row(0.1)], created="2026-01-01T00:00:00Z")
+    newer = make_ablation(tmp_path, "newer", [row(0.1)], created="2026-01-02T00:00:00Z")
+    found = gather([str(newer.path), str(older.path)], tmp_path)
+    assert [run.path for run in found.results] == [f"{newer.path}#1"]
+    assert found.warnings == [
+        f"{older.path}#1 is left out: {newer.path}#1 has the same config and seed"
+    ]
+
+
+def test_runs_with_folders_of_their_own_join_those_of_cohorts(tmp_path: Path) -> None:
+    """An ablation that was begun when each run had a folder."""
+    ablation = make_ablation(tmp_path, "rates")
+    folders = [f"lr={rate}" for rate in (0.1, 0.5)]
+    plan = {
+        "variants": [{"name": name, "folder": name} for name in folders],
+        "seeds": [0, 1],
+        "folds": None,
+        "cohorts": [],
+    }
+    write_atomic(ablation.path / "plan.json", json.dumps(plan).encode())
+    for seed in (0, 1):
+        write_member(ablation, "lr=0.5", "optimizer.lr=0.5", seed=seed)
+    write_member(ablation, "lr=0.1", "optimizer.lr=0.1")
+    add_cohort(ablation.path, [row(0.1, 1)])
+    found = gather([str(ablation.path)], tmp_path)
+    assert grouped(found) == {"lr=0.1": [0, 1], "lr=0.5": [0, 1]}
+    assert found.results[0].path == str(ablation.path / "lr=0.1" / "seed=0")
 
 
 def test_a_null_that_older_configs_do_not_have_is_no_difference(tmp_path: Path) -> None:
@@ -108,7 +157,10 @@ def test_nothing_to_compare_is_a_run_error(tmp_path: Path) -> None:
         gather(["xor"], tmp_path)
     with pytest.raises(RunError, match="no run 'nothing'"):
         gather(["nothing"], tmp_path)
-    ablation = write_run(tmp_path, name="empty", kind="ablation")
+    ablation = make_ablation(tmp_path, "empty")
+    with pytest.raises(RunError, match="has no run that has ended"):
+        gather([str(ablation.path)], tmp_path)
+    add_cohort(ablation.path, [row(9, phase="tuning")])
     with pytest.raises(RunError, match="has no run that has ended"):
         gather([str(ablation.path)], tmp_path)
 

@@ -400,6 +400,13 @@ def test_the_files_of_a_run(tmp_path: Path) -> None:
     assert [path.name for path in paths] == expected
 
 
-def test_the_package_imports_no_torch() -> None:
-    code = "import sys, dlx.runs, dlx.tracking; sys.exit('torch' in sys.modules)"
+def test_neither_runs_nor_tracking_import_torch() -> None:
+    code = """
+import importlib, pkgutil, sys
+import dlx.runs, dlx.tracking
+for package in (dlx.runs, dlx.tracking):
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+sys.exit("torch" in sys.modules or "dlx.runs.ablations" not in sys.modules)
+"""
     assert subprocess.run([sys.executable, "-W", "error", "-c", code]).returncode == 0

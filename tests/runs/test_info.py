@@ -14,7 +14,9 @@ def test_what_is_written_is_whole(tmp_path):
     assert damage(WHOLE) is None
     run = RunDirectory.create(tmp_path, "xor", plugins=[{"path": "a.py", "sha256": "1f"}])
     run.write_info(seconds=1.5, metrics={"dev": {"cost": 0.25, "auc": None}}, table=False)
+    run.write_files({"config.yaml": b"seed: 0\n"})
     assert damage(run.read_info()) is None
+    assert damage(run.read_info() | {"digests": {"config.yaml": ["1f", "2e"]}}) is None
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,9 @@ def test_what_is_written_is_whole(tmp_path):
         ({"metrics": {"dev": 3}}, "its metrics are {'dev': 3}"),
         ({"baseline": {"dev": {"cost": "low"}}}, "its baseline are"),
         ({"plugins": [{"path": "a.py"}]}, "its plugins are"),
+        ({"digests": ["1f"]}, "its digests is ['1f']"),
+        ({"digests": {"config.yaml": 7}}, "its digests are {'config.yaml': 7}"),
+        ({"digests": {"config.yaml": ["1f", None]}}, "its digests are"),
     ],
 )
 def test_what_is_wrong_is_named(changes: dict[str, Any], message: str):

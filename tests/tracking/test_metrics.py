@@ -190,8 +190,14 @@ def test_files_without_checksums_are_read(tmp_path: Path) -> None:
     ]
     path.write_text("".join(json.dumps(record) + "\n" for record in old))
     assert read(path) == old
-    path.write_text(path.read_text() + line({"step": 3}))
-    with pytest.raises(RunError, match=r"metrics\.jsonl:1: damaged line: it does not match"):
+    old_lines, new_line = path.read_text(), line({"step": 3})
+    path.write_text(old_lines + new_line)  # a run that was resumed later
+    assert read(path) == [*old, {"step": 3}]
+    path.write_text(new_line + old_lines)
+    with pytest.raises(RunError, match=r"metrics\.jsonl:2: damaged line: it does not match"):
+        read(path)
+    path.write_text(old_lines + new_line.replace("crc", "crd"))
+    with pytest.raises(RunError, match=r"metrics\.jsonl:4: damaged line: it has no checksum"):
         read(path)
 
 

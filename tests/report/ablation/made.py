@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dlx.ablation.results import Curve, RunResult, Variant
+from dlx.ablation.results import RunResult, Variant
 from dlx.ablation.summary import summarize
+from dlx.tracking.evaluations import Curve
 
 Level = Callable[[Mapping[str, Any], int], float]
 

@@ -1,7 +1,6 @@
 """A small ablation that was really trained: what its files say, found again from each other."""
 
 import csv
-import json
 import struct
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from scipy import stats
 
 from dlx import api
+from dlx.runs.ablations import infos, read_index
 
 CONFIG = {
     "name": "small",
@@ -46,8 +46,8 @@ def test_the_statistics_are_those_of_the_table(ended: api.Ablation) -> None:
     rows = rows_of(ended.path / "results.csv")
     seeds = sorted(rows[summary["baseline"]])
     values = {
-        name: np.array([float(its[seed]["dev.cost"]) for seed in seeds])
-        for name, its in rows.items()
+        name: np.array([float(by_seed[seed]["dev.cost"]) for seed in seeds])
+        for name, by_seed in rows.items()
     }
     assert (len(values), len(seeds)) == (4, 5)
     for each in summary["variants"]:
@@ -81,25 +81,28 @@ def test_the_statistics_are_those_of_the_table(ended: api.Ablation) -> None:
 
 
 def test_test_rows_of_what_was_not_chosen_are_nowhere_to_be_seen(ended: api.Ablation) -> None:
-    """Neither as a number in words nor as one of an event file, in any file beside the runs."""
+    """Neither as a number in words nor as one of an event file, in any file beside the runs'."""
     chosen = ended.summary["chosen"]["name"]
+    index = read_index(ended.path)
     costs: dict[str, list[float]] = {}
-    for path in ended.path.glob("*/seed=*/run.json"):
-        info = json.loads(path.read_text())
-        costs.setdefault(info["variant"], []).append(info["metrics"]["test"]["cost"])
-    assert len(costs) == 4
+    for name, info in infos(ended.path, index.values()).items():
+        costs.setdefault(index[name].variant, []).append(info["metrics"]["test"]["cost"])
+    assert [len(of_variant) for of_variant in costs.values()] == [5] * 4
     files = {
         path: path.read_bytes()
         for path in ended.path.rglob("*")
-        if path.is_file() and not any("seed=" in part for part in path.parts)
+        if path.is_file()
+        and path.name != "index.json"
+        and path.relative_to(ended.path).parts[0] != "cohorts"
     }
+    assert len([path for path in files if path.name.startswith("events")]) == 1 + 4
     assert {"report.html", "summary.json", "results.csv"} <= {path.name for path in files}
 
     def seen(cost: float) -> list[Path]:
         forms = (repr(cost).encode(), struct.pack("<f", cost), struct.pack("<d", cost))
         return [path for path, content in files.items() if any(form in content for form in forms)]
 
-    for variant, its in costs.items():
-        for cost in [*its, float(np.mean(its))]:
+    for variant, of_runs in costs.items():
+        for cost in [*of_runs, float(np.mean(of_runs))]:
             where = [path.name for path in seen(cost)]
             assert ("summary.json" in where) if variant == chosen else where == [], variant

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,11 @@ def test_lines_are_the_inputs_and_what_runs_of_the_first_seed_make_of_them(
 def test_there_are_none_where_weights_are_gone_or_rows_are_no_images(
     found: api.Ablation, tmp_path: Path
 ) -> None:
-    assert reconstructions.draw(found.plan(), tmp_path, found.summary, found.results) == []
+    bare = tmp_path / "bare"
+    shutil.copytree(found.path, bare)
+    [weights] = bare.glob("cohorts/*/weights.safetensors")
+    weights.unlink()
+    assert reconstructions.draw(found.plan(), bare, found.summary, found.results) == []
     changes = ["data={name: iris, scale: true}", "model.encoder=[2]"]
     table = api.ablate(CONFIG, changes, runs_dir=tmp_path)
     assert not (table.path / "figures" / "reconstructions.png").exists()
