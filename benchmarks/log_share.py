@@ -4,7 +4,7 @@
 
 XOR, nine layers of 10, four activations under four optimizers at 32 seeds, 2,000 steps, as in
 `benchmarks/ablate.py`, in this process with one thread. Counted as logging is all that turns
-evaluations into files: keeping them, the runs' directories with metrics.jsonl and event files,
+evaluations into files: keeping them, the lines of metrics.jsonl, the cohorts' weights and index,
 checkpoints, and what TensorBoard shows of the ablation as a whole. Evaluating itself is not, nor is
 the report. It should be under 10 % of the whole. Needs an idle machine.
 """
@@ -19,17 +19,19 @@ from typing import Any
 
 import torch
 from ablate import config_of
-from dlx.ablation.recorder import Recorder
-from dlx.ablation.writing import Writer
 from peers.cases import CASES
 
 from dlx import api
 from dlx.ablation import overview
+from dlx.ablation.ledger import Ledger
 from dlx.runs import checkpoints
+from dlx.tracking.evaluations import Curves
+from dlx.training.store import CohortStore
 
 PARTS = {
-    "keeping evaluations": [(Recorder, "add")],
-    "directories of runs": [(Writer, "write")],
+    "keeping evaluations": [(Curves, "add"), (Curves, "of")],
+    "lines of metrics.jsonl": [(CohortStore, "evaluated")],
+    "cohorts and their index": [(CohortStore, "ended"), (CohortStore, "finish"), (Ledger, "add")],
     "checkpoints": [(checkpoints, "save")],
     "TensorBoard's overview": [(overview, "write")],
 }

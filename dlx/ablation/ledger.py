@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from dlx.ablation.plan import Plan, PlannedCohort, PlannedRun, runs_by_path
 from dlx.config.dump import to_plain
@@ -18,6 +19,7 @@ from dlx.runs.ablations import (
     read_index,
     write_index,
 )
+from dlx.tracking.metrics import of_cohort
 from dlx.training.finding import differences
 
 CRASHED = "failed"
@@ -58,7 +60,9 @@ class Ledger:
             self.runs = {}
         for cohort in plan.cohorts:
             try:
-                self._read(cohort)
+                document = self._read(cohort)
+                if repair and document is not None:
+                    of_cohort(cohort_folder(directory, cohort.number), document)
             except RunError as error:
                 if not repair:
                     raise
@@ -68,8 +72,11 @@ class Ledger:
         """Take the runs of a cohort for runs that have not ended."""
         self.remarks.append(f"{reason}: the runs of cohort {cohort.number} are trained again")
         folder = cohort_folder(self._directory, cohort.number)
-        with storage_errors(folder, "remove"):
-            shutil.rmtree(folder, ignore_errors=True)
+        derived = [self._directory / name for name in cohort.runs]
+        derived += [self._directory / "runs" / str(number) for number in cohort.numbers]
+        for path in (folder, *derived):
+            with storage_errors(path, "remove"):
+                shutil.rmtree(path, ignore_errors=True)
         for name in cohort.runs:
             self.runs.pop(name, None)
 
@@ -116,14 +123,15 @@ class Ledger:
         self.write()
         return len(failed)
 
-    def _read(self, cohort: PlannedCohort) -> None:
+    def _read(self, cohort: PlannedCohort) -> dict[str, Any] | None:
+        """Take in what cohort.json says, and return it; None if no run of the cohort has ended."""
         folder = cohort_folder(self._directory, cohort.number)
         document = read_cohort(folder)
         if document is None:
             lost = [name for name in cohort.runs if name in self.runs and self.runs[name].cohort]
             if lost:
                 raise RunError(f"{folder / COHORT} is missing")
-            return
+            return None
         for file in (METRICS, *document["digests"]):
             read_cohort_file(folder, document, file)  # which checks that it is whole
         planned = runs_by_path(self._plan)
@@ -138,6 +146,7 @@ class Ledger:
                     metrics=fields["metrics"],
                     reason=fields["reason"],
                 )
+        return document
 
     def _entry(
         self, cohort: PlannedCohort, run: PlannedRun, status: str, number: int, **fields: object

@@ -21,7 +21,6 @@ from dlx.errors import (
     RunError,
     RunInUseError,
 )
-from dlx.optimizers.rule import searches
 from dlx.report.run.observer import RunObserver
 from dlx.runs import RunDirectory, timestamp
 from dlx.training import job as jobs
@@ -150,7 +149,7 @@ def _diverged(job: jobs.Job, directory: RunDirectory) -> DivergedError:
     if reason.startswith("pre-training"):
         cure = "try a lower pretrain.optimizer.lr or another model.init"
     else:
-        limit = "a line search" if searches(job.member.optimizer) else "train.clip_norm"
+        limit = "a line search" if job.member.optimizer.traits.searches else "train.clip_norm"
         cure = f"try a lower optimizer.lr, {limit} or another model.init"
     return DivergedError(f"{reason}; {cure} ({directory.path})")
 

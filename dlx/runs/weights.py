@@ -37,9 +37,9 @@ def load(content: bytes, path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]
 
 
 def save(path: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> str:
-    """Write tensors that share no memory to a file, atomically, and return its SHA-256.
+    """Write tensors to a file, atomically, and return its SHA-256.
 
-    Unlike `encode`, it needs no room for a second copy of them.
+    Unlike `encode`, it needs no room for a second copy of them, but for those that share memory.
 
     Raises:
         StorageError: disk full, read-only, no permission; the old file stays as it was.
@@ -47,7 +47,13 @@ def save(path: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> 
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    whole: dict[str, Tensor] = {}
+    storages: set[int] = set()
+    for name, tensor in tensors.items():
+        value = tensor.detach().cpu().contiguous()
+        storage = value.untyped_storage().data_ptr()
+        whole[name] = value.clone() if storage in storages else value
+        storages.add(storage)
 
     def write(temporary: Path) -> None:
         try:

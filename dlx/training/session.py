@@ -163,6 +163,7 @@ class Session:
         self._curves = Curves(names)
         if saved is None:
             resumed_at = self._store.begin(trainer)
+            self._group_start = self._store.position()
         else:
             trainer.restore(saved.tensors, saved.metadata["trainer"])
             records = self._store.resume(trainer, saved, self._group_start)
@@ -186,7 +187,6 @@ class Session:
         self._groups.pop(0)
         self._clock = None
         self._steps_before += trainer.step
-        self._group_start = self._store.position()
 
     def _halve(self) -> None:
         """Begin again with each half of a group that did not fit into memory."""
