@@ -169,18 +169,18 @@ class Corruption:
             corrupted, clean = zip(*(each or (1.0, 1.0) for each in emphases), strict=True)
             self._emphasis = column(corrupted), column(clean)
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return corrupted inputs: (K, B, I); as they are in an evaluation that does not ask.
 
         In training it leaves in the pass what each input counts in the cost.
         """
-        if how.tape is not None:
-            (bits, normal), number = self._training, how.step
-        elif how.corrupted_chunk is not None:
-            (bits, normal), number = self._evaluation, how.corrupted_chunk
+        if pass_.tape is not None:
+            (bits, normal), number = self._training, pass_.step
+        elif pass_.corrupted_chunk is not None:
+            (bits, normal), number = self._evaluation, pass_.corrupted_chunk
         else:
             return x
-        size, used = how.batch_size * x.shape[2], x.shape[1] * x.shape[2]
+        size, used = pass_.batch_size * x.shape[2], x.shape[1] * x.shape[2]
         y = x
         if bits.active:
             drawn = bits(number, size, used).to(x.device).view(x.shape)
@@ -191,8 +191,8 @@ class Corruption:
                 y = torch.where(drawn < self._lowest, lowest, y)
             if self._masks:
                 y = torch.where(drawn < self._zero, 0, y)
-            if self._emphasis is not None and how.tape is not None:
-                how.emphasis = torch.where(drawn < self._highest, *self._emphasis)
+            if self._emphasis is not None and pass_.tape is not None:
+                pass_.emphasis = torch.where(drawn < self._highest, *self._emphasis)
         if normal.active:
             noise = normal(number, size, used).to(x.device).view(x.shape)
             y = x.clone() if y is x else y

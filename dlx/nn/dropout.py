@@ -155,24 +155,24 @@ class Dropout:
         self._memories: dict[torch.Size, tuple[Tensor, Tensor]] = {}
         self._shifted = where(masks, lambda rule: bool(rule.kept or rule.dropped))
 
-    def forward(self, x: Tensor, how: Pass, rows: int | None = None) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass, rows: int | None = None) -> Tensor:
         """Return `x` as this step changes it: (K, B, I).
 
         Args:
             x: units (K, B, I), with fewer rows in an epoch's last batch, or weights (K, I, O)
-            how: the pass
+            pass_: the pass
             rows: what a full `x` has; default: those of a full batch
         """
-        if not self.active or how.tape is None:
+        if not self.active or pass_.tape is None:
             return x
-        size = (rows or how.batch_size) * x.shape[2]
+        size = (rows or pass_.batch_size) * x.shape[2]
         used = x.shape[1] * x.shape[2]
         factor = None
         if self._normal.active:
-            factor = (self._normal(how.step, size, used).view(x.shape) * self._std).add_(1)
+            factor = (self._normal(pass_.step, size, used).view(x.shape) * self._std).add_(1)
         if self._bits.active:
             mask, scaled = self._memory(x)
-            bits = self._bits(how.step, size, used).view(x.shape)
+            bits = self._bits(pass_.step, size, used).view(x.shape)
             torch.le(bits, self._threshold, out=mask)
             torch.mul(mask, self._scale, out=scaled)
             factor = scaled if factor is None else factor.mul_(scaled)
@@ -184,7 +184,7 @@ class Dropout:
         else:
             assert factor is not None
             y = x * factor
-        how.tape.append(factor)
+        pass_.tape.append(factor)
         return y
 
     def _memory(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -198,6 +198,6 @@ class Dropout:
             self._memories[x.shape] = (mask, factor)
         return self._memories[x.shape]
 
-    def backward(self, upstream: Tensor, how: Pass) -> Tensor:
+    def backward(self, upstream: Tensor, pass_: Pass) -> Tensor:
         """Return dX = dY times the factor of the forward pass."""
-        return upstream * how.pop() if self.active else upstream
+        return upstream * pass_.pop() if self.active else upstream

@@ -68,12 +68,12 @@ class Sparsity:
             if each.choice is not None
         ]
 
-    def forward(self, code: Tensor, how: Pass) -> None:
+    def forward(self, code: Tensor, pass_: Pass) -> None:
         """Add the weighted sparsity to the cost, and measure it as it is.
 
         Args:
             code: (K, B, C)
-            how: the pass
+            pass_: the pass
         """
         if not self._segments:
             return
@@ -81,27 +81,27 @@ class Sparsity:
         gradients = []
         for segment in self._segments:
             rows, weight = segment.rows, segment.choice.weight
-            with torch.set_grad_enabled(how.tape is not None):
-                own = code[rows].detach().requires_grad_(how.tape is not None)
+            with torch.set_grad_enabled(pass_.tape is not None):
+                own = code[rows].detach().requires_grad_(pass_.tape is not None)
                 values = segment.choice(own)
-                if how.tape is not None:
+                if pass_.tape is not None:
                     gradients.append(weight * torch.autograd.grad(values.sum(), own)[0])
             found[rows] = values.detach()
             term[rows] = weight * values.detach()
-        how.terms["sparsity"] = term
-        if how.measured is not None:
-            how.measured["sparsity"] = found
-        if how.tape is not None:
-            how.tape.append(gradients)
+        pass_.terms["sparsity"] = term
+        if pass_.measured is not None:
+            pass_.measured["sparsity"] = found
+        if pass_.tape is not None:
+            pass_.tape.append(gradients)
 
-    def backward(self, upstream: Tensor, how: Pass) -> Tensor:
+    def backward(self, upstream: Tensor, pass_: Pass) -> Tensor:
         """Return the gradient of the code, given that of the layers above, which is written over.
 
         Args:
             upstream: (K, B, C)
-            how: the forward pass
+            pass_: the forward pass
         """
         if self._segments:
-            for segment, gradient in zip(self._segments, how.pop(), strict=True):
+            for segment, gradient in zip(self._segments, pass_.pop(), strict=True):
                 upstream[segment.rows] += gradient
         return upstream

@@ -84,10 +84,10 @@ def _check_plain(what: str, run: Member, num_inputs: int, batch: int) -> None:
     random = any(isinstance(each, nn.Dropout) for each in network.modules())
     if random or design.head.output_name != "identity":
         return
-    how = Pass(tape=[], batch_size=batch)
+    pass_ = Pass(tape=[], batch_size=batch)
     upstream = numbers(*outputs.shape, seed=1, dtype=torch.float64)
-    cohort.network.forward(x.unsqueeze(0), how)
-    cohort.network.backward(upstream.unsqueeze(0).clone(), how)
+    cohort.network.forward(x.unsqueeze(0), pass_)
+    cohort.network.backward(upstream.unsqueeze(0).clone(), pass_)
     network.train()
     network(x).backward(upstream)
     gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}

@@ -113,8 +113,8 @@ def outputs(rates: Choice, training: bool, rows: int = 16, step: int = 3) -> Ten
     network.buffer.initialize()
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(1, 16, UNITS, generator=generator, dtype=torch.float64)
-    how = Pass([] if training else None, step=step, batch_size=16)
-    return network.forward(x[:, :rows], how)
+    pass_ = Pass([] if training else None, step=step, batch_size=16)
+    return network.forward(x[:, :rows], pass_)
 
 
 def test_nothing_is_dropped_in_evaluation() -> None:
@@ -158,10 +158,10 @@ def test_inputs_and_outputs_of_a_layer_have_masks_of_their_own() -> None:
 
 
 def test_the_gradient_passes_where_the_units_were_kept() -> None:
-    layer, how = dropout([0.3, 0.0]), training(0)
-    kept = layer.forward(torch.ones(2, BATCH, UNITS), how)
+    layer, pass_ = dropout([0.3, 0.0]), training(0)
+    kept = layer.forward(torch.ones(2, BATCH, UNITS), pass_)
     upstream = torch.randn(2, BATCH, UNITS, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(layer.backward(upstream, how), upstream * kept)
+    assert torch.equal(layer.backward(upstream, pass_), upstream * kept)
 
 
 def test_alpha_dropout_keeps_mean_and_variance_as_torchs_does() -> None:
