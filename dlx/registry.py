@@ -118,6 +118,13 @@ def registered_by(module: str) -> list[Entry]:
     ]
 
 
+def modules() -> set[str]:
+    """Return the names of the modules whose functions are registered so far."""
+    return {
+        entry.function.__module__ for entries in _entries.values() for entry in entries.values()
+    }
+
+
 def forget(entry: Entry) -> None:
     """Make an entry's name unknown again."""
     del _entries[entry.kind][entry.name]

@@ -9,7 +9,7 @@ import torch
 import dlx
 from dlx import plugins, registry
 from dlx.config.load import json_schema
-from dlx.config.types import choice
+from dlx.config.types import choice, entry_model
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError, DlxWarning
 from dlx.models.heads import build_head
@@ -216,3 +216,18 @@ def test_an_error_inside_a_plugin_is_told_by_its_line(tmp_path: Path) -> None:
     except ZeroDivisionError as error:
         assert plugins.blamed(error) == f"{path}:2: ZeroDivisionError: division by zero"
     assert plugins.blamed(ValueError("elsewhere")) is None
+
+
+def test_an_edited_plugin_is_not_answered_from_the_cache_of_pretraining(tmp_path: Path) -> None:
+    config = {"name": "staged", "data": "digits", "pretrain": {"epochs": 1}}
+    options = ["model.hidden=[5]", "model.activation=steep", "train.epochs=1"]
+    reused = []
+    for slope in (2, 2, 3):
+        source = f'import dlx\n\n@dlx.register("activation")\ndef steep(z):\n    """{slope} z."""\n'
+        plugins.load(write(tmp_path, f"{source}    return {slope} * z\n"))
+        run = dlx.train(config, options, runs_dir=tmp_path / "runs")
+        reused.append(run.info["pretraining"][0]["reused"])
+        registry.forget(registry.get("activation", "steep"))
+        plugins._loaded.clear()
+        entry_model.cache_clear()
+    assert reused == [False, True, False]

@@ -19,7 +19,7 @@ from dlx.runs.ablations import cohort_folder
 from dlx.tracking.evaluations import Evaluation
 from dlx.training.progress import Progress
 from dlx.training.records import Outcome, Stop
-from dlx.training.session import Stopped
+from dlx.training.session import Observer, Stopped
 from dlx.training.store import CohortStore, PlannedMember
 from dlx.training.train import train
 from dlx.training.trainer import Trainer
@@ -114,7 +114,7 @@ def train_cohort(work: Work, cohort: PlannedCohort, paths: Sequence[str]) -> lis
         raise
 
 
-class _Reporter:
+class _Reporter(Observer):
     """Tells the ablation what becomes of the runs of a cohort."""
 
     def __init__(self, work: Work, cohort: PlannedCohort, store: CohortStore) -> None:
@@ -126,9 +126,6 @@ class _Reporter:
         self._judged = (split, tag) if tag else ("dev", "accuracy")
         self._values: dict[str, float] = {}
         self._newest = CohortProgress(cohort.number, 0, 0, len(cohort.runs), 0.0)
-
-    def began(self, trainer: Trainer, resumed_at: int | None) -> None:
-        """Nothing has to be done."""
 
     def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
         """Note the newest values of the judged metric."""
@@ -150,9 +147,6 @@ class _Reporter:
         self._work.show(
             replace(self._newest, active=active, values=self._take_values(), ended=results)
         )
-
-    def close(self) -> None:
-        """Nothing has to be done."""
 
     def show(self, progress: Progress) -> None:
         """Hand on how far the cohort is."""

@@ -33,7 +33,7 @@ from dlx.training.progress import Show
 from dlx.training.records import Stop
 from dlx.training.session import Session, Stopped
 from dlx.training.stages import PlannedStage
-from dlx.training.store import Ended, StageResult
+from dlx.training.store import Ended, StageResult, Store
 from dlx.training.trainer import Trainer
 
 FOLDER = "pretrain"  # in the cache of a folder of runs
@@ -266,17 +266,21 @@ def _train(runs: Sequence[_Run], cache: Path, show: Show, stop: Stop) -> list[st
     return remarks
 
 
-class _StageStore:
+class _StageStore(Store):
     """Keeps what stages learn in the cache."""
 
     title = "pre-training"
-    keeps_last_checkpoint = False
 
     def __init__(self, runs: Sequence[_Run], folder: Path, cache: Path) -> None:
-        self.folder = folder
+        self._folder = folder
         self._runs = {run.key: run for run in runs}
         self._cache = cache
         self._records: dict[str, list[dict[str, Any]]] = {run.key: [] for run in runs}
+
+    @property
+    def folder(self) -> Path:
+        """Of the checkpoints."""
+        return self._folder
 
     def load(self) -> Checkpoint | None:
         """Return the newest checkpoint; None if there is none, or all are damaged."""
@@ -284,10 +288,6 @@ class _StageStore:
             return checkpoints.load_newest(self.folder)
         except RunError:
             return None
-
-    def begin(self, trainer: Trainer) -> int | None:
-        """Do nothing: what is written comes when a stage has ended."""
-        return None
 
     def resume(
         self, trainer: Trainer, saved: Checkpoint, start: int
@@ -304,10 +304,6 @@ class _StageStore:
             record = evaluation.record(row)
             line = {"step": record.step, "epoch": record.epoch, **record.metrics}
             self._records[names[row]].append(finite(line))
-
-    def position(self) -> int:
-        """Return 0: evaluations are in the checkpoints."""
-        return 0
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the evaluations so far; what has ended is in the cache."""
@@ -334,18 +330,9 @@ class _StageStore:
             learned = networks.learned(design, state)
             checkpoints.save(self._cache / key, outcome.step, learned, metadata)
 
-    def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
-        """Do nothing: the checkpoint holds all."""
-
     def forget(self, names: Sequence[str], start: int) -> None:
         """Take back the evaluations of runs that begin again."""
         self._records |= {name: [] for name in names}
-
-    def finish(self) -> None:
-        """Do nothing: every stage is in the cache."""
-
-    def close(self) -> None:
-        """Do nothing: no file is open."""
 
 
 def _examples(runs: Sequence[_Run]) -> dict[str, Examples]:

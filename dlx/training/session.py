@@ -52,24 +52,20 @@ class Trainable(Protocol):
         ...
 
 
-class Observer(Protocol):
-    """Who is told what becomes of the runs, to draw or to show it."""
+class Observer:
+    """Who is told what becomes of the runs, to draw or to show it; this one does nothing."""
 
     def began(self, trainer: Trainer, resumed_at: int | None) -> None:
         """Training begins, or goes on after `resumed_at` steps (-1: it begins once more)."""
-        ...
 
     def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
         """Runs were evaluated; their gradients of the last step are still in the buffer."""
-        ...
 
     def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
         """Runs are about to leave the cohort: by row, how they ended."""
-        ...
 
     def close(self) -> None:
         """The session is over, however it ended."""
-        ...
 
 
 class Session:

@@ -6,12 +6,14 @@
 import functools
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from dlx import registry
 from dlx.config.dump import to_plain
 from dlx.config.pretraining import Pretrain, Stage, resolved
 from dlx.config.schema import RunConfig
@@ -76,6 +78,7 @@ class PlannedStage:
         data = {k: v for k, v in to_plain(config.data).items() if k not in _NOT_OF_STAGES}
         document = {
             "code": _code_version(),
+            "plugins": _registered_code(),
             "threads": torch.get_num_threads(),
             "device": device,
             "precision": config.train.matmul_precision,
@@ -191,3 +194,14 @@ def _code_version() -> str:
         digest.update(str(path.relative_to(root)).encode())
         digest.update(path.read_bytes())
     return f"{digest.hexdigest()} torch {torch.__version__}"
+
+
+def _registered_code() -> dict[str, str]:
+    """Return the SHA-256 of the files, other than dlx's own, that have registered names."""
+    digests = {}
+    for name in sorted(module for module in registry.modules() if not module.startswith("dlx.")):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        content = Path(file).read_bytes() if file and Path(file).exists() else b""
+        # The name of a plug-in's module holds the digest of what was loaded.
+        digests[name] = hashlib.sha256(content).hexdigest()
+    return digests

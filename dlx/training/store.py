@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -79,73 +79,66 @@ class StageResult:
     failure: str = ""
 
 
-class Store(Protocol):
-    """Who writes down what becomes of the runs of a session.
+class Store:
+    """Who writes down what becomes of the runs of a session; this one writes nothing.
 
     Attributes:
         title: of the runs, for remarks
-        folder: that they are kept in
         keeps_last_checkpoint: whether ended runs can be trained further
     """
 
+    title = "the run"
+    keeps_last_checkpoint = False
+
     @property
-    def title(self) -> str: ...  # noqa: D102
-    @property
-    def folder(self) -> Path: ...  # noqa: D102
-    @property
-    def keeps_last_checkpoint(self) -> bool: ...  # noqa: D102
+    def folder(self) -> Path:
+        """That the runs are kept in."""
+        return Path()
 
     def load(self) -> Checkpoint | None:
         """Return the newest checkpoint."""
-        ...
+        return None
 
     def begin(self, trainer: Trainer) -> int | None:
         """Begin with runs; return -1 if they have begun before, without leaving a checkpoint."""
-        ...
+        return None
 
     def resume(
         self, trainer: Trainer, saved: Checkpoint, start: int
     ) -> Iterable[tuple[str, Mapping[str, Any]]]:
         """Go on from a checkpoint; return the evaluations since `start`, by names of runs."""
-        ...
+        return ()
 
     def evaluated(
         self, names: Sequence[str], evaluation: Evaluation, seconds: Sequence[float], now: float
     ) -> None:
         """Add an evaluation of the named runs."""
-        ...
 
     def position(self) -> int:
         """Return where the next evaluation will be written; what is before is on the disk."""
-        ...
+        return 0
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return what a checkpoint has to hold of runs that have ended."""
-        ...
+        """Return what a checkpoint has to hold beside the trainer: tensors and JSON values."""
+        return {}, {}
 
     def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
         """Save a checkpoint."""
-        ...
 
     def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
         """Write down how runs ended, by name."""
-        ...
 
     def forget(self, names: Sequence[str], start: int) -> None:
         """Take back all that was written of runs since `start`."""
-        ...
 
     def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
         """Write down that training was stopped, after a checkpoint; seconds of each run."""
-        ...
 
     def finish(self) -> None:
         """Write down that all runs have ended."""
-        ...
 
     def close(self) -> None:
         """Close the files."""
-        ...
 
 
 def shared_fields(job: Job) -> dict[str, Any]:
@@ -202,7 +195,7 @@ def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.cpu() for name, value in state.items()}
 
 
-class RunStore:
+class RunStore(Store):
     """Writes the folder of a single run.
 
     Args:
@@ -211,7 +204,6 @@ class RunStore:
         changed: its config is not the one that the folder holds
     """
 
-    title = "the run"
     keeps_last_checkpoint = True
 
     def __init__(self, run: RunDirectory, job: Job, *, changed: bool = False) -> None:
@@ -285,10 +277,6 @@ class RunStore:
         self._metrics.sync()
         return self._metrics.size
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return nothing: what has ended is in the folder."""
-        return {}, {}
-
     def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
         """Save a checkpoint."""
         checkpoints.save(self._run.checkpoints, step, tensors, metadata)
@@ -303,12 +291,6 @@ class RunStore:
             tensors = PlainForm(self._job.design).state_dict(_on_cpu(ended.outcome.state))
             files[WEIGHTS] = weights.encode(tensors, weights_metadata(fields))
         self._run.write_files(files, **fields)
-
-    def forget(self, names: Sequence[str], start: int) -> None:
-        """Do nothing: a single run is not cut in halves."""
-
-    def finish(self) -> None:
-        """Do nothing: a single run is written when it ends."""
 
     def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
         """Write down where the run stands."""
@@ -347,7 +329,7 @@ class PlannedMember:
     job: Job
 
 
-class CohortStore:
+class CohortStore(Store):
     """Writes the folder of a cohort of an ablation.
 
     Args:
@@ -357,8 +339,6 @@ class CohortStore:
         circumstances: command, git_commit, versions and plugins, as run.json records them
     """
 
-    keeps_last_checkpoint = False
-
     def __init__(
         self,
         folder: Path,
@@ -367,7 +347,7 @@ class CohortStore:
         circumstances: Mapping[str, Any],
     ) -> None:
         self.title = f"cohort {number}"
-        self.folder = folder
+        self._folder = folder
         self._number = number
         self._members = members
         self._circumstances = circumstances
@@ -378,6 +358,11 @@ class CohortStore:
         self._forms: dict[int, PlainForm] = {}
         self._metrics: MetricsFile | None = None
         self.curves: dict[str, Curve] = {}
+
+    @property
+    def folder(self) -> Path:
+        """The cohort's folder."""
+        return self._folder
 
     @property
     def _checkpoints(self) -> Path:
@@ -469,9 +454,6 @@ class CohortStore:
     def fields(self, name: str) -> dict[str, Any]:
         """Return what run.json says of a run that has ended."""
         return self._fields[name]
-
-    def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
-        """Do nothing: the checkpoint holds all."""
 
     def forget(self, names: Sequence[str], start: int) -> None:
         """Take back what was written of runs since `start`."""

@@ -1,21 +1,19 @@
 """Training a run again, alone, and comparing what comes out with what was saved."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dlx.models.plain import to_torch
-from dlx.runs.checkpoints import Checkpoint
 from dlx.tracking.evaluations import Evaluation, Record
 from dlx.training.job import Job
 from dlx.training.process import matmul_precision
 from dlx.training.records import Outcome
 from dlx.training.session import Session
-from dlx.training.store import Ended
+from dlx.training.store import Ended, Store
 from dlx.training.trainer import Trainer
 
 
@@ -90,30 +88,12 @@ def verify(
     return Verification(outcome.status, same_status, weights, max(largest, at_end), missing, parted)
 
 
-class _MemoryStore:
+class _MemoryStore(Store):
     """Keeps what one run measured, and how it ended; nothing is written."""
-
-    title = "the run"
-    folder = Path()
-    keeps_last_checkpoint = False
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.outcome: Outcome | None = None
-
-    def load(self) -> Checkpoint | None:
-        """Return no checkpoint."""
-        return None
-
-    def begin(self, trainer: Trainer) -> int | None:
-        """Begin."""
-        return None
-
-    def resume(
-        self, trainer: Trainer, saved: Checkpoint, start: int
-    ) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        """Return no evaluations: there is no checkpoint to go on from."""
-        return []
 
     def evaluated(
         self, names: Sequence[str], evaluation: Evaluation, seconds: Sequence[float], now: float
@@ -121,33 +101,10 @@ class _MemoryStore:
         """Keep an evaluation."""
         self.records.append(evaluation.record(0))
 
-    def position(self) -> int:
-        """Return 0: there is no file."""
-        return 0
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return nothing."""
-        return {}, {}
-
-    def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Save nothing."""
-
     def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
         """Keep how the run ended."""
         [ended] = runs.values()
         self.outcome = ended.outcome
-
-    def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
-        """Write nothing."""
-
-    def forget(self, names: Sequence[str], start: int) -> None:
-        """Do nothing: a single run is not cut in halves."""
-
-    def finish(self) -> None:
-        """Write nothing."""
-
-    def close(self) -> None:
-        """Close nothing."""
 
 
 def _compare(

@@ -22,6 +22,7 @@ from dlx.tracking.tracker import Tracker
 from dlx.training.insights import activations
 from dlx.training.job import Job
 from dlx.training.records import Outcome, worth
+from dlx.training.session import Observer
 from dlx.training.trainer import Trainer
 
 _HISTOGRAMS = 20  # of every layer, over a run
@@ -30,7 +31,7 @@ _OVER_TIME = ("reconstruction", "filters", "decoder_filters")
 _MOST_NUMBERS, _FEWEST_POINTS = 400_000, 200  # of codes, in the Projector
 
 
-class RunObserver:
+class RunObserver(Observer):
     """Writes a single run's event files as it trains, and draws it when it has ended.
 
     Args:
