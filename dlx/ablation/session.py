@@ -123,7 +123,7 @@ def train(
             break
     if ledger.runs:
         ledger.write()  # it may have been damaged or missing
-    missing = [each for path, each in runs_by_path(plan).items() if path not in ended.results]
+    missing = [planned for path, planned in runs_by_path(plan).items() if path not in ended.results]
     ended.results |= loading.results(run.path, missing, ledger, plan.section)
     return ended
 
@@ -161,12 +161,12 @@ def _pretrain(
         return True
     try:
         with matmul_precision(plan.config.train.matmul_precision):
-            found = pretrain(staged, run.cache / FOLDER, observer.hear_stage, stop)
+            pretrained = pretrain(staged, run.cache / FOLDER, observer.hear_stage, stop)
     except Stopped:
         return False
-    stages = [stage for of_run in found.stages for stage in of_run]
+    stages = [stage for of_run in pretrained.stages for stage in of_run]
     reused = sum(stage.reused for stage in stages)
-    report.remarks += found.warnings
+    report.remarks += pretrained.warnings
     if reused:
         report.remarks.append(f"{reused:,} of {len(stages):,} stages of pre-training were reused")
     diverged = sum(stage.status == "diverged" for stage in stages)

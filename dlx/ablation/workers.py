@@ -150,15 +150,15 @@ def _start(
     environment: Mapping[str, str],
     shared: tuple[Plan, Mapping[str, Any]] | None,
 ) -> _Worker:
-    mine, theirs = context.Pipe()
-    arguments = (setting, theirs, stopping, dict(environment), shared)
+    own_end, worker_end = context.Pipe()
+    arguments = (setting, worker_end, stopping, dict(environment), shared)
     process = context.Process(target=_work, args=arguments, daemon=True)
     with warnings.catch_warnings():
         # Threads of torch's are there, but the copy, with one thread, does not use them.
         warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
         process.start()
-    theirs.close()
-    return _Worker(process, mine)
+    worker_end.close()
+    return _Worker(process, own_end)
 
 
 def _hand_out(worker: _Worker, waiting: list[PlannedCohort], ledger: Ledger) -> None:

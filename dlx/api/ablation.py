@@ -133,7 +133,9 @@ class Ablation:
             "baseline": summary.get("baseline"),
             "chosen": summary.get("chosen"),
             "also": summary.get("also", {}),
-            "variants": [{key: each[key] for key in keys} for each in summary.get("variants", [])],
+            "variants": [
+                {key: variant[key] for key in keys} for variant in summary.get("variants", [])
+            ],
         }
 
 
@@ -291,7 +293,7 @@ def _with_seeds(ready: Plan, run: RunDirectory, seeds: str, jobs: int | None) ->
     wider.cohorts = ready.cohorts
     if not ready.section.tune or ready.chosen:
         old = runs_by_path(ready)
-        new = [each for each in wider.runs("comparison") if each.path not in old]
+        new = [run for run in wider.runs("comparison") if run.path not in old]
         if new:
             planning.add_cohorts(wider, "comparison", new)
     write_plan(run, wider)
@@ -348,7 +350,7 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
             _note_end(ready, run, ended, seconds)
             crashed = ended.report.crashed
             if crashed and all(
-                each.startswith(execution.OUT_OF_MEMORY) for each in crashed.values()
+                reason.startswith(execution.OUT_OF_MEMORY) for reason in crashed.values()
             ):
                 raise MemoryLimitError(
                     "out of memory: some runs do not fit even alone "
@@ -384,15 +386,15 @@ def _note_end(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) -> N
         ended=timestamp(),
         seconds=seconds,
         cohorts=len(ready.cohorts),
-        diverged=sum(each.status == "diverged" for each in results),
-        failed=sum(each.status == "failed" for each in results),
+        diverged=sum(result.status == "diverged" for result in results),
+        failed=sum(result.status == "failed" for result in results),
         remarks=ended.report.remarks,
     )
 
 
 def _results(ready: Plan, ended: Ended) -> list[RunResult]:
     """Return the results of the compared runs that ended, in the order of the plan."""
-    paths = [each.path for each in ready.runs("comparison")]
+    paths = [run.path for run in ready.runs("comparison")]
     return [ended.results[path] for path in paths if path in ended.results]
 
 
@@ -407,7 +409,7 @@ def command_of(run: RunDirectory) -> str:
 
 def _prepare_worker(loaded: Sequence[Mapping[str, str]], allow_code: bool) -> list[dict[str, str]]:
     """Make a fresh process know the plug-ins, and what is allowed."""
-    for each in loaded:
-        plugins.load(each["path"])
+    for plugin in loaded:
+        plugins.load(plugin["path"])
     functions.allow_code(allow_code)
     return plugins.loaded()

@@ -46,5 +46,5 @@ def read_ablation(
             raise ConfigError("--vary: the config lists its variants; add one to ablation.vary")
         merged = dict(known) | dict(vary.read(text) for text in varied)
         text = f"ablation.vary={json.dumps(merged, ensure_ascii=False)}"
-        changes[text] = " ".join(f"--vary {each}" for each in varied)
+        changes[text] = " ".join(f"--vary {text}" for text in varied)
     return config_files.override(read, list(changes), changes) if changes else read

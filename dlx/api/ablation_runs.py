@@ -35,7 +35,7 @@ def run_config(
     """
     path = find(ablation, Path(runs_dir)).path
     document = read_document(path)
-    names = {each["name"]: each["folder"] for each in document["variants"]}
+    names = {variant["name"]: variant["folder"] for variant in document["variants"]}
     if variant not in names:
         listed = ", ".join(repr(name) for name in list(names)[:8])
         received = "nothing" if variant is None else repr(variant)
@@ -77,7 +77,7 @@ def members(
             raise ConfigError(f"--variant: {directory.path} is a run, not an ablation")
         return [load(directory.path)]
     summary = Ablation(directory.path).summary
-    names = [each["name"] for each in summary["variants"]]
+    names = [variant["name"] for variant in summary["variants"]]
     if variant is None and summary["chosen"] is None:
         raise ConfigError(f"--variant: {directory.path} has no best variant; name one")
     wanted = summary["chosen"]["name"] if variant is None else variant

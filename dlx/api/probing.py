@@ -76,7 +76,7 @@ class Probe:
         }
 
     def _of_run(self, probed: Probed) -> dict[str, Any]:
-        mine = probed.scores["codes"]
+        own = probed.scores["codes"]
         others = {name: probed.scores[name] for name in ("inputs", "pca")}
         if probed is not self.runs[0]:
             others["first"] = self.runs[0].scores["codes"]
@@ -85,12 +85,12 @@ class Probe:
             "layer": probed.layer,
             "features": {
                 name: {"width": probed.widths[name]}
-                | {kind: _interval(values) | {"values": values} for kind, values in its.items()}
-                for name, its in probed.scores.items()
+                | {kind: _interval(values) | {"values": values} for kind, values in scores.items()}
+                for name, scores in probed.scores.items()
             },
             "differences": {
-                name: {kind: _paired(mine[kind], its[kind]) for kind in mine}
-                for name, its in others.items()
+                name: {kind: _paired(own[kind], scores[kind]) for kind in own}
+                for name, scores in others.items()
             },
         }
 
@@ -151,20 +151,20 @@ def probe(
     measure = score_numbers if task.classes is None else score_classes
     score = partial(_score, measure, targets, drawn)
     known: dict[Any, tuple[int, Scores]] = {}  # runs of equal preprocessing have equal inputs
-    found = []
-    for run, its in zip(runs, splits, strict=True):
+    probed = []
+    for run, parts in zip(runs, splits, strict=True):
         name = run.layer(layer)
-        inputs = Features(its.train.inputs.numpy(), its.part(split).inputs.numpy())
+        inputs = Features(parts.train.inputs.numpy(), parts.part(split).inputs.numpy())
         show(f"{run.path}: codes of layer {name}")
         codes = Features(
             *(
-                encode(run.cohort.network, its.part(part).inputs, name)[0].numpy()
+                encode(run.cohort.network, parts.part(part).inputs, name)[0].numpy()
                 for part in ("train", split)
             )
         )
         width = codes.train.shape[1]
         scores, widths = {"codes": score(codes)}, {"codes": width}
-        seen = tuple(each.numpy().tobytes() for each in its.preprocessing.tensors().values())
+        seen = tuple(tensor.numpy().tobytes() for tensor in parts.preprocessing.tensors().values())
         for kind in ("inputs", "pca"):
             key = (kind, seen, width if kind == "pca" else None)
             if key not in known:
@@ -172,9 +172,9 @@ def probe(
                 features = inputs if kind == "inputs" else inputs.principal_components(width)
                 known[key] = features.train.shape[1], score(features)
             widths[kind], scores[kind] = known[key]
-        found.append(Probed(run, name, widths, scores))
+        probed.append(Probed(run, name, widths, scores))
     metric = "r2" if task.classes is None else "accuracy"
-    return Probe(tuple(found), split, metric, labels, seeds, num_train, len(test.inputs))
+    return Probe(tuple(probed), split, metric, labels, seeds, num_train, len(test.inputs))
 
 
 def _check(runs: Sequence[Run], labels: int | None, seeds: int) -> None:
@@ -204,15 +204,15 @@ def _score(
 ) -> Scores:
     """Return what probes reach on features: by probe, a value per draw of labelled rows."""
     scaled = features.standardized()
-    found = [measure(features, scaled, *targets, rows) for rows in drawn]
-    return {kind: [each[kind] for each in found] for kind in found[0]}
+    scores = [measure(features, scaled, *targets, rows) for rows in drawn]
+    return {kind: [score[kind] for score in scores] for kind in scores[0]}
 
 
 def _interval(values: Any) -> dict[str, float]:
     from dlx.ablation.statistics.intervals import mean_interval  # SciPy, which only probes need
 
-    found = asdict(mean_interval(values))
-    return {key: found[key] for key in ("mean", "low", "high")}
+    interval = asdict(mean_interval(values))
+    return {key: interval[key] for key in ("mean", "low", "high")}
 
 
 def _paired(values: Any, others: Any) -> dict[str, float]:

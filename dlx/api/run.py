@@ -243,17 +243,17 @@ class Run:
             return {}
         labelled = labelled or self.labelled_splits(data_dir)
         splits = self.splits(labelled=labelled)
-        found = {}
+        by_split = {}
         for name in [split] if split else splits.parts:
             sample = Sample(splits, labelled, self.design, name)
             if sample.classes:
                 errors = zip(sample.classes, sample.error_per_class(self.cohort), strict=True)
-                found[name] = {
-                    each: {"rows": len(its), "squared_error_per_row": float(its.mean())}
-                    for each, its in errors
-                    if len(its)
+                by_split[name] = {
+                    class_: {"rows": len(rows), "squared_error_per_row": float(rows.mean())}
+                    for class_, rows in errors
+                    if len(rows)
                 }
-        return found
+        return by_split
 
     @flushed_denormals()
     def importance(
@@ -309,8 +309,8 @@ class Run:
             Path(path), self.task, self.info.get("features"), self.encoder, self.config.data
         )
         outputs = self.predict(inputs)
-        found = tabulate(self.task, self.design.head, outputs, context)
-        return replace(found, inputs=inputs.numpy(), outputs=outputs)
+        table = tabulate(self.task, self.design.head, outputs, context)
+        return replace(table, inputs=inputs.numpy(), outputs=outputs)
 
     def predict_split(self, split: str, data_dir: Path | str | None = None) -> Predictions:
         """Return what the network says of the rows of train, dev or test, beside the targets.
@@ -321,8 +321,8 @@ class Run:
         folder = data_directory(data_dir)
         inputs, context = of_split(self.splits(folder), split, self.config.data, folder)
         outputs = self.task.in_units(predict(self.cohort, inputs)[0].numpy())
-        found = tabulate(self.task, self.design.head, outputs, context)
-        return replace(found, inputs=self.preprocessing.undone(inputs).numpy(), outputs=outputs)
+        table = tabulate(self.task, self.design.head, outputs, context)
+        return replace(table, inputs=self.preprocessing.undone(inputs).numpy(), outputs=outputs)
 
     def draw_predictions(self, predictions: Predictions) -> bytes:
         """Return the first 100 images and what is said of them as the contents of a PNG file.
@@ -545,10 +545,10 @@ class Run:
         return png(pictures.images(outputs, task.input_shape))
 
     def _code(self) -> Any:
-        return next((each for each in self.design.layers if each.name == self.design.code), None)
+        return next((layer for layer in self.design.layers if layer.name == self.design.code), None)
 
     def _width(self, layer: str) -> int:
-        return next(each.outputs for each in self.design.layers if each.name == layer)
+        return next(part.outputs for part in self.design.layers if part.name == layer)
 
     def _table(self, values: np.ndarray, layer: str | None, task: Task, context: Context) -> Codes:
         known = known_of(task, context, self.config.data.arguments().get("id"))

@@ -79,15 +79,15 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
                 [job] = pretrain([job], Path(cache)).jobs
         tensors = None if run.status == "diverged" else run.tensors
         steps = run.info.get("steps") or 0
-        found = verify_job(job, run.status, steps, run.history, tensors, run.metrics)
+        verified = verify_job(job, run.status, steps, run.history, tensors, run.metrics)
     finally:
         torch.set_num_threads(threads)
     return {
         "run": str(run.path),
-        "status": found.status,
-        "identical": found.is_identical,
-        "weights": found.weights,
-        "metrics": found.metrics,
-        "missing": found.missing,
-        "parted": found.parted,
+        "status": verified.status,
+        "identical": verified.is_identical,
+        "weights": verified.weights,
+        "metrics": verified.metrics,
+        "missing": verified.missing,
+        "parted": verified.parted,
     }

@@ -34,11 +34,11 @@ def baseline(
     head = build_head(task, choice("activation", "identity"), "mse").to(torch.float64, device)
     # Added up along a row of memory, as r2 does, so that r2 is exactly 0 in the training rows.
     answer = head.encode(train.targets).double().T.contiguous().mean(1)
-    found = {}
+    by_part = {}
     for name, part in parts.items():
         targets = head.encode(part.targets)
         measurement = Measurement(head, metrics)
         measurement.add(answer.expand(1, len(targets), -1), targets)
         values = measurement.results(targets)
-        found[name] = {tag: value.item() for tag, value in values.items()}
-    return found
+        by_part[name] = {tag: value.item() for tag, value in values.items()}
+    return by_part

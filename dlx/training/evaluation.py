@@ -40,7 +40,7 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Targets) -> dict[str, list
     values = _measured(cohort, inputs, targets)
     if cohort.network.corruption.present:
         corrupted = _measured(cohort, inputs, targets, corrupted=True)
-        values |= {f"{CORRUPTED}{name}": each for name, each in corrupted.items()}
+        values |= {f"{CORRUPTED}{name}": value for name, value in corrupted.items()}
     # In one: on CUDA, taking values over waits for the device.
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
 
@@ -92,8 +92,8 @@ class _Learned:
     def add(self, z: Tensor, start: int) -> Tensor:
         """Take in a chunk, z (K, B, C), and return its targets, (K, B) or (K, B, C)."""
         stop = start + z.shape[1]
-        for (its, runs), measurement in zip(self._owners, self._measurements, strict=True):
-            chunk = its[:, start:stop] if self._own else its[start:stop]
+        for (targets, runs), measurement in zip(self._owners, self._measurements, strict=True):
+            chunk = targets[:, start:stop] if self._own else targets[start:stop]
             measurement.add(z if runs is None else z.index_select(0, runs), chunk)
         if isinstance(self._targets, TargetSets):
             return self._targets.of_runs(start, stop)
@@ -102,24 +102,26 @@ class _Learned:
 
     def results(self) -> dict[str, Tensor]:
         """Return each metric by its tag: (K,) float64."""
-        found: dict[str, Tensor] = {}
-        for (its, runs), measurement in zip(self._owners, self._measurements, strict=True):
-            for name, values in measurement.results(its).items():
+        metrics: dict[str, Tensor] = {}
+        for (targets, runs), measurement in zip(self._owners, self._measurements, strict=True):
+            for name, values in measurement.results(targets).items():
                 if runs is None:
-                    found[name] = values
+                    metrics[name] = values
                 else:
-                    found.setdefault(name, values.new_empty(self._num_runs))[runs] = values
-        return found
+                    metrics.setdefault(name, values.new_empty(self._num_runs))[runs] = values
+        return metrics
 
 
 def asked(cohort: Cohort) -> dict[str, list[bool]]:
     """Return which runs ask for what is measured, by tag, in an order that others do not change."""
     order = registry.names("metric")
-    tags = map(tag, sorted(cohort.metrics, key=lambda each: (order.index(each.name), tag(each))))
+    tags = map(
+        tag, sorted(cohort.metrics, key=lambda metric: (order.index(metric.name), tag(metric)))
+    )
     names = ["cost", *tags]
     measured = [set(member.measured) for member in cohort.members]
     possible = [*names, *cohort.measures, *(f"{CORRUPTED}{name}" for name in names)]
-    wanted = {name: [name in its for its in measured] for name in possible}
+    wanted = {name: [name in names for names in measured] for name in possible}
     return {name: asking for name, asking in wanted.items() if any(asking)}
 
 
@@ -140,11 +142,11 @@ def evaluate_all(
     cohort: Cohort, splits: Mapping[str, SharedExamples]
 ) -> dict[str, dict[str, list[float]]]:
     """Return the metrics of every split; splits of the same rows are evaluated once."""
-    found: dict[int, dict[str, list[float]]] = {}
+    evaluated: dict[int, dict[str, list[float]]] = {}
     for examples in splits.values():
-        if id(examples) not in found:
-            found[id(examples)] = evaluate(cohort, *examples)
-    return {split: found[id(examples)] for split, examples in splits.items()}
+        if id(examples) not in evaluated:
+            evaluated[id(examples)] = evaluate(cohort, *examples)
+    return {split: evaluated[id(examples)] for split, examples in splits.items()}
 
 
 @torch.no_grad()

@@ -72,9 +72,9 @@ def _splits(text: str, runs_dir: Path) -> Iterator[tuple[RunDirectory, str]]:
     beginnings += [(text[:place], text[place + 1 :]) for place in reversed(places)]
     for beginning, rest in beginnings:
         with contextlib.suppress(RunError):
-            found = directory.find(beginning, runs_dir)
-            if found.read_info()["kind"] == "ablation" and rest:
-                yield found, rest
+            run = directory.find(beginning, runs_dir)
+            if run.read_info()["kind"] == "ablation" and rest:
+                yield run, rest
 
 
 def _member(ablation: RunDirectory, name: str) -> IndexedRun | None:

@@ -174,8 +174,8 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         ConfigError: the config asks for what this data, this model or this machine cannot do.
     """
     device = resolve_device(config.train.device)
-    labelled, there = splits, splits.to(device)
-    splits = targeted(config, there)
+    labelled, on_device = splits, splits.to(device)
+    splits = targeted(config, on_device)
     design = build_design(config, splits.task)
     splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
     plain.check(design)
@@ -227,7 +227,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         if metric is not None:
             parts = [part for part in splits.parts if part != "test"]
             check_watched(key, metric, parts, member.measured)
-    worth = probing.plan(config, there, design)
+    worth = probing.plan(config, on_device, design)
     return Job(config, splits, labelled, design, member, batch_size, device, stages, worth)
 
 
@@ -277,8 +277,10 @@ def _augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
             )
     channels = shape[0] if len(shape) == 3 else 1
     image_shape = (channels, shape[-2], shape[-1]) if is_image else None
-    found = Augmentation(**strengths, image_shape=image_shape, preprocessing=splits.preprocessing)
-    return found if found.moves or found.noise else None
+    augmentation = Augmentation(
+        **strengths, image_shape=image_shape, preprocessing=splits.preprocessing
+    )
+    return augmentation if augmentation.moves or augmentation.noise else None
 
 
 def targeted(config: RunConfig, splits: Splits) -> Splits:
@@ -311,16 +313,16 @@ def _outside_unit_interval(design: Design, splits: Splits) -> list[str]:
     """Say of which parts inputs leave [0, 1] that are reconstructed under cross-entropy."""
     if design.head.kind != "reconstruction" or not design.head.loss.traits.of_probabilities:
         return []
-    found = []
+    warnings = []
     for name, part in splits.parts.items():
         low, high = (bound.item() for bound in part.inputs.aminmax())
         if low < 0 or high > 1:
-            found.append(
+            warnings.append(
                 f"inputs of {name} rows lie between {low:.4g} and {high:.4g}; outside [0, 1] "
                 f"{design.head.loss.name} rewards outputs at the bounds and may be negative: look "
                 "at mse, or use model.loss: mse"
             )
-    return found
+    return warnings
 
 
 def chosen_metrics(config: RunConfig, design: Design) -> tuple[Choice, ...]:
@@ -347,9 +349,9 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if count else "cpu")
     kind, _, index = name.partition(":")
     if kind == "cuda" and int(index or 0) >= count:  # before torch, which knows no large numbers
-        there = ["cpu", *(f"cuda:{index}" for index in range(count))]
+        devices = ["cpu", *(f"cuda:{index}" for index in range(count))]
         raise ConfigError(
-            f"train.device: received {name}, but this machine has {', '.join(there)}; "
+            f"train.device: received {name}, but this machine has {', '.join(devices)}; "
             "choose one of these or auto"
         )
     return torch.device(f"{kind}:{int(index)}" if index else kind)

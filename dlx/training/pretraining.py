@@ -120,7 +120,7 @@ def pretrain(
         Stopped: `stop` said so; what was trained is saved
         StorageError: a file could not be written
     """
-    found = Pretrained(list(jobs), [[] for _ in jobs])
+    result = Pretrained(list(jobs), [[] for _ in jobs])
     learned: list[dict[str, Tensor]] = [{} for _ in jobs]
     keys = [""] * len(jobs)
     for number in range(max((len(job.stages) for job in jobs), default=0)):
@@ -131,26 +131,28 @@ def pretrain(
             kind, before = job.device.type, keys[place]
             keys[place] = job.stages[number].key(job.config, job.splits.fingerprint, kind, before)
             first.setdefault(keys[place], place)
-        known = {key: _load(cache / key, found.warnings) for key in first}
-        new = {key for key in first if known[key] is None}
+        entries = {key: _load(cache / key, result.warnings) for key in first}
+        new = {key for key in first if entries[key] is None}
         missing = [first[key] for key in first if key in new]
         for cohort in _cohorts(jobs, missing, number):
             runs = [_Run(jobs[p], jobs[p].stages[number], keys[p], learned[p]) for p in cohort]
-            found.warnings += _train(runs, cache, show, stop)
+            result.warnings += _train(runs, cache, show, stop)
         for place in having:
             key = keys[place]
-            entry = known[key] = known[key] or _load(cache / key, found.warnings)
+            entry = entries[key] = entries[key] or _load(cache / key, result.warnings)
             assert entry is not None, "it has just been written"
             learned[place] |= entry.tensors
-            its = entry.metadata
+            ended = entry.metadata
             stage = jobs[place].stages[number]
-            trained = Trained(stage, key not in new, its["status"], its["reason"], its["records"])
-            found.stages[place].append(trained)
+            trained = Trained(
+                stage, key not in new, ended["status"], ended["reason"], ended["records"]
+            )
+            result.stages[place].append(trained)
     for place, job in enumerate(jobs):
         if job.stages:
             start = networks.start(job.design, learned[place])
-            found.jobs[place] = replace(job, member=replace(job.member, start=start))
-    return found
+            result.jobs[place] = replace(job, member=replace(job.member, start=start))
+    return result
 
 
 def _load(folder: Path, warnings: list[str]) -> checkpoints.Checkpoint | None:

@@ -40,11 +40,11 @@ class Features:
     def standardized(self) -> "Features":
         """Return z-scores: mean and standard deviation are those of all training rows."""
         scaler = StandardScaler().fit(self.train)
-        scaled = (np.asarray(scaler.transform(each)) for each in (self.train, self.test))
+        scaled = (np.asarray(scaler.transform(rows)) for rows in (self.train, self.test))
         return Features(*scaled)
 
     def principal_components(self, number: int) -> "Features":
-        """Return the first principal components, found in all training rows.
+        """Return the first principal components, losses in all training rows.
 
         Args:
             number: of components; of F features of N rows there are no more than either
@@ -130,12 +130,12 @@ def logistic(x: np.ndarray, classes: np.ndarray) -> LogisticRegression:
         classes: (L,) class numbers, two or more rows of each
     """
     held_back, kept = draw(np.arange(len(x)), classes, round(_HELD_BACK * len(x)))
-    found = []
+    losses = []
     for strength in _STRENGTHS:
         model = _logistic(strength, x[kept], classes[kept])
         said = model.predict_proba(x[held_back])
-        found.append(log_loss(classes[held_back], said, labels=model.classes_))
-    return _logistic(_STRENGTHS[int(np.argmin(found))], x, classes)
+        losses.append(log_loss(classes[held_back], said, labels=model.classes_))
+    return _logistic(_STRENGTHS[int(np.argmin(losses))], x, classes)
 
 
 def score_numbers(

@@ -103,7 +103,7 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> Probing | None:
             "give data.split some"
         )
     layer = _layer(section.layer, design)
-    layers = design.layers[: [each.name for each in design.layers].index(layer) + 1]
+    layers = design.layers[: [part.name for part in design.layers].index(layer) + 1]
     labels = section.labels or default_labels(len(splits.train.inputs))
     probing = Probing(layer, layers, labels, splits, section.fine_tune, _labelling(layers, splits))
     probing.rows(config.seed)  # how many of each class there are is the same for every seed
@@ -180,23 +180,23 @@ def finisher(probings: Mapping[str, Probing]) -> Finish | None:
     ) -> dict[int, Outcome] | None:
         runs = {}
         for row, outcome in outcomes.items():
-            its = probings.get(members[row].name)
-            if its is not None and outcome.status != "diverged":
+            probing = probings.get(members[row].name)
+            if probing is not None and outcome.status != "diverged":
                 name, seed = members[row].name, members[row].seed
-                runs[row] = _Ended(name, seed, its, outcome.state, its.rows(seed))
+                runs[row] = _Ended(name, seed, probing, outcome.state, probing.rows(seed))
         ended = list(runs.values())
-        found: dict[str, Metrics] = {
+        metrics: dict[str, Metrics] = {
             run.name: {part: {} for part in run.probing.judged} for run in ended
         }
-        if not _probe(ended, found, stop) or not _fine_tune(ended, found, stop):
+        if not _probe(ended, metrics, stop) or not _fine_tune(ended, metrics, stop):
             return None
-        more = {row: outcomes[row].measured(found[run.name]) for row, run in runs.items()}
+        more = {row: outcomes[row].measured(metrics[run.name]) for row, run in runs.items()}
         return outcomes | more
 
     return finish
 
 
-def _probe(runs: Sequence[_Ended], found: dict[str, Metrics], stop: Stop) -> bool:
+def _probe(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> bool:
     """Find out what logistic regression reads from the codes of runs; False if stopped."""
     for piece in _pieces(runs, lambda run: _code_bytes(run.probing), by_layer=True):
         if stop():
@@ -214,9 +214,9 @@ def _probe(runs: Sequence[_Ended], found: dict[str, Metrics], stop: Stop) -> boo
             for name, part in first.splits.parts.items()
         }
         for row, run in enumerate(piece):
-            its = {name: values[row] for name, values in codes.items()}
-            for part, accuracy in _logistic_accuracy(run, its).items():
-                found[run.name][part]["probe_accuracy"] = accuracy
+            codes_of_run = {name: values[row] for name, values in codes.items()}
+            for part, accuracy in _logistic_accuracy(run, codes_of_run).items():
+                metrics[run.name][part]["probe_accuracy"] = accuracy
     return True
 
 
@@ -242,7 +242,7 @@ def _logistic_accuracy(run: _Ended, codes: Mapping[str, np.ndarray]) -> dict[str
     }
 
 
-def _fine_tune(runs: Sequence[_Ended], found: dict[str, Metrics], stop: Stop) -> bool:
+def _fine_tune(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> bool:
     """Train the layers of runs, from where they ended, on the labelled rows; False if stopped."""
     tuned = [run for run in runs if run.probing.fine_tune is not None]
     members = [_member(run) for run in tuned]
@@ -250,12 +250,12 @@ def _fine_tune(runs: Sequence[_Ended], found: dict[str, Metrics], stop: Stop) ->
     for indices in group(members, shared):
         together = [tuned[index] for index in indices]
         for piece in _pieces(together, lambda run: _row_bytes(run.probing)):
-            if not _train(piece, found, stop):
+            if not _train(piece, metrics, stop):
                 return False
     return True
 
 
-def _train(runs: Sequence[_Ended], found: dict[str, Metrics], stop: Stop) -> bool:
+def _train(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> bool:
     first = runs[0].probing
     inputs, head = first.splits.train.inputs, first.design.head
     device = inputs.device
@@ -267,18 +267,18 @@ def _train(runs: Sequence[_Ended], found: dict[str, Metrics], stop: Stop) -> boo
     rows = torch.from_numpy(np.stack([run.rows for run in runs])).to(device)
     # Each run's own: where labels are wrong on purpose, they may differ over the same inputs.
     encoded = [head.encode(run.probing.splits.train.targets) for run in runs]
-    targets = torch.stack([each[own] for each, own in zip(encoded, rows, strict=True)])
+    targets = torch.stack([targets[own] for targets, own in zip(encoded, rows, strict=True)])
     trainer = Trainer(cohort, {"train": (inputs[rows], targets)}, gradient_norms=False)
-    trainer.fit(_Judge(first, found), stop)
+    trainer.fit(_Judge(first, metrics), stop)
     return not trainer.members
 
 
 class _Judge:
     """Finds the accuracy of runs that were fine-tuned; one that diverged has none."""
 
-    def __init__(self, probing: Probing, found: dict[str, Metrics]) -> None:
+    def __init__(self, probing: Probing, metrics: dict[str, Metrics]) -> None:
         self._probing = probing
-        self._found = found
+        self._metrics = metrics
 
     def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
         """Nothing is logged."""
@@ -296,9 +296,9 @@ class _Judge:
             counts = confusion(trainer.cohort, part.inputs, targets).cpu()
             right = counts.diagonal(dim1=-2, dim2=-1).sum(-1).double() / len(part.inputs)
             for row in ended:
-                its = self._found[trainer.members[row].name][name]
-                its["fine_tuned_accuracy"] = float(right[row])
-                its["fine_tuned_error"] = float(1 - right[row])
+                values = self._metrics[trainer.members[row].name][name]
+                values["fine_tuned_accuracy"] = float(right[row])
+                values["fine_tuned_error"] = float(1 - right[row])
 
 
 def _member(run: _Ended) -> Member:
@@ -340,8 +340,8 @@ def _pieces(
     groups: dict[str, list[_Ended]] = {}
     for run in runs:
         groups.setdefault(run.probing.layer if by_layer else "", []).append(run)
-    found = []
+    metrics = []
     for own in groups.values():
         most = max(_BYTES // max(map(size, own)), 1)
-        found += [own[start : start + most] for start in range(0, len(own), most)]
-    return found
+        metrics += [own[start : start + most] for start in range(0, len(own), most)]
+    return metrics

@@ -65,9 +65,9 @@ class Saved:
             raise RunError(f"{self.path} diverged and has no final weights; train it again")
         path = self._directory.weights_path
         tensors = weights.load(self._directory.read_file(path.name), path)[0]
-        shapes = {name: each.shape for name, each in tensors.items()}
+        shapes = {name: tensor.shape for name, tensor in tensors.items()}
         expected = sequential(self.design)[0].state_dict()
-        if shapes != {name: each.shape for name, each in expected.items()}:
+        if shapes != {name: tensor.shape for name, tensor in expected.items()}:
             raise RunError(f"{path} holds the weights of another network than {self.path} has")
         return tensors
 

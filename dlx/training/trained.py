@@ -39,14 +39,14 @@ def stack(
 
 def evaluate_parts(cohort: Cohort, parts: Mapping[str, Part]) -> list[dict[str, dict[str, float]]]:
     """Return the metrics of every network of a cohort, by split and tag."""
-    found = {
+    metrics = {
         name: evaluate(cohort, part.inputs, cohort.head.encode(part.targets))
         for name, part in parts.items()
     }
     return [
         {
             name: {metric: by_run[row] for metric, by_run in values.items()}
-            for name, values in found.items()
+            for name, values in metrics.items()
         }
         for row in range(len(cohort.members))
     ]

@@ -70,7 +70,7 @@ class Trainer:
         self._evaluated = -1  # the step of the last evaluation
         inputs, targets = splits["train"]
         self.num_rows = num_rows(inputs)
-        self._curves = {name: each for name, each in splits.items() if name not in only_at_end}
+        self._curves = {name: rows for name, rows in splits.items() if name not in only_at_end}
         self._curves["train"] = thinned(splits["train"], EVALUATED_TRAIN_ROWS)
         seeds, bagging = [m.seed for m in self.members], [m.bagging for m in self.members]
         self._batches = Batches(inputs, targets, seeds, cohort.batch_size, bagging)
@@ -262,7 +262,7 @@ class Trainer:
         """Return the metrics that each run asks for, and what training itself has measured."""
         members, network = self.members, self.cohort.network
         metrics: dict[str, dict[str, list[Any]]] = {
-            split: {name: present(its, values[name]) for name, its in self._asked.items()}
+            split: {name: present(asking, values[name]) for name, asking in self._asked.items()}
             for split, values in curves.items()
         }
         train = metrics["train"]
@@ -302,7 +302,7 @@ class Trainer:
             ended: why, by row
             curves: the metrics of the cohort at this step, where they were computed just now
         """
-        found: dict[int, Outcome] = {}
+        outcomes: dict[int, Outcome] = {}
         last = [row for row in ended if self._stopping[row] is None]
         best = [row for row in ended if self._stopping[row] is not None]
         if last:
@@ -311,16 +311,16 @@ class Trainer:
                 for split, values in curves.items()
                 if self._curves[split] is self.splits[split]
             }
-            others = {k: each for k, each in self.splits.items() if k not in known}
+            others = {k: rows for k, rows in self.splits.items() if k not in known}
             scores = known | evaluate_all(self.cohort, others)
-            found |= self._scored(ended, last, self.cohort, last, scores)
+            outcomes |= self._scored(ended, last, self.cohort, last, scores)
         if best:
             scored = self.cohort.keep(best)
             for name, value in scored.network.state().items():
                 value.copy_(self._best[name][best])
             scores = evaluate_all(scored, self.splits)
-            found |= self._scored(ended, best, scored, list(range(len(best))), scores)
-        return {row: found[row] for row in ended}
+            outcomes |= self._scored(ended, best, scored, list(range(len(best))), scores)
+        return {row: outcomes[row] for row in ended}
 
     def _scored(
         self,
@@ -374,10 +374,12 @@ class Trainer:
 
     def _keep_own_rows(self, rows: list[int]) -> None:
         """Forget the examples of runs that have left."""
-        known = {id(each): each for each in (*self.splits.values(), *self._curves.values())}
-        kept = {key: of_runs(each, rows) for key, each in known.items()}
-        self.splits = {name: kept[id(each)] for name, each in self.splits.items()}
-        self._curves = {name: kept[id(each)] for name, each in self._curves.items()}
+        known = {
+            id(examples): examples for examples in (*self.splits.values(), *self._curves.values())
+        }
+        kept = {key: of_runs(examples, rows) for key, examples in known.items()}
+        self.splits = {name: kept[id(examples)] for name, examples in self.splits.items()}
+        self._curves = {name: kept[id(examples)] for name, examples in self._curves.items()}
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the tensors and the JSON values that training goes on from, between two steps."""

@@ -51,27 +51,27 @@ def _with_runs(value: Any, path_of: Callable[[str], str], *, is_run: bool = Fals
     if isinstance(value, Mapping):
         return {
             key: _with_runs(
-                each, path_of, is_run=key.endswith(_OTHER_RUN) or (is_run and key == "run")
+                inner, path_of, is_run=key.endswith(_OTHER_RUN) or (is_run and key == "run")
             )
-            for key, each in value.items()
+            for key, inner in value.items()
         }
     if isinstance(value, list):
-        return [_with_runs(each, path_of, is_run=is_run) for each in value]
+        return [_with_runs(inner, path_of, is_run=is_run) for inner in value]
     return path_of(value) if is_run and isinstance(value, str) else value
 
 
 def _path_of(wanted: str, runs_dir: Path) -> str:
     try:
-        found = find(wanted, runs_dir)
-        kind = found.read_info()["kind"]
+        run = find(wanted, runs_dir)
+        kind = run.read_info()["kind"]
     except DlxError as error:
         raise ConfigError(f"model.from_run: {error}") from error
     if kind != "run":
         raise ConfigError(
-            f"model.from_run: {found.path} is an ablation; give the path of one of its runs, "
-            f"{found.path}#NUMBER or {found.path}/VARIANT@SEED"
+            f"model.from_run: {run.path} is an ablation; give the path of one of its runs, "
+            f"{run.path}#NUMBER or {run.path}/VARIANT@SEED"
         )
-    return str(found.path.absolute())
+    return str(run.path.absolute())
 
 
 def take(given: FromRun, design: Design) -> dict[str, Tensor]:
@@ -92,19 +92,21 @@ def take(given: FromRun, design: Design) -> dict[str, Tensor]:
         state, source = saved.state, saved.design
     except DlxError as error:
         raise ConfigError(f"model.from_run: {error}") from error
-    theirs = {layer.name: layer.structure for layer in source.layers}
-    mine = {layer.name: layer.structure for layer in design.layers}
+    source_shapes = {layer.name: layer.structure for layer in source.layers}
+    own_shapes = {layer.name: layer.structure for layer in design.layers}
     if given.layers == "hidden":
-        names = _alike(_hidden(design), _hidden(source), mine, theirs)
+        names = _alike(_hidden(design), _hidden(source), own_shapes, source_shapes)
         if not names:
             first = _hidden(design)[:1] or ["1"]
-            raise ConfigError(f"model.from_run: {_differs(first[0], mine, theirs, saved.path)}")
+            raise ConfigError(
+                f"model.from_run: {_differs(first[0], own_shapes, source_shapes, saved.path)}"
+            )
     else:
-        names = list(mine) if given.layers == "all" else given.layers
+        names = list(own_shapes) if given.layers == "all" else given.layers
         for name in names:
-            if mine.get(name) is None or mine[name] != theirs.get(name):
+            if own_shapes.get(name) is None or own_shapes[name] != source_shapes.get(name):
                 raise ConfigError(
-                    f"model.from_run.layers: {_differs(name, mine, theirs, saved.path)}"
+                    f"model.from_run.layers: {_differs(name, own_shapes, source_shapes, saved.path)}"
                 )
     return {name: value for name, value in state.items() if name.split(".")[0] in names}
 
@@ -121,25 +123,27 @@ def _hidden(design: Design) -> list[str]:
 
 
 def _alike(
-    mine: list[str],
-    theirs: list[str],
-    my_shapes: dict[str, object],
-    their_shapes: dict[str, object],
+    own: list[str],
+    of_source: list[str],
+    own_shapes: dict[str, object],
+    source_shapes: dict[str, object],
 ) -> list[str]:
     """Return the first names, as far as both networks have layers of equal shapes."""
-    found: list[str] = []
-    for name, other in zip(mine, theirs, strict=False):
-        if name != other or my_shapes[name] != their_shapes[name]:
+    alike: list[str] = []
+    for name, other in zip(own, of_source, strict=False):
+        if name != other or own_shapes[name] != source_shapes[name]:
             break
-        found.append(name)
-    return found
+        alike.append(name)
+    return alike
 
 
-def _differs(name: str, mine: dict[str, object], theirs: dict[str, object], source: Path) -> str:
+def _differs(
+    name: str, own_shapes: dict[str, object], source_shapes: dict[str, object], source: Path
+) -> str:
     """Say how a layer differs in two networks."""
     words = [
         f"layer {name} is {_shape(shapes.get(name))} {where}"
-        for shapes, where in ((mine, "here"), (theirs, f"in {source}"))
+        for shapes, where in ((own_shapes, "here"), (source_shapes, f"in {source}"))
     ]
     return f"{' and '.join(words)}; name others in model.from_run.layers, or change the model"
 
@@ -148,4 +152,4 @@ def _shape(structure: object) -> str:
     if structure is None:
         return "missing"
     assert isinstance(structure, tuple)
-    return " ".join(str(each) for each in structure if each is not None)
+    return " ".join(str(part) for part in structure if part is not None)
