@@ -106,7 +106,8 @@ def take(given: FromRun, design: Design) -> dict[str, Tensor]:
         for name in names:
             if own_shapes.get(name) is None or own_shapes[name] != source_shapes.get(name):
                 raise ConfigError(
-                    f"model.from_run.layers: {_differs(name, own_shapes, source_shapes, saved.path)}"
+                    "model.from_run.layers: "
+                    f"{_differs(name, own_shapes, source_shapes, saved.path)}"
                 )
     return {name: value for name, value in state.items() if name.split(".")[0] in names}
 
