@@ -192,6 +192,7 @@ def _emit_preview(found: dict[str, Any]) -> None:
     ]
     headings = ["cohort", "phase", "shape", "runs", "steps", "MiB", "µs per run-step", "time"]
     emit_table(headings, table, "r  rrrrr")
-    emit(f"about {duration(found['seconds'])} in all; nothing was written")
+    low, high = map(duration, found["range"])
+    emit(f"about {duration(found['seconds'])} in all ({low} to {high}); nothing was written")
     if tuned:
         note("note: the comparison is planned once tuning is over; its time was reckoned")
