@@ -27,8 +27,8 @@ def layer(
     **values: Any,
 ) -> Corruption:
     chosen = [
-        None if each is None else InputCorruption(each, emphasis, **values)
-        for each, emphasis in zip(rules, emphases or [None] * len(rules), strict=True)
+        None if rule is None else InputCorruption(rule, emphasis, **values)
+        for rule, emphasis in zip(rules, emphases or [None] * len(rules), strict=True)
     ]
     seeds = seeds or list(range(len(rules)))
     return Corruption(chosen, seeds, torch.float32, torch.device("cpu"))
@@ -51,11 +51,11 @@ def filled(num_runs: int, value: float = 0.5, rows: int = BATCH) -> Tensor:
     return torch.full((num_runs, rows, INPUTS), value)
 
 
-def assert_share(found: Tensor, share: float) -> None:
+def assert_share(mask: Tensor, share: float) -> None:
     """A count is within five standard deviations of a share (rounded to 1/65536)."""
-    number = found.numel()
+    number = mask.numel()
     error = 5 * math.sqrt(number * max(share * (1 - share), 1 / 65536)) + number / 65536
-    assert abs(float(found.sum()) - number * share) <= error
+    assert abs(float(mask.sum()) - number * share) <= error
 
 
 def test_masking_sets_a_share_of_the_inputs_to_zero_and_leaves_the_others() -> None:
@@ -137,17 +137,17 @@ def test_what_is_drawn_depends_on_seed_and_step_alone(run: int, rows: int) -> No
     x = torch.randn(rows, INPUTS, generator=torch.Generator().manual_seed(0))
     x[0, 0] = -0.0
     together, alone = layer(list(MIXED), seeds), layer([MIXED[run]], [seeds[run]])
-    for how in (training(0), training(9), evaluation(0), evaluation(2)):
-        mine = together.forward(x.expand(len(MIXED), *x.shape), how)[run]
-        assert torch.equal(bits(mine), bits(alone.forward(x.expand(1, *x.shape), how)[0]))
+    for pass_ in (training(0), training(9), evaluation(0), evaluation(2)):
+        together_y = together.forward(x.expand(len(MIXED), *x.shape), pass_)[run]
+        assert torch.equal(bits(together_y), bits(alone.forward(x.expand(1, *x.shape), pass_)[0]))
 
 
 def test_other_seeds_steps_chunks_and_modes_draw_anew() -> None:
     x = filled(1)
     masks = [
-        layer([rule("masking", rate=0.5)], [seed]).forward(x, how) == 0
+        layer([rule("masking", rate=0.5)], [seed]).forward(x, pass_) == 0
         for seed in (0, 1)
-        for how in (training(0), training(1), evaluation(0), evaluation(1))
+        for pass_ in (training(0), training(1), evaluation(0), evaluation(1))
     ]
     for place, mask in enumerate(masks):
         for other in masks[:place]:
@@ -176,24 +176,24 @@ def test_an_evaluation_corrupts_where_it_is_asked_to_alone() -> None:
 def test_emphasis_says_in_training_what_each_input_counts() -> None:
     rules = [rule("masking", rate=0.3), None, rule("salt_and_pepper", rate=0.4)]
     what = layer([*rules, rules[0]], emphases=[(2.0, 0.5), None, (1.0, 0.0), None])
-    x, how = filled(4), training(0)
-    y = what.forward(x, how)
-    assert how.emphasis is not None
+    x, pass_ = filled(4), training(0)
+    y = what.forward(x, pass_)
+    assert pass_.emphasis is not None
     replaced = y != x
-    assert torch.equal(how.emphasis[0], torch.where(replaced[0], 2.0, 0.5))
-    assert torch.equal(how.emphasis[2], replaced[2].float())
-    assert bool((how.emphasis[[1, 3]] == 1).all())
-    how = evaluation(0)
-    what.forward(x, how)
-    assert how.emphasis is None
+    assert torch.equal(pass_.emphasis[0], torch.where(replaced[0], 2.0, 0.5))
+    assert torch.equal(pass_.emphasis[2], replaced[2].float())
+    assert bool((pass_.emphasis[[1, 3]] == 1).all())
+    pass_ = evaluation(0)
+    what.forward(x, pass_)
+    assert pass_.emphasis is None
 
 
 def test_without_any_corruption_every_input_is_clean() -> None:
-    how, x = training(0), filled(1)
+    pass_, x = training(0), filled(1)
     what = layer([rule("masking", rate=0.0)], emphases=[(2.0, 0.5)])
-    assert torch.equal(what.forward(x, how), x)
-    assert how.emphasis is not None
-    assert bool((how.emphasis == 0.5).all())
+    assert torch.equal(what.forward(x, pass_), x)
+    assert pass_.emphasis is not None
+    assert bool((pass_.emphasis == 0.5).all())
     assert layer([None]).forward(x, training(0)) is x
     assert not layer([None]).present
     assert layer([None, rule("gaussian", std=0.0)]).present

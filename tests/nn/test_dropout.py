@@ -113,8 +113,8 @@ def outputs(rates: Choice, training: bool, rows: int = 16, step: int = 3) -> Ten
     network.buffer.initialize()
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(1, 16, UNITS, generator=generator, dtype=torch.float64)
-    how = Pass([] if training else None, step=step, batch_size=16)
-    return network.forward(x[:, :rows], how)
+    pass_ = Pass([] if training else None, step=step, batch_size=16)
+    return network.forward(x[:, :rows], pass_)
 
 
 def test_nothing_is_dropped_in_evaluation() -> None:
@@ -158,29 +158,32 @@ def test_inputs_and_outputs_of_a_layer_have_masks_of_their_own() -> None:
 
 
 def test_the_gradient_passes_where_the_units_were_kept() -> None:
-    layer, how = dropout([0.3, 0.0]), training(0)
-    kept = layer.forward(torch.ones(2, BATCH, UNITS), how)
+    layer, pass_ = dropout([0.3, 0.0]), training(0)
+    kept = layer.forward(torch.ones(2, BATCH, UNITS), pass_)
     upstream = torch.randn(2, BATCH, UNITS, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(layer.backward(upstream, how), upstream * kept)
+    assert torch.equal(layer.backward(upstream, pass_), upstream * kept)
 
 
 def test_alpha_dropout_keeps_mean_and_variance_as_torchs_does() -> None:
     x = torch.randn(1, BATCH, UNITS, generator=torch.Generator().manual_seed(0))
     x = (x - x.mean()) / x.std()
     layer = dropout([0.2], kind="alpha_dropout")
-    mine = torch.cat([layer.forward(x, training(step)) for step in range(300)])
+    values = torch.cat([layer.forward(x, training(step)) for step in range(300)])
     torch.manual_seed(0)
-    theirs = torch.cat([torch.nn.functional.alpha_dropout(x, 0.2, True) for _ in range(300)])
-    assert abs(float(mine.mean())) < 0.01
-    assert abs(float(mine.std()) - 1) < 0.01
+    torchs = torch.cat([torch.nn.functional.alpha_dropout(x, 0.2, True) for _ in range(300)])
+    assert abs(float(values.mean())) < 0.01
+    assert abs(float(values.std()) - 1) < 0.01
     for power in (1, 2, 3, 4):
         torch.testing.assert_close(
-            mine.double().pow(power).mean(), theirs.double().pow(power).mean(), atol=0.05, rtol=0.02
+            values.double().pow(power).mean(),
+            torchs.double().pow(power).mean(),
+            atol=0.05,
+            rtol=0.02,
         )
     # What is dropped takes one value, the same as torch's.
-    dropped = float(mine.flatten().mode().values)
-    assert abs(dropped - float(theirs.flatten().mode().values)) < 1e-4
-    assert abs(float((mine == dropped).double().mean()) - 0.2) < 0.003
+    dropped = float(values.flatten().mode().values)
+    assert abs(dropped - float(torchs.flatten().mode().values)) < 1e-4
+    assert abs(float((values == dropped).double().mean()) - 0.2) < 0.003
 
 
 def test_gaussian_dropout_has_the_mean_and_variance_of_dropout() -> None:

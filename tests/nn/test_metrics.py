@@ -69,8 +69,8 @@ def measured(
     built = built.to(torch.float32, torch.device("cpu"))
     targets = built.encode(truth)
     measurement = Measurement(built, chosen)
-    for part, its in zip(z.split(chunk, 1), targets.split(chunk), strict=True):
-        measurement.add(part, its)
+    for z_chunk, target_chunk in zip(z.split(chunk, 1), targets.split(chunk), strict=True):
+        measurement.add(z_chunk, target_chunk)
     return measurement.results(targets)
 
 
@@ -129,11 +129,11 @@ def test_every_metric_is_that_of_scikit_learn(name: str) -> None:
     z, truth = answers(built), truth_of(built)
     values = measured(built, all_metrics(built.kind), z, truth)
     assert len(values) == (3 if built.kind == "regression" else 5 + (built.kind == "multiclass"))
-    for each, by_run in values.items():
+    for metric, by_run in values.items():
         assert (by_run.shape, by_run.dtype) == ((RUNS,), torch.float64)
         for run in range(RUNS):
-            reference = expected(each, built, z[run].numpy(), truth.numpy())
-            assert by_run[run].item() == pytest.approx(reference, rel=1e-6, abs=1e-12), each
+            reference = expected(metric, built, z[run].numpy(), truth.numpy())
+            assert by_run[run].item() == pytest.approx(reference, rel=1e-6, abs=1e-12), metric
 
 
 def test_top_k_without_ties_is_that_of_scikit_learn() -> None:
@@ -154,8 +154,8 @@ def test_bits_do_not_depend_on_the_other_runs(name: str, rows: int) -> None:
     together = measured(built, all_metrics(built.kind), z, truth)
     for run in range(RUNS):
         alone = measured(built, all_metrics(built.kind), z[run : run + 1].clone(), truth)
-        for each, value in alone.items():
-            assert torch.equal(bits(value), bits(together[each][run : run + 1])), each
+        for metric, value in alone.items():
+            assert torch.equal(bits(value), bits(together[metric][run : run + 1])), metric
 
 
 @pytest.mark.parametrize("name", [n for n in HEADS if not n.startswith("numbers")])
@@ -165,7 +165,7 @@ def test_counts_and_areas_do_not_depend_on_the_chunks(name: str) -> None:
     whole, pieces = (
         measured(built, all_metrics(built.kind), z, truth, chunk) for chunk in (ROWS, 7)
     )
-    assert all(torch.equal(whole[each], pieces[each]) for each in whole)
+    assert all(torch.equal(whole[metric], pieces[metric]) for metric in whole)
 
 
 def test_a_class_without_rows_is_left_out_of_means() -> None:
@@ -208,16 +208,16 @@ def test_names_and_directions() -> None:
     assert not is_rising("fine_tuned_error")
     assert rising == {"accuracy", "top_k", "balanced_accuracy", "f1", "auc", "r2"}
     assert tag(choice("metric", "top_k", k=3)) == "top_3"
-    assert [each.name for each in default_metrics(head("regression", 2))] == ["mse", "r2"]
-    assert [each.name for each in default_metrics(head("multilabel", 3))] == ["accuracy"]
-    found = [default_metrics(build_head(reconstruction(3, unit))) for unit in (False, True)]
+    assert [metric.name for metric in default_metrics(head("regression", 2))] == ["mse", "r2"]
+    assert [metric.name for metric in default_metrics(head("multilabel", 3))] == ["accuracy"]
+    defaults = [default_metrics(build_head(reconstruction(3, unit))) for unit in (False, True)]
     errors = ["squared_error_per_row", "mse"]
-    names = [[each.name for each in its] for its in found]
+    names = [[metric.name for metric in metrics] for metrics in defaults]
     assert names == [errors, [*errors, "cross_entropy_per_row"]]
     squashed = build_head(reconstruction(3), choice("activation", "sigmoid"), "mse")
-    assert [each.name for each in default_metrics(squashed)] == names[1]
+    assert [metric.name for metric in default_metrics(squashed)] == names[1]
     squashed = build_head(reconstruction(3, False), choice("activation", "sigmoid"), "mse")
-    assert [each.name for each in default_metrics(squashed)] == errors
+    assert [metric.name for metric in default_metrics(squashed)] == errors
 
 
 @pytest.mark.parametrize(

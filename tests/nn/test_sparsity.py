@@ -18,7 +18,7 @@ def codes(*shape: int) -> torch.Tensor:
 
 def test_l1_is_the_mean_rows_norm() -> None:
     code = codes(3, 7, 4) - 0.5
-    expected = torch.stack([torch.linalg.vector_norm(each, 1, dim=1).mean() for each in code])
+    expected = torch.stack([torch.linalg.vector_norm(rows, 1, dim=1).mean() for rows in code])
     torch.testing.assert_close(l1(code), expected)
 
 
@@ -45,16 +45,16 @@ def test_each_run_gets_its_own_term_and_gradient(name: str) -> None:
     code = codes(3, 7, 4)
     chosen = choice("sparsity", name, weight=0.5)
     sparsity = Sparsity([chosen, None, chosen])
-    how = Pass(tape=[], measured={})
-    sparsity.forward(code, how)
+    pass_ = Pass(tape=[], measured={})
+    sparsity.forward(code, pass_)
     upstream = codes(3, 7, 4) - 0.3
-    gradient = sparsity.backward(upstream.clone(), how)
-    assert not how.tape
+    gradient = sparsity.backward(upstream.clone(), pass_)
+    assert not pass_.tape
     own = code.clone().requires_grad_()
     values = chosen(own) * torch.tensor([0.5, 0, 0.5])
     (added,) = torch.autograd.grad(values.sum(), own)
-    torch.testing.assert_close(how.terms["sparsity"], values.detach())
+    torch.testing.assert_close(pass_.terms["sparsity"], values.detach())
     torch.testing.assert_close(gradient, upstream + added)
     assert torch.equal(gradient[1], upstream[1])
-    assert how.measured is not None
-    torch.testing.assert_close(how.measured["sparsity"][0], 2 * values[0].detach())
+    assert pass_.measured is not None
+    torch.testing.assert_close(pass_.measured["sparsity"][0], 2 * values[0].detach())

@@ -176,8 +176,8 @@ def test_an_optimizer_that_does_nothing() -> None:
 
 
 class _Mixing(Dense):
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
-        return super().forward(x, how) + x.mean()
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
+        return super().forward(x, pass_) + x.mean()
 
 
 class _MixingSpec(DenseSpec):
