@@ -10,7 +10,7 @@ from dlx.cli.output import emit, emit_json, emit_table, note
 from dlx.errors import ConfigError, DataError, did_you_mean
 
 _config = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Check configs, or show them in full."
+    rich_markup_mode=None, no_args_is_help=True, help="Check or show configs."
 )
 
 
@@ -48,7 +48,7 @@ def init(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Copy a shipped config, list all of them, or write a config for a table.
+    """Copy a shipped config, list them, or write one for a table.
 
     \b
     Examples:
@@ -135,7 +135,7 @@ def show(config: Config, overrides: Overrides = None, as_json: Json = False) -> 
 
 @_config.command()
 def schema() -> None:
-    """Print the JSON Schema of configs, by which editors check and complete YAML.
+    """Print the JSON Schema of configs, for editors that check YAML.
 
     \b
     Example:
