@@ -1,8 +1,8 @@
-"""User errors and the exit codes they end the process with.
+"""Errors that a user can cause, and the exit codes that they end the process with.
 
-Every error a user can cause is a `DlxError`: one message that names the key, row or file, what was
-received and the cure. The command line prints it after `error:` and exits with `exit_code`; any
-other exception is a bug in dlx and exits 1.
+They are `DlxError`s. Their message names the key, row or file, what was received and the cure. The
+command line prints it after `error:` and exits with `exit_code`. Any other exception is an error in
+dlx itself; it exits with 1.
 """
 
 import difflib
@@ -13,15 +13,15 @@ from pathlib import Path
 
 
 class DlxWarning(UserWarning):
-    """A remark for the user; the command line prints it after `warning:` and goes on."""
+    """A warning to the user; the command line prints it after `warning:` and goes on."""
 
 
 class DlxError(Exception):
-    """A failure with a clear message for the user.
+    """A failure that the user can do something about.
 
     Attributes:
-        exit_code: what the process ends with
-        run: the directory of the run that it ended, if it ended one
+        exit_code: of the process
+        run: the folder of the run that it ended; None: it ended none
     """
 
     exit_code = 1
@@ -47,7 +47,7 @@ class RunError(DlxError):
 
 
 class DivergedError(DlxError):
-    """Training stopped because a cost was no longer finite."""
+    """Training stopped because a cost was not finite."""
 
     exit_code = 5
 
@@ -71,7 +71,7 @@ class StorageError(DlxError):
 
 
 class Interrupted(DlxError):
-    """Training stopped by a signal, after saving; exits with 128 + the signal's number."""
+    """Training was stopped by a signal, and saved; exits with 128 + the signal's number."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
@@ -89,27 +89,30 @@ _MEMORY_WORDS = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error is that of a machine or device out of memory; imports no torch."""
+    """Say whether the machine or the device ran out of memory; imports no torch."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
-    known = isinstance(error, RuntimeError | ImportError)
-    return known and any(words in str(error) for words in _MEMORY_WORDS)
+    words_count = isinstance(error, RuntimeError | ImportError)
+    return words_count and any(words in str(error) for words in _MEMORY_WORDS)
 
 
 def did_you_mean(received: str, choices: Iterable[str]) -> str:
-    """Return a question like `; did you mean 'relu'?`, or nothing if no choice is near."""
+    """Return a question such as `; did you mean 'relu'?`, or "" if no choice is near."""
     near = difflib.get_close_matches(received, list(choices), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def raised_at(error: BaseException, files: Collection[str]) -> str | None:
-    """Return `file:line: what was raised` by the innermost line in some files; None: in none."""
+    """Return `file:line: error` for the innermost line in some files that raised an error.
+
+    None if no line of these files took part.
+    """
     if isinstance(error, SyntaxError) and error.filename in files:
         return f"{error.filename}:{error.lineno}: {error.msg}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
     if not frames:
         return None
-    said = str(error) if isinstance(error, DlxError) else f"{type(error).__name__}: {error}"
-    return f"{frames[-1].filename}:{frames[-1].lineno}: {said}"
+    text = str(error) if isinstance(error, DlxError) else f"{type(error).__name__}: {error}"
+    return f"{frames[-1].filename}:{frames[-1].lineno}: {text}"

@@ -1,6 +1,6 @@
-"""What a plug-in's functions return, checked where dlx takes it over.
+"""Checks of what a plug-in's functions return.
 
-A wrong result would fail far from the plug-in's own lines, which could then not be named.
+Without them a wrong result would fail later, in dlx's code, and no message could name the plug-in.
 """
 
 import functools
@@ -11,17 +11,18 @@ from typing import Any
 from dlx.errors import ConfigError
 
 Judge = Callable[[Any, Sequence[Any]], str | None]
+"""Returns what is wrong with a result, given the positional arguments; None if nothing is."""
 
 
 def judged(kind: str, function: Any) -> Any:
-    """Return a plug-in's function that checks what it returns.
+    """Return a plug-in's function together with a check of its results.
 
-    The function raises ConfigError, with the plug-in's file and line, where its result is not what
-    one of its kind returns.
+    The check raises ConfigError, with the plug-in's file and line, if a result is not what a
+    function of the kind must return.
 
     Args:
-        kind: of the registry
-        function: that the plug-in registers
+        kind: such as "activation"
+        function: of the plug-in
     """
     judge = _JUDGES.get(kind)
     if judge is None or not inspect.isfunction(function):
@@ -30,12 +31,12 @@ def judged(kind: str, function: Any) -> Any:
     @functools.wraps(function)
     def checked(*arguments: Any, **options: Any) -> Any:
         result = function(*arguments, **options)
-        wrong = judge(result, arguments)
-        if wrong is not None:
+        problem = judge(result, arguments)
+        if problem is not None:
             code = function.__code__
             raise ConfigError(
                 f"plug-in {code.co_filename}:{code.co_firstlineno}: {kind} {function.__name__!r} "
-                f"returned {wrong}"
+                f"returned {problem}"
             )
         return result
 

@@ -1,12 +1,12 @@
-"""Plug-ins: a user's Python file that registers names of its own.
+"""Plug-ins: Python files of a user that register names.
 
     import dlx
 
     @dlx.register("activation")
     def wave(z): ...
 
-A plug-in is code, so it is executed only where a command line (`dlx --plugin FILE`) or a call of
-`load` names it; that a run was made with it is not enough.
+A plug-in is code. It is executed only if the command line (`dlx --plugin FILE`) or a call of `load`
+names it, never because a run was made with it.
 """
 
 import hashlib
@@ -28,10 +28,10 @@ from dlx.plugin_results import judged
 
 @dataclass(frozen=True)
 class Plugin:
-    """A file that has been loaded.
+    """A plug-in that has been loaded.
 
     Attributes:
-        path: absolute
+        path: of the file, absolute
         sha256: of its content, in hexadecimal
     """
 
@@ -39,26 +39,26 @@ class Plugin:
     sha256: str
 
 
-_MODULE = "dlx_plugin_"  # how the names of the modules begin that plug-ins are executed as
+_MODULE = "dlx_plugin_"  # prefix of the names of the modules that plug-ins become
 
 _loaded: dict[Path, Plugin] = {}
 
 
 def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any]:
-    """Return a decorator that makes a function known to configs under its own name.
+    """Return a decorator that registers a function under its own name, for use in configs.
 
-    The function is what one of its kind is in dlx itself: keyword-only parameters are the options
-    in YAML, the docstring's first line is what `dlx list` prints. docs/plugins.md shows examples.
+    Keyword-only parameters are the options in YAML; the first line of the docstring is what
+    `dlx list` prints. docs/plugins.md shows examples.
 
     Args:
-        kind: one of those that `dlx list` lists
-        arguments: its traits that are given by place, as the outputs that a loss can follow
-        settings: its traits by name, as `backward` and `module` of an activation (`dlx.traits`)
+        kind: one of those that `dlx list` shows
+        arguments: positional traits, such as the outputs that a loss can follow (see `dlx.traits`)
+        settings: traits by name, such as `backward` and `module` of an activation
 
     Raises:
-        ConfigError: no such kind, a name that is taken, or a function without a docstring
+        ConfigError: there is no such kind, the name is taken, or the function has no docstring
     """
-    registry.names(kind)  # dlx's own names come first, so that no plug-in can take one
+    registry.names(kind)  # registers dlx's own names first, so that no plug-in can take one
     decorator = registry.register(kind, *arguments, **settings)
 
     def decorate(function: Any) -> Any:
@@ -72,11 +72,11 @@ def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any
 
 
 def load(path: Path | str) -> Plugin:
-    """Execute a plug-in, once, so that what it registers is known.
+    """Execute a plug-in, unless it has been loaded before; it registers its names.
 
     Raises:
-        ConfigError: no such file; or the file raises, registers what a config cannot name, or has
-            changed since it was loaded; the message names file and line
+        ConfigError: there is no such file, the file raises an error or registers an option that
+            YAML cannot give, or it has changed since it was loaded; the message names file and line
     """
     given = Path(path)
     file = given.expanduser().resolve()
@@ -95,49 +95,52 @@ def load(path: Path | str) -> Plugin:
 
 
 def loaded() -> list[dict[str, str]]:
-    """Return the plug-ins of this process, as run.json records them: path and sha256."""
-    return [{"path": str(each.path), "sha256": each.sha256} for each in _loaded.values()]
+    """Return path and sha256 of the plug-ins of this process, as run.json records them."""
+    return [{"path": str(file), "sha256": plugin.sha256} for file, plugin in _loaded.items()]
 
 
 def require(recorded: Sequence[Mapping[str, str]], run: Path) -> None:
-    """Check that the plug-ins that a run was made with are loaded; warn of one that has changed.
+    """Check that the plug-ins of a run are loaded; warn if one of them has changed.
 
-    A plug-in is known by its content, wherever it lies, or else by its file's name.
+    A plug-in is recognized by its content in whatever folder, or else by the name of its file.
+
+    Args:
+        recorded: path and sha256 of each plug-in that the run was made with
+        run: its folder, for the message
 
     Raises:
-        ConfigError: one is not; the message says which file to pass
+        ConfigError: a plug-in is not loaded; the message says which file to pass
     """
-    contents = {each.sha256 for each in _loaded.values()}
-    names = {each.path.name: each.path for each in _loaded.values()}
-    for each in recorded:
-        path = Path(each["path"])
-        if each["sha256"] in contents:
+    contents = {plugin.sha256 for plugin in _loaded.values()}
+    by_name = {file.name: file for file in _loaded}
+    for plugin in recorded:
+        path, sha256 = Path(plugin["path"]), plugin["sha256"]
+        if sha256 in contents:
             continue
-        if path.name not in names:
+        if path.name not in by_name:
             raise ConfigError(
                 f"{run} was made with the plug-in {path}, which is code and not executed unless "
                 f"you name it; write: dlx --plugin {shlex.quote(str(path))} … (in Python: "
                 f"dlx.plugins.load({str(path)!r}))"
             )
         warnings.warn(
-            f"{names[path.name]} is not what {run} was made with: its SHA-256 was "
-            f"{each['sha256'][:12]}…; results may differ",
+            f"{by_name[path.name]} is not what {run} was made with: its SHA-256 was "
+            f"{sha256[:12]}…; results may differ",
             DlxWarning,
             stacklevel=2,
         )
 
 
 def blamed(error: BaseException) -> str | None:
-    """Return `file:line: what was raised` for an error raised in a plug-in, else None."""
-    files = {str(each.path) for each in _loaded.values()}
-    return raised_at(error, files)
+    """Return `file:line: error` if an error was raised in a plug-in, else None."""
+    return raised_at(error, set(map(str, _loaded)))
 
 
 def _execute(plugin: Plugin, content: bytes, given: Path) -> None:
     name = f"{_MODULE}{plugin.path.stem}_{plugin.sha256[:8]}"
     module = types.ModuleType(name)
     module.__file__ = str(plugin.path)
-    sys.modules[name] = module  # where typing and dataclasses look up what annotations mean
+    sys.modules[name] = module  # typing and dataclasses look annotations up here
     try:
         exec(compile(content, str(plugin.path), "exec"), module.__dict__)
         for entry in registry.registered_by(name):
@@ -169,5 +172,5 @@ def _missing(path: Path, error: OSError) -> str:
         return "this is a folder; name a Python file"
     if not isinstance(error, FileNotFoundError):
         return f"{error.strerror}; the file must be readable"
-    siblings = [each.name for each in path.parent.glob("*.py")]
+    siblings = [file.name for file in path.parent.glob("*.py")]
     return f"no such file{did_you_mean(path.name, siblings)}"

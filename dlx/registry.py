@@ -1,12 +1,11 @@
-"""Named functions: what a name in a config stands for.
+"""The registry: the functions that names in a config stand for.
 
-A *kind* ('activation', 'optimizer', 'data', …) is a family of names. The module of a kind is
-imported on the first look-up, so that nothing heavy is loaded before a name has to be checked.
+A *kind* ("activation", "optimizer", "data", …) is a family of names. Its module is imported on the
+first look-up, so that torch is not imported before a name has to be checked.
 
-An entry is one decorated function or class. Its keyword-only parameters are its options in YAML;
-its docstring's first line is what `dlx list` prints; an `Args:` section documents the options and
-a `Reference:` section names the paper or page it comes from. What else the code has to know of it
-are its traits (`dlx.traits`).
+An entry is a decorated function or class. Its keyword-only parameters are the options in YAML. The
+first line of its docstring is what `dlx list` prints, an `Args:` section documents the options, and
+a `Reference:` section names the source. Whatever else the code must know are traits (`dlx.traits`).
 """
 
 import importlib
@@ -41,17 +40,34 @@ _entries: dict[str, dict[str, "Entry"]] = {kind: {} for kind in MODULES}
 
 @dataclass(frozen=True)
 class Option:
-    """One option of an entry: a keyword-only parameter of its function."""
+    """An option of an entry: a keyword-only parameter of its function.
+
+    Attributes:
+        name: of the parameter
+        annotation: its type
+        default: inspect.Parameter.empty if the option is required
+        description: from the docstring
+    """
 
     name: str
     annotation: Any
-    default: Any  # inspect.Parameter.empty when the option is required
+    default: Any
     description: str
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A name of a kind: its function, what signature and docstring say of it, and its traits."""
+    """A name of a kind.
+
+    Attributes:
+        kind: such as "activation"
+        name: in YAML
+        function: that the name stands for
+        options: of the function, by name
+        summary: first line of its docstring
+        reference: its source, or ""
+        traits: of one of the classes of `dlx.traits`
+    """
 
     kind: str
     name: str
@@ -59,22 +75,22 @@ class Entry:
     options: dict[str, Option]
     summary: str
     reference: str
-    traits: Any  # one of the classes of `dlx.traits`
+    traits: Any
 
 
 def register(
     kind: str, *arguments: Any, name: str | None = None, **settings: Any
 ) -> Callable[[Any], Any]:
-    """Return a decorator that makes a function known by a name.
+    """Return a decorator that registers a function.
 
     Args:
-        kind: of the registry
-        arguments: traits of the kind (see `dlx.traits`) that are given by place
-        name: default: the function's own
+        kind: such as "activation"
+        arguments: positional traits of the kind (see `dlx.traits`)
+        name: default: the function's name
         settings: traits by name
 
     Raises:
-        ValueError: the name is taken, or the function has no docstring.
+        ValueError: the name is taken, or the function has no docstring
         TypeError: the kind has no such traits
     """
     traits = TRAITS.get(kind, Traits)(*arguments, **settings)
@@ -90,7 +106,7 @@ def register(
 
 
 def names(kind: str) -> list[str]:
-    """Return the registered names of a kind, in the order of their definition."""
+    """Return the names of a kind, in the order of their registration."""
     return list(_load(kind))
 
 
@@ -98,7 +114,7 @@ def get(kind: str, name: str) -> Entry:
     """Return the entry of a name.
 
     Raises:
-        ConfigError: no such name; the message lists the names and the nearest one.
+        ConfigError: there is no such name; the message lists the names and says which is nearest
     """
     entries = _load(kind)
     if name not in entries:
@@ -126,7 +142,7 @@ def modules() -> set[str]:
 
 
 def forget(entry: Entry) -> None:
-    """Make an entry's name unknown again."""
+    """Remove an entry."""
     del _entries[entry.kind][entry.name]
 
 
@@ -146,13 +162,13 @@ def _entry(kind: str, name: str, function: Callable[..., Any], traits: Traits) -
     hints = typing.get_type_hints(function, include_extras=True)
     if inspect.isclass(function):
         hints = typing.get_type_hints(function.__init__, include_extras=True)
-    described = _arguments(documentation)
+    descriptions = _arguments(documentation)
     options = {
         parameter.name: Option(
             parameter.name,
             hints.get(parameter.name, Any),
             parameter.default,
-            described.get(parameter.name, ""),
+            descriptions.get(parameter.name, ""),
         )
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY

@@ -1,7 +1,6 @@
-"""Which rows of the run axis share a choice.
+"""Segments: neighbouring rows of the run axis whose runs made the same choice.
 
-The runs of a cohort are sorted so that those that agree are neighbours; a *segment* is one such
-stretch of rows `start:end` together with what its runs agree on.
+The runs of a cohort are sorted so that runs of equal choices are neighbours.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -13,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Segment(Generic[T]):
-    """The rows `start:end` of the run axis, whose runs all made `choice`."""
+    """The rows `start:end` of the run axis, whose runs all have `choice`."""
 
     start: int
     end: int
@@ -26,26 +25,29 @@ class Segment(Generic[T]):
 
 
 def segments(choices: Sequence[T]) -> tuple[Segment[T], ...]:
-    """Return the longest stretches of equal neighbours in `choices` (one choice per run)."""
-    found: list[Segment[T]] = []
+    """Return the longest segments of equal neighbours in `choices`, one choice per run."""
+    result: list[Segment[T]] = []
     start = 0
     for end in range(1, len(choices) + 1):
         if end == len(choices) or choices[end] != choices[start]:
-            found.append(Segment(start, end, choices[start]))
+            result.append(Segment(start, end, choices[start]))
             start = end
-    return tuple(found)
+    return tuple(result)
 
 
 def where(choices: Sequence[T], wanted: Callable[[T], bool]) -> tuple[Segment[bool], ...]:
-    """Return the segments of the runs whose choice is `wanted`, whatever else differs."""
+    """Return the segments of the runs whose choice is `wanted`."""
     return tuple(segment for segment in segments([wanted(c) for c in choices]) if segment.choice)
 
 
 def sorted_rows(keys: Sequence[Sequence[Hashable]]) -> list[int]:
-    """Return the order of the runs in which equal keys are neighbours.
+    """Return an order of the runs in which equal keys are neighbours.
 
-    Each run's key lists its choices, the one that should have the fewest segments first. Values
-    rank by their first appearance, so the order is stable and does not compare unlike things.
+    Values are ranked by their first occurrence: so they need not be comparable, and the order is
+    stable.
+
+    Args:
+        keys: each run's choices; the first of them gets the fewest segments
     """
     ranks: list[dict[Hashable, int]] = []
     for column in zip(*keys, strict=True):

@@ -1,9 +1,9 @@
-"""Named random streams: every random draw is a pure function of (seed, stream, place).
+"""Named random streams: every random draw is a function of (seed, stream, place) alone.
 
 The streams are `init`, `order`, `bagging`, `dropout`, `noise`, `corruption`, `latent`, `gibbs`,
-`augment` and `importance`; a stream inside a layer is keyed by the layer too, and one drawn during
-training by its epoch or block of steps. No draw depends on how many runs train together, on a run's
-place among them or on any other draw, and torch's global generator is never used.
+`augment` and `importance`. The place is a layer, an epoch, a block of steps, or several of these.
+No draw depends on how many runs train together, on a run's place among them or on other draws, and
+torch's global generator is never used.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import torch
 
 
 def key(seed: int, stream: str, *place: str | int) -> int:
-    """Return the 63-bit generator seed of one place in a stream (BLAKE2b of the parts)."""
+    """Return the generator's seed for a place in a stream: 63 bits of a BLAKE2b hash."""
     parts = "/".join(str(part) for part in (seed, stream, *place))
     return int.from_bytes(hashlib.blake2b(parts.encode(), digest_size=8).digest(), "big") >> 1
 
@@ -20,5 +20,5 @@ def key(seed: int, stream: str, *place: str | int) -> int:
 def generator(
     seed: int, stream: str, *place: str | int, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """Return a fresh generator at the start of one place in a stream."""
+    """Return a new generator for a place in a stream."""
     return torch.Generator(device).manual_seed(key(seed, stream, *place))

@@ -1,8 +1,8 @@
-"""What the code knows of a registered name beside its function: one class of traits per kind.
+"""Traits: what the code must know of a registered name beside its function, a class per kind.
 
-Traits are given where a name is registered, `@register("activation", trainable=False)`, and read
-from a choice, `choice.traits.trainable`. They stand in place of tests by name, so that a plug-in's
-names can have them too. A kind that is not listed in `TRAITS` has none.
+They are given at registration, `@register("activation", trainable=False)`, and read from a choice,
+`choice.traits.trainable`. Code asks for traits, not for names, so that a plug-in's names work like
+dlx's own. Kinds that are not listed in `TRAITS` have none.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Traits:
-    """No traits: of kinds whose functions say all that is known."""
+    """The traits of kinds that have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActivationTraits(Traits):
-    """What is known of an activation `a = g(z)`.
+    """Traits of an activation a = g(z).
 
     Attributes:
         backward: `backward(upstream, z, a, **options)` returns upstream g'(z), and may write it
             over `upstream`; None: autograd computes it
-        learned: parameters, one number each per layer, with their initial values; the function
-            takes them, shaped to broadcast against `z`, after `z`
-        module: the same in torch, made with the same options; None: torch has none
-        trainable: a gradient can pass (not so for a step)
-        bounds: what g increases from and to, as z does, without ever reaching it, such as (0, 1):
-            values in (0, 1) are taken for probabilities, and outputs in (-1, 1) are trained towards
-            -1 and 1; None: there are no such bounds
-        rectifies: g(z) is exactly 0 for z <= 0
+        learned: initial values of learned parameters, by name: one number per layer; the function
+            takes them after `z`, in shapes that broadcast against it
+        module: torch's module for it, which takes the same options; None: there is none
+        trainable: whether gradients pass through it (not through a step)
+        bounds: limits that g approaches but never reaches as z goes to minus and plus infinity; g
+            must increase everywhere. Values in (0, 1) count as probabilities; an output layer with
+            values in (-1, 1) is trained on targets of -1 and 1. None: no such limits
+        rectifies: whether g(z) is exactly 0 for z <= 0
     """
 
     backward: "Callable[..., Tensor] | None" = None
@@ -47,21 +47,21 @@ class ActivationTraits(Traits):
 
     @property
     def is_probability(self) -> bool:
-        """Whether its values can be taken for probabilities."""
+        """Whether its values count as probabilities."""
         return self.bounds == (0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class InitializerTraits(Traits):
-    """What is known of an initializer of weights.
+    """Traits of an initializer.
 
     Attributes:
-        for_biases: it can fill a bias too: it asks for no fan-in and fan-out, which a vector lacks
-        own_bias: `own_bias(bias, num_inputs, generator)` fills the bias (1, O) that goes with such
-            weights; None: a bias starts at zero
-        starts_on_data: before the first step each layer's weights are scaled until Var(z) = 1 on
-            the first training batch; the options `tolerance` and `max_iterations` say how closely
-        written_out: the options `weights` and `biases` are the numbers themselves, of a whole layer
+        for_biases: whether it can fill biases too, which have no fan-in and fan-out
+        own_bias: `own_bias(bias, num_inputs, generator)` fills the bias (1, O) of a layer with such
+            weights; None: biases start at zero
+        starts_on_data: whether each layer's weights are then scaled until Var(z) = 1 on the first
+            training batch; the options `tolerance` and `max_iterations` say how closely
+        written_out: whether the options `weights` and `biases` are the numbers of a whole layer
     """
 
     for_biases: bool = False
@@ -72,10 +72,10 @@ class InitializerTraits(Traits):
 
 @dataclass(frozen=True, kw_only=True)
 class SparsityTraits(Traits):
-    """What is known of a sparsity penalty.
+    """Traits of a sparsity penalty.
 
     Attributes:
-        of_probabilities: it is defined for units in (0, 1) alone, as after a sigmoid
+        of_probabilities: whether units must lie in (0, 1), as after a sigmoid
     """
 
     of_probabilities: bool = False
@@ -83,21 +83,21 @@ class SparsityTraits(Traits):
 
 @dataclass(frozen=True, kw_only=True)
 class LossTraits(Traits):
-    """What is known of a loss.
+    """Traits of a loss.
 
     Attributes:
-        outputs: the output functions it can follow, the usual one first; none: any
-        from_z: it takes the output layer's `z` and applies the output function itself
-        exclusive: of classes that exclude each other it takes the numbers, not a column each
-        signed: it takes columns of -1 and 1, not of 0 and 1
-        needs_classes: it cannot be used for numbers to predict
-        of_probabilities: its targets may be any numbers in [0, 1], so that it can judge the
-            reconstruction of such inputs even if it `needs_classes`
-        weighs: it takes, after the targets, `weights` (K, B, T) or None, by which the cost of each
-            output is multiplied before the mean is taken; so does `with_gradient`
-        with_gradient: `with_gradient(z, targets, **options)` returns the costs (K,) and dZ
-            (K, B, C) in one; of a loss of `a`, it serves where the output function is the identity;
-            None: autograd computes dZ
+        outputs: output functions that it can follow, the usual one first; (): any
+        from_z: whether it takes the output layer's `z`, and applies the output function itself
+        exclusive: whether targets of exclusive classes are class numbers, not a column per class
+        signed: whether targets are columns of -1 and 1, not of 0 and 1
+        needs_classes: whether it is for classes or labels, not for numbers to predict
+        of_probabilities: whether targets may be any numbers in [0, 1]; then it can judge
+            reconstructions of such inputs, even if it `needs_classes`
+        weighs: whether it takes, after the targets, `weights` (K, B, T) or None: a factor for the
+            cost of each output; `with_gradient` takes them too
+        with_gradient: `with_gradient(z, targets, **options)` returns the costs (K,) and their
+            gradient dZ (K, B, C); that of a loss of `a` is only used after the identity. None:
+            autograd computes dZ
     """
 
     outputs: tuple[str, ...] = ()
@@ -112,18 +112,18 @@ class LossTraits(Traits):
 
 @dataclass(frozen=True)
 class MetricTraits(Traits):
-    """What is known of a metric.
+    """Traits of a metric.
 
     Attributes:
-        statistic: what it is a function of; called with the metric's options too
-        kinds: of the tasks it is for
-        rising: larger values are better
-        tag: what its values are logged as, with its options in {}; None: its name
-        scale: "share", a share of rows or labels, shown in percent; "score", another number between
-            0 and 1; None: any number
-        graded: it judges how sure an answer is, not the answer alone
-        check: `check(head, **options)` says why a task with this head cannot have it; None if it
-            can
+        statistic: what the metric is a function of; it gets the metric's options too
+        kinds: of tasks that have it
+        rising: whether larger values are better
+        tag: under which it is logged, with options in braces; None: its name
+        scale: "share": a share of rows or labels, which is shown in percent; "score": another
+            number between 0 and 1; None: any number
+        graded: whether it depends on how sure answers are, not only on the answers
+        check: `check(head, **options)` returns why a task with this head cannot have the metric, or
+            None if it can
     """
 
     statistic: "Statistic"
@@ -137,11 +137,11 @@ class MetricTraits(Traits):
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerTraits(Traits):
-    """What is known of an optimizer.
+    """Traits of an optimizer.
 
     Attributes:
-        searches: it evaluates the cost itself, several times a step, so that its runs train one to
-            a cohort; its function returns a `Search` in place of a `Rule`
+        searches: whether it evaluates the cost several times a step. Then its function returns a
+            `Search`, not a `Rule`, and each of its runs is a cohort of its own
     """
 
     searches: bool = False
@@ -149,14 +149,14 @@ class OptimizerTraits(Traits):
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleTraits(Traits):
-    """What is known of a schedule.
+    """Traits of a schedule.
 
     Attributes:
-        constant: its factor is 1 at every step after the warm-up
-        watches: the rate is lowered, too, when the metric of its option `metric` no longer improves
-            (`dlx/training/plateau.py`)
-        cycles_momentum: its option `momentum`, [lowest, highest] or null, moves the optimizer's
-            momentum against the rate
+        constant: whether the factor is 1 at every step after the warm-up
+        watches: whether the rate is also lowered when the metric of its option `metric` no longer
+            improves (`dlx/training/plateau.py`)
+        cycles_momentum: whether its option `momentum`, [lowest, highest] or null, moves the
+            optimizer's momentum against the rate
     """
 
     constant: bool = False
@@ -166,10 +166,11 @@ class ScheduleTraits(Traits):
 
 @dataclass(frozen=True, kw_only=True)
 class DataTraits(Traits):
-    """What is known of a data source.
+    """Traits of a data source.
 
     Attributes:
-        runs_code: it executes the function that its option `function` names, if that is allowed
+        runs_code: whether it executes the function that its option `function` names, which the user
+            must allow
     """
 
     runs_code: bool = False
@@ -177,10 +178,10 @@ class DataTraits(Traits):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelTraits(Traits):
-    """What is known of a model.
+    """Traits of a model.
 
     Attributes:
-        reconstructs: its targets are its inputs
+        reconstructs: whether its targets are its inputs
     """
 
     reconstructs: bool = False
@@ -197,4 +198,4 @@ TRAITS: dict[str, Callable[..., Traits]] = {
     "data": DataTraits,
     "model": ModelTraits,
 }
-"""What makes the traits of a kind from the settings of `register`."""
+"""For each kind, what makes its traits of the arguments of `register`."""

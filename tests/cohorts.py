@@ -233,7 +233,8 @@ def mixed_members(
     # What only a reconstruction is told leaves the mixtures of the other tasks as they are.
     told = str(what).replace(", in_unit_interval=False", "")
     mix = random.Random(f"{seed} {told} {hidden}")
-    kinds = [ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES]
+    schedules = [*SCHEDULES[:4], "warmed_up", *SCHEDULES[4:]]
+    kinds = [ACTIVATIONS, INITIALIZERS, OPTIMIZERS, schedules]
     decks = [mix.sample(names, len(names)) for names in kinds]
     dropouts, norms = mix.sample(DROPOUTS, len(DROPOUTS)), mix.sample(NORMS, len(NORMS))
     moved = Augmentation(0.2, 20, 0.1, 10, 0.5, 0.1, image_shape=(1, 1, what.num_inputs))
@@ -258,7 +259,7 @@ def mixed_members(
         cycles = momentum_name(choice("optimizer", optimizer))
         short: dict[str, dict[str, Any]] = {
             "step": {"every": 4},
-            "constant": {"warmup": 5 if index % 2 else 0},
+            "warmed_up": {"name": "constant", "warmup": 5},
             "cosine": {"warmup": 3},
             "inverse_sqrt": {"timescale": 3},
             "one_cycle": {"peak": 0.4, "momentum": [0.7, 0.9] if cycles else None},

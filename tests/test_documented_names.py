@@ -67,7 +67,7 @@ def test_lists_of_names_hold_no_name_that_is_not_there() -> None:
 
 
 def subclasses(error: type[DlxError]) -> set[type[DlxError]]:
-    return {error}.union(*(subclasses(each) for each in error.__subclasses__()))
+    return {error}.union(*(subclasses(subclass) for subclass in error.__subclasses__()))
 
 
 def test_the_readme_lists_the_exit_codes() -> None:

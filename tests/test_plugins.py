@@ -63,7 +63,7 @@ def test_a_run_is_trained_loaded_and_exported_with_it(example: Path, tmp_path: P
     assert run.info["plugins"] == plugins.loaded()
     again = dlx.load(run.path)
     assert again.evaluate()["test"] == pytest.approx(run.metrics["test"], rel=1e-6)
-    assert any(isinstance(each, torch.nn.Hardswish) for each in again.network().modules())
+    assert any(isinstance(m, torch.nn.Hardswish) for m in again.network().modules())
     script = run.export(tmp_path / "export")[1].read_text()
     assert "nn.Hardswish()" in script
 

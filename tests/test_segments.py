@@ -12,26 +12,26 @@ CHOICES = st.lists(st.sampled_from("abc"), max_size=12)
 
 @given(CHOICES)
 def test_segments_cover_every_run_once_with_its_choice(choices: list[str]) -> None:
-    found = segments(choices)
-    assert [segment.choice for segment in found for _ in choices[segment.rows]] == choices
-    edges = [segment.start for segment in found] + [len(choices)]
+    result = segments(choices)
+    assert [segment.choice for segment in result for _ in choices[segment.rows]] == choices
+    edges = [segment.start for segment in result] + [len(choices)]
     assert edges[0] == 0
-    assert [segment.end for segment in found] == edges[1:]
-    assert all(segment.start < segment.end for segment in found)
+    assert [segment.end for segment in result] == edges[1:]
+    assert all(segment.start < segment.end for segment in result)
 
 
 @given(CHOICES)
 def test_segments_are_as_long_as_can_be(choices: list[str]) -> None:
-    found = segments(choices)
-    assert all(a.choice != b.choice for a, b in pairwise(found))
+    result = segments(choices)
+    assert all(a.choice != b.choice for a, b in pairwise(result))
 
 
 @given(CHOICES, st.sets(st.sampled_from("abc")))
 def test_where_finds_exactly_the_wanted_runs(choices: list[str], wanted: set[str]) -> None:
-    found = where(choices, lambda choice: choice in wanted)
-    rows = [row for segment in found for row in range(segment.start, segment.end)]
+    result = where(choices, lambda choice: choice in wanted)
+    rows = [row for segment in result for row in range(segment.start, segment.end)]
     assert rows == [row for row, choice in enumerate(choices) if choice in wanted]
-    assert all(a.end < b.start for a, b in pairwise(found))
+    assert all(a.end < b.start for a, b in pairwise(result))
 
 
 KEYS = st.lists(st.tuples(st.sampled_from([None, "x", 1]), st.sampled_from([0.5, "y", (2,)])))

@@ -110,9 +110,9 @@ def torch_optimizer(
     torch_class, fixed = CLASSES[chosen.name]
     groups: list[Any] = parameters
     if chosen.decay == "weights":
-        vectors = [each for each in parameters if each.dim() < 2]
+        vectors = [parameter for parameter in parameters if parameter.dim() < 2]
         groups = [
-            {"params": [each for each in parameters if each.dim() == 2]},
+            {"params": [parameter for parameter in parameters if parameter.dim() == 2]},
             {"params": vectors, "weight_decay": 0.0},
         ]
     return torch_class(groups, **settings, **fixed, **options)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""`dlx init` and `dlx config`: configs to start from, checked and filled in."""
+"""`dlx init` and `dlx config`: make, check and show configs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +9,7 @@ from dlx.cli.options import Config, Json, Overrides
 from dlx.cli.output import emit, emit_json, emit_table, note
 from dlx.errors import ConfigError, DataError, did_you_mean
 
-_config = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Check a config, or see it in full."
-)
+_config = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Check or show configs.")
 
 
 _TABLES = (".csv", ".tsv", ".parquet")
@@ -59,35 +57,36 @@ def init(
     from dlx.config.shipped import companions, is_ablation, shipped, summary
     from dlx.runs import write_atomic
 
-    known = shipped()
+    by_name = shipped()
     if name is None:
-        rows = [[each, summary(path)] for each, path in known.items()]
+        rows = [[config, summary(path)] for config, path in by_name.items()]
         emit_json({"configs": dict(rows)}) if as_json else emit_table(["name", ""], rows)
         return
     table, data, command = Path(name), [], "train"
-    if name not in known and (table.is_file() or table.suffix in _TABLES):
+    if name not in by_name and (table.is_file() or table.suffix in _TABLES):
         content = _for_table(table, target, output)
         written = output or Path(f"{table.stem}.yaml")
     elif target is not None:
         raise ConfigError("--target goes with a file, as in `dlx init houses.csv --target price`")
-    elif name not in known:
-        near = did_you_mean(name, known)
+    elif name not in by_name:
+        near = did_you_mean(name, by_name)
         raise ConfigError(
-            f"no config {name!r} comes with dlx{near} (there are: {', '.join(known)})"
+            f"no config {name!r} comes with dlx{near} (there are: {', '.join(by_name)})"
         )
     else:
-        content, written = known[name].read_bytes(), output or Path(known[name].name)
-        data = companions(known[name])
-        command = "ablate" if is_ablation(known[name]) else "train"
-    files = {written: content, **{written.with_name(each.name): each.read_bytes() for each in data}}
-    for each in files:
-        if each.exists():
-            raise ConfigError(f"{each} is there already; choose another place with --output")
-    for each, content in files.items():
-        write_atomic(each, content)
+        path = by_name[name]
+        content, written = path.read_bytes(), output or Path(path.name)
+        data = companions(path)
+        command = "ablate" if is_ablation(path) else "train"
+    files = {written: content} | {written.with_name(f.name): f.read_bytes() for f in data}
+    for file in files:
+        if file.exists():
+            raise ConfigError(f"{file} exists already; choose another place with --output")
+    for file, content in files.items():
+        write_atomic(file, content)
     note(f"{' and '.join(map(str, files))} written; `dlx {command} {written}` trains it")
     if as_json:
-        emit_json({"config": str(written), "files": [str(each) for each in files]})
+        emit_json({"config": str(written), "files": [str(file) for file in files]})
 
 
 def _for_table(table: Path, target: str | None, output: Path | None) -> bytes:
@@ -100,7 +99,7 @@ def _for_table(table: Path, target: str | None, output: Path | None) -> bytes:
 
 @_config.command()
 def validate(config: Config, overrides: Overrides = None, as_json: Json = False) -> None:
-    """Check a config; list everything wrong with it.
+    """Check a config, and list everything that is wrong with it.
 
     \b
     Example:
@@ -128,13 +127,13 @@ def show(config: Config, overrides: Overrides = None, as_json: Json = False) -> 
     from dlx.config.load import dump
     from dlx.config.shipped import locate
 
-    read = api.read_config(locate(config), overrides or [])
-    emit_json(to_plain(read)) if as_json else emit(dump(read))
+    resolved = api.read_config(locate(config), overrides or [])
+    emit_json(to_plain(resolved)) if as_json else emit(dump(resolved))
 
 
 @_config.command()
 def schema() -> None:
-    """Print the JSON Schema, for editors that check YAML.
+    """Print the JSON Schema of configs, for editors that check YAML.
 
     \b
     Example:

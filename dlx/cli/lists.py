@@ -24,7 +24,7 @@ def list_names(
 ) -> None:
     """List the names that a config can use.
 
-    Of a KIND: what each name is, its options and their defaults.
+    With KIND: what each name of this kind means, its options and their defaults.
 
     \b
     Examples:
@@ -32,13 +32,12 @@ def list_names(
       dlx list activations
     """
     if kind is None:
-        kinds = {each: names(each) for each in MODULES}
-        rows = [[each, ", ".join(found)] for each, found in kinds.items()]
-        emit_json(kinds) if as_json else emit_table(["kind", "names"], rows)
+        by_kind = {name: names(name) for name in MODULES}
+        rows = [[name, ", ".join(listed)] for name, listed in by_kind.items()]
+        emit_json(by_kind) if as_json else emit_table(["kind", "names"], rows)
         return
-    kind = {f"{each}{ending}": each for each in MODULES for ending in ("", "s", "es")}.get(
-        kind, kind
-    )
+    plurals = {f"{name}{ending}": name for name in MODULES for ending in ("s", "es")}
+    kind = plurals.get(kind, kind)
     from dlx.config.types import common_options
 
     entries = [get(kind, name) for name in names(kind)]
@@ -49,7 +48,7 @@ def list_names(
         return
     emit("\n\n".join(_text(entry) for entry in entries))
     if common:
-        emit("\n".join([f"\nEvery {kind} takes as well:", *map(_line, common)]))
+        emit("\n".join([f"\nEvery {kind} also takes:", *map(_line, common)]))
 
 
 def _document(entry: Entry) -> dict[str, Any]:
@@ -89,5 +88,5 @@ def _yaml(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return words[value]
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_yaml(each) for each in value)}]"
+        return f"[{', '.join(map(_yaml, value))}]"
     return str(value)

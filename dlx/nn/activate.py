@@ -1,4 +1,4 @@
-"""The activations of a layer: each run's is applied to its segment of the run axis.
+"""The activations of a layer, each applied to its segment of the run axis.
 
 # K runs, B batch, O outputs
 """
@@ -17,7 +17,7 @@ from dlx.segments import Segment, segments
 
 @dataclass(frozen=True)
 class _Piece:
-    """An activation of neighbouring runs, with its options and their learned parameters."""
+    """An activation of some runs, with their learned parameters."""
 
     rows: slice
     function: Callable[..., Tensor]
@@ -73,21 +73,21 @@ class Activation:
         return list(self._learned.values())
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return `a = g(z)` with each run's own g: (K, B, O) to (K, B, O)."""
+        """Return a = g(z), with each run's own g: (K, B, O) to (K, B, O)."""
         if len(self._pieces) == 1:
             return self._pieces[0].forward(z)
         parts = zip(self._pieces, z.split(self._sizes), strict=True)
-        return torch.cat([piece.forward(piece_z) for piece, piece_z in parts])
+        return torch.cat([piece.forward(own_z) for piece, own_z in parts])
 
     def backward(self, upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
         """Return dZ = dA g'(Z), perhaps in the memory of `upstream`: (K, B, O)."""
         if len(self._pieces) == 1:
             return self._pieces[0].backward(upstream, z, a)
         parts = (tensor.split(self._sizes) for tensor in (upstream, z, a))
-        for piece, piece_upstream, piece_z, piece_a in zip(self._pieces, *parts, strict=True):
-            gradient = piece.backward(piece_upstream, piece_z, piece_a)
-            if gradient is not piece_upstream:
-                piece_upstream.copy_(gradient)
+        for piece, own_upstream, own_z, own_a in zip(self._pieces, *parts, strict=True):
+            gradient = piece.backward(own_upstream, own_z, own_a)
+            if gradient is not own_upstream:
+                own_upstream.copy_(gradient)
         return upstream
 
     def _piece(self, segment: Segment[Choice]) -> _Piece:

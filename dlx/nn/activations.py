@@ -1,11 +1,11 @@
 """Activation functions `a = g(z)`, elementwise on tensors of any shape.
 
-torch's own sigmoid, elu, selu, silu, softplus, mish and gelu give other bits in the last elements
-of a buffer than in its middle, so that a run's values would depend on its place in the cohort.
-Here they are composed of exp, expm1, log1p, tanh, erf and reciprocal, which do not.
+torch's own sigmoid, elu, selu, silu, softplus, mish and gelu give different bits in the last
+elements of a buffer than in its middle, so that a run's values would depend on its place in the
+cohort. Here they are composed of exp, expm1, log1p, tanh, erf and reciprocal, which do not.
 
-Each takes `z` (and `slope`, where it is learned) and returns a tensor like `z`. What else is known
-of it, as the formula of its backward pass dZ = dA g'(Z), are its `ActivationTraits`.
+Each function takes `z` (and `slope`, if that is learned) and returns a tensor like `z`. Its traits,
+such as the formula of the backward pass dZ = dA g'(Z), are explained at `ActivationTraits`.
 """
 
 import math
@@ -19,7 +19,7 @@ from dlx.registry import register
 
 
 def _logistic(z: Tensor) -> Tensor:
-    # Not exp(-z).add_(1): autograd, under an output layer, keeps what exp gives.
+    # Not exp(-z).add_(1): in an output layer autograd needs the result of exp unchanged.
     return (1 + torch.exp(-z)).reciprocal_()
 
 
@@ -29,7 +29,7 @@ def _positive_part(z: Tensor) -> Tensor:
 
 @register("activation", backward=lambda upstream, z, a: upstream, module=torch.nn.Identity)
 def identity(z: Tensor) -> Tensor:
-    """The identity, g(z) = z: a layer without a bend."""
+    """The identity, g(z) = z: a linear layer."""
     return z
 
 
@@ -97,7 +97,7 @@ def leaky_relu(z: Tensor, *, negative_slope: Annotated[float, Ge(0)] = 0.01) -> 
 
 @register("activation", learned={"slope": 0.25}, module=torch.nn.PReLU)
 def prelu(z: Tensor, slope: Tensor) -> Tensor:
-    """The leaky rectifier whose slope is learned, one per layer, starting at 0.25.
+    """The leaky rectifier with a learned slope, one per layer, which starts at 0.25.
 
     Reference:
         He, Zhang, Ren and Sun (2015), Delving deep into rectifiers
@@ -118,7 +118,7 @@ def elu(z: Tensor, *, alpha: Annotated[float, Gt(0)] = 1.0) -> Tensor:
     """The exponential linear unit, g(z) = z for z > 0, else alpha (exp(z) - 1).
 
     Args:
-        alpha: minus the value that is approached for z towards minus infinity
+        alpha: minus the limit for z to minus infinity
 
     Reference:
         Clevert, Unterthiner and Hochreiter (2016), Fast and accurate deep network learning by ELUs
@@ -217,7 +217,7 @@ def hardtanh(z: Tensor) -> Tensor:
 
 @register("activation", trainable=False)
 def step(z: Tensor) -> Tensor:
-    """The threshold unit of the perceptron, g(z) = 1 for z > 0, else 0: forward only.
+    """The threshold unit of the perceptron, g(z) = 1 for z > 0, else 0: it cannot be trained.
 
     Reference:
         Rosenblatt (1958), The perceptron

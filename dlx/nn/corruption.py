@@ -1,8 +1,8 @@
-"""Corruption of the inputs that an autoencoder has to undo, each run with its own kind and stream.
+"""Corruption of inputs, which an autoencoder must undo; every run has its own kind and stream.
 
 # K runs, B batch, I inputs
 
-A kind is a function from its options to a `CorruptionRule`: what becomes of an input.
+A kind of corruption is a function from its options to a `CorruptionRule`.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ Rate = Annotated[float, Ge(0), Lt(1)]
 
 @dataclass(frozen=True)
 class CorruptionRule:
-    """What becomes of an input x, drawn for each row and input by itself.
+    """What becomes of an input x; it is drawn for each row and input separately.
 
-    With the probabilities given it is replaced by 0, by its lowest or by its highest value; to one
-    that is left, noise is added: x + std n with n ~ N(0, 1).
+    x is replaced by 0, by the input's lowest or by its highest value, with a probability for each.
+    If it is not replaced, noise is added: x + std n with n ~ N(0, 1).
 
     Attributes:
         zero: probability of 0
@@ -48,7 +48,7 @@ def gaussian(*, std: Annotated[float, Ge(0)] = 0.3) -> CorruptionRule:
     """Noise on every input: x + std n, n ~ N(0, 1).
 
     Args:
-        std: standard deviation of the noise, in the units that the network sees
+        std: standard deviation of the noise, in the units of the preprocessed inputs
 
     Reference:
         Vincent, Larochelle, Lajoie, Bengio and Manzagol (2010), Stacked denoising autoencoders,
@@ -59,10 +59,10 @@ def gaussian(*, std: Annotated[float, Ge(0)] = 0.3) -> CorruptionRule:
 
 @register("corruption")
 def masking(*, rate: Rate = 0.3) -> CorruptionRule:
-    """Inputs are 0 with probability rate, the others stay as they are (dropout divides them).
+    """Inputs become 0 with probability rate; the others do not change (dropout divides them).
 
     Args:
-        rate: share of the inputs that are masked
+        rate: share of the inputs that become 0
 
     Reference:
         Vincent, Larochelle, Bengio and Manzagol (2008), Extracting and composing robust features
@@ -73,9 +73,9 @@ def masking(*, rate: Rate = 0.3) -> CorruptionRule:
 
 @register("corruption")
 def salt_and_pepper(*, rate: Rate = 0.1) -> CorruptionRule:
-    """Inputs take their lowest or highest value, with probability rate / 2 each.
+    """Inputs become their lowest or their highest value, with probability rate / 2 each.
 
-    Where all inputs of the training rows lie in [0, 1] these are 0 and 1; else each input's own
+    These are 0 and 1 if all inputs of the training rows lie in [0, 1], or else each input's own
     lowest and highest value in the training rows.
 
     Args:
@@ -90,14 +90,14 @@ def salt_and_pepper(*, rate: Rate = 0.1) -> CorruptionRule:
 
 @dataclass(frozen=True)
 class InputCorruption:
-    """How the inputs of one run are corrupted, and what its cost makes of that.
+    """How the inputs of one run are corrupted, and how the cost weighs them.
 
     Attributes:
         rule: what becomes of an input
-        emphasis: what an input counts in the training cost where it was replaced, and elsewhere;
-            None: 1
-        lowest: of each input, I numbers; none: 0
-        highest: likewise; none: 1
+        emphasis: weight in the training cost of an input that was replaced, and of one that was
+            not; None: 1
+        lowest: lowest value of each input, I numbers; (): 0
+        highest: highest value of each input, I numbers; (): 1
     """
 
     rule: CorruptionRule
@@ -107,11 +107,11 @@ class InputCorruption:
 
 
 class Corruption:
-    """Corrupts the inputs of each run while it trains, and wherever a pass asks for it.
+    """Corrupts the inputs of each run in training, and in evaluations that ask for it.
 
-    What is drawn in training depends on the run's seed and the step alone. An evaluation on
-    corrupted inputs draws by the seed and the chunk of rows, so that every one sees the same; it
-    draws on the CPU, so that every device does.
+    The draws of a training step depend on the run's seed and the step alone. Those of an evaluation
+    depend on the seed and the chunk of rows, and are made on the CPU, so that all evaluations see
+    the same inputs on every device.
 
     Args:
         corruptions: one per run, None for none
@@ -125,9 +125,10 @@ class Corruption:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        given = [each or InputCorruption(CorruptionRule()) for each in corruptions]
-        rules, emphases = [each.rule for each in given], [each.emphasis for each in given]
-        self.present = any(each is not None for each in corruptions)
+        self.present = any(corruption is not None for corruption in corruptions)
+        all_runs = [corruption or InputCorruption(CorruptionRule()) for corruption in corruptions]
+        rules = [corruption.rule for corruption in all_runs]
+        emphases = [corruption.emphasis for corruption in all_runs]
         shares = [(r.zero, r.zero + r.lowest, r.zero + r.lowest + r.highest) for r in rules]
         noisy = [rule.std > 0 for rule in rules]
         masked = [
@@ -135,8 +136,8 @@ class Corruption:
             for share, emphasis in zip(shares, emphases, strict=True)
         ]
 
-        def drawn(place: str, device: torch.device) -> tuple[Draws, Draws]:
-            """Return random bits, four of 16 from one of 64, and normal numbers."""
+        def draws(place: str, device: torch.device) -> tuple[Draws, Draws]:
+            """Return 16 random bits per input, four times 16 from 64, and normal numbers."""
             place = f"input/{place}"
             bits = Draws(
                 "corruption", place, seeds, masked, device, random_bits, torch.int64, 4, torch.int16
@@ -147,8 +148,8 @@ class Corruption:
         def column(values: Sequence[float]) -> Tensor:
             return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
 
-        self._training = drawn("training", device)
-        self._evaluation = drawn("evaluation", torch.device("cpu"))
+        self._training = draws("training", device)
+        self._evaluation = draws("evaluation", torch.device("cpu"))
         # A 16-bit integer is below the threshold of a share s with probability s.
         levels = [[min(round(s * _LEVELS), _LEVELS - 1) - _LEVELS // 2 for s in e] for e in shares]
         thresholds = torch.tensor(levels, dtype=torch.int16).to(device)
@@ -156,23 +157,24 @@ class Corruption:
         self._masks = any(rule.zero for rule in rules)
         self._bounds: tuple[Tensor, Tensor] | None = None
         if any(rule.lowest or rule.highest for rule in rules):
-            widest = max(len(each.lowest) for each in given) or 1
-            low = [each.lowest or (0.0,) * widest for each in given]
-            high = [each.highest or (1.0,) * widest for each in given]
-            self._bounds = tuple(  # type: ignore[assignment]
-                torch.tensor(each, dtype=dtype, device=device).unsqueeze(1) for each in (low, high)
+            widest = max(len(corruption.lowest) for corruption in all_runs) or 1
+            lowest = [corruption.lowest or (0.0,) * widest for corruption in all_runs]
+            highest = [corruption.highest or (1.0,) * widest for corruption in all_runs]
+            self._bounds = (
+                torch.tensor(lowest, dtype=dtype, device=device).unsqueeze(1),
+                torch.tensor(highest, dtype=dtype, device=device).unsqueeze(1),
             )
         self._std = column([rule.std for rule in rules])
         self._noisy = where(noisy, lambda is_noisy: is_noisy)
         self._emphasis: tuple[Tensor, Tensor] | None = None
         if any(emphases):
-            corrupted, clean = zip(*(each or (1.0, 1.0) for each in emphases), strict=True)
+            corrupted, clean = zip(*(weights or (1.0, 1.0) for weights in emphases), strict=True)
             self._emphasis = column(corrupted), column(clean)
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
-        """Return corrupted inputs: (K, B, I); as they are in an evaluation that does not ask.
+        """Return corrupted inputs (K, B, I), or `x` in an evaluation that does not ask for them.
 
-        In training it leaves in the pass what each input counts in the cost.
+        In training it leaves each input's weight in the cost in the pass.
         """
         if pass_.tape is not None:
             (bits, normal), number = self._training, pass_.step
@@ -183,20 +185,20 @@ class Corruption:
         size, used = pass_.batch_size * x.shape[2], x.shape[1] * x.shape[2]
         y = x
         if bits.active:
-            drawn = bits(number, size, used).to(x.device).view(x.shape)
-            # The thresholds are those of added up shares, so that the last one decides.
+            random = bits(number, size, used).to(x.device).view(x.shape)
+            # Thresholds are of cumulative shares: the lowest one above a draw must come last.
             if self._bounds is not None:
                 lowest, highest = self._bounds
-                y = torch.where(drawn < self._highest, highest, y)
-                y = torch.where(drawn < self._lowest, lowest, y)
+                y = torch.where(random < self._highest, highest, y)
+                y = torch.where(random < self._lowest, lowest, y)
             if self._masks:
-                y = torch.where(drawn < self._zero, 0, y)
+                y = torch.where(random < self._zero, 0, y)
             if self._emphasis is not None and pass_.tape is not None:
-                pass_.emphasis = torch.where(drawn < self._highest, *self._emphasis)
+                pass_.emphasis = torch.where(random < self._highest, *self._emphasis)
         if normal.active:
             noise = normal(number, size, used).to(x.device).view(x.shape)
             y = x.clone() if y is x else y
-            # Only where there is noise: adding zero would turn another run's -0 into 0.
+            # Not for all runs: adding 0 would turn another run's -0 into 0.
             for segment in self._noisy:
                 y[segment.rows] += noise[segment.rows] * self._std[segment.rows]
         return y

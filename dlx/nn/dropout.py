@@ -1,8 +1,8 @@
-"""Dropout and its variants on the run axis, each run with its own kind, rate and stream.
+"""Dropout and its variants on the run axis; every run has a kind, a rate and a stream of its own.
 
 # K runs, B batch, I units
 
-A kind is a function from a rate to a `DropoutRule`: what is drawn, on what, and what it does.
+A kind of dropout is a function from a rate to a `DropoutRule`.
 """
 
 import math
@@ -26,15 +26,15 @@ _LEVELS = 1 << 16  # masks compare 16 random bits with a threshold
 class DropoutRule:
     """What dropout does to a number x.
 
-    With kept probability q = 1 - rate: y = scale x + kept with probability q, else y = dropped; or,
-    where `std` is given, y = x (1 + std n) with n ~ N(0, 1).
+    With probability q = 1 - rate it is kept, y = scale x + kept, or else dropped, y = dropped. If
+    `std` is given, y = x (1 + std n) with n ~ N(0, 1) instead.
 
     Attributes:
-        scale: factor of what is kept
-        kept: added to what is kept
-        dropped: what stands for what is dropped
-        std: None for a mask
-        on: the units of a layer, or its weights
+        scale: factor of a number that is kept
+        kept: added to a number that is kept
+        dropped: replaces a number that is dropped
+        std: standard deviation of a normal factor; None: numbers are kept or dropped
+        on: whether units of a layer or its weights are changed
     """
 
     scale: float = 1.0
@@ -46,7 +46,7 @@ class DropoutRule:
 
 @register("dropout")
 def dropout(rate: float) -> DropoutRule:
-    """Units are zero with probability p = rate, the others are divided by 1 - p: E[y] = x.
+    """Units become zero with probability p = rate; the others are divided by 1 - p: E[y] = x.
 
     Reference:
         Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014), Dropout
@@ -56,7 +56,7 @@ def dropout(rate: float) -> DropoutRule:
 
 @register("dropout")
 def alpha_dropout(rate: float) -> DropoutRule:
-    """Dropped units take SELU's lower limit; then mean 0 and variance 1 are restored.
+    """Dropped units become SELU's lower limit; then mean 0 and variance 1 are restored.
 
     y = a (x m + s (1 - m)) + b with s = -1.7581, m ~ Bernoulli(q), a = (q + s^2 q p)^(-1/2),
     b = -a s p, p = rate, q = 1 - p.
@@ -83,10 +83,10 @@ def gaussian_dropout(rate: float) -> DropoutRule:
 
 @register("dropout")
 def drop_connect(rate: float) -> DropoutRule:
-    """Weights, not units, are zero with probability p = rate; one mask for the whole batch.
+    """Weights, not units, become zero with probability p = rate; one mask for the whole batch.
 
-    The paper draws a mask for every row, and approximates the mean in evaluation by sampling; here
-    a mask is drawn for every step, and what is kept is divided by 1 - p.
+    Here a mask is drawn for every step, and weights that are kept are divided by 1 - p. The paper
+    draws a mask for every row, and approximates the mean in evaluation by sampling.
 
     Reference:
         Wan, Zeiler, Zhang, LeCun and Fergus (2013), Regularization of neural networks using
@@ -96,22 +96,22 @@ def drop_connect(rate: float) -> DropoutRule:
 
 
 def is_on_weights(kind: str) -> bool:
-    """Say whether a kind of dropout drops weights rather than units."""
+    """Say whether a kind of dropout drops weights, not units."""
     return registry.get("dropout", kind).function(0.5).on == "weights"
 
 
 class Dropout:
-    """Changes the units, or the weights, of each run at random while it trains.
+    """Changes the units or the weights of each run at random while it trains.
 
-    A mask compares 16 random bits with the rate, which is rounded to 1/65536 so that q > 0. What is
-    drawn at a step depends on the run's seed, the layer and the step alone.
+    A mask compares 16 random bits with the rate, which is rounded to a multiple of 1/65536 below 1.
+    The bits of a step depend on the run's seed, the layer and the step alone.
 
     Args:
         layer: the layer's name
-        rates: the share that is dropped, one per run, in [0, 1)
-        kinds: one per run, names of the registry
+        rates: share that is dropped, one per run, in [0, 1)
+        kinds: names of the registry, one per run
         seeds: one per run
-        on: what this one changes; rates of kinds that change something else count as zero
+        on: whether units or weights are changed here; kinds on the other ones do nothing
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Dropout:
         rates = [rate if rule.on == on else 0.0 for rate, rule in zip(rates, rules, strict=True)]
         masked = [rate > 0 and rule.std is None for rate, rule in zip(rates, rules, strict=True)]
         noisy = [rate > 0 and rule.std is not None for rate, rule in zip(rates, rules, strict=True)]
-        # Four masks of 16 bits come from one 64-bit draw.
+        # A draw of 64 bits makes four masks of 16.
         place = ("dropout", layer, seeds)
         self._bits = Draws(*place, masked, device, random_bits, torch.int64, 4, torch.int16)
         self._normal = Draws(*place, noisy, device, standard_normal, dtype)
@@ -144,7 +144,7 @@ class Dropout:
             return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
 
         levels = [k if mask else _LEVELS for k, mask in zip(kept, masked, strict=True)]
-        # Signed comparison: the kept values are the lowest of the 16-bit integers.
+        # Bits are compared as signed integers: the lowest `levels` of them are kept.
         lowest = torch.tensor(levels) - _LEVELS // 2 - 1
         self._threshold = lowest.to(torch.int16).to(device)[:, None, None]
         masks = [rule if mask else DropoutRule() for rule, mask in zip(rules, masked, strict=True)]
@@ -159,9 +159,9 @@ class Dropout:
         """Return `x` as this step changes it: (K, B, I).
 
         Args:
-            x: units (K, B, I), with fewer rows in an epoch's last batch, or weights (K, I, O)
-            pass_: the pass
-            rows: what a full `x` has; default: those of a full batch
+            x: units (K, B, I), with fewer rows in the last batch of an epoch, or weights (K, I, O)
+            pass_: the forward pass
+            rows: of a full `x`; default: those of a full batch
         """
         if not self.active or pass_.tape is None:
             return x
@@ -177,10 +177,10 @@ class Dropout:
             torch.mul(mask, self._scale, out=scaled)
             factor = scaled if factor is None else factor.mul_(scaled)
             y = x * factor
-            # Only where something is added: it would turn another run's -0 into 0.
+            # Not for all runs: adding 0 would turn another run's -0 into 0.
             for segment in self._shifted:
-                run = segment.rows
-                y[run] += torch.where(mask[run], self._kept[run], self._dropped[run])
+                runs = segment.rows
+                y[runs] += torch.where(mask[runs], self._kept[runs], self._dropped[runs])
         else:
             assert factor is not None
             y = x * factor
@@ -188,9 +188,9 @@ class Dropout:
         return y
 
     def _memory(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return memory for a mask and its factors, the same at every step.
+        """Return memory for a mask and its factors, which is used again at every step.
 
-        Memory that is new at every step costs as much in page faults as the numbers do in time.
+        The page faults of new memory would take as long as computing the numbers.
         """
         if x.shape not in self._memories:
             mask = torch.empty(x.shape, dtype=torch.bool, device=x.device)

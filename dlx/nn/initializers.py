@@ -1,10 +1,10 @@
-"""Initial weights: each initializer fills one run's weight matrix in place.
+"""Initial weights: each initializer fills the weight matrix of one run in place.
 
 # I inputs (fan-in), O outputs (fan-out)
 
-A weight is filled as torch lays it out, `(O, I)`, and draws only from the generator it is given.
-A bias starts at zero, unless the weight's initializer says otherwise (`torch_default`, `values`) or
-the bias has an initializer of its own.
+The weight has torch's layout, `(O, I)`. An initializer draws only from the generator that it gets.
+A bias starts at zero, unless the weight's initializer brings biases of its own (`torch_default`,
+`values`) or the bias has an initializer.
 """
 
 import math
@@ -21,7 +21,7 @@ from dlx.streams import generator
 
 
 def draw_weight(init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int) -> Tensor:
-    """Return the initial weight (I, O) of one layer of the run with `seed`."""
+    """Return the initial weight (I, O) of a layer, for the run with `seed`."""
     weight = torch.empty(num_outputs, num_inputs)
     init(weight, generator(seed, "init", layer, "weight"))
     return weight.T
@@ -30,22 +30,25 @@ def draw_weight(init: Choice, seed: int, layer: str, num_inputs: int, num_output
 def draw_gates(
     init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int, gates: int
 ) -> Tensor:
-    """Return the initial weights of several gates side by side, (I, gates O), each drawn alone."""
+    """Return the initial weights of a layer's gates side by side, (I, gates O).
+
+    Each gate's weights are drawn as those of a layer of its own.
+    """
     if gates == 1 or init.traits.written_out:
         return draw_weight(init, seed, layer, num_inputs, num_outputs * gates)
     parts = [f"{layer}.{gate}" for gate in range(1, gates + 1)]
-    drawn = [draw_weight(init, seed, part, num_inputs, num_outputs) for part in parts]
-    return torch.cat(drawn, 1)
+    weights = [draw_weight(init, seed, part, num_inputs, num_outputs) for part in parts]
+    return torch.cat(weights, 1)
 
 
 def draw_bias(
     init: Choice, weight_init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int
 ) -> Tensor:
-    """Return the initial bias (1, O) of one layer of the run with `seed`.
+    """Return the initial bias (1, O) of a layer, for the run with `seed`.
 
     Args:
-        init: of the bias, one that is `for_biases`
-        weight_init: of the weight; written-out values may come with those of the bias
+        init: of the bias, with the trait `for_biases`
+        weight_init: of the weight; if it is written out, it may have the biases too
     """
     bias = torch.empty(1, num_outputs)
     random = generator(seed, "init", layer, "bias")
@@ -59,10 +62,10 @@ def draw_bias(
 
 
 def bias_initializer(bias: Choice | None, weight_init: Choice) -> Choice:
-    """Return how a bias starts: as chosen, else as it goes with the weight's initializer.
+    """Return the initializer of a bias: the chosen one, or else that which suits the weight's.
 
     Raises:
-        ConfigError: an initializer that a bias cannot have
+        ConfigError: the chosen one is not for biases
     """
     if bias is None:
         return weight_init if weight_init.traits.own_bias else choice("initializer", "zeros")
@@ -77,10 +80,10 @@ def bias_initializer(bias: Choice | None, weight_init: Choice) -> Choice:
 
 
 def check(init: Choice, layer: str, num_inputs: int, num_outputs: int) -> None:
-    """Check that written-out values have the layer's shape.
+    """Check that weights and biases that are written out have the shape of the layer.
 
     Raises:
-        ConfigError: they have another
+        ConfigError: they have another shape
     """
     if not init.traits.written_out:
         return
@@ -101,19 +104,16 @@ def check(init: Choice, layer: str, num_inputs: int, num_outputs: int) -> None:
 
 @register("initializer", for_biases=True)
 def zeros(weight: Tensor, generator: Generator) -> None:
-    """All weights zero: every unit of a layer stays like every other.
-
-    Var(W) = 0.
-    """
+    """All weights zero, Var(W) = 0: all units of a layer stay the same."""
     weight.zero_()
 
 
 @register("initializer", for_biases=True)
 def constant(weight: Tensor, generator: Generator, *, value: float = 0.5) -> None:
-    """All weights the same number: like zeros, it never breaks the symmetry of the units.
+    """All weights the same number: as after zeros, all units of a layer stay the same.
 
     Args:
-        value: every weight
+        value: of every weight
     """
     weight.fill_(value)
 
@@ -126,7 +126,7 @@ def uniform(
 
     Args:
         low: lower bound
-        high: upper bound; of the two, whichever is larger
+        high: upper bound; the bounds are exchanged if it is the lower one
     """
     torch.nn.init.uniform_(weight, min(low, high), max(low, high), generator=generator)
 
@@ -160,7 +160,7 @@ def truncated_normal(
 def xavier_uniform(
     weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0
 ) -> None:
-    """Uniform with Var(W) = gain^2 2 / (I + O): keeps signal and gradient in a linear layer.
+    """Uniform with Var(W) = gain^2 2 / (I + O): keeps signals and gradients of linear layers.
 
     Args:
         gain: factor on the standard deviation
@@ -175,7 +175,7 @@ def xavier_uniform(
 def xavier_normal(
     weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0
 ) -> None:
-    """Normal with Var(W) = gain^2 2 / (I + O): keeps signal and gradient in a linear layer.
+    """Normal with Var(W) = gain^2 2 / (I + O): keeps signals and gradients of linear layers.
 
     Args:
         gain: factor on the standard deviation
@@ -243,7 +243,7 @@ def orthogonal(
     """Orthonormal rows or columns times gain: Var(W) = gain^2 / max(I, O).
 
     Args:
-        gain: factor on the singular values, all of which are 1 before
+        gain: of all singular values
 
     Reference:
         Saxe, McClelland and Ganguli (2014), Exact solutions to the nonlinear dynamics of learning
@@ -265,8 +265,8 @@ def lsuv(
     standard deviation of z over the batch and all units, until |Var(z) - 1| < tolerance.
 
     Args:
-        tolerance: how near to 1 the variance must come
-        max_iterations: scalings of a layer at most
+        tolerance: largest difference of the variance from 1
+        max_iterations: largest number of scalings of a layer
 
     Reference:
         Mishkin and Matas (2016), All you need is a good init
@@ -282,16 +282,16 @@ def sparse(
     sparsity: Annotated[float, Ge(0), Lt(1)] = 0.9,
     std: Annotated[float, Ge(0)] = 1.0,
 ) -> None:
-    """Normal, but most of each unit's incoming weights zero: Var(W) = (1 - sparsity) std^2.
+    """Normal, but most of the weights into each unit are zero: Var(W) = (1 - sparsity) std^2.
 
     Args:
-        sparsity: share of each unit's incoming weights that is zero
-        std: standard deviation of the others
+        sparsity: share of the weights into each unit that are zero
+        std: standard deviation of the other weights
 
     Reference:
         Martens (2010), Deep learning via Hessian-free optimization
     """
-    # torch.nn.init.sparse_ picks the zeros with the global generator.
+    # Not torch.nn.init.sparse_, which chooses the zeros with the global generator.
     ranks = torch.rand(weight.shape, generator=generator).argsort(1).argsort(1)
     torch.nn.init.normal_(weight, 0.0, std, generator=generator)
     weight[ranks < round(sparsity * weight.shape[1])] = 0
@@ -299,10 +299,10 @@ def sparse(
 
 @register("initializer")
 def identity(weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0) -> None:
-    """Each unit hands on the input of its number: Var(W) = gain^2 / max(I, O) (1 - 1 / max(I, O)).
+    """The identity matrix times gain: Var(W) = gain^2 / max(I, O) (1 - 1 / max(I, O)).
 
     Args:
-        gain: the ones on the diagonal times this
+        gain: on the diagonal
 
     Reference:
         Le, Jaitly and Hinton (2015), A simple way to initialize recurrent networks of rectified
@@ -319,11 +319,11 @@ def values(
     weights: list[list[float]],
     biases: list[float] | None = None,
 ) -> None:
-    """Weights that the config writes out; Var(W) = theirs.
+    """Weights that are written out in the config.
 
     Args:
-        weights: W of the layer, a row for each unit and in it a number for each input
-        biases: b, a number for each unit; default: as for every other initializer
+        weights: W, a row per unit with a number per input
+        biases: b, a number per unit; default: zeros
     """
     weight.copy_(torch.tensor(weights))
 
@@ -335,5 +335,5 @@ def _torch_bias(bias: Tensor, num_inputs: int, generator: Generator) -> None:
 
 @register("initializer", for_biases=True, own_bias=_torch_bias)
 def torch_default(weight: Tensor, generator: Generator) -> None:
-    """What torch.nn.Linear does: weights and biases uniform with Var(W) = 1 / (3 I)."""
+    """As torch.nn.Linear: weights and biases uniform with Var(W) = 1 / (3 I)."""
     torch.nn.init.kaiming_uniform_(weight, math.sqrt(5), generator=generator)

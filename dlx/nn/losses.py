@@ -2,10 +2,11 @@
 
 # K runs, B batch, C classes, T targets
 
-Each takes the output layer's `z` or `a`, and gives one cost per run, the mean over the batch. No
-run's cost depends on another's parameters, so the gradient of their sum is each run's own. One that
-is a mean over the outputs too can be told what each output of each row counts. What else is known
-of it are its `LossTraits`; an option `class_weights` reaches it as a tensor (see `head.py`).
+Each function takes the output layer's `z` or `a` and returns one cost per run, the mean over the
+batch. No run's cost depends on another run's parameters, so the gradient of the sum of the costs is
+each run's own. A loss that is a mean over the outputs too can take a weight for each output of each
+row. Its traits are explained at `LossTraits`. The option `class_weights` reaches the function as a
+tensor (see `head.py`).
 """
 
 from typing import Annotated, Any
@@ -37,16 +38,16 @@ def _mean_at(log_probabilities: Tensor, classes: Tensor) -> Tensor:
 def _class_shares(
     targets: Tensor, like: Tensor, label_smoothing: float, class_weights: Tensor | None
 ) -> Tensor:
-    """Return what each log probability of a class counts: w (onehot (1 - s) + s / C), (K, B, C)."""
-    num_classes, own = like.shape[-1], targets.unsqueeze(-1)
+    """Return the factor of each log probability: w (onehot (1 - s) + s / C), (K, B, C)."""
+    num_classes, classes = like.shape[-1], targets.unsqueeze(-1)
     weights = like.new_ones(num_classes) if class_weights is None else class_weights
     own_weights = weights.index_select(0, targets.reshape(-1)).view(*targets.shape, 1)
-    # As in torch: what smoothing gives to another class has that class's weight.
+    # As in torch: the share that smoothing gives to another class has that class's weight.
     share = label_smoothing / num_classes
     return (
         (weights * share)
         .expand_as(like)
-        .scatter(-1, own, own_weights * (1 - label_smoothing + share))
+        .scatter(-1, classes, own_weights * (1 - label_smoothing + share))
     )
 
 
@@ -91,15 +92,15 @@ def cross_entropy(
 ) -> Tensor:
     """Cross-entropy of the softmax, -mean log softmax(z)[class], in nats.
 
-    With the targets q = onehot (1 - s) + s / C and the weights w of the classes the cost is
+    With targets q = onehot (1 - s) + s / C and class weights w, the cost is
     -mean sum_c w_c q_c log softmax(z)_c, and dZ = (softmax(z) sum_c w_c q_c - w q) / B. The mean
-    is over the rows (as in Keras), where torch divides by their weights: a row costs the same in
-    every batch.
+    is taken over the rows, as in Keras, so that a row costs the same in every batch; torch divides
+    by the sum of the rows' weights.
 
     Args:
         z: (K, B, C)
         targets: class numbers, (K, B)
-        label_smoothing: s, the share of every target that is spread over all classes
+        label_smoothing: s, the share of each target that is spread over all classes
         class_weights: balanced (training rows / (classes × rows of the class)), or a number per
             class
 
@@ -145,21 +146,21 @@ def binary_cross_entropy(
 ) -> Tensor:
     """Binary cross-entropy of the sigmoid, -mean (t log a + (1 - t) log(1 - a)), in nats.
 
-    That is |z| / 2 + (1/2 - t) z - log sigmoid(|z|), and dZ = w (sigmoid(z) - t) / (B T), w the
-    weight of the target's side.
+    This equals |z| / 2 + (1/2 - t) z - log sigmoid(|z|); dZ = w (sigmoid(z) - t) / (B T) with the
+    weight w of the target's side, 0 or 1.
 
     Args:
         z: (K, B, T)
         targets: of 0 and 1, (K, B, T)
         weights: of each output's cost, (K, B, T); None: 1
         class_weights: balanced (training rows / (2 × rows of that side)), or a number for each of
-            two classes, or for several outputs a number each for the rows that have its class or
-            label (the others count 1)
+            two classes; of several outputs, a number per output, for the rows that have its class
+            or label (the weight of other rows is 1)
     """
     costs = sigmoid_cross_entropies(z, targets)
-    of_sides = _tensor(class_weights)
-    if of_sides is not None:
-        costs = costs * _label_weights(targets, of_sides)
+    side_weights = _tensor(class_weights)
+    if side_weights is not None:
+        costs = costs * _label_weights(targets, side_weights)
     return _mean(costs, weights)
 
 
@@ -168,16 +169,16 @@ def sigmoid_cross_entropies(z: Tensor, targets: Tensor) -> Tensor:
 
     Args:
         z: of any shape
-        targets: t in [0, 1], of a shape that goes with it
+        targets: t in [0, 1], of a shape that broadcasts against z
     """
-    # |z| / 2 + (1/2 - t) z is exactly 0 or |z| for t of 0 and 1; one logarithm, where the
-    # definition has two, and its derivative is right at z = 0 too.
+    # |z| / 2 + (1/2 - t) z is exactly 0 or |z| for t of 0 and 1. This has one logarithm, the
+    # definition two, and autograd's derivative is right at z = 0 too.
     size = z.abs()
     return 0.5 * size + (0.5 - targets) * z - F.logsigmoid(size)
 
 
 def _label_weights(targets: Tensor, class_weights: Tensor) -> Tensor:
-    """Return each target's weight: (K, B, T), from those of its sides, 0 and 1: (2, T)."""
+    """Return the weight of each target (K, B, T) from the weights of both sides (2, T)."""
     return torch.where(targets > 0.5, class_weights[1], class_weights[0])
 
 
@@ -213,7 +214,7 @@ def _mae_with_gradient(a: Tensor, targets: Tensor, weights: Tensor | None = None
 
 @register("loss", weighs=True, with_gradient=_mae_with_gradient)
 def mae(a: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Mean absolute error, mean |a - t| over batch and outputs: outliers pull less than in mse.
+    """Mean absolute error, mean |a - t| over batch and outputs: outliers weigh less than in mse.
 
     Args:
         a: (K, B, T)
@@ -239,13 +240,13 @@ def huber(
     *,
     delta: Annotated[float, Gt(0)] = 1.0,
 ) -> Tensor:
-    """Huber's loss: half the squared error d of up to delta, beyond it delta (|d| - delta / 2).
+    """Huber's loss of d = a - t: d² / 2 up to |d| = delta, beyond it delta (|d| - delta / 2).
 
     Args:
         a: (K, B, T)
         targets: (K, B, T)
         weights: of each output's cost, (K, B, T); None: 1
-        delta: the error from which on the cost grows linearly
+        delta: error above which the cost grows linearly
 
     Reference:
         Huber (1964), Robust estimation of a location parameter
@@ -256,11 +257,11 @@ def huber(
 
 
 def _margins(z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return 1 + the largest other z - the own z: (K, B, 1); and the two classes' numbers."""
-    own = targets.unsqueeze(-1)
-    others = z.scatter(-1, own, -torch.inf)
-    rival = others.argmax(-1, keepdim=True)
-    return 1 + z.gather(-1, rival) - z.gather(-1, own), own, rival
+    """Return 1 - the margin, the row's class and the class of the largest other z: (K, B, 1)."""
+    classes = targets.unsqueeze(-1)
+    others = z.scatter(-1, classes, -torch.inf)
+    rivals = others.argmax(-1, keepdim=True)
+    return 1 + z.gather(-1, rivals) - z.gather(-1, classes), classes, rivals
 
 
 def _hinge_with_gradient(z: Tensor, targets: Tensor) -> Costs:
@@ -268,9 +269,9 @@ def _hinge_with_gradient(z: Tensor, targets: Tensor) -> Costs:
         margins = 1 - targets * z
         gradient = torch.where(margins > 0, -targets, 0).div_(z[0].numel())
         return _mean(margins.clamp_min(0)), gradient
-    margins, own, rival = _margins(z, targets)
+    margins, classes, rivals = _margins(z, targets)
     slope = (margins > 0).to(z.dtype).div_(z.shape[1])
-    gradient = torch.zeros_like(z).scatter_(-1, own, -slope).scatter_(-1, rival, slope)
+    gradient = torch.zeros_like(z).scatter_(-1, classes, -slope).scatter_(-1, rivals, slope)
     return _mean(margins.clamp_min(0)), gradient
 
 
@@ -286,9 +287,9 @@ def _hinge_with_gradient(z: Tensor, targets: Tensor) -> Costs:
 def hinge(z: Tensor, targets: Tensor) -> Tensor:
     """The hinge loss of support vector machines: mean max(0, 1 - margin).
 
-    For two classes or labels, -1 or 1, the margin is t z; of several classes (Crammer and Singer)
-    it is the own class's z minus the largest other one. (torch's multi_margin_loss adds up all the
-    others, which is Weston and Watkins's.)
+    The margin of two classes or of a label, t = -1 or 1, is t z; that of several classes (Crammer
+    and Singer) is z of the row's class minus the largest other z. (torch's multi_margin_loss is
+    that of Weston and Watkins, which adds up all other classes.)
 
     Args:
         z: (K, B, C) or (K, B, T)

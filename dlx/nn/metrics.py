@@ -1,12 +1,12 @@
-"""Metrics: what is measured of every run in an evaluation, besides its cost.
+"""Metrics: what an evaluation measures of every run, besides its cost.
 
 # K runs, B batch, N rows, C classes, T labels or targets
 
-A metric is made of a statistic, found chunk by chunk and added up (counts.py), and a function of
-its total; what else is known of it are its `MetricTraits`. Counts are integers and sums run over a
-row of memory in float64, so that a run's value has the same bits alone and together. A class that a
-value cannot be had of, since no row has it, is left out of its mean; where none is left, the value
-is not a number (null in JSON).
+A metric is a function of a statistic, which is computed chunk by chunk and added up (`counts.py`).
+Its traits are explained at `MetricTraits`. Counts are integers, and sums run over contiguous rows
+in float64, so that a run's value has the same bits alone and together. A class without rows has no
+value, and is left out of a mean over the classes; if no class is left, the metric is NaN (null in
+JSON).
 """
 
 import re
@@ -39,8 +39,8 @@ CLASSES: tuple[TaskKind, ...] = ("multiclass", "binary")
 LABELS: tuple[TaskKind, ...] = (*CLASSES, "multilabel")
 NUMBERS: tuple[TaskKind, ...] = ("regression",)
 INPUTS: tuple[TaskKind, ...] = ("reconstruction",)
-CORRUPTED = "corrupted_"  # stands before the name of what is measured on corrupted inputs
-# what codes are worth at a run's end (training/probing.py), and whether larger values are better
+CORRUPTED = "corrupted_"  # prefix of what is measured on corrupted inputs
+# What probes measure at a run's end (training/probing.py), and whether larger values are better.
 WORTH = {"probe_accuracy": True, "fine_tuned_accuracy": True, "fine_tuned_error": False}
 
 
@@ -64,13 +64,13 @@ def _check_unit_interval(head: Head) -> str | None:
 
 @register("metric", RIGHT, LABELS, rising=True, scale="share")
 def accuracy(right: Tensor, rows: Rows) -> Tensor:
-    """Share of rows that are classified rightly; of labels, the share that is right."""
+    """Share of rows that are classified correctly; of labels, the share of correct ones."""
     return right.double() / (len(rows) * rows.head.answers)
 
 
 @register("metric", RIGHT, LABELS, rising=False, scale="share")
 def error(right: Tensor, rows: Rows) -> Tensor:
-    """Share of rows (or labels) that are classified wrongly: 1 - accuracy."""
+    """Share of rows (or labels) that are classified incorrectly: 1 - accuracy."""
     return 1 - right.double() / (len(rows) * rows.head.answers)
 
 
@@ -85,82 +85,86 @@ def error(right: Tensor, rows: Rows) -> Tensor:
     check=_check_k,
 )
 def top_k(within: Tensor, rows: Rows, *, k: Annotated[int, Gt(0)] = 5) -> Tensor:
-    """Share of rows whose class is among the k that the network thinks likeliest.
+    """Share of rows whose class is among the k most probable ones.
 
     Args:
-        within: how many these are, (K,)
+        within: number of these rows, (K,)
         rows: all rows
-        k: of how many classes one may be the right one; less than there are
+        k: fewer than there are classes
     """
     return within.double() / len(rows)
 
 
 @register("metric", CONFUSION, LABELS, rising=True, scale="share")
 def balanced_accuracy(confusion: Tensor, rows: Rows) -> Tensor:
-    """Mean over the classes of the share of their rows that is found: rare ones count alike.
+    """Mean over the classes of the accuracy on their rows (recall): rare classes count as much.
 
-    Of labels, the mean over labels of the balanced accuracy of each.
+    Of labels, the mean of the labels' balanced accuracies.
     """
     hits = confusion.diagonal(dim1=-2, dim2=-1).double()
-    found = (hits / confusion.sum(-1)).nanmean(-1)
-    return found.nanmean(-1) if rows.head.kind == "multilabel" else found
+    values = (hits / confusion.sum(-1)).nanmean(-1)
+    return values.nanmean(-1) if rows.head.kind == "multilabel" else values
 
 
 @register("metric", CONFUSION, LABELS, rising=True, scale="score")
 def f1(confusion: Tensor, rows: Rows) -> Tensor:
     """Mean over the classes or labels of F1 = 2 hits / (2 hits + misses + false alarms) (macro)."""
     hits = confusion.diagonal(dim1=-2, dim2=-1)
-    either = confusion.sum(-1) + confusion.sum(-2)  # 2 hits + misses + false alarms
-    scores = 2 * hits.double() / either
+    scores = 2 * hits.double() / (confusion.sum(-1) + confusion.sum(-2))
     if rows.head.kind == "multilabel":
-        scores = scores[..., 1]  # that it does not hold is not to be found
+        scores = scores[..., 1]  # of the rows that have the label
     return scores.nanmean(-1)
 
 
 @register("metric", SCORES, LABELS, rising=True, scale="score", graded=True)
 def auc(scores: Tensor, rows: Rows) -> Tensor:
-    """Area under the ROC curve: how often a row of the class scores above one of another class.
+    """Area under the ROC curve: how often a row of a class scores above one of another class.
 
-    Exact, ties count half. Of several classes the mean of each against the rest, of labels the
-    mean of all.
+    Exact; ties count half. Of several classes, the mean over each class against the rest; of
+    labels, the mean over the labels.
     """
     truth = rows.head.decode(rows.targets)
     if rows.head.kind != "multilabel":
         classes = torch.arange(scores.shape[1], device=scores.device)
         truth = truth.unsqueeze(1) == (classes if len(classes) > 1 else classes + 1)
-    areas = [
-        _area(each, held) for each, held in zip(scores.unbind(1), truth.unbind(1), strict=True)
-    ]
-    return torch.stack(areas, 1).nanmean(1)
+    pairs = zip(scores.unbind(1), truth.unbind(1), strict=True)
+    return torch.stack([_area(score, has) for score, has in pairs], 1).nanmean(1)
 
 
-def _area(scores: Tensor, held: Tensor) -> Tensor:
-    """Return the area under each run's curve: (K,) from (K, N) and (N,)."""
+def _area(scores: Tensor, positive: Tensor) -> Tensor:
+    """Return the area under each run's curve: (K,).
+
+    (sum of the positive rows' ranks - P (P + 1) / 2) / (P N), of P positive and N negative rows.
+
+    Args:
+        scores: (K, rows)
+        positive: which rows are, (rows,)
+    """
     scores = scores.contiguous()
     ordered = scores.sort(-1).values
-    # Twice a row's rank, those of ties averaged, is how many are below it, twice those beside it
-    # and one: integers, so that nothing is rounded.
+    # Ties share their mean rank. Twice that rank is an integer, so that nothing is rounded.
     below = torch.searchsorted(ordered, scores)
     not_above = torch.searchsorted(ordered, scores, right=True)
-    twice = ((below + not_above + 1) * held.long()).sum(1)
-    positive = held.sum()
-    negative = len(held) - positive
-    area = (twice - positive * (positive + 1)).double() / (2 * positive * negative)
+    twice_ranks = ((below + not_above + 1) * positive.long()).sum(1)
+    num_positive = positive.sum()
+    num_negative = len(positive) - num_positive
+    area = (twice_ranks - num_positive * (num_positive + 1)).double()
+    area /= 2 * num_positive * num_negative
     return torch.where(scores.isfinite().all(1), area, torch.nan)
 
 
 @register("metric", SQUARED_ERRORS, (*NUMBERS, *INPUTS), rising=False)
 def mse(squares: Tensor, rows: Rows) -> Tensor:
-    """Mean squared error, over rows and targets, in the targets' own units.
+    """Mean squared error over rows and targets, in the units of the targets.
 
-    Of a reconstruction, over rows and inputs, in the units that the network sees.
+    Of a reconstruction, over rows and inputs, in the units of the preprocessed inputs.
     """
     return (squares * _scale(rows) ** 2).mean(1) / len(rows)
 
 
 @register("metric", SQUARED_ERRORS, INPUTS, rising=False)
 def squared_error_per_row(squares: Tensor, rows: Rows) -> Tensor:
-    """Squared error of a reconstruction, summed over a row's inputs, as the network sees them."""
+    """Squared error of a reconstruction, summed over a row's preprocessed inputs."""
     return squares.sum(1) / len(rows)
 
 
@@ -168,16 +172,16 @@ def squared_error_per_row(squares: Tensor, rows: Rows) -> Tensor:
 def cross_entropy_per_row(entropies: Tensor, rows: Rows) -> Tensor:
     """Binary cross-entropy of a reconstruction, summed over a row's inputs, in nats.
 
-    Inputs and outputs must lie in [0, 1]. It is never 0 where inputs are neither 0 nor 1.
+    Inputs and outputs must lie in [0, 1]. It stays above 0 if inputs are neither 0 nor 1.
     """
     return entropies.sum(1) / len(rows)
 
 
 @register("metric", ABSOLUTE_ERRORS, (*NUMBERS, *INPUTS), rising=False)
 def mae(errors: Tensor, rows: Rows) -> Tensor:
-    """Mean absolute error, over rows and targets, in the targets' own units.
+    """Mean absolute error over rows and targets, in the units of the targets.
 
-    Of a reconstruction, over rows and inputs, in the units that the network sees.
+    Of a reconstruction, over rows and inputs, in the units of the preprocessed inputs.
     """
     return (errors * _scale(rows)).mean(1) / len(rows)
 
@@ -186,7 +190,7 @@ def mae(errors: Tensor, rows: Rows) -> Tensor:
 def r2(squares: Tensor, rows: Rows) -> Tensor:
     """Share of the targets' variance that is explained: 1 - squared errors / those of the mean.
 
-    The mean over the targets; one that never changes is left out.
+    The mean over the targets; a target that is constant is left out.
     """
     targets = rows.targets.double().T.contiguous()
     spread = (targets - targets.mean(1, keepdim=True)).square().sum(1)
@@ -197,25 +201,25 @@ def _scale(rows: Rows) -> Any:
     return rows.head.constants.get("target_scale", 1.0)
 
 
-def tag(chosen: Choice) -> str:
-    """Return what a metric is logged as: its field name."""
-    return (chosen.traits.tag or chosen.name).format(**chosen.arguments())
+def tag(metric: Choice) -> str:
+    """Return the name under which a metric is logged."""
+    return (metric.traits.tag or metric.name).format(**metric.arguments())
 
 
 def is_rising(name: str) -> bool:
-    """Say whether larger values are better of what is logged under a field name; cost falls."""
+    """Say whether larger values are better, given the name under which a metric is logged."""
     if name in WORTH:
         return WORTH[name]
     return any(entry.traits.rising for entry in _logged_as(name))
 
 
 def is_between_0_and_1(name: str) -> bool:
-    """Say whether what is logged under a field name is a number between 0 and 1."""
+    """Say whether values lie between 0 and 1, given the name under which a metric is logged."""
     return name in WORTH or any(entry.traits.scale for entry in _logged_as(name))
 
 
 def _logged_as(name: str) -> Iterator[Entry]:
-    """Return the metrics that a field name may be of."""
+    """Return the metrics that may be logged under a name; of "cost" there are none."""
     name = name.removeprefix(CORRUPTED)
     for entry in map(partial(get, "metric"), names("metric")):
         pattern = re.sub(r"\{.*?\}", ".+", entry.traits.tag or entry.name)
@@ -224,7 +228,7 @@ def _logged_as(name: str) -> Iterator[Entry]:
 
 
 def default_metrics(head: Head) -> tuple[Choice, ...]:
-    """Return what is measured if a config does not say: what fits the task, and its loss."""
+    """Return the metrics of a config with `log.metrics: auto`."""
     usual: tuple[str, ...] = ("mse", "r2") if head.is_numeric else ("accuracy",)
     if head.kind == "reconstruction":
         usual = ("squared_error_per_row", "mse")
@@ -234,10 +238,10 @@ def default_metrics(head: Head) -> tuple[Choice, ...]:
 
 
 def check_metrics(chosen: Sequence[Choice], head: Head) -> None:
-    """Check that metrics can be had of a task.
+    """Check that a task can have the chosen metrics.
 
     Raises:
-        ConfigError: a metric is not for this task, or the same is named twice
+        ConfigError: a metric is not for this task, or is named twice
     """
     tags = [tag(metric) for metric in chosen]
     for metric in chosen:
@@ -254,42 +258,42 @@ def check_metrics(chosen: Sequence[Choice], head: Head) -> None:
 
 
 class Measurement:
-    """Metrics of K runs, found chunk by chunk.
+    """Metrics of K runs, computed chunk by chunk.
 
     Args:
         head: of the runs, on their device
-        chosen: the metrics
+        metrics: to compute
     """
 
-    def __init__(self, head: Head, chosen: Sequence[Choice]) -> None:
+    def __init__(self, head: Head, metrics: Sequence[Choice]) -> None:
         self._head = head
-        self._chosen = chosen
-        self._found: dict[Any, list[Tensor]] = {self._key(each): [] for each in chosen}
+        self._metrics = metrics
+        self._chunks: dict[Any, list[Tensor]] = {self._key(metric): [] for metric in metrics}
 
     @staticmethod
-    def _key(chosen: Choice) -> tuple[Statistic, tuple[tuple[str, Any], ...]]:
-        """Metrics of the same statistic and options share it."""
-        return chosen.traits.statistic, tuple(chosen.arguments().items())
+    def _key(metric: Choice) -> tuple[Statistic, tuple[tuple[str, Any], ...]]:
+        """Return the key of a metric's statistic, which metrics of the same options share."""
+        return metric.traits.statistic, tuple(metric.arguments().items())
 
     def add(self, z: Tensor, targets: Tensor) -> None:
-        """Take in a chunk.
+        """Take in a chunk of rows.
 
         Args:
             z: (K, B, C)
             targets: as the head encodes them, (B,) or (B, C)
         """
         rows = Rows(self._head, targets)
-        for (statistic, options), chunks in self._found.items():
+        for (statistic, options), chunks in self._chunks.items():
             chunks.append(statistic.find(z, rows, **dict(options)))
             if statistic.join is added:
                 chunks[:] = [added(chunks)]
 
     def results(self, targets: Tensor) -> dict[str, Tensor]:
-        """Return each metric by its tag, a value per run, (K,) float64.
+        """Return the metrics by their tags, a value per run, (K,) float64.
 
         Args:
             targets: of all rows, (N,) or (N, C)
         """
         rows = Rows(self._head, targets)
-        totals = {key: key[0].join(chunks) for key, chunks in self._found.items()}
-        return {tag(metric): metric(totals[self._key(metric)], rows) for metric in self._chosen}
+        totals = {key: key[0].join(chunks) for key, chunks in self._chunks.items()}
+        return {tag(metric): metric(totals[self._key(metric)], rows) for metric in self._metrics}

@@ -1,9 +1,9 @@
-"""How far the units of a code are from being off: what an autoencoder's cost may be raised by.
+"""Sparsity penalties: what an autoencoder's cost is raised by for units of the code that are on.
 
 # K runs, B batch, C units of the code
 
-Each registered function takes codes, and returns a number per run that autograd differentiates. As
-for losses, no run's number depends on another's codes.
+Each registered function takes codes and returns a number per run, which autograd differentiates. No
+run's number depends on another run's codes.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from torch import Tensor
 from dlx.config.types import Choice
 from dlx.nn.passes import Pass
 from dlx.registry import register
-from dlx.segments import Segment, segments
+from dlx.segments import segments
 
 
 @register("sparsity")
 def l1(code: Tensor) -> Tensor:
-    """The sum of the units' absolute values, of the mean row: mean_b sum_j |h_bj|.
+    """The sum of a row's absolute values, averaged over the batch: mean_b sum_j |h_bj|.
 
     Args:
         code: h, (K, B, C)
@@ -34,19 +34,19 @@ def l1(code: Tensor) -> Tensor:
 
 @register("sparsity", of_probabilities=True)
 def kl(code: Tensor, *, rate: Annotated[float, Gt(0), Lt(1)] = 0.05) -> Tensor:
-    """How far each unit's mean over the batch is from a rate: sum_j KL(rate || mean_b h_bj).
+    """The divergence of each unit's mean over the batch from a rate: sum_j KL(rate || mean_b h_bj).
 
     KL(r || m) = r log(r / m) + (1 - r) log((1 - r) / (1 - m)), in nats, is the divergence of two
-    Bernoulli distributions; units have to be in (0, 1), as after a sigmoid.
+    Bernoulli distributions. Units must lie in (0, 1), as after a sigmoid.
 
     Args:
         code: h, (K, B, C)
-        rate: r, the share of rows for which a unit should be on
+        rate: r, the wanted mean of each unit
 
     Reference:
         Ng (2011), Sparse autoencoder, CS294A lecture notes
     """
-    # A unit that is off for all rows, but for rounding, is as far as numbers go, not infinitely.
+    # Means that round to 0 or 1 get the largest finite divergence.
     limits = torch.finfo(code.dtype)
     mean = (code.sum(1) / code.shape[1]).clamp(limits.tiny, 1 - limits.eps)
     divergence = rate * torch.log(rate / mean) + (1 - rate) * torch.log((1 - rate) / (1 - mean))
@@ -54,54 +54,53 @@ def kl(code: Tensor, *, rate: Annotated[float, Gt(0), Lt(1)] = 0.05) -> Tensor:
 
 
 class Sparsity:
-    """What each run's cost is raised by for the units of its code that are on.
+    """The sparsity penalties of the runs that have one.
 
     Args:
-        choices: a function of the registry with its options and its weight in the cost, one per
-            run; None for nothing
+        choices: penalty and weight, one per run; None for none
     """
 
     def __init__(self, choices: Sequence[Choice | None]) -> None:
         self._segments = [
-            Segment(each.start, each.end, each.choice)
-            for each in segments(list(choices))
-            if each.choice is not None
+            (segment.rows, segment.choice)
+            for segment in segments(list(choices))
+            if segment.choice is not None
         ]
 
     def forward(self, code: Tensor, pass_: Pass) -> None:
-        """Add the weighted sparsity to the cost, and measure it as it is.
+        """Add the weighted penalties to the cost, and measure them without their weights.
 
         Args:
             code: (K, B, C)
-            pass_: the pass
+            pass_: the forward pass
         """
         if not self._segments:
             return
-        found, term = code.new_zeros(2, len(code)).unbind()
+        trains = pass_.tape is not None
+        penalties, weighted = code.new_zeros(2, len(code)).unbind()
         gradients = []
-        for segment in self._segments:
-            rows, weight = segment.rows, segment.choice.weight
-            with torch.set_grad_enabled(pass_.tape is not None):
-                own = code[rows].detach().requires_grad_(pass_.tape is not None)
-                values = segment.choice(own)
-                if pass_.tape is not None:
-                    gradients.append(weight * torch.autograd.grad(values.sum(), own)[0])
-            found[rows] = values.detach()
-            term[rows] = weight * values.detach()
-        pass_.terms["sparsity"] = term
+        for rows, penalty in self._segments:
+            with torch.set_grad_enabled(trains):
+                own = code[rows].detach().requires_grad_(trains)
+                values = penalty(own)
+                if trains:
+                    gradients.append(penalty.weight * torch.autograd.grad(values.sum(), own)[0])
+            penalties[rows] = values.detach()
+            weighted[rows] = penalty.weight * values.detach()
+        pass_.terms["sparsity"] = weighted
         if pass_.measured is not None:
-            pass_.measured["sparsity"] = found
+            pass_.measured["sparsity"] = penalties
         if pass_.tape is not None:
             pass_.tape.append(gradients)
 
     def backward(self, upstream: Tensor, pass_: Pass) -> Tensor:
-        """Return the gradient of the code, given that of the layers above, which is written over.
+        """Return the gradient of the code; that of the layers above is written over.
 
         Args:
-            upstream: (K, B, C)
+            upstream: of the layers above, (K, B, C)
             pass_: the forward pass
         """
         if self._segments:
-            for segment, gradient in zip(self._segments, pass_.pop(), strict=True):
-                upstream[segment.rows] += gradient
+            for (rows, _), gradient in zip(self._segments, pass_.pop(), strict=True):
+                upstream[rows] += gradient
         return upstream

@@ -1,4 +1,4 @@
-"""Optimizers: the rules by which parameters are updated, applied to slabs of the run axis."""
+"""Optimizers: update rules, which are applied to slabs of the run axis."""
 
 # The order of the imports is that of `dlx list optimizers`.
 from dlx.optimizers import rules

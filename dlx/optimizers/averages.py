@@ -1,9 +1,9 @@
-"""Averages of every run's weights over its steps, which are evaluated in place of the last ones.
+"""Averages of each run's weights over its steps, which are evaluated instead of the last weights.
 
 # K runs, P parameters of one run (padded)
 
-Each registered function takes the number of steps made, from 1, and that of the whole run, and
-returns the share s that the newest weights have in the average: average <- (1 - s) average + s w.
+Each registered function takes the number of steps made, from 1, and that of the whole run. It
+returns the share s of the newest weights w in the average: average <- (1 - s) average + s w.
 """
 
 import math
@@ -23,13 +23,13 @@ from dlx.segments import segments
 
 @register("average")
 def ema(step: int, num_steps: int, *, decay: Annotated[float, Ge(0), Lt(1)] = 0.999) -> float:
-    """Exponential moving average, corrected for its start: s = (1 - decay) / (1 - decay^step).
+    """Exponential moving average with bias correction: s = (1 - decay) / (1 - decay^step).
 
     The weights of n steps ago count decay^n times as much as the newest ones; the initial weights
-    do not count. Running statistics of batch norm are averaged likewise.
+    do not count. Running statistics of batch norm are averaged in the same way.
 
     Args:
-        decay: 0.999 is a mean over about the last 1,000 steps
+        decay: 0.999 averages over about the last 1,000 steps
 
     Reference:
         Polyak and Juditsky (1992), Acceleration of stochastic approximation by averaging; Kingma
@@ -46,14 +46,14 @@ def swa(
     start: Annotated[float, Ge(0), Le(1)] = 0.75,
     every: Annotated[int, Gt(0)] = 100,
 ) -> float:
-    """Stochastic weight averaging: from `start` on, the plain mean of the weights at every n steps.
+    """Stochastic weight averaging: from `start` on, the mean of the weights at every n-th step.
 
-    Until then, the weights themselves. Running statistics of batch norm are averaged likewise; the
-    paper computes them anew.
+    Before, the weights themselves. Running statistics of batch norm are averaged in the same way;
+    the paper computes them anew.
 
     Args:
         start: when the mean begins, as a share of the steps
-        every: steps between two weights that are averaged; the paper takes an epoch
+        every: n, steps between two weights that are averaged; the paper takes an epoch
 
     Reference:
         Izmailov, Podoprikhin, Garipov, Vetrov and Wilson (2018), Averaging weights leads to wider
@@ -67,12 +67,12 @@ def swa(
 
 
 class Averages:
-    """The averages of the runs that have one, batch norm's running statistics included.
+    """The averages of the runs that have one, with those of batch norm's running statistics.
 
     Args:
         choices: one per run; None for none
         num_steps: of each run
-        network: holds the weights (K, P), which the averages take the place of for evaluation
+        network: whose weights (K, P) are averaged
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Averages:
         self._blend(0)
 
     def update(self, step: int) -> None:
-        """Take in the weights after so many steps."""
+        """Take in the weights after the given number of steps."""
         self._blend(step)
 
     @torch.no_grad()
@@ -111,7 +111,7 @@ class Averages:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Put the averages where the network computes with them, and the weights back after."""
+        """Let the network compute with the averages, and with the weights again afterwards."""
         self._exchange()
         try:
             yield
@@ -134,13 +134,13 @@ class Averages:
 
         Args:
             source: the averages before
-            index: for each of the runs here, its row there
-            columns: pairs of columns (there, here) of every parameter
+            index: the row in `source` of each run that stays
+            columns: pairs of columns (before, now) of every parameter
         """
         for name, value in self.values.items():
             kept = source.values[name].index_select(0, index)
             if name != "parameters":
                 value.copy_(kept)
                 continue
-            for there, here in columns:
-                value[:, here] = kept[:, there]
+            for before, now in columns:
+                value[:, now] = kept[:, before]

@@ -12,9 +12,9 @@ from dlx.nn.parameters import ParameterBuffer
 
 
 class Clipping:
-    """Limits each run's gradient, by value and then by norm, in the runs that ask for it.
+    """Limits the gradients of the runs that ask for it, first by value and then by norm.
 
-    By value: g <- min(max(g, -limit), limit), number by number. By norm: g <- g min(1, limit / |g|)
+    By value, g <- min(max(g, -limit), limit) for every number. By norm, g <- g min(1, limit / |g|)
     with the Euclidean norm over all parameters of the run.
 
     Args:
@@ -36,7 +36,7 @@ class Clipping:
         self._values, self._norms = self._limits(values), self._limits(norms)
 
     def _limits(self, limits: Sequence[float | None]) -> Tensor | None:
-        """Return the limits as a column (K, 1), infinite where there is none."""
+        """Return the limits as a column (K, 1), infinity for None; None if there are no limits."""
         if all(limit is None for limit in limits):
             return None
         numbers = [float("inf") if limit is None else limit for limit in limits]
@@ -51,5 +51,5 @@ class Clipping:
         if self._norms is not None:
             norms = self._buffer.gradient_norms().unsqueeze(1)
             scale = (self._norms / (norms + 1e-6)).clamp_max_(1)
-            # A norm that overflows must not touch the runs that do not clip: inf / inf is NaN.
+            # In a run that does not clip, an infinite norm would give inf / inf, which is NaN.
             gradients.mul_(torch.where(self._norms.isinf(), 1, scale))

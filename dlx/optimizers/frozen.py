@@ -1,4 +1,4 @@
-"""Layers that keep their weights while the others are trained.
+"""Layers whose weights do not change while other layers are trained.
 
 # K runs, P parameters of one run (padded)
 """
@@ -11,10 +11,10 @@ from dlx.nn.parameters import ParameterBuffer
 
 
 class Frozen:
-    """The parameters of some layers, put back after every optimizer step.
+    """The parameters of frozen layers, which are restored after every optimizer step.
 
-    Their gradient is zero, so that clipping and logged norms are those of what is trained; weight
-    decay, and optimizers that move without a gradient, are undone.
+    Their gradients are set to zero, so that they count neither in clipping nor in logged norms.
+    Restoring undoes weight decay, and optimizers that change weights without a gradient.
 
     Args:
         layers: names of the frozen layers, one collection per run
@@ -33,13 +33,13 @@ class Frozen:
         self._kept: torch.Tensor | None = None
 
     def still(self) -> None:
-        """Set the gradients of what is frozen to zero, and remember its values."""
+        """Set the gradients of frozen parameters to zero, and remember their values."""
         if self._mask is not None:
             self._buffer.gradients.masked_fill_(self._mask, 0)
             self._kept = self._buffer.values.clone()
 
     def restore(self) -> None:
-        """Put the values back that were there when it was told to be still."""
+        """Restore the values of frozen parameters that `still` remembered."""
         if self._mask is not None:
             assert self._kept is not None
             torch.where(self._mask, self._kept, self._buffer.values, out=self._buffer.values)

@@ -1,4 +1,4 @@
-"""L-BFGS: torch's, which evaluates the cost itself, several times a step, for one run.
+"""torch's L-BFGS for one run; it evaluates the cost several times a step.
 
 # P parameters of one run (padded), H pairs of the history
 """
@@ -15,7 +15,7 @@ from dlx.nn.parameters import ParameterBuffer
 from dlx.optimizers.rule import Decay, Rate, Search
 from dlx.registry import register
 
-# What torch keeps from step to step: vectors, lists of vectors, list of numbers, numbers.
+# What torch keeps from step to step: vectors, lists of vectors and numbers, besides the list "ro".
 _VECTORS = ("d", "prev_flat_grad")
 _HISTORY = ("old_dirs", "old_stps")
 _NUMBERS = ("t", "H_diag")
@@ -31,20 +31,20 @@ def lbfgs(
     tolerance_grad: Decay = 1e-7,
     tolerance_change: Decay = 1e-9,
 ) -> Search:
-    """L-BFGS: w <- w - t H g with H, near the inverse Hessian, from the last changes of w and g.
+    """L-BFGS: w <- w - t H g; H, from the last changes of w and g, estimates the inverse Hessian.
 
-    A step is up to `max_iter` such iterations on the step's batch, whose masks and noise stay the
-    same; cost and gradient, penalty included, are evaluated up to 5/4 max_iter times. It is meant
-    for train.batch_size: all, since changes of g from batch to batch tell nothing of curvature. The
-    recorded cost and gradient norms are those at the start of a step, and batch norm's running
-    statistics take in that evaluation alone. Its runs train one to a cohort.
+    A step makes up to `max_iter` such iterations on one batch, with the same masks and noise. It
+    evaluates cost and gradient, with penalties, up to 5/4 max_iter times. Changes of g between
+    batches do not show the curvature, so use train.batch_size: all. The recorded cost and gradient
+    norms are those at the start of a step; only that evaluation enters batch norm's running
+    statistics. Each run trains in a cohort of its own.
 
     Args:
-        lr: length t of an iteration's step; with a line search, where the search begins
-        max_iter: iterations of a step
-        history_size: changes of w and g that are remembered
-        line_search: strong_wolfe looks for a t that lowers the cost enough and flattens its slope;
-            null takes t = lr, which may go astray
+        lr: length t of an iteration's step; with a line search, its first t
+        max_iter: largest number of iterations of a step
+        history_size: number of changes of w and g that are remembered
+        line_search: strong_wolfe searches a t that lowers the cost and its slope enough; null takes
+            t = lr, and may diverge
         tolerance_grad: a step ends when no number of the gradient is larger
         tolerance_change: a step ends when weights or cost change by less
 
@@ -65,11 +65,11 @@ def lbfgs(
 
 
 class LbfgsSlab:
-    """The one row of a run that L-BFGS trains, with the state of `torch.optim.LBFGS`.
+    """The row of a run that L-BFGS trains, with the state of `torch.optim.LBFGS`.
 
     Attributes:
         rows: of the buffer
-        key: the optimizer and the number of steps of its run, and what else tells it apart
+        key: optimizer and number of steps of the run, and what else makes it a slab of its own
         base_rate: learning rate of the settings
     """
 
@@ -101,7 +101,7 @@ class LbfgsSlab:
 
     @property
     def state(self) -> dict[str, Tensor | None]:
-        """What the next step depends on, as tensors: (P,), (H, P), (H,) and single numbers."""
+        """What the next step depends on, as tensors: (P,), (H, P), (H,) and numbers."""
         kept = self._kept
         if "d" not in kept:
             return {}
@@ -110,7 +110,7 @@ class LbfgsSlab:
             empty = self._values.new_zeros(0, len(self._values))
             state[name] = torch.stack(kept[name]) if kept[name] else empty
         state["ro"] = torch.stack(kept["ro"]) if kept["ro"] else self._values.new_zeros(0)
-        for name in _NUMBERS:  # some are tensors and some Python's
+        for name in _NUMBERS:  # torch keeps some as tensors and some as floats
             state[name] = torch.tensor(float(kept[name]), dtype=torch.float64)
         return state | {"n_iter": torch.tensor(kept["n_iter"])}
 
@@ -124,12 +124,12 @@ class LbfgsSlab:
         gradient = self._values.grad
         assert gradient is not None
         if not bool(gradient.isfinite().all()):
-            # Nowhere to search: the weights follow the gradient, and the next cost ends the run.
+            # There is nothing to search for: the next cost is not finite either, and ends the run.
             self._values.sub_(gradient)
             return
 
         def cost() -> Tensor:
-            # A search turns back from what is too large, but goes on and on from NaN.
+            # A line search returns from a cost that is too large, but does not end at NaN.
             return evaluate().nan_to_num(nan=torch.inf, posinf=torch.inf)
 
         self._optimizer.step(cost)  # type: ignore[arg-type]
@@ -141,7 +141,7 @@ class LbfgsSlab:
             return
         value = value.to(self._values.device, copy=True)
         self._kept[name] = value if name in _VECTORS else list(value)
-        self._kept["func_evals"] = 0  # torch counts on, and does not read it
+        self._kept["func_evals"] = 0  # a counter that torch only writes
 
     def take(
         self,
@@ -155,6 +155,6 @@ class LbfgsSlab:
             moved = value
             if name in _VECTORS + _HISTORY:
                 moved = value.new_zeros(*value.shape[:-1], len(self._values))
-                for there, here in columns:
-                    moved[..., here] = value[..., there]
+                for before, now in columns:
+                    moved[..., now] = value[..., before]
             self.load(name, moved)

@@ -1,4 +1,4 @@
-"""Lion: steps of one size along the sign of an interpolated momentum."""
+"""Lion: steps of equal size along the sign of an interpolated momentum."""
 
 from torch import Tensor
 
@@ -11,9 +11,9 @@ def lion(*, lr: Rate = 1e-4, betas: Betas = [0.9, 0.99], weight_decay: Decay = 0
     """Lion: w <- (1 - lr weight_decay) w - lr sign(beta1 m + (1 - beta1) g), m <- mean of g.
 
     Args:
-        lr: size of every step; three to ten times smaller than Adam's
-        betas: share of m in the step's direction, and share of m that is kept
-        weight_decay: share of the weights that is taken away, times lr
+        lr: size of every step; take one three to ten times smaller than Adam's
+        betas: share of m in the direction of the step, and share of m that is kept
+        weight_decay: share of the weights that is subtracted, times lr
 
     Reference:
         Chen, Liang, Huang, Real, Wang, Liu, Pham, Dong, Luong, Hsieh, Lu and Le (2023), Symbolic
@@ -39,7 +39,7 @@ def _update(
     beta2: float,
     weight_decay: float,
 ) -> None:
-    # Products and sums apart: torch's lerp rounds otherwise at the end of a buffer.
+    # Not torch's lerp: it rounds differently at the end of a buffer.
     for parameter, gradient, mean in zip(parameters, gradients, exp_avgs, strict=True):
         if weight_decay:
             parameter.mul_(1 - lr * weight_decay)

@@ -1,4 +1,4 @@
-"""A bound on the norm of the weights that lead into a unit.
+"""A limit on the norm of the weights into each unit.
 
 # K runs, I inputs, O outputs
 """
@@ -10,10 +10,9 @@ from dlx.segments import segments
 
 
 class MaxNorm:
-    """Scales the incoming weights of every hidden unit back to a norm of at most `limit`.
+    """Limits the norm of the weights into each hidden unit, in the runs that ask for it.
 
-    W[:, j] <- W[:, j] min(1, limit / |W[:, j]|) for every unit j, after every step, in the runs
-    that ask for it.
+    W[:, j] <- W[:, j] min(1, limit / |W[:, j]|) for every unit j, after every step.
 
     Args:
         limits: one per run; None for none
@@ -29,7 +28,7 @@ class MaxNorm:
         self._weights = tuple(weights)
 
     def apply(self) -> None:
-        """Scale the weights in the buffer."""
+        """Scale the weights in the buffer down to the limits."""
         for segment in self._segments:
             assert segment.choice is not None
             for parameter in self._weights:

@@ -1,4 +1,4 @@
-"""Muon: momentum whose singular values are made equal, for matrices; AdamW for all else.
+"""Muon: a momentum with nearly equal singular values for weight matrices, AdamW for the rest.
 
 # K runs, I inputs, O outputs
 """
@@ -29,22 +29,22 @@ def muon(
     eps: Rate = 1e-8,
     weight_decay: Decay = 0.1,
 ) -> Rule:
-    """Muon: every weight matrix steps along its momentum, made nearly orthogonal; AdamW for biases.
+    """Muon: weight matrices step along their orthogonalized momentum; AdamW for biases.
 
     m <- momentum m + (1 - momentum) g, u = (1 - momentum) g + momentum m if nesterov, else m,
-    W <- (1 - lr weight_decay) W - lr s U V^T with u = U S V^T, by five steps of a Newton-Schulz
-    iteration that brings every singular value to between 0.7 and 1.2. Unlike torch's, which uses
-    bfloat16, the iteration computes in the weights' own precision.
+    W <- (1 - lr weight_decay) W - lr s U V^T with u = U S V^T. Five steps of a Newton-Schulz
+    iteration bring every singular value between 0.7 and 1.2. The iteration computes in the weights'
+    own precision; torch's uses bfloat16.
 
     Args:
         lr: learning rate, also of AdamW
         momentum: share of m that is kept
-        nesterov: look one step ahead
-        scale: s, match_rms_adamw is 0.2 sqrt(max(I, O)), which makes steps as large as AdamW's;
+        nesterov: use the momentum after the step
+        scale: s; match_rms_adamw is 0.2 sqrt(max(I, O)), which makes steps as large as AdamW's;
             original is sqrt(max(1, O / I))
         betas: of AdamW, for biases, gains and slopes
         eps: of AdamW
-        weight_decay: share of the weights that is taken away, times lr
+        weight_decay: share of the weights that is subtracted, times lr
 
     Reference:
         Jordan, Jin, Boza, You, Cesista, Newhouse and Bernstein (2024), Muon: an optimizer for
@@ -76,16 +76,17 @@ def _update(
     scale: str,
     **adam: Any,
 ) -> None:
-    """Make a step; `exp_avgs` holds Muon's momentum for the weights and AdamW's mean for all else.
+    """Update the parameters.
 
-    Its second moment of the weights stays zero.
+    `exp_avgs` holds Muon's momentum of the weights and AdamW's mean of all other gradients. AdamW's
+    second moment of the weights stays zero.
     """
     (values,), (gradient,), (means,) = parameters, gradients, exp_avgs
     weights = values[:, layout.weights]
     if weight_decay:
         weights.mul_(1 - lr * weight_decay)
     step, mean = gradient[:, layout.weights], means[:, layout.weights]
-    # Products and sums apart: torch's lerp rounds otherwise at the end of a buffer.
+    # Not torch's lerp: it rounds differently at the end of a buffer.
     mean.mul_(momentum).add_(step * (1 - momentum))
     step = (step * (1 - momentum)).add_(mean * momentum) if nesterov else mean
     for columns, shape in layout.matrices:
@@ -99,7 +100,7 @@ def _update(
         weights[:, columns].sub_(update.reshape(len(values), -1).mul_(lr * factor))
     rest = slice(layout.weights.stop, None)
     squares = exp_avg_sqs[0]
-    # Copies, since fused kernels want whole tensors.
+    # Copies, since fused kernels need contiguous tensors.
     vectors, slopes = values[:, rest].contiguous(), gradient[:, rest].contiguous()
     firsts, seconds = means[:, rest].contiguous(), squares[:, rest].contiguous()
     update_adam(
@@ -119,7 +120,7 @@ def _update(
 def orthogonalized(matrices: Tensor) -> Tensor:
     """Return nearly U V^T of each matrix U S V^T: (K, I, O) to (K, I, O).
 
-    X <- a X + (b A + c A^2) X with A = X X^T, five times from X / |X|; zero stays zero.
+    X <- a X + (b A + c A^2) X with A = X X^T, five times, starting from X / |X|; zero stays zero.
     """
     wide = matrices.shape[1] <= matrices.shape[2]
     x = (matrices if wide else matrices.mT).contiguous()

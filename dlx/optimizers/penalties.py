@@ -1,4 +1,4 @@
-"""Penalties on the size of every run's weights.
+"""Penalties on the weights of each run.
 
 # K runs, P parameters of one run (padded)
 """
@@ -15,7 +15,7 @@ from dlx.segments import segments
 
 @dataclass(frozen=True)
 class Penalty:
-    """What is added to the cost of one run: l1 sum |w| + l2 / 2 sum w^2, over all weights w.
+    """A penalty that is added to a run's cost: l1 sum |w| + l2 / 2 sum w^2 over all weights w.
 
     Attributes:
         l1: factor of the absolute values
@@ -27,7 +27,7 @@ class Penalty:
 
 
 class Penalties:
-    """The penalties of the runs that have one; biases, gains and slopes are spared.
+    """The penalties of the runs that have one; biases, gains and slopes have none.
 
     Args:
         penalties: one per run; None for none
@@ -43,7 +43,7 @@ class Penalties:
         self._buffer = buffer
 
     def add_gradients(self) -> None:
-        """Add each penalty's gradient, l1 sign(w) + l2 w, to that of the cost."""
+        """Add the gradient of each penalty, l1 sign(w) + l2 w, to that of the cost."""
         for segment in self._segments:
             assert segment.choice is not None
             weights = self._buffer.values[segment.rows, self._buffer.weights]
@@ -54,7 +54,7 @@ class Penalties:
                 gradients += weights * segment.choice.l2
 
     def costs(self) -> Tensor:
-        """Return each run's penalty, zero for those that have none: (K,)."""
+        """Return the penalty of each run, 0 if it has none: (K,)."""
         total = torch.zeros_like(self._buffer.values[:, 0])
         for segment in self._segments:
             penalty, rows = segment.choice, segment.rows

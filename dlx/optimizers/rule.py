@@ -16,11 +16,11 @@ Betas = Annotated[list[Share], Len(2, 2)]
 
 @dataclass(frozen=True)
 class Layout:
-    """Where in a row of the buffer the weights stand.
+    """Which columns of the parameter buffer hold weights.
 
     Attributes:
-        weights: the columns of all of them, first in the row
-        matrices: the columns and the shape of each
+        weights: all columns of weights, the first of a row
+        matrices: columns and shape of each weight matrix
     """
 
     weights: slice
@@ -33,13 +33,13 @@ class Rule:
 
     Attributes:
         update: `update(parameters, gradients, **state, lr=..., **settings)` changes parameters and
-            state in place; each a list of tensors
-        settings: its keyword arguments, `lr` among them
-        state: its tensors of the parameters' shape, by name, with their value at the start; None is
-            made by the first step
-        counters: its single numbers, by name, with their value at the start
-        fused: the devices on which torch computes it in one pass
-        decoupled: whether weight decay is taken off the weights, not added to their gradient
+            state in place; parameters, gradients and each state are lists of tensors
+        settings: keyword arguments of `update`, with `lr`
+        state: initial values of tensors of the parameters' shape, by name; None: the first step
+            makes the tensor
+        counters: initial values of single numbers, by name
+        fused: devices on which torch computes the update in one kernel
+        decoupled: whether weight decay is subtracted from the weights, not added to the gradient
         shaped: whether `update` also takes `layout=`, and treats matrices as such
     """
 
@@ -54,11 +54,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Search:
-    """How `torch.optim.LBFGS` trains a run, evaluating its cost several times a step.
+    """The settings of `torch.optim.LBFGS`, which evaluates the cost several times a step.
 
     Attributes:
-        settings: keyword arguments of torch's class, `lr` among them
-        vectors: numbers that it keeps for every parameter, at most
+        settings: keyword arguments of torch's class, with `lr`
+        vectors: largest number of vectors of the parameters' size that it keeps
     """
 
     settings: dict[str, Any]
@@ -66,7 +66,7 @@ class Search:
 
 
 def momentum_name(choice: Choice) -> str | None:
-    """Return the rule's setting that is an optimizer's momentum; None if it has none."""
+    """Return the name of the setting that is an optimizer's momentum; None if it has none."""
     options = choice.arguments()
     if options.get("momentum"):
         return "momentum"

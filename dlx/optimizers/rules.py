@@ -1,9 +1,9 @@
-"""The update rules of `torch.optim`, in its functional form: their names and defaults.
+"""The update rules of `torch.optim` in its functional form, with names and defaults.
 
-Each registered function's keyword-only parameters are the optimizer's settings; it returns the rule
-with these settings by torch's names. The functional form does what the classes of `torch.optim` do,
-bit for bit; but their construction imports torch's compiler, which takes longer than all else that
-happens before the first step.
+The keyword-only parameters of a registered function are the optimizer's settings; it returns the
+rule with these settings under torch's names. The functional form has the same bits as the classes
+of `torch.optim`. These are not used because their construction imports torch's compiler, which
+takes longer than everything else before the first step.
 """
 
 from typing import Annotated, Any
@@ -57,8 +57,8 @@ def momentum(
     Args:
         lr: learning rate
         momentum: share of the velocity that is kept
-        dampening: share of the gradient that is left out of the velocity; set it to `momentum` for
-            the exponentially weighted mean of the gradients
+        dampening: share of the gradient that does not enter the velocity; if it equals `momentum`,
+            the velocity is the exponentially weighted mean of the gradients
         weight_decay: L2 penalty; weight_decay w is added to the gradient
 
     Reference:
@@ -80,7 +80,7 @@ def nesterov(
 
     Args:
         lr: learning rate
-        momentum: share of the velocity that is kept; above 0
+        momentum: share of the velocity that is kept, above 0
         weight_decay: L2 penalty; weight_decay w is added to the gradient
 
     Reference:
@@ -104,10 +104,10 @@ def adagrad(
 
     Args:
         lr: learning rate
-        lr_decay: the rate is divided by 1 + lr_decay times the steps made
+        lr_decay: the rate is divided by 1 + lr_decay t after t steps
         weight_decay: L2 penalty; weight_decay w is added to the gradient
-        initial_accumulator_value: s at the start
-        eps: keeps the division finite
+        initial_accumulator_value: initial value of s
+        eps: keeps the quotient finite
 
     Reference:
         Duchi, Hazan and Singer (2011), Adaptive subgradient methods
@@ -135,10 +135,10 @@ def rmsprop(
 
     Args:
         lr: learning rate
-        alpha: share of s that is kept (torch's own default is 0.99, the lecture's 0.9)
-        eps: keeps the division finite
+        alpha: share of s that is kept (0.9 as in the lecture; torch's default is 0.99)
+        eps: keeps the quotient finite
         momentum: share of the velocity that is kept
-        centered: subtract the squared mean gradient from s
+        centered: subtract the square of the mean gradient from s
         weight_decay: L2 penalty; weight_decay w is added to the gradient
 
     Reference:
@@ -159,12 +159,12 @@ def rmsprop(
 def adadelta(
     *, lr: Rate = 1.0, rho: Share = 0.9, eps: Rate = 1e-6, weight_decay: Decay = 0.0
 ) -> Rule:
-    """Adadelta: the step is the gradient times the ratio of root mean squares of steps and g.
+    """Adadelta: the step is g times the ratio of the root mean squares of steps and of g.
 
     Args:
-        lr: factor on the step
+        lr: factor of the step
         rho: share of the running means that is kept
-        eps: added under both roots
+        eps: is added under both roots
         weight_decay: L2 penalty; weight_decay w is added to the gradient
 
     Reference:
@@ -177,7 +177,7 @@ def adadelta(
 
 
 def adam_settings(lr: float, betas: Betas, eps: float, weight_decay: float) -> dict[str, Any]:
-    """Return the settings of Adam and its relatives by torch's names."""
+    """Return the settings of Adam and its variants under torch's names."""
     beta1, beta2 = betas
     return {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
 
@@ -193,9 +193,9 @@ def update_adam(
     fused: bool = False,
     **settings: Any,
 ) -> None:
-    """Make Adam's step, by the kernel that `torch.optim` calls in the end where it is fused.
+    """Make Adam's step; a fused one calls the kernel itself.
 
-    To find out which tensors go to the kernel together takes torch half as long as the kernel.
+    `torch.optim` spends half the time of the kernel on finding out which tensors go together.
     """
     settings |= {"amsgrad": False, "maximize": False}
     state = (parameters, gradients, exp_avgs, exp_avg_sqs, [], state_steps)
@@ -228,7 +228,7 @@ def adam(
     Args:
         lr: learning rate
         betas: shares of m and of s that are kept
-        eps: keeps the division finite
+        eps: keeps the quotient finite
         weight_decay: L2 penalty; weight_decay w is added to the gradient
 
     Reference:
@@ -246,8 +246,8 @@ def adamw(
     Args:
         lr: learning rate
         betas: shares of m and of s that are kept
-        eps: keeps the division finite
-        weight_decay: share of the weights that is taken away, times lr
+        eps: keeps the quotient finite
+        weight_decay: share of the weights that is subtracted, times lr
 
     Reference:
         Loshchilov and Hutter (2019), Decoupled weight decay regularization
@@ -269,9 +269,9 @@ def nadam(
     Args:
         lr: learning rate
         betas: shares of m and of s that are kept
-        eps: keeps the division finite
+        eps: keeps the quotient finite
         weight_decay: L2 penalty; weight_decay w is added to the gradient
-        momentum_decay: how slowly the momentum warms up
+        momentum_decay: how fast the momentum rises to beta1; smaller is slower
 
     Reference:
         Dozat (2016), Incorporating Nesterov momentum into Adam
@@ -289,12 +289,12 @@ def nadam(
 def radam(
     *, lr: Rate = 0.001, betas: Betas = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Decay = 0.0
 ) -> Rule:
-    """Adam whose step is not divided by sqrt(s) until the variance of s is tractable.
+    """Adam whose step is divided by sqrt(s) only once the variance of s is small enough.
 
     Args:
         lr: learning rate
         betas: shares of m and of s that are kept
-        eps: keeps the division finite
+        eps: keeps the quotient finite
         weight_decay: L2 penalty; weight_decay w is added to the gradient
 
     Reference:
@@ -313,7 +313,7 @@ def adamax(
     Args:
         lr: learning rate
         betas: shares of m and of s that are kept
-        eps: keeps the division finite
+        eps: keeps the quotient finite
         weight_decay: L2 penalty; weight_decay w is added to the gradient
 
     Reference:

@@ -1,9 +1,9 @@
-"""Every run's optimizer over its rows of the parameter buffer.
+"""The optimizers of a cohort's runs over the rows of the parameter buffer.
 
 # K runs, P parameters of one run (padded)
 
-A *slab* is the rows `start:end` of the buffer whose runs share optimizer, settings and schedule.
-The updates are elementwise, so a slab is as good as separate runs.
+A *slab* is a stretch of rows `start:end` of the buffer whose runs have the same optimizer, settings
+and schedule. Updates are elementwise, so the runs of a slab get the same bits as separate runs.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -27,10 +27,10 @@ class _Slab:
 
     Attributes:
         rows: of the buffer
-        key: the optimizer and the number of steps of its runs, and what else they agree in
+        key: optimizer and number of steps of its runs, and whatever else they must agree in
         rate: present learning rate
-        base_rate: the one of the settings
-        state: by name (rows, P) each, or single numbers; None until the first step
+        base_rate: learning rate of the settings
+        state: tensors (rows, P) or single numbers, by name; some are None until the first step
     """
 
     def __init__(self, rows: slice, key: _Key, buffer: ParameterBuffer, layout: Layout) -> None:
@@ -63,7 +63,7 @@ class _Slab:
             self.state[name] = torch.tensor(start, device=self._counter_device)
 
     def step(self, evaluate: Callable[[], Tensor] | None) -> None:
-        """Update the parameters from their gradients; nothing is evaluated."""
+        """Update the parameters from their gradients; `evaluate` is not needed."""
         state: dict[str, Any] = {name: [value] for name, value in self.state.items()}
         gradients = self._gradients
         if self._weight_decay:
@@ -79,20 +79,20 @@ class _Slab:
         if self._rule.decoupled:
             weights.mul_(1 - self.rate * self._weight_decay)
             return gradients
-        decayed = gradients.clone()  # the gradient of the cost is still to be logged
+        decayed = gradients.clone()  # the buffer's gradient, that of the cost, is logged later
         decayed[:, self._weights].add_(weights * self._weight_decay)
         return decayed
 
     def set_momentum(self, momentum: float) -> None:
-        """Change the momentum, or the share of the mean gradient that is kept."""
+        """Change the momentum, or Adam's beta1."""
         name = momentum_name(self.key[0])
         assert name is not None
         self._settings[name] = momentum
 
     def load(self, name: str, value: Tensor) -> None:
         """Restore one tensor of the state."""
-        counter = name in self._rule.counters
-        device = self._counter_device if counter else self._values.device
+        is_counter = name in self._rule.counters
+        device = self._counter_device if is_counter else self._values.device
         self.state[name] = value.to(device, copy=True)
 
     def take(
@@ -100,21 +100,26 @@ class _Slab:
         sources: Sequence[tuple["_Slab", list[int]]],
         columns: Sequence[tuple[slice, slice]],
     ) -> None:
-        """Take over the state of runs: for each slab they are in, their places in it."""
+        """Take over the state of runs.
+
+        Args:
+            sources: slabs before, each with the places in it of the runs
+            columns: pairs of columns (before, now) of every parameter
+        """
         for name, value in sources[0][0].state.items():
             if value is None or name in self._rule.counters:
                 self.state[name] = None if value is None else value.clone()
                 continue
-            kept = torch.cat([_present(slab.state[name])[own] for slab, own in sources])
+            kept = torch.cat([_present(slab.state[name])[places] for slab, places in sources])
             moved = torch.zeros_like(self._values)
-            for there, here in columns:
-                moved[:, here] = kept[:, there]
+            for before, now in columns:
+                moved[:, now] = kept[:, before]
             self.state[name] = moved
 
 
-def _places(own: slice, rows: Sequence[int]) -> list[int]:
-    """Return the places within the rows of a slab of those of the rows that are among them."""
-    return [row - own.start for row in rows if own.start <= row < own.stop]
+def _places(slab: slice, rows: Sequence[int]) -> list[int]:
+    """Return the places in a slab of those of the rows that belong to it."""
+    return [row - slab.start for row in rows if slab.start <= row < slab.stop]
 
 
 def _present(value: Tensor | None) -> Tensor:
@@ -126,10 +131,10 @@ class SlabOptimizer:
     """The optimizers of a cohort over the rows of its parameter buffer.
 
     Args:
-        choices: the optimizer of each run, neighbours equal where they can be
-        num_steps: of each run; runs of different lengths follow different schedules
-        buffer: the parameters, and their gradients, which every step reads
-        apart: runs that differ in this have a learning rate of their own; default: none do
+        choices: the optimizer of each run; runs of equal ones should be neighbours
+        num_steps: of each run; a schedule depends on it
+        buffer: holds parameters and gradients
+        apart: a key per run; runs of different keys have different learning rates; default: equal
     """
 
     def __init__(
@@ -176,7 +181,7 @@ class SlabOptimizer:
         return self.per_run([slab.rate for slab in self._slabs])
 
     def per_run(self, values: Sequence[_Value]) -> list[_Value]:
-        """Return each slab's value once for every one of its runs."""
+        """Return a value for each run: that of its slab."""
         return [
             value
             for slab, value in zip(self._slabs, values, strict=True)
@@ -185,16 +190,16 @@ class SlabOptimizer:
 
     @property
     def searches(self) -> bool:
-        """Whether its steps evaluate the cost."""
+        """Whether steps evaluate the cost."""
         return any(isinstance(slab, LbfgsSlab) for slab in self._slabs)
 
     @torch.no_grad()
     def step(self, evaluate: Callable[[], Tensor] | None = None) -> None:
-        """Update every run's parameters from its gradients.
+        """Update the parameters of every run.
 
         Args:
-            evaluate: returns the costs at the present weights and leaves their gradients in the
-                buffer; needed where `searches`
+            evaluate: returns the costs at the present weights, and leaves their gradients in the
+                buffer; needed if `searches`
         """
         for slab in self._slabs:
             slab.step(evaluate)
@@ -209,7 +214,7 @@ class SlabOptimizer:
         }
 
     def load_state(self, state: dict[str, Tensor]) -> None:
-        """Restore the state that `state` gave for the same runs in the same order."""
+        """Restore what `state` returned for the same runs in the same order."""
         for key, value in state.items():
             index, name = key.split(".")
             self._slabs[int(index)].load(name, value)
@@ -221,13 +226,13 @@ class SlabOptimizer:
 
         Args:
             source: the optimizers before
-            rows: for each of the runs here, its row there, ascending
-            columns: pairs of columns (there, here) of every parameter
+            rows: the row in `source` of each run that stays, ascending
+            columns: pairs of columns (before, now) of every parameter
         """
         start = 0
         for slab in self._slabs:
             end = start + slab.rows.stop - slab.rows.start
-            # Several slabs there are one here, if the runs between them have left.
-            found = [(there, _places(there.rows, rows[start:end])) for there in source._slabs]
-            slab.take([(there, own) for there, own in found if own], columns)
+            # Several slabs become one if the runs between them have left.
+            sources = [(other, _places(other.rows, rows[start:end])) for other in source._slabs]
+            slab.take([(other, places) for other, places in sources if places], columns)
             start = end

@@ -1,4 +1,6 @@
-"""Checks that a name of one's own keeps dlx's laws; each raises an AssertionError that says where.
+"""Checks of registered names, such as those of a plug-in, against dlx's laws.
+
+A check that fails raises an AssertionError that says what is wrong and where.
 
 >>> from dlx.testing import check_activation
 >>> check_activation("hardswish")

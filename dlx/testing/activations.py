@@ -31,17 +31,17 @@ _STEP = 1e-6  # of finite differences
 def check_activation(activation: str | Callable[..., Tensor], **options: Any) -> None:
     """Check that an activation keeps the laws of the run axis.
 
-    It is elementwise, with bits that do not depend on the place in the buffer; its gradient, and
-    that of the numbers it learns, is the derivative (by central differences in float64); its torch
-    module computes the same; and a run trains to the same bits alone and beside others.
+    It is elementwise, and its bits do not depend on the place in the buffer. Its gradient, also
+    that of learned numbers, is the derivative (by central differences in float64). Its torch module
+    computes the same. A run trains to the same bits alone and beside others.
 
     Args:
-        activation: its name, or the function that was registered
+        activation: the registered name or function
         options: as in YAML
 
     Raises:
-        AssertionError: it does not; the message says where, and by how much
-        ConfigError: it is not registered, or has no such option
+        AssertionError: a check fails; the message says where, and by how much
+        ConfigError: the name is not registered, or has no such option
     """
     choice = chosen("activation", activation, options)
     what = f"activation {choice.name}"
@@ -76,12 +76,12 @@ def _check_places(what: str, choice: Choice) -> None:
             part = whole[..., before : before + length].clone()
             long, short = layer.forward(whole), layer.forward(part)
             inner = slice(before, before + length)
-            found, alone = {"g(z)": long[..., inner]}, {"g(z)": short}
+            among, alone = {"g(z)": long[..., inner]}, {"g(z)": short}
             if trainable:
-                found["g'(z)"] = layer.backward(torch.ones_like(whole), whole, long)[..., inner]
+                among["g'(z)"] = layer.backward(torch.ones_like(whole), whole, long)[..., inner]
                 alone["g'(z)"] = layer.backward(torch.ones_like(part), part, short)
             where = f"{what}, {length} numbers after {before} others against alone"
-            assert_same_bits(found, alone, where, _TAIL)
+            assert_same_bits(among, alone, where, _TAIL)
 
 
 def _check_gradient(what: str, choice: Choice) -> None:
@@ -95,7 +95,9 @@ def _check_gradient(what: str, choice: Choice) -> None:
         f"{what}: its backward formula writes over z or a; it may write over `upstream` alone"
     )
     slope = (layer.forward(z + _STEP) - layer.forward(z - _STEP)) / (2 * _STEP)
-    _say(f"{what}: its gradient dA g'(z), against finite differences", gradient, upstream * slope)
+    _check_near(
+        f"{what}: its gradient dA g'(z), against finite differences", gradient, upstream * slope
+    )
     for parameter in layer.parameters:
         start = parameter.value.clone()
         sums = []
@@ -105,7 +107,8 @@ def _check_gradient(what: str, choice: Choice) -> None:
         parameter.value.copy_(start)
         name = parameter.name.rpartition(".")[2]
         expected = (sums[0] - sums[1]) / (2 * _STEP)
-        _say(f"{what}: the gradient of {name}, by finite differences", parameter.gradient, expected)
+        where = f"{what}: the gradient of {name}, by finite differences"
+        _check_near(where, parameter.gradient, expected)
 
 
 def _check_module(what: str, choice: Choice) -> None:
@@ -114,15 +117,15 @@ def _check_module(what: str, choice: Choice) -> None:
         z = torch.linspace(-6, 6, 241, dtype=torch.float64).view(1, 1, -1)
         expected = module(**choice.arguments()).double()(z).detach()
         a = _layer(choice, 1, torch.float64).forward(z)
-        _say(f"{what}: g(z) on [-6, 6], against its torch module", a, expected)
+        _check_near(f"{what}: g(z) on [-6, 6], against its torch module", a, expected)
 
 
-def _say(what: str, actual: Tensor, expected: Tensor) -> None:
+def _check_near(what: str, actual: Tensor, expected: Tensor) -> None:
     assert_near(actual, expected, what, 1e-7)
 
 
 def _layer(choice: Choice, num_runs: int, dtype: torch.dtype) -> Activation:
-    """Return the activation of a layer, with its learned numbers at their start."""
+    """Return the activation of a layer, with the initial values of learned numbers."""
     layer = Activation("1", [choice] * num_runs)
     if layer.parameters:
         ParameterBuffer(layer.parameters, num_runs, dtype).initialize()

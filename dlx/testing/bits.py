@@ -10,7 +10,7 @@ from dlx.denormals import flushed_denormals
 
 
 def bits(value: Tensor) -> Tensor:
-    """Return the bits of numbers as integers: unlike ==, they tell NaNs and zeros apart."""
+    """Return the bits of numbers as integers, which also tell NaNs and signed zeros apart."""
     if not value.is_floating_point():
         return value
     return value.contiguous().view({4: torch.int32, 8: torch.int64}[value.element_size()])
@@ -18,7 +18,7 @@ def bits(value: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def exactly() -> Iterator[None]:
-    """Compute with one thread and without denormals: what equal bits are promised for."""
+    """Compute with one thread and without denormals; equal bits are only promised for that."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -34,10 +34,10 @@ def assert_same_bits(
     """Check that named tensors have the same bits.
 
     Args:
-        actual: by name
-        expected: by name
-        what: is compared, for the message
-        cure: what to look for if they differ
+        actual: tensors by name
+        expected: tensors by name
+        what: what is compared, for the message
+        cure: what to change if they differ, for the message
     """
     assert actual.keys() == expected.keys(), f"{what}: {sorted(actual)} against {sorted(expected)}"
     for name, value in actual.items():
@@ -46,7 +46,7 @@ def assert_same_bits(
 
 
 def assert_near(actual: Tensor, expected: Tensor, what: str, tolerance: float) -> None:
-    """Check that two tensors agree to a tolerance, relative to 1 + the largest number expected."""
+    """Check that two tensors agree up to tolerance (1 + the largest number expected)."""
     assert actual.shape == expected.shape, (
         f"{what}: shape {tuple(actual.shape)} against {tuple(expected.shape)}"
     )
@@ -56,11 +56,11 @@ def assert_near(actual: Tensor, expected: Tensor, what: str, tolerance: float) -
 
 
 def _difference(actual: Tensor, expected: Tensor) -> str:
-    """Say where two tensors differ most, and by how much."""
+    """Return where two tensors differ most, and by how much, in words."""
     if actual.shape != expected.shape:
         return f"has shape {tuple(actual.shape)}, not {tuple(expected.shape)}"
     difference = (actual.double() - expected.double()).abs().flatten()
     index = int(torch.where(difference.isnan(), torch.inf, difference).argmax())
     place = [int(i) for i in torch.unravel_index(torch.tensor(index), actual.shape)]
-    mine, other = actual.flatten()[index].item(), expected.flatten()[index].item()
-    return f"at {place} is {mine!r}, not {other!r} (off by {difference[index].item():.2g})"
+    number, wanted = actual.flatten()[index].item(), expected.flatten()[index].item()
+    return f"at {place} is {number!r}, not {wanted!r} (off by {difference[index].item():.2g})"

@@ -13,19 +13,19 @@ from dlx.testing.runs import assert_alone_or_together, chosen, neighbours, plain
 
 
 def check_corruption(corruption: str | Callable[..., CorruptionRule], **options: Any) -> None:
-    """Check that a kind of corruption is a rule that can be drawn by.
+    """Check the rule of a kind of corruption.
 
-    The rule is the same every time; its probabilities are not negative and add up to less than 1,
-    its standard deviation is finite and not negative; it does something; and a run trains to the
-    same bits alone and beside others.
+    It is the same every time. Its probabilities are not negative and add up to less than 1; its
+    standard deviation is finite and not negative. It changes inputs. A run trains to the same bits
+    alone and beside others.
 
     Args:
-        corruption: its name, or the function that was registered
+        corruption: the registered name or function
         options: as in YAML
 
     Raises:
-        AssertionError: it does not; the message says what its rule is
-        ConfigError: it is not registered, or has no such option
+        AssertionError: a check fails; the message says what is wrong with the rule
+        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("corruption", corruption, options)
     what = f"corruption {named.name}"
@@ -48,8 +48,9 @@ def check_corruption(corruption: str | Callable[..., CorruptionRule], **options:
     plain = plain_variant(5)
 
     def design(task: Task) -> Design:
-        made = plain.design(task)
-        return replace(made, inputs=replace(made.inputs, corruption=InputCorruption(rule)))
+        network = plain.design(task)
+        inputs = replace(network.inputs, corruption=InputCorruption(rule))
+        return replace(network, inputs=inputs)
 
     with exactly():
         run = replace(plain, design=design)

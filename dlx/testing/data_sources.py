@@ -25,26 +25,26 @@ def check_data_source(
 ) -> None:
     """Check that a data source returns rows that can be split and trained on.
 
-    It returns the same bytes twice, whatever the global generators of numpy and torch did, and
-    leaves them as they were; types and shapes are those of `Dataset`; and the rows can be split.
+    It returns the same bytes every time, and neither uses nor changes the global generators of
+    Python, NumPy and torch. Types and shapes are those of `Dataset`. The rows can be split.
 
     Args:
-        source: its name, or the function that was registered
+        source: the registered name or function
         data_dir: where data sets are kept; default: as everywhere
         options: as in YAML, split and preprocessing too
 
     Raises:
-        AssertionError: it does not; the message says where
-        ConfigError: it is not registered, or has no such option
+        AssertionError: a check fails; the message says where
+        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("data", source, options)
     what = f"data source {named.name}"
     folder = data_dir or default_directory()
     first = _read(what, named, folder)
-    before = _global_states()  # after what the source imports, which may draw as well
+    before = _global_states()  # only now, since modules that the source imports may draw too
     again = _read(what, named, folder)
     assert _global_states() == before, (
-        f"{what}: it draws from a global generator; make one of its own, seeded by an option"
+        f"{what}: it draws from a global generator; make a generator, seeded by an option"
     )
     assert again == first, f"{what}: it returns other numbers when it is read again"
 

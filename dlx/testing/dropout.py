@@ -17,19 +17,19 @@ _RATES = (_SMALL, 0.1, 0.5, 0.9, 1 - _SMALL)
 
 
 def check_dropout(dropout: str | Callable[[float], DropoutRule]) -> None:
-    """Check that a kind of dropout keeps what evaluation, which drops nothing, relies on.
+    """Check that a kind of dropout preserves moments, since evaluations drop nothing.
 
-    At rates from next to 0 to next to 1 its rule is finite and the same every time; numbers of
-    mean 0 keep that mean, and either every mean or a variance of 1 (y = scale x + kept with
-    probability q, else dropped; or y = x (1 + std n)); at a rate next to 0 it changes next to
-    nothing; and a run trains to the same bits alone and beside others.
+    At rates close to 0 up to rates close to 1, its rule (y = scale x + kept with probability q,
+    else y = dropped; or y = x (1 + std n)) is finite and the same every time. It preserves a mean
+    of 0, and either all means or a variance of 1. At a rate close to 0 it changes almost nothing. A
+    run trains to the same bits alone and beside others.
 
     Args:
-        dropout: its name, or the function that was registered
+        dropout: the registered name or function
 
     Raises:
-        AssertionError: it does not; the message says at which rate, and by how much
-        ConfigError: it is not registered
+        AssertionError: a check fails; the message says at which rate, and by how much
+        ConfigError: the name is not registered
     """
     named = chosen("dropout", dropout, {})
     what = f"dropout {named.name}"
@@ -57,10 +57,11 @@ def _rule(what: str, function: Callable[[float], Any], rate: float) -> DropoutRu
         f"{what}: it returns a {type(rule).__name__}; return a dlx.nn.dropout.DropoutRule"
     )
     assert function(rate) == rule, f"{what}: it returns another rule when it is asked again"
-    found = {"scale": rule.scale, "kept": rule.kept, "dropped": rule.dropped, "std": rule.std or 0}
-    for name, number in found.items():
+    std = rule.std or 0
+    values = {"scale": rule.scale, "kept": rule.kept, "dropped": rule.dropped, "std": std}
+    for name, number in values.items():
         assert math.isfinite(number), f"{what}: its {name} is {number}, not a finite number"
-    assert found["std"] >= 0, f"{what}: its std is {rule.std}, which is negative"
+    assert std >= 0, f"{what}: its std is {rule.std}, which is negative"
     assert rule.on in ("units", "weights"), f"{what}: on is {rule.on!r}, not 'units' or 'weights'"
     return rule
 
@@ -78,12 +79,12 @@ def _check_moments(what: str, rule: DropoutRule, rate: float) -> None:
     mean = (1 - rate) * rule.kept + rate * rule.dropped
     size = abs(rule.kept) + abs(rule.dropped)
     assert abs(mean) <= 1e-9 * (1 + size), (
-        f"{what}: the mean of numbers of mean 0 becomes {mean:g}; evaluation drops nothing, so add "
-        "to what is kept what makes up for what is dropped"
+        f"{what}: the mean of numbers of mean 0 becomes {mean:g}; evaluations drop nothing, so "
+        "choose `kept` so that it makes up for `dropped`"
     )
     factor = (1 - rate) * rule.scale
     variance = (1 - rate) * (rule.scale**2 + rule.kept**2) + rate * rule.dropped**2
     assert abs(factor - 1) <= 1e-9 or abs(variance - 1) <= 1e-9 * (1 + rule.dropped**2), (
         f"{what}: a mean is multiplied by {factor:g} and a variance of 1 becomes {variance:g}; one "
-        "of both must stay, since evaluation drops nothing: divide what is kept by 1 - rate"
+        "of both must be preserved, since evaluations drop nothing: divide by 1 - rate what is kept"
     )

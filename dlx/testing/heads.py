@@ -26,24 +26,21 @@ _TASKS = (
 
 
 def heads(loss: Any = "auto") -> Iterator[tuple[Task, Head, Head]]:
-    """Yield the tasks that a loss fits, each with its head in float32 and float64."""
-    model = choice("model", "mlp", hidden=[], loss=loss)
+    """Yield the tasks that a loss is for, with the head of each in float32 and in float64."""
+    variant = Variant(choice("model", "mlp", hidden=[], loss=loss), choice("optimizer", "sgd"))
     for task in _TASKS:
         try:
-            design = model(task)
+            run = variant.member("run", task)
         except ConfigError:
             continue
-        member = Variant(lambda task, made=design: made, choice("optimizer", "sgd"))
-        run = member.member("run", task)
         yield task, Cohort([run], 4).head, Cohort([run], 4, torch.float64).head
 
 
 def targets_of(task: Task, rows: int) -> Tensor:
-    """Return targets as the data have them: (N,) class numbers, (N, T) labels or numbers."""
-    if task.in_unit_interval:
-        return numbers(rows, task.num_outputs, seed=1, dtype=torch.float64).sigmoid()
+    """Return targets of a data set: class numbers (N,), labels (N, T) or numbers (N, T)."""
     if task.classes is None:
-        return numbers(rows, task.num_outputs, seed=1, dtype=torch.float64)
+        values = numbers(rows, task.num_outputs, seed=1, dtype=torch.float64)
+        return values.sigmoid() if task.in_unit_interval else values
     number = torch.arange(rows)
     if task.kind == "multilabel":
         return (number.unsqueeze(1) % torch.tensor([2, 3, 4]) == 0).long()
@@ -53,7 +50,7 @@ def targets_of(task: Task, rows: int) -> Tensor:
 def batch_of(
     head: Head, task: Task, runs: int, batch: int, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """Return z (K, B, C), and each run's own targets as the head encodes them, (K, B, …)."""
+    """Return z (K, B, C), and targets of each run as the head encodes them, (K, B, …)."""
     z = 3 * numbers(runs, batch, head.num_outputs, dtype=dtype)
     targets = head.encode(targets_of(task, runs * batch), dtype)
     return z, targets.view(runs, batch, *targets.shape[1:])

@@ -17,18 +17,18 @@ _SHAPES = ((1, 1), (1, 7), (7, 1), (5, 3), (30, 20))
 
 
 def check_initializer(initializer: str | Callable[..., None], **options: Any) -> None:
-    """Check that an initializer fills every weight, from the generator that it is given alone.
+    """Check that an initializer fills every weight, and draws only from the given generator.
 
-    The same (seed, layer) gives the same bits whatever torch's global generator did, which is left
-    as it was; and a run that starts so trains to the same bits alone and beside others.
+    The same seed and layer give the same bits every time, and torch's global generator is neither
+    used nor changed. A run with such weights trains to the same bits alone and beside others.
 
     Args:
-        initializer: its name, or the function that was registered
+        initializer: the registered name or function
         options: as in YAML
 
     Raises:
-        AssertionError: it does not; the message says where, and by how much
-        ConfigError: it is not registered, or has no such option
+        AssertionError: a check fails; the message says where, and by how much
+        ConfigError: the name is not registered, or has no such option
     """
     choice = chosen("initializer", initializer, options)
     what = f"initializer {choice.name}"

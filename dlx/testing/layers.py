@@ -28,15 +28,15 @@ from dlx.testing.runs import (
 
 
 def check_block(block: str | Callable[..., Any], **options: Any) -> None:
-    """Check that a block keeps the laws of the run axis; see `check_model`.
+    """Check that a network with a block keeps the laws of the run axis (see `check_model`).
 
     Args:
-        block: its name, or the function that was registered
+        block: the registered name or function
         options: as in YAML
 
     Raises:
-        AssertionError: it does not; the message says where, and by how much
-        ConfigError: it is not registered, or has no such option
+        AssertionError: a check fails; the message says where, and by how much
+        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("block", block, options)
     design = choice("model", "mlp", hidden=[named], activation="tanh", init="xavier_normal")
@@ -46,16 +46,16 @@ def check_block(block: str | Callable[..., Any], **options: Any) -> None:
 def check_model(model: str | Callable[..., Design], **options: Any) -> None:
     """Check that a model keeps the laws of the run axis.
 
-    Its plain torch network computes the same, and has the same gradients, in float64; and a run
-    trains to the same bits alone and beside others, on odd shapes.
+    Its plain torch network computes the same outputs and gradients in float64. A run trains to the
+    same bits alone and beside others, on odd shapes.
 
     Args:
-        model: its name, or the function that was registered
+        model: the registered name or function
         options: as in YAML
 
     Raises:
-        AssertionError: it does not; the message says where, and by how much
-        ConfigError: it is not registered, or has no such option
+        AssertionError: a check fails; the message says where, and by how much
+        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("model", model, options)
     _check(f"model {named.name}", named)
@@ -81,8 +81,8 @@ def _check_plain(what: str, run: Member, num_inputs: int, batch: int) -> None:
     network = plain.to_torch(design, cohort.network.run_state(0))
     outputs = cohort.head.outputs(cohort.network.forward(x.unsqueeze(0), Pass()))[0]
     assert_near(outputs, network(x).detach(), f"{what}: its outputs, against plain torch's", 1e-10)
-    random = any(isinstance(each, nn.Dropout) for each in network.modules())
-    if random or design.head.output_name != "identity":
+    has_dropout = any(isinstance(module, nn.Dropout) for module in network.modules())
+    if has_dropout or design.head.output_name != "identity":
         return
     pass_ = Pass(tape=[], batch_size=batch)
     upstream = numbers(*outputs.shape, seed=1, dtype=torch.float64)
@@ -95,6 +95,6 @@ def _check_plain(what: str, run: Member, num_inputs: int, batch: int) -> None:
     for parameter in cohort.network.buffer.parameters:
         if not parameter.owners[0]:
             continue
-        mine, other = parameter.gradient[0], expected[parameter.name]
+        gradient = parameter.gradient[0]
         where = f"{what}: the gradient of {parameter.name}, against plain torch's"
-        assert_near(mine, other.view_as(mine), where, 1e-10)
+        assert_near(gradient, expected[parameter.name].view_as(gradient), where, 1e-10)

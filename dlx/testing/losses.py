@@ -22,25 +22,23 @@ _STEP = 1e-6  # of finite differences
 def check_loss(loss: str | Callable[..., Tensor], **options: Any) -> None:
     """Check that a loss gives every run the mean cost of its own batch, and its gradient.
 
-    For each kind of task that it takes: one cost per run, (K,); the same bits alone and beside
-    other runs; the mean over the rows (a batch twice over costs the same); a gradient that is the
-    derivative (by central differences in float64); and where it `weighs` its outputs, weights of 1
-    that change no bit and costs that add up those of the outputs.
+    For each kind of task that it is for, it returns one cost per run, (K,), with the same bits
+    alone and beside other runs. The cost is a mean over the rows: a batch that is repeated costs
+    the same. The gradient is the derivative (by central differences in float64). If it `weighs`
+    outputs, weights of 1 change no bit, and the cost is the weighted sum of the outputs' costs.
 
     Args:
-        loss: its name, or the function that was registered
+        loss: the registered name or function
         options: as in YAML
 
     Raises:
-        AssertionError: it does not; the message says where, and by how much
-        ConfigError: it is not registered, or has no such option
+        AssertionError: a check fails; the message says where, and by how much
+        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("loss", loss, options)
     taken = 0
     with exactly():
-        for task, head32, head64 in heads(
-            {"name": named.name, **options} if options else named.name
-        ):
+        for task, head32, head64 in heads(named):
             what = f"loss {named.name}, {task.kind} targets"
             for batch in (1, 4, 7, 50):
                 _check_alone(what, head32, task, batch)

@@ -22,20 +22,20 @@ _CHUNKS = (_ROWS, 7, 1)
 
 
 def check_metric(metric: str | Callable[..., Tensor], **options: Any) -> None:
-    """Check that a metric measures every run by its own answers, however the rows are cut up.
+    """Check that a metric measures each run by its own outputs alone.
 
-    For each kind of task that it is for: one value per run, (K,) float64, of the same bits alone
-    and beside other runs, one of them no longer finite; the same from chunks of any size and from
-    rows in any order; better for perfect answers than for answers drawn at random, as `rising`
-    says; and rows of one class alone are no failure.
+    For each kind of task that it is for, it returns one value per run, (K,) float64, with the same
+    bits alone and beside other runs, even if one of these has diverged. Chunks of any size and rows
+    in any order give the same value. Perfect outputs have a better value than random ones, as
+    `rising` says. Rows of a single class raise no error.
 
     Args:
-        metric: its name, or the function that was registered
+        metric: the registered name or function
         options: as in YAML
 
     Raises:
-        AssertionError: it does not; the message says where, and by how much
-        ConfigError: it is not registered, or has no such option
+        AssertionError: a check fails; the message says where, and by how much
+        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("metric", metric, options)
     kinds = named.traits.kinds
@@ -75,7 +75,7 @@ def _check_runs(
     what: str, named: Choice, head: Head, z: Tensor, truth: Tensor, values: Tensor
 ) -> None:
     """Check each run alone, and beside a run that has diverged."""
-    cure = "take each run's from its own row of z, in integers or along a row of memory"
+    cure = "compute each run's value from its own row of z, in integers or along contiguous rows"
     for run in range(_RUNS):
         alone = _measure(what, named, head, z[run : run + 1].clone(), truth)
         where = f"{what}, run {run + 1} of {_RUNS} against alone"
@@ -93,10 +93,10 @@ def _measure(
     targets = head.encode(truth, torch.float32)
     measurement = Measurement(head, [named])
     before = {"z": z.clone(), "targets": targets.clone()}
-    for part, its in zip(z.split(size, 1), targets.split(size), strict=True):
-        measurement.add(part, its)
+    for z_chunk, target_chunk in zip(z.split(size, 1), targets.split(size), strict=True):
+        measurement.add(z_chunk, target_chunk)
     value = measurement.results(targets)[tag(named)]
-    cure = "compute in memory of its own"
+    cure = "do not write over arguments"
     assert_same_bits({"z": z, "targets": targets}, before, f"{what}: after it was measured", cure)
     assert value.shape == z.shape[:1] and value.dtype == torch.float64, (
         f"{what}: it returns {tuple(value.shape)}, {value.dtype}; return a value per run, "
@@ -106,7 +106,7 @@ def _measure(
 
 
 def _perfect(task: Task, head: Head, truth: Tensor) -> Tensor:
-    """Return the z of a run that is always right and sure: (1, N, C)."""
+    """Return the z of a run whose outputs are all correct: (1, N, C)."""
     if task.classes is None:
         z = truth.logit() if head.output_name == "sigmoid" else truth
         return z.float().unsqueeze(0)

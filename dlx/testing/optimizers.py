@@ -25,19 +25,19 @@ _BATCH = 7
 
 
 def check_optimizer(optimizer: str | Callable[..., Any], **options: Any) -> None:
-    """Check that an optimizer updates each run from its own rows, wherever they stand.
+    """Check that an optimizer updates each run from its own row alone, wherever that is.
 
-    A run trains to the same bits alone and beside others, of its own optimizer and of another's,
-    and goes on so when one of them leaves; weights move and stay finite, and the padding of the
-    rows stays zero.
+    A run trains to the same bits alone and beside runs of the same optimizer and of another one,
+    also after one of these has left. Weights change and stay finite. The padding of rows stays
+    zero.
 
     Args:
-        optimizer: its name, or the function that was registered
+        optimizer: the registered name or function
         options: as in YAML
 
     Raises:
-        AssertionError: it does not; the message says where, and by how much
-        ConfigError: it is not registered, or has no such option
+        AssertionError: a check fails; the message says where, and by how much
+        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("optimizer", optimizer, options)
     what = f"optimizer {named.name}"
@@ -50,7 +50,7 @@ def check_optimizer(optimizer: str | Callable[..., Any], **options: Any) -> None
 
 
 def _check_leaving(what: str, run: Variant, same: Variant) -> None:
-    """Check a run whose neighbour leaves after two steps, and that it is trained at all."""
+    """Check that a run is trained, to the same bits if its neighbour leaves after two steps."""
     task = regression(5)
     members = [same.member("neighbour", task), run.member("run", task)]
     alone = Cohort(members[1:], _BATCH)

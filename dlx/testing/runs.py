@@ -16,7 +16,7 @@ from dlx.data.dataset import Task
 from dlx.models.design import Design
 from dlx.testing.bits import assert_same_bits
 
-# Inputs and rows: a vector, ragged shapes, whole vectors.
+# Numbers of inputs and of rows: one input, odd numbers, and a multiple of the vector length.
 SHAPES = ((1, 4), (5, 7), (13, 32))
 _STEPS = 4
 _CURE = "every run must be computed from its own rows alone, by functions without a vectorized tail"
@@ -24,12 +24,12 @@ _CURE = "every run must be computed from its own rows alone, by functions withou
 
 @dataclass(frozen=True)
 class Variant:
-    """A design, an optimizer and a seed that a run of a cohort may have.
+    """Design, optimizer and seed of a run.
 
     Attributes:
-        design: of a task
+        design: makes the design for a task
         optimizer: with its settings
-        seed: of its streams
+        seed: of the run's streams
     """
 
     design: Callable[[Task], Design]
@@ -37,12 +37,12 @@ class Variant:
     seed: int = 0
 
     def member(self, name: str, task: Task) -> Member:
-        """Return the run of a task."""
+        """Return the run with a name, for a task."""
         return Member(name, self.seed, self.design(task), self.optimizer, _STEPS, _STEPS)
 
 
 def chosen(kind: str, named: str | Callable[..., Any], options: dict[str, Any]) -> Choice:
-    """Return the choice of a registered name, or of the function that was registered under it.
+    """Return the choice of a registered name or function.
 
     Raises:
         ConfigError: it is not registered, or has no such options
@@ -66,18 +66,18 @@ def assert_alone_or_together(what: str, run: Variant, others: tuple[Variant, Var
     """Check that a run trains to the same bits alone and first, amid and last of three.
 
     Args:
-        what: is checked, for the message
+        what: what is checked, for the message
         run: the run
-        others: two runs of the same shapes; one that cannot share a cohort with it stays out
+        others: two runs of the same shapes; those that cannot share a cohort with it are left out
     """
     for num_inputs, batch in SHAPES:
         task = regression(num_inputs)
-        mine = run.member("run", task)
+        member = run.member("run", task)
         beside = [other.member(str(i), task) for i, other in enumerate(others)]
-        beside = [other for other in beside if len(group([mine, other])) == 1]
-        alone = _train([mine], task, batch)["run"]
+        beside = [other for other in beside if len(group([member, other])) == 1]
+        alone = _train([member], task, batch)["run"]
         for place in range(len(beside) + 1):
-            cohort = [*beside[:place], mine, *beside[place:]]
+            cohort = [*beside[:place], member, *beside[place:]]
             together = _train(cohort, task, batch)["run"]
             where = f"{what}, {num_inputs} inputs, batch {batch}, run {place + 1} of {len(cohort)}"
             assert_same_bits(together, alone, f"{where} against alone", _CURE)
@@ -91,17 +91,17 @@ def plain_variant(width: int, **options: Any) -> Variant:
 
 
 def neighbours(run: Variant, width: int) -> tuple[Variant, Variant]:
-    """Return two runs of the shapes of `plain_variant`: one of other choices, one of its own."""
+    """Return two runs of the shapes of `plain_variant`: with other choices, and with `run`'s."""
     other = replace(plain_variant(width, activation=choice("activation", "relu")), seed=1)
     return other, replace(run, seed=2, optimizer=choice("optimizer", "adam"))
 
 
 def _train(members: list[Member], task: Task, batch: int) -> dict[str, dict[str, Tensor]]:
-    """Return each run's costs, gradients and final weights, by its name."""
+    """Return costs, gradients and final weights of the runs, by their names."""
     cohort = Cohort(members, batch)
     num_runs = len(members)
     inputs, targets = numbers(batch, task.num_inputs), numbers(batch, task.num_outputs, seed=1)
-    x, t = (each.expand(num_runs, *each.shape) for each in (inputs, targets))
+    x, t = (rows.expand(num_runs, *rows.shape) for rows in (inputs, targets))
     cohort.initialize(x)
     recorded: dict[str, dict[str, Tensor]] = {member.name: {} for member in members}
     for step in range(_STEPS):

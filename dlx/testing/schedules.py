@@ -11,18 +11,18 @@ _LENGTHS = (1, 2, 7, 100)  # steps of a run
 
 
 def check_schedule(schedule: str | Callable[..., Any], **options: Any) -> None:
-    """Check that a schedule is a function of the step alone, at every step of short and long runs.
+    """Check that a schedule is a function of the step alone, in short and long runs.
 
-    Its factor is a plain number, finite and not negative, somewhere above zero, and the same
-    whichever steps were asked for before: a resumed run asks for the later ones only.
+    Its factor is a finite number, never negative and not always zero. It does not depend on the
+    steps that were asked for before, since a resumed run only asks for the later ones.
 
     Args:
-        schedule: its name, or the function that was registered
+        schedule: the registered name or function
         options: as in YAML
 
     Raises:
-        AssertionError: it is not; the message says at which step
-        ConfigError: it is not registered, or has no such option
+        AssertionError: a check fails; the message says at which step
+        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("schedule", schedule, options)
     what = f"schedule {named.name}"

@@ -1,4 +1,4 @@
-"""Checks of what a code's cost is raised by for its units that are on.
+"""Checks of a sparsity penalty.
 
 # K runs, B batch, C units of the code
 """
@@ -23,20 +23,20 @@ _CURE = "take each run's number from its own codes, and no sum over the runs"
 
 
 def check_sparsity(sparsity: str | Callable[..., Tensor], **options: Any) -> None:
-    """Check that a sparsity penalty gives every run a number of its own code, and its gradient.
+    """Check that a sparsity penalty gives every run a number for its own code, and a gradient.
 
-    For units in (0, 1), as after a sigmoid: one number per run, (K,); the same bits alone and
-    beside other runs, and every time; no number that grows with the batch (a batch twice over has
-    the same); a gradient that is not 0 everywhere, and is finite, with its value, where all units
-    are 0 too; and a run trains to the same bits alone and beside others.
+    Of units in (0, 1), as after a sigmoid, it returns one number per run, (K,), with the same bits
+    every time, alone and beside other runs. The number does not grow with the batch: a batch that
+    is repeated has the same. The gradient is not 0 everywhere. Number and gradient are finite, also
+    if all units are 0. A run trains to the same bits alone and beside others.
 
     Args:
-        sparsity: its name, or the function that was registered
+        sparsity: the registered name or function
         options: as in YAML
 
     Raises:
-        AssertionError: it does not; the message says where, and by how much
-        ConfigError: it is not registered, or has no such option
+        AssertionError: a check fails; the message says where, and by how much
+        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("sparsity", sparsity, options)
     what = f"sparsity {named.name}"
@@ -47,14 +47,14 @@ def check_sparsity(sparsity: str | Callable[..., Tensor], **options: Any) -> Non
         _check_gradient(what, named)
         run = _variant(named)
         other = replace(_variant(None), seed=1)
-        own = replace(run, seed=2, optimizer=choice("optimizer", "adam"))
-        assert_alone_or_together(what, run, (other, own))
+        same = replace(run, seed=2, optimizer=choice("optimizer", "adam"))
+        assert_alone_or_together(what, run, (other, same))
 
 
 def _check_alone(what: str, named: Choice, batch: int) -> None:
     code = _codes(_RUNS, batch, torch.float32)
-    values, gradient = _asked(what, named, code)
-    again, slope = _asked(what, named, code)
+    values, gradient = _penalty(what, named, code)
+    again, slope = _penalty(what, named, code)
     assert_same_bits(
         {"the value": values, "the gradient": gradient},
         {"the value": again, "the gradient": slope},
@@ -62,7 +62,7 @@ def _check_alone(what: str, named: Choice, batch: int) -> None:
         "draw nothing at random",
     )
     for run in range(_RUNS):
-        value, slope = _asked(what, named, code[run : run + 1].clone())
+        value, slope = _penalty(what, named, code[run : run + 1].clone())
         assert_same_bits(
             {"the value": values[run], "the gradient": gradient[run]},
             {"the value": value[0], "the gradient": slope[0]},
@@ -73,27 +73,28 @@ def _check_alone(what: str, named: Choice, batch: int) -> None:
 
 def _check_batch(what: str, named: Choice) -> None:
     code = _codes(_RUNS, 6, torch.float64)
-    once, _ = _asked(what, named, code)
-    twice, _ = _asked(what, named, torch.cat([code, code], 1))
+    once, _ = _penalty(what, named, code)
+    twice, _ = _penalty(what, named, torch.cat([code, code], 1))
     assert_near(twice, once, f"{what}: a batch twice over must be as far from sparse", 1e-12)
 
 
 def _check_gradient(what: str, named: Choice) -> None:
-    _, gradient = _asked(what, named, _codes(_RUNS, 6, torch.float64))
+    _, gradient = _penalty(what, named, _codes(_RUNS, 6, torch.float64))
     assert bool((gradient != 0).any()), f"{what}: its gradient is 0, so that no code changes by it"
     for place, code in (
         ("of units in (0, 1)", _codes(_RUNS, 6, torch.float32)),
         ("where all units are 0", torch.zeros(_RUNS, 6, _UNITS)),
     ):
-        for name, found in zip(("value", "gradient"), _asked(what, named, code), strict=True):
-            assert bool(found.isfinite().all()), (
+        results = _penalty(what, named, code)
+        for name, result in zip(("value", "gradient"), results, strict=True):
+            assert bool(result.isfinite().all()), (
                 f"{what}: its {name} {place} is not finite; keep logarithms, roots and quotients "
                 "away from 0"
             )
 
 
-def _asked(what: str, named: Choice, code: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the numbers (K,) of codes (K, B, C), and the gradient of the codes."""
+def _penalty(what: str, named: Choice, code: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the penalty of each run (K,), and its gradient by the codes (K, B, C)."""
     own = code.clone().requires_grad_()
     values = named(own)
     expected = (len(code),)
@@ -119,8 +120,9 @@ def _variant(sparsity: Choice | None) -> Variant:
     plain = plain_variant(_UNITS, activation=choice("activation", "sigmoid"))
 
     def design(task: Task) -> Design:
-        made = plain.design(task)
+        network = plain.design(task)
         code = CodeSpec("code", _UNITS, sparsity=sparsity)
-        return replace(made, layers=(made.layers[0], code, *made.layers[1:]), code="code")
+        layers = (network.layers[0], code, *network.layers[1:])
+        return replace(network, layers=layers, code="code")
 
     return replace(plain, design=design)

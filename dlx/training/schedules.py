@@ -1,8 +1,8 @@
 """Learning-rate schedules: the factor on the optimizer's own rate at every step.
 
-Each takes the step, from 0, and the number of steps of the run, both counted from the end of the
-warm-up, and is a pure function of them: a resumed run goes on where it was. What a run's metrics do
-to its rate, `plateau.py` remembers.
+A schedule is a function of the step, from 0, and of the number of steps of the run, both counted
+from the end of the warm-up. So a resumed run goes on as if it had never stopped. `plateau.py`
+lowers the rate by a run's metrics.
 """
 
 import functools
@@ -28,7 +28,7 @@ class Rates:
 
     Args:
         slabs: the optimizer, with its schedule, and the number of steps of each
-        plateaus: what watches the run of a slab whose schedule follows a metric; None for others
+        plateaus: what lowers the rate of a slab by a metric of its run; None for other slabs
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class Rates:
         ]
 
     def momenta(self, step: int) -> list[float | None]:
-        """Return the momentum that each slab's schedule sets at a step, from 0; None: its own."""
+        """Return the momentum that each slab's schedule sets at a step, from 0; None for none."""
         return [cycled_momentum(schedule, step, steps) for schedule, steps in self._cycled]
 
 
 def _warmed(function: Callable[..., float]) -> Callable[..., float]:
-    """Return a schedule with an option of its own for a linear warm-up that goes before it."""
+    """Return a schedule with the option `warmup`, a linear rise of the rate before all else."""
 
     @functools.wraps(function)
     def warmed(step: int, num_steps: int, *, warmup: Steps = 0, **options: Any) -> float:
@@ -67,15 +67,15 @@ def _warmed(function: Callable[..., float]) -> Callable[..., float]:
         return function(step - warmup, num_steps - warmup, **options)
 
     own = inspect.signature(function)
-    extra = inspect.signature(warmed, follow_wrapped=False).parameters["warmup"]
-    warmed.__signature__ = own.replace(parameters=[*own.parameters.values(), extra])  # type: ignore[attr-defined]
+    warmup = inspect.signature(warmed, follow_wrapped=False).parameters["warmup"]
+    warmed.__signature__ = own.replace(parameters=[*own.parameters.values(), warmup])  # type: ignore[attr-defined]
     warmed.__annotations__ = {**function.__annotations__, "warmup": Steps}
-    section = "    warmup: steps over which the rate first rises linearly to its full value"
+    line = "    warmup: steps over which the rate first rises linearly to its full value"
     documentation = inspect.getdoc(function) or ""
     warmed.__doc__ = (
-        documentation.replace("Args:\n", f"Args:\n{section}\n")
+        documentation.replace("Args:\n", f"Args:\n{line}\n")
         if "Args:\n" in documentation
-        else f"{documentation}\n\nArgs:\n{section}\n"
+        else f"{documentation}\n\nArgs:\n{line}\n"
     )
     return warmed
 
@@ -83,7 +83,7 @@ def _warmed(function: Callable[..., float]) -> Callable[..., float]:
 @register("schedule", constant=True)
 @_warmed
 def constant(step: int, num_steps: int) -> float:
-    """The same rate all along, after a warm-up if there is one.
+    """The same rate at every step, after a warm-up if there is one.
 
     Reference:
         of the warm-up: Goyal et al. (2017), Accurate, large minibatch SGD
@@ -100,11 +100,11 @@ def step(
     every: Annotated[int, Gt(0)] = 1000,
     gamma: Annotated[float, Gt(0)] = 0.1,
 ) -> float:
-    """The rate falls in stairs: gamma^floor(step / every).
+    """The rate falls at regular intervals: gamma^floor(step / every).
 
     Args:
-        every: steps between two stairs
-        gamma: factor at each stair
+        every: steps of an interval
+        gamma: factor after each interval
     """
     return gamma ** (step // every)
 
@@ -123,10 +123,10 @@ def exponential(step: int, num_steps: int, *, gamma: Annotated[float, Gt(0)] = 0
 @register("schedule")
 @_warmed
 def cosine(step: int, num_steps: int, *, final: Share = 0.0) -> float:
-    """Half a cosine from the full rate to its end: final + (1 - final) (1 + cos(pi s / S)) / 2.
+    """The rate falls along half a cosine: final + (1 - final) (1 + cos(pi s / S)) / 2.
 
     Args:
-        final: share of the full rate that is left at the end
+        final: share of the full rate at the end
 
     Reference:
         Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts
@@ -139,10 +139,10 @@ def cosine(step: int, num_steps: int, *, final: Share = 0.0) -> float:
 def inverse_sqrt(step: int, num_steps: int, *, timescale: Annotated[int, Gt(0)] = 1000) -> float:
     """The rate falls with the root of the steps: sqrt(timescale / (timescale + step)).
 
-    With `warmup` as long as `timescale`, the schedule of the first transformers.
+    With a `warmup` as long as `timescale` it is the schedule of the first transformers.
 
     Args:
-        timescale: steps after which the rate is down to 0.71 of its full value
+        timescale: steps after which the rate is 0.71 of its full value
 
     Reference:
         Vaswani et al. (2017), Attention is all you need, section 5.3
@@ -163,15 +163,15 @@ def one_cycle(
 ) -> float:
     """The rate rises along half a cosine to its full value, and falls along another to its end.
 
-    The optimizer's own rate is the highest one, which may be several times that of a constant
-    schedule. Unlike torch's, the momentum stays as it is unless `momentum` is given.
+    The optimizer's own rate is the highest one; it can be several times that of a constant
+    schedule. Unlike in torch, the momentum does not change unless `momentum` is given.
 
     Args:
         peak: when the full rate is reached, as a share of the steps
         initial: share of the full rate at the start
         final: share of the full rate at the end
-        momentum: lowest and highest momentum (Adam's beta1), such as [0.85, 0.95], that goes the
-            other way, lowest at the full rate; null leaves it to the optimizer
+        momentum: lowest and highest momentum (Adam's beta1), such as [0.85, 0.95]; it is lowest
+            at the full rate; null: the optimizer's own at every step
 
     Reference:
         Smith and Topin (2018), Super-convergence: very fast training of neural networks
@@ -195,7 +195,7 @@ def _cosine(start: float, end: float, progress: float) -> float:
 
 
 def cycled_momentum(schedule: Choice, step: int, num_steps: int) -> float | None:
-    """Return the momentum that a schedule sets at a step; None if it leaves it alone."""
+    """Return the momentum that a schedule sets at a step; None if it sets none."""
     if not schedule.traits.cycles_momentum or schedule.momentum is None:
         return None
     low, high = schedule.momentum
@@ -216,12 +216,12 @@ def reduce_on_plateau(
     cooldown: Annotated[int, Ge(0)] = 0,
     final: Share = 0.0,
 ) -> float:
-    """The rate is lowered whenever a metric of the run has not improved for a while.
+    """The rate is lowered whenever a metric of the run has not improved for some evaluations.
 
     Args:
-        metric: the logged metric that is watched at every evaluation (see log.every)
-        factor: what the rate is multiplied with
-        patience: evaluations without improvement that are borne with
+        metric: a logged metric; it is compared at every evaluation (see log.every)
+        factor: by which the rate is multiplied
+        patience: evaluations without improvement that are tolerated
         threshold: smallest relative change that counts as an improvement
         cooldown: evaluations after a reduction that are not counted
         final: smallest share of the full rate

@@ -63,7 +63,7 @@ def test_init_overwrites_nothing(dlx: Command, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("mine")
     ended = dlx("init", "digits", "--output", "mine.yaml")
     assert ended.code == 2
-    assert "mine.yaml is there already" in ended.err
+    assert "mine.yaml exists already" in ended.err
     assert (tmp_path / "mine.yaml").read_text() == "mine"
 
 
@@ -124,7 +124,7 @@ def test_list_by_the_plural(dlx: Command) -> None:
 
 def test_list_tells_what_all_of_a_kind_have_in_common(dlx: Command) -> None:
     text = dlx("list", "dropouts").out
-    assert "\n\nEvery dropout takes as well:\n    input: 0.0    Share of the inputs" in text
+    assert "\n\nEvery dropout also takes:\n    input: 0.0    Share of the inputs" in text
     common = dlx("list", "block", "--json").json["common"]
     assert [(option["name"], option["default"]) for option in common] == [("repeat", 1)]
     assert dlx("list", "activation", "--json").json["common"] == []

@@ -283,5 +283,5 @@ def test_a_table_that_comes_with_dlx_trains_and_beats_the_mean(
     (tmp_path / "mine.yaml").unlink()
     refused = dlx("init", "table", "-o", "mine.yaml")
     assert refused.code == 2
-    assert "table.csv is there already; choose another place with --output" in refused.err
+    assert "table.csv exists already; choose another place with --output" in refused.err
     assert not (tmp_path / "mine.yaml").exists()

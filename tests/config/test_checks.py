@@ -49,9 +49,9 @@ def read(annotation, value):
     ],
 )
 def test_reads(annotation, value, expected):
-    found = read(annotation, value)
-    assert found == expected or found.model_dump() == expected.model_dump()
-    assert type(found) is type(expected) or isinstance(found, type(expected))
+    result = read(annotation, value)
+    assert result == expected or result.model_dump() == expected.model_dump()
+    assert type(result) is type(expected) or isinstance(result, type(expected))
 
 
 @pytest.mark.parametrize(

@@ -35,14 +35,15 @@ def accepts(value: Any, schema: Any, root: Any) -> bool:
     """Say whether a value fits, for the keywords of draft 2020-12 that the schema uses."""
     if isinstance(schema, bool):
         return schema
-    known = {"$ref", "anyOf", "enum", "const", "type", "required", "properties", "items"}
-    known |= {"additionalProperties", "minimum", "maximum", "exclusiveMinimum", "pattern"}
-    known |= {"exclusiveMaximum", "minItems", "maxItems", "format", "$schema", "$defs"}
-    known |= {"patternProperties", "minProperties"}
-    assert schema.keys() <= known | {"title", "description", "default"}, schema.keys() - known
+    keywords = {"$ref", "anyOf", "enum", "const", "type", "required", "properties", "items"}
+    keywords |= {"additionalProperties", "minimum", "maximum", "exclusiveMinimum", "pattern"}
+    keywords |= {"exclusiveMaximum", "minItems", "maxItems", "format", "$schema", "$defs"}
+    keywords |= {"patternProperties", "minProperties"}
+    keywords |= {"title", "description", "default"}
+    assert schema.keys() <= keywords, schema.keys() - keywords
 
-    def fits(each: Any, inner: Any) -> bool:
-        return accepts(each, inner, root)
+    def fits(item: Any, inner: Any) -> bool:
+        return accepts(item, inner, root)
 
     checks = {
         "$ref": lambda ref: fits(value, root["$defs"][ref.removeprefix("#/$defs/")]),
@@ -53,22 +54,22 @@ def accepts(value: Any, schema: Any, root: Any) -> bool:
     }
     if isinstance(value, dict):
         known_keys = schema.get("properties", {})
-        others = [each for key, each in value.items() if key not in known_keys]
+        others = [item for key, item in value.items() if key not in known_keys]
         checks |= {
             "required": lambda keys: all(key in value for key in keys),
             "properties": lambda inner: all(fits(value[k], inner[k]) for k in inner if k in value),
             "patternProperties": lambda inner: all(
-                fits(each, one)
+                fits(item, one)
                 for pattern, one in inner.items()
-                for key, each in value.items()
+                for key, item in value.items()
                 if re.search(pattern, key)
             ),
             "minProperties": lambda least: len(value) >= least,
-            "additionalProperties": lambda inner: all(fits(each, inner) for each in others),
+            "additionalProperties": lambda inner: all(fits(item, inner) for item in others),
         }
     elif isinstance(value, list):
         checks |= {
-            "items": lambda inner: all(fits(each, inner) for each in value),
+            "items": lambda inner: all(fits(item, inner) for item in value),
             "minItems": lambda least: len(value) >= least,
             "maxItems": lambda most: len(value) <= most,
         }
@@ -137,8 +138,8 @@ def test_it_refuses(schema, values):
 def test_every_option_is_described(schema):
     objects = {"": schema, **schema["$defs"]}
     for name, definition in objects.items():
-        for key, each in definition.get("properties", {}).items():
-            assert each.get("description"), f"{name}.{key}"
+        for key, option in definition.get("properties", {}).items():
+            assert option.get("description"), f"{name}.{key}"
 
 
 @pytest.mark.parametrize("kind", ["activation", "initializer", "optimizer", "schedule", "data"])

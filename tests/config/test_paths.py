@@ -35,8 +35,8 @@ class Outer(BaseModel):
     ],
 )
 def test_only_values_of_paths_change(values: Any, expected: Any) -> None:
-    found = resolve_paths(from_plain({"files": values}), Path("/configs"), Outer)
-    assert found.plain() == {"files": expected}
+    resolved = resolve_paths(from_plain({"files": values}), Path("/configs"), Outer)
+    assert resolved.plain() == {"files": expected}
 
 
 def test_the_home_folder_and_the_working_directory(
@@ -82,8 +82,8 @@ def test_paths_at_dotted_keys_of_an_ablation() -> None:
         "baseline": {"data.path": "a.csv"},
         "metric": "dev.cost",
     }
-    found = resolve_paths(from_plain({"ablation": section}), Path("/configs")).plain()
-    assert found["ablation"] == {
+    resolved = resolve_paths(from_plain({"ablation": section}), Path("/configs")).plain()
+    assert resolved["ablation"] == {
         "vary": {"data.path": ["/configs/a.csv", "/b.csv"], "optimizer.lr": "0.1..1 log 3"},
         "tune": {"data.path": ["/configs/a.csv"]},
         "exclude": [{"data.path": "/configs/a.csv", "model.activation": "relu"}],
@@ -92,8 +92,8 @@ def test_paths_at_dotted_keys_of_an_ablation() -> None:
         "metric": "dev.cost",
     }
     section = {"vary": [{"name": "a", "data.path": "a.csv"}, {"data": {"path": "b.csv"}}]}
-    found = resolve_paths(from_plain({"ablation": section}), Path("/configs")).plain()
-    assert found["ablation"]["vary"] == [
+    resolved = resolve_paths(from_plain({"ablation": section}), Path("/configs")).plain()
+    assert resolved["ablation"]["vary"] == [
         {"name": "a", "data.path": "/configs/a.csv"},
         {"data": {"path": "/configs/b.csv"}},
     ]

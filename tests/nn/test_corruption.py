@@ -51,11 +51,11 @@ def filled(num_runs: int, value: float = 0.5, rows: int = BATCH) -> Tensor:
     return torch.full((num_runs, rows, INPUTS), value)
 
 
-def assert_share(chosen: Tensor, share: float) -> None:
+def assert_share(mask: Tensor, share: float) -> None:
     """A count is within five standard deviations of a share (rounded to 1/65536)."""
-    number = chosen.numel()
+    number = mask.numel()
     error = 5 * math.sqrt(number * max(share * (1 - share), 1 / 65536)) + number / 65536
-    assert abs(float(chosen.sum()) - number * share) <= error
+    assert abs(float(mask.sum()) - number * share) <= error
 
 
 def test_masking_sets_a_share_of_the_inputs_to_zero_and_leaves_the_others() -> None:
@@ -138,8 +138,8 @@ def test_what_is_drawn_depends_on_seed_and_step_alone(run: int, rows: int) -> No
     x[0, 0] = -0.0
     together, alone = layer(list(MIXED), seeds), layer([MIXED[run]], [seeds[run]])
     for pass_ in (training(0), training(9), evaluation(0), evaluation(2)):
-        run_outputs = together.forward(x.expand(len(MIXED), *x.shape), pass_)[run]
-        assert torch.equal(bits(run_outputs), bits(alone.forward(x.expand(1, *x.shape), pass_)[0]))
+        together_y = together.forward(x.expand(len(MIXED), *x.shape), pass_)[run]
+        assert torch.equal(bits(together_y), bits(alone.forward(x.expand(1, *x.shape), pass_)[0]))
 
 
 def test_other_seeds_steps_chunks_and_modes_draw_anew() -> None:

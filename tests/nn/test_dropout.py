@@ -4,12 +4,12 @@ import math
 from typing import Literal
 
 import torch
+from dlx.nn.layers.dense import Dense
 from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.data.dataset import Task
 from dlx.nn.dropout import Dropout
-from dlx.nn.layers.dense import Dense
 from dlx.nn.network import InputChanges, Network
 from dlx.nn.passes import Pass
 from tests.cohorts import design, dropout_rates
@@ -168,22 +168,22 @@ def test_alpha_dropout_keeps_mean_and_variance_as_torchs_does() -> None:
     x = torch.randn(1, BATCH, UNITS, generator=torch.Generator().manual_seed(0))
     x = (x - x.mean()) / x.std()
     layer = dropout([0.2], kind="alpha_dropout")
-    outputs = torch.cat([layer.forward(x, training(step)) for step in range(300)])
+    values = torch.cat([layer.forward(x, training(step)) for step in range(300)])
     torch.manual_seed(0)
     torchs = torch.cat([torch.nn.functional.alpha_dropout(x, 0.2, True) for _ in range(300)])
-    assert abs(float(outputs.mean())) < 0.01
-    assert abs(float(outputs.std()) - 1) < 0.01
+    assert abs(float(values.mean())) < 0.01
+    assert abs(float(values.std()) - 1) < 0.01
     for power in (1, 2, 3, 4):
         torch.testing.assert_close(
-            outputs.double().pow(power).mean(),
+            values.double().pow(power).mean(),
             torchs.double().pow(power).mean(),
             atol=0.05,
             rtol=0.02,
         )
     # What is dropped takes one value, the same as torch's.
-    dropped = float(outputs.flatten().mode().values)
+    dropped = float(values.flatten().mode().values)
     assert abs(dropped - float(torchs.flatten().mode().values)) < 1e-4
-    assert abs(float((outputs == dropped).double().mean()) - 0.2) < 0.003
+    assert abs(float((values == dropped).double().mean()) - 0.2) < 0.003
 
 
 def test_gaussian_dropout_has_the_mean_and_variance_of_dropout() -> None:

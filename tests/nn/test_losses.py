@@ -128,9 +128,9 @@ def test_cost_and_gradient_are_those_of_torch(name: str) -> None:
     loss, own = registry.get("loss", case.name).traits, options(case, z.dtype)
     assert torch.equal(loss.with_gradient(z.detach(), t, **own)[0], costs)
     for run in range(RUNS):
-        run_z = z[run].detach().requires_grad_()
-        expected = case.reference(run_z, t[run])
-        (slope,) = torch.autograd.grad(weights[run] * expected, run_z)
+        z_run = z[run].detach().requires_grad_()
+        expected = case.reference(z_run, t[run])
+        (slope,) = torch.autograd.grad(weights[run] * expected, z_run)
         torch.testing.assert_close(costs[run], expected, rtol=1e-13, atol=1e-14)
         torch.testing.assert_close(gradient[run], slope, rtol=1e-12, atol=1e-15)
 

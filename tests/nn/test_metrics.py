@@ -69,8 +69,8 @@ def measured(
     built = built.to(torch.float32, torch.device("cpu"))
     targets = built.encode(truth)
     measurement = Measurement(built, chosen)
-    for part, part_targets in zip(z.split(chunk, 1), targets.split(chunk), strict=True):
-        measurement.add(part, part_targets)
+    for z_chunk, target_chunk in zip(z.split(chunk, 1), targets.split(chunk), strict=True):
+        measurement.add(z_chunk, target_chunk)
     return measurement.results(targets)
 
 
@@ -129,11 +129,11 @@ def test_every_metric_is_that_of_scikit_learn(name: str) -> None:
     z, truth = answers(built), truth_of(built)
     values = measured(built, all_metrics(built.kind), z, truth)
     assert len(values) == (3 if built.kind == "regression" else 5 + (built.kind == "multiclass"))
-    for name, by_run in values.items():
+    for metric, by_run in values.items():
         assert (by_run.shape, by_run.dtype) == ((RUNS,), torch.float64)
         for run in range(RUNS):
-            reference = expected(name, built, z[run].numpy(), truth.numpy())
-            assert by_run[run].item() == pytest.approx(reference, rel=1e-6, abs=1e-12), name
+            reference = expected(metric, built, z[run].numpy(), truth.numpy())
+            assert by_run[run].item() == pytest.approx(reference, rel=1e-6, abs=1e-12), metric
 
 
 def test_top_k_without_ties_is_that_of_scikit_learn() -> None:
@@ -154,8 +154,8 @@ def test_bits_do_not_depend_on_the_other_runs(name: str, rows: int) -> None:
     together = measured(built, all_metrics(built.kind), z, truth)
     for run in range(RUNS):
         alone = measured(built, all_metrics(built.kind), z[run : run + 1].clone(), truth)
-        for name, value in alone.items():
-            assert torch.equal(bits(value), bits(together[name][run : run + 1])), name
+        for metric, value in alone.items():
+            assert torch.equal(bits(value), bits(together[metric][run : run + 1])), metric
 
 
 @pytest.mark.parametrize("name", [n for n in HEADS if not n.startswith("numbers")])
@@ -165,7 +165,7 @@ def test_counts_and_areas_do_not_depend_on_the_chunks(name: str) -> None:
     whole, pieces = (
         measured(built, all_metrics(built.kind), z, truth, chunk) for chunk in (ROWS, 7)
     )
-    assert all(torch.equal(whole[name], pieces[name]) for name in whole)
+    assert all(torch.equal(whole[metric], pieces[metric]) for metric in whole)
 
 
 def test_a_class_without_rows_is_left_out_of_means() -> None:

@@ -18,9 +18,7 @@ def codes(*shape: int) -> torch.Tensor:
 
 def test_l1_is_the_mean_rows_norm() -> None:
     code = codes(3, 7, 4) - 0.5
-    expected = torch.stack(
-        [torch.linalg.vector_norm(run_code, 1, dim=1).mean() for run_code in code]
-    )
+    expected = torch.stack([torch.linalg.vector_norm(rows, 1, dim=1).mean() for rows in code])
     torch.testing.assert_close(l1(code), expected)
 
 

@@ -105,8 +105,8 @@ def test_averages_are_what_is_evaluated_and_training_does_not_notice(
 ) -> None:
     options: dict[str, Any] = {"evaluate_every": 3}
     watcher, without = watched(averaging(average=average, **options)), watched(averaging(**options))
-    for mine, other in zip(watcher.states, without.states, strict=True):
-        assert_same_bits(mine, other)
+    for state, other in zip(watcher.states, without.states, strict=True):
+        assert_same_bits(state, other)
     assert_same_bits(watcher.evaluated_states[0], without.evaluated_states[0])
     outcome = watcher.ended_runs["run"].outcome
     assert_same_bits(outcome.state, watcher.evaluated_states[-1])

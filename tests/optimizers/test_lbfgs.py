@@ -79,12 +79,12 @@ def test_what_is_logged_is_the_start_of_a_step() -> None:
     for trainer in (searching, descending):
         trainer._train_step()
     assert torch.equal(searching._sums, descending._sums)
-    mine, other = searching.cohort.network, descending.cohort.network
-    assert torch.equal(bits(mine.buffer.gradients), bits(other.buffer.gradients))
-    assert_same_bits(mine.statistics(), other.statistics())
-    assert float(mine.statistics()["1.running_mean"].abs().max()) > 0
-    assert not torch.equal(mine.buffer.values, before)
-    assert not torch.equal(mine.buffer.values, other.buffer.values)
+    network, other = searching.cohort.network, descending.cohort.network
+    assert torch.equal(bits(network.buffer.gradients), bits(other.buffer.gradients))
+    assert_same_bits(network.statistics(), other.statistics())
+    assert float(network.statistics()["1.running_mean"].abs().max()) > 0
+    assert not torch.equal(network.buffer.values, before)
+    assert not torch.equal(network.buffer.values, other.buffer.values)
 
 
 def test_a_step_lowers_the_cost_of_its_own_masks_and_noise() -> None:

@@ -35,13 +35,13 @@ def test_each_run_is_clipped_as_torch_clips_it() -> None:
     expected = []
     for run in range(4):
         plain = [torch.zeros_like(p.value[run]) for p in buffer.parameters]
-        for each, parameter in zip(plain, buffer.parameters, strict=True):
-            each.grad = parameter.gradient[run].clone()
+        for tensor, parameter in zip(plain, buffer.parameters, strict=True):
+            tensor.grad = parameter.gradient[run].clone()
         if (value := values[run]) is not None:
             torch.nn.utils.clip_grad_value_(plain, value)
         if (norm := norms[run]) is not None:
             torch.nn.utils.clip_grad_norm_(plain, norm)
-        expected.append([each.grad for each in plain])
+        expected.append([tensor.grad for tensor in plain])
     before = buffer.gradients.clone()
     Clipping(values, norms, buffer).apply()
     for run in range(4):
@@ -75,8 +75,8 @@ def test_penalties_are_of_the_weights_alone_and_their_gradients_autograds() -> N
         cost.backward()
         assert w.grad is not None
         torch.testing.assert_close(costs[run], cost.detach())
-        mine = weight.gradient[run] - before[run, weight.columns].view(5, 7)
-        torch.testing.assert_close(mine, w.grad, atol=1e-6, rtol=1e-5)
+        gradient = weight.gradient[run] - before[run, weight.columns].view(5, 7)
+        torch.testing.assert_close(gradient, w.grad, atol=1e-6, rtol=1e-5)
         assert torch.equal(bias.gradient[run].flatten(), before[run, bias.columns])
     assert torch.equal(bits(buffer.gradients[1]), bits(before[1]))
 

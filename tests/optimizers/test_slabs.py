@@ -75,7 +75,7 @@ class Separate:
 
     def __init__(self, chosen: Choice, value: Tensor, **options: Any) -> None:
         self.exact = not chosen().shaped and chosen.decay == "all"
-        self.parameters = [each.clone().requires_grad_() for each in self._parts(value)]
+        self.parameters = [part.clone().requires_grad_() for part in self._parts(value)]
         if can_be_fused(chosen) and not options:
             options = {"fused": True}
         self.optimizer = torch_optimizer(chosen, self.parameters, **options)
@@ -88,7 +88,7 @@ class Separate:
 
     @property
     def value(self) -> Tensor:
-        parts = [each.detach() for each in self.parameters]
+        parts = [parameter.detach() for parameter in self.parameters]
         return parts[0] if self.exact else torch.cat([parts[0].T.flatten(), parts[1]])
 
     def step(self, gradient: Tensor) -> None:
@@ -184,8 +184,8 @@ def test_state_taken_over_is_that_of_separate_networks(name: str, kept: list[int
     for slab in slabs._slabs:
         for key, value in slab.state.items():
             if value is not None and value.dim() == 2:
-                there = value.new_zeros(len(value), 16)
-                parts = [value[:, WEIGHTS], there, value[:, WEIGHTS.stop :]]
+                between = value.new_zeros(len(value), 16)
+                parts = [value[:, WEIGHTS], between, value[:, WEIGHTS.stop :]]
                 slab.state[key] = torch.cat(parts, 1)
     columns = [(WEIGHTS, WEIGHTS), (slice(48, 64), slice(32, 48))]
     kept_columns = [*range(32), *range(48, 64)]

@@ -133,9 +133,9 @@ def test_rates_of_slabs_follow_each_ones_schedule_and_length() -> None:
 @pytest.mark.parametrize("num_steps", range(1, 12))
 @pytest.mark.parametrize("peak", [0.01, 0.3, 0.99])
 def test_a_cycle_of_few_steps_is_torchs_where_torch_has_one(num_steps: int, peak: float) -> None:
-    mine = factors("one_cycle", num_steps, peak=peak)
-    assert len(mine) == num_steps
-    assert all(0 < factor <= 1 for factor in mine)
+    result = factors("one_cycle", num_steps, peak=peak)
+    assert len(result) == num_steps
+    assert all(0 < factor <= 1 for factor in result)
     if peak * num_steps > 1 and num_steps > 2:
         expected = torch_factors(
             lambda o: lr_scheduler.OneCycleLR(
@@ -143,7 +143,7 @@ def test_a_cycle_of_few_steps_is_torchs_where_torch_has_one(num_steps: int, peak
             ),
             num_steps,
         )
-        assert mine == pytest.approx(expected, rel=1e-9)
+        assert result == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_schedule_of_the_first_transformers() -> None:
@@ -186,8 +186,8 @@ def test_a_cycled_momentum_is_logged_for_the_runs_that_have_one() -> None:
     inputs, targets = rows(what)
     cycle = {"name": "one_cycle", "momentum": [0.8, 0.95]}
     members = [
-        member(name, design(what), "momentum", schedule=each, num_steps=6, evaluate_every=3)
-        for name, each in (("cycled", cycle), ("plain", "one_cycle"))
+        member(name, design(what), "momentum", schedule=schedule, num_steps=6, evaluate_every=3)
+        for name, schedule in (("cycled", cycle), ("plain", "one_cycle"))
     ]
     records = train(members, inputs, targets).records
     logged = [record.metrics["train"].get("optimizer/momentum") for record in records["cycled"]]
