@@ -4,16 +4,14 @@
 
 import contextlib
 import csv
-import functools
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from dlx.data.dataset import Task, to_float
 from dlx.data.images import read_image
+from dlx.data.npy import Archive, read_npy
 from dlx.errors import DataError, did_you_mean
 
 Features = tuple[str, ...] | None
@@ -40,10 +38,8 @@ def read(path: Path, task: Task, features: Features, array: str = "inputs") -> n
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path}: inputs are read from {', '.join(READERS)} files")
-    if reader is _read_npz:
-        reader = functools.partial(_read_npz, wanted=array)
     with _readable(path):
-        return reader(path, task, features)
+        return reader(path, task, features, array)
 
 
 def csv_header(path: Path) -> list[str]:
@@ -66,7 +62,7 @@ def _readable(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _read_csv(path: Path, task: Task, features: Features) -> np.ndarray:
+def _read_csv(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
     lines = _csv_lines(path)
     first = next(lines, None)
     if first is None:
@@ -140,32 +136,20 @@ def _number(cell: str, where: str) -> float:
     return value
 
 
-def _read_npy(path: Path, task: Task, features: Features) -> np.ndarray:
-    try:
-        # Mapped, so that a header that promises more than the file has allocates nothing.
-        return _rows(path, np.load(path, mmap_mode="r", allow_pickle=False), task, features)
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{path}: not an array of numbers in NumPy's format ({error})") from error
+def _read_npy(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
+    return _rows(path, read_npy(path), task, features)
 
 
-def _read_npz(path: Path, task: Task, features: Features, wanted: str = "inputs") -> np.ndarray:
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array")
-            name = wanted if wanted in archive.files else archive.files[0]
-            if name != wanted and len(archive.files) > 1:
-                raise DataError(
-                    f"{path}: holds {', '.join(map(repr, archive.files))}; call the array to "
-                    f"read {wanted!r}"
-                )
-            array = archive[name]
-            if not isinstance(array, np.ndarray):
-                raise ValueError(f"{name!r} is none")
-            return _rows(path, array, task, features)
-    except (ValueError, IndexError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not an archive of NumPy arrays ({error})") from error
+def _read_npz(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
+    with Archive(path) as archive:
+        names = archive.names
+        if array not in names and len(names) != 1:
+            raise DataError(
+                f"{path}: holds {', '.join(map(repr, names)) or 'no array'}; call the array to "
+                f"read {array!r}"
+            )
+        values = archive.read("array", array if array in names else names[0])
+    return _rows(path, values, task, features)
 
 
 def _rows(path: Path, array: np.ndarray, task: Task, features: Features) -> np.ndarray:
@@ -197,7 +181,7 @@ def _rows(path: Path, array: np.ndarray, task: Task, features: Features) -> np.n
     return x
 
 
-def _read_image(path: Path, task: Task, features: Features) -> np.ndarray:
+def _read_image(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
     shape = task.input_shape
     is_rgb = len(shape) == 3 and shape[0] == 3
     if not (is_rgb or len(shape) == 2):
@@ -211,7 +195,7 @@ def _read_image(path: Path, task: Task, features: Features) -> np.ndarray:
     return to_float(pixels[np.newaxis])
 
 
-READERS: dict[str, Callable[[Path, Task, Features], np.ndarray]] = {
+READERS: dict[str, Callable[[Path, Task, Features, str], np.ndarray]] = {
     ".csv": _read_csv,
     ".npy": _read_npy,
     ".npz": _read_npz,

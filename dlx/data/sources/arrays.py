@@ -6,21 +6,22 @@ a network sees as x / 255. Targets are (N,), or (N, T) numbers to predict.
 
 # N rows, I inputs, T targets
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from dlx.data import idx as idx_format
 from dlx.data.dataset import Dataset
-from dlx.data.files import WRITE_AGAIN
 from dlx.data.npy import Archive, read_npy
+from dlx.data.source_files import WRITE_AGAIN
 from dlx.errors import ConfigError, DataError
 from dlx.registry import register
 
 Targets = Literal["auto", "classification", "regression"]
 Arrays = tuple[np.ndarray, np.ndarray]
+Name = TypeVar("Name", str, Path)
 
 
 @register("data")
@@ -48,15 +49,8 @@ def npz(
         ConfigError: only one of the two arrays of the test part is named
         DataError: a file or an array is missing, is damaged or does not fit the others
     """
-    _check_both(test_inputs, test_targets)
     with Archive(path) as archive:
-        training = (archive.read("data.inputs", inputs), archive.read("data.targets", targets))
-        parts = {"train": training}
-        if test_inputs is not None and test_targets is not None:
-            parts["test"] = (
-                archive.read("data.test_inputs", test_inputs),
-                archive.read("data.test_targets", test_targets),
-            )
+        parts = _parts(archive.read, inputs, targets, test_inputs, test_targets)
     return dataset_of(path.name, parts, task)
 
 
@@ -84,10 +78,11 @@ def npy(
         ConfigError: only one of the two files of the test part is named
         DataError: a file is missing, is damaged or does not fit the others
     """
-    _check_both(test_inputs, test_targets)
-    parts = {"train": (read_npy(inputs), read_npy(targets))}
-    if test_inputs is not None and test_targets is not None:
-        parts["test"] = (read_npy(test_inputs), read_npy(test_targets))
+
+    def read(key: str, path: Path) -> np.ndarray:
+        return read_npy(path)
+
+    parts = _parts(read, inputs, targets, test_inputs, test_targets)
     return dataset_of(inputs.name, parts, task)
 
 
@@ -117,15 +112,36 @@ def idx(
     Reference:
         LeCun, Cortes, Burges: The MNIST database of handwritten digits
     """
-    _check_both(test_inputs, test_targets)
 
-    def read(x: Path, t: Path) -> Arrays:
-        return idx_format.read(x, WRITE_AGAIN), idx_format.read(t, WRITE_AGAIN)
+    def read(key: str, path: Path) -> np.ndarray:
+        return idx_format.read(path, WRITE_AGAIN)
 
-    parts = {"train": read(inputs, targets)}
-    if test_inputs is not None and test_targets is not None:
-        parts["test"] = read(test_inputs, test_targets)
+    parts = _parts(read, inputs, targets, test_inputs, test_targets)
     return dataset_of(inputs.name, parts, task)
+
+
+def _parts(
+    read: Callable[[str, Name], np.ndarray],
+    inputs: Name,
+    targets: Name,
+    test_inputs: Name | None,
+    test_targets: Name | None,
+) -> dict[str, Arrays]:
+    """Return the arrays of train and, where they are named, of test.
+
+    Args:
+        read: returns an array, given the option that names it and its name or path
+        inputs, targets, test_inputs, test_targets: names or paths
+    """
+    if (test_inputs is None) != (test_targets is None):
+        raise ConfigError("data.test_inputs and data.test_targets go together; give both or none")
+    parts = {"train": (read("data.inputs", inputs), read("data.targets", targets))}
+    if test_inputs is not None and test_targets is not None:
+        parts["test"] = (
+            read("data.test_inputs", test_inputs),
+            read("data.test_targets", test_targets),
+        )
+    return parts
 
 
 def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset:
@@ -220,8 +236,3 @@ def _encode(
     if targets.dtype.kind == "f":
         labels = labels.astype(np.int64)
     return tuple(str(label) for label in labels.tolist()), numbers.astype(np.int64)
-
-
-def _check_both(test_inputs: str | Path | None, test_targets: str | Path | None) -> None:
-    if (test_inputs is None) != (test_targets is None):
-        raise ConfigError("data.test_inputs and data.test_targets go together; give both or none")

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlx.data import idx
 from dlx.data.dataset import Dataset
-from dlx.data.files import damaged
+from dlx.data.source_files import damaged
 from dlx.registry import register
 
 DIGITS = tuple(string.digits)

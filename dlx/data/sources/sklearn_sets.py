@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlx.data.dataset import Dataset
-from dlx.data.files import damaged, read_bytes
+from dlx.data.source_files import damaged, read_bytes
 from dlx.errors import DataError
 from dlx.registry import register
 

@@ -11,7 +11,7 @@ from dlx.config.sections import Section, option
 from dlx.config.types import Text
 from dlx.data.dataset import Dataset
 from dlx.data.tables.build import Missing, Roles, TaskName, build
-from dlx.data.tables.files import Layout, read_csv, read_parquet
+from dlx.data.tables.reading import Layout, read_csv, read_parquet
 from dlx.registry import register
 
 Names = Annotated[list[str], MinLen(1)]

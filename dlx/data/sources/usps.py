@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dlx.data.dataset import Dataset
-from dlx.data.files import damaged, missing, read_bytes
+from dlx.data.source_files import damaged, missing, read_bytes
 from dlx.registry import register
 
 FILES = ("usps.bz2", "usps.t.bz2")

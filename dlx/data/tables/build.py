@@ -62,7 +62,7 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
 
     Args:
         paths: one file, or one for train and others for dev, test or both.
-        read: reads one of them; see `files.read_csv`.
+        read: reads one of them; see `reading.read_csv`.
         roles: what the columns are.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.data.dataset import Column
-from dlx.data.tables.files import text_of
+from dlx.data.tables.reading import text_of
 from dlx.errors import DataError
 
 if TYPE_CHECKING:

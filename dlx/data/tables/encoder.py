@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dlx.data.dataset import Column, Table
-from dlx.data.tables.files import MISSING
+from dlx.data.tables.reading import MISSING
 from dlx.errors import DataError, RunError
 
 MOST_CATEGORIES = 1000

@@ -12,7 +12,7 @@ import numpy as np
 from dlx.config.dump import inline
 from dlx.data.splits import AUTO_SHARE
 from dlx.data.tables.cells import has_commas
-from dlx.data.tables.files import Layout, read_csv, read_parquet, survey, text_of
+from dlx.data.tables.reading import Layout, read_csv, read_parquet, survey, text_of
 from dlx.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:

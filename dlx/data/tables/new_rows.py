@@ -14,7 +14,7 @@ import numpy as np
 from dlx.data.dataset import Column
 from dlx.data.tables.cells import read_cells, text_cells
 from dlx.data.tables.encoder import Encoder
-from dlx.data.tables.files import Layout, read_csv, read_parquet
+from dlx.data.tables.reading import Layout, read_csv, read_parquet
 from dlx.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
