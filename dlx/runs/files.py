@@ -27,6 +27,10 @@ _CURES = {
 }
 
 
+# Windows opens files as texts, and writes a line's end as two bytes, unless told not to.
+BINARY = getattr(os, "O_BINARY", 0)
+
+
 def finite(value: Any) -> Any:
     """Return a document as JSON can hold it: null for what is not a finite number, plain numbers.
 
@@ -74,7 +78,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with storage_errors(path):
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666)
             try:
                 _write_all(descriptor, content)
                 os.fsync(descriptor)
@@ -100,7 +104,7 @@ def replace_atomic(path: Path, write: Callable[[Path], None]) -> None:
     with storage_errors(path):
         try:
             write(temporary)
-            descriptor = os.open(temporary, os.O_RDONLY)
+            descriptor = os.open(temporary, os.O_RDWR)  # Windows syncs no file opened to be read
             try:
                 os.fsync(descriptor)
             finally:
@@ -122,6 +126,8 @@ def remove_temporaries(folder: Path) -> None:
 
 def sync_directory(folder: Path) -> None:
     """Make the names in a folder durable: what was created, renamed or deleted in it."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows, which cannot sync a folder
+        return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -140,7 +146,7 @@ class AppendFile:
         """
         self.path = path
         with storage_errors(path, "open"):
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
             self.size = os.fstat(self._descriptor).st_size
 
     def append(self, record: bytes) -> None:
