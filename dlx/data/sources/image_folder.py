@@ -98,11 +98,13 @@ def _read_all(files: list[Path], size: tuple[int, ...], grey: bool) -> np.ndarra
 
 def _check_memory(count: int, shape: tuple[int, ...]) -> None:
     """Refuse images that do not fit into memory as the float32 numbers that networks take."""
+    if not hasattr(os, "sysconf"):  # Windows, where the allocation itself fails
+        return
     needed = 4 * count * math.prod(shape)
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > there:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > memory:
         raise MemoryLimitError(
             f"data.size: {count:,} images of {shape[-2]:,} × {shape[-1]:,} pixels take "
-            f"{needed / 2**30:,.0f} GiB as numbers, but the machine has {there / 2**30:,.0f}; "
+            f"{needed / 2**30:,.0f} GiB as numbers, but the machine has {memory / 2**30:,.0f}; "
             "lower data.size, or use grey: true"
         )
