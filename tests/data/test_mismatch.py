@@ -100,7 +100,7 @@ def test_classes_are_matched_by_name(table):
     [
         (
             {"classes": ("red", "green", "pink")},
-            r"data\.test_from: other has class 'pink', which table has not \(it has red, green, b",
+            r"data\.test_from: other has class 'pink', which table lacks \(it has red, green, b",
         ),
         ({"inputs": np.zeros((60, 2), np.float32)}, r"of other have shape \(2,\), those of table"),
         (
@@ -109,9 +109,12 @@ def test_classes_are_matched_by_name(table):
         ),
         (
             {"classes": None, "targets": np.zeros((60, 1), np.float32)},
-            "the targets of other are not of the kind and number of those of table",
+            "the targets of other differ in kind or number from those of table",
         ),
-        ({"table": Table((), (), np.arange(60))}, "other is a table; give each part its file with"),
+        (
+            {"table": Table((), (), np.arange(60))},
+            "other is a table; name a file for each part",
+        ),
         ({"shared_splits": True}, "the rows of other are train, dev and test at once"),
     ],
 )

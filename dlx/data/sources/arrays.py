@@ -1,6 +1,6 @@
 """A user's arrays: npz and npy files of NumPy, IDX files, and what a function returns.
 
-Inputs are (N, I) or (N, *shape); unsigned bytes of more than one dimension a row are pixels, which
+Inputs are (N, I) or (N, *shape). Rows of unsigned bytes in two dimensions or more are pixels, which
 a network sees as x / 255. Targets are (N,), or (N, T) numbers to predict.
 """
 
@@ -35,13 +35,13 @@ def npz(
     test_targets: str | None = None,
     task: Targets = "auto",
 ) -> Dataset:
-    """Arrays of your own in an npz file, as numpy.savez writes it.
+    """Your own arrays in an npz file, as numpy.savez writes it.
 
     Args:
         path: of the file, relative to the config
-        inputs: name of the array of inputs, a row each
+        inputs: name of the array of inputs, one row per example
         targets: name of the array of classes or numbers to predict
-        test_inputs: name of the inputs of a test part; null: there is none
+        test_inputs: name of the inputs of a test part; null: the file has no test part
         test_targets: name of the targets of the test part
         task: auto: whole numbers, booleans and words are classes, other numbers are predicted
 
@@ -64,13 +64,13 @@ def npy(
     test_targets: Path | None = None,
     task: Targets = "auto",
 ) -> Dataset:
-    """Arrays of your own in npy files, as numpy.save writes them, mapped into memory.
+    """Your own arrays in npy files, as numpy.save writes them, mapped into memory.
 
     Args:
-        inputs: path of the inputs, a row each, relative to the config; float32 and pixels stay on
-            disk until their part is read
+        inputs: path of the inputs, one row per example, relative to the config; float32 and pixels
+            stay on disk until their part is read
         targets: path of the classes or numbers to predict
-        test_inputs: path of the inputs of a test part; null: there is none
+        test_inputs: path of the inputs of a test part; null: there is no test part
         test_targets: path of the targets of the test part
         task: auto: whole numbers, booleans and words are classes, other numbers are predicted
 
@@ -96,12 +96,12 @@ def idx(
     test_targets: Path | None = None,
     task: Targets = "auto",
 ) -> Dataset:
-    """Arrays of your own in IDX files, the format of MNIST, gzipped or not.
+    """Your own arrays in IDX files, the format of MNIST, gzipped or not.
 
     Args:
-        inputs: path of the inputs, a row each, relative to the config
+        inputs: path of the inputs, one row per example, relative to the config
         targets: path of the classes or numbers to predict
-        test_inputs: path of the inputs of a test part; null: there is none
+        test_inputs: path of the inputs of a test part; null: there is no test part
         test_targets: path of the targets of the test part
         task: auto: whole numbers are classes, other numbers are predicted
 
@@ -145,15 +145,15 @@ def _parts(
 
 
 def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset:
-    """Return the data set of inputs and targets.
+    """Return the data set that arrays of inputs and targets make.
 
     Args:
         name: of the data set
-        parts: inputs and targets of train, and of dev and test where they have rows of their own
+        parts: inputs and targets of train, and of dev and test if they have rows of their own
         task: as in the sources above
 
     Raises:
-        DataError: shapes that do not fit, or targets that are not what `task` says
+        DataError: shapes do not fit, or targets are not what `task` says
     """
     for part, (x, t) in parts.items():
         where = name if part == "train" else f"{name}: {part} part"
@@ -166,11 +166,11 @@ def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset
             raise DataError(f"{where}: the inputs are {x.dtype} words, not numbers")
         if len(x) == 0:
             raise DataError(f"{where}: it has no rows; give it some or leave it out")
-        for own, first, what in zip((x, t), parts["train"], ("inputs", "targets"), strict=True):
-            if (_kind(own), own.shape[1:]) != (_kind(first), first.shape[1:]):
+        for array, train, what in zip((x, t), parts["train"], ("inputs", "targets"), strict=True):
+            if (_kind(array), array.shape[1:]) != (_kind(train), train.shape[1:]):
                 raise DataError(
-                    f"{where}: {what} of {own.dtype}, a row of shape {own.shape[1:]}, but those to "
-                    f"train on are {first.dtype}, a row of shape {first.shape[1:]}"
+                    f"{where}: {what} of {array.dtype}, a row of shape {array.shape[1:]}, but "
+                    f"those to train on are {train.dtype}, a row of shape {train.shape[1:]}"
                 )
     ordered = [parts[part] for part in ("train", "dev", "test") if part in parts]
     inputs, targets = (_joined(arrays) for arrays in zip(*ordered, strict=True))
@@ -187,7 +187,7 @@ def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset
 
 
 def _kind(array: np.ndarray) -> str:
-    """Return what the numbers are: pixels, whole numbers, words or other numbers."""
+    """Return what an array holds: pixels, whole numbers, words or other numbers."""
     if array.dtype == np.uint8 and array.ndim > 2:
         return "pixels"
     return {"U": "words", "f": "numbers"}.get(array.dtype.kind, "whole numbers")
@@ -198,17 +198,17 @@ def _joined(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 def _as_numbers(inputs: np.ndarray) -> np.ndarray:
-    """Return pixels and float32 as they are, anything else as float32."""
+    """Return inputs as float32, but for pixels, which stay as they are."""
     if inputs.dtype == np.uint8 and inputs.ndim > 2:
         return inputs
-    with np.errstate(over="ignore"):  # what overflows is reported with its place
+    with np.errstate(over="ignore"):  # an overflow is reported later, with its place
         return inputs.astype(np.float32, copy=False)
 
 
 def _encode(
     name: str, targets: np.ndarray, task: Targets
 ) -> tuple[tuple[str, ...] | None, np.ndarray]:
-    """Return the classes' names, or None, and class numbers (N,) or values (N, T)."""
+    """Return the classes' names and class numbers (N,), or None and values (N, T)."""
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
     whole = targets.dtype.kind in "biuU"
