@@ -36,9 +36,9 @@ def csv_file(tmp_path):
     ],
 )
 def test_csv_by_name_or_without_a_header(csv_file, text):
-    found = read(csv_file(text), TABLE, FEATURES)
-    np.testing.assert_array_equal(found, ROWS)
-    assert found.dtype == np.float32
+    inputs = read(csv_file(text), TABLE, FEATURES)
+    np.testing.assert_array_equal(inputs, ROWS)
+    assert inputs.dtype == np.float32
 
 
 @pytest.mark.parametrize("header", ["", "x,y,z\n", "depth,height,width\n"])
@@ -47,8 +47,8 @@ def test_csv_by_position_where_the_data_has_no_names(csv_file, header):
 
 
 def test_csv_with_features_called_by_numbers(csv_file):
-    found = read(csv_file("2,1,0\n1,2,3\n"), TABLE, ("0", "1", "2"))
-    np.testing.assert_array_equal(found, [[3, 2, 1]])
+    inputs = read(csv_file("2,1,0\n1,2,3\n"), TABLE, ("0", "1", "2"))
+    np.testing.assert_array_equal(inputs, [[3, 2, 1]])
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_npy_and_npz(tmp_path, dtype):
     np.savez(tmp_path / "one.npz", rows)
     np.savez_compressed(tmp_path / "two.npz", inputs=rows, ids=np.arange(2))
     for name in ("rows.npy", "one.npz", "two.npz"):
-        found = read(tmp_path / name, TABLE, FEATURES)
-        np.testing.assert_array_equal(found, [[0, 1, 2], [3, 4, 5]])
-        assert type(found) is np.ndarray and found.dtype == np.float32
+        inputs = read(tmp_path / name, TABLE, FEATURES)
+        np.testing.assert_array_equal(inputs, [[0, 1, 2], [3, 4, 5]])
+        assert type(inputs) is np.ndarray and inputs.dtype == np.float32
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (6,), (1, 6), (1, 2, 3)])

@@ -71,11 +71,11 @@ def test_nothing_of_the_other_source_is_fitted():
 
 
 def test_parts_of_their_own(table):
-    mine, other = replace(table, test_rows=20), replace(table, name="other", test_rows=15)
-    both = hold_out(mine, other, other, same=True, seed=0)
+    own, other = replace(table, test_rows=20), replace(table, name="other", test_rows=15)
+    both = hold_out(own, other, other, same=True, seed=0)
     assert (len(both.targets), both.dev_rows, both.test_rows) == (40 + 45 + 15, 45, 15)
-    assert hold_out(mine, None, other, same=False, seed=0).test_rows == 15
-    kept = hold_out(mine, other, None, same=False, seed=0)
+    assert hold_out(own, None, other, same=False, seed=0).test_rows == 15
+    kept = hold_out(own, other, None, same=False, seed=0)
     assert (kept.dev_rows, kept.test_rows) == (45, 20)
     np.testing.assert_array_equal(kept.inputs[-20:], table.inputs[-20:])
 

@@ -22,8 +22,8 @@ def content(array: np.ndarray, **options: bool) -> bytes:
 
 def archive_of(path, **contents: bytes):
     with zipfile.ZipFile(path, "w") as archive:
-        for name, each in contents.items():
-            archive.writestr(f"{name}.npy", each)
+        for name, data in contents.items():
+            archive.writestr(f"{name}.npy", data)
     return path
 
 

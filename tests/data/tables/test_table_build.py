@@ -248,8 +248,8 @@ def test_dev_and_test_rows_change_no_training_byte(seed, standardize):
     targets[held_out] += 1e6
     spoilt = replace(clean, inputs=inputs, targets=targets)
     first, second = (
-        assemble(each, Rows(rows.train, rows.dev, rows.test), standardize=standardize, scale=False)
-        for each in (clean, spoilt)
+        assemble(data, Rows(rows.train, rows.dev, rows.test), standardize=standardize, scale=False)
+        for data in (clean, spoilt)
     )
     assert first.train.inputs.numpy().tobytes() == second.train.inputs.numpy().tobytes()
     assert first.train.targets.numpy().tobytes() == second.train.targets.numpy().tobytes()
