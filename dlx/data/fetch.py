@@ -1,8 +1,8 @@
 """Downloading data sets, the only place where dlx uses the network.
 
-Of torchvision, only the addresses, the digests and the download are used: its data set classes would
-unpickle and parse the files. Files are checked against the digests and kept as they come, mostly
-gzipped.
+Of torchvision, only the addresses, the digests and the download are used; its data set classes
+would unpickle and parse the files. Files are checked against the digests and kept as they come,
+mostly gzipped.
 """
 
 import errno
