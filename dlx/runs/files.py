@@ -75,24 +75,10 @@ def write_atomic(path: Path, content: bytes) -> None:
     Raises:
         StorageError: disk full, read-only, no permission. The old file stays as it was.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with storage_errors(path):
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o666)
-            try:
-                _write_all(descriptor, content)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        sync_directory(path.parent)
+    replace_atomic(path, lambda temporary: temporary.write_bytes(content))
 
 
-def replace_atomic(path: Path, write: Callable[[Path], None]) -> None:
+def replace_atomic(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a file at the path that it is given; it takes the place of `path` whole.
 
     See `write_atomic`.
