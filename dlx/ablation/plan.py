@@ -241,6 +241,23 @@ class Plan:
         config = job.config.model_copy(update={"seed": run.seed})
         return replace(job, config=config, member=member)
 
+    @property
+    def remarks(self) -> list[str]:
+        """What the user is told of the first phase, each sentence with the variants it is about."""
+        variants: dict[str, dict[str, None]] = {}
+        for arm in self.arms(self.phases[0]):
+            for fold in self.folds:
+                for remark in self.job(PlannedRun(arm, self.seeds[0], fold)).remarks:
+                    variants.setdefault(remark, {})[arm.variant] = None
+        return [f"{self._named(list(names))}{remark}" for remark, names in variants.items()]
+
+    def _named(self, names: Sequence[str]) -> str:
+        """Return which variants a sentence is about; nothing if they are all."""
+        if len(names) == len(self.variants):
+            return ""
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return f"{', '.join(names[:3])}{more}: "
+
     def _data(self, config: RunConfig) -> Splits:
         """Return a config's data; what differs in training alone is loaded once.
 

@@ -93,6 +93,8 @@ def ablate(
     changes = [*(overrides or []), *(["ablation.show_test=true"] if show_test else [])]
     read = api.read_ablation(locate(config), changes, varied=vary or [], seeds=seeds, design=design)
     plan = api.plan_ablation(read, runs_dir=runs_dir, data_dir=data_dir, jobs=jobs)
+    for remark in plan.remarks:
+        note(f"note: {remark}")
     if dry_run:
         found = api.preview_ablation(plan)
         emit_json(found) if as_json else _emit_preview(found)

@@ -30,7 +30,7 @@ from dlx.cli import (
     use,
     verify,
 )
-from dlx.cli.output import OutputClosed, complain, note
+from dlx.cli.output import OutputClosed, complain, lenient, note
 from dlx.data import functions
 from dlx.errors import (
     ConfigError,
@@ -155,6 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         given = sys.argv[1:] if arguments is None else list(arguments)
+        if arguments is None:
+            lenient()
         with _terminated(of_process=arguments is None) as terminated, _remarks():
             code = _command.main(given, prog_name="dlx", standalone_mode=False)
         if code == _STOPPED:

@@ -1,4 +1,4 @@
-"""`dlx data`: the data sets."""
+"""`dlx data`: list, show and download data sets."""
 
 import contextlib
 import io
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from dlx.data.dataset import Dataset
 
 _data = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="List, look at and fetch data sets."
+    rich_markup_mode=None, no_args_is_help=True, help="List, show and download data sets."
 )
-_FEW = 8  # images of a terminal's picture
+_FEW = 8  # images that are drawn on a terminal
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The data set.", show_default=False)]
 
@@ -33,14 +33,14 @@ def list_sets(as_json: Json = False) -> None:
     from dlx.data.fetch import NAMES
     from dlx.registry import get, names
 
-    found = [
+    sets = [
         {"name": name, "summary": get("data", name).summary, "needs_fetch": name in NAMES}
         for name in names("data")
     ]
     if as_json:
-        emit_json({"data": found})
+        emit_json({"data": sets})
     else:
-        emit_table(["name", ""], [[each["name"], each["summary"]] for each in found])
+        emit_table(["name", ""], [[entry["name"], entry["summary"]] for entry in sets])
 
 
 @_data.command()
@@ -75,11 +75,11 @@ def show(
 
     chosen = data_choice(name, options or [])
     dataset = load_chosen(chosen, data_dir or default_directory())
-    found = describe(dataset)
+    facts = describe(dataset)
     if output is not None:
         _save_picture(dataset, output)
         note(f"picture written to {output}")
-    emit_json(found) if as_json else _emit_description(found, dataset)
+    emit_json(facts) if as_json else _emit_description(facts, dataset)
 
 
 @_data.command()
@@ -100,23 +100,23 @@ def fetch(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     if as_json:
         emit_json({"name": name, "folder": str(folder), "rows": rows})
     else:
-        emit(f"{name} is there: {rows:,} rows; `dlx data show {name}` looks at it")
+        emit(f"{name} is ready: {rows:,} rows; `dlx data show {name}` shows it")
 
 
-def _emit_description(found: dict[str, Any], dataset: "Dataset") -> None:
+def _emit_description(facts: dict[str, Any], dataset: "Dataset") -> None:
     from dlx.report.thumbnails import draw
 
-    emit(f"{found['name']}: {found['description']}")
-    own_test = f", {found['test_rows']:,} of them its own test part" if found["test_rows"] else ""
-    shape = " × ".join(map(str, found["input_shape"]))
-    emit(f"{found['task']}, {found['rows']:,} rows{own_test}; inputs of shape {shape}")
-    columns = {"all inputs": found["inputs"], **(found["features"] or {})}
-    columns |= {f"target {i}": each for i, each in enumerate(found["targets"] or [], 1)}
-    rows = [[name, *(f"{v:.4g}" for v in each.values())] for name, each in columns.items()]
+    emit(f"{facts['name']}: {facts['description']}")
+    own_test = f", {facts['test_rows']:,} of them its own test part" if facts["test_rows"] else ""
+    shape = " × ".join(map(str, facts["input_shape"]))
+    emit(f"{facts['task']}, {facts['rows']:,} rows{own_test}; inputs of shape {shape}")
+    columns = {"all inputs": facts["inputs"], **(facts["features"] or {})}
+    columns |= {f"target {i}": values for i, values in enumerate(facts["targets"] or [], 1)}
+    rows = [[name, *(f"{v:.4g}" for v in values.values())] for name, values in columns.items()]
     emit("")
-    emit_table(["", *found["inputs"]], rows, " rrrr")
-    if found["classes"]:
-        counts = [[n, *(f"{count:,}" for count in c.values())] for n, c in found["classes"].items()]
+    emit_table(["", *facts["inputs"]], rows, " rrrr")
+    if facts["classes"]:
+        counts = [[n, *(f"{count:,}" for count in c.values())] for n, c in facts["classes"].items()]
         emit("")
         emit_table(["class", "rows", "of test part"], counts, " rr")
     if len(dataset.inputs.shape) > 2:

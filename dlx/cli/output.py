@@ -18,6 +18,12 @@ class OutputClosed(Exception):
     """Nobody reads stdout any more."""
 
 
+def lenient() -> None:
+    """From here on, print `?` for a character that the encoding of stdout lacks, as on Windows."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
 def emit(text: str) -> None:
     """Print to stdout, ending the line.
 
@@ -40,7 +46,8 @@ def emit_json(document: Any) -> None:
     """Print JSON; numbers that are not finite are null."""
     from dlx.runs.files import finite
 
-    emit(json.dumps(finite(document), indent=2, ensure_ascii=False, allow_nan=False))
+    ascii_only = (sys.stdout.encoding or "utf8").lower().replace("-", "") != "utf8"
+    emit(json.dumps(finite(document), indent=2, ensure_ascii=ascii_only, allow_nan=False))
 
 
 def note(text: str) -> None:

@@ -1,7 +1,7 @@
 """TensorBoard, run inside `dlx board`."""
 
 import contextlib
-import threading
+import time
 from pathlib import Path
 
 from dlx.errors import ConfigError
@@ -31,5 +31,7 @@ def start(folder: Path, host: str, port: int | None) -> str:
 
 def wait() -> None:
     """Wait for Ctrl-C."""
+    # On Windows, Ctrl-C interrupts no wait for a lock or an event.
     with contextlib.suppress(KeyboardInterrupt):
-        threading.Event().wait()
+        while True:
+            time.sleep(60)

@@ -192,6 +192,8 @@ def _finish(training: "Training", no_figures: bool, as_json: bool, quiet: bool) 
 def _remark(job: "Job", config: str) -> None:
     if job.config.ablation is not None:
         note(f"note: this trains the base run of {config}, without its ablation")
+    for remark in job.remarks:
+        note(f"note: {remark}")
     for warning in job.splits.warnings:
         note(f"warning: {warning}")
 

@@ -8,13 +8,18 @@ from dlx.config.checks import checked_model
 from dlx.config.sections import Section, option
 from dlx.config.types import Optimizer
 
+BATCH_SIZE = 50  # of fine-tuning, where the labelled rows suffice for it
+
 
 @checked_model
 class FineTune(Section):
     """How the layers up to the code and a new output layer learn the labels."""
 
     steps: Annotated[int, Gt(0)] = option(300, "Updates of the weights.")
-    batch_size: Annotated[int, Gt(0)] | Literal["all"] = option(50, "Labelled rows per update.")
+    batch_size: Annotated[int, Gt(0)] | Literal["all", "auto"] = option(
+        "auto",
+        f"Labelled rows per update; auto: {BATCH_SIZE}, or all where there are fewer.",
+    )
     optimizer: Optimizer = option("adam", "The optimizer.")
 
 

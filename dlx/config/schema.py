@@ -80,6 +80,9 @@ VariantSettings = Annotated[
 ]
 
 
+BATCH_SIZE = 128  # of training, where the rows suffice for it
+
+
 @checked_model
 class EarlyStopping(Section):
     """When a run stops before its last step."""
@@ -110,8 +113,10 @@ class TrainConfig(Section):
     steps: Annotated[int, Ge(0)] | None = option(
         None, "Updates of the weights, instead of `epochs`."
     )
-    batch_size: Annotated[int, Gt(0)] | Literal["all"] = option(
-        128, "Rows per update; the last batch of an epoch may have fewer."
+    batch_size: Annotated[int, Gt(0)] | Literal["all", "auto"] = option(
+        "auto",
+        f"Rows per update; auto: {BATCH_SIZE}, or all training rows if they are fewer. The last "
+        "batch of an epoch may have fewer.",
     )
     device: Device = option("auto", "auto (cuda if available), cpu, cuda or cuda:N.")
     matmul_precision: Literal["highest", "high", "medium"] = option(

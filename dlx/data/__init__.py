@@ -13,5 +13,5 @@ def default_directory() -> Path:
     if chosen:
         return Path(chosen).expanduser()
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification has a relative path ignored.
+    # The XDG specification says to ignore a relative path.
     return (cache if cache.is_absolute() else Path("~/.cache").expanduser()) / "dlx"

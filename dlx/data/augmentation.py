@@ -1,4 +1,4 @@
-"""Training batches moved, turned, bent and blurred with noise at random, on the run's device.
+"""Training batches changed at random on the run's device: images moved and bent, noise added.
 
 # K runs, B batch, I inputs = C channels × H height × W width, N knots
 """
@@ -20,17 +20,17 @@ _KNOTS_APART = 1.5  # in units of that reach
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How one run's training rows are changed; every strength is 0 where there is nothing to do.
+    """How strongly one run's training rows are changed; a strength of 0 changes nothing.
 
     Attributes:
         shift: largest shift, as a share of height and width
         rotation: largest angle, in degrees, to either side
         scale: images are scaled by factors from 1 / (1 + scale) to 1 + scale
         shear: largest angle by which vertical lines lean, in degrees
-        elastic: standard deviation, in pixels, of how far smooth random dents move a pixel
+        elastic: standard deviation of how far smooth random dents move a pixel, in pixels
         noise: standard deviation of normal noise on the inputs as the network sees them
-        image_shape: (C, H, W); None: the inputs are no images, and only noise can be added
-        preprocessing: of the inputs, which is undone while images move
+        image_shape: (C, H, W); None: the inputs are not images, and only noise can be added
+        preprocessing: of the inputs; it is undone before pixels move, and done again after
     """
 
     shift: float = 0.0
@@ -51,13 +51,13 @@ class Augmentation:
 class Augmenter:
     """Changes the training batches of K runs, each by its own strengths and from its own stream.
 
-    A pixel p of the new image is read at M p + t + d(p), bilinearly, from the old one, whose border
-    goes on outside: M turns, shears and scales, t shifts, d is the elastic field. The draws of a
-    step depend on the run's seed and the step alone. Runs of equal seed, strengths and sample see
-    the same rows, which are changed once.
+    Pixel p of the new image is read bilinearly from the old one at M p + t + d(p): M turns, shears
+    and scales, t shifts, and d is the elastic field. Outside the old image, its border continues.
+    The draws of a step depend on the run's seed and the step alone. Runs of equal seed, strengths
+    and sample see the same rows, which are changed once.
 
     Args:
-        augmentations: one per run, None for none
+        augmentations: one per run; None changes nothing
         seeds: one per run
         bagging: which runs are trained on a sample of the rows (see `Batches`)
         batch_size: rows of a full batch
@@ -104,38 +104,37 @@ class Augmenter:
             result[row] = changed[run]
         return result
 
-    def _change(self, x: Tensor, how: Augmentation, seed: int, step: int) -> Tensor:
-        if how.moves and how.image_shape is not None:
-            shift, scale = how.preprocessing.shift, how.preprocessing.scale
-            raw = x if shift is None or scale is None else x * scale + shift
-            images = raw.reshape(-1, *how.image_shape)
-            grid = self._grid(how, seed, step, x)[: len(x)]
+    def _change(self, x: Tensor, strengths: Augmentation, seed: int, step: int) -> Tensor:
+        if strengths.moves and strengths.image_shape is not None:
+            images = strengths.preprocessing.undone(x).reshape(-1, *strengths.image_shape)
+            grid = self._grid(strengths, seed, step, x)[: len(x)]
             moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-            x = how.preprocessing(moved.reshape(x.shape))
-        if how.noise:
+            x = strengths.preprocessing(moved.reshape(x.shape))
+        if strengths.noise:
             noise = x.new_empty(self._batch_size, x.shape[1])
-            noise.normal_(0, how.noise, generator=self._seeded(seed, "noise", step))
+            noise.normal_(0, strengths.noise, generator=self._seeded(seed, "noise", step))
             x = x + noise[: len(x)]
         return x
 
-    def _grid(self, how: Augmentation, seed: int, step: int, like: Tensor) -> Tensor:
+    def _grid(self, strengths: Augmentation, seed: int, step: int, like: Tensor) -> Tensor:
         """Return where each pixel of a full batch is read, from -1 to 1: (B, H, W, 2)."""
-        assert self._basis is not None and how.image_shape is not None
-        _, height, width = how.image_shape
+        assert self._basis is not None and strengths.image_shape is not None
+        _, height, width = strengths.image_shape
         u = like.new_empty(self._batch_size, 5)
         u.uniform_(-1, 1, generator=self._seeded(seed, "affine", step))
-        angle = u[:, 0] * math.radians(how.rotation)
-        lean = (u[:, 1] * math.radians(how.shear)).tan()
-        size = (u[:, 2] * math.log1p(how.scale)).exp()
+        angle = u[:, 0] * math.radians(strengths.rotation)
+        lean = (u[:, 1] * math.radians(strengths.shear)).tan()
+        size = (u[:, 2] * math.log1p(strengths.scale)).exp()
         cos, sin = angle.cos() / size, angle.sin() / size
         aspect = height / width
-        right, down = (2 * how.shift * u[:, 3:]).unbind(1)
+        right, down = (2 * strengths.shift * u[:, 3:]).unbind(1)
         affine = [cos, (cos * lean - sin) * aspect, right, sin / aspect, sin * lean + cos, down]
         weights = torch.stack(affine, 1)
-        if how.elastic:
+        if strengths.elastic:
             dents = like.new_empty(self._batch_size, len(self._basis) - 6)
             generator = self._seeded(seed, "elastic", step)
-            weights = torch.cat([weights, dents.normal_(0, how.elastic, generator=generator)], 1)
+            dents.normal_(0, strengths.elastic, generator=generator)
+            weights = torch.cat([weights, dents], 1)
         grid = weights @ self._basis[: weights.shape[1]]
         return grid.view(self._batch_size, height, width, 2)
 
@@ -145,18 +144,18 @@ class Augmenter:
 
 
 def _basis(image_shape: tuple[int, int, int] | None, elastic: bool) -> Tensor:
-    """Return what the coordinates of all pixels are linear combinations of, as one product is fast.
+    """Return a basis of the coordinates where pixels are read: one product with it gives them all.
 
     Returns:
-        (6, 2 H W), or (6 + 2 N, 2 H W) with a smooth dent around each of N knots in x and in y,
-        whose squares sum to that of a pixel; x and y of a pixel are neighbours
+        (6, 2 H W), or (6 + 2 N, 2 H W) with a smooth dent around each of N knots, in x and in y.
+        At a pixel, the squares of the dents sum to 1 pixel; x and y of a pixel are neighbours.
     """
     assert image_shape is not None
     _, height, width = image_shape
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     x, y = x.flatten().double(), y.flatten().double()
-    one = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1, torch.ones_like(x)])
-    rows = [_in_x(one), _in_y(one)]
+    affine = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1, torch.ones_like(x)])
+    rows = [_in_x(affine), _in_y(affine)]
     if elastic:
         reach = max(height, width) * _SMOOTHNESS
         knots = torch.cartesian_prod(*(_knots(side, reach) for side in (height, width)))

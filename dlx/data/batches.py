@@ -2,8 +2,7 @@
 
 # K runs, N training rows, B batch, I inputs
 
-Rows are shared by the runs, (N, I), or each run has its own, (K, N, I), as the codes of its own
-network are.
+Runs share their rows, (N, I), or each has rows of its own, (K, N, I): the codes of its network.
 """
 
 from collections.abc import Sequence
@@ -16,17 +15,17 @@ from dlx.streams import generator
 
 
 def steps_per_epoch(num_rows: int, batch_size: int) -> int:
-    """Return the batches of an epoch; the last one may be smaller."""
+    """Return the number of batches in an epoch; the last batch may be smaller."""
     return -(-num_rows // batch_size)
 
 
 def num_rows(inputs: Tensor) -> int:
-    """Return N, of rows that runs share or have of their own."""
+    """Return N, whether runs share their rows or not."""
     return inputs.shape[-2]
 
 
 def for_each_run(rows: Tensor, num_runs: int, *, shared: bool) -> Tensor:
-    """Return rows as (K, N, ...), whether they are shared or not."""
+    """Return rows as (K, N, ...): shared ones once for each run."""
     return rows.expand(num_runs, *rows.shape) if shared else rows
 
 
@@ -49,11 +48,11 @@ class Batches:
 
     Args:
         inputs: (N, I), shared by the runs, or (K, N, I)
-        targets: (N,) or (N, C), each run's own, or sets that runs choose from; the same object as
-            the inputs where these are to be reconstructed
+        targets: (N,) or (N, C); (K, N) or (K, N, C); or sets that runs choose from. The same object
+            as the inputs where these are to be reconstructed
         seeds: one per run
         batch_size: B
-        bagging: which runs are trained on a bootstrap sample of the rows; default: none
+        bagging: which runs are trained on a bootstrap sample of the rows; None: no run is
     """
 
     def __init__(
@@ -131,7 +130,7 @@ class Batches:
         return flat.index_select(0, rows.reshape(-1)).view(*rows.shape, *flat.shape[1:])
 
     def _epoch(self, epoch: int) -> tuple[Tensor, ...]:
-        """Return the row numbers of every batch of an epoch: (K, B) each."""
+        """Return the row numbers of an epoch's batches, each (K, B)."""
         if self._order is None or self._order[0] != epoch:
             drawn = {seed: order(seed, epoch, self._num_rows) for seed in set(self._seeds)}
             self._order = (epoch, self._sampled(drawn).split(self._batch_size, 1))

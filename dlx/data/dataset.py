@@ -28,18 +28,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """What a table's inputs (N, C) mean before they are encoded, and what else is known of a row.
+    """What the columns of a table mean before they are encoded, and what its rows are called.
 
     Attributes:
-        columns: of the C inputs: numbers or codes of categories, NaN where a value is missing.
+        columns: of the inputs (N, C), which are numbers or codes of categories, NaN where missing.
         targets: the target columns' names.
         rows: (N,) the rows' numbers in their file, as a spreadsheet counts them.
-        imputes: missing inputs are filled in; else there are none.
+        imputes: whether missing inputs are filled in; otherwise no input is missing.
         missing_values: the user's own texts for a missing value.
-        id_name: the column of the ids, where there is one.
+        id_name: the name of the id column; None: the table has none.
         ids: (N,) texts that identify the rows.
         groups: (N,) int64; the rows of a group stay in one part.
-        times: (N,) numbers; parts follow each other in time.
+        times: (N,) numbers in the order of time; test comes after dev, dev after train.
     """
 
     columns: tuple[Column, ...]
@@ -64,15 +64,16 @@ class Dataset:
         targets: (N,) int64 class numbers, (N, T) int64 labels of 0 and 1 that do not exclude each
             other, or (N, T) float32 values to predict.
         classes: the names of the classes or of the T labels; None for regression.
-        features: the names of the I inputs, where they have any.
-        test_rows: how many of the last rows are the set's own test part.
-        shared_splits: the rows serve as train, dev and test at once (the gates).
-        dev_rows: how many of the rows before those are the set's own dev part.
-        standardize_targets: values are trained on as z-scores of the training rows.
-        table: of a user's table, whose inputs are encoded once its training rows are known.
+        features: the names of the I inputs; None: they have none.
+        test_rows: how many rows, the last ones, are the set's own test part.
+        shared_splits: whether the rows serve as train, dev and test at once (the gates).
+        dev_rows: how many rows, before those of the test part, are the set's own dev part.
+        standardize_targets: whether training sees values to predict as z-scores.
+        table: what the columns of a user's table mean; its inputs are encoded once the training
+            rows are chosen.
         warnings: sentences for the user.
-        mismatch: another one, where dev and test rows, if there are both, come from different
-            sources; empty: they do not.
+        mismatch: a warning that dev and test rows come from different sources, for the case that
+            both parts have rows; empty: they come from the same.
         description: one sentence; empty means the source's docstring says it.
     """
 
@@ -106,14 +107,14 @@ class Task:
         input_shape: the shape of one row before it was flattened to (I,).
         num_train: training rows; 0 for regression.
         class_counts: training rows of each class or label; none for regression.
-        target_shift: T numbers; a target t of the parts is (t - shift) / scale of what the data
-            hold; none: targets are as they are in the data.
-        target_scale: T numbers, likewise.
-        in_unit_interval: all inputs of the training rows, preprocessed, lie in [0, 1]; only known
-            of a reconstruction.
-        lowest: of a reconstruction of other inputs, I numbers, each input's lowest in the training
-            rows, preprocessed.
-        highest: likewise.
+        target_shift: T numbers: a target t of the data is trained on as (t - shift) / scale; empty:
+            targets are trained on as they are.
+        target_scale: T numbers; see `target_shift`.
+        in_unit_interval: whether all preprocessed inputs of the training rows lie in [0, 1]; set
+            for reconstruction alone.
+        lowest: where a reconstruction's inputs leave [0, 1], the lowest value of each of the I
+            inputs in the preprocessed training rows.
+        highest: the highest value, likewise.
     """
 
     kind: TaskKind
@@ -130,7 +131,7 @@ class Task:
     highest: tuple[float, ...] = field(default=(), repr=False)
 
     def in_units(self, outputs: np.ndarray) -> np.ndarray:
-        """Return what a network predicts (N, T) in the targets' own units: y scale + shift."""
+        """Return predictions (N, T) in the units of the data: outputs * scale + shift."""
         if not self.target_scale:
             return outputs
         shift, scale = np.array(self.target_shift), np.array(self.target_scale)

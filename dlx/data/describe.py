@@ -1,4 +1,4 @@
-"""What `dlx data show` says of a data set, and the picture it draws of images."""
+"""What `dlx data show` prints about a data set, and the picture that it draws of images."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     Returns:
         name, description, task, rows, test_rows (of the set's own test part), input_shape,
         num_inputs, inputs (range, mean and standard deviation over all inputs, as a network sees
-        them before preprocessing), features (the same of each input, by name) or None, classes
-        (rows and test_rows of each, by name) or None, targets (the range of each, in regression)
-        or None. A table's inputs are those that training on all of its rows would have.
+        them before preprocessing), features (the same for each input, by name) or None, classes
+        (rows and test_rows of each, by name) or None, targets (the same for each target of a
+        regression) or None. The inputs of a table are encoded as if all rows were training rows.
     """
     if dataset.table is not None:
         encoder = encoders.fit(dataset.inputs, dataset.table, source=dataset.name)
         inputs = encoder(dataset.inputs, dataset.table.columns)
         dataset = replace(dataset, inputs=inputs, features=encoder.features)
     task = task_of(dataset)
-    found = feature_statistics(dataset.inputs)
+    by_input = feature_statistics(dataset.inputs)
     # The variance over everything: mean of the variances plus variance of the means.
     overall = Statistics(
-        found.minimum.min(),
-        found.maximum.max(),
-        found.mean.mean(),
-        np.sqrt(np.mean(found.std**2) + np.var(found.mean)),
+        by_input.minimum.min(),
+        by_input.maximum.max(),
+        by_input.mean.mean(),
+        np.sqrt(np.mean(by_input.std**2) + np.var(by_input.mean)),
     )
     return {
         "name": dataset.name,
@@ -50,16 +50,16 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "input_shape": list(task.input_shape),
         "num_inputs": task.num_inputs,
         "inputs": _numbers(overall),
-        "features": dict(zip(dataset.features, _each(found), strict=True))
+        "features": dict(zip(dataset.features, _by_column(by_input), strict=True))
         if dataset.features
         else None,
         "classes": _class_counts(dataset),
-        "targets": None if dataset.classes else _each(feature_statistics(dataset.targets)),
+        "targets": None if dataset.classes else _by_column(feature_statistics(dataset.targets)),
     }
 
 
 def picture(dataset: Dataset) -> Figure:
-    """Draw the first ten images of each class, a class in a row.
+    """Draw the first ten images of each class, one row of the picture for each class.
 
     Raises:
         DataError: the inputs are not images.
@@ -111,12 +111,10 @@ def _class_counts(dataset: Dataset) -> dict[str, dict[str, int]] | None:
     }
 
 
-def _each(found: Statistics) -> list[dict[str, float]]:
-    return [
-        _numbers(Statistics(*values))
-        for values in zip(found.minimum, found.maximum, found.mean, found.std, strict=True)
-    ]
+def _by_column(statistics: Statistics) -> list[dict[str, float]]:
+    columns = zip(*vars(statistics).values(), strict=True)
+    return [_numbers(Statistics(*values)) for values in columns]
 
 
-def _numbers(found: Statistics) -> dict[str, float]:
-    return {name: float(value) for name, value in vars(found).items()}
+def _numbers(statistics: Statistics) -> dict[str, float]:
+    return {name: float(value) for name, value in vars(statistics).items()}

@@ -1,8 +1,8 @@
-"""Downloading data sets: the only place where dlx uses the network, through torchvision.
+"""Downloading data sets, the only place where dlx uses the network.
 
-Files are checked against the digests that torchvision publishes and kept as they come: gzipped
-where the source is, so a fetched set takes little room. torchvision's own data set classes
-unpickle and parse what they fetch, so only their addresses and digests are used.
+Of torchvision, only the addresses, the digests and the download are used; its data set classes
+would unpickle and parse the files. Files are checked against the digests and kept as they come,
+mostly gzipped.
 """
 
 import errno
@@ -22,13 +22,13 @@ from dlx.data.pipeline import load_dataset
 from dlx.errors import DataError, StorageError
 
 NAMES = ("mnist", "fashion_mnist", "kmnist", "qmnist", "emnist", "usps", "cifar10")
-TIMEOUT_SECONDS = 60  # without an answer; torchvision itself would wait for ever
+TIMEOUT_SECONDS = 60  # without an answer; torchvision alone would wait for ever
 UNWRITABLE = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
     *(errno.EEXIST, errno.ENOTDIR),  # a file stands where the folder should be
 }
 FAILURES = (
-    OSError,  # of which urllib.error.URLError and a timeout are
+    OSError,  # includes urllib.error.URLError and timeouts
     http.client.HTTPException,
     RuntimeError,  # torchvision's own, for a wrong digest
     tarfile.TarError,
@@ -38,7 +38,7 @@ FAILURES = (
 
 @dataclass(frozen=True)
 class Download:
-    """A file to fetch: where it goes under the data directory, its MD5 and its addresses."""
+    """A file to download: its path under the data directory, its MD5 and its addresses."""
 
     path: str
     md5: str
@@ -46,11 +46,11 @@ class Download:
 
 
 def fetch(name: str, data_dir: Path) -> Dataset:
-    """Download a data set, unless it is there already, and read it.
+    """Download a data set, unless that has been done, and read it.
 
     Raises:
         ConfigError: no source has the name.
-        DataError: the download failed, or a file that was there before is damaged.
+        DataError: the download failed, or a file that existed before is damaged.
         StorageError: the folder cannot be written.
     """
     try:
@@ -74,7 +74,7 @@ def fetch(name: str, data_dir: Path) -> Dataset:
 
 
 def downloads(name: str) -> list[Download]:
-    """Return the files that a data set is made of, as torchvision publishes them."""
+    """Return the files of a data set, as torchvision publishes them."""
     from torchvision import datasets
 
     if name == "usps":
@@ -105,7 +105,7 @@ def downloads(name: str) -> list[Download]:
 
 
 def _download(download: Download, data_dir: Path) -> None:
-    """Fetch a file from the first address that has it, unless it is there with the right MD5."""
+    """Download a file from the first address that has it, unless it exists with the right MD5."""
     from torchvision.datasets.utils import download_url
 
     path = data_dir / download.path

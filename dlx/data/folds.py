@@ -1,4 +1,4 @@
-"""Cross-validation: every row that is not test is dev in one fold, and train in the others."""
+"""Cross-validation: a row outside test is a dev row in one fold, a training row in the others."""
 
 from dataclasses import replace
 
@@ -10,19 +10,19 @@ from dlx.errors import DataError
 
 
 def fold(dataset: Dataset, rows: Rows, number: int, of: int, seed: int) -> Rows:
-    """Return the rows of one fold; test rows stay what they are.
+    """Return the rows of one fold; test rows stay test rows.
 
-    Classes are stratified, groups of a table stay whole.
+    Folds are stratified by class; groups of a table stay whole.
 
     Args:
         dataset: the data set
-        rows: its split; train and dev together are divided anew
+        rows: its split, whose train and dev rows together are divided into folds
         number: of the fold, from 1
-        of: how many folds there are
+        of: the number of folds
         seed: of the division, the same for every fold
 
     Raises:
-        DataError: the data set cannot be divided so
+        DataError: the data set cannot be divided into these folds
     """
     name, table = dataset.name, dataset.table
     if dataset.shared_splits:
@@ -34,8 +34,8 @@ def fold(dataset: Dataset, rows: Rows, number: int, of: int, seed: int) -> Rows:
         raise DataError(f"data.fold: {name} brings its own dev part; leave it out")
     if table is not None and table.times is not None:
         raise DataError(
-            "data.fold: with data.time the past predicts the future, and a fold would turn that "
-            "round; leave one of them out"
+            "data.fold: with data.time the past predicts the future, but a fold mixes the two; "
+            "leave one of them out"
         )
     pool = np.sort(np.concatenate([rows.train, rows.dev]))
     places = _places(dataset, pool, number, of, seed)

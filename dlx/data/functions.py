@@ -19,7 +19,7 @@ _allowed = False
 
 
 def allow_code(allowed: bool = True) -> None:
-    """Let configs name functions to execute, from here on in this process; False: no longer."""
+    """Allow configs of this process to name functions to execute, or no longer allow it."""
     global _allowed
     _allowed = allowed
 
@@ -37,7 +37,7 @@ def find(name: str) -> Callable[..., Any]:
 
     Raises:
         ConfigError: code is not allowed, or there is no such module or function
-        DataError: the module raises; the message names its file and line
+        DataError: the module raises an error; the message names its file and line
     """
     if not _allowed:
         raise ConfigError(
@@ -52,7 +52,7 @@ def find(name: str) -> Callable[..., Any]:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-                raise  # one that the module imports
+                raise  # the module itself imports one that does not exist
     if module is None:
         near = did_you_mean(module_name, [file.stem for file in Path().glob("*.py")])
         raise ConfigError(
@@ -61,7 +61,7 @@ def find(name: str) -> Callable[..., Any]:
         )
     function = getattr(module, function_name, None)
     if not callable(function):
-        functions = [each for each, value in vars(module).items() if callable(value)]
+        functions = [key for key, value in vars(module).items() if callable(value)]
         file = getattr(module, "__file__", None) or module_name
         raise ConfigError(
             f"data.function: {name}: {file} has no function {function_name!r}"
@@ -79,7 +79,7 @@ def call(name: str, options: Mapping[str, Any]) -> Any:
 
     Raises:
         ConfigError: code is not allowed, there is no such function, or it takes other options
-        DataError: it raises; the message names its file and line
+        DataError: it raises an error; the message names its file and line
     """
     function = find(name)
     with contextlib.suppress(ValueError):  # of functions that are not written in Python
@@ -97,7 +97,7 @@ def call(name: str, options: Mapping[str, Any]) -> Any:
 
 @contextlib.contextmanager
 def _executing(name: str) -> Iterator[None]:
-    """Search the working directory for modules, as `python -m` does, and blame what raises."""
+    """Let modules of the working directory be imported, as `python -m` does; errors are named."""
     folder = str(Path.cwd())
     sys.path.insert(0, folder)
     try:
@@ -108,12 +108,12 @@ def _executing(name: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         raise DataError(_blame(name, error)) from error
     finally:
-        with contextlib.suppress(ValueError):  # what was executed may have removed it
+        with contextlib.suppress(ValueError):  # the executed code may have removed it
             sys.path.remove(folder)
 
 
 def _blame(name: str, error: BaseException) -> str:
-    """Return what was raised and where, by the innermost line of the file that was executed."""
+    """Return what was raised, and the innermost line of the user's file that it came from."""
     files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
     machinery = (__file__, importlib.__file__, "<frozen importlib")
     own = [file for file in files if not file.startswith(machinery)]

@@ -16,18 +16,19 @@ from pathlib import Path
 
 import numpy as np
 
-from dlx.data.files import FETCH_AGAIN, damaged, missing, read_bytes
+from dlx.data.source_files import FETCH_AGAIN, damaged, missing, read_bytes
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 8
+GZIP_MAGIC = b"\x1f\x8b"
 GZIP = 31  # zlib's window bits for "a gzip header, and the largest window"
 
 
 def find(name: str, path: Path) -> Path:
-    """Return `path`, or `path` with `.gz` where only that is there.
+    """Return `path`, or `path` with `.gz` where only that exists.
 
     Raises:
-        DataError: neither is there; the message says how to fetch data set `name`.
+        DataError: neither exists; the message says how to fetch data set `name`.
     """
     gzipped = path.with_name(path.name + ".gz")
     for candidate in (path, gzipped):
@@ -51,69 +52,54 @@ def read(path: Path, cure: str = FETCH_AGAIN) -> np.ndarray:
     """
     content = read_bytes(path)
     try:
-        return _parse(_Gzip(content) if path.suffix == ".gz" else _Raw(content))
-    except _Damage as damage:
-        raise damaged(path, str(damage), cure) from damage.__cause__
+        return _parse(content, gzipped=path.suffix == ".gz")
+    except ValueError as error:
+        raise damaged(path, str(error), cure) from error.__cause__
 
 
-class _Damage(Exception):
-    """What is wrong with the content of a file."""
-
-
-def _parse(source: "_Raw | _Gzip") -> np.ndarray:
-    magic = source.take(4)
-    if len(magic) < 4:
-        raise _Damage(f"not an IDX file: only {len(magic)} bytes")
-    if magic[:2] != b"\0\0" or magic[2] not in TYPES or not 1 <= magic[3] <= MAX_DIMENSIONS:
-        hint = " (gzip data: its name should end in .gz)" if magic[:2] == b"\x1f\x8b" else ""
-        raise _Damage(f"not an IDX file: it starts with {magic.hex(' ')}{hint}")
-    dtype = np.dtype(TYPES[magic[2]])
-    header = source.take(4 * magic[3])
-    if len(header) < 4 * magic[3]:
-        raise _Damage("truncated: it ends within the header")
-    shape = tuple(int(size) for size in np.frombuffer(header, dtype=">u4"))
+def _parse(content: bytes, *, gzipped: bool) -> np.ndarray:
+    start = _first_bytes(content, 4 + 4 * MAX_DIMENSIONS, gzipped=gzipped)
+    if len(start) < 4:
+        raise ValueError(f"not an IDX file: only {len(start)} bytes")
+    zeros, code, dimensions = start[:2], start[2], start[3]
+    if zeros != b"\0\0" or code not in TYPES or not 1 <= dimensions <= MAX_DIMENSIONS:
+        hint = " (gzip data: its name should end in .gz)" if zeros == GZIP_MAGIC else ""
+        raise ValueError(f"not an IDX file: it starts with {start[:4].hex(' ')}{hint}")
+    header = 4 + 4 * dimensions
+    if len(start) < header:
+        raise ValueError("truncated: it ends within the header")
+    shape = tuple(int(size) for size in np.frombuffer(start, ">u4", dimensions, offset=4))
+    dtype = np.dtype(TYPES[code])
     expected = math.prod(shape) * dtype.itemsize
     # One byte more than expected shows trailing bytes, and a lying header allocates nothing.
-    body = source.take(expected + 1)
-    if len(body) < expected:
-        raise _Damage(f"truncated: {len(body)} of the {expected} bytes that shape {shape} needs")
-    if len(body) > expected or source.has_more():
-        raise _Damage(f"trailing bytes after the {expected} that shape {shape} needs")
-    values = np.frombuffer(body, dtype=dtype).reshape(shape)
+    whole = _first_bytes(content, header + expected + 1, gzipped=gzipped)
+    size = len(whole) - header
+    if size < expected:
+        raise ValueError(f"truncated: {size} of the {expected} bytes that shape {shape} needs")
+    if size > expected:
+        raise ValueError(f"trailing bytes after the {expected} that shape {shape} needs")
+    values = np.frombuffer(whole, dtype, offset=header).reshape(shape)
     return values.astype(dtype.newbyteorder("="), copy=False)
 
 
-class _Raw:
-    def __init__(self, content: bytes) -> None:
-        self.rest = memoryview(content)
+def _first_bytes(content: bytes, count: int, *, gzipped: bool) -> bytes:
+    """Return the first `count` bytes of a file, unzipped, or as many as it has.
 
-    def take(self, count: int) -> memoryview:
-        """Return the next `count` bytes, or as many as there are."""
-        taken, self.rest = self.rest[:count], self.rest[count:]
-        return taken
-
-    def has_more(self) -> bool:
-        return len(self.rest) > 0
-
-
-class _Gzip:
-    def __init__(self, content: bytes) -> None:
-        if content[:2] != b"\x1f\x8b":
-            start = f"starts with {content[:4].hex(' ')}" if content else "is empty"
-            raise _Damage(f"not gzip data: it {start}")
-        self.rest = content
-        self.stream = zlib.decompressobj(GZIP)
-
-    def take(self, count: int) -> bytes:
-        """Return the next `count` bytes, or as many as there are."""
-        try:
-            taken = self.stream.decompress(self.rest, min(count, sys.maxsize))
-        except zlib.error as error:
-            raise _Damage(f"damaged gzip data ({error})") from error
-        self.rest = self.stream.unconsumed_tail
-        if len(taken) < count and not self.stream.eof:
-            raise _Damage("truncated: the gzip data ends too early")
-        return taken
-
-    def has_more(self) -> bool:
-        return len(self.stream.unused_data) > 0
+    Raises:
+        ValueError: the gzip data are damaged or cut off, or something follows them
+    """
+    if not gzipped:
+        return content[:count]
+    if not content.startswith(GZIP_MAGIC):
+        start = f"starts with {content[:4].hex(' ')}" if content else "is empty"
+        raise ValueError(f"not gzip data: it {start}")
+    stream = zlib.decompressobj(GZIP)
+    try:
+        first = stream.decompress(content, min(count, sys.maxsize))
+    except zlib.error as error:
+        raise ValueError(f"damaged gzip data ({error})") from error
+    if len(first) < count and not stream.eof:
+        raise ValueError("truncated: the gzip data ends too early")
+    if stream.unused_data:
+        raise ValueError("trailing bytes after the gzip data")
+    return first

@@ -1,4 +1,4 @@
-"""Image files of the user's as pixels."""
+"""The user's image files as pixels."""
 
 # H height, W width
 
@@ -11,15 +11,15 @@ from dlx.errors import DataError
 
 
 def read_image(path: Path, *, grey: bool, size: tuple[int, ...] = ()) -> np.ndarray:
-    """Return an image as (H, W) or, with colours, (3, H, W) uint8.
+    """Return the pixels of an image, uint8: (H, W) in grey, (3, H, W) in colour.
 
     Args:
         path: of a file in any format that Pillow reads
-        grey: turn it to grey; else it is red, green and blue
-        size: height and width that it is scaled to; none: it stays as it is
+        grey: whether it is converted to grey; otherwise to red, green and blue
+        size: the height and width that it is scaled to; empty: it stays as it is
 
     Raises:
-        DataError: it is missing, broken, of more than 8 bits per pixel or far too large
+        DataError: it is missing, broken, has more than 8 bits per pixel or is far too large
     """
     from PIL import Image
 
@@ -29,10 +29,10 @@ def read_image(path: Path, *, grey: bool, size: tuple[int, ...] = ()) -> np.ndar
             with Image.open(path) as image:
                 if image.mode[0] in "IF":
                     raise DataError(f"{path}: more than 8 bits per pixel; save it with 8")
-                plain = image.convert("L" if grey else "RGB")
-                if size and plain.size != size[::-1]:
-                    plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-                pixels = np.asarray(plain)
+                converted = image.convert("L" if grey else "RGB")
+                if size and converted.size != size[::-1]:
+                    converted = converted.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+                pixels = np.asarray(converted)
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise DataError(f"{path}: not an image that can be read ({error})") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -1,19 +1,17 @@
-"""Inputs to predict: a user's CSV, NumPy array or image as rows that a network reads."""
+"""Inputs to predict from: a user's CSV, NumPy array or image as the rows that a network reads."""
 
 # N rows, I inputs
 
 import contextlib
 import csv
-import functools
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from dlx.data.dataset import Task, to_float
 from dlx.data.images import read_image
+from dlx.data.npy import Archive, read_npy
 from dlx.errors import DataError, did_you_mean
 
 Features = tuple[str, ...] | None
@@ -21,36 +19,34 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 def read(path: Path, task: Task, features: Features, array: str = "inputs") -> np.ndarray:
-    """Read the inputs in a file, before the run's preprocessing: (N, I) float32.
+    """Return the inputs in a file, before the run's preprocessing: (N, I) float32.
 
     Args:
-        path: `.csv`: numbers, a row a line, with or without a header. With one, columns are
-            matched by the features' names where the data has them (others are ignored), else by
-            position. `.npy`: (N, I), (N, *input_shape) or one row of these. `.npz`: likewise,
-            its only array or the one called `array`. `.png`, `.jpg`: one image, taken as grey or
-            as RGB, whichever the network reads. Pixels (uint8 images) count as x / 255.
-        task: what the network reads.
-        features: the names of the inputs, where they have any.
-        array: the name of theirs in an archive of several.
+        path: `.csv`: numbers, one row a line, with or without a header. With a header, columns are
+            matched by name if the features have names (other columns are ignored), otherwise by
+            position. `.npy`: (N, I), (N, *input_shape) or a single row. `.npz`: likewise; its only
+            array, or the one called `array`. `.png`, `.jpg`: one image, converted to grey or RGB,
+            whichever the network reads. Pixels (uint8 images) count as x / 255.
+        task: of the network
+        features: the names of the inputs; None: they have none
+        array: the name of the array in an archive that holds several
 
     Raises:
-        DataError: the file is missing, of another kind or damaged; a row has the wrong width, or
-            a value is not a finite number (the row and the column are named).
+        DataError: the file is missing, of another kind or damaged; a row has the wrong width; or
+            a value is not a finite number (the row and the column are named)
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path}: inputs are read from {', '.join(READERS)} files")
-    if reader is _read_npz:
-        reader = functools.partial(_read_npz, wanted=array)
     with _readable(path):
-        return reader(path, task, features)
+        return reader(path, task, features, array)
 
 
 def csv_header(path: Path) -> list[str]:
-    """Return the cells of a CSV file's first line; none of an empty file.
+    """Return the cells of a CSV file's first line; an empty list for an empty file.
 
     Raises:
-        DataError: the file is missing or is none of texts in UTF-8.
+        DataError: the file is missing or is not a text in UTF-8
     """
     with _readable(path):
         return next(_csv_lines(path), (0, []))[1]
@@ -66,7 +62,7 @@ def _readable(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _read_csv(path: Path, task: Task, features: Features) -> np.ndarray:
+def _read_csv(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
     lines = _csv_lines(path)
     first = next(lines, None)
     if first is None:
@@ -107,7 +103,7 @@ def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _is_header(cells: list[str], features: Features) -> bool:
-    """Tell names from numbers: features may be called `1`, and a row may have one bad cell."""
+    """Return whether the first line holds names; a feature may be called `1`, a cell may be bad."""
     if features and set(features) <= set(cells):
         return True
     return not any(_is_number(cell) for cell in cells)
@@ -116,9 +112,9 @@ def _is_header(cells: list[str], features: Features) -> bool:
 def _match(path: Path, header: list[str], features: tuple[str, ...]) -> list[int]:
     for feature in features:
         if header.count(feature) != 1:
-            found = "no column" if feature not in header else "more than one column"
+            columns = "no column" if feature not in header else "more than one column"
             near = "" if feature in header else did_you_mean(feature, header)
-            raise DataError(f"{path}: the header has {found} {feature!r}{near}")
+            raise DataError(f"{path}: the header has {columns} {feature!r}{near}")
     return [header.index(feature) for feature in features]
 
 
@@ -127,45 +123,33 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return "_" not in cell  # which Python reads as 1_000
+    return "_" not in cell  # Python takes 1_000 for a number
 
 
 def _number(cell: str, where: str) -> float:
     if not _is_number(cell):
-        found = f"{cell!r} is not a number" if cell else "the value is missing"
-        raise DataError(f"{where}: {found}")
+        problem = f"{cell!r} is not a number" if cell else "the value is missing"
+        raise DataError(f"{where}: {problem}")
     value = float(cell)
     if not abs(value) <= LARGEST:
         raise DataError(f"{where}: {cell} is not a finite number (of 32 bits)")
     return value
 
 
-def _read_npy(path: Path, task: Task, features: Features) -> np.ndarray:
-    try:
-        # Mapped, so that a header that promises more than the file has allocates nothing.
-        return _rows(path, np.load(path, mmap_mode="r", allow_pickle=False), task, features)
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{path}: not an array of numbers in NumPy's format ({error})") from error
+def _read_npy(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
+    return _rows(path, read_npy(path), task, features)
 
 
-def _read_npz(path: Path, task: Task, features: Features, wanted: str = "inputs") -> np.ndarray:
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array")
-            name = wanted if wanted in archive.files else archive.files[0]
-            if name != wanted and len(archive.files) > 1:
-                raise DataError(
-                    f"{path}: holds {', '.join(map(repr, archive.files))}; call the array to "
-                    f"read {wanted!r}"
-                )
-            array = archive[name]
-            if not isinstance(array, np.ndarray):
-                raise ValueError(f"{name!r} is none")
-            return _rows(path, array, task, features)
-    except (ValueError, IndexError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not an archive of NumPy arrays ({error})") from error
+def _read_npz(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
+    with Archive(path) as archive:
+        names = archive.names
+        if array not in names and len(names) != 1:
+            raise DataError(
+                f"{path}: holds {', '.join(map(repr, names)) or 'no array'}; call the array to "
+                f"read {array!r}"
+            )
+        values = archive.read("array", array if array in names else names[0])
+    return _rows(path, values, task, features)
 
 
 def _rows(path: Path, array: np.ndarray, task: Task, features: Features) -> np.ndarray:
@@ -182,9 +166,9 @@ def _rows(path: Path, array: np.ndarray, task: Task, features: Features) -> np.n
     if len(array) == 0:
         raise DataError(f"{path}: no rows")
     # uint8 images are pixels; a table's small whole numbers are not.
-    keep = array.dtype == np.uint8 and len(task.input_shape) > 1
-    with np.errstate(over="ignore"):  # what overflows is reported below, with its place
-        x = to_float(np.array(array, dtype=np.uint8 if keep else np.float32))
+    are_pixels = array.dtype == np.uint8 and len(task.input_shape) > 1
+    with np.errstate(over="ignore"):  # an overflow is reported below, with its place
+        x = to_float(np.array(array, dtype=np.uint8 if are_pixels else np.float32))
     bad = np.argwhere(~np.isfinite(x))
     if len(bad):
         row, column = bad[0]
@@ -197,7 +181,7 @@ def _rows(path: Path, array: np.ndarray, task: Task, features: Features) -> np.n
     return x
 
 
-def _read_image(path: Path, task: Task, features: Features) -> np.ndarray:
+def _read_image(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
     shape = task.input_shape
     is_rgb = len(shape) == 3 and shape[0] == 3
     if not (is_rgb or len(shape) == 2):
@@ -211,7 +195,7 @@ def _read_image(path: Path, task: Task, features: Features) -> np.ndarray:
     return to_float(pixels[np.newaxis])
 
 
-READERS: dict[str, Callable[[Path, Task, Features], np.ndarray]] = {
+READERS: dict[str, Callable[[Path, Task, Features, str], np.ndarray]] = {
     ".csv": _read_csv,
     ".npy": _read_npy,
     ".npz": _read_npz,

@@ -13,21 +13,22 @@ from dlx.errors import DataError
 def hold_out(
     dataset: Dataset, dev: Dataset | None, test: Dataset | None, *, same: bool, seed: int
 ) -> Dataset:
-    """Return a data set whose own dev or test part is the rows of another one.
+    """Return a data set whose dev part, test part or both are rows of other data sets.
 
-    Test rows are the other set's own test part, where it has one, else all its rows; dev rows are
-    all but its own test part. Where dev and test come from the same set without a test part, each
-    takes half of it, stratified by class. A test part that is replaced is left out.
+    Test rows are the other set's own test part or, if it has none, all its rows; dev rows are
+    all rows outside its own test part. If dev and test come from the same set, which has no test
+    part of its own, each takes half of its rows, stratified by class. A test part of `dataset` is
+    left out if `test` replaces it.
 
     Args:
-        dataset: whose rows are trained on
-        dev: where the dev rows come from; None: from `dataset`, as it is split
-        test: where the test rows come from, likewise
-        same: dev and test are one and the same set
-        seed: of the halves
+        dataset: the training rows come from it
+        dev: the dev rows come from it; None: from `dataset`, as it is split
+        test: the test rows come from it; None: from `dataset`, likewise
+        same: whether `dev` and `test` are the same set
+        seed: of the division into halves
 
     Raises:
-        DataError: inputs, classes or targets that are not those of `dataset`, or rows that are
+        DataError: inputs, classes or targets do not fit those of `dataset`, or a set's rows are
             train, dev and test at once
     """
     own = len(dataset.targets) - dataset.test_rows
@@ -47,7 +48,7 @@ def hold_out(
     inputs = [dataset.inputs[:own], *(x for x, _ in held_out)]
     if len({x.dtype for x in inputs}) > 1:  # pixels beside numbers
         inputs = [to_float(x).reshape(x.shape) for x in inputs]
-    names = [each.name if each is not None else dataset.name for each in (dev, test)]
+    names = [(source or dataset).name for source in (dev, test)]
     if names[0] == names[1]:
         names[1] += " with other options"
     mismatch = (
@@ -76,19 +77,20 @@ def _test(dataset: Dataset) -> np.ndarray:
 def _fitting(
     key: str, dataset: Dataset, other: Dataset, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs and targets of some rows of another set, as the first one has them."""
-    for each in (dataset, other):
-        if each.shared_splits:
+    """Return inputs and targets of some rows of another set, in the form of the first one's."""
+    sets = (dataset, other)
+    for source in sets:
+        if source.shared_splits:
             raise DataError(
-                f"{key}: the rows of {each.name} are train, dev and test at once; choose another "
+                f"{key}: the rows of {source.name} are train, dev and test at once; choose another "
                 "data set"
             )
-        if each.table is not None:
+        if source.table is not None:
             raise DataError(
-                f"{key}: {each.name} is a table; give each part its file with data.path: "
+                f"{key}: {source.name} is a table; name a file for each part with data.path: "
                 "{train: …, dev: …, test: …}"
             )
-    shapes = [each.inputs.shape[1:] for each in (dataset, other)]
+    shapes = [source.inputs.shape[1:] for source in sets]
     if shapes[0] != shapes[1]:
         raise DataError(
             f"{key}: the rows of {other.name} have shape {shapes[1]}, those of {dataset.name} "
@@ -96,9 +98,9 @@ def _fitting(
         )
     if dataset.features and other.features and dataset.features != other.features:
         pairs = zip(dataset.features, other.features, strict=True)
-        mine, theirs = next(pair for pair in pairs if pair[0] != pair[1])
+        first, second = next(pair for pair in pairs if pair[0] != pair[1])
         raise DataError(
-            f"{key}: {other.name} has the feature {theirs!r} where {dataset.name} has {mine!r}; "
+            f"{key}: {other.name} has the feature {second!r} where {dataset.name} has {first!r}; "
             "choose a source with the same features in the same order"
         )
     return other.inputs[rows], _targets(key, dataset, other, other.targets[rows])
@@ -108,15 +110,15 @@ def _targets(key: str, dataset: Dataset, other: Dataset, targets: np.ndarray) ->
     if dataset.classes is None or other.classes is None or targets.ndim == 2:
         if dataset.classes != other.classes or dataset.targets.shape[1:] != targets.shape[1:]:
             raise DataError(
-                f"{key}: the targets of {other.name} are not of the kind and number of those of "
-                f"{dataset.name}; choose a source that asks the same"
+                f"{key}: the targets of {other.name} differ in kind or number from those of "
+                f"{dataset.name}; choose a source with the same task"
             )
         return targets
     numbers = {name: number for number, name in enumerate(dataset.classes)}
     unknown = [name for name in other.classes if name not in numbers]
     if unknown:
         raise DataError(
-            f"{key}: {other.name} has class {unknown[0]!r}, which {dataset.name} has not (it has "
-            f"{', '.join(dataset.classes[:20])}); choose a source of the same classes"
+            f"{key}: {other.name} has class {unknown[0]!r}, which {dataset.name} lacks (it has "
+            f"{', '.join(dataset.classes[:20])}); choose a source with the same classes"
         )
     return np.array([numbers[name] for name in other.classes], dtype=np.int64)[targets]

@@ -6,19 +6,13 @@ Reference:
 
 import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from dlx.data.files import WRITE_AGAIN, damaged
+from dlx.data.source_files import WRITE_AGAIN, damaged
 from dlx.errors import DataError, did_you_mean
-
-DAMAGE = (
-    *(ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error),
-    RuntimeError,  # a password, or a kind of compression that zipfile does not know
-)
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -30,8 +24,8 @@ def read_npy(path: Path) -> np.ndarray:
     """
     try:
         with path.open("rb") as file:
-            _check(file, path.stat().st_size)
-            return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+            _check_header(file, path.stat().st_size)
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, EOFError) as error:
@@ -39,9 +33,7 @@ def read_npy(path: Path) -> np.ndarray:
 
 
 class Archive:
-    """The arrays of an npz file.
-
-    A context manager.
+    """The arrays of an npz file; a context manager.
 
     Raises:
         DataError: the file is missing or is no zip archive.
@@ -72,8 +64,8 @@ class Archive:
             name: its name in the archive.
 
         Raises:
-            DataError: there is none of this name, it holds pickled objects or no numbers, its
-                header says another size than it has, or it is damaged.
+            DataError: the archive has no array of this name, or the array holds pickled objects or
+                no numbers, is damaged, or its header says another size than it has.
         """
         if name not in self.names:
             raise DataError(
@@ -83,22 +75,21 @@ class Archive:
         entry = self._zip.getinfo(f"{name}.npy")
         try:
             with self._zip.open(entry) as file:
-                _check(file, entry.file_size)
+                _check_header(file, entry.file_size)
             with self._zip.open(entry) as file:
                 return np.lib.format.read_array(file, allow_pickle=False)
-        except DAMAGE as error:
-            found = f"its array {name!r} cannot be read ({error})"
-            raise damaged(self._path, found, WRITE_AGAIN) from error
+        except Exception as error:  # of zipfile, of any of its decompressors, or of NumPy
+            problem = f"its array {name!r} cannot be read ({error})"
+            raise damaged(self._path, problem, WRITE_AGAIN) from error
 
 
-def _check(file: IO[bytes], size: int) -> None:
-    """Check the header of an array, before anything is allocated for it.
+def _check_header(file: IO[bytes], size: int) -> None:
+    """Check the header of an array of `size` bytes, before anything is allocated for it.
 
     Raises:
         ValueError: pickled objects, no numbers, or another size than the header says.
     """
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
+    if np.lib.format.read_magic(file) == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     else:
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
@@ -106,6 +97,8 @@ def _check(file: IO[bytes], size: int) -> None:
         raise ValueError("it holds pickled objects, which could run code")
     if dtype.kind not in "biufU":
         raise ValueError(f"it holds {dtype}, not numbers")
-    expected, there = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if expected != there:
-        raise ValueError(f"its header says {dtype} of shape {shape}: {expected} bytes, not {there}")
+    expected, actual = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if expected != actual:
+        raise ValueError(
+            f"its header says {dtype} of shape {shape}: {expected} bytes, not {actual}"
+        )

@@ -1,4 +1,4 @@
-"""The parts of the data, preprocessed: what training needs of them."""
+"""The parts of the data as training needs them: preprocessed tensors."""
 
 # N rows, I inputs, T targets
 
@@ -35,19 +35,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Splits:
-    """Everything of the data that training needs.
+    """All that training needs of a data set.
 
     Attributes:
         name: the source's name.
         task: what the network has to do.
-        features: the names of the inputs, where they have any.
+        features: the names of the inputs; None: they have none.
         train, train_dev, dev, test: the parts; all but train are None where they have no rows.
-        everything: the training rows with those whose labels are not told; None: all are told.
-        encoder: what made inputs of a table's columns, before that; None for other data.
-        preprocessing: what was done to the inputs, fitted on training rows alone, with labels
-            and without.
-        shared: train, dev and test are the same rows (the gates).
-        fingerprint: SHA-256 of inputs, targets and the rows of each part, with labels and without.
+        everything: all training rows where the labels of some are withheld; otherwise None.
+        encoder: made the inputs of a table's columns, before the preprocessing; None for other
+            data.
+        preprocessing: of the inputs, fitted on all training rows, with labels and without.
+        shared: whether train, dev and test are the same rows (the gates).
+        fingerprint: SHA-256 of inputs, targets and the row numbers of each part.
         warnings: sentences for the user.
     """
 
@@ -67,7 +67,7 @@ class Splits:
 
     @property
     def unlabelled(self) -> "Splits":
-        """The splits as what asks for no labels sees them: with all the training rows."""
+        """The same splits with all training rows, for what needs no labels."""
         if self.everything is None:
             return self
         return replace(self, train=self.everything, everything=None)
@@ -97,18 +97,18 @@ class Splits:
         return self.parts[name]
 
     def reconstructing(self) -> "Splits":
-        """Return the same splits with each part's inputs, preprocessed, as its targets.
+        """Return the same splits with the preprocessed inputs of each part as its targets.
 
-        What a network then says is brought to the units of the data by undoing the preprocessing.
+        The shift and scale of the task bring a network's outputs back to the units of the data.
         """
         if self.task.kind == "reconstruction":
             return self
         low, high = self.train.inputs.aminmax(dim=0)
         in_unit_interval = bool((low >= 0).all() and (high <= 1).all())
-        bounds = [() if in_unit_interval else tuple(each.tolist()) for each in (low, high)]
+        bounds = [() if in_unit_interval else tuple(bound.tolist()) for bound in (low, high)]
         shift, scale = (
-            () if each is None else tuple(each.tolist())
-            for each in (self.preprocessing.shift, self.preprocessing.scale)
+            () if values is None else tuple(values.tolist())
+            for values in (self.preprocessing.shift, self.preprocessing.scale)
         )
         task = Task(
             "reconstruction",

@@ -21,7 +21,7 @@ from dlx.data.tables import encoder as encoders
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError
 
-# The options of all sources that say what is done to their rows before training.
+# The options of all sources that prepare their rows before training.
 _PREPARING = (
     *("split", "split_seed", "fold", "train_dev", "limit", "labels", "label_noise"),
     *("standardize", "scale"),
@@ -29,7 +29,7 @@ _PREPARING = (
 
 
 def load(choice: Choice, data_dir: Path) -> Splits:
-    """Read the data set that a config names, split and preprocess it.
+    """Read the data set that a config names, split it and preprocess it.
 
     Raises:
         DataError: the set is missing, damaged or does not fit the config.
@@ -43,29 +43,30 @@ def load(choice: Choice, data_dir: Path) -> Splits:
 
 
 def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
-    """Read the data set that a config names, as it is, with dev and test rows of other sets.
+    """Read the data set that a config names, with dev and test rows of other sets; split nothing.
 
     Raises:
-        DataError: a set is missing or damaged, or they do not fit together.
+        DataError: a set is missing or damaged, or the sets do not fit together.
     """
     dataset = _read(choice, data_dir)
     if choice.dev_from is None and choice.test_from is None:
         return dataset
-    dev, test = (each and _read(each, data_dir) for each in (choice.dev_from, choice.test_from))
+    sources = (choice.dev_from, choice.test_from)
+    dev, test = (source and _read(source, data_dir) for source in sources)
     same = choice.dev_from == choice.test_from
     return hold_out(dataset, dev, test, same=same, seed=choice.split_seed)
 
 
 def require_code(choice: Choice) -> None:
-    """Check that the functions that a config names for its data may be executed, and are there.
+    """Check that the functions that a config names for its data exist and may be executed.
 
     Raises:
         ConfigError: code is not allowed, or there is no such function
-        DataError: a module of theirs raises
+        DataError: importing a module raises an error
     """
-    for each in (choice, choice.dev_from, choice.test_from):
-        if each is not None and each.traits.runs_code:
-            functions.find(each.function)
+    for source in (choice, choice.dev_from, choice.test_from):
+        if source is not None and source.traits.runs_code:
+            functions.find(source.function)
 
 
 def _read(source: Choice, data_dir: Path) -> Dataset:
@@ -74,7 +75,7 @@ def _read(source: Choice, data_dir: Path) -> Dataset:
 
 
 def load_dataset(name: str, data_dir: Path, **options: Any) -> Dataset:
-    """Read a data set by name, as it is.
+    """Read a data set by name; split nothing.
 
     Raises:
         ConfigError: no source has the name, or an option is missing or wrong.
@@ -103,7 +104,7 @@ def prepare(
         split, split_seed: see `split_rows`.
         fold: number and count of a cross-validation's folds, see `dlx.data.folds.fold`.
         train_dev, limit, label_noise: see `dlx.data.studies`.
-        labels: training rows whose labels are told; None for all.
+        labels: number of training rows whose labels are used; None: all are.
         standardize, scale: see `dlx.data.preprocessing.fit`.
 
     Raises:
@@ -119,15 +120,15 @@ def prepare(
         rows = folds.fold(dataset, rows, *fold, split_seed)
     rows = studies.set_aside(dataset, rows, train_dev, split_seed)
     rows = studies.limit(dataset, rows, limit, split_seed)
-    told = studies.limit(dataset, rows, labels, split_seed, "labels")
-    dataset = studies.mislabel(dataset, told, label_noise, split_seed)
-    return assemble(dataset, rows, told, standardize=standardize, scale=scale)
+    labelled = studies.limit(dataset, rows, labels, split_seed, "labels")
+    dataset = studies.mislabel(dataset, labelled, label_noise, split_seed)
+    return assemble(dataset, rows, labelled, standardize=standardize, scale=scale)
 
 
 def assemble(
     dataset: Dataset,
     rows: Rows,
-    told: Rows | None = None,
+    labelled: Rows | None = None,
     /,
     *,
     standardize: bool,
@@ -138,22 +139,23 @@ def assemble(
     Args:
         dataset: the data set
         rows: its split
-        told: the same, with the training rows alone whose labels are told; None: all are
+        labelled: the same split without the training rows whose labels are withheld; None: no
+            label is withheld
         standardize, scale: see `dlx.data.preprocessing.fit`
 
     Raises:
-        DataError: a class has no training row, a label holds for every one, or a target or column
-            of a table is the same or missing in all of them.
+        DataError: a class has no training row; or, in all training rows, a label is 1, a target
+            has the same value, or a column has none.
     """
-    told = told or rows
-    warnings = [*dataset.warnings, *_check_classes(dataset, told)]
+    labelled = labelled or rows
+    warnings = [*dataset.warnings, *_check_classes(dataset, labelled)]
     if dataset.mismatch and len(rows.dev) and len(rows.test):
         warnings.insert(0, dataset.mismatch)
     encoder = _fit_encoder(dataset, rows.train)
     train = _inputs(dataset, rows.train, encoder)
     preprocessing = fit(train, standardize=standardize, scale=scale)
-    task = _task(dataset, told.train, encoder)
-    task, targets = _standardized_targets(dataset, task, told.train)
+    task = _task(dataset, labelled.train, encoder)
+    task, targets = _standardized_targets(dataset, task, labelled.train)
     if encoder is not None:
         warnings += _unseen_categories(dataset, rows, encoder)
 
@@ -163,12 +165,12 @@ def assemble(
         return _part(_inputs(dataset, members, encoder), targets, members, preprocessing)
 
     everything = _part(train, targets, rows.train, preprocessing)
-    all_told = len(told.train) == len(rows.train)
+    all_labelled = len(labelled.train) == len(rows.train)
     return Splits(
         name=dataset.name,
         task=task,
         features=encoder.features if encoder else dataset.features,
-        train=everything if all_told else _some(everything, told.train),
+        train=everything if all_labelled else _some(everything, labelled.train),
         train_dev=held_out(rows.train_dev),
         dev=held_out(rows.dev),
         test=held_out(rows.test),
@@ -177,7 +179,7 @@ def assemble(
         shared=dataset.shared_splits,
         fingerprint=fingerprint(dataset, rows),
         warnings=tuple(warnings),
-        everything=None if all_told else everything,
+        everything=None if all_labelled else everything,
     )
 
 
@@ -201,7 +203,7 @@ def _fit_encoder(dataset: Dataset, train: np.ndarray) -> Encoder | None:
 
 
 def _inputs(dataset: Dataset, rows: np.ndarray, encoder: Encoder | None) -> np.ndarray:
-    """Return new inputs (N, I) float32 of some rows, before the preprocessing."""
+    """Return the inputs (N, I) float32 of some rows, before the preprocessing: a copy."""
     if encoder is None or dataset.table is None:
         return to_float(dataset.inputs[rows])
     return encoder(dataset.inputs[rows], dataset.table.columns)
@@ -210,7 +212,7 @@ def _inputs(dataset: Dataset, rows: np.ndarray, encoder: Encoder | None) -> np.n
 def _part(
     inputs: np.ndarray, targets: np.ndarray, rows: np.ndarray, preprocessing: Preprocessing
 ) -> Part:
-    # In place: the array is a copy of its rows, and MNIST's is 150 MB.
+    # In place, since the array is a copy already; that of MNIST is 150 MB.
     x = torch.from_numpy(inputs)
     if preprocessing.shift is not None and preprocessing.scale is not None:
         x.sub_(preprocessing.shift).div_(preprocessing.scale)
@@ -218,13 +220,13 @@ def _part(
 
 
 def _some(part: Part, members: np.ndarray) -> Part:
-    """Return those rows of a part that have the given numbers, ascending."""
+    """Return the rows of a part that have the given numbers, which are ascending."""
     places = torch.from_numpy(np.searchsorted(part.rows, members))
     return Part(part.inputs[places], part.targets[places], members)
 
 
 def _task(dataset: Dataset, train: np.ndarray, encoder: Encoder | None) -> Task:
-    """Return the task, with what weights of the classes are made of."""
+    """Return the task, with the counts that class weights are computed from."""
     task = task_of(dataset)
     if encoder is not None:
         num_inputs = len(encoder.features)

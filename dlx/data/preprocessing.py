@@ -12,11 +12,11 @@ from dlx.data.statistics import feature_statistics
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """x ↦ (x - shift) / scale for every input; None where nothing was asked for.
+    """x ↦ (x - shift) / scale for every input.
 
     Attributes:
-        shift: (I,) float32.
-        scale: (I,) float32, never 0: an input that is constant in the training rows has 1.
+        shift: (I,) float32; None: inputs stay as they are.
+        scale: (I,) float32; 1 for an input that is constant in the training rows.
     """
 
     shift: torch.Tensor | None = None
@@ -29,7 +29,7 @@ class Preprocessing:
         return (x - self.shift) / self.scale
 
     def undone(self, x: torch.Tensor) -> torch.Tensor:
-        """Return x * scale + shift, the data's own units, for x of shape (..., I)."""
+        """Return x * scale + shift, in the units of the data, for x of shape (..., I)."""
         return x if self.shift is None or self.scale is None else x * self.scale + self.shift
 
     def to(self, device: torch.device | str) -> "Preprocessing":
@@ -51,26 +51,27 @@ class Preprocessing:
 def fit(train: np.ndarray, *, standardize: bool, scale: bool | float) -> Preprocessing:
     """Fit the preprocessing on the training rows.
 
-    standardize: shift = mean, scale = standard deviation (over N); scale: shift = minimum,
-    scale = maximum - minimum, so that training inputs lie in [0, 1]; scale by a number, which asks
-    no rows: shift = 0, scale = that number.
+    standardize:     shift = mean     scale = standard deviation (over N)
+    scale: true      shift = minimum  scale = maximum - minimum: training inputs lie in [0, 1]
+    scale: a number  shift = 0        scale = the number, whatever the rows
 
     Args:
         train: (N, I) float32, training rows alone.
-        standardize: z-scores.
-        scale: to [0, 1], or the number to divide by; not together with `standardize`.
+        standardize: whether inputs become z-scores.
+        scale: whether inputs are scaled to [0, 1], or a number to divide by; not together with
+            `standardize`.
     """
     if not (standardize or scale):
         return Preprocessing()
     if scale and not isinstance(scale, bool):
         width = torch.full((train[0].size,), float(scale))
         return Preprocessing(torch.zeros_like(width), width)
-    found = feature_statistics(train)
-    shift = found.mean if standardize else found.minimum
-    width = found.std if standardize else found.maximum - found.minimum
+    statistics = feature_statistics(train)
+    shift = statistics.mean if standardize else statistics.minimum
+    width = statistics.std if standardize else statistics.maximum - statistics.minimum
     # Rounding gives a constant input a tiny standard deviation, which would blow it up.
-    constant = (found.minimum == found.maximum) | (width < np.finfo(np.float32).tiny)
-    shift = np.where(constant, found.minimum, shift)
+    constant = (statistics.minimum == statistics.maximum) | (width < np.finfo(np.float32).tiny)
+    shift = np.where(constant, statistics.minimum, shift)
     width = np.where(constant, 1.0, width)
     return Preprocessing(
         torch.from_numpy(shift.astype(np.float32)), torch.from_numpy(width.astype(np.float32))

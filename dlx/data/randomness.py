@@ -1,4 +1,4 @@
-"""Named streams of random numbers for making, splitting and changing data, drawn by numpy."""
+"""Named streams of NumPy's random numbers, for making, splitting and changing data."""
 
 import numpy as np
 

@@ -14,14 +14,14 @@ from dlx.errors import ConfigError, DataError
 
 Split = Literal["auto"] | Mapping[str, int | float | None]
 
-AUTO_SHARE = 0.2  # of dev and of test each: 60/20/20
+AUTO_SHARE = 0.2  # for dev and for test: 60/20/20
 LARGE = 1_000_000
-AUTO_ROWS_LARGE = 10_000  # of dev and of test each, from a million rows on
+AUTO_ROWS_LARGE = 10_000  # for dev and for test, from a million rows on
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The row numbers of each part, ascending; an empty array where there is no such part."""
+    """The row numbers of each part, ascending; an empty array for a part without rows."""
 
     train: np.ndarray
     dev: np.ndarray
@@ -30,24 +30,24 @@ class Rows:
 
 
 def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) -> Rows:
-    """Choose the rows of each part at random, a pure function of the labels and `split_seed`.
+    """Draw the rows of each part at random: a pure function of the labels and `split_seed`.
 
-    Classes (not labels that may hold together) are stratified by largest remainders: each part has
-    of each class its share of the rows it is drawn from, to within one row. Test is drawn first, so
-    another `dev` leaves the test rows as they were. A set's own dev or test part is that part. A
-    table with a time column is cut in time, one with a group column into whole groups, without
-    strata.
+    Classes (but not labels that may hold together) are stratified by largest remainders: of each
+    class, a part gets its share to within one row. Test rows are drawn first, so that another
+    number of dev rows leaves them as they were. A set's own dev or test part stays that part. A
+    table with a time column is cut in time; one with a group column is divided into whole groups,
+    without strata.
 
     Args:
         dataset: the data set.
-        split: `auto` (60/20/20; 10,000 rows each for dev and test from a million on), or how many
-            rows dev and test take: counts, or fractions of the rows that can be split. What is
-            left out is as in `auto` (so is None); 0 means no such part.
+        split: `auto`, or how many rows dev and test take: counts, or fractions of the rows that can
+            be split. `auto` is 60/20/20, and 10,000 rows each for dev and test from a million rows
+            on; so is a part that is not named or None. 0: the part has no rows.
         split_seed: the seed; no other stream of random numbers uses it.
 
     Raises:
         ConfigError: a negative count, a fraction above 1, an unknown part.
-        DataError: no row is left to train on, or the data set cannot be split so.
+        DataError: no row is left to train on, or the data set cannot be split this way.
     """
     wanted = {} if split == "auto" else {k: v for k, v in split.items() if v is not None}
     if dataset.shared_splits:
@@ -86,12 +86,12 @@ def strata_of(dataset: Dataset) -> np.ndarray:
 
 
 def _by_time(name: str, times: np.ndarray, num_dev: int, num_test: int) -> Rows:
-    """The last rows are test, those before them dev; rows of one time are in one part."""
+    """Return the last rows as test, those before as dev; rows of one time are in one part."""
     order = np.argsort(times, kind="stable")
     in_order = times[order]
 
     def start(count: int, stop: int) -> int:
-        """Return where the last `count` of the first `stop` rows begin, and whole times do."""
+        """Return where the last `count` of the first `stop` rows begin; no time is cut in two."""
         if count == 0:
             return stop
         return int(np.searchsorted(in_order, in_order[stop - count], side="left"))
@@ -109,13 +109,13 @@ def _by_time(name: str, times: np.ndarray, num_dev: int, num_test: int) -> Rows:
 def by_group(
     name: str, groups: np.ndarray, num_dev: int, num_test: int, generator: np.random.Generator
 ) -> Rows:
-    """Draw whole groups at random until a part is as near as can be to the rows it wants."""
+    """Draw whole groups at random, so that each part comes as near as possible to its size."""
     order = generator.permutation(int(groups.max()) + 1)
     sizes = np.bincount(groups, minlength=len(order))[order]
     starts = np.concatenate([[0], np.cumsum(sizes)])  # rows before each group, and all rows
 
     def stop(first: int, count: int) -> int:
-        """Return where a part ends, among the groups, that begins at `first`."""
+        """Return the group at which a part of about `count` rows ends that begins at `first`."""
         if count == 0 or first == len(order):
             return first
         return first + 1 + int(np.abs(starts[first + 1 :] - starts[first] - count).argmin())
@@ -134,9 +134,9 @@ def by_group(
 
 
 def largest_remainder(sizes: np.ndarray, count: int) -> np.ndarray:
-    """Share `count` among groups in proportion to their sizes, each rounded down or up.
+    """Return how many of `count` rows each group gets, in proportion to its size.
 
-    The groups with the largest remainders are rounded up (the first ones where they tie).
+    Shares are rounded up for the largest remainders, down for the others; ties go to the first.
     """
     shares, remainders = np.divmod(sizes * count, sizes.sum())
     shares[np.argsort(-remainders, kind="stable")[: count - shares.sum()]] += 1
@@ -144,7 +144,7 @@ def largest_remainder(sizes: np.ndarray, count: int) -> np.ndarray:
 
 
 def draw(order: np.ndarray, strata: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Take the first rows of each stratum in `order`: those drawn (ascending), those left."""
+    """Draw the first rows of each stratum in `order`; return these, ascending, and the rest."""
     drawn_from = strata[order]
     sizes = np.bincount(drawn_from)
     by_class = np.argsort(drawn_from, kind="stable")
@@ -180,16 +180,16 @@ def _sizes(dataset: Dataset, wanted: dict[str, int | float], num_rows: int) -> t
 
 
 def count_of(key: str, name: str, wanted: int | float | None, num_rows: int) -> int:
-    """Return how many rows a count, a fraction, or None for auto, is.
+    """Return the number of rows that an option asks for.
 
     Args:
         key: of the config, for errors.
-        name: of the data set, likewise.
-        wanted: what the config says.
-        num_rows: that can be taken.
+        name: of the data set, for errors.
+        wanted: a count, a fraction, or None for auto.
+        num_rows: how many rows there are to take from.
 
     Raises:
-        ConfigError: it can be no number of rows.
+        ConfigError: no number of rows can be meant.
         DataError: the fraction is less than half a row.
     """
     if wanted is None:

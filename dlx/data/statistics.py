@@ -13,7 +13,7 @@ CHUNK_ROWS = 4096  # float64 copies are made of this many rows at a time
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of each input over the rows: (I,) float64; `std` divides by N."""
+    """Statistics of each input over the rows: (I,) float64; `std` divides by N."""
 
     minimum: np.ndarray
     maximum: np.ndarray
@@ -24,8 +24,8 @@ class Statistics:
 def feature_statistics(inputs: np.ndarray) -> Statistics:
     """Return the statistics of each input over all rows, as the network sees them.
 
-    mean = (1/N) Σ x,  std = sqrt((1/N) Σ (x - mean)²), in two passes of float64. numpy adds in
-    an order that does not depend on the number of threads, so the bits do not either.
+    mean = (1/N) Σ x,  std = sqrt((1/N) Σ (x - mean)²), in two passes of float64. The order in
+    which NumPy adds does not depend on the number of threads, and so the bits do not either.
 
     Args:
         inputs: (N, *shape) float32, or uint8 pixels, which count as x / 255.

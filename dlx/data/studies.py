@@ -1,7 +1,7 @@
 """Training rows changed for a study: fewer of them, wrong labels, a part set aside.
 
-Each is drawn from a stream of its own by `data.split_seed`, so that one does not shift another and
-dev and test stay as they are.
+Each change draws from a stream of its own, seeded by `data.split_seed`: it shifts no other draw,
+and dev and test rows stay as they are.
 """
 
 from dataclasses import replace
@@ -15,15 +15,15 @@ from dlx.errors import DataError
 
 
 def set_aside(dataset: Dataset, rows: Rows, share: int | float, seed: int) -> Rows:
-    """Move training rows to the train-dev part, stratified by class; whole groups of a table.
+    """Move training rows to the train-dev part, stratified by class; groups of a table stay whole.
 
-    What is trained on and what is measured there come from one distribution, so that train-dev
-    tells what does not generalize from what dev and test do differently.
+    Training rows and train-dev rows come from one distribution. So the error on train-dev shows
+    what does not generalize; what is added on dev and test comes from their other distribution.
 
     Args:
         dataset: the data set
         rows: its split
-        share: how many: a count, or a fraction of the training rows; 0 for none
+        share: the number of rows, or a fraction of the training rows; 0: none
         seed: of the draw
 
     Raises:
@@ -44,22 +44,22 @@ def set_aside(dataset: Dataset, rows: Rows, share: int | float, seed: int) -> Ro
     generator = randomness.generator("train_dev", seed)
     if dataset.table is not None and dataset.table.groups is not None:
         _, groups = np.unique(dataset.table.groups[rows.train], return_inverse=True)
-        found = by_group(dataset.name, groups, 0, count, generator)
-        return replace(rows, train=rows.train[found.train], train_dev=rows.train[found.test])
+        parts = by_group(dataset.name, groups, 0, count, generator)
+        return replace(rows, train=rows.train[parts.train], train_dev=rows.train[parts.test])
     order = generator.permutation(rows.train)
     train_dev, left = draw(order, strata_of(dataset), count)
     return replace(rows, train=np.sort(left), train_dev=train_dev)
 
 
 def limit(dataset: Dataset, rows: Rows, most: int | None, seed: int, key: str = "limit") -> Rows:
-    """Keep at most so many training rows, of each class its share.
+    """Keep a number of training rows, stratified by class.
 
     Args:
         dataset: the data set
         rows: its split
-        most: how many rows; None for all
+        most: how many rows are kept; None: all
         seed: of the draw
-        key: of the config that asks for it: limit, or labels of those whose labels are told
+        key: of the config: `limit`, or `labels` for the rows whose labels are used
 
     Raises:
         DataError: no row of a class is left
@@ -82,8 +82,8 @@ def limit(dataset: Dataset, rows: Rows, most: int | None, seed: int, key: str = 
 def mislabel(dataset: Dataset, rows: Rows, share: float, seed: int) -> Dataset:
     """Return the data set with the labels of a share of its training rows replaced at random.
 
-    A class is drawn uniformly from all classes, the right one among them; targets of several
-    numbers or labels, and values to predict, are exchanged among the rows that are drawn.
+    The new class is drawn uniformly from all classes, the right one included. Values to predict,
+    and targets of several labels, are exchanged among the rows that are drawn.
 
     Args:
         dataset: the data set

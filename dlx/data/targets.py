@@ -1,4 +1,4 @@
-"""Targets of rows whose inputs runs share, where not all runs learn the same ones.
+"""Targets of runs that share their inputs but learn different targets, such as wrong labels.
 
 # K runs, N rows, T sets of targets, C columns
 """
@@ -10,11 +10,11 @@ from torch import Tensor
 
 
 class TargetSets:
-    """T sets of targets for the same rows, and which of them each run has: wrong labels, say.
+    """T sets of targets for the same rows, one of which is each run's.
 
     Args:
         sets: as the head encodes them, (T, N) or (T, N, C)
-        which: of each run, the number of its set: (K,)
+        which: the number of each run's set: (K,)
     """
 
     def __init__(self, sets: Tensor, which: Sequence[int]) -> None:
@@ -27,7 +27,7 @@ class TargetSets:
         return TargetSets(self.sets, [self.which[row] for row in rows])
 
     def thinned(self, rows: Tensor) -> "TargetSets":
-        """Return those of some of the N rows, given their numbers."""
+        """Return the targets of some of the N rows, given their numbers."""
         return TargetSets(self.sets.index_select(1, rows), self.which)
 
     def of_runs(self, start: int = 0, stop: int | None = None) -> Tensor:
@@ -41,7 +41,7 @@ class TargetSets:
         return flat.index_select(0, (rows + first).view(-1)).view(*rows.shape, *flat.shape[1:])
 
     def owners(self) -> list[tuple[Tensor, Tensor]]:
-        """Return each set that a run has, (N,) or (N, C), with the numbers of these runs."""
+        """Return each set that runs learn, (N,) or (N, C), with the numbers of these runs."""
         return [
             (self.sets[number], torch.nonzero(self._which == number).view(-1))
             for number in sorted(set(self.which))
@@ -54,7 +54,7 @@ SharedExamples = tuple[Tensor, Targets]
 
 
 def of_runs(examples: SharedExamples, rows: list[int]) -> SharedExamples:
-    """Return the examples of the runs in `rows` alone; of what all share, the same object."""
+    """Return the examples of the runs in `rows` alone; the same object where all runs share it."""
     inputs, targets = examples
     if isinstance(targets, TargetSets):
         return inputs, targets.keep(rows)

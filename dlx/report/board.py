@@ -169,15 +169,23 @@ def link_best(ablation: Path, count: int, target: Path) -> Best:
     derive(ablation, names)
     with storage_errors(target):
         for path in ablation.glob("events.out.tfevents.*"):
-            (target / path.name).symlink_to(path.resolve())
+            _link(target / path.name, path.resolve())
         for name in names:
             folder = folders[name]
-            (target / folder).symlink_to((ablation / folder).resolve())
+            _link(target / folder, (ablation / folder).resolve())
     return Best(
         reading.in_words(summary["metric"]),
         names,
         [_described(variant, summary) for variant in ranked if variant["name"] not in names],
     )
+
+
+def _link(link: Path, source: Path) -> None:
+    """Make a link to a file or folder, or a copy where there may be no links, as on Windows."""
+    try:
+        link.symlink_to(source, target_is_directory=source.is_dir())
+    except OSError:
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, link)
 
 
 def _read(ablation: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -16,10 +16,10 @@ from dlx.data.dataset import Dataset, Task
 from dlx.data.inputs import read
 from dlx.data.parts import Splits
 from dlx.data.pipeline import load_chosen
-from dlx.data.tables.apply import read_rows
 from dlx.data.tables.cells import shown
 from dlx.data.tables.encoder import Encoder
-from dlx.data.tables.files import Layout
+from dlx.data.tables.new_rows import read_rows
+from dlx.data.tables.reading import Layout
 from dlx.report.predictions import Context
 
 

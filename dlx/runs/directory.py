@@ -3,10 +3,11 @@
 <runs_dir>/<name>/<id>/    id = UTC time + 4 hex digits: 20260131-094501-7f3a
     run.json               what the run is and how it stands; written last when a run is made,
                            so a directory without it is not a run
-    .lock                  held with flock by the process that trains the run
+    .lock                  held by the process that trains the run
 """
 
 import contextlib
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -251,6 +252,8 @@ def check_name(name: str) -> None:
         problem = "is empty"
     elif "/" in name or "\\" in name or ".." in name or name.startswith("."):
         problem = "may not hold '/', '\\' or '..', nor start with '.'"
+    elif os.name == "nt" and not set(name).isdisjoint(':*?"<>|'):
+        problem = "may not hold : * ? \" < > |, of which Windows makes no folder's name"
     elif not name.isprintable():
         problem = "may not hold control characters"
     elif len(name.encode()) > 200:
@@ -317,9 +320,11 @@ def remove(run: RunDirectory) -> None:
     run.read_info()
     if path.is_symlink() or path.parent.is_symlink():
         raise RunError(f"{run.path} is reached through a link: give the path of the run itself")
-    with storage_errors(run.path, "remove"), run.lock():
-        # First, so that a removal that is cut off leaves no run that looks whole.
-        run.info_path.unlink()
+    with storage_errors(run.path, "remove"):
+        with run.lock():
+            # First, so that a removal that is cut off leaves no run that looks whole.
+            run.info_path.unlink()
+        # After the lock, whose file Windows does not delete while it is held.
         shutil.rmtree(path)
     runs_dir = path.parent.parent
     if (runs_dir / ".lock").exists():

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic replacement, appending by whole records."""
+"""Files that are whole or do not exist: atomic replacement, appending by whole records."""
 
 import contextlib
 import errno
@@ -20,15 +20,19 @@ _CURES = {
     errno.EROFS: _FORBIDDEN,
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
-    errno.ENOENT: "the directory is not there: make it, or choose another",
+    errno.ENOENT: "the directory does not exist: make it, or choose another",
     errno.ENOTDIR: "a part of the path is a file: choose another directory",
     errno.EEXIST: "a file is in the way: choose another directory",
     errno.ENAMETOOLONG: "choose a shorter path",
 }
 
 
+# Windows opens files as texts, and writes a line's end as two bytes, unless told not to.
+BINARY = getattr(os, "O_BINARY", 0)
+
+
 def finite(value: Any) -> Any:
-    """Return a document as JSON can hold it: null for what is not a finite number, plain numbers.
+    """Return a document as JSON can hold it: plain numbers, and null for those that are not finite.
 
     Args:
         value: mappings and sequences of plain values, and numbers of NumPy or torch
@@ -53,7 +57,7 @@ def storage_errors(path: Path, action: str = "write") -> Iterator[None]:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and its parents, if they are not there.
+    """Make a directory and its parents, unless they exist.
 
     Raises:
         StorageError: a part of the path is a file, read-only or not permitted.
@@ -63,32 +67,18 @@ def make_directory(path: Path) -> None:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash at any moment, finds the old or the new one whole.
+    """Write a file so that at any moment, even after a crash, the old or the new one is whole.
 
-    The bytes go to a hidden file beside it (`.<name>.<8 hex>.tmp`), are synced, take the name, and
-    the directory is synced: when this returns, the file survives a power cut.
+    The bytes go to a hidden file beside it (`.<name>.<8 hex>.tmp`), which is synced and then takes
+    the name; the directory is synced too. Once this returns, the file survives a power cut.
 
     Raises:
         StorageError: disk full, read-only, no permission. The old file stays as it was.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with storage_errors(path):
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-            try:
-                _write_all(descriptor, content)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        sync_directory(path.parent)
+    replace_atomic(path, lambda temporary: temporary.write_bytes(content))
 
 
-def replace_atomic(path: Path, write: Callable[[Path], None]) -> None:
+def replace_atomic(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a file at the path that it is given; it takes the place of `path` whole.
 
     See `write_atomic`.
@@ -100,7 +90,7 @@ def replace_atomic(path: Path, write: Callable[[Path], None]) -> None:
     with storage_errors(path):
         try:
             write(temporary)
-            descriptor = os.open(temporary, os.O_RDONLY)
+            descriptor = os.open(temporary, os.O_RDWR)  # Windows syncs no file opened to be read
             try:
                 os.fsync(descriptor)
             finally:
@@ -114,7 +104,7 @@ def replace_atomic(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Delete what killed `write_atomic` calls left in a folder that nobody else is writing to."""
+    """Delete what killed `write_atomic` calls left in a folder that nobody else writes to."""
     for leftover in folder.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             leftover.unlink()
@@ -122,6 +112,8 @@ def remove_temporaries(folder: Path) -> None:
 
 def sync_directory(folder: Path) -> None:
     """Make the names in a folder durable: what was created, renamed or deleted in it."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows, which cannot sync a folder
+        return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -130,17 +122,17 @@ def sync_directory(folder: Path) -> None:
 
 
 class AppendFile:
-    """A file that grows by whole records: a write that fails part-way is taken back."""
+    """A file that grows by whole records: one that could be written only in part is taken back."""
 
     def __init__(self, path: Path) -> None:
-        """Open `path` for appending; it is created if it is not there.
+        """Open `path` for appending; it is created if it does not exist.
 
         Raises:
             StorageError: the file cannot be opened.
         """
         self.path = path
         with storage_errors(path, "open"):
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
             self.size = os.fstat(self._descriptor).st_size
 
     def append(self, record: bytes) -> None:

@@ -1,82 +1,111 @@
 """Locks that a process holds on a file and loses when it ends, however it ends."""
 
 import contextlib
-import fcntl
 import os
+import random
+import re
+import socket
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dlx.errors import RunInUseError
-from dlx.runs.files import storage_errors
+from filelock import lock_descriptor, unlock_descriptor
 
-# `is_held` takes the lock for a moment to try it; a holder-to-be waits such moments out.
+from dlx.errors import DlxWarning, RunInUseError
+from dlx.runs.files import BINARY, storage_errors
+
+# `is_held` takes the lock for a moment to try it. Whoever wants to hold it waits such moments out,
+# and so does another process that looks, after pauses of random length.
 _PATIENCE_SECONDS = 0.3
+_PAUSE_SECONDS = 0.02
+_LOOKS = 8
+_LOOK_PAUSE_SECONDS = (0.001, 0.004)
+_SILENT_SECONDS = 1.0  # of waiting, before the user is told what for
+_pause = random.SystemRandom()
 
 
 @contextlib.contextmanager
 def hold(
     path: Path, *, wait: bool = False, stop: Callable[[], bool] = lambda: False
 ) -> Iterator[None]:
-    """Hold the lock file `path` (made if it is not there) during the block.
+    """Hold the lock file `path` during the block; it is made if it does not exist.
+
+    A wait of more than a second is told once, as a `DlxWarning`.
 
     Args:
-        path: the lock file; it stays, with the process number of its last holder in it.
+        path: the lock file; it stays, with the process number and host of its last holder in it.
         wait: wait for as long as another process holds it.
         stop: says whether to wait no longer.
 
     Raises:
-        RunInUseError: it is held, and `wait` is false or the waiting was stopped.
+        RunInUseError: another process holds it, and `wait` is false or `stop` ended the waiting.
         StorageError: the file cannot be made or written.
     """
     with storage_errors(path, "lock"):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o666)
     try:
         with storage_errors(path, "lock"):
-            # Not `flock` itself waits: it goes on after a signal that is only noted.
-            while not _try(descriptor):
-                if wait and not stop():
-                    continue
-                holder = os.pread(descriptor, 32, 0).decode().strip()
-                raise RunInUseError(
-                    f"{path.parent} is in use by process {holder or '(unknown)'}: "
-                    "wait until it ends, or stop it"
-                )
+            _acquire(path, descriptor, wait, stop)
         # For the message only: on a full disk, a run must still be there to be removed.
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
+            os.write(descriptor, f" {os.getpid()} on {socket.gethostname()}\n".encode())
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                unlock_descriptor(descriptor)
     finally:
         os.close(descriptor)
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a process holds the lock file `path`."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
+    """Return whether a process holds the lock file `path`.
+
+    True also where that cannot be found out: on a network's file system, of a file that this
+    process may not write.
+    """
+    for mode in (os.O_RDWR, os.O_RDONLY):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, mode)
+            break
+    else:
         return False
     try:
-        with storage_errors(path, "lock"):
-            # Shared, so that two processes that look at once do not see each other.
-            return not _try_once(descriptor, fcntl.LOCK_SH)
+        for _ in range(_LOOKS):
+            if lock_descriptor(descriptor, blocking=False):
+                return False
+            time.sleep(_pause.uniform(*_LOOK_PAUSE_SECONDS))
+    except OSError:
+        return True
     finally:
         os.close(descriptor)
-
-
-def _try(descriptor: int) -> bool:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not _try_once(descriptor, fcntl.LOCK_EX):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
     return True
 
 
-def _try_once(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _acquire(path: Path, descriptor: int, wait: bool, stop: Callable[[], bool]) -> None:
+    """Take the lock; RunInUseError if another process holds it and nobody waits any longer."""
+    began = time.monotonic()
+    is_told = False
+    # No call that waits inside: it would go on after a signal that is only noted.
+    while not lock_descriptor(descriptor, blocking=False):
+        waited = time.monotonic() - began
+        if stop() if wait else waited > _PATIENCE_SECONDS:
+            raise RunInUseError(
+                f"{path.parent} is in use by {_holder(descriptor)}: wait until it ends, or stop it"
+            )
+        if waited > _SILENT_SECONDS and not is_told:
+            is_told = True
+            words = f"waiting for {_holder(descriptor)}, which uses {path.parent}"
+            warnings.warn(words, DlxWarning, stacklevel=4)
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _holder(descriptor: int) -> str:
+    """Return the process that holds a lock file, in words."""
+    # Windows locks the first byte, a blank, against readers too.
+    os.lseek(descriptor, 1, os.SEEK_SET)
+    words = os.read(descriptor, 400).decode(errors="replace")
+    holder = re.match(r"[0-9]+ on [\w.-]+$", words, re.MULTILINE)
+    return f"process {holder[0]}" if holder else "another process"

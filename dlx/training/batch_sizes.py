@@ -2,12 +2,17 @@
 
 from typing import Literal
 
+from dlx.config.schema import BATCH_SIZE
 from dlx.errors import ConfigError
 from dlx.models.design import Design
 
 
 def resolved(
-    given: int | Literal["all"], num_rows: int, key: str, rows: str = "training rows"
+    given: int | Literal["all", "auto"],
+    num_rows: int,
+    key: str,
+    rows: str = "training rows",
+    default: int = BATCH_SIZE,
 ) -> int:
     """Return the rows of a full batch.
 
@@ -16,16 +21,32 @@ def resolved(
         num_rows: that there are
         key: of the config
         rows: what they are called
+        default: what auto stands for, where there are as many rows
 
     Raises:
         ConfigError: there are not as many
     """
+    if given == "auto":
+        return min(default, num_rows)
     size = num_rows if given == "all" else given
     if size > num_rows:
         raise ConfigError(
             f"{key}: received {size}, but there are {num_rows} {rows}; lower it or use all"
         )
     return size
+
+
+def remarks(
+    given: int | Literal["all", "auto"],
+    size: int,
+    key: str,
+    rows: str = "training rows",
+    default: int = BATCH_SIZE,
+) -> tuple[str, ...]:
+    """Return a sentence for the user where there were too few rows for the default size."""
+    if given != "auto" or size == default:
+        return ()
+    return (f"{key} is {size}, all {rows} (default {default})",)
 
 
 def check_batch_norm(

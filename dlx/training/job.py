@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ class Job:
     """One run, ready to train.
 
     Attributes:
-        config: resolved
+        config: resolved, with the batch sizes that its data allow in place of `auto`
         splits: the data, on the device
         labelled: the data as they were read, with targets of their own
         design: layers and head
@@ -43,6 +44,7 @@ class Job:
         device: where it trains
         stages: of its pre-training, which comes first
         probing: how it is asked at its end what its codes are worth; None: it is not
+        remarks: sentences for the user about defaults that the data did not allow
     """
 
     config: RunConfig
@@ -54,6 +56,7 @@ class Job:
     device: torch.device
     stages: tuple[PlannedStage, ...] = ()
     probing: Probing | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -180,7 +183,11 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
     plain.check(design)
     num_rows = len(splits.train.inputs)
-    batch_size = batch_sizes.resolved(config.train.batch_size, num_rows, "train.batch_size")
+    given = config.train.batch_size
+    batch_size = batch_sizes.resolved(given, num_rows, "train.batch_size")
+    remarks = batch_sizes.remarks(given, batch_size, "train.batch_size")
+    if given == "auto":
+        config = _changed(config, "train", batch_size=batch_size)
     num_steps = config.train.steps
     if num_steps is None:
         num_steps = (config.train.epochs or 0) * steps_per_epoch(num_rows, batch_size)
@@ -228,7 +235,16 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
             parts = [part for part in splits.parts if part != "test"]
             check_watched(key, metric, parts, member.measured)
     worth = probing.plan(config, on_device, design)
-    return Job(config, splits, labelled, design, member, batch_size, device, stages, worth)
+    if worth is not None and worth.fine_tune is not None:
+        remarks += worth.remarks
+        config = _changed(config, "probe", fine_tune=worth.fine_tune)
+    return Job(config, splits, labelled, design, member, batch_size, device, stages, worth, remarks)
+
+
+def _changed(config: RunConfig, section: str, **values: Any) -> RunConfig:
+    """Return a config with other values in a section."""
+    changed = getattr(config, section).model_copy(update=values)
+    return config.model_copy(update={section: changed})
 
 
 def _start(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member, group
-from dlx.config.probing import FineTune
+from dlx.config.probing import BATCH_SIZE, FineTune
 from dlx.config.schema import RunConfig
 from dlx.config.types import choice
 from dlx.data.parts import Part, Splits
@@ -42,6 +42,7 @@ class Probing:
         splits: the data with their classes, on the device
         fine_tune: how these layers learn the labels; None: they do not
         design: the network that does so
+        remarks: sentences for the user
     """
 
     layer: str
@@ -50,6 +51,7 @@ class Probing:
     splits: Splits = field(repr=False)
     fine_tune: FineTune | None
     design: Design
+    remarks: tuple[str, ...] = ()
 
     @property
     def judged(self) -> dict[str, Part]:
@@ -107,9 +109,7 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> Probing | None:
     labels = section.labels or default_labels(len(splits.train.inputs))
     probing = Probing(layer, layers, labels, splits, section.fine_tune, _labelling(layers, splits))
     probing.rows(config.seed)  # how many of each class there are is the same for every seed
-    if section.fine_tune is not None:
-        _check_fine_tuning(section.fine_tune, probing)
-    return probing
+    return probing if section.fine_tune is None else _fine_tuned(section.fine_tune, probing)
 
 
 def _layer(given: str | int | None, design: Design) -> str:
@@ -142,15 +142,21 @@ def _labelling(layers: Blueprint, splits: Splits) -> Design:
     return Design((*kept, replace(last, name=OUTPUT)), head)
 
 
-def _check_fine_tuning(given: FineTune, probing: Probing) -> None:
-    where = (probing.labels, "probe.fine_tune.batch_size", "labelled rows")
-    size = batch_sizes.resolved(given.batch_size, *where)
-    batch_sizes.check_batch_norm(probing.design, size, *where)
+def _fine_tuned(given: FineTune, probing: Probing) -> Probing:
+    """Return the probing with the batch size that its rows allow; ConfigError where none is."""
+    key, rows = "probe.fine_tune.batch_size", "labelled rows"
+    size = batch_sizes.resolved(given.batch_size, probing.labels, key, rows, BATCH_SIZE)
+    batch_sizes.check_batch_norm(probing.design, size, probing.labels, key, rows)
     if given.optimizer.traits.searches:
         raise ConfigError(
             f"probe.fine_tune.optimizer: {given.optimizer.name} trains one network at a time, runs "
             "are fine-tuned side by side; use another one, such as adam"
         )
+    if given.batch_size != "auto":
+        return probing
+    remarks = batch_sizes.remarks("auto", size, key, rows, BATCH_SIZE)
+    fine_tune = given.model_copy(update={"batch_size": size})
+    return replace(probing, fine_tune=fine_tune, remarks=remarks)
 
 
 @dataclass(frozen=True)
@@ -319,7 +325,7 @@ def _member(run: _Ended) -> Member:
 def _batch_size(probing: Probing) -> int:
     assert probing.fine_tune is not None
     given = probing.fine_tune.batch_size
-    return probing.labels if given == "all" else given
+    return batch_sizes.resolved(given, probing.labels, "probe.fine_tune.batch_size")
 
 
 def _code_bytes(probing: Probing) -> int:

@@ -43,6 +43,23 @@ def test_what_changes_shapes_makes_several(tmp_path):
     assert len(plan.cohorts) == 2
 
 
+def test_default_batch_sizes_fit_the_rows_of_each_variant(tmp_path):
+    plan = plan_of({"data.limit": [60, 100, 500]}, tmp_path, data="digits", train={"epochs": 1})
+    jobs = [plan.job(run) for run in plan.runs("comparison")][::3]
+    assert [job.batch_size for job in jobs] == [60, 100, 128]
+    assert [job.config.train.batch_size for job in jobs] == [60, 100, 128]
+    assert [len(cohort.runs) for cohort in plan.cohorts] == [3, 3, 3]
+    assert plan.remarks == [
+        "limit=60: train.batch_size is 60, all training rows (default 128)",
+        "limit=100: train.batch_size is 100, all training rows (default 128)",
+    ]
+    plan = plan_of({"optimizer": ["sgd", "adam"]}, tmp_path, data="xor", train={"steps": 1})
+    assert plan.remarks == ["train.batch_size is 4, all training rows (default 128)"]
+    message = r"variant 'limit=60': train\.batch_size: received 64, but"
+    with pytest.raises(ConfigError, match=message):
+        plan_of({"data.limit": [60, 70]}, tmp_path, data="digits", train={"batch_size": 64})
+
+
 def test_runs_of_other_lengths_share_a_cohort(tmp_path):
     plan = plan_of({"train.steps": [5, 9]}, tmp_path)
     assert [len(cohort.runs) for cohort in plan.cohorts] == [6]

@@ -102,6 +102,26 @@ def test_an_ablation_trains_its_base_run(dlx: Command, tmp_path: Path) -> None:
     assert ended.err == "note: this trains the base run of vary.yaml, without its ablation\n"
 
 
+def test_a_default_batch_size_adapts_and_says_so(dlx: Command, tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text("data: {name: digits, limit: 100}\ntrain: {epochs: 1}\n")
+    remark = "note: train.batch_size is 100, all training rows (default 128)\n"
+    ended = dlx("train", "few.yaml", "--quiet", "--json")
+    assert (ended.code, ended.err, ended.json["steps"]) == (0, remark, 1)
+    saved = only_run(tmp_path / "runs") / "config.yaml"
+    assert "\n  batch_size: 100\n" in saved.read_text()
+    again = dlx("train", saved, "--quiet", "--json", "--runs-dir", "again")
+    assert (again.code, again.err) == (0, "")
+    assert again.json["metrics"] == ended.json["metrics"]
+    ended = dlx("ablate", "few.yaml", "--vary", "data.limit=50,100", "--seeds=1", "--dry-run")
+    assert ended.code == 0
+    assert ended.err == (
+        "note: limit=50: train.batch_size is 50, all training rows (default 128)\n"
+        "note: limit=100: train.batch_size is 100, all training rows (default 128)\n"
+    )
+    refused = dlx("train", "few.yaml", "train.batch_size=101")
+    assert "received 101, but there are 100 training rows; lower it or use all" in refused.err
+
+
 def test_dry_run(dlx: Command, tmp_path: Path) -> None:
     ended = dlx("train", "digits", "model.batch_norm=true", "--dry-run", "--json")
     found = ended.json

@@ -50,7 +50,8 @@ PROBLEMS = [
     r":17: optimizer\.weight_decay: received NaN \(allowed: a number >= 0\)",
     r":18: optimizer\.schedule\.nme: unknown key; did you mean 'name'\? \(allowed: name, warmup\)",
     r":19: train\.steps: epochs and steps are both given; give one of them",
-    r":19: train\.batch_size: received 'al'; did you mean 'all'\? \(allowed: an integer > 0 or all",
+    r":19: train\.batch_size: received 'al'; did you mean 'all'\? "
+    r"\(allowed: an integer > 0, all or auto",
     r":19: train\.device: received 'gpu' \(allowed: auto, cpu, cuda or cuda:N\)",
     r":20: log: received 3 \(allowed: a mapping \(level, points, metrics, every\)\)",
     r":21: seed: received '1_000' \(allowed: an integer >= 0\)",
@@ -83,7 +84,7 @@ def test_defaults():
     assert config.model.activation.name == "relu"
     assert config.optimizer.name == "adam"
     assert config.optimizer.schedule.name == "constant"
-    assert (config.train.epochs, config.train.steps, config.train.batch_size) == (10, None, 128)
+    assert (config.train.epochs, config.train.steps, config.train.batch_size) == (10, None, "auto")
     assert (config.log.level, config.log.points, config.log.every) == ("standard", 200, None)
     assert config.seed == 0
     assert config.ablation is None
@@ -122,7 +123,7 @@ def test_a_choice_without_its_name_lists_the_names():
         ("train.epochs", -1, "an integer >= 0 or null"),
         ("train.epochs", 1.5, "an integer >= 0 or null"),
         ("train.epochs", True, "an integer >= 0 or null"),
-        ("train.batch_size", 0, "an integer > 0 or all"),
+        ("train.batch_size", 0, "an integer > 0, all or auto"),
         ("train.clip_norm", 0, "a number > 0 or null"),
         ("train.device", "cuda:x", "auto, cpu, cuda or cuda:N"),
         ("train.matmul_precision", "low", "highest, high or medium"),

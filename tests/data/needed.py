@@ -10,5 +10,5 @@ VALUES = {"path": "a-file", "target": "y", "inputs": "x", "targets": "t", "funct
 def needed(name: str) -> dict[str, Any]:
     fields = entry_model("data", name).model_fields
     return {
-        key: VALUES[key] for key, each in fields.items() if each.is_required() and key != "name"
+        key: VALUES[key] for key, field in fields.items() if field.is_required() and key != "name"
     }

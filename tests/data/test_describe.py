@@ -12,13 +12,13 @@ from dlx.errors import DataError
 
 
 def test_describe_a_table(table):
-    found = describe(replace(table, test_rows=20))
-    assert json.loads(json.dumps(found)) == found
-    assert (found["rows"], found["test_rows"], found["task"]) == (60, 20, "multiclass")
-    assert (found["input_shape"], found["num_inputs"], found["targets"]) == ([3], 3, None)
+    facts = describe(replace(table, test_rows=20))
+    assert json.loads(json.dumps(facts)) == facts
+    assert (facts["rows"], facts["test_rows"], facts["task"]) == (60, 20, "multiclass")
+    assert (facts["input_shape"], facts["num_inputs"], facts["targets"]) == ([3], 3, None)
     x = table.inputs.astype(np.float64)
-    assert found["features"].keys() == {"width", "height", "depth"}
-    assert found["features"]["height"] == pytest.approx(
+    assert facts["features"].keys() == {"width", "height", "depth"}
+    assert facts["features"]["height"] == pytest.approx(
         {
             "minimum": x[:, 1].min(),
             "maximum": x[:, 1].max(),
@@ -26,25 +26,25 @@ def test_describe_a_table(table):
             "std": x[:, 1].std(),
         }
     )
-    assert found["inputs"] == pytest.approx(
+    assert facts["inputs"] == pytest.approx(
         {"minimum": x.min(), "maximum": x.max(), "mean": x.mean(), "std": x.std()}
     )
     blue = int((table.targets[40:] == 2).sum())
-    assert found["classes"]["blue"] == {"rows": 10, "test_rows": blue}
+    assert facts["classes"]["blue"] == {"rows": 10, "test_rows": blue}
 
 
 def test_describe_regression():
     values = np.arange(6, dtype=np.float32).reshape(3, 2)
-    found = describe(Dataset("line", values, values * 2, None))
-    assert found["classes"] is None and found["features"] is None
-    assert [target["maximum"] for target in found["targets"]] == [8, 10]
+    facts = describe(Dataset("line", values, values * 2, None))
+    assert facts["classes"] is None and facts["features"] is None
+    assert [target["maximum"] for target in facts["targets"]] == [8, 10]
 
 
 def test_pixels_are_described_as_the_network_sees_them():
     pixels = np.array([[[0, 255]], [[51, 255]]], dtype=np.uint8)
-    found = describe(Dataset("pixels", pixels, np.array([0, 1]), ("a", "b")))
-    assert found["inputs"]["maximum"] == 1
-    assert found["inputs"]["mean"] == pytest.approx(0.55)
+    facts = describe(Dataset("pixels", pixels, np.array([0, 1]), ("a", "b")))
+    assert facts["inputs"]["maximum"] == 1
+    assert facts["inputs"]["mean"] == pytest.approx(0.55)
 
 
 def drawn(figure):
@@ -87,10 +87,10 @@ def test_a_table_has_no_picture(table):
 def test_a_table_is_described_as_a_network_would_see_it(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("width,colour,y\n1,red,2\n3,blue,4\n,red,6\n")
-    found = describe(load_dataset("csv", Path(), path=path, target="y", missing="impute"))
-    assert list(found["features"]) == ["width", "width is missing", "colour=blue", "colour=red"]
-    assert found["features"]["width"] == pytest.approx(
+    facts = describe(load_dataset("csv", Path(), path=path, target="y", missing="impute"))
+    assert list(facts["features"]) == ["width", "width is missing", "colour=blue", "colour=red"]
+    assert facts["features"]["width"] == pytest.approx(
         {"minimum": 1, "maximum": 3, "mean": 2, "std": (2 / 3) ** 0.5}
     )
-    assert found["num_inputs"] == 4
-    assert found["targets"][0]["maximum"] == 6
+    assert facts["num_inputs"] == 4
+    assert facts["targets"][0]["maximum"] == 6

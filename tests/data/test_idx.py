@@ -45,6 +45,7 @@ def rewrite(path, change):
         (lambda b: b"\0\0\x07\3" + b[4:], "not an IDX file: it starts with 00 00 07 03"),
         (lambda b: b"\0\0\x08\0" + b[4:], "not an IDX file: it starts with 00 00 08 00"),
         (lambda b: b[:4] + b"\xff" * 12 + b[16:], "truncated: 24 of the"),
+        (lambda b: b"\0\0\x08\4" + b"\xff" * 12 + bytes(4), "cannot reshape array of size 0 into"),
     ],
 )
 def test_says_what_is_wrong_with_the_content(tmp_path, write_idx, suffix, change, message):

@@ -52,7 +52,7 @@ def test_a_test_part_of_its_own(folder, tmp_path):
     made = load_dataset("image_folder", NOWHERE, path=folder, test_path=tmp_path / "more")
     assert made.test_rows == 1 and made.targets.tolist() == [0, 0, 0, 1, 1, 1]
     (tmp_path / "more/dog").rename(tmp_path / "more/fox")
-    with pytest.raises(DataError, match=r"more: class 'fox' has no folder in .*pets; there are 'c"):
+    with pytest.raises(DataError, match=r"more: class 'fox' has no folder in .*pets, which has 'c"):
         load_dataset("image_folder", NOWHERE, path=folder, test_path=tmp_path / "more")
 
 
@@ -88,7 +88,7 @@ def test_folders_without_images(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"empty: Couldn't find any class folder .*; it should"):
         load_dataset("image_folder", NOWHERE, path=tmp_path / "empty")
-    with pytest.raises(DataError, match=r"none: No such file or directory; it should have a f"):
+    with pytest.raises(DataError, match=r"none: No such file or directory; it should hold a f"):
         load_dataset("image_folder", NOWHERE, path=tmp_path / "none")
     (folder / "fox").mkdir()
     with pytest.raises(DataError, match=r"pets: Found no valid file for the classes fox\."):

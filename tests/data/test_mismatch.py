@@ -71,11 +71,11 @@ def test_nothing_of_the_other_source_is_fitted():
 
 
 def test_parts_of_their_own(table):
-    mine, other = replace(table, test_rows=20), replace(table, name="other", test_rows=15)
-    both = hold_out(mine, other, other, same=True, seed=0)
+    own, other = replace(table, test_rows=20), replace(table, name="other", test_rows=15)
+    both = hold_out(own, other, other, same=True, seed=0)
     assert (len(both.targets), both.dev_rows, both.test_rows) == (40 + 45 + 15, 45, 15)
-    assert hold_out(mine, None, other, same=False, seed=0).test_rows == 15
-    kept = hold_out(mine, other, None, same=False, seed=0)
+    assert hold_out(own, None, other, same=False, seed=0).test_rows == 15
+    kept = hold_out(own, other, None, same=False, seed=0)
     assert (kept.dev_rows, kept.test_rows) == (45, 20)
     np.testing.assert_array_equal(kept.inputs[-20:], table.inputs[-20:])
 
@@ -100,7 +100,7 @@ def test_classes_are_matched_by_name(table):
     [
         (
             {"classes": ("red", "green", "pink")},
-            r"data\.test_from: other has class 'pink', which table has not \(it has red, green, b",
+            r"data\.test_from: other has class 'pink', which table lacks \(it has red, green, b",
         ),
         ({"inputs": np.zeros((60, 2), np.float32)}, r"of other have shape \(2,\), those of table"),
         (
@@ -109,9 +109,12 @@ def test_classes_are_matched_by_name(table):
         ),
         (
             {"classes": None, "targets": np.zeros((60, 1), np.float32)},
-            "the targets of other are not of the kind and number of those of table",
+            "the targets of other differ in kind or number from those of table",
         ),
-        ({"table": Table((), (), np.arange(60))}, "other is a table; give each part its file with"),
+        (
+            {"table": Table((), (), np.arange(60))},
+            "other is a table; name a file for each part",
+        ),
         ({"shared_splits": True}, "the rows of other are train, dev and test at once"),
     ],
 )

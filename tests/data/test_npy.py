@@ -22,8 +22,8 @@ def content(array: np.ndarray, **options: bool) -> bytes:
 
 def archive_of(path, **contents: bytes):
     with zipfile.ZipFile(path, "w") as archive:
-        for name, each in contents.items():
-            archive.writestr(f"{name}.npy", each)
+        for name, data in contents.items():
+            archive.writestr(f"{name}.npy", data)
     return path
 
 
@@ -106,4 +106,16 @@ def test_damage_inside_an_archive(tmp_path):
     path = archive_of(tmp_path / "a.npz", inputs=WHOLE)
     path.write_bytes(path.read_bytes().replace(np.float64(5).tobytes(), np.float64(6).tobytes()))
     with Archive(path) as archive, pytest.raises(DataError, match="Bad CRC-32"):
+        archive.read("data.inputs", "inputs")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_under_another_compression(tmp_path, method):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("inputs.npy", WHOLE)
+    whole = bytearray(path.read_bytes())
+    whole[60:90] = bytes(30)
+    path.write_bytes(whole)
+    with Archive(path) as archive, pytest.raises(DataError, match="'inputs' cannot be read"):
         archive.read("data.inputs", "inputs")

@@ -23,16 +23,16 @@ def test_standardize_and_scale_are_scikit_learns(x):
         ({"standardize": False, "scale": True}, MinMaxScaler()),
     ):
         expected = reference.fit_transform(x.astype(np.float64))
-        found = fit(x, **options)(torch.from_numpy(x)).numpy()
-        np.testing.assert_allclose(found[:, sure], expected[:, sure], atol=2e-3)
+        fitted = fit(x, **options)(torch.from_numpy(x)).numpy()
+        np.testing.assert_allclose(fitted[:, sure], expected[:, sure], atol=2e-3)
 
 
 @pytest.mark.parametrize(("standardize", "scale"), [(True, False), (False, True), (False, False)])
 def test_what_is_preprocessed_can_be_undone(standardize: bool, scale: bool) -> None:
     x = np.random.default_rng(0).normal(3, 2, (20, 4)).astype(np.float32)
     preprocessing = fit(x, standardize=standardize, scale=scale)
-    there = preprocessing(torch.from_numpy(x))
-    np.testing.assert_allclose(preprocessing.undone(there).numpy(), x, atol=1e-5)
+    preprocessed = preprocessing(torch.from_numpy(x))
+    np.testing.assert_allclose(preprocessing.undone(preprocessed).numpy(), x, atol=1e-5)
 
 
 def test_a_constant_input_becomes_zero():
@@ -72,9 +72,9 @@ def test_saved_and_restored():
 
 def test_statistics_of_pixels_over_several_chunks():
     pixels = np.random.default_rng(0).integers(0, 256, (CHUNK_ROWS + 5, 2, 3), dtype=np.uint8)
-    found = feature_statistics(pixels)
+    statistics = feature_statistics(pixels)
     x = pixels.reshape(-1, 6) / 255
-    np.testing.assert_allclose(found.mean, x.mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(found.std, x.std(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(found.minimum, x.min(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(found.maximum, x.max(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(statistics.mean, x.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(statistics.std, x.std(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(statistics.minimum, x.min(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(statistics.maximum, x.max(axis=0), rtol=1e-6)

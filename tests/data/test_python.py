@@ -92,11 +92,14 @@ WRONG = {
     r"returned a mapping of 'x', 'y'; return": lambda: {"x": X, "y": T},
     r"returned a mapping of 'train', 'val'; return": lambda: {"train": (X, T), "val": (X, T)},
     r"returned a ndarray for dev; return": lambda: {"train": (X, T), "dev": X},
-    r"inputs of train are a list that numpy makes no array of \(setting": lambda: (
+    r"inputs of train are a list that NumPy cannot turn into an array \(setting": lambda: (
         [[1], [1, 2]],
         T,
     ),
-    r"inputs of train are a Lying that numpy makes no array of \(no\)": lambda: (Lying(), T),
+    r"inputs of train are a Lying that NumPy cannot turn into an array \(no\)": lambda: (
+        Lying(),
+        T,
+    ),
     r"inputs of train are masked; fill": lambda: (np.ma.masked_greater(X, 0), T),
     r"inputs of train are a ndarray of complex128; return numbers": lambda: (X * 1j, T),
     r"targets of train are a list of object": lambda: (X, ["a", None] * 10),

@@ -20,10 +20,11 @@ def test_each_run_has_those_of_its_set(columns: int) -> None:
     assert targets.of_runs(1, 3).equal(expected[:, 1:3])
     assert targets.keep([2, 1]).of_runs().equal(expected[[2, 1]])
     rows = torch.tensor([[4, 0], [1, 2], [3, 3]])
-    gathered = torch.stack([its[numbers] for its, numbers in zip(expected, rows, strict=True)])
+    pairs = zip(expected, rows, strict=True)
+    gathered = torch.stack([values[numbers] for values, numbers in pairs])
     assert targets.gather(rows).equal(gathered)
     assert targets.thinned(torch.tensor([0, 3])).of_runs().equal(expected[:, [0, 3]])
-    owners = [(its.tolist(), runs.tolist()) for its, runs in targets.owners()]
+    owners = [(values.tolist(), runs.tolist()) for values, runs in targets.owners()]
     assert owners == [(sets[0].tolist(), [1]), (sets[1].tolist(), [0, 2])]
     assert [runs.tolist() for _, runs in targets.keep([0]).owners()] == [[0]]
 

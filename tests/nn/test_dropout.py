@@ -4,12 +4,12 @@ import math
 from typing import Literal
 
 import torch
-from dlx.nn.layers.dense import Dense
 from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.data.dataset import Task
 from dlx.nn.dropout import Dropout
+from dlx.nn.layers.dense import Dense
 from dlx.nn.network import InputChanges, Network
 from dlx.nn.passes import Pass
 from tests.cohorts import design, dropout_rates

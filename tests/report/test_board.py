@@ -66,6 +66,24 @@ def test_the_best_are_linked_with_all_their_runs(ablation: Path, tmp_path: Path)
             assert file.read_bytes() == (ablation / file.relative_to(links)).read_bytes()
 
 
+def test_where_no_links_may_be_made_there_are_copies(
+    ablation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(1314, "A required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    board.link_best(ablation, 1, folder)
+    copied = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {
+        "events.out.tfevents.0000000001.dlx",
+        "tanh/seed=0/dev/events.out.tfevents.0000000001.dlx",
+    } <= copied
+    assert not any(path.is_symlink() for path in folder.rglob("*"))
+
+
 def test_more_than_there_are(ablation: Path, tmp_path: Path) -> None:
     links = tmp_path / "links"
     links.mkdir()

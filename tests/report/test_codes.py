@@ -64,7 +64,7 @@ def test_codes_written_by_others(header: str, tmp_path: Path) -> None:
         ("a.csv", "code_1,code_2,code_4\n1,2,3\n", r"a\.csv: the header has no column 'code_3'"),
         ("a.csv", "1,2,x\n", r"column '3': 'x' is not a number"),
         ("a.csv", "", r"a\.csv: no rows"),
-        ("a.npz", "no archive", r"a\.npz: not an archive of NumPy arrays"),
+        ("a.npz", "no archive", r"a\.npz: not an npz file"),
         ("a.txt", "1,2,3\n", r"a\.txt: codes are read from \.csv, \.npy and \.npz files"),
     ],
 )

@@ -198,5 +198,5 @@ def test_what_is_not_there_and_what_cannot_be_read(tmp_path: Path) -> None:
             documents.read(path)
     with pytest.raises(RunError, match=r"cannot read .*: Is a directory"):
         documents.read(tmp_path)
-    with pytest.raises(StorageError, match="the directory is not there"):
+    with pytest.raises(StorageError, match="the directory does not exist"):
         documents.write(tmp_path / "nowhere" / "run.json", FIELDS)

@@ -65,7 +65,7 @@ def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="the directory is not there: make it"):
+    with pytest.raises(StorageError, match="the directory does not exist: make it"):
         write_atomic(tmp_path / "nowhere" / "file", b"x")
 
 

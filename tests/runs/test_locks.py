@@ -1,4 +1,7 @@
+import contextlib
+import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -8,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import lock_descriptor
 
-from dlx.errors import RunInUseError, StorageError
+from dlx.errors import DlxWarning, RunInUseError, StorageError
 from dlx.runs.locks import hold, is_held
 
+HOST = socket.gethostname()
 HOLDER = """
 import sys, time
 from pathlib import Path
@@ -19,6 +24,13 @@ from dlx.runs.locks import hold
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
+"""
+
+LOOKER = """
+import sys
+from pathlib import Path
+from dlx.runs.locks import is_held
+print(sum(is_held(Path(sys.argv[1])) for _ in range(3000)))
 """
 
 
@@ -40,7 +52,7 @@ def test_another_process_holds_the_lock_until_it_is_killed(tmp_path: Path) -> No
     assert not is_held(path)
     with holder(path) as process:
         assert is_held(path)
-        in_use = f"{tmp_path} is in use by process {process.pid}: wait"
+        in_use = f"{tmp_path} is in use by process {process.pid} on {HOST}: wait"
         with pytest.raises(RunInUseError, match=in_use) as got, hold(path):
             pass
         assert got.value.exit_code == 7
@@ -69,6 +81,84 @@ def test_waiting_takes_the_lock_when_it_is_free(tmp_path: Path) -> None:
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+
+
+def test_a_held_lock_is_known_within_the_patience(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    with hold(path):
+        began = time.monotonic()
+        with pytest.raises(RunInUseError), hold(path):
+            pass
+        refused = time.monotonic() - began
+        assert is_held(path)
+        looked = time.monotonic() - began - refused
+    assert 0.3 <= refused < 1 and looked < 0.3
+
+
+def test_waiting_ends_when_it_is_told_to_stop(tmp_path: Path) -> None:
+    path, stop = tmp_path / ".lock", threading.Event()
+    with hold(path):
+        threading.Timer(0.1, stop.set).start()
+        began = time.monotonic()
+        with pytest.raises(RunInUseError), hold(path, wait=True, stop=stop.is_set):
+            pass
+    assert 0.1 <= time.monotonic() - began < 1
+
+
+def test_a_long_wait_is_told_once(tmp_path: Path) -> None:
+    path, ends = tmp_path / ".lock", time.monotonic() + 1.5
+    with (
+        holder(path) as process,
+        pytest.warns(DlxWarning) as remarks,
+        pytest.raises(RunInUseError),
+        hold(path, wait=True, stop=lambda: time.monotonic() > ends),
+    ):
+        pass
+    words = [str(remark.message) for remark in remarks]
+    assert words == [f"waiting for process {process.pid} on {HOST}, which uses {tmp_path}"]
+    assert remarks[0].filename == __file__
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\0" * 400, b"", b"17\n", b" 17 on \x1b[31m\n"])
+def test_a_lock_file_that_names_nobody(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / ".lock"
+    with hold(path):
+        path.write_bytes(content)
+        with pytest.raises(RunInUseError, match="in use by another process: wait"), hold(path):
+            pass
+
+
+def test_a_lock_file_that_may_only_be_read(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    with hold(path):
+        pass
+    path.chmod(0o444)
+    with path.open("rb") as file:
+        assert not is_held(path)
+        assert lock_descriptor(file.fileno(), blocking=False)
+        assert is_held(path)
+    if os.geteuid() != 0:
+        with pytest.raises(StorageError, match="cannot lock"), hold(path):
+            pass
+
+
+def test_a_full_disk_still_lets_a_run_be_locked(full_disk: Path) -> None:
+    (full_disk / ".lock").touch()
+    with pytest.raises(OSError, match="No space"):
+        (full_disk / "filler").write_bytes(bytes(1_000_000))
+    with hold(full_disk / ".lock"):
+        assert is_held(full_disk / ".lock")
+
+
+def test_two_that_look_do_not_see_each_other(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    path.touch()
+    command = [sys.executable, "-c", LOOKER, str(path)]
+    with contextlib.ExitStack() as stack:
+        lookers = [
+            stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE)) for _ in range(2)
+        ]
+        assert [looker.communicate()[0] for looker in lookers] == [b"0\n", b"0\n"]
 
 
 def test_looking_does_not_keep_a_holder_out(tmp_path: Path) -> None:

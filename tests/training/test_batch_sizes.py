@@ -3,13 +3,21 @@
 import pytest
 
 from dlx.errors import ConfigError
-from dlx.training.batch_sizes import check_batch_norm, resolved
+from dlx.training.batch_sizes import check_batch_norm, remarks, resolved
 from tests.cohorts import built, task
 
 
 def test_all_is_every_row() -> None:
     assert resolved("all", 7, "train.batch_size") == 7
     assert resolved(7, 7, "train.batch_size") == 7
+
+
+@pytest.mark.parametrize(("num_rows", "size"), [(7, 7), (128, 128), (129, 128)])
+def test_the_default_is_as_many_rows_as_there_are(num_rows: int, size: int) -> None:
+    assert resolved("auto", num_rows, "my.key") == size
+    told = ("my.key is 7, all training rows (default 128)",) if size == 7 else ()
+    assert remarks("auto", size, "my.key") == told
+    assert remarks(size, size, "my.key") == ()
 
 
 def test_more_rows_than_there_are_are_refused() -> None:

@@ -8,6 +8,7 @@ import pytest
 import dlx
 from dlx import api
 from dlx.cohort import Member
+from dlx.config import load
 from dlx.data.targets import Examples
 from dlx.errors import ConfigError
 from dlx.training import job
@@ -47,6 +48,49 @@ def test_what_does_not_go_together(overrides: list[str], message: str, tmp_path:
     with pytest.raises(ConfigError, match=message):
         dlx.train("configs/iris.yaml", overrides, runs_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+SMALL = {"name": "small", "data": {"name": "digits", "limit": 100}, "model": {"hidden": [4]}}
+
+
+def test_a_default_batch_size_adapts_to_the_rows() -> None:
+    told = ("train.batch_size is 100, all training rows (default 128)",)
+    stages = {"pretrain": {"epochs": 1, "stages": [{"batch_size": 20}]}}
+    for more, sizes in (({}, []), ({"pretrain": {"epochs": 1}}, [100]), (stages, [20])):
+        ready = api.prepare(SMALL | more)
+        assert ready.remarks == told
+        assert ready.batch_size == ready.config.train.batch_size == 100
+        assert [stage.batch_size for stage in ready.stages] == sizes
+        again = api.prepare(ready.config)
+        assert (again.remarks, again.config) == ((), ready.config)
+    assert api.prepare(SMALL, ["data.limit=200"]).config.train.batch_size == 128
+    assert api.prepare(SMALL, ["data.limit=200"]).remarks == ()
+
+
+def test_layers_are_pretrained_in_batches_of_the_run_on_more_rows() -> None:
+    more = {"pretrain": {"epochs": 1}, "data": {"name": "digits", "limit": 300, "labels": 50}}
+    ready = api.prepare(SMALL | more)
+    assert (ready.batch_size, [stage.batch_size for stage in ready.stages]) == (50, [50])
+    assert api.prepare(ready.config).stages == ready.stages
+
+
+def test_a_batch_size_that_the_user_wrote_is_refused_for_too_few_rows() -> None:
+    message = "train.batch_size: received 128, but there are 100 training rows; lower it or use all"
+    with pytest.raises(ConfigError, match=message):
+        api.prepare(SMALL, ["train.batch_size=128"])
+
+
+def test_fine_tuning_adapts_to_the_labelled_rows() -> None:
+    probe = {"probe": {"labels": 40, "fine_tune": {}}}
+    ready = api.prepare(SMALL | probe)
+    assert ready.remarks[1:] == (
+        "probe.fine_tune.batch_size is 40, all labelled rows (default 50)",
+    )
+    assert ready.config.probe and ready.config.probe.fine_tune
+    assert ready.config.probe.fine_tune.batch_size == 40
+    assert api.prepare(ready.config).config == ready.config
+    enough = api.prepare(SMALL | probe, ["probe.labels=60"])
+    assert len(enough.remarks) == 1 and "batch_size: 50" in load.dump(enough.config)
 
 
 def test_the_first_batch_is_drawn_for_a_start_that_looks_at_it(

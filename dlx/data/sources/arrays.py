@@ -1,26 +1,27 @@
 """A user's arrays: npz and npy files of NumPy, IDX files, and what a function returns.
 
-Inputs are (N, I) or (N, *shape); unsigned bytes of more than one dimension a row are pixels, which
+Inputs are (N, I) or (N, *shape). Rows of unsigned bytes in two dimensions or more are pixels, which
 a network sees as x / 255. Targets are (N,), or (N, T) numbers to predict.
 """
 
 # N rows, I inputs, T targets
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from dlx.data import idx as idx_format
 from dlx.data.dataset import Dataset
-from dlx.data.files import WRITE_AGAIN
 from dlx.data.npy import Archive, read_npy
+from dlx.data.source_files import WRITE_AGAIN
 from dlx.errors import ConfigError, DataError
 from dlx.registry import register
 
 Targets = Literal["auto", "classification", "regression"]
 Arrays = tuple[np.ndarray, np.ndarray]
+Name = TypeVar("Name", str, Path)
 
 
 @register("data")
@@ -34,13 +35,13 @@ def npz(
     test_targets: str | None = None,
     task: Targets = "auto",
 ) -> Dataset:
-    """Arrays of your own in an npz file, as numpy.savez writes it.
+    """Your own arrays in an npz file, as numpy.savez writes it.
 
     Args:
         path: of the file, relative to the config
-        inputs: name of the array of inputs, a row each
+        inputs: name of the array of inputs, one row per example
         targets: name of the array of classes or numbers to predict
-        test_inputs: name of the inputs of a test part; null: there is none
+        test_inputs: name of the inputs of a test part; null: the file has no test part
         test_targets: name of the targets of the test part
         task: auto: whole numbers, booleans and words are classes, other numbers are predicted
 
@@ -48,15 +49,8 @@ def npz(
         ConfigError: only one of the two arrays of the test part is named
         DataError: a file or an array is missing, is damaged or does not fit the others
     """
-    _check_both(test_inputs, test_targets)
     with Archive(path) as archive:
-        training = (archive.read("data.inputs", inputs), archive.read("data.targets", targets))
-        parts = {"train": training}
-        if test_inputs is not None and test_targets is not None:
-            parts["test"] = (
-                archive.read("data.test_inputs", test_inputs),
-                archive.read("data.test_targets", test_targets),
-            )
+        parts = _parts(archive.read, inputs, targets, test_inputs, test_targets)
     return dataset_of(path.name, parts, task)
 
 
@@ -70,13 +64,13 @@ def npy(
     test_targets: Path | None = None,
     task: Targets = "auto",
 ) -> Dataset:
-    """Arrays of your own in npy files, as numpy.save writes them, mapped into memory.
+    """Your own arrays in npy files, as numpy.save writes them, mapped into memory.
 
     Args:
-        inputs: path of the inputs, a row each, relative to the config; float32 and pixels stay on
-            disk until their part is read
+        inputs: path of the inputs, one row per example, relative to the config; float32 and pixels
+            stay on disk until their part is read
         targets: path of the classes or numbers to predict
-        test_inputs: path of the inputs of a test part; null: there is none
+        test_inputs: path of the inputs of a test part; null: there is no test part
         test_targets: path of the targets of the test part
         task: auto: whole numbers, booleans and words are classes, other numbers are predicted
 
@@ -84,10 +78,11 @@ def npy(
         ConfigError: only one of the two files of the test part is named
         DataError: a file is missing, is damaged or does not fit the others
     """
-    _check_both(test_inputs, test_targets)
-    parts = {"train": (read_npy(inputs), read_npy(targets))}
-    if test_inputs is not None and test_targets is not None:
-        parts["test"] = (read_npy(test_inputs), read_npy(test_targets))
+
+    def read(key: str, path: Path) -> np.ndarray:
+        return read_npy(path)
+
+    parts = _parts(read, inputs, targets, test_inputs, test_targets)
     return dataset_of(inputs.name, parts, task)
 
 
@@ -101,12 +96,12 @@ def idx(
     test_targets: Path | None = None,
     task: Targets = "auto",
 ) -> Dataset:
-    """Arrays of your own in IDX files, the format of MNIST, gzipped or not.
+    """Your own arrays in IDX files, the format of MNIST, gzipped or not.
 
     Args:
-        inputs: path of the inputs, a row each, relative to the config
+        inputs: path of the inputs, one row per example, relative to the config
         targets: path of the classes or numbers to predict
-        test_inputs: path of the inputs of a test part; null: there is none
+        test_inputs: path of the inputs of a test part; null: there is no test part
         test_targets: path of the targets of the test part
         task: auto: whole numbers are classes, other numbers are predicted
 
@@ -117,27 +112,48 @@ def idx(
     Reference:
         LeCun, Cortes, Burges: The MNIST database of handwritten digits
     """
-    _check_both(test_inputs, test_targets)
 
-    def read(x: Path, t: Path) -> Arrays:
-        return idx_format.read(x, WRITE_AGAIN), idx_format.read(t, WRITE_AGAIN)
+    def read(key: str, path: Path) -> np.ndarray:
+        return idx_format.read(path, WRITE_AGAIN)
 
-    parts = {"train": read(inputs, targets)}
-    if test_inputs is not None and test_targets is not None:
-        parts["test"] = read(test_inputs, test_targets)
+    parts = _parts(read, inputs, targets, test_inputs, test_targets)
     return dataset_of(inputs.name, parts, task)
 
 
+def _parts(
+    read: Callable[[str, Name], np.ndarray],
+    inputs: Name,
+    targets: Name,
+    test_inputs: Name | None,
+    test_targets: Name | None,
+) -> dict[str, Arrays]:
+    """Return the arrays of train and, where they are named, of test.
+
+    Args:
+        read: returns an array, given the option that names it and its name or path
+        inputs, targets, test_inputs, test_targets: names or paths
+    """
+    if (test_inputs is None) != (test_targets is None):
+        raise ConfigError("data.test_inputs and data.test_targets go together; give both or none")
+    parts = {"train": (read("data.inputs", inputs), read("data.targets", targets))}
+    if test_inputs is not None and test_targets is not None:
+        parts["test"] = (
+            read("data.test_inputs", test_inputs),
+            read("data.test_targets", test_targets),
+        )
+    return parts
+
+
 def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset:
-    """Return the data set of inputs and targets.
+    """Return the data set that arrays of inputs and targets make.
 
     Args:
         name: of the data set
-        parts: inputs and targets of train, and of dev and test where they have rows of their own
+        parts: inputs and targets of train, and of dev and test if they have rows of their own
         task: as in the sources above
 
     Raises:
-        DataError: shapes that do not fit, or targets that are not what `task` says
+        DataError: shapes do not fit, or targets are not what `task` says
     """
     for part, (x, t) in parts.items():
         where = name if part == "train" else f"{name}: {part} part"
@@ -150,11 +166,11 @@ def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset
             raise DataError(f"{where}: the inputs are {x.dtype} words, not numbers")
         if len(x) == 0:
             raise DataError(f"{where}: it has no rows; give it some or leave it out")
-        for own, first, what in zip((x, t), parts["train"], ("inputs", "targets"), strict=True):
-            if (_kind(own), own.shape[1:]) != (_kind(first), first.shape[1:]):
+        for array, train, what in zip((x, t), parts["train"], ("inputs", "targets"), strict=True):
+            if (_kind(array), array.shape[1:]) != (_kind(train), train.shape[1:]):
                 raise DataError(
-                    f"{where}: {what} of {own.dtype}, a row of shape {own.shape[1:]}, but those to "
-                    f"train on are {first.dtype}, a row of shape {first.shape[1:]}"
+                    f"{where}: {what} of {array.dtype}, a row of shape {array.shape[1:]}, but "
+                    f"those to train on are {train.dtype}, a row of shape {train.shape[1:]}"
                 )
     ordered = [parts[part] for part in ("train", "dev", "test") if part in parts]
     inputs, targets = (_joined(arrays) for arrays in zip(*ordered, strict=True))
@@ -171,7 +187,7 @@ def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset
 
 
 def _kind(array: np.ndarray) -> str:
-    """Return what the numbers are: pixels, whole numbers, words or other numbers."""
+    """Return what an array holds: pixels, whole numbers, words or other numbers."""
     if array.dtype == np.uint8 and array.ndim > 2:
         return "pixels"
     return {"U": "words", "f": "numbers"}.get(array.dtype.kind, "whole numbers")
@@ -182,17 +198,17 @@ def _joined(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 def _as_numbers(inputs: np.ndarray) -> np.ndarray:
-    """Return pixels and float32 as they are, anything else as float32."""
+    """Return inputs as float32, but for pixels, which stay as they are."""
     if inputs.dtype == np.uint8 and inputs.ndim > 2:
         return inputs
-    with np.errstate(over="ignore"):  # what overflows is reported with its place
+    with np.errstate(over="ignore"):  # an overflow is reported later, with its place
         return inputs.astype(np.float32, copy=False)
 
 
 def _encode(
     name: str, targets: np.ndarray, task: Targets
 ) -> tuple[tuple[str, ...] | None, np.ndarray]:
-    """Return the classes' names, or None, and class numbers (N,) or values (N, T)."""
+    """Return the classes' names and class numbers (N,), or None and values (N, T)."""
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
     whole = targets.dtype.kind in "biuU"
@@ -220,8 +236,3 @@ def _encode(
     if targets.dtype.kind == "f":
         labels = labels.astype(np.int64)
     return tuple(str(label) for label in labels.tolist()), numbers.astype(np.int64)
-
-
-def _check_both(test_inputs: str | Path | None, test_targets: str | Path | None) -> None:
-    if (test_inputs is None) != (test_targets is None):
-        raise ConfigError("data.test_inputs and data.test_targets go together; give both or none")

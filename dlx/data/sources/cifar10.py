@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from dlx.data.dataset import Dataset
-from dlx.data.files import damaged, missing, read_pickle
+from dlx.data.source_files import damaged, missing, read_pickle
 from dlx.registry import register
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -1,7 +1,7 @@
-"""Logic gates: four rows, the smallest data that asks something of a network.
+"""Logic gates: four rows, the smallest data from which a network can learn something.
 
-Their four rows serve as train, dev and test at once. They are the one exemption from the rule that
-nothing is fitted on dev or test rows, and `Dataset.shared_splits` marks them so.
+The four rows serve as train, dev and test at once. `Dataset.shared_splits` marks them as the one
+exception from the rule that nothing is fitted on dev or test rows.
 """
 
 from pathlib import Path

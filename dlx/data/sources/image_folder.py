@@ -1,4 +1,4 @@
-"""A folder of images, a folder of its own for each class."""
+"""A folder that holds a folder of images for each class."""
 
 import math
 import os
@@ -26,19 +26,19 @@ def image_folder(
     size: Size = None,
     grey: bool = False,
 ) -> Dataset:
-    """Images of your own, those of each class in a folder of the class's name.
+    """Your own images, those of each class in a folder of the class's name.
 
     Args:
-        path: of the folder of folders, relative to the config
-        test_path: of another one with a test part; null: there is none
-        size: images are scaled to this height and width, [28, 20], or 28 for both; null: they are
-            all of one size
-        grey: turn them to grey; else they are red, green and blue
+        path: of the folder that holds the classes' folders, relative to the config
+        test_path: of such a folder for the test part; null: there is no test part
+        size: height and width to which images are scaled, such as [28, 20], or 28 for both; null:
+            all images have one size already
+        grey: convert images to grey; otherwise they are red, green and blue
 
     Raises:
-        DataError: no such folder or no images in it, an image that is broken or of another size,
+        DataError: no such folder or no images in it, an image that is broken or has another size,
             a class that only the test part has
-        MemoryLimitError: more pixels than the machine's memory holds
+        MemoryLimitError: the images do not fit into the machine's memory
     """
     files, labels, classes = _listed(path)
     test_rows = 0
@@ -47,7 +47,7 @@ def image_folder(
         unknown = [name for name in more_classes if name not in classes]
         if unknown:
             raise DataError(
-                f"{test_path}: class {unknown[0]!r} has no folder in {path}; there are "
+                f"{test_path}: class {unknown[0]!r} has no folder in {path}, which has "
                 f"{', '.join(map(repr, classes))}"
             )
         labels += [classes.index(more_classes[label]) for label in more_labels]
@@ -67,14 +67,14 @@ def _listed(path: Path) -> tuple[list[Path], list[int], list[str]]:
     from torchvision.datasets import ImageFolder
 
     try:
-        found = ImageFolder(str(path))
+        folder = ImageFolder(str(path))
     except OSError as error:
-        said = str(error).splitlines()[0].rstrip(".") if error.errno is None else error.strerror
+        reason = str(error).splitlines()[0].rstrip(".") if error.errno is None else error.strerror
         raise DataError(
-            f"{path}: {said}; it should have a folder of images for each class"
+            f"{path}: {reason}; it should hold a folder of images for each class"
         ) from error
-    files = [Path(name) for name, _ in found.samples]
-    return files, [label for _, label in found.samples], found.classes
+    files = [Path(name) for name, _ in folder.samples]
+    return files, [label for _, label in folder.samples], folder.classes
 
 
 def _read_all(files: list[Path], size: tuple[int, ...], grey: bool) -> np.ndarray:
@@ -97,12 +97,14 @@ def _read_all(files: list[Path], size: tuple[int, ...], grey: bool) -> np.ndarra
 
 
 def _check_memory(count: int, shape: tuple[int, ...]) -> None:
-    """Refuse images that do not fit into memory as the float32 numbers that networks take."""
+    """Refuse images that do not fit into memory as the float32 numbers that networks see."""
+    if not hasattr(os, "sysconf"):  # Windows, where the allocation itself fails
+        return
     needed = 4 * count * math.prod(shape)
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > there:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > memory:
         raise MemoryLimitError(
             f"data.size: {count:,} images of {shape[-2]:,} × {shape[-1]:,} pixels take "
-            f"{needed / 2**30:,.0f} GiB as numbers, but the machine has {there / 2**30:,.0f}; "
+            f"{needed / 2**30:,.0f} GiB as numbers, but the machine has {memory / 2**30:,.0f}; "
             "lower data.size, or use grey: true"
         )

@@ -1,6 +1,6 @@
 """Made-up data: clouds and curves in the plane, and tables whose difficulty is known.
 
-Every row is a pure function of the options, `seed` among them: a stream of its own for each set.
+Every row is a pure function of the options, `seed` included; each set has a stream of its own.
 """
 
 # N rows, I inputs
@@ -29,7 +29,7 @@ def moons(data_dir: Path, *, rows: Rows = 1000, noise: Noise = 0.2, seed: Seed =
 
     Args:
         rows: of both moons together
-        noise: standard deviation of what is added to each coordinate; a moon has radius 1
+        noise: standard deviation of the noise on each coordinate; a moon has radius 1
         seed: of the draw
     """
     from sklearn.datasets import make_moons
@@ -51,7 +51,7 @@ def circles(
 
     Args:
         rows: of both circles together
-        noise: standard deviation of what is added to each coordinate; the outer circle has radius 1
+        noise: standard deviation of the noise on each coordinate; the outer circle has radius 1
         factor: radius of the inner circle
         seed: of the draw
     """
@@ -72,12 +72,12 @@ def blobs(
     std: Annotated[float, Gt(0)] = 1.0,
     seed: Seed = 0,
 ) -> Dataset:
-    """Round normal clouds, one a class, around centers drawn from [-10, 10].
+    """Round normal clouds, one for each class, around centers drawn from [-10, 10].
 
     Args:
         rows: of all clouds together
-        classes: how many clouds
-        features: how many dimensions they lie in
+        classes: number of clouds
+        features: number of dimensions
         std: standard deviation of a cloud
         seed: of the draw
     """
@@ -100,13 +100,13 @@ def spirals(
     noise: Noise = 0.02,
     seed: Seed = 0,
 ) -> Dataset:
-    """Spirals wound into each other, an arm a class: r = t, angle = 2π (turns t + arm / arms).
+    """Spirals wound into each other, one arm per class: r = t, angle = 2π (turns t + arm / arms).
 
     Args:
         rows: of all arms together
-        arms: how many
+        arms: number of arms
         turns: of each arm around the middle
-        noise: standard deviation of what is added to each coordinate; a spiral has radius 1
+        noise: standard deviation of the noise on each coordinate; a spiral has radius 1
         seed: of the draw
 
     Reference:
@@ -133,15 +133,15 @@ def classification(
     noise: Annotated[float, Ge(0), Le(1)] = 0.01,
     seed: Seed = 0,
 ) -> Dataset:
-    """A table of which a few columns tell the classes apart and the others tell nothing.
+    """A table in which a few columns tell the classes apart; the others are noise.
 
     Args:
-        rows: how many
-        features: columns
-        informative: columns that say something of the class
-        classes: how many
+        rows: number of rows
+        features: number of columns
+        informative: number of columns that depend on the class
+        classes: number of classes
         separation: how far the classes lie apart
-        noise: share of the rows whose class is drawn anew
+        noise: share of the rows whose class is drawn at random
         seed: of the draw
 
     Raises:
@@ -183,11 +183,11 @@ def regression(
     """Numbers that depend linearly on a few of a table's columns; each target has variance 1.
 
     Args:
-        rows: how many
-        features: columns, standard normal
-        informative: columns that the targets depend on
-        targets: numbers to predict
-        noise: standard deviation of what is added, relative to that of a target
+        rows: number of rows
+        features: number of columns, which are standard normal
+        informative: number of columns that the targets depend on
+        targets: how many numbers to predict
+        noise: standard deviation of the noise on a target, relative to that of the target
         seed: of the draw
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlx.data import idx
 from dlx.data.dataset import Dataset
-from dlx.data.files import damaged
+from dlx.data.source_files import damaged
 from dlx.registry import register
 
 DIGITS = tuple(string.digits)
@@ -111,16 +111,16 @@ def _read(
     first_label: int = 0,
     transposed: bool = False,
 ) -> Dataset:
-    """Read the training and the test part and put one behind the other.
+    """Read the training part and the test part, and return the rows of both in this order.
 
     Args:
         name: the source's name.
         folder: where the files are.
-        parts: what the names of the training and the test files start with.
+        parts: the beginnings of the names of training files and test files.
         classes: the classes' names.
-        labels: what the names of the label files end with.
+        labels: the end of the names of label files.
         first_label: the label of the first class.
-        transposed: the files hold each image column by column, as EMNIST's do.
+        transposed: whether files hold each image column by column, as those of EMNIST do.
     """
     paths = [
         (

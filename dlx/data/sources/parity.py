@@ -24,15 +24,15 @@ def parity(
     rows: Annotated[int, Ge(1)] | Literal["all"] = "all",
     seed: Annotated[int, Ge(0)] = 0,
 ) -> Dataset:
-    """Is the number of ones among n bits odd? A shallow network needs units without end for it.
+    """Is the number of ones among n bits odd? A shallow network needs ever more units for it.
 
     Args:
-        bits: how many, n
-        rows: how many different ones are drawn; all: the 2^n rows there are, in counting order
+        bits: n
+        rows: how many different rows are drawn; all: all 2^n rows, in counting order
         seed: of the draw
 
     Raises:
-        ConfigError: more rows than there are, or all of more than 20 bits
+        ConfigError: more rows than 2^n, or all rows of more than 20 bits
 
     Reference:
         Minsky, Papert (1969), Perceptrons; Håstad (1986), Almost optimal lower bounds for small

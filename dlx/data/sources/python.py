@@ -1,4 +1,4 @@
-"""What a function of the user's returns: its arrays as a data set."""
+"""The arrays that a function of the user's returns, as a data set."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +15,8 @@ from dlx.registry import register
 
 _NAME = r"[^\W\d]\w*"
 _CONTRACT = (
-    "return (x, y), arrays of a row each, or {'train': (x, y)} with 'dev' and 'test' likewise, "
-    "where they have rows of their own"
+    "return (x, y), arrays with one row per example, or {'train': (x, y)}, with 'dev' and 'test' "
+    "likewise if they have rows of their own"
 )
 
 Function = Annotated[
@@ -32,17 +32,17 @@ def python(
     options: dict[str, Any] = {},
     task: Targets = "auto",
 ) -> Dataset:
-    """Arrays that a function of yours returns, executed only by `dlx --allow-code`.
+    """Arrays that your own function returns; it is executed only under `dlx --allow-code`.
 
     Args:
-        function: module:function; the module is looked up from the working directory on, and the
+        function: module:function; the module is looked for in the working directory first; the
             function returns inputs and targets (x, y), or such a pair for each of train, dev, test
-        options: its keyword arguments
+        options: keyword arguments of the function
         task: auto: whole numbers, booleans and words are classes, other numbers are predicted
 
     Raises:
-        ConfigError: code is not allowed, or there is no such function, or none of these options
-        DataError: it raises, or does not return such arrays
+        ConfigError: code is not allowed, there is no such function, or it takes other options
+        DataError: it raises an error, or returns something else
     """
     returned = functions.call(function, options)
     return dataset_of(function, _parts(function, returned), task)
@@ -68,14 +68,14 @@ def _parts(name: str, returned: Any) -> dict[str, Arrays]:
 def _array(name: str, part: str, what: str, value: Any) -> np.ndarray:
     where = f"{name}: the {what} of {part}"
     if isinstance(value, np.ma.MaskedArray):
-        raise DataError(f"{where} are masked; fill the masked values in, or leave their rows out")
+        raise DataError(f"{where} are masked; fill the masked values in, or leave out their rows")
     try:
         array = np.asarray(value)
-    except Exception as error:  # whatever a list, a tensor or an object of theirs has to say
+    except Exception as error:  # of a ragged list, a tensor on a GPU or an object of the user's
         raise DataError(
-            f"{where} are a {type(value).__name__} that numpy makes no array of ({error})"
+            f"{where} are a {type(value).__name__} that NumPy cannot turn into an array ({error})"
         ) from error
-    if array.dtype == object and all(isinstance(each, str) for each in array.flat):
+    if array.dtype == object and all(isinstance(item, str) for item in array.flat):
         array = array.astype(str)  # as pandas keeps texts
     if array.dtype.kind not in "biufU":
         raise DataError(

@@ -1,6 +1,6 @@
-"""Small real data sets that come with scikit-learn, and one that it fetches.
+"""Small real data sets that come with scikit-learn, and one that it downloads.
 
-Their files are read without importing scikit-learn, which takes as long as a short training.
+Their files are read without importing scikit-learn: the import takes as long as a short training.
 """
 
 import gzip
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlx.data.dataset import Dataset
-from dlx.data.files import damaged, read_bytes
+from dlx.data.source_files import damaged, read_bytes
 from dlx.errors import DataError
 from dlx.registry import register
 
@@ -94,13 +94,13 @@ def breast_cancer(data_dir: Path) -> Dataset:
 
 @register("data")
 def diabetes(data_dir: Path) -> Dataset:
-    """Diabetes, 442 patients of 10 measurements; predicts how far the disease is a year later.
+    """Diabetes, 442 patients with 10 measurements; predicts the state of the disease a year later.
 
     Reference:
         Efron, Hastie, Johnstone, Tibshirani (2004), Least angle regression
     """
     columns = _numbers("diabetes_data_raw.csv.gz")
-    # As scikit-learn gives them: every column around zero, the sum of its squares one.
+    # As scikit-learn returns them: the mean of a column is 0, the sum of its squares 1.
     centred = columns - columns.mean(0)
     scaled = centred / centred.std(0) / len(columns) ** 0.5
     return Dataset(
@@ -114,12 +114,12 @@ def diabetes(data_dir: Path) -> Dataset:
 
 @register("data")
 def california(data_dir: Path) -> Dataset:
-    """House prices of 20,640 Californian districts of 8 features, in 100,000 $; a file to download.
+    """House prices in 20,640 Californian districts, in 100,000 $; 8 features, a file to download.
 
     Reference:
         Pace, Barry (1997), Sparse spatial autoregressions
     """
-    # Not what scikit-learn leaves in its own folder: that is a pickle.
+    # Not the file that scikit-learn keeps in its own folder, which is a pickle.
     path = data_dir / "cal_housing.tgz"
     if not path.is_file():
         raise DataError(

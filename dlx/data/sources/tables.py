@@ -11,7 +11,7 @@ from dlx.config.sections import Section, option
 from dlx.config.types import Text
 from dlx.data.dataset import Dataset
 from dlx.data.tables.build import Missing, Roles, TaskName, build
-from dlx.data.tables.files import Layout, read_csv, read_parquet
+from dlx.data.tables.reading import Layout, read_csv, read_parquet
 from dlx.registry import register
 
 Names = Annotated[list[str], MinLen(1)]
@@ -20,7 +20,7 @@ Separator = Annotated[str, Text(r"(?s:auto|[^\w\s\"]|\t| )", "auto or one charac
 
 @checked_model
 class Files(Section):
-    """A file for each part; what has none takes its rows from train."""
+    """A file for each part; a part without a file takes its rows from train."""
 
     train: Path = option(..., "Rows to train on.")
     dev: Path | None = option(None, "Rows of the dev part.")
@@ -44,27 +44,28 @@ def csv(
     separator: Separator = "auto",
     encoding: str = "auto",
 ) -> Dataset:
-    """A CSV file of yours: one column is predicted from the others, of numbers or texts.
+    """Your own CSV file: one column is predicted from the others, which hold numbers or texts.
 
     Args:
         path: the file, relative to the config, or {train, dev, test} with a file for each
         target: the column to predict, or several of numbers; text is a class, a number a value
         ignore: columns to leave out
-        id: a column that names the rows in predictions; no input
-        group: a column whose equal rows stay in one part, such as a person; no input
-        time: a column of numbers or dates; train is before dev, dev before test; no input
+        id: a column that names the rows in predictions; not an input
+        group: a column, such as a person; rows of one group stay in one part; not an input
+        time: a column of numbers or dates; train comes before dev, dev before test; not an input
         categorical: columns of numbers that are categories, such as postcodes; texts always are
-        missing: error; drop the row; impute the training mean and add an input that says so
+        missing: error; drop the row; impute the training mean, and add an input that says so
         missing_values: texts that stand for a missing value, beside '', NA, N/A, NaN, NULL, None
-        task: classification makes a target of numbers classes; auto: text is, numbers are not
+        task: classification makes classes of numbers; auto: texts are classes, numbers are not
         separator: between values; auto: whichever of , ; tab | splits the header
-        encoding: auto: UTF-8, else cp949 (EUC-KR)
+        encoding: auto: UTF-8, otherwise cp949 (EUC-KR)
     """
     layout = Layout(separator, encoding, tuple(missing_values))
-    roles = _roles(target, ignore, id, group, time, categorical, missing, missing_values, task)
+    targets = _names(target)
+    roles = Roles(targets, ignore, id, group, time, categorical, missing, missing_values, task)
 
     def read(file: Path, texts: Sequence[str]):
-        return read_csv(file, layout, ignore=roles.ignore, text=texts, wanted=roles.targets)
+        return read_csv(file, layout, ignore=roles.ignore, text=texts, wanted=targets)
 
     return build(_paths(path), read, roles)
 
@@ -83,20 +84,20 @@ def parquet(
     missing: Missing = "error",
     task: TaskName = "auto",
 ) -> Dataset:
-    """A parquet file of yours: as csv; needs the extra dlx[parquet].
+    """Your own parquet file, used as a CSV file is; needs the extra dlx[parquet].
 
     Args:
         path: the file, relative to the config, or {train, dev, test} with a file for each
         target: the column to predict, or several of numbers; text is a class, a number a value
         ignore: columns to leave out
-        id: a column that names the rows in predictions; no input
-        group: a column whose equal rows stay in one part, such as a person; no input
-        time: a column of numbers or dates; train is before dev, dev before test; no input
+        id: a column that names the rows in predictions; not an input
+        group: a column, such as a person; rows of one group stay in one part; not an input
+        time: a column of numbers or dates; train comes before dev, dev before test; not an input
         categorical: columns of numbers that are categories, such as postcodes; texts always are
-        missing: error; drop the row; impute the training mean and add an input that says so
-        task: classification makes a target of numbers classes; auto: text is, numbers are not
+        missing: error; drop the row; impute the training mean, and add an input that says so
+        task: classification makes classes of numbers; auto: texts are classes, numbers are not
     """
-    roles = _roles(target, ignore, id, group, time, categorical, missing, [], task)
+    roles = Roles(_names(target), ignore, id, group, time, categorical, missing, (), task)
 
     def read(file: Path, texts: Sequence[str]):
         return read_parquet(file, ignore=roles.ignore)
@@ -104,33 +105,11 @@ def parquet(
     return build(_paths(path), read, roles)
 
 
-def _roles(
-    target: str | list[str],
-    ignore: list[str],
-    id: str | None,
-    group: str | None,
-    time: str | None,
-    categorical: list[str],
-    missing: Missing,
-    missing_values: list[str],
-    task: TaskName,
-) -> Roles:
-    targets = (target,) if isinstance(target, str) else tuple(target)
-    return Roles(
-        targets,
-        tuple(ignore),
-        id,
-        group,
-        time,
-        tuple(categorical),
-        missing,
-        tuple(missing_values),
-        task,
-    )
+def _names(target: str | list[str]) -> list[str]:
+    return [target] if isinstance(target, str) else target
 
 
 def _paths(path: Path | Files) -> dict[str, Path]:
     if not isinstance(path, Files):
         return {"train": path}
-    named = {"train": path.train, "dev": path.dev, "test": path.test}
-    return {part: file for part, file in named.items() if file is not None}
+    return {part: file for part, file in path if file is not None}

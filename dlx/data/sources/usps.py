@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dlx.data.dataset import Dataset
-from dlx.data.files import damaged, missing, read_bytes
+from dlx.data.source_files import damaged, missing, read_bytes
 from dlx.registry import register
 
 FILES = ("usps.bz2", "usps.t.bz2")
@@ -45,7 +45,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise damaged(path, f"damaged bz2 data ({error})") from error
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # numpy only warns of text that is not a number
+            warnings.simplefilter("error")  # NumPy only warns of text that is not a number
             numbers = np.fromstring(text.replace(b":", b" "), dtype=np.float64, sep=" ")
     except (ValueError, DeprecationWarning) as error:
         raise damaged(path, f"not numbers ({error})") from error

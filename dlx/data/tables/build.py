@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dlx.data.dataset import Column, Dataset, Table
-from dlx.data.tables.cells import Cells, Where, read_cells, read_times, text_cells
+from dlx.data.tables.cells import Where, read_cells, read_times, text_cells
 from dlx.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
 
 Missing = Literal["error", "drop", "impute"]
 TaskName = Literal["auto", "classification", "regression"]
-# A file and its columns of texts; `attrs["header"]` of the frame names the ignored columns too.
+# From a file and its text columns to a frame; `attrs["header"]` names the ignored columns too.
 Read = Callable[[Path, Sequence[str]], "pd.DataFrame"]
 
 
 @dataclass(frozen=True)
 class Roles:
-    """What the columns of a table are; all others are inputs.
+    """What columns of a table are; all other columns are inputs.
 
-    Attributes: as the options of the sources.
+    Attributes: see the options of the sources.
     """
 
-    targets: tuple[str, ...]
-    ignore: tuple[str, ...] = ()
+    targets: Sequence[str]
+    ignore: Sequence[str] = ()
     id: str | None = None
     group: str | None = None
     time: str | None = None
-    categorical: tuple[str, ...] = ()
+    categorical: Sequence[str] = ()
     missing: Missing = "error"
-    missing_values: tuple[str, ...] = ()
+    missing_values: Sequence[str] = ()
     task: TaskName = "auto"
 
     @property
     def texts(self) -> list[str]:
-        """The columns whose cells stay as they are written."""
+        """The columns whose cells are read as texts."""
         named = [self.id, self.group, *self.categorical]
         if self.task == "classification":
             named += self.targets
@@ -52,7 +52,7 @@ class Roles:
 
     @property
     def apart(self) -> list[str]:
-        """The columns that are no inputs."""
+        """The columns that are not inputs."""
         named = [*self.targets, *self.ignore, self.id, self.group, self.time]
         return [name for name in named if name is not None]
 
@@ -61,13 +61,13 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     """Read the files of a table and return its data set.
 
     Args:
-        paths: one file, or one for train and others for dev, test or both.
-        read: reads one of them; see `files.read_csv`.
+        paths: by part, the file of train, and those of dev and test if they have their own.
+        read: reads a file; see `reading.read_csv`.
         roles: what the columns are.
 
     Raises:
-        ConfigError: options that exclude each other, or a column that is not there.
-        DataError: a cell that cannot be used; its file, row and column are named.
+        ConfigError: options exclude each other, or a column does not exist.
+        DataError: a cell cannot be used; its file, row and column are named.
     """
     _check_roles(roles, paths)
     frame, where, counts = _read_all(paths, read, roles)
@@ -89,9 +89,9 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     needed |= {roles.group: groups.values} if roles.group and groups else {}
     needed |= {roles.time: times} if roles.time and times is not None else {}
     keep = _kept(inputs, needed, roles, where)
-    whole = bool(keep.all())
+    keeps_all = bool(keep.all())
     counts = {part: int(keep[rows].sum()) for part, rows in counts.items()}
-    if not whole:
+    if not keeps_all:
         inputs, targets = inputs[keep], targets[keep]
     for part, count in counts.items():
         if count == 0:
@@ -108,17 +108,17 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
         standardize_targets=classes is None,
         table=Table(
             tuple(columns),
-            roles.targets,
+            tuple(roles.targets),
             frame.index.to_numpy()[keep],
             roles.missing == "impute",
-            roles.missing_values,
+            tuple(roles.missing_values),
             roles.id,
             text_cells(frame[roles.id])[keep] if roles.id else None,
             np.unique(groups.values[keep], return_inverse=True)[1] if groups else None,
             times[keep] if times is not None else None,
         ),
         warnings=()
-        if whole
+        if keeps_all
         else (f"{int((~keep).sum()):,} of {len(keep):,} rows with a missing value are left out",),
         description=f"Predict {', '.join(roles.targets)} from the other columns of {first}.",
     )
@@ -149,7 +149,7 @@ def _check_roles(roles: Roles, paths: Mapping[str, Path]) -> None:
 def _read_all(
     paths: Mapping[str, Path], read: Read, roles: Roles
 ) -> tuple[pd.DataFrame, Where, dict[str, slice]]:
-    """Return the rows of all files in one frame, what names them, and which are of which part."""
+    """Return all rows in one frame, a function that names a row, and the rows of each part."""
     import pandas as pd
 
     frames: list[pd.DataFrame] = []
@@ -161,7 +161,7 @@ def _read_all(
         _check_columns(path, list(frame.columns), roles, list(frames[0].columns) if frames else [])
         if frames:
             frame = frame[frames[0].columns]
-        else:  # what is text in the first file is text in every one
+        else:  # a column that is text in the first file is text in every file
             texts += [
                 name
                 for name in frame.columns
@@ -213,14 +213,14 @@ def _targets(
 ) -> tuple[np.ndarray, tuple[str, ...] | None]:
     """Return the targets (N, T) float64, NaN where missing, and the classes' names or None."""
     is_text = {"auto": None, "classification": True, "regression": False}[roles.task]
-    found: list[Cells] = [read_cells(frame[name], where, is_text=is_text) for name in roles.targets]
-    named = [name for name, cells in zip(roles.targets, found, strict=True) if cells.categories]
-    if named and len(found) > 1:
+    columns = [read_cells(frame[name], where, is_text=is_text) for name in roles.targets]
+    texts = [name for name, cells in zip(roles.targets, columns, strict=True) if cells.categories]
+    if texts and len(columns) > 1:
         raise DataError(
-            f"data.target: several targets have to be numbers, but {named[0]!r} holds texts; "
+            f"data.target: several targets have to be numbers, but {texts[0]!r} holds texts; "
             "name one target"
         )
-    return np.stack([cells.values for cells in found], 1), found[0].categories
+    return np.stack([cells.values for cells in columns], 1), columns[0].categories
 
 
 def _refuse_missing(inputs: np.ndarray, names: Sequence[str], where: Where) -> None:
@@ -228,15 +228,23 @@ def _refuse_missing(inputs: np.ndarray, names: Sequence[str], where: Where) -> N
     if missing.any():
         row, column = np.argwhere(missing)[0]
         raise DataError(
-            f"{where(row)}, column {names[column]!r}: the value is missing, as {missing.sum():,} "
-            "are in all; write data.missing: impute or drop, or ignore the column"
+            f"{where(row)}, column {names[column]!r}: the value is missing, one of "
+            f"{missing.sum():,} missing values; write data.missing: impute or drop, or ignore the "
+            "column"
         )
 
 
 def _kept(
     inputs: np.ndarray, needed: Mapping[str, np.ndarray], roles: Roles, where: Where
 ) -> np.ndarray:
-    """Return which rows are kept: (N,) bool."""
+    """Return which rows are kept: (N,) bool.
+
+    Args:
+        inputs: (N, C)
+        needed: the columns, by name, in which no value can be filled in: (N,) each
+        roles: what the columns are
+        where: names a row
+    """
     keep = np.ones(len(inputs), dtype=bool)
     if roles.missing == "drop":
         keep &= ~np.isnan(inputs).any(1)
@@ -245,7 +253,7 @@ def _kept(
         if missing.any() and roles.missing != "drop":
             raise DataError(
                 f"{where(int(missing.argmax()))}, column {name!r}: the value is missing, and this "
-                "column's cannot be filled in; complete it, or write data.missing: drop"
+                "column's values cannot be filled in; complete it, or write data.missing: drop"
             )
         keep &= ~missing
     return keep

@@ -1,4 +1,4 @@
-"""A column of a frame as numbers or as codes of categories; a cell that is neither is named.
+"""The cells of a column as numbers or as codes of categories; errors name the cell.
 
 # N rows
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.data.dataset import Column
-from dlx.data.tables.files import text_of
+from dlx.data.tables.reading import text_of
 from dlx.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Cells:
 
     Attributes:
         values: (N,) float64, numbers or codes; NaN where missing.
-        categories: what the codes stand for, in alphabetical or, of numbers, numerical order; None:
+        categories: what the codes stand for, numbers in their order, then texts by alphabet; None:
             the values are numbers.
     """
 
@@ -44,11 +44,11 @@ def read_cells(series: pd.Series, where: Where, *, is_text: bool | None = None) 
     Args:
         series: as pandas read it.
         where: names a row.
-        is_text: True: its cells are categories, even where they look like numbers; False: they
-            are numbers; None: whichever the column holds.
+        is_text: True: cells are categories, even if they look like numbers; False: they are
+            numbers; None: whichever the column holds.
 
     Raises:
-        DataError: text among numbers, a number that is not finite, or dates.
+        DataError: a text among numbers, a number that is not finite, or dates.
     """
     import pandas as pd
 
@@ -65,7 +65,7 @@ def read_cells(series: pd.Series, where: Where, *, is_text: bool | None = None) 
     codes, texts = pd.factorize(series)
     texts = [text_of(text) for text in texts]
     numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
-    # "nan" is among what pandas takes for missing; any other text that is no number is text.
+    # A cell "nan" was read as missing, so that NaN here is a text that is not a number.
     is_number = ~np.isnan(numbers)
     if is_text is None and not is_number.any() and len(texts):
         if has_commas(texts):
@@ -87,24 +87,24 @@ def read_cells(series: pd.Series, where: Where, *, is_text: bool | None = None) 
             f"{where(wrong[0])}, column {series.name!r}: {text!r} is not a number; correct it"
             + (f", {cure}" if is_text is None else "")
         )
-    values = np.append(numbers, np.nan)[codes]  # the code -1 is the last one: missing
+    values = np.append(numbers, np.nan)[codes]  # the code -1, missing, takes the last value
     return _numbers(series, values, where)
 
 
 def has_commas(texts: Sequence[str]) -> bool:
-    """Say whether texts are numbers but for commas: decimal ones, or between thousands."""
+    """Return whether all texts are numbers with decimal commas or commas between thousands."""
     return all(re.fullmatch(r"[-+]?[0-9][0-9.]*(,[0-9]+)+(\.[0-9]+)?", text) for text in texts)
 
 
 def text_cells(series: pd.Series) -> np.ndarray:
-    """Return the cells of a column of ids as texts, '' where missing: (N,)."""
+    """Return the cells of an id column as texts, '' where missing: (N,)."""
     if series.dtype.kind == "f" and (series.dropna() % 1 == 0).all():
-        series = series.astype("Int64")  # whole numbers became floats for a missing one
+        series = series.astype("Int64")  # one missing value had made floats of whole numbers
     return series.map(text_of, na_action="ignore").fillna("").astype(str).to_numpy(object)
 
 
 def shown(values: np.ndarray, column: Column) -> np.ndarray:
-    """Return numbers and codes as they stood in the table, '' where missing: (N,)."""
+    """Return the cells that numbers and codes stand for, '' where missing: (N,)."""
     missing = np.isnan(values)
     if column.categories is None:
         return np.where(missing, "", values.astype(object)) if missing.any() else values
@@ -116,11 +116,11 @@ def read_times(series: pd.Series, where: Where) -> np.ndarray:
     """Return numbers that order the rows in time, NaN where missing: (N,) float64.
 
     Args:
-        series: numbers, or dates as ISO 8601 writes them.
+        series: numbers, or dates in ISO 8601.
         where: names a row.
 
     Raises:
-        DataError: a cell that is neither.
+        DataError: a cell is neither.
     """
     import pandas as pd
 
@@ -137,7 +137,7 @@ def read_times(series: pd.Series, where: Where) -> np.ndarray:
 
 
 def _numbers(series: pd.Series, values: np.ndarray, where: Where) -> Cells:
-    wrong = np.flatnonzero(np.abs(values) > LARGEST)  # NaN is not
+    wrong = np.flatnonzero(np.abs(values) > LARGEST)  # False for NaN, a missing value
     if len(wrong):
         raise DataError(
             f"{where(wrong[0])}, column {series.name!r}: {values[wrong[0]]} is not a finite number "

@@ -1,4 +1,4 @@
-"""From a table's columns to the inputs of a network, fitted on training rows alone.
+"""The encoding of a table's columns as inputs of a network, fitted on training rows alone.
 
 # N rows, C columns, I inputs
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dlx.data.dataset import Column, Table
-from dlx.data.tables.files import MISSING
+from dlx.data.tables.reading import MISSING
 from dlx.errors import DataError, RunError
 
 MOST_CATEGORIES = 1000
@@ -18,13 +18,13 @@ MOST_CATEGORIES = 1000
 
 @dataclass(frozen=True)
 class EncodedColumn:
-    """What becomes of one column.
+    """How one column is encoded.
 
     Attributes:
         name: of the column.
-        categories: one input of 0 and 1 for each; None: the column is a number.
-        mean: of the training rows, which fills missing numbers in.
-        indicator: one more input is 1 where the value is missing.
+        categories: each has an input of 0 and 1; None: the column holds numbers.
+        mean: of the training rows; it takes the place of missing numbers.
+        indicator: whether one more input is 1 where the value is missing.
     """
 
     name: str
@@ -48,8 +48,8 @@ class Encoder:
 
     Attributes:
         columns: in the order of their inputs.
-        imputes: missing values are allowed; else they are errors.
-        missing_values: the texts that stand for them.
+        imputes: whether missing values are filled in; otherwise they are errors.
+        missing_values: texts that stand for a missing value.
     """
 
     columns: tuple[EncodedColumn, ...]
@@ -63,7 +63,7 @@ class Encoder:
 
     @property
     def places(self) -> dict[str, slice]:
-        """Where the inputs of each column lie among the I, by the column's name."""
+        """The place of each column's inputs among the I, by the column's name."""
         places, start = {}, 0
         for column in self.columns:
             stop = start + len(column.features)
@@ -74,11 +74,11 @@ class Encoder:
     def __call__(self, values: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
         """Return the inputs (N, I) float32.
 
-        A category that no training row has is a 0 in every input of its column.
+        For a category that no training row has, all inputs of the column are 0.
 
         Args:
             values: (N, C) numbers and codes, NaN where missing.
-            columns: what the C stand for; of equal names as those it was fitted on.
+            columns: what the values stand for; their names are those the encoder was fitted on.
         """
         encoded = np.zeros((len(values), len(self.features)), np.float32)
         for place, column in enumerate(self.columns):
@@ -97,9 +97,9 @@ class Encoder:
         return encoded
 
     def unseen(self, values: np.ndarray, columns: tuple[Column, ...]) -> list[str]:
-        """Return a sentence per column that holds categories no training row has.
+        """Return a sentence for each column that holds categories no training row has.
 
-        Args: as `__call__`.
+        Args: see `__call__`.
         """
         sentences = []
         for place, column in enumerate(self.columns):
@@ -113,12 +113,12 @@ class Encoder:
                 shown = ", ".join(repr(names[code]) for code in np.unique(unknown)[:3])
                 sentences.append(
                     f"{len(unknown)} of {len(values)} rows have a {column.name!r} that no training "
-                    f"row has ({shown}); its inputs are all 0 there"
+                    f"row has ({shown}); all inputs of this column are 0 for them"
                 )
         return sentences
 
     def to_json(self) -> bytes:
-        """Return what `read` reads from a file."""
+        """Return the content of the file that `read` reads."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False).encode()
 
     @classmethod
@@ -131,8 +131,8 @@ class Encoder:
         try:
             document = json.loads(content)
             columns = [
-                EncodedColumn(**{**each, "categories": _tuple(each["categories"])})
-                for each in document["columns"]
+                EncodedColumn(**{**column, "categories": _tuple(column["categories"])})
+                for column in document["columns"]
             ]
             return cls(tuple(columns), document["imputes"], tuple(document["missing_values"]))
         except (ValueError, KeyError, TypeError) as error:
@@ -144,11 +144,11 @@ def fit(train: np.ndarray, table: Table, *, source: str) -> Encoder:
 
     Args:
         train: (N, C) numbers and codes, NaN where missing; training rows alone.
-        table: what the C stand for, and whether missing values are filled in.
+        table: what the columns mean, and whether missing values are filled in.
         source: the file's name, for errors.
 
     Raises:
-        DataError: a column without a value in the training rows, or with too many categories.
+        DataError: a column has no value in the training rows, or too many categories.
     """
     columns = [_fit(train[:, place], column, source) for place, column in enumerate(table.columns)]
     return Encoder(tuple(columns), table.imputes, (*MISSING, *table.missing_values))
@@ -178,10 +178,10 @@ def _fit(cells: np.ndarray, column: Column, source: str) -> EncodedColumn:
 
 
 def _inputs_of_codes(column: EncodedColumn, source: Column) -> np.ndarray:
-    """Return which of the column's inputs each code of the source stands for; -1: none."""
-    inputs = {category: place for place, category in enumerate(column.categories or ())}
-    found = [inputs.get(category, -1) for category in source.categories or ()]
-    return np.array(found, dtype=np.int64)
+    """Return which of the column's inputs each code of the source stands for; -1: none of them."""
+    places = {category: place for place, category in enumerate(column.categories or ())}
+    inputs = [places.get(category, -1) for category in source.categories or ()]
+    return np.array(inputs, dtype=np.int64)
 
 
 def _tuple(values: list[str] | None) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""A config to start from, for a user's table: what a look at the file suggests, with comments."""
+"""A config to start from for a user's table, with comments on what its columns look like."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import numpy as np
 from dlx.config.dump import inline
 from dlx.data.splits import AUTO_SHARE
 from dlx.data.tables.cells import has_commas
-from dlx.data.tables.files import Layout, read_csv, read_parquet, survey, text_of
+from dlx.data.tables.reading import Layout, read_csv, read_parquet, survey, text_of
 from dlx.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_CLASSES = 10  # different whole numbers of a target that are taken for classes
-FEWEST_REPEATS = 4  # rows of a category, on average, for a text to be an input
+MOST_CLASSES = 10  # a target of at most so many different whole numbers has classes
+FEWEST_REPEATS = 4  # a text is an input if a category has at least so many rows on average
 NUM_STEPS = 2000
+Option = tuple[str, Any, str]  # key, value and comment
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Look:
 
     Attributes:
         name: of the column.
-        kind: number, category, id, date, text (nearly another in every row, or
+        kind: number, category, id, date, text (different in nearly every row, or
             numbers with commas) or constant.
-        words: of it, for a comment.
-        missing: rows without a value.
-        placeholders: texts among its numbers that seem to stand for missing values.
+        words: a description for a comment.
+        missing: number of rows without a value.
+        placeholders: texts among the numbers that seem to stand for missing values.
     """
 
     name: str
@@ -49,7 +50,7 @@ def starter(path: Path, target: str | None, folder: Path) -> str:
     Args:
         path: of the CSV or parquet file
         target: the column to predict
-        folder: that the config will lie in; its path is relative to it
+        folder: of the config; the config names the file relative to it
 
     Raises:
         ConfigError: no target is named, or the file has no such column
@@ -64,11 +65,11 @@ def starter(path: Path, target: str | None, folder: Path) -> str:
         near = did_you_mean(target, frame.columns)
         raise ConfigError(f"--target: {path} has no column {target!r}{near} (it has: {names})")
     looks = [look(frame[name]) for name in frame.columns]
-    data: list[tuple[str, Any, str]] = [
+    data: list[Option] = [
         ("name", "parquet" if is_parquet else "csv", ""),
         ("path", os.path.relpath(path, folder), "relative to this file"),
         ("target", target, _target_words(frame[target])),
-        *_roles([each for each in looks if each.name != target]),
+        *_roles([column for column in looks if column.name != target]),
         *_gaps(looks, target),
         *([] if is_parquet else _layout(path, target)),
     ]
@@ -83,10 +84,10 @@ def starter(path: Path, target: str | None, folder: Path) -> str:
     about = [
         f"Predict {target} from the other columns of {path.name}: {len(frame):,} rows.",
         "",
-        *(f"  {each.name}: {each.words}" for each in looks),
+        *(f"  {column.name}: {column.words}" for column in looks),
     ]
     # A name in quotes may hold a line break, which would end the comment.
-    comments = [f"# {' '.join(each.splitlines())}".rstrip() for each in about]
+    comments = [f"# {' '.join(line.splitlines())}".rstrip() for line in about]
     return "\n".join([*comments, "data:", *lines, rest])
 
 
@@ -128,44 +129,50 @@ def look(series: pd.Series) -> Look:
     return Look(name, "category", f"{count:,} {mixed}{gaps}", missing)
 
 
-def _roles(looks: list[Look]) -> list[tuple[str, Any, str]]:
-    ids = [each.name for each in looks if each.kind == "id"]
-    dates = [each.name for each in looks if each.kind == "date"]
-    ignored = [each.name for each in looks if each.kind in ("constant", "text", "date")] + ids[1:]
-    mixed = [each.name for each in looks if "numbers and texts" in each.words]
-    found: list[tuple[str, Any, str]] = []
+def _roles(looks: list[Look]) -> list[Option]:
+    """Return the options for columns that are not inputs as they are."""
+    ids = [column.name for column in looks if column.kind == "id"]
+    dates = [column.name for column in looks if column.kind == "date"]
+    useless = [column.name for column in looks if column.kind in ("constant", "text", "date")]
+    ignored = useless + ids[1:]
+    mixed = [column.name for column in looks if "numbers and texts" in column.words]
+    options: list[Option] = []
     if ids:
-        found.append(("id", ids[0], "names the rows in predictions; no input"))
+        options.append(("id", ids[0], "names the rows in predictions; not an input"))
     if ignored:
         words = f"or time: {dates[0]}, so that the past predicts the future" if dates else ""
-        found.append(("ignore", ignored, words or "columns that tell nothing, or not as they are"))
+        options.append(("ignore", ignored, words or "columns that say nothing as they are"))
     if mixed:
-        found.append(("categorical", mixed, "categories, though some look like numbers"))
-    return found
+        options.append(("categorical", mixed, "categories, though some look like numbers"))
+    return options
 
 
-def _gaps(looks: list[Look], target: str) -> list[tuple[str, Any, str]]:
-    used = [each for each in looks if each.kind in ("number", "category") or each.name == target]
-    placeholders = sorted({text for each in used for text in each.placeholders})
-    found: list[tuple[str, Any, str]] = []
-    if any(each.name == target and (each.missing or each.placeholders) for each in used):
-        found.append(("missing", "drop", "rows without a target teach nothing"))
-    elif placeholders or any(each.missing for each in used):
+def _gaps(looks: list[Look], target: str) -> list[Option]:
+    """Return the options for missing values."""
+    kinds = ("number", "category")
+    used = [column for column in looks if column.kind in kinds or column.name == target]
+    incomplete = [column.name for column in used if column.missing or column.placeholders]
+    placeholders = sorted({text for column in used for text in column.placeholders})
+    options: list[Option] = []
+    if target in incomplete:
+        options.append(("missing", "drop", "rows without a target teach nothing"))
+    elif incomplete:
         words = "the training mean, and an input that says so; or drop the rows"
-        found.append(("missing", "impute", words))
+        options.append(("missing", "impute", words))
     if placeholders:
-        found.append(("missing_values", placeholders, "texts among numbers"))
-    return found
+        options.append(("missing_values", placeholders, "texts among numbers"))
+    return options
 
 
-def _layout(path: Path, target: str) -> list[tuple[str, Any, str]]:
-    found = survey(path, Layout(), [target])
-    layout: list[tuple[str, Any, str]] = []
-    if found.separator != ",":
-        layout.append(("separator", found.separator, ""))
-    if not found.encoding.startswith("utf-8"):
-        layout.append(("encoding", found.encoding, ""))
-    return layout
+def _layout(path: Path, target: str) -> list[Option]:
+    """Return the options for a CSV file whose separator or encoding is unusual."""
+    surveyed = survey(path, Layout(), [target])
+    options: list[Option] = []
+    if surveyed.separator != ",":
+        options.append(("separator", surveyed.separator, ""))
+    if not surveyed.encoding.startswith("utf-8"):
+        options.append(("encoding", surveyed.encoding, ""))
+    return options
 
 
 def _is_class(target: pd.Series) -> bool:
@@ -178,7 +185,7 @@ def _is_class(target: pd.Series) -> bool:
 def _target_words(target: pd.Series) -> str:
     if not _is_class(target):
         return "a number"
-    shown = sorted({text_of(each) for each in target.dropna()})
+    shown = sorted({text_of(cell) for cell in target.dropna()})
     more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
     return f"classes: {', '.join(shown[:5])}{more}"
 
@@ -197,7 +204,7 @@ model:
   hidden: [64, 64]             # widths; [] is linear or logistic regression
   activation: relu
   init: he_normal
-  dropout: 0                   # more of it where train is far better than dev
+  dropout: 0                   # raise it if train is far better than dev
 optimizer:
   name: adam
   lr: 1e-3

@@ -94,7 +94,8 @@ def test_a_file_for_each_part(write):
     assert splits.train.inputs.tolist() == [[1, 1, 0], [2, 0, 1]]
     assert splits.test.inputs.tolist() == [[5, 0, 1], [6, 0, 0]]
     assert splits.warnings == (
-        "test: 1 of 2 rows have a 'c' that no training row has ('new'); its inputs are all 0 there",
+        "test: 1 of 2 rows have a 'c' that no training row has ('new'); all inputs of this "
+        "column are 0 for them",
     )
     with pytest.raises(DataError, match=r"data.split.test: train.csv brings its own test part"):
         prepare(dataset, split={"test": 1})
@@ -247,8 +248,8 @@ def test_dev_and_test_rows_change_no_training_byte(seed, standardize):
     targets[held_out] += 1e6
     spoilt = replace(clean, inputs=inputs, targets=targets)
     first, second = (
-        assemble(each, Rows(rows.train, rows.dev, rows.test), standardize=standardize, scale=False)
-        for each in (clean, spoilt)
+        assemble(data, Rows(rows.train, rows.dev, rows.test), standardize=standardize, scale=False)
+        for data in (clean, spoilt)
     )
     assert first.train.inputs.numpy().tobytes() == second.train.inputs.numpy().tobytes()
     assert first.train.targets.numpy().tobytes() == second.train.targets.numpy().tobytes()
@@ -261,6 +262,6 @@ def test_categories_that_only_train_dev_rows_have_are_said(read):
     rows = Rows(np.array([0, 1]), np.array([3]), np.array([], np.int64), np.array([2]))
     splits = assemble(dataset, rows, standardize=False, scale=False)
     assert splits.warnings == (
-        "train_dev: 1 of 1 rows have a 'c' that no training row has ('blue'); its inputs are all 0 "
-        "there",
+        "train_dev: 1 of 1 rows have a 'c' that no training row has ('blue'); all inputs "
+        "of this column are 0 for them",
     )

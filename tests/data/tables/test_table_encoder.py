@@ -43,7 +43,8 @@ def test_an_unseen_category_is_all_zeros_and_said():
     encoder = fitted()
     assert encoder(rows, COLUMNS)[:, 2:].tolist() == [[0, 0], [0, 0], [0, 0], [1, 0]]
     assert encoder.unseen(rows, COLUMNS) == [
-        "2 of 4 rows have a 'colour' that no training row has ('white'); its inputs are all 0 there"
+        "2 of 4 rows have a 'colour' that no training row has ('white'); all inputs of this column "
+        "are 0 for them"
     ]
     assert encoder.unseen(TRAIN, COLUMNS) == []
 

@@ -1,4 +1,4 @@
-"""A new file of a table that a network was trained on: columns matched by name, ids kept.
+"""Rows to predict from, in a new file: columns are matched by name with those of the training.
 
 # N rows, C columns, I inputs
 """
@@ -14,7 +14,7 @@ import numpy as np
 from dlx.data.dataset import Column
 from dlx.data.tables.cells import read_cells, text_cells
 from dlx.data.tables.encoder import Encoder
-from dlx.data.tables.files import Layout, read_csv, read_parquet
+from dlx.data.tables.reading import Layout, read_csv, read_parquet
 from dlx.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NewRows:
-    """Rows to predict.
+    """Rows to predict from.
 
     Attributes:
         inputs: (N, I) float32, encoded as the training rows were, before the preprocessing.
         rows: (N,) their numbers in the file, as a spreadsheet counts them.
-        ids: (N,) texts of the id column; None where there is none.
+        ids: (N,) texts of the id column; None: the file has none.
         warnings: sentences for the user.
     """
 
@@ -39,17 +39,17 @@ class NewRows:
 
 
 def read_rows(path: Path, encoder: Encoder, layout: Layout, id_name: str | None) -> NewRows:
-    """Read the columns that a network was trained on; the file's others are left alone.
+    """Read the columns that a network was trained on; other columns are ignored.
 
     Args:
-        path: a `.parquet` file, or else a CSV file.
+        path: a `.parquet` file; any other is a CSV file.
         encoder: fitted on the training rows.
         layout: of a CSV file.
-        id_name: the column of the ids; the file may be without it.
+        id_name: the id column, which the file may lack.
 
     Raises:
-        ConfigError: parquet without pyarrow.
-        DataError: as `read_csv`; or a column is not there, or a cell cannot be used.
+        ConfigError: the file is parquet, and pyarrow is not installed.
+        DataError: as `read_csv`; or a column is missing, or a cell cannot be used.
     """
     texts = [column.name for column in encoder.columns if column.categories is not None]
     if path.suffix.lower() == ".parquet":
@@ -70,7 +70,7 @@ def read_rows(path: Path, encoder: Encoder, layout: Layout, id_name: str | None)
 def _values(
     path: Path, frame: pd.DataFrame, encoder: Encoder
 ) -> tuple[np.ndarray, tuple[Column, ...]]:
-    """Return numbers and codes (N, C) of the encoder's columns, and what the codes stand for."""
+    """Return the cells (N, C) of the encoder's columns, and what their codes stand for."""
     rows = frame.index.to_numpy()
 
     def where(place: int) -> str:

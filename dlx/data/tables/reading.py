@@ -1,7 +1,7 @@
 """CSV and parquet files as pandas frames; every error names the file and the row.
 
-Rows are counted as a spreadsheet counts them: the header is row 1, a record over several lines is
-one row, and blank rows count too.
+Rows are counted as in a spreadsheet: the header is row 1, a record over several lines is one row,
+and blank rows count.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ class Layout:
     """How a CSV file is written.
 
     Attributes:
-        separator: of the values; 'auto': whichever of , ; tab | the header is split by.
-        encoding: 'auto': UTF-8 (or UTF-16 with its mark), else cp949, which includes EUC-KR.
+        separator: between values; 'auto': whichever of , ; tab | splits the header.
+        encoding: 'auto': UTF-8 (or UTF-16 with a byte order mark), otherwise cp949, which includes
+            EUC-KR.
         missing_values: texts that stand for a missing value, beside `MISSING`.
     """
 
@@ -42,11 +43,11 @@ class Layout:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a first pass over a CSV file found.
+    """The layout of a CSV file, as a first pass over it shows.
 
     Attributes:
         header: the columns' names.
-        separator: of the values.
+        separator: between values.
         encoding: of the text.
         blank: the rows without a value.
     """
@@ -65,56 +66,58 @@ def read_csv(
     text: Collection[str] = (),
     wanted: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Return the columns of a CSV file, indexed by row; `attrs["header"]` names the ignored too.
+    """Return the columns of a CSV file, indexed by row.
+
+    `attrs["header"]` of the frame names all columns, the ignored ones included.
 
     Args:
         path: of the file.
         layout: how it is written.
         ignore: columns that are not read.
-        text: columns whose cells stay as they are written.
-        wanted: columns that the header should have; they tell the separator.
+        text: columns whose cells are read as texts.
+        wanted: columns that the header should have, by which the separator is chosen.
 
     Raises:
-        ConfigError: an encoding that nobody knows.
-        DataError: missing, not text, ragged, or without a header or rows.
+        ConfigError: the encoding does not exist.
+        DataError: the file is missing, not text, ragged, or has no header or no rows.
     """
     import pandas as pd
 
-    found = survey(path, layout, wanted)
+    surveyed = survey(path, layout, wanted)
     try:
         frame = pd.read_csv(
             path,
-            sep=found.separator,
-            encoding=found.encoding,
+            sep=surveyed.separator,
+            encoding=surveyed.encoding,
             header=0,
-            names=list(found.header),
-            usecols=[name for name in found.header if name not in ignore],
-            dtype=dict.fromkeys([name for name in text if name in found.header], str),
+            names=list(surveyed.header),
+            usecols=[name for name in surveyed.header if name not in ignore],
+            dtype=dict.fromkeys([name for name in text if name in surveyed.header], str),
             na_values=[*MISSING, *layout.missing_values],
             keep_default_na=False,
             skipinitialspace=True,
             skip_blank_lines=False,
             index_col=False,
-            low_memory=False,  # a column has one type, whatever the chunks that it is read in
+            low_memory=False,  # otherwise chunks of a column may differ in type
         )
     except (pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a CSV file ({error})") from error
     frame.index = pd.RangeIndex(2, len(frame) + 2)
-    blank = [row for row in found.blank if row in frame.index]
+    blank = [row for row in surveyed.blank if row in frame.index]
     if blank:
         frame = frame.drop(index=blank)
     if len(frame) == 0:
         raise DataError(f"{path}: a header but no rows")
-    frame.attrs["header"] = found.header
+    frame.attrs["header"] = surveyed.header
     return frame
 
 
 def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
-    """Return the columns of a parquet file, as `read_csv` does, as if it were a sheet.
+    """Return the columns of a parquet file as `read_csv` does; its first row counts as row 2.
 
     Raises:
         ConfigError: pyarrow is not installed.
-        DataError: missing, damaged or without rows.
+        DataError: the file is missing, damaged or has no rows.
     """
     import pandas as pd
 
@@ -143,10 +146,10 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
 
 
 def survey(path: Path, layout: Layout, wanted: Collection[str] = ()) -> Survey:
-    """Return how a CSV file is written, once every row has as many values as the header.
+    """Return how a CSV file is written, and check that rows have as many values as the header.
 
     Raises:
-        ConfigError, DataError: as `read_csv`.
+        ConfigError, DataError: see `read_csv`.
     """
     _check_there(path)
     try:
@@ -158,7 +161,7 @@ def survey(path: Path, layout: Layout, wanted: Collection[str] = ()) -> Survey:
             return _survey(path, layout, encoding, wanted)
         except UnicodeDecodeError:
             return _survey(path, layout, "cp949", wanted)
-    except UnicodeError:  # not only what cannot be decoded: UTF-16 without its mark too
+    except UnicodeError:  # not UnicodeDecodeError alone: UTF-16 may lack its byte order mark
         named = layout.encoding if layout.encoding != "auto" else "utf-8"
         raise _not_encoded(path, named, is_named=layout.encoding != "auto") from None
     except OSError as error:
@@ -182,7 +185,12 @@ def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) 
 def _count(
     path: Path, encoding: str, separator: str, rows: Iterator[tuple[int, list[str] | None]]
 ) -> Survey:
-    """Check the number of values of every row; `rows` gives it, and the first row's cells."""
+    """Check the number of values in every row.
+
+    Args:
+        path, encoding, separator: of the file
+        rows: yields the number of values of each row, and the cells of the first
+    """
     width, cells = next(rows, (0, None))
     if not width or cells is None:
         raise DataError(f"{path}: row 1 has to hold the columns' names, but it is empty")
@@ -202,15 +210,15 @@ def _count(
 
 
 class _QuoteError(Exception):
-    """A file holds quotes, between which separators and line breaks do not count."""
+    """A file has quotes; inside them, separators and line breaks are a part of the value."""
 
 
 def _plain_rows(
     path: Path, encoding: str, separator: str
 ) -> Iterator[tuple[int, list[str] | None]]:
-    """Yield the number of values of every line (0: blank), as long as there are no quotes.
+    """Yield the number of values of every line (0: blank), as long as no line has quotes.
 
-    A million lines in half a second, where the csv module takes several.
+    A million lines take half a second, with the csv module several seconds.
     """
     empty = f"{separator} \r\n\t"
     cells = None
@@ -234,7 +242,7 @@ def _quoted_rows(
 
 
 def _separator(first: str, wanted: Collection[str]) -> str:
-    """Return what splits the header into the wanted columns, else into most columns."""
+    """Return the separator that splits the header into most of the wanted, then most columns."""
 
     def score(separator: str) -> tuple[int, int]:
         cells = next(csv.reader(io.StringIO(first), delimiter=separator), [])
@@ -272,7 +280,7 @@ def _is_number(text: str) -> bool:
 
 def _known_encoding(name: str) -> str:
     try:
-        "".encode(name)  # codecs.lookup knows what encodes no text too, such as base64
+        "".encode(name)  # codecs.lookup also knows codecs of bytes, such as base64
         return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
     except (LookupError, ValueError):
         raise ConfigError(
@@ -297,6 +305,6 @@ def _not_encoded(path: Path, encoding: str, *, is_named: bool) -> DataError:
 
 
 def text_of(cell: Any) -> str:
-    """Return a cell as a category or id is written: trimmed, and True or False in one spelling."""
+    """Return a cell as the text of a category or id: trimmed, True and False in one spelling."""
     text = str(cell).strip()
     return text.capitalize() if text.lower() in ("true", "false") else text

@@ -5,7 +5,7 @@ import importlib.util
 import pandas as pd
 import pytest
 
-from dlx.data.tables.files import Layout, read_csv, read_parquet, survey
+from dlx.data.tables.reading import Layout, read_csv, read_parquet, survey
 from dlx.errors import ConfigError, DataError
 
 AUTO = Layout()

@@ -1,4 +1,4 @@
-"""The files of a data set: found, read and, where they could run code, checked."""
+"""Reading the files of a data set, with checks of those that could run code."""
 
 import hashlib
 import io
@@ -12,7 +12,7 @@ from dlx.errors import DataError
 
 
 def missing(name: str, path: Path) -> DataError:
-    """Return the error for a data set whose file is not there."""
+    """Return the error for a data set whose file does not exist."""
     return DataError(
         f"data set {name!r} is missing: no {path.name} in {path.parent}; run `dlx data fetch "
         f"{name}`, or name the folder that has it with --data-dir or DLX_DATA"
@@ -23,9 +23,9 @@ FETCH_AGAIN = "delete the file and fetch the data set again"
 WRITE_AGAIN = "write the file again, or name another"
 
 
-def damaged(path: Path, found: str, cure: str = FETCH_AGAIN) -> DataError:
+def damaged(path: Path, problem: str, cure: str = FETCH_AGAIN) -> DataError:
     """Return the error for a file that is not what its name says."""
-    return DataError(f"{path}: {found}; {cure}")
+    return DataError(f"{path}: {problem}; {cure}")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -41,12 +41,12 @@ def read_bytes(path: Path) -> bytes:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Builds dictionaries, lists, strings, numbers and numpy arrays; anything else is an error."""
+    """Builds dictionaries, lists, strings, numbers and NumPy arrays; anything else is an error."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "numpy" and name in ("ndarray", "dtype"):
             return getattr(np, name)
-        # numpy 2 moved numpy.core; the old name still works but warns.
+        # NumPy 2 moved numpy.core; the old name still works but warns.
         if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
             return np.empty(0).__reduce__()[0]
         raise pickle.UnpicklingError(f"it holds a {module}.{name}")
@@ -57,10 +57,10 @@ def read_pickle(path: Path, md5: str) -> Any:
 
     Args:
         path: the file.
-        md5: the published digest in hexadecimal. Nothing is unpickled from another file.
+        md5: the published digest in hexadecimal; a file with another one is not opened.
 
     Raises:
-        DataError: the digest is another, or the file holds more than plain values and arrays.
+        DataError: the digest is wrong, or the file holds more than plain values and arrays.
     """
     content = read_bytes(path)
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
