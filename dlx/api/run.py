@@ -29,9 +29,9 @@ from dlx.nn import rbm
 from dlx.nn.code import CodeSpec
 from dlx.nn.rbm import HiddenSpec
 from dlx.report import sheets
-from dlx.report.codes import Codes, archive, known_of, read_codes, wrong_width
+from dlx.report.code_table import Codes, archive, known_of, read_codes, wrong_width
+from dlx.report.prediction_rows import of_file, of_split
 from dlx.report.predictions import Context, Predictions, classify, tabulate
-from dlx.report.rows import of_file, of_split
 from dlx.report.run import pictures
 from dlx.report.run.pictures import is_image
 from dlx.report.run.reconstruction import Sample

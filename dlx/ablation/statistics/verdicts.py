@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from dlx.ablation.statistics.equivalence import alike_by_chance, two_one_sided
 from dlx.ablation.statistics.failures import Failures, failure_difference
 from dlx.ablation.statistics.multiple import holm
-from dlx.ablation.statistics.outcomes import equivalent_shares, mcnemar
 from dlx.ablation.statistics.paired import Difference, differences, paired_t
+from dlx.ablation.statistics.paired_shares import equivalent_shares, mcnemar
 
 # N pairs
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dlx.ablation.results import Variant
-from dlx.ablation.table import results_csv
+from dlx.ablation.results_csv import results_csv
 from tests.ablation.simulated import grid, run
 
 VARIANTS = grid({"model.activation": ["tanh"], "model.hidden": [[10], [10, 10]]})

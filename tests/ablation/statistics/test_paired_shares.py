@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dlx.ablation.statistics.outcomes import equivalent_shares, mcnemar, paired_shares
+from dlx.ablation.statistics.paired_shares import equivalent_shares, mcnemar, paired_shares
 
 
 def outcomes(both: int, alone: int, lost: int, neither: int) -> tuple[list[float], list[float]]:
