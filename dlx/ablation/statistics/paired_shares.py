@@ -1,4 +1,4 @@
-"""Paired yes or no: whether a variant succeeds more often than its baseline at the same seeds."""
+"""Whether a variant succeeds more often than its baseline at the same seeds."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -7,16 +7,14 @@ from scipy.special import bdtr
 from dlx.ablation.statistics.intervals import share_interval
 from dlx.ablation.statistics.paired import Difference
 
-# N pairs of outcomes, 1 for success and 0
+# N pairs of outcomes: 1 success, 0 none, NaN no run
 
 
 def _counts(variant: ArrayLike, baseline: ArrayLike) -> tuple[int, int, int, int]:
     """Count the pairs: both succeeded, the variant alone, the baseline alone, neither."""
-    mine, other = np.asarray(variant, float), np.asarray(baseline, float)
-    whole = ~(np.isnan(mine) | np.isnan(other))
-    mine, other = mine[whole] == 1, other[whole] == 1
-    both, alone, lost = mine & other, mine & ~other, ~mine & other
-    return int(both.sum()), int(alone.sum()), int(lost.sum()), int((~mine & ~other).sum())
+    pairs = np.stack([np.asarray(variant, float), np.asarray(baseline, float)])
+    a, b = pairs[:, ~np.isnan(pairs).any(0)] == 1
+    return int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum())
 
 
 def paired_shares(
@@ -24,8 +22,8 @@ def paired_shares(
 ) -> tuple[float, float]:
     """Return the interval of the difference of two paired shares.
 
-    Each share's Wilson interval, put together by squares and the correlation of the pairs. It has
-    a width where all pairs agree too.
+    It combines the Wilson intervals of the shares, by their squared widths and the correlation of
+    the pairs. It has a width even if all pairs agree.
 
     Args:
         counts: both succeeded, the variant alone, the baseline alone, neither
@@ -35,12 +33,12 @@ def paired_shares(
         Newcombe 1998, Improved confidence intervals for the difference between binomial
         proportions based on paired data, Statistics in Medicine 17, method 10.
     """
-    both, alone, lost, neither = counts
-    n = sum(counts)
-    mine = share_interval(both + alone, n, confidence=confidence)
-    other = share_interval(both + lost, n, confidence=confidence)
-    product = (both + alone) * (lost + neither) * (both + lost) * (alone + neither)
-    association = both * neither - alone * lost
+    both, variant_alone, baseline_alone, neither = counts
+    n, num_variant, num_baseline = sum(counts), both + variant_alone, both + baseline_alone
+    variant = share_interval(num_variant, n, confidence=confidence)
+    baseline = share_interval(num_baseline, n, confidence=confidence)
+    product = num_variant * (n - num_variant) * num_baseline * (n - num_baseline)
+    association = both * neither - variant_alone * baseline_alone
     if association > 0:
         association = max(association - n / 2, 0)
     correlation = association / product**0.5 if product else 0.0
@@ -48,19 +46,20 @@ def paired_shares(
     def width(a: float, b: float) -> float:
         return max(a * a - 2 * correlation * a * b + b * b, 0.0) ** 0.5
 
-    difference = mine.mean - other.mean
-    low = difference - width(mine.mean - mine.low, other.high - other.mean)
-    return low, difference + width(mine.high - mine.mean, other.mean - other.low)
+    difference = variant.mean - baseline.mean
+    low = difference - width(variant.mean - variant.low, baseline.high - baseline.mean)
+    high = difference + width(variant.high - variant.mean, baseline.mean - baseline.low)
+    return low, high
 
 
 def mcnemar(variant: ArrayLike, baseline: ArrayLike, *, confidence: float = 0.95) -> Difference:
-    """Return McNemar's exact test: of the pairs that differ, half should be the variant's.
+    """Return McNemar's exact test of two paired shares.
 
-    p = min(1, 2 P(Binomial(m, 1/2) <= k)), of m pairs that differ, k of them the one way and m - k
-    >= k the other. It takes six such pairs to come below 0.05.
+    m pairs differ, and in k of them the rarer one of the two succeeded:
+    p = min(1, 2 P(Binomial(m, 1/2) <= k)). Six such pairs are the fewest for p < 0.05.
 
     Args:
-        variant: (N,) 1, 0 or NaN
+        variant: (N,) outcomes
         baseline: (N,) at the same seeds
         confidence: of the interval of the difference of the shares
 
@@ -69,24 +68,25 @@ def mcnemar(variant: ArrayLike, baseline: ArrayLike, *, confidence: float = 0.95
         Psychometrika 12.
     """
     counts = _counts(variant, baseline)
-    _, alone, lost, _ = counts
+    _, variant_alone, baseline_alone, _ = counts
     n = sum(counts)
-    if n < 2:
-        mean = float((alone - lost) / n) if n else np.nan
-        return Difference(mean, np.nan, np.nan, np.nan, np.nan, n, "McNemar exact")
-    p = min(1.0, 2 * float(bdtr(min(alone, lost), alone + lost, 0.5)))
-    low, high = paired_shares(counts, confidence=confidence)
-    return Difference((alone - lost) / n, low, high, p, p, n, "McNemar exact")
+    mean = (variant_alone - baseline_alone) / n if n else np.nan
+    low = high = p = np.nan
+    if n > 1:
+        fewer, differing = min(variant_alone, baseline_alone), variant_alone + baseline_alone
+        p = min(1.0, 2 * float(bdtr(fewer, differing, 0.5)))
+        low, high = paired_shares(counts, confidence=confidence)
+    return Difference(mean, low, high, p, p, n, "McNemar exact")
 
 
 def equivalent_shares(variant: ArrayLike, baseline: ArrayLike, margin: float) -> float:
-    """Return p that two paired shares differ by margin or more.
+    """Return p of the hypothesis that two paired shares differ by margin or more.
 
-    The p at which the interval of `paired_shares` of confidence 1 - 2 p just reaches ±margin: two
-    one-sided tests. For ten successes against ten and a margin of 0.005 it is near 0.5, since ten
-    runs cannot tell shares so finely.
+    It is the p at which the interval of `paired_shares` with confidence 1 - 2 p just reaches
+    ±margin, which stands for two one-sided tests. For 10 of 10 successes in both and a margin of
+    0.005 it is near 0.5: ten runs cannot tell shares so close.
     """
-    from scipy.optimize import brentq  # a fifth of a second that only this needs
+    from scipy.optimize import brentq  # takes a fifth of a second to import
 
     counts = _counts(variant, baseline)
     if sum(counts) < 2:
