@@ -18,7 +18,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from dlx.ablation.statistics.censored import sooner
+from dlx.ablation.statistics.censored import steps_difference
 from dlx.ablation.statistics.multiple import holm
 from dlx.ablation.statistics.verdicts import Comparison, Verdict, judge
 from dlx.api import prepare
@@ -187,7 +187,7 @@ def rate_of_steps(draw: Draw, *, num_variants: int, n: int, ablations: int) -> f
     found = 0
     for _ in range(ablations):
         steps = draw(generator, (num_variants, n))
-        tests = [sooner(each, steps[0], horizon=1000.0).p for each in steps[1:]]
+        tests = [steps_difference(each, steps[0], horizon=1000.0).p for each in steps[1:]]
         found += bool(np.min(holm(tests)) <= 0.05)
     return found / ablations
 

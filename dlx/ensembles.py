@@ -1,4 +1,4 @@
-"""Several trained runs asked together: their outputs averaged, or their votes counted.
+"""Several trained runs as one ensemble: their outputs are averaged, or their votes counted.
 
 # K runs, N rows, C classes, T labels or targets
 """
@@ -29,7 +29,7 @@ Combine = Literal["mean", "vote"]
 
 @dataclass(frozen=True)
 class Ensemble:
-    """How well runs do alone and together on the rows of one split.
+    """The metrics of runs, alone and together, on the rows of one split.
 
     Attributes:
         members: metrics of each run, in their order
@@ -46,7 +46,7 @@ class Ensemble:
 
     @property
     def gain(self) -> dict[str, float]:
-        """How much better the ensemble is than its mean member; worse is negative."""
+        """How much better the ensemble is than its mean member; negative if it is worse."""
         return {
             name: (value - self.mean[name]) * (1 if is_rising(name) else -1) + 0.0
             for name, value in self.together.items()
@@ -61,21 +61,21 @@ def evaluate(
     metrics: Sequence[str] = (),
     data_dir: Path | str | None = None,
 ) -> Ensemble:
-    """Return how well runs do together on a split of the data that all were trained on.
+    """Return the metrics of runs, alone and together, on a split of their data.
 
     Runs of equal shapes are evaluated in one pass, on the run axis.
 
     Args:
-        runs: at least two, of any shapes
+        runs: at least two, of any shapes, trained on the same data
         split: train, dev or test
-        combine: 'mean' averages probabilities, or numbers in their own units; 'vote' counts what
-            each classifies a row as, the first of classes with equally many votes wins
-        metrics: names, or YAML such as '{name: top_k, k: 3}'; default: the task's
+        combine: 'mean' averages probabilities, or numbers in the data's units; 'vote' counts the
+            classes that runs predict, and of equal counts the first class wins
+        metrics: names, or YAML such as '{name: top_k, k: 3}'; default: those of the task
         data_dir: where data sets are kept
 
     Raises:
-        ConfigError: fewer than two runs, one named twice, runs of different data, outputs that
-            cannot be combined so, or a metric that is not for this task or not for votes
+        ConfigError: there are fewer than two runs, a run is named twice, their data differ, their
+            outputs cannot be combined in this way, or a metric does not fit the task or votes
         DataError: the data are missing or changed, or have no rows in this split
     """
     _check(runs, combine)
@@ -88,8 +88,8 @@ def evaluate(
         part.targets if task.classes else torch.from_numpy(task.in_units(part.targets.numpy()))
     )
     encoded = head.encode(targets)
-    opinions = _opinions(runs, split, combine, data_dir)
-    answers = torch.cat([opinions, opinions.mean(0, keepdim=True)])
+    alone = _answers(runs, split, combine, data_dir)
+    answers = torch.cat([alone, alone.mean(0, keepdim=True)])
     measurement = Measurement(head, chosen)
     measurement.add(answers, encoded)
     values = measurement.results(encoded)
@@ -101,47 +101,48 @@ def evaluate(
 
 def _check(runs: Sequence[Run], combine: Combine) -> None:
     if len(runs) < 2:
-        raise ConfigError(f"an ensemble has two runs or more; received {len(runs)}")
+        raise ConfigError(f"an ensemble needs at least two runs; received {len(runs)}")
     first = runs[0]
     paths = [run.path.resolve() for run in runs]
     for run, path in zip(runs, paths, strict=True):
         if paths.count(path) > 1:
-            raise ConfigError(f"{run.path} is named twice; its opinion counts once")
+            raise ConfigError(f"{run.path} is named twice, but counts once; remove one")
         if run.info.get("data_fingerprint") != first.info.get("data_fingerprint"):
             raise ConfigError(
                 f"{run.path} was trained on other data or another split ({run.config.data.name}) "
-                f"than {first.path} ({first.config.data.name}): what one saw in training, another "
-                "is judged on; give runs of the same data and data.split_seed"
+                f"than {first.path} ({first.config.data.name}): one would be judged by rows "
+                "that another was trained on; give runs of the same data and data.split_seed"
             )
         if run.task.kind != first.task.kind:
             raise ConfigError(
                 f"{run.path} has another task ({run.task.kind}) than {first.path} "
-                f"({first.task.kind}), and their outputs do not mix; give runs of one task"
+                f"({first.task.kind}), so that their outputs cannot be combined; give runs of one "
+                "task"
             )
     if combine == "vote" and first.task.classes is None:
         raise ConfigError(
-            f"--vote: {first.path} predicts numbers, which are averaged; leave it out"
+            f"--vote: {first.path} predicts numbers, which have no votes; leave out --vote"
         )
     for run in runs:
         head = run.design.head
         if combine == "mean" and first.task.classes and not head.gives_probabilities:
             raise ConfigError(
-                f"the outputs of {run.path} are those of {head.output_name}, no probabilities that "
-                "could be averaged; use --vote"
+                f"the outputs of {run.path} are those of {head.output_name}, which are no "
+                "probabilities to average; use --vote"
             )
 
 
 def _check_votes(chosen: Sequence[Choice]) -> None:
-    for each in chosen:
-        if each.traits.graded:
+    for metric in chosen:
+        if metric.traits.graded:
             raise ConfigError(
-                f"--vote: {each.name} judges probabilities, and votes are none; leave out --vote, "
-                "or take another metric"
+                f"--vote: {metric.name} needs probabilities, not votes; leave out --vote, or "
+                "choose another metric"
             )
 
 
 def _head(task: Task) -> Head:
-    """Return the head that judges opinions: probabilities, shares of votes, or numbers."""
+    """Return the head that judges answers: probabilities, shares of votes, or numbers."""
     plain = replace(task, target_shift=(), target_scale=())
     return build_head(plain, choice("activation", "identity"), "mse")
 
@@ -155,32 +156,31 @@ def _metrics(run: Run, head: Head, names: Sequence[str]) -> tuple[Choice, ...]:
     return tuple(chosen)
 
 
-def _opinions(
+def _answers(
     runs: Sequence[Run], split: str, combine: Combine, data_dir: Path | str | None
 ) -> Tensor:
-    """Return what each run says of each row, as `_head` judges it: (K, N, C)."""
+    """Return every run's answer to every row, in the form that `_head` judges: (K, N, C)."""
     groups: dict[Any, list[int]] = {}
     for index, run in enumerate(runs):
         groups.setdefault((run.design.structure, repr(run.config.data)), []).append(index)
-    said: dict[int, Tensor] = {}
+    answers: dict[int, Tensor] = {}
     for indices in groups.values():
         members = [runs[index] for index in indices]
         part: Part = members[0].splits(data_dir).part(split)
         cohort = stack([(run.design, run.tensors) for run in members], ())
-        outputs = predict(cohort, part.inputs)
-        for index, its in zip(indices, outputs, strict=True):
-            said[index] = _opinion(runs[index], its, combine)
-    return torch.stack([said[index] for index in range(len(runs))])
+        for index, outputs in zip(indices, predict(cohort, part.inputs), strict=True):
+            answers[index] = _answer(runs[index], outputs, combine)
+    return torch.stack([answers[index] for index in range(len(runs))])
 
 
-def _opinion(run: Run, outputs: Tensor, combine: Combine) -> Tensor:
-    """Return one run's outputs (N, C) as probabilities, as a vote of 0 and 1, or in own units."""
+def _answer(run: Run, outputs: Tensor, combine: Combine) -> Tensor:
+    """Return a run's outputs (N, C) as probabilities, votes of 0 and 1, or in the data's units."""
     task, head = run.task, run.design.head
     if task.classes is None:
         return torch.from_numpy(task.in_units(outputs.numpy()))
-    lone = task.kind == "multilabel" or outputs.shape[1] == 1
+    is_per_output = task.kind == "multilabel" or outputs.shape[1] == 1
     if combine == "vote":
-        if lone:
+        if is_per_output:
             return (outputs > head.middle).to(outputs.dtype)
         outputs = F.one_hot(outputs.argmax(1), outputs.shape[1]).to(outputs.dtype)
-    return outputs[:, 1:] if task.kind == "binary" and not lone else outputs
+    return outputs[:, 1:] if task.kind == "binary" and not is_per_output else outputs

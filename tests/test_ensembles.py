@@ -42,28 +42,30 @@ def digits(folder: Path) -> list[Run]:
 
 def outputs(runs: list[Run], split: str = "test") -> tuple[np.ndarray, np.ndarray]:
     part = runs[0].splits().part(split)
-    said = [evaluation.predict(run.cohort, part.inputs)[0].numpy() for run in runs]
-    return np.stack(said), part.targets.numpy()
+    answers = [evaluation.predict(run.cohort, part.inputs)[0].numpy() for run in runs]
+    return np.stack(answers), part.targets.numpy()
 
 
 def test_probabilities_are_averaged(digits: list[Run]) -> None:
-    found = ensembles.evaluate(digits, "test")
-    said, targets = outputs(digits)
-    for run, its, member in zip(digits, said, found.members, strict=True):
-        assert member["accuracy"] == pytest.approx((its.argmax(1) == targets).mean())
+    ensemble = ensembles.evaluate(digits, "test")
+    answers, targets = outputs(digits)
+    for run, probabilities, member in zip(digits, answers, ensemble.members, strict=True):
+        assert member["accuracy"] == pytest.approx((probabilities.argmax(1) == targets).mean())
         assert member["accuracy"] == pytest.approx(run.metrics["test"]["accuracy"])
-    right = (said.mean(0).argmax(1) == targets).mean()
-    assert found.together == {"accuracy": pytest.approx(right)}
-    assert found.gain["accuracy"] == pytest.approx(right - found.mean["accuracy"])
-    assert found.gain["accuracy"] > 0
+    right = (answers.mean(0).argmax(1) == targets).mean()
+    assert ensemble.together == {"accuracy": pytest.approx(right)}
+    assert ensemble.gain["accuracy"] == pytest.approx(right - ensemble.mean["accuracy"])
+    assert ensemble.gain["accuracy"] > 0
 
 
 def test_votes_are_counted(digits: list[Run]) -> None:
-    found = ensembles.evaluate(digits, "test", "vote", ["error"])
-    said, targets = outputs(digits)
-    votes = np.eye(10)[said.argmax(2)].sum(0).argmax(1)
-    assert found.together["error"] == pytest.approx((votes != targets).mean())
-    assert found.gain["error"] == pytest.approx(found.mean["error"] - found.together["error"])
+    ensemble = ensembles.evaluate(digits, "test", "vote", ["error"])
+    answers, targets = outputs(digits)
+    votes = np.eye(10)[answers.argmax(2)].sum(0).argmax(1)
+    assert ensemble.together["error"] == pytest.approx((votes != targets).mean())
+    assert ensemble.gain["error"] == pytest.approx(
+        ensemble.mean["error"] - ensemble.together["error"]
+    )
 
 
 def test_runs_of_equal_shapes_go_in_one_pass(
@@ -93,44 +95,44 @@ def test_two_classes_of_one_output_or_two(folder: Path) -> None:
             "data.scale=true",
         ),
     ]
-    found = ensembles.evaluate(runs, "dev", metrics=["accuracy", "auc"])
-    for run, member in zip(runs, found.members, strict=True):
+    ensemble = ensembles.evaluate(runs, "dev", metrics=["accuracy", "auc"])
+    for run, member in zip(runs, ensemble.members, strict=True):
         assert member == pytest.approx({k: run.metrics["dev"][k] for k in member}, abs=1e-3)
-    with pytest.raises(ConfigError, match="--vote: auc judges probabilities, and votes are none"):
+    with pytest.raises(ConfigError, match="--vote: auc needs probabilities, not votes; leave"):
         ensembles.evaluate(runs, "dev", "vote", ["auc"])
 
 
 def test_labels_are_judged_one_by_one(folder: Path) -> None:
     runs = [train(folder, "gates/half_adder", "train.steps=5", f"seed={seed}") for seed in range(3)]
-    said, targets = outputs(runs)
+    answers, targets = outputs(runs)
     averaged = ensembles.evaluate(runs, "test").together["accuracy"]
-    assert averaged == pytest.approx(((said.mean(0) > 0.5) == targets).mean())
+    assert averaged == pytest.approx(((answers.mean(0) > 0.5) == targets).mean())
     voted = ensembles.evaluate(runs, "test", "vote").together["accuracy"]
-    assert voted == pytest.approx((((said > 0.5).mean(0) > 0.5) == targets).mean())
+    assert voted == pytest.approx((((answers > 0.5).mean(0) > 0.5) == targets).mean())
 
 
 def test_numbers_are_averaged(folder: Path) -> None:
     runs = [train(folder, LINE, f"seed={seed}") for seed in range(2)]
-    found = ensembles.evaluate(runs, "test")
-    said, targets = outputs(runs)
-    assert list(found.together) == ["mse", "r2"]
-    assert found.together["mse"] == pytest.approx(((said.mean(0) - targets) ** 2).mean())
-    assert found.gain["mse"] > 0  # a mean's squared error is at most the mean squared error
-    with pytest.raises(ConfigError, match=r"--vote: .* predicts numbers, .* leave it out"):
+    ensemble = ensembles.evaluate(runs, "test")
+    answers, targets = outputs(runs)
+    assert list(ensemble.together) == ["mse", "r2"]
+    assert ensemble.together["mse"] == pytest.approx(((answers.mean(0) - targets) ** 2).mean())
+    assert ensemble.gain["mse"] > 0  # a mean's squared error is at most the mean squared error
+    with pytest.raises(ConfigError, match=r"--vote: .* predicts numbers, .* leave out --vote"):
         ensembles.evaluate(runs, "test", "vote")
 
 
 def test_outputs_that_are_no_probabilities_may_only_vote(folder: Path) -> None:
     runs = [train(folder, "xor", "model.loss=hinge", f"seed={seed}") for seed in range(2)]
-    with pytest.raises(ConfigError, match=r"are those of identity, no probabilities .* use --vote"):
+    with pytest.raises(ConfigError, match=r"of identity, which are no probabilities .* use --vote"):
         ensembles.evaluate(runs)
     assert ensembles.evaluate(runs, combine="vote").together["accuracy"] == 1
 
 
 def test_runs_that_are_no_ensemble(folder: Path, digits: list[Run]) -> None:
-    with pytest.raises(ConfigError, match="has two runs or more; received 1"):
+    with pytest.raises(ConfigError, match="needs at least two runs; received 1"):
         ensembles.evaluate(digits[:1])
-    with pytest.raises(ConfigError, match="is named twice; its opinion counts once"):
+    with pytest.raises(ConfigError, match="is named twice, but counts once; remove one"):
         ensembles.evaluate([digits[0], digits[1], digits[0]])
     for other in (
         train(folder, "iris", "train.steps=2"),

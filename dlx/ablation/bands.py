@@ -1,4 +1,4 @@
-"""The mean curve of each variant's runs, with its interval at every step.
+"""The mean learning curve of each variant's runs, with an interval at every step.
 
 # R runs of a variant, T steps
 """
@@ -15,14 +15,14 @@ from dlx.ablation.results import RunResult
 
 @dataclass(frozen=True)
 class Band:
-    """A variant's curve.
+    """A variant's mean curve.
 
     Attributes:
         steps: (T,)
-        mean: (T,) of the runs that trained so far
-        low: (T,) end of the interval of the mean; NaN of one run
-        high: (T,)
-        runs: (T,) how many there are
+        mean: (T,) over the runs that have a value at the step
+        low: (T,) lower end of the interval of the mean; NaN for one run
+        high: (T,) upper end
+        runs: (T,) how many have a value
     """
 
     steps: np.ndarray
@@ -33,15 +33,15 @@ class Band:
 
     @property
     def whole(self) -> int:
-        """How many of the steps all runs reached, at the start."""
+        """The number of steps, from the first one, that all runs reached."""
         return int((self.runs == self.runs.max()).nonzero()[0][-1]) + 1
 
 
 def bands(results: Sequence[RunResult], metric: str, confidence: float) -> dict[str, Band]:
-    """Return the curve of every variant that has one.
+    """Return the mean curve of every variant that has one.
 
-    Runs that diverged or failed are left out: their last values would hide those of the others.
-    Where fewer than half of a variant's runs still train, its curve ends.
+    Runs that diverged or failed are left out, since their last values would hide the others'. A
+    curve ends where fewer than half of the variant's runs still train.
 
     Args:
         results: of all runs
@@ -52,8 +52,8 @@ def bands(results: Sequence[RunResult], metric: str, confidence: float) -> dict[
     for result in results:
         if result.is_scored and result.curve.of(metric):
             families.setdefault(result.variant, []).append(result)
-    found = {name: _band(runs, metric, confidence) for name, runs in families.items()}
-    return {name: band for name, band in found.items() if len(band.steps)}
+    all_bands = {name: _band(runs, metric, confidence) for name, runs in families.items()}
+    return {name: band for name, band in all_bands.items() if len(band.steps)}
 
 
 def _band(runs: Sequence[RunResult], metric: str, confidence: float) -> Band:
@@ -77,19 +77,19 @@ def _band(runs: Sequence[RunResult], metric: str, confidence: float) -> Band:
 def mean_band(
     values: NDArray[np.float64], *, confidence: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean of every column and its t interval, as `mean_interval` finds it of one.
+    """Return the mean and the t interval of every column, see `mean_interval`.
 
     Args:
         values: (R, T); NaNs are left out, and every column has a number
         confidence: of the intervals
 
     Returns:
-        mean, low and high, (T,) each; low and high are NaN where there is one number only
+        mean, low and high, (T,) each; low and high are NaN where a column has one number
     """
     count = np.isfinite(values).sum(0)
     mean = np.nanmean(values, 0)
     spread = np.nansum((values - mean) ** 2, 0)
-    # Rounding makes a deviation of 1e-17 of values that are all 0.95.
+    # Rounding makes a deviation of 1e-17 from values that are all 0.95.
     equal = np.nanmax(values, 0) - np.nanmin(values, 0) <= 1e-12 * np.nanmax(np.abs(values), 0)
     freedom = np.maximum(count - 1, 1)
     error = np.where(equal, 0.0, np.sqrt(spread / freedom / count))

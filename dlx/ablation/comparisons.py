@@ -1,4 +1,4 @@
-"""Every variant of an ablation against its baseline: the verdicts, as summary.json has them."""
+"""The comparison of every variant with its baseline: verdicts in the form of summary.json."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,22 +10,23 @@ from dlx.ablation import wording
 from dlx.ablation.factors import DATA, Factor, same, setting_names
 from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import Variant
-from dlx.ablation.statistics.censored import sooner
+from dlx.ablation.statistics.censored import steps_difference
 from dlx.ablation.statistics.data_sets import overall, pooled
+from dlx.ablation.statistics.intervals import present
 from dlx.ablation.statistics.multiple import holm
 from dlx.ablation.statistics.verdicts import Comparison, Verdict, Word, judge
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What is judged, and how.
+    """The metric by which variants are judged, and how.
 
     Attributes:
         metric: `<split>.<tag>` or `success`
-        rising: larger values of it are better
-        is_share: it lies between 0 and 1
-        margin: largest difference that does not matter; None: 0.005 of a share, else 5 % of the
-            baseline's mean
+        rising: whether larger values are better
+        is_share: whether it lies between 0 and 1
+        margin: largest difference that does not matter; None: 0.005 for a share, otherwise 5 % of
+            the baseline's mean
         confidence: of the intervals; 1 - confidence is the error rate of the whole ablation
     """
 
@@ -36,30 +37,34 @@ class Judged:
     confidence: float
 
     def margin_beside(self, baseline: np.ndarray) -> float:
-        """Return the margin beside values of the baseline; NaN where it has none."""
+        """Return the margin, given the baseline's values; NaN if it needs one and there is none."""
         if self.margin is not None:
             return self.margin
         if self.is_share:
             return 0.005
-        held = baseline[~np.isnan(baseline)]
-        return 0.05 * abs(float(held.mean())) if len(held) else np.nan
+        values = present(baseline)
+        return 0.05 * abs(float(values.mean())) if len(values) else np.nan
 
 
 def baselines_of(variants: Sequence[Variant], baseline: str) -> dict[str, str]:
-    """Return the baseline of every variant, by name; baselines, and what has none, are left out.
+    """Return the name of the baseline of every variant that has one and is none itself.
 
-    Where the data set varies, a variant is compared on its own: with the variant there that is the
-    baseline in all else.
+    Where the data set varies, a variant is compared with the variant on the same data set that has
+    the baseline's other settings.
+
+    Args:
+        variants: of the ablation
+        baseline: the name of its baseline
     """
-    base = next(each for each in variants if each.name == baseline)
+    base = next(variant for variant in variants if variant.name == baseline)
 
     def place(variant: Variant, settings: Mapping[str, Any]) -> tuple[str, str]:
         rest = {key: value for key, value in settings.items() if key != DATA}
         return same(variant.settings.get(DATA)), same(rest)
 
-    names = {place(each, each.settings): each.name for each in variants}
-    found = {each.name: names.get(place(each, base.settings)) for each in variants}
-    return {name: own for name, own in found.items() if own and own != name}
+    names = {place(variant, variant.settings): variant.name for variant in variants}
+    baselines = {variant.name: names.get(place(variant, base.settings)) for variant in variants}
+    return {name: other for name, other in baselines.items() if other and other != name}
 
 
 def compare(
@@ -68,29 +73,27 @@ def compare(
     judged: Judged,
     steps_to: Mapping[str, float],
 ) -> tuple[dict[str, dict[str, Any]], dict[str, tuple[Comparison, Verdict]]]:
-    """Judge variants against their baselines, all of them as one family.
+    """Judge variants against their baselines, all of them as one family of tests.
 
     Args:
         outcomes: of the runs
         pairs: baseline by variant
-        judged: what is judged
+        judged: the judged metric
         steps_to: thresholds by metric
 
     Returns:
-        `vs_baseline` by variant, and what it was made of
+        by variant: its `vs_baseline`; the comparison and the verdict that it is made of
     """
     comparisons = [_comparison(outcomes, name, base, judged) for name, base in pairs.items()]
-    verdicts = judge(comparisons, confidence=judged.confidence)
-    arrivals = _arrivals(outcomes, pairs, steps_to, judged.confidence)
-    shown = {
-        name: document(comparison, verdict, base, judged, outcomes.unit, len(pairs))
-        | {"steps_to": arrivals[name]}
-        for (name, base), comparison, verdict in zip(
-            pairs.items(), comparisons, verdicts, strict=True
-        )
+    judgements = zip(comparisons, judge(comparisons, confidence=judged.confidence), strict=True)
+    verdicts = dict(zip(pairs, judgements, strict=True))
+    steps = _steps_differences(outcomes, pairs, steps_to, judged.confidence)
+    documents = {
+        name: document(*verdicts[name], base, judged, outcomes.unit, len(pairs))
+        | {"steps_to": steps[name]}
+        for name, base in pairs.items()
     }
-    made = dict(zip(pairs, zip(comparisons, verdicts, strict=True), strict=True))
-    return shown, made
+    return documents, verdicts
 
 
 def document(
@@ -101,19 +104,28 @@ def document(
     unit: str,
     num_comparisons: int,
 ) -> dict[str, Any]:
-    """Return a `vs_baseline` of summary.json; what is NaN becomes null when it is written."""
-    found, failures = verdict.difference, verdict.failures
-    fallen = failures and (failures.variant[0] or failures.baseline[0])
+    """Return a `vs_baseline` of summary.json; NaN becomes null when it is written.
+
+    Args:
+        comparison: of a variant with its baseline
+        verdict: on it
+        baseline: name of the baseline
+        judged: the judged metric
+        unit: what is paired, `seeds` or `folds`
+        num_comparisons: of the ablation
+    """
+    test, failures = verdict.difference, verdict.failures
+    has_diverged = failures and (failures.variant[0] or failures.baseline[0])
     return {
         "baseline": baseline,
-        "difference": found.mean,
-        "low": found.low,
-        "high": found.high,
+        "difference": test.mean,
+        "low": test.low,
+        "high": test.high,
         "p": verdict.p,
-        "p_raw": found.p,
+        "p_raw": test.p,
         "wins": verdict.wins,
-        "n": found.n,
-        "test": found.test,
+        "n": test.n,
+        "test": test.test,
         "verdict": verdict.word,
         "basis": verdict.basis,
         "equivalence": {"margin": comparison.margin, "p": verdict.p_equivalent},
@@ -124,7 +136,7 @@ def document(
             "p_raw": failures.p,
             "test": "Fisher exact",
         }
-        if failures and fallen
+        if failures and has_diverged
         else None,
         "why": wording.why(
             verdict,
@@ -142,106 +154,111 @@ def document(
 def over_data_sets(
     variants: Sequence[Variant],
     factors: Sequence[Factor],
-    shown: Mapping[str, dict[str, Any]],
-    made: Mapping[str, tuple[Comparison, Verdict]],
+    documents: Mapping[str, dict[str, Any]],
+    verdicts: Mapping[str, tuple[Comparison, Verdict]],
     judged: Judged,
     unit: str,
 ) -> tuple[dict[str, Any], dict[str, Any]] | tuple[None, None]:
-    """Return the verdicts of each data set and those over all; None where it does not vary.
+    """Return the verdicts on each data set and over all; None if the data set does not vary.
+
+    Args:
+        variants: of the ablation
+        factors: of the ablation
+        documents: by variant, its `vs_baseline`, see `compare`
+        verdicts: by variant, what it is made of
+        judged: the judged metric
+        unit: what is paired, `seeds` or `folds`
 
     Returns:
-        `vs_baseline` by data set and settings in words; by settings in words
+        `vs_baseline` by data set and settings in words; over all data sets, by settings in words
     """
-    data = next((each for each in factors if each.key == DATA), None)
+    data = next((factor for factor in factors if factor.key == DATA), None)
     if data is None or len(data.values) < 2:
         return None, None
-    rest = [each for each in factors if each.key != DATA]
-    settings = {each.name: each.settings for each in variants}
-    names = {name: setting_names(own, rest) for name, own in settings.items()}
+    rest = [factor for factor in factors if factor.key != DATA]
+    settings = {variant.name: variant.settings for variant in variants}
+    labels = {variant.name: setting_names(variant.settings, rest) for variant in variants}
     per_data: dict[str, Any] = {str(value): {} for value in data.values}
     groups: dict[str, list[str]] = {}
-    for each in variants:
-        if each.name in shown:
-            per_data[str(each.settings[DATA])][names[each.name]] = shown[each.name]
-            groups.setdefault(names[each.name], []).append(each.name)
-    together = {name: own for name, own in groups.items() if len(own) == len(data.values)}
+    for name in settings:
+        if name in documents:
+            per_data[str(settings[name][DATA])][labels[name]] = documents[name]
+            groups.setdefault(labels[name], []).append(name)
+    complete = {label: names for label, names in groups.items() if len(names) == len(data.values)}
     worded = judged
-    if not judged.is_share:  # what is pooled of costs is relative to the baseline's
+    if not judged.is_share:  # pooled costs are relative to the baseline's
         metric = f"{judged.metric}, in % of the baseline's,"
         worded = replace(judged, metric=metric, is_share=True)
     comparisons = [
-        pooled([made[each][0] for each in own], is_share=judged.is_share)
-        for own in together.values()
+        pooled([verdicts[name][0] for name in names], is_share=judged.is_share)
+        for names in complete.values()
     ]
-    verdicts = judge(comparisons, confidence=judged.confidence)
-    everything = {}
-    for (name, own), comparison, verdict in zip(
-        together.items(), comparisons, verdicts, strict=True
+    together = {}
+    for (label, names), comparison, verdict in zip(
+        complete.items(), comparisons, judge(comparisons, confidence=judged.confidence), strict=True
     ):
-        base = names[shown[own[0]]["baseline"]]
-        words: dict[str, Word] = {str(settings[each][DATA]): made[each][1].word for each in own}
-        found = document(comparison, verdict, base, worded, unit, len(together))
-        found["verdict"] = overall(verdict, list(words.values()))
-        found["is_relative"] = not judged.is_share
-        if found["verdict"] != verdict.word:
-            found["basis"] = "conflict"
-            found["why"] = wording.contradiction(words)
-        everything[name] = found
-    return per_data, everything
+        base = labels[documents[names[0]]["baseline"]]
+        words: dict[str, Word] = {
+            str(settings[name][DATA]): verdicts[name][1].word for name in names
+        }
+        pooled_document = document(comparison, verdict, base, worded, unit, len(complete))
+        pooled_document["verdict"] = overall(verdict, list(words.values()))
+        pooled_document["is_relative"] = not judged.is_share
+        if pooled_document["verdict"] != verdict.word:
+            pooled_document["basis"] = "conflict"
+            pooled_document["why"] = wording.contradiction(words)
+        together[label] = pooled_document
+    return per_data, together
 
 
 def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Comparison:
-    mine, other = (outcomes.values(each, judged.metric) for each in (name, base))
-    is_binary = judged.metric == "success" and outcomes.folds is None
-    margin = judged.margin_beside(other)
-    mine, other = outcomes.pairs(mine, other)
-    counts = (outcomes.diverged(name), outcomes.diverged(base))
-    # Of outcomes, a divergence is a failure to succeed already.
-    diverged, baseline_diverged = ((0, 0), (0, 0)) if judged.metric == "success" else counts
+    values, base_values = (outcomes.values(variant, judged.metric) for variant in (name, base))
+    variant, baseline = outcomes.pairs(values, base_values)
+    is_success = judged.metric == "success"  # where a run that diverged counts as 0
     return Comparison(
-        variant=mine,
-        baseline=other,
+        variant=variant,
+        baseline=baseline,
         rising=judged.rising,
-        margin=margin,
-        is_binary=is_binary,
-        diverged=diverged,
-        baseline_diverged=baseline_diverged,
+        margin=judged.margin_beside(base_values),
+        is_binary=is_success and outcomes.folds is None,
+        diverged=(0, 0) if is_success else outcomes.diverged(name),
+        baseline_diverged=(0, 0) if is_success else outcomes.diverged(base),
         overlap=outcomes.overlap,
     )
 
 
-def _arrivals(
+def _steps_differences(
     outcomes: Outcomes, pairs: Mapping[str, str], steps_to: Mapping[str, float], confidence: float
 ) -> dict[str, dict[str, Any]]:
-    """Compare the steps to each threshold, the variants of a threshold being one family."""
-    found: dict[str, dict[str, Any]] = {name: {} for name in pairs}
+    """Return the difference in steps to each threshold; a threshold's tests are one family."""
+    documents: dict[str, dict[str, Any]] = {name: {} for name in pairs}
     for metric in steps_to:
+        horizons = {
+            name: float(min(outcomes.longest(name), outcomes.longest(base)))
+            for name, base in pairs.items()
+        }
         tests = [
-            sooner(
+            steps_difference(
                 outcomes.steps_to(name, metric),
                 outcomes.steps_to(base, metric),
-                horizon=min(_horizon(outcomes, each) for each in (name, base)),
+                horizon=horizons[name],
                 confidence=confidence,
             )
             for name, base in pairs.items()
         ]
-        for name, test, p in zip(pairs, tests, holm([each.p for each in tests]), strict=True):
-            is_sure = p <= 1 - confidence and test.difference
-            found[name][metric] = {
-                "difference": test.difference,
+        for name, test, p in zip(pairs, tests, holm([test.p for test in tests]), strict=True):
+            verdict = "undecided"
+            if p <= 1 - confidence and test.mean:
+                verdict = "better" if test.mean < 0 else "worse"
+            documents[name][metric] = {
+                "difference": test.mean,
                 "low": test.low,
                 "high": test.high,
                 "p": float(p),
                 "p_raw": test.p,
                 "n": test.n,
-                "horizon": test.horizon,
-                "test": "signed rank, exact",
-                "verdict": ("better" if test.difference < 0 else "worse")
-                if is_sure
-                else "undecided",
+                "horizon": horizons[name],
+                "test": test.test,
+                "verdict": verdict,
             }
-    return found
-
-
-def _horizon(outcomes: Outcomes, variant: str) -> float:
-    return float(max((run.steps for run in outcomes.there(variant)), default=0))
+    return documents

@@ -1,4 +1,4 @@
-"""An ablation's own files: ablation.yaml, plan.json, and what guards them."""
+"""An ablation's own files, ablation.yaml and plan.json; run.json has their digests."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def write_plan(run: RunDirectory, plan: Plan) -> None:
     """Write config and plan, and their digests into run.json; the caller holds the lock.
 
     Raises:
-        StorageError: one cannot be written
+        StorageError: a file cannot be written
     """
     config = config_files.dump(plan.config).encode()
     run.write_files({CONFIG: config, PLAN: documents.encode(plain(plan.document()))})
@@ -39,7 +39,7 @@ def read_config(directory: Path) -> RunConfig:
 
 
 def read_document(directory: Path) -> dict[str, Any]:
-    """Return plan.json, as it was written.
+    """Return the contents of plan.json.
 
     Raises:
         RunError: it is missing, damaged, or was changed since it was written
@@ -50,7 +50,7 @@ def read_document(directory: Path) -> dict[str, Any]:
 
 
 def read_plan(directory: Path, data_dir: Path) -> Plan:
-    """Return the plan of an ablation, its data loaded.
+    """Return the plan of an ablation, with its data loaded.
 
     Raises:
         RunError: it is missing, damaged, or was changed since it was written
@@ -60,5 +60,5 @@ def read_plan(directory: Path, data_dir: Path) -> Plan:
 
 
 def plain(value: Any) -> Any:
-    """Return a document as JSON reads it back: tuples as lists, paths as text."""
+    """Return a document in the form in which JSON reads it back: tuples as lists, paths as text."""
     return json.loads(json.dumps(value, default=str))

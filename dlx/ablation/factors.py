@@ -1,4 +1,4 @@
-"""What an ablation varies: keys, their values, and which of them are numbers."""
+"""The factors of an ablation: the keys that vary, their values, and which values are numbers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ class Factor:
 
     Attributes:
         key: dotted
-        label: its last part, or as much as tells it from the others
+        label: its last part, or as many parts as tell it from other keys
         values: in the order of the config
-        axis: a number for each value, None if they are not numbers
-        axis_label: what these numbers are: the label, or the depth or width of a list of layers
+        axis: a number for each value; None if there is none
+        axis_label: what the numbers are: the label, or `depth` or `width` of a list of layers
     """
 
     key: str
@@ -35,15 +35,15 @@ class Factor:
         return self.axis == self.values
 
     def level(self, variant: Variant) -> int | None:
-        """Return the number of a variant's value; None if it is none of them."""
+        """Return the place of a variant's value in `values`; None if it is not among them."""
         wanted = same(variant.settings.get(self.key))
         return next((i for i, value in enumerate(self.values) if same(value) == wanted), None)
 
 
 def same(value: Any) -> str:
-    """Return what two plain values share if they are the same: 1 and true are not.
+    """Return a text that is equal for equal values: not for 1 and true.
 
-    A name and a choice of that name without options are.
+    A name and a choice of that name without options are equal.
     """
     if isinstance(value, Mapping) and set(value) == {"name"}:
         value = value["name"]
@@ -56,37 +56,36 @@ def factors_of(varied: Mapping[str, Sequence[Any]]) -> list[Factor]:
     Args:
         varied: values by dotted key
     """
-    found, labels = [], short_labels(varied)
-    for key, values in varied.items():
-        label = labels[key]
-        axis, axis_label = _axis(values, label)
-        found.append(Factor(key, label, tuple(values), axis, axis_label))
-    return found
+    labels = short_labels(varied)
+    return [
+        Factor(key, labels[key], tuple(values), *_axis(values, labels[key]))
+        for key, values in varied.items()
+    ]
 
 
 def filled(
     variants: Sequence[Variant], varied: Mapping[str, Sequence[Any]], base: Mapping[str, Any]
 ) -> tuple[list[Variant], dict[str, list[Any]]]:
-    """Return variants with a value for every key that varies, and all values of each key.
+    """Return the variants with a value for every varied key, and the values of every key.
 
     Args:
-        variants: with the settings in which they differ from the base config
+        variants: with the settings that the base config does not have
         varied: values by dotted key
-        base: of the base config, plain value by dotted key
+        base: plain values of the base config by dotted key
     """
-    start = {key: value for key, value in base.items() if key in varied}
-    whole = [Variant(each.name, {**start, **each.settings}) for each in variants]
+    base = {key: value for key, value in base.items() if key in varied}
+    complete = [Variant(variant.name, {**base, **variant.settings}) for variant in variants]
     values = {}
     for key, listed in varied.items():
-        taken = [each.settings[key] for each in whole if key in each.settings]
+        taken = [variant.settings[key] for variant in complete if key in variant.settings]
         values[key] = list({same(value): value for value in [*listed, *taken]}.values())
-    return whole, values
+    return complete, values
 
 
 def setting_names(settings: Mapping[str, Any], factors: Sequence[Factor]) -> str:
     """Return settings in words, `activation=relu init=he_normal`, in the order of the factors."""
-    shown = [each for each in factors if each.key in settings]
-    return " ".join(f"{each.label}={show(settings[each.key])}" for each in shown)
+    present = [factor for factor in factors if factor.key in settings]
+    return " ".join(f"{factor.label}={show(settings[factor.key])}" for factor in present)
 
 
 def _axis(values: Sequence[Any], label: str) -> tuple[tuple[float, ...] | None, str]:

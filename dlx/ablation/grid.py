@@ -1,6 +1,7 @@
-"""What each factor does: main effects and interactions of a grid, curves of numeric factors."""
+"""Main effects and interactions in a grid, and curves of numeric factors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
@@ -10,10 +11,10 @@ from dlx.ablation.factors import DATA, Factor, same, setting_names
 from dlx.ablation.outcomes import Outcomes, is_share
 from dlx.ablation.results import Variant
 from dlx.ablation.statistics.effects import Effect, interactions, main_effects
-from dlx.ablation.statistics.intervals import mean_interval, present, share_interval
+from dlx.ablation.statistics.intervals import present, share_interval
 
 MOST_LINES = 8
-"""Curves of one factor at the settings of the others that can be told apart in one picture."""
+"""Curves of one factor, at the settings of the others, that can be told apart in one picture."""
 
 
 def effects(
@@ -27,58 +28,53 @@ def effects(
 ) -> dict[str, Any] | None:
     """Return main effects and two-way interactions, against the baseline's levels.
 
-    None without a factor of two values, where the baseline is not in the grid, or where the data
-    set varies and the metric has another scale on each.
+    None if no factor has two values, if the baseline is not in the grid, or if the data set varies
+    and the metric has another scale on each.
     """
-    factors = [each for each in factors if len(each.values) > 1]
-    reference = [each.level(baseline) for each in factors]
+    factors = [factor for factor in factors if len(factor.values) > 1]
+    levels = [factor.level(baseline) for factor in factors]
     is_comparable = is_share(metric.partition(".")[2] or metric) or all(
-        each.key != DATA for each in factors
+        factor.key != DATA for factor in factors
     )
-    if not factors or not is_comparable or None in reference:
+    if not factors or not is_comparable or None in levels:
         return None
-    start = [level for level in reference if level is not None]
+    reference = [level for level in levels if level is not None]
     num_units = len(outcomes.units(outcomes.values(baseline.name, metric)))
-    cells = np.full((*(len(each.values) for each in factors), num_units), np.nan)
-    for each in variants:
-        place = tuple(factor.level(each) for factor in factors)
+    cells = np.full((*(len(factor.values) for factor in factors), num_units), np.nan)
+    for variant in variants:
+        place = tuple(factor.level(variant) for factor in factors)
         if None not in place:
-            cells[place] = outcomes.units(outcomes.values(each.name, metric))
+            cells[place] = outcomes.units(outcomes.values(variant.name, metric))
     options = {"confidence": confidence, "overlap": outcomes.overlap}
-    main = [
-        _main(each, factors, start)
-        for each in main_effects(cells, start, **options)
-        if factors[each.factors[0]].key != DATA  # data sets are no choice that helps
-    ]
-    both = [_interaction(each, factors) for each in interactions(cells, start, **options)]
+    main = []
+    for effect in main_effects(cells, reference, **options):
+        [number], [level] = effect.factors, effect.levels
+        factor = factors[number]
+        if factor.key != DATA:  # nobody chooses a data set for its accuracy
+            names = {"factor": factor.key, "level": factor.values[level]}
+            start = factor.values[reference[number]]
+            main.append({**names, "reference": start, **_test_of(effect)})
+    both = []
+    for effect in interactions(cells, reference, **options):
+        places = zip(effect.factors, effect.levels, strict=True)
+        names = {
+            "factors": [factors[number].key for number in effect.factors],
+            "levels": [factors[number].values[level] for number, level in places],
+        }
+        both.append({**names, **_test_of(effect)})
     return {"main": main, "interactions": both}
 
 
-def _main(effect: Effect, factors: Sequence[Factor], start: Sequence[int]) -> dict[str, Any]:
-    [factor], [level] = effect.factors, effect.levels
+def _test_of(effect: Effect) -> dict[str, Any]:
+    test = effect.difference
     return {
-        "factor": factors[factor].key,
-        "level": factors[factor].values[level],
-        "reference": factors[factor].values[start[factor]],
-        "effect": effect.difference.mean,
-        **_tested(effect),
+        "effect": test.mean,
+        "low": test.low,
+        "high": test.high,
+        "p": effect.p,
+        "p_raw": test.p,
+        "n": test.n,
     }
-
-
-def _interaction(effect: Effect, factors: Sequence[Factor]) -> dict[str, Any]:
-    return {
-        "factors": [factors[i].key for i in effect.factors],
-        "levels": [
-            factors[i].values[level] for i, level in zip(effect.factors, effect.levels, strict=True)
-        ],
-        "effect": effect.difference.mean,
-        **_tested(effect),
-    }
-
-
-def _tested(effect: Effect) -> dict[str, Any]:
-    found = effect.difference
-    return {"low": found.low, "high": found.high, "p": effect.p, "p_raw": found.p, "n": found.n}
 
 
 def curves_by_factor(
@@ -91,71 +87,76 @@ def curves_by_factor(
     design: str,
     confidence: float,
 ) -> list[dict[str, Any]]:
-    """Return train and dev of the judged metric against each factor whose values are numbers.
+    """Return the judged metric on train and dev rows against each factor that has an axis.
 
     In a grid a point is the mean, within each seed, over the settings of the other factors that
-    have a value at every point (`over`): a mean of other settings at each point would be no curve.
-    In other designs the others are as in the baseline. `lines` has a curve for each setting of the
-    others, where there are few.
+    have a value at every point (`over`). With other settings at each point it would be no curve.
+    In other designs the other factors are as in the baseline. `lines` has a curve for every
+    setting of the other factors, if these are few.
     """
-    found = []
+    splits = _splits(metric)
+
+    def curve(groups: Sequence[Sequence[Sequence[Variant]]]) -> dict[str, Any]:
+        points = [[*chain(*level)] for level in zip(*groups, strict=True)]
+        return {
+            split: [_point(outcomes, point, split_metric, confidence) for point in points]
+            for split, split_metric in splits.items()
+        }
+
+    curves = []
     for factor in factors:
         if factor.axis is None:
             continue
-        rest = [each for each in factors if each.key != factor.key]
+        rest = [other for other in factors if other.key != factor.key]
+        # By the settings of the other factors: the variants at each level of this one.
         groups: dict[str, list[list[Variant]]] = {}
-        for each in variants:
-            fixed = same({other.key: each.settings.get(other.key) for other in rest})
-            own = groups.setdefault(fixed, [[] for _ in factor.values])
-            level = factor.level(each)
+        for variant in variants:
+            group = groups.setdefault(_settings_key(variant, rest), [[] for _ in factor.values])
+            level = factor.level(variant)
             if level is not None:
-                own[level].append(each)
+                group[level].append(variant)
         if design != "grid":
-            mine = same({other.key: baseline.settings.get(other.key) for other in rest})
-            groups = {mine: groups[mine]}
-        whole = [own for own in groups.values() if _is_whole(outcomes, own, metric)]
-        splits = _splits(metric)
-
-        def curve(groups: list[list[list[Variant]]], splits: Mapping[str, str] = splits) -> Any:
-            points = [[*chain(*level)] for level in zip(*groups, strict=True)]
-            return {
-                split: [_point(outcomes, point, tag, confidence) for point in points]
-                for split, tag in splits.items()
-            }
-
+            key = _settings_key(baseline, rest)
+            groups = {key: groups[key]}
+        complete = [group for group in groups.values() if _is_complete(outcomes, group, metric)]
         lines = [
-            {"settings": setting_names(_first(own).settings, rest), **curve([own])}
-            for own in groups.values()
-            if rest and sum(map(bool, own)) > 1
+            {"settings": _settings_of(group, rest), **curve([group])}
+            for group in groups.values()
+            if rest and sum(map(bool, group)) > 1
         ]
-        if not whole and not lines:
-            continue
-        found.append(
-            {
-                "key": factor.key,
-                "label": factor.axis_label,
-                "values": list(factor.axis),
-                "metric": metric.partition(".")[2] or metric,
-                "over": [setting_names(_first(own).settings, rest) for own in whole],
-                **curve(whole or [[[] for _ in factor.values]]),
-                "lines": lines if len(lines) <= MOST_LINES else [],
-            }
-        )
-    return found
+        if complete or lines:
+            curves.append(
+                {
+                    "key": factor.key,
+                    "label": factor.axis_label,
+                    "values": list(factor.axis),
+                    "metric": metric.partition(".")[2] or metric,
+                    "over": [_settings_of(group, rest) for group in complete],
+                    **curve(complete or [[[] for _ in factor.values]]),
+                    "lines": lines if len(lines) <= MOST_LINES else [],
+                }
+            )
+    return curves
 
 
-def _is_whole(outcomes: Outcomes, levels: Sequence[Sequence[Variant]], metric: str) -> bool:
+def _settings_key(variant: Variant, factors: Sequence[Factor]) -> str:
+    return same({factor.key: variant.settings.get(factor.key) for factor in factors})
+
+
+def _settings_of(levels: Sequence[Sequence[Variant]], factors: Sequence[Factor]) -> str:
+    return setting_names(next(chain(*levels)).settings, factors)
+
+
+def _is_complete(outcomes: Outcomes, levels: Sequence[Sequence[Variant]], metric: str) -> bool:
+    """Return whether there is a value at every level."""
     return all(
-        any(len(present(outcomes.values(each.name, metric))) for each in level) for level in levels
+        any(len(present(outcomes.values(variant.name, metric))) for variant in level)
+        for level in levels
     )
 
 
-def _first(levels: Sequence[Sequence[Variant]]) -> Variant:
-    return next(each for level in levels for each in level)
-
-
 def _splits(metric: str) -> dict[str, str]:
-    """Return the metric of each curve; success is of the dev curve, there being one alone."""
+    """Return the metric of each curve by split; success has one curve alone, that of dev."""
     if metric == "success":
         return {"dev": metric}
     split, _, tag = metric.partition(".")
@@ -165,15 +166,9 @@ def _splits(metric: str) -> dict[str, str]:
 def _point(
     outcomes: Outcomes, variants: Sequence[Variant], metric: str, confidence: float
 ) -> dict[str, Any]:
-    values = [outcomes.values(each.name, metric) for each in variants]
+    values = [outcomes.values(variant.name, metric) for variant in variants]
     if metric == "success":
-        held = present(np.concatenate(values)) if values else np.empty(0)
-        found = share_interval(int(held.sum()), len(held), confidence=confidence)
-    elif not values:
-        found = mean_interval([])
-    else:
-        units = np.mean([outcomes.units(each) for each in values], axis=0)
-        found = mean_interval(units, confidence=confidence, overlap=outcomes.overlap)
-        if is_share(metric.partition(".")[2]):
-            found = found.within(0, 1)
-    return {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
+        successes = present(np.concatenate(values)) if values else np.empty(0)
+        return asdict(share_interval(int(successes.sum()), len(successes), confidence=confidence))
+    units = np.mean([outcomes.units(array) for array in values], axis=0) if values else []
+    return asdict(outcomes.interval(units, metric.partition(".")[2], confidence))

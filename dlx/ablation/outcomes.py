@@ -1,12 +1,13 @@
-"""The runs of an ablation as arrays: a value per seed, or per fold, of every variant."""
+"""The results of an ablation's runs as arrays: a value for every seed, or fold, of a variant."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dlx.ablation.results import RunResult, Variant
+from dlx.ablation.statistics.intervals import Estimate, mean_interval, mean_of_present
 from dlx.nn.metrics import is_between_0_and_1
 
 # S seeds, F folds (1 without cross-validation), N units: S seeds, or F folds
@@ -15,18 +16,18 @@ Array = NDArray[np.float64]
 
 
 def is_share(tag: str) -> bool:
-    """Say whether a metric lies between 0 and 1, so that its margin is 0.005 by default."""
+    """Return whether a metric lies between 0 and 1, so that its margin is 0.005 by default."""
     return tag == "success" or is_between_0_and_1(tag)
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What the runs of an ablation came to.
+    """The results of the runs of an ablation.
 
     Attributes:
-        runs: by variant, in the order of seeds, and of folds within a seed; None: not there
+        runs: by variant, in the order of seeds and, within a seed, of folds; None: has not ended
         seeds: S
-        folds: F, or None without cross-validation
+        folds: F; None without cross-validation
     """
 
     runs: Mapping[str, Sequence[RunResult | None]]
@@ -42,18 +43,18 @@ class Outcomes:
         seeds: Sequence[int],
         folds: int | None,
     ) -> "Outcomes":
-        """Put runs in order."""
-        found = {(each.variant, each.seed, each.fold): each for each in results}
+        """Return the results in order."""
+        by_place = {(result.variant, result.seed, result.fold): result for result in results}
         places = [(s, f) for s in seeds for f in (range(1, folds + 1) if folds else [None])]
         runs = {
-            variant.name: [found.get((variant.name, *place)) for place in places]
+            variant.name: [by_place.get((variant.name, *place)) for place in places]
             for variant in variants
         }
         return cls(runs, seeds, folds)
 
     @property
     def overlap(self) -> float:
-        """Rows that a fold is tested on per row it is trained on; 0 without folds."""
+        """A fold's test rows per training row; 0 without folds."""
         return 1 / (self.folds - 1) if self.folds else 0.0
 
     @property
@@ -61,14 +62,18 @@ class Outcomes:
         """What is paired, in words."""
         return "folds" if self.folds else "seeds"
 
-    def there(self, variant: str) -> list[RunResult]:
-        """Return the runs of a variant that ended in some way."""
+    def ended(self, variant: str) -> list[RunResult]:
+        """Return the runs of a variant that have ended, in whatever way."""
         return [run for run in self.runs[variant] if run]
+
+    def longest(self, variant: str) -> int:
+        """Return the steps of the variant's longest run; 0 without any run."""
+        return max((run.steps for run in self.ended(variant)), default=0)
 
     def values(self, variant: str, metric: str) -> Array:
         """Return the final values of `<split>.<tag>` or `success`: (S F,), NaN where there is none.
 
-        A run that diverged has none, but is no success; a run that failed has neither.
+        A run that diverged has no value, and counts as no success. A run that failed has neither.
         """
         return np.array([_value(run, metric) for run in self.runs[variant]], float)
 
@@ -77,20 +82,28 @@ class Outcomes:
         return np.array([_steps_to(run, metric) for run in self.runs[variant]], float)
 
     def diverged(self, variant: str) -> tuple[int, int]:
-        """Count the runs that diverged, and those that ended or diverged."""
-        runs = [run for run in self.there(variant) if run.status != "failed"]
+        """Return how many runs diverged, and of how many; failed ones are left out."""
+        runs = [run for run in self.ended(variant) if run.status != "failed"]
         return sum(run.status == "diverged" for run in runs), len(runs)
 
     def units(self, values: Array) -> Array:
-        """Return what intervals are of: (N,) from (S F,), the mean over the seeds of each fold."""
-        return _mean_over_rows(values.reshape(-1, self.folds)) if self.folds else values
+        """Return the values that intervals are of: (N,) from (S F,).
 
-    def pairs(self, mine: Array, other: Array) -> tuple[Array, Array]:
-        """Return two variants' units, of the runs that both have: (N,) each, from (S F,)."""
-        missing = np.isnan(mine) | np.isnan(other)
+        With cross-validation each is the mean of a fold over the seeds.
+        """
+        return mean_of_present(values.reshape(-1, self.folds)) if self.folds else values
+
+    def interval(self, units: ArrayLike, tag: str, confidence: float) -> Estimate:
+        """Return the mean of a metric's units with its interval, cut to what the metric can be."""
+        mean = mean_interval(units, confidence=confidence, overlap=self.overlap)
+        return mean.within(0, 1) if is_share(tag) else mean
+
+    def pairs(self, values: Array, others: Array) -> tuple[Array, Array]:
+        """Return the units of two variants, of the runs that both have: (N,) each, from (S F,)."""
+        missing = np.isnan(values) | np.isnan(others)
         return (
-            self.units(np.where(missing, np.nan, mine)),
-            self.units(np.where(missing, np.nan, other)),
+            self.units(np.where(missing, np.nan, values)),
+            self.units(np.where(missing, np.nan, others)),
         )
 
 
@@ -108,9 +121,3 @@ def _steps_to(run: RunResult | None, metric: str) -> float:
         return np.nan
     steps = run.steps_to[metric]
     return np.inf if steps is None else steps
-
-
-def _mean_over_rows(values: Array) -> Array:
-    there = ~np.isnan(values)
-    total, count = np.where(there, values, 0.0).sum(0), there.sum(0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

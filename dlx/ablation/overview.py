@@ -1,4 +1,4 @@
-"""TensorBoard's view of an ablation: a row for each variant, its mean curve and interval."""
+"""TensorBoard's overview of an ablation: for each variant a row, its mean curve and interval."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,19 +24,19 @@ def write(
     show_test: bool = False,
     confidence: float = 0.95,
 ) -> None:
-    """Write the event files of an ablation as a whole, in place of any that are there.
+    """Write the event files of an ablation as a whole, in place of earlier ones.
 
-    Every metric of the whole network (its tag has no slash) gets a column and a chart, the judged
-    one first.
+    Every metric of the whole network gets a column and a chart, the judged one first. (A metric of
+    a layer has a slash in its tag.)
 
     Args:
         directory: of the ablation
         name: of the ablation
-        metric: `<split>.<tag>` that is judged, or `success`
+        metric: that is judged, `<split>.<tag>` or `success`
         settings: by variant, value by dotted name
-        folders: by variant, where its event files lie, relative to the directory
+        folders: by variant, the folder of its event files below the directory
         results: of the runs
-        show_test: whether test metrics are shown too
+        show_test: whether to show test metrics too
         confidence: of the intervals
 
     Raises:
@@ -53,11 +53,11 @@ def write(
     metrics = [f"{split}.{tag}" for split, tag in ordered]
     curves: dict[str, dict[str, Band]] = {}
     last: dict[str, dict[str, float]] = {}
-    for shown in metrics:
-        for variant, band in bands(results, shown, confidence).items():
-            curves.setdefault(variant, {})[shown] = band
-        for variant, value in _last(results, shown).items():
-            last.setdefault(variant, {})[shown] = value
+    for name_of_metric in metrics:
+        for variant, band in bands(results, name_of_metric, confidence).items():
+            curves.setdefault(variant, {})[name_of_metric] = band
+        for variant, value in _last(results, name_of_metric).items():
+            last.setdefault(variant, {})[name_of_metric] = value
     write_overview(
         directory,
         name=name,
@@ -74,18 +74,18 @@ def write(
 
 
 def _last(results: Sequence[RunResult], metric: str) -> dict[str, float]:
-    """Return the mean of the last values of each variant's runs, which need not be of one step."""
+    """Return the mean of the last values of each variant's runs, whatever their steps."""
     values: dict[str, list[float]] = {}
     for result in results:
         measured = [value for value in result.curve.of(metric) if math.isfinite(value)]
         value = measured[-1] if measured else result.value(metric)
         if value is not None:
             values.setdefault(result.variant, []).append(value)
-    return {variant: float(np.mean(own)) for variant, own in values.items()}
+    return {variant: float(np.mean(last)) for variant, last in values.items()}
 
 
 def _tags(result: RunResult, split: str) -> list[str]:
-    """Return the tags of a split that concern the whole network."""
+    """Return a split's tags of metrics of the whole network."""
     curves = [tag for tag in result.curve.values.get(split, {}) if "/" not in tag]
     worth = [tag for tag in result.metrics.get(split, {}) if tag in WORTH]
     return curves + worth if curves else []

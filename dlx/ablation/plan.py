@@ -1,4 +1,4 @@
-"""What an ablation will train: variants, seeds, folds and cohorts, checked and written down first.
+"""The plan of an ablation: variants, seeds, folds and cohorts, written down before training.
 
 # K runs of a cohort
 """
@@ -24,7 +24,7 @@ from dlx.training import job as jobs
 from dlx.training.job import Job
 
 SUCCESS = "success"
-# What else stands in an ablation's directory, and what the end of a shortened name looks like.
+# Names of other files in an ablation's directory, and names that end like a shortened one.
 _RESERVED = re.compile(
     r"(?i)cohorts|runs|figures|tuning|train|dev|test|ablation\.yaml|(run|plan|index|summary)\.json|"
     r"results\.csv|report\.html|events\.out\..*|.* #[0-9]+"
@@ -38,9 +38,9 @@ class Arm:
     Attributes:
         variant: the name of their variant
         settings: of the variant
-        config: of the runs, but for the seed and the fold
-        folder: where their directories are, below the ablation's
-        choice: of a tuning arm: the settings that are tried; None for one that is compared
+        config: of the runs, without seed and fold
+        folder: of the runs, below the ablation's directory
+        choice: the tuned settings that are tried; None in the comparison
     """
 
     variant: str
@@ -55,9 +55,9 @@ class PlannedRun:
     """One run of the plan.
 
     Attributes:
-        arm: which runs it belongs to
+        arm: that it belongs to
         seed: of its random streams
-        fold: of the cross-validation, from 1; None without
+        fold: of the cross-validation, from 1; None without one
     """
 
     arm: Arm
@@ -66,7 +66,7 @@ class PlannedRun:
 
     @property
     def path(self) -> str:
-        """Its directory below the ablation's, which also is its name in a cohort."""
+        """Its name: a folder below the ablation's directory."""
         fold = "" if self.fold is None else f" fold={self.fold}"
         return f"{self.arm.folder}/seed={self.seed}{fold}"
 
@@ -78,11 +78,11 @@ class PlannedCohort:
     Attributes:
         number: from 1, in the order of the plan
         phase: 'tuning' or 'comparison'
-        runs: paths, with equal choices as neighbours
-        numbers: of these runs in the ablation
-        size: of one of its runs, by which the rule of sizes went
+        runs: their paths; runs with equal choices are neighbours
+        numbers: of the runs in the ablation
+        size: of one run, which limits the number of runs
         shape: of the network, in words
-        data: fingerprint of what they train on
+        data: fingerprint of the data
     """
 
     number: int
@@ -94,7 +94,7 @@ class PlannedCohort:
     data: str
 
     def document(self) -> dict[str, Any]:
-        """Return what plan.json says of it."""
+        """Return its part of plan.json."""
         return {
             "number": self.number,
             "phase": self.phase,
@@ -106,7 +106,7 @@ class PlannedCohort:
         }
 
     def number_of(self, path: str) -> int:
-        """Return the number of one of its runs in the ablation."""
+        """Return a run's number in the ablation."""
         return self.numbers[self.runs.index(path)]
 
 
@@ -118,12 +118,13 @@ class Plan:
         config: the base, resolved, with its `ablation` section
         variants: in the order in which the section names them
         baseline: the name of the variant that others are compared with
-        metric: what is judged: `<split>.<tag>` or `success`; `make` fills in the default
+        metric: that is judged: `<split>.<tag>` or `success`; empty until `make` fills it in
         seeds: of the comparison
-        tuning_seeds: of the tuning runs, none of which is among `seeds`
-        cohorts: those that are planned; tuning is planned before the comparison
-        chosen: by variant, the tuned settings; empty until tuning is over
-        jobs: processes that the cohorts were planned for
+        tuning_seeds: of the tuning runs, none of them among `seeds`
+        data_dir: where data sets are kept
+        cohorts: those planned so far; with tuning the comparison's are planned after it
+        chosen: by variant, the tuned settings; empty until tuning has ended
+        jobs: number of processes that the cohorts were planned for
     """
 
     config: RunConfig
@@ -149,84 +150,87 @@ class Plan:
 
     @property
     def folds(self) -> list[int | None]:
-        """The folds of every seed; None alone without cross-validation."""
+        """The folds of every seed; [None] without cross-validation."""
         number = self.section.folds
         return [None] if number is None else [fold + 1 for fold in range(number)]
 
     @property
     def is_rising(self) -> bool:
-        """Whether more of the judged metric is better."""
+        """Whether larger values of the judged metric are better."""
         return self.metric == SUCCESS or is_rising(self.metric.partition(".")[2])
 
     @property
     def tunings(self) -> list[dict[str, Any]]:
-        """What every variant tries: one mapping of settings per try; none without tuning."""
+        """The choices of tuned settings that every variant tries; none without tuning."""
         tune = self.section.tune
-        values = [vary.expand(f"ablation.tune.{key}", each) for key, each in tune.items()]
-        return [dict(zip(tune, each, strict=True)) for each in product(*values)] if tune else []
+        lists = [vary.expand(f"ablation.tune.{key}", values) for key, values in tune.items()]
+        return [dict(zip(tune, values, strict=True)) for values in product(*lists)] if tune else []
 
     def arms(self, phase: str) -> list[Arm]:
-        """Return what is compared or, in the phase 'tuning', what is tried.
+        """Return the arms that are compared or, in the phase 'tuning', those that are tried.
 
         Raises:
-            ConfigError: a line for each tuned value that cannot stand in a variant's config
+            ConfigError: a line for each tuned value that a variant's config does not allow
         """
         if phase not in self._arms:
-            self._arms[phase] = self._make_arms(phase)
+            folders = _folders([resolved.variant.name for resolved in self.variants])
+            make_arms = self._tuning_arms if phase == "tuning" else self._compared_arms
+            self._arms[phase] = make_arms(folders)
         return self._arms[phase]
 
-    def _make_arms(self, phase: str) -> list[Arm]:
-        found: list[Arm] = []
+    def _compared_arms(self, folders: Sequence[str]) -> list[Arm]:
+        arms = []
+        for resolved, folder in zip(self.variants, folders, strict=True):
+            variant, config = resolved.variant, resolved.config
+            if variant.name in self.chosen:
+                config = config_files.assign(config, self.chosen[variant.name])
+            arms.append(Arm(variant.name, variant.settings, config, folder))
+        return arms
+
+    def _tuning_arms(self, folders: Sequence[str]) -> list[Arm]:
+        arms: list[Arm] = []
         problems: list[str] = []
         labels = short_labels(self.section.tune)
-        choices = self.tunings if phase == "tuning" else []
-        tried = _folders(
-            [
-                " ".join(f"{labels[key]}={show(value)}" for key, value in choice.items())
-                for choice in choices
-            ]
-        )
-        folders = _folders([each.variant.name for each in self.variants])
-        for each, folder in zip(self.variants, folders, strict=True):
-            variant = each.variant
-            if phase == "tuning":
-                for choice, its in zip(choices, tried, strict=True):
-                    try:
-                        config = config_files.assign(each.config, choice)
-                    except ConfigError as error:
-                        lines = str(error).split("\n")
-                        problems += [f"ablation.tune: variant {variant.name!r}: {x}" for x in lines]
-                        continue
-                    path = f"tuning/{folder}/{its}"
-                    found.append(Arm(variant.name, variant.settings, config, path, choice))
-            else:
-                config = each.config
-                if variant.name in self.chosen:
-                    config = config_files.assign(config, self.chosen[variant.name])
-                found.append(Arm(variant.name, variant.settings, config, folder))
+        choices = self.tunings
+        words = [
+            " ".join(f"{labels[key]}={show(value)}" for key, value in choice.items())
+            for choice in choices
+        ]
+        tries = list(zip(choices, _folders(words), strict=True))
+        for resolved, folder in zip(self.variants, folders, strict=True):
+            variant = resolved.variant
+            for choice, name in tries:
+                try:
+                    config = config_files.assign(resolved.config, choice)
+                except ConfigError as error:
+                    where = f"ablation.tune: variant {variant.name!r}"
+                    problems += [f"{where}: {line}" for line in str(error).split("\n")]
+                    continue
+                path = f"tuning/{folder}/{name}"
+                arms.append(Arm(variant.name, variant.settings, config, path, choice))
         if problems:
             raise ConfigError("\n".join(problems))
-        return found
+        return arms
 
     def runs(self, phase: str) -> list[PlannedRun]:
         """Return the runs of a phase, by variant, seed and fold."""
         seeds = self.tuning_seeds if phase == "tuning" else self.seeds
-        arms = self.arms(phase)
-        return [PlannedRun(*each) for each in product(arms, seeds, self.folds)]
+        places = product(self.arms(phase), seeds, self.folds)
+        return [PlannedRun(arm, seed, fold) for arm, seed, fold in places]
 
     @property
     def phases(self) -> list[str]:
-        """What is trained first, and then."""
+        """The phases in the order in which they are trained."""
         return ["tuning", "comparison"] if self.section.tune else ["comparison"]
 
     def choose(self, chosen: dict[str, dict[str, Any]]) -> None:
-        """Take over the tuned settings of each variant."""
+        """Set the tuned settings of each variant."""
         self.chosen = chosen
         self._jobs.clear()
         self._arms.clear()
 
     def job(self, run: PlannedRun) -> Job:
-        """Return a run, ready to train.
+        """Return a run that is ready to train.
 
         Raises:
             ConfigError: the config asks for what its data or model cannot do
@@ -234,7 +238,10 @@ class Plan:
         """
         key = (run.arm.folder, run.fold)
         if key not in self._jobs:
-            config = run_config(run, self.section.folds)
+            config = run.arm.config.model_copy(update={"seed": run.seed})
+            if run.fold is not None:
+                fold = {"number": run.fold, "of": self.section.folds}
+                config = config_files.assign(config, {"data.fold": fold})
             self._jobs[key] = jobs.prepare(config, self._data(config))
         job = self._jobs[key]
         member = replace(job.member, name=run.path, seed=run.seed)
@@ -259,18 +266,18 @@ class Plan:
         return f"{', '.join(names[:3])}{more}: "
 
     def _data(self, config: RunConfig) -> Splits:
-        """Return a config's data; what differs in training alone is loaded once.
+        """Return a config's data, loaded once for configs that differ in training alone.
 
-        Wrong labels are those of training rows: all else is then the same tensors.
+        Data that differ in their wrong labels share all tensors that are equal.
         """
-        same = config.data.model_copy(update={"augment": None, "bagging": False})
-        key = f"{config.train.device} {same!r}"
+        loaded_part = config.data.model_copy(update={"augment": None, "bagging": False})
+        key = f"{config.train.device} {loaded_part!r}"
         if key not in self._splits:
             device = jobs.resolve_device(config.train.device)
-            loaded = pipeline.load(config.data, self.data_dir).to(device)
-            right = same.model_copy(update={"label_noise": 0.0})
-            labelled = f"{config.train.device} {right!r}"
-            self._splits[key] = _sharing(loaded, self._shared.setdefault(labelled, loaded))
+            splits = pipeline.load(config.data, self.data_dir).to(device)
+            noiseless = loaded_part.model_copy(update={"label_noise": 0.0})
+            shared_key = f"{config.train.device} {noiseless!r}"
+            self._splits[key] = _sharing(splits, self._shared.setdefault(shared_key, splits))
         return self._splits[key]
 
     def document(self) -> dict[str, Any]:
@@ -295,12 +302,15 @@ class Plan:
 
 
 def _sharing(splits: Splits, other: Splits) -> Splits:
-    """Return splits with the other's tensors in the place of those that are equal to them."""
+    """Return splits that share the other's tensors where these are equal."""
 
-    def shared(part: Part, its: Part) -> Part:
-        inputs = its.inputs if part.inputs.equal(its.inputs) else part.inputs
-        targets = its.targets if part.targets.equal(its.targets) else part.targets
-        return replace(part, inputs=inputs, targets=targets)
+    def shared(part: Part, other_part: Part) -> Part:
+        inputs, targets = other_part.inputs, other_part.targets
+        return replace(
+            part,
+            inputs=inputs if part.inputs.equal(inputs) else part.inputs,
+            targets=targets if part.targets.equal(targets) else part.targets,
+        )
 
     parts = {name: shared(part, other.parts[name]) for name, part in splits.parts.items()}
     if splits.everything is not None and other.everything is not None:
@@ -308,33 +318,20 @@ def _sharing(splits: Splits, other: Splits) -> Splits:
     return replace(splits, **parts)
 
 
-def known_phases(plan: Plan) -> list[str]:
-    """Return the phases whose runs are known: the comparison's are once tuning is over."""
-    return plan.phases if plan.chosen or not plan.section.tune else plan.phases[:1]
-
-
 def runs_by_path(plan: Plan) -> dict[str, PlannedRun]:
-    """Return all runs that are known so far, by their paths."""
-    return {run.path: run for phase in known_phases(plan) for run in plan.runs(phase)}
-
-
-def run_config(run: PlannedRun, folds: int | None) -> RunConfig:
-    """Return the config of one run, seed and fold filled in."""
-    config = run.arm.config.model_copy(update={"seed": run.seed})
-    if run.fold is None:
-        return config
-    return config_files.assign(config, {"data.fold": {"number": run.fold, "of": folds}})
+    """Return all runs by their paths; the comparison's are not known before tuning has ended."""
+    is_tuned = plan.chosen or not plan.section.tune
+    phases = plan.phases if is_tuned else plan.phases[:1]
+    return {run.path: run for phase in phases for run in plan.runs(phase)}
 
 
 def _folders(names: Sequence[str]) -> list[str]:
-    """Return a folder's name for each: its own, where it can be one and no other comes too near."""
-    counts = Counter(name.lower() for name in names)  # some file systems know no capitals
-    found = []
+    """Return the folder of each name: the name itself if that is a valid and unique folder name."""
+    counts = Counter(name.lower() for name in names)  # some file systems ignore case
+    folders = []
     for place, name in enumerate(names, start=1):
-        plain = "".join(
-            "_" if each in '/\\:*?"<>|\0' or not each.isprintable() else each for each in name
-        )
+        plain = "".join("_" if c in '/\\:*?"<>|\0' or not c.isprintable() else c for c in name)
         short = plain.strip(". ").encode()[:120].decode(errors="ignore").strip(". ")
         is_own = short == name and counts[name.lower()] == 1 and not _RESERVED.fullmatch(name)
-        found.append(short if is_own else f"{short} #{place}".strip())
-    return found
+        folders.append(short if is_own else f"{short} #{place}".strip())
+    return folders

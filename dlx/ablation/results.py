@@ -1,4 +1,4 @@
-"""What an ablation knows of each of its runs once it has ended."""
+"""The result of each run of an ablation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ Metrics = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Variant:
-    """One way of setting what an ablation varies.
+    """One choice of values for the keys that an ablation varies.
 
     Attributes:
-        name: what differs, such as `activation=relu init=he_normal`
+        name: the values in words, such as `activation=relu init=he_normal`
         settings: plain value by dotted key
     """
 
@@ -30,22 +30,22 @@ class RunResult:
     Attributes:
         variant: its name
         seed: of its random streams
-        fold: of the cross-validation, from 1; None without
+        fold: of the cross-validation, from 1; None without one
         status: how it ended
         steps: optimizer steps taken
         seconds: its share of its cohort's time
-        parameters: numbers that were trained
+        parameters: number of trained parameters
         examples: training rows seen
-        metrics: by split and tag, of the scored weights on all rows; empty if it has none
+        metrics: by split and tag, of the scored weights on all rows; empty without scored weights
         curve: its evaluations
-        steps_to: by `<split>.<tag>`, the steps after which a threshold was first reached; None
-            where it never was
-        success: whether it reached what the ablation counts as success; None if it counts nothing
-        reason: of a divergence or failure, in words
-        pretraining_steps: of the stages before, of whatever run they were first trained for
-        pretraining_examples: training rows seen in these
+        steps_to: by `<split>.<tag>`, the steps after which its threshold was first reached; None:
+            never
+        success: whether it reached the ablation's thresholds of success; None if there are none
+        reason: why it diverged or failed
+        pretraining_steps: of its pre-training, even if another run's stages were reused
+        pretraining_examples: training rows seen in pre-training
         path: its name in the ablation, `<variant's folder>/seed=<seed>`
-        number: in the ablation, from 1; 0 of a run that is in none
+        number: in the ablation, from 1; 0 for a run outside of an ablation
     """
 
     variant: str
@@ -68,14 +68,14 @@ class RunResult:
 
     @property
     def is_scored(self) -> bool:
-        """Whether it has final weights, and so metrics."""
+        """Whether it has scored weights, and so metrics."""
         return self.status in ("completed", "stopped_early")
 
     def value(self, metric: str) -> float | None:
         """Return the final value of `<split>.<tag>`, `success` or `steps_to.<split>.<tag>`.
 
-        None where the run has none: it diverged or failed, or the threshold was never reached. A
-        run that diverged is no success.
+        None if the run has none, since it diverged or failed or never reached the threshold. A run
+        that diverged is no success.
         """
         if metric == "success":
             return None if self.success is None else float(self.success)

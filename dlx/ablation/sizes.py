@@ -1,4 +1,4 @@
-"""How many runs a cohort may hold: a static rule of shapes and sizes.
+"""How many runs a cohort may have: a rule that depends on shapes and sizes alone.
 
 # K runs, B batch, P parameters of one run (padded)
 """
@@ -13,23 +13,23 @@ from dlx.optimizers.rule import Search
 from dlx.training.evaluation import CHUNK
 from dlx.training.job import Job
 
-# Bytes that a cohort's step may work on. On a CPU, beyond what its caches hold a run-step becomes
-# dearer again; a GPU wants large products.
+# Bytes that a cohort's step may work on. On a CPU a step of a run takes longer again when these
+# exceed the caches; a GPU is fast at large products.
 _STEP_BYTES = {"cpu": 48 * 2**20, "cuda": 2 * 2**30}
-_LEAST = 8  # runs: fewer gain nothing from caches, since one alone is larger than they are
+_LEAST = 8  # runs: where one run exceeds the caches, fewer runs gain nothing
 _EVALUATION_BYTES = 2 * 2**30
 _WORTH_PROCESSES = 10**10  # bytes: some seconds of work
-_COPIES = 3  # of a layer's outputs that a step keeps or makes: z, a and a gradient
+_COPIES = 3  # arrays of a layer's outputs in a step: z, a and a gradient
 
 
 @dataclass(frozen=True)
 class Size:
-    """Bytes that one run of a cohort takes.
+    """The bytes of one run of a cohort.
 
     Attributes:
         parameters: with gradients and the optimizer's state
         step: inputs and outputs of all layers for one batch
-        evaluation: likewise for the rows that are evaluated at a time
+        evaluation: likewise for the rows that are evaluated together
     """
 
     parameters: int
@@ -38,12 +38,12 @@ class Size:
 
     @property
     def total(self) -> int:
-        """What a training step works on."""
+        """Bytes that a training step works on."""
         return self.parameters + self.step
 
 
 def size_of(job: Job) -> Size:
-    """Return the size of a run, worked out from its shapes."""
+    """Return the size of a run, from its shapes."""
     cohort = Cohort([job.member], 1)
     numbers = cohort.network.buffer.values.shape[1]
     itemsize = cohort.dtype.itemsize
@@ -60,18 +60,18 @@ def size_of(job: Job) -> Size:
 
 
 def largest_cohort(size: Size, device: torch.device) -> int:
-    """Return how many runs of a size may train as one cohort."""
+    """Return how many runs of this size may train as one cohort."""
     by_step = _STEP_BYTES.get(device.type, _STEP_BYTES["cpu"]) // max(size.total, 1)
     by_evaluation = _EVALUATION_BYTES // max(size.evaluation, 1)
     return max(min(max(by_step, _LEAST), by_evaluation), 1)
 
 
 def processes(work: int, device: torch.device) -> int:
-    """Return how many processes should train cohorts at a time.
+    """Return how many processes should train cohorts at the same time.
 
-    On a CPU, one for each thread that torch may use where there is enough to do that starting them
-    pays: a cohort of small networks gains little from a second thread, and all from a second
-    process. On CUDA, one for each GPU.
+    On a CPU one for each thread that torch may use, if there is enough work to be worth starting
+    them: a cohort of small networks gains little from a second thread, but runs fully in parallel
+    in a second process. On CUDA one for each GPU.
 
     Args:
         work: bytes that the steps of all runs work on
@@ -83,16 +83,16 @@ def processes(work: int, device: torch.device) -> int:
 
 
 def parts(counts: Sequence[int], limits: Sequence[int], jobs: int = 1) -> list[int]:
-    """Return into how many cohorts each group of runs is cut.
+    """Return the number of cohorts that each group of runs is split into.
 
     Args:
         counts: runs of each group
-        limits: the most that one cohort may hold, of each group
-        jobs: processes: each gets as many cohorts as the others, as far as there are runs
+        limits: the largest cohort of each group
+        jobs: processes; all get the same number of cohorts, if there are enough runs
     """
-    cut = [-(-count // limit) for count, limit in zip(counts, limits, strict=True)]
-    while sum(cut) % jobs and sum(cut) < sum(counts):
-        # The group whose cohorts are largest is cut once more.
-        sizes = [count / pieces for count, pieces in zip(counts, cut, strict=True)]
-        cut[sizes.index(max(sizes))] += 1
-    return cut
+    numbers = [-(-count // limit) for count, limit in zip(counts, limits, strict=True)]
+    while sum(numbers) % jobs and sum(numbers) < sum(counts):
+        # The group with the largest cohorts is split once more.
+        sizes = [count / number for count, number in zip(counts, numbers, strict=True)]
+        numbers[sizes.index(max(sizes))] += 1
+    return numbers

@@ -1,22 +1,19 @@
-"""summary.json: what an ablation found, for the report, the command line and TensorBoard."""
+"""summary.json: an ablation's results and verdicts, which report and command line show."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from dlx.ablation import wording
 from dlx.ablation.comparisons import Judged, baselines_of, compare, over_data_sets
-from dlx.ablation.factors import DATA, Factor, factors_of, filled
+from dlx.ablation.factors import DATA, factors_of, filled
 from dlx.ablation.grid import curves_by_factor, effects
 from dlx.ablation.outcomes import Outcomes, is_share
 from dlx.ablation.results import RunResult, Variant
-from dlx.ablation.statistics.intervals import (
-    mean_interval,
-    median_interval,
-    present,
-    share_interval,
-)
+from dlx.ablation.statistics.intervals import median_interval, present, share_interval
 from dlx.nn.metrics import is_rising
 from dlx.runs.files import finite
 
@@ -46,54 +43,55 @@ def summarize(
     command: str = "",
     confidence: float = 0.95,
 ) -> dict[str, Any]:
-    """Return what an ablation found, as a JSON object.
+    """Return the summary of an ablation, a JSON object.
 
-    Selection and verdicts use the judged metric; test is in it for the chosen variant alone, or for
-    all with `show_test`.
+    Metrics on test rows are in it for the chosen variant alone, or for all with `show_test`. They
+    are part of no verdict and no choice.
 
     Args:
         variants: in the order of the plan
         results: of the runs, in any order
         name: of the ablation
-        metric: judged, `<split>.<tag>` or `success`
-        also: metrics that are judged too, each by itself: `<split>.<tag>`
+        metric: that is judged, `<split>.<tag>` or `success`
+        also: further judged metrics, each by itself: `<split>.<tag>`
         baseline: name of the variant that others are compared with
         varied: values by dotted key, in the order of the config
         seeds: of the runs, in order
-        base: plain value by dotted key of the config that variants depart from, for the keys that a
-            variant does not set (one at a time)
+        base: plain values of the base config by dotted key, for keys that a variant does not set
         design: of the plan
-        folds: of the cross-validation, or None
+        folds: of the cross-validation; None without one
         data: names of the data sets
-        margin: largest difference of the judged metric that does not matter; default, and of those
-            that are judged too: 0.005 of a share, else 5 % of the baseline's mean
-        success: thresholds by metric of what counts as success, None if nothing does
+        margin: largest difference of the judged metric that does not matter; default, and always
+            for further metrics: 0.005 for a share, otherwise 5 % of the baseline's mean
+        success: thresholds by metric that a successful run reaches; None: success is not counted
         steps_to: thresholds by metric
-        tuning: what was tuned for each variant, or None
-        show_test: show the metrics on test rows of all variants
-        show: metrics that stand beside the judged one
+        tuning: by variant, what was chosen and tried; None without tuning
+        show_test: whether to include all variants' metrics on test rows
+        show: metrics that tables show beside the judged one
         command: that runs the ablation again
         confidence: of the intervals; 1 - confidence is the error rate of all verdicts by a metric
 
     Returns:
-        plain values, with null for what is not a finite number
+        plain values, with null for numbers that are not finite
     """
     thresholds = steps_to or {}
     outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
     judged = _judged(metric, margin, confidence)
-    whole, values = filled(variants, varied, base or {})
+    complete, values = filled(variants, varied, base or {})
     factors = factors_of(values)
-    pairs = baselines_of(whole, baseline)
-    shown, made = compare(outcomes, pairs, judged, thresholds)
-    per_data, overall = over_data_sets(whole, factors, shown, made, judged, outcomes.unit)
-    reference = next(each for each in whole if each.name == baseline)
+    pairs = baselines_of(complete, baseline)
+    comparisons, verdicts = compare(outcomes, pairs, judged, thresholds)
+    per_data, overall = over_data_sets(
+        complete, factors, comparisons, verdicts, judged, outcomes.unit
+    )
+    reference = next(variant for variant in complete if variant.name == baseline)
     tags = _tags(results)
     documents = [
-        _variant(each, outcomes, tags, judged, thresholds, show_test=show_test)
-        | {"vs_baseline": shown.get(each.name)}
-        for each in variants
+        _variant(variant, outcomes, tags, judged, thresholds, show_test=show_test)
+        | {"vs_baseline": comparisons.get(variant.name)}
+        for variant in variants
     ]
-    chosen = _chosen(documents, outcomes, tags, judged, has_data_sets=per_data is not None)
+    by_metric = {"metric": metric, "confidence": confidence}
     return finite(
         {
             "schema": SCHEMA,
@@ -102,7 +100,7 @@ def summarize(
             "metric": metric,
             "rising": judged.rising,
             "baseline": baseline,
-            "also": {each: _also(outcomes, pairs, baseline, each, confidence) for each in also},
+            "also": {other: _also(outcomes, pairs, baseline, other, confidence) for other in also},
             "margin": judged.margin_beside(outcomes.values(baseline, metric)),
             "confidence": confidence,
             "design": design,
@@ -113,27 +111,23 @@ def summarize(
             "show": list(show),
             "paired_by": outcomes.unit,
             "tests": _tests(outcomes, metric, has_steps=bool(thresholds), has_more=bool(also)),
-            "factors": [_factor(each) for each in factors],
+            "factors": [
+                {
+                    "key": factor.key,
+                    "label": factor.label,
+                    "values": list(factor.values),
+                    "numeric": factor.is_numeric,
+                }
+                for factor in factors
+            ],
             "variants": documents,
-            "chosen": chosen,
-            "effects": effects(
-                outcomes,
-                whole,
-                factors,
-                reference,
-                metric=metric,
-                confidence=confidence,
-            )
+            # Over several data sets there is no best variant: another one may be best on each.
+            "chosen": _chosen(documents, outcomes, tags, judged) if per_data is None else None,
+            "effects": effects(outcomes, complete, factors, reference, **by_metric)
             if design == "grid"
             else None,
             "curves_by_factor": curves_by_factor(
-                outcomes,
-                whole,
-                factors,
-                reference,
-                metric=metric,
-                design=design,
-                confidence=confidence,
+                outcomes, complete, factors, reference, design=design, **by_metric
             ),
             "per_data": per_data,
             "overall": overall,
@@ -142,7 +136,7 @@ def summarize(
                 metric=metric,
                 num_seeds=len(seeds),
                 folds=folds,
-                data=[str(each.settings.get(DATA, "")) for each in whole],
+                data=[str(variant.settings.get(DATA, "")) for variant in complete],
             ),
             "tuning": tuning,
             "failures": _failures(outcomes),
@@ -160,23 +154,27 @@ def _judged(metric: str, margin: float | None, confidence: float) -> Judged:
 def _also(
     outcomes: Outcomes, pairs: Mapping[str, str], baseline: str, metric: str, confidence: float
 ) -> dict[str, Any]:
-    """Return the verdicts by another metric: a family of their own."""
+    """Return the verdicts by a further metric, a family of tests of their own."""
     judged = _judged(metric, None, confidence)
-    shown, _ = compare(outcomes, pairs, judged, {})
+    comparisons, _ = compare(outcomes, pairs, judged, {})
     return {
         "rising": judged.rising,
         "margin": judged.margin_beside(outcomes.values(baseline, metric)),
         "variants": {
-            name: {"n": len(present(outcomes.values(name, metric))), "vs_baseline": shown.get(name)}
+            name: {
+                "n": len(present(outcomes.values(name, metric))),
+                "vs_baseline": comparisons.get(name),
+            }
             for name in outcomes.runs
         },
     }
 
 
 def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool, has_more: bool) -> dict[str, str]:
+    """Return the tests that were made, by what for."""
     is_binary = metric == "success" and not outcomes.folds
     paired = "paired t, corrected for folds" if outcomes.folds else "paired t"
-    found = {
+    tests = {
         "mean": "t interval" + (", corrected for folds" if outcomes.folds else ""),
         "success": "Wilson interval",
         "difference": "McNemar exact" if is_binary else paired,
@@ -187,31 +185,22 @@ def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool, has_more: bool) 
         "correction": "Holm" + (", for each metric by itself" if has_more else ""),
     }
     if not has_steps:
-        del found["steps_to"]
-    # Of outcomes, a divergence is a failure to succeed already.
+        del tests["steps_to"]
+    # Success counts divergence itself.
     if metric == "success" or not any(outcomes.diverged(name)[0] for name in outcomes.runs):
-        del found["failures"]
-    if not any(run.success is not None for each in outcomes.runs for run in outcomes.there(each)):
-        del found["success"]
-    return found
-
-
-def _factor(factor: Factor) -> dict[str, Any]:
-    return {
-        "key": factor.key,
-        "label": factor.label,
-        "values": list(factor.values),
-        "numeric": factor.is_numeric,
-    }
+        del tests["failures"]
+    if all(run.success is None for name in outcomes.runs for run in outcomes.ended(name)):
+        del tests["success"]
+    return tests
 
 
 def _tags(results: Sequence[RunResult]) -> dict[str, list[str]]:
     """Return the metrics that any run has, by split."""
-    found: dict[str, dict[str, None]] = {}
+    by_split: dict[str, dict[str, None]] = {}
     for run in results:
         for split, metrics in run.metrics.items():
-            found.setdefault(split, {}).update(dict.fromkeys(metrics))
-    return {split: list(tags) for split, tags in found.items()}
+            by_split.setdefault(split, {}).update(dict.fromkeys(metrics))
+    return {split: list(tags) for split, tags in by_split.items()}
 
 
 def _variant(
@@ -223,20 +212,21 @@ def _variant(
     *,
     show_test: bool,
 ) -> dict[str, Any]:
-    runs = outcomes.there(variant.name)
+    runs = outcomes.ended(variant.name)
     scored = [run for run in runs if run.is_scored]
-    shown = {split: own for split, own in tags.items() if split != "test" or show_test}
+    statuses = Counter(run.status for run in runs)
+    shown = {split: names for split, names in tags.items() if split != "test" or show_test}
     seconds, steps = sum(run.seconds for run in runs), sum(run.steps for run in runs)
-    outcome = present(outcomes.values(variant.name, "success"))
-    rate = share_interval(int(outcome.sum()), len(outcome), confidence=judged.confidence)
+    successes = present(outcomes.values(variant.name, "success"))
+    rate = share_interval(int(successes.sum()), len(successes), confidence=judged.confidence)
     return {
         "name": variant.name,
         "settings": dict(variant.settings),
         "n": len(present(outcomes.values(variant.name, judged.metric))),
         "runs": len(runs),
-        "diverged": sum(run.status == "diverged" for run in runs),
-        "failed": sum(run.status == "failed" for run in runs),
-        "stopped_early": sum(run.status == "stopped_early" for run in runs),
+        "diverged": statuses["diverged"],
+        "failed": statuses["failed"],
+        "stopped_early": statuses["stopped_early"],
         "parameters": max((run.parameters for run in scored or runs), default=0),
         "steps": _mean([run.steps for run in scored]),
         "examples": _mean([run.examples for run in scored]),
@@ -246,7 +236,7 @@ def _variant(
         "seconds_per_step": seconds / steps if steps else None,
         "metrics": _metrics_of(outcomes, variant.name, shown, judged.confidence),
         "success": {
-            "count": int(outcome.sum()),
+            "count": int(successes.sum()),
             "n": rate.n,
             "rate": rate.mean,
             "low": rate.low,
@@ -255,7 +245,7 @@ def _variant(
         if any(run.success is not None for run in runs)
         else None,
         "steps_to": {
-            metric: _arrival(outcomes.steps_to(variant.name, metric), threshold, judged)
+            metric: _steps_to(outcomes.steps_to(variant.name, metric), threshold, judged)
             for metric, threshold in steps_to.items()
         },
     }
@@ -268,37 +258,27 @@ def _mean(counts: Sequence[int]) -> int | None:
 def _metrics_of(
     outcomes: Outcomes, variant: str, tags: Mapping[str, Sequence[str]], confidence: float
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for split, own in tags.items():
-        for tag in own:
+    metrics: dict[str, Any] = {}
+    for split, names in tags.items():
+        for tag in names:
             values = outcomes.values(variant, f"{split}.{tag}")
-            mean = mean_interval(
-                outcomes.units(values), confidence=confidence, overlap=outcomes.overlap
-            )
-            if is_share(tag):
-                mean = mean.within(0, 1)
-            found.setdefault(split, {})[tag] = {
-                "mean": mean.mean,
-                "low": mean.low,
-                "high": mean.high,
-                "n": mean.n,
-                "values": values.tolist(),
-            }
-    return found
+            mean = outcomes.interval(outcomes.units(values), tag, confidence)
+            metrics.setdefault(split, {})[tag] = asdict(mean) | {"values": values.tolist()}
+    return metrics
 
 
-def _arrival(steps: np.ndarray, threshold: float, judged: Judged) -> dict[str, Any]:
-    """Return the steps to a threshold; where the median is never, or may be, it is null."""
-    held = present(steps)
-    median = median_interval(held, confidence=judged.confidence)
+def _steps_to(steps: np.ndarray, threshold: float, judged: Judged) -> dict[str, Any]:
+    """Return the steps to a threshold; an infinite median becomes null when it is written."""
+    ended = present(steps)
+    median = median_interval(ended, confidence=judged.confidence)
     return {
         "threshold": threshold,
-        "reached": int(np.isfinite(held).sum()),
-        "n": len(held),
+        "reached": int(np.isfinite(ended).sum()),
+        "n": len(ended),
         "median": median.mean,
         "low": median.low,
         "high": median.high,
-        "values": [int(each) if np.isfinite(each) else None for each in steps],
+        "values": [int(count) if np.isfinite(count) else None for count in steps],
     }
 
 
@@ -307,16 +287,12 @@ def _chosen(
     outcomes: Outcomes,
     tags: Mapping[str, Sequence[str]],
     judged: Judged,
-    *,
-    has_data_sets: bool,
 ) -> dict[str, Any] | None:
-    """Return the variant with the best mean, of those of which at least half of the runs ended.
+    """Return the name of the variant with the best mean, and its metrics on test rows.
 
-    With its metrics on test rows. What is surely worse than its baseline is not chosen for the mean
-    of its survivors. Over several data sets there is none: another one may be best on each.
+    At least half of its runs have to have ended well, and its verdict must not be worse: the mean
+    of a few survivors says little.
     """
-    if has_data_sets:
-        return None
     split, _, tag = judged.metric.partition(".")
 
     def value(document: Mapping[str, Any]) -> float:
@@ -328,11 +304,12 @@ def _chosen(
         verdict = (document["vs_baseline"] or {}).get("verdict")
         return 2 * document["n"] >= document["runs"] and verdict != "worse"
 
-    held = [each for each in documents if not np.isnan(value(each))]
-    candidates = [each for each in held if is_eligible(each)] or held
+    valued = [document for document in documents if not np.isnan(value(document))]
+    candidates = [document for document in valued if is_eligible(document)] or valued
     if not candidates:
         return None
-    best = max(candidates, key=lambda each: value(each) * (1 if judged.rising else -1))["name"]
+    sign = 1 if judged.rising else -1
+    best = max(candidates, key=lambda document: sign * value(document))["name"]
     test = _metrics_of(outcomes, best, {"test": tags.get("test", [])}, judged.confidence)
     return {"name": best, "test": test.get("test", {})}
 
@@ -348,6 +325,6 @@ def _failures(outcomes: Outcomes) -> list[dict[str, Any]]:
             "reason": run.reason,
         }
         for name in outcomes.runs
-        for run in outcomes.there(name)
+        for run in outcomes.ended(name)
         if not run.is_scored
     ]

@@ -1,4 +1,4 @@
-"""Each variant's own best settings, found on dev with seeds that are not compared."""
+"""Tuning: the best settings of each variant, judged on dev rows at seeds that are not compared."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from dlx.errors import DlxError
 
 
 class UntunableError(DlxError):
-    """Every value that a variant could take made its runs diverge or fail."""
+    """A variant's runs diverged or failed under every tuned value."""
 
     exit_code = 5
 
@@ -25,8 +25,8 @@ class Try:
     Attributes:
         variant: its name
         choice: value by dotted key
-        mean: of the judged metric over its runs; None if a run has none, for it diverged or failed
-        runs: how many
+        mean: of the judged metric over its runs; None if any of them diverged or failed
+        runs: their number
         steps: optimizer steps of all of them
     """
 
@@ -38,42 +38,41 @@ class Try:
 
 
 def tries(runs: Sequence[PlannedRun], results: Mapping[str, RunResult], metric: str) -> list[Try]:
-    """Return what every choice of every variant came to.
+    """Return the results of every choice of every variant.
 
     Args:
         runs: of the tuning phase, in the order of the plan
         results: by path
-        metric: what is judged
+        metric: that is judged
     """
-    grouped: dict[str, list[PlannedRun]] = {}
+    arms: dict[str, list[PlannedRun]] = {}
     for run in runs:
-        grouped.setdefault(run.arm.folder, []).append(run)
-    found = []
-    for its in grouped.values():
-        ended = [results[run.path] for run in its]
-        values = [each.value(metric) for each in ended]
-        known = [v for v in values if v is not None and math.isfinite(v)]
-        mean = float(np.mean(known)) if len(known) == len(values) else None
-        arm = its[0].arm
-        steps = sum(each.steps for each in ended)
-        found.append(Try(arm.variant, arm.choice or {}, mean, len(its), steps))
-    return found
+        arms.setdefault(run.arm.folder, []).append(run)
+    tried = []
+    for arm_runs in arms.values():
+        arm, ended = arm_runs[0].arm, [results[run.path] for run in arm_runs]
+        values = [result.value(metric) for result in ended]
+        finite = [value for value in values if value is not None and math.isfinite(value)]
+        mean = float(np.mean(finite)) if len(finite) == len(values) else None
+        steps = sum(result.steps for result in ended)
+        tried.append(Try(arm.variant, arm.choice or {}, mean, len(ended), steps))
+    return tried
 
 
-def choose(found: Sequence[Try], *, rising: bool) -> dict[str, dict[str, Any]]:
-    """Return the best choice of each variant, the first of equals.
+def choose(tried: Sequence[Try], *, rising: bool) -> dict[str, dict[str, Any]]:
+    """Return the best choice of each variant; of equal ones the first.
 
     Raises:
-        UntunableError: a variant has no choice under which all its runs ended well
+        UntunableError: every choice of a variant made runs diverge or fail
     """
+    sign = 1 if rising else -1
     chosen: dict[str, dict[str, Any]] = {}
-    for variant in dict.fromkeys(each.variant for each in found):
-        its = [each for each in found if each.variant == variant and each.mean is not None]
-        if not its:
+    for variant in dict.fromkeys(attempt.variant for attempt in tried):
+        scored = [a for a in tried if a.variant == variant and a.mean is not None]
+        if not scored:
             raise UntunableError(
-                f"ablation.tune: under every value the runs of variant {variant!r} diverged or "
-                "failed; add gentler values"
+                f"ablation.tune: every tuned value made runs of variant {variant!r} diverge or "
+                "fail; add gentler values"
             )
-        sign = 1 if rising else -1
-        chosen[variant] = dict(max(its, key=lambda each: sign * (each.mean or 0.0)).choice)
+        chosen[variant] = dict(max(scored, key=lambda a: sign * (a.mean or 0.0)).choice)
     return chosen

@@ -1,4 +1,4 @@
-"""Which variants an ablation has: designs, conditions and names."""
+"""The variants of an ablation: designs, conditions and names."""
 
 import itertools
 import json
@@ -18,18 +18,18 @@ from dlx.errors import ConfigError, did_you_mean
 
 MAX_RUNS = 100_000
 BASE = "base"
-_LONGEST_OF_EQUALS = 3  # a list of equal values that is written out
+_LONGEST_OF_EQUALS = 3  # values of a list of equal ones that is written in full
 
 Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A variant with the config that its settings give.
+    """A variant with its config.
 
     Attributes:
         variant: name and settings
-        config: of its runs, but for the seed
+        config: of its runs, without their seeds
     """
 
     variant: Variant
@@ -43,75 +43,77 @@ def expand(config: RunConfig) -> list[Resolved]:
         config: the base, with its `ablation` section
 
     Raises:
-        ConfigError: a line for every variant that cannot be, and for what is wrong with the design
+        ConfigError: a line for every variant whose settings are wrong; or the design is wrong
     """
-    plan = _section(config)
-    base = base_of(config)
+    section = _section(config)
+    base = _base_of(config)
     plain = to_plain(base)
-    for key in plan.only:
-        if key not in plan.vary:
-            near = did_you_mean(key, plan.vary if isinstance(plan.vary, dict) else [])
-            raise ConfigError(f"ablation.only.{key}: no key of ablation.vary{near}")
-    combinations = _combinations(plan)
-    _check_excluding(plan, combinations, plain)
-    settings = [each for each in combinations if not _excluded(each, plan, plain)]
-    if not settings:
+    for key in section.only:
+        if key not in section.vary:
+            near = did_you_mean(key, section.vary if isinstance(section.vary, dict) else [])
+            raise ConfigError(f"ablation.only.{key}: not a key of ablation.vary{near}")
+    combinations = _combinations(section)
+    _check_excluding(section, combinations, plain)
+    all_settings = [
+        settings for settings in combinations if not _is_excluded(settings, section, plain)
+    ]
+    if not all_settings:
         raise ConfigError("ablation.exclude: it leaves no variant; remove a condition")
-    names = _names(settings, plan)
-    found: list[Resolved] = []
+    names = _names(all_settings)
+    variants: list[Resolved] = []
     problems: list[str] = []
     by_config: dict[str, str] = {}
-    for name, its in zip(names, settings, strict=True):
-        settled = {key: value for key, value in its.items() if key != "name"}
+    for name, settings in zip(names, all_settings, strict=True):
+        settings.pop("name", None)
         try:
-            resolved = config_files.assign(base, _in_order(settled))
+            resolved = config_files.assign(base, _in_order(settings))
         except ConfigError as error:
             problems += [f"variant {name!r}: {line}" for line in str(error).split("\n")]
             continue
         text = _text(resolved)
         if text in by_config:
-            if plan.design == "one_at_a_time" and by_config[text] == BASE:
+            if section.design == "one_at_a_time" and by_config[text] == BASE:
                 continue
             problems.append(
                 f"ablation.vary: the variants {by_config[text]!r} and {name!r} are the same; "
                 "remove one"
             )
         by_config.setdefault(text, name)
-        found.append(Resolved(Variant(name, settled), resolved))
+        variants.append(Resolved(Variant(name, settings), resolved))
     if problems:
         raise ConfigError("\n".join(problems))
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise ConfigError(f"ablation.vary: two variants are called {twice!r}; remove or rename one")
-    return found
+    return variants
 
 
-def base_of(config: RunConfig) -> RunConfig:
-    """Return the config that variants depart from: without its ablation."""
+def _base_of(config: RunConfig) -> RunConfig:
+    """Return the config that variants change: without its ablation."""
     return config.model_copy(update={"ablation": None})
 
 
 def quieted(config: RunConfig) -> RunConfig:
-    """Return a config as its file says, but logging little if it does not say how much."""
+    """Return a config with log level minimal, unless it names a level."""
     if "level" in config.log.model_fields_set:
         return config
     return config.model_copy(update={"log": config.log.model_copy(update={"level": "minimal"})})
 
 
-def find_baseline(found: Sequence[Resolved], config: RunConfig) -> str:
+def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
     """Return the name of the variant that others are compared with.
 
-    It is the one that `ablation.baseline` names or describes; without, the one whose config is the
-    base config, else the first.
+    It is the one that `ablation.baseline` names or describes. Without that key it is the variant
+    with the base config, or else the first one.
 
     Raises:
-        ConfigError: the baseline is no variant
+        ConfigError: the baseline is not one of the variants
     """
     wanted = _section(config).baseline
-    names = [each.variant.name for each in found]
+    names = [resolved.variant.name for resolved in variants]
     if wanted is None:
-        base = _text(base_of(config))
-        same = (n for n, r in zip(names, found, strict=True) if _text(r.config) == base)
+        base = _text(_base_of(config))
+        same = (n for n, r in zip(names, variants, strict=True) if _text(r.config) == base)
         return next(same, names[0])
     if isinstance(wanted, str):
         if wanted not in names:
@@ -121,25 +123,25 @@ def find_baseline(found: Sequence[Resolved], config: RunConfig) -> str:
             )
         return wanted
     fitting = [
-        each.variant.name
-        for each in found
-        if fits(wanted, each.variant.settings, to_plain(each.config))
+        resolved.variant.name
+        for resolved in variants
+        if _fits(wanted, resolved.variant.settings, to_plain(resolved.config))
     ]
     if len(fitting) != 1:
         text = inline(dict(wanted))
-        which = f"fits {len(fitting)} variants" if fitting else "is no variant"
-        raise ConfigError(f"ablation.baseline: {text} {which}; {_listed(fitting or names)}")
+        problem = f"fits {len(fitting)} variants" if fitting else "is no variant"
+        raise ConfigError(f"ablation.baseline: {text} {problem}; {_listed(fitting or names)}")
     return fitting[0]
 
 
-def fits(condition: Mapping[str, Any], settings: Mapping[str, Any], plain: Any) -> bool:
-    """Say whether settings, over a config, meet a condition.
+def _fits(condition: Mapping[str, Any], settings: Mapping[str, Any], plain: Any) -> bool:
+    """Return whether a config with changed settings meets a condition.
 
     Args:
-        condition: by dotted key a value, or a list of values of which one will do; a name stands
-            for the choice of that name, whatever its options
+        condition: by dotted key a value, or a list of allowed values; a name stands for the choice
+            of that name with any options
         settings: of a variant, by dotted key
-        plain: the config below them, as mappings and scalars
+        plain: the config that they change, as mappings and scalars
     """
     return all(_allows(wanted, value_at(key, settings, plain)) for key, wanted in condition.items())
 
@@ -153,105 +155,107 @@ def _section(config: RunConfig) -> AblationConfig:
     return config.ablation
 
 
-def _combinations(plan: AblationConfig) -> list[Settings]:
+def _combinations(section: AblationConfig) -> list[Settings]:
     """Return the settings of every variant of the design, before any is excluded."""
-    if isinstance(plan.vary, list) != (plan.design == "list"):
+    design = section.design
+    if isinstance(section.vary, list) != (design == "list"):
         raise ConfigError(
-            f"ablation.vary: design {plan.design} takes "
+            f"ablation.vary: design {design} takes "
             + (
                 "a list of variants, each {dotted key: value}"
-                if plan.design == "list"
+                if design == "list"
                 else "{dotted key: [values]}; a list of variants needs design: list"
             )
         )
-    if isinstance(plan.vary, list):
-        return [_listed_variant(place, each) for place, each in enumerate(plan.vary)]
-    if not plan.vary:
+    if isinstance(section.vary, list):
+        return [_listed_variant(place, settings) for place, settings in enumerate(section.vary)]
+    if not section.vary:
         raise ConfigError(
-            "ablation.vary: nothing varies; name a key and its values, as --vary "
-            "model.activation=relu,tanh does"
+            "ablation.vary: nothing varies; name a key and its values, as in --vary "
+            "model.activation=relu,tanh"
         )
-    values = {key: vary.expand(f"ablation.vary.{key}", each) for key, each in plan.vary.items()}
+    values = {key: vary.expand(f"ablation.vary.{key}", of) for key, of in section.vary.items()}
     refuse_seed("ablation.vary.seed", values)
-    _check_size(plan, values)
-    if plan.design == "one_at_a_time":
-        alone: list[Settings] = [{key: value} for key, each in values.items() for value in each]
+    _check_size(section, values)
+    if design == "one_at_a_time":
+        alone: list[Settings] = [{key: value} for key, of in values.items() for value in of]
         return [{"name": BASE}, *alone]
-    if plan.design == "zip":
-        lengths = {key: len(each) for key, each in values.items()}
-        if len(set(lengths.values())) > 1:
-            counts = ", ".join(f"{key} has {number}" for key, number in lengths.items())
+    if design == "zip":
+        if len({len(of) for of in values.values()}) > 1:
+            counts = ", ".join(f"{key} has {len(of)}" for key, of in values.items())
             raise ConfigError(f"ablation.vary: design zip takes lists of one length, but {counts}")
-        return [dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True)]
-    return [dict(zip(values, each, strict=True)) for each in itertools.product(*values.values())]
+        rows = zip(*values.values(), strict=True)
+    else:
+        rows = itertools.product(*values.values())
+    return [dict(zip(values, row, strict=True)) for row in rows]
 
 
 def _listed_variant(place: int, settings: Mapping[str, Any]) -> Settings:
-    """Return a variant of design list, its name and keys checked."""
+    """Return the settings of a variant of design list, after checking its name and keys."""
     where = f"ablation.vary[{place}]"
     refuse_seed(f"{where}.seed", settings)
     name = settings.get("name", BASE)
     if not (isinstance(name, str) and name.strip() and name.isprintable()):
         raise ConfigError(
             f"{where}.name: received {json.dumps(name)} (allowed: a text of printable characters, "
-            "in quotes where YAML reads something else)"
+            "in quotes if YAML reads something else)"
         )
     return dict(settings)
 
 
 def refuse_seed(where: str, keys: Iterable[str]) -> None:
-    """Refuse the seed among what varies or is tuned.
+    """Refuse keys that vary or are tuned if the seed is one of them.
 
     Raises:
-        ConfigError: it is
+        ConfigError: it is one of them
     """
     if "seed" in keys:
         raise ConfigError(
-            f"{where}: seeds are no factor, every variant has them all; use ablation.seeds"
+            f"{where}: seeds are no factor, since every variant has all of them; use ablation.seeds"
         )
 
 
-def _check_excluding(plan: AblationConfig, combinations: Sequence[Settings], plain: Any) -> None:
-    """Refuse a condition that leaves nothing out: what it was to leave out would be trained."""
-    for place, condition in enumerate(plan.exclude):
-        if not any(fits(condition, each, plain) for each in combinations):
+def _check_excluding(section: AblationConfig, combinations: Sequence[Settings], plain: Any) -> None:
+    """Refuse a condition that excludes nothing: it is likely misspelt."""
+    for place, condition in enumerate(section.exclude):
+        if not any(_fits(condition, settings, plain) for settings in combinations):
             raise ConfigError(
                 f"ablation.exclude[{place}]: {inline(dict(condition))} fits no variant; correct "
                 "its values, or remove it"
             )
 
 
-def _check_size(plan: AblationConfig, values: Mapping[str, Sequence[Any]]) -> None:
-    sizes = [len(each) for each in values.values()]
-    number = math.prod(sizes) if plan.design == "grid" else sum(sizes)
-    seeds = plan.seeds if isinstance(plan.seeds, int) else len(plan.seeds)
-    runs = number * seeds * (plan.folds or 1)
+def _check_size(section: AblationConfig, values: Mapping[str, Sequence[Any]]) -> None:
+    sizes = {key: len(of) for key, of in values.items()}
+    number = math.prod(sizes.values()) if section.design == "grid" else sum(sizes.values())
+    seeds = section.seeds if isinstance(section.seeds, int) else len(section.seeds)
+    runs = number * seeds * (section.folds or 1)
     if runs > MAX_RUNS:
-        product = " x ".join(f"{len(each)} of {key}" for key, each in values.items())
+        product = " x ".join(f"{size} of {key}" for key, size in sizes.items())
         raise ConfigError(
             f"ablation.vary: {product} x {seeds} seeds are {runs:,} runs, more than {MAX_RUNS:,}; "
             "name fewer values, or use design: one_at_a_time"
         )
 
 
-def _excluded(settings: Settings, plan: AblationConfig, plain: Any) -> bool:
-    """Take away the keys that may not vary here, and say whether the variant is left out."""
-    for key, condition in plan.only.items():
+def _is_excluded(settings: Settings, section: AblationConfig, plain: Any) -> bool:
+    """Remove the keys that may not vary in a variant, and return whether it is excluded."""
+    for key, condition in section.only.items():
         if key not in settings:
             continue
         others = {other: value for other, value in settings.items() if other != key}
-        if fits(condition, others, plain):
+        if _fits(condition, others, plain):
             continue
-        # One variant stands for all values of the key: the first of them.
-        first = vary.expand(f"ablation.vary.{key}", plan.vary[key])[0]  # type: ignore[index]
+        # The variant with the key's first value stands for those with its other values.
+        first = vary.expand(f"ablation.vary.{key}", section.vary[key])[0]  # type: ignore[index]
         if not _allows(settings[key], first):
             return True
         del settings[key]
-    return any(fits(condition, settings, plain) for condition in plan.exclude)
+    return any(_fits(condition, settings, plain) for condition in section.exclude)
 
 
 def value_at(key: str, settings: Mapping[str, Any], plain: Any) -> Any:
-    """Return the value at a dotted key, as the settings or else the config have it."""
+    """Return the value at a dotted key: that of the settings or, without one, of the config."""
     path = key.split(".")
     for length in range(len(path), 0, -1):
         above = ".".join(path[:length])
@@ -272,7 +276,7 @@ def _inside(value: Any, path: Sequence[str]) -> Any:
 
 def _allows(wanted: Any, value: Any) -> bool:
     if isinstance(wanted, list) and not isinstance(value, list):
-        return any(_allows(each, value) for each in wanted)
+        return any(_allows(allowed, value) for allowed in wanted)
     if isinstance(wanted, str) and isinstance(value, Mapping):
         return value.get("name") == wanted
     if isinstance(value, str) and isinstance(wanted, Mapping):
@@ -281,7 +285,7 @@ def _allows(wanted: Any, value: Any) -> bool:
 
 
 def _in_order(settings: Settings) -> Settings:
-    """Return the settings, whole choices before what is set inside them."""
+    """Return the settings with each choice before the options set inside it."""
     return dict(
         sorted(
             settings.items(),
@@ -290,24 +294,29 @@ def _in_order(settings: Settings) -> Settings:
     )
 
 
-def _names(settings: Sequence[Settings], plan: AblationConfig) -> list[str]:
-    """Return a name for each variant: what it is called, else what differs."""
-    keys = list(dict.fromkeys(key for each in settings for key in each if key != "name"))
+def _names(all_settings: Sequence[Settings]) -> list[str]:
+    """Return a name for each variant: the one it was given, or else its settings in words."""
+    keys = list(
+        dict.fromkeys(key for settings in all_settings for key in settings if key != "name")
+    )
     labels = short_labels(keys)
-    folders = {key: _common_folder([each[key] for each in settings if key in each]) for key in keys}
+    folders = {
+        key: _common_folder([settings[key] for settings in all_settings if key in settings])
+        for key in keys
+    }
+
+    def words(settings: Settings) -> str:
+        texts = {key: show(value).replace(folders[key], "") for key, value in settings.items()}
+        return " ".join(f"{labels[key]}={text}" for key, text in texts.items()) or BASE
+
     return [
-        str(each["name"])
-        if "name" in each
-        else " ".join(
-            f"{labels[key]}={show(value).replace(folders[key], '')}" for key, value in each.items()
-        )
-        or BASE
-        for each in settings
+        str(settings["name"]) if "name" in settings else words(settings)
+        for settings in all_settings
     ]
 
 
 def _common_folder(values: Sequence[Any]) -> str:
-    """Return the folder, '/' included, that the absolute paths among values are in."""
+    """Return the common folder of the absolute paths among values, with '/' at its end."""
     paths = [path for value in values for path in _absolute_paths(value)]
     common = os.path.commonpath([path.parent for path in paths]) if paths else ""
     return f"{common}{os.sep}" if common.rstrip(os.sep) else ""
@@ -315,12 +324,12 @@ def _common_folder(values: Sequence[Any]) -> str:
 
 def _absolute_paths(value: Any) -> list[Path]:
     if isinstance(value, Mapping):
-        return [path for each in value.values() for path in _absolute_paths(each)]
+        return [path for option in value.values() for path in _absolute_paths(option)]
     return [Path(value)] if isinstance(value, str) and Path(value).is_absolute() else []
 
 
 def short_labels(keys: Iterable[str]) -> dict[str, str]:
-    """Return for each dotted key the shortest end of it that tells it apart: `activation`."""
+    """Return for each dotted key as few of its last parts as no other key ends with."""
     paths = {key: key.removesuffix(".name").split(".") for key in keys}
 
     def label(key: str) -> str:
@@ -334,16 +343,16 @@ def short_labels(keys: Iterable[str]) -> dict[str, str]:
 
 
 def show(value: Any) -> str:
-    """Return a value as a variant's name has it: `relu`, `0.1`, `[10,10]`, `[9x10]`, `sgd(lr=0.1)`.
+    """Return a value as in a variant's name: `relu`, `0.1`, `[10,10]`, `[9x10]`, `sgd(lr=0.1)`.
 
     A list of more than three equal values is shortened: `[9x10]` is nine times 10.
     """
     if isinstance(value, Mapping):
-        options = ",".join(f"{key}={show(each)}" for key, each in value.items() if key != "name")
         name = str(value.get("name", ""))
-        return f"{name}({options})" if options else name
+        options = [f"{key}={show(option)}" for key, option in value.items() if key != "name"]
+        return f"{name}({','.join(options)})" if options else name
     if isinstance(value, list | tuple):
-        shown = [show(each) for each in value]
+        shown = [show(item) for item in value]
         if len(shown) > _LONGEST_OF_EQUALS and len(set(shown)) == 1:
             return f"[{len(shown)}x{shown[0]}]"
         return f"[{','.join(shown)}]"
@@ -355,7 +364,7 @@ def show(value: Any) -> str:
 
 
 def _text(config: RunConfig) -> str:
-    """Return a config as text that is equal for equal ones."""
+    """Return a text that is equal for equal configs."""
     return json.dumps(to_plain(config))
 
 

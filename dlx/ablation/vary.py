@@ -1,4 +1,4 @@
-"""The values that a key takes: lists and ranges, in YAML or as one word of a command line."""
+"""The values of a varied key: lists and ranges, in YAML or in one word of a command line."""
 
 import json
 import math
@@ -13,20 +13,21 @@ from dlx.config.schema import NUMBER
 from dlx.errors import ConfigError
 
 _RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?: (log|linear) ([1-9][0-9]*))?")
+_MOST = 1_000_000  # values of a range
 
 
 def expand(key: str, values: Sequence[Any] | str) -> list[Any]:
     """Return the values of a list or of a range.
 
-    `1..9` is every integer from 1 to 9; `0.001..1 log 7` seven numbers at equal ratios, both ends
-    included; `0..1 linear 5` five at equal distances.
+    `1..9` is every integer from 1 to 9, `0.001..1 log 7` seven numbers at equal ratios and
+    `0..1 linear 5` five at equal distances; both ends are included.
 
     Args:
         key: for messages
         values: a list, or the text of a range
 
     Raises:
-        ConfigError: a range that has no values, or a list with two equal ones
+        ConfigError: the range has no values or too many, or a list has equal values
     """
     if isinstance(values, str):
         return _numbers(key, values)
@@ -34,16 +35,16 @@ def expand(key: str, values: Sequence[Any] | str) -> list[Any]:
     for value in values:
         text = json.dumps(value)  # tells 1, 1.0 and true apart
         if text in seen:
-            raise ConfigError(f"{key}: {value!r} stands in the list twice; remove one")
+            raise ConfigError(f"{key}: the list has {value!r} twice; remove one")
         seen.add(text)
     return list(values)
 
 
 def read(text: str) -> tuple[str, list[Any] | str]:
-    """Return key and values of `KEY=a,b,c`: a range, or what YAML reads between brackets.
+    """Return the key and the values of `KEY=a,b,c`: a range, or a list whose items are YAML.
 
     Raises:
-        ConfigError: no key, no values, or not YAML
+        ConfigError: there is no key or no value, or the list is not YAML
     """
     key, equals, values = text.partition("=")
     if not (key and equals and values.strip()):
@@ -71,17 +72,19 @@ def _numbers(key: str, text: str) -> list[Any]:
     if spacing is None:
         if not (low.is_integer() and high.is_integer()):
             raise ConfigError(
-                f"{key}: {text!r} says nothing of how many values; write 'log N' or 'linear N' "
+                f"{key}: {text!r} does not say how many values; write 'log N' or 'linear N' "
                 f"after it, as in '{text} linear 5'"
             )
         step = 1 if low <= high else -1
-        if abs(high - low) >= 1_000_000:
+        if abs(high - low) >= _MOST:
             raise ConfigError(f"{key}: {text!r} has {abs(high - low) + 1:,.0f} values; take fewer")
         return list(range(int(low), int(high) + step, step))
     if spacing == "log" and low * high <= 0:
-        raise ConfigError(f"{key}: {text!r}: equal ratios need two ends of one sign and not 0")
+        raise ConfigError(
+            f"{key}: {text!r}: for equal ratios both ends have to have the same sign and not be 0"
+        )
     number = int(count)
-    if number > 1_000_000:
+    if number > _MOST:
         raise ConfigError(f"{key}: {text!r} has {number:,} values; take fewer")
     points = (np.geomspace if spacing == "log" else np.linspace)(low, high, number)
     # Twelve digits: 0.1, not 0.10000000000000002.

@@ -1,4 +1,4 @@
-"""The sentences of a summary: the question, why a verdict is what it is, and warnings."""
+"""The sentences of summary.json: the question, the reasons of verdicts, and warnings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,30 +12,27 @@ from dlx.ablation.statistics.verdicts import Verdict, Word, fewest_pairs
 
 
 def question(factors: Sequence[Factor], metric: str, success: Mapping[str, float]) -> str:
-    """Return what an ablation asks, in one sentence."""
-    keys = [each.key for each in factors]
+    """Return the question of an ablation."""
+    keys = [factor.key for factor in factors]
     listed = " or ".join([", ".join(keys[:-1]), keys[-1]] if len(keys) > 1 else keys)
     if metric != "success":
         return f"Does {listed} change {metric}?"
-    reached = " and ".join(f"{key} at {number(value)}" for key, value in success.items())
+    reached = " and ".join(f"{key} at {_number(value)}" for key, value in success.items())
     return f"Does {listed} change how often a run succeeds{f' ({reached})' if reached else ''}?"
 
 
-def number(value: float) -> str:
-    """Return a number with three digits that count."""
+def _number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def size(value: float, *, is_share: bool, signed: bool = False) -> str:
-    """Return a difference: in percentage points of a share, else with three digits."""
+def _size(value: float, *, is_share: bool, signed: bool = False) -> str:
+    """Return a difference: in percentage points for a share, otherwise with three digits."""
     sign = "+" if signed else ""
-    if is_share:
-        return f"{100 * value:{sign}.2f}".replace("-", "−")
-    return f"{value:{sign}.3g}".replace("-", "−")
+    text = f"{100 * value:{sign}.2f}" if is_share else f"{value:{sign}.3g}"
+    return text.replace("-", "−")
 
 
-def chance(p: float) -> str:
-    """Return `p 0.012`, and what is too small to matter as a bound."""
+def _p(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p {p:.2g}"
 
 
@@ -50,51 +47,55 @@ def why(
     num_comparisons: int,
     confidence: float,
 ) -> str:
-    """Return why a verdict is what it is, in a sentence or two.
+    """Return the reason of a verdict in a few sentences.
 
     Args:
-        verdict: of a variant
+        verdict: on a variant
         metric: that was judged
-        is_share: it lies between 0 and 1: differences are told in percentage points
+        is_share: whether it lies between 0 and 1: differences are then in percentage points
         baseline: its name
         margin: of equivalence
         unit: what is paired, `seeds` or `folds`
         num_comparisons: of the ablation
         confidence: of the intervals
     """
-    found = verdict.difference
+    test = verdict.difference
     metric = "the success rate" if metric == "success" else metric
-    limit = f"±{size(margin, is_share=is_share)}{' points' if is_share else ''}"
-    apart = _difference(found, metric, baseline, is_share=is_share)
-    if found.n == 0:
+    limit = f"±{_size(margin, is_share=is_share)}{' points' if is_share else ''}"
+    difference = _difference(test, metric, baseline, is_share=is_share)
+    if test.n == 0:
         sentences = [f"No two runs of the same {unit[:-1]} have {metric} to compare."]
-    elif found.n == 1:
-        sentences = [f"One pair has no interval: {apart}."]
+    elif test.n == 1:
+        sentences = [f"One pair gives no interval: {difference}."]
     else:
-        sentences = [_measured(verdict, apart, unit, confidence, is_share=is_share)]
+        low, high = (_size(end, is_share=is_share, signed=True) for end in (test.low, test.high))
+        sentences = [
+            f"{difference} ({100 * confidence:g} % interval {low} to {high}, adjusted "
+            f"{_p(verdict.p)}, better in {verdict.wins} of {test.n} {unit})."
+        ]
     match verdict.basis:
         case "margin":
-            within = f"within {limit} ({chance(verdict.p_equivalent)})"
-            is_sure = verdict.p <= 1 - confidence
+            within = f"within {limit} ({_p(verdict.p_equivalent)})"
+            is_certain = verdict.p <= 1 - confidence
             sentences.append(
                 f"That is not 0, but {within}: too small to matter."
-                if is_sure
+                if is_certain
                 else f"That is {within}."
             )
         case "few pairs":
-            pairs = max(fewest_pairs(num_comparisons, alpha=1 - confidence), found.n + 1)
+            pairs = max(fewest_pairs(num_comparisons, alpha=1 - confidence), test.n + 1)
+            comparisons = f"{num_comparisons} comparison{'s' * (num_comparisons != 1)}"
             sentences.append(
-                f"{found.n} pairs are too few to believe that: it takes {pairs} "
-                f"for {_count(num_comparisons, 'comparison')}."
+                f"{test.n} pairs are too few to rely on; with {comparisons} it takes {pairs}."
             )
         case "alike":
-            share = most_unseen(found.n, confidence=confidence)
+            share = most_unseen(test.n, confidence=confidence)
             sentences = [
-                f"{metric} is the same in all {found.n} pairs, but so few leave it open: "
-                f"up to {100 * share:.0f} % of the seeds could differ unseen."
+                f"{metric} is the same in all {test.n} pairs. But with so few, up to "
+                f"{100 * share:.0f} % of the seeds could differ."
             ]
-        case "nothing" if found.n > 1:
-            sentences.append(_open(verdict, margin, limit))
+        case "nothing" if test.n > 1:
+            sentences.append(_undecided(verdict, margin, limit))
     text = " ".join([*sentences, *_failures(verdict, baseline)])
     return text[0].upper() + text[1:] if metric.startswith("the ") else text
 
@@ -106,62 +107,51 @@ def contradiction(words: Mapping[str, Word]) -> str:
     )
 
 
-def _difference(found: Difference, metric: str, baseline: str, *, is_share: bool) -> str:
-    if not found.mean:
+def _difference(test: Difference, metric: str, baseline: str, *, is_share: bool) -> str:
+    if not test.mean:
         return f"{metric} is equal to that of {baseline}"
-    direction = "above" if found.mean > 0 else "below"
-    amount = size(abs(found.mean), is_share=is_share) + (" points" if is_share else "")
+    direction = "above" if test.mean > 0 else "below"
+    amount = _size(abs(test.mean), is_share=is_share) + (" points" if is_share else "")
     return f"{metric} is {amount} {direction} that of {baseline}"
 
 
-def _measured(verdict: Verdict, apart: str, unit: str, confidence: float, *, is_share: bool) -> str:
-    found = verdict.difference
-    low, high = (size(end, is_share=is_share, signed=True) for end in (found.low, found.high))
-    return (
-        f"{apart} ({100 * confidence:g} % interval {low} to {high}, adjusted {chance(verdict.p)}, "
-        f"better in {verdict.wins} of {found.n} {unit})."
-    )
-
-
-def _open(verdict: Verdict, margin: float, limit: str) -> str:
-    found = verdict.difference
-    if found.low > 0 or found.high < 0:
+def _undecided(verdict: Verdict, margin: float, limit: str) -> str:
+    test = verdict.difference
+    if test.low > 0 or test.high < 0:
         return (
-            "The interval alone leaves out 0; p, which counts all comparisons of the ablation and "
-            "allows for values that repeat, does not."
+            "The interval, which is of this comparison alone, excludes 0. But p, adjusted for all "
+            "comparisons of the ablation and for values that repeat, is not small enough."
         )
-    if np.isnan(margin) or found.low < -margin or found.high > margin:
+    if np.isnan(margin) or test.low < -margin or test.high > margin:
         return (
-            f"The interval holds 0 and reaches beyond {limit}: "
-            "more seeds would tell better, worse and equivalent apart."
+            f"The interval contains 0 and reaches beyond {limit}: "
+            "more seeds would show whether the variant is better, worse or equivalent."
         )
-    return f"It may be within {limit}, but not surely ({chance(verdict.p_equivalent)})."
+    return f"It may be within {limit}, but that is not certain ({_p(verdict.p_equivalent)})."
 
 
 def _failures(verdict: Verdict, baseline: str) -> list[str]:
     failures = verdict.failures
     if failures is None or not (failures.variant[0] or failures.baseline[0]):
         return []
-    (mine, runs), (other, other_runs) = failures.variant, failures.baseline
-    counted = f"{mine} of {runs} runs diverged, against {other} of {other_runs} of {baseline}"
-    sentences = [f"{counted} ({chance(verdict.p_failures)})."]
+    (count, runs), (base_count, base_runs) = failures.variant, failures.baseline
+    sentences = [
+        f"{count} of {runs} runs diverged, against {base_count} of {base_runs} of {baseline} "
+        f"({_p(verdict.p_failures)})."
+    ]
     match verdict.basis:
         case "divergence":
             more = "more" if failures.excess > 0 else "less"
-            sentences.append(f"What diverges surely {more} often decides.")
+            sentences.append(f"The variant certainly diverges {more} often, which decides.")
         case "conflict":
-            sentences.append("Runs that ended do not outweigh those that diverged.")
+            sentences.append("The runs that ended do not outweigh those that diverged.")
         case _ if verdict.difference.n:
-            sentences.append("The difference is of the pairs in which both ended.")
+            sentences.append("The difference is that of the pairs in which both runs ended.")
     return sentences
 
 
 def _chooses_loss(variant: Mapping[str, Any]) -> bool:
     return any(key == "model.loss" or key.startswith("model.loss.") for key in variant["settings"])
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def warnings(
@@ -172,60 +162,59 @@ def warnings(
     folds: int | None,
     data: Sequence[str],
 ) -> list[str]:
-    """Return what a reader of the verdicts has to know besides.
+    """Return sentences on what else matters to a reader of the verdicts.
 
     Args:
         variants: as summary.json has them
         metric: that is judged
         num_seeds: of the ablation
-        folds: of the cross-validation, or None
+        folds: of the cross-validation; None without one
         data: the data set of each variant
     """
-    found = []
+    sentences = []
     for keys, what in (
         (("parameters",), "number of parameters"),
         (("steps", "pretraining_steps"), "optimizer steps"),
         (("examples", "pretraining_examples"), "examples seen"),
     ):
-        if len(keys) > 1 and any(each[keys[1]] for each in variants):
+        if len(keys) > 1 and any(variant[keys[1]] for variant in variants):
             what += " (pre-training included)"
-        for name in dict.fromkeys(data):  # each is compared on its own
-            own = [each for each, its in zip(variants, data, strict=True) if its == name]
-            values = {
-                each["name"]: sum(each[key] for key in keys)
-                for each in own
-                if each[keys[0]] is not None
+        for data_set in dict.fromkeys(data):  # verdicts compare variants of one data set
+            totals = {
+                variant["name"]: sum(variant[key] for key in keys)
+                for variant, name in zip(variants, data, strict=True)
+                if name == data_set and variant[keys[0]] is not None
             }
-            if len(set(values.values())) > 1:
-                least, most = (f(values, key=values.__getitem__) for f in (min, max))
-                found.append(
-                    f"Variants differ in {what}: {values[least]:,} ({least}) to "
-                    f"{values[most]:,} ({most})."
+            if len(set(totals.values())) > 1:
+                least, most = (f(totals, key=totals.__getitem__) for f in (min, max))
+                sentences.append(
+                    f"Variants differ in {what}: {totals[least]:,} ({least}) to "
+                    f"{totals[most]:,} ({most})."
                 )
-    # The cost of training, with `corrupted_` before it or not.
-    if metric.endswith("cost") and any(map(_chooses_loss, variants)):
-        found.append(
-            f"Variants differ in model.loss, and {metric} is in the units of each one's own loss: "
-            "costs of different losses do not compare; choose an ablation.metric that all share."
+    if metric.endswith("cost") and any(map(_chooses_loss, variants)):  # corrupted_cost too
+        sentences.append(
+            f"Variants differ in model.loss, and {metric} is in units of each variant's own loss: "
+            "such costs do not compare. Choose an ablation.metric with the same meaning for all."
         )
     if num_seeds == 1 and folds is None:
-        found.append("One seed only (n = 1): no intervals, no verdicts; ask for more seeds.")
-    for each in variants:
-        ended = each["runs"] - each["diverged"] - each["failed"]
-        if each["diverged"]:
-            rest = f"what is shown is of the {ended} that ended" if ended else "none ended"
-            found.append(
-                f"{each['name']}: {each['diverged']} of {each['runs']} runs diverged; {rest}."
+        sentences.append("One seed (n = 1) gives no intervals and no verdicts; use more seeds.")
+    for variant in variants:
+        name, runs, diverged, failed = (
+            variant[key] for key in ("name", "runs", "diverged", "failed")
+        )
+        ended = runs - diverged - failed
+        if diverged:
+            rest = f"its numbers are of the {ended} that ended" if ended else "none ended"
+            sentences.append(f"{name}: {diverged} of {runs} runs diverged; {rest}.")
+        if failed:
+            sentences.append(
+                f"{name}: {failed} of {runs} runs failed to run, which is not the variant's fault: "
+                "run them again."
             )
-        if each["failed"]:
-            found.append(
-                f"{each['name']}: {each['failed']} of {each['runs']} runs failed to run, which "
-                "says nothing of the variant: repeat them."
-            )
-    if metric != "success" and variants and not any(each["n"] for each in variants):
+    if metric != "success" and variants and not any(variant["n"] for variant in variants):
         split = metric.partition(".")[0]
         cure = "give data.split a dev part" if split == "dev" else "choose another ablation.metric"
-        if all(each["diverged"] + each["failed"] == each["runs"] for each in variants):
+        if all(variant["diverged"] + variant["failed"] == variant["runs"] for variant in variants):
             cure = "no run ended well"
-        found.append(f"No run has {metric}, so nothing could be judged: {cure}.")
-    return found
+        sentences.append(f"No run has {metric}, so that nothing could be judged: {cure}.")
+    return sentences

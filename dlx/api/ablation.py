@@ -372,9 +372,9 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
 
 def _write_down(ready: Plan, run: RunDirectory, ended: Ended) -> None:
     """Write results and report."""
-    from dlx.report.ablation import files  # SciPy, which no other command of training needs
+    from dlx.report.ablation import derived_files  # SciPy, which no other command of training needs
 
-    files.write(ready, run.path, _results(ready, ended), ended.tries, command_of(run))
+    derived_files.write(ready, run.path, _results(ready, ended), ended.tries, command_of(run))
 
 
 def _note_end(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from dlx.api.run import Run
 from dlx.denormals import flushed_denormals
-from dlx.report.run.figures import Trained, draw, save
 from dlx.report.run.pictures import plain_texts
+from dlx.report.run.run_figures import Trained, draw, save
 from dlx.runs.ablations import PRETRAINING
 from dlx.tracking.metrics import read
 from dlx.training import job as jobs

@@ -26,9 +26,9 @@ from dlx.models import export
 from dlx.models.design import Design
 from dlx.models.plain import from_torch, to_torch
 from dlx.report import sheets
-from dlx.report.codes import Codes, archive, known_of, read_codes, wrong_width
+from dlx.report.code_table import Codes, archive, known_of, read_codes, wrong_width
+from dlx.report.prediction_rows import of_file, of_split
 from dlx.report.predictions import Context, Predictions, classify, tabulate
-from dlx.report.rows import of_file, of_split
 from dlx.report.run import pictures
 from dlx.report.run.pictures import is_image
 from dlx.report.run.reconstruction import Sample

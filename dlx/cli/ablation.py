@@ -155,7 +155,7 @@ def emit_ablation(ended: "Ablation", as_json: bool) -> None:
         emit_json(ended.result())
         return
     from dlx.report.ablation.reading import by_others
-    from dlx.report.ablation.table import verdicts
+    from dlx.report.ablation.verdict_table import verdicts
 
     summary = ended.summary
     for view in (summary, *by_others(summary)):

@@ -56,8 +56,8 @@ def compare(
       dlx compare xor
       dlx compare xor digits --metric dev.cost --sort speed
     """
-    from dlx.report.ablation.table import verdicts
-    from dlx.report.compare import compare as summed_up
+    from dlx.report.ablation.verdict_table import verdicts
+    from dlx.report.run_comparison import compare as summed_up
 
     summary = summed_up(paths, runs_dir, metric)
     for warning in summary["warnings"]:

@@ -77,7 +77,7 @@ def _read(subject: str, changes: list[str], runs_dir: Path, data_dir: Path | Non
 
 
 def _save_picture(found: dict[str, Any], path: Path) -> None:
-    from dlx.report.inspection import draw
+    from dlx.report.inspection_figure import draw
     from dlx.runs import write_atomic
 
     content = io.BytesIO()

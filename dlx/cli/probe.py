@@ -59,7 +59,7 @@ def probe(
       dlx probe autoencoder digits --split test --seeds 5
     """
     from dlx import api
-    from dlx.report.probe import table
+    from dlx.report.probe_table import table
 
     found = api.probe(
         [api.load(run, runs_dir=runs_dir) for run in runs],

@@ -31,7 +31,7 @@ def list_all(context: typer.Context, runs_dir: RunsDir = RUNS_DIR, as_json: Json
     """
     if context.invoked_subcommand is not None:
         return
-    from dlx.report.runs import summaries
+    from dlx.report.run_list import summaries
 
     found, warnings = summaries(runs_dir)
     for warning in warnings:

@@ -89,7 +89,7 @@ def train(
     """
     from dlx import api
     from dlx.config.shipped import locate
-    from dlx.report.preview import preview
+    from dlx.report.run_preview import preview
 
     changes = list(overrides or [])
     if ablation is not None:

@@ -11,12 +11,12 @@ from dlx.ablation.results import Curve, RunResult, Variant
 
 def grid(varied: Mapping[str, Sequence[Any]]) -> list[Variant]:
     """Return a variant for every combination of values, named by them."""
-    found = []
+    variants = []
     for values in product(*varied.values()):
         settings = dict(zip(varied, values, strict=True))
         name = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in settings.items())
-        found.append(Variant(name, settings))
-    return found
+        variants.append(Variant(name, settings))
+    return variants
 
 
 def run(variant: Variant, seed: int, dev: float, **options: Any) -> RunResult:

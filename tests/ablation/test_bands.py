@@ -17,11 +17,11 @@ def test_every_column_has_the_interval_of_its_mean(confidence: float) -> None:
     values[3:, 1] = np.nan
     values[1:, 2] = np.nan
     values[:, 3] = 0.95
-    found = np.array(mean_band(values, confidence=confidence))
+    band = np.array(mean_band(values, confidence=confidence))
     for column in range(5):
         expected = mean_interval(values[:, column], confidence=confidence)
         np.testing.assert_allclose(
-            found[:, column], [expected.mean, expected.low, expected.high], rtol=1e-12
+            band[:, column], [expected.mean, expected.low, expected.high], rtol=1e-12
         )
 
 

@@ -20,7 +20,7 @@ def level(variant: Variant) -> float:
 
 
 def compared(results, variants=VARIANTS, judged=ACCURACY, folds=None, steps_to=None):
-    seeds = sorted({each.seed for each in results})
+    seeds = sorted({result.seed for result in results})
     outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
     pairs = baselines_of(variants, variants[0].name)
     return compare(outcomes, pairs, judged, steps_to or {})
@@ -46,38 +46,38 @@ def test_a_data_set_without_the_baseline_has_no_comparison():
 def test_comparisons_are_of_runs_with_equal_seeds():
     variants = VARIANTS[:2]
     results = runs(variants, SEEDS, level)
-    found = compared(results[::-1], variants)[0][variants[1].name]
-    mine, other = (
-        [each.metrics["dev"]["accuracy"] for each in results if each.variant == variant.name]
+    document = compared(results[::-1], variants)[0][variants[1].name]
+    values, other = (
+        [result.metrics["dev"]["accuracy"] for result in results if result.variant == variant.name]
         for variant in reversed(variants)
     )
-    reference = stats.ttest_rel(mine, other)
-    assert found["difference"] == pytest.approx(np.mean(mine) - np.mean(other))
-    assert found["p_raw"] == pytest.approx(reference[1])
-    assert found["low"] == pytest.approx(reference.confidence_interval().low)
-    assert (found["verdict"], found["wins"], found["n"]) == ("better", 10, 10)
-    assert found["failures"] is None
-    assert found["equivalence"]["margin"] == 0.005
+    reference = stats.ttest_rel(values, other)
+    assert document["difference"] == pytest.approx(np.mean(values) - np.mean(other))
+    assert document["p_raw"] == pytest.approx(reference[1])
+    assert document["low"] == pytest.approx(reference.confidence_interval().low)
+    assert (document["verdict"], document["wins"], document["n"]) == ("better", 10, 10)
+    assert document["failures"] is None
+    assert document["equivalence"]["margin"] == 0.005
 
 
 def test_the_margin_of_a_cost_is_a_twentieth_of_the_baselines():
     variants = VARIANTS[:2]
     results = runs(variants, SEEDS, level)
-    found = compared(results, variants, Judged("dev.cost", False, False, None, 0.95))[0]
-    mean = np.mean([each.metrics["dev"]["cost"] for each in results[:10]])
-    assert found[variants[1].name]["equivalence"]["margin"] == pytest.approx(0.05 * mean)
-    assert found[variants[1].name]["verdict"] == "better"
+    documents = compared(results, variants, Judged("dev.cost", False, False, None, 0.95))[0]
+    mean = np.mean([result.metrics["dev"]["cost"] for result in results[:10]])
+    assert documents[variants[1].name]["equivalence"]["margin"] == pytest.approx(0.05 * mean)
+    assert documents[variants[1].name]["verdict"] == "better"
 
 
 def test_what_diverged_is_counted():
     variants = VARIANTS[:2]
     results = runs(variants, SEEDS, level)
     results[10:18] = [run(variants[1], seed, 0, status="diverged") for seed in range(8)]
-    found = compared(results, variants)[0][variants[1].name]
-    assert (found["verdict"], found["basis"]) == ("worse", "divergence")
-    assert found["failures"]["variant"] == [8, 10]
-    assert found["failures"]["baseline"] == [0, 10]
-    assert found["failures"]["p_raw"] == pytest.approx(stats.fisher_exact([[8, 2], [0, 10]])[1])
+    document = compared(results, variants)[0][variants[1].name]
+    assert (document["verdict"], document["basis"]) == ("worse", "divergence")
+    assert document["failures"]["variant"] == [8, 10]
+    assert document["failures"]["baseline"] == [0, 10]
+    assert document["failures"]["p_raw"] == pytest.approx(stats.fisher_exact([[8, 2], [0, 10]])[1])
 
 
 def test_success_is_tested_by_outcomes_and_counts_divergence_once():
@@ -85,9 +85,9 @@ def test_success_is_tested_by_outcomes_and_counts_divergence_once():
     judged = Judged("success", True, True, None, 0.95)
     results = [run(variants[0], seed, 0, status="diverged") for seed in SEEDS]
     results += [run(variants[1], seed, 0.9, success=True) for seed in SEEDS]
-    found = compared(results, variants, judged)[0][variants[1].name]
-    assert (found["test"], found["verdict"]) == ("McNemar exact", "better")
-    assert found["failures"] is None
+    document = compared(results, variants, judged)[0][variants[1].name]
+    assert (document["test"], document["verdict"]) == ("McNemar exact", "better")
+    assert document["failures"] is None
 
 
 def test_folds_are_the_pairs_of_a_cross_validation():
@@ -98,21 +98,21 @@ def test_folds_are_the_pairs_of_a_cross_validation():
         for seed in (0, 1)
         for fold in range(1, 6)
     ]
-    found = compared(results, variants, folds=5)[0][variants[1].name]
-    assert (found["n"], found["test"]) == (5, "paired t, corrected for folds")
+    document = compared(results, variants, folds=5)[0][variants[1].name]
+    assert (document["n"], document["test"]) == (5, "paired t, corrected for folds")
 
 
 def test_steps_to_a_threshold_are_their_own_family_of_tests():
     variants = VARIANTS[:3]
     arrival = {variants[0].name: 80, variants[1].name: 40, variants[2].name: None}
     results = [
-        run(each, seed, 0.9, steps_to={"dev.accuracy": arrival[each.name]})
-        for each in variants
+        run(variant, seed, 0.9, steps_to={"dev.accuracy": arrival[variant.name]})
+        for variant in variants
         for seed in SEEDS
     ]
-    found = compared(results, variants, steps_to={"dev.accuracy": 0.8})[0]
-    sooner = found[variants[1].name]["steps_to"]["dev.accuracy"]
-    later = found[variants[2].name]["steps_to"]["dev.accuracy"]
+    documents = compared(results, variants, steps_to={"dev.accuracy": 0.8})[0]
+    sooner = documents[variants[1].name]["steps_to"]["dev.accuracy"]
+    later = documents[variants[2].name]["steps_to"]["dev.accuracy"]
     assert (sooner["difference"], sooner["verdict"]) == (-40, "better")
     assert (later["difference"], later["verdict"]) == (20, "worse")
     assert sooner["p"] == pytest.approx(2 * sooner["p_raw"]) == pytest.approx(2 * 2 / 2**10)
@@ -125,8 +125,8 @@ def test_steps_that_the_baseline_was_not_trained_for_count_as_never():
     longer = {"steps": 200, "steps_to": {"dev.accuracy": 150}}
     results += [run(variants[1], seed, 0.9, **longer) for seed in SEEDS]
     shown = compared(results, variants, steps_to={"dev.accuracy": 0.8})[0]
-    found = shown[variants[1].name]["steps_to"]["dev.accuracy"]
-    assert (found["horizon"], found["difference"], found["verdict"]) == (100, 0, "undecided")
+    steps = shown[variants[1].name]["steps_to"]["dev.accuracy"]
+    assert (steps["horizon"], steps["difference"], steps["verdict"]) == (100, 0, "undecided")
 
 
 def summarized(results, judged=ACCURACY):
@@ -172,5 +172,5 @@ def test_one_data_set_has_no_overall_verdict():
     variants = VARIANTS[:3]
     shown, made = compared(runs(variants, SEEDS, level), variants)
     varied = {"model.activation": VARIED["model.activation"]}
-    found = over_data_sets(variants, factors_of(varied), shown, made, ACCURACY, "seeds")
-    assert found == (None, None)
+    verdicts = over_data_sets(variants, factors_of(varied), shown, made, ACCURACY, "seeds")
+    assert verdicts == (None, None)

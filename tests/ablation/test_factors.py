@@ -26,7 +26,11 @@ def test_numbers_depths_and_widths_are_an_axis(values, axis, label):
 
 def test_a_label_is_as_long_as_it_must_be():
     varied = {"model.dropout.hidden": [0], "model.hidden": [[1]], "optimizer.lr": [1]}
-    assert [each.label for each in factors_of(varied)] == ["dropout.hidden", "model.hidden", "lr"]
+    assert [factor.label for factor in factors_of(varied)] == [
+        "dropout.hidden",
+        "model.hidden",
+        "lr",
+    ]
 
 
 def test_the_level_of_a_variant_is_its_value_and_true_is_not_1():

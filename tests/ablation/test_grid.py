@@ -31,9 +31,9 @@ def curves_of(results, variants=VARIANTS, varied=VARIED, **options):
 
 
 def test_effects_are_named_by_keys_and_values():
-    found = effects_of(runs(VARIANTS, SEEDS, level, noise=0.001))
-    assert found
-    relu = found["main"][0]
+    shown = effects_of(runs(VARIANTS, SEEDS, level, noise=0.001))
+    assert shown
+    relu = shown["main"][0]
     assert (relu["factor"], relu["level"], relu["reference"]) == (
         "model.activation",
         "relu",
@@ -41,7 +41,9 @@ def test_effects_are_named_by_keys_and_values():
     )
     assert relu["effect"] == pytest.approx(0.2, abs=0.003)
     assert relu["low"] < relu["effect"] < relu["high"]
-    depth = {str(each["levels"]): each["effect"] for each in found["interactions"]}
+    depth = {
+        str(interaction["levels"]): interaction["effect"] for interaction in shown["interactions"]
+    }
     assert depth["['relu', [10, 10, 10]]"] == pytest.approx(0.2, abs=0.005)
 
 
@@ -49,10 +51,10 @@ def test_data_sets_are_no_choice_but_effects_may_depend_on_them():
     varied = {"data.name": ["iris", "wine"], "model.activation": ["sigmoid", "relu"]}
     variants = grid(varied)
     results = runs(variants, SEEDS, lambda variant: 0.9)
-    found = effects_of(results, variants, varied)
-    assert found
-    assert [each["factor"] for each in found["main"]] == ["model.activation"]
-    assert found["interactions"][0]["factors"] == ["data.name", "model.activation"]
+    shown = effects_of(results, variants, varied)
+    assert shown
+    assert [effect["factor"] for effect in shown["main"]] == ["model.activation"]
+    assert shown["interactions"][0]["factors"] == ["data.name", "model.activation"]
     assert effects_of(results, variants, varied, metric="dev.cost") is None
 
 
@@ -65,12 +67,12 @@ def test_a_curve_has_train_and_dev_at_each_depth():
     results = runs(VARIANTS, SEEDS, level)
     [curve] = curves_of(results)
     assert (curve["key"], curve["label"], curve["values"]) == ("model.hidden", "depth", [1, 2, 3])
-    means = [each["mean"] for each in curve["dev"]]
+    means = [point["mean"] for point in curve["dev"]]
     assert means == pytest.approx([0.85, 0.80, 0.75], abs=0.02)
     assert curve["train"][0]["mean"] == pytest.approx(means[0] + 0.02, abs=0.001)
     assert curve["over"] == ["activation=sigmoid", "activation=relu"]
-    assert [each["settings"] for each in curve["lines"]] == curve["over"]
-    lowest = [each["mean"] for each in curve["lines"][0]["dev"]]
+    assert [line["settings"] for line in curve["lines"]] == curve["over"]
+    lowest = [point["mean"] for point in curve["lines"][0]["dev"]]
     assert lowest == pytest.approx([0.8, 0.7, 0.6], abs=0.02)
 
 
@@ -79,7 +81,7 @@ def test_what_diverged_at_one_depth_is_left_out_of_the_mean_at_all():
     results[6:12] = [run(VARIANTS[1], seed, 0, status="diverged") for seed in SEEDS]
     [curve] = curves_of(results)
     assert curve["over"] == ["activation=relu"]
-    assert [each["mean"] for each in curve["dev"]] == pytest.approx([0.9] * 3, abs=0.02)
+    assert [point["mean"] for point in curve["dev"]] == pytest.approx([0.9] * 3, abs=0.02)
     assert np.isnan(curve["lines"][0]["dev"][1]["mean"])
 
 
@@ -87,11 +89,11 @@ def test_one_at_a_time_the_others_are_as_in_the_baseline():
     variants = [VARIANTS[0], VARIANTS[1], VARIANTS[2], VARIANTS[3]]
     [curve] = curves_of(runs(variants, SEEDS, level), variants, design="one_at_a_time")
     assert curve["over"] == ["activation=sigmoid"]
-    assert [each["mean"] for each in curve["dev"]] == pytest.approx([0.8, 0.7, 0.6], abs=0.02)
+    assert [point["mean"] for point in curve["dev"]] == pytest.approx([0.8, 0.7, 0.6], abs=0.02)
 
 
 def test_a_curve_of_success_is_of_shares():
-    results = [run(each, seed, 0.9, success=seed < 4) for each in VARIANTS for seed in SEEDS]
+    results = [run(variant, seed, 0.9, success=seed < 4) for variant in VARIANTS for seed in SEEDS]
     [curve] = curves_of(results, metric="success")
     expected = share_interval(8, 12)
     assert curve["dev"][0] == {

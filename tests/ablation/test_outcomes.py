@@ -62,15 +62,15 @@ def test_a_unit_of_a_cross_validation_is_a_fold_over_its_seeds():
 
 def test_folds_are_paired_over_the_seeds_that_both_have():
     outcomes = of([], seeds=(1, 2), folds=2)
-    mine, other = np.array([1.0, 2.0, np.nan, 4.0]), np.array([0.0, 0.0, 9.0, 1.0])
-    first, second = outcomes.pairs(mine, other)
+    values, other = np.array([1.0, 2.0, np.nan, 4.0]), np.array([0.0, 0.0, 9.0, 1.0])
+    first, second = outcomes.pairs(values, other)
     np.testing.assert_equal(first, [1, 3])
     np.testing.assert_equal(second, [0, 0.5])
 
 
 def test_without_folds_the_units_are_the_seeds():
     outcomes = of([])
-    mine, other = outcomes.pairs(np.array([1.0, 2.0, np.nan]), np.array([1.0, np.nan, 3.0]))
-    np.testing.assert_equal(mine, [1, np.nan, np.nan])
+    values, other = outcomes.pairs(np.array([1.0, 2.0, np.nan]), np.array([1.0, np.nan, 3.0]))
+    np.testing.assert_equal(values, [1, np.nan, np.nan])
     np.testing.assert_equal(other, [1, np.nan, np.nan])
     assert outcomes.overlap == 0

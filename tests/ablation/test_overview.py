@@ -53,7 +53,7 @@ def columns(directory: Path) -> list[str]:
 
 def test_the_judged_metric_comes_first_and_test_only_where_it_is_shown(tmp_path: Path) -> None:
     results = [result(variant, seed) for variant in SETTINGS for seed in range(3)]
-    known = ["dev.accuracy", "dev.cost", "train.accuracy", "train.cost"]
+    metrics = ["dev.accuracy", "dev.cost", "train.accuracy", "train.cost"]
     for show_test in (False, True):
         overview.write(
             tmp_path,
@@ -64,7 +64,7 @@ def test_the_judged_metric_comes_first_and_test_only_where_it_is_shown(tmp_path:
             results=results,
             show_test=show_test,
         )
-        shown = known + (["test.accuracy", "test.cost"] if show_test else [])
+        shown = metrics + (["test.accuracy", "test.cost"] if show_test else [])
         assert charts(tmp_path) == shown
         assert columns(tmp_path) == shown
 
@@ -80,10 +80,10 @@ def test_what_codes_are_worth_has_a_column_but_no_curve(tmp_path: Path) -> None:
         folders=FOLDERS,
         results=results,
     )
-    known = ["dev.accuracy", "dev.cost", "train.accuracy", "train.cost"]
-    assert sorted(charts(tmp_path)) == known
+    expected = ["dev.accuracy", "dev.cost", "train.accuracy", "train.cost"]
+    assert sorted(charts(tmp_path)) == expected
     assert columns(tmp_path)[0] == "dev.probe_accuracy"
-    assert sorted(columns(tmp_path)[1:]) == known
+    assert sorted(columns(tmp_path)[1:]) == expected
     for folder in FOLDERS.values():
         value = np.float32(0.9).item()
         assert scalars(tmp_path / folder, "last/dev.probe_accuracy") == ([100], [value])

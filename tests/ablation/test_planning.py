@@ -175,7 +175,7 @@ def test_folds_stand_beside_seeds(tmp_path):
         (
             {"model.activation": ["relu"]},
             {"ablation": {"seeds": [1, 2, 1]}},
-            r"ablation\.seeds: a seed stands in \[1, 2, 1\] twice; remove one",
+            r"ablation\.seeds: the list \[1, 2, 1\] has a seed twice; remove one",
         ),
         (
             {"optimizer": ["sgd", "adam"]},
@@ -203,7 +203,7 @@ def test_a_plan_is_the_same_when_it_is_read_back(tmp_path):
 def test_a_plan_that_does_not_fit_its_config_is_refused(tmp_path):
     plan = plan_of({"optimizer": ["sgd", "adam"]}, tmp_path)
     other = plan_of({"optimizer": ["sgd", "rmsprop"]}, tmp_path)
-    with pytest.raises(RunError, match=r"plan\.json holds other variants than ablation\.yaml"):
+    with pytest.raises(RunError, match=r"plan\.json has other variants than ablation\.yaml"):
         planning.read(plan.document(), other.config, tmp_path)
     document = plan.document()
     document["cohorts"][0]["runs"][0] = "optimizer=sgd/seed=9"

@@ -22,7 +22,7 @@ def config(vary: Any, **ablation: Any) -> RunConfig:
 
 
 def names(vary: Any, **ablation: Any) -> list[str]:
-    return [each.variant.name for each in expand(config(vary, **ablation))]
+    return [resolved.variant.name for resolved in expand(config(vary, **ablation))]
 
 
 ACTIVATIONS = {"model.activation": ["relu", "tanh"]}
@@ -39,10 +39,12 @@ def test_a_grid_has_every_combination_the_first_key_slowest():
 
 
 def test_the_configs_are_those_that_the_names_say():
-    found = expand(config(ACTIVATIONS | RATES))
-    assert [each.config.model.activation.name for each in found] == ["relu"] * 2 + ["tanh"] * 2
-    assert [each.config.optimizer.lr for each in found] == [0.1, 0.5, 0.1, 0.5]
-    assert all(each.config.ablation is None for each in found)
+    variants = expand(config(ACTIVATIONS | RATES))
+    assert [variant.config.model.activation.name for variant in variants] == ["relu"] * 2 + [
+        "tanh"
+    ] * 2
+    assert [variant.config.optimizer.lr for variant in variants] == [0.1, 0.5, 0.1, 0.5]
+    assert all(variant.config.ablation is None for variant in variants)
 
 
 def test_one_at_a_time_leaves_the_base_by_one_key_each():
@@ -108,14 +110,16 @@ def test_a_condition_may_be_about_what_does_not_vary():
     ]
     with pytest.raises(ConfigError, match=r"only\.optimizer\.l2: unknown key"):
         names(ACTIVATIONS, only={"optimizer.l2": {"model.activation": "relu"}})
-    with pytest.raises(ConfigError, match=r"ablation\.only\.model\.init: no key of ablation\.vary"):
+    with pytest.raises(
+        ConfigError, match=r"ablation\.only\.model\.init: not a key of ablation\.vary"
+    ):
         names(ACTIVATIONS, only={"model.init": {"model.activation": "relu"}})
 
 
 def test_a_choice_is_set_before_what_is_set_inside_it():
-    found = expand(config({"optimizer.lr": [0.25], "optimizer.name": ["adam"]}))
-    assert found[0].config.optimizer.name == "adam"
-    assert found[0].config.optimizer.lr == 0.25
+    variants = expand(config({"optimizer.lr": [0.25], "optimizer.name": ["adam"]}))
+    assert variants[0].config.optimizer.name == "adam"
+    assert variants[0].config.optimizer.lr == 0.25
 
 
 def test_every_variant_that_cannot_be_is_named_at_once():
@@ -247,13 +251,14 @@ def test_what_cannot_be_printed_is_shown_escaped():
 
 
 def test_files_are_called_by_what_differs_in_their_paths(tmp_path):
-    def found(*files: str) -> list[str]:
+    def names_of(*files: str) -> list[str]:
         vary = {"data.path": [str(tmp_path / file) for file in files]}
         base = {"name": "csv", "path": "c.csv", "target": "y"}
         return [
-            each.variant.name for each in expand(load({"data": base, "ablation": {"vary": vary}}))
+            resolved.variant.name
+            for resolved in expand(load({"data": base, "ablation": {"vary": vary}}))
         ]
 
-    assert found("a.csv", "b.csv") == ["path=a.csv", "path=b.csv"]
-    assert found("a/rows.csv", "b/rows.csv") == ["path=a/rows.csv", "path=b/rows.csv"]
-    assert found("a.csv") == ["path=a.csv"]
+    assert names_of("a.csv", "b.csv") == ["path=a.csv", "path=b.csv"]
+    assert names_of("a/rows.csv", "b/rows.csv") == ["path=a/rows.csv", "path=b/rows.csv"]
+    assert names_of("a.csv") == ["path=a.csv"]

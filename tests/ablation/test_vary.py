@@ -20,19 +20,19 @@ from dlx.errors import ConfigError
     ],
 )
 def test_values_of_lists_and_ranges(values, expected):
-    found = expand("key", values)
-    assert found == expected
-    assert [type(each) for each in found] == [type(each) for each in expected]
+    expanded = expand("key", values)
+    assert expanded == expected
+    assert [type(value) for value in expanded] == [type(value) for value in expected]
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([1, 2, 1], r"key: 1 stands in the list twice; remove one"),
-        ([[10], [10]], r"key: \[10\] stands in the list twice"),
+        ([1, 2, 1], r"key: the list has 1 twice; remove one"),
+        ([[10], [10]], r"key: the list has \[10\] twice"),
         ("0.1..0.9", r"write 'log N' or 'linear N' after it, as in '0\.1\.\.0\.9 linear 5'"),
-        ("0..1 log 3", r"equal ratios need two ends of one sign and not 0"),
-        ("-1..1 log 3", r"equal ratios need two ends of one sign"),
+        ("0..1 log 3", r"for equal ratios both ends have to have the same sign and not be 0"),
+        ("-1..1 log 3", r"for equal ratios both ends have to have the same sign"),
         ("0..1 linear 9999999", r"has 9,999,999 values; take fewer"),
         ("0..99999999", r"has 100,000,000 values; take fewer"),
         ("1e999..2 linear 3", r"has an end that is not finite; name two numbers"),

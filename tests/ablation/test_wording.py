@@ -60,18 +60,22 @@ def test_equivalence_names_the_margin_and_says_when_it_is_not_0():
 @pytest.mark.parametrize(
     ("variant", "options", "expected"),
     [
-        (BASE[:1] + 0.1, {"baseline": BASE[:1]}, "One pair has no interval"),
-        (BASE[:1], {"baseline": BASE[:1]}, "One pair has no interval: dev.accuracy is equal"),
+        (BASE[:1] + 0.1, {"baseline": BASE[:1]}, "One pair gives no interval"),
+        (BASE[:1], {"baseline": BASE[:1]}, "One pair gives no interval: dev.accuracy is equal"),
         (np.full(10, np.nan), {}, "No two runs of the same seed have dev.accuracy"),
-        (np.full(2, 0.5), {"baseline": np.ones(2)}, "it takes 3 for 1 comparison."),
-        (np.ones(10), {"baseline": np.ones(10)}, "up to 26 % of the seeds could differ unseen"),
-        (BASE + 10 * NOISE, {}, "The interval holds 0 and reaches beyond ±0.50 points"),
+        (np.full(2, 0.5), {"baseline": np.ones(2)}, "with 1 comparison it takes 3."),
+        (np.ones(10), {"baseline": np.ones(10)}, "up to 26 % of the seeds could differ."),
+        (BASE + 10 * NOISE, {}, "The interval contains 0 and reaches beyond ±0.50 points"),
         (
             BASE + NOISE + 0.0022,
             {"margin": 1e-4, "others": 7},
-            "The interval alone leaves out 0; p, which",
+            "The interval, which is of this comparison alone, excludes 0. But p, adjusted",
         ),
-        (BASE + 1.8 * NOISE, {"others": 7}, "It may be within ±0.50 points, but not surely"),
+        (
+            BASE + 1.8 * NOISE,
+            {"others": 7},
+            "It may be within ±0.50 points, but that is not certain",
+        ),
     ],
 )
 def test_undecided_says_what_would_decide(variant, options, expected):
@@ -81,15 +85,15 @@ def test_undecided_says_what_would_decide(variant, options, expected):
 def test_survivors_are_named_as_such():
     text = why(BASE + NOISE + LOST - 0.05, diverged=(2, 10), baseline_diverged=(0, 10))
     assert "2 of 10 runs diverged, against 0 of 10 of base" in text
-    assert "of the pairs in which both ended" in text
+    assert "of the pairs in which both runs ended" in text
     better = why(BASE + NOISE + LOST + 0.05, diverged=(2, 10), baseline_diverged=(0, 10))
-    assert better.endswith("Runs that ended do not outweigh those that diverged.")
+    assert better.endswith("The runs that ended do not outweigh those that diverged.")
 
 
 def test_divergence_that_decides_says_so():
     lost = np.r_[np.full(8, np.nan), BASE[8:]]
     text = why(lost, diverged=(8, 10), baseline_diverged=(0, 10))
-    assert text.endswith("What diverges surely more often decides.")
+    assert text.endswith("The variant certainly diverges more often, which decides.")
 
 
 def document(name: str, **options):
@@ -104,7 +108,7 @@ def warned(*documents, metric="dev.accuracy", num_seeds=5, folds=None, data=Fals
         metric=metric,
         num_seeds=num_seeds,
         folds=folds,
-        data=[each["name"][0] for each in documents] if data else [""] * len(documents),
+        data=[document["name"][0] for document in documents] if data else [""] * len(documents),
     )
 
 
@@ -142,31 +146,31 @@ def test_alike_variants_with_seeds_and_dev_rows_need_no_warning():
         (
             [document("a"), document("b", settings={"model.loss": "mse"})],
             {"metric": "dev.cost"},
-            "Variants differ in model.loss, and dev.cost is in the units of each one's own loss",
+            "Variants differ in model.loss, and dev.cost is in units of each variant's own loss",
         ),
-        ([document("a")], {"num_seeds": 1}, "One seed only (n = 1)"),
+        ([document("a")], {"num_seeds": 1}, "One seed (n = 1)"),
         (
             [document("a", n=3, diverged=2)],
             {},
-            "a: 2 of 5 runs diverged; what is shown is of the 3",
+            "a: 2 of 5 runs diverged; its numbers are of the 3",
         ),
         ([document("a", n=0, diverged=5)], {}, "a: 5 of 5 runs diverged; none ended."),
         ([document("a", n=3, failed=2)], {}, "a: 2 of 5 runs failed to run"),
         (
             [document("a", n=0, diverged=5)],
             {},
-            "No run has dev.accuracy, so nothing could be judged: no run ended well",
+            "No run has dev.accuracy, so that nothing could be judged: no run ended well",
         ),
         (
             [document("a", n=0)],
             {},
-            "No run has dev.accuracy, so nothing could be judged: give data",
+            "No run has dev.accuracy, so that nothing could be judged: give data",
         ),
         ([document("a", n=0)], {"metric": "train.f1"}, "choose another ablation.metric"),
     ],
 )
 def test_warnings_say_what_a_reader_has_to_know(documents, options, expected):
-    assert any(expected in each for each in warned(*documents, **options))
+    assert any(expected in sentence for sentence in warned(*documents, **options))
 
 
 def test_one_seed_with_folds_has_pairs():

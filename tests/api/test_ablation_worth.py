@@ -114,7 +114,7 @@ def test_seeds_are_added_and_ended_runs_kept(ended: api.Ablation) -> None:
         ),
         (
             "ablation.also=[dev.probe_accuracy]",
-            r"ablation.also.0: received dev.probe_accuracy, by which variants are judged already",
+            r"ablation.also.0: received dev.probe_accuracy, which is judged anyway",
         ),
         (
             "ablation.also=[test.cost]",

@@ -76,7 +76,7 @@ def test_a_dry_run_builds_all_and_writes_nothing(dlx: Command, tmp_path: Path) -
         (["xor"], r"the config has no such section; say what varies with --vary KEY=a,b,c"),
         (["xor", "--vary", "model.activation"], r"write KEY=a,b,c"),
         (["xor", "--vary", "model.activaton=relu"], r"did you mean 'model\.activation'\?"),
-        (["xor", "--vary", "model.activation=relu,relu"], r"stands in the list twice; remove one"),
+        (["xor", "--vary", "model.activation=relu,relu"], r"the list has 'relu' twice; remove one"),
         (
             ["xor", *TWO, "--design", "gird"],
             r"error: --design gird: ablation\.design: received 'gird'; did you mean 'grid'\?",
@@ -222,7 +222,7 @@ def test_an_ablation_that_could_not_be_tuned_says_so(dlx: Command) -> None:
     ended = dlx("ablate", "moons", *arguments, tune, "--vary", "optimizer=sgd", *TWO[2:])
     assert ended.code == 5
     assert ended.out == ""
-    assert "error: ablation.tune: under every value the runs of variant" in ended.err
+    assert "error: ablation.tune: every tuned value made runs of variant" in ended.err
 
 
 def test_values_of_vary_in_any_script(dlx: Command) -> None:

@@ -123,7 +123,7 @@ def fails_with(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr("dlx.report.runs.summaries", fail)
+    monkeypatch.setattr("dlx.report.run_list.summaries", fail)
 
 
 def test_a_bug_shows_its_traceback(dlx: Command, monkeypatch: pytest.MonkeyPatch) -> None:

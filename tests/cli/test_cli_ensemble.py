@@ -24,7 +24,7 @@ def test_one_run_is_no_ensemble(dlx: Command) -> None:
     dlx("train", "iris", "train.steps=5", "-q")
     ended = dlx("ensemble", "iris")
     assert (ended.code, ended.out) == (2, "")
-    assert "error: an ensemble has two runs or more; received 1" in ended.err
+    assert "error: an ensemble needs at least two runs; received 1" in ended.err
 
 
 def test_the_seeds_of_a_variant_are_an_ensemble(dlx: Command) -> None:

@@ -17,7 +17,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 import matplotlib.backends.backend_agg, numpy, scipy.stats, sklearn.datasets
-import dlx.api, dlx.report.ablation.files
+import dlx.api, dlx.report.ablation.derived_files
 from dlx.cli import main
 
 numpy.ones((300, 300)) @ numpy.ones((300, 300))

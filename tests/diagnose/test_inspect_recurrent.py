@@ -9,7 +9,7 @@ from torch import nn
 
 from dlx.diagnose.inspection import inspect
 from dlx.models.plain import from_torch, to_torch
-from dlx.report.inspection import draw
+from dlx.report.inspection_figure import draw
 from dlx.training.job import Job
 from tests.diagnose.conftest import MakeJob
 from tests.nn.layers.test_recurrent import UNITS, torchs

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dlx.diagnose.inspection import inspect
-from dlx.report.inspection import draw
+from dlx.report.inspection_figure import draw
 from tests.diagnose.conftest import MakeJob
 
 

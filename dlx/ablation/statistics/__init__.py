@@ -1,5 +1,5 @@
-"""What an ablation's numbers say: intervals, paired tests, and a verdict for every variant.
+"""Intervals, paired tests and a verdict for every variant of an ablation, by NumPy and scipy alone.
 
-NumPy and scipy alone. A value that is missing (its run diverged or failed) is NaN. Where no
-interval or p can be had, as of a single value, it is NaN too: never a number that looks sure.
+A missing value (its run diverged or failed) is NaN. Where there is no interval or no p, as with a
+single value, it is NaN too, never a number that looks certain.
 """

@@ -1,99 +1,69 @@
-"""Steps to a threshold, where some runs never reach it: 'never' is later than any step."""
-
-from dataclasses import dataclass
+"""Steps to a threshold that some runs never reach: 'never' is later than any step."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from dlx.ablation.statistics.paired import differences, paired_t
+from dlx.ablation.statistics.paired import Difference, differences, paired_t
 
 # N pairs; infinity: never reached, NaN: no run
 
 
-@dataclass(frozen=True)
-class Sooner:
-    """Whether a variant reaches a threshold sooner than its baseline.
-
-    Attributes:
-        difference: of the mean steps, variant minus baseline, a run that did not reach the
-            threshold within the horizon counted with the horizon (restricted mean)
-        low: end of its t interval; NaN of fewer than two pairs
-        high: its other end
-        p: two-sided, of the signed-rank test; NaN of fewer than two pairs
-        n: pairs
-        horizon: steps that both could have taken
-    """
-
-    difference: float
-    low: float
-    high: float
-    p: float
-    n: int
-    horizon: float
-
-
 def signed_rank_p(paired: ArrayLike) -> float:
-    """Return the two-sided p of Wilcoxon's signed-rank test, exact at any ties.
+    """Return the two-sided p of Wilcoxon's signed-rank test, exact with ties too.
 
-    The differences' absolute values are ranked, ties by their mean rank, zeros left out; p is the
-    share of the 2^N ways of giving them signs whose sum of positive ranks is as far from its mean.
-    Infinite differences share the highest rank. It takes six pairs to come below 0.05.
+    The absolute differences are ranked: equal ones get their mean rank, zeros are left out. p is
+    the share of the 2^N ways to choose the signs whose sum of positive ranks is at least as far
+    from the mean. Infinite differences share the highest rank. It takes six pairs for p < 0.05.
 
     Args:
-        paired: (N,) differences, infinite where one of the two never got there
+        paired: (N,) differences, infinite where one of the two runs never reached the threshold
 
     Reference:
         Wilcoxon 1945, Individual comparisons by ranking methods, Biometrics Bulletin 1; exact with
         ties as Hollander, Wolfe and Chicken 2014, section 3.1. (scipy's is exact without ties.)
     """
-    from scipy.stats import rankdata  # half a second, which only steps to a threshold cost
+    from scipy.stats import rankdata  # takes half a second to import
 
-    held = np.asarray(paired, float)
-    held = held[held != 0]
-    if not len(held):
+    nonzero = np.asarray(paired, float)
+    nonzero = nonzero[nonzero != 0]
+    if not len(nonzero):
         return 1.0
-    doubled = np.rint(2 * rankdata(np.abs(held))).astype(int)  # mean ranks are halves
+    doubled = np.rint(2 * rankdata(np.abs(nonzero))).astype(int)  # mean ranks are halves
     total = int(doubled.sum())
-    chance = np.zeros(total + 1)  # of each sum of the doubled positive ranks
-    chance[0] = 1.0
+    probability = np.zeros(total + 1)  # of each sum of the doubled positive ranks
+    probability[0] = 1.0
     for rank in doubled:
-        chance[rank:] = (chance[rank:] + chance[:-rank]) / 2
-        chance[:rank] /= 2
-    positive = int(doubled[held > 0].sum())
+        probability[rank:] = (probability[rank:] + probability[:-rank]) / 2
+        probability[:rank] /= 2
+    positive = int(doubled[nonzero > 0].sum())
     least = min(positive, total - positive)
-    return min(1.0, 2 * float(chance[: least + 1].sum()))
+    return min(1.0, 2 * float(probability[: least + 1].sum()))
 
 
-def sooner(
+def steps_difference(
     variant: ArrayLike, baseline: ArrayLike, *, horizon: float, confidence: float = 0.95
-) -> Sooner:
-    """Compare the steps that pairs of runs took to a threshold.
+) -> Difference:
+    """Return whether a variant reaches a threshold in fewer steps than its baseline.
 
-    What took longer than the horizon counts as never, in both: where one variant was trained
-    longer, its late arrivals say nothing against the other.
+    The difference is that of restricted means: a run that did not reach the threshold within the
+    horizon counts with the horizon. p is that of `signed_rank_p`, for which such a run never
+    reached it. So a variant that trained longer gains nothing by the runs that arrived late.
 
     Args:
-        variant: (N,) steps; infinity for never, NaN where there is no run
-        baseline: (N,) at the same seeds
-        horizon: steps that both could have taken
+        variant: (N,) steps; infinity: never, NaN: no run
+        baseline: (N,) steps at the same seeds
+        horizon: steps that runs of both took
         confidence: of the interval
 
     Reference:
-        `signed_rank_p` for p; Royston and Parmar 2013, Restricted mean survival time, BMC Medical
-        Research Methodology 13, for the difference: a median is unknown as soon as half of the
-        runs never arrive.
+        Royston and Parmar 2013, Restricted mean survival time, BMC Medical Research Methodology 13.
+        (A median is unknown as soon as half of the runs never reach the threshold.)
     """
-    mine, other = (_within(each, horizon, np.inf) for each in (variant, baseline))
-    whole = ~(np.isnan(mine) | np.isnan(other))
-    mine, other = mine[whole], other[whole]
-    both_never = np.isinf(mine) & np.isinf(other)
-    mine[both_never] = other[both_never] = horizon
-    restricted = differences(_within(mine, horizon, horizon), _within(other, horizon, horizon))
-    mean = paired_t(restricted, confidence=confidence)
-    p = signed_rank_p(mine - other) if mean.n > 1 else np.nan
-    return Sooner(mean.mean, mean.low, mean.high, p, mean.n, horizon)
-
-
-def _within(steps: ArrayLike, horizon: float, otherwise: float) -> NDArray[np.float64]:
-    array = np.asarray(steps, float)
-    return np.where(array > horizon, otherwise, array)
+    steps = np.stack([np.asarray(variant, float), np.asarray(baseline, float)])
+    steps = steps[:, ~np.isnan(steps).any(0)]
+    mean = paired_t(differences(*np.minimum(steps, horizon)), confidence=confidence)
+    never = steps > horizon
+    ranked = np.where(never, np.inf, steps)
+    ranked[:, never.all(0)] = horizon  # infinity minus infinity would be NaN
+    p = signed_rank_p(ranked[0] - ranked[1]) if mean.n > 1 else np.nan
+    return Difference(mean.mean, mean.low, mean.high, p, p, mean.n, "signed rank, exact")

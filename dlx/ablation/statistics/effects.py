@@ -1,16 +1,17 @@
-"""What each factor of a grid does on average, and whether two depend on each other."""
+"""Main effects of the factors of a grid, and interactions of two factors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlx.ablation.statistics.intervals import mean_of_present
 from dlx.ablation.statistics.multiple import holm
 from dlx.ablation.statistics.paired import Difference, paired_t
 
-# N units that are paired: seeds, or folds
+# L levels of a factor, N units that are paired: seeds, or folds
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,9 @@ class Effect:
 
     Attributes:
         factors: numbers of the factors, one or two
-        levels: number of the level of each
+        levels: the number of each factor's level
         difference: the effect, with the unadjusted p
-        p: Holm-adjusted over the main effects, or over the interactions, of the grid
+        p: Holm-adjusted over the main effects of the grid, or over its interactions
     """
 
     factors: tuple[int, ...]
@@ -37,11 +38,11 @@ def main_effects(
     confidence: float = 0.95,
     overlap: float = 0.0,
 ) -> list[Effect]:
-    """Return what each level does against the baseline's level of its factor.
+    """Return the effect of every level against the baseline's level of the same factor.
 
-    effect = mean over the other factors' levels of y(level, …) - y(reference, …), within each seed,
-    and its t interval over the seeds. A cell that is missing (excluded, diverged) leaves out its
-    difference alone.
+    effect = mean of y(level, …) - y(reference, …) over the other factors' levels, within each seed,
+    with its t interval over the seeds. A missing cell (excluded, diverged) leaves out only the
+    differences that it is part of.
 
     Args:
         cells: (L1, L2, …, N), a value for each level of every factor and each seed; NaN if missing
@@ -49,14 +50,7 @@ def main_effects(
         confidence: of the intervals
         overlap: see `intervals.standard_error`
     """
-    found = []
-    for factor in range(cells.ndim - 1):
-        along = np.moveaxis(cells, factor, 0)
-        for level in range(len(along)):
-            if level != reference[factor]:
-                contrast = along[level] - along[reference[factor]]
-                found.append(((factor,), (level,), _over_units(contrast)))
-    return _tested(found, confidence, overlap)
+    return _effects(cells, reference, 1, confidence, overlap)
 
 
 def interactions(
@@ -66,48 +60,37 @@ def interactions(
     confidence: float = 0.95,
     overlap: float = 0.0,
 ) -> list[Effect]:
-    """Return how much the effect of one factor's level changes with that of another.
+    """Return how much the effect of one factor's level depends on another factor's level.
 
     effect = mean of [y(a, b) - y(a0, b)] - [y(a, b0) - y(a0, b0)] over the other factors' levels,
-    within each seed, and its t interval over the seeds; a0, b0 are the baseline's levels. 0: the
-    two effects add up.
-
-    Args:
-        cells: (L1, L2, …, N), a value for each level of every factor and each seed; NaN if missing
-        reference: the baseline's level of each factor
-        confidence: of the intervals
-        overlap: see `intervals.standard_error`
+    within each seed, with its t interval over the seeds; a0, b0 are the baseline's levels. It is 0
+    where the two main effects add up. The arguments are those of `main_effects`.
     """
-    found = []
-    for first, second in combinations(range(cells.ndim - 1), 2):
-        along = np.moveaxis(cells, (first, second), (0, 1))
-        start, other_start = reference[first], reference[second]
-        for level in range(along.shape[0]):
-            for other in range(along.shape[1]):
-                if level == start or other == other_start:
-                    continue
-                contrast = along[level, other] - along[start, other]
-                contrast = contrast - (along[level, other_start] - along[start, other_start])
-                found.append(((first, second), (level, other), _over_units(contrast)))
-    return _tested(found, confidence, overlap)
+    return _effects(cells, reference, 2, confidence, overlap)
 
 
-def _over_units(contrast: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over all axes but the last, of what is there: (N,)."""
-    flat = contrast.reshape(-1, contrast.shape[-1])
-    there = ~np.isnan(flat)
-    total, count = np.where(there, flat, 0.0).sum(0), there.sum(0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _tested(
-    found: Sequence[tuple[tuple[int, ...], tuple[int, ...], NDArray[np.float64]]],
+def _effects(
+    cells: NDArray[np.float64],
+    reference: Sequence[int],
+    order: int,
     confidence: float,
     overlap: float,
 ) -> list[Effect]:
-    tests = [paired_t(units, confidence=confidence, overlap=overlap) for *_, units in found]
+    """Return the effects of all levels but the baseline's, of one factor or of two together."""
+    places: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    tests: list[Difference] = []
+    for factors in combinations(range(cells.ndim - 1), order):
+        for levels in product(*(range(cells.shape[factor]) for factor in factors)):
+            if any(level == reference[f] for f, level in zip(factors, levels, strict=True)):
+                continue
+            contrast = np.moveaxis(cells, factors, range(order))
+            for factor, level in zip(factors, levels, strict=True):
+                contrast = contrast[level] - contrast[reference[factor]]
+            units = mean_of_present(contrast.reshape(-1, contrast.shape[-1]))
+            places.append((factors, levels))
+            tests.append(paired_t(units, confidence=confidence, overlap=overlap))
     adjusted = holm([test.p_coarse for test in tests])
     return [
         Effect(factors, levels, test, float(p))
-        for (factors, levels, _), test, p in zip(found, tests, adjusted, strict=True)
+        for (factors, levels), test, p in zip(places, tests, adjusted, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Equivalence: that a difference is smaller than what matters, which no large p of a test shows."""
+"""Equivalence: whether a difference is too small to matter, which a large p does not show."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -7,15 +7,15 @@ from scipy.special import stdtr
 from dlx.ablation.statistics.intervals import present, standard_error
 
 RARE = 0.1
-"""The share of seeds whose deviation may go unseen where all pairs are equal."""
+"""The share of deviating seeds that equal pairs have to rule out."""
 
 
 def two_one_sided(paired: ArrayLike, margin: float, *, overlap: float = 0.0) -> float:
-    """Return p of two one-sided paired t tests that |mean difference| >= margin.
+    """Return p of two one-sided paired t tests of the hypothesis |mean difference| >= margin.
 
-    p = max(P(T > (mean + margin) / e), P(T < (mean - margin) / e)), T of N - 1 degrees of freedom,
-    e the standard error. Small p: the difference is inside ±margin. Without any variance p is 0
-    inside and 1 outside.
+    p = max(P(T > (mean + margin) / e), P(T < (mean - margin) / e)), with N - 1 degrees of freedom
+    and the standard error e. A small p means that the difference is inside ±margin. Where all
+    differences are equal, p is 0 inside and 1 outside.
 
     Args:
         paired: (N,) differences; NaNs are left out
@@ -23,34 +23,33 @@ def two_one_sided(paired: ArrayLike, margin: float, *, overlap: float = 0.0) -> 
         overlap: see `intervals.standard_error`
 
     Returns:
-        p; NaN of fewer than two pairs
+        p; NaN for fewer than two pairs
 
     Reference:
         Schuirmann 1987, A comparison of the two one-sided tests procedure and the power approach,
         Journal of Pharmacokinetics and Biopharmaceutics 15.
     """
-    held = present(paired)
-    if len(held) < 2:
+    values = present(paired)
+    if len(values) < 2:
         return np.nan
-    mean, error = float(held.mean()), standard_error(held, overlap)
+    mean, error = float(values.mean()), standard_error(values, overlap)
     if not error:
         return float(abs(mean) >= margin)
-    freedom = len(held) - 1
+    freedom = len(values) - 1
     above = stdtr(freedom, -(mean + margin) / error)
     below = stdtr(freedom, (mean - margin) / error)
     return float(max(above, below))
 
 
 def alike_by_chance(values: ArrayLike) -> float:
-    """Return p that a variant that is not equivalent has the same value as its baseline in N pairs.
+    """Return p of N equal pairs of a variant that is not equivalent to its baseline.
 
-    Where all pairs are equal, their variance says nothing of the seeds that were not tried. Two
-    things may be behind it. Two runs that have nothing to do with each other may have met the same
-    value, by a chance of sum of q^2 a pair, q being the share of the runs with each value: small
-    where values vary from seed to seed, so that equal pairs are equal networks. Or it is the value
-    nearly all runs have, such as an accuracy of 1, and a tenth of the seeds that deviates was not
-    met, (1 - RARE)^N. p is the smaller one: of accuracies of 1.0 throughout, 29 pairs come below
-    0.05.
+    Equal pairs have no variance, which says nothing about seeds that were not tried. They can be
+    equal by chance in two ways. Independent runs have the same value with a probability of the sum
+    of q² in each pair, q being the share of the runs with each value. It is small where values
+    vary from seed to seed. Or nearly all runs have the same value, such as an accuracy of 1, and
+    none of the N seeds is among the share RARE that deviates: (1 - RARE)^N. p is the smaller of the
+    two probabilities. If all accuracies are 1.0, it takes 29 pairs for p < 0.05.
 
     Args:
         values: (N,) of the baseline in these pairs
@@ -61,7 +60,7 @@ def alike_by_chance(values: ArrayLike) -> float:
 
 
 def most_unseen(n: int, *, confidence: float = 0.95) -> float:
-    """Return the largest share of deviating seeds that n pairs without one leave possible.
+    """Return the largest share of deviating seeds that is possible where n pairs show none.
 
     1 - (1 - confidence)^(1/n), the exact form of the rule of three.
 

@@ -1,4 +1,4 @@
-"""Whether a variant's runs diverge more often, or less, than those of its baseline."""
+"""Whether a variant's runs diverge more often, or less often, than its baseline's."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,10 +9,10 @@ class Failures:
     """How often two variants' runs diverged.
 
     Attributes:
-        variant: diverged, of so many
-        baseline: diverged, of so many
+        variant: how many runs diverged, and of how many
+        baseline: likewise
         p: two-sided, of equal rates
-        least_p: the smallest that p could be with so many diverged in both together
+        least_p: the smallest p possible with this number of diverged runs in both together
     """
 
     variant: tuple[int, int]
@@ -27,26 +27,27 @@ class Failures:
 
 
 @lru_cache(maxsize=4096)
-def _fisher(mine: int, runs: int, other: int, other_runs: int) -> float:
-    from scipy.stats import fisher_exact  # half a second, which only a divergence costs
+def _fisher(diverged: int, runs: int, other_diverged: int, other_runs: int) -> float:
+    from scipy.stats import fisher_exact  # takes half a second to import
 
-    return float(fisher_exact([[mine, runs - mine], [other, other_runs - other]])[1])  # type: ignore
+    table = [[diverged, runs - diverged], [other_diverged, other_runs - other_diverged]]
+    return float(fisher_exact(table)[1])  # type: ignore
 
 
 def failure_difference(variant: tuple[int, int], baseline: tuple[int, int]) -> Failures | None:
     """Return Fisher's exact test of two failure rates.
 
-    Of Fisher's, Barnard's and the paired McNemar test it is Fisher's for three reasons: it is exact
-    at every n without a search over the unknown rate; 5 of 5 against 0 of 5 is decided (p =
-    0.008), where McNemar's test needs six pairs that differ before it says anything; and leaving
-    out the pairing errs to the safe side, since equal seeds diverge together rather than apart.
+    Fisher's test is used, not Barnard's or the paired McNemar test, for three reasons. It is exact
+    at every n without a search over the unknown rate. It decides 5 of 5 against 0 of 5 (p = 0.008),
+    where McNemar's test needs six pairs that differ. And leaving out the pairing is cautious, since
+    runs of equal seeds tend to diverge together.
 
     Args:
-        variant: diverged, of so many
-        baseline: diverged, of so many
+        variant: how many runs diverged, and of how many
+        baseline: likewise
 
     Returns:
-        None where one of them has no runs
+        the test; None if one of them has no runs
 
     Reference:
         Fisher 1935, The logic of inductive inference, Journal of the Royal Statistical Society 98.

@@ -1,4 +1,4 @@
-"""Confidence intervals of a mean, of a share and of a median."""
+"""Confidence intervals of means, shares and medians."""
 
 from dataclasses import dataclass, replace
 
@@ -14,10 +14,10 @@ class Estimate:
     """A mean, a share or a median with its confidence interval.
 
     Attributes:
-        mean: the value that is estimated; NaN of no values
-        low: end of the interval; NaN where there is none, as of a single value
-        high: its other end
-        n: how many values it is of
+        mean: the estimate; NaN without any value
+        low: lower end of the interval; NaN if there is none, as for a single value
+        high: upper end
+        n: number of values
     """
 
     mean: float
@@ -26,31 +26,41 @@ class Estimate:
     n: int
 
     def within(self, low: float, high: float) -> "Estimate":
-        """Return it with its interval cut to the values that are possible, which loses none."""
+        """Return the estimate with its interval cut to the possible values."""
         ends = np.clip([self.low, self.high], low, high)
         return replace(self, low=float(ends[0]), high=float(ends[1]))
 
 
 def present(values: ArrayLike) -> NDArray[np.float64]:
-    """Return the values that are not missing, as float64."""
+    """Return the values that are not NaN, as float64."""
     array = np.asarray(values, float)
     return array[~np.isnan(array)]
 
 
+def mean_of_present(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each column's values that are not NaN: (N,) from (M, N).
+
+    NaN where a column has none. (NumPy's nanmean would warn of it.)
+    """
+    is_present = ~np.isnan(rows)
+    total, count = np.where(is_present, rows, 0.0).sum(0), is_present.sum(0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
 def standard_error(values: NDArray[np.float64], overlap: float = 0.0) -> float:
-    """Return the standard error of a mean, s sqrt(1/N + overlap), exactly 0 of equal values.
+    """Return the standard error of a mean, s sqrt(1/N + overlap), exactly 0 for equal values.
 
     Args:
         values: (N,), N > 1
-        overlap: of folds of one cross-validation, the rows a fold is tested on per row that it is
-            trained on, 1 / (folds - 1); 0 of independent values
+        overlap: for the folds of a cross-validation, a fold's test rows per training row,
+            1 / (folds - 1); 0 for independent values
 
     Reference:
-        Nadeau and Bengio 2003, Inference for the generalization error, Machine Learning 52. The
-        folds share most of their training rows, so that their values vary less than those of
-        fresh data would: 1/N alone is too sure.
+        Nadeau and Bengio 2003, Inference for the generalization error, Machine Learning 52. Folds
+        share most of their training rows, so that their values vary less than those of new data
+        would: with 1/N alone the error would be too small.
     """
-    # Rounding makes a deviation of 1e-17 of values that are all 0.95.
+    # Rounding makes a deviation of 1e-17 from values that are all 0.95.
     if np.ptp(values) <= 1e-12 * np.abs(values).max():
         return 0.0
     return float(np.std(values, ddof=1)) * (1 / len(values) + overlap) ** 0.5
@@ -67,30 +77,30 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95, overlap: float
     Reference:
         Student 1908, The probable error of a mean, Biometrika 6.
     """
-    held = present(values)
-    if len(held) == 0:
+    array = present(values)
+    if len(array) == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
-    mean = float(held.mean())
-    if len(held) == 1:
+    mean = float(array.mean())
+    if len(array) == 1:
         return Estimate(mean, np.nan, np.nan, 1)
-    width = float(stdtrit(len(held) - 1, (1 + confidence) / 2)) * standard_error(held, overlap)
-    return Estimate(mean, mean - width, mean + width, len(held))
+    width = float(stdtrit(len(array) - 1, (1 + confidence) / 2)) * standard_error(array, overlap)
+    return Estimate(mean, mean - width, mean + width, len(array))
 
 
 def share_interval(count: int, n: int, *, confidence: float = 0.95) -> Estimate:
     """Return the share count / n and its Wilson interval.
 
-    It has a width where all or none of n succeeded too: 10 of 10 is 0.72 to 1.
+    It has a width even if all or none of n succeeded: 10 of 10 is 0.72 to 1.
 
     Args:
-        count: of successes
-        n: of runs
+        count: successes
+        n: runs
         confidence: of the interval
 
     Reference:
-        Wilson 1927, Probable inference, Journal of the American Statistical Association 22. Of the
-        intervals for a share it keeps closest to its confidence at small n (Agresti and Coull
-        1998); Clopper and Pearson's is wider than it has to be.
+        Wilson 1927, Probable inference, Journal of the American Statistical Association 22. At
+        small n its coverage is closest to the confidence (Agresti and Coull 1998); Clopper and
+        Pearson's interval is wider than needed.
     """
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
@@ -105,22 +115,21 @@ def share_interval(count: int, n: int, *, confidence: float = 0.95) -> Estimate:
 def median_interval(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
     """Return the median and an interval that holds for any distribution.
 
-    Its ends are the k-th smallest and k-th largest value, for the largest k with
-    2 P(Binomial(N, 1/2) < k) <= 1 - confidence. Fewer than six values have none at 95 %.
+    Its ends are the k-th smallest and the k-th largest value, for the largest k with
+    2 P(Binomial(N, 1/2) < k) <= 1 - confidence. At 95 % it takes six values.
 
     Args:
-        values: (N,); infinity is later than all (a threshold that was never reached)
-        confidence: at least, of the interval
+        values: (N,); infinity for a threshold that was never reached
+        confidence: the least that the interval has
 
     Reference:
         Conover 1999, Practical Nonparametric Statistics, section 3.2.
     """
-    held = np.sort(present(values))
-    if len(held) == 0:
+    array = np.sort(present(values))
+    if len(array) == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
-    middle = held[(len(held) - 1) // 2 : len(held) // 2 + 1]
-    below = np.arange((len(held) + 1) // 2)
-    # Values before the k-th, k = 1, 2, …: at most so many of them may be below the median.
-    fitting = int((2 * bdtr(below, len(held), 0.5) <= 1 - confidence).sum())
-    low, high = (held[fitting - 1], held[-fitting]) if fitting else (np.nan, np.nan)
-    return Estimate(float(middle.mean()), float(low), float(high), len(held))
+    middle = array[(len(array) - 1) // 2 : len(array) // 2 + 1]
+    below = np.arange((len(array) + 1) // 2)  # k - 1
+    k = int((2 * bdtr(below, len(array), 0.5) <= 1 - confidence).sum())
+    low, high = (array[k - 1], array[-k]) if k else (np.nan, np.nan)
+    return Estimate(float(middle.mean()), float(low), float(high), len(array))

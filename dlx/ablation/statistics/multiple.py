@@ -1,16 +1,18 @@
-"""Many tests at once: what keeps the chance of even one false finding."""
+"""Many tests at once: an upper bound on the probability of any false finding."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
-    """Return Holm's adjusted p: below alpha with a chance of at most alpha that any is false.
+    """Return Holm's adjusted p-values.
 
-    The i-th smallest of m is multiplied by m - i + 1, and is at least the one before it.
+    If all that lie below alpha are taken for findings, the probability that any of them is false is
+    at most alpha. The i-th smallest of m is multiplied by m - i + 1, and is at least the one before
+    it.
 
     Args:
-        p: (m,); NaNs are no tests: they stay, and do not count
+        p: (m,); NaN stands for no test: it stays NaN and does not count
 
     Reference:
         Holm 1979, A simple sequentially rejective multiple test procedure, Scandinavian Journal of

@@ -1,4 +1,4 @@
-"""The paired comparison of a variant with its baseline: at equal seed, value against value."""
+"""The paired comparison of a variant with its baseline: value against value at equal seeds."""
 
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ class Difference:
     """The mean of paired differences, variant minus baseline.
 
     Attributes:
-        mean: of the differences; NaN of no pairs
-        low: end of its confidence interval; NaN of fewer than two pairs
-        high: its other end
-        p: two-sided, of no difference; NaN of fewer than two pairs
-        p_coarse: p with the allowance for values that repeat, which verdicts go by
-        n: pairs
+        mean: of the differences; NaN without any pair
+        low: lower end of its confidence interval; NaN for fewer than two pairs
+        high: upper end
+        p: two-sided, of no difference; NaN for fewer than two pairs
+        p_coarse: p with a correction for values that repeat, which verdicts use
+        n: number of pairs
         test: its name
     """
 
@@ -35,21 +35,21 @@ class Difference:
 
 
 def differences(variant: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
-    """Return variant - baseline of the pairs that are whole: (N,), without NaNs.
+    """Return variant - baseline for the pairs that have both values: (N,), without NaNs.
 
-    What is rounding alone is 0.
+    A difference by rounding alone is 0.
     """
-    mine, other = np.asarray(variant, float), np.asarray(baseline, float)
-    found = mine - other
-    found[np.abs(found) <= 1e-12 * np.maximum(np.abs(mine), np.abs(other))] = 0.0
-    return present(found)
+    values, others = np.asarray(variant, float), np.asarray(baseline, float)
+    paired = values - others
+    paired[np.abs(paired) <= 1e-12 * np.maximum(np.abs(values), np.abs(others))] = 0.0
+    return present(paired)
 
 
 def step(paired: NDArray[np.float64]) -> float:
-    """Return the step of a scale on which differences repeat, 0 if all are distinct.
+    """Return the step between values on a coarse scale; 0 if no two differences are equal.
 
-    The least distance between two of 0 and the absolute differences: 0.25 of XOR's accuracies, one
-    row of accuracies on many rows.
+    It is the least distance between any two of 0 and the absolute differences: 0.25 for accuracies
+    of XOR, one row's share for accuracies on many rows.
     """
     largest = np.abs(paired).max(initial=0.0)
     if not largest:
@@ -63,36 +63,36 @@ def step(paired: NDArray[np.float64]) -> float:
 def paired_t(paired: ArrayLike, *, confidence: float = 0.95, overlap: float = 0.0) -> Difference:
     """Return Student's t test of paired differences: t = mean / (s sqrt(1/N + overlap)).
 
-    Two variants that do not differ have differences that are distributed symmetrically about 0,
-    however skewed the metric is, and for symmetric differences with heavy tails t is cautious: it
-    keeps its rate. It does not for values that take few steps, as accuracies of 0.5 and 1: there
-    4 variants with 10 seeds were decided falsely in 6.7 % of ablations. `p_coarse` has a
-    continuity correction, |mean| - step / 2N for |mean|, which brings it to 5.2 % at most
-    (`benchmarks/calibration.py`) and changes nothing where no values repeat.
+    Where two variants do not differ, their differences are distributed symmetrically about 0,
+    however skewed the metric is. For symmetric differences with heavy tails the t test is cautious.
+    It is not for values on a coarse scale, such as accuracies of 0.5 and 1: then 6.7 % of
+    ablations with 4 variants and 10 seeds were decided falsely. So `p_coarse` has a continuity
+    correction, |mean| - step / 2N in place of |mean|. With it the rate is 5.2 % at most
+    (`benchmarks/calibration.py`), and nothing changes where no values repeat.
 
-    It says nothing sure of a variant that is as good on average but of another shape, with some
-    runs far off, until there are some dozens of pairs.
+    A variant may have the baseline's mean but another distribution, with a few runs far off. Then
+    p can be trusted only from some dozens of pairs on.
 
-    Without any variance p is 0 where the difference is not 0, else 1.
+    If all differences are equal, p is 1 if they are 0, else 0.
 
     Args:
         paired: (N,) differences, variant minus baseline; NaNs are left out
         confidence: of the interval
-        overlap: of folds of one cross-validation, see `intervals.standard_error`: the corrected
-            resampled t test
+        overlap: for the folds of a cross-validation, see `intervals.standard_error`; gives the
+            corrected resampled t test
 
     Reference:
         Student 1908; with overlap, Nadeau and Bengio 2003.
     """
-    held = present(paired)
+    values = present(paired)
     test = "paired t, corrected for folds" if overlap else "paired t"
-    mean = mean_interval(held, confidence=confidence, overlap=overlap)
+    mean = mean_interval(values, confidence=confidence, overlap=overlap)
     if mean.n < 2:
         return Difference(mean.mean, np.nan, np.nan, np.nan, np.nan, mean.n, test)
-    error = standard_error(held, overlap)
+    error = standard_error(values, overlap)
     p, p_coarse = (
-        _p(max(abs(mean.mean) - lost, 0.0), error, mean.n)
-        for lost in (0.0, step(held) / (2 * mean.n))
+        _p(max(abs(mean.mean) - correction, 0.0), error, mean.n)
+        for correction in (0.0, step(values) / (2 * mean.n))
     )
     return Difference(mean.mean, mean.low, mean.high, p, p_coarse, mean.n, test)
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from dlx.ablation.statistics.equivalence import alike_by_chance, two_one_sided
 from dlx.ablation.statistics.failures import Failures, failure_difference
 from dlx.ablation.statistics.multiple import holm
-from dlx.ablation.statistics.outcomes import equivalent_shares, mcnemar
 from dlx.ablation.statistics.paired import Difference, differences, paired_t
+from dlx.ablation.statistics.paired_shares import equivalent_shares, mcnemar
 
 # N pairs
 
@@ -26,13 +26,13 @@ class Comparison:
     Attributes:
         variant: (N,) values of the judged metric; NaN where the run has none
         baseline: (N,) likewise
-        rising: larger values are better
+        rising: whether larger values are better
         margin: largest difference that does not matter
-        is_binary: the values are outcomes, 1 or 0
-        diverged: runs of the variant that diverged, of those that did not fail to run; (0, 0) where
-            the metric counts them already, as success does
+        is_binary: whether the values are outcomes, 1 or 0
+        diverged: how many of the variant's runs diverged, and of how many, failed ones left out;
+            (0, 0) where the metric counts divergence itself, as success does
         baseline_diverged: likewise of the baseline
-        overlap: of folds of one cross-validation, see `intervals.standard_error`
+        overlap: for the folds of a cross-validation, see `intervals.standard_error`
     """
 
     variant: NDArray[np.float64]
@@ -47,20 +47,20 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a comparison showed.
+    """The result of a comparison.
 
     Attributes:
         word: better, worse, equivalent or undecided
-        basis: what decided it. `difference`: of the metric; `divergence`: of the failure rates;
-            `margin`: the difference is inside it; `conflict`: the metric and the divergences
-            point to different ways; `few pairs`: too few for the difference they show; `alike`: all
-            pairs are equal, which few pairs may be by chance; `nothing`: noise
+        basis: why. `difference`: of the metric; `divergence`: of the failure rates; `margin`: the
+            difference is inside it; `conflict`: metric and failure rates disagree; `few pairs`: too
+            few for the difference that they show; `alike`: all pairs are equal, which a few pairs
+            may be by chance; `nothing`: noise
         difference: of the metric, with the unadjusted p
         p: of the difference, Holm-adjusted over all tests of the ablation
         p_equivalent: of a difference of margin or more, Holm-adjusted over the variants
-        failures: of the runs, with the unadjusted p; None where a variant has no runs
-        p_failures: Holm-adjusted with the differences
-        wins: pairs in which the variant is better
+        failures: the failure rates, with the unadjusted p; None if one of the two has no runs
+        p_failures: Holm-adjusted together with the differences
+        wins: number of pairs in which the variant is better
     """
 
     word: Word
@@ -74,12 +74,13 @@ class Verdict:
 
 
 def fewest_pairs(num_comparisons: int, *, alpha: float = 0.05) -> int:
-    """Return how many pairs a difference of means needs before it can be believed.
+    """Return how many pairs it takes to believe a difference of means.
 
-    Two runs of the same distribution differ by the same amount c > 0 with a chance of at most 1/4
-    (that of 0.5 and 1.0 at even odds, as XOR's accuracies), so N pairs do, c or -c, by a chance of
-    2 / 4^N, and then have no variance: to t they are as sure as can be. The smallest N is returned
-    for which 2 / 4^N times the comparisons is at most alpha: 3 of one, 4 of two to six.
+    A few pairs can have the same difference by chance; without variance the t test then takes it
+    for certain. A difference of just c > 0 between two equal variants has a probability of at most
+    1/4 (XOR's accuracies of 0.5 and 1.0 at even odds), so that N pairs all differ by c, or all by
+    -c, with a probability of at most 2 / 4^N. The result is the smallest N for which 2 / 4^N times
+    the number of comparisons is at most alpha: 3 for one comparison, 4 for two to six.
     """
     pairs = 2
     while 2 * 4.0**-pairs * num_comparisons > alpha:
@@ -88,55 +89,60 @@ def fewest_pairs(num_comparisons: int, *, alpha: float = 0.05) -> int:
 
 
 def judge(comparisons: Sequence[Comparison], *, confidence: float = 0.95) -> list[Verdict]:
-    """Judge all variants of an ablation: no false `better` or `worse` but with a chance of 5 %.
+    """Return the verdicts on all variants of an ablation.
 
-    1. The metric is compared in the pairs in which both runs ended (paired t; McNemar's exact test
-       of outcomes), the failure rates by Fisher's exact test where so many diverged that it could
-       decide. Holm's correction is over all of these tests of all variants; a second one over the
-       tests of equivalence.
-    2. Failure rates that differ decide: what diverges more often is worse, unless its survivors
-       are better, which is left undecided.
-    3. A difference surely inside the margin is equivalent, even where it is surely not 0.
-    4. A difference that is not 0 is better or worse, from `fewest_pairs` on.
-    5. Survivors alone never decide against the divergences: 3 and 4 are left undecided where the
-       variant that would gain by them diverged more often, be it by chance.
+    The probability of any false `better` or `worse` is at most 1 - confidence.
+
+    1. The metric is compared in the pairs in which both runs ended, by the paired t test (outcomes:
+       by McNemar's exact test). Failure rates are compared by Fisher's exact test, if enough runs
+       diverged for it to decide. Holm's correction is over all of these tests of all variants, and
+       a second one over the tests of equivalence.
+    2. If failure rates differ, they decide: the variant that diverges more often is worse. If its
+       surviving runs are better, it is undecided.
+    3. A difference that is certainly inside the margin means equivalent, even if it is not 0.
+    4. A difference that is not 0 means better or worse, from `fewest_pairs` on.
+    5. Survivors alone never decide against the failure rates: 3 and 4 give undecided if the
+       variant that would gain by them diverged more often, even if by chance.
 
     Args:
         comparisons: of every variant with its baseline
         confidence: of the intervals; 1 - confidence is the error rate of the whole ablation
     """
     alpha = 1 - confidence
-    differing = [_difference(each, confidence) for each in comparisons]
-    failing = [failure_difference(each.diverged, each.baseline_diverged) for each in comparisons]
-    # Which tests of failures are made depends on how many diverged in all, which Fisher's test
-    # holds fixed, and not on who did: choosing them does not bend it (Tarone 1990).
-    tests = [each.p_coarse for each in differing] + [
-        each.p if each and each.least_p <= alpha else np.nan for each in failing
+    tests = [_difference(comparison, confidence) for comparison in comparisons]
+    rates = [failure_difference(pair.diverged, pair.baseline_diverged) for pair in comparisons]
+    # Which failure rates are tested depends on how many runs diverged in all. Fisher's test holds
+    # that number fixed, so that the choice does not change its error rate (Tarone 1990).
+    is_tested = [failures is not None and failures.least_p <= alpha for failures in rates]
+    p_failures = [
+        failures.p if failures and tested else np.nan
+        for failures, tested in zip(rates, is_tested, strict=True)
     ]
-    adjusted = holm(tests)
-    equivalent = holm([_equivalence(each) for each in comparisons])
-    needed = fewest_pairs(sum(not np.isnan(each.p) for each in differing), alpha=alpha)
+    adjusted = holm([test.p_coarse for test in tests] + p_failures)
+    equivalent = holm([_equivalence(comparison) for comparison in comparisons])
+    needed = fewest_pairs(sum(not np.isnan(test.p) for test in tests), alpha=alpha)
     verdicts = []
-    for i, each in enumerate(comparisons):
-        gains = differences(each.variant, each.baseline) * (1 if each.rising else -1)
-        failures, p_failures = failing[i], float(adjusted[len(comparisons) + i])
+    for i, (comparison, test, failures) in enumerate(zip(comparisons, tests, rates, strict=True)):
+        sign = 1 if comparison.rising else -1
+        gains = sign * differences(comparison.variant, comparison.baseline)
+        p, p_failure = float(adjusted[i]), float(adjusted[len(comparisons) + i])
         word, basis = _decide(
-            direction=_direction(differing[i], each, adjusted[i], alpha),
+            direction=sign * int(np.sign(test.mean)) if p <= alpha else 0,
             equivalent=bool(equivalent[i] <= alpha),
             excess=failures.excess if failures else 0.0,
-            fails=bool(p_failures <= alpha),
-            is_enough=each.is_binary or differing[i].n >= needed,
+            fails=p_failure <= alpha,
+            is_enough=comparison.is_binary or test.n >= needed,
             is_alike=gains.size > 1 and not gains.any(),
         )
         verdicts.append(
             Verdict(
                 word=word,
                 basis=basis,
-                difference=differing[i],
-                p=float(adjusted[i]),
+                difference=test,
+                p=p,
                 p_equivalent=float(equivalent[i]),
                 failures=failures,
-                p_failures=p_failures if failures and failures.least_p <= alpha else 1.0,
+                p_failures=p_failure if is_tested[i] else 1.0,
                 wins=int((gains > 0).sum()),
             )
         )
@@ -156,19 +162,12 @@ def _difference(comparison: Comparison, confidence: float) -> Difference:
 def _equivalence(comparison: Comparison) -> float:
     if comparison.is_binary:
         return equivalent_shares(comparison.variant, comparison.baseline, comparison.margin)
-    found = differences(comparison.variant, comparison.baseline)
-    p = two_one_sided(found, comparison.margin, overlap=comparison.overlap)
-    if not len(found) or found.any():
+    paired = differences(comparison.variant, comparison.baseline)
+    p = two_one_sided(paired, comparison.margin, overlap=comparison.overlap)
+    if not len(paired) or paired.any():
         return p
-    held = comparison.baseline[~np.isnan(comparison.variant - comparison.baseline)]
-    return max(p, alike_by_chance(held))
-
-
-def _direction(found: Difference, comparison: Comparison, p: float, alpha: float) -> int:
-    """Return 1 if the variant is surely better, -1 if surely worse, else 0."""
-    if not p <= alpha:
-        return 0
-    return int(np.sign(found.mean)) * (1 if comparison.rising else -1)
+    values = comparison.baseline[~np.isnan(comparison.variant - comparison.baseline)]
+    return max(p, alike_by_chance(values))
 
 
 def _decide(
@@ -180,7 +179,16 @@ def _decide(
     is_enough: bool,
     is_alike: bool,
 ) -> tuple[Word, Basis]:
-    """Put the tests together, as `judge` says."""
+    """Return the verdict that follows from the tests, by the rules of `judge`.
+
+    Args:
+        direction: 1: the variant is certainly better, -1: worse, 0: neither
+        equivalent: whether the difference is certainly inside the margin
+        excess: of the variant's failure rate over the baseline's
+        fails: whether the failure rates certainly differ
+        is_enough: whether there are enough pairs to believe a difference
+        is_alike: whether all pairs are equal
+    """
     believed = direction if is_enough and not equivalent else 0
     if fails:
         verdict: Word = "worse" if excess > 0 else "better"

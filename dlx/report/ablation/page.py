@@ -5,9 +5,9 @@ from html import escape
 from pathlib import Path
 
 from dlx.ablation.results import RunResult
-from dlx.report.ablation import sections
-from dlx.report.ablation.figures import draw_all, write_all
-from dlx.report.ablation.look import SCRIPT, STYLE
+from dlx.report.ablation import page_sections as sections
+from dlx.report.ablation.drawings import draw_all, write_all
+from dlx.report.ablation.page_style import SCRIPT, STYLE
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
 from dlx.runs import write_atomic

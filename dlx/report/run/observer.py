@@ -10,10 +10,10 @@ from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
 from dlx.nn.network import Network
 from dlx.report.run import pictures
-from dlx.report.run.figures import Trained, draw, save
 from dlx.report.run.filters import decoder_filters, encoder_filters
 from dlx.report.run.reconstruction import MOST_CODES, Sample
 from dlx.report.run.regions import Plane, is_plane
+from dlx.report.run.run_figures import Trained, draw, save
 from dlx.runs.ablations import METRICS, PRETRAINING
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Evaluation

@@ -25,20 +25,20 @@ NOISE = 2.3 * (LEVEL * (1 - LEVEL) / ABLATIONS) ** 0.5  # of the simulation, 99 
 @pytest.mark.parametrize(("num_variants", "n"), [(2, 5), (8, 5), (4, 10)])
 @pytest.mark.parametrize("noise", NOISES)
 def test_equal_variants_are_hardly_ever_decided(noise, num_variants, n):
-    found = rates(NOISES[noise], num_variants=num_variants, n=n, ablations=ABLATIONS)
-    assert found.decided <= LEVEL + NOISE
+    rate = rates(NOISES[noise], num_variants=num_variants, n=n, ablations=ABLATIONS)
+    assert rate.decided <= LEVEL + NOISE
 
 
 @pytest.mark.parametrize("noise", SUCCESSES)
 def test_equal_rates_of_success_are_hardly_ever_decided(noise):
-    found = rates(SUCCESSES[noise], num_variants=4, n=20, ablations=ABLATIONS, is_binary=True)
-    assert found.decided <= LEVEL + NOISE
+    rate = rates(SUCCESSES[noise], num_variants=4, n=20, ablations=ABLATIONS, is_binary=True)
+    assert rate.decided <= LEVEL + NOISE
 
 
 @pytest.mark.parametrize("noise", STEPS)
 def test_equal_steps_to_a_threshold_are_hardly_ever_decided(noise):
-    found = rate_of_steps(STEPS[noise], num_variants=4, n=10, ablations=ABLATIONS)
-    assert found <= LEVEL + NOISE
+    rate = rate_of_steps(STEPS[noise], num_variants=4, n=10, ablations=ABLATIONS)
+    assert rate <= LEVEL + NOISE
 
 
 def test_folds_are_hardly_ever_decided_where_a_plain_t_test_often_is():
@@ -48,24 +48,24 @@ def test_folds_are_hardly_ever_decided_where_a_plain_t_test_often_is():
 
 @pytest.mark.parametrize(("num_variants", "planted"), [(2, 1), (4, 1), (4, 3)])
 def test_an_effect_of_one_deviation_is_found_at_15_seeds(num_variants, planted):
-    found = power(
+    rate = power(
         NOISES["normal"], effect=1, planted=planted, num_variants=num_variants, n=15, ablations=400
     )
-    assert found > POWER
+    assert rate > POWER
 
 
 @pytest.mark.parametrize("n", [5, 10])
 def test_variants_a_margin_apart_are_hardly_ever_equivalent(n):
-    found = false_equivalence(NOISES["normal"], spread=0.5, n=n, ablations=ABLATIONS)
-    assert 0 < found <= LEVEL + NOISE
+    rate = false_equivalence(NOISES["normal"], spread=0.5, n=n, ablations=ABLATIONS)
+    assert 0 < rate <= LEVEL + NOISE
 
 
 def test_the_simulation_would_notice_a_test_that_is_too_sure(monkeypatch):
     def half(*arguments, **options):
-        found = plain(*arguments, **options)
-        return replace(found, p_coarse=found.p_coarse / 2)
+        test = plain(*arguments, **options)
+        return replace(test, p_coarse=test.p_coarse / 2)
 
     plain = verdicts.paired_t
     monkeypatch.setattr(verdicts, "paired_t", half)
-    found = rates(NOISES["normal"], num_variants=4, n=10, ablations=ABLATIONS)
-    assert found.decided > LEVEL + NOISE
+    rate = rates(NOISES["normal"], num_variants=4, n=10, ablations=ABLATIONS)
+    assert rate.decided > LEVEL + NOISE

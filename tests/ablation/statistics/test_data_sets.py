@@ -17,9 +17,9 @@ def of(difference: float, *, level: float = 0.9, margin: float = 0.005) -> Compa
 
 def test_shares_are_averaged_at_each_seed():
     together = pooled([of(0.02), of(0.04, level=0.5)], is_share=True)
-    found = judge([together])[0]
-    assert found.difference.mean == pytest.approx(0.03, abs=0.001)
-    assert found.difference.n == 8
+    verdict = judge([together])[0]
+    assert verdict.difference.mean == pytest.approx(0.03, abs=0.001)
+    assert verdict.difference.n == 8
     assert together.margin == 0.005
     assert together.diverged == (2, 16)
     assert together.baseline_diverged == (0, 16)

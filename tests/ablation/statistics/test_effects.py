@@ -16,40 +16,40 @@ def cells() -> np.ndarray:
 
 
 def test_a_main_effect_is_the_mean_difference_from_the_baselines_level_within_seeds(cells):
-    found = {(each.factors, each.levels): each for each in main_effects(cells, (0, 0))}
-    assert set(found) == {((0,), (1,)), ((1,), (1,)), ((1,), (2,))}
+    effects = {(effect.factors, effect.levels): effect for effect in main_effects(cells, (0, 0))}
+    assert set(effects) == {((0,), (1,)), ((1,), (1,)), ((1,), (2,))}
     units = (cells[1] - cells[0]).mean(0)
     reference = stats.ttest_1samp(units, 0)
-    first = found[(0,), (1,)]
+    first = effects[(0,), (1,)]
     assert first.difference.mean == pytest.approx(units.mean())
     assert first.difference.p == pytest.approx(reference[1])
     assert first.difference.low == pytest.approx(reference.confidence_interval().low)
-    assert found[(1,), (2,)].difference.mean == pytest.approx(5.25, abs=0.02)
+    assert effects[(1,), (2,)].difference.mean == pytest.approx(5.25, abs=0.02)
 
 
 def test_effects_are_of_the_baselines_level_whichever_it_is(cells):
-    found = {(each.factors, each.levels): each for each in main_effects(cells, (1, 2))}
-    assert found[(0,), (0,)].difference.mean == pytest.approx(-1 - 0.5 / 3, abs=0.02)
-    assert set(found) == {((0,), (0,)), ((1,), (0,)), ((1,), (1,))}
+    effects = {(effect.factors, effect.levels): effect for effect in main_effects(cells, (1, 2))}
+    assert effects[(0,), (0,)].difference.mean == pytest.approx(-1 - 0.5 / 3, abs=0.02)
+    assert set(effects) == {((0,), (0,)), ((1,), (0,)), ((1,), (1,))}
 
 
 def test_an_interaction_is_how_one_effect_changes_with_the_other(cells):
-    found = {each.levels: each for each in interactions(cells, (0, 0))}
-    assert set(found) == {(1, 1), (1, 2)}
-    assert found[1, 2].difference.mean == pytest.approx(0.5, abs=0.02)
-    assert found[1, 2].p < 1e-6
-    assert found[1, 1].difference.low < 0 < found[1, 1].difference.high
+    effects = {effect.levels: effect for effect in interactions(cells, (0, 0))}
+    assert set(effects) == {(1, 1), (1, 2)}
+    assert effects[1, 2].difference.mean == pytest.approx(0.5, abs=0.02)
+    assert effects[1, 2].p < 1e-6
+    assert effects[1, 1].difference.low < 0 < effects[1, 1].difference.high
     units = cells[1, 2] - cells[0, 2] - cells[1, 0] + cells[0, 0]
-    assert found[1, 2].difference.p == pytest.approx(stats.ttest_1samp(units, 0)[1])
+    assert effects[1, 2].difference.p == pytest.approx(stats.ttest_1samp(units, 0)[1])
 
 
 def test_of_three_factors_the_third_is_averaged_over():
     generator = np.random.default_rng(1)
     cells = generator.normal(0, 1, (2, 2, 3, 6))
-    found = {(each.factors, each.levels): each for each in interactions(cells, (0, 0, 0))}
-    assert len(found) == 1 + 2 + 2
+    effects = {(effect.factors, effect.levels): effect for effect in interactions(cells, (0, 0, 0))}
+    assert len(effects) == 1 + 2 + 2
     units = (cells[1, :, 2] - cells[0, :, 2] - cells[1, :, 0] + cells[0, :, 0]).mean(0)
-    assert found[(0, 2), (1, 2)].difference.mean == pytest.approx(units.mean())
+    assert effects[(0, 2), (1, 2)].difference.mean == pytest.approx(units.mean())
 
 
 def test_a_missing_cell_takes_its_own_difference_alone(cells):

@@ -5,21 +5,21 @@ from dlx.ablation.statistics.failures import failure_difference
 
 
 @pytest.mark.parametrize(
-    ("mine", "other"), [((5, 5), (0, 5)), ((2, 10), (3, 8)), ((0, 10), (0, 10))]
+    ("variant", "other"), [((5, 5), (0, 5)), ((2, 10), (3, 8)), ((0, 10), (0, 10))]
 )
-def test_p_is_scipys_fisher_test(mine, other):
-    found = failure_difference(mine, other)
-    assert found is not None
-    table = [[mine[0], mine[1] - mine[0]], [other[0], other[1] - other[0]]]
-    assert found.p == pytest.approx(stats.fisher_exact(table)[1])
-    assert found.excess == pytest.approx(mine[0] / mine[1] - other[0] / other[1])
+def test_p_is_scipys_fisher_test(variant, other):
+    test = failure_difference(variant, other)
+    assert test is not None
+    table = [[variant[0], variant[1] - variant[0]], [other[0], other[1] - other[0]]]
+    assert test.p == pytest.approx(stats.fisher_exact(table)[1])
+    assert test.excess == pytest.approx(variant[0] / variant[1] - other[0] / other[1])
 
 
 @pytest.mark.parametrize(("runs", "other_runs", "total"), [(10, 10, 4), (10, 10, 5), (5, 8, 11)])
 def test_the_least_p_is_that_of_the_most_lopsided_table(runs, other_runs, total):
     tables = [(k, total - k) for k in range(total + 1) if k <= runs and total - k <= other_runs]
-    found = [failure_difference((a, runs), (b, other_runs)) for a, b in tables]
-    assert {each.least_p for each in found if each} == {min(each.p for each in found if each)}
+    tests = [failure_difference((a, runs), (b, other_runs)) for a, b in tables]
+    assert {test.least_p for test in tests if test} == {min(test.p for test in tests if test)}
 
 
 def test_no_runs_have_no_rate():

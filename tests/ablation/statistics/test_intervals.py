@@ -16,11 +16,11 @@ from dlx.ablation.statistics.intervals import (
 def test_the_interval_of_a_mean_is_scipys(values, confidence):
     if np.ptp(values) <= 1e-9 * np.abs(values).max():
         return
-    found = mean_interval(values, confidence=confidence)
+    estimate = mean_interval(values, confidence=confidence)
     reference = stats.ttest_1samp(values, 0).confidence_interval(confidence)
-    assert found.mean == pytest.approx(np.mean(values))
-    assert (found.low, found.high) == pytest.approx((reference.low, reference.high), abs=1e-9)
-    assert found.n == len(values)
+    assert estimate.mean == pytest.approx(np.mean(values))
+    assert (estimate.low, estimate.high) == pytest.approx((reference.low, reference.high), abs=1e-9)
+    assert estimate.n == len(values)
 
 
 def test_missing_values_are_left_out():
@@ -28,20 +28,20 @@ def test_missing_values_are_left_out():
 
 
 def test_a_single_value_has_no_interval():
-    found = mean_interval([0.5])
-    assert (found.mean, found.n) == (0.5, 1)
-    assert np.isnan([found.low, found.high]).all()
+    estimate = mean_interval([0.5])
+    assert (estimate.mean, estimate.n) == (0.5, 1)
+    assert np.isnan([estimate.low, estimate.high]).all()
 
 
 def test_no_values_have_no_mean():
-    found = mean_interval([np.nan])
-    assert found.n == 0
-    assert np.isnan([found.mean, found.low, found.high]).all()
+    estimate = mean_interval([np.nan])
+    assert estimate.n == 0
+    assert np.isnan([estimate.mean, estimate.low, estimate.high]).all()
 
 
 def test_equal_values_have_an_interval_without_width_whatever_is_rounded():
-    found = mean_interval([0.95] * 7)
-    assert found.low == found.high == found.mean == pytest.approx(0.95)
+    estimate = mean_interval([0.95] * 7)
+    assert estimate.low == estimate.high == estimate.mean == pytest.approx(0.95)
 
 
 def test_folds_of_one_cross_validation_widen_the_interval_as_nadeau_and_bengio_do():
@@ -55,10 +55,12 @@ def test_folds_of_one_cross_validation_widen_the_interval_as_nadeau_and_bengio_d
 @pytest.mark.parametrize("confidence", [0.9, 0.95])
 def test_the_interval_of_a_share_is_scipys_wilson(n, confidence):
     for count in {0, 1, n // 2, n - 1, n}:
-        found = share_interval(count, n, confidence=confidence)
+        estimate = share_interval(count, n, confidence=confidence)
         reference = stats.binomtest(count, n).proportion_ci(confidence, method="wilson")
-        assert found.mean == count / n
-        assert (found.low, found.high) == pytest.approx((reference.low, reference.high), abs=1e-12)
+        assert estimate.mean == count / n
+        assert (estimate.low, estimate.high) == pytest.approx(
+            (reference.low, reference.high), abs=1e-12
+        )
 
 
 def test_no_runs_have_no_share():
@@ -67,21 +69,21 @@ def test_no_runs_have_no_share():
 
 @given(st.lists(st.floats(0, 1e3), min_size=1, max_size=60))
 def test_the_interval_of_a_median_is_scipys(values):
-    found = median_interval(values)
+    estimate = median_interval(values)
     reference = stats.quantile_test(values, q=0, p=0.5).confidence_interval(0.95)
-    assert found.mean == np.median(values)
-    np.testing.assert_equal([found.low, found.high], [reference.low, reference.high])
+    assert estimate.mean == np.median(values)
+    np.testing.assert_equal([estimate.low, estimate.high], [reference.low, reference.high])
 
 
 def test_a_median_that_may_be_never_says_so():
-    found = median_interval([10, 20, 30, 40, np.inf, np.inf, np.inf])
-    assert (found.mean, found.low, found.high) == (40, 10, np.inf)
+    estimate = median_interval([10, 20, 30, 40, np.inf, np.inf, np.inf])
+    assert (estimate.mean, estimate.low, estimate.high) == (40, 10, np.inf)
 
 
 def test_five_values_have_no_interval_of_their_median():
-    found = median_interval([1, 2, 3, 4, 5])
-    assert found.mean == 3
-    assert np.isnan([found.low, found.high]).all()
+    estimate = median_interval([1, 2, 3, 4, 5])
+    assert estimate.mean == 3
+    assert np.isnan([estimate.low, estimate.high]).all()
 
 
 def test_an_interval_is_cut_to_what_is_possible():

@@ -9,13 +9,13 @@ from dlx.ablation.statistics.paired import differences, paired_t, step
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=40))
 def test_the_test_is_scipys_paired_t(pairs):
-    mine, other = np.array(pairs).T
-    found = differences(mine, other)
-    if np.ptp(found) < 1e-6:
+    values, other = np.array(pairs).T
+    paired = differences(values, other)
+    if np.ptp(paired) < 1e-6:
         return
-    reference = stats.ttest_rel(mine, other)
+    reference = stats.ttest_rel(values, other)
     interval = reference.confidence_interval(0.95)
-    result = paired_t(found)
+    result = paired_t(paired)
     assert result.p == pytest.approx(reference.pvalue)
     assert (result.low, result.high) == pytest.approx((interval.low, interval.high), abs=1e-9)
     assert result.p_coarse >= result.p
@@ -27,9 +27,9 @@ def test_without_variance_p_is_0_where_there_is_a_difference_and_1_where_there_i
 
 
 def test_one_pair_says_nothing():
-    found = paired_t([0.25])
-    assert (found.mean, found.n) == (0.25, 1)
-    assert np.isnan([found.low, found.high, found.p, found.p_coarse]).all()
+    test = paired_t([0.25])
+    assert (test.mean, test.n) == (0.25, 1)
+    assert np.isnan([test.low, test.high, test.p, test.p_coarse]).all()
 
 
 def test_pairs_with_a_missing_run_are_left_out():
@@ -43,9 +43,9 @@ def test_rounding_is_no_difference():
 def test_folds_are_tested_by_the_corrected_resampled_t_test():
     values = np.array([0.02, 0.01, 0.03, -0.01, 0.02])
     t = values.mean() / (values.std(ddof=1) * (1 / 5 + 1 / 4) ** 0.5)
-    found = paired_t(values, overlap=1 / 4)
-    assert found.p == pytest.approx(2 * stats.t.sf(t, 4))
-    assert found.test == "paired t, corrected for folds"
+    test = paired_t(values, overlap=1 / 4)
+    assert test.p == pytest.approx(2 * stats.t.sf(t, 4))
+    assert test.test == "paired t, corrected for folds"
 
 
 @pytest.mark.parametrize(

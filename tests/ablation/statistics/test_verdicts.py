@@ -63,9 +63,9 @@ def test_wins_are_counted_the_way_the_metric_goes():
 
 
 def test_one_pair_decides_nothing():
-    found = judge([Comparison(np.array([1.0]), np.array([0.5]), True, 0.005)])[0]
-    assert found.word == "undecided"
-    assert np.isnan([found.p, found.p_equivalent, found.difference.low]).all()
+    verdict = judge([Comparison(np.array([1.0]), np.array([0.5]), True, 0.005)])[0]
+    assert verdict.word == "undecided"
+    assert np.isnan([verdict.p, verdict.p_equivalent, verdict.difference.low]).all()
 
 
 @pytest.mark.parametrize(("comparisons", "pairs"), [(1, 3), (2, 4), (6, 4), (7, 5), (25, 5)])
@@ -142,10 +142,10 @@ def test_divergences_too_few_to_decide_take_no_evidence_from_others():
 
 
 def test_outcomes_are_tested_exactly():
-    found = judge([Comparison(np.ones(10), np.zeros(10), True, 0.005, is_binary=True)])[0]
-    assert (found.word, found.basis) == ("better", "difference")
-    assert found.p == pytest.approx(2 / 2**10)
-    assert found.failures is None
+    verdict = judge([Comparison(np.ones(10), np.zeros(10), True, 0.005, is_binary=True)])[0]
+    assert (verdict.word, verdict.basis) == ("better", "difference")
+    assert verdict.p == pytest.approx(2 / 2**10)
+    assert verdict.failures is None
 
 
 def test_survivors_that_are_better_by_less_than_the_margin_do_not_outweigh_divergences():

@@ -1,4 +1,4 @@
-from dlx.report.ablation.table import verdicts
+from dlx.report.ablation.verdict_table import verdicts
 from tests.report.ablation import made
 from tests.report.ablation.conftest import Made
 

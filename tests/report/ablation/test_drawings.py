@@ -4,7 +4,7 @@ import pytest
 from matplotlib.image import imread
 
 from dlx.errors import StorageError
-from dlx.report.ablation.figures import draw_all, write_all
+from dlx.report.ablation.drawings import draw_all, write_all
 from tests.report.ablation import made
 from tests.report.ablation.conftest import Made
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dlx.report.ablation.words import answer, seeds_to_decide
+from dlx.report.ablation.answer import answer, seeds_to_decide
 from tests.report.ablation import made
 from tests.report.ablation.conftest import Made
 

@@ -25,20 +25,19 @@ def results_csv(
 
     Columns: variant, each key that varies, seed, fold, data, status, reason, steps, examples,
     seconds, parameters, the final `<split>.<tag>`, `best.<split>.<tag>` over the run's evaluations,
-    success, `steps_to.<split>.<tag>`, path. A cell is empty where a run has no such value; a
-    `steps_to` that is empty was never reached.
+    success, `steps_to.<split>.<tag>`, path. A cell is empty if the run has no such value; an empty
+    `steps_to` means that the threshold was never reached.
 
     Args:
         variants: in the order of the plan
         results: of the runs, in any order
-        base: plain value by dotted key of the config that variants depart from, for the keys that a
-            variant does not set
-        data: name of the data set, where it does not vary
-        show_test: with the columns of the test rows
+        base: plain values of the base config by dotted key, for keys that a variant does not set
+        data: name of the data set, if it does not vary
+        show_test: whether to add the columns of the test rows
     """
-    order = {each.name: place for place, each in enumerate(variants)}
-    settings = {each.name: {**(base or {}), **each.settings} for each in variants}
-    keys = list(dict.fromkeys(key for each in variants for key in each.settings))
+    order = {variant.name: place for place, variant in enumerate(variants)}
+    settings = {variant.name: {**(base or {}), **variant.settings} for variant in variants}
+    keys = list(dict.fromkeys(key for variant in variants for key in variant.settings))
     runs = sorted(results, key=lambda run: (order[run.variant], run.seed, run.fold or 0))
     metrics = _metrics(runs, show_test=show_test)
     reached = list(dict.fromkeys(metric for run in runs for metric in run.steps_to))
@@ -63,12 +62,11 @@ def results_csv(
 
 
 def _metrics(runs: Sequence[RunResult], *, show_test: bool) -> list[str]:
-    found: dict[str, None] = {}
-    for split in ("train", "dev", "test"):
-        if split != "test" or show_test:
-            for run in runs:
-                found |= {f"{split}.{tag}": None for tag in run.metrics.get(split, {})}
-    return list(found)
+    splits = ("train", "dev", "test") if show_test else ("train", "dev")
+    tags = (
+        f"{split}.{tag}" for split in splits for run in runs for tag in run.metrics.get(split, {})
+    )
+    return list(dict.fromkeys(tags))
 
 
 def _best(run: RunResult, metric: str) -> float | None:
@@ -80,7 +78,7 @@ def _best(run: RunResult, metric: str) -> float | None:
 
 
 def _cell(value: Any) -> Any:
-    """Return a value as a cell has it: empty for none, JSON for lists and mappings."""
+    """Return the cell of a value: empty for none, JSON for lists and mappings."""
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return ""
     if isinstance(value, bool):

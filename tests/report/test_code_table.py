@@ -8,7 +8,7 @@ import pytest
 
 from dlx.data.dataset import Task
 from dlx.errors import DataError
-from dlx.report.codes import Codes, known_of, read_codes
+from dlx.report.code_table import Codes, known_of, read_codes
 from dlx.report.predictions import Context
 
 VALUES = np.random.default_rng(0).standard_normal((4, 3), np.float32)

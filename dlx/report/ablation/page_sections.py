@@ -7,11 +7,11 @@ from typing import Any
 
 from dlx.ablation.variants import show
 from dlx.report.ablation import reading
+from dlx.report.ablation.answer import answer
 from dlx.report.ablation.methods import listed
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
-from dlx.report.ablation.table import columns
-from dlx.report.ablation.words import answer
+from dlx.report.ablation.verdict_table import columns
 
 _MOST_FAILURES = 100  # rows of the table
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlx.cohort import Cohort
 from dlx.data.parts import Splits
-from dlx.report.run import pretraining, region_figures
+from dlx.report.run import pretraining_figure, region_figures
 from dlx.report.run.filters import encoder_filters
 from dlx.report.run.pictures import confusion_figure, is_image
 from dlx.report.run.reconstruction import Sample
@@ -66,7 +66,7 @@ def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
                 counts, task.classes, f"{title}, {name} rows"
             )
     if run.stages:
-        found["pretraining"] = pretraining.draw(run.stages, run.history, title)
+        found["pretraining"] = pretraining_figure.draw(run.stages, run.history, title)
     return found
 
 

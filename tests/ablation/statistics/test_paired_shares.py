@@ -4,23 +4,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dlx.ablation.statistics.outcomes import equivalent_shares, mcnemar, paired_shares
+from dlx.ablation.statistics.paired_shares import equivalent_shares, mcnemar, paired_shares
 
 
 def outcomes(both: int, alone: int, lost: int, neither: int) -> tuple[list[float], list[float]]:
-    mine = [1.0] * (both + alone) + [0.0] * (lost + neither)
+    variant = [1.0] * (both + alone) + [0.0] * (lost + neither)
     other = [1.0] * both + [0.0] * alone + [1.0] * lost + [0.0] * neither
-    return mine, other
+    return variant, other
 
 
 @given(st.tuples(*[st.integers(0, 30)] * 4).filter(lambda counts: sum(counts) > 1))
 def test_p_is_scipys_binomial_test_of_the_pairs_that_differ(counts):
     _, alone, lost, _ = counts
-    found = mcnemar(*outcomes(*counts))
+    test = mcnemar(*outcomes(*counts))
     expected = stats.binomtest(alone, alone + lost).pvalue if alone + lost else 1.0
-    assert found.p == pytest.approx(expected)
-    assert found.mean == pytest.approx((alone - lost) / sum(counts))
-    assert -1 <= found.low <= found.mean <= found.high <= 1
+    assert test.p == pytest.approx(expected)
+    assert test.mean == pytest.approx((alone - lost) / sum(counts))
+    assert -1 <= test.low <= test.mean <= test.high <= 1
 
 
 def test_the_interval_is_newcombes():
@@ -29,13 +29,13 @@ def test_the_interval_is_newcombes():
 
 
 def test_pairs_that_hang_together_narrow_the_interval_by_their_corrected_correlation():
-    mine, other = (stats.binomtest(k, 50).proportion_ci(method="wilson") for k in (32, 22))
+    first, other = (stats.binomtest(k, 50).proportion_ci(method="wilson") for k in (32, 22))
     correlation = (20 * 16 - 12 * 2 - 50 / 2) / (32 * 18 * 22 * 28) ** 0.5
-    down, up = 32 / 50 - mine.low, other.high - 22 / 50
+    down, up = 32 / 50 - first.low, other.high - 22 / 50
     squared = down**2 - 2 * correlation * down * up + up**2
     low, high = paired_shares((20, 12, 2, 16))
     assert low == pytest.approx(0.2 - squared**0.5)
-    assert high - low < (mine.high - other.low) - (mine.low - other.high)
+    assert high - low < (first.high - other.low) - (first.low - other.high)
 
 
 def test_the_interval_turns_round_with_the_pair():
@@ -54,15 +54,15 @@ def test_a_missing_outcome_leaves_its_pair_out():
 
 
 def test_one_pair_says_nothing():
-    found = mcnemar([1], [0])
-    assert (found.mean, found.n) == (1, 1)
-    assert np.isnan(found.p)
+    test = mcnemar([1], [0])
+    assert (test.mean, test.n) == (1, 1)
+    assert np.isnan(test.p)
     assert np.isnan(mcnemar([], []).mean)
 
 
 def test_equivalence_is_where_the_interval_just_reaches_the_margin():
-    mine, other = outcomes(120, 6, 5, 69)
-    p = equivalent_shares(mine, other, 0.05)
+    variant, other = outcomes(120, 6, 5, 69)
+    p = equivalent_shares(variant, other, 0.05)
     low, high = paired_shares((120, 6, 5, 69), confidence=1 - 2 * p)
     assert max(-low, high) == pytest.approx(0.05)
     assert 0 < p < 0.05

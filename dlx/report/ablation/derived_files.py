@@ -8,8 +8,8 @@ from typing import Any
 from dlx.ablation import overview, vary
 from dlx.ablation.plan import Plan
 from dlx.ablation.results import RunResult
+from dlx.ablation.results_csv import results_csv
 from dlx.ablation.summary import summarize
-from dlx.ablation.table import results_csv
 from dlx.ablation.tuning import Try
 from dlx.ablation.variants import show, value_at
 from dlx.config.dump import flat, to_plain

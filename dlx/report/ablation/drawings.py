@@ -9,8 +9,8 @@ from dlx.report.ablation import (
     curves,
     forest,
     interaction,
+    lost_runs,
     numeric,
-    outcomes,
     reading,
     seeds,
     steps_to,
@@ -44,7 +44,7 @@ _KINDS: tuple[Callable[[Summary, Sequence[RunResult]], list[Drawing]], ...] = (
     numeric.draw,
     interaction.draw,
     seeds.draw,
-    outcomes.draw,
+    lost_runs.draw,
 )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import dlx
-from dlx.report.run.pretraining import draw
+from dlx.report.run.pretraining_figure import draw
 from dlx.tracking.metrics import read
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dlx.ablation.results import Variant
-from dlx.ablation.table import results_csv
+from dlx.ablation.results_csv import results_csv
 from tests.ablation.simulated import grid, run
 
 VARIANTS = grid({"model.activation": ["tanh"], "model.hidden": [[10], [10, 10]]})
@@ -20,29 +20,29 @@ def test_a_row_for_every_run_in_the_order_of_the_plan():
         run(VARIANTS[0], 10, 0.9, steps_to={"dev.accuracy": 40}, success=True),
         run(VARIANTS[0], 2, 0, status="diverged", reason="cost is inf, at 17", steps=17),
     ]
-    found = table(results)
-    assert found["variant"].tolist() == [VARIANTS[0].name] * 2 + [VARIANTS[1].name]
-    assert found["seed"].tolist() == [2, 10, 2]
-    assert found["model.hidden"].tolist() == ["[10]", "[10]", "[10, 10]"]
-    assert found["status"].tolist() == ["diverged", "completed", "completed"]
-    assert found["reason"][0] == "cost is inf, at 17"
-    assert found["steps"].tolist() == [17, 100, 100]
-    assert found["data"].tolist() == ["digits"] * 3
-    assert found["dev.accuracy"].tolist()[1:] == [0.9, 0.8]
-    assert found["best.dev.accuracy"].tolist()[1:] == [0.91, 0.81]
-    assert found["success"].tolist()[1] in (True, "true")
-    assert found["steps_to.dev.accuracy"].tolist()[1] == 40
-    assert all(np.isnan(found[each][0]) for each in ("dev.accuracy", "train.cost"))
-    assert found["path"][2] == f"{VARIANTS[1].name}/seed=2"
+    rows = table(results)
+    assert rows["variant"].tolist() == [VARIANTS[0].name] * 2 + [VARIANTS[1].name]
+    assert rows["seed"].tolist() == [2, 10, 2]
+    assert rows["model.hidden"].tolist() == ["[10]", "[10]", "[10, 10]"]
+    assert rows["status"].tolist() == ["diverged", "completed", "completed"]
+    assert rows["reason"][0] == "cost is inf, at 17"
+    assert rows["steps"].tolist() == [17, 100, 100]
+    assert rows["data"].tolist() == ["digits"] * 3
+    assert rows["dev.accuracy"].tolist()[1:] == [0.9, 0.8]
+    assert rows["best.dev.accuracy"].tolist()[1:] == [0.91, 0.81]
+    assert rows["success"].tolist()[1] in (True, "true")
+    assert rows["steps_to.dev.accuracy"].tolist()[1] == 40
+    assert all(np.isnan(rows[column][0]) for column in ("dev.accuracy", "train.cost"))
+    assert rows["path"][2] == f"{VARIANTS[1].name}/seed=2"
 
 
 def test_what_a_variant_does_not_set_is_as_in_the_base():
     variants = [Variant("base", {}), Variant("lr=1", {"optimizer.lr": 1})]
-    results = [run(each, 0, 0.9) for each in variants]
+    results = [run(variant, 0, 0.9) for variant in variants]
     text = results_csv(variants, results, base={"optimizer.lr": 0.1, "data.name": "iris"})
-    found = pd.read_csv(io.StringIO(text))
-    assert found["optimizer.lr"].tolist() == [0.1, 1]
-    assert found["data"].tolist() == ["iris", "iris"]
+    rows = pd.read_csv(io.StringIO(text))
+    assert rows["optimizer.lr"].tolist() == [0.1, 1]
+    assert rows["data"].tolist() == ["iris", "iris"]
 
 
 def test_test_columns_are_there_only_where_they_are_shown():

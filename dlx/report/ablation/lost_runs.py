@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dlx.ablation.results import RunResult
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.reading import Summary
-from dlx.report.ablation.rows import rows
+from dlx.report.ablation.row_chart import rows
 from dlx.report.ablation.style import Drawing
 
 # in the order in which they stand in a bar

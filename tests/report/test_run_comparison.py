@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from dlx.errors import ConfigError
-from dlx.report.compare import compare
+from dlx.report.run_comparison import compare
 from tests.report.runs_on_disk import write_run
 
 
