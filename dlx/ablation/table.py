@@ -23,10 +23,10 @@ def results_csv(
 ) -> str:
     """Return a table of all runs, in the order of the variants, seeds and folds.
 
-    Columns: variant, each key that varies, seed, fold, data, status, reason, steps, examples,
-    seconds, parameters, the final `<split>.<tag>`, `best.<split>.<tag>` over the run's evaluations,
-    success, `steps_to.<split>.<tag>`, path. A cell is empty where a run has no such value; a
-    `steps_to` that is empty was never reached.
+    Columns: run (its number: `ABLATION#17` names run 17), variant, each key that varies, seed,
+    fold, data, status, reason, steps, examples, seconds, parameters, the final `<split>.<tag>`,
+    `best.<split>.<tag>` over the run's evaluations, success, `steps_to.<split>.<tag>`, path. A cell
+    is empty where a run has no such value; a `steps_to` that is empty was never reached.
 
     Args:
         variants: in the order of the plan
@@ -36,15 +36,15 @@ def results_csv(
         data: name of the data set, where it does not vary
         show_test: with the columns of the test rows
     """
-    order = {each.name: place for place, each in enumerate(variants)}
-    settings = {each.name: {**(base or {}), **each.settings} for each in variants}
-    keys = list(dict.fromkeys(key for each in variants for key in each.settings))
+    order = {variant.name: place for place, variant in enumerate(variants)}
+    settings = {variant.name: {**(base or {}), **variant.settings} for variant in variants}
+    keys = list(dict.fromkeys(key for variant in variants for key in variant.settings))
     runs = sorted(results, key=lambda run: (order[run.variant], run.seed, run.fold or 0))
     metrics = _metrics(runs, show_test=show_test)
     reached = list(dict.fromkeys(metric for run in runs for metric in run.steps_to))
     rows = []
     for run in runs:
-        row: dict[str, Any] = {"variant": run.variant}
+        row: dict[str, Any] = {"run": run.number or "", "variant": run.variant}
         row |= {key: _cell(settings[run.variant].get(key)) for key in keys}
         row |= {"seed": run.seed, "fold": _cell(run.fold)}
         row |= {"data": settings[run.variant].get(DATA, data)}
@@ -63,12 +63,11 @@ def results_csv(
 
 
 def _metrics(runs: Sequence[RunResult], *, show_test: bool) -> list[str]:
-    found: dict[str, None] = {}
-    for split in ("train", "dev", "test"):
-        if split != "test" or show_test:
-            for run in runs:
-                found |= {f"{split}.{tag}": None for tag in run.metrics.get(split, {})}
-    return list(found)
+    splits = ("train", "dev", "test") if show_test else ("train", "dev")
+    names = (
+        f"{split}.{tag}" for split in splits for run in runs for tag in run.metrics.get(split, {})
+    )
+    return list(dict.fromkeys(names))
 
 
 def _best(run: RunResult, metric: str) -> float | None:

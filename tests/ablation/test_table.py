@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,9 @@ def test_a_row_for_every_run_in_the_order_of_the_plan():
         run(VARIANTS[0], 10, 0.9, steps_to={"dev.accuracy": 40}, success=True),
         run(VARIANTS[0], 2, 0, status="diverged", reason="cost is inf, at 17", steps=17),
     ]
-    found = table(results)
+    found = table([replace(result, number=n) for n, result in zip((3, 2, 1), results, strict=True)])
+    assert found.columns[0] == "run"
+    assert found["run"].tolist() == [1, 2, 3]
     assert found["variant"].tolist() == [VARIANTS[0].name] * 2 + [VARIANTS[1].name]
     assert found["seed"].tolist() == [2, 10, 2]
     assert found["model.hidden"].tolist() == ["[10]", "[10]", "[10, 10]"]
