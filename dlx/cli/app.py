@@ -31,6 +31,7 @@ from dlx.cli import (
     verify,
 )
 from dlx.cli.output import OutputClosed, complain, note
+from dlx.cli.without_torch import leave_out_torch
 from dlx.data import functions
 from dlx.errors import (
     ConfigError,
@@ -54,6 +55,8 @@ _STORAGE = (
     errno.EFBIG,
     errno.EIO,
 )
+
+_LOOK_UPS = ("list", "config")  # commands that compute nothing
 
 _STOPPED = 130  # what Typer makes of Ctrl-C, as shells do
 
@@ -89,6 +92,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _dlx(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -120,11 +124,13 @@ def _dlx(
       dlx train digits model.hidden=[100,100] optimizer.lr=0.01
     """
     functions.allow_code(allow_code)
-    if plugin:
+    is_own_process = context.obj
+    if is_own_process and context.invoked_subcommand in _LOOK_UPS and not (plugin or allow_code):
+        leave_out_torch()
+    for file in plugin or []:
         from dlx import plugins
 
-        for each in plugin:
-            plugins.load(each)
+        plugins.load(file)
 
 
 for _module in (
@@ -156,7 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         given = sys.argv[1:] if arguments is None else list(arguments)
         with _terminated(of_process=arguments is None) as terminated, _remarks():
-            code = _command.main(given, prog_name="dlx", standalone_mode=False)
+            code = _command.main(
+                given, prog_name="dlx", standalone_mode=False, obj=arguments is None
+            )
         if code == _STOPPED:
             note("stopped")
             return 128 + signal.SIGTERM if terminated else _STOPPED
