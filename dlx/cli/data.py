@@ -1,4 +1,4 @@
-"""`dlx data`: the data sets."""
+"""`dlx data`: list, show and download data sets."""
 
 import contextlib
 import io
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from dlx.data.dataset import Dataset
 
 _data = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="List, look at and fetch data sets."
+    rich_markup_mode=None, no_args_is_help=True, help="List, show and download data sets."
 )
-_FEW = 8  # images of a terminal's picture
+_NUM_DRAWN = 8  # images that the terminal shows
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The data set.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The name of the data set.", show_default=False)
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,14 +35,14 @@ def list_sets(as_json: Json = False) -> None:
     from dlx.data.fetch import NAMES
     from dlx.registry import get, names
 
-    found = [
+    sources = [
         {"name": name, "summary": get("data", name).summary, "needs_fetch": name in NAMES}
         for name in names("data")
     ]
     if as_json:
-        emit_json({"data": found})
+        emit_json({"data": sources})
     else:
-        emit_table(["name", ""], [[each["name"], each["summary"]] for each in found])
+        emit_table(["name", ""], [[source["name"], source["summary"]] for source in sources])
 
 
 @_data.command()
@@ -49,19 +51,25 @@ def show(
     options: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="KEY=VALUE", help="Options of the data set, as in YAML.", show_default=False
+            metavar="KEY=VALUE",
+            help="Options of the data set, such as noise=0.3.",
+            show_default=False,
         ),
     ] = None,
     data_dir: DataDir = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="PNG", help="Save a picture of images.", show_default=False
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Draw images of the data set in a PNG file.",
+            show_default=False,
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print a data set's sizes, ranges and class counts, and draw images.
+    """Show a data set's size, ranges, class counts and some images.
 
     \b
     Examples:
@@ -73,18 +81,20 @@ def show(
     from dlx.data.describe import describe
     from dlx.data.pipeline import load_chosen
 
-    chosen = data_choice(name, options or [])
-    dataset = load_chosen(chosen, data_dir or default_directory())
-    found = describe(dataset)
+    choice = data_choice(name, options or [])
+    dataset = load_chosen(choice, data_dir or default_directory())
+    description = describe(dataset)
     if output is not None:
         _save_picture(dataset, output)
         note(f"picture written to {output}")
-    emit_json(found) if as_json else _emit_description(found, dataset)
+    emit_json(description) if as_json else _emit_description(description, dataset)
 
 
 @_data.command()
 def fetch(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Download a data set; no other command downloads anything.
+    """Download a data set, unless it was downloaded before.
+
+    No other command downloads anything.
 
     \b
     Example:
@@ -94,33 +104,43 @@ def fetch(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     from dlx.data.fetch import fetch as download
 
     folder = data_dir or default_directory()
-    with contextlib.redirect_stdout(sys.stderr):  # where downloads show their progress
+    with contextlib.redirect_stdout(sys.stderr):  # downloads print their progress
         dataset = download(name, folder)
     rows = len(dataset.inputs)
     if as_json:
         emit_json({"name": name, "folder": str(folder), "rows": rows})
     else:
-        emit(f"{name} is there: {rows:,} rows; `dlx data show {name}` looks at it")
+        emit(f"{name}: {rows:,} rows in {folder}; `dlx data show {name}` describes it")
 
 
-def _emit_description(found: dict[str, Any], dataset: "Dataset") -> None:
+def _emit_description(description: dict[str, Any], dataset: "Dataset") -> None:
     from dlx.report.thumbnails import draw
 
-    emit(f"{found['name']}: {found['description']}")
-    own_test = f", {found['test_rows']:,} of them its own test part" if found["test_rows"] else ""
-    shape = " × ".join(map(str, found["input_shape"]))
-    emit(f"{found['task']}, {found['rows']:,} rows{own_test}; inputs of shape {shape}")
-    columns = {"all inputs": found["inputs"], **(found["features"] or {})}
-    columns |= {f"target {i}": each for i, each in enumerate(found["targets"] or [], 1)}
-    rows = [[name, *(f"{v:.4g}" for v in each.values())] for name, each in columns.items()]
+    emit(f"{description['name']}: {description['description']}")
+    test_rows = description["test_rows"]
+    test_part = f", {test_rows:,} of them its own test part" if test_rows else ""
+    shape = " × ".join(map(str, description["input_shape"]))
+    emit(f"{description['task']}, {description['rows']:,} rows{test_part}; inputs of shape {shape}")
+    columns = {"all inputs": description["inputs"], **(description["features"] or {})}
+    columns |= {
+        f"target {number}": statistics
+        for number, statistics in enumerate(description["targets"] or [], 1)
+    }
+    rows = [
+        [name, *(f"{value:.4g}" for value in statistics.values())]
+        for name, statistics in columns.items()
+    ]
     emit("")
-    emit_table(["", *found["inputs"]], rows, " rrrr")
-    if found["classes"]:
-        counts = [[n, *(f"{count:,}" for count in c.values())] for n, c in found["classes"].items()]
+    emit_table(["", *description["inputs"]], rows, " rrrr")
+    if description["classes"]:
+        rows = [
+            [name, *(f"{count:,}" for count in counts.values())]
+            for name, counts in description["classes"].items()
+        ]
         emit("")
-        emit_table(["class", "rows", "of test part"], counts, " rr")
+        emit_table(["class", "rows", "of test part"], rows, " rr")
     if len(dataset.inputs.shape) > 2:
-        emit("\n" + draw(list(dataset.inputs[:_FEW])))
+        emit("\n" + draw(list(dataset.inputs[:_NUM_DRAWN])))
 
 
 def _save_picture(dataset: "Dataset", path: Path) -> None:
