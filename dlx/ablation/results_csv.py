@@ -23,10 +23,10 @@ def results_csv(
 ) -> str:
     """Return a table of all runs, in the order of the variants, seeds and folds.
 
-    Columns: variant, each key that varies, seed, fold, data, status, reason, steps, examples,
-    seconds, parameters, the final `<split>.<tag>`, `best.<split>.<tag>` over the run's evaluations,
-    success, `steps_to.<split>.<tag>`, path. A cell is empty if the run has no such value; an empty
-    `steps_to` means that the threshold was never reached.
+    Columns: run (its number: `ABLATION#17` names run 17), variant, each key that varies, seed,
+    fold, data, status, reason, steps, examples, seconds, parameters, the final `<split>.<tag>`,
+    `best.<split>.<tag>` over the run's evaluations, success, `steps_to.<split>.<tag>`, path. A cell
+    is empty where a run has no such value; a `steps_to` that is empty was never reached.
 
     Args:
         variants: in the order of the plan
@@ -43,7 +43,7 @@ def results_csv(
     reached = list(dict.fromkeys(metric for run in runs for metric in run.steps_to))
     rows = []
     for run in runs:
-        row: dict[str, Any] = {"variant": run.variant}
+        row: dict[str, Any] = {"run": run.number or "", "variant": run.variant}
         row |= {key: _cell(settings[run.variant].get(key)) for key in keys}
         row |= {"seed": run.seed, "fold": _cell(run.fold)}
         row |= {"data": settings[run.variant].get(DATA, data)}
@@ -63,10 +63,10 @@ def results_csv(
 
 def _metrics(runs: Sequence[RunResult], *, show_test: bool) -> list[str]:
     splits = ("train", "dev", "test") if show_test else ("train", "dev")
-    tags = (
+    names = (
         f"{split}.{tag}" for split in splits for run in runs for tag in run.metrics.get(split, {})
     )
-    return list(dict.fromkeys(tags))
+    return list(dict.fromkeys(names))
 
 
 def _best(run: RunResult, metric: str) -> float | None:

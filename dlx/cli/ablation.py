@@ -1,4 +1,4 @@
-"""`dlx ablate`."""
+"""`dlx ablate`: train and compare the variants of a config."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ Jobs = Annotated[
         "--jobs",
         metavar="N",
         min=1,
-        help="Processes that train cohorts side by side; default: by the size of the work.",
+        help="The number of processes that train; default: chosen by the size of the work.",
         show_default=False,
     ),
 ]
@@ -30,7 +30,7 @@ Seeds = Annotated[
     typer.Option(
         "--seeds",
         metavar="N",
-        help="How many seeds, or which: '[3, 5, 8]'.",
+        help="The number of seeds, or a list of seeds: '[3, 5, 8]'.",
         show_default=False,
     ),
 ]
@@ -49,7 +49,8 @@ def ablate(
         typer.Option(
             "--vary",
             metavar="KEY=a,b,c",
-            help="Values of a key, as in a YAML list, or a range: '0.001..1 log 7'; repeatable.",
+            help="A key and its values, as in a YAML list, or a range: '0.001..1 log 7'; may be "
+            "repeated.",
             show_default=False,
         ),
     ] = None,
@@ -58,28 +59,32 @@ def ablate(
         str | None,
         typer.Option(
             "--design",
-            metavar="D",
-            help="grid, one_at_a_time, zip or list.",
+            metavar="DESIGN",
+            help="How values make variants: grid (all combinations), one_at_a_time, zip or list.",
             show_default=False,
         ),
     ] = None,
     jobs: Jobs = None,
     show_test: Annotated[
-        bool, typer.Option("--show-test", help="Show test metrics of every variant.")
+        bool, typer.Option("--show-test", help="Show the test metrics of every variant.")
     ] = False,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Plan, build every model, say how long; write nothing."),
+        typer.Option(
+            "--dry-run", help="Build every network, estimate the time, print; write nothing."
+        ),
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train every variant of a config at every seed, and compare them.
+    """Train all variants of a config at several seeds; compare them.
 
-    All runs that have the same shapes train as one program. Each variant is compared with the
-    baseline seed by seed; the report says by how much it differs, and how sure that is.
+    Runs whose networks have the same shapes train together, as one program. Each variant is
+    compared with the baseline, seed by seed: the report says how much it differs, and how certain
+    the difference is. results.csv lists all runs with their numbers; `dlx evaluate ABLATION#17` and
+    every other command take one of them.
 
     \b
     Examples:
@@ -91,19 +96,21 @@ def ablate(
     from dlx.config.shipped import locate
 
     changes = [*(overrides or []), *(["ablation.show_test=true"] if show_test else [])]
-    read = api.read_ablation(locate(config), changes, varied=vary or [], seeds=seeds, design=design)
-    plan = api.plan_ablation(read, runs_dir=runs_dir, data_dir=data_dir, jobs=jobs)
+    resolved = api.read_ablation(
+        locate(config), changes, varied=vary or [], seeds=seeds, design=design
+    )
+    plan = api.plan_ablation(resolved, runs_dir=runs_dir, data_dir=data_dir, jobs=jobs)
     for remark in plan.remarks:
         note(f"note: {remark}")
     if dry_run:
-        found = api.preview_ablation(plan)
-        emit_json(found) if as_json else _emit_preview(found)
+        document = api.preview_ablation(plan)
+        emit_json(document) if as_json else _emit_preview(document)
         return
     with shown(quiet) as show:
-        ended = reported(
+        ablation = _trained(
             lambda: api.train_plan(plan, runs_dir=runs_dir, jobs=jobs, show=show), as_json
         )
-    emit_ablation(ended, as_json)
+    _emit_ablation(ablation, as_json)
 
 
 def resume_ablation(
@@ -115,11 +122,11 @@ def resume_ablation(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Go on with an ablation, and print what it came to."""
+    """Continue an ablation, and print its results."""
     from dlx import api
 
     with shown(quiet) as show:
-        ended = reported(
+        ablation = _trained(
             lambda: api.resume_ablation(
                 path,
                 seeds=seeds,
@@ -130,71 +137,75 @@ def resume_ablation(
             ),
             as_json,
         )
-    emit_ablation(ended, as_json)
+    _emit_ablation(ablation, as_json)
 
 
-def reported(train: Callable[[], "Ablation"], as_json: bool) -> "Ablation":
-    """Return the trained ablation; of one that did not end well, print first what there is."""
+def _trained(train: Callable[[], "Ablation"], as_json: bool) -> "Ablation":
+    """Return the trained ablation; if some of its runs failed, print the results before the error.
+
+    Args:
+        train: trains it
+        as_json: print the results of an ablation that was stopped too
+    """
     from dlx import api
     from dlx.api.ablation import CrashedError
 
     try:
         return train()
     except DlxError as error:
-        # Of one that failed as a whole there is nothing to show.
         if error.run and (as_json or isinstance(error, CrashedError)):
-            emit_ablation(api.Ablation(error.run), as_json)
+            _emit_ablation(api.Ablation(error.run), as_json)
         raise
 
 
-def emit_ablation(ended: "Ablation", as_json: bool) -> None:
-    """Print what an ablation came to."""
-    for remark in ended.info.get("remarks") or []:
+def _emit_ablation(ablation: "Ablation", as_json: bool) -> None:
+    """Print the results of an ablation."""
+    for remark in ablation.info.get("remarks") or []:
         note(f"note: {remark}")
     if as_json:
-        emit_json(ended.result())
+        emit_json(ablation.result())
         return
     from dlx.report.ablation.reading import by_others
     from dlx.report.ablation.verdict_table import verdicts
 
-    summary = ended.summary
+    summary = ablation.summary
     for view in (summary, *by_others(summary)):
         table = verdicts(view)
         emit_table(table.headings, table.rows, table.right)
     for warning in summary["warnings"]:
         note(f"warning: {warning}")
-    emit(f"{ended.path / 'report.html'}")
+    emit(f"{ablation.path / 'report.html'}")
 
 
-def _emit_preview(found: dict[str, Any]) -> None:
-    tuned = found["tuning"]
+def _emit_preview(document: dict[str, Any]) -> None:
+    tuning = document["tuning"]
     emit(
-        f"{found['name']}: {amount(len(found['variants']), 'variant')} x "
-        f"{amount(len(found['seeds']), 'seed')}"
-        + (f" x {found['folds']} folds" if found["folds"] else "")
-        + f" = {amount(found['runs'], 'run')}"
-        + (f", after {amount(tuned['runs'], 'tuning run')}" if tuned else "")
-        + f"; judged by {found['metric']} against {found['baseline']!r}"
+        f"{document['name']}: {amount(len(document['variants']), 'variant')} x "
+        f"{amount(len(document['seeds']), 'seed')}"
+        + (f" x {document['folds']} folds" if document["folds"] else "")
+        + f" = {amount(document['runs'], 'run')}"
+        + (f", after {amount(tuning['runs'], 'tuning run')}" if tuning else "")
+        + f"; judged by {document['metric']} against {document['baseline']!r}"
     )
-    rows = [[each["name"], f"{each['parameters']:,}"] for each in found["variants"]]
+    rows = [[variant["name"], f"{variant['parameters']:,}"] for variant in document["variants"]]
     emit_table(["variant", "parameters"], rows, " r")
     emit("")
-    table = [
+    rows = [
         [
-            str(each["number"]),
-            each["phase"],
-            each["shape"],
-            f"{each['runs']:,}",
-            f"{each['steps']:,}",
-            f"{each['bytes'] / 2**20:,.1f}",
-            f"{1e6 * each['seconds_per_step'] / each['runs']:,.1f}",
-            duration(each["seconds"]),
+            str(cohort["number"]),
+            cohort["phase"],
+            cohort["shape"],
+            f"{cohort['runs']:,}",
+            f"{cohort['steps']:,}",
+            f"{cohort['bytes'] / 2**20:,.1f}",
+            f"{1e6 * cohort['seconds_per_step'] / cohort['runs']:,.1f}",
+            duration(cohort["seconds"]),
         ]
-        for each in found["cohorts"]
+        for cohort in document["cohorts"]
     ]
     headings = ["cohort", "phase", "shape", "runs", "steps", "MiB", "µs per run-step", "time"]
-    emit_table(headings, table, "r  rrrrr")
-    low, high = map(duration, found["range"])
-    emit(f"about {duration(found['seconds'])} in all ({low} to {high}); nothing was written")
-    if tuned:
-        note("note: the comparison is planned once tuning is over; its time was reckoned")
+    emit_table(headings, rows, "r  rrrrr")
+    low, high = map(duration, document["range"])
+    emit(f"about {duration(document['seconds'])} in all ({low} to {high}); nothing was written")
+    if tuning:
+        note("note: the comparison is planned after tuning; its time is an estimate")

@@ -1,4 +1,4 @@
-"""How an ablation shows itself on stderr: a live table on a terminal, else a line now and then."""
+"""Progress of an ablation on stderr: a live table on a terminal, else a line now and then."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _MOST_ROWS = 30
 
 
 def shown(quiet: bool) -> AbstractContextManager[Callable[["Progress"], None]]:
-    """Give the function that an ablation tells of its progress."""
+    """Give the function that shows the progress of an ablation."""
     return displayed(quiet, _Live, _Lines)
 
 
@@ -30,7 +30,7 @@ class _Lines:
         self._waiting: Progress | None = None
 
     def show(self, progress: "Progress") -> None:
-        """Print where training stands, if it is time."""
+        """Print how far training is, unless it was printed a moment ago."""
         if progress.phase != self._phase:
             self._phase = progress.phase
             note(
@@ -43,14 +43,14 @@ class _Lines:
             self.close()
 
     def close(self) -> None:
-        """Print what is still to be printed."""
+        """Print the last progress, if it has not been printed yet."""
         if self._waiting:
             note("  ".join(_position(self._waiting)))
             self._printed, self._waiting = time.monotonic(), None
 
 
 class _Live:
-    """A table of variants that changes in place, and a bar."""
+    """A table of variants that changes in place, above a progress bar."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -62,7 +62,7 @@ class _Live:
         self._newest: Progress | None = None
 
     def show(self, progress: "Progress") -> None:
-        """Draw the table anew, if it is time."""
+        """Draw the table again, unless it was drawn a moment ago."""
         if not self._began:
             self._began = True
             note(f"training {progress.directory}")
@@ -72,7 +72,7 @@ class _Live:
             self._draw()
 
     def close(self) -> None:
-        """Leave the display as it stands."""
+        """End the display; its last state stays on the terminal."""
         if self._began:
             self._draw()
             self._live.stop()
@@ -99,36 +99,37 @@ class _Live:
             bar.add_column(no_wrap=True)
         done = progress.finished + _share(progress)
         bar.add_row(ProgressBar(max(progress.runs, 1), done), *parts)
-        below = [Text(f"and {more} variants more", style="dim")] if more > 0 else []
-        self._live.update(Group(table, *below, bar), refresh=True)
+        rest = [Text(f"and {more} more variants", style="dim")] if more > 0 else []
+        self._live.update(Group(table, *rest, bar), refresh=True)
         self._drawn = time.monotonic()
 
 
 def _share(progress: "Progress") -> float:
-    """Return what the runs that are training have done, in whole runs."""
+    """Return the work done on the runs that are training, in whole runs."""
     cohort = progress.cohort
     return cohort.active * cohort.step / max(cohort.num_steps, 1)
 
 
 def _rows(progress: "Progress") -> list[tuple[str, list[str]]]:
+    """Return each variant with its cells: number of runs, mean and interval."""
     from dlx.ablation.statistics.intervals import mean_interval
 
     name = progress.metric.rpartition(".")[2]
     rows = []
-    for variant, values in progress.values.items():
-        known = [value for value in values.values() if value is not None]
-        lost = len(values) - len(known)
-        number = f"{len(known)}" + (f" ({lost} lost)" if lost else "")
-        if not known:
+    for variant, results in progress.values.items():
+        values = [value for value in results.values() if value is not None]
+        lost = len(results) - len(values)
+        number = f"{len(values)}" + (f" ({lost} lost)" if lost else "")
+        if not values:
             rows.append((variant, [number, "–", ""]))
             continue
-        found = mean_interval(known)
-        interval = (
+        interval = mean_interval(values)
+        limits = (
             ""
-            if found.low is None
-            else f"{format_metric(name, found.low)} – {format_metric(name, found.high)}"
+            if interval.low is None
+            else f"{format_metric(name, interval.low)} – {format_metric(name, interval.high)}"
         )
-        rows.append((variant, [number, format_metric(name, found.mean), interval]))
+        rows.append((variant, [number, format_metric(name, interval.mean), limits]))
     return rows
 
 

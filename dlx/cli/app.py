@@ -1,4 +1,4 @@
-"""The `dlx` command: its groups of commands, and how every failure ends the process."""
+"""The `dlx` command: all its commands, and how a failure ends the process."""
 
 import contextlib
 import errno
@@ -16,21 +16,22 @@ from typer.core import TyperGroup
 
 from dlx.cli import (
     ablation,
-    codes,
     compare,
     configs,
     data,
+    drawing,
+    encoding,
     ensemble,
-    figures,
     inspect,
     lists,
     probe,
-    runs,
+    run_folders,
     training,
     use,
     verify,
 )
 from dlx.cli.output import OutputClosed, complain, lenient, note
+from dlx.cli.without_torch import leave_out_torch
 from dlx.data import functions
 from dlx.errors import (
     ConfigError,
@@ -42,7 +43,7 @@ from dlx.errors import (
     is_out_of_memory,
 )
 
-# Every error of typer's; they are click's in some of its versions, and its own in others.
+# The base class of all usage errors: click's in some versions of typer, typer's own in others.
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[2])
 
 _STORAGE = (
@@ -55,11 +56,13 @@ _STORAGE = (
     errno.EIO,
 )
 
-_STOPPED = 130  # what Typer makes of Ctrl-C, as shells do
+_LOOK_UPS = ("list", "config")  # commands that compute nothing
+
+_STOPPED = 130  # the exit code after Ctrl-C, in Typer as in shells
 
 
 class _Sections(TyperGroup):
-    """A group whose help lists the commands under headings, in the order of their definition."""
+    """A group whose help lists its commands under headings."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands under their headings."""
@@ -74,11 +77,7 @@ class _Sections(TyperGroup):
                 formatter.write_dl(rows)
 
 
-def _group(**options: Any) -> typer.Typer:
-    return typer.Typer(rich_markup_mode=None, no_args_is_help=True, **options)
-
-
-app = _group(cls=_Sections)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, cls=_Sections)
 
 
 def _print_version(wanted: bool) -> None:
@@ -89,6 +88,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _dlx(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -100,14 +100,15 @@ def _dlx(
         typer.Option(
             "--plugin",
             metavar="FILE",
-            help="Execute a Python file that registers names of its own; may be repeated.",
+            help="Run a Python file that registers names of your own; may be repeated.",
             show_default=False,
         ),
     ] = None,
     allow_code: Annotated[
         bool,
         typer.Option(
-            "--allow-code", help="Execute the functions that a config names (data: python)."
+            "--allow-code",
+            help="Let a config call a Python function of yours (data: python).",
         ),
     ] = False,
 ) -> None:
@@ -116,27 +117,29 @@ def _dlx(
     \b
     Start with:
       dlx train digits            train on a data set that needs no download
-      dlx board                   see its curves in TensorBoard
+      dlx board                   look at the curves in TensorBoard
       dlx train digits model.hidden=[100,100] optimizer.lr=0.01
     """
     functions.allow_code(allow_code)
-    if plugin:
+    is_own_process = context.obj
+    if is_own_process and context.invoked_subcommand in _LOOK_UPS and not (plugin or allow_code):
+        leave_out_torch()
+    for file in plugin or []:
         from dlx import plugins
 
-        for each in plugin:
-            plugins.load(each)
+        plugins.load(file)
 
 
 for _module in (
     training,
     ablation,
     use,
-    codes,
+    encoding,
     probe,
-    figures,
+    drawing,
     verify,
     ensemble,
-    runs,
+    run_folders,
     compare,
     inspect,
     configs,
@@ -148,22 +151,23 @@ _command = typer.main.get_command(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return the exit code; errors go to stderr as `error: …`.
+    """Run a command and return its exit code; errors go to stderr as `error: …`.
 
     Args:
-        arguments: default: those of the process
+        arguments: of the command; default: those of the process, which ends with the command
     """
+    is_own_process = arguments is None
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        given = sys.argv[1:] if arguments is None else list(arguments)
-        if arguments is None:
+        if is_own_process:
             lenient()
-        with _terminated(of_process=arguments is None) as terminated, _remarks():
-            code = _command.main(given, prog_name="dlx", standalone_mode=False)
+        with _terminated(is_own_process) as terminated, _remarks():
+            code = _command.main(words, prog_name="dlx", standalone_mode=False, obj=is_own_process)
         if code == _STOPPED:
             note("stopped")
             return 128 + signal.SIGTERM if terminated else _STOPPED
         return code if isinstance(code, int) else 0
-    except OutputClosed:  # who reads stdout (`| head`) has seen enough
+    except OutputClosed:  # the reader of stdout (`| head`) has read enough
         return 0
     except Interrupted as error:
         note(str(error))
@@ -183,39 +187,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}"))
     except Exception as error:
         if is_out_of_memory(error):
-            words = str(error) or type(error).__name__
+            reason = str(error) or type(error).__name__
             return _fail(
                 MemoryLimitError(
-                    f"out of memory: {words}; smaller layers, batches or data need less"
+                    f"out of memory: {reason}; smaller layers, batches or data need less"
                 )
             )
-        if (where := _blamed_plugin(error)) is not None:
-            return _fail(ConfigError(f"plug-in {where}"))
+        if (place := _place_in_plugin(error)) is not None:
+            return _fail(ConfigError(f"plug-in {place}"))
         raise
 
 
 @contextlib.contextmanager
-def _terminated(of_process: bool) -> Iterator[list[int]]:
-    """Make SIGTERM interrupt as Ctrl-C does, and give the list of those received."""
+def _terminated(is_own_process: bool) -> Iterator[list[int]]:
+    """Make SIGTERM interrupt the process as Ctrl-C does; give the list of signals received."""
     received: list[int] = []
 
     def terminate(number: int, frame: FrameType | None) -> None:
         received.append(number)
         raise KeyboardInterrupt
 
-    if of_process:
+    if is_own_process:
         signal.signal(signal.SIGTERM, terminate)
     try:
         yield received
     finally:
-        if of_process:  # a second signal would only interrupt the words about the first
+        if is_own_process:  # a second signal would only interrupt the message about the first
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
 def _remarks() -> Iterator[None]:
-    """Print warnings for the user as remarks."""
+    """Print dlx's warnings on stderr as `warning: …`."""
     show = warnings.showwarning
 
     def remark(message: Any, category: Any, *place: Any) -> None:
@@ -230,8 +234,8 @@ def _remarks() -> Iterator[None]:
         yield
 
 
-def _blamed_plugin(error: Exception) -> str | None:
-    """Return where in a plug-in an error was raised, if there; no plug-in, no import."""
+def _place_in_plugin(error: Exception) -> str | None:
+    """Return the place in a plug-in where an error was raised; None: in no plug-in."""
     loaded = sys.modules.get("dlx.plugins")
     return loaded.blamed(error) if loaded is not None else None
 
@@ -242,7 +246,7 @@ def _fail(error: DlxError) -> int:
 
 
 def _misused(error: Any) -> int:
-    """Print a usage error as every other one; a group without a command prints its help."""
+    """Print a usage error like any other error; a group without a command prints its help."""
     message, context = error.format_message(), getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         note(message)

@@ -10,7 +10,7 @@ from dlx.cli.output import emit, emit_json, emit_table, note
 
 
 class Sort(StrEnum):
-    """What the rows are ordered by."""
+    """What the rows are sorted by."""
 
     best = "best"
     variant = "variant"
@@ -29,7 +29,8 @@ def compare(
         list[str],
         typer.Argument(
             metavar="PATH…",
-            help="Runs, ablations or folders of runs; names (all runs of the name), ids, latest.",
+            help="Runs, ablations (all their runs), one run of an ablation (ABLATION#NUMBER) or "
+            "folders of runs; names (all runs of that name), ids or latest.",
             show_default=False,
         ),
     ],
@@ -37,19 +38,18 @@ def compare(
         str | None,
         typer.Option(
             metavar="SPLIT.METRIC",
-            help="What is judged.  [default: dev.accuracy, else dev.cost]",
+            help="The metric to compare.  [default: dev.accuracy, else dev.cost]",
             show_default=False,
         ),
     ] = None,
-    sort: Annotated[Sort, typer.Option(help="The order of the rows.")] = Sort.best,
+    sort: Annotated[Sort, typer.Option(help="What the rows are sorted by.")] = Sort.best,
     runs_dir: RunsDir = RUNS_DIR,
     as_json: Json = False,
 ) -> None:
     """Compare runs and ablations: means, differences, verdicts.
 
-    Runs whose configs agree, apart from the seed, are one variant, whatever ablation they are of.
-    The first variant given is the one that all others are compared with, in pairs of runs at equal
-    seeds.
+    Runs whose configs differ in the seed alone are one variant, whichever ablation they come from.
+    The first variant is the baseline. Every other variant is compared with it, seed by seed.
 
     \b
     Examples:
@@ -57,9 +57,9 @@ def compare(
       dlx compare xor digits --metric dev.cost --sort speed
     """
     from dlx.report.ablation.verdict_table import verdicts
-    from dlx.report.run_comparison import compare as summed_up
+    from dlx.report.run_comparison import compare as summarized
 
-    summary = summed_up(paths, runs_dir, metric)
+    summary = summarized(paths, runs_dir, metric)
     for warning in summary["warnings"]:
         note(f"warning: {warning}")
     if as_json:

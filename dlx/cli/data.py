@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 _data = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="List, show and download data sets."
 )
-_FEW = 8  # images that are drawn on a terminal
+_NUM_DRAWN = 8  # images that the terminal shows
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The data set.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The name of the data set.", show_default=False)
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,14 +35,14 @@ def list_sets(as_json: Json = False) -> None:
     from dlx.data.fetch import NAMES
     from dlx.registry import get, names
 
-    sets = [
+    sources = [
         {"name": name, "summary": get("data", name).summary, "needs_fetch": name in NAMES}
         for name in names("data")
     ]
     if as_json:
-        emit_json({"data": sets})
+        emit_json({"data": sources})
     else:
-        emit_table(["name", ""], [[entry["name"], entry["summary"]] for entry in sets])
+        emit_table(["name", ""], [[source["name"], source["summary"]] for source in sources])
 
 
 @_data.command()
@@ -49,19 +51,25 @@ def show(
     options: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="KEY=VALUE", help="Options of the data set, as in YAML.", show_default=False
+            metavar="KEY=VALUE",
+            help="Options of the data set, such as noise=0.3.",
+            show_default=False,
         ),
     ] = None,
     data_dir: DataDir = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="PNG", help="Save a picture of images.", show_default=False
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Draw images of the data set in a PNG file.",
+            show_default=False,
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print a data set's sizes, ranges and class counts, and draw images.
+    """Show a data set's size, ranges, class counts and some images.
 
     \b
     Examples:
@@ -73,18 +81,20 @@ def show(
     from dlx.data.describe import describe
     from dlx.data.pipeline import load_chosen
 
-    chosen = data_choice(name, options or [])
-    dataset = load_chosen(chosen, data_dir or default_directory())
-    facts = describe(dataset)
+    choice = data_choice(name, options or [])
+    dataset = load_chosen(choice, data_dir or default_directory())
+    description = describe(dataset)
     if output is not None:
         _save_picture(dataset, output)
         note(f"picture written to {output}")
-    emit_json(facts) if as_json else _emit_description(facts, dataset)
+    emit_json(description) if as_json else _emit_description(description, dataset)
 
 
 @_data.command()
 def fetch(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Download a data set; no other command downloads anything.
+    """Download a data set, unless it was downloaded before.
+
+    No other command downloads anything.
 
     \b
     Example:
@@ -94,33 +104,43 @@ def fetch(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     from dlx.data.fetch import fetch as download
 
     folder = data_dir or default_directory()
-    with contextlib.redirect_stdout(sys.stderr):  # where downloads show their progress
+    with contextlib.redirect_stdout(sys.stderr):  # downloads print their progress
         dataset = download(name, folder)
     rows = len(dataset.inputs)
     if as_json:
         emit_json({"name": name, "folder": str(folder), "rows": rows})
     else:
-        emit(f"{name} is ready: {rows:,} rows; `dlx data show {name}` shows it")
+        emit(f"{name}: {rows:,} rows in {folder}; `dlx data show {name}` describes it")
 
 
-def _emit_description(facts: dict[str, Any], dataset: "Dataset") -> None:
+def _emit_description(description: dict[str, Any], dataset: "Dataset") -> None:
     from dlx.report.thumbnails import draw
 
-    emit(f"{facts['name']}: {facts['description']}")
-    own_test = f", {facts['test_rows']:,} of them its own test part" if facts["test_rows"] else ""
-    shape = " × ".join(map(str, facts["input_shape"]))
-    emit(f"{facts['task']}, {facts['rows']:,} rows{own_test}; inputs of shape {shape}")
-    columns = {"all inputs": facts["inputs"], **(facts["features"] or {})}
-    columns |= {f"target {i}": values for i, values in enumerate(facts["targets"] or [], 1)}
-    rows = [[name, *(f"{v:.4g}" for v in values.values())] for name, values in columns.items()]
+    emit(f"{description['name']}: {description['description']}")
+    test_rows = description["test_rows"]
+    test_part = f", {test_rows:,} of them its own test part" if test_rows else ""
+    shape = " × ".join(map(str, description["input_shape"]))
+    emit(f"{description['task']}, {description['rows']:,} rows{test_part}; inputs of shape {shape}")
+    columns = {"all inputs": description["inputs"], **(description["features"] or {})}
+    columns |= {
+        f"target {number}": statistics
+        for number, statistics in enumerate(description["targets"] or [], 1)
+    }
+    rows = [
+        [name, *(f"{value:.4g}" for value in statistics.values())]
+        for name, statistics in columns.items()
+    ]
     emit("")
-    emit_table(["", *facts["inputs"]], rows, " rrrr")
-    if facts["classes"]:
-        counts = [[n, *(f"{count:,}" for count in c.values())] for n, c in facts["classes"].items()]
+    emit_table(["", *description["inputs"]], rows, " rrrr")
+    if description["classes"]:
+        rows = [
+            [name, *(f"{count:,}" for count in counts.values())]
+            for name, counts in description["classes"].items()
+        ]
         emit("")
-        emit_table(["class", "rows", "of test part"], counts, " rr")
+        emit_table(["class", "rows", "of test part"], rows, " rr")
     if len(dataset.inputs.shape) > 2:
-        emit("\n" + draw(list(dataset.inputs[:_FEW])))
+        emit("\n" + draw(list(dataset.inputs[:_NUM_DRAWN])))
 
 
 def _save_picture(dataset: "Dataset", path: Path) -> None:

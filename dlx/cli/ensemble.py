@@ -1,11 +1,11 @@
-"""`dlx ensemble`: several runs asked together."""
+"""`dlx ensemble`: several trained runs and the ensemble they form."""
 
 from typing import Annotated
 
 import typer
 
 from dlx.cli.options import RUNS_DIR, DataDir, Json, RunsDir
-from dlx.cli.output import emit, emit_json, emit_table
+from dlx.cli.output import emit, emit_json, emit_table, run_labels
 from dlx.cli.use import Metrics, Split
 from dlx.report.numbers import format_metric
 
@@ -20,7 +20,7 @@ def ensemble(
         list[str],
         typer.Argument(
             metavar="RUN",
-            help="Two runs or more: folders, names (the newest of each), ids; or one ablation.",
+            help="Two runs or more: folders, names (the newest run of each), ids; or one ablation.",
             show_default=False,
         ),
     ],
@@ -29,25 +29,27 @@ def ensemble(
         typer.Option(
             "--variant",
             metavar="NAME",
-            help="Of an ablation: whose runs; default: the variant that is best on dev.",
+            help="The variant of the ablation whose runs are the members; default: the variant "
+            "that is best on dev.",
             show_default=False,
         ),
     ] = None,
-    split: Annotated[Split, typer.Option("--split", help="The rows that they are judged on.")] = (
+    split: Annotated[Split, typer.Option("--split", help="The part of the data to measure on.")] = (
         Split.dev
     ),
     vote: Annotated[
-        bool, typer.Option("--vote", help="Count votes in place of averaging probabilities.")
+        bool, typer.Option("--vote", help="Count the members' votes; do not average.")
     ] = False,
     metric: Metrics = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Measure several runs, each alone and all as an ensemble.
+    """Measure several trained runs, and the ensemble that they form.
 
-    Probabilities are averaged, or numbers; the gain is over the mean of the members, and positive
-    where the ensemble is better. The runs may differ in everything but their data.
+    The ensemble's output is the mean of its members' probabilities (of numbers, of their
+    predictions). Its gain is over the mean of the members' metrics; a positive gain means that the
+    ensemble is better. The members may differ in everything but their data.
 
     \b
     Examples:
@@ -62,15 +64,18 @@ def ensemble(
     else:
         members = [member for run in runs for member in api.members(run, variant, runs_dir)]
     combine = "vote" if vote else "mean"
-    found = ensembles.evaluate(members, split.value, combine, metric or (), data_dir)
+    result = ensembles.evaluate(members, split.value, combine, metric or (), data_dir)
     paths = [str(run.path) for run in members]
     if as_json:
-        each = [{"run": p, "metrics": m} for p, m in zip(paths, found.members, strict=True)]
-        result = {"split": split, "combine": combine, "members": each}
-        emit_json(result | {"mean": found.mean, "ensemble": found.together, "gain": found.gain})
+        by_run = [
+            {"run": path, "metrics": metrics}
+            for path, metrics in zip(paths, result.members, strict=True)
+        ]
+        document = {"split": split, "combine": combine, "members": by_run, "mean": result.mean}
+        emit_json(document | {"ensemble": result.together, "gain": result.gain})
         return
-    lines = [*zip(paths, found.members, strict=True), ("mean", found.mean)]
-    lines += [("ensemble", found.together), ("gain", found.gain)]
+    lines = [*zip(run_labels(paths), result.members, strict=True), ("mean", result.mean)]
+    lines += [("ensemble", result.together), ("gain", result.gain)]
     rows = [[name, *(format_metric(key, value) for key, value in m.items())] for name, m in lines]
-    emit_table(["", *found.together], rows, " " + "r" * len(found.together))
+    emit_table(["", *result.together], rows, " " + "r" * len(result.together))
     emit(f"(on the {split} rows)")

@@ -1,4 +1,4 @@
-"""`dlx inspect`: the layers of a network, and how signals and gradients pass them."""
+"""`dlx inspect`: a network layer by layer, with the sizes of its signals and gradients."""
 
 import io
 from pathlib import Path
@@ -10,7 +10,7 @@ from dlx.cli.options import RUNS_DIR, DataDir, Json, Overrides, RunsDir, Seed
 from dlx.cli.output import amount, emit, emit_json, emit_table, note
 from dlx.errors import ConfigError
 
-_INTERVALS = 4  # between the steps of a recurrent layer that are shown
+_INTERVALS = 4  # a recurrent layer is shown at the steps that divide it into so many parts
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,24 +23,27 @@ def inspect(
         str,
         typer.Argument(
             metavar="CONFIG|RUN",
-            help="A YAML file or the name of a config that comes with dlx; else a run.",
+            help="A YAML file, the name of a config that comes with dlx, or a run.",
             show_default=False,
         ),
     ],
     overrides: Overrides = None,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="PNG", help="Draw the variances.", show_default=False),
+        typer.Option(
+            "--plot", metavar="FILE", help="Draw the variances in a PNG file.", show_default=False
+        ),
     ] = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     seed: Seed = None,
     as_json: Json = False,
 ) -> None:
-    """Show layers: shapes, costs, variances of signals and gradients.
+    """Show each layer: shapes, costs, sizes of signals and gradients.
 
-    Of a config: at the start, as predicted by theory and as measured on the first batch. Of a run:
-    measured with its saved weights. Var W is that of the weights that were really drawn.
+    A config is shown with its initial weights: variances as theory predicts them, and as measured
+    on the first batch. A run is shown with its saved weights. Var W is the variance of the weights
+    themselves, not that of the distribution they were drawn from.
 
     \b
     Examples:
@@ -48,27 +51,27 @@ def inspect(
       dlx inspect configs/xor.yaml model.activation=sigmoid --plot variances.png
       dlx inspect runs/digits
     """
-    from dlx.diagnose.inspection import inspect as look
+    from dlx.diagnose import inspection
 
     changes = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
-    job, state, which = _read(subject, changes, runs_dir, data_dir)
-    found = {"weights": which, **look(job, state)}
+    job, state, weights = _read(subject, changes, runs_dir, data_dir)
+    document = {"weights": weights, **inspection.inspect(job, state)}
     if plot is not None:
-        _save_picture(found, plot)
+        _save_picture(document, plot)
         note(f"picture written to {plot}")
-    emit_json(found) if as_json else _emit(found)
+    emit_json(document) if as_json else _emit(document)
 
 
 def _read(subject: str, changes: list[str], runs_dir: Path, data_dir: Path | None) -> Any:
-    """Return the job, the trained weights or None for those at the start, and what these are."""
+    """Return the job, its trained weights (None: the initial ones), and the name of the weights."""
     from dlx import api
     from dlx.config.shipped import locate, shipped
     from dlx.models.plain import from_torch
     from dlx.training import job as jobs
 
     if Path(subject).is_file() or subject in shipped() or subject.endswith((".yaml", ".yml")):
-        ready = api.prepare(locate(subject), changes, runs_dir=runs_dir, data_dir=data_dir)
-        return ready, None, "initial"
+        job = api.prepare(locate(subject), changes, runs_dir=runs_dir, data_dir=data_dir)
+        return job, None, "initial"
     run = api.load(subject, runs_dir=runs_dir)
     if changes:
         raise ConfigError(f"{changes[0]}: {run.path} is a run and keeps its config; leave it out")
@@ -76,58 +79,45 @@ def _read(subject: str, changes: list[str], runs_dir: Path, data_dir: Path | Non
     return jobs.prepare(run.config, run.labelled_splits(data_dir)), state, run.info.get("weights")
 
 
-def _save_picture(found: dict[str, Any], path: Path) -> None:
+def _save_picture(document: dict[str, Any], path: Path) -> None:
     from dlx.report.inspection_figure import draw
     from dlx.runs import write_atomic
 
     content = io.BytesIO()
-    draw(found).savefig(content, format="png", dpi=150)
+    draw(document).savefig(content, format="png", dpi=150)
     write_atomic(path, content.getvalue())
 
 
-def _emit(found: dict[str, Any]) -> None:
-    trained = found["weights"] != "initial"
-    which = f"as trained ({found['weights']})" if trained else "as they start"
+def _emit(document: dict[str, Any]) -> None:
+    layers, is_trained = document["layers"], document["weights"] != "initial"
+    weights = f"trained weights ({document['weights']})" if is_trained else "initial weights"
     emit(
-        f"{found['name']}: {amount(found['inputs'], 'input')}, m = {found['batch_size']:,} rows in "
-        f"a batch; weights {which}, seed {found['seed']}"
+        f"{document['name']}: {amount(document['inputs'], 'input')}, m = "
+        f"{document['batch_size']:,} rows in a batch; {weights}, seed {document['seed']}"
     )
     emit("")
-    rows = [_shape_row(each) for each in found["layers"]]
     headings = ["layer", "", "W, dW", "b, db", "Z, A, dZ, dA", "parameters", "FLOPs"]
-    emit_table(headings, rows, " " * 5 + "rr")
+    emit_table(headings, map(_shape_row, layers), " " * 5 + "rr")
     emit("")
-    rows = [_variance_row(each) for each in found["layers"]]
-    headings = [
-        "layer",
-        "init",
-        "I",
-        "Var W",
-        "I Var W",
-        "Var A",
-        "theory",
-        "dZ²",
-        "theory",
-        "|dW|",
-    ]
-    emit_table(headings, rows, "  rrrrrrrr")
+    headings = ["layer", "init", "I", "Var W", "I Var W", "Var A", "theory", "dZ²", "theory"]
+    emit_table([*headings, "|dW|"], map(_variance_row, layers), "  rrrrrrrr")
     emit("")
-    rows = [row for each in found["layers"] if each["steps"] for row in _step_rows(each)]
+    rows = [row for layer in layers if layer["steps"] for row in _step_rows(layer)]
     if rows:
         emit_table(["layer", "step", "Var A", "theory", "dZ²", "theory"], rows, " rrrrr")
         emit("")
-    flops, memory = found["flops"], found["memory"]
+    flops, memory = document["flops"], document["memory"]
     emit(
-        f"{amount(found['parameters'], 'parameter')}; {flops['forward']:,} FLOPs forward for a "
+        f"{amount(document['parameters'], 'parameter')}; {flops['forward']:,} FLOPs forward for a "
         f"row, {flops['step']:,} for a step"
     )
     parts = ", ".join(f"{name} {_size(count)}" for name, count in memory.items())
     emit(f"memory {_size(sum(memory.values()))}: {parts}")
     emit(
         "(I: fan-in; Var A: over units and rows; dZ²: mean square; |dW|: root mean square; theory: "
-        f"{'of the start alone' if trained else 'of wide layers'})"
+        f"{'for initial weights alone' if is_trained else 'for wide layers'})"
     )
-    for sentence in found["findings"]:
+    for sentence in document["findings"]:
         emit(sentence)
 
 
@@ -171,15 +161,15 @@ def _variance_row(layer: dict[str, Any]) -> list[str]:
 
 
 def _step_rows(layer: dict[str, Any]) -> list[list[str]]:
-    """Return some of a recurrent layer's steps, first and last among them."""
+    """Return the rows of some steps of a recurrent layer, the first and last among them."""
     variance, gradient = layer["steps"]["variance"], layer["steps"]["gradient"]
     last = len(variance["measured"]) - 1
-    chosen = sorted({round(last * part / _INTERVALS) for part in range(_INTERVALS + 1)})
+    steps = sorted({round(last * part / _INTERVALS) for part in range(_INTERVALS + 1)})
     columns = [variance["measured"], variance["predicted"]]
     columns += [gradient["measured"], gradient["predicted"]]
     return [
-        [layer["name"], f"{step + 1}", *(_number(each and each[step]) for each in columns)]
-        for step in chosen
+        [layer["name"], f"{step + 1}", *(_number(column and column[step]) for column in columns)]
+        for step in steps
     ]
 
 

@@ -1,4 +1,4 @@
-"""The arguments and options that several commands have in common."""
+"""The arguments and options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="KEY=VALUE",
-        help="Changes of the config: dotted keys, values as in YAML.",
+        help="Values that replace those of the config, such as optimizer.lr=0.01.",
         show_default=False,
     ),
 ]
@@ -25,19 +25,20 @@ RunPath = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run's folder, its name (the newest run of that name), its id, or latest.",
+        help="A run: its folder, its name (the newest run of that name), its id, or latest; a run "
+        "of an ablation: ABLATION#NUMBER or ABLATION/VARIANT@SEED.",
         show_default=False,
     ),
 ]
 RunsDir = Annotated[
-    Path, typer.Option("--runs-dir", metavar="DIR", help="The folder that runs are kept in.")
+    Path, typer.Option("--runs-dir", metavar="DIR", help="The folder that holds all runs.")
 ]
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        help="The folder of the data sets; default: $DLX_DATA, else the user's cache.",
+        help="The folder that holds the data sets; default: $DLX_DATA, else the user's cache.",
         show_default=False,
     ),
 ]

@@ -1,4 +1,4 @@
-"""What commands print: results on stdout, everything else on stderr."""
+"""How commands print: results on stdout, everything else on stderr."""
 
 import io
 import json
@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,7 +16,7 @@ from dlx.report.numbers import format_metric
 
 
 class OutputClosed(Exception):
-    """Nobody reads stdout any more."""
+    """The reader of stdout has gone."""
 
 
 def lenient() -> None:
@@ -25,17 +26,17 @@ def lenient() -> None:
 
 
 def emit(text: str) -> None:
-    """Print to stdout, ending the line.
+    """Print a text and the end of its last line to stdout.
 
     Raises:
-        OutputClosed: nobody reads it any more
-        StorageError: it cannot be written
+        OutputClosed: the reader of stdout has gone
+        StorageError: stdout cannot be written
     """
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except OSError as error:
-        # What is still in Python's buffer would fail once more when the process ends.
+        # Else the rest of Python's buffer would fail once more when the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise OutputClosed from error
@@ -43,7 +44,7 @@ def emit(text: str) -> None:
 
 
 def emit_json(document: Any) -> None:
-    """Print JSON; numbers that are not finite are null."""
+    """Print a document as JSON; numbers that are not finite become null."""
     from dlx.runs.files import finite
 
     ascii_only = (sys.stdout.encoding or "utf8").lower().replace("-", "") != "utf8"
@@ -56,9 +57,9 @@ def note(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Print an error to stderr; the lines after the first are indented."""
+    """Print an error to stderr; each line of a text of several is an error of its own."""
     first, *more = text.splitlines() or [""]
-    if more:  # a list of errors
+    if more:
         first, more = f"{len(more) + 1} errors", [first, *more]
     typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
     typer.echo("\n".join([first, *(f"  {line}" for line in more)]), err=True)
@@ -70,7 +71,8 @@ def emit_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: st
     Args:
         headings: of the columns
         rows: of cells
-        right: the columns, by place, whose cells are numbers: "  rr" aligns the last two right
+        right: r at the place of each column that is aligned right: "  rr" aligns the last two of
+            four columns
     """
     from rich.console import Console
     from rich.table import Table
@@ -83,7 +85,7 @@ def emit_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: st
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     text, terminal = io.StringIO(), sys.stdout.isatty()
-    # Words may go to the next line on a terminal, numbers and names of runs may not.
+    # On a terminal words may be wrapped to the next line; numbers and names of runs may not.
     wraps = terminal and not right.endswith("r")
     width = shutil.get_terminal_size().columns if wraps else 10_000
     Console(file=text, force_terminal=terminal, width=width).print(table)
@@ -91,7 +93,7 @@ def emit_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: st
 
 
 def emit_result(result: Mapping[str, Any]) -> None:
-    """Print what `Run.result` gives: how the run ended, and its metrics by split."""
+    """Print the result of a run (`Run.result`): how it ended, and its metrics by split."""
     facts = [
         str(result["status"]),
         amount(result["steps"], "step"),
@@ -119,11 +121,11 @@ def emit_result(result: Mapping[str, Any]) -> None:
 
 
 def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
-    """Print metrics by split as a table, those of corrupted inputs in rows of their own."""
+    """Print metrics by split as a table; those of corrupted inputs have rows of their own."""
     by_row = {
         row: values
-        for split, found in metrics.items()
-        for row, values in _by_inputs(split, found).items()
+        for split, of_split in metrics.items()
+        for row, values in _by_inputs(split, of_split).items()
     }
     names = list(dict.fromkeys(name for values in by_row.values() for name in values))
     if names:
@@ -135,7 +137,7 @@ def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def _by_inputs(split: str, metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """Return the metrics of inputs as they are and, if there are any, of corrupted ones."""
+    """Return the metrics on clean inputs and, if there are any, those on corrupted inputs."""
     from dlx.nn.metrics import CORRUPTED
 
     clean = {k: v for k, v in metrics.items() if not k.startswith(CORRUPTED)}
@@ -145,35 +147,64 @@ def _by_inputs(split: str, metrics: Mapping[str, float]) -> dict[str, dict[str, 
     return {split: clean} | ({f"{split}, corrupted": corrupted} if corrupted else {})
 
 
-def _emit_per_class(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+def _emit_per_class(errors: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     name = "squared_error_per_row"
+    classes = dict.fromkeys(label for by_class in errors.values() for label in by_class)
     rows = [
-        [each, *(format_metric(name, by.get(each, {}).get(name)) for by in found.values())]
-        for each in dict.fromkeys(each for by in found.values() for each in by)
+        [label, *(format_metric(name, by.get(label, {}).get(name)) for by in errors.values())]
+        for label in classes
     ]
     emit("")
-    emit_table(["class", *found], rows, " " + "r" * len(found))
+    emit_table(["class", *errors], rows, " " + "r" * len(errors))
     emit("(squared error of a class's rows, summed over a row's inputs as the network sees them)")
 
 
-def _emit_importance(found: Mapping[str, Any]) -> None:
-    name = found["metric"]
+def _emit_importance(importance: Mapping[str, Any]) -> None:
+    name = importance["metric"]
     rows = [
-        [each["feature"], *(format_metric(name, each[key]) for key in ("mean", "low", "high"))]
-        for each in found["features"]
+        [row["feature"], *(format_metric(name, row[key]) for key in ("mean", "low", "high"))]
+        for row in importance["features"]
     ]
     emit("")
     emit_table(["importance", "mean", "low", "high"], rows, " rrr")
-    change = "drop" if found["rising"] else "rise"
+    change = "drop" if importance["rising"] else "rise"
     emit(
-        f"({change} of {name}, {format_metric(name, found['value'])} on {found['rows']:,} "
-        f"{found['split']} rows, when a column's values are permuted; mean of {found['repeats']} "
-        "repeats and its 95 % interval)"
+        f"({change} of {name}, {format_metric(name, importance['value'])} on "
+        f"{importance['rows']:,} {importance['split']} rows, when a column's values are permuted; "
+        f"mean of {importance['repeats']} repeats and its 95 % interval)"
     )
 
 
+def run_labels(paths: Iterable[str]) -> list[str]:
+    """Return the runs' first cells in a table.
+
+    The cell of an ablation's run is `ABLATION#NUMBER (VARIANT@SEED)`, that of any other run its
+    path.
+
+    Args:
+        paths: of the runs' folders
+    """
+    from dlx.runs.ablations import INDEX, read_index
+
+    numbered: dict[Path, dict[str, str]] = {}
+    labels = []
+    for path in map(Path, paths):
+        ablation = path.parent.parent
+        if path.parent.name != "runs" or not (ablation / INDEX).exists():
+            labels.append(str(path))
+            continue
+        if ablation not in numbered:
+            numbered[ablation] = {
+                str(run.number): f"{ablation}#{run.number} ({run.variant}@{run.seed}"
+                + (f" fold {run.fold})" if run.fold else ")")
+                for run in read_index(ablation).values()
+            }
+        labels.append(numbered[ablation][path.name])
+    return labels
+
+
 def amount(number: float | None, unit: str) -> str:
-    """Return `1,234 steps` or `1 epoch`; nothing if the number is not known."""
+    """Return `1,234 steps` or `1 epoch`; an empty text if there is no number."""
     if number is None:
         return ""
     return f"{round(number, 2):,.10g} {unit}{'' if number == 1 else 's'}"

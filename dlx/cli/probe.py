@@ -1,10 +1,10 @@
-"""`dlx probe`: what codes are worth."""
+"""`dlx probe`: what simple models learn from codes."""
 
 from typing import Annotated
 
 import typer
 
-from dlx.cli.codes import Layer
+from dlx.cli.encoding import Layer
 from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunsDir
 from dlx.cli.output import emit, emit_json, emit_table, note
 from dlx.cli.use import Split
@@ -20,24 +20,26 @@ def probe(
         list[str],
         typer.Argument(
             metavar="RUN",
-            help="Runs of the same data: folders, names (the newest of each), ids.",
+            help="One or more runs of the same data: folders, names (the newest run of each), ids.",
             show_default=False,
         ),
     ],
     split: Annotated[
-        Split, typer.Option("--split", help="The rows that the probes are judged on.")
+        Split, typer.Option("--split", help="The part of the data to measure on.")
     ] = Split.dev,
     labels: Annotated[
         int | None,
         typer.Option(
             "--labels",
             metavar="N",
-            help="Training rows with labels; default: 1,000, or half of fewer than 2,000.",
+            help="The number of labelled training rows; default: 1,000, or half of the training "
+            "rows where they are fewer than 2,000.",
             show_default=False,
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", metavar="N", help="How often the labelled rows are drawn.")
+        int,
+        typer.Option("--seeds", metavar="N", help="How many times the labelled rows are drawn."),
     ] = 10,
     layer: Layer = None,
     runs_dir: RunsDir = RUNS_DIR,
@@ -47,11 +49,11 @@ def probe(
 ) -> None:
     """Measure what simple models learn from codes and a few labels.
 
-    Logistic regression and 5 nearest neighbors learn the classes of a few training rows (of
-    numbers, ridge regression and neighbors the values) from the codes, from the inputs as the
-    network sees them, and from as many principal components of the inputs as the code has numbers.
-    Labelled rows are drawn anew for each seed, the same ones for all features and runs: differences
-    are paired, with 95 % intervals.
+    The models are logistic regression and 5 nearest neighbors; where the targets are numbers, ridge
+    regression and 5 nearest neighbors. Each learns from the codes, from the inputs as the network
+    sees them, and from as many principal components of the inputs as the code has numbers. Every
+    seed draws other labelled rows, the same rows for all features and runs. So differences are
+    paired; their intervals are at 95 %.
 
     \b
     Examples:
@@ -61,7 +63,7 @@ def probe(
     from dlx import api
     from dlx.report.probe_table import table
 
-    found = api.probe(
+    result = api.probe(
         [api.load(run, runs_dir=runs_dir) for run in runs],
         split=split.value,
         labels=labels,
@@ -70,17 +72,17 @@ def probe(
         data_dir=data_dir,
         show=(lambda text: None) if quiet else note,
     )
-    document = found.document()
+    document = result.document()
     if as_json:
         emit_json(document)
         return
     headings, rows = table(document)
     right = "".join(
-        "r" if name == "width" or name.endswith(found.metric) else " " for name in headings
+        "r" if name == "width" or name.endswith(result.metric) else " " for name in headings
     )
     emit_table(headings, rows, right)
-    draws = f"mean of {found.seeds} draws" if found.seeds > 1 else "one draw, without an interval,"
+    draws = f"mean of {result.seeds} draws" if result.seeds > 1 else "one draw, without interval,"
     emit(
-        f"(on {found.num_test:,} {split} rows; {draws} of {found.labels:,} labelled rows out of "
-        f"{found.num_train:,} training rows)"
+        f"(on {result.num_test:,} {split} rows; {draws} of {result.labels:,} labelled rows out of "
+        f"{result.num_train:,} training rows)"
     )

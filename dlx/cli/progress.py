@@ -1,4 +1,4 @@
-"""How training shows itself on stderr: a live display on a terminal, else a line now and then."""
+"""Progress of training on stderr: a live display on a terminal, else a line now and then."""
 
 import contextlib
 import sys
@@ -17,14 +17,14 @@ _SECONDS_BETWEEN_LINES = 1.0
 
 
 class Display(Protocol):
-    """Draws progress."""
+    """A display of progress."""
 
     def show(self, progress: Any) -> None:
-        """Draw it anew, if it is time."""
+        """Draw the progress, unless it was drawn a moment ago."""
         ...
 
     def close(self) -> None:
-        """Draw what is still to be drawn, and leave it as it stands."""
+        """Draw the last progress, if it has not been drawn yet, and end the display."""
         ...
 
 
@@ -32,12 +32,12 @@ class Display(Protocol):
 def displayed(
     quiet: bool, live: Callable[[], Display], lines: Callable[[], Display]
 ) -> Iterator[Callable[[Any], None]]:
-    """Give the function that is told of progress.
+    """Give the function that shows progress.
 
     Args:
         quiet: show nothing
-        live: makes the display of a terminal
-        lines: makes the one that only adds lines
+        live: makes the display for a terminal
+        lines: makes the display that only adds lines
     """
     if quiet:
         yield lambda progress: None
@@ -51,18 +51,18 @@ def displayed(
 
 
 def shown(quiet: bool) -> AbstractContextManager[Callable[["Progress"], None]]:
-    """Give the function that training tells of its progress."""
+    """Give the function that shows the progress of a run."""
     return displayed(quiet, _Live, _Lines)
 
 
 class _Unbreakable:
-    """Calls a function until nobody reads stderr any more: training goes on unseen."""
+    """A function that is no longer called once stderr is closed: training goes on unseen."""
 
     def __init__(self, function: Callable[..., None]) -> None:
         self._function: Callable[..., None] | None = function
 
     def __call__(self, *arguments: Any) -> None:
-        """Call the function, unless it has failed before."""
+        """Call the function, unless a call has failed before."""
         if self._function is not None:
             try:
                 self._function(*arguments)
@@ -71,7 +71,7 @@ class _Unbreakable:
 
 
 class _Lines:
-    """A line per evaluation, at most one a second, and always the last."""
+    """A line for an evaluation, at most one line a second; always one for the last evaluation."""
 
     def __init__(self) -> None:
         self._began = False
@@ -79,7 +79,7 @@ class _Lines:
         self._waiting: Progress | None = None
 
     def show(self, progress: "Progress") -> None:
-        """Print an evaluation that is new, if it is time."""
+        """Print a new evaluation, unless another was printed a moment ago."""
         if not self._began:
             self._began = True
             note(f"training {progress.folder}")
@@ -89,7 +89,7 @@ class _Lines:
             self.close()
 
     def close(self) -> None:
-        """Print the evaluation that is still to be printed."""
+        """Print the last evaluation, if it has not been printed yet."""
         if self._waiting:
             note("  ".join([*_position(self._waiting), *_metrics(self._waiting)]))
             self._printed, self._waiting = time.monotonic(), None
@@ -104,12 +104,12 @@ class _Live:
 
         console = Console(stderr=True)
         console.width = min(console.width, 100)
-        # Training calls `show` five times a second: no thread has to refresh beside it.
+        # Training calls `show` five times a second, so rich needs no thread that refreshes.
         self._live = Live(console=console, auto_refresh=False, redirect_stdout=False)
         self._began = False
 
     def show(self, progress: "Progress") -> None:
-        """Draw the display anew."""
+        """Draw the display again."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -129,7 +129,7 @@ class _Live:
         self._live.update(Group(position, metrics), refresh=True)
 
     def close(self) -> None:
-        """Leave the display as it stands."""
+        """End the display; its last state stays on the terminal."""
         if self._began:
             self._live.stop()
 
@@ -161,7 +161,7 @@ def _metrics(progress: "Progress") -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as 4 s, 3:07 min, 2:05 h or 3 days."""
+    """Return a time in words: 4 s, 3:07 min, 2:05 h or 3 days."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     if seconds < 3600:

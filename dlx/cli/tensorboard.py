@@ -8,21 +8,21 @@ from dlx.errors import ConfigError
 
 
 def start(folder: Path, host: str, port: int | None) -> str:
-    """Serve TensorBoard on a folder from a thread of this process, and return its address.
+    """Serve TensorBoard from a thread of this process, and return its address.
 
     Args:
         folder: of event files, at any depth
-        host: what to listen on
-        port: 0 for any free one; None for 6006 or, where that is taken, one after it
+        host: the address to listen on
+        port: 0 for any free port; None for 6006 or the next free one
 
     Raises:
-        ConfigError: the port is taken, or the host is not this machine's
+        ConfigError: the port is taken, or the host is not an address of this machine
     """
     from tensorboard import program
 
     board = program.TensorBoard()
-    chosen = [] if port is None else [f"--port={port}"]
-    board.configure(["", f"--logdir={folder}", f"--host={host}", *chosen])
+    port_option = [] if port is None else [f"--port={port}"]
+    board.configure(["", f"--logdir={folder}", f"--host={host}", *port_option])
     try:
         return board.launch()
     except program.TensorBoardServerException as error:

@@ -1,4 +1,4 @@
-"""`dlx train` and `dlx resume`."""
+"""`dlx train` and `dlx resume`: train a run, continue a run or an ablation."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from dlx.training.job import Job
 
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Build, push one batch through, print; write nothing.")
+    bool,
+    typer.Option(
+        "--dry-run", help="Build the network, pass one batch through it, print; write nothing."
+    ),
 ]
-NoFigures = Annotated[
-    bool, typer.Option("--no-figures", help="Draw no figures when the run has ended.")
-]
+NoFigures = Annotated[bool, typer.Option("--no-figures", help="Draw no figures after training.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,19 +54,21 @@ def train(
         typer.Option(
             "--from",
             metavar="ABLATION",
-            help="Train a run of an ablation alone; needs --variant and no CONFIG.",
+            help="Train one run of this ablation again; with --variant, without CONFIG.",
             show_default=False,
         ),
     ] = None,
     variant: Annotated[
         str | None,
         typer.Option(
-            "--variant", metavar="NAME", help="Which variant, with --from.", show_default=False
+            "--variant", metavar="NAME", help="The run's variant, with --from.", show_default=False
         ),
     ] = None,
     fold: Annotated[
         int | None,
-        typer.Option("--fold", metavar="N", help="Which fold, with --from.", show_default=False),
+        typer.Option(
+            "--fold", metavar="N", help="The run's fold, with --from.", show_default=False
+        ),
     ] = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
@@ -75,10 +78,11 @@ def train(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train the run that a config describes.
+    """Train one run, as a config describes it.
 
-    Its folder is DIR/NAME/ID: resolved config, metrics, checkpoints, weights, curves for
-    TensorBoard. Ctrl-C saves; `dlx resume` goes on.
+    The run's folder is DIR/NAME/ID. It holds the resolved config, metrics, checkpoints, weights,
+    figures and the curves for TensorBoard. Ctrl-C saves the run; `dlx resume` continues it.
+    Metrics are printed before the figures are drawn.
 
     \b
     Examples:
@@ -104,8 +108,8 @@ def train(
     job = api.prepare(chosen, changes, runs_dir=runs_dir, data_dir=data_dir)
     _remark(job, config or "")
     if dry_run:
-        found = preview(job)
-        emit_json(found) if as_json else _emit_preview(found)
+        document = preview(job)
+        emit_json(document) if as_json else _emit_preview(document)
         return
     _finish(api.new_training(job, runs_dir=runs_dir), no_figures, as_json, quiet)
 
@@ -118,7 +122,7 @@ def resume(
         typer.Option(
             "--only",
             metavar="failed",
-            help="Of an ablation: repeat the runs that failed.",
+            help="Train those runs of an ablation again that failed.",
             show_default=False,
         ),
     ] = None,
@@ -130,10 +134,12 @@ def resume(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on with a stopped run or ablation.
+    """Continue a stopped run or ablation, or extend a finished one.
 
-    A finished run is left alone, unless it is given more to do; so are the finished runs of an
-    ablation, whose new seeds alone are trained.
+    KEY=VALUE changes train. and log. keys of a run from here on; a change that cannot be made to a
+    run that has begun is refused, with the reason. A finished run goes on if it is given more steps
+    (train.epochs=40), a finished ablation if it is given more seeds. A run of an ablation is never
+    changed: KEY=VALUE then trains a new run from the start.
 
     \b
     Examples:
@@ -144,8 +150,8 @@ def resume(
     from dlx import api
     from dlx.training.finding import find
 
-    found = find(run, runs_dir)
-    if found.read_info()["kind"] == "ablation":
+    directory = find(run, runs_dir)
+    if directory.read_info()["kind"] == "ablation":
         if overrides:
             raise ConfigError(
                 f"{overrides[0]}: an ablation that has begun keeps its config; add seeds with "
@@ -153,27 +159,31 @@ def resume(
             )
         if only not in (None, "failed"):
             raise ConfigError(f"--only: received {only!r}; allowed: failed")
-        resume_ablation(found.path, only, seeds, jobs, data_dir, as_json, quiet)
+        resume_ablation(directory.path, only, seeds, jobs, data_dir, as_json, quiet)
         return
     if only or seeds or jobs:
-        raise ConfigError(f"{found.path} is a run: --only, --seeds and --jobs are for ablations")
+        raise ConfigError(
+            f"{directory.path} is a run: --only, --seeds and --jobs are for ablations"
+        )
 
     training = api.resumed_training(
-        found.path, overrides or [], runs_dir=runs_dir, data_dir=data_dir
+        directory.path, overrides or [], runs_dir=runs_dir, data_dir=data_dir
     )
-    if training is not None and training.path != found.path:
-        note(f"note: {found.path} is a run of an ablation and stays as it is; this is a new run")
     if training is None:
-        result = api.load(found.path).result()
+        result = api.load(directory.path).result()
         emit_json(result) if as_json else emit_result(result)
-    else:
-        _finish(training, no_figures, as_json, quiet)
+        return
+    if training.path != directory.path:
+        note(
+            f"note: {directory.path} is a run of an ablation and stays as it is; this is a new run"
+        )
+    _finish(training, no_figures, as_json, quiet)
 
 
 def _finish(training: "Training", no_figures: bool, as_json: bool, quiet: bool) -> None:
-    """Train a run to its end, print what came out, then draw it.
+    """Train a run, print its metrics, then draw its figures.
 
-    Of a run that does not end well the JSON is printed before the error.
+    If the run fails or diverges, the JSON is printed before the error.
     """
     from dlx import api
 
@@ -198,19 +208,19 @@ def _remark(job: "Job", config: str) -> None:
         note(f"warning: {warning}")
 
 
-def _emit_preview(found: dict[str, Any]) -> None:
-    data, rows = found["data"], found["data"]["rows"]
+def _emit_preview(document: dict[str, Any]) -> None:
+    data, rows = document["data"], document["data"]["rows"]
     sizes = ", ".join(f"{count:,} {part}" for part, count in rows.items())
-    emit(f"{found['name']}: {data['name']} ({sizes} rows), {data['task']}")
-    if found["input_dropout"]:
-        emit(f"dropout {found['input_dropout']} of the inputs")
-    if found["input_noise"]:
-        emit(f"noise {found['input_noise']} on the inputs")
-    if found["corruption"]:
-        name, *options = found["corruption"].values()
+    emit(f"{document['name']}: {data['name']} ({sizes} rows), {data['task']}")
+    if document["input_dropout"]:
+        emit(f"dropout {document['input_dropout']} of the inputs")
+    if document["input_noise"]:
+        emit(f"noise {document['input_noise']} on the inputs")
+    if document["corruption"]:
+        name, *options = document["corruption"].values()
         emit(f"{name.replace('_', ' ')} {', '.join(map(str, options))} of the inputs")
     table = []
-    for layer in found["layers"]:
+    for layer in document["layers"]:
         table.append(
             [
                 layer["name"],
@@ -221,15 +231,15 @@ def _emit_preview(found: dict[str, Any]) -> None:
                 f"{layer['parameters']:,}",
             ]
         )
-    table[-1][2] = found["output"]
+    table[-1][2] = document["output"]
     emit_table(["layer", "shape", "activation", "init", "", "parameters"], table, " " * 5 + "r")
     emit(
-        f"{amount(found['parameters'], 'parameter')}; {amount(found['steps'], 'step')} of "
-        f"{found['optimizer']} in batches of {found['batch_size']:,} "
-        f"({amount(found['epochs'], 'epoch')}) on {found['device']}, "
-        f"evaluated every {amount(found['evaluate_every'], 'step')}"
+        f"{amount(document['parameters'], 'parameter')}; {amount(document['steps'], 'step')} of "
+        f"{document['optimizer']} in batches of {document['batch_size']:,} "
+        f"({amount(document['epochs'], 'epoch')}) on {document['device']}, "
+        f"evaluated every {amount(document['evaluate_every'], 'step')}"
     )
-    emit(f"first batch: {found['loss']} {found['cost']:.4g}; nothing was written")
+    emit(f"first batch: {document['loss']} {document['cost']:.4g}; nothing was written")
 
 
 def _extras(layer: dict[str, Any]) -> str:

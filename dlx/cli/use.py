@@ -1,4 +1,4 @@
-"""`dlx evaluate`, `dlx predict` and `dlx export`: commands that use a trained run."""
+"""`dlx evaluate`, `dlx predict` and `dlx export`: use a trained run."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +21,7 @@ class Split(StrEnum):
 
 
 class Form(StrEnum):
-    """What a network can be exported to."""
+    """A format that a network can be exported in."""
 
     torch = "torch"
     onnx = "onnx"
@@ -37,20 +37,24 @@ Inputs = Annotated[
 ]
 OneSplit = Annotated[
     Split | None,
-    typer.Option("--split", help="The rows to take.", show_default=False),
+    typer.Option("--split", help="The part of the run's own data to use.", show_default=False),
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="PATH", help="Where to write.", show_default=False),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="The CSV file to write; default: CSV on stdout.",
+        show_default=False,
+    ),
 ]
-
-
 Picture = Annotated[
     Path | None,
     typer.Option(
         "--picture",
         metavar="FILE",
-        help="Draw the first 100 images, and what is predicted of each, in a PNG file.",
+        help="Draw the first 100 images with their predictions in a PNG file.",
         show_default=False,
     ),
 ]
@@ -58,7 +62,8 @@ Metrics = Annotated[
     list[str] | None,
     typer.Option(
         "--metric",
-        help="What to compute, once per metric; default: what the run logs, or its task's.",
+        metavar="NAME",
+        help="A metric to compute; may be repeated; default: the metrics that the run logs.",
         show_default=False,
     ),
 ]
@@ -78,15 +83,15 @@ def evaluate(
         bool,
         typer.Option(
             "--importance",
-            help="Permutation importance of every column, on the test rows or those of --split, "
-            "by the first --metric.",
+            help="Also compute how important each input column is to the first --metric, on the "
+            "test rows or those of --split.",
         ),
     ] = False,
     repeats: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="Permutations of each column for --importance; default: 30.",
+            help="How many times --importance permutes each column; default: 30.",
             show_default=False,
         ),
     ] = None,
@@ -94,12 +99,13 @@ def evaluate(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Compute the metrics of a run's saved weights, on all rows.
+    """Compute the metrics of a trained run on all its rows.
 
-    `dlx list metrics` names them. --importance adds which columns the network uses: the drop of
-    the metric when a column's values are permuted among the rows, its mean over the repeats and
-    the mean's 95 % confidence interval. Columns that tell the same share their importance. Of a run
-    that reconstructs data with classes, the squared error of each class's rows is found too.
+    `dlx list metrics` names the metrics. --importance computes the permutation importance of every
+    column: how much the metric drops when the column's values are permuted among the rows, as a
+    mean over the repeats with its 95 % confidence interval. Columns that tell the network the same
+    share their importance. Autoencoders of data with classes: the error of each class is computed
+    too.
 
     \b
     Examples:
@@ -112,20 +118,20 @@ def evaluate(
     if repeats is not None and not importance:
         raise ConfigError("--repeats is for --importance; add it, or leave out --repeats")
     trained = api.load(run, runs_dir=runs_dir)
-    metrics = metric or []
+    names = metric or []
     labelled = trained.labelled_splits(data_dir)
-    data = trained.splits(labelled=labelled)
+    splits = trained.splits(labelled=labelled)
     part = split and split.value
-    found, constant = trained.evaluate_beside_baseline(split=part, metrics=metrics, splits=data)
-    result = trained.result() | {"metrics": found, "baseline": constant}
+    metrics, baseline = trained.evaluate_beside_baseline(split=part, metrics=names, splits=splits)
+    result = trained.result() | {"metrics": metrics, "baseline": baseline}
     by_class = trained.error_per_class(split=part, labelled=labelled)
     if by_class:
         result["per_class"] = by_class
     if importance:
-        rows, first = (split or Split.test).value, metrics[0] if metrics else None
+        rows, first = (split or Split.test).value, names[0] if names else None
         repeats = 30 if repeats is None else repeats
-        found = trained.importance(rows, repeats, first, splits=data)
-        result["importance"] = {"split": rows, **found.document()}
+        columns = trained.importance(rows, repeats, first, splits=splits)
+        result["importance"] = {"split": rows, **columns.document()}
     emit_json(result) if as_json else emit_result(result)
 
 
@@ -139,14 +145,17 @@ def predict(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write what a run says of a file, or of its own data, as CSV.
+    """Show what a trained network predicts for a file.
 
-    Columns: predicted, and the probability p(CLASS) of every class; for labels that may hold
-    together predicted(LABEL), 0 or 1, and p(LABEL); with --split also the row, the inputs where
-    they have names, and the target. A table's columns are matched by name, and the row (as a
-    spreadsheet counts it) and the id are kept. An input that is called like another column is
-    written as input(NAME). --picture draws images over their reconstructions, or over their class
-    and its probability, in red where the target is another.
+    With --split the rows are a part of the run's own data. The CSV columns are `predicted` and the
+    probability p(CLASS) of every class. For labels that may occur together they are
+    predicted(LABEL), 0 or 1, and p(LABEL). --split adds the row's number, the inputs where they
+    have names, and the target. The columns of a table are matched by name; its row numbers, as a
+    spreadsheet counts them, and its ids are kept. An input with the name of another column is
+    written as input(NAME).
+
+    --picture draws images above their reconstructions or predicted classes, with the class's
+    probability, in red where the prediction is wrong.
 
     \b
     Examples:
@@ -187,21 +196,22 @@ def export(
             "--output",
             "-o",
             metavar="DIR",
-            help="The folder to write to; default: export in the run's own folder.",
+            help="The folder to write to; default: export in the run's folder.",
             show_default=False,
         ),
     ] = None,
     form: Annotated[
-        Form, typer.Option("--format", help="torch: weights and a script; or onnx.")
+        Form, typer.Option("--format", help="torch: weights and a script; onnx: one ONNX file.")
     ] = Form.torch,
     runs_dir: RunsDir = RUNS_DIR,
     as_json: Json = False,
 ) -> None:
-    """Write a run's network as files that need no dlx.
+    """Save a trained network as files that need no dlx.
 
     torch: weights.safetensors and load.py, which rebuilds the network as a torch.nn.Sequential and
-    needs only torch and safetensors. onnx: network.onnx, preprocessing included. A table's columns
-    and categories lie beside it in table.json; load.py predicts from a CSV file too.
+    needs only torch and safetensors. onnx: network.onnx, with the preprocessing. Of a network that
+    was trained on a table, table.json holds columns and categories, and load.py predicts from CSV
+    files too.
 
     \b
     Example:

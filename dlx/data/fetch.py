@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import IO
 
 from dlx.data.dataset import Dataset
-from dlx.data.pipeline import load_dataset
 from dlx.errors import DataError, StorageError
 
 NAMES = ("mnist", "fashion_mnist", "kmnist", "qmnist", "emnist", "usps", "cifar10")
@@ -53,6 +52,8 @@ def fetch(name: str, data_dir: Path) -> Dataset:
         DataError: the download failed, or a file that existed before is damaged.
         StorageError: the folder cannot be written.
     """
+    from dlx.data.pipeline import load_dataset  # imports torch, which lists of names do without
+
     try:
         return load_dataset(name, data_dir)
     except DataError:

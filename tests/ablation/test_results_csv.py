@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,10 @@ def test_a_row_for_every_run_in_the_order_of_the_plan():
         run(VARIANTS[0], 10, 0.9, steps_to={"dev.accuracy": 40}, success=True),
         run(VARIANTS[0], 2, 0, status="diverged", reason="cost is inf, at 17", steps=17),
     ]
-    rows = table(results)
+    numbered = [replace(result, number=n) for n, result in zip((3, 2, 1), results, strict=True)]
+    rows = table(numbered)
+    assert rows.columns[0] == "run"
+    assert rows["run"].tolist() == [1, 2, 3]
     assert rows["variant"].tolist() == [VARIANTS[0].name] * 2 + [VARIANTS[1].name]
     assert rows["seed"].tolist() == [2, 10, 2]
     assert rows["model.hidden"].tolist() == ["[10]", "[10]", "[10, 10]"]

@@ -104,8 +104,11 @@ def test_what_it_came_to_is_told_as_an_object(tmp_path: Path) -> None:
     results = ended.results
     values = second["metrics"]["dev"]["accuracy"]["values"]
     assert values == [r.value("dev.accuracy") for r in results if r.variant == second["name"]]
-    rows = (ended.path / "results.csv").read_text().splitlines()
-    assert len(rows) == 1 + 12
+    rows = list(csv.DictReader((ended.path / "results.csv").read_text().splitlines()))
+    assert sorted(int(row["run"]) for row in rows) == [*range(1, 13)]
+    for row in rows:
+        config = api.load(f"{ended.path}#{row['run']}").config
+        assert (config.seed, config.optimizer.name) == (int(row["seed"]), row["optimizer"])
     assert (ended.path / "report.html").stat().st_size > 10_000
 
 

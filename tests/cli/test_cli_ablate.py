@@ -1,6 +1,7 @@
 """`dlx ablate` and what resumes, repeats and verifies it."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -36,6 +37,11 @@ def test_one_json_object_and_nothing_else(dlx: Command, tmp_path: Path) -> None:
     assert verified.code == 0
     assert verified.json["variants"] == found["variants"]
     assert len(verified.json["verified"]) == 2
+    _, *rows = dlx("verify", path, "--runs", 4, "--quiet").out.splitlines()
+    assert [row.partition("  ")[0] for row in rows[:-1]] == [
+        f"{path}#{number} (activation={name}@{seed})"
+        for number, (name, seed) in enumerate(itertools.product(("relu", "tanh"), range(2)), 1)
+    ]
 
 
 def test_the_table_of_verdicts_and_where_the_report_is(dlx: Command, tmp_path: Path) -> None:

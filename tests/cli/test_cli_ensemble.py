@@ -38,5 +38,9 @@ def test_the_seeds_of_a_variant_are_an_ensemble(dlx: Command) -> None:
     assert len(set(costs)) > 1, "each seed has its own bootstrap sample"
     best = dlx("ensemble", path, "--json").json["members"][0]["run"]
     assert best.split("/")[-1] in ("1", "4")
+    table = dlx("ensemble", path, "--variant", "activation=tanh").out.splitlines()
+    labels = [line.partition("  ")[0] for line in table[1:4]]
+    assert labels == [f"{path}#{seed + 4} (activation=tanh@{seed})" for seed in range(3)]
+    assert dlx("evaluate", labels[0].split()[0]).code == 0
     ended = dlx("ensemble", path, "--variant", "activation=tan")
     assert (ended.code, "did you mean 'activation=tanh'?" in ended.err) == (2, True)

@@ -23,7 +23,7 @@ def test_a_run_without_pictures_says_so(dlx: Command) -> None:
     assert dlx("train", "iris", *data, *SHORT).code == 0
     ended = dlx("figures", "plain")
     assert (ended.code, ended.out) == (0, "")
-    assert ended.err == "nothing to draw: the run predicts numbers, of more than two inputs\n"
+    assert ended.err == "nothing to draw: the run predicts numbers from more than two inputs\n"
     assert not list(Path("runs/plain").glob("*/figures"))
 
 

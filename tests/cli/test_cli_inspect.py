@@ -12,7 +12,7 @@ def test_a_config_at_its_start(dlx: Command) -> None:
     ended = dlx("inspect", "xor", "model.hidden=[3, 5]", "model.activation=tanh")
     assert ended.code == 0
     lines = [" ".join(line.split()) for line in ended.out.splitlines()]
-    assert lines[0].startswith("xor: 2 inputs, m = 4 rows in a batch; weights as they start, seed")
+    assert lines[0].startswith("xor: 2 inputs, m = 4 rows in a batch; initial weights, seed")
     assert "1 tanh (3, 2) (3, 1) (3, m) 9 15" in lines
     assert "3 identity (1, 5) (1, 1) (1, m) 6 11" in lines
     assert "35 parameters; 61 FLOPs forward for a row, 684 for a step" in lines
@@ -44,7 +44,7 @@ def test_blocks_are_nested(dlx: Command) -> None:
 def test_a_run_with_its_trained_weights(dlx: Command, trained: Path) -> None:
     (run,) = (trained / "digits").iterdir()
     ended = dlx("inspect", run)
-    assert "; weights as trained (last), seed 0" in ended.out
+    assert "; trained weights (last), seed 0" in ended.out
     by_id = dlx("inspect", run.name, "--runs-dir", trained, "--json")
     assert by_id.json["weights"] == "last"
     assert by_id.json["layers"][0]["variance"]["predicted"] is None

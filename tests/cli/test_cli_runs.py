@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from dlx.cli import tensorboard
+from dlx.runs import RunDirectory
+from dlx.runs.ablations import read_index
 from tests.cli.conftest import Command, start
 from tests.report.ablation_folder import make_ablation
 
@@ -48,13 +50,11 @@ def test_the_list_as_json(dlx: Command, trained: Path) -> None:
 
 def test_an_unfinished_run_shows_its_last_evaluation(dlx: Command, runs: Path) -> None:
     (path,) = (runs / "digits").iterdir()
-    info = json.loads((path / "run.json").read_text()) | {"status": "running"}
-    del info["metrics"]
-    (path / "run.json").write_text(json.dumps(info))
-    found = dlx("runs", "--json").json["runs"][-1]
+    RunDirectory(path).write_info(status="running", metrics=None)
+    run = dlx("runs", "--json").json["runs"][-1]
     last = json.loads((path / "metrics.jsonl").read_text().splitlines()[-1])
-    assert (found["status"], found["steps"]) == ("interrupted", last["step"])
-    assert found["metrics"]["dev"] == {key: last["dev"][key] for key in ("cost", "accuracy")}
+    assert (run["status"], run["steps"]) == ("interrupted", last["step"])
+    assert run["metrics"]["dev"] == {key: last["dev"][key] for key in ("cost", "accuracy")}
 
 
 def test_a_damaged_run_is_warned_of(dlx: Command, runs: Path) -> None:
@@ -149,13 +149,28 @@ def test_board_shows_the_best_of_an_ablation(tmp_path: Path) -> None:
     assert "tick the box" not in err
 
 
+def test_board_shows_one_run_of_an_ablation(
+    dlx: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_ablation(tmp_path / "runs", {"relu": 0.9, "tanh": 0.8}).relative_to(tmp_path)
+    monkeypatch.setattr(tensorboard, "start", lambda *_: "http://localhost:1/")
+    monkeypatch.setattr(tensorboard, "wait", lambda: None)
+    number = next(run.number for run in read_index(path).values() if run.name == "tanh/seed=1")
+    for name in ("demo/tanh@1", f"demo#{number}", path / "runs" / str(number)):
+        ended = dlx("board", name)
+        assert ended.code == 0, ended.err
+        assert ended.out.startswith(f"TensorBoard on {path}/tanh/seed=1: ")
+        assert list((path / "tanh" / "seed=1").rglob("events.out.tfevents.*"))
+    assert not (path / "relu" / "seed=1").exists()
+
+
 def test_board_says_how_to_see_many_curves(
     dlx: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_ablation(tmp_path / "runs", {f"relu {place}": 0.5 for place in range(9)}, seeds=28)
     monkeypatch.setattr(tensorboard, "start", lambda *_: "http://localhost:1/")
     monkeypatch.setattr(tensorboard, "wait", lambda: None)
-    assert "tick the box above their list" in dlx("board", path).err
+    assert "until you tick the box above their list" in dlx("board", path).err
     fewer = dlx("board", path, "--top", 2)
     assert "left out: relu 2 (50.00 %), relu 3 (50.00 %)" in fewer.err
     assert "relu 6 (50.00 %) and 2 more\n" in fewer.err

@@ -1,4 +1,4 @@
-"""`dlx runs` and `dlx board`: the runs there are."""
+"""`dlx runs` and `dlx board`: list and delete runs, show them in TensorBoard."""
 
 import sys
 import tempfile
@@ -24,23 +24,24 @@ def add_to(app: typer.Typer) -> None:
 
 @_runs.callback(invoke_without_command=True)
 def list_all(context: typer.Context, runs_dir: RunsDir = RUNS_DIR, as_json: Json = False) -> None:
-    """List the runs, newest first; `dlx runs rm` deletes them.
+    """List runs and ablations, newest first; `dlx runs rm` deletes.
 
-    Accuracy where there is one, else the first metric of log.metrics: on all rows or, while a run
-    trains, of its last evaluation.
+    The columns dev and test show the accuracy, or the first metric of log.metrics where there is no
+    accuracy: on all rows or, while a run trains, at its last evaluation. An ablation is one line;
+    the runs of an ablation are in its results.csv.
     """
     if context.invoked_subcommand is not None:
         return
     from dlx.report.run_list import summaries
 
-    found, warnings = summaries(runs_dir)
+    runs, warnings = summaries(runs_dir)
     for warning in warnings:
         note(f"warning: {warning}")
     if as_json:
-        emit_json({"runs": found})
-    elif found:
+        emit_json({"runs": runs})
+    elif runs:
         headings = ["run", "status", "seed", "steps", "dev", "test", "seconds", "age"]
-        emit_table(headings, [_row(each) for each in found], "  rrrrrr")
+        emit_table(headings, [_row(run) for run in runs], "  rrrrrr")
     else:
         note(f"no runs in {runs_dir}; `dlx train digits` makes one")
 
@@ -50,21 +51,24 @@ def remove(
     context: typer.Context,
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN", help="Folders, names (the newest run of it), ids or latest."),
+        typer.Argument(
+            metavar="RUN",
+            help="Runs or ablations: folders, names (the newest run of each), ids or latest.",
+        ),
     ],
     runs_dir: Annotated[
         Path | None,
         typer.Option(
             "--runs-dir",
             metavar="DIR",
-            help=f"The folder that runs are kept in.  [default: {RUNS_DIR}]",
+            help=f"The folder that holds all runs.  [default: {RUNS_DIR}]",
             show_default=False,
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete runs, after asking.
+    """Delete runs or ablations, after asking.
 
     \b
     Examples:
@@ -76,17 +80,16 @@ def remove(
 
     assert context.parent is not None
     folder = runs_dir or Path(context.parent.params["runs_dir"])
-    found = list(
-        {run.path.resolve(): run for run in (find(each, folder) for each in runs)}.values()
-    )
-    if not yes and not _agreed([f"{run.path} ({run.status()})" for run in found]):
+    chosen = [find(run, folder) for run in runs]
+    distinct = list({run.path.resolve(): run for run in chosen}.values())
+    if not yes and not _agreed([f"{run.path} ({run.status()})" for run in distinct]):
         note("nothing was deleted")
         raise typer.Exit(0)
-    for run in found:
+    for run in distinct:
         delete(run)
         note(f"deleted {run.path}")
     if as_json:
-        emit_json({"deleted": [str(run.path) for run in found]})
+        emit_json({"deleted": [str(run.path) for run in distinct]})
 
 
 def board(
@@ -94,29 +97,36 @@ def board(
         str | None,
         typer.Argument(
             metavar="PATH",
-            help="A folder of runs, or a run's name, id or latest.  [default: the runs folder]",
+            help="A run or an ablation (folder, name, id, latest or ABLATION#NUMBER), or a folder "
+            "of runs.  [default: the folder of all runs]",
             show_default=False,
         ),
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(help="0: any free one.  [default: 6006 or the next free]", show_default=False),
+        typer.Option(
+            help="The port; 0: any free one.  [default: 6006 or the next free one]",
+            show_default=False,
+        ),
     ] = None,
     top: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="N",
-            help="Of an ablation that has ended, show the N best variants, with all their seeds.",
+            help="Show the N best variants of an ablation that has ended, with all their seeds.",
             show_default=False,
         ),
     ] = None,
-    host: Annotated[str, typer.Option(help="Who may connect; 0.0.0.0: other machines too.")] = (
-        "localhost"
-    ),
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines connect.")
+    ] = "localhost",
     runs_dir: RunsDir = RUNS_DIR,
 ) -> None:
-    """Start TensorBoard on the runs; Ctrl-C ends it.
+    """Show runs in TensorBoard; Ctrl-C ends it.
+
+    The curves of an ablation's single runs are made, and kept, when PATH is that ablation or one of
+    its runs; until then TensorBoard shows the means of its variants.
 
     \b
     Examples:
@@ -126,13 +136,8 @@ def board(
     """
     from dlx.cli import tensorboard
     from dlx.report import board as views
-    from dlx.training.finding import find
 
-    if path is None and not runs_dir.is_dir():
-        raise ConfigError(f"there is no folder {runs_dir}; `dlx train digits` makes a first run")
-    folder = runs_dir if path is None else Path(path)
-    if top is not None or not folder.is_dir():
-        folder = find(path or "latest", runs_dir).path
+    folder = _folder_to_show(path, runs_dir, needs_ablation=top is not None)
     with tempfile.TemporaryDirectory(prefix="dlx-board-") as links:
         shown, what = folder, str(folder)
         if top is not None:
@@ -151,14 +156,40 @@ def board(
             emit(f"means of the variants, with intervals: {views.means_page(address)}")
             if views.num_event_folders(shown) > views.MOST_SELECTED:
                 note(
-                    f"TensorBoard draws none of more than {views.MOST_SELECTED} runs by itself: "
-                    "tick the box above their list, or show fewer with --top"
+                    f"TensorBoard draws no curves of more than {views.MOST_SELECTED} runs until "
+                    "you tick the box above their list; --top shows fewer"
                 )
         tensorboard.wait()
 
 
+def _folder_to_show(path: str | None, runs_dir: Path, *, needs_ablation: bool) -> Path:
+    """Return the folder of event files that a path or name means.
+
+    Args:
+        path: None: all runs or, where an ablation is needed, the newest
+        runs_dir: the folder that holds all runs
+        needs_ablation: a folder of runs means its newest run
+    """
+    from dlx.report import board as views
+    from dlx.runs.ablations import read_index
+    from dlx.training.finding import find
+
+    if path is None and not runs_dir.is_dir():
+        raise ConfigError(f"there is no folder {runs_dir}; `dlx train digits` makes a first run")
+    folder = runs_dir if path is None else Path(path)
+    if needs_ablation or not folder.is_dir():
+        folder = find(path or "latest", runs_dir).path
+    ablation = folder.parent.parent
+    if folder.parent.name != "runs" or not views.is_ablation(ablation):
+        return folder
+    # The folder of an ablation's run has no event files; they lie in that of its variant.
+    [run] = [run for run in read_index(ablation).values() if str(run.number) == folder.name]
+    views.derive(ablation, [run.variant])
+    return ablation / run.name
+
+
 def _first(names: list[str], count: int) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first names in words, and the number of all others."""
     more = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(names[:count]) + more
 
@@ -177,8 +208,8 @@ def _row(run: dict[str, Any]) -> list[str]:
         run["status"],
         "" if run["seed"] is None else str(run["seed"]),
         "" if run["steps"] is None else f"{run['steps']:,}",
-        _judged((run["metrics"] or {}).get("dev")),
-        _judged((run["metrics"] or {}).get("test")),
+        _shown_metric((run["metrics"] or {}).get("dev")),
+        _shown_metric((run["metrics"] or {}).get("test")),
         "" if run["seconds"] is None else f"{run['seconds']:.1f}",
         _age(run["created"]),
     ]
@@ -194,7 +225,7 @@ def _age(created: str | None) -> str:
     return f"{seconds:.0f} s"
 
 
-def _judged(metrics: dict[str, float] | None) -> str:
+def _shown_metric(metrics: dict[str, float] | None) -> str:
     if not metrics:
         return ""
     others = [name for name in metrics if name != "cost"]

@@ -1,4 +1,4 @@
-"""`dlx figures`: the pictures of a trained run."""
+"""`dlx figures`: the figures of a trained run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ def figures(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="Where to write; default: figures in the run's folder.",
+            help="The folder to write to; default: figures in the run's folder.",
             show_default=False,
         ),
     ] = None,
@@ -30,11 +30,12 @@ def figures(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Draw a trained run, as PNG files.
+    """Draw the figures of a trained run as PNG files.
 
-    Of an autoencoder or an RBM: reconstructions, filters, codes, the error of each class, what each
-    unit of the code does; of other networks confusion matrices, what the first layer looks for,
-    the decisions on two inputs. Runs of an ablation have their pictures drawn so.
+    Autoencoders and RBMs: reconstructions, filters, codes, the error of each class, and what each
+    unit of the code changes. Other networks: confusion matrices, the filters of the first layer
+    and, with two inputs, the regions of each decision. A run of an ablation has no figures until
+    this command draws them.
 
     \b
     Examples:
@@ -50,4 +51,4 @@ def figures(
     elif files:
         emit("\n".join(map(str, files)))
     else:
-        note("nothing to draw: the run predicts numbers, of more than two inputs")
+        note("nothing to draw: the run predicts numbers from more than two inputs")

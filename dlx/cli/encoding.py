@@ -1,4 +1,4 @@
-"""`dlx encode`, `dlx decode` and `dlx sample`: inputs to codes and back, and rows made up."""
+"""`dlx encode`, `dlx decode` and `dlx sample`: inputs to codes, codes to outputs, new rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +22,8 @@ Layer = Annotated[
     typer.Option(
         "--layer",
         metavar="NAME",
-        help="The layer whose outputs are the codes; default: an autoencoder's code, of other "
-        "networks the last hidden layer.",
+        help="The layer whose outputs are the codes; default: the code of an autoencoder, the last "
+        "hidden layer of any other network.",
         show_default=False,
     ),
 ]
@@ -33,7 +33,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Where to write, .csv or .npz; default: CSV on stdout.",
+        help="The .csv or .npz file to write; default: CSV on stdout.",
         show_default=False,
     ),
 ]
@@ -64,11 +64,12 @@ def encode(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write the codes of a file's rows, or of the run's own data.
+    """Compute the codes of inputs: the outputs of one layer.
 
-    Columns: code_1, code_2, …, one per unit of the layer, beside the row and the id as `dlx
-    predict` writes them and, with --split, the data's target. An .npz file holds `codes`, (rows,
-    units), and the other columns by their names.
+    The inputs are the rows of a file or, with --split, of a part of the run's own data. The CSV
+    columns are code_1, code_2, …, one for each unit of the layer, beside the row's number and id as
+    in `dlx predict`; with --split also the target. An .npz file holds the array `codes`, (rows,
+    units), and the other columns by name.
 
     \b
     Examples:
@@ -106,7 +107,7 @@ def decode(
         Path,
         typer.Argument(
             metavar="CODES",
-            help="A file of codes: .csv, .npz or .npy, as `dlx encode` writes them.",
+            help="A .csv, .npz or .npy file of codes, as `dlx encode` writes them.",
             show_default=False,
         ),
     ],
@@ -116,11 +117,12 @@ def decode(
     runs_dir: RunsDir = RUNS_DIR,
     as_json: Json = False,
 ) -> None:
-    """Write what codes are decoded to, as CSV.
+    """Compute the outputs of a network from codes.
 
-    Of an autoencoder these are reconstructions, in the data's own units. Columns are those of `dlx
-    predict`. An .npz file of reconstructions holds `inputs`, in the shape
-    that the network takes them, so that predict and encode read it; of other outputs, `outputs`.
+    The outputs of an autoencoder are reconstructions, in the data's own units. The CSV columns are
+    those of `dlx predict`. An .npz file holds reconstructions as `inputs`, in the shape that the
+    network takes, so that `dlx predict` and `dlx encode` read the file; it holds other outputs as
+    `outputs`.
 
     \b
     Examples:
@@ -143,7 +145,7 @@ def decode(
 def sample(
     run: RunPath,
     number: Annotated[
-        int, typer.Option("--number", "-n", metavar="N", help="How many rows to make up.")
+        int, typer.Option("--number", "-n", metavar="N", help="The number of rows.")
     ] = 64,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="The seed of the draws.")] = 0,
     steps: Annotated[
@@ -151,7 +153,7 @@ def sample(
         typer.Option(
             "--steps",
             metavar="N",
-            help="Steps of an RBM's Gibbs sampling; default: 1,000.",
+            help="The steps of an RBM's Gibbs sampling; default: 1,000.",
             show_default=False,
         ),
     ] = None,
@@ -160,12 +162,12 @@ def sample(
     runs_dir: RunsDir = RUNS_DIR,
     as_json: Json = False,
 ) -> None:
-    """Write rows that a variational autoencoder or an RBM makes up.
+    """Draw new rows from a variational autoencoder or an RBM.
 
-    Rows are in the data's own units, under the names of the inputs. An .npz file holds `inputs`, in
-    the shape that the network takes them. An autoencoder decodes codes drawn from the standard
-    normal distribution; an RBM goes through Gibbs steps from its biases alone, and the means of the
-    visible units at the last step are written.
+    A variational autoencoder decodes codes drawn from the standard normal distribution. An RBM
+    starts from its biases alone and takes Gibbs steps; the rows are the means of the visible units
+    at the last step. Rows are in the data's own units, under the names of the inputs. An .npz file
+    holds `inputs`, in the shape that the network takes.
 
     \b
     Examples:
@@ -192,7 +194,7 @@ def _write_outputs(
     output: Path | None,
     picture: Path | None,
 ) -> None:
-    """Write outputs (N, C) to a file, a picture, both or none."""
+    """Write outputs (N, C) to the files that are asked for."""
     if picture is not None:
         _write(picture, run.draw(outputs), "images")
     if output is not None:
