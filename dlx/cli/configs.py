@@ -9,9 +9,7 @@ from dlx.cli.options import Config, Json, Overrides
 from dlx.cli.output import emit, emit_json, emit_table, note
 from dlx.errors import ConfigError, DataError, did_you_mean
 
-_config = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Check or show configs."
-)
+_config = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Check or show configs.")
 
 
 _TABLES = (".csv", ".tsv", ".parquet")
