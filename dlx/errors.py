@@ -104,6 +104,23 @@ def did_you_mean(received: str, choices: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def unreadable(path: Path, error: OSError, kind: str, pattern: str) -> str:
+    """Return why a file that a user named cannot be read, and the nearest file that can.
+
+    Args:
+        path: of the file
+        error: of reading it
+        kind: of file that is wanted, such as "a YAML file"
+        pattern: of the names of such files
+    """
+    if path.is_dir():
+        return f"this is a folder; name {kind}"
+    if not isinstance(error, FileNotFoundError):
+        return f"{error.strerror}; the file must be readable"
+    siblings = [file.name for file in path.parent.glob(pattern)]
+    return f"no such file{did_you_mean(path.name, siblings)}"
+
+
 def raised_at(error: BaseException, files: Collection[str]) -> str | None:
     """Return `file:line: error` for the innermost line in some files that raised an error.
 

@@ -4,6 +4,7 @@ Without them a wrong result would fail later, in dlx's code, and no message coul
 """
 
 import functools
+import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -73,13 +74,24 @@ def _schedule(factor: Any, arguments: Sequence[Any]) -> str | None:
     return f"{_shown(factor)}; return the factor on the rate, a number"
 
 
+def _is(name: str) -> Judge:
+    """Return the judge of results that must be of a class, given its name with the module."""
+    module, _, class_name = name.rpartition(".")
+
+    def judge(result: Any, arguments: Sequence[Any]) -> str | None:
+        if isinstance(result, getattr(importlib.import_module(module), class_name)):
+            return None
+        return f"{_shown(result)}; return a {name}"
+
+    return judge
+
+
 def _data(dataset: Any, arguments: Sequence[Any]) -> str | None:
     import numpy as np
 
-    from dlx.data.dataset import Dataset
-
-    if not isinstance(dataset, Dataset):
-        return f"{_shown(dataset)}; return a dlx.data.dataset.Dataset"
+    wrong_class = _is("dlx.data.dataset.Dataset")(dataset, arguments)
+    if wrong_class:
+        return wrong_class
     whole = "whole numbers" if dataset.classes is not None else "numbers"
     for name, kinds in (("inputs", "biuf"), ("targets", "biu" if dataset.classes else "biuf")):
         array = getattr(dataset, name)
@@ -97,38 +109,17 @@ def _block(spec: Any, arguments: Sequence[Any]) -> str | None:
     return f"{_shown(spec)}; return a dlx.nn.layers.Spec, one of dlx's or of your own"
 
 
-def _model(design: Any, arguments: Sequence[Any]) -> str | None:
-    from dlx.models.design import Design
-
-    if isinstance(design, Design):
-        return None
-    return f"{_shown(design)}; return a dlx.models.design.Design"
-
-
-def _optimizer(rule: Any, arguments: Sequence[Any]) -> str | None:
-    from dlx.optimizers.rule import Rule
-
-    return None if isinstance(rule, Rule) else f"{_shown(rule)}; return a dlx.optimizers.rule.Rule"
-
-
-def _corruption(rule: Any, arguments: Sequence[Any]) -> str | None:
-    from dlx.nn.corruption import CorruptionRule
-
-    if isinstance(rule, CorruptionRule):
-        return None
-    return f"{_shown(rule)}; return a dlx.nn.corruption.CorruptionRule"
-
-
 _JUDGES: dict[str, Judge] = {
     "activation": _activation,
     "loss": _loss,
     "sparsity": _loss,
-    "corruption": _corruption,
+    "corruption": _is("dlx.nn.corruption.CorruptionRule"),
+    "dropout": _is("dlx.nn.dropout.DropoutRule"),
     "schedule": _schedule,
     "data": _data,
     "block": _block,
-    "model": _model,
-    "optimizer": _optimizer,
+    "model": _is("dlx.models.design.Design"),
+    "optimizer": _is("dlx.optimizers.rule.Rule"),
 }
 
 

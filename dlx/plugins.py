@@ -22,7 +22,7 @@ from typing import Any
 
 from dlx import registry
 from dlx.config.types import entry_model
-from dlx.errors import ConfigError, DlxError, DlxWarning, did_you_mean, raised_at
+from dlx.errors import ConfigError, DlxError, DlxWarning, raised_at, unreadable
 from dlx.plugin_results import judged
 
 
@@ -83,7 +83,8 @@ def load(path: Path | str) -> Plugin:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"--plugin {given}: {_missing(given, error)}") from None
+        reason = unreadable(given, error, "a Python file", "*.py")
+        raise ConfigError(f"--plugin {given}: {reason}") from None
     plugin = Plugin(file, hashlib.sha256(content).hexdigest())
     if file in _loaded:
         if _loaded[file] != plugin:
@@ -165,12 +166,3 @@ def _check_options(entry: registry.Entry) -> None:
             f"of a type that YAML cannot give; use numbers, strings, booleans, lists or the types "
             "of dlx.config.types"
         ) from error
-
-
-def _missing(path: Path, error: OSError) -> str:
-    if path.is_dir():
-        return "this is a folder; name a Python file"
-    if not isinstance(error, FileNotFoundError):
-        return f"{error.strerror}; the file must be readable"
-    siblings = [file.name for file in path.parent.glob("*.py")]
-    return f"no such file{did_you_mean(path.name, siblings)}"

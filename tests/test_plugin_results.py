@@ -31,6 +31,8 @@ PARAMETERS = {
     "block": "place",
     "model": "task",
     "optimizer": "*, lr: float = 0.1",
+    "dropout": "rate",
+    "corruption": "",
 }
 USES = {
     "activation": "model.activation=mine",
@@ -40,6 +42,8 @@ USES = {
     "block": "model.hidden=[mine]",
     "model": "model=mine",
     "optimizer": "optimizer=mine",
+    "dropout": "model.dropout={name: mine, hidden: 0.5}",
+    "corruption": "model={name: autoencoder, corruption: mine}",
 }
 
 
@@ -68,6 +72,8 @@ USES = {
         ),
         ("model", "None", r"None; return a dlx\.models\.design\.Design"),
         ("optimizer", "torch.optim.SGD", r"return a dlx\.optimizers\.rule\.Rule"),
+        ("dropout", "0.5", r"type float; return a dlx\.nn\.dropout\.DropoutRule"),
+        ("corruption", "{}", r"type dict; return a dlx\.nn\.corruption\.CorruptionRule"),
     ],
 )
 def test_a_wrong_result_is_told_by_the_functions_line(

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from dlx.errors import ConfigError, did_you_mean
+from dlx.errors import ConfigError, unreadable
 
 MAX_NODES = 100_000  # of a file: a few aliases of aliases can stand for billions
 
@@ -78,7 +78,8 @@ def read_file(path: Path, problems: list[str]) -> Node:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path}: {_missing(path, error)}") from None
+        reason = unreadable(path, error, "a YAML file", "*.y*ml")
+        raise ConfigError(f"{path}: {reason}") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -234,12 +235,3 @@ class _Builder:
 
     def where_of(self, node: yaml.Node) -> str:
         return self.where(node.start_mark.line + 1)
-
-
-def _missing(path: Path, error: OSError) -> str:
-    if path.is_dir():
-        return "this is a folder; name a YAML file"
-    if not isinstance(error, FileNotFoundError):
-        return f"{error.strerror}; the file must be readable"
-    siblings = [file.name for file in path.parent.glob("*.y*ml")]
-    return f"no such file{did_you_mean(path.name, siblings)}"
