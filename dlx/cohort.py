@@ -218,13 +218,13 @@ class Cohort:
         Returns:
             the costs (K,), without penalties, and the output layer's z (K, B, C)
         """
-        how = Pass(tape=[], step=step, batch_size=self.batch_size)
-        z = self.network.forward(x, how)
-        costs, gradient = self.head.cost_and_gradient(z, targets, how.emphasis)
-        self.network.backward(gradient, how)
+        pass_ = Pass(tape=[], step=step, batch_size=self.batch_size)
+        z = self.network.forward(x, pass_)
+        costs, gradient = self.head.cost_and_gradient(z, targets, pass_.emphasis)
+        self.network.backward(gradient, pass_)
         self.penalties.add_gradients()
         self._frozen.still()
-        return how.cost(costs), z
+        return pass_.cost(costs), z
 
     @torch.no_grad()
     def update(self, x: Tensor, targets: Tensor, step: int) -> None:

@@ -58,15 +58,15 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
     if state is not None:
         cohort.network.load_run(0, dict(state))
     x, targets = job.first_batch(trainer.splits["train"])
-    how = Pass(tape=[], batch_size=job.batch_size, activations={}, gradients={}, states={})
-    kept = _pass(cohort, job.design, x, targets, how)
+    pass_ = Pass(tape=[], batch_size=job.batch_size, activations={}, gradients={}, states={})
+    kept = _pass(cohort, job.design, x, targets, pass_)
     rows = x.shape[1]
     weights = effective(cohort)
     predictions: dict[str, Prediction] = {}
     if state is None:
         training = Pass(tape=[], batch_size=job.batch_size)
         seen = cohort.network.corruption.forward(x, training)
-        output = (how.gradients or {}).get(cohort.network.layer_names[-1])
+        output = (pass_.gradients or {}).get(cohort.network.layer_names[-1])
         recurrent = {s.name for s in job.design.layers if isinstance(s, RecurrentSpec)}
         predictions = predict(
             job.design,
@@ -75,7 +75,7 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
             None if output is None else _square(output),
         )
     layers = [
-        _layer(each, rows, cohort, weights, how, predictions.get(each.spec.name, Prediction()))
+        _layer(each, rows, cohort, weights, pass_, predictions.get(each.spec.name, Prediction()))
         for each in _nested(job.design.layers)
     ]
     parameters = cohort.network.num_parameters(0)
@@ -105,15 +105,15 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
     }
 
 
-def _pass(cohort: Cohort, design: Design, x: Tensor, targets: Tensor, how: Pass) -> int:
+def _pass(cohort: Cohort, design: Design, x: Tensor, targets: Tensor, pass_: Pass) -> int:
     """Pass a batch forward and, where a gradient passes, back; return the bytes kept in between."""
-    z = cohort.network.forward(x, how)
+    z = cohort.network.forward(x, pass_)
     kept = {  # a layer's inputs are the outputs of the one before: the same memory
-        tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in _tensors(how.tape)
+        tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in _tensors(pass_.tape)
     }
     if design.untrainable is None:
-        gradient = cohort.head.cost_and_gradient(z, targets, how.emphasis)[1]
-        cohort.network.backward(gradient, how)
+        gradient = cohort.head.cost_and_gradient(z, targets, pass_.emphasis)[1]
+        cohort.network.backward(gradient, pass_)
         cohort.penalties.add_gradients()
     return sum(kept.values())
 
@@ -131,12 +131,15 @@ def _layer(
     rows: int,
     cohort: Cohort,
     weights: Mapping[str, Tensor],
-    how: Pass,
+    pass_: Pass,
     theory: Prediction,
 ) -> dict[str, Any]:
     """Describe a layer or a block."""
     spec = place.spec
-    outputs, gradient = (how.activations or {}).get(spec.name), (how.gradients or {}).get(spec.name)
+    outputs, gradient = (
+        (pass_.activations or {}).get(spec.name),
+        (pass_.gradients or {}).get(spec.name),
+    )
     own = [p for p in cohort.network.buffer.parameters if p.layer == spec.name and p.owners[0]]
     count = sum(p.value[0].numel() for p in own)
     found = {
@@ -186,7 +189,7 @@ def _layer(
             "flops": spec.num_steps * (2 * spec.units * gates + gates + spec.units * biased),
             "fan_in": spec.units,
             "fan_out": spec.units,
-            "steps": _steps(spec, (how.states or {})[spec.name], gradient, theory),
+            "steps": _steps(spec, (pass_.states or {})[spec.name], gradient, theory),
         }
     if spec.name in weights:
         found["weight_variance"] = _variance(weights[spec.name])

@@ -105,24 +105,24 @@ class Residual:
         """Those of the layers inside."""
         return self.inner.buffers
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the outputs: (K, B, I) to (K, B, O)."""
-        z = self.inner.forward(x, how) + self.shortcut.forward(x, how)
+        z = self.inner.forward(x, pass_) + self.shortcut.forward(x, pass_)
         a = self.activation.forward(z)
-        if how.tape is not None:
-            how.tape.append((z, a))
-        if how.activations is not None:
-            how.activations[self.name] = a
+        if pass_.tape is not None:
+            pass_.tape.append((z, a))
+        if pass_.activations is not None:
+            pass_.activations[self.name] = a
         return a
 
-    def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
+    def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor | None:
         """Return dX = dF(x) + dX of the shortcut; see `Layer.backward`."""
-        dz = self.activation.backward(upstream, *how.pop())
-        if how.gradients is not None:
-            how.gradients[self.name] = dz.clone()
+        dz = self.activation.backward(upstream, *pass_.pop())
+        if pass_.gradients is not None:
+            pass_.gradients[self.name] = dz.clone()
         # Each of the two owns the gradient that it is handed, and may write over it.
-        direct = self.shortcut.backward(dz.clone(), how, is_first)
-        around = self.inner.backward(dz, how, is_first)
+        direct = self.shortcut.backward(dz.clone(), pass_, is_first)
+        around = self.inner.backward(dz, pass_, is_first)
         return None if direct is None or around is None else around + direct
 
 
@@ -218,9 +218,9 @@ class Branch:
         """Those of all branches."""
         return {name: value for each in self.branches for name, value in each.buffers.items()}
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the outputs: (K, B, I) to (K, B, O)."""
-        outputs = [branch.forward(x, how) for branch in self.branches]
+        outputs = [branch.forward(x, pass_) for branch in self.branches]
         if self.join == "concat":
             a = torch.cat(outputs, -1)
         else:
@@ -229,11 +229,11 @@ class Branch:
                 a = a + each
             if self.join == "mean":
                 a = a / len(outputs)
-        if how.activations is not None:
-            how.activations[self.name] = a
+        if pass_.activations is not None:
+            pass_.activations[self.name] = a
         return a
 
-    def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
+    def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor | None:
         """Return the sum of the branches' dX; see `Layer.backward`."""
         if self.join == "concat":
             shares = [share.contiguous() for share in upstream.split(self.widths, -1)]
@@ -242,7 +242,7 @@ class Branch:
             shares = [share.clone() for _ in self.branches]
         total: Tensor | None = None
         for branch, share in reversed(list(zip(self.branches, shares, strict=True))):
-            gradient = branch.backward(share, how, is_first)
+            gradient = branch.backward(share, pass_, is_first)
             if gradient is not None:
                 total = gradient if total is None else total + gradient
         return None if is_first else total

@@ -127,23 +127,23 @@ class Code:
         self.parameters: list[Parameter] = []
         self.buffers: dict[str, tuple[Tensor, Sequence[bool]]] = {}
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the codes: (K, B, C), or (K, B, 2 C) of a variational code, to (K, B, C)."""
         if self._latent is not None:
-            x = self._latent.forward(x, how)
-        x = self._largest.forward(x, how)
-        self._sparsity.forward(x, how)
-        if how.measured is not None:
+            x = self._latent.forward(x, pass_)
+        x = self._largest.forward(x, pass_)
+        self._sparsity.forward(x, pass_)
+        if pass_.measured is not None:
             active = (x.abs() > self._threshold).flatten(1)
-            how.measured["active_units"] = active.sum(1) / active.shape[1]
-        if how.activations is not None:
-            how.activations[self.name] = x
+            pass_.measured["active_units"] = active.sum(1) / active.shape[1]
+        if pass_.activations is not None:
+            pass_.activations[self.name] = x
         return x
 
-    def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
+    def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor | None:
         """Return the gradient of the inputs; see `Layer.backward`."""
-        gradient = self._largest.backward(self._sparsity.backward(upstream, how), how)
-        return gradient if self._latent is None else self._latent.backward(gradient, how)
+        gradient = self._largest.backward(self._sparsity.backward(upstream, pass_), pass_)
+        return gradient if self._latent is None else self._latent.backward(gradient, pass_)
 
 
 class Largest:
@@ -163,25 +163,25 @@ class Largest:
             if segment.choice is not None
         ]
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return `x` with all but the largest units of each row at 0: (K, B, C)."""
         if not self._segments:
             return x
         y = x.clone()
         masks = []
         for rows, kept in self._segments:
-            number = kept.evaluation if how.tape is None else kept.training
+            number = kept.evaluation if pass_.tape is None else kept.training
             dropped = ~largest(x[rows], number)
             y[rows] = y[rows].masked_fill_(dropped, 0.0)
             masks.append(dropped)
-        if how.tape is not None:
-            how.tape.append(masks)
+        if pass_.tape is not None:
+            pass_.tape.append(masks)
         return y
 
-    def backward(self, upstream: Tensor, how: Pass) -> Tensor:
+    def backward(self, upstream: Tensor, pass_: Pass) -> Tensor:
         """Return the gradient of `x`, given that of the outputs, which is written over."""
         if self._segments:
-            for (rows, _), dropped in zip(self._segments, how.pop(), strict=True):
+            for (rows, _), dropped in zip(self._segments, pass_.pop(), strict=True):
                 upstream[rows] = upstream[rows].masked_fill_(dropped, 0.0)
         return upstream
 

@@ -35,13 +35,13 @@ class Contraction:
             if weight is not None
         ]
 
-    def forward(self, w: Tensor, z: Tensor, how: Pass) -> None:
+    def forward(self, w: Tensor, z: Tensor, pass_: Pass) -> None:
         """Add the weighted penalty to the cost, and measure it as it is.
 
         Args:
             w: W, (K, I, O)
             z: (K, B, O)
-            how: the pass
+            pass_: the pass
         """
         if not self._segments:
             return
@@ -51,22 +51,22 @@ class Contraction:
             norms, by_z, by_squares = _norms(w[rows], z[rows], activation)
             found[rows], term[rows] = norms, weight * norms
             gradients.append((weight * by_z, 2 * weight * by_squares))
-        how.terms["contraction"] = term
-        if how.measured is not None:
-            how.measured["contraction"] = found
-        if how.tape is not None:
-            how.tape.append(gradients)
+        pass_.terms["contraction"] = term
+        if pass_.measured is not None:
+            pass_.measured["contraction"] = found
+        if pass_.tape is not None:
+            pass_.tape.append(gradients)
 
-    def backward(self, how: Pass) -> list[tuple[slice, Tensor, Tensor]]:
+    def backward(self, pass_: Pass) -> list[tuple[slice, Tensor, Tensor]]:
         """Return what the penalty adds to gradients: rows of runs, dZ, and a factor of W for dW.
 
         Args:
-            how: the forward pass
+            pass_: the forward pass
         """
         if not self._segments:
             return []
         places = [rows for rows, *_ in self._segments]
-        return [(rows, *each) for rows, each in zip(places, how.pop(), strict=True)]
+        return [(rows, *each) for rows, each in zip(places, pass_.pop(), strict=True)]
 
 
 def _norms(w: Tensor, z: Tensor, activation: Choice) -> tuple[Tensor, Tensor, Tensor]:

@@ -203,32 +203,32 @@ class Dense:
         """The running statistics of batch norm, by name, and which runs own them."""
         return self.normalization.buffers(self.name)
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the layer's outputs: (K, B, I) to (K, B, O)."""
-        w = self._weight.forward(how)
+        w = self._weight.forward(pass_)
         affine = product(x, w, self.bias.value)
-        if how.starting:
-            affine = self._scaled_to_unit_variance(x, affine, how)
+        if pass_.starting:
+            affine = self._scaled_to_unit_variance(x, affine, pass_)
         if self.specs[0].pieces > 1:
-            affine = self._largest(affine, how)
-        z = self.normalization.forward(affine, "before", how)
+            affine = self._largest(affine, pass_)
+        z = self.normalization.forward(affine, "before", pass_)
         a = self.activation.forward(z)
-        if how.tape is not None:
-            how.tape.append((x, z, a))
-        self.contraction.forward(w, z, how)
-        y = self.normalization.forward(a, "after", how)
-        if how.activations is not None:
-            how.activations[self.name] = y
-        return self.dropout.forward(self.noise.forward(y, how), how)
+        if pass_.tape is not None:
+            pass_.tape.append((x, z, a))
+        self.contraction.forward(w, z, pass_)
+        y = self.normalization.forward(a, "after", pass_)
+        if pass_.activations is not None:
+            pass_.activations[self.name] = y
+        return self.dropout.forward(self.noise.forward(y, pass_), pass_)
 
-    def _largest(self, z: Tensor, how: Pass) -> Tensor:
+    def _largest(self, z: Tensor, pass_: Pass) -> Tensor:
         """Return the largest of each unit's pieces: (K, B, O P) to (K, B, O)."""
         z, which = z.unflatten(2, (-1, self.specs[0].pieces)).max(3)
-        if how.tape is not None:
-            how.tape.append(which)
+        if pass_.tape is not None:
+            pass_.tape.append(which)
         return z
 
-    def _scaled_to_unit_variance(self, x: Tensor, affine: Tensor, how: Pass) -> Tensor:
+    def _scaled_to_unit_variance(self, x: Tensor, affine: Tensor, pass_: Pass) -> Tensor:
         """Scale the weights of the runs that start on data; return z with those weights."""
         for run, spec in enumerate(self.specs):
             if not spec.init.traits.starts_on_data:
@@ -239,10 +239,10 @@ class Dense:
                 if abs(variance.item() - 1) < spec.init.tolerance or not 0 < variance.item() < inf:
                     break
                 self._weight.scale(run, 1 / variance.sqrt())
-                affine = product(x, self._weight.forward(how), self.bias.value)
+                affine = product(x, self._weight.forward(pass_), self.bias.value)
         return affine
 
-    def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
+    def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor | None:
         """Leave the gradients of the layer's parameters in their buffer, and return that of x.
 
         dZ = dA g'(Z), dW = x^T dZ, db = sum dZ, dX = dZ W^T. (The mean over the batch is in the
@@ -250,26 +250,26 @@ class Dense:
 
         Args:
             upstream: gradient of the layer's outputs, (K, B, O)
-            how: the forward pass
+            pass_: the forward pass
             is_first: the gradient of the layer's inputs is not needed
         """
-        da = self.normalization.backward(self.dropout.backward(upstream, how), "after", how)
-        contraction = self.contraction.backward(how)
-        x, z, a = how.pop()
+        da = self.normalization.backward(self.dropout.backward(upstream, pass_), "after", pass_)
+        contraction = self.contraction.backward(pass_)
+        x, z, a = pass_.pop()
         dz = self.activation.backward(da, z, a)
         for rows, more, _ in contraction:
             dz[rows] += more
-        dz = self.normalization.backward(dz, "before", how)
+        dz = self.normalization.backward(dz, "before", pass_)
         if self.specs[0].pieces > 1:
             pieces = dz.new_zeros(*dz.shape, self.specs[0].pieces)
-            dz = pieces.scatter_(3, how.pop().unsqueeze(3), dz.unsqueeze(3)).flatten(2)
-        if how.gradients is not None:
-            how.gradients[self.name] = dz
-        w = self._weight.used(how)
+            dz = pieces.scatter_(3, pass_.pop().unsqueeze(3), dz.unsqueeze(3)).flatten(2)
+        if pass_.gradients is not None:
+            pass_.gradients[self.name] = dz
+        w = self._weight.used(pass_)
         dw = product(x.mT, dz, out=self._weight.direct)
         for rows, _, factor in contraction:
             dw[rows] += w[rows] * factor
-        self._weight.backward(dw, how)
+        self._weight.backward(dw, pass_)
         if all(self.bias.owners):
             torch.sum(dz, 1, keepdim=True, out=self.bias.gradient)
         else:

@@ -40,23 +40,23 @@ class Latent:
         self._draws = Draws("latent", layer, seeds, every, device, standard_normal, dtype)
         self._factors = torch.tensor(factors, dtype=dtype, device=device)
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the code: means and log variances side by side, (K, B, 2 C), to (K, B, C)."""
         mean, log_variance = (half.contiguous() for half in x.chunk(2, 2))
         std = (log_variance / 2).exp()
         variance = std.square()
         nats = divergence(mean, variance, log_variance).flatten(1).sum(1) / x.shape[1]
-        how.terms["kl"] = self._factors * nats
-        if how.measured is not None:
-            how.measured["kl"] = nats
-        if how.tape is None:
+        pass_.terms["kl"] = self._factors * nats
+        if pass_.measured is not None:
+            pass_.measured["kl"] = nats
+        if pass_.tape is None:
             return mean
-        drawn = self._draws(how.step, how.batch_size * mean.shape[2], mean[0].numel())
+        drawn = self._draws(pass_.step, pass_.batch_size * mean.shape[2], mean[0].numel())
         change = drawn.view(mean.shape) * std
-        how.tape.append((mean, variance, change))
+        pass_.tape.append((mean, variance, change))
         return mean + change
 
-    def backward(self, upstream: Tensor, how: Pass) -> Tensor:
+    def backward(self, upstream: Tensor, pass_: Pass) -> Tensor:
         """Return the gradient of means and log variances, the cost's own term included.
 
         d mean = dz + f mean, d log_variance = (dz exp(log_variance / 2) n + f (variance - 1)) / 2,
@@ -64,9 +64,9 @@ class Latent:
 
         Args:
             upstream: dz, (K, B, C)
-            how: the forward pass
+            pass_: the forward pass
         """
-        mean, variance, change = how.pop()
+        mean, variance, change = pass_.pop()
         factors = (self._factors / upstream.shape[1])[:, None, None]
         by_log_variance = (upstream * change + factors * (variance - 1)) / 2
         return torch.cat([upstream + factors * mean, by_log_variance], 2)

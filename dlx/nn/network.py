@@ -64,11 +64,11 @@ class Network:
         self._stack = Stack(blueprints, seeds, dtype, device)
         self.buffer = ParameterBuffer(self._stack.parameters, len(blueprints), dtype, device)
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the output layer's z: (K, B, I) to (K, B, C)."""
-        x = self.input_noise.forward(self.corruption.forward(x, how), how)
-        x = self.input_dropout.forward(x, how)
-        return self._stack.forward(x, how)
+        x = self.input_noise.forward(self.corruption.forward(x, pass_), pass_)
+        x = self.input_dropout.forward(x, pass_)
+        return self._stack.forward(x, pass_)
 
     def encode(self, x: Tensor, code: str) -> Tensor:
         """Return the outputs of the layer named `code`, in evaluation mode: (K, B, I) to (K, B, O).
@@ -84,16 +84,16 @@ class Network:
     def _place(self, name: str) -> int:
         return [spec.name for spec in self.blueprints[0]].index(name)
 
-    def backward(self, dz: Tensor, how: Pass) -> None:
+    def backward(self, dz: Tensor, pass_: Pass) -> None:
         """Leave every parameter's gradient in the buffer, given that of the output layer's z.
 
         Args:
             dz: (K, B, C)
-            how: the forward pass, which recorded
+            pass_: the forward pass, which recorded
         """
-        self._stack.backward(dz, how, is_first=True)
+        self._stack.backward(dz, pass_, is_first=True)
         if self.input_dropout.active:
-            how.pop()  # its mask: nobody needs the gradient of the inputs
+            pass_.pop()  # its mask: nobody needs the gradient of the inputs
 
     @property
     def layers(self) -> list[Layer]:

@@ -38,12 +38,12 @@ class GaussianNoise:
         self._std = torch.tensor(stds, dtype=dtype, device=device)[:, None, None]
         self._noisy = where(stds, lambda std: std > 0)
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return `x` with this step's noise: (K, B, I). Its gradient is that of the outputs."""
-        if not self._draws.active or how.tape is None:
+        if not self._draws.active or pass_.tape is None:
             return x
         used = x.shape[1] * x.shape[2]
-        drawn = self._draws(how.step, how.batch_size * x.shape[2], used).view(x.shape)
+        drawn = self._draws(pass_.step, pass_.batch_size * x.shape[2], used).view(x.shape)
         y = x.clone()
         # Only where there is noise: adding zero would turn another run's -0 into 0.
         for segment in self._noisy:

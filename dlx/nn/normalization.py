@@ -112,19 +112,19 @@ class Normalization:
             f"{layer}.running_variance": (self.running_variance, self.has_statistics),
         }
 
-    def forward(self, x: Tensor, position: Position, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, position: Position, pass_: Pass) -> Tensor:
         """Return `x`, normalized in the runs that normalize at `position`: (K, B, O)."""
         pieces = self._pieces[position]
         if not pieces:
             return x
         if pieces[0].rows == slice(0, x.shape[0]):
-            return pieces[0].forward(x, pieces[0].rows, how)
+            return pieces[0].forward(x, pieces[0].rows, pass_)
         y = x.clone()
         for piece in pieces:
-            y[piece.rows] = piece.forward(x[piece.rows], piece.rows, how)
+            y[piece.rows] = piece.forward(x[piece.rows], piece.rows, pass_)
         return y
 
-    def backward(self, upstream: Tensor, position: Position, how: Pass) -> Tensor:
+    def backward(self, upstream: Tensor, position: Position, pass_: Pass) -> Tensor:
         """Return dX, and leave the gradients of gain and shift in their buffer: (K, B, O).
 
         With h = (x - mean) / std and g = dY: dX = gain (g - mean(g) - h mean(g h)) / std over the
@@ -135,15 +135,15 @@ class Normalization:
         if not pieces:
             return upstream
         if pieces[0].rows == slice(0, upstream.shape[0]):
-            return pieces[0].backward(upstream, pieces[0].rows, how)
+            return pieces[0].backward(upstream, pieces[0].rows, pass_)
         gradient = upstream.clone()
         for piece in reversed(pieces):
-            gradient[piece.rows] = piece.backward(upstream[piece.rows], piece.rows, how)
+            gradient[piece.rows] = piece.backward(upstream[piece.rows], piece.rows, pass_)
         return gradient
 
-    def _over_batch(self, x: Tensor, rows: slice, how: Pass) -> Tensor:
+    def _over_batch(self, x: Tensor, rows: slice, pass_: Pass) -> Tensor:
         mean, variance = self.running_mean[rows], self.running_variance[rows]
-        if how.tape is not None:
+        if pass_.tape is not None:
             batch_variance, batch_mean = torch.var_mean(x, 1, correction=0)
             size, share = x.shape[1], self._momentum[rows, None]
             mean.mul_(1 - share).add_(batch_mean * share)
@@ -152,12 +152,12 @@ class Normalization:
             mean, variance = batch_mean, batch_variance
         rstd = (variance + self._epsilon[rows, None]).rsqrt_().unsqueeze(1)
         normalized = (x - mean.unsqueeze(1)).mul_(rstd)
-        if how.tape is not None:
-            how.tape.append((normalized, rstd))
+        if pass_.tape is not None:
+            pass_.tape.append((normalized, rstd))
         return self._gained(normalized, rows)
 
-    def _over_batch_backward(self, upstream: Tensor, rows: slice, how: Pass) -> Tensor:
-        normalized, rstd = how.pop()
+    def _over_batch_backward(self, upstream: Tensor, rows: slice, pass_: Pass) -> Tensor:
+        normalized, rstd = pass_.pop()
         sum_g, sum_gh = self._gain_and_shift(upstream, normalized, rows)
         size = upstream.shape[1]
         gradient = upstream - (sum_g / size).unsqueeze(1)
@@ -167,15 +167,15 @@ class Normalization:
     def _over_units(
         self, epsilon: float
     ) -> tuple[Callable[[Tensor, slice, Pass], Tensor], Callable[[Tensor, slice, Pass], Tensor]]:
-        def forward(x: Tensor, rows: slice, how: Pass) -> Tensor:
+        def forward(x: Tensor, rows: slice, pass_: Pass) -> Tensor:
             x = x.contiguous()
             normalized, mean, rstd = torch.native_layer_norm(x, x.shape[2:], None, None, epsilon)
-            if how.tape is not None:
-                how.tape.append((x, normalized, mean, rstd))
+            if pass_.tape is not None:
+                pass_.tape.append((x, normalized, mean, rstd))
             return self._gained(normalized, rows)
 
-        def backward(upstream: Tensor, rows: slice, how: Pass) -> Tensor:
-            x, normalized, mean, rstd = how.pop()
+        def backward(upstream: Tensor, rows: slice, pass_: Pass) -> Tensor:
+            x, normalized, mean, rstd = pass_.pop()
             self._gain_and_shift(upstream, normalized, rows)
             gradient = upstream * self.gain.value[rows].unsqueeze(1)
             return torch.ops.aten.native_layer_norm_backward(

@@ -125,34 +125,34 @@ class Hidden(Dense):
             return {}
         return {f"{self.name}.chains": (self._chains, [False] * len(self.specs))}
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the probabilities of the hidden units: (K, B, I) to (K, B, H)."""
-        if how.starting:
+        if pass_.starting:
             self._start(x)
-        z = product(x, self._weight.forward(how), self.bias.value)
+        z = product(x, self._weight.forward(pass_), self.bias.value)
         h = sigmoid(z)
-        if how.tape is not None:
-            how.tape.append((x, h))
-        if how.activations is not None:
-            how.activations[self.name] = h
-        if how.measured is not None:
-            how.measured[FREE_ENERGY] = self._free_energy(x, z).mean(1)
+        if pass_.tape is not None:
+            pass_.tape.append((x, h))
+        if pass_.activations is not None:
+            pass_.activations[self.name] = h
+        if pass_.measured is not None:
+            pass_.measured[FREE_ENERGY] = self._free_energy(x, z).mean(1)
         return h
 
-    def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
+    def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor | None:
         """Leave the estimated gradient of -log p(v) in the parameters' buffer.
 
         dW = <v h>_model - <v h>_data, db = <v>_model - <v>_data, dc = <h>_model - <h>_data, where
         h are probabilities. That of the cost, `upstream`, is not followed.
         """
         assert is_first, "there is no gradient of an RBM's inputs"
-        x, h = how.pop()
+        x, h = pass_.pop()
         weight, size = self._weight.parameter.gradient, x.shape[1]
         product(x.mT, h, out=weight).div_(-size)
         self.visible_bias.gradient.copy_(x.sum(1, keepdim=True).div_(-size))
         self.bias.gradient.copy_(h.sum(1, keepdim=True).div_(-size))
         for rows, noise in self._noise:
-            v, h_model = self._negative(h, rows, noise, how)
+            v, h_model = self._negative(h, rows, noise, pass_)
             # Divided first: what add_ does with a factor has other bits at the end of a buffer.
             weight[rows] += product(v.mT, h_model).div_(v.shape[1])
             self.visible_bias.gradient[rows] += v.sum(1, keepdim=True).div_(v.shape[1])
@@ -173,7 +173,7 @@ class Hidden(Dense):
         return own - softplus(z).sum(2)
 
     def _negative(
-        self, h: Tensor, rows: slice, noise: "_GibbsNoise", how: Pass
+        self, h: Tensor, rows: slice, noise: "_GibbsNoise", pass_: Pass
     ) -> tuple[Tensor, Tensor]:
         """Return v and the probabilities of h after the Gibbs steps of some runs.
 
@@ -183,12 +183,12 @@ class Hidden(Dense):
         Returns:
             (k, B or C, I) and (k, B or C, H) of k runs
         """
-        h, size, chains = h[rows], how.batch_size, self._chains[rows]
+        h, size, chains = h[rows], pass_.batch_size, self._chains[rows]
         persistent = chains.shape[1] > 0
         if persistent:
             h, size = self._up(chains, rows), chains.shape[1]
         v = chains
-        for for_hidden, for_visible in noise(how.step, size, h.shape[1]):
+        for for_hidden, for_visible in noise(pass_.step, size, h.shape[1]):
             v = self._down(torch.lt(for_hidden, h).to(h.dtype), rows)
             if for_visible is not None:
                 v = self._sampled(v, for_visible)
@@ -243,9 +243,9 @@ class Visible(Dense):
         assert isinstance(other, Hidden)
         other.visible_bias = self.bias
 
-    def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor:
+    def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor:
         """Return the gradient of the cost as it is: an RBM does not follow it."""
-        how.pop()
+        pass_.pop()
         return upstream
 
 

@@ -178,10 +178,10 @@ class Recurrent:
         """The running statistics of batch norm."""
         return self.projection.buffers | self.normalization.buffers(self.name)
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the outputs: (K, B, T I) to (K, B, H), or (K, B, T H) where all are handed on."""
         num_runs, rows, steps = x.shape[0], x.shape[1], self.spec.num_steps
-        z = self.projection.forward(self.spec.read(x).flatten(1, 2), how)
+        z = self.projection.forward(self.spec.read(x).flatten(1, 2), pass_)
         # Each step's and each gate's numbers stand together: no elementwise function meets strides.
         zs = z.view(num_runs, rows, steps, self.cell.gates, -1).permute(2, 3, 0, 1, 4).contiguous()
         h = x.new_zeros(num_runs, rows, self.spec.units)
@@ -194,29 +194,29 @@ class Recurrent:
             h, c, needed = self.cell.forward(zs[step], us, h, c, self.activation)
             states.append(h)
             recorded.append(needed)
-        if how.tape is not None:
-            how.tape.append((states, recorded))
-        if how.states is not None:
-            how.states[self.name] = torch.stack(states[1:], 2)
+        if pass_.tape is not None:
+            pass_.tape.append((states, recorded))
+        if pass_.states is not None:
+            pass_.states[self.name] = torch.stack(states[1:], 2)
         a = self._handed(states[1:])
-        y = self.normalization.forward(a, "after", how)
+        y = self.normalization.forward(a, "after", pass_)
         if self.spec.handed == "all":
             y = y.view(num_runs, rows, -1)
-        if how.activations is not None:
-            how.activations[self.name] = y
-        return self.dropout.forward(self.noise.forward(y, how), how)
+        if pass_.activations is not None:
+            pass_.activations[self.name] = y
+        return self.dropout.forward(self.noise.forward(y, pass_), pass_)
 
-    def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
+    def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor | None:
         """Leave the gradients of the parameters in their buffer, and return that of x.
 
         Back-propagation through time: each step's gradient of h is that of its output and what the
         step after it hands back.
         """
-        dy = self.dropout.backward(upstream, how)
+        dy = self.dropout.backward(upstream, pass_)
         if self.spec.handed == "all":
             dy = dy.reshape(dy.shape[0], -1, self.spec.units)
-        da = self.normalization.backward(dy, "after", how)
-        states, recorded = how.pop()
+        da = self.normalization.backward(dy, "after", pass_)
+        states, recorded = pass_.pop()
         steps, (num_runs, rows, _) = self.spec.num_steps, states[0].shape
         outputs = self._share(da, states[0])
         dh = dc = torch.zeros_like(states[0])
@@ -239,9 +239,9 @@ class Recurrent:
         if self.cell.biased:
             torch.sum(du[..., -self.spec.units :], 1, keepdim=True, out=self.bias.gradient)
         dz = torch.stack(dzs[::-1]).permute(2, 3, 0, 1, 4).reshape(num_runs, rows * steps, -1)
-        if how.gradients is not None:
-            how.gradients[self.name] = dz.clone()
-        dx = self.projection.backward(dz, how, is_first)
+        if pass_.gradients is not None:
+            pass_.gradients[self.name] = dz.clone()
+        dx = self.projection.backward(dz, pass_, is_first)
         if dx is None:
             return None
         shape, axis = self.spec.shape, self.spec.axis

@@ -31,16 +31,16 @@ class Layer(Protocol):
         """
         ...
 
-    def forward(self, x: Tensor, how: Pass) -> Tensor:
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the outputs: (K, B, I) to (K, B, O)."""
         ...
 
-    def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
+    def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor | None:
         """Leave the parameters' gradients in their buffer; return that of x, (K, B, I).
 
         Args:
             upstream: gradient of the outputs, (K, B, O); may be written over
-            how: the forward pass, which recorded
+            pass_: the forward pass, which recorded
             is_first: the gradient of x is not needed, and None may be returned
         """
         ...
@@ -126,24 +126,24 @@ class Stack:
         return {name: value for layer in self.layers for name, value in layer.buffers.items()}
 
     def forward(
-        self, x: Tensor, how: Pass, start: int | None = None, stop: int | None = None
+        self, x: Tensor, pass_: Pass, start: int | None = None, stop: int | None = None
     ) -> Tensor:
         """Return the last layer's outputs: (K, B, I) to (K, B, O).
 
         Args:
             x: inputs of the first layer that is gone through
-            how: the pass
+            pass_: the pass
             start: number of the first layer, from 0; default: the first
             stop: number of the layer before which to stop; default: none
         """
         for layer in self.layers[start:stop]:
-            x = layer.forward(x, how)
+            x = layer.forward(x, pass_)
         return x
 
-    def backward(self, upstream: Tensor, how: Pass, is_first: bool = False) -> Tensor | None:
+    def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor | None:
         """Go back through the layers; see `Layer.backward`."""
         gradient: Tensor | None = upstream
         for number, layer in reversed(list(enumerate(self.layers))):
             assert gradient is not None
-            gradient = layer.backward(gradient, how, is_first and number == 0)
+            gradient = layer.backward(gradient, pass_, is_first and number == 0)
         return gradient

@@ -67,7 +67,7 @@ class Weight:
         """Weights, and magnitudes, which only some runs may have."""
         return [self.parameter, self.magnitude]
 
-    def forward(self, how: Pass) -> Tensor:
+    def forward(self, pass_: Pass) -> Tensor:
         """Return W: (K, I, O)."""
         value = self.parameter.value
         if self._plain:
@@ -81,12 +81,12 @@ class Weight:
                 direction = value[rows] / norm
                 w[rows] = direction * self.magnitude.value[rows].unsqueeze(1)
                 norms.append((norm, direction))
-            if how.tape is not None:
-                how.tape.append(norms)
+            if pass_.tape is not None:
+                pass_.tape.append(norms)
             value = w
-        value = self._dropout.forward(value, how, rows=value.shape[1])
-        if how.tape is not None:
-            how.tape.append(value)
+        value = self._dropout.forward(value, pass_, rows=value.shape[1])
+        if pass_.tape is not None:
+            pass_.tape.append(value)
         return value
 
     def scale(self, run: int, factor: Tensor) -> None:
@@ -95,29 +95,29 @@ class Weight:
         if self.magnitude.owners[run]:
             self.magnitude.value[run] *= factor
 
-    def used(self, how: Pass) -> Tensor:
+    def used(self, pass_: Pass) -> Tensor:
         """Return, in the backward pass, the W of the forward pass."""
-        return self.parameter.value if self._plain else how.pop()
+        return self.parameter.value if self._plain else pass_.pop()
 
     @property
     def direct(self) -> Tensor | None:
         """Where dW may be written as it is; None where `backward` has to be told of it."""
         return self.parameter.gradient if self._plain else None
 
-    def backward(self, dw: Tensor, how: Pass) -> None:
+    def backward(self, dw: Tensor, pass_: Pass) -> None:
         """Leave the gradients in their buffer, given dW (K, I, O).
 
         d magnitude = sum(dW V / |V|), dV = magnitude / |V| (dW - V / |V| d magnitude).
         """
         if self._plain:
-            shared = how.shared.pop(self.parameter.name, None)
+            shared = pass_.shared.pop(self.parameter.name, None)
             if shared is not None:
                 self.parameter.gradient.add_(shared)
             return
-        dw = self._dropout.backward(dw, how)
+        dw = self._dropout.backward(dw, pass_)
         self.parameter.gradient.copy_(dw)
         if self._normalized:
-            for segment, (norm, direction) in zip(self._normalized, how.pop(), strict=True):
+            for segment, (norm, direction) in zip(self._normalized, pass_.pop(), strict=True):
                 rows = segment.rows
                 sums = (dw[rows] * direction).sum(1, keepdim=True)
                 scale = self.magnitude.value[rows].unsqueeze(1) / norm
@@ -136,17 +136,17 @@ class TiedWeight:
     parameters: Sequence[Parameter] = ()
     direct: Tensor | None = None
 
-    def forward(self, how: Pass) -> Tensor:
+    def forward(self, pass_: Pass) -> Tensor:
         """Return W: (K, I, O)."""
         return self.parameter.value.mT
 
-    def used(self, how: Pass) -> Tensor:
+    def used(self, pass_: Pass) -> Tensor:
         """Return, in the backward pass, the W of the forward pass."""
         return self.parameter.value.mT
 
-    def backward(self, dw: Tensor, how: Pass) -> None:
+    def backward(self, dw: Tensor, pass_: Pass) -> None:
         """Hand dW (K, I, O) to the owner, whose backward pass comes later."""
-        how.shared[self.parameter.name] = dw.mT
+        pass_.shared[self.parameter.name] = dw.mT
 
     def scale(self, run: int, factor: Tensor) -> None:
         """Scaling is the owner's: initializers that would scale are refused in tied layers."""

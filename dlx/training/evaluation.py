@@ -56,15 +56,15 @@ def _measured(
     learned = _Learned(cohort, targets, own=inputs.ndim == 3)
     shared, count = inputs.ndim == 2, num_rows(inputs)
     for number, x in enumerate(inputs.split(CHUNK, -2)):
-        how = Pass(measured={})
+        pass_ = Pass(measured={})
         if corrupted:
-            how = Pass(batch_size=CHUNK, corrupted_chunk=number)
-        z = cohort.network.forward(for_each_run(x, num_runs, shared=shared), how)
-        costs = how.cost(cohort.head.cost(z, learned.add(z, number * CHUNK)))
+            pass_ = Pass(batch_size=CHUNK, corrupted_chunk=number)
+        z = cohort.network.forward(for_each_run(x, num_runs, shared=shared), pass_)
+        costs = pass_.cost(cohort.head.cost(z, learned.add(z, number * CHUNK)))
         cost += costs.to(torch.float64) * num_rows(x)
         for name, sums in measures.items():
-            assert how.measured is not None
-            sums += how.measured[name].to(torch.float64) * num_rows(x)
+            assert pass_.measured is not None
+            sums += pass_.measured[name].to(torch.float64) * num_rows(x)
     means = {name: sums / count for name, sums in measures.items()}
     return {"cost": cost / count, **learned.results(), **means}
 

@@ -22,10 +22,10 @@ def activations(network: Network, inputs: Tensor) -> dict[str, Tensor]:
         inputs: (N, I)
     """
     rows = inputs[:_ROWS]
-    how = Pass(activations={})
+    pass_ = Pass(activations={})
     with torch.no_grad():
-        network.forward(rows.expand(network.num_runs, *rows.shape), how)
-    return how.activations or {}
+        network.forward(rows.expand(network.num_runs, *rows.shape), pass_)
+    return pass_.activations or {}
 
 
 def activation_statistics(outputs: Mapping[str, Tensor]) -> dict[str, list[float]]:

@@ -181,11 +181,11 @@ class Trainer:
         }
 
     def _diverged(self, row: int, step: int, x: Tensor) -> Outcome:
-        how = Pass(step=self.step, batch_size=self.cohort.batch_size, activations={})
+        pass_ = Pass(step=self.step, batch_size=self.cohort.batch_size, activations={})
         with torch.no_grad():
-            z = self.cohort.network.forward(x, how)
-        assert how.activations is not None
-        outputs = {**how.activations, self.cohort.network.layer_names[-1]: z}
+            z = self.cohort.network.forward(x, pass_)
+        assert pass_.activations is not None
+        outputs = {**pass_.activations, self.cohort.network.layer_names[-1]: z}
         layer = next((n for n, a in outputs.items() if not bool(a[row].isfinite().all())), None)
         place = f"layer {layer} is the first with values that are not" if layer else "in the loss"
         reason = f"the cost was not finite at step {step}; {place}" + (" finite" if layer else "")

@@ -63,12 +63,12 @@ def test_a_maxout_unit_is_the_largest_of_its_pieces() -> None:
     design = build([{"name": "maxout", "units": 2, "pieces": 3}], init="normal")
     cohort = Cohort([member("run", design)], 2)
     cohort.initialize()
-    how = Pass(activations={})
+    pass_ = Pass(activations={})
     x = torch.randn(1, 5, 4, generator=torch.Generator().manual_seed(0))
-    cohort.network.forward(x, how)
+    cohort.network.forward(x, pass_)
     maps = (x @ cohort.network.state()["1.weight"]).view(5, 2, 3)
-    assert how.activations is not None
-    torch.testing.assert_close(how.activations["1"][0], maps.amax(2))
+    assert pass_.activations is not None
+    torch.testing.assert_close(pass_.activations["1"][0], maps.amax(2))
 
 
 def test_a_residual_projects_where_the_widths_differ_and_only_there() -> None:
@@ -92,20 +92,20 @@ def test_branches_are_joined_side_by_side_with_the_input_itself() -> None:
 def test_branches_are_added_up_or_averaged(join: str, expected: float) -> None:
     design = build([{"name": "branch", "branches": [[], []], "join": join}])
     network = Cohort([member("run", design)], 2).network
-    how = Pass(activations={})
-    network.forward(torch.full((1, 2, 4), 4.0), how)
-    assert how.activations is not None
-    assert how.activations["1"].unique().tolist() == [expected]
+    pass_ = Pass(activations={})
+    network.forward(torch.full((1, 2, 4), 4.0), pass_)
+    assert pass_.activations is not None
+    assert pass_.activations["1"].unique().tolist() == [expected]
 
 
 def test_a_residual_adds_its_input() -> None:
     design = build([{"name": "residual", "layers": [4], "activation": "identity"}])
     network = Cohort([member("run", design)], 2).network
-    how = Pass(activations={})
+    pass_ = Pass(activations={})
     x = torch.arange(8.0).view(1, 2, 4)
-    network.forward(x, how)  # all weights are zero
-    assert how.activations is not None
-    assert torch.equal(how.activations["1"], x)
+    network.forward(x, pass_)  # all weights are zero
+    assert pass_.activations is not None
+    assert torch.equal(pass_.activations["1"], x)
 
 
 @pytest.mark.parametrize(

@@ -220,10 +220,10 @@ def test_cost_and_gradients_are_those_of_autograd(name: str, in_unit_interval: b
     cohort = Cohort(members, 16, torch.float64)
     cohort.initialize()
     x = inputs.expand(len(members), *inputs.shape)
-    how = Pass(tape=[], batch_size=16, activations={})
-    cohort.network.forward(x, how)
-    assert how.activations is not None
-    codes = how.activations["code"]
+    pass_ = Pass(tape=[], batch_size=16, activations={})
+    cohort.network.forward(x, pass_)
+    assert pass_.activations is not None
+    codes = pass_.activations["code"]
     costs, _ = cohort.forward_backward(x, x, 0)
     assert len(members) > 1
     for row, run in enumerate(members):
@@ -247,10 +247,10 @@ def test_at_beta_1_the_cost_is_the_negative_evidence_bound_of_each_input(
     inputs, _ = rows(what, 16, torch.float64)
     cohort = Cohort([run], 16, torch.float64)
     cohort.initialize()
-    how = Pass(tape=[], batch_size=16, activations={})
+    pass_ = Pass(tape=[], batch_size=16, activations={})
     x = inputs.unsqueeze(0)
-    z = cohort.network.forward(x, how)[0]
-    mean, log_variance = (how.activations or {})["1"][0].chunk(2, 1)
+    z = cohort.network.forward(x, pass_)[0]
+    mean, log_variance = (pass_.activations or {})["1"][0].chunk(2, 1)
     q = torch.distributions.Normal(mean, (log_variance / 2).exp())
     prior = torch.distributions.Normal(torch.zeros_like(mean), 1.0)
     if in_unit_interval:

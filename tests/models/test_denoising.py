@@ -108,8 +108,8 @@ def test_the_cost_weighs_corrupted_and_clean_inputs_against_autograd(loss: str) 
     cohort.initialize()
     inputs, _ = rows(what, 16, torch.float64)
     x = inputs.expand(2, *inputs.shape).clone()
-    how = Pass(tape=[], step=3, batch_size=16)
-    seen = cohort.network.corruption.forward(x, how)
+    pass_ = Pass(tape=[], step=3, batch_size=16)
+    seen = cohort.network.corruption.forward(x, pass_)
     replaced = seen != x
     assert 0.2 < float(replaced.double().mean()) < 0.6
 

@@ -37,16 +37,16 @@ def test_a_row_that_is_not_finite_stays_so(value: float) -> None:
 def test_more_may_be_kept_in_evaluation() -> None:
     code = Code([CodeSpec("code", 4, Kept(1, 3))], [0], torch.float32, torch.device("cpu"))
     x = torch.tensor([[[1.0, 4.0, 2.0, 3.0]]])
-    how = Pass(tape=[])
-    assert code.forward(x, how).tolist() == [[[0, 4, 0, 0]]]
-    assert code.backward(torch.ones(1, 1, 4), how).tolist() == [[[0, 1, 0, 0]]]  # type: ignore[union-attr]
+    pass_ = Pass(tape=[])
+    assert code.forward(x, pass_).tolist() == [[[0, 4, 0, 0]]]
+    assert code.backward(torch.ones(1, 1, 4), pass_).tolist() == [[[0, 1, 0, 0]]]  # type: ignore[union-attr]
     assert code.forward(x, Pass()).tolist() == [[[0, 4, 2, 3]]]
 
 
 def test_units_are_active_above_each_runs_threshold() -> None:
     specs = [CodeSpec("code", 2, threshold=0.0), CodeSpec("code", 2, threshold=0.5)]
     code = Code(specs, [0, 1], torch.float32, torch.device("cpu"))
-    how = Pass(measured={})
-    code.forward(torch.tensor([[0.0, 0.2], [-0.7, 0.4]]).expand(2, 2, 2), how)
-    assert how.measured is not None
-    assert how.measured["active_units"].tolist() == [0.75, 0.25]
+    pass_ = Pass(measured={})
+    code.forward(torch.tensor([[0.0, 0.2], [-0.7, 0.4]]).expand(2, 2, 2), pass_)
+    assert pass_.measured is not None
+    assert pass_.measured["active_units"].tolist() == [0.75, 0.25]

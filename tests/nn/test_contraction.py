@@ -34,20 +34,20 @@ def test_value_and_gradients_are_those_of_autograds_jacobian(name: str) -> None:
     )
     weights = [0.5, None, 2.0]
     contraction = Contraction([choice("activation", name)] * 3, weights)
-    how = Pass(tape=[], measured={})
-    contraction.forward(w, x @ w + b, how)
-    added = {rows.start: (by_z, factor) for rows, by_z, factor in contraction.backward(how)}
+    pass_ = Pass(tape=[], measured={})
+    contraction.forward(w, x @ w + b, pass_)
+    added = {rows.start: (by_z, factor) for rows, by_z, factor in contraction.backward(pass_)}
     assert sorted(added) == [0, 2]
-    assert not how.tape
+    assert not pass_.tape
     for run, weight in enumerate(weights):
         own_w, own_b = (each[run].clone().requires_grad_() for each in (w, b))
         expected = jacobian_norm(own_w, own_b, x[run], name)
         if weight is None:
-            assert how.terms["contraction"][run] == 0
+            assert pass_.terms["contraction"][run] == 0
             continue
-        torch.testing.assert_close(how.terms["contraction"][run], weight * expected.detach())
-        assert how.measured is not None
-        torch.testing.assert_close(how.measured["contraction"][run], expected.detach())
+        torch.testing.assert_close(pass_.terms["contraction"][run], weight * expected.detach())
+        assert pass_.measured is not None
+        torch.testing.assert_close(pass_.measured["contraction"][run], expected.detach())
         by_w, by_b = torch.autograd.grad(weight * expected, [own_w, own_b], materialize_grads=True)
         by_z, factor = (each[0] for each in added[run])
         torch.testing.assert_close(x[run].T @ by_z + w[run] * factor, by_w)

@@ -66,13 +66,13 @@ def test_backward_is_the_courses(activation: str) -> None:
 
     head = design(what, [3, 5, 4, 2], activation).head
     x, t = torch.from_numpy(inputs).unsqueeze(0), torch.from_numpy(targets).unsqueeze(0)
-    how = Pass(tape=[])
-    output = network.forward(x, how)
+    pass_ = Pass(tape=[])
+    output = network.forward(x, pass_)
     costs, gradient = head.cost_and_gradient(output, t)
     for layer in reversed(network.layers):
-        gradient = layer.backward(gradient, how)
+        gradient = layer.backward(gradient, pass_)
         assert gradient is not None
-    assert how.tape == []
+    assert pass_.tape == []
     np.testing.assert_allclose(costs.item(), cost, rtol=1e-13)
     for layer in range(1, 6):
         weight, bias = parameters[f"{layer}.weight"], parameters[f"{layer}.bias"]
@@ -82,8 +82,8 @@ def test_backward_is_the_courses(activation: str) -> None:
 
 
 def backward(network: Network, head: Head, x: Tensor, targets: Tensor) -> None:
-    how = Pass(tape=[])
-    network.backward(head.cost_and_gradient(network.forward(x, how), targets)[1], how)
+    pass_ = Pass(tape=[])
+    network.backward(head.cost_and_gradient(network.forward(x, pass_), targets)[1], pass_)
 
 
 def test_a_layer_before_batch_norm_has_no_bias_and_others_keep_theirs() -> None:

@@ -62,13 +62,13 @@ def batch(seed: int, num_runs: int, rows: int, dtype: torch.dtype = torch.float6
 def apply(layer: Normalization, x: Tensor, position: Position, training: bool) -> Tensor:
     if not training:
         return layer.forward(x, position, Pass())
-    how = Pass(tape=[])
+    pass_ = Pass(tape=[])
 
     def backward(dy: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        recorded = Pass(tape=list(how.tape or []))  # gradcheck comes more than once
+        recorded = Pass(tape=list(pass_.tape or []))  # gradcheck comes more than once
         return layer.backward(dy, position, recorded)
 
-    return differentiable(lambda x: layer.forward(x, position, how), backward)(x)
+    return differentiable(lambda x: layer.forward(x, position, pass_), backward)(x)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

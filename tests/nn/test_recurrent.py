@@ -66,10 +66,10 @@ def test_two_layers_are_torchs(cell: str, state: str) -> None:
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(ROWS, STEPS * INPUTS, generator=generator, dtype=torch.float64)
     upstream = torch.randn(1, ROWS, CLASSES, generator=generator, dtype=torch.float64)
-    how = Pass(tape=[], batch_size=ROWS)
-    z = cohort.network.forward(x.unsqueeze(0), how)
-    cohort.network.backward(upstream.clone(), how)
-    assert how.tape == []
+    pass_ = Pass(tape=[], batch_size=ROWS)
+    z = cohort.network.forward(x.unsqueeze(0), pass_)
+    cohort.network.backward(upstream.clone(), pass_)
+    assert pass_.tape == []
 
     states = network(x.view(ROWS, STEPS, INPUTS))[0]
     handed = states[:, -1] if state == "last" else states.mean(1)
@@ -114,7 +114,7 @@ def test_what_a_step_reads(
     read: list[Tensor] = []
     projection = cohort.network.layers[0].projection  # type: ignore[attr-defined]
     forward = projection.forward
-    projection.forward = lambda x, how: (read.append(x), forward(x, how))[1]
+    projection.forward = lambda x, pass_: (read.append(x), forward(x, pass_))[1]
     numbers = torch.arange(design.layers[0].num_steps * len(expected[0]), dtype=torch.float64)
     cohort.network.forward(numbers.view(1, 1, -1), Pass())
     assert read[0].view(len(expected), -1).tolist() == expected

@@ -67,9 +67,9 @@ def test_what_is_shown_has_the_bits_of_evaluations_on_corrupted_inputs(tmp_path:
     network = run.cohort.network
     forward = network._stack.forward
 
-    def record(x: torch.Tensor, how: Pass) -> torch.Tensor:
+    def record(x: torch.Tensor, pass_: Pass) -> torch.Tensor:
         seen.append(x)
-        return forward(x, how)
+        return forward(x, pass_)
 
     network._stack.forward = record  # type: ignore[method-assign]
     evaluate(run.cohort, part.inputs, part.targets)

@@ -134,10 +134,10 @@ class Plane:
         outputs: list[Tensor] = []
         units: dict[str, list[Tensor]] = {}
         for x in points.split(CHUNK):
-            how = Pass(activations={})
-            z = network.forward(x.expand(network.num_runs, *x.shape), how)
+            pass_ = Pass(activations={})
+            z = network.forward(x.expand(network.num_runs, *x.shape), pass_)
             outputs.append(head.outputs(z)[row])
-            for layer, its in (how.activations or {}).items():
+            for layer, its in (pass_.activations or {}).items():
                 if its.shape[1] == len(x):  # else it has a row for every step of a sequence
                     units.setdefault(layer, []).append(its[row, :, :MOST_UNITS])
         units.pop(network.layer_names[-1], None)
