@@ -1,4 +1,4 @@
-"""Runs that train as one program: which go together, how they stack, how one leaves.
+"""Runs that train as one program: which runs go together, how they stack, how one leaves.
 
 # K runs, B batch, I inputs
 """
@@ -15,7 +15,6 @@ from dlx.models.design import Design
 from dlx.nn.metrics import CORRUPTED, tag
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
-from dlx.nn.rbm import HiddenSpec
 from dlx.optimizers import SlabOptimizer
 from dlx.optimizers.averages import Averages
 from dlx.optimizers.clipping import Clipping
@@ -30,21 +29,21 @@ class Member:
     """One run as its cohort sees it.
 
     Attributes:
-        name: tells the runs of a cohort apart
-        seed: of all its random streams
-        design: its layers and head
+        name: unique in the cohort
+        seed: of all random streams
+        design: layers and head
         optimizer: with settings and schedule
-        num_steps: optimizer steps it trains for
+        num_steps: optimizer steps of the whole training
         evaluate_every: steps between two evaluations
-        clip_norm: its gradient is scaled down to at most this Euclidean norm
-        clip_value: every number of its gradient is brought to at most this size
+        clip_norm: largest Euclidean norm of the gradient, which is scaled down to it
+        clip_value: largest size of a number of the gradient, which is clipped to it
         penalty: added to the cost that is minimized
         max_norm: largest norm of the weights that lead into a hidden unit
-        average: mean of its weights over the steps, evaluated in their place
+        average: mean of the weights over the steps, which is evaluated in their place
         stop_metric: what early stopping watches, `<split>.<metric>`; None for no early stopping
         patience: evaluations without improvement after which it stops
-        metrics: what is measured in its evaluations, beside the cost
-        augmentation: how its training rows are changed
+        metrics: measured in evaluations, beside the cost
+        augmentation: how training rows are changed
         bagging: whether it is trained on a bootstrap sample of the training rows
         start: weights and statistics that it starts from in place of drawn ones, by their names on
             the run axis
@@ -72,7 +71,7 @@ class Member:
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The names of all that is measured in its evaluations."""
+        """The names of everything that is measured in evaluations."""
         names = ("cost", *map(tag, self.metrics))
         corrupts = self.design.inputs.corruption is not None
         corrupted = tuple(f"{CORRUPTED}{name}" for name in names) if corrupts else ()
@@ -80,7 +79,7 @@ class Member:
 
     @property
     def rate_metric(self) -> str | None:
-        """The metric that its learning rate follows, `<split>.<metric>`, if there is one."""
+        """The metric that the learning rate follows, `<split>.<metric>`, if there is one."""
         schedule = self.optimizer.schedule
         return schedule.metric if schedule.traits.watches else None
 
@@ -88,14 +87,14 @@ class Member:
 def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -> list[list[int]]:
     """Return the cohorts, each a list of indices into `members` with equal choices as neighbours.
 
-    Runs go together when their tensors have the same shapes; those of an optimizer that evaluates
-    the cost itself (L-BFGS) are a cohort each. Within a cohort they are sorted by activation first,
-    then by the optimizer: an activation that changes from row to row costs a slice at every layer,
-    an optimizer only one a step.
+    Runs go together when their tensors have the same shapes. A run whose optimizer evaluates the
+    cost itself (L-BFGS) is a cohort of its own. Within a cohort runs are sorted by activation
+    first, then by optimizer: a change of activation from row to row costs a slice in every layer, a
+    change of optimizer only one in a step.
 
     Args:
         members: the runs
-        shared: what else must agree, one key per run: data, batch size
+        shared: what else must agree, one key per run: data and batch size
     """
     cohorts: dict[Hashable, list[int]] = {}
     for index, member in enumerate(members):
@@ -153,7 +152,7 @@ class Cohort:
             [member.optimizer for member in members],
             [member.num_steps for member in members],
             buffer,
-            # What follows a run's own metric is a rate of its own.
+            # A rate that follows the run's own metric cannot be shared.
             [member.name if member.rate_metric else None for member in members],
         )
         self._clipping = Clipping(
@@ -177,25 +176,25 @@ class Cohort:
     @property
     def metrics(self) -> tuple[Choice, ...]:
         """All metrics that its runs ask for."""
-        return tuple(dict.fromkeys(each for m in self.members for each in m.metrics))
+        return tuple(dict.fromkeys(metric for m in self.members for metric in m.metrics))
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """All that layers of its runs measure of themselves, in an order of its own."""
+        """The names of all measures of layers, sorted."""
         return tuple(sorted({name for m in self.members for name in m.design.measures}))
 
     @property
     def starts_on_data(self) -> bool:
-        """Whether initial weights are scaled, or visible biases set, on the first batch."""
+        """Whether a layer sets weights by the first batch."""
         parts = (part for member in self.members for part in member.design.parts)
-        return any(isinstance(p, HiddenSpec) or p.init.traits.starts_on_data for p in parts)
+        return any(part.starts_on_data for part in parts)
 
     @torch.no_grad()
     def initialize(self, first_batch: Tensor | None = None) -> None:
-        """Draw every run's initial weights from its own seed, on the CPU, or take those it has.
+        """Draw every run's initial weights from its seed, on the CPU, or take its `start`.
 
         Args:
-            first_batch: inputs (K, B, I), needed where it `starts_on_data`
+            first_batch: inputs (K, B, I), needed if it `starts_on_data`
         """
         self.network.buffer.initialize()
         for row, member in enumerate(self.members):
@@ -244,13 +243,13 @@ class Cohort:
         self._frozen.restore()
 
     def _search(self, x: Tensor, targets: Tensor, step: int) -> None:
-        """Make a step that evaluates the batch several times, at weights it tries."""
+        """Make a step that evaluates the batch several times, at the weights that it tries."""
 
         def evaluate() -> Tensor:
             costs, _ = self.forward_backward(x, targets, step)
             return costs + self.penalties.costs()
 
-        # Gradients are logged, and running statistics counted, where the step began.
+        # Logged gradients and running statistics are those at the start of the step.
         first = [self.network.buffer.gradients, *self.network.statistics().values()]
         copies = [value.clone() for value in first]
         self.optimizer.step(evaluate)
@@ -263,20 +262,20 @@ class Cohort:
         before = {p.name: p.columns for p in self.network.buffer.parameters}
         columns = [(before[p.name], p.columns) for p in kept.network.buffer.parameters]
         index = torch.tensor(rows, device=self.device)
-        mine = kept.network.state()
+        kept_state = kept.network.state()
         with torch.no_grad():
             for name, value in self.network.state().items():
-                if name in mine:
-                    mine[name].copy_(value.index_select(0, index))
+                if name in kept_state:
+                    kept_state[name].copy_(value.index_select(0, index))
             gradients = self.network.buffer.gradients.index_select(0, index)
-            for there, here in columns:
-                kept.network.buffer.gradients[:, here] = gradients[:, there]
+            for old_columns, new_columns in columns:
+                kept.network.buffer.gradients[:, new_columns] = gradients[:, old_columns]
         kept.optimizer.take_state(self.optimizer, rows, columns)
         kept.averages.take(self.averages, index, columns)
         return kept
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return everything that training goes on from, by name, sharing memory."""
+        """Return all tensors that training needs to go on, by name, sharing memory."""
         state = {f"network/{name}": value for name, value in self.network.state().items()}
         state["gradients"] = self.network.buffer.gradients
         state |= {f"average/{name}": value for name, value in self.averages.values.items()}

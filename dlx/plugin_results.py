@@ -102,9 +102,11 @@ def _data(dataset: Any, arguments: Sequence[Any]) -> str | None:
 
 
 def _block(spec: Any, arguments: Sequence[Any]) -> str | None:
-    if hasattr(spec, "structure") and hasattr(spec, "outputs"):
+    from dlx.nn.layers import Spec
+
+    if isinstance(spec, Spec):  # whether it is a layer at all, of whatever kind
         return None
-    return f"{_shown(spec)}; return a layer composed of those in dlx.nn"
+    return f"{_shown(spec)}; return a dlx.nn.layers.Spec, one of dlx's or of your own"
 
 
 _JUDGES: dict[str, Judge] = {

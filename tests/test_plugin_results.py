@@ -65,7 +65,11 @@ USES = {
         ("data", "(X, T)", r"an object of type tuple; return a dlx\.data\.dataset\.Dataset"),
         ("data", "Dataset('d', X.tolist(), T, ('a', 'b'))", "inputs that are an object of type li"),
         ("data", "Dataset('d', X, T / 2, ('a', 'b'))", "targets that are .* of whole numbers"),
-        ("block", "torch.nn.Linear(2, 2)", "an object of type Linear; return a layer composed"),
+        (
+            "block",
+            "torch.nn.Linear(2, 2)",
+            r"type Linear; return a dlx\.nn\.layers\.Spec",
+        ),
         ("model", "None", r"None; return a dlx\.models\.design\.Design"),
         ("optimizer", "torch.optim.SGD", r"return a dlx\.optimizers\.rule\.Rule"),
         ("dropout", "0.5", r"type float; return a dlx\.nn\.dropout\.DropoutRule"),

@@ -115,21 +115,25 @@ def test_a_layer_without_a_plain_form_is_refused_before_training(tmp_path: Path)
     text = '''\
 import dataclasses
 import dlx
-from dlx.models.blocks import dense
-from dlx.nn.dense import DenseSpec
+from dlx.nn.layers import Spec
 
-class Odd(DenseSpec):
-    pass
+@dataclasses.dataclass(frozen=True)
+class OddSpec(Spec):
+    name: str
+    inputs: int
+    outputs: int
+    structure = ("odd",)
+    layer_class = None
 
 @dlx.register("block")
 def odd(place):
     """A layer of a kind that torch has not."""
-    spec = dense(place, units=3)
-    return Odd(**{f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)})
+    return OddSpec(place.name, place.inputs, 3)
 '''
     plugins.load(write(tmp_path, text))
     with pytest.raises(
-        ConfigError, match=r"layer 1: a Odd has no plain torch form; compose it of DenseSpec"
+        ConfigError,
+        match=r"layer 1: OddSpec has no plain torch form.*give the class a method plain",
     ):
         dlx.train("configs/xor.yaml", ["model.hidden=[odd]"], runs_dir=tmp_path)
 

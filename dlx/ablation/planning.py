@@ -18,8 +18,8 @@ from dlx.ablation.variants import (
 from dlx.cohort import Member, group
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError, DataError, RunError, did_you_mean
+from dlx.nn.layers.boltzmann import FREE_ENERGY
 from dlx.nn.metrics import tag
-from dlx.nn.rbm import FREE_ENERGY
 from dlx.training.job import Job
 
 _FIRST_TUNING_SEED = 1_000_000

@@ -25,9 +25,6 @@ from dlx.errors import ConfigError, DataError, RunError, did_you_mean
 from dlx.models import export
 from dlx.models.design import Design
 from dlx.models.plain import from_torch, to_torch
-from dlx.nn import rbm
-from dlx.nn.code import CodeSpec
-from dlx.nn.rbm import HiddenSpec
 from dlx.report import sheets
 from dlx.report.codes import Codes, archive, known_of, read_codes, wrong_width
 from dlx.report.predictions import Context, Predictions, classify, tabulate
@@ -477,7 +474,7 @@ class Run:
 
         A variational autoencoder decodes codes drawn from N(0, 1), the distribution that its cost
         keeps its codes near; an RBM is sampled by Gibbs sampling, and gives the means of its
-        visible units (see `dlx.nn.rbm.sample`).
+        visible units (see `dlx.nn.layers.boltzmann`).
 
         Args:
             number: N, of rows
@@ -495,10 +492,10 @@ class Run:
         for option, received in (("-n", number), ("--steps", steps)):
             if received is not None and received < 1:
                 raise ConfigError(f"{option}: received {received}; it is 1 or more")
-        if isinstance(first, HiddenSpec):
-            rows = rbm.sample(self.cohort.network, number, steps or GIBBS_STEPS, [seed])
+        if first.can_sample:
+            rows = self.cohort.network.sample(number, steps or GIBBS_STEPS, [seed])
             return self.task.in_units(rows[0].numpy())
-        if not (isinstance(code, CodeSpec) and code.is_drawn):
+        if not (code is not None and code.is_code and code.is_drawn):
             raise ConfigError(
                 f"{self.path} has no distribution to draw from; sample a variational autoencoder "
                 "(model.variational={}) or an RBM (model.name=rbm)"

@@ -161,7 +161,7 @@ def _variance_row(layer: dict[str, Any]) -> list[str]:
         layer["init"] or "",
         "" if fan_in is None else f"{fan_in:,}",
         "" if variance is None else _number(variance),
-        "" if variance is None else _number(fan_in * variance),
+        "" if variance is None or fan_in is None else _number(fan_in * variance),
         _number(layer["variance"]["measured"]),
         _number(layer["variance"]["predicted"]),
         _number(layer["gradient"]["measured"]),

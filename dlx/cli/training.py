@@ -213,8 +213,8 @@ def _emit_preview(found: dict[str, Any]) -> None:
             [
                 layer["name"],
                 f"{layer['inputs']:,} → {layer['outputs']:,}",
-                layer["activation"],
-                layer["init"],
+                layer["activation"] or "",
+                layer["init"] or "",
                 _extras(layer),
                 f"{layer['parameters']:,}",
             ]

@@ -1,4 +1,4 @@
-"""What stands out in the variances of a network, in words."""
+"""What stands out in the signals and gradients of a network, in words."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,18 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def findings(layers: Sequence[dict[str, Any]]) -> list[str]:
-    """Return a sentence for everything that would keep a network from learning.
+    """Return a sentence for each thing that keeps a network from learning.
 
     Args:
         layers: as `inspect` describes them
     """
     weighted = [layer for layer in layers if layer["weight_variance"] is not None]
-    # What a projection gives is not yet a layer's signal.
-    hidden = [layer for layer in weighted[:-1] if layer["kind"] != "projection"]
+    # A projection is a part of a recurrent layer: its outputs are not yet the layer's.
+    hidden = [
+        layer
+        for layer in weighted[:-1]
+        if layer["kind"] != "projection" and layer["variance"]["measured"] is not None
+    ]
     sentences = _constant(hidden) or _signals(hidden)
     for layer in weighted:
         if layer["steps"] is not None:
@@ -31,12 +35,12 @@ def power(ratio: float) -> str:
 
 
 def _constant(hidden: Sequence[dict[str, Any]]) -> list[str]:
-    still = [layer["name"] for layer in hidden if layer["variance"]["measured"] == 0]
-    if not still:
+    constant = [layer["name"] for layer in hidden if layer["variance"]["measured"] == 0]
+    if not constant:
         return []
     return [
-        f"the activations of {_named(still)} are the same for every row and unit: nothing of the "
-        "inputs passes"
+        f"the activations of {_named(constant)} are the same for every row and unit: nothing of "
+        "the inputs passes"
     ]
 
 
@@ -50,10 +54,10 @@ def _signals(hidden: Sequence[dict[str, Any]]) -> list[str]:
     ratio = after / before
     if _NOTABLE < ratio < 1 / _NOTABLE:
         return []
-    what = "vanishes" if ratio < 1 else "explodes"
+    verb = "vanishes" if ratio < 1 else "explodes"
     return [
         f"the activations of layer {last['name']} have {power(ratio)} of the variance of layer "
-        f"{first['name']}'s: the signal {what} on its way forward"
+        f"{first['name']}'s: the signal {verb} on its way forward"
     ]
 
 
@@ -61,7 +65,7 @@ def _steps(name: str, steps: dict[str, Any]) -> list[str]:
     """Return what stands out between the first and the last step of a recurrent layer."""
     sentences = []
     states = steps["variance"]["measured"]
-    # Steps that read nothing, such as an image's empty rows, leave the state at zero.
+    # Empty inputs, such as an image's first rows, leave the state at zero.
     start, before = next(((t, v) for t, v in enumerate(states, 1) if v != 0), (1, 0.0))
     if not math.isfinite(states[-1]):
         sentences.append(f"the states of layer {name} are not finite: they explode step by step")
@@ -79,31 +83,31 @@ def _steps(name: str, steps: dict[str, Any]) -> list[str]:
     elif ratio == 0:
         sentences.append(f"no gradient reaches step 1 of layer {name}: its inputs are not learned")
     elif not _NOTABLE < ratio < 1 / _NOTABLE:
-        what = "vanishes" if ratio < 1 else "explodes"
+        verb = "vanishes" if ratio < 1 else "explodes"
         sentences.append(
             f"the gradient of layer {name} at step 1 is {power(ratio)} of step {len(gradients)}'s: "
-            f"it {what} back in time"
+            f"it {verb} back in time"
         )
     return sentences
 
 
 def _gradients(weighted: Sequence[dict[str, Any]]) -> list[str]:
-    known = [layer for layer in weighted if layer["weight_gradient"] is not None]
-    if len(known) < 2:
+    measured = [layer for layer in weighted if layer["weight_gradient"] is not None]
+    if len(measured) < 2:
         return []
-    without = [layer["name"] for layer in known if layer["weight_gradient"] == 0]
+    without = [layer["name"] for layer in measured if layer["weight_gradient"] == 0]
     if without:
         return [f"no gradient reaches {_named(without)}: such weights do not learn"]
-    first, last = known[0], known[-1]
+    first, last = measured[0], measured[-1]
     ratio = first["weight_gradient"] / last["weight_gradient"]
     if not math.isfinite(ratio):
         return ["the gradients are not finite: they explode on their way back"]
     if _NOTABLE < ratio < 1 / _NOTABLE:
         return []
-    what = "vanishes" if ratio < 1 else "explodes"
+    verb = "vanishes" if ratio < 1 else "explodes"
     return [
         f"the gradient of layer {first['name']} is {power(ratio)} of layer {last['name']}'s: it "
-        f"{what} on its way back"
+        f"{verb} on its way back"
     ]
 
 

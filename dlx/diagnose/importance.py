@@ -1,4 +1,4 @@
-"""Which inputs a trained network uses: how much worse it does once they say nothing of the row.
+"""Which inputs a trained network uses: how much worse it gets without what they say of a row.
 
 # N rows, I inputs, R repeats
 """
@@ -41,9 +41,9 @@ class FeatureImportance:
     def interval(self) -> tuple[float, float]:
         """The 95 % confidence interval of the mean: mean ± t s / √R.
 
-        It says how well the repeats tell the mean on these rows, not how other rows would do.
+        It covers the draws of the permutations on these rows, not the choice of the rows.
         """
-        from scipy.special import stdtrit  # a tenth of a second that only this needs
+        from scipy.special import stdtrit  # takes a tenth of a second
 
         repeats = len(self.drops)
         error = float(np.std(self.drops, ddof=1)) / repeats**0.5
@@ -57,8 +57,8 @@ class Importance:
 
     Attributes:
         metric: that is compared, by its tag
-        rising: larger values of it are better
-        value: of the rows as they are
+        rising: whether larger values of it are better
+        value: on the rows as they are
         num_rows: N
         features: the most important first
     """
@@ -70,11 +70,11 @@ class Importance:
     features: tuple[FeatureImportance, ...]
 
     def document(self) -> dict[str, Any]:
-        """Return what is printed of it, as JSON."""
+        """Return it as JSON for the command line."""
         features = []
-        for each in self.features:
-            low, high = each.interval
-            features.append({"feature": each.feature, "mean": each.mean, "low": low, "high": high})
+        for one in self.features:
+            low, high = one.interval
+            features.append({"feature": one.feature, "mean": one.mean, "low": low, "high": high})
         return {
             "metric": self.metric,
             "rising": self.rising,
@@ -101,8 +101,8 @@ def groups(
     if len(task.input_shape) > 1:
         shape = " × ".join(map(str, task.input_shape))
         raise ConfigError(
-            f"--importance: the rows are images or sequences of {shape}, whose single numbers tell "
-            "almost what their neighbours tell; it is for tables and other data of separate columns"
+            f"--importance: the rows are images or sequences of {shape}, in which a number tells "
+            "almost the same as its neighbours; it is for tables and other data of separate columns"
         )
     names = features or [f"x{number}" for number in range(1, task.num_inputs + 1)]
     return {name: slice(place, place + 1) for place, name in enumerate(names)}
@@ -113,15 +113,12 @@ def permutation_importance(
 ) -> Importance:
     """Return how much worse a run's first metric gets when a feature's values are permuted.
 
-    drop = metric(t, f(x)) - metric(t, f(x')), where x' has one feature's inputs from other rows:
-    its distribution stays, what it says of its row is gone. Features that tell the same share
-    their importance: without one, the network still has the other.
+    drop = metric(t, f(x)) - metric(t, f(x')), where x' has one feature's inputs from other rows.
+    The feature keeps its distribution, but says nothing of its row. Features that say the same
+    share their importance: without one, the network still has the other.
 
     The rows are copied once, and evaluated in chunks. A feature's draws depend on seed, name and
     repeat alone.
-
-    Reference: Breiman, Random Forests (2001); Fisher, Rudin and Dominici, All Models are Wrong,
-    but Many are Useful (2019).
 
     Args:
         cohort: one trained run
@@ -133,34 +130,38 @@ def permutation_importance(
     Raises:
         ConfigError: fewer than two repeats
         DataError: fewer than two rows, or the metric has no value on them
+
+    Reference:
+        Breiman (2001), Random forests; Fisher, Rudin and Dominici (2019), All models are wrong,
+        but many are useful
     """
     if repeats < 2:
         raise ConfigError(f"--repeats: received {repeats}; an interval needs 2 or more")
     if len(part.inputs) < 2:
-        raise DataError("importance: there is one row, which has nothing to exchange with others")
+        raise DataError("importance: there is one row, and permuting needs two or more")
     targets = cohort.head.encode(part.targets)
     inputs = part.inputs.clone()
 
-    def measured() -> dict[str, float]:
+    def metrics() -> dict[str, float]:
         return {name: values[0] for name, values in evaluate(cohort, inputs, targets).items()}
 
-    metric, value = next(each for each in measured().items() if each[0] != "cost")
+    metric, value = next((name, value) for name, value in metrics().items() if name != "cost")
     if not np.isfinite(value):
         raise DataError(
             f"importance: {metric} has no value on these {len(inputs)} rows; choose another split "
             "or --metric"
         )
     rising = is_rising(metric)
-    found = []
+    importances: list[FeatureImportance] = []
     for name, place in places.items():
         drops = []
         for repeat in range(repeats):
             draws = streams.generator(seed, "importance", name, repeat)
             rows = torch.randperm(len(inputs), generator=draws)
             inputs[:, place] = part.inputs[rows, place]
-            drop = value - measured()[metric]
+            drop = value - metrics()[metric]
             drops.append(drop if rising else -drop)
         inputs[:, place] = part.inputs[:, place]
-        found.append(FeatureImportance(name, tuple(drops)))
-    found.sort(key=lambda each: -each.mean)
-    return Importance(metric, rising, value, len(inputs), tuple(found))
+        importances.append(FeatureImportance(name, tuple(drops)))
+    importances.sort(key=lambda importance: -importance.mean)
+    return Importance(metric, rising, value, len(inputs), tuple(importances))

@@ -1,4 +1,4 @@
-"""The autoencoder: an encoder to a code, and a decoder that reconstructs the inputs from it."""
+"""The autoencoder: an encoder from inputs to a code, a decoder from the code back to inputs."""
 
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -9,7 +9,7 @@ from dlx.config.types import Activation, Corruption, Dropout, Initializer, Loss,
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.blocks import Block, Place, stack
-from dlx.models.codes import KSparse, Variational, Weight, measures, with_code
+from dlx.models.codes import KSparse, Variational, Weight, with_code
 from dlx.models.design import Design
 from dlx.models.heads import build_head, output_layer
 from dlx.models.options import (
@@ -25,9 +25,8 @@ from dlx.models.options import (
     input_corruption,
     layer_choices,
 )
-from dlx.nn.dense import DenseSpec
 from dlx.nn.dropout import is_on_weights
-from dlx.nn.stack import Blueprint
+from dlx.nn.layers import Blueprint
 from dlx.registry import register
 
 
@@ -56,32 +55,32 @@ def autoencoder(
     output: Literal["auto"] | Activation = "auto",
     loss: Literal["auto"] | Loss = "auto",
 ) -> Design:
-    """An autoencoder: it learns to say its inputs again after they went through a code.
+    """An autoencoder: it learns to reconstruct its inputs from a code.
 
-    code = encoder(x), y = decoder(code), and y is to be x, as the network sees it: preprocessed,
+    code = encoder(x), y = decoder(code). The target of y is x as the network sees it: preprocessed,
     but without corruption, dropout and noise. A code narrower than the inputs (under-complete) has
-    to compress them; a wider one (over-complete) learns nothing but to copy unless something
-    hinders it. A denoising autoencoder is given corrupted inputs, and has to say what they were.
+    to compress them. A wider one (over-complete) only learns to copy, unless a penalty or noise
+    prevents it. A denoising autoencoder gets corrupted inputs and learns to restore them.
 
     Args:
-        encoder: units of each layer, or blocks of layers; the last one is the code
-        decoder: mirrored (the encoder's widths and activations backwards), or layers of its own,
-            without the last, which has as many outputs as there are inputs
-        tied: each layer of the decoder multiplies with the transposed weight of its mirror image;
-            biases are its own
+        encoder: units of each layer, or blocks of layers; the outputs of the last one are the code
+        decoder: mirrored (the encoder's widths and activations backwards), or its own hidden
+            layers; a last layer with as many outputs as there are inputs follows
+        tied: each layer of the decoder shares the weight of its mirror image, transposed, and has
+            biases of its own
         activation: of the hidden layers
-        code_activation: of the code, which has no dropout, noise or normalization unless its block
+        code_activation: of the code, which has dropout, noise or normalization only if its block
             says so; the default is linear, as in Hinton and Salakhutdinov
-        sparsity: what the cost is raised by for units of the code that are on, {name: l1, weight}
-            or {name: kl, rate, weight}; null: nothing
-        k_sparse: units of each row's code that are kept, the largest; the others are 0. {k, alpha}
-            keeps alpha k in evaluation; null: all
+        sparsity: penalty for units of the code that are on, {name: l1, weight} or {name: kl, rate,
+            weight}; null: no penalty
+        k_sparse: units of each row's code that are kept, the largest ones; the others become 0.
+            {k, alpha} keeps alpha k in evaluation; null: all are kept
         contractive: weight in the cost of the squared Frobenius norm of the code's derivative by
-            the inputs, the mean row's, for an encoder of one layer; null: nothing
-        variational: {beta}: the code is drawn from a normal distribution whose mean and log
-            variance the encoder's last layer gives, and in evaluation is the mean; the cost is
-            raised by beta times its divergence from the standard normal distribution, per input;
-            null: not drawn
+            the inputs, averaged over rows, for an encoder of one layer; null: no penalty
+        variational: {beta}: in training the code is drawn from a normal distribution, whose mean
+            and log variance the encoder's last layer gives; in evaluation it is the mean. beta
+            times the divergence from the standard normal distribution, per input, is added to the
+            cost; null: not drawn
         init: initial weights
         bias: initial biases; auto: zeros, or what goes with the initial weights
         dropout: share that is dropped in training, one number for the hidden layers or {name,
@@ -92,10 +91,9 @@ def autoencoder(
             epsilon}
         layer_norm: normalize them over the units of each row, true or {position, epsilon}
         weight_norm: learn magnitude and direction of the hidden layers' weights apart
-        corruption: what is done to the inputs in training, which are to be reconstructed as they
-            were before; null: nothing
-        emphasis: {corrupted, clean}, by what the costs of inputs that were corrupted and of those
-            that were not are multiplied in training; null: 1
+        corruption: of the inputs in training; the clean inputs are the targets; null: none
+        emphasis: {corrupted, clean}: factors in training on the costs of corrupted inputs and of
+            the other ones; null: 1
         output: output function; auto: sigmoid where all inputs of the training rows lie in [0, 1],
             else identity
         loss: what is minimized; auto: binary_cross_entropy after a sigmoid of such inputs, else mse
@@ -152,39 +150,37 @@ def autoencoder(
         head,
         inputs,
         code=encoder_and_code[-1].name,
-        measures=measures(encoder_and_code),
+        measures=tuple(name for layer in encoder_and_code for name in layer.measures),
     )
 
 
 def _mirrored(encoder: Blueprint, common: LayerChoices) -> tuple[list[int], list[LayerChoices]]:
-    """Return widths and choices of a decoder that goes the encoder's way back."""
-    back = encoder[-2::-1]
+    """Return widths and choices of a decoder that is the encoder backwards."""
+    layers = encoder[-2::-1]
     choices = [
-        replace(common, activation=layer.activation)
-        if isinstance(layer, DenseSpec) and layer.pieces == 1
-        else common
-        for layer in back
+        replace(common, activation=layer.activation) if layer.is_dense else common
+        for layer in layers
     ]
-    return [layer.outputs for layer in back], choices
+    return [layer.outputs for layer in layers], choices
 
 
 def _tied(layers: Blueprint, num_encoders: int) -> Blueprint:
-    """Return layers of which those of the decoder share the weights of their mirror images.
+    """Return the layers with each of the decoder tied to its mirror image in the encoder.
 
     Raises:
-        ConfigError: the decoder does not mirror, or weights are more than a matrix drawn once
+        ConfigError: the decoder is not the encoder backwards, or a layer cannot share its weight
     """
     encoder, decoder = layers[:num_encoders], layers[num_encoders:]
     for layer in layers:
         why = _not_to_be_tied(layer)
         if why:
             raise ConfigError(f"model.tied: layer {layer.name} {why}; change it or use tied: false")
-    there = [encoder[0].inputs, *(layer.outputs for layer in encoder)]
-    back = [encoder[-1].outputs, *(layer.outputs for layer in decoder)]
-    if back != there[::-1]:
+    to_code = [encoder[0].inputs, *(layer.outputs for layer in encoder)]
+    from_code = [encoder[-1].outputs, *(layer.outputs for layer in decoder)]
+    if from_code != to_code[::-1]:
         raise ConfigError(
-            f"model.tied: the decoder goes from {' to '.join(map(str, back))}, which is not the "
-            f"encoder's way {' to '.join(map(str, there))} backwards; use decoder: mirrored or "
+            f"model.tied: the decoder's widths {' to '.join(map(str, from_code))} are not the "
+            f"encoder's {' to '.join(map(str, to_code))} backwards; use decoder: mirrored or "
             "tied: false"
         )
     pairs = zip(decoder, reversed(encoder), strict=True)
@@ -192,13 +188,13 @@ def _tied(layers: Blueprint, num_encoders: int) -> Blueprint:
 
 
 def _not_to_be_tied(layer: Any) -> str:
-    """Say why a layer's weight cannot be shared; empty where it can."""
-    if not isinstance(layer, DenseSpec) or layer.pieces > 1:
+    """Return why a layer's weight cannot be shared; empty if it can."""
+    if not layer.is_dense:
         return "has no single weight matrix to share"
     if layer.weight_norm:
         return "has weight_norm, which makes its weight of two parts"
     if layer.dropout and is_on_weights(layer.dropout_kind):
-        return f"has {layer.dropout_kind}, which drops weights in one of the two alone"
+        return f"has {layer.dropout_kind}, which drops weights in only one of the two"
     if layer.init.traits.starts_on_data:
         return (
             f"starts by {layer.init.name}, which scales the weights of each layer to its own inputs"

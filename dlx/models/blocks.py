@@ -1,11 +1,11 @@
-"""Blocks: what a network's list of hidden layers is made of, one function each.
+"""Blocks: what the list of a network's hidden layers is made of, one function for each block.
 
-A block function gets its `Place` and its options, and returns the layer it stands for. Blocks stand
-inside blocks; the layers inside block 2 are named 2.1, 2.2, …
+A block function gets its `Place` and its options, and returns a layer. Blocks stand inside blocks;
+the layers inside block 2 are named 2.1, 2.2, …
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from annotated_types import Gt
@@ -22,9 +22,10 @@ from dlx.models.options import (
     batch_norm_options,
     layer_norm_options,
 )
-from dlx.nn.blocks import BranchSpec, ResidualSpec
-from dlx.nn.dense import DenseSpec
-from dlx.nn.stack import Blueprint, Spec
+from dlx.nn.layers import Blueprint, Spec
+from dlx.nn.layers.branch import BranchSpec
+from dlx.nn.layers.dense import DenseSpec
+from dlx.nn.layers.residual import ResidualSpec
 from dlx.registry import register
 
 Block = Annotated[Choice, Named("block")]
@@ -38,7 +39,7 @@ class Place:
     Attributes:
         name: of the block
         inputs: I
-        choices: what its layers have where they do not choose for themselves
+        choices: the model's, for layers that do not choose for themselves
     """
 
     name: str
@@ -53,42 +54,48 @@ def stack(
     choices: Sequence[LayerChoices] | None = None,
     before: int = 0,
 ) -> Blueprint:
-    """Return layers one after another, numbered from 1 on: a number of units, or a block.
+    """Return layers one after another, numbered from 1 on.
 
     Args:
-        place: of the first
-        layers: widths and blocks
-        prefix: of their names
+        place: of the first layer
+        layers: a number of units, or a block, for each layer
+        prefix: of the layers' names
         choices: one for each of `layers`; default: those of the place
-        before: layers that come before them
+        before: number of layers that come before them
     """
     specs: list[Spec] = []
-    for index, each in enumerate(layers):
-        chosen = place.choices if choices is None else choices[index]
-        block = choice("block", "dense", units=each) if isinstance(each, int) else each
+    for index, layer in enumerate(layers):
+        block = choice("block", "dense", units=layer) if isinstance(layer, int) else layer
         for _ in range(block.repeat):
-            here = replace(
-                place,
+            block_place = Place(
                 name=f"{prefix}{before + len(specs) + 1}",
                 inputs=specs[-1].outputs if specs else place.inputs,
-                choices=chosen,
+                choices=place.choices if choices is None else choices[index],
             )
-            specs.append(block(here))
+            specs.append(block(block_place))
     return tuple(specs)
 
 
-def _layer(place: Place, units: int, **given: Any) -> DenseSpec:
-    """Return a layer: what is given, and what the model chose for all where None is given."""
-    own = {key: value for key, value in given.items() if value is not None}
-    if "batch_norm" in own:
-        own["batch_norm"] = batch_norm_options(own["batch_norm"])
-    if "layer_norm" in own:
-        own["layer_norm"] = layer_norm_options(own["layer_norm"])
+def _dense(place: Place, units: int, **chosen: Any) -> DenseSpec:
+    """Return a dense layer.
+
+    Args:
+        place: where it stands
+        units: outputs
+        chosen: by the block; None: as the model chose for all layers
+    """
+    chosen = {key: value for key, value in chosen.items() if value is not None}
+    if "batch_norm" in chosen:
+        chosen["batch_norm"] = batch_norm_options(chosen["batch_norm"])
+    if "layer_norm" in chosen:
+        chosen["layer_norm"] = layer_norm_options(chosen["layer_norm"])
+    common: dict[str, Any] = dict(vars(place.choices))
     # A layer that chooses one of the two normalizations does not have the model's other.
-    other = {"batch_norm": None} if own.get("layer_norm") else {}
-    other |= {"layer_norm": None} if own.get("batch_norm") else {}
-    options: dict[str, Any] = vars(place.choices) | other | own
-    return DenseSpec(name=place.name, inputs=place.inputs, outputs=units, **options)
+    if chosen.get("layer_norm"):
+        common["batch_norm"] = None
+    if chosen.get("batch_norm"):
+        common["layer_norm"] = None
+    return DenseSpec(name=place.name, inputs=place.inputs, outputs=units, **(common | chosen))
 
 
 @register("block")
@@ -118,7 +125,7 @@ def dense(
         layer_norm: true, false or {position, epsilon}; default: the model's
         weight_norm: learn magnitude and direction of the weights apart; default: the model's
     """
-    return _layer(
+    return _dense(
         place,
         units,
         activation=activation,
@@ -144,7 +151,7 @@ def maxout(
 ) -> DenseSpec:
     """Each unit is the largest of several affine maps of the input: it learns its own activation.
 
-    a_j = g(max_p (x W_jp + b_jp)); any convex function can be had from enough pieces.
+    a_j = g(max_p (x W_jp + b_jp)); enough pieces approximate any convex function.
 
     Args:
         units: outputs
@@ -156,7 +163,7 @@ def maxout(
     Reference:
         Goodfellow, Warde-Farley, Mirza, Courville and Bengio (2013), Maxout networks
     """
-    return _layer(place, units, pieces=pieces, activation=activation, init=init, dropout=dropout)
+    return _dense(place, units, pieces=pieces, activation=activation, init=init, dropout=dropout)
 
 
 @register("block")
@@ -203,7 +210,7 @@ def branch(
     """Split and merge: stacks side by side on the same input, joined into one output.
 
     Args:
-        branches: a list of lists of widths and blocks; an empty one hands the input on
+        branches: a list of lists of widths and blocks; an empty list passes the input on
         join: concat puts the outputs side by side; sum and mean need equal widths
 
     Reference:

@@ -1,7 +1,7 @@
-"""The options of a code, and the layers that they make of an encoder."""
+"""The options of an autoencoder's code, and the layers that they make of an encoder."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge
 from pydantic import Field
@@ -10,18 +10,18 @@ from dlx.config.sections import Section
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.models.options import Units
-from dlx.nn.code import CodeSpec, Kept
-from dlx.nn.dense import DenseSpec
 from dlx.nn.dropout import is_on_weights
-from dlx.nn.stack import Blueprint
+from dlx.nn.layers import Blueprint, Spec
+from dlx.nn.layers.code import CodeSpec, Kept
+from dlx.nn.layers.dense import DenseSpec
 
 NAME = "code"
 """Of the layer whose outputs are the code."""
 
 Weight = Annotated[float, Ge(0)]
 
-# Above this a unit counts as active that is never exactly off: a tenth of the range of a sigmoid,
-# and of the standard deviation of a code like that of a variational autoencoder's prior.
+# The size above which a unit that is never exactly 0 counts as active: a tenth of the range of a
+# sigmoid, and of the standard deviation of a variational autoencoder's prior.
 _ACTIVE = 0.1
 
 
@@ -53,21 +53,21 @@ def with_code(
 ) -> Blueprint:
     """Return an encoder followed by the layer whose outputs are its code.
 
-    The losses of reconstructions are means over the inputs, while the evidence lower bound of a
+    Losses of reconstructions are means over the inputs, while the evidence lower bound of a
     variational autoencoder has their sum. So the divergence is divided by the number of inputs, and
     at beta = 1 the cost is the negative bound per input: exactly so for binary_cross_entropy. Under
     mse, (y - x)² is -log p(x | y) + constant of a normal distribution of variance 1/2.
 
     Args:
-        encoder: layers, the last of which gives the code
-        num_reconstructed: inputs that are reconstructed from it
-        sparsity: what the cost is raised by, with its weight
-        k_sparse: how many units of each row are kept, the largest
-        contractive: weight of the contractive penalty
-        variational: how the code is drawn; the last layer then gets twice its outputs
+        encoder: layers; the outputs of the last one are the code
+        num_reconstructed: number of inputs that are reconstructed from the code
+        sparsity: penalty on the code, with its weight in the cost
+        k_sparse: number of units of each row that are kept, the largest ones
+        contractive: weight of the contractive penalty in the cost
+        variational: how the code is drawn; the last layer then gets twice as many outputs
 
     Raises:
-        ConfigError: the encoder is not what an option needs, or options do not go together
+        ConfigError: the encoder does not fit an option, or two options exclude each other
     """
     *before, last = encoder
     code = CodeSpec(NAME, last.outputs, sparsity=sparsity, threshold=_threshold(last, k_sparse))
@@ -75,7 +75,7 @@ def with_code(
         others = {"sparsity": sparsity, "k_sparse": k_sparse, "contractive": contractive}
         _check_drawn(last, [name for name, value in others.items() if value is not None])
         code = replace(code, divergence=variational.beta / num_reconstructed)
-        # Each drawn as the layer of its own that it is.
+        # Two gates: means and log variances get initial weights like two layers.
         last = replace(last, outputs=2 * last.outputs, gates=2)
     if sparsity is not None and sparsity.traits.of_probabilities:
         _check_probabilities(last, sparsity.name)
@@ -87,16 +87,9 @@ def with_code(
     return (*before, last, code)
 
 
-def measures(encoder: Blueprint) -> tuple[str, ...]:
-    """Return what the layers of an encoder that ends in its code tell of themselves."""
-    *_, last, code = encoder
-    contracts = isinstance(last, DenseSpec) and last.contraction is not None
-    return ("contraction", *code.measures) if contracts else code.measures
-
-
-def _threshold(last: object, k_sparse: int | KSparse | None) -> float:
-    """Return above which a unit counts as active: 0 where units that are off are exactly 0."""
-    rectified = isinstance(last, DenseSpec) and last.activation.traits.rectifies
+def _threshold(last: Spec, k_sparse: int | KSparse | None) -> float:
+    """Return the size above which a unit is active: 0 where units that are off are exactly 0."""
+    rectified = [activation.traits.rectifies for activation in last.activations] == [True]
     return 0.0 if rectified or k_sparse is not None else _ACTIVE
 
 
@@ -104,7 +97,7 @@ def _kept(k_sparse: int | KSparse, units: int) -> Kept:
     """Return how many units are kept.
 
     Raises:
-        ConfigError: there are not as many
+        ConfigError: the code has fewer units
     """
     chosen = k_sparse if isinstance(k_sparse, KSparse) else KSparse(k=k_sparse)
     if chosen.k > units:
@@ -115,13 +108,13 @@ def _kept(k_sparse: int | KSparse, units: int) -> Kept:
     return Kept(chosen.k, min(round(chosen.alpha * chosen.k), units))
 
 
-def _check_drawn(last: object, others: list[str]) -> None:
+def _check_drawn(last: Any, others: list[str]) -> None:
     if others:
         raise ConfigError(
             f"model.variational: received with model.{others[0]}, but a code that is drawn has no "
             "units that are off, and its spread is learned; keep one of the two"
         )
-    if not isinstance(last, DenseSpec) or last.pieces > 1:
+    if not last.is_dense:
         raise ConfigError(
             "model.variational: the encoder's last layer has to be dense, to give means and log "
             "variances; end model.encoder with a number of units"
@@ -138,12 +131,8 @@ def _check_drawn(last: object, others: list[str]) -> None:
         )
 
 
-def _check_probabilities(last: object, sparsity: str) -> None:
-    if (
-        not isinstance(last, DenseSpec)
-        or last.pieces > 1
-        or not last.activation.traits.is_probability
-    ):
+def _check_probabilities(last: Any, sparsity: str) -> None:
+    if not last.is_dense or not last.activation.traits.is_probability:
         raise ConfigError(
             f"model.sparsity: {sparsity} needs a code in (0, 1), to compare with a rate; use "
             "code_activation: sigmoid, or sparsity: l1"
@@ -156,7 +145,7 @@ def _check_probabilities(last: object, sparsity: str) -> None:
 
 
 def _changed(last: DenseSpec) -> str:
-    """Say what follows, or goes before, a layer's activation; empty for nothing."""
+    """Return what stands before or after a layer's activation; empty for nothing."""
     if last.norm is not None:
         return "batch_norm" if last.batch_norm else "layer_norm"
     if last.noise:
@@ -165,7 +154,7 @@ def _changed(last: DenseSpec) -> str:
 
 
 def _check_contractive(encoder: Blueprint) -> None:
-    if len(encoder) != 1 or not isinstance(encoder[0], DenseSpec) or encoder[0].pieces > 1:
+    if len(encoder) != 1 or not encoder[0].is_dense:
         raise ConfigError(
             "model.contractive: the derivative of the code is known of one dense layer alone; use "
             "an encoder of one number of units, such as encoder: [32]"

@@ -1,4 +1,4 @@
-"""What a model function returns: the layers of one run and its head."""
+"""What a model function returns: the layers and the head of one run."""
 
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -6,8 +6,8 @@ from typing import Any
 
 from dlx.config.types import Choice
 from dlx.nn.head import Head
+from dlx.nn.layers import Blueprint
 from dlx.nn.network import InputChanges
-from dlx.nn.stack import Blueprint
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Design:
         head: output function and loss
         inputs: what happens to the inputs in training
         code: name of the layer, one of `layers`, whose outputs are the code of an autoencoder;
-            None: there is none
-        measures: what its layers tell of themselves in an evaluation (see `Pass.measured`), beside
-            the metrics
+            None: there is no code
+        measures: names of what layers measure in an evaluation, beside the metrics (see
+            `Spec.measures`)
     """
 
     layers: Blueprint
@@ -38,7 +38,7 @@ class Design:
     @property
     def activations(self) -> tuple[Choice, ...]:
         """All activations of the layers, first to last."""
-        return tuple(each for layer in self.layers for each in layer.activations)
+        return tuple(choice for layer in self.layers for choice in layer.activations)
 
     @property
     def untrainable(self) -> Choice | None:
@@ -49,13 +49,15 @@ class Design:
 
     @property
     def parts(self) -> tuple[Any, ...]:
-        """The layers that have weights, those inside blocks too, first to last."""
+        """The layers that have weights, first to last, those inside blocks included."""
         return tuple(part for layer in self.layers for part in layer.parts)
 
     @property
     def choices(self) -> tuple[object, ...]:
-        """What else may differ within a cohort, one kind of choice after the other."""
+        """What else may differ within a cohort, one kind of choice after the other.
+
+        First the dearest choice of every layer, then the next one of every layer.
+        """
         columns = zip_longest(*(part.choices for part in self.parts))
-        code = [each for each in self.layers if each.name == self.code and not each.parts]
-        own = [each for layer in code for each in layer.choices]
-        return (*(choice for column in columns for choice in column), *own, self.inputs)
+        code = [choice for layer in self.layers if layer.is_code for choice in layer.choices]
+        return (*(choice for column in columns for choice in column), *code, self.inputs)

@@ -16,17 +16,10 @@ from dlx.data.dataset import Task
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError
-from dlx.models import exported_table, torch_blocks
-from dlx.models.plain import Elementwise
-from dlx.models.torch_blocks import (
-    Branch,
-    CodeMean,
-    KLargest,
-    Largest,
-    Recurrent,
-    Residual,
-    Transposed,
-)
+from dlx.models import exported_table
+from dlx.nn import layers
+from dlx.nn.layers.dense import Transposed
+from dlx.nn.plain import Elementwise
 from dlx.runs import make_directory, write_atomic
 
 _SCRIPT = '''\
@@ -81,18 +74,18 @@ def write_torch(
     task: Task,
     encoder: Encoder | None = None,
 ) -> list[Path]:
-    """Write weights.safetensors, load.py, which rebuilds the network, and what it needs.
+    """Write weights.safetensors, load.py, which rebuilds the network, and files that it reads.
 
     Args:
         folder: made if it is not there
-        run: where the network comes from
+        run: path of the run that the network comes from
         network: in torch's own modules
-        preprocessing: of its inputs; preprocessing.safetensors, where there is any
+        preprocessing: of its inputs; written as preprocessing.safetensors, if there is any
         task: of the network
-        encoder: of the table that it reads; table.json, where there is one
+        encoder: of the table that the network reads; written as table.json
 
     Raises:
-        ConfigError: a plug-in's activation has no form that needs no plug-in
+        ConfigError: a layer or an activation of a plug-in needs the plug-in's own code
         StorageError: a file cannot be written
     """
     from safetensors.torch import save
@@ -125,11 +118,11 @@ def script(
     owners: dict[nn.Module, str] = {
         module.owner[0]: f"linear_{n}" for n, module in enumerate(reversed(tied), 1)
     }
-    written = [
-        f"Transposed({owners[each.owner[0]]}, bias={each.bias is not None})"
-        if isinstance(each, Transposed)
-        else owners.get(each) or _written(each)
-        for each in network
+    lines = [
+        f"Transposed({owners[module.owner[0]]}, bias={module.bias is not None})"
+        if isinstance(module, Transposed)
+        else owners.get(module) or _written(module)
+        for module in network
     ]
     if encoder is None:
         main = _PREDICT_ZEROS.format(num_inputs=task.num_inputs)
@@ -145,7 +138,7 @@ def script(
         else "",
         definitions=_definitions(network) + (_encoding() if encoder else ""),
         owners="".join(f"{name} = {_written(owner)}\n" for owner, name in owners.items()),
-        modules=textwrap.indent("\n".join(f"{each}," for each in written), "    "),
+        modules=textwrap.indent("\n".join(f"{line}," for line in lines), "    "),
         preprocessing='preprocessing = load_file(FOLDER / "preprocessing.safetensors")\n'
         if fitted
         else "",
@@ -167,14 +160,15 @@ def write_onnx(
     task: Task,
     encoder: Encoder | None = None,
 ) -> list[Path]:
-    """Write network.onnx: `inputs` (N, I) as they are in the data to `outputs` (N, C).
+    """Write network.onnx, from `inputs` (N, I) as they are in the data to `outputs` (N, C).
 
-    A table's are those that its columns, in table.json, make: see `exported_table.encode`.
+    The inputs of a table are those that `exported_table.encode` returns, by table.json.
 
-    Args and raises: as `write_torch`.
+    Args: as of `write_torch`.
 
     Raises:
         ConfigError: the packages that write ONNX are not installed
+        StorageError: a file cannot be written
     """
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
@@ -217,7 +211,7 @@ class _Preprocess(nn.Module):
 
 
 class _InUnits(nn.Module):
-    """The targets' own units, as the last module of an exported network."""
+    """The way to the targets' own units, as the last module of an exported network."""
 
     shift: Tensor
     scale: Tensor
@@ -246,10 +240,10 @@ def _num_outputs(network: nn.Sequential) -> int:
 
 
 def _written(module: nn.Module) -> str:
-    """Return a module as Python: torch prints its modules so that they can be read back.
+    """Return a module as Python. torch prints most modules as the call that makes them.
 
     Raises:
-        ConfigError: it is of a plug-in, whose code the script cannot hold
+        ConfigError: it is code of a plug-in, which the script cannot hold
     """
     if isinstance(module, nn.Linear):
         bias = "" if module.bias is not None else ", bias=False"
@@ -260,44 +254,51 @@ def _written(module: nn.Module) -> str:
     if isinstance(module, nn.Dropout):
         return f"nn.Dropout({module.p})"
     if isinstance(module, nn.Sequential):
-        return f"nn.Sequential({', '.join(_written(each) for each in module)})"
-    if isinstance(module, Residual | Branch):
-        join = [repr(module.join)] if isinstance(module, Branch) else []
-        inside = module.branches if isinstance(module, Branch) else module.children()
-        arguments = ", ".join([*join, *(_written(each) for each in inside)])
-        return f"{type(module).__name__}({arguments})"
+        return f"nn.Sequential({', '.join(_written(inner) for inner in module)})"
+    if _is_of_layers(module):
+        return _constructed(module)
     code = module.function if isinstance(module, Elementwise) else type(module)
     if code.__module__.split(".")[0] not in ("dlx", "torch"):
         raise ConfigError(
-            f"{code.__name__} is code of a plug-in, which load.py cannot hold; register the "
-            "activation with a module that is made of torch's own, or use --format onnx"
+            f"{code.__name__} is code of a plug-in, which load.py cannot hold; give the activation "
+            "or the layer a plain form that is made of torch's own modules, or use --format onnx"
         )
-    if isinstance(module, Recurrent):
-        parts = (module.projection, module.hidden, module.activation, module.after)
-        options = (module.cell, module.shape, module.axis, module.handed)
-        inside = ", ".join([*map(repr, options), *(_written(each) for each in parts)])
-        return f"Recurrent({inside})"
-    if isinstance(module, Largest | KLargest | CodeMean):
-        return repr(module)
     if isinstance(module, Elementwise):
         options = "".join(f", {key}={value!r}" for key, value in module.options.items())
         return f"Elementwise({module.function.__name__}{options})"
     return f"nn.{module!r}"
 
 
+def _is_of_layers(module: nn.Module) -> bool:
+    """Say whether a module is one of those that dlx's layers bring along."""
+    return type(module).__module__.startswith(f"{layers.__name__}.")
+
+
+def _constructed(module: nn.Module) -> str:
+    """Return the call that makes a module: it keeps every argument under the argument's name."""
+    arguments: list[str] = []
+    for parameter in inspect.signature(type(module)).parameters.values():
+        value = getattr(module, parameter.name)
+        several = parameter.kind is inspect.Parameter.VAR_POSITIONAL
+        for argument in value if several else [value]:
+            is_module = isinstance(argument, nn.Module)
+            arguments.append(_written(argument) if is_module else repr(argument))
+    return f"{type(module).__name__}({', '.join(arguments)})"
+
+
 def _definitions(network: nn.Sequential) -> str:
     """Return the source of the modules that torch does not have."""
-    inside = list(network.modules())
-    blocks = {type(module) for module in inside if type(module).__module__ == torch_blocks.__name__}
-    parts = [inspect.getsource(block) for block in sorted(blocks, key=lambda b: b.__name__)]
-    functions = {m.function.__name__: m.function for m in inside if isinstance(m, Elementwise)}
+    modules = list(network.modules())
+    classes = {type(module) for module in modules if _is_of_layers(module)}
+    parts = [inspect.getsource(one) for one in sorted(classes, key=lambda one: one.__name__)]
+    functions = {m.function.__name__: m.function for m in modules if isinstance(m, Elementwise)}
     if functions:
         parts += _elementwise(functions.values())
     return "\n" + "\n\n".join(parts) + "\n" if parts else ""
 
 
 def _encoding() -> str:
-    """Return the source of what a table's cells become."""
+    """Return the source of the encoding of a table's cells."""
     return "\n" + inspect.getsource(exported_table.encode) + "\n"
 
 

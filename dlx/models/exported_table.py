@@ -1,4 +1,4 @@
-"""What an exported network does with the cells of a table: in plain torch, copied into load.py.
+"""The encoding of a table's cells in an exported network: plain torch, copied into load.py.
 
 # N rows, I inputs
 """
@@ -10,7 +10,8 @@ from torch import Tensor
 def encode(rows: list[dict], table: dict) -> Tensor:
     """Return the inputs (N, I) of rows, each a mapping from column to number or text.
 
-    One input for a number, one of 0 and 1 for each category, one more where values may be missing.
+    A number is one input; a category is one input of 0 or 1 for each value that the column has. One
+    more input says whether the value is missing, where values may be missing.
     """
     inputs = []
     for row in rows:
@@ -25,7 +26,7 @@ def encode(rows: list[dict], table: dict) -> Tensor:
                 values.append(column["mean"] if missing else float(text))
             else:
                 text = text.capitalize() if text.lower() in ("true", "false") else text
-                values += [float(not missing and text == each) for each in column["categories"]]
+                values += [float(not missing and text == name) for name in column["categories"]]
             if column["indicator"]:
                 values.append(float(missing))
         inputs.append(values)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
-from dlx.nn.dense import DenseSpec
 from dlx.nn.head import Head
-from dlx.nn.stack import Spec
+from dlx.nn.layers import Spec
+from dlx.nn.layers.dense import DenseSpec
 
 _OUTPUTS = {
     "multiclass": "softmax",
@@ -26,10 +26,10 @@ _LOSSES = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "auto") -> Head:
     """Return the head for a task, choosing what is 'auto'.
 
-    softmax with cross_entropy for several classes, one sigmoid with binary_cross_entropy for two
-    and one for each label, identity with mse for numbers, and a sigmoid with binary_cross_entropy
-    for each input that is reconstructed if all are in [0, 1]; a named output brings its own loss
-    and the other way round.
+    That is softmax with cross_entropy for several classes; one sigmoid with binary_cross_entropy
+    for two classes, and one for each label; identity with mse for numbers. For reconstructions it
+    is sigmoid with binary_cross_entropy if all inputs are in [0, 1], else identity with mse. A
+    named output brings its own loss, and a named loss its own output.
 
     Raises:
         ConfigError: the loss does not fit the output, or the output does not fit the task
@@ -74,7 +74,7 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
         function,
         chosen,
         1 if one else (2 if kind == "binary" else task.num_outputs),
-        # A reconstruction is measured in the units that the network sees.
+        # A reconstruction is measured in the units that the network sees: no scale.
         target_scale=() if kind == "reconstruction" else task.target_scale,
         in_unit_interval=task.in_unit_interval,
     )
@@ -82,7 +82,7 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
 
 
 def _check_reconstruction(task: Task, output: str, loss: Choice) -> None:
-    """Refuse an output or a loss of classes, and cross-entropy of inputs outside [0, 1]."""
+    """Refuse outputs and losses for classes, and cross-entropy of inputs outside [0, 1]."""
     of_classes = loss.traits.needs_classes and not loss.traits.of_probabilities
     if output == "softmax" or of_classes:
         raise ConfigError(
@@ -97,7 +97,7 @@ def _check_reconstruction(task: Task, output: str, loss: Choice) -> None:
         )
     if loss.arguments().get("class_weights") is not None:
         raise ConfigError(
-            "model.loss.class_weights: inputs are reconstructed, which are no classes; leave it out"
+            "model.loss.class_weights: inputs are reconstructed, not classes; leave it out"
         )
 
 
@@ -116,14 +116,14 @@ def output_layer(
 
 
 def _class_weights(task: Task, head: Head) -> tuple[float, ...]:
-    """Return the weights that a loss asks for in numbers, as `Head.class_weights` has them."""
+    """Return the class weights that a loss is given, as numbers for `Head.class_weights`."""
     wanted = head.loss.arguments().get("class_weights")
     if wanted is None:
         return ()
     names = task.classes or ()
     rows, counts = task.num_train, task.class_counts
     if wanted == "balanced":
-        assert counts, "the pipeline counts the training rows"
+        assert counts, "the data pipeline counts the training rows"
         if head.takes_numbers:
             return tuple(rows / (len(counts) * count) for count in counts)
         if head.num_outputs == 1:

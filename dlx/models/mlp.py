@@ -59,7 +59,8 @@ def mlp(
         loss: what is minimized; auto fits the output
 
     Raises:
-        ConfigError: as many activations as hidden layers are needed; or output and loss do not fit
+        ConfigError: there are more or fewer activations than hidden layers, or output and loss do
+            not fit
     """
     activations = [activation] * len(hidden) if isinstance(activation, Choice) else activation
     if len(activations) != len(hidden):
@@ -75,9 +76,10 @@ def mlp(
         )
     head = build_head(task, output, loss)
     choices = [
-        layer_choices(each, start, bias, dropout, noise, batch_norm, layer_norm, weight_norm)
-        for each, start in zip([*activations, choice("activation", "identity")], inits, strict=True)
+        layer_choices(g, first, bias, dropout, noise, batch_norm, layer_norm, weight_norm)
+        for g, first in zip([*activations, choice("activation", "identity")], inits, strict=True)
     ]
     layers = stack(Place("", task.num_inputs, choices[-1]), hidden, choices=choices)
     last = output_layer(layers, task, head, choices[-1].init, choices[-1].bias)
-    return Design((*layers, last), head, input_changes(dropout, noise))
+    measures = tuple(name for layer in layers for name in layer.measures)
+    return Design((*layers, last), head, input_changes(dropout, noise), measures=measures)

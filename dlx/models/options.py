@@ -1,4 +1,4 @@
-"""What the options of models and of their blocks have in common."""
+"""Options that models and blocks have in common."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -23,14 +23,14 @@ Std = Annotated[float, Ge(0)]
 
 
 class NoiseLevels(Section):
-    """Standard deviations of Gaussian noise while training."""
+    """Standard deviations of Gaussian noise in training."""
 
-    input: Std = Field(default=0.0, description="Of the noise on the inputs.")
-    hidden: Std = Field(default=0.0, description="Of the noise on each hidden layer's outputs.")
+    input: Std = Field(default=0.0, description="Noise on the inputs.")
+    hidden: Std = Field(default=0.0, description="Noise on each hidden layer's outputs.")
 
 
 class BatchNorm(Section):
-    """How the hidden layers are normalized."""
+    """How the hidden layers are normalized over the batch."""
 
     position: Literal["before", "after"] = Field(
         default="before", description="Before or after the activation."
@@ -51,12 +51,12 @@ class LayerNorm(Section):
 
 
 class Emphasis(Section):
-    """What the reconstruction of an input counts in the training cost."""
+    """Factors on the costs of inputs that are reconstructed, in training."""
 
     corrupted: Annotated[float, Ge(0)] = Field(
-        default=1.0, description="Of an input that was corrupted."
+        default=1.0, description="Factor for inputs that were corrupted."
     )
-    clean: Annotated[float, Ge(0)] = Field(default=1.0, description="Of one that was not.")
+    clean: Annotated[float, Ge(0)] = Field(default=1.0, description="Factor for the other inputs.")
 
     @field_validator("clean")
     @classmethod
@@ -67,7 +67,7 @@ class Emphasis(Section):
 
 
 def batch_norm_options(batch_norm: bool | BatchNorm) -> BatchNormOptions | None:
-    """Return how a layer is normalized; None for not at all."""
+    """Return how a layer is normalized over the batch; None for not at all."""
     chosen = BatchNorm() if batch_norm is True else batch_norm
     return BatchNormOptions(**chosen.model_dump()) if chosen else None
 
@@ -80,14 +80,14 @@ def layer_norm_options(layer_norm: bool | LayerNorm) -> LayerNormOptions | None:
 
 @dataclass(frozen=True)
 class LayerChoices:
-    """What a layer has where it does not choose for itself.
+    """The options of a layer that does not choose for itself.
 
     Attributes:
         activation: what follows the affine map
         init: initial weights
-        bias: initial biases; None: what goes with the weights
+        bias: initial biases; None: those that go with the weights
         dropout: share of its outputs, or of its weights, that is dropped in training
-        dropout_kind: how
+        dropout_kind: name of the kind of dropout
         noise: standard deviation of the noise on its outputs in training
         batch_norm: None for none
         layer_norm: None for none
@@ -115,7 +115,7 @@ def layer_choices(
     layer_norm: bool | LayerNorm,
     weight_norm: bool,
 ) -> LayerChoices:
-    """Return what a model's options choose for its hidden layers."""
+    """Return the options of a model's hidden layers."""
     rates, levels = _rates(dropout), _levels(noise)
     return LayerChoices(
         activation=activation,
@@ -131,10 +131,10 @@ def layer_choices(
 
 
 def input_changes(dropout: float | Choice, noise: float | NoiseLevels) -> InputChanges:
-    """Return what a model's options do to its inputs in training.
+    """Return how a model's options change its inputs in training.
 
     Raises:
-        ConfigError: a rate for the inputs of a kind of dropout that drops weights
+        ConfigError: a rate for the inputs, of a kind of dropout that drops weights
     """
     rates = _rates(dropout)
     if rates.input and is_on_weights(rates.name):
@@ -147,11 +147,11 @@ def input_changes(dropout: float | Choice, noise: float | NoiseLevels) -> InputC
 def input_corruption(
     task: Task, head: Head, corruption: Choice | None, emphasis: Emphasis | None
 ) -> InputCorruption | None:
-    """Return what a model's options corrupt of its inputs, which it has to reconstruct.
+    """Return how a model's options corrupt its inputs, which it has to reconstruct.
 
     Raises:
-        ConfigError: an emphasis where every input is replaced or none is, or with a loss that
-            cannot weigh its outputs
+        ConfigError: an emphasis without corruption, with one that changes every input, or with a
+            loss that cannot weigh its outputs
     """
     if emphasis is None and corruption is None:
         return None
@@ -160,9 +160,9 @@ def input_corruption(
             "model.emphasis: tells inputs that are corrupted from those that are not, but "
             "model.corruption is null; use corruption: masking, or leave emphasis out"
         )
-    done = corruption()
+    corruption_rule = corruption()
     if emphasis is not None:
-        if done.std:
+        if corruption_rule.std:
             raise ConfigError(
                 f"model.emphasis: {corruption.name} changes every input, so that none is left "
                 "clean; use masking or salt_and_pepper, or leave emphasis out"
@@ -174,7 +174,7 @@ def input_corruption(
                 f"{', '.join(able)}, or leave emphasis out"
             )
     weights = emphasis and (emphasis.corrupted, emphasis.clean)
-    return InputCorruption(done, weights, task.lowest, task.highest)
+    return InputCorruption(corruption_rule, weights, task.lowest, task.highest)
 
 
 def _rates(dropout: float | Choice) -> Choice:

@@ -1,4 +1,4 @@
-"""The restricted Boltzmann machine: hidden units that learn what inputs are probable."""
+"""The restricted Boltzmann machine: it learns how probable inputs are."""
 
 from typing import Annotated, Literal
 
@@ -10,8 +10,8 @@ from dlx.errors import ConfigError
 from dlx.models.design import Design
 from dlx.models.heads import build_head
 from dlx.models.options import Units
-from dlx.nn.dense import DenseSpec
-from dlx.nn.rbm import FREE_ENERGY, HiddenSpec, VisibleSpec, VisibleUnits
+from dlx.nn.layers.boltzmann import HiddenSpec, VisibleSpec, VisibleUnits
+from dlx.nn.layers.dense import DenseSpec
 from dlx.registry import register
 
 Visible = Literal["auto"] | VisibleUnits
@@ -33,30 +33,30 @@ def rbm(
 ) -> Design:
     """A restricted Boltzmann machine, trained by contrastive divergence.
 
-    p(v, h) = exp(v W h + b v + c h) / Z with hidden units of 0 and 1. Its steps follow an estimate
+    p(v, h) = exp(v W h + b v + c h) / Z with hidden units of 0 and 1. Training follows an estimate
     of the gradient of -log p(v): statistics after k steps of Gibbs sampling, minus those of the
-    data. The cost that is logged is that of the reconstruction, down from the probabilities of the
-    hidden units. `free_energy`, -log p(v) up to a constant that all parts share, is measured too:
-    when it rises on dev and falls on train, the machine overfits. Values of different machines, or
-    steps, do not compare: stop early by the cost.
+    data. The logged cost is that of the reconstruction from the probabilities of the hidden units.
+    `free_energy` is -log p(v) up to a constant that is the same for all parts of the data: when it
+    rises on dev and falls on train, the machine overfits. Its values at different steps, or of
+    different machines, cannot be compared: stop early by the cost.
 
     Args:
         hidden: number of hidden units
         visible: bernoulli, for inputs in [0, 1]; gaussian, of unit variance, for standardized ones;
-            auto: bernoulli where all inputs of the training rows lie in [0, 1], else gaussian
-        gibbs_steps: k of CD-k, or of a step of the persistent chains
-        reconstruction: what the last of the k visible units are: means, for less noise and better
-            reconstructions, or samples, for a better likelihood; auto: means where they are
-            Bernoulli units and the chains not persistent, as Hinton advises
-        persistent: go on from where the chains stood at the step before, not from the data; wants a
-            smaller learning rate
+            auto: bernoulli if all inputs of the training rows lie in [0, 1], else gaussian
+        gibbs_steps: k, the Gibbs steps of an optimizer step
+        reconstruction: the last visible units of the k steps: means, for less noise and better
+            reconstructions, or samples, for a better likelihood; auto: means of Bernoulli units
+            without persistent chains, as Hinton advises
+        persistent: Gibbs sampling goes on from the chains of the step before, not from the data;
+            needs a smaller learning rate
         chains: number of persistent chains
         init: initial weights
         bias: initial biases of the hidden units; auto: zeros; those of the visible units start at
             the log-odds, or the mean, of the first batch
 
     Raises:
-        ConfigError: inputs that the visible units cannot stand for
+        ConfigError: the visible units do not fit the inputs
 
     Reference:
         Hinton (2012), A practical guide to training restricted Boltzmann machines; Tieleman (2008),
@@ -91,20 +91,20 @@ def rbm_of(
 ) -> Design:
     """Return the RBM whose hidden units are a layer of another network.
 
-    The layer's name, widths and initial weights and biases are kept; its dropout and noise, which
-    are the other network's, are not. What the machine learns for it are the parameters
-    `<name>.weight` (I, H) and `<name>.bias`; `visible.bias` is of the way back.
+    It keeps the layer's name, widths, and initial weights and biases, but not its dropout and
+    noise. It learns the layer's parameters `<name>.weight` (I, H) and `<name>.bias`, and
+    `visible.bias` for the way back.
 
     Args:
         layer: of sigmoid units
         task: to reconstruct the layer's inputs
-        visible: what these are
+        visible: kind of the visible units
         gibbs_steps: k
-        reconstruction: what the last of the k visible units are
-        chains: persistent ones; 0 for none
+        reconstruction: the last visible units of the k steps
+        chains: number of persistent chains; 0 for none
 
     Raises:
-        ConfigError: the layer's units are not those of an RBM, or its inputs are not
+        ConfigError: the layer's units, or its inputs, do not fit an RBM
     """
     why = _not_hidden_units(layer)
     if why:
@@ -118,7 +118,7 @@ def rbm_of(
             "model.reconstruction: received means, but persistent chains go on from samples; use "
             "auto or samples, or persistent: false"
         )
-    usual = reconstruction == "auto" and units == "bernoulli" and not chains
+    means_by_default = reconstruction == "auto" and units == "bernoulli" and not chains
     up = HiddenSpec(
         name=layer.name,
         inputs=layer.inputs,
@@ -129,7 +129,7 @@ def rbm_of(
         visible=units,
         gibbs_steps=gibbs_steps,
         chains=chains,
-        means=usual or reconstruction == "means",
+        means=means_by_default or reconstruction == "means",
     )
     down = VisibleSpec(
         name="visible",
@@ -145,11 +145,11 @@ def rbm_of(
         "gaussian": ("identity", "mse"),
     }[units]
     head = build_head(task, choice("activation", output), loss)
-    return Design((up, down), head, code=up.name, measures=(FREE_ENERGY,))
+    return Design((up, down), head, code=up.name, measures=up.measures)
 
 
 def _not_hidden_units(layer: DenseSpec) -> str:
-    """Say why a layer cannot be hidden units; empty where it can."""
+    """Return why a layer cannot be hidden units; empty if it can."""
     if layer.activation.name != "sigmoid":
         return f"has activation {layer.activation.name}"
     if layer.norm or layer.weight_norm:
@@ -157,14 +157,12 @@ def _not_hidden_units(layer: DenseSpec) -> str:
     if layer.pieces > 1:
         return "is maxout"
     if layer.init.traits.starts_on_data:
-        return (
-            f"starts by {layer.init.name}, which gives each layer alone the weights that it wants"
-        )
+        return f"starts by {layer.init.name}, which scales weights by the layer's own outputs"
     return ""
 
 
 def _visible_units(task: Task, visible: Visible) -> VisibleUnits:
-    """Return what visible units stand for the inputs of a task."""
+    """Return the kind of visible units for the inputs of a task."""
     if visible == "auto":
         if task.in_unit_interval:
             return "bernoulli"

@@ -22,10 +22,8 @@ from dlx.models.options import (
     input_changes,
     layer_choices,
 )
-from dlx.nn.cells import CELLS
-from dlx.nn.dense import DenseSpec
 from dlx.nn.dropout import is_on_weights
-from dlx.nn.recurrent import Handed, RecurrentSpec
+from dlx.nn.layers.recurrent import CELLS, Handed, ProjectionSpec, RecurrentSpec
 from dlx.registry import register
 
 Shape = tuple[tuple[int, ...], int]
@@ -54,16 +52,16 @@ def recurrent(
 ) -> Design:
     """A recurrent network: RNN, GRU or LSTM layers read an image row by row, or a sequence.
 
-    h_t = cell(x_t W + b, h_(t-1) U) with h_0 = 0; the last layer's last state, or the mean of its
-    states, goes through an affine map to the output.
+    h_t = cell(x_t W + b, h_(t-1) U) with h_0 = 0. An affine map leads from the last state of the
+    last layer, or from the mean of its states, to the output.
 
     Args:
         cell: rnn, gru or lstm
-        hidden: units of each layer; every layer but the last hands all its states on
-        read: an image's rows or columns as the steps; auto: its rows
-        steps: that a table's columns are cut into, one after another; default: a step for each
-        state: what of the last layer goes to the output: the last state or the mean
-        activation: g: of an rnn's state, of the candidate and the memory of gru and lstm
+        hidden: units of each layer; every layer but the last passes all its states on
+        read: rows or columns of an image are the steps; auto: rows
+        steps: number of steps that a table's columns are cut into; default: one for each column
+        state: of the last layer, goes to the output: the last state, or the mean of all
+        activation: g, of the state of an rnn; of the candidate and the memory of gru and lstm
         init: initial weights from inputs to gates, and of the output layer
         recurrent_init: initial weights from state to gates
         bias: initial biases; auto: zeros, or what goes with the initial weights
@@ -79,7 +77,7 @@ def recurrent(
         loss: what is minimized; auto fits the output
 
     Raises:
-        ConfigError: the inputs cannot be read so, or output and loss do not fit
+        ConfigError: the inputs cannot be cut into such steps, or output and loss do not fit
 
     Reference:
         Elman (1990), Finding structure in time; Hochreiter and Schmidhuber (1997), Long short-term
@@ -121,19 +119,20 @@ def _layer(
 
     gates = CELLS[cell].gates
     size = math.prod((*shape[:axis], *shape[axis + 1 :]))
-    # What changes the outputs at random belongs to the states; drop-connect, to the weights.
-    calm = replace(
+    # Noise and dropout of outputs act on the states; drop-connect acts on these weights.
+    quiet = replace(
         common,
         activation=choice("activation", "identity"),
         noise=0.0,
         dropout=common.dropout if is_on_weights(common.dropout_kind) else 0.0,
     )
-    projection = DenseSpec(
+    projection = ProjectionSpec(
         name=f"{name}.projection",
+        num_steps=shape[axis],
         inputs=size,
         outputs=units * gates,
         gates=gates,
-        **(vars(calm) | norms("before")),
+        **(vars(quiet) | norms("before")),
     )
     return RecurrentSpec(
         name=name,
@@ -173,5 +172,5 @@ def _steps(task: Task, read: str, steps: int | None) -> Shape:
             f"model.steps: received {steps}, but an image's steps are its rows or columns; leave "
             "it out and give model.read"
         )
-    # Rows and columns are the last two dimensions; a third before them is the color.
+    # Rows and columns are the last two dimensions; colors come before them.
     return shape, len(shape) - (1 if read == "columns" else 2)

@@ -1,4 +1,4 @@
-"""The networks of greedy pre-training: one hidden layer and its decoder, or all of them unrolled.
+"""The networks of pre-training: one hidden layer and its decoder, or all layers unrolled.
 
 # I inputs, H units
 
@@ -18,44 +18,43 @@ from dlx.errors import ConfigError
 from dlx.models.design import Design
 from dlx.models.heads import build_head
 from dlx.models.options import input_corruption
-from dlx.nn.code import CodeSpec
-from dlx.nn.dense import DenseSpec
+from dlx.nn.layers.dense import DenseSpec
 
 DECODER = "decoder"
-VISIBLE = "visible."  # what an RBM's tensors begin with that are not its hidden units'
+VISIBLE = "visible."  # prefix of the tensors of an RBM's visible units
 
 State = Mapping[str, Tensor]
 """Trained tensors of one run by their names on the run axis."""
 
 
-def hidden_layers(design: Design, count: int | None, asked: str) -> tuple[DenseSpec, ...]:
-    """Return the first hidden layers of a network, up to its code if it has one.
+def hidden_layers(design: Design, count: int | None, key: str) -> tuple[DenseSpec, ...]:
+    """Return the first hidden layers of a network, at most up to its code.
 
     Args:
         design: of the network
         count: how many; None for all
-        asked: the key that asks for so many, for messages
+        key: of `pretrain` that gives the count, for messages
 
     Raises:
-        ConfigError: there are fewer, or one is not a dense layer that can be trained apart
+        ConfigError: there are fewer, or one cannot be trained ahead of the network
     """
     hidden = _encoders(design)
-    if any(isinstance(layer, CodeSpec) and layer.is_drawn for layer in design.layers):
-        hidden = hidden[:-1]  # its outputs are the means and log variances of the code
+    if any(layer.is_code and layer.is_drawn for layer in design.layers):
+        hidden = hidden[:-1]  # the last one gives the means and log variances of the code
     if not hidden:
-        raise ConfigError("pretrain: the network has no hidden layer to train before; add one")
+        raise ConfigError("pretrain: the network has no hidden layer to pre-train; add one")
     if count is not None and count > len(hidden):
         raise ConfigError(
-            f"pretrain.{asked}: received {count}, but the network has {len(hidden)} hidden "
+            f"pretrain.{key}: received {count}, but the network has {len(hidden)} hidden "
             f"{'layer' if len(hidden) == 1 else 'layers'} before its "
             f"{'decoder' if design.code else 'output'}; lower it"
         )
     for layer in hidden[:count]:
-        why = _not_to_be_trained_apart(layer)
+        why = _not_to_be_pretrained(layer)
         if why:
             raise ConfigError(
                 f"pretrain: layer {layer.name} {why}, which cannot be pre-trained; change the "
-                "layer, or pre-train those before it alone by pretrain.layers"
+                "layer, or pre-train only those before it by pretrain.layers"
             )
     return tuple(hidden[:count])
 
@@ -65,14 +64,15 @@ def _encoders(design: Design) -> tuple[Any, ...]:
     if design.code is None:
         return design.layers[:-1]
     place = [layer.name for layer in design.layers].index(design.code)
-    return tuple(layer for layer in design.layers[: place + 1] if not isinstance(layer, CodeSpec))
+    return tuple(layer for layer in design.layers[: place + 1] if not layer.is_code)
 
 
-def _not_to_be_trained_apart(layer: Any) -> str:
-    if not isinstance(layer, DenseSpec):
-        return f"is a {type(layer).__name__.removesuffix('Spec').lower()} block"
+def _not_to_be_pretrained(layer: Any) -> str:
+    """Return why a layer cannot be trained ahead of the network; empty if it can."""
     if layer.pieces > 1:
         return "is a maxout layer"
+    if not layer.is_dense:
+        return f"is a {layer.kind} block"
     if layer.init.traits.starts_on_data:
         return f"starts by {layer.init.name}"
     if not layer.activation.traits.trainable:
@@ -81,14 +81,14 @@ def _not_to_be_trained_apart(layer: Any) -> str:
 
 
 def unrolled(layers: Sequence[DenseSpec], task: Task, *, tied: bool = False) -> Design:
-    """Return the autoencoder of hidden layers, of one or of many: through all of them, and back.
+    """Return the autoencoder whose encoder is one or more hidden layers of a network.
 
-    Layers have no dropout and no noise. Each decoder ends in the activation of the layer below, so
-    that it says what that layer says.
+    Layers have no dropout and no noise. Each decoder has the activation of the layer below, whose
+    outputs it reconstructs.
 
     Args:
-        layers: of the network, from the first
-        task: to reconstruct the inputs of the first
+        layers: neighbouring layers of the network
+        task: to reconstruct the inputs of the first one
         tied: each decoder has the transposed weights of its layer
 
     Raises:
@@ -116,10 +116,10 @@ def unrolled(layers: Sequence[DenseSpec], task: Task, *, tied: bool = False) -> 
 
 
 def denoising(design: Design, task: Task, corruption: Choice) -> Design:
-    """Return an autoencoder that is to restore corrupted inputs.
+    """Return an autoencoder with corruption of its inputs, which it learns to restore.
 
     Raises:
-        ConfigError: the corruption needs bounds that codes of this activation do not have
+        ConfigError: the corruption needs bounds, and codes of this activation have none
     """
     rule = corruption()
     needs_bounds = bool(rule.lowest or rule.highest) and not task.in_unit_interval
@@ -129,35 +129,37 @@ def denoising(design: Design, task: Task, corruption: Choice) -> Design:
             "value, which codes of this activation do not have; use masking or gaussian, or "
             "model.activation: sigmoid or tanh"
         )
-    found = input_corruption(task, design.head, corruption, None)
-    return replace(design, inputs=replace(design.inputs, corruption=found))
+    inputs = replace(
+        design.inputs, corruption=input_corruption(task, design.head, corruption, None)
+    )
+    return replace(design, inputs=inputs)
 
 
 def learned(design: Design, state: State) -> dict[str, Tensor]:
-    """Return what a stage has learned of layers, and of a decoder for each of them.
+    """Return the tensors that a stage has learned, of its layers and of a decoder for each of them.
 
-    A decoder that shares its layer's weights has the transposed ones; that of an RBM has the biases
-    of its visible units.
+    A tied decoder has the transposed weights of its layer. The decoder of an RBM has them too, and
+    the biases of the visible units.
 
     Args:
         design: of the stage
         state: of its network, by names on the run axis
     """
-    found = {name: value for name, value in state.items() if not name.startswith(VISIBLE)}
+    tensors = {name: value for name, value in state.items() if not name.startswith(VISIBLE)}
     encoders = [layer for layer in design.layers if f"{layer.name}.weight" in state]
     for layer in encoders:
         if layer.name.endswith(f".{DECODER}"):
             continue
         decoder = f"{layer.name}.{DECODER}"
-        if f"{decoder}.weight" not in found:
-            found[f"{decoder}.weight"] = state[f"{layer.name}.weight"].mT.contiguous()
+        if f"{decoder}.weight" not in tensors:
+            tensors[f"{decoder}.weight"] = state[f"{layer.name}.weight"].mT.contiguous()
         if f"{VISIBLE}bias" in state:
-            found[f"{decoder}.bias"] = state[f"{VISIBLE}bias"]
-    return found
+            tensors[f"{decoder}.bias"] = state[f"{VISIBLE}bias"]
+    return tensors
 
 
 def codes_task(activation: Choice, units: int) -> Task:
-    """Return the task to reconstruct the outputs of a layer with so many units."""
+    """Return the task to reconstruct the outputs of a layer, given its activation and width."""
     low, high = activation.traits.bounds or (None, None)
     return Task(
         "reconstruction",
@@ -172,31 +174,29 @@ def codes_task(activation: Choice, units: int) -> Task:
 
 
 def start(design: Design, trained: State) -> dict[str, Tensor]:
-    """Return what a network starts from, given what its pre-trained layers and decoders learned.
+    """Return the tensors that a network starts from after pre-training.
 
     The decoder of an autoencoder starts from the stages' decoders where its layers mirror the
-    encoder's; other layers above the pre-trained ones are new.
+    encoder's. Layers above the pre-trained ones are new.
 
     Args:
         design: of the network
         trained: tensors of layers and of their decoders
     """
-    found = {name: value for name, value in trained.items() if f".{DECODER}." not in name}
+    tensors = {name: value for name, value in trained.items() if f".{DECODER}." not in name}
     if design.code is None:
-        return found
+        return tensors
     encoders = _encoders(design)
-    decoders = [layer for layer in design.layers if not isinstance(layer, CodeSpec)]
+    decoders = [layer for layer in design.layers if not layer.is_code]
     decoders = decoders[len(encoders) :]
     for layer, mirror in zip(encoders, reversed(decoders), strict=False):
         if f"{layer.name}.weight" not in trained:
             break
         for part in ("weight", "bias"):
             value = trained.get(f"{layer.name}.{DECODER}.{part}")
-            fits = isinstance(mirror, DenseSpec) and (mirror.inputs, mirror.outputs) == (
-                layer.outputs,
-                layer.inputs,
-            )
+            shape = layer.outputs, layer.inputs
+            fits = mirror.is_dense and (mirror.inputs, mirror.outputs) == shape
             has = fits and (mirror.has_bias if part == "bias" else mirror.tied_to is None)
             if value is not None and has:
-                found[f"{mirror.name}.{part}"] = value
-    return found
+                tensors[f"{mirror.name}.{part}"] = value
+    return tensors

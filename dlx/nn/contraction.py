@@ -14,14 +14,14 @@ from dlx.segments import segments
 
 
 class Contraction:
-    """Raises the cost by weight × the squared Frobenius norm of dh / dx, of a layer h = g(x W + b).
+    """Adds weight × |dh / dx|² to the cost, the squared Frobenius norm, for a layer h = g(x W + b).
 
-    |dh / dx|² = mean_b sum_j g'(z_bj)² sum_i W_ij², of an elementwise g; it is measured, without
-    its weight, as `contraction`.
+    |dh / dx|² = mean_b sum_j g'(z_bj)² sum_i W_ij², where g is elementwise. Evaluations measure it,
+    without the weight, as `contraction`.
 
     Args:
         activations: g, one per run
-        weights: in the cost, one per run; None for nothing
+        weights: of the penalty in the cost, one per run; None for no penalty
 
     Reference:
         Rifai, Vincent, Muller, Glorot and Bengio (2011), Contractive auto-encoders
@@ -36,7 +36,7 @@ class Contraction:
         ]
 
     def forward(self, w: Tensor, z: Tensor, pass_: Pass) -> None:
-        """Add the weighted penalty to the cost, and measure it as it is.
+        """Add the weighted penalty to the cost, and measure it without its weight.
 
         Args:
             w: W, (K, I, O)
@@ -45,28 +45,32 @@ class Contraction:
         """
         if not self._segments:
             return
-        found, term = z.new_zeros(2, len(z)).unbind()
+        penalties, terms = z.new_zeros(2, len(z)).unbind()
         gradients = []
         for rows, activation, weight in self._segments:
             norms, by_z, by_squares = _norms(w[rows], z[rows], activation)
-            found[rows], term[rows] = norms, weight * norms
+            penalties[rows], terms[rows] = norms, weight * norms
             gradients.append((weight * by_z, 2 * weight * by_squares))
-        pass_.terms["contraction"] = term
+        pass_.terms["contraction"] = terms
         if pass_.measured is not None:
-            pass_.measured["contraction"] = found
+            pass_.measured["contraction"] = penalties
         if pass_.tape is not None:
             pass_.tape.append(gradients)
 
     def backward(self, pass_: Pass) -> list[tuple[slice, Tensor, Tensor]]:
-        """Return what the penalty adds to gradients: rows of runs, dZ, and a factor of W for dW.
+        """Return what the penalty adds to gradients, segment by segment.
 
         Args:
             pass_: the forward pass
+
+        Returns:
+            the rows of the runs; their dZ, (R, B, O); and by what W is multiplied to give their dW,
+            (R, 1, O)
         """
         if not self._segments:
             return []
-        places = [rows for rows, *_ in self._segments]
-        return [(rows, *each) for rows, each in zip(places, pass_.pop(), strict=True)]
+        segment_rows = [rows for rows, *_ in self._segments]
+        return [(rows, *g) for rows, g in zip(segment_rows, pass_.pop(), strict=True)]
 
 
 def _norms(w: Tensor, z: Tensor, activation: Choice) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,7 +81,7 @@ def _norms(w: Tensor, z: Tensor, activation: Choice) -> tuple[Tensor, Tensor, Te
         a = activation(z)
         (slope,) = torch.autograd.grad(a, z, torch.ones_like(a), create_graph=True)
         upstream = 2 / z.shape[1] * slope.detach() * squares
-        # Of the identity the slope is a constant.
+        # The slope of the identity is a constant, which has no gradient.
         by_z = torch.zeros_like(upstream)
         if slope.requires_grad:
             (by_z,) = torch.autograd.grad(slope, z, upstream, materialize_grads=True)

@@ -1,4 +1,4 @@
-"""What metrics are made of: statistics of a chunk of rows, and how those of all chunks add up.
+"""What metrics are computed from: statistics of a chunk of rows, added up over all chunks.
 
 # K runs, B batch, N rows, C classes, T labels or targets
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 from dlx.nn.head import Head
 from dlx.nn.losses import sigmoid_cross_entropies
 
-_NUMBERS_AT_ONCE = 2**18  # in float64, what stays in the cache of a processor
+_NUMBERS_AT_ONCE = 2**18  # so many float64 numbers stay in the cache of a processor
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Rows:
 
     Attributes:
         head: of the runs
-        targets: as it encodes them, (N,) or (N, C), shared by the runs; (K, N, C) where each run
-            reconstructs inputs of its own
+        targets: as the head encodes them, (N,) or (N, C), shared by the runs; (K, N, C) where each
+            run reconstructs inputs of its own
     """
 
     head: Head
@@ -35,11 +35,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class Statistic:
-    """What a metric needs to know of the rows.
+    """What a metric is computed from.
 
     Attributes:
-        find: `find(z, rows, **options)` from the output layer's z (K, B, C), a run in a row
-        join: puts the chunks' together
+        find: `find(z, rows, **options)` returns that of a chunk; z is the output layer's, (K, B, C)
+        join: makes one of those of all chunks
     """
 
     find: Callable[..., Tensor]
@@ -47,7 +47,7 @@ class Statistic:
 
 
 def added(chunks: Sequence[Tensor]) -> Tensor:
-    """Return the sum of what was found in chunks."""
+    """Return the sum over the chunks."""
     total = chunks[0]
     for chunk in chunks[1:]:
         total = total + chunk
@@ -55,40 +55,41 @@ def added(chunks: Sequence[Tensor]) -> Tensor:
 
 
 def joined(chunks: Sequence[Tensor]) -> Tensor:
-    """Return what was found in chunks, one after the other."""
+    """Return the chunks one after the other."""
     return torch.cat(list(chunks), -1)
 
 
 def _right(z: Tensor, rows: Rows) -> Tensor:
+    """Count right answers: (K,)."""
     count = rows.head.correct(z, rows.targets.expand(len(z), *rows.targets.shape))
     assert count is not None
     return count
 
 
 def _confusion(z: Tensor, rows: Rows) -> Tensor:
-    """Count the rows by true class and said class: (K, C, C), or of each label (K, T, 2, 2)."""
-    said, truth = rows.head.decide(z), rows.head.decode(rows.targets)
+    """Count rows by true and predicted class: (K, C, C); for each label of several (K, T, 2, 2)."""
+    predicted, truth = rows.head.decide(z), rows.head.decode(rows.targets)
     if rows.head.kind == "multilabel":
         sizes = (rows.head.num_outputs, 2, 2)
         label = torch.arange(sizes[0], device=z.device)
-        cell = (label * 2 + truth) * 2 + said
+        cell = (label * 2 + truth) * 2 + predicted
     else:
         sizes = (max(rows.head.num_outputs, 2),) * 2
-        cell = truth * sizes[0] + said
+        cell = truth * sizes[0] + predicted
     cell = cell.flatten(1)
     counts = torch.zeros(len(z), torch.Size(sizes).numel(), dtype=torch.int64, device=z.device)
     return counts.scatter_add_(1, cell, torch.ones_like(cell)).view(-1, *sizes)
 
 
 def _within(z: Tensor, rows: Rows, *, k: int) -> Tensor:
-    """Count the rows with fewer than k classes above their own: (K,)."""
-    own = rows.head.decode(rows.targets).expand(z.shape[:-1]).unsqueeze(-1)
-    above = (~(z <= z.gather(-1, own))).sum(-1)  # and what is not a number
+    """Count the rows whose class is among the k with the largest z: (K,)."""
+    truth = rows.head.decode(rows.targets).expand(z.shape[:-1]).unsqueeze(-1)
+    above = (~(z <= z.gather(-1, truth))).sum(-1)  # NaN counts as above
     return (above < k).sum(1)
 
 
 def _scores(z: Tensor, rows: Rows) -> Tensor:
-    """Return how much speaks for each class or label (for the second of two): (K, C, B)."""
+    """Return the score of each class or label, or of the second of two classes: (K, C, B)."""
     output = rows.head.output
     if isinstance(output, str):  # the softmax's logarithm has the same order, and does not saturate
         z = torch.log_softmax(z, -1)
@@ -99,17 +100,17 @@ def _scores(z: Tensor, rows: Rows) -> Tensor:
 
 
 def _added_up(find: Callable[[Tensor, Tensor], Tensor], z: Tensor, targets: Tensor) -> Tensor:
-    """Add up over the rows what is found of each output, (K, B, T): (K, T), float64.
+    """Return the sum over the rows of a number for each output: (K, T), float64.
 
     Args:
-        find: of z (K, B, T) and targets (B, T) or (K, B, T), of some of the runs
+        find: gives the numbers (R, B, T) of z (R, B, T) and targets, for R of the runs
         z: (K, B, T)
         targets: (B, T), or each run's own (K, B, T)
     """
     num_runs = max(_NUMBERS_AT_ONCE // max(z[0].numel(), 1), 1)
-    own = targets.ndim == z.ndim
+    of_each_run = targets.ndim == z.ndim
     sums = [
-        find(some, targets[start : start + num_runs] if own else targets)
+        find(some, targets[start : start + num_runs] if of_each_run else targets)
         .transpose(1, 2)
         .contiguous()
         .sum(-1)
@@ -136,8 +137,8 @@ def _cross_entropies(z: Tensor, rows: Rows) -> Tensor:
         if rows.head.output_name == "sigmoid":
             return sigmoid_cross_entropies(z, t)
         a = rows.head.outputs(z)
-        # As in torch: an answer that is sure and wrong costs 100 nats, not infinitely many.
-        yes, no = (each.log().clamp_min(-100) for each in (a, 1 - a))
+        # As in torch: a probability of 0 for what is true costs 100 nats, not infinitely many.
+        yes, no = (probability.log().clamp_min(-100) for probability in (a, 1 - a))
         return -(t * yes + (1 - t) * no)
 
     return _added_up(find, z, rows.targets)

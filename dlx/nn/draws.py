@@ -1,4 +1,4 @@
-"""Random numbers that layers draw while they train, one stream for each seed of a cohort.
+"""Random numbers that layers draw in training, one stream for each seed of a cohort.
 
 # K runs
 """
@@ -16,17 +16,17 @@ _BLOCK = 8192  # small layers draw for many steps at once
 class Draws:
     """Random numbers of every step, a pure function of (seed, stream, layer, step).
 
-    Runs of equal seed share theirs.
+    Runs of equal seed share their numbers.
 
     Args:
-        stream: its name
+        stream: name of the stream
         layer: the layer's name
         seeds: one per run
         active: which runs draw at all
         fill: `fill(row, generator)` fills one row in place
-        dtype: of what is filled
-        packed: numbers that one element of `dtype` stands for once it is viewed as `view`
-        view: what the filled rows are viewed as
+        dtype: of the rows that are filled
+        packed: numbers that one element of `dtype` holds when it is viewed as `view`
+        view: dtype of the numbers; default: that of the rows
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Draws:
     ) -> None:
         self._place = (stream, layer)
         self.active = any(active)
-        self._distinct = sorted({s for s, wanted in zip(seeds, active, strict=True) if wanted})
+        self._distinct = sorted({s for s, draws in zip(seeds, active, strict=True) if draws})
         place = {seed: index for index, seed in enumerate(self._distinct)}
         self._row = torch.tensor([place.get(seed, 0) for seed in seeds], device=device)
         self._in_order = [place.get(seed) for seed in seeds] == list(range(len(seeds)))
@@ -52,12 +52,12 @@ class Draws:
         self._drawn: tuple[tuple[int, int], Tensor] | None = None
 
     def __call__(self, step: int, size: int, used: int) -> Tensor:
-        """Return each run's numbers of a step: (K, used).
+        """Return each run's numbers for a step: (K, used).
 
         Args:
             step: of the optimizer
             size: numbers of a step with a full batch
-            used: how many of them are wanted, the first ones
+            used: how many of them are returned: the first ones
         """
         steps = max(1, _BLOCK // size)
         block = step // steps

@@ -1,4 +1,4 @@
-"""What turns the output layer's z into a cost, predictions and counts of correct answers.
+"""The head of a network: output function and loss, predictions, counts of correct answers.
 
 # K runs, B batch, C outputs
 """
@@ -19,20 +19,20 @@ TaskKind = Literal["multiclass", "binary", "multilabel", "regression", "reconstr
 class Head:
     """The output function and the loss of one run; the same for all runs of a cohort.
 
-    Class targets are coded as the loss and the output want them: class numbers for cross-entropy
-    and the hinge loss of several classes, else one column per class or label (or one for two
-    classes) of 0 and 1, or of -1 and 1 under the hinge loss and under tanh, whose range that is.
+    Loss and output decide how classes are coded as targets. Cross-entropy and the hinge loss of
+    several classes take class numbers. Other losses take one column for each class or label, and
+    one for two classes, of 0 and 1; of -1 and 1 for the hinge loss and for a tanh output.
 
     Attributes:
         kind: of the task
         output: 'softmax' or an activation
         loss: with its options
         num_outputs: C
-        class_weights: C numbers for cross-entropy; for binary cross-entropy 2 C, those of the
-            targets 0, then those of the targets 1; none: all rows count alike
-        target_scale: C numbers, how much 1 is in the target's own units; none: 1
-        in_unit_interval: targets are numbers that all lie in [0, 1] in the training rows
-        constants: the same numbers on the device of a cohort (see `to`)
+        class_weights: C numbers for cross-entropy; 2 C for binary cross-entropy, the weights of
+            targets 0, then those of targets 1; none: all rows have equal weight
+        target_scale: C numbers, what 1 is in the target's own units; none: 1
+        in_unit_interval: whether targets are numbers that all lie in [0, 1] in the training rows
+        constants: class weights and target scale as tensors on the device of a cohort (see `to`)
     """
 
     kind: TaskKind
@@ -45,15 +45,15 @@ class Head:
     constants: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> "Head":
-        """Return the head with its numbers as tensors, ready to compute there."""
+        """Return the head with its constants as tensors of a type on a device."""
         constants = {
             "class_weights": torch.tensor(self.class_weights, dtype=dtype),
             "target_scale": torch.tensor(self.target_scale, dtype=torch.float64),
         }
         if not self.loss.traits.exclusive:
             constants["class_weights"] = constants["class_weights"].view(2, -1)
-        given = {name: t.to(device) for name, t in constants.items() if getattr(self, name)}
-        return replace(self, constants=given)
+        on_device = {name: t.to(device) for name, t in constants.items() if getattr(self, name)}
+        return replace(self, constants=on_device)
 
     @property
     def output_name(self) -> str:
@@ -75,12 +75,12 @@ class Head:
 
     @property
     def is_numeric(self) -> bool:
-        """Whether targets are numbers, of which no answer is right or wrong."""
+        """Whether targets are numbers, so that no answer is right or wrong."""
         return self.kind in ("regression", "reconstruction")
 
     @property
     def has_cross_entropies(self) -> bool:
-        """Whether outputs and the numbers they are to be are probabilities."""
+        """Whether outputs and targets are probabilities."""
         return self.in_unit_interval and self.gives_probabilities
 
     @property
@@ -96,20 +96,20 @@ class Head:
 
     @property
     def middle(self) -> float:
-        """Above which a lone output says the second class, and a label's that it holds."""
+        """The output above which a lone output means the second class, and a label holds."""
         return 0.0 if self._signed else 0.5
 
     @property
     def answers(self) -> int:
-        """How many answers a row has that may be right: one, or one per label."""
+        """The number of answers for a row: one, or one per label."""
         return self.num_outputs if self.kind == "multilabel" else 1
 
     def encode(self, targets: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Return targets as the loss wants them: class numbers (N,), or numbers (N, C).
+        """Return targets as the loss takes them: class numbers (N,), or columns (N, C).
 
         Args:
             targets: int64 class numbers (N,), labels of 0 and 1 (N, C), or numbers (N, C)
-            dtype: of the numbers
+            dtype: of columns
         """
         if self.is_numeric:
             return targets.to(dtype)
@@ -124,7 +124,7 @@ class Head:
         return 2 * columns - 1 if self._signed else columns
 
     def decode(self, targets: Tensor) -> Tensor:
-        """Return what `encode` was given for classes: numbers (..., N), or labels (..., N, C)."""
+        """Return the classes that `encode` got: class numbers (..., N), or labels (..., N, C)."""
         if self.takes_numbers:
             return targets
         if self.kind != "multilabel" and self.num_outputs > 1:
@@ -142,11 +142,11 @@ class Head:
         Args:
             z: (K, B, C)
             targets: (K, B) or (K, B, C)
-            weights: what each output counts, (K, B, C), where the loss is a sum over the outputs
+            weights: of each output, (K, B, C), for a loss that is a sum over the outputs
         """
-        own = () if weights is None else (weights,)
-        given = z if self.loss.traits.from_z else self.outputs(z)
-        return self.loss(given, targets, *own, **self._options)
+        more = () if weights is None else (weights,)
+        outputs = z if self.loss.traits.from_z else self.outputs(z)
+        return self.loss(outputs, targets, *more, **self._options)
 
     def cost_and_gradient(
         self, z: Tensor, targets: Tensor, weights: Tensor | None = None
@@ -157,8 +157,8 @@ class Head:
         """
         loss = self.loss.traits
         if loss.with_gradient is not None and (loss.from_z or self.output_name == "identity"):
-            own = () if weights is None else (weights,)
-            return loss.with_gradient(z, targets, *own, **self._options)
+            more = () if weights is None else (weights,)
+            return loss.with_gradient(z, targets, *more, **self._options)
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             costs = self.cost(z, targets, weights)
@@ -166,10 +166,10 @@ class Head:
         return costs.detach(), gradient
 
     def decide(self, z: Tensor) -> Tensor:
-        """Return what each row is classified as: class numbers (K, B), or labels (K, B, C).
+        """Return the predicted class of each row: class numbers (K, B), or labels (K, B, C).
 
-        One output says the second class above the middle of its range; of several the largest
-        wins; labels are judged one by one.
+        One output means the second class above the middle of its range. Of several outputs the
+        largest decides. Labels are decided one by one.
         """
         if self.kind != "multilabel" and self.num_outputs > 1:
             return z.argmax(-1)
@@ -179,7 +179,7 @@ class Head:
     def correct(self, z: Tensor, targets: Tensor) -> Tensor | None:
         """Return how many answers are right in each run's batch: (K,); None for numbers.
 
-        There are `answers` in a row.
+        A row has `answers` of them.
         """
         if self.is_numeric:
             return None

@@ -15,9 +15,9 @@ from dlx.nn.passes import Pass
 class Latent:
     """z = mean + exp(log_variance / 2) n with n ~ N(0, 1) in training, z = mean in evaluation.
 
-    What n is depends on the run's seed, the layer and the step alone. The cost is raised by
-    factor × kl, kl = mean_b sum_j (mean² + variance - 1 - log_variance) / 2, the divergence in nats
-    of N(mean, variance) from N(0, 1), which is measured as `kl`.
+    n depends on the run's seed, the layer and the step alone. factor × kl is added to the cost with
+    kl = mean_b sum_j (mean² + variance - 1 - log_variance) / 2, the divergence of N(mean, variance)
+    from N(0, 1) in nats. Evaluations measure it as `kl`.
 
     Args:
         layer: the layer's name
@@ -36,8 +36,8 @@ class Latent:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        every = [True] * len(factors)
-        self._draws = Draws("latent", layer, seeds, every, device, standard_normal, dtype)
+        active = [True] * len(factors)
+        self._draws = Draws("latent", layer, seeds, active, device, standard_normal, dtype)
         self._factors = torch.tensor(factors, dtype=dtype, device=device)
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
@@ -57,10 +57,10 @@ class Latent:
         return mean + change
 
     def backward(self, upstream: Tensor, pass_: Pass) -> Tensor:
-        """Return the gradient of means and log variances, the cost's own term included.
+        """Return the gradient of means and log variances, that of the term in the cost included.
 
-        d mean = dz + f mean, d log_variance = (dz exp(log_variance / 2) n + f (variance - 1)) / 2,
-        f = factor / B.
+        With f = factor / B: d mean = dz + f mean,
+        d log_variance = (dz exp(log_variance / 2) n + f (variance - 1)) / 2.
 
         Args:
             upstream: dz, (K, B, C)
@@ -73,5 +73,5 @@ class Latent:
 
 
 def divergence(mean: Tensor, variance: Tensor, log_variance: Tensor) -> Tensor:
-    """Return the divergence of N(mean, variance) from N(0, 1) in nats, number by number."""
+    """Return the divergence of N(mean, variance) from N(0, 1) in nats, of each element."""
     return (mean.square() + variance - 1 - log_variance) / 2

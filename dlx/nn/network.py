@@ -6,27 +6,29 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dlx.nn.corruption import Corruption, InputCorruption
 from dlx.nn.dropout import Dropout
+from dlx.nn.layers.protocol import Blueprint, Layer
+from dlx.nn.layers.stack import Stack
 from dlx.nn.noise import GaussianNoise
 from dlx.nn.parameters import ParameterBuffer
 from dlx.nn.passes import Pass
-from dlx.nn.stack import Blueprint, Layer, Stack
 
 
 @dataclass(frozen=True)
 class InputChanges:
-    """What happens to the inputs of one run in training.
+    """What happens to the inputs of one run in training: corruption, then noise, then dropout.
 
     Attributes:
         dropout: share of the inputs that is dropped
-        dropout_kind: how
-        noise: standard deviation of the noise on the inputs, which comes before dropout
-        corruption: what an autoencoder has to undo, which comes before both; None for nothing
+        dropout_kind: name of the kind of dropout
+        noise: standard deviation of the noise on the inputs
+        corruption: what an autoencoder has to undo; None for nothing
     """
 
     dropout: float = 0.0
@@ -39,8 +41,8 @@ class Network:
     """K networks of the same shape that compute side by side.
 
     Args:
-        blueprints: the layers of each run, of the same structure; the last one's activation
-            belongs to the loss
+        blueprints: the layers of each run, of the same structure; the activation of the last one is
+            the identity: the output function is the head's
         seeds: one per run
         input_changes: what happens to the inputs in training, one per run; default: nothing
     """
@@ -73,13 +75,24 @@ class Network:
     def encode(self, x: Tensor, code: str) -> Tensor:
         """Return the outputs of the layer named `code`, in evaluation mode: (K, B, I) to (K, B, O).
 
-        It is one of the layers that the network is made of, not one inside a block.
+        It is a layer of the network itself, not one inside a block.
         """
         return self._stack.forward(x, Pass(), stop=self._place(code) + 1)
 
     def decode(self, values: Tensor, code: str) -> Tensor:
         """Return the output layer's z given the outputs of the layer named `code`: (K, B, C)."""
         return self._stack.forward(values, Pass(), start=self._place(code) + 1)
+
+    def sample(self, number: int, steps: int, seeds: Sequence[int]) -> Tensor:
+        """Return rows that the first layer makes up, if it can (`Spec.can_sample`): (K, N, I).
+
+        Args:
+            number: N
+            steps: of the sampling
+            seeds: one per run
+        """
+        first: Any = self.layers[0]
+        return first.sample(number, steps, seeds)
 
     def _place(self, name: str) -> int:
         return [spec.name for spec in self.blueprints[0]].index(name)
@@ -93,7 +106,7 @@ class Network:
         """
         self._stack.backward(dz, pass_, is_first=True)
         if self.input_dropout.active:
-            pass_.pop()  # its mask: nobody needs the gradient of the inputs
+            pass_.pop()  # the mask of the dropout: the gradient of the inputs is not needed
 
     @property
     def layers(self) -> list[Layer]:
@@ -115,8 +128,8 @@ class Network:
         """Which runs have parameters in a layer, by its name, in the order of `layer_names`."""
         owners: dict[str, list[bool]] = {}
         for p in self.buffer.parameters:
-            before = owners.get(p.layer, [False] * self.num_runs)
-            owners[p.layer] = [a or b for a, b in zip(before, p.owners, strict=True)]
+            so_far = owners.get(p.layer, [False] * self.num_runs)
+            owners[p.layer] = [a or b for a, b in zip(so_far, p.owners, strict=True)]
         return owners
 
     def num_parameters(self, run: int) -> int:
@@ -148,7 +161,7 @@ class Network:
 
     @torch.no_grad()
     def load_start(self, run: int, state: Mapping[str, Tensor]) -> None:
-        """Copy what there is of one run's state into its row; the rest stays as it is."""
+        """Copy a part of one run's state into its row; the rest stays as it is."""
         for name, value in self.run_state(run).items():
             if name in state:
                 value.copy_(state[name])

@@ -59,9 +59,9 @@ class Normalization:
 
     y = gain (x - mean) / sqrt(variance + epsilon) + shift, with the biased variance; gain starts at
     1, shift at 0. Layer norm takes mean and variance over the units of each row. Batch norm takes
-    them, for each unit, over the batch in training; in evaluation it takes running statistics,
-    r <- (1 - momentum) r + momentum b, whose variance is the unbiased one, and which start at mean
-    0 and variance 1.
+    them for each unit: over the batch in training, from running statistics in evaluation. These
+    start at mean 0 and variance 1, and follow r <- (1 - momentum) r + momentum b, where b is the
+    batch's mean, or its unbiased variance.
 
     Args:
         layer: the layer's name
@@ -113,7 +113,7 @@ class Normalization:
         }
 
     def forward(self, x: Tensor, position: Position, pass_: Pass) -> Tensor:
-        """Return `x`, normalized in the runs that normalize at `position`: (K, B, O)."""
+        """Return `x`, normalized where a run normalizes at `position`: (K, B, O)."""
         pieces = self._pieces[position]
         if not pieces:
             return x
@@ -199,5 +199,5 @@ class Normalization:
 
 
 def _together(option: BatchNormOptions | LayerNormOptions | None) -> Hashable:
-    """Return what neighbours agree on whom one call can normalize."""
+    """Return what neighbouring runs must agree on for one call to normalize them together."""
     return ("batch", option.position) if isinstance(option, BatchNormOptions) else option

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-# Parameters, and so rows, are padded to whole vectors of 64 bytes: torch's fused optimizers compute
-# the last few elements of a buffer with other instructions, and so with other bits, than those in
-# its middle, and the BLAS computes a matrix that does not start at such a boundary differently.
+# Parameters, and so rows, are padded to whole vectors of 64 bytes. torch's fused optimizers compute
+# the last few elements of a buffer with other instructions, and so with other bits, than the rest;
+# and the BLAS computes a matrix with other bits that does not start at such a boundary.
 _PADDING = 16
 
 
@@ -27,10 +27,10 @@ class Parameter:
     Attributes:
         name: `<layer>.<parameter>`
         shape: of one run
-        owners: which runs have it (a bias is absent before batch norm, a slope without PReLU);
-            the rows of the others stay zero
+        owners: which runs have it (there is no bias before batch norm, no slope without PReLU); the
+            rows of the others stay zero
         initialize: `initialize(run)` draws the parameter of one run on the CPU: (*shape)
-        columns: its place in a row of the buffer
+        columns: of the buffer, where the parameter is stored
         value: (K, *shape), shares the buffer's memory
         gradient: (K, *shape), shares the gradient buffer's memory
     """
@@ -45,7 +45,7 @@ class Parameter:
 
     @property
     def layer(self) -> str:
-        """The name of the layer that it belongs to; a layer inside a block has a point in it."""
+        """The layer's name; that of a layer inside a block has a point in it."""
         return self.name.rpartition(".")[0]
 
     @property
@@ -57,8 +57,8 @@ class Parameter:
 class ParameterBuffer:
     """All parameters of a cohort and their gradients, each in one tensor `(K, P)`.
 
-    The weights come first in a row, so that what treats them alone (weight decay, penalties) takes
-    one slice of it.
+    The weights come first in a row, so that weight decay and penalties, which are about them alone,
+    take one slice of it.
 
     Attributes:
         parameters: as given
@@ -100,8 +100,8 @@ class ParameterBuffer:
     def gradient_norms(self, layer: str | None = None) -> Tensor:
         """Return each run's Euclidean norm of the gradient of a layer, or of all: (K,).
 
-        Added up parameter by parameter: those that a run does not own add an exact zero, so the
-        bits do not depend on what the other runs of the cohort own.
+        The norm is added up parameter by parameter. One that a run does not own adds an exact zero,
+        so that the bits do not depend on what other runs of the cohort own.
         """
         squares = torch.zeros_like(self.gradients[:, 0])
         for parameter in self.parameters:

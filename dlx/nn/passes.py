@@ -1,4 +1,4 @@
-"""What one pass through a network is told, and what it leaves behind.
+"""One pass through a network: its settings, and what layers record and report on the way.
 
 # K runs, B batch, O outputs
 """
@@ -14,24 +14,25 @@ class Pass:
     """A forward pass, and the backward pass over what it recorded.
 
     Attributes:
-        tape: in training, a list to which every layer appends what its backward formula needs, and
-            from whose end that takes it; None in evaluation: nothing is recorded, dropout is off
-            and batch norm uses its running statistics
+        tape: in training a list: every layer appends what its backward formula needs, and the
+            backward pass takes it from the end; None in evaluation: nothing is recorded, dropout is
+            off and batch norm uses its running statistics
         step: number of the optimizer step, from 0
         batch_size: rows of a full batch, or of a full chunk of an evaluation on corrupted inputs
         corrupted_chunk: in such an evaluation the number of the chunk of rows, from 0; None: inputs
             are corrupted in training alone
-        starting: before training, layers that start by LSUV scale their weights as they go
+        starting: whether this is the pass before training in which layers set weights by the first
+            batch
         activations: set to a dict to receive every layer's outputs (K, B, O) by name
         gradients: set to a dict to receive every layer's dZ (K, B, O) by name; that of a recurrent
             layer's G gates of H units in T steps is (K, B T, G H)
-        shared: in training, gradients (K, I, O) of weights that a later layer shares with an
-            earlier one, by the parameter's name, until that takes them
-        emphasis: in training, what each output counts in the cost (K, B, O); None: all alike
+        shared: in training, gradients (K, I, O) by the parameter's name, which a later layer hands
+            to the earlier one whose weight it shares
+        emphasis: in training, the weight of each output in the cost (K, B, O); None: equal weights
         terms: what layers add to each run's cost on this batch (K,), by name; 0 for a run that adds
             nothing
-        measured: set to a dict in an evaluation to receive what layers measure of themselves, by
-            name, the mean over the batch (K,) each
+        measured: set to a dict in an evaluation to receive measures of layers (see `Spec.measures`)
+            by name, the mean over the batch (K,) each
         states: set to a dict to receive every recurrent layer's states (K, B, T, H) by name
     """
 
@@ -49,10 +50,10 @@ class Pass:
     states: dict[str, Tensor] | None = None
 
     def cost(self, costs: Tensor) -> Tensor:
-        """Return the costs of a head (K,) with what the layers add to them."""
+        """Return the costs of the head (K,) plus the terms of the layers."""
         return sum(self.terms.values(), costs)
 
     def pop(self) -> Any:
-        """Return, and take away, what was recorded last."""
+        """Remove and return what was recorded last."""
         assert self.tape is not None
         return self.tape.pop()

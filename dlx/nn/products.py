@@ -11,7 +11,7 @@ from torch import Tensor
 # one goes to the BLAS, whose kernels depend on how each run's matrix happens to be aligned.
 _BLAS_THRESHOLD = 400
 _ALIGNMENT = 4
-# Of products this large, run by run costs nothing, and each is written where it belongs.
+# Products this large cost no more run by run, and are then written straight to where they belong.
 _LARGE = 2**22
 
 
@@ -51,7 +51,7 @@ def product(a: Tensor, b: Tensor, c: Tensor | None = None, out: Tensor | None = 
         for run in range(runs):
             torch.mm(a[run], b[run], out=out[run])
         return out
-    # Written in place only where the BLAS then takes the same way as with a tensor of its own.
+    # Only here does the BLAS compute the same bits in place as into a new tensor.
     direct = out is not None and out.is_contiguous() and not ragged and not lone_vector
     if direct and c is None:
         return torch.bmm(a, b, out=out)

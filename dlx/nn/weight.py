@@ -1,4 +1,4 @@
-"""The weight of a layer as its product uses it: normalized, and with connections dropped.
+"""The weight that a layer multiplies with: after weight norm, and with connections dropped.
 
 # K runs, I inputs, O outputs
 """
@@ -27,8 +27,8 @@ class Weight:
         shape: (I, O)
         initialize: draws the weight of one run
         weight_norm: which runs have it
-        rates: of drop-connect, one per run
-        kinds: of dropout, one per run; only those that drop weights count here
+        rates: of dropout, one per run
+        kinds: of dropout, one per run; only kinds that drop weights act here
         seeds: one per run
 
     Reference:
@@ -51,7 +51,7 @@ class Weight:
 
         def direction(run: int) -> Tensor:
             drawn = initialize(run)
-            # Weights that are all zero have no direction: any will do, the magnitude is zero.
+            # Zero weights have no direction. Any will do, since their magnitude is zero.
             return drawn.where(drawn.norm(dim=0) > 0, 1.0) if owners[run] else drawn
 
         self.parameter = Parameter(f"{layer}.weight", shape, [True] * len(owners), direction)
@@ -64,7 +64,7 @@ class Weight:
 
     @property
     def parameters(self) -> list[Parameter]:
-        """Weights, and magnitudes, which only some runs may have."""
+        """Weights, and magnitudes, which perhaps only some runs have."""
         return [self.parameter, self.magnitude]
 
     def forward(self, pass_: Pass) -> Tensor:
@@ -101,7 +101,7 @@ class Weight:
 
     @property
     def direct(self) -> Tensor | None:
-        """Where dW may be written as it is; None where `backward` has to be told of it."""
+        """Where dW may be written; None where `backward` has to transform it first."""
         return self.parameter.gradient if self._plain else None
 
     def backward(self, dw: Tensor, pass_: Pass) -> None:
@@ -126,10 +126,10 @@ class Weight:
 
 
 class TiedWeight:
-    """The weight of an earlier layer, transposed; that layer owns it, and its gradient.
+    """The transposed weight of an earlier layer, which owns it and its gradient.
 
     Attributes:
-        parameter: the other layer's, (K, O, I)
+        parameter: of the owner, (K, O, I)
     """
 
     parameter: Parameter
@@ -145,9 +145,9 @@ class TiedWeight:
         return self.parameter.value.mT
 
     def backward(self, dw: Tensor, pass_: Pass) -> None:
-        """Hand dW (K, I, O) to the owner, whose backward pass comes later."""
+        """Hand dW (K, I, O) to the owner, which comes later in the backward pass."""
         pass_.shared[self.parameter.name] = dw.mT
 
     def scale(self, run: int, factor: Tensor) -> None:
-        """Scaling is the owner's: initializers that would scale are refused in tied layers."""
-        raise AssertionError("a tied weight is its owner's to scale")
+        """Fail: models refuse to tie layers whose initializer scales weights."""
+        raise AssertionError("a tied weight is scaled by its owner alone")

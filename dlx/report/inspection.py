@@ -12,39 +12,39 @@ _QUANTITIES = {"variance": "activations: Var(A)", "gradient": "gradients: mean o
 
 
 @plain_texts()
-def draw(found: dict[str, Any]) -> "Figure":
-    """Return a figure of what `inspect` found: predicted and measured, on logarithmic scales.
+def draw(inspected: dict[str, Any]) -> "Figure":
+    """Return a figure of what `inspect` returned: predicted and measured, on logarithmic scales.
 
     Left the variance of every layer's activations A, right the mean square of its gradient dZ;
     below, for every recurrent layer, the same along its steps.
     """
     from matplotlib.figure import Figure
 
-    # What a projection gives is not yet a layer's A.
+    # A projection is a part of a recurrent layer: its outputs are not yet the layer's A.
     layers = [
-        each
-        for each in found["layers"]
-        if each["variance"]["measured"] is not None and each["kind"] != "projection"
+        layer
+        for layer in inspected["layers"]
+        if layer["variance"]["measured"] is not None and layer["kind"] != "projection"
     ]
-    recurrent = [each for each in layers if each["steps"] is not None]
-    panels = [("layer", [each["name"] for each in layers], layers)]
-    for each in recurrent:
-        count = len(each["steps"]["variance"]["measured"])
-        by_step = [_step(each["steps"], step) for step in range(count)]
-        names = [str(step) for step in range(1, count + 1)]
-        panels.append((f"step of layer {each['name']}", names, by_step))
+    panels = [("layer", [layer["name"] for layer in layers], layers)]
+    for layer in layers:
+        if layer["steps"] is not None:
+            count = len(layer["steps"]["variance"]["measured"])
+            by_step = [_step(layer["steps"], step) for step in range(count)]
+            names = [str(step) for step in range(1, count + 1)]
+            panels.append((f"step of layer {layer['name']}", names, by_step))
     figure = Figure(figsize=(11, 4.2 * len(panels)), layout="constrained")
     for row, (label, names, places) in enumerate(panels):
         for column, (quantity, title) in enumerate(_QUANTITIES.items(), 1):
             axes = figure.add_subplot(len(panels), 2, 2 * row + column)
             _panel(axes, label, names, places, quantity)
             axes.set_title(title)
-    figure.suptitle(f"{found['name']}: one batch of {found['batch_size']:,} rows")
+    figure.suptitle(f"{inspected['name']}: one batch of {inspected['batch_size']:,} rows")
     return figure
 
 
 def _step(steps: dict[str, Any], step: int) -> dict[str, Any]:
-    """Return variance and gradient of one step, as of a layer."""
+    """Return variance and gradient of one step in the form of a layer's."""
     return {
         quantity: {which: values and values[step] for which, values in steps[quantity].items()}
         for quantity in _QUANTITIES

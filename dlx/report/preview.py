@@ -3,9 +3,22 @@
 from typing import Any
 
 from dlx.cohort import Cohort
-from dlx.nn.dense import DenseSpec
+from dlx.nn.layers import Spec
 from dlx.nn.passes import Pass
 from dlx.training.job import Job
+
+# What a layer has that says nothing of it.
+_NEUTRAL = {
+    "activation": None,
+    "init": None,
+    "dropout": 0.0,
+    "dropout_kind": "dropout",
+    "noise": 0.0,
+    "batch_norm": None,
+    "layer_norm": None,
+    "weight_norm": False,
+    "pieces": 1,
+}
 
 
 def preview(job: Job) -> dict[str, Any]:
@@ -54,20 +67,13 @@ def preview(job: Job) -> dict[str, Any]:
     }
 
 
-def _layer(spec: DenseSpec, cohort: Cohort) -> dict[str, Any]:
+def _layer(spec: Spec, cohort: Cohort) -> dict[str, Any]:
     owned = (p for p in cohort.network.buffer.parameters if p.owners[0])
+    facts = spec.facts()
     return {
         "name": spec.name,
         "inputs": spec.inputs,
         "outputs": spec.outputs,
-        "activation": spec.activation.name,
-        "init": spec.init.name,
-        "dropout": spec.dropout,
-        "dropout_kind": spec.dropout_kind,
-        "noise": spec.noise,
-        "batch_norm": spec.batch_norm.position if spec.batch_norm else None,
-        "layer_norm": spec.layer_norm.position if spec.layer_norm else None,
-        "weight_norm": spec.weight_norm,
-        "pieces": spec.pieces,
+        **{name: facts.get(name, neutral) for name, neutral in _NEUTRAL.items()},
         "parameters": sum(p.value[0].numel() for p in owned if p.layer == spec.name),
     }

@@ -13,7 +13,7 @@ from torch import Tensor
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
 from dlx.models.design import Design
-from dlx.nn.code import CodeSpec
+from dlx.nn.layers.code import CodeSpec
 from dlx.testing.bits import assert_near, assert_same_bits, exactly
 from dlx.testing.runs import Variant, assert_alone_or_together, chosen, numbers, plain_variant
 

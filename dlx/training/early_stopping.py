@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dlx.errors import ConfigError
+from dlx.nn.layers.boltzmann import FREE_ENERGY
 from dlx.nn.metrics import is_rising
-from dlx.nn.rbm import FREE_ENERGY
 
 
 def check_watched(key: str, metric: str, parts: Collection[str], names: Collection[str]) -> None:

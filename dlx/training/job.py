@@ -19,7 +19,6 @@ from dlx.models import plain
 from dlx.models.build import build_design
 from dlx.models.design import Design
 from dlx.nn.metrics import check_metrics, default_metrics
-from dlx.nn.rbm import HiddenSpec
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name
 from dlx.training import batch_sizes, probing, transfer
@@ -390,7 +389,7 @@ def _check_search(config: RunConfig, design: Design) -> None:
     optimizer, train = config.optimizer, config.train
     if not optimizer.traits.searches:
         return
-    if any(isinstance(part, HiddenSpec) for part in design.parts):
+    if not all(part.follows_cost for part in design.parts):
         raise ConfigError(
             f"optimizer: received {optimizer.name}, which searches along the slope of the cost, "
             "but an RBM follows an estimate of another gradient; use momentum, adam or another "

@@ -4,8 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -19,11 +18,8 @@ from dlx.data.parts import Part, Splits
 from dlx.errors import ConfigError, did_you_mean
 from dlx.models.design import Design
 from dlx.models.heads import build_head, output_layer
-from dlx.nn.code import CodeSpec
-from dlx.nn.dense import DenseSpec
+from dlx.nn.layers import Blueprint
 from dlx.nn.network import Network
-from dlx.nn.rbm import HiddenSpec
-from dlx.nn.stack import Blueprint, Spec
 from dlx.tracking.evaluations import Evaluation, Metrics
 from dlx.training import batch_sizes
 from dlx.training.evaluation import confusion, encode
@@ -140,21 +136,10 @@ def _labelling(layers: Blueprint, splits: Splits) -> Design:
     code adds nothing to the cost. The hidden units of a Boltzmann machine are a sigmoid layer.
     """
     head = build_head(splits.task)
-    kept = [_without_terms(layer) for layer in layers]
+    kept = [layer.without_terms() for layer in layers]
     init = choice("initializer", "xavier_uniform")
     last = output_layer(kept, splits.task, head, init, None)
     return Design((*kept, replace(last, name=OUTPUT)), head)
-
-
-def _without_terms(layer: Spec) -> Any:
-    """Return a layer that adds nothing to the cost."""
-    if isinstance(layer, HiddenSpec):
-        own = {each.name: getattr(layer, each.name) for each in fields(DenseSpec)}
-        return DenseSpec(**own)
-    if isinstance(layer, CodeSpec):
-        divergence = 0.0 if layer.is_drawn else None
-        return replace(layer, sparsity=None, divergence=divergence)
-    return replace(layer, contraction=None) if isinstance(layer, DenseSpec) else layer
 
 
 def _check_fine_tuning(given: FineTune, probing: Probing) -> None:

@@ -23,7 +23,7 @@ from dlx.errors import ConfigError
 from dlx.models import stages as networks
 from dlx.models.design import Design
 from dlx.models.rbm import rbm_of
-from dlx.nn.dense import DenseSpec
+from dlx.nn.layers.dense import DenseSpec
 from dlx.training import batch_sizes
 
 # What a stage does not depend on: rows are changed in the training of the whole network alone, and

@@ -9,7 +9,6 @@ import torch
 import dlx
 from dlx import streams
 from dlx.errors import ConfigError
-from dlx.nn import rbm
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = ["train.epochs=null", "train.steps=40"]
@@ -46,7 +45,7 @@ def test_an_rbm_is_sampled_in_the_units_of_the_data(runs: dict[str, dlx.Run]) ->
     assert not np.array_equal(rows, run.sample(9, seed=3, steps=4))
     gaussian = runs["gaussian"]
     rows = gaussian.sample(50, steps=4)
-    seen = rbm.sample(gaussian.cohort.network, 50, 4, [0])[0]
+    seen = gaussian.cohort.network.sample(50, 4, [0])[0]
     shift, scale = gaussian.preprocessing.shift, gaussian.preprocessing.scale
     assert shift is not None and scale is not None
     np.testing.assert_allclose(rows, seen * scale + shift, rtol=1e-5)

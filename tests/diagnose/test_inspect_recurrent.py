@@ -12,7 +12,7 @@ from dlx.models.plain import from_torch, to_torch
 from dlx.report.inspection import draw
 from dlx.training.job import Job
 from tests.diagnose.conftest import MakeJob
-from tests.nn.test_recurrent import UNITS, torchs
+from tests.nn.layers.test_recurrent import UNITS, torchs
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 

@@ -173,12 +173,12 @@ def test_the_errors_are_those_of_torch() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tied": True, "decoder": [4]}, r"model\.tied: the decoder goes from 3 to 4 to 6, which"),
+        ({"tied": True, "decoder": [4]}, r"model\.tied: the decoder's widths 3 to 4 to 6 are not"),
         ({"tied": True, "weight_norm": True}, r"model\.tied: layer 1 has weight_norm, which makes"),
         ({"tied": True, "init": "lsuv"}, r"model\.tied: layer 1 starts by lsuv, which scales"),
         (
             {"tied": True, "dropout": {"name": "drop_connect", "hidden": 0.5}},
-            r"model\.tied: layer 1 has drop_connect, which drops weights in one of the two",
+            r"model\.tied: layer 1 has drop_connect, which drops weights in only one of the two",
         ),
         (
             {"tied": True, "encoder": [{"name": "maxout", "units": 4}, 3]},
@@ -202,7 +202,7 @@ def test_what_cannot_be_is_refused(options: dict[str, Any], message: str) -> Non
 
 def test_weights_of_classes_are_refused() -> None:
     loss = {"name": "binary_cross_entropy", "class_weights": "balanced"}
-    with pytest.raises(ConfigError, match=r"class_weights: inputs are reconstructed, which are no"):
+    with pytest.raises(ConfigError, match=r"class_weights: inputs are reconstructed, not classes"):
         build(reconstruction(6), loss=loss)
 
 

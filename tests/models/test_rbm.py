@@ -19,8 +19,7 @@ from dlx.data.dataset import Task
 from dlx.errors import ConfigError, DlxError
 from dlx.models.plain import from_torch, to_torch
 from dlx.models.rbm import rbm_of
-from dlx.nn.dense import DenseSpec
-from dlx.nn.rbm import sample
+from dlx.nn.layers.dense import DenseSpec
 from tests.cohorts import (
     AVERAGES,
     assert_same_run,
@@ -158,7 +157,7 @@ def test_samples_have_the_same_bits_alone_and_together(in_unit_interval: bool) -
         members = [member(str(seed), design, seed=seed) for seed in seeds]
         cohort = Cohort(members, 16)
         cohort.initialize(inputs[:16].expand(len(seeds), 16, 7))
-        return sample(cohort.network, 9, 4, seeds)
+        return cohort.network.sample(9, 4, seeds)
 
     together = drawn([2, 0, 1])
     assert together.shape == (3, 9, 7)
@@ -195,7 +194,7 @@ def test_the_hidden_layer_of_a_network_learns_as_a_machine() -> None:
         ({"pieces": 2}, r"layer 3 is maxout, but the hidden units of an RBM are plain sigmoid uni"),
         (
             {"init": choice("initializer", "lsuv")},
-            r"layer 3 starts by lsuv, which gives each layer alone the weights that it wants, but",
+            r"layer 3 starts by lsuv, which scales weights by the layer's own outputs",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.plain import from_torch, to_torch
 from tests.cohorts import assert_same_run, bits, grouped, member, rows, train
-from tests.nn.test_recurrent import build, classes
+from tests.nn.layers.test_recurrent import build, classes
 from tests.plain_loop import assert_plain
 
 pytestmark = pytest.mark.usefixtures("one_thread")

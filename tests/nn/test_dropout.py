@@ -8,8 +8,8 @@ from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.data.dataset import Task
-from dlx.nn.dense import Dense
 from dlx.nn.dropout import Dropout
+from dlx.nn.layers.dense import Dense
 from dlx.nn.network import InputChanges, Network
 from dlx.nn.passes import Pass
 from tests.cohorts import design, dropout_rates

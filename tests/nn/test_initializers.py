@@ -12,8 +12,8 @@ from dlx import registry
 from dlx.config.types import choice
 from dlx.data.batches import Batches
 from dlx.errors import ConfigError
-from dlx.nn.dense import Dense, DenseSpec
 from dlx.nn.initializers import bias_initializer, draw_bias, draw_weight
+from dlx.nn.layers.dense import Dense, DenseSpec
 from tests.cohorts import INITIALIZERS, design, member, rows, task, trainer_of
 
 # Var(W) of I inputs and O outputs, with the defaults of the options.

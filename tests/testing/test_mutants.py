@@ -12,7 +12,7 @@ import dlx
 from dlx.data.dataset import Dataset
 from dlx.errors import ConfigError
 from dlx.models.blocks import Place, dense
-from dlx.nn.dense import Dense, DenseSpec
+from dlx.nn.layers.dense import Dense, DenseSpec
 from dlx.nn.passes import Pass
 from dlx.testing import (
     check_activation,
@@ -181,17 +181,12 @@ class _Mixing(Dense):
 
 
 class _MixingSpec(DenseSpec):
-    def build(self, specs: Any, seeds: Any, dtype: Any, device: Any) -> Dense:
-        return _Mixing(specs, seeds, dtype, device)
+    @property
+    def layer_class(self) -> type[_Mixing]:
+        return _Mixing
 
 
-def test_a_block_that_computes_something_else_than_its_plain_form(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from dlx.models import plain
-
-    monkeypatch.setitem(plain._BUILDERS, _MixingSpec, plain._dense)
-
+def test_a_block_that_computes_something_else_than_its_plain_form() -> None:
     @dlx.register("block")
     def mine(place: Place) -> DenseSpec:
         """Mine."""

@@ -9,9 +9,9 @@ import torch
 
 from dlx import api
 from dlx.errors import ConfigError
+from dlx.nn.layers.boltzmann import HiddenSpec
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
-from dlx.nn.rbm import HiddenSpec
 from dlx.runs.locks import hold
 from dlx.training import pretraining
 from dlx.training.evaluation import encode

@@ -14,7 +14,6 @@ from torch import Tensor
 from dlx.cohort import Cohort
 from dlx.data.parts import Part, Splits
 from dlx.models.design import Design
-from dlx.nn.code import CodeSpec
 from dlx.nn.latent import divergence
 from dlx.nn.passes import Pass
 from dlx.report.run.pictures import is_image
@@ -159,7 +158,7 @@ class Sample:
         values = encode(network, x, self.code)[0]
         spec = network.blueprints[0][place]
         active = None
-        if isinstance(spec, CodeSpec):
+        if spec.is_code:
             active = (values.abs() > spec.threshold).float().mean(0).cpu().numpy()
         classes = self._labels[:most].cpu().numpy() if self.classes else None
         nats = self._divergence(cohort, 0, x)
@@ -169,7 +168,7 @@ class Sample:
         """Return what each unit of a run's code says of rows x, see `Codes`."""
         network, place = cohort.network, self._place(cohort)
         spec = network.blueprints[row][place]
-        if not isinstance(spec, CodeSpec) or not spec.is_drawn:
+        if not (spec.is_code and spec.is_drawn):
             return None
         before = encode(network, x, network.blueprints[row][place - 1].name)[row]
         mean, log_variance = before.chunk(2, 1)

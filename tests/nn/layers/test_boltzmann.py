@@ -16,7 +16,6 @@ from torch import Tensor
 from dlx.cohort import Cohort
 from dlx.models.design import Design
 from dlx.nn.passes import Pass
-from dlx.nn.rbm import sample
 from dlx.training.evaluation import evaluate
 from tests.cohorts import member, reconstruction
 from tests.models.test_rbm import build
@@ -240,11 +239,11 @@ def test_samples_have_the_machines_own_moments(visible: str) -> None:
     own = z @ b + z.square().sum(1) / 2 if visible == "gaussian" else F.softplus(z + b).sum(1)
     weight = (h @ c + own).softmax(0)
     mean = z + b if visible == "gaussian" else (z + b).sigmoid()
-    drawn = sample(cohort.network, 4000, 60, [3])[0]
+    drawn = cohort.network.sample(4000, 60, [3])[0]
     assert drawn.shape == (4000, 6)
     torch.testing.assert_close(drawn.mean(0), weight @ mean, rtol=0, atol=0.05)
     second = torch.einsum("s,si,sj->ij", weight, mean, mean)
     torch.testing.assert_close(drawn.T @ drawn / 4000, second, rtol=0, atol=0.15)
-    again = sample(cohort.network, 4000, 60, [3])[0]
+    again = cohort.network.sample(4000, 60, [3])[0]
     assert torch.equal(drawn, again)
-    assert not torch.equal(drawn, sample(cohort.network, 4000, 60, [4])[0])
+    assert not torch.equal(drawn, cohort.network.sample(4000, 60, [4])[0])

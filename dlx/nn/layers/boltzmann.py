@@ -1,19 +1,20 @@
-"""Restricted Boltzmann machines: two layers that share a weight, learned by Gibbs sampling.
+"""The restricted Boltzmann machine: two layers that share a weight, learned by Gibbs sampling.
 
 # K runs, B batch, I visible units, H hidden units, C chains, N samples
 
-p(v, h) = exp(-E(v, h)) / Z, with E = -v W h - b v - c h, or of Gaussian visible units of unit
-variance E = -v W h + |v - b|^2 / 2 - c h; hidden units are 0 or 1. Given one side the units of the
-other are independent: p(h = 1 | v) = sigmoid(v W + c), and v has the mean sigmoid(h W^T + b), or
-h W^T + b. The layer `Hidden` goes up, `Visible` goes down again, from probabilities.
+p(v, h) = exp(-E(v, h)) / Z with hidden units of 0 and 1. The energy is E = -v W h - b v - c h for
+visible units of 0 and 1, and E = -v W h + |v - b|^2 / 2 - c h for Gaussian ones of unit variance.
+Given the units of one side, those of the other are independent: p(h = 1 | v) = sigmoid(v W + c),
+and v has the mean sigmoid(h W^T + b), or h W^T + b of Gaussian units. The layer `Hidden` goes up to
+probabilities, the layer `Visible` goes down from them.
 
-The gradient of -log p(v) is d F(v) - E[d F(v')], with the free energy F(v) = -b v, or
-|v - b|^2 / 2, - sum softplus(v W + c), and v' from the model's own distribution: the negative
-phase, for which Gibbs sampling stands.
+The gradient of -log p(v) is d F(v) - E[d F(v')] with v' from the model's own distribution. The free
+energy is F(v) = -b v - sum softplus(v W + c), with |v - b|^2 / 2 in place of -b v for Gaussian
+units. The second term is the negative phase: Gibbs sampling estimates it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import zip_longest
 from typing import Any, Literal
 
@@ -21,9 +22,9 @@ import torch
 from torch import Tensor
 
 from dlx.nn.activations import sigmoid, softplus
-from dlx.nn.dense import Dense, DenseSpec
 from dlx.nn.draws import Draws, standard_normal, uniform
-from dlx.nn.network import Network
+from dlx.nn.layers.dense import Dense, DenseSpec
+from dlx.nn.layers.protocol import Spec
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.products import product
@@ -31,7 +32,8 @@ from dlx.segments import segments
 from dlx.streams import generator
 
 VisibleUnits = Literal["bernoulli", "gaussian"]
-FREE_ENERGY = "free_energy"  # as evaluations call it
+FREE_ENERGY = "free_energy"
+"""Name of the measure in evaluations."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class HiddenSpec(DenseSpec):
     """The hidden units of an RBM, the first layer of one run; the activation is sigmoid.
 
     Attributes:
-        visible: what the visible units are
-        gibbs_steps: k, from the data (contrastive divergence), or from where the chains stood
-        chains: C, of persistent contrastive divergence; 0 for none, which starts from the data
-        means: whether the last visible units are their means; else they are samples
+        visible: kind of the visible units
+        gibbs_steps: k, steps from the data (contrastive divergence), or on from the chains
+        chains: C, of persistent contrastive divergence; 0: the steps start from the data
+        means: whether the last visible units are their means, not samples
     """
 
     visible: VisibleUnits = "bernoulli"
@@ -50,9 +52,17 @@ class HiddenSpec(DenseSpec):
     chains: int = 0
     means: bool = False
 
+    follows_cost = False
+    can_sample = True
+
+    @property
+    def starts_on_data(self) -> bool:
+        """Whether the first batch sets weights: it sets the visible biases."""
+        return True
+
     @property
     def structure(self) -> tuple[Any, ...]:
-        """What must agree for runs to share a cohort."""
+        """The kind, and what shapes depend on."""
         return (*super().structure, self.visible, self.chains)
 
     @property
@@ -60,34 +70,34 @@ class HiddenSpec(DenseSpec):
         """What else may differ within a cohort, the dearest to split first."""
         return (self.gibbs_steps, self.means, *super().choices)
 
-    def build(
-        self,
-        specs: "Sequence[HiddenSpec]",
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
-    ) -> "Hidden":
-        """Return the layer of all runs."""
-        return Hidden(specs, seeds, dtype, device)
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The free energy."""
+        return (FREE_ENERGY,)
+
+    @property
+    def layer_class(self) -> "type[Hidden]":
+        """The class of its run-axis layer."""
+        return Hidden
+
+    def without_terms(self) -> Spec:
+        """Return the hidden units as a layer that learns by the cost."""
+        values = {field.name: getattr(self, field.name) for field in fields(DenseSpec)}
+        return DenseSpec(**values)
 
 
 @dataclass(frozen=True)
 class VisibleSpec(DenseSpec):
     """The visible units of an RBM, the layer after the hidden ones, whose weight it is tied to."""
 
-    def build(
-        self,
-        specs: "Sequence[VisibleSpec]",
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
-    ) -> "Visible":
-        """Return the layer of all runs."""
-        return Visible(specs, seeds, dtype, device)
+    @property
+    def layer_class(self) -> "type[Visible]":
+        """The class of its run-axis layer."""
+        return Visible
 
 
 class Hidden(Dense):
-    """The hidden units of every run, and all that an RBM learns by.
+    """The hidden units of every run; they leave the gradients of the whole machine.
 
     Before training, visible biases take the log-odds of the first batch, log p / (1 - p) with
     p = (sum + 1) / (B + 2), or its mean where units are Gaussian.
@@ -143,7 +153,7 @@ class Hidden(Dense):
         """Leave the estimated gradient of -log p(v) in the parameters' buffer.
 
         dW = <v h>_model - <v h>_data, db = <v>_model - <v>_data, dc = <h>_model - <h>_data, where
-        h are probabilities. That of the cost, `upstream`, is not followed.
+        h are probabilities. `upstream`, the gradient of the cost, is not used.
         """
         assert is_first, "there is no gradient of an RBM's inputs"
         x, h = pass_.pop()
@@ -169,19 +179,19 @@ class Hidden(Dense):
     def _free_energy(self, v: Tensor, z: Tensor) -> Tensor:
         """Return F of rows, given z = v W + c: (K, B)."""
         b = self.visible_bias.value
-        own = (v - b).square().sum(2) / 2 if self._gaussian else -product(v, b.mT).squeeze(2)
-        return own - softplus(z).sum(2)
+        of_v = (v - b).square().sum(2) / 2 if self._gaussian else -product(v, b.mT).squeeze(2)
+        return of_v - softplus(z).sum(2)
 
     def _negative(
         self, h: Tensor, rows: slice, noise: "_GibbsNoise", pass_: Pass
     ) -> tuple[Tensor, Tensor]:
         """Return v and the probabilities of h after the Gibbs steps of some runs.
 
-        Where the last visible units are means there is less noise, and reconstructions become
-        better; but v and h are then less correlated than the model has them, at any k.
+        Means as the last visible units bring less noise and better reconstructions; but v and h
+        are then less correlated than in the model, at any k.
 
         Returns:
-            (k, B or C, I) and (k, B or C, H) of k runs
+            (R, B or C, I) and (R, B or C, H) of R runs
         """
         h, size, chains = h[rows], pass_.batch_size, self._chains[rows]
         persistent = chains.shape[1] > 0
@@ -198,11 +208,11 @@ class Hidden(Dense):
         return v, h
 
     def _up(self, v: Tensor, rows: slice) -> Tensor:
-        """Return p(h = 1 | v): (k, B, I) to (k, B, H)."""
+        """Return p(h = 1 | v): (R, B, I) to (R, B, H)."""
         return sigmoid(product(v, self._weight.parameter.value[rows], self.bias.value[rows]))
 
     def _down(self, h: Tensor, rows: slice) -> Tensor:
-        """Return E[v | h]: (k, B, H) to (k, B, I)."""
+        """Return E[v | h]: (R, B, H) to (R, B, I)."""
         w, b = self._weight.parameter.value[rows].mT, self.visible_bias.value[rows]
         return self._mean(product(h, w, b))
 
@@ -210,31 +220,42 @@ class Hidden(Dense):
         return z if self._gaussian else sigmoid(z)
 
     def _sampled(self, mean: Tensor, drawn: Tensor) -> Tensor:
-        """Return visible units of a mean, given what is drawn for each."""
+        """Return visible units of a mean, given a draw for each of them."""
         return mean + drawn if self._gaussian else torch.lt(drawn, mean).to(mean.dtype)
 
+    @torch.no_grad()
     def sample(self, number: int, steps: int, seeds: Sequence[int]) -> Tensor:
-        """Return what `sample` returns."""
+        """Return samples by Gibbs sampling: (K, N, I), in the units that the network sees.
+
+        A sample starts at visible units drawn by their biases alone. A step draws all hidden units
+        and then all visible ones; the last step gives their means (probabilities, of Bernoulli
+        units). A run's samples are a function of its seed and the step.
+
+        Args:
+            number: N, samples of each run
+            steps: of Gibbs sampling, at least 1; it takes hundreds to forget the start
+            seeds: one per run
+        """
         b = self.visible_bias.value
-        every = slice(0, len(seeds))
+        all_runs = slice(0, len(seeds))
         mean = self._mean(b).expand(-1, number, -1)
         fill = standard_normal if self._gaussian else uniform
         for step in range(steps):
-            random = [generator(seed, "gibbs", "sample", step, device=b.device) for seed in seeds]
-            drawn = [torch.empty_like(mean[0]) for _ in seeds]
-            chances = [b.new_empty(number, self.specs[0].outputs) for _ in seeds]
-            for each, own, chance in zip(random, drawn, chances, strict=True):
-                fill(own, each)
-                uniform(chance, each)
-            h = self._up(self._sampled(mean, torch.stack(drawn)), every)
-            mean = self._down(torch.lt(torch.stack(chances), h).to(h.dtype), every)
+            generators = [generator(s, "gibbs", "sample", step, device=b.device) for s in seeds]
+            for_visible = [torch.empty_like(mean[0]) for _ in seeds]
+            for_hidden = [b.new_empty(number, self.specs[0].outputs) for _ in seeds]
+            for random, visible, hidden in zip(generators, for_visible, for_hidden, strict=True):
+                fill(visible, random)
+                uniform(hidden, random)
+            h = self._up(self._sampled(mean, torch.stack(for_visible)), all_runs)
+            mean = self._down(torch.lt(torch.stack(for_hidden), h).to(h.dtype), all_runs)
         return mean
 
 
 class Visible(Dense):
-    """The visible units of every run, as the hidden ones' probabilities give them back.
+    """The visible units of every run, reconstructed from the probabilities of the hidden ones.
 
-    Its gradients are left by `Hidden`, which this layer hands its bias to.
+    `Hidden` leaves the gradient of their bias.
     """
 
     def tie(self, other: Dense) -> None:
@@ -244,13 +265,13 @@ class Visible(Dense):
         other.visible_bias = self.bias
 
     def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor:
-        """Return the gradient of the cost as it is: an RBM does not follow it."""
+        """Return the gradient of the cost unchanged: an RBM does not follow it."""
         pass_.pop()
         return upstream
 
 
 class _GibbsNoise:
-    """What neighbouring runs of equal k draw in a step, a function of (seed, layer, step)."""
+    """The draws of neighbouring runs of equal k in a step, a function of (seed, layer, step)."""
 
     def __init__(
         self, spec: HiddenSpec, seeds: Sequence[int], dtype: torch.dtype, device: torch.device
@@ -271,10 +292,10 @@ class _GibbsNoise:
         Args:
             step: of the optimizer
             size: rows of a full batch, or chains
-            used: of them
+            used: number of them that are there
 
         Yields:
-            (k, used, H) and (k, used, I) of k runs; None where visible units are means
+            (R, used, H) and (R, used, I) of R runs; None where visible units are means
         """
         drawn = [
             draws(step, count * size * units, count * used * units)
@@ -286,22 +307,3 @@ class _GibbsNoise:
         ]
         hidden, visible = drawn
         yield from zip_longest(hidden, visible)
-
-
-@torch.no_grad()
-def sample(network: Network, number: int, steps: int, seeds: Sequence[int]) -> Tensor:
-    """Return samples of RBMs by Gibbs sampling: (K, N, I), in the units that the networks see.
-
-    Each starts at visible units drawn by their biases alone; a step draws all hidden units and then
-    all visible ones, of which the last step gives the means (probabilities, where they are
-    Bernoulli units). A run's samples are a function of its seed and the step.
-
-    Args:
-        network: of K RBMs
-        number: N, samples of each
-        steps: of Gibbs sampling, at least 1; as many as it takes to forget the start, hundreds
-        seeds: one per run
-    """
-    hidden = network.layers[0]
-    assert isinstance(hidden, Hidden), "of an RBM"
-    return hidden.sample(number, steps, seeds)

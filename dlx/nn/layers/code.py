@@ -1,26 +1,30 @@
-"""What makes the outputs of an encoder the code: the largest units alone, a draw, a sparse code.
+"""The code of an autoencoder: the encoder's outputs, sparse, cut to the largest units, or drawn.
 
 # K runs, B batch, C units of the code
 """
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dlx.config.types import Choice
 from dlx.nn.latent import Latent
+from dlx.nn.layers.protocol import Spec
+from dlx.nn.moments import Signals
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
+from dlx.nn.plain import PlainModules
 from dlx.nn.sparsity import Sparsity
+from dlx.nn.theory import Gradients, MeanField
 from dlx.segments import segments
 
 
 @dataclass(frozen=True)
 class Kept:
-    """How many units of each row's code are kept, the largest ones; the others are 0.
+    """How many units of each row's code are kept: the largest ones; the others become 0.
 
     Attributes:
         training: in training
@@ -32,17 +36,18 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class CodeSpec:
+class CodeSpec(Spec):
     """The code of one run.
 
     Attributes:
-        name: of the layer
+        name: name of the layer
         outputs: C
         kept: None for all units
-        sparsity: what the cost is raised by, with its weight; None for nothing
-        divergence: what the cost is raised by of each nat between the distribution that a
-            variational code is drawn from and the standard normal one; None: the code is not drawn
-        threshold: above which the size of a unit counts as active
+        sparsity: penalty that is added to the cost, with its weight; None for no penalty
+        divergence: factor in the cost of the divergence, in nats, of the distribution that a
+            variational code is drawn from, from the standard normal one; None: the code is not
+            drawn
+        threshold: a unit counts as active whose size is above it
     """
 
     name: str
@@ -51,6 +56,8 @@ class CodeSpec:
     sparsity: Choice | None = None
     divergence: float | None = None
     threshold: float = 0.0
+
+    is_code = True
 
     @property
     def is_drawn(self) -> bool:
@@ -63,24 +70,13 @@ class CodeSpec:
         return self.is_drawn or self.kept is not None
 
     @property
-    def measures(self) -> tuple[str, ...]:
-        """What it tells of itself in an evaluation."""
-        sparsity = () if self.sparsity is None else ("sparsity",)
-        return (*sparsity, *(("kl",) if self.is_drawn else ()), "active_units")
-
-    @property
-    def structure(self) -> Hashable:
-        """What must agree for runs to share a cohort."""
+    def structure(self) -> tuple[Any, ...]:
+        """The kind, and what shapes depend on."""
         return ("code", self.outputs, self.is_drawn)
 
     @property
-    def activations(self) -> tuple[Choice, ...]:
-        """None: they are the encoder's."""
-        return ()
-
-    @property
     def parts(self) -> tuple[Any, ...]:
-        """None: it has no weights."""
+        """Nothing: the layer has no weights."""
         return ()
 
     @property
@@ -88,15 +84,35 @@ class CodeSpec:
         """What else may differ within a cohort, the dearest to split first."""
         return (self.kept, self.sparsity)
 
-    def build(
-        self,
-        specs: "Sequence[CodeSpec]",
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
-    ) -> "Code":
-        """Return the layer of all runs."""
-        return Code(specs, seeds, dtype, device)
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The penalties that it has, and the share of active units."""
+        sparsity = () if self.sparsity is None else ("sparsity",)
+        return (*sparsity, *(("kl",) if self.is_drawn else ()), "active_units")
+
+    @property
+    def layer_class(self) -> "type[Code]":
+        """The class of its run-axis layer."""
+        return Code
+
+    def without_terms(self) -> Spec:
+        """Return the code without its penalties; a variational one is still drawn."""
+        return replace(self, sparsity=None, divergence=0.0 if self.is_drawn else None)
+
+    def plain(self, modules: PlainModules) -> None:
+        """Append a module for each thing that it does in evaluation."""
+        if self.is_drawn:
+            modules.add(CodeMean(self.outputs))
+        if self.kept is not None:
+            modules.add(KLargest(self.kept.evaluation))
+
+    def theory_forward(self, inputs: Signals, field: MeanField) -> Signals:
+        """Return the moments of the inputs; theory does not apply to a code that changes them."""
+        return None if self.changes else inputs
+
+    def theory_backward(self, outputs: Gradients, field: MeanField) -> Gradients:
+        """Return what it is given; likewise."""
+        return None if self.changes else outputs
 
 
 class Code:
@@ -147,7 +163,7 @@ class Code:
 
 
 class Largest:
-    """The largest units of each row are kept, the others set to 0; of equal ones the first.
+    """Keeps the largest units of each row, of equal ones the first, and sets the others to 0.
 
     Args:
         kept: how many, one per run; None for all
@@ -200,5 +216,40 @@ def largest(x: Tensor, number: int) -> Tensor:
     above = x > bound
     tied = x == bound
     free = number - above.sum(-1, keepdim=True)
-    # A row that is not finite stays so, for its run to be found out.
+    # A row that is not finite stays so: its run is then seen to diverge.
     return above | (tied & (tied.cumsum(-1) <= free)) | ~bound.isfinite()
+
+
+class KLargest(nn.Module):
+    """A k-sparse code: the k largest units of each row, of equal ones the first; 0 for the rest."""
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+
+    def extra_repr(self) -> str:
+        """Return what it was made with."""
+        return str(self.k)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return (B, C) of (B, C)."""
+        bound = h.topk(self.k).values[..., -1:]
+        above, tied = (h > bound).long(), (h == bound).long()
+        free = self.k - above.sum(-1, keepdim=True)
+        return h * (above + tied * (tied.cumsum(-1) <= free))
+
+
+class CodeMean(nn.Module):
+    """A variational code in evaluation: the means, which stand before the log variances."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.units = units
+
+    def extra_repr(self) -> str:
+        """Return what it was made with."""
+        return str(self.units)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, C) of (B, 2 C)."""
+        return x[..., : self.units]

@@ -7,8 +7,8 @@ import torch
 
 from dlx import registry
 from dlx.config.types import choice
-from dlx.diagnose.moments import Signal, through
 from dlx.nn.activate import Activation
+from dlx.nn.moments import Signal, through
 from dlx.nn.parameters import ParameterBuffer
 from tests.cohorts import ACTIVATIONS
 

@@ -5,8 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlx.models.torch_blocks import KLargest
-from dlx.nn.code import Code, CodeSpec, Kept, largest
+from dlx.nn.layers.code import Code, CodeSpec, Kept, KLargest, largest
 from dlx.nn.passes import Pass
 
 ROWS = st.lists(

@@ -1,0 +1,430 @@
+"""The dense layer: affine map, normalization, activation, noise, dropout; maxout is one too.
+
+# K runs, B batch, I inputs, O outputs, P pieces of a maxout unit
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dlx.config.types import Choice
+from dlx.errors import ConfigError
+from dlx.nn import initializers
+from dlx.nn.activate import Activation
+from dlx.nn.contraction import Contraction
+from dlx.nn.dropout import Dropout
+from dlx.nn.layers.protocol import Spec
+from dlx.nn.moments import Signal, Signals, pooled, through
+from dlx.nn.noise import GaussianNoise
+from dlx.nn.normalization import BatchNormOptions, LayerNormOptions, Normalization
+from dlx.nn.parameters import Parameter
+from dlx.nn.passes import Pass
+from dlx.nn.plain import PlainModules
+from dlx.nn.products import product
+from dlx.nn.theory import Gradients, MeanField, Prediction, disturbed, is_known, mean, times
+from dlx.nn.weight import TiedWeight, Weight
+from dlx.segments import where
+
+
+@dataclass(frozen=True)
+class DenseSpec(Spec):
+    """One dense layer of one run.
+
+    Attributes:
+        name: number of the layer, from 1
+        inputs: I
+        outputs: O
+        activation: what follows the affine map
+        init: initializer of the weight
+        bias: initializer of the bias; default: the one that goes with that of the weight
+        batch_norm: None for none
+        layer_norm: None for none
+        weight_norm: whether magnitude and direction of the weights are learned apart
+        tied_to: name of an earlier layer of O inputs and I outputs, whose weight, transposed, is
+            this layer's too; None: it has a weight of its own
+        gates: parts of the outputs that are drawn apart, as layers of their own
+        pieces: affine maps of which each unit takes the largest value (maxout); 1 for none
+        dropout: share of the layer's outputs, or of its weights, that is dropped in training
+        dropout_kind: name of the kind of dropout
+        noise: standard deviation of the noise on the layer's outputs in training
+        contraction: factor of the contractive penalty in the cost (see `Contraction`), for a layer
+            of an affine map and an activation alone; None: no penalty
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+    activation: Choice
+    init: Choice
+    bias: Choice | None = None
+    batch_norm: BatchNormOptions | None = None
+    layer_norm: LayerNormOptions | None = None
+    weight_norm: bool = False
+    tied_to: str | None = None
+    gates: int = 1
+    pieces: int = 1
+    dropout: float = 0.0
+    dropout_kind: str = "dropout"
+    noise: float = 0.0
+    contraction: float | None = None
+
+    def __post_init__(self) -> None:
+        initializers.check(self.init, self.name, self.inputs, self.width)
+        initializers.bias_initializer(self.bias, self.init)
+        if self.batch_norm and self.layer_norm:
+            raise ConfigError(
+                f"model.layer_norm: layer {self.name} has batch_norm and layer_norm; "
+                "keep one of them"
+            )
+
+    @property
+    def width(self) -> int:
+        """Columns of the weight: O P."""
+        return self.outputs * self.pieces
+
+    @property
+    def norm(self) -> BatchNormOptions | LayerNormOptions | None:
+        """The normalization, of either kind."""
+        return self.batch_norm or self.layer_norm
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether there is a bias: batch norm straight after the affine map would take it away."""
+        return self.batch_norm is None or self.batch_norm.position == "after" or self.pieces > 1
+
+    @property
+    def structure(self) -> tuple[Any, ...]:
+        """The kind, and what shapes depend on."""
+        return ("dense", self.inputs, self.outputs, self.pieces, self.tied_to)
+
+    @property
+    def activations(self) -> tuple[Choice, ...]:
+        """The one activation."""
+        return (self.activation,)
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """What else may differ within a cohort, the dearest to split first."""
+        return (
+            self.norm,
+            self.weight_norm,
+            (self.dropout_kind, self.dropout),
+            self.noise,
+            self.init,
+            self.bias,
+            self.contraction,
+        )
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The contractive penalty."""
+        return () if self.contraction is None else ("contraction",)
+
+    @property
+    def starts_on_data(self) -> bool:
+        """Whether the initializer scales the weights on the first batch."""
+        return self.init.traits.starts_on_data
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether it is one affine map and an activation; maxout is several."""
+        return self.pieces == 1
+
+    @property
+    def layer_class(self) -> "type[Dense]":
+        """The class of its run-axis layer."""
+        return Dense
+
+    def without_terms(self) -> Spec:
+        """Return the layer without the contractive penalty."""
+        return replace(self, contraction=None)
+
+    def plain(self, modules: PlainModules) -> None:
+        """Append `nn.Linear`, and modules for what follows the affine map."""
+        tensors = {"bias": "bias"} if self.has_bias else {}
+        if self.tied_to is not None:
+            module: nn.Module = Transposed(modules.linear(self.tied_to), self.has_bias)
+        else:
+            module = nn.Linear(self.inputs, self.width, bias=self.has_bias)
+            if self.weight_norm:
+                module = nn.utils.parametrizations.weight_norm(module)
+                original = "parametrizations.weight.original"
+                tensors |= {"magnitude": f"{original}0", "weight": f"{original}1"}
+            else:
+                tensors |= {"weight": "weight"}
+        modules.add(module, self.name, **tensors)
+        if self.pieces > 1:
+            modules.add(LargestPiece(self.pieces))
+        if self.norm and self.norm.position == "before":
+            modules.add_norm(self.norm, self.outputs, self.name)
+        modules.add_activation(self.activation, self.name)
+        if self.norm and self.norm.position == "after":
+            modules.add_norm(self.norm, self.outputs, self.name)
+        modules.add_dropout(self.dropout, self.dropout_kind)
+
+    def facts(self) -> dict[str, Any]:
+        """Return choices by name."""
+        return {
+            "pieces": self.pieces,
+            "activation": self.activation.name,
+            "init": self.init.name,
+            "fan_in": self.inputs,
+            "fan_out": self.width // self.gates,
+            "dropout": self.dropout,
+            "dropout_kind": self.dropout_kind,
+            "noise": self.noise,
+            "batch_norm": self.batch_norm.position if self.batch_norm else None,
+            "layer_norm": self.layer_norm.position if self.layer_norm else None,
+            "weight_norm": self.weight_norm,
+        }
+
+    def shapes(self, rows: int) -> dict[str, list[int]]:
+        """Return the shapes of Z = W A + b, A = g(Z) and their gradients.
+
+        A maxout unit has several rows of W, and as many z.
+        """
+        shapes = {"W": [self.width, self.inputs], "dW": [self.width, self.inputs]}
+        if self.has_bias:
+            shapes |= {"b": [self.width, 1], "db": [self.width, 1]}
+        shapes |= {"Z": [self.width, rows], "dZ": [self.width, rows]}
+        shapes |= {"A": [self.outputs, rows], "dA": [self.outputs, rows]}
+        return {f"{symbol}[{self.name}]": shape for symbol, shape in shapes.items()}
+
+    @property
+    def flops(self) -> int:
+        """2 I O P, and the sum with the bias."""
+        return 2 * self.inputs * self.width + self.width * self.has_bias
+
+    @property
+    def input_flops(self) -> int:
+        """2 I O P."""
+        return 2 * self.inputs * self.width
+
+    def theory_forward(self, inputs: Signals, field: MeanField) -> Signal | None:
+        """Return the moments of the outputs.
+
+        Batch norm sets a unit's variance over the rows to 1, layer norm a row's over the units;
+        dropout of a share p divides squares by 1 - p, noise adds its variance. Theory does not
+        apply to weights that are not centred, maxout, alpha dropout and drop-connect.
+        """
+        signal, weights = pooled(inputs), field.weights[self.name]
+        applies = weights.is_centred and self.pieces == 1
+        if signal is None or not applies or not is_known(self.dropout, self.dropout_kind):
+            return None
+        gain = self.inputs * weights.square
+        square = gain * signal.square + weights.bias_square
+        product = gain * signal.product + weights.bias_square
+        slope = 1 / (1 - self.dropout)  # E[dZ²] / E[dA²]
+        if self.norm and self.norm.position == "before":
+            normal, total = self._normalized(Signal(square, product, 0.0))
+            square, product = normal.square, normal.product
+            slope /= total
+        if not math.isfinite(square):
+            return None
+        outputs, activation_slope = through(self.activation, square, product)
+        if self.norm and self.norm.position == "after":
+            outputs, total = self._normalized(outputs)
+            slope /= total
+        field.recorded[self.name] = times(activation_slope, slope)
+        field.predictions[self.name] = Prediction(outputs.variance)
+        return disturbed(outputs, self.noise, self.dropout)
+
+    def _normalized(self, signal: Signal) -> tuple[Signal, float]:
+        """Return a signal after the layer's norm, and by what the norm divides squares."""
+        assert self.norm is not None
+        if self.batch_norm:
+            total = signal.spread + self.norm.epsilon
+            return Signal(signal.spread / total, 0.0, 0.0), total
+        total = signal.variance + self.norm.epsilon
+        product = (signal.product - signal.mean**2) / total
+        return Signal(signal.variance / total, product, 0.0), total
+
+    def theory_backward(self, outputs: Gradients, field: MeanField) -> float | None:
+        """Return E[dX²]; the activation, the norm and dropout divide or multiply squares."""
+        return self.theory_from_z(times(mean(outputs), field.recorded.get(self.name)), field)
+
+    def theory_from_z(self, dz: float | None, field: MeanField) -> float | None:
+        """Return E[dX²] = O v_W E[dZ²]."""
+        field.prediction(self.name).gradient = dz
+        return times(dz, self.outputs * field.weights[self.name].square)
+
+
+class Dense:
+    """One dense layer of every run of a cohort.
+
+    Args:
+        specs: the layer in each run
+        seeds: one per run
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[DenseSpec],
+        seeds: Sequence[int],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        spec = specs[0]
+        self.name = name = spec.name
+        self.specs = tuple(specs)
+        self.biased = where(specs, lambda s: s.has_bias)
+
+        shape, part = (spec.inputs, spec.width), (spec.inputs, spec.width // spec.gates)
+
+        def weight(run: int) -> Tensor:
+            return initializers.draw_gates(specs[run].init, seeds[run], name, *part, spec.gates)
+
+        def bias(run: int) -> Tensor:
+            init = specs[run].init
+            chosen = initializers.bias_initializer(specs[run].bias, init)
+            return initializers.draw_bias(chosen, init, seeds[run], name, *shape)
+
+        rates, kinds = [s.dropout for s in specs], [s.dropout_kind for s in specs]
+        norms = [s.weight_norm for s in specs]
+        self._weight: Weight | TiedWeight
+        if spec.tied_to is None:
+            self._weight = Weight(name, shape, weight, norms, rates, kinds, seeds, dtype, device)
+        else:
+            self._weight = TiedWeight()
+        self.bias = Parameter(f"{name}.bias", (1, spec.width), [s.has_bias for s in specs], bias)
+        self.normalization = Normalization(
+            name, [s.norm for s in specs], spec.outputs, dtype, device
+        )
+        activations = [s.activation for s in specs]
+        self.activation = Activation(name, activations)
+        self.contraction = Contraction(activations, [s.contraction for s in specs])
+        self.noise = GaussianNoise(name, [s.noise for s in specs], seeds, dtype, device)
+        self.dropout = Dropout(name, rates, kinds, seeds, dtype, device)
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """The parameters that at least one run has, and the bias."""
+        return [
+            parameter
+            for parameter in [
+                *self._weight.parameters,
+                self.bias,
+                self.normalization.gain,
+                self.normalization.shift,
+                *self.activation.parameters,
+            ]
+            if parameter is self.bias or any(parameter.owners)
+        ]
+
+    def tie(self, other: "Dense") -> None:
+        """Multiply with the transposed weight of the layer that this one is tied to."""
+        assert isinstance(self._weight, TiedWeight) and isinstance(other._weight, Weight)
+        self._weight.parameter = other._weight.parameter
+
+    @property
+    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
+        """The running statistics of batch norm, by name, and which runs own them."""
+        return self.normalization.buffers(self.name)
+
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
+        """Return the outputs: (K, B, I) to (K, B, O)."""
+        w = self._weight.forward(pass_)
+        affine = product(x, w, self.bias.value)
+        if pass_.starting:
+            affine = self._scaled_to_unit_variance(x, affine, pass_)
+        if self.specs[0].pieces > 1:
+            affine = self._largest(affine, pass_)
+        z = self.normalization.forward(affine, "before", pass_)
+        a = self.activation.forward(z)
+        if pass_.tape is not None:
+            pass_.tape.append((x, z, a))
+        self.contraction.forward(w, z, pass_)
+        y = self.normalization.forward(a, "after", pass_)
+        if pass_.activations is not None:
+            pass_.activations[self.name] = y
+        return self.dropout.forward(self.noise.forward(y, pass_), pass_)
+
+    def _largest(self, z: Tensor, pass_: Pass) -> Tensor:
+        """Return the largest of each unit's pieces: (K, B, O P) to (K, B, O)."""
+        z, which = z.unflatten(2, (-1, self.specs[0].pieces)).max(3)
+        if pass_.tape is not None:
+            pass_.tape.append(which)
+        return z
+
+    def _scaled_to_unit_variance(self, x: Tensor, affine: Tensor, pass_: Pass) -> Tensor:
+        """Scale the weights of the runs that start on data; return z with those weights."""
+        for run, spec in enumerate(self.specs):
+            if not spec.starts_on_data:
+                continue
+            for _ in range(spec.init.max_iterations):
+                variance = affine[run].var(correction=0)
+                # Equal inputs have no variance that a scale could bring to 1.
+                can_be_scaled = 0 < variance.item() < math.inf
+                if abs(variance.item() - 1) < spec.init.tolerance or not can_be_scaled:
+                    break
+                self._weight.scale(run, 1 / variance.sqrt())
+                affine = product(x, self._weight.forward(pass_), self.bias.value)
+        return affine
+
+    def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor | None:
+        """Leave the parameters' gradients in their buffer, and return that of x.
+
+        dZ = dA g'(Z), dW = x^T dZ, db = sum dZ, dX = dZ W^T. The division by the number of rows is
+        in the upstream gradient. See `Layer.backward`.
+        """
+        da = self.normalization.backward(self.dropout.backward(upstream, pass_), "after", pass_)
+        contraction = self.contraction.backward(pass_)
+        x, z, a = pass_.pop()
+        dz = self.activation.backward(da, z, a)
+        for rows, penalty_dz, _ in contraction:
+            dz[rows] += penalty_dz
+        dz = self.normalization.backward(dz, "before", pass_)
+        if self.specs[0].pieces > 1:
+            pieces = dz.new_zeros(*dz.shape, self.specs[0].pieces)
+            dz = pieces.scatter_(3, pass_.pop().unsqueeze(3), dz.unsqueeze(3)).flatten(2)
+        if pass_.gradients is not None:
+            pass_.gradients[self.name] = dz
+        w = self._weight.used(pass_)
+        dw = product(x.mT, dz, out=self._weight.direct)
+        for rows, _, factor in contraction:
+            dw[rows] += w[rows] * factor
+        self._weight.backward(dw, pass_)
+        if all(self.bias.owners):
+            torch.sum(dz, 1, keepdim=True, out=self.bias.gradient)
+        else:
+            for segment in self.biased:
+                rows = segment.rows
+                torch.sum(dz[rows], 1, keepdim=True, out=self.bias.gradient[rows])
+        if is_first:
+            return None
+        return product(dz, w.mT)
+
+
+class LargestPiece(nn.Module):
+    """Maxout: the largest of each unit's affine maps, which stand side by side."""
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+
+    def extra_repr(self) -> str:
+        """Return what it was made with."""
+        return str(self.pieces)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return (B, O) of (B, O pieces)."""
+        return z.unflatten(-1, (-1, self.pieces)).max(-1).values
+
+
+class Transposed(nn.Module):
+    """A linear layer whose weight is that of another one, transposed; its bias is its own."""
+
+    def __init__(self, linear: nn.Linear, bias: bool = True) -> None:
+        super().__init__()
+        # In a tuple, so that the weight is a parameter, and is saved, in its owner alone.
+        self.owner = (linear,)
+        self.out_features = linear.in_features
+        self.bias = nn.Parameter(torch.zeros(linear.in_features)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x W^T + b; torch keeps the owner's W as (O, I)."""
+        return nn.functional.linear(x, self.owner[0].weight.T, self.bias)
