@@ -45,7 +45,7 @@ class Design:
         """The first activation through which no gradient passes; None: one passes through all."""
         output = () if isinstance(self.head.output, str) else (self.head.output,)
         functions = (*self.activations, *output)
-        return next((each for each in functions if not each.traits.trainable), None)
+        return next((function for function in functions if not function.traits.trainable), None)
 
     @property
     def parts(self) -> tuple[Any, ...]:

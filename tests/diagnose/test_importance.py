@@ -62,35 +62,38 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_the_importance_is_scikit_learns(iris: Run) -> None:
-    found = {each.feature: each for each in iris.importance("train", repeats=100).features}
+    by_feature = {
+        importance.feature: importance
+        for importance in iris.importance("train", repeats=100).features
+    }
     splits = iris.splits()
     x, t = splits.train.inputs.numpy(), splits.train.targets.numpy()
-    theirs = by_sklearn(Trained(iris), x, t, n_repeats=100, random_state=0)
+    expected = by_sklearn(Trained(iris), x, t, n_repeats=100, random_state=0)
     for place, name in enumerate(splits.features or ()):
-        mine, error = found[name].mean, np.std(found[name].drops) / 10
-        other = theirs["importances"][place]
-        assert mine == pytest.approx(other.mean(), abs=4 * np.hypot(error, other.std() / 10))
-        assert np.std(found[name].drops) == pytest.approx(other.std(), rel=0.5, abs=1e-3)
+        mean, error = by_feature[name].mean, np.std(by_feature[name].drops) / 10
+        other = expected["importances"][place]
+        assert mean == pytest.approx(other.mean(), abs=4 * np.hypot(error, other.std() / 10))
+        assert np.std(by_feature[name].drops) == pytest.approx(other.std(), rel=0.5, abs=1e-3)
 
 
 def test_of_numbers_it_is_the_drop_of_r2(table: Run) -> None:
-    found = table.importance(repeats=2)
+    importance = table.importance(repeats=2)
     part, draws = table.splits().part("test"), streams.generator(0, "importance", "noise", 1)
     x, t = part.inputs.numpy(), part.targets.numpy()
     moved = x.copy()
     moved[:, 0] = x[torch.randperm(len(x), generator=draws).numpy(), 0]
     model = Trained(table)
     drop = model.score(x, t) - model.score(moved, t)
-    noise = next(each for each in found.features if each.feature == "noise")
-    assert (found.metric, found.num_rows) == ("r2", 120)
-    assert found.value == pytest.approx(model.score(x, t), abs=1e-6)
+    noise = next(feature for feature in importance.features if feature.feature == "noise")
+    assert (importance.metric, importance.num_rows) == ("r2", 120)
+    assert importance.value == pytest.approx(model.score(x, t), abs=1e-6)
     assert noise.drops[1] == pytest.approx(drop, abs=1e-6)
 
 
 def test_the_inputs_of_a_column_are_permuted_together(table: Run) -> None:
-    found = table.importance()
-    assert [each.feature for each in found.features] == ["city", "area", "noise"]
-    city, _, noise = found.features
+    importance = table.importance()
+    assert [feature.feature for feature in importance.features] == ["city", "area", "noise"]
+    city, _, noise = importance.features
     # Of a used column all is lost: twice the share of the variance that it explains.
     assert city.mean == pytest.approx(2 * 6 / 7, abs=0.3)
     assert abs(noise.mean) < 0.02
@@ -98,8 +101,8 @@ def test_the_inputs_of_a_column_are_permuted_together(table: Run) -> None:
 
 def test_of_a_falling_metric_it_is_the_rise(table: Run, iris: Run) -> None:
     by_error, by_accuracy = iris.importance(metric="error"), iris.importance()
-    assert [each.feature for each in by_error.features] == [
-        each.feature for each in by_accuracy.features
+    assert [feature.feature for feature in by_error.features] == [
+        feature.feature for feature in by_accuracy.features
     ]
     assert by_error.features[0].mean == pytest.approx(by_accuracy.features[0].mean)
     assert table.importance(metric="mse").features[0].mean > 0
@@ -109,16 +112,16 @@ def test_it_is_repeatable_and_changes_nothing(iris: Run) -> None:
     before = iris.evaluate()
     first, again = iris.importance(repeats=5), iris.importance(repeats=5)
     assert first == again
-    longer = {each.feature: each.drops for each in iris.importance(repeats=7).features}
-    assert all(longer[each.feature][:5] == each.drops for each in first.features)
+    longer = {feature.feature: feature.drops for feature in iris.importance(repeats=7).features}
+    assert all(longer[feature.feature][:5] == feature.drops for feature in first.features)
     assert iris.evaluate() == before
 
 
 def test_the_interval_is_students(iris: Run) -> None:
-    each = iris.importance(repeats=10).features[0]
-    error = stats.sem(each.drops)
-    expected = stats.t.interval(0.95, 9, loc=np.mean(each.drops), scale=error)
-    assert each.interval == pytest.approx(expected)
+    importance = iris.importance(repeats=10).features[0]
+    error = stats.sem(importance.drops)
+    expected = stats.t.interval(0.95, 9, loc=np.mean(importance.drops), scale=error)
+    assert importance.interval == pytest.approx(expected)
     assert FeatureImportance("same", (0.5, 0.5)).interval == (0.5, 0.5)
 
 

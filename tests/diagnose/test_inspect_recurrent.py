@@ -20,11 +20,11 @@ GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 @pytest.mark.parametrize("cell", GATES)
 def test_shapes_and_costs_by_hand(job: MakeJob, cell: str) -> None:
     made = job(name="recurrent", cell=cell, hidden=[5])
-    found = inspect(made)
-    layer, projection, output = found["layers"]
+    inspected = inspect(made)
+    layer, projection, output = inspected["layers"]
     gates, biased = 5 * GATES[cell], 5 * (cell == "gru")
-    assert [each["name"] for each in found["layers"]] == ["1", "1.projection", "2"]
-    assert [each["kind"] for each in found["layers"]] == ["recurrent", "projection", "dense"]
+    assert [facts["name"] for facts in inspected["layers"]] == ["1", "1.projection", "2"]
+    assert [layer["kind"] for layer in inspected["layers"]] == ["recurrent", "projection", "dense"]
     bias = {"b[1]": [5, 1], "db[1]": [5, 1]} if biased else {}
     assert layer["shapes"] == {
         "U[1]": [gates, 5],
@@ -41,21 +41,21 @@ def test_shapes_and_costs_by_hand(job: MakeJob, cell: str) -> None:
     assert (layer["fan_in"], layer["fan_out"]) == (5, 5)
     assert (projection["fan_in"], projection["fan_out"]) == (8, 5)
     assert layer["parameters"] == gates * 5 + biased
-    assert sum(each["parameters"] for each in found["layers"]) == found["parameters"]
+    assert sum(facts["parameters"] for facts in inspected["layers"]) == inspected["parameters"]
     # Digits are read in eight rows of eight pixels.
     assert layer["flops"] == 8 * (2 * 5 * gates + gates + biased)
     assert projection["flops"] == 8 * (2 * 8 * gates + gates)
     forward = layer["flops"] + projection["flops"] + output["flops"]
     first = 8 * 2 * 8 * gates
-    assert found["flops"] == {"forward": forward, "step": 64 * (3 * forward - first)}
+    assert inspected["flops"] == {"forward": forward, "step": 64 * (3 * forward - first)}
     # At least every step's state, and every gate where there are several, is kept.
-    assert found["memory"]["activations"] >= 4 * 64 * 8 * (5 + gates)
+    assert inspected["memory"]["activations"] >= 4 * 64 * 8 * (5 + gates)
 
 
 @pytest.mark.parametrize("cell", GATES)
 def test_states_and_gradients_are_those_of_plain_torch(job: MakeJob, cell: str) -> None:
     made = job(name="recurrent", cell=cell, hidden=[UNITS], init="lecun_normal")
-    found = inspect(made)["layers"][0]
+    layer_facts = inspect(made)["layers"][0]
     trainer = Job.trainer([made], is_new=True)
     start = trainer.cohort.network.run_state(0)
     state = {name: value.double() for name, value in start.items()}
@@ -64,14 +64,14 @@ def test_states_and_gradients_are_those_of_plain_torch(job: MakeJob, cell: str) 
     states = layer(x[0].double().view(64, 8, 8))[0]
     nn.CrossEntropyLoss()(states[:, -1] @ state["2.weight"], targets[0]).backward()
     expected = [float(h.detach().var(correction=0)) for h in states.unbind(1)]
-    assert found["steps"]["variance"]["measured"] == pytest.approx(expected, rel=1e-4)
+    assert layer_facts["steps"]["variance"]["measured"] == pytest.approx(expected, rel=1e-4)
     gradient = layer.get_parameter("weight_hh_l0").grad
     assert gradient is not None
     root = float(gradient.square().mean()) ** 0.5
-    assert found["weight_gradient"] == pytest.approx(root, rel=1e-4)
-    assert found["variance"]["measured"] == pytest.approx(expected[-1], rel=1e-4)
-    gradients = found["steps"]["gradient"]["measured"]
-    assert found["gradient"]["measured"] == pytest.approx(np.mean(gradients), rel=1e-5)
+    assert layer_facts["weight_gradient"] == pytest.approx(root, rel=1e-4)
+    assert layer_facts["variance"]["measured"] == pytest.approx(expected[-1], rel=1e-4)
+    gradients = layer_facts["steps"]["gradient"]["measured"]
+    assert layer_facts["gradient"]["measured"] == pytest.approx(np.mean(gradients), rel=1e-5)
 
 
 def test_the_gradient_of_every_step_is_the_one_of_its_inputs_bias(job: MakeJob) -> None:
@@ -105,8 +105,8 @@ RNNS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", RNNS)
 def test_theory_predicts_every_step_of_wide_rnns(job: MakeJob, name: str) -> None:
     options = {"name": "recurrent", "cell": "rnn", "hidden": [300, 300], **RNNS[name]}
-    found = inspect(job(data={"name": "digits", "scale": True}, **options))
-    layers = [each for each in found["layers"] if each["kind"] == "recurrent"]
+    inspected = inspect(job(data={"name": "digits", "scale": True}, **options))
+    layers = [layer for layer in inspected["layers"] if layer["kind"] == "recurrent"]
     for layer in layers:
         for quantity in ("variance", "gradient"):
             steps = layer["steps"][quantity]
@@ -142,37 +142,39 @@ def test_no_prediction_for_what_theory_does_not_know(job: MakeJob, options: dict
 def test_states_that_overflow_have_no_prediction(job: MakeJob) -> None:
     init = {"name": "normal", "std": 1e80}
     model = {"name": "recurrent", "cell": "rnn", "activation": "relu", "recurrent_init": init}
-    found = inspect(job(**model))
-    assert found["layers"][0]["steps"]["variance"]["predicted"] is None
-    assert "the states of layer 1 are not finite: they explode step by step" in found["findings"]
+    inspected = inspect(job(**model))
+    assert inspected["layers"][0]["steps"]["variance"]["predicted"] is None
+    assert (
+        "the states of layer 1 are not finite: they explode step by step" in inspected["findings"]
+    )
 
 
 def test_trained_weights_are_measured(job: MakeJob) -> None:
     made = job(name="recurrent", cell="lstm", hidden=[4])
     network = to_torch(made.design, Job.trainer([made], is_new=True).cohort.network.run_state(0))
-    found = inspect(made, from_torch(made.design, network.state_dict()))
+    inspected = inspect(made, from_torch(made.design, network.state_dict()))
     start = inspect(made)
-    for one, other in zip(found["layers"], start["layers"], strict=True):
+    for one, other in zip(inspected["layers"], start["layers"], strict=True):
         assert one["variance"]["measured"] == pytest.approx(other["variance"]["measured"])
-    assert found["layers"][1]["variance"]["predicted"] is None
+    assert inspected["layers"][1]["variance"]["predicted"] is None
 
 
 def test_a_sigmoid_rnn_forgets_its_first_step(job: MakeJob) -> None:
-    found = inspect(job(name="recurrent", cell="rnn", activation="sigmoid"))
-    (sentence,) = [each for each in found["findings"] if "back in time" in each]
+    inspected = inspect(job(name="recurrent", cell="rnn", activation="sigmoid"))
+    (sentence,) = [finding for finding in inspected["findings"] if "back in time" in finding]
     assert sentence.startswith("the gradient of layer 1 at step 1 is 10⁻")
 
 
 def test_the_picture_has_a_row_for_every_recurrent_layer(job: MakeJob) -> None:
-    found = inspect(job(name="recurrent", cell="rnn", hidden=[9, 5]))
-    figure = draw(found)
+    inspected = inspect(job(name="recurrent", cell="rnn", hidden=[9, 5]))
+    figure = draw(inspected)
     assert [axes.get_xlabel() for axes in figure.axes] == [
         *["layer"] * 2,
         *["step of layer 1"] * 2,
         *["step of layer 2"] * 2,
     ]
     lines = {line.get_label(): line for line in figure.axes[3].lines}
-    steps = found["layers"][0]["steps"]["gradient"]
+    steps = inspected["layers"][0]["steps"]["gradient"]
     for which in ("measured", "predicted"):
         assert np.asarray(lines[which].get_ydata()).tolist() == steps[which]
     names = [label.get_text() for label in figure.axes[0].get_xticklabels()]
@@ -180,8 +182,8 @@ def test_the_picture_has_a_row_for_every_recurrent_layer(job: MakeJob) -> None:
 
 
 def test_maxout_shows_its_pieces(job: MakeJob) -> None:
-    found = inspect(job(hidden=[{"name": "maxout", "units": 20, "pieces": 3}]))
-    layer, output = found["layers"]
+    inspected = inspect(job(hidden=[{"name": "maxout", "units": 20, "pieces": 3}]))
+    layer, output = inspected["layers"]
     assert (layer["pieces"], output["pieces"]) == (3, 1)
     assert layer["shapes"]["W[1]"] == [60, 64]
     assert layer["shapes"]["Z[1]"] == layer["shapes"]["dZ[1]"] == [60, 64]

@@ -25,10 +25,10 @@ from tests.diagnose.conftest import MakeJob
 def test_the_courses_nets_in_the_courses_notation(
     job: MakeJob, data: Any, widths: list[int]
 ) -> None:
-    found = inspect(job(data=data, hidden=widths[1:-1], activation="sigmoid"))
-    rows = found["batch_size"]
-    assert len(found["layers"]) == len(widths) - 1
-    for number, layer in enumerate(found["layers"], 1):
+    inspected = inspect(job(data=data, hidden=widths[1:-1], activation="sigmoid"))
+    rows = inspected["batch_size"]
+    assert len(inspected["layers"]) == len(widths) - 1
+    for number, layer in enumerate(inspected["layers"], 1):
         n, before = widths[number], widths[number - 1]
         assert layer["shapes"] == {
             f"W[{number}]": [n, before],
@@ -42,15 +42,18 @@ def test_the_courses_nets_in_the_courses_notation(
 
 
 def test_costs_by_hand(job: MakeJob) -> None:
-    found = inspect(job(data="xor", hidden=[3]))
+    inspected = inspect(job(data="xor", hidden=[3]))
     first, second = 2 * 2 * 3 + 3, 2 * 3 * 1 + 1
-    assert [layer["flops"] for layer in found["layers"]] == [first, second]
-    assert found["flops"] == {"forward": first + second, "step": 4 * (3 * (first + second) - 12)}
-    assert found["parameters"] == 13
+    assert [layer["flops"] for layer in inspected["layers"]] == [first, second]
+    assert inspected["flops"] == {
+        "forward": first + second,
+        "step": 4 * (3 * (first + second) - 12),
+    }
+    assert inspected["parameters"] == 13
     # Adam keeps two numbers for each. The tape keeps x, z and a of both layers; the output layer
     # has the identity, so that its a is its z, and its x is the first one's a.
     kept = 4 * (2 + 3 + 3 + 1)
-    assert found["memory"] == {
+    assert inspected["memory"] == {
         "parameters": 52,
         "gradients": 52,
         "optimizer": 104,
@@ -60,7 +63,7 @@ def test_costs_by_hand(job: MakeJob) -> None:
 
 def test_measurements_are_those_of_plain_torch(job: MakeJob) -> None:
     made = job(hidden=[20, 15], activation="tanh", init="lecun_normal")
-    found = inspect(made)
+    inspected = inspect(made)
     trainer = Job.trainer([made], is_new=True)
     network = to_torch(made.design, trainer.cohort.network.run_state(0)).double().train()
     outputs: dict[int, torch.Tensor] = {}
@@ -70,7 +73,7 @@ def test_measurements_are_those_of_plain_torch(job: MakeJob) -> None:
         outputs[place] = signal = module(signal)
         signal.retain_grad()
     nn.CrossEntropyLoss()(outputs[4], targets[0]).backward()
-    for number, layer in enumerate(found["layers"]):
+    for number, layer in enumerate(inspected["layers"]):
         z, a = outputs[2 * number], outputs[min(2 * number + 1, 4)]
         assert z.grad is not None
         weight = network[2 * number].weight
@@ -91,11 +94,11 @@ def test_trained_weights_are_measured_and_not_predicted(job: MakeJob) -> None:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(3)
-    found = inspect(made, from_torch(made.design, network.state_dict()))
+    inspected = inspect(made, from_torch(made.design, network.state_dict()))
     start = inspect(made)
-    ratio = found["layers"][0]["weight_variance"] / start["layers"][0]["weight_variance"]
+    ratio = inspected["layers"][0]["weight_variance"] / start["layers"][0]["weight_variance"]
     assert ratio == pytest.approx(9)
-    assert found["layers"][0]["variance"]["predicted"] is None
+    assert inspected["layers"][0]["variance"]["predicted"] is None
 
 
 def test_nothing_is_measured_backward_through_a_step(job: MakeJob) -> None:
@@ -117,13 +120,13 @@ def test_nothing_is_measured_backward_through_a_step(job: MakeJob) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 def test_every_list_of_blocks_has_the_shapes_that_are_shown(job: MakeJob, hidden: list) -> None:
     made = job(data="xor", hidden=hidden)
-    found = inspect(made)
+    inspected = inspect(made)
     cohort = Job.trainer([made], is_new=True).cohort
     state = cohort.network.run_state(0)
-    names = [layer["name"] for layer in found["layers"]]
+    names = [layer["name"] for layer in inspected["layers"]]
     assert len(set(names)) == len(names)
-    assert sum(layer["parameters"] for layer in found["layers"]) == found["parameters"]
-    for layer in found["layers"]:
+    assert sum(layer["parameters"] for layer in inspected["layers"]) == inspected["parameters"]
+    for layer in inspected["layers"]:
         name, shapes = layer["name"], layer["shapes"]
         if layer["kind"] == "dense":
             weight = state[f"{name}.weight"]

@@ -8,13 +8,13 @@ from tests.diagnose.conftest import MakeJob
 
 
 def test_the_picture_shows_both_lines_of_fifty_layers(job: MakeJob) -> None:
-    found = inspect(job(data="xor", hidden=[10] * 49, activation="tanh"))
-    figure = draw(found)
+    inspected = inspect(job(data="xor", hidden=[10] * 49, activation="tanh"))
+    figure = draw(inspected)
     for axes, quantity in zip(figure.axes, ("variance", "gradient"), strict=True):
         assert axes.get_yscale() == "log"
         lines = {line.get_label(): line for line in axes.lines}
         for which in ("measured", "predicted"):
-            expected = [layer[quantity][which] for layer in found["layers"]]
+            expected = [layer[quantity][which] for layer in inspected["layers"]]
             assert np.asarray(lines[which].get_ydata()).tolist() == expected
         assert len(axes.get_xticks()) <= 12
         assert axes.get_xticklabels()[0].get_text() == "1"

@@ -64,8 +64,8 @@ NETWORKS: dict[str, dict[str, Any]] = {
 def test_theory_predicts_what_is_measured_in_wide_layers(job: MakeJob, name: str) -> None:
     model = NETWORKS[name]
     data = {"name": "digits", "standardize": True}
-    found = inspect(job(data=data, **model))
-    *hidden, output = found["layers"]
+    inspected = inspect(job(data=data, **model))
+    *hidden, output = inspected["layers"]
     for layer in hidden:
         variance = layer["variance"]
         assert variance["predicted"] == pytest.approx(variance["measured"], rel=0.3), layer["name"]
@@ -82,8 +82,11 @@ def test_nine_sigmoid_layers_lose_the_gradient_and_rectifiers_do_not(job: MakeJo
     sigmoid = inspect(job(hidden=hidden, activation="sigmoid", init="xavier_normal"))
     relu = inspect(job(hidden=hidden, activation="relu", init="he_normal"))
 
-    def lost(found: dict[str, Any], which: str) -> float:
-        first, last = found["layers"][0]["gradient"][which], found["layers"][8]["gradient"][which]
+    def lost(inspected: dict[str, Any], which: str) -> float:
+        first, last = (
+            inspected["layers"][0]["gradient"][which],
+            inspected["layers"][8]["gradient"][which],
+        )
         return math.log10(first / last)
 
     assert lost(sigmoid, "measured") < -8
@@ -93,9 +96,9 @@ def test_nine_sigmoid_layers_lose_the_gradient_and_rectifiers_do_not(job: MakeJo
 
 
 def test_no_prediction_where_theory_does_not_apply(job: MakeJob) -> None:
-    found = inspect(job(hidden=[30, 30], activation="tanh", init="constant"))
-    assert all(layer["variance"]["predicted"] is None for layer in found["layers"])
-    assert found["layers"][0]["gradient"]["predicted"] is None
+    inspected = inspect(job(hidden=[30, 30], activation="tanh", init="constant"))
+    assert all(layer["variance"]["predicted"] is None for layer in inspected["layers"])
+    assert inspected["layers"][0]["gradient"]["predicted"] is None
     step = inspect(
         job(
             hidden=[
@@ -118,12 +121,12 @@ def test_no_prediction_where_theory_does_not_apply(job: MakeJob) -> None:
     ],
 )
 def test_no_prediction_for_what_theory_does_not_know(job: MakeJob, model: dict[str, Any]) -> None:
-    found = inspect(job(data="xor", activation="relu", **model))
-    assert all(layer["variance"]["predicted"] is None for layer in found["layers"])
-    assert found["layers"][0]["variance"]["measured"] > 0
+    inspected = inspect(job(data="xor", activation="relu", **model))
+    assert all(layer["variance"]["predicted"] is None for layer in inspected["layers"])
+    assert inspected["layers"][0]["variance"]["measured"] > 0
 
 
 def test_a_signal_that_overflows_has_no_prediction(job: MakeJob) -> None:
     init = {"name": "normal", "std": 1e80}
-    found = inspect(job(hidden=[50] * 8, activation="relu", init=init))
-    assert found["layers"][-2]["variance"]["predicted"] is None
+    inspected = inspect(job(hidden=[50] * 8, activation="relu", init=init))
+    assert inspected["layers"][-2]["variance"]["predicted"] is None

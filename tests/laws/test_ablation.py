@@ -27,10 +27,10 @@ def test_twenty_of_two_hundred_runs_are_the_same_alone(folder: Path, one_thread:
     ended = api.ablate(config, OVERRIDES, varied=VARIED, seeds=1, runs_dir=folder)
     assert len(ended.results) == 200
     assert ended.info["cohorts"] == 1
-    found = api.verify(ended.path, 20)["verified"]
-    assert len(found) == 20
-    assert all(each["identical"] for each in found), found
-    assert {each["weights"] for each in found} == {0.0}
+    verified = api.verify(ended.path, 20)["verified"]
+    assert len(verified) == 20
+    assert all(result["identical"] for result in verified), verified
+    assert {result["weights"] for result in verified} == {0.0}
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_runs_with_other_labels_share_a_cohort(
     config = {"name": f"labels-{data}", "data": data, "train": {"batch_size": 32}}
     ended = api.ablate(config, overrides, varied=varied, seeds=2, runs_dir=folder)
     assert (ended.info["cohorts"], len(ended.results)) == (1, 12)
-    found = api.verify(ended.path, 12)["verified"]
-    assert all(each["identical"] for each in found), found
+    verified = api.verify(ended.path, 12)["verified"]
+    assert all(result["identical"] for result in verified), verified
 
 
 def test_a_run_that_is_not_the_same_is_told(folder: Path, one_thread: None) -> None:
@@ -60,9 +60,9 @@ def test_a_run_that_is_not_the_same_is_told(folder: Path, one_thread: None) -> N
     assert records[2]["step"] == 6
     records[2]["dev"]["cost"] *= 2
     (run.path / "metrics.jsonl").write_text("".join(map(line, records)))
-    [found] = api.verify(run.path)["verified"]
-    assert (found["identical"], found["parted"], found["weights"]) == (False, 6, 0.0)
-    assert (found["metrics"], found["missing"]) == (pytest.approx(0.5), 0)
+    [result] = api.verify(run.path)["verified"]
+    assert (result["identical"], result["parted"], result["weights"]) == (False, 6, 0.0)
+    assert (result["metrics"], result["missing"]) == (pytest.approx(0.5), 0)
 
 
 @pytest.mark.parametrize("lost", [[1, 2], [3], [0, 1, 2, 3]])
@@ -73,6 +73,6 @@ def test_lines_that_are_missing_are_told(lost: list[int], tmp_path: Path) -> Non
     assert len(lines) == 4
     kept = [line for place, line in enumerate(lines) if place not in lost]
     (run.path / "metrics.jsonl").write_text("".join(kept))
-    [found] = api.verify(run.path)["verified"]
-    assert (found["identical"], found["missing"]) == (False, len(lost))
-    assert (found["parted"], found["metrics"]) == (3 * lost[0], 0.0)
+    [result] = api.verify(run.path)["verified"]
+    assert (result["identical"], result["missing"]) == (False, len(lost))
+    assert (result["parted"], result["metrics"]) == (3 * lost[0], 0.0)

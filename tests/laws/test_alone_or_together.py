@@ -187,7 +187,7 @@ def test_with_two_threads_runs_agree_to_rounding(two_threads: None) -> None:
     together = train(members, inputs, targets, 128, torch.float64)
     for run in members:
         alone = train([run], inputs, targets, 128, torch.float64)
-        mine, other = together.ended_runs[run.name], alone.ended_runs[run.name]
-        assert mine.outcome.step == other.outcome.step
-        for name, value in mine.outcome.state.items():
+        one, other = together.ended_runs[run.name], alone.ended_runs[run.name]
+        assert one.outcome.step == other.outcome.step
+        for name, value in one.outcome.state.items():
             assert relative_distance(value, other.outcome.state[name]) < 1e-10, (run.name, name)

@@ -57,8 +57,8 @@ def variants(what: Task, tied: bool, **options: Any) -> list[Member]:
     """Return runs of one shape and many choices."""
     chosen = VARIANTS if tied else VARIANTS | UNTIED
     return [
-        member(name, build(what, tied=tied, **options, **each), "adam", seed=seed, num_steps=7)
-        for seed, (name, each) in enumerate(chosen.items())
+        member(name, build(what, tied=tied, **options, **variant), "adam", seed=seed, num_steps=7)
+        for seed, (name, variant) in enumerate(chosen.items())
     ]
 
 
@@ -125,7 +125,7 @@ def test_the_decoder_mirrors_widths_and_activations() -> None:
     network = build(reconstruction(12), encoder=encoder, batch_norm=True, dropout=0.2)
     layers = network.parts
     assert [layer.outputs for layer in layers] == [9, 7, 3, 7, 9, 12]
-    named = [each.name for each in network.activations]
+    named = [activation.name for activation in network.activations]
     assert named == ["relu", "tanh", "identity", "tanh", "relu", "identity"]
     assert [layer.name for layer in layers] == list("123456")
     normalized = [layer.batch_norm is not None for layer in layers]

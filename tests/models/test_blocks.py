@@ -41,18 +41,18 @@ def test_a_dense_block_chooses_for_itself() -> None:
         "dropout": 0.25,
         "batch_norm": {"position": "after"},
     }
-    mine, other, last = build([block, 6], dropout=0.5).parts
-    assert (mine.activation.name, mine.init.name, mine.dropout) == ("elu", "zeros", 0.25)
-    assert mine.batch_norm.position == "after"
-    assert (other.activation.name, other.init.name, other.dropout) == ("relu", "he_normal", 0.5)
-    assert (other.batch_norm, last.dropout) == (None, 0.0)
+    first, second, last = build([block, 6], dropout=0.5).parts
+    assert (first.activation.name, first.init.name, first.dropout) == ("elu", "zeros", 0.25)
+    assert first.batch_norm.position == "after"
+    assert (second.activation.name, second.init.name, second.dropout) == ("relu", "he_normal", 0.5)
+    assert (second.batch_norm, last.dropout) == (None, 0.0)
 
 
 def test_a_layer_that_chooses_a_normalization_has_not_the_models_other() -> None:
     blocks = [{"name": "dense", "units": 5, "layer_norm": True}, 4]
-    mine, other, _ = build(blocks, batch_norm=True).parts
-    assert (mine.batch_norm, other.layer_norm) == (None, None)
-    assert mine.layer_norm is not None and other.batch_norm is not None
+    first, second, _ = build(blocks, batch_norm=True).parts
+    assert (first.batch_norm, second.layer_norm) == (None, None)
+    assert first.layer_norm is not None and second.batch_norm is not None
     with pytest.raises(
         ConfigError, match=r"model\.layer_norm: layer 1 has batch_norm and layer_norm; keep one"
     ):

@@ -60,7 +60,7 @@ PLAIN: dict[str, dict[str, Any]] = {
         "noise": {"input": 0.1},
     },
 }
-TIED: dict[str, dict[str, Any]] = {f"{name}, tied": each for name, each in PLAIN.items()}
+TIED: dict[str, dict[str, Any]] = {f"{name}, tied": options for name, options in PLAIN.items()}
 UNTIED: dict[str, dict[str, Any]] = {
     "contractive, weight norm": {"contractive": 0.1, "weight_norm": True},
     "contractive, drop-connect": {
@@ -230,11 +230,11 @@ def test_cost_and_gradients_are_those_of_autograd(name: str, in_unit_interval: b
         state = {k: v.clone().requires_grad_() for k, v in cohort.network.run_state(row).items()}
         cost = by_hand(run, state, inputs, codes[row])
         torch.testing.assert_close(costs[row], cost.detach())
-        gradients = torch.autograd.grad(cost, list(state.values()))
-        mine = {p.name: p.gradient[row] for p in cohort.network.buffer.parameters}
-        for key, expected in zip(state, gradients, strict=True):
+        expected_gradients = torch.autograd.grad(cost, list(state.values()))
+        gradients = {p.name: p.gradient[row] for p in cohort.network.buffer.parameters}
+        for key, expected in zip(state, expected_gradients, strict=True):
             torch.testing.assert_close(
-                mine[key], expected, msg=lambda text, key=key: f"{key} {text}"
+                gradients[key], expected, msg=lambda text, key=key: f"{key} {text}"
             )
 
 
@@ -275,24 +275,28 @@ def test_what_a_code_measures_is_that_of_its_rows() -> None:
         ended = train([member("run", design)], inputs, targets).ended_runs["run"].outcome
         cohort = Cohort([member("run", design)], 16)
         cohort.network.load_run(0, ended.state)
-        found = {name: value[0] for name, value in evaluate(cohort, inputs, targets).items()}
+        metrics = {name: value[0] for name, value in evaluate(cohort, inputs, targets).items()}
         assert set(ended.metrics["train"]) >= set(design.measures)
-        assert found == pytest.approx(ended.metrics["train"])
+        assert metrics == pytest.approx(ended.metrics["train"])
         first = inputs @ ended.state["1.weight"] + ended.state["1.bias"]
         if design is sparse:
             code = first.tanh()
             slopes = (1 - code.square()).square()
             norms = (slopes * ended.state["1.weight"].square().sum(0)).sum(1).mean().item()
             l1 = code.abs().sum(1).mean().item()
-            assert found["contraction"] == pytest.approx(norms, rel=1e-5)
-            assert found["sparsity"] == pytest.approx(l1, rel=1e-5)
-            assert found["cost"] == pytest.approx(found["mse"] + 0.5 * l1 + 0.25 * norms, rel=1e-5)
+            assert metrics["contraction"] == pytest.approx(norms, rel=1e-5)
+            assert metrics["sparsity"] == pytest.approx(l1, rel=1e-5)
+            assert metrics["cost"] == pytest.approx(
+                metrics["mse"] + 0.5 * l1 + 0.25 * norms, rel=1e-5
+            )
         else:
             code, log_variance = first.chunk(2, 1)
             nats = (code.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
-            assert found["kl"] == pytest.approx(nats.mean().item(), rel=1e-5)
-            assert found["cost"] == pytest.approx(found["mse"] + 3 * found["kl"] / 6, rel=1e-5)
-        assert found["active_units"] == (code.abs() > 0.1).float().mean().item()
+            assert metrics["kl"] == pytest.approx(nats.mean().item(), rel=1e-5)
+            assert metrics["cost"] == pytest.approx(
+                metrics["mse"] + 3 * metrics["kl"] / 6, rel=1e-5
+            )
+        assert metrics["active_units"] == (code.abs() > 0.1).float().mean().item()
 
 
 def test_a_runs_measures_are_its_own_whatever_its_cohort_measures() -> None:
@@ -301,7 +305,7 @@ def test_a_runs_measures_are_its_own_whatever_its_cohort_measures() -> None:
     inputs, targets = rows(what, 23)
     ended = train(members, inputs, targets).ended_runs
     extra = {"sparsity", "contraction", "kl", "active_units"}
-    told = {name: extra & set(each.outcome.metrics["dev"]) for name, each in ended.items()}
+    told = {name: extra & set(run.outcome.metrics["dev"]) for name, run in ended.items()}
     assert told["plain"] == {"active_units"}
     assert told["kl"] == {"sparsity", "active_units"}
     assert told["contractive, kl"] == {"sparsity", "contraction", "active_units"}
@@ -428,5 +432,5 @@ def test_a_code_survives_files_and_exports(options: str, tmp_path: Path) -> None
 
     run.export(tmp_path / "onnx", "onnx")
     network = ReferenceEvaluator(str(tmp_path / "onnx" / "network.onnx"))
-    (found,) = network.run(None, {"inputs": inputs})
-    np.testing.assert_allclose(found, outputs, rtol=1e-5)  # type: ignore[arg-type]
+    (onnx_outputs,) = network.run(None, {"inputs": inputs})
+    np.testing.assert_allclose(onnx_outputs, outputs, rtol=1e-5)  # type: ignore[arg-type]

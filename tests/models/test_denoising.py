@@ -43,8 +43,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def variants(what: Task, **options: Any) -> list[Member]:
     """Return runs of one shape that differ in what they do to their inputs."""
     return [
-        member(name, build(what, **options, **each), "adam", seed=seed % 4, num_steps=7)
-        for seed, (name, each) in enumerate(VARIANTS.items())
+        member(name, build(what, **options, **variant), "adam", seed=seed % 4, num_steps=7)
+        for seed, (name, variant) in enumerate(VARIANTS.items())
     ]
 
 
@@ -59,7 +59,7 @@ def task_of(num_inputs: int, in_unit_interval: bool) -> Task:
         num_inputs,
         None,
         shape,
-        lowest=tuple(-each for each in bounds),
+        lowest=tuple(-bound for bound in bounds),
         highest=bounds,
     )
 
@@ -156,7 +156,7 @@ def test_corrupted_metrics_are_those_of_corrupted_inputs_and_clean_targets() -> 
     cohort = Cohort([member("run", design, seed=3)], 16, torch.float64)
     cohort.initialize()
     inputs, targets = rows(what, CHUNK + 40, torch.float64)
-    found = evaluate(cohort, inputs, targets)
+    metrics = evaluate(cohort, inputs, targets)
     seen = [
         cohort.network.corruption.forward(
             x.unsqueeze(0), Pass(batch_size=CHUNK, corrupted_chunk=number)
@@ -168,11 +168,11 @@ def test_corrupted_metrics_are_those_of_corrupted_inputs_and_clean_targets() -> 
     squares = (outputs - inputs).square()
     # Not weighed by the emphasis: runs of different emphasis can be compared.
     nats = F.binary_cross_entropy(outputs, inputs, reduction="none")
-    assert found["corrupted_mse"][0] == pytest.approx(squares.mean().item(), rel=1e-9)
-    error = found["corrupted_squared_error_per_row"][0]
+    assert metrics["corrupted_mse"][0] == pytest.approx(squares.mean().item(), rel=1e-9)
+    error = metrics["corrupted_squared_error_per_row"][0]
     assert error == pytest.approx(squares.sum(1).mean().item(), rel=1e-9)
-    assert found["corrupted_cost"][0] == pytest.approx(nats.mean().item(), rel=1e-9)
-    entropy = found["corrupted_cross_entropy_per_row"][0]
+    assert metrics["corrupted_cost"][0] == pytest.approx(nats.mean().item(), rel=1e-9)
+    entropy = metrics["corrupted_cross_entropy_per_row"][0]
     assert entropy == pytest.approx(nats.sum(1).mean().item(), rel=1e-9)
 
 
@@ -301,6 +301,6 @@ def test_the_exported_network_corrupts_nothing(tmp_path: Path) -> None:
     run = dlx.train(CONFIG, runs_dir=tmp_path)
     inputs = run.splits().part("dev").inputs
     plain = run.network()
-    assert [type(each).__name__ for each in plain] == ["Linear", "Linear"]
+    assert [type(module).__name__ for module in plain] == ["Linear", "Linear"]
     expected = run.cohort.network.forward(inputs.unsqueeze(0), Pass())[0]
     torch.testing.assert_close(plain(inputs), expected)

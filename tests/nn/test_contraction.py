@@ -40,7 +40,7 @@ def test_value_and_gradients_are_those_of_autograds_jacobian(name: str) -> None:
     assert sorted(added) == [0, 2]
     assert not pass_.tape
     for run, weight in enumerate(weights):
-        own_w, own_b = (each[run].clone().requires_grad_() for each in (w, b))
+        own_w, own_b = (tensor[run].clone().requires_grad_() for tensor in (w, b))
         expected = jacobian_norm(own_w, own_b, x[run], name)
         if weight is None:
             assert pass_.terms["contraction"][run] == 0
@@ -49,6 +49,6 @@ def test_value_and_gradients_are_those_of_autograds_jacobian(name: str) -> None:
         assert pass_.measured is not None
         torch.testing.assert_close(pass_.measured["contraction"][run], expected.detach())
         by_w, by_b = torch.autograd.grad(weight * expected, [own_w, own_b], materialize_grads=True)
-        by_z, factor = (each[0] for each in added[run])
+        by_z, factor = (tensor[0] for tensor in added[run])
         torch.testing.assert_close(x[run].T @ by_z + w[run] * factor, by_w)
         torch.testing.assert_close(by_z.sum(0, keepdim=True), by_b)

@@ -113,8 +113,8 @@ def test_the_listed_machine_is_a_distribution(visible: str) -> None:
 def positive_phase(x: Tensor, cohort: Cohort, visible: str) -> Tensor:
     """Return the gradient of the data's mean free energy by W, b and c."""
     w, b, c = (p.clone().requires_grad_() for p in machine(cohort))
-    found = torch.autograd.grad(free_energy(x, w, b, c, visible).mean(), (w, b, c))
-    return torch.cat([each.flatten() for each in found])
+    gradients = torch.autograd.grad(free_energy(x, w, b, c, visible).mean(), (w, b, c))
+    return torch.cat([gradient.flatten() for gradient in gradients])
 
 
 def test_the_positive_phase_is_that_of_the_exact_gradient() -> None:
@@ -171,7 +171,7 @@ def test_the_mean_step_goes_the_exact_gradients_way(
         if step >= 20:  # chains have forgotten where they started
             estimates.append(gradient(cohort).clone())
     mean = torch.stack(estimates).mean(0)
-    exact = torch.cat([each.flatten() for each in exact])
+    exact = torch.cat([gradient.flatten() for gradient in exact])
     assert torch.cosine_similarity(mean, exact, 0) > least
     if options["gibbs_steps"] > 3 and options.get("reconstruction") != "means":
         assert (mean.norm() / exact.norm()).item() == pytest.approx(1, abs=0.05)
@@ -186,15 +186,15 @@ def test_the_mean_step_goes_the_exact_gradients_way(
 def test_the_exact_likelihood_rises_in_training(visible: str, options: dict[str, Any]) -> None:
     x = data(visible)
     cohort = cohort_of(tiny(visible, **options), x, 40, optimizer="momentum", lr=0.02)
-    found = [log_likelihood(x, machine(cohort), visible).item()]
+    likelihoods = [log_likelihood(x, machine(cohort), visible).item()]
     for step in range(1000):
         batch = x[None, step % 6 * 40 :][:, :40]
         cohort.forward_backward(batch, batch, step)
         cohort.update(batch, batch, step)
         if step in (499, 999):
-            found.append(log_likelihood(x, machine(cohort), visible).item())
+            likelihoods.append(log_likelihood(x, machine(cohort), visible).item())
     # Measured: from -3.28 by 0.08 and 0.27 nats, or from -8.55 by 0.09 and 0.1 at the least.
-    start, middle, end = found
+    start, middle, end = likelihoods
     assert middle > start + 0.05
     assert end > start + 0.09
 

@@ -61,8 +61,8 @@ def torchs(cell: str, state: dict[str, Tensor], inputs: list[int]) -> nn.Module:
 def test_two_layers_are_torchs(cell: str, state: str) -> None:
     design = build(classes(STEPS, INPUTS), cell=cell, hidden=[UNITS, UNITS], state=state)
     cohort = filled(design)
-    mine = cohort.network.run_state(0)
-    network = torchs(cell, mine, [INPUTS, UNITS])
+    tensors = cohort.network.run_state(0)
+    network = torchs(cell, tensors, [INPUTS, UNITS])
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(ROWS, STEPS * INPUTS, generator=generator, dtype=torch.float64)
     upstream = torch.randn(1, ROWS, CLASSES, generator=generator, dtype=torch.float64)
@@ -73,7 +73,7 @@ def test_two_layers_are_torchs(cell: str, state: str) -> None:
 
     states = network(x.view(ROWS, STEPS, INPUTS))[0]
     handed = states[:, -1] if state == "last" else states.mean(1)
-    expected = handed @ mine["3.weight"] + mine["3.bias"]
+    expected = handed @ tensors["3.weight"] + tensors["3.bias"]
     torch.testing.assert_close(z[0], expected.detach(), rtol=1e-12, atol=1e-12)
     expected.backward(upstream[0])
     gradients = {p.name: p.gradient[0] for p in cohort.network.buffer.parameters}
@@ -83,8 +83,8 @@ def test_two_layers_are_torchs(cell: str, state: str) -> None:
             f"{number}.projection.bias": f"bias_ih_l{number - 1}",
             f"{number}.weight": f"weight_hh_l{number - 1}",
         }
-        for name, theirs in pairs.items():
-            gradient = network.get_parameter(theirs).grad
+        for name, torch_name in pairs.items():
+            gradient = network.get_parameter(torch_name).grad
             assert gradient is not None
             own = gradients[name].T if name.endswith("weight") else gradients[name][0]
             torch.testing.assert_close(own, gradient, rtol=1e-10, atol=1e-12)
