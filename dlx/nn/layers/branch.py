@@ -10,7 +10,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from dlx.config.types import Choice
 from dlx.nn.layers.protocol import Blueprint, Spec
 from dlx.nn.layers.stack import Stack
 from dlx.nn.moments import Signal, Signals, pooled
@@ -60,21 +59,6 @@ class BranchSpec(Spec):
         return ("branch", self.join, inside)
 
     @property
-    def activations(self) -> tuple[Choice, ...]:
-        """All activations inside."""
-        return tuple(a for layers in self.branches for spec in layers for a in spec.activations)
-
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        """The layers inside that have weights."""
-        return tuple(part for layers in self.branches for spec in layers for part in spec.parts)
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """What the layers inside measure."""
-        return tuple(name for layers in self.branches for s in layers for name in s.measures)
-
-    @property
     def layer_class(self) -> "type[Branch]":
         """The class of its run-axis layer."""
         return Branch
@@ -86,11 +70,6 @@ class BranchSpec(Spec):
             for number, layers in enumerate(self.branches)
         ]
         modules.add(BranchModule(self.join, *stacks))
-
-    @property
-    def input_flops(self) -> int:
-        """The products of the first layer of each branch."""
-        return sum(layers[0].input_flops for layers in self.branches if layers)
 
     def theory_forward(self, inputs: Signals, field: MeanField) -> Signal | None:
         """Return the moments of the joined outputs; those that are added are independent."""

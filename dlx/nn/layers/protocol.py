@@ -77,6 +77,7 @@ class Spec(ABC):
 
     A kind gives `name`, `outputs`, `structure`, `layer_class` and `plain`; a kind with weights also
     gives `inputs`. Everything else has a default, which suits a layer that has nothing of the sort.
+    A field of the dataclass that has the name of an attribute below has its default too.
 
     Attributes:
         name: number of the layer, from 1; a layer inside block 2 is named 2.1, 2.2, …
@@ -118,14 +119,21 @@ class Spec(ABC):
         """What must agree for runs to share a cohort: the kind, and all that shapes depend on."""
 
     @property
-    def activations(self) -> tuple[Choice, ...]:
-        """All activations inside."""
+    def inside(self) -> tuple[Blueprint, ...]:
+        """The stacks of layers inside a block, each from its first layer on."""
         return ()
 
     @property
+    def activations(self) -> tuple[Choice, ...]:
+        """All activations; by default, those of the layers inside."""
+        return tuple(a for stack in self.inside for spec in stack for a in spec.activations)
+
+    @property
     def parts(self) -> tuple[Any, ...]:
-        """The layers inside that have weights, a Spec each; the layer itself where it is one."""
-        return (self,)
+        """The layers that have weights; by default, those inside, or else the layer itself."""
+        if not self.inside:
+            return (self,)
+        return tuple(part for stack in self.inside for spec in stack for part in spec.parts)
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -134,8 +142,8 @@ class Spec(ABC):
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The names of what it leaves in `Pass.measured` in an evaluation."""
-        return ()
+        """The names of what it leaves in `Pass.measured`; by default, what layers inside leave."""
+        return tuple(name for stack in self.inside for spec in stack for name in spec.measures)
 
     @property
     @abstractmethod
@@ -171,11 +179,6 @@ class Spec(ABC):
         """Whether the outputs are anything else than the inputs."""
         return True
 
-    @property
-    def inside(self) -> tuple[Blueprint, ...]:
-        """The layers inside: stacks, each from its first layer on."""
-        return ()
-
     def facts(self) -> dict[str, Any]:
         """Return choices by name: those of `dlx inspect` and of a dry run that the kind has."""
         return {}
@@ -195,8 +198,8 @@ class Spec(ABC):
 
     @property
     def input_flops(self) -> int:
-        """The part of them, layers inside included, in products of the inputs and weights."""
-        return 0
+        """Operations of the products that read the inputs; by default, those of layers inside."""
+        return sum(stack[0].input_flops for stack in self.inside if stack)
 
     # In theory (see `dlx.nn.theory`); the defaults say nothing
 

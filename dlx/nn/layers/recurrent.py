@@ -153,16 +153,8 @@ class RecurrentSpec(Spec):
         tensors = {"weight": "hidden.weight"}
         if CELLS[self.cell].biased:
             tensors["bias"] = "bias"
-        module = RecurrentModule(
-            self.cell,
-            self.shape,
-            self.axis,
-            self.handed,
-            projection,
-            hidden,
-            activation,
-            after.modules,
-        )
+        options = (self.cell, self.shape, self.axis, self.handed)
+        module = RecurrentModule(*options, projection, hidden, activation, after.modules)
         tensors |= learned_tensors(self.activation, activation, "activation.")
         modules.add(module, self.name, **tensors)
         modules.add_dropout(self.dropout, self.dropout_kind)
@@ -198,11 +190,6 @@ class RecurrentSpec(Spec):
         gates = self.projection.outputs
         bias = self.units * CELLS[self.cell].biased
         return self.num_steps * (2 * self.units * gates + gates + bias)
-
-    @property
-    def input_flops(self) -> int:
-        """The products of the projection."""
-        return self.projection.input_flops
 
     def input_signals(self, x: Tensor) -> list[Signal]:
         """Return the moments of each step's inputs."""

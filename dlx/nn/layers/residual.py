@@ -62,18 +62,7 @@ class ResidualSpec(Spec):
     @property
     def activations(self) -> tuple[Choice, ...]:
         """All activations inside, and that of the sum."""
-        inside = (activation for spec in self.inner for activation in spec.activations)
-        return (*inside, self.activation)
-
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        """The layers inside that have weights."""
-        return tuple(part for stack in self.inside for spec in stack for part in spec.parts)
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """What the layers inside measure."""
-        return tuple(name for spec in self.inner for name in spec.measures)
+        return (*super().activations, self.activation)
 
     @property
     def layer_class(self) -> "type[Residual]":
@@ -99,11 +88,6 @@ class ResidualSpec(Spec):
         """O: the sum."""
         return self.outputs
 
-    @property
-    def input_flops(self) -> int:
-        """The products of the first inner layer and of the projection."""
-        return sum(stack[0].input_flops for stack in self.inside if stack)
-
     def theory_forward(self, inputs: Signals, field: MeanField) -> Signal | None:
         """Return the moments of g(F(x) + x), two terms that are independent.
 
@@ -111,7 +95,7 @@ class ResidualSpec(Spec):
         that has another mean.
         """
         signal = pooled(inputs)
-        terms = [pooled(field.forward(layers, signal)) for layers in (self.inner, self.shortcut)]
+        terms = [pooled(field.forward(layers, signal)) for layers in self.inside]
         known = [term for term in terms if term is not None]
         if len(known) < len(terms):
             return None
@@ -130,7 +114,7 @@ class ResidualSpec(Spec):
         """Return E[dX²], the sum of what both ways hand back."""
         dz = times(mean(outputs), field.recorded.get(self.name))
         field.prediction(self.name).gradient = dz
-        ways = (mean(field.backward(layers, dz)) for layers in (self.inner, self.shortcut))
+        ways = (mean(field.backward(layers, dz)) for layers in self.inside)
         return plus(*ways)
 
 
