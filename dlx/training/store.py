@@ -382,7 +382,10 @@ class CohortStore(Store):
             for line in stage.lines
         ]
         make_directory(self.folder)
-        write_atomic(self.folder / PRETRAINING, "".join(lines).encode())
+        path = self.folder / PRETRAINING
+        before = path.read_bytes() if path.exists() else b""
+        others = metrics_file.without_runs(before, {self._members[name].number for name in stages})
+        write_atomic(path, others + "".join(lines).encode())
 
     def begin(self, trainer: Trainer) -> int | None:
         """Open metrics.jsonl, without what runs wrote that have left no checkpoint."""
@@ -408,8 +411,8 @@ class CohortStore(Store):
                 self._tensors.setdefault(names[row], {})[name] = tensor
         self._metrics = MetricsFile(self.folder / METRICS, saved.metadata["position"])
         numbers = {member.number: name for name, member in self._members.items()}
-        for record in metrics_file.records(self.folder / METRICS, start):
-            yield numbers[record.pop("run")], record
+        records = metrics_file.records(self.folder / METRICS, start)
+        return [(numbers[record.pop("run")], record) for record in records]
 
     def evaluated(
         self, names: Sequence[str], evaluation: Evaluation, seconds: Sequence[float], now: float
@@ -495,7 +498,7 @@ class CohortStore(Store):
             tensors |= {
                 f"{member.row}/{key}": tensor for key, tensor in self._tensors.get(name, {}).items()
             }
-        files = data_files(member.job)
+        files = data_files(next(iter(self._members.values())).job)
         for name, content in files.items():
             write_atomic(self.folder / name, content)
         weights_digest = weights.save(self.folder / WEIGHTS, tensors, {})

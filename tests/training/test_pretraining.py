@@ -122,7 +122,9 @@ def test_runs_that_do_not_fit_together_are_trained_in_halves(
 
 
 @pytest.mark.parametrize("section", [{}, CHAINS])
-def test_runs_learn_the_same_alone_and_together(tmp_path: Path, section: dict[str, Any]) -> None:
+def test_runs_learn_the_same_alone_and_together(
+    tmp_path: Path, one_thread: None, section: dict[str, Any]
+) -> None:
     section = section | {"epochs": 2, "unroll": 1}
     jobs = [
         job(seed=seed, pretrain=section | {"optimizer": {"name": "adam", "lr": lr}})
