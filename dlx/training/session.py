@@ -183,6 +183,7 @@ class Session:
         self._groups.pop(0)
         self._clock = None
         self._steps_before += trainer.step
+        self._group_start = self._store.position()
 
     def _halve(self) -> None:
         """Begin again with each half of a group that did not fit into memory."""
