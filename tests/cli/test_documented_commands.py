@@ -96,7 +96,8 @@ def test_a_command_that_is_shown_works(
         line += " train.epochs=null train.steps=10"
         line += "" if " name=" in line else " name=other"
     if line.startswith("dlx ablate "):
-        line += " train.epochs=null train.steps=2 name=other"
+        line += " train.epochs=null train.steps=2"
+        line += "" if " name=" in line else " name=other"
     if named := re.search(r"(runs/(?:activation_depth|mnist_knobs))/ID", line):
         (ablation,) = Path(named[1]).iterdir()
         line = line.replace("ID", ablation.name)
