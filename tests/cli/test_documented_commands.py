@@ -33,14 +33,14 @@ def shown_in_files() -> list[str]:
 
 def shown_in_help() -> list[str]:
     """Return the commands under "Example" or "Start with" in the help texts."""
-    found = []
+    commands = []
     for path in sorted((ROOT / "dlx" / "cli").glob("*.py")):
         for block in re.findall(
             r"\n    \\b\n(.*?)\n    (?:\n|\"\"\")", path.read_text(), re.DOTALL
         ):
             lines = [line.strip() for line in block.splitlines()]
-            found += [re.split(r"\s{2,}", line)[0] for line in lines if line.startswith("dlx ")]
-    return found
+            commands += [re.split(r"\s{2,}", line)[0] for line in lines if line.startswith("dlx ")]
+    return commands
 
 
 def test_there_are_commands_to_run() -> None:
