@@ -44,7 +44,7 @@ def dlx(
 
     def run(*arguments: object) -> Ended:
         capsys.readouterr()
-        code = main([str(each) for each in arguments])
+        code = main([str(argument) for argument in arguments])
         printed = capsys.readouterr()
         return Ended(code, printed.out, printed.err)
 

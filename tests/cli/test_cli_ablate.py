@@ -25,17 +25,20 @@ def only_ablation(folder: Path) -> Path:
 def test_one_json_object_and_nothing_else(dlx: Command, tmp_path: Path) -> None:
     ended = dlx("ablate", "xor", *SHORT, *TWO, "--json")
     assert (ended.code, ended.err) == (0, "")
-    found = ended.json
+    result = ended.json
     path = only_ablation(tmp_path)
-    assert found["ablation"] == str(path.relative_to(tmp_path))
-    assert (found["status"], found["runs"]) == ("completed", 4)
-    assert [each["name"] for each in found["variants"]] == ["activation=relu", "activation=tanh"]
+    assert result["ablation"] == str(path.relative_to(tmp_path))
+    assert (result["status"], result["runs"]) == ("completed", 4)
+    assert [variant["name"] for variant in result["variants"]] == [
+        "activation=relu",
+        "activation=tanh",
+    ]
     resumed = dlx("resume", path, "--json", "--quiet")
     assert resumed.code == 0
-    assert resumed.json["variants"] == found["variants"]
+    assert resumed.json["variants"] == result["variants"]
     verified = dlx("verify", path, "--runs", 2, "--json", "--quiet")
     assert verified.code == 0
-    assert verified.json["variants"] == found["variants"]
+    assert verified.json["variants"] == result["variants"]
     assert len(verified.json["verified"]) == 2
     _, *rows = dlx("verify", path, "--runs", 4, "--quiet").out.splitlines()
     assert [row.partition("  ")[0] for row in rows[:-1]] == [
@@ -68,11 +71,11 @@ def test_a_dry_run_builds_all_and_writes_nothing(dlx: Command, tmp_path: Path) -
     assert "xor: 2 variants x 2 seeds = 4 runs; judged by dev.accuracy against" in ended.out
     assert "2-4-4-1, batch 4, xor" in ended.out
     assert "nothing was written" in ended.out
-    found = dlx("ablate", "xor", *SHORT, *arguments, "--json").json
-    assert found["seeds"] == [5, 7]
-    assert [each["parameters"] for each in found["variants"]] == [13, 37]
-    assert [each["runs"] for each in found["cohorts"]] == [2, 2]
-    assert all(each["seconds"] > 0 and each["bytes"] > 0 for each in found["cohorts"])
+    document = dlx("ablate", "xor", *SHORT, *arguments, "--json").json
+    assert document["seeds"] == [5, 7]
+    assert [variant["parameters"] for variant in document["variants"]] == [13, 37]
+    assert [cohort["runs"] for cohort in document["cohorts"]] == [2, 2]
+    assert all(cohort["seconds"] > 0 and cohort["bytes"] > 0 for cohort in document["cohorts"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -190,8 +193,8 @@ def test_killed_and_resumed_is_as_never_killed(jobs: int, dlx: Command, tmp_path
         assert started.returncode == (143 if number == 2 else -9), err
     ended = dlx("resume", "killed", "--quiet", "--json")
     assert ended.code == 0, ended.err
-    for mine, theirs in zip(ended.json["variants"], whole.json["variants"], strict=True):
-        assert mine == theirs
+    for resumed, expected in zip(ended.json["variants"], whole.json["variants"], strict=True):
+        assert resumed == expected
     (killed,), (other,) = ((tmp_path / "runs" / name).iterdir() for name in ("killed", "whole"))
     weights = sorted(other.rglob("weights.safetensors"))
     assert weights
@@ -206,7 +209,7 @@ def test_a_killed_worker_takes_its_own_cohort_alone(tmp_path: Path) -> None:
 
     def workers() -> list[int]:
         children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
-        commands = {int(each): Path(f"/proc/{each}/cmdline").read_bytes() for each in children}
+        commands = {int(child): Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
         return [child for child, words in commands.items() if b"ablate" in words]
 
     while len(workers()) < 2:
@@ -218,8 +221,8 @@ def test_a_killed_worker_takes_its_own_cohort_alone(tmp_path: Path) -> None:
     assert started.returncode == 8, err
     assert "its process was ended by SIGKILL" in err
     [path] = (tmp_path / "runs" / "xor").iterdir()
-    found = json.loads((path / "summary.json").read_text())
-    assert sorted(each["failed"] for each in found["variants"]) == [0, 6]
+    summary = json.loads((path / "summary.json").read_text())
+    assert sorted(variant["failed"] for variant in summary["variants"]) == [0, 6]
 
 
 def test_an_ablation_that_could_not_be_tuned_says_so(dlx: Command) -> None:
@@ -260,7 +263,7 @@ def test_resuming_makes_what_was_lost_anew(
         assert path.read_bytes() == content
     assert path.stat().st_size
     summary = json.loads((only_ablation(tmp_path) / "summary.json").read_text())
-    assert [each["n"] for each in summary["variants"]] == [2, 2]
+    assert [variant["n"] for variant in summary["variants"]] == [2, 2]
 
 
 def test_a_plan_that_was_lost_is_made_again(dlx: Command, tmp_path: Path) -> None:
@@ -298,13 +301,13 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     started = start(*command, "--seeds", "2", "--jobs", "2", "--quiet", cwd=tmp_path)
 
     def workers() -> list[Path]:
-        found = []
-        for each in Path("/proc").glob("[0-9]*/environ"):
+        folders = []
+        for file in Path("/proc").glob("[0-9]*/environ"):
             with contextlib.suppress(OSError):
-                its = (each.parent / "cwd").resolve() == tmp_path
-                if its and each.parent.name != str(started.pid):
-                    found.append(each.parent)
-        return found
+                is_worker = (file.parent / "cwd").resolve() == tmp_path
+                if is_worker and file.parent.name != str(started.pid):
+                    folders.append(file.parent)
+        return folders
 
     while len(workers()) < 2:
         assert started.poll() is None, started.communicate()

@@ -59,14 +59,14 @@ def assert_equal_to(whole: Path, path: Path) -> None:
     """Compare an ablation that has ended with the undisturbed one."""
     assert json.loads((path / "run.json").read_text())["status"] == "completed"
     assert (path / "report.html").exists()
-    mine, theirs = (
+    resumed, expected = (
         [
-            {key: each[key] for key in ("name", "n", "failed", "metrics", "vs_baseline")}
-            for each in json.loads((its / "summary.json").read_text())["variants"]
+            {key: variant[key] for key in ("name", "n", "failed", "metrics", "vs_baseline")}
+            for variant in json.loads((ablation / "summary.json").read_text())["variants"]
         ]
-        for its in (path, whole)
+        for ablation in (path, whole)
     )
-    assert mine == theirs
+    assert resumed == expected
     weights = sorted(whole.rglob("weights.safetensors"))
     assert weights
     for file in weights:
@@ -157,5 +157,8 @@ def test_processes_know_plug_ins_and_what_is_allowed(
     started = start(*allowed, "ablate", "xor", *config, *sizes, *VARIED, cwd=tmp_path)
     out, err = started.communicate(timeout=60)
     assert (started.returncode, err) == (0, "")
-    found = json.loads(out)
-    assert [(each["n"], each["failed"]) for each in found["variants"]] == [(2, 0), (2, 0)]
+    summary = json.loads(out)
+    assert [(variant["n"], variant["failed"]) for variant in summary["variants"]] == [
+        (2, 0),
+        (2, 0),
+    ]

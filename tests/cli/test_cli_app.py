@@ -35,10 +35,10 @@ print(code, len(sys.modules), usage.ru_utime + usage.ru_stime, *heavy, file=sys.
 
 
 def commands(command: object, path: str = "dlx") -> dict[str, object]:
-    found = {path: command}
+    by_path = {path: command}
     for name, inner in getattr(command, "commands", {}).items():
-        found |= commands(inner, f"{path} {name}")
-    return found
+        by_path |= commands(inner, f"{path} {name}")
+    return by_path
 
 
 COMMANDS = commands(cli._command)

@@ -28,9 +28,9 @@ def trained_autoencoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_evaluate_says_how_well_each_class_is_reconstructed(dlx: Command, runs: list[str]) -> None:
-    found = dlx("evaluate", "autoencoder", "--json", *runs).json
-    assert list(found["per_class"]) == list(found["metrics"]) == ["train", "dev", "test"]
-    one = found["per_class"]["test"]["9"]
+    result = dlx("evaluate", "autoencoder", "--json", *runs).json
+    assert list(result["per_class"]) == list(result["metrics"]) == ["train", "dev", "test"]
+    one = result["per_class"]["test"]["9"]
     assert set(one) == {"rows", "squared_error_per_row"}
     text = dlx("evaluate", "autoencoder", "--split", "test", *runs).out
     head, *rows = text[text.index("\nclass ") + 1 :].splitlines()[:11]
@@ -48,18 +48,20 @@ def test_codes_go_through_a_file_and_come_back_as_predictions(
     assert (ended.code, ended.out, ended.err) == (0, "", f"359 codes written to {name}\n")
     decoded = dlx("decode", "autoencoder", name, "--json", *runs).json["predictions"]
     ended = dlx("predict", "autoencoder", "--split", "test", "--json", *runs)
-    for mine, row in zip(decoded, ended.json["predictions"], strict=True):
-        assert mine == {key: value for key, value in row.items() if key.startswith("predicted_")}
+    for reconstruction, row in zip(decoded, ended.json["predictions"], strict=True):
+        assert reconstruction == {
+            key: value for key, value in row.items() if key.startswith("predicted_")
+        }
 
 
 def test_codes_on_stdout_and_as_json(dlx: Command, runs: list[str]) -> None:
     text = dlx("encode", "autoencoder", "--split", "dev", *runs).out
     rows = list(csv.DictReader(io.StringIO(text)))
     assert list(rows[0]) == ["row", "target", *(f"code_{number}" for number in range(1, 9))]
-    found = dlx("encode", "autoencoder", "--split", "dev", "--json", *runs).json
-    assert found["layer"] == "code"
+    result = dlx("encode", "autoencoder", "--split", "dev", "--json", *runs).json
+    assert result["layer"] == "code"
     assert [float(row["code_3"]) for row in rows] == pytest.approx(
-        [each["code_3"] for each in found["codes"]]
+        [row["code_3"] for row in result["codes"]]
     )
 
 
@@ -94,8 +96,8 @@ def test_a_network_of_classes_is_asked_for_its_hidden_layer(
     dlx: Command, runs: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "flowers.csv").write_text("5.1,3.5,1.4,0.2\n6.0,2.9,4.5,1.5\n")
-    found = dlx("encode", "iris", "flowers.csv", "-o", "codes.csv", "--json", *runs).json
-    assert len(found["codes"]) == 2
+    result = dlx("encode", "iris", "flowers.csv", "-o", "codes.csv", "--json", *runs).json
+    assert len(result["codes"]) == 2
     said = [
         dlx(*command, "--json", *runs).json["predictions"]
         for command in (("decode", "iris", "codes.csv"), ("predict", "iris", "flowers.csv"))
@@ -151,15 +153,15 @@ def test_a_table_is_reconstructed_under_its_columns(dlx: Command, tmp_path: Path
     features = ["area", "kind=flat", "kind=house"]
     said = [f"predicted_{name}" for name in features]
     split = dlx("predict", "houses", "--split", "test", "--json").json["predictions"]
-    known = ["row", "house", "area", "kind", *(f"target_{name}" for name in features)]
-    assert list(split[0]) == [*known, *said]
+    columns = ["row", "house", "area", "kind", *(f"target_{name}" for name in features)]
+    assert list(split[0]) == [*columns, *said]
     assert split[0]["target_area"] == pytest.approx(split[0]["area"], rel=1e-5)
     file = dlx("predict", "houses", "houses.csv", "--json").json["predictions"]
     assert list(file[0]) == ["row", "house", *said]
     codes = dlx("encode", "houses", "--split", "test", "--json").json["codes"]
     assert list(codes[0]) == ["row", "house", "target", "code_1", "code_2"]
     # The target is the table's own, not what the network learned to say.
-    assert [each["target"] for each in codes] == [100 + 7 * (each["row"] - 2) for each in codes]
+    assert [row["target"] for row in codes] == [100 + 7 * (row["row"] - 2) for row in codes]
 
 
 def test_predict_and_encode_images_of_mnist(dlx: Command, mnist: Path, tmp_path: Path) -> None:
@@ -192,7 +194,7 @@ def test_samples_are_inputs_in_a_file_and_a_picture(dlx: Command, tmp_path: Path
     assert text.startswith("x1,x2,")
     for name in ("samples.npz", "samples.csv"):
         assert len(dlx("encode", "rbm", name, "--json").json["codes"]) == 9
-    found = dlx("sample", "rbm", "-n", 2, "--seed", 4, "--steps", 3, "--json").json
-    assert (found["seed"], len(found["samples"])) == (4, 2)
+    result = dlx("sample", "rbm", "-n", 2, "--seed", 4, "--steps", 3, "--json").json
+    assert (result["seed"], len(result["samples"])) == (4, 2)
     ended = dlx("sample", "rbm", "-n", 0)
     assert (ended.code, ended.err) == (2, "error: -n: received 0; it is 1 or more\n")

@@ -25,10 +25,10 @@ def test_a_table_of_variants_with_verdicts(dlx: Command, tmp_path: Path) -> None
 
 def test_json_is_the_summary(dlx: Command, tmp_path: Path) -> None:
     write_two(tmp_path / "runs")
-    found = dlx("compare", "xor", "--metric", "dev.cost", "--json").json
-    assert found["metric"] == "dev.cost"
-    assert [each["name"] for each in found["variants"]] == ["lr=0.001", "lr=0.5"]
-    assert found["variants"][1]["vs_baseline"]["verdict"] == "better"
+    summary = dlx("compare", "xor", "--metric", "dev.cost", "--json").json
+    assert summary["metric"] == "dev.cost"
+    assert [variant["name"] for variant in summary["variants"]] == ["lr=0.001", "lr=0.5"]
+    assert summary["variants"][1]["vs_baseline"]["verdict"] == "better"
 
 
 def test_rows_are_sorted_as_asked(dlx: Command, tmp_path: Path) -> None:

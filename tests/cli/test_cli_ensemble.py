@@ -10,12 +10,12 @@ def test_ensemble(dlx: Command) -> None:
         dlx("train", "iris", "train.steps=5", f"seed={seed}", f"name=iris{seed}", "-q")
     names = ["iris0", "iris1"]
     ended = dlx("ensemble", *names, "--split", "test", "--metric", "error", "--json")
-    found = ended.json
-    assert (ended.code, found["split"], found["combine"]) == (0, "test", "mean")
-    assert [each["run"].split("/")[1] for each in found["members"]] == names
-    mean = sum(each["metrics"]["error"] for each in found["members"]) / 2
-    assert found["mean"]["error"] == pytest.approx(mean)
-    assert found["gain"]["error"] == pytest.approx(mean - found["ensemble"]["error"])
+    result = ended.json
+    assert (ended.code, result["split"], result["combine"]) == (0, "test", "mean")
+    assert [member["run"].split("/")[1] for member in result["members"]] == names
+    mean = sum(member["metrics"]["error"] for member in result["members"]) / 2
+    assert result["mean"]["error"] == pytest.approx(mean)
+    assert result["gain"]["error"] == pytest.approx(mean - result["ensemble"]["error"])
     shown = dlx("ensemble", *names, "--vote").out.splitlines()
     assert [line.split()[0] for line in shown[3:]] == ["mean", "ensemble", "gain", "(on"]
 
@@ -30,11 +30,11 @@ def test_one_run_is_no_ensemble(dlx: Command) -> None:
 def test_the_seeds_of_a_variant_are_an_ensemble(dlx: Command) -> None:
     varied = ["--vary", "model.activation=relu,tanh", "--seeds", "3", "data.bagging=true"]
     path = dlx("ablate", "iris", "train.epochs=3", *varied, "--json", "-q").json["ablation"]
-    found = dlx("ensemble", path, "--variant", "activation=tanh", "--json").json
-    assert [each["run"] for each in found["members"]] == [
+    result = dlx("ensemble", path, "--variant", "activation=tanh", "--json").json
+    assert [member["run"] for member in result["members"]] == [
         f"{path}/runs/{number}" for number in (4, 5, 6)
     ]
-    costs = [each["metrics"]["accuracy"] for each in found["members"]]
+    costs = [member["metrics"]["accuracy"] for member in result["members"]]
     assert len(set(costs)) > 1, "each seed has its own bootstrap sample"
     best = dlx("ensemble", path, "--json").json["members"][0]["run"]
     assert best.split("/")[-1] in ("1", "4")

@@ -177,7 +177,7 @@ def test_divergence_keeps_good_checkpoints(process: Command, tmp_path: Path) -> 
 
     newest = checkpoints.load_newest(path / "checkpoints")
     assert newest is not None and newest.step > 0
-    assert all(bool(each.isfinite().all()) for each in newest.tensors.values())
+    assert all(bool(tensor.isfinite().all()) for tensor in newest.tensors.values())
 
 
 def test_divergence_at_once(dlx: Command, tmp_path: Path) -> None:

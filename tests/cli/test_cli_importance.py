@@ -24,13 +24,17 @@ def test_importance_as_json(dlx: Command, trained: Path) -> None:
     options = ["--metric", "error", "--split", "dev", "--json", "--runs-dir", trained]
     ended = dlx("evaluate", "iris", "--importance", *options)
     plain = dlx("evaluate", "iris", *options).json
-    found = ended.json["importance"]
+    importance = ended.json["importance"]
     assert plain == {key: value for key, value in ended.json.items() if key != "importance"}
-    assert (found["split"], found["metric"], found["rising"]) == ("dev", "error", False)
-    assert (found["rows"], found["repeats"], len(found["features"])) == (30, 30, 4)
-    assert found["value"] == plain["metrics"]["dev"]["error"]
-    for each in found["features"]:
-        assert each["low"] <= each["mean"] <= each["high"]
+    assert (importance["split"], importance["metric"], importance["rising"]) == (
+        "dev",
+        "error",
+        False,
+    )
+    assert (importance["rows"], importance["repeats"], len(importance["features"])) == (30, 30, 4)
+    assert importance["value"] == plain["metrics"]["dev"]["error"]
+    for feature in importance["features"]:
+        assert feature["low"] <= feature["mean"] <= feature["high"]
 
 
 def test_the_data_are_read_once(

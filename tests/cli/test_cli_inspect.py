@@ -26,9 +26,9 @@ def test_nine_sigmoid_layers_in_a_plain_sentence(dlx: Command) -> None:
 
 def test_json_and_a_picture(dlx: Command, tmp_path: Path) -> None:
     ended = dlx("inspect", "iris", "--json", "--plot", "p.png", "--seed", "3")
-    found = ended.json
-    assert (found["weights"], found["seed"], found["name"]) == ("initial", 3, "iris")
-    assert found["layers"][0]["shapes"]["W[1]"][1] == 4
+    document = ended.json
+    assert (document["weights"], document["seed"], document["name"]) == ("initial", 3, "iris")
+    assert document["layers"][0]["shapes"]["W[1]"][1] == 4
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     assert "picture written to p.png" in ended.err
 

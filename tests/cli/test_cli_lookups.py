@@ -109,11 +109,11 @@ def test_list_a_kind(kind: str, dlx: Command) -> None:
     assert [entry["name"] for entry in entries] == names(kind)
     text = dlx("list", kind).out
     for entry in entries:
-        known = get(kind, entry["name"])
-        assert f"{entry['name']}: {known.summary}\n" in text
-        assert known.reference in text
-        assert [each["name"] for each in entry["options"]] == list(known.options)
-        assert all(each["description"] for each in entry["options"])
+        registered = get(kind, entry["name"])
+        assert f"{entry['name']}: {registered.summary}\n" in text
+        assert registered.reference in text
+        assert [option["name"] for option in entry["options"]] == list(registered.options)
+        assert all(option["description"] for option in entry["options"])
 
 
 def test_list_by_the_plural(dlx: Command) -> None:
@@ -137,9 +137,9 @@ def test_list_an_unknown_kind(dlx: Command) -> None:
 
 
 def test_data_list(dlx: Command) -> None:
-    found = dlx("data", "list", "--json").json["data"]
-    assert [each["name"] for each in found] == names("data")
-    assert {each["name"] for each in found if each["needs_fetch"]} >= {"mnist", "cifar10"}
+    sources = dlx("data", "list", "--json").json["data"]
+    assert [source["name"] for source in sources] == names("data")
+    assert {source["name"] for source in sources if source["needs_fetch"]} >= {"mnist", "cifar10"}
     assert "digits" in dlx("data", "list").out
 
 
@@ -149,8 +149,8 @@ def test_data_show(dlx: Command, tmp_path: Path) -> None:
     assert "multiclass, 1,797 rows; inputs of shape 8 × 8" in ended.out
     assert "@" in ended.out  # a picture in characters
     assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
-    found = dlx("data", "show", "iris", "--json").json
-    assert (found["rows"], found["classes"]["setosa"]["rows"]) == (150, 50)
+    description = dlx("data", "show", "iris", "--json").json
+    assert (description["rows"], description["classes"]["setosa"]["rows"]) == (150, 50)
     assert "sepal length" in dlx("data", "show", "iris").out
 
 

@@ -44,7 +44,7 @@ def test_its_names_are_listed_and_checked(dlx: Command, example: Path) -> None:
     assert unknown.code == 2
     assert "rings.yaml:1: data.name: received 'rings'" in unknown.err
     listed = dlx(*PLUGIN, "list", "activations", "--json").json["entries"]
-    assert [each["name"] for each in listed][-1] == "hardswish"
+    assert [entry["name"] for entry in listed][-1] == "hardswish"
     misspelt = dlx(*PLUGIN, "config", "validate", "rings.yaml", "model.activation=hardswsh")
     assert "did you mean 'hardswish'?" in misspelt.err
 

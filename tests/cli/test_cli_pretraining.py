@@ -87,20 +87,21 @@ def test_an_ablation_reuses_stages_and_its_runs_repeat(dlx: Command, tmp_path: P
     (tmp_path / "a.yaml").write_text(ABLATION)
     ended = dlx("ablate", "a.yaml", "--json")
     assert ended.code == 0, ended.err
-    stages = [each for each in (tmp_path / "runs/.cache/pretrain").iterdir() if each.is_dir()]
+    stages = [path for path in (tmp_path / "runs/.cache/pretrain").iterdir() if path.is_dir()]
     assert len(stages) == 2, "one for each seed, whatever the learning rate"
     means = {
-        each["name"]: each["metrics"]["dev"]["accuracy"]["mean"] for each in ended.json["variants"]
+        variant["name"]: variant["metrics"]["dev"]["accuracy"]["mean"]
+        for variant in ended.json["variants"]
     }
     assert means["method=none lr=0.01"] != means["method=autoencoder lr=0.01"]
     verified = dlx("verify", ended.json["ablation"], "--runs", "8", "--json")
     assert len(verified.json["verified"]) == 8
-    assert all(each["identical"] for each in verified.json["verified"])
+    assert all(comparison["identical"] for comparison in verified.json["verified"])
     again = dlx("ablate", "a.yaml", "--json")
     assert "4 of 4 stages of pre-training were reused" in again.err
     assert "were reused" not in ended.err
-    assert [each["metrics"] for each in again.json["variants"]] == [
-        each["metrics"] for each in ended.json["variants"]
+    assert [variant["metrics"] for variant in again.json["variants"]] == [
+        variant["metrics"] for variant in ended.json["variants"]
     ]
 
 

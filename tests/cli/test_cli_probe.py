@@ -10,8 +10,8 @@ def test_probe_as_a_table_and_as_json(dlx: Command) -> None:
     for name in ("autoencoder", "digits"):
         assert dlx("train", name, *SHORT).code == 0
     ended = dlx("probe", "autoencoder", *FEW, "--json")
-    found = ended.json
-    assert {key: found[key] for key in ("split", "metric", "labels", "seeds", "rows")} == {
+    document = ended.json
+    assert {key: document[key] for key in ("split", "metric", "labels", "seeds", "rows")} == {
         "split": "dev",
         "metric": "accuracy",
         "labels": 60,
@@ -21,13 +21,13 @@ def test_probe_as_a_table_and_as_json(dlx: Command) -> None:
     assert [line.rpartition(": ")[2] for line in ended.err.splitlines()] == [
         *("codes of layer code", "inputs", "pca")
     ]
-    (run,) = found["runs"]
+    (run,) = document["runs"]
     assert set(run) == {"run", "layer", "features", "differences"}
     kinds = {"logistic_regression", "nearest_neighbors"}
-    assert {name: set(its) for name, its in run["features"].items()} == {
+    assert {name: set(values) for name, values in run["features"].items()} == {
         name: {"width", *kinds} for name in ("codes", "inputs", "pca")
     }
-    assert {name: set(its) for name, its in run["differences"].items()} == {
+    assert {name: set(values) for name, values in run["differences"].items()} == {
         "inputs": kinds,
         "pca": kinds,
     }

@@ -38,12 +38,12 @@ def test_the_list_is_newest_first(dlx: Command, trained: Path) -> None:
 
 
 def test_the_list_as_json(dlx: Command, trained: Path) -> None:
-    found = dlx("runs", "--runs-dir", trained, "--json").json["runs"]
-    assert [each["name"] for each in found] == ["xor", "iris", "digits"]
+    runs = dlx("runs", "--runs-dir", trained, "--json").json["runs"]
+    assert [run["name"] for run in runs] == ["xor", "iris", "digits"]
     (path,) = (trained / "xor").iterdir()
     info = json.loads((path / "run.json").read_text())
-    assert found[0]["run"] == str(path)
-    assert {key: found[0][key] for key in ("status", "seed", "steps", "metrics", "created")} == {
+    assert runs[0]["run"] == str(path)
+    assert {key: runs[0][key] for key in ("status", "seed", "steps", "metrics", "created")} == {
         key: info[key] for key in ("status", "seed", "steps", "metrics", "created")
     }
 
@@ -101,12 +101,12 @@ def test_rm_in_the_folder_that_runs_was_given(dlx: Command, trained: Path, tmp_p
 
 @pytest.mark.parametrize(("answer", "left"), [(b"n\n", {"digits", "iris", "xor"}), (b"y\n", None)])
 def test_rm_asks(answer: bytes, left: set[str] | None, runs: Path, tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    started = start("runs", "rm", "digits", cwd=tmp_path, stdin=theirs)
-    os.close(theirs)
-    os.write(ours, answer)
+    terminal, stdin = pty.openpty()
+    started = start("runs", "rm", "digits", cwd=tmp_path, stdin=stdin)
+    os.close(stdin)
+    os.write(terminal, answer)
     _, err = started.communicate(timeout=60)
-    os.close(ours)
+    os.close(terminal)
     assert started.returncode == 0
     assert "delete this run? [y/N]" in err
     assert names(runs) == (left or {"iris", "xor"})

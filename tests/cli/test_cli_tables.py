@@ -62,14 +62,14 @@ def test_a_table_is_learnt(dlx: Command, sales: pd.DataFrame, monkeypatch, tmp_p
 
 def test_predictions_are_in_the_targets_own_units(dlx: Command, sales: pd.DataFrame) -> None:
     trained(dlx)
-    found = rows(dlx("predict", "sales", "--split", "test").out)
-    assert list(found[0]) == ["row", "id", "area", "city", "target", "predicted"]
-    assert len(found) == 80
-    for each in found:
-        row = sales.iloc[int(each["row"]) - 2]  # as a spreadsheet counts
-        assert (each["id"], each["city"]) == (row["id"], row["city"])
-        assert float(each["target"]) == pytest.approx(row["price"])
-        assert float(each["predicted"]) == pytest.approx(row["price"], abs=6e7)
+    predictions = rows(dlx("predict", "sales", "--split", "test").out)
+    assert list(predictions[0]) == ["row", "id", "area", "city", "target", "predicted"]
+    assert len(predictions) == 80
+    for prediction in predictions:
+        row = sales.iloc[int(prediction["row"]) - 2]  # as a spreadsheet counts
+        assert (prediction["id"], prediction["city"]) == (row["id"], row["city"])
+        assert float(prediction["target"]) == pytest.approx(row["price"])
+        assert float(prediction["predicted"]) == pytest.approx(row["price"], abs=6e7)
 
 
 def test_a_run_keeps_its_columns(dlx: Command, sales: pd.DataFrame) -> None:
@@ -149,17 +149,21 @@ def gaps(dlx: Command) -> None:
 def test_a_file_is_matched_by_name_and_keeps_its_ids(dlx: Command, sales: pd.DataFrame) -> None:
     trained(dlx)
     expected = {
-        each["id"]: each["predicted"]
-        for each in rows(dlx("predict", "sales", "--split", "test").out)
+        prediction["id"]: prediction["predicted"]
+        for prediction in rows(dlx("predict", "sales", "--split", "test").out)
     }
     some = sales[sales["id"].isin(list(expected))]
     shuffled = some[["city", "price", "id", "area"]].assign(new="left alone")
     shuffled.to_csv("new.csv", index=False, sep=";", encoding="cp949")
-    found = rows(dlx("predict", "sales", "new.csv").out)
-    assert list(found[0]) == ["row", "id", "predicted"]
-    assert [int(each["row"]) for each in found] == list(range(2, len(expected) + 2))
-    for each in found:
-        assert float(each["predicted"]) == pytest.approx(float(expected[each["id"]]), rel=1e-5)
+    predictions = rows(dlx("predict", "sales", "new.csv").out)
+    assert list(predictions[0]) == ["row", "id", "predicted"]
+    assert [int(prediction["row"]) for prediction in predictions] == list(
+        range(2, len(expected) + 2)
+    )
+    for prediction in predictions:
+        assert float(prediction["predicted"]) == pytest.approx(
+            float(expected[prediction["id"]]), rel=1e-5
+        )
 
 
 def test_an_unseen_category_is_predicted_with_a_warning(dlx: Command, sales) -> None:
@@ -197,7 +201,7 @@ def test_files_that_cannot_be_predicted(text: str, message: str, dlx: Command, s
 def test_the_exported_script_takes_the_columns(dlx: Command, gaps: None) -> None:
     Path("new.csv").write_text(GAPS + "e,?,green,FALSE,no\n")
     said = rows(dlx("predict", "gaps", "new.csv").out)
-    assert [each["id"] for each in said] == list("abcde")
+    assert [prediction["id"] for prediction in said] == list("abcde")
     assert dlx("export", "gaps", "--output", "plain").out.splitlines() == [
         f"plain/{name}"
         for name in ("weights.safetensors", "preprocessing.safetensors", "table.json", "load.py")
@@ -210,7 +214,7 @@ def test_the_exported_script_takes_the_columns(dlx: Command, gaps: None) -> None
     )
     assert answer.returncode == 0, answer.stderr
     printed = [float(line) for line in answer.stdout.splitlines() if line[0].isdigit()]
-    assert printed == pytest.approx([float(each["p(yes)"]) for each in said], abs=1e-6)
+    assert printed == pytest.approx([float(prediction["p(yes)"]) for prediction in said], abs=1e-6)
 
 
 def test_the_exported_script_answers_in_units(dlx: Command, sales: pd.DataFrame) -> None:
@@ -223,15 +227,18 @@ def test_the_exported_script_answers_in_units(dlx: Command, sales: pd.DataFrame)
         capture_output=True,
         text=True,
     )
-    said = [float(each["predicted"]) for each in rows(dlx("predict", "sales", "new.csv").out)]
+    said = [
+        float(prediction["predicted"])
+        for prediction in rows(dlx("predict", "sales", "new.csv").out)
+    ]
     assert [float(line) for line in answer.stdout.splitlines()[-3:]] == pytest.approx(said)
 
 
 def test_init_writes_a_config_that_trains(dlx: Command, sales: pd.DataFrame) -> None:
     ended = dlx("init", "data/sales.csv", "--target", "price", "-o", "data/mine.yaml")
     assert ended.err == "data/mine.yaml written; `dlx train data/mine.yaml` trains it\n"
-    found = dlx("train", "data/mine.yaml", "--json", "--quiet").json
-    assert found["metrics"]["test"]["cost"] < 0.05
+    result = dlx("train", "data/mine.yaml", "--json", "--quiet").json
+    assert result["metrics"]["test"]["cost"] < 0.05
     assert dlx("init", "data/sales.csv", "--target", "price", "-o", "data/mine.yaml").code == 2
 
 
@@ -271,15 +278,15 @@ def test_a_table_that_comes_with_dlx_trains_and_beats_the_mean(
     made = dlx("init", "table", "-o", "mine.yaml", "--json")
     assert made.json == {"config": "mine.yaml", "files": ["mine.yaml", "table.csv"]}
     assert "mine.yaml and table.csv written" in made.err
-    found = {}
+    results = {}
     for ignored in ("[]", "[species]"):
         ended = dlx("train", "mine.yaml", f"data.ignore={ignored}", "--json", "-q")
         assert ended.code == 0, ended.err
-        found[ignored] = ended.json
-    test, mean = found["[]"]["metrics"]["test"], found["[]"]["baseline"]["test"]
+        results[ignored] = ended.json
+    test, mean = results["[]"]["metrics"]["test"], results["[]"]["baseline"]["test"]
     assert mean["r2"] < 0.05 and test["r2"] > 0.9
     assert test["mae"] < 0.25 * mean["mae"]
-    assert test["mae"] < 0.75 * found["[species]"]["metrics"]["test"]["mae"]
+    assert test["mae"] < 0.75 * results["[species]"]["metrics"]["test"]["mae"]
     (tmp_path / "mine.yaml").unlink()
     refused = dlx("init", "table", "-o", "mine.yaml")
     assert refused.code == 2

@@ -60,19 +60,19 @@ def test_lines_at_most_one_a_second(dlx: Command) -> None:
 
 
 def test_live_display_on_a_terminal(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    started = start("train", "digits", "train.epochs=20", cwd=tmp_path, stderr=theirs)
-    os.close(theirs)
+    terminal, stderr = pty.openpty()
+    started = start("train", "digits", "train.epochs=20", cwd=tmp_path, stderr=stderr)
+    os.close(stderr)
     shown = b""
     while True:
         try:
-            chunk = os.read(ours, 4096)
+            chunk = os.read(terminal, 4096)
         except OSError:  # the other side is closed
             break
         shown += chunk
         if not chunk:
             break
-    os.close(ours)
+    os.close(terminal)
     out, _ = started.communicate(timeout=60)
     assert started.returncode == 0
     assert "completed" in out
@@ -124,18 +124,18 @@ def test_a_default_batch_size_adapts_and_says_so(dlx: Command, tmp_path: Path) -
 
 def test_dry_run(dlx: Command, tmp_path: Path) -> None:
     ended = dlx("train", "digits", "model.batch_norm=true", "--dry-run", "--json")
-    found = ended.json
+    document = ended.json
     assert (ended.code, ended.err) == (0, "")
-    assert found["data"]["rows"] == {"train": 1079, "dev": 359, "test": 359}
-    assert [(each["inputs"], each["outputs"]) for each in found["layers"]] == [
+    assert document["data"]["rows"] == {"train": 1079, "dev": 359, "test": 359}
+    assert [(layer["inputs"], layer["outputs"]) for layer in document["layers"]] == [
         (64, 64),
         (64, 64),
         (64, 10),
     ]
-    assert [each["parameters"] for each in found["layers"]] == [4224, 4224, 650]
-    assert found["parameters"] == 4224 + 4224 + 650
-    assert (found["steps"], found["epochs"], found["batch_size"]) == (680, 40, 64)
-    assert found["cost"] == pytest.approx(2.3, abs=0.7)  # log 10, before anything is learned
+    assert [layer["parameters"] for layer in document["layers"]] == [4224, 4224, 650]
+    assert document["parameters"] == 4224 + 4224 + 650
+    assert (document["steps"], document["epochs"], document["batch_size"]) == (680, 40, 64)
+    assert document["cost"] == pytest.approx(2.3, abs=0.7)  # log 10, before anything is learned
     text = dlx("train", "digits", "model.batch_norm=true", "--dry-run").out
     assert "digits: digits (1,079 train, 359 dev, 359 test rows), multiclass" in text
     assert "64 → 10" in text and "batch norm before, dropout 0.2" in text
@@ -144,10 +144,10 @@ def test_dry_run(dlx: Command, tmp_path: Path) -> None:
 
 
 def test_dry_run_costs_what_the_first_step_costs(dlx: Command, tmp_path: Path) -> None:
-    found = dlx("train", "digits", "--dry-run", "--json").json
+    document = dlx("train", "digits", "--dry-run", "--json").json
     dlx("train", "digits", "train.steps=1", "--quiet")
     last = (only_run(tmp_path / "runs") / "metrics.jsonl").read_text().splitlines()[-1]
-    assert json.loads(last)["train"]["running/cost"] == pytest.approx(found["cost"], rel=1e-6)
+    assert json.loads(last)["train"]["running/cost"] == pytest.approx(document["cost"], rel=1e-6)
 
 
 def test_dry_run_of_what_cannot_be_trained(dlx: Command) -> None:

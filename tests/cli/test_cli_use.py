@@ -96,14 +96,14 @@ def test_predict_arrays_and_images(dlx: Command, trained: Path, tmp_path: Path) 
     np.save(tmp_path / "a.npy", pixels / np.float32(255))
     np.savez(tmp_path / "a.npz", inputs=pixels[None] / np.float32(255))
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    found = [
+    results = [
         dlx("predict", "digits", name, "--runs-dir", trained, "--json").json["predictions"]
         for name in ("a.npy", "a.npz", "a.png")
     ]
-    assert found[0] == found[1] == found[2]
-    assert sum(value for key, value in found[0][0].items() if key != "predicted") == pytest.approx(
-        1
-    )
+    assert results[0] == results[1] == results[2]
+    assert sum(
+        value for key, value in results[0][0].items() if key != "predicted"
+    ) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("arguments", [[], ["a.csv", "--split", "test"]])

@@ -33,14 +33,14 @@ def shown_in_files() -> list[str]:
 
 def shown_in_help() -> list[str]:
     """Return the commands under "Example" or "Start with" in the help texts."""
-    found = []
+    commands = []
     for path in sorted((ROOT / "dlx" / "cli").glob("*.py")):
         for block in re.findall(
             r"\n    \\b\n(.*?)\n    (?:\n|\"\"\")", path.read_text(), re.DOTALL
         ):
             lines = [line.strip() for line in block.splitlines()]
-            found += [re.split(r"\s{2,}", line)[0] for line in lines if line.startswith("dlx ")]
-    return found
+            commands += [re.split(r"\s{2,}", line)[0] for line in lines if line.startswith("dlx ")]
+    return commands
 
 
 def test_there_are_commands_to_run() -> None:
@@ -96,7 +96,8 @@ def test_a_command_that_is_shown_works(
         line += " train.epochs=null train.steps=10"
         line += "" if " name=" in line else " name=other"
     if line.startswith("dlx ablate "):
-        line += " train.epochs=null train.steps=2 name=other"
+        line += " train.epochs=null train.steps=2"
+        line += "" if " name=" in line else " name=other"
     if named := re.search(r"(runs/(?:activation_depth|mnist_knobs))/ID", line):
         (ablation,) = Path(named[1]).iterdir()
         line = line.replace("ID", ablation.name)
