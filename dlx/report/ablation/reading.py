@@ -108,6 +108,13 @@ def difference_interval(metric: str, low: float | None, high: float | None) -> s
     return f"[{difference(metric, low)}, {difference(metric, high)}]"
 
 
+def difference_with_interval(
+    metric: str, number: float | None, low: float | None, high: float | None
+) -> str:
+    """Return `+0.30 [−0.12, +0.72]`, or without an interval `+0.30`."""
+    return f"{difference(metric, number)} {difference_interval(metric, low, high)}".strip()
+
+
 def value_interval(metric: str, low: float | None, high: float | None) -> str:
     """Return `[97.10, 97.40]`; nothing where there is no interval."""
     if low is None or high is None:
