@@ -72,7 +72,7 @@ def test_reconstructions_stand_under_the_first_hundred_images() -> None:
     task = Task("reconstruction", 16, 16, None, SHAPE, in_unit_interval=True)
     predicted = predictions(task, np.zeros((101, 16)))
     [axes] = draw(task, predicted, "run").axes
-    assert axes.get_title() == "run, the first 100 of 101 rows: what is reconstructed"
+    assert axes.get_title() == "run, the first 100 of 101 rows: reconstructions"
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "input",
         "reconstruction",
