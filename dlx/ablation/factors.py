@@ -1,7 +1,7 @@
 """The factors of an ablation: the keys that vary, their values, and which values are numbers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,11 +75,24 @@ def filled(
     """
     base = {key: value for key, value in base.items() if key in varied}
     complete = [Variant(variant.name, {**base, **variant.settings}) for variant in variants]
-    values = {}
-    for key, listed in varied.items():
-        taken = [variant.settings[key] for variant in complete if key in variant.settings]
-        values[key] = list({same(value): value for value in [*listed, *taken]}.values())
+    taken = values_of(complete)
+    values = {key: _distinct([*listed, *taken.get(key, [])]) for key, listed in varied.items()}
     return complete, values
+
+
+def values_of(variants: Sequence[Variant]) -> dict[str, list[Any]]:
+    """Return the distinct values of every key that any variant sets."""
+    keys = dict.fromkeys(key for variant in variants for key in variant.settings)
+    return {
+        key: _distinct([v.settings[key] for v in variants if key in v.settings]) for key in keys
+    }
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    first: dict[str, Any] = {}
+    for value in values:
+        first.setdefault(same(value), value)
+    return list(first.values())
 
 
 def setting_names(settings: Mapping[str, Any], factors: Sequence[Factor]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import PlannedRun
-from dlx.ablation.results import RunResult
+from dlx.ablation.results import RunResult, fields_of
 from dlx.config.schema import AblationConfig
 from dlx.nn.metrics import is_rising
 from dlx.runs import RunDirectory
@@ -33,13 +33,7 @@ def result_of(
     metrics = _with_last(info.get("metrics") or {}, curve, section.show)
     return RunResult(
         variant=run.arm.variant,
-        seed=run.seed,
         fold=run.fold,
-        status=info["status"],
-        steps=info.get("steps") or 0,
-        seconds=info.get("seconds") or 0.0,
-        parameters=info.get("parameters") or 0,
-        examples=info.get("examples") or 0,
         metrics=metrics,
         curve=curve,
         steps_to={
@@ -50,8 +44,7 @@ def result_of(
         reason=info.get("reason") or "",
         path=run.path,
         number=number,
-        pretraining_steps=info.get("pretraining_steps") or 0,
-        pretraining_examples=info.get("pretraining_examples") or 0,
+        **fields_of(info),
     )
 
 

@@ -83,3 +83,16 @@ class RunResult:
             return self.steps_to.get(metric.removeprefix("steps_to."))
         split, _, tag = metric.partition(".")
         return self.metrics.get(split, {}).get(tag)
+
+
+def fields_of(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a `RunResult` that stand in run.json."""
+    counts = (
+        *("steps", "seconds", "parameters", "examples"),
+        *("pretraining_steps", "pretraining_examples"),
+    )
+    return {
+        "seed": info["seed"],
+        "status": info["status"],
+        **{name: info.get(name) or 0 for name in counts},
+    }

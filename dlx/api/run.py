@@ -26,7 +26,13 @@ from dlx.models import export
 from dlx.models.design import Design
 from dlx.models.plain import from_torch, to_torch
 from dlx.report import sheets
-from dlx.report.code_table import Codes, archive, known_of, read_codes, wrong_width
+from dlx.report.code_table import (
+    Codes,
+    archive,
+    columns_beside_codes,
+    read_codes,
+    wrong_width,
+)
 from dlx.report.prediction_rows import of_file, of_split
 from dlx.report.predictions import Context, Predictions, classify, tabulate
 from dlx.report.run import pictures
@@ -551,8 +557,8 @@ class Run:
         return next(part.outputs for part in self.design.layers if part.name == layer)
 
     def _table(self, values: np.ndarray, layer: str | None, task: Task, context: Context) -> Codes:
-        known = known_of(task, context, self.config.data.arguments().get("id"))
-        return Codes(values, self.layer(layer), known, context.warnings)
+        columns = columns_beside_codes(task, context, self.config.data.arguments().get("id"))
+        return Codes(values, self.layer(layer), columns, context.warnings)
 
     def export(self, folder: Path, form: str = "torch") -> list[Path]:
         """Write the network as files that need no dlx, and return their paths.

@@ -1,1 +1,1 @@
-"""What is made for people to read: tables of runs and predictions, what would be trained."""
+"""Output for people: tables of runs and predictions, pictures, pages and previews."""

@@ -1,4 +1,4 @@
-"""What TensorBoard is shown of an ablation: all of it, or its best variants."""
+"""The event files that `dlx board` shows of an ablation: of all variants or of the best."""
 
 import csv
 import json
@@ -24,10 +24,11 @@ from dlx.training.finding import base_config, config_of
 from dlx.training.records import worth
 
 MOST_SELECTED = 500
-"""TensorBoard draws the curves of at most so many event folders without being asked."""
+"""TensorBoard selects all event folders at its start only if there are at most so many."""
 
-_VARIANTS = "^[^./][^/]*$"  # of the names of event folders, those of variants
+_VARIANTS = "^[^./][^/]*$"  # matches the event folders of variants, not those of runs
 _PAGE = "#custom_scalars&_smoothingWeight=0&regexInput="
+_EVENTS = "events.out.tfevents."
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Best:
     Attributes:
         metric: that they are judged by, in words
         shown: their names, best first
-        left_out: the others, each with its mean
+        left_out: the other variants, with their means
     """
 
     metric: str
@@ -46,16 +47,16 @@ class Best:
 
 
 def derive(ablation: Path, variants: Collection[str] | None = None) -> int:
-    """Write the event files of an ablation's runs that have ended, where they are not there yet.
+    """Write the missing event files of an ablation's runs that have ended.
 
     They lie at `<ablation>/<variant's folder>/seed=<seed>` and may be deleted at any time.
 
     Args:
         ablation: its directory
-        variants: names of those whose runs are wanted; None: all
+        variants: names of the variants whose runs are wanted; None: all
 
     Returns:
-        how many runs were written
+        the number of runs whose files were written
 
     Raises:
         RunError: files of the ablation are damaged
@@ -63,8 +64,8 @@ def derive(ablation: Path, variants: Collection[str] | None = None) -> int:
     """
     if not _without_events(ablation, variants):
         return 0
-    with hold(ablation / ".board.lock", wait=True):  # of two processes, the second finds all done
-        runs = _without_events(ablation, variants)
+    with hold(ablation / ".board.lock", wait=True):
+        runs = _without_events(ablation, variants)  # again: another process may have held the lock
         fields, base = infos(ablation, runs), base_config(ablation)
         for number in dict.fromkeys(run.cohort for run in runs):
             folder = cohort_folder(ablation, number or 0)
@@ -74,13 +75,13 @@ def derive(ablation: Path, variants: Collection[str] | None = None) -> int:
             for run in runs:
                 if run.cohort == number:
                     yaml = to_yaml(config_of(run, base))
-                    own = records.get(run.number, [])
-                    _write_events(ablation / run.name, yaml, own, fields[run.name])
+                    run_records = records.get(run.number, [])
+                    _write_events(ablation / run.name, yaml, run_records, fields[run.name])
     return len(runs)
 
 
 def _without_events(ablation: Path, variants: Collection[str] | None) -> list[IndexedRun]:
-    """Return the runs of the cohorts that have no event files yet; those that failed get none."""
+    """Return the cohorts' runs without event files. (Failed runs are in no cohort and get none.)"""
     return [
         run
         for run in read_index(ablation).values()
@@ -100,17 +101,19 @@ def _write_events(
         folder: of the event files
         yaml: the run's config
         records: its lines of metrics.jsonl
-        info: what run.json says of it
+        info: the contents of its run.json
     """
     unfinished = folder.with_name(f".{folder.name}")
-    shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(unfinished, ignore_errors=True)  # left by a process that was killed
     before = info.get("pretraining_steps") or 0
     began = records[0]["time"] if records else None
     try:
         with Tracker(unfinished, steps_before=before, began=began) as tracker:
             tracker.config(yaml)
             for record in records:
-                tracker.log(_evaluation(record), record["time"])
+                measured = {k: _marked(v) for k, v in record.items() if isinstance(v, Mapping)}
+                step, epoch, examples = record["step"], record["epoch"], record["examples"]
+                tracker.log(Record(step, epoch, examples, measured), record["time"])
             if records:
                 at_end = {k: _marked(v) for k, v in worth(info["metrics"]).items()}
                 tracker.final(info["steps"], at_end, records[-1]["time"])
@@ -120,30 +123,25 @@ def _write_events(
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _evaluation(record: Mapping[str, Any]) -> Record:
-    measured = {k: _marked(v) for k, v in record.items() if isinstance(v, Mapping)}
-    return Record(record["step"], record["epoch"], record["examples"], measured)
-
-
 def _marked(values: Mapping[str, float | None]) -> dict[str, float]:
-    """Return values with NaN, which TensorBoard marks, for the nulls of what is not finite."""
+    """Return values with NaN, which TensorBoard marks, in place of None."""
     return {tag: math.nan if value is None else value for tag, value in values.items()}
 
 
 def is_ablation(folder: Path) -> bool:
-    """Say whether a folder is that of an ablation."""
+    """Return whether a folder is that of an ablation."""
     run = RunDirectory(folder)
     return run.info_path.exists() and run.read_info()["kind"] == "ablation"
 
 
 def num_event_folders(folder: Path) -> int:
-    """Return how many folders hold event files, at any depth, links followed."""
+    """Return how many folders have event files, at any depth and through links."""
     walk = os.walk(folder, followlinks=True)
-    return sum(any(map(_is_event_file, names)) for _, _, names in walk)
+    return sum(any(name.startswith(_EVENTS) for name in names) for _, _, names in walk)
 
 
 def means_page(address: str) -> str:
-    """Return the address of the page of the variants' mean curves, those of the runs left out."""
+    """Return the address of the page that shows the variants' mean curves, without the runs'."""
     return f"{address}{_PAGE}{quote(_VARIANTS, safe='')}"
 
 
@@ -152,36 +150,38 @@ def link_best(ablation: Path, count: int, target: Path) -> Best:
 
     Args:
         ablation: its directory
-        count: of variants; those of the best mean of the judged metric, all of whose runs diverged
-            last
+        count: number of variants, by the mean of the judged metric; variants without a mean, all of
+            whose runs were lost, come last
         target: an empty folder
 
     Raises:
-        RunError: not an ablation, or one that has not ended
+        RunError: the directory is not an ablation's, or the ablation has not ended
         StorageError: a link cannot be made
     """
     if not is_ablation(ablation):
-        raise RunError(f"--top: {ablation} is a run, not an ablation; leave --top out")
+        raise RunError(f"--top: {ablation} is a run, not an ablation; leave out --top")
     summary, folders = _read(ablation)
     ranked = reading.best_first(summary)
-    shown = [variant for variant in ranked if variant["name"] in folders][:count]
-    names = [variant["name"] for variant in shown]
+    names = [variant["name"] for variant in ranked if variant["name"] in folders][:count]
     derive(ablation, names)
     with storage_errors(target):
-        for path in ablation.glob("events.out.tfevents.*"):
+        for path in ablation.glob(f"{_EVENTS}*"):
             _link(target / path.name, path.resolve())
         for name in names:
             folder = folders[name]
             _link(target / folder, (ablation / folder).resolve())
-    return Best(
-        reading.in_words(summary["metric"]),
-        names,
-        [_described(variant, summary) for variant in ranked if variant["name"] not in names],
-    )
+    metric = summary["metric"]
+    left_out = [
+        f"{variant['name']} "
+        f"({reading.value(metric, reading.interval_of(variant, metric).get('mean'))})"
+        for variant in ranked
+        if variant["name"] not in names
+    ]
+    return Best(reading.in_words(metric), names, left_out)
 
 
 def _link(link: Path, source: Path) -> None:
-    """Make a link to a file or folder, or a copy where there may be no links, as on Windows."""
+    """Make a link to a file or folder, or a copy where links are not allowed, as on Windows."""
     try:
         link.symlink_to(source, target_is_directory=source.is_dir())
     except OSError:
@@ -197,17 +197,8 @@ def _read(ablation: Path) -> tuple[dict[str, Any], dict[str, str]]:
     except FileNotFoundError as error:
         raise RunError(
             f"--top: {ablation} has no {Path(error.filename).name}, since it has not ended; "
-            f"`dlx resume {ablation}` goes on with it"
+            f"`dlx resume {ablation}` continues it"
         ) from error
     except ValueError as error:
         raise RunError(f"{ablation / 'summary.json'} is damaged: {error}") from error
     return summary, {row["variant"]: str(PurePosixPath(row["path"]).parent) for row in rows}
-
-
-def _described(variant: Any, summary: Any) -> str:
-    mean = reading.judged(variant, summary).get("mean")
-    return f"{variant['name']} ({reading.value(summary['metric'], mean)})"
-
-
-def _is_event_file(name: str) -> bool:
-    return name.startswith("events.out.tfevents.")

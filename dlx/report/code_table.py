@@ -1,4 +1,4 @@
-"""Codes as a table: what a layer says of each row, in files that can be read again.
+"""Tables of codes, the outputs of a layer, and the files that codes are read from.
 
 # N rows, D numbers of a code
 """
@@ -14,80 +14,80 @@ import numpy as np
 from dlx.data.dataset import Task
 from dlx.data.inputs import csv_header, read
 from dlx.errors import DataError
-from dlx.report.predictions import Context, Predictions, beside, known_targets
+from dlx.report.predictions import Context, Predictions, beside, target_columns
 
 
 @dataclass(frozen=True)
 class Codes:
-    """The codes of rows, and what else is known of them.
+    """The codes of rows, and other columns of the same rows.
 
     Attributes:
         values: (N, D) float32
         layer: whose outputs they are
-        known: columns of N cells by name, as far as there are: row, the id, target
+        columns: N cells each, by name: row, the id and the targets, as far as there are any
         warnings: sentences for the user
     """
 
     values: np.ndarray
     layer: str
-    known: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def table(self) -> Predictions:
-        """Return them as a table: what is known of a row, code_1, code_2, ….
+        """Return a table of the other columns and code_1, code_2, ….
 
-        A column that is called like one of a code is input(NAME).
+        Another column with the name of one of these is called input(NAME).
         """
-        codes = dict(zip(code_names(self.values.shape[1]), self.values.T, strict=True))
-        columns = beside(self.known, set(codes)) | codes
+        codes = dict(zip(_code_names(self.values.shape[1]), self.values.T, strict=True))
+        columns = beside(self.columns, set(codes)) | codes
         rows = [list(row) for row in zip(*columns.values(), strict=True)]
         return Predictions(tuple(columns), rows, self.warnings)
 
     def npz(self) -> bytes:
-        """Return the contents of a NumPy archive: `codes` (N, D), and what is known by its name."""
-        return archive({**beside(self.known, {"codes"}), "codes": self.values})
+        """Return the contents of a NumPy archive: `codes` (N, D) and the other columns."""
+        return archive({**beside(self.columns, {"codes"}), "codes": self.values})
 
 
-def known_of(task: Task, context: Context, id_name: str | None) -> dict[str, Any]:
-    """Return what stands beside the code of a row: its number, its id, its targets.
+def columns_beside_codes(task: Task, context: Context, id_name: str | None) -> dict[str, Any]:
+    """Return the columns of rows beside their codes: their numbers, ids and targets.
 
     Args:
-        task: that the data set sets
+        task: of the data set
         context: of the rows
-        id_name: the column of the ids, where there is one
+        id_name: the column of the ids, if there is one
     """
-    known = {} if context.rows is None else {"row": context.rows}
+    rows = {} if context.rows is None else {"row": context.rows}
     ids = {name: cells for name, cells in context.inputs.items() if name == id_name}
-    targets = {} if context.targets is None else known_targets(task, context)
-    return known | beside(ids, {*known, *targets}) | targets
+    targets = {} if context.targets is None else target_columns(task, context)
+    return rows | beside(ids, {*rows, *targets}) | targets
 
 
-def code_names(width: int) -> tuple[str, ...]:
+def _code_names(width: int) -> tuple[str, ...]:
     """Return the columns of a code of D numbers: code_1, code_2, …."""
     return tuple(f"code_{number}" for number in range(1, width + 1))
 
 
 def archive(arrays: Mapping[str, Any]) -> bytes:
-    """Return the contents of a compressed NumPy archive that needs no pickle to be read."""
+    """Return the contents of a compressed NumPy archive that can be read without pickle."""
     file = io.BytesIO()
     plain = {name: np.asarray(values) for name, values in arrays.items()}
-    texts = {name: each.astype(str) for name, each in plain.items() if each.dtype == object}
+    texts = {name: array.astype(str) for name, array in plain.items() if array.dtype == object}
     np.savez_compressed(file, **(plain | texts))  # type: ignore[arg-type]
     return file.getvalue()
 
 
 def read_codes(path: Path, width: int, layer: str) -> np.ndarray:
-    """Read the codes in a file: (N, D) float32.
+    """Return the codes in a file: (N, D) float32.
 
     Args:
-        path: `.csv`, with the columns code_1 … code_D, whatever else there is, or D numbers a line;
-            `.npy`; `.npz`, its only array or the one called `codes`
+        path: `.csv` with the columns code_1 … code_D among others, or with D numbers in a line;
+            `.npy`; `.npz` with one array, or with one called `codes`
         width: D, of the layer that they are decoded from
         layer: its name
 
     Raises:
-        DataError: the file is missing, of another kind or damaged, a code has another width, or a
-            value is not a finite number
+        DataError: the file is missing, of another kind or damaged, the codes have another width, or
+            a value is not a finite number
     """
     suffix, names = path.suffix.lower(), None
     if suffix not in (".csv", ".npy", ".npz"):
@@ -96,13 +96,13 @@ def read_codes(path: Path, width: int, layer: str) -> np.ndarray:
         named = [cell for cell in csv_header(path) if cell.startswith("code_")]
         if named and len(named) != width:
             raise wrong_width(str(path), len(named), width, layer)
-        names = code_names(width) if named else None
+        names = _code_names(width) if named else None
     task = Task("reconstruction", width, width, None, (width,))
     return read(path, task, names, array="codes")
 
 
 def wrong_width(what: str, received: int, width: int, layer: str) -> DataError:
-    """Return the error for codes of another width than a layer has."""
+    """Return the error for codes whose width is not that of the layer."""
     return DataError(
         f"{what}: received codes of {received} numbers, but layer {layer} has {width}; decode "
         "codes of the same run and layer"

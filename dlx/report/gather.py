@@ -1,4 +1,4 @@
-"""Runs of any kind as variants: those whose configs agree, apart from the seed, are one.
+"""Runs of any kind, grouped into variants: runs whose configs differ in their seeds alone.
 
 Imports no torch.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlx.ablation.results import RunResult, Variant
+from dlx.ablation.results import RunResult, Variant, fields_of
 from dlx.config.dump import flat, inline
 from dlx.config.nodes import read_file
 from dlx.errors import ConfigError, RunError
@@ -18,8 +18,9 @@ from dlx.runs import RunDirectory, list_runs
 from dlx.runs.ablations import infos, read_index
 from dlx.training.finding import find, with_differences
 
-# What does not change a run's weights: configs that differ in these alone are of one variant.
-_ASIDE = ("seed", "name", "ablation", "log.level", "train.device", "train.checkpoint_seconds")
+# Keys that do not change a run's weights, besides the seed: configs that differ in these alone are
+# of one variant.
+_IGNORED = ("seed", "name", "ablation", "log.level", "train.device", "train.checkpoint_seconds")
 _ENDED = ("completed", "stopped_early", "diverged", "failed")
 
 Flat = dict[str, Any]  # plain value by dotted key
@@ -47,10 +48,10 @@ class _Ended:
     """A run that has ended.
 
     Attributes:
-        path: its folder or, of an ablation's, its name
-        info: what run.json says
-        config: flat, without what does not change a run's weights
-        fold: of a cross-validation, from 1
+        path: its folder; of an ablation's run its name
+        info: the contents of run.json
+        config: flat, without the ignored keys
+        fold: of a cross-validation, from 1; None without one
     """
 
     path: str
@@ -60,20 +61,20 @@ class _Ended:
 
 
 def gather(paths: Sequence[str], runs_dir: Path) -> Gathered:
-    """Return the ended runs at the paths, grouped by config.
+    """Return the runs at the paths that have ended, grouped by config.
 
     Args:
-        paths: of runs, ablations (all their runs) and folders of runs; names (all runs of the
-            name), ids or latest
+        paths: of runs, ablations (all their runs) and folders of runs; also names (all runs with
+            the name), ids, or latest
         runs_dir: where names and ids are looked up
 
     Raises:
-        RunError: there is no such run, or none has ended, or a config is damaged
+        RunError: there is no such run, none has ended, or a config is damaged
     """
     families: dict[str, dict[tuple[int, int | None], _Ended]] = {}
     warnings: list[str] = []
     for run in _runs(paths, runs_dir, warnings):
-        # null is a default that older configs do not have
+        # Configs of earlier versions lack newer keys, whose default is null.
         settings = sorted((k, repr(v)) for k, v in run.config.items() if v is not None)
         members = families.setdefault(repr(settings), {})
         key = run.info["seed"], run.fold
@@ -84,7 +85,7 @@ def gather(paths: Sequence[str], runs_dir: Path) -> Gathered:
         members[key] = run
     if not families:
         raise RunError(
-            f"none of {', '.join(paths)} has a run that has ended; `dlx resume` goes on with a run"
+            f"none of {', '.join(paths)} has a run that has ended; `dlx resume` continues a run"
         )
     configs = [next(iter(members.values())).config for members in families.values()]
     variants = _named(configs)
@@ -102,7 +103,7 @@ def _runs(paths: Sequence[str], runs_dir: Path, warnings: list[str]) -> Iterator
         family = next((f for f in (Path(text), runs_dir / text) if _is_family(f)), None)
         if family is not None:
             listed, _ = list_runs(family.parent)
-            # Oldest first: what was trained first is what others are compared with.
+            # Oldest first, since the first run's variant is the baseline.
             runs = [run for run in reversed(listed) if run.path.parent == family]
         else:
             runs = [find(text, runs_dir)]
@@ -117,23 +118,23 @@ def _runs(paths: Sequence[str], runs_dir: Path, warnings: list[str]) -> Iterator
 
 
 def _is_family(folder: Path) -> bool:
-    """Say whether a folder has runs in it and is none itself."""
+    """Return whether a folder contains runs and is not a run itself."""
     if (folder / "run.json").exists() or not folder.is_dir():
         return False
     return next(folder.glob("*/run.json"), None) is not None
 
 
 def _members(ablation: RunDirectory) -> list[_Ended]:
-    """Return an ablation's compared runs, its baseline's first, then as it names its variants."""
+    """Return an ablation's compared runs: the baseline's first, then in the order of variants."""
     indexed = [run for run in read_index(ablation.path).values() if run.phase == "comparison"]
     if not indexed:
-        raise RunError(f"{ablation.path} has no run that has ended; `dlx resume` goes on with it")
+        raise RunError(f"{ablation.path} has no run that has ended; `dlx resume` continues it")
     created = ablation.read_info().get("created")
     base = _plain(ablation.path / "ablation.yaml")
     configs: dict[str, Flat] = {}
     members = []
     order: list[str] = []
-    with contextlib.suppress(OSError, ValueError, KeyError):  # it has not ended
+    with contextlib.suppress(OSError, ValueError, KeyError):  # the ablation has not ended
         summary = json.loads((ablation.path / "summary.json").read_bytes())
         order = [summary["baseline"], *(variant["name"] for variant in summary["variants"])]
     places = {name: place for place, name in reversed([*enumerate(order)])}
@@ -156,7 +157,7 @@ def _members(ablation: RunDirectory) -> list[_Ended]:
 
 
 def _plain(path: Path) -> dict[str, Any]:
-    """Return what a config file holds."""
+    """Return the contents of a config file."""
     problems: list[str] = []
     try:
         plain = read_file(path, problems).plain()
@@ -168,13 +169,13 @@ def _plain(path: Path) -> dict[str, Any]:
 
 
 def _config(plain: Mapping[str, Any]) -> Flat:
-    """Return a config flat, without what does not change a run's weights."""
+    """Return a config flat, without the ignored keys."""
     sections = {key: value for key, value in plain.items() if key != "ablation"}
-    return {key: value for key, value in flat(sections).items() if key not in _ASIDE}
+    return {key: value for key, value in flat(sections).items() if key not in _IGNORED}
 
 
 def _named(configs: Sequence[Flat]) -> list[Variant]:
-    """Return a variant for each config, named by what differs."""
+    """Return a variant for each config, named by the values in which configs differ."""
     keys = _differing(configs)
     labels = _labels(keys)
     variants = []
@@ -188,8 +189,8 @@ def _named(configs: Sequence[Flat]) -> list[Variant]:
 def _differing(configs: Sequence[Flat]) -> list[str]:
     """Return the keys in which configs differ.
 
-    Where a choice differs, such as the optimizer, the options that come with it say nothing more:
-    an option counts if it differs between two configs of the same choice.
+    An option counts only if it differs between two configs with the same choice: with another
+    optimizer other options are to be expected.
     """
     differing = []
     for key in dict.fromkeys(key for config in configs for key in config):
@@ -203,7 +204,7 @@ def _differing(configs: Sequence[Flat]) -> list[str]:
 
 
 def _labels(keys: Sequence[str]) -> dict[str, str]:
-    """Return short names of dotted keys: as many of their last parts as tell them apart."""
+    """Return a short name of each dotted key: as many last parts as tell it from the others."""
     paths = {key: key.split(".") for key in keys}
     labels = {}
     for key, path in paths.items():
@@ -217,21 +218,10 @@ def _labels(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _result(variant: str, run: _Ended) -> RunResult:
-    info = run.info
+    metrics = {
+        split: {tag: value for tag, value in values.items() if value is not None}
+        for split, values in (run.info.get("metrics") or {}).items()
+    }
     return RunResult(
-        variant=variant,
-        seed=info["seed"],
-        fold=run.fold,
-        status=info["status"],
-        steps=info.get("steps") or 0,
-        seconds=info.get("seconds") or 0.0,
-        parameters=info.get("parameters") or 0,
-        examples=info.get("examples") or 0,
-        metrics={
-            split: {tag: value for tag, value in values.items() if value is not None}
-            for split, values in (info.get("metrics") or {}).items()
-        },
-        path=run.path,
-        pretraining_steps=info.get("pretraining_steps") or 0,
-        pretraining_examples=info.get("pretraining_examples") or 0,
+        variant=variant, fold=run.fold, metrics=metrics, path=run.path, **fields_of(run.info)
     )

@@ -1,4 +1,4 @@
-"""What is known of the rows that a network predicts: their numbers, ids, inputs and targets.
+"""The rows that a network predicts, with their numbers, ids, inputs and targets.
 
 # N rows, I inputs
 """
@@ -26,14 +26,14 @@ from dlx.report.predictions import Context
 def of_file(
     path: Path, task: Task, features: list[str] | None, encoder: Encoder | None, data: Choice
 ) -> tuple[Tensor, Context]:
-    """Return the inputs (N, I) in a file, before the preprocessing, and what is known of them.
+    """Return the inputs (N, I) in a file, before the preprocessing, and their context.
 
     Args:
-        path: a file that `dlx.data.inputs.read` reads or, where there is an encoder, a table
+        path: a file that `dlx.data.inputs.read` reads or, with an encoder, a table
         task: of the network
-        features: the names of the inputs, where they have any
+        features: the names of the inputs, if they have any
         encoder: of the table that the network was trained on
-        data: what it was trained on
+        data: that it was trained on
 
     Raises:
         DataError: the file is missing, damaged, or does not fit the network
@@ -47,23 +47,23 @@ def of_file(
     layout = Layout(
         options.get("separator", "auto"), options.get("encoding", "auto"), encoder.missing_values
     )
-    found = read_rows(path, encoder, layout, options["id"])
-    ids = {} if found.ids is None else {options["id"]: found.ids}
+    table = read_rows(path, encoder, layout, options["id"])
+    ids = {} if table.ids is None else {options["id"]: table.ids}
     target = options["target"]
     names = (target,) if isinstance(target, str) else tuple(target)
-    context = Context(found.rows, None, ids, reconstructed or names, found.warnings)
-    return torch.from_numpy(found.inputs), context
+    context = Context(table.rows, None, ids, reconstructed or names, table.warnings)
+    return torch.from_numpy(table.inputs), context
 
 
 def of_split(splits: Splits, name: str, data: Choice, folder: Path) -> tuple[Tensor, Context]:
-    """Return the preprocessed inputs (N, I) of a part and what is known of its rows.
+    """Return the preprocessed inputs (N, I) of a part, and the context of its rows.
 
-    Targets and inputs are in the units of the data.
+    The context's targets and inputs are in the data's units.
 
     Args:
         splits: of the data
         name: of the part
-        data: what was split; read again where the inputs have names
+        data: that was split; it is read again if the inputs have names
         folder: where data sets are kept
 
     Raises:
@@ -82,7 +82,7 @@ def of_split(splits: Splits, name: str, data: Choice, folder: Path) -> tuple[Ten
         inputs = dataset.inputs[part.rows].reshape(len(part.rows), -1)
         named = dict(zip(splits.features, inputs.T, strict=True))
         return part.inputs, Context(rows, targets, named, reconstructed or ())
-    if splits.task.kind == "regression":  # without the rounding of their units
+    if splits.task.kind == "regression":  # exact: `in_units` rounds
         targets = dataset.targets[part.rows]
     context = _of_table(dataset, part.rows, targets)
     return part.inputs, replace(context, target_names=reconstructed or context.target_names)

@@ -1,4 +1,4 @@
-"""Predictions as a table: what goes in, what should come out, what the network says.
+"""Tables of predictions: inputs, targets and outputs of a network.
 
 # N rows, C outputs, T targets
 """
@@ -17,13 +17,13 @@ from dlx.nn.head import Head
 
 @dataclass(frozen=True)
 class Context:
-    """What is known of the rows that a network predicts.
+    """What is known about the rows that a network predicts.
 
     Attributes:
         rows: (N,) their numbers in the data set
         targets: (N,) class numbers, or (N, T) labels of 0 and 1 or values
-        inputs: (N,) values, before preprocessing, of every input that has a name
-        target_names: of the T targets, where they have any
+        inputs: by name, (N,) values before preprocessing
+        target_names: of the T targets, if they have names
         warnings: sentences for the user
     """
 
@@ -39,12 +39,12 @@ class Predictions:
     """A table of predictions.
 
     Attributes:
-        columns: row, the inputs' names, target, predicted, p(CLASS) … (as far as there are); of
-            several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …; an input that is called
-            like one of these is input(NAME)
-        rows: their cells: numbers, and classes by name
+        columns: row, the inputs' names, target, predicted, p(CLASS) … as far as there are any; of
+            several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …; an input with the name
+            of another column is called input(NAME)
+        rows: cells: numbers, and names of classes
         warnings: sentences for the user
-        inputs: (N, I) in the data's own units, where they are kept to be drawn
+        inputs: (N, I) in the data's units, if they are to be drawn
         outputs: (N, C) likewise
     """
 
@@ -55,7 +55,7 @@ class Predictions:
     outputs: np.ndarray | None = None
 
     def csv(self) -> str:
-        """Return the table as CSV with a header; numbers in as many digits as float32 has."""
+        """Return the table as CSV with a header."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.columns)
@@ -63,7 +63,7 @@ class Predictions:
         return text.getvalue()
 
     def records(self) -> list[dict[str, Any]]:
-        """Return a mapping per row, ready for JSON."""
+        """Return a mapping for each row, of plain values."""
         plain = [[cell.item() if hasattr(cell, "item") else cell for cell in r] for r in self.rows]
         return [dict(zip(self.columns, row, strict=True)) for row in plain]
 
@@ -77,23 +77,24 @@ def tabulate(
         task: of the network
         head: of the network
         outputs: (N, C)
-        context: what else is known of the rows
+        context: of the rows
     """
     context = context or Context()
     before = {} if context.rows is None else {"row": context.rows}
-    after = {} if context.targets is None else known_targets(task, context)
+    after = {} if context.targets is None else target_columns(task, context)
     if task.classes is None:
         after |= _numbers("predicted", outputs, context.target_names)
+    elif task.kind == "multilabel":
+        after |= _labels(task.classes, head, outputs)
     else:
-        after |= _SAID[task.kind](task, head, outputs)
-    taken = {*before, *after}
-    columns = before | beside(context.inputs, taken) | after
+        after |= _classes(task, head, outputs)
+    columns = before | beside(context.inputs, {*before, *after}) | after
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     return Predictions(tuple(columns), rows, context.warnings)
 
 
 def beside(inputs: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:
-    """Return the inputs under names that are not taken: `input(row)` for one that is called row."""
+    """Return columns under names that are not taken: `input(row)` in place of `row`."""
     named: dict[str, Any] = {}
     for name, values in inputs.items():
         free = name
@@ -104,18 +105,20 @@ def beside(inputs: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:
 
 
 def classify(task: Task, head: Head, outputs: np.ndarray) -> list[str] | list[tuple[str, ...]]:
-    """Return what each row of outputs says: its class, or the labels that hold."""
+    """Return the predicted class of each row, or the labels that hold."""
     assert task.classes is not None
     if task.kind == "multilabel":
-        held = outputs > head.middle
-        return [tuple(n for n, h in zip(task.classes, row, strict=True) if h) for row in held]
+        return [
+            tuple(name for name, holds in zip(task.classes, row, strict=True) if holds)
+            for row in outputs > head.middle
+        ]
     if outputs.shape[1] > 1:
         return [task.classes[index] for index in outputs.argmax(1)]
     return [task.classes[int(value > head.middle)] for value in outputs[:, 0]]
 
 
-def known_targets(task: Task, context: Context) -> dict[str, Any]:
-    """Return the columns of what should come out: target, target(LABEL) … or target_NAME …."""
+def target_columns(task: Task, context: Context) -> dict[str, Any]:
+    """Return the columns of the targets: target, target(LABEL) … or target_NAME …."""
     assert context.targets is not None
     if task.classes is None:
         return _numbers("target", context.targets, context.target_names)
@@ -124,11 +127,10 @@ def known_targets(task: Task, context: Context) -> dict[str, Any]:
     return {"target": [task.classes[label] for label in context.targets]}
 
 
-def _labels(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
-    assert task.classes is not None
+def _labels(labels: tuple[str, ...], head: Head, outputs: np.ndarray) -> dict[str, Any]:
     name = "p" if head.gives_probabilities else "output"
-    held = (outputs > head.middle).astype(np.int64)
-    return _by_class("predicted", task.classes, held) | _by_class(name, task.classes, outputs)
+    holds = (outputs > head.middle).astype(np.int64)
+    return _by_class("predicted", labels, holds) | _by_class(name, labels, outputs)
 
 
 def _classes(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
@@ -142,19 +144,12 @@ def _classes(task: Task, head: Head, outputs: np.ndarray) -> dict[str, Any]:
     return columns | _by_class("p", task.classes, outputs)
 
 
-_SAID = {
-    "multilabel": _labels,
-    "multiclass": _classes,
-    "binary": _classes,
-}
-
-
 def _by_class(name: str, classes: tuple[str, ...], values: np.ndarray) -> dict[str, Any]:
-    return {f"{name}({each})": column for each, column in zip(classes, values.T, strict=True)}
+    return {f"{name}({label})": column for label, column in zip(classes, values.T, strict=True)}
 
 
 def _numbers(name: str, values: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
     if values.shape[1] == 1:
         return {name: values[:, 0]}
-    names = names or [str(number) for number in range(1, values.shape[1] + 1)]
-    return {f"{name}_{each}": column for each, column in zip(names, values.T, strict=True)}
+    ends = names or [str(number) for number in range(1, values.shape[1] + 1)]
+    return {f"{name}_{end}": column for end, column in zip(ends, values.T, strict=True)}

@@ -1,53 +1,54 @@
-"""What probes read from codes, as a table."""
+"""A table of the metrics of probes."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from dlx.report.ablation import reading
 
-HEADINGS = ("probe", "features", "width")
 _NAMES = {"codes": "codes", "inputs": "inputs", "pca": "PCA", "first": "codes of the first run"}
 
 
 def table(document: Mapping[str, Any]) -> tuple[tuple[str, ...], list[list[str]]]:
-    """Return headings and rows of what `Probe.document` says: a row per probe, run and features."""
+    """Return headings and rows of `Probe.document`: a row for each run, probe and features."""
     metric = f"{document['split']}.{document['metric']}"
     unit = reading.difference_unit(metric)
     several = len(document["runs"]) > 1
     headings = (
         *(("run",) if several else ()),
-        *HEADINGS,
+        *("probe", "features", "width"),
         *(reading.in_words(metric), "95 % interval"),
         f"codes minus these{f' ({unit.strip()})' if unit else ''}",
     )
     rows = []
     for run in document["runs"]:
+        differences = run["differences"]
+        start = [run["run"]] if several else []
         for probe in (key for key in run["features"]["codes"] if key != "width"):
+            words = probe.replace("_", " ")
             for name, features in run["features"].items():
-                found = features[probe]
-                cells = [
-                    *(probe.replace("_", " "), _NAMES[name], str(features["width"])),
-                    reading.value(metric, found["mean"]),
-                    reading.value_interval(metric, *_ends(found)),
-                    _difference(metric, run["differences"].get(name, {}).get(probe)),
-                ]
-                rows.append([run["run"], *cells] if several else cells)
-            if "first" in run["differences"]:
-                difference = _difference(metric, run["differences"]["first"][probe])
+                score = features[probe]
                 rows.append(
-                    [run["run"], probe.replace("_", " "), _NAMES["first"], "", "", "", difference]
+                    [
+                        *(*start, words, _NAMES[name], str(features["width"])),
+                        reading.value(metric, score["mean"]),
+                        reading.value_interval(metric, *_ends(score)),
+                        _difference(metric, differences.get(name, {}).get(probe)),
+                    ]
                 )
+            if "first" in differences:
+                difference = _difference(metric, differences["first"][probe])
+                rows.append([*start, words, _NAMES["first"], "", "", "", difference])
     return headings, rows
 
 
-def _difference(metric: str, found: Mapping[str, float] | None) -> str:
-    if found is None:
+def _difference(metric: str, score: Mapping[str, float] | None) -> str:
+    if score is None:
         return ""
-    ends = reading.difference_interval(metric, *_ends(found))
-    return f"{reading.difference(metric, found['mean'])} {ends}".strip()
+    return reading.difference_with_interval(metric, score["mean"], *_ends(score))
 
 
-def _ends(found: Mapping[str, float]) -> tuple[float | None, float | None]:
-    """Return the ends of an interval, None where there is none: they are NaN of a single value."""
-    low, high = found["low"], found["high"]
-    return (low, high) if low == low else (None, None)
+def _ends(score: Mapping[str, float]) -> tuple[float | None, float | None]:
+    """Return the ends of an interval; None for NaN, where there is none."""
+    low, high = score["low"], score["high"]
+    return (None, None) if math.isnan(low) else (low, high)

@@ -1,4 +1,4 @@
-"""The list of runs: what each one is and how it stands. Imports no torch."""
+"""The list of runs, with their status and metrics. Imports no torch."""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,10 @@ _FIELDS = ("kind", "seed", "steps", "epochs", "seconds", "parameters", "created"
 
 
 def summaries(runs_dir: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return a summary of every run, newest first, and a warning per damaged one.
+    """Return a summary of every run, newest first, and a warning for every damaged one.
 
-    A summary has run (its path), name, id, status, kind, seed, steps, epochs, seconds,
-    parameters, created and metrics: the final ones or, of a run that has none yet, those of its
-    last evaluation.
+    A summary has run (the path), name, id, status, kind, seed, steps, epochs, seconds, parameters,
+    created and metrics: the final ones or, if there are none yet, those of the last evaluation.
     """
     runs, warnings = list_runs(runs_dir)
     return [_summary(run) for run in runs], warnings
@@ -44,8 +43,6 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
 def _last_record(run: RunDirectory) -> dict[str, Any]:
     if not run.metrics_path.exists():
         return {}
-    from dlx.tracking.metrics import (
-        read,  # a quarter of a second, which lists of finished runs save
-    )
+    from dlx.tracking import metrics  # takes a quarter of a second to import
 
-    return next(reversed(read(run.metrics_path)), {})
+    return next(reversed(metrics.read(run.metrics_path)), {})

@@ -1,4 +1,4 @@
-"""What a config would train: its layers, its data, its steps, and the cost of its first batch."""
+"""A preview of a run: layers, data and steps of its config, and the cost of its first batch."""
 
 from typing import Any
 
@@ -22,21 +22,21 @@ _NEUTRAL = {
 
 
 def preview(job: Job) -> dict[str, Any]:
-    """Build a job's network, push its first batch through, and say what was found.
+    """Build a job's network, pass its first batch through it, and return a description.
 
     Returns:
         name, seed, data (name, task, inputs, outputs, rows of each part), layers (name, inputs,
         outputs, activation, init, dropout, dropout_kind, noise, batch_norm, layer_norm,
-        weight_norm, pieces, parameters), input_dropout, input_noise, corruption (name and options,
-        or None), output, loss, parameters, optimizer, batch_size, steps, epochs, evaluate_every,
-        device, cost (of the first batch, in training mode)
+        weight_norm, pieces, parameters), input_dropout, input_noise, corruption (name and options;
+        None without), output, loss, parameters, optimizer, batch_size, steps, epochs,
+        evaluate_every, device, cost (of the first batch, in training mode)
     """
     cohort = Cohort([job.member], job.batch_size, device=job.device)
     batch = job.first_batch(job.examples()["train"])
     cohort.initialize(batch[0])
     if job.member.num_steps:
         costs, _ = cohort.forward_backward(*batch, step=0)
-    else:  # a network through which no gradient passes is only evaluated
+    else:  # only evaluated: its network may pass no gradient
         costs = cohort.head.cost(cohort.network.forward(batch[0], Pass()), batch[1])
     head, member = job.design.head, job.member
     corruption = job.config.model.arguments().get("corruption")

@@ -1,4 +1,4 @@
-"""Small pictures in characters, for a terminal.
+"""Small pictures made of characters, for a terminal.
 
 # H height, W width, in pixels
 """
@@ -11,8 +11,8 @@ _SHADES = np.array(list(" .:-=+*#%@"))
 def draw(images: list[np.ndarray], width: int = 80) -> str:
     """Return images side by side in characters from ' ' (0) to '@' (the largest value).
 
-    A character, twice as high as wide, stands for 2 s × s pixels, with the smallest s for which
-    an image is at most 16 wide.
+    Characters are twice as high as wide: each stands for 2 s × s pixels. s is as small as an image
+    of at most 16 characters in width allows.
 
     Args:
         images: (H, W) or, with colours, (3, H, W); all of one shape
@@ -21,8 +21,11 @@ def draw(images: list[np.ndarray], width: int = 80) -> str:
     drawn = [_characters(image) for image in images]
     per_line = max(1, (width + 2) // (len(drawn[0][0]) + 2))
     blocks = [drawn[start : start + per_line] for start in range(0, len(drawn), per_line)]
+    empty = ()  # below each block
     lines = [
-        "  ".join(parts).rstrip() for block in blocks for parts in [*zip(*block, strict=True), ()]
+        "  ".join(parts).rstrip()
+        for block in blocks
+        for parts in [*zip(*block, strict=True), empty]
     ]
     return "\n".join(lines).rstrip("\n")
 

@@ -13,7 +13,7 @@ import contextlib
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,7 +172,8 @@ def _files(ablation: Path, run: IndexedRun, info: Mapping[str, Any]) -> dict[str
             files[name] = content
         elif run.status != "diverged":
             described = {"step": info["steps"], "weights": info["weights"]}
-            files[name] = weights.encode(_rows(content, folder / name, run), described)
+            tensors = _row(weights.load(content, folder / name)[0], run)
+            files[name] = weights.encode(tensors, described)
     return files
 
 
@@ -196,25 +197,30 @@ def config_of(run: IndexedRun, base: Mapping[str, Any]) -> dict[str, Any]:
     return with_differences(base, {"ablation": None, "seed": run.seed, **run.differences})
 
 
-def tensors_of(ablation: Path, run: IndexedRun) -> "dict[str, Tensor]":
-    """Return the scored weights of a run by the names of the plain torch network.
+def readable_tensors(ablation: Path, runs: Iterable[IndexedRun]) -> "dict[str, dict[str, Tensor]]":
+    """Return scored weights by the names of runs, and of tensors of the plain torch network.
 
-    Raises:
-        RunError: it has none, or the ablation's files are damaged
+    The file of a cohort is read once. Runs whose weights cannot be read are left out.
     """
-    if not run.cohort:
-        path = ablation / run.name / WEIGHTS
-        return weights.load(RunDirectory(ablation / run.name).read_file(WEIGHTS), path)[0]
-    folder = cohort_folder(ablation, run.cohort)
-    cohort = read_cohort(folder)
-    if cohort is None:
-        raise RunError(f"{folder} holds no run that has ended")
-    return _rows(read_cohort_file(folder, cohort, WEIGHTS), folder / WEIGHTS, run)
+    by_file: dict[Path, list[IndexedRun]] = {}
+    for run in runs:
+        folder = cohort_folder(ablation, run.cohort) if run.cohort else ablation / run.name
+        by_file.setdefault(folder / WEIGHTS, []).append(run)
+    readable: dict[str, dict[str, Tensor]] = {}
+    for path, members in by_file.items():
+        with contextlib.suppress(RunError):
+            if members[0].cohort:
+                cohort = read_cohort(path.parent) or {"digests": {}}
+                tensors = weights.load(read_cohort_file(path.parent, cohort, WEIGHTS), path)[0]
+                readable |= {run.name: _row(tensors, run) for run in members}
+            else:
+                content = RunDirectory(path.parent).read_file(WEIGHTS)
+                readable[members[0].name] = weights.load(content, path)[0]
+    return readable
 
 
-def _rows(content: bytes, path: Path, run: IndexedRun) -> "dict[str, Tensor]":
+def _row(tensors: "Mapping[str, Tensor]", run: IndexedRun) -> "dict[str, Tensor]":
     start = f"{run.row}/"
-    tensors = weights.load(content, path)[0]
     return {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
 
 

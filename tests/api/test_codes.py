@@ -60,8 +60,8 @@ def test_a_split_is_encoded_beside_its_classes(tmp_path: Path) -> None:
     run = train("autoencoder", [], tmp_path)
     codes, splits = run.encode_split("dev"), run.labelled_splits()
     dev = splits.part("dev")
-    assert codes.known["row"].tolist() == dev.rows.tolist()
-    assert [int(name) for name in codes.known["target"]] == dev.targets.tolist()
+    assert codes.columns["row"].tolist() == dev.rows.tolist()
+    assert [int(name) for name in codes.columns["target"]] == dev.targets.tolist()
     assert run.splits().task.kind == "reconstruction"
     table = run.predict_split("dev")
     said = np.array([row[1 + 64 :] for row in table.rows], np.float32)

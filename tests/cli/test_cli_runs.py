@@ -181,7 +181,7 @@ def test_board_says_how_to_see_many_curves(
 def test_board_has_no_best_of_what_is_no_ablation(dlx: Command, runs: Path) -> None:
     ended = dlx("board", "digits", "--top", "2")
     assert ended.code == 4
-    assert "is a run, not an ablation; leave --top out" in ended.err
+    assert "is a run, not an ablation; leave out --top" in ended.err
     assert dlx("board", "digits", "--top", "0").code == 2
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dlx.data.dataset import Task
 from dlx.errors import DataError
-from dlx.report.code_table import Codes, known_of, read_codes
+from dlx.report.code_table import Codes, columns_beside_codes, read_codes
 from dlx.report.predictions import Context
 
 VALUES = np.random.default_rng(0).standard_normal((4, 3), np.float32)
@@ -36,8 +36,8 @@ def test_columns_and_arrays() -> None:
 def test_of_a_table_the_id_stays_and_its_inputs_do_not() -> None:
     task = Task("binary", 1, 1, ("no", "yes"), (1,))
     context = Context(np.arange(2), np.array([1, 0]), {"row": ["r1", "r2"], "area": [1, 2]})
-    known = known_of(task, context, "row")
-    assert {name: list(cells) for name, cells in known.items()} == {
+    columns = columns_beside_codes(task, context, "row")
+    assert {name: list(cells) for name, cells in columns.items()} == {
         "row": [0, 1],
         "input(row)": ["r1", "r2"],
         "target": ["yes", "no"],

@@ -12,10 +12,10 @@ from tests.cohorts_on_disk import Row, add_cohort, make_ablation
 from tests.report.runs_on_disk import write_member, write_run
 
 
-def grouped(found) -> dict[str, list[int]]:
+def grouped(gathered) -> dict[str, list[int]]:
     return {
-        variant.name: sorted(run.seed for run in found.results if run.variant == variant.name)
-        for variant in found.variants
+        variant.name: sorted(run.seed for run in gathered.results if run.variant == variant.name)
+        for variant in gathered.variants
     }
 
 
@@ -23,11 +23,11 @@ def test_runs_whose_configs_agree_apart_from_the_seed_are_one_variant(tmp_path: 
     for seed in (0, 1):
         write_run(tmp_path, seed=seed)
         write_run(tmp_path, "optimizer.lr=0.5", "log.level=minimal", seed=seed, name="other")
-    found = gather(["xor", "other"], tmp_path)
-    assert grouped(found) == {"lr=0.001": [0, 1], "lr=0.5": [0, 1]}
-    assert found.variants[1].settings == {"optimizer.lr": 0.5}
-    assert found.data == ["xor"] and found.warnings == []
-    run = found.results[0]
+    gathered = gather(["xor", "other"], tmp_path)
+    assert grouped(gathered) == {"lr=0.001": [0, 1], "lr=0.5": [0, 1]}
+    assert gathered.variants[1].settings == {"optimizer.lr": 0.5}
+    assert gathered.data == ["xor"] and gathered.warnings == []
+    run = gathered.results[0]
     assert (run.steps, run.seconds, run.parameters, run.examples) == (100, 0.5, 151, 400)
     assert run.metrics["dev"]["accuracy"] == 0.9
 
@@ -46,8 +46,8 @@ def test_a_choice_names_a_variant_without_the_options_that_come_with_it(tmp_path
     write_run(tmp_path, "optimizer=sgd", "model.activation=relu")
     write_run(tmp_path, "optimizer=adam", "model.activation=relu")
     write_run(tmp_path, "optimizer={name: adam, lr: 0.5}", "model.activation=tanh")
-    found = gather(["xor"], tmp_path)
-    assert list(grouped(found)) == [
+    gathered = gather(["xor"], tmp_path)
+    assert list(grouped(gathered)) == [
         "activation=relu optimizer=sgd lr=0.01",
         "activation=relu optimizer=adam lr=0.001",
         "activation=tanh optimizer=adam lr=0.5",
@@ -64,10 +64,10 @@ def test_an_ablation_s_runs_join_others_of_the_same_config(tmp_path: Path) -> No
     ablation = make_ablation(tmp_path, "rates", [row(0.5, seed) for seed in (0, 1)])
     add_cohort(ablation.path, [row(0.1, seed, fold=2) for seed in (0, 1)])
     add_cohort(ablation.path, [row(9, phase="tuning")])
-    found = gather([str(ablation.path), "xor"], tmp_path)
-    assert grouped(found) == {"lr=0.5": [0, 1, 7], "lr=0.1": [0, 1]}
-    assert {run.fold for run in found.results if run.variant == "lr=0.1"} == {2}
-    run = found.results[1]
+    gathered = gather([str(ablation.path), "xor"], tmp_path)
+    assert grouped(gathered) == {"lr=0.5": [0, 1, 7], "lr=0.1": [0, 1]}
+    assert {run.fold for run in gathered.results if run.variant == "lr=0.1"} == {2}
+    run = gathered.results[1]
     assert (run.steps, run.seconds, run.parameters, run.examples) == (100, 0.5, 151, 400)
     assert run.metrics["dev"]["accuracy"] == 0.9
     assert run.path == f"{ablation.path}#2"
@@ -76,28 +76,31 @@ def test_an_ablation_s_runs_join_others_of_the_same_config(tmp_path: Path) -> No
 def test_runs_that_were_lost_and_such_of_folds_count(tmp_path: Path) -> None:
     lost = Row("lr=0.1", 1, status="diverged", differences={"optimizer.lr": 0.1})
     folds = [row(0.1, fold=fold) for fold in (1, 2)]
-    found = gather([str(make_ablation(tmp_path, "rates", [*folds, lost]).path)], tmp_path)
-    assert [(run.status, run.fold) for run in found.results] == [
+    gathered = gather([str(make_ablation(tmp_path, "rates", [*folds, lost]).path)], tmp_path)
+    assert [(run.status, run.fold) for run in gathered.results] == [
         ("completed", 1),
         ("completed", 2),
         ("diverged", None),
     ]
-    assert found.results[2].metrics == {}
+    assert gathered.results[2].metrics == {}
 
 
 def test_an_ablation_s_baseline_comes_first(tmp_path: Path) -> None:
     ablation = make_ablation(tmp_path, "rates", [row(rate) for rate in (0.1, 0.3, 0.5)])
-    found = {"baseline": "lr=0.3", "variants": [{"name": f"lr={rate}"} for rate in (0.5, 0.3, 0.1)]}
-    (ablation.path / "summary.json").write_text(json.dumps(found))
+    summary = {
+        "baseline": "lr=0.3",
+        "variants": [{"name": f"lr={rate}"} for rate in (0.5, 0.3, 0.1)],
+    }
+    (ablation.path / "summary.json").write_text(json.dumps(summary))
     assert list(grouped(gather(["rates"], tmp_path))) == ["lr=0.3", "lr=0.5", "lr=0.1"]
 
 
 def test_of_a_run_in_two_ablations_the_newer_counts(tmp_path: Path) -> None:
     older = make_ablation(tmp_path, "older", [row(0.1)], created="2026-01-01T00:00:00Z")
     newer = make_ablation(tmp_path, "newer", [row(0.1)], created="2026-01-02T00:00:00Z")
-    found = gather([str(newer.path), str(older.path)], tmp_path)
-    assert [run.path for run in found.results] == [f"{newer.path}#1"]
-    assert found.warnings == [
+    gathered = gather([str(newer.path), str(older.path)], tmp_path)
+    assert [run.path for run in gathered.results] == [f"{newer.path}#1"]
+    assert gathered.warnings == [
         f"{older.path}#1 is left out: {newer.path}#1 has the same config and seed"
     ]
 
@@ -117,9 +120,9 @@ def test_runs_with_folders_of_their_own_join_those_of_cohorts(tmp_path: Path) ->
         write_member(ablation, "lr=0.5", "optimizer.lr=0.5", seed=seed)
     write_member(ablation, "lr=0.1", "optimizer.lr=0.1")
     add_cohort(ablation.path, [row(0.1, 1)])
-    found = gather([str(ablation.path)], tmp_path)
-    assert grouped(found) == {"lr=0.1": [0, 1], "lr=0.5": [0, 1]}
-    assert found.results[0].path == str(ablation.path / "lr=0.1" / "seed=0")
+    gathered = gather([str(ablation.path)], tmp_path)
+    assert grouped(gathered) == {"lr=0.1": [0, 1], "lr=0.5": [0, 1]}
+    assert gathered.results[0].path == str(ablation.path / "lr=0.1" / "seed=0")
 
 
 def test_a_null_that_older_configs_do_not_have_is_no_difference(tmp_path: Path) -> None:
@@ -136,17 +139,17 @@ def test_a_null_that_older_configs_do_not_have_is_no_difference(tmp_path: Path) 
 def test_lost_runs_count_and_unended_ones_are_left_out_with_a_word(tmp_path: Path) -> None:
     write_run(tmp_path, seed=0, status="diverged", accuracy=None)
     left = write_run(tmp_path, seed=1, status="interrupted")
-    found = gather(["xor"], tmp_path)
-    assert [run.status for run in found.results] == ["diverged"]
-    assert found.warnings == [f"{left.path} is left out: it is interrupted"]
+    gathered = gather(["xor"], tmp_path)
+    assert [run.status for run in gathered.results] == ["diverged"]
+    assert gathered.warnings == [f"{left.path} is left out: it is interrupted"]
 
 
 def test_of_a_config_and_seed_the_newest_run_counts(tmp_path: Path) -> None:
     older = write_run(tmp_path, accuracy=0.1)
     newer = write_run(tmp_path, accuracy=0.8)
-    found = gather([str(newer.path), str(older.path), str(newer.path)], tmp_path)
-    assert [run.metrics["dev"]["accuracy"] for run in found.results] == [0.8]
-    assert found.warnings == [
+    gathered = gather([str(newer.path), str(older.path), str(newer.path)], tmp_path)
+    assert [run.metrics["dev"]["accuracy"] for run in gathered.results] == [0.8]
+    assert gathered.warnings == [
         f"{older.path} is left out: {newer.path} has the same config and seed"
     ]
 

@@ -30,5 +30,5 @@ def test_stages_follow_one_another_on_one_axis_of_steps(tmp_path: Path) -> None:
     train, dev = figure.axes[-1].get_lines()
     assert (train.get_label(), dev.get_label()) == ("train", "dev")
     steps, costs = np.asarray(dev.get_xdata()), np.asarray(dev.get_ydata())
-    assert steps.tolist() == [5 * epoch + each["step"] for each in run.history]
-    assert costs.tolist() == [each["dev"]["cost"] for each in run.history]
+    assert steps.tolist() == [5 * epoch + record["step"] for record in run.history]
+    assert costs.tolist() == [record["dev"]["cost"] for record in run.history]

@@ -16,9 +16,9 @@ def test_the_first_variant_is_the_baseline_and_pairs_are_of_equal_seeds(tmp_path
     assert (summary["metric"], summary["baseline"]) == ("dev.accuracy", "lr=0.001")
     base, other = summary["variants"]
     assert base["vs_baseline"] is None and other["n"] == 4
-    found = other["vs_baseline"]
-    assert (found["n"], found["wins"]) == (3, 3)
-    assert found["difference"] == pytest.approx((0.2 + 0.25 + 0.19) / 3)
+    document = other["vs_baseline"]
+    assert (document["n"], document["wins"]) == (3, 3)
+    assert document["difference"] == pytest.approx((0.2 + 0.25 + 0.19) / 3)
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,14 @@ SHAPE = (4, 4)
 
 def predictions(task: Task, outputs: Any, targets: Any = None) -> Predictions:
     outputs = np.asarray(outputs, np.float32)
-    known = None if targets is None else np.asarray(targets)
-    found = tabulate(task, build_head(task), outputs, Context(targets=known))
+    array = None if targets is None else np.asarray(targets)
+    table = tabulate(task, build_head(task), outputs, Context(targets=array))
     inputs = np.linspace(0, 1, 16 * len(outputs), dtype=np.float32).reshape(-1, 16)
-    return Predictions(found.columns, found.rows, inputs=inputs, outputs=outputs)
+    return Predictions(table.columns, table.rows, inputs=inputs, outputs=outputs)
 
 
-def words(task: Task, found: Predictions) -> list[tuple[str, bool]]:
-    [axes] = draw(task, found, "run").axes
+def words(task: Task, predicted: Predictions) -> list[tuple[str, bool]]:
+    [axes] = draw(task, predicted, "run").axes
     return [(text.get_text(), text.get_color() != "black") for text in axes.texts]
 
 
@@ -56,24 +56,27 @@ def test_labels_and_numbers_stand_under_theirs() -> None:
 
 def test_words_stand_below_their_own_image() -> None:
     task = Task("binary", 16, 1, ("no", "yes"), SHAPE)
-    found = predictions(task, np.full((12, 1), 0.9))
-    figure = draw(task, found, "run")
+    predicted = predictions(task, np.full((12, 1), 0.9))
+    figure = draw(task, predicted, "run")
     [axes] = figure.axes
-    assert axes.get_title() == "run: what is predicted"
+    assert axes.get_title() == "run: predictions"
     [image] = axes.images
     pixels = np.asarray(image.get_array())
     for text in axes.texts:
-        across, down = (round(each) for each in text.get_position())
+        across, down = (round(place) for place in text.get_position())
         assert pixels[down - 4, across].min() < 255, "an image above"
         assert (pixels[down + 2 : down + 30, across] == 255).all(), "room below"
 
 
 def test_reconstructions_stand_under_the_first_hundred_images() -> None:
     task = Task("reconstruction", 16, 16, None, SHAPE, in_unit_interval=True)
-    found = predictions(task, np.zeros((101, 16)))
-    [axes] = draw(task, found, "run").axes
-    assert axes.get_title() == "run, the first 100 of 101 rows: what is reconstructed"
-    assert [each.get_text() for each in axes.get_yticklabels()] == ["input", "reconstruction"] * 10
+    predicted = predictions(task, np.zeros((101, 16)))
+    [axes] = draw(task, predicted, "run").axes
+    assert axes.get_title() == "run, the first 100 of 101 rows: reconstructions"
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "input",
+        "reconstruction",
+    ] * 10
 
 
 @pytest.mark.parametrize("count", [1, 10])

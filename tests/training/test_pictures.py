@@ -8,11 +8,13 @@ from dlx.data.pipeline import prepare
 from dlx.report.run.pictures import (
     COLORS,
     colored,
-    confusion_matrix,
+    confusion_figure,
     decision,
     images,
     is_image,
+    plain_texts,
     regions,
+    rendered,
     unit_regions,
     weight_images,
 )
@@ -48,6 +50,11 @@ def test_coloured_images_keep_their_colours() -> None:
 
 def test_at_most_64_units_are_drawn() -> None:
     assert weight_images(np.ones((1024, 100), dtype=np.float32), (32, 32)).shape[0] == 8 * 34 - 2
+
+
+@plain_texts()
+def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+    return rendered(confusion_figure(counts, classes))
 
 
 def test_a_confusion_matrix_is_dark_where_the_rows_are() -> None:

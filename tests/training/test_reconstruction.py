@@ -44,7 +44,7 @@ def test_what_the_data_say_is_in_their_own_units(tmp_path: Path) -> None:
     data = [f"data={{name: csv, path: {table}, target: price}}", "model.encoder=[2]"]
     run, sample = trained([*data, "train={epochs: 1, batch_size: all}"], tmp_path)
     rows = run.labelled_splits().part("dev").rows
-    assert sample.known(5)["target"] == [f"{1000 + row}" for row in rows[:5]]
+    assert sample.labels(5)["target"] == [f"{1000 + row}" for row in rows[:5]]
 
 
 def test_what_is_shown_has_the_bits_of_predictions(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""What an ablation found, for people: pictures, a page and a table, all made of its summary."""
+"""The report of an ablation: pictures, a page and tables, all made from its summary."""

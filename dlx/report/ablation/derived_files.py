@@ -1,4 +1,4 @@
-"""What an ablation came to, as files in its directory."""
+"""The files that are derived from an ablation's results."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.ablation import overview, vary
+from dlx.ablation.factors import values_of
 from dlx.ablation.plan import Plan
 from dlx.ablation.results import RunResult
 from dlx.ablation.results_csv import results_csv
@@ -26,19 +27,19 @@ def write(
     Args:
         plan: of the ablation
         directory: of the ablation
-        results: of the compared runs that ended
+        results: of the compared runs that have ended
         tries: of tuning
-        command: that trains the ablation again
+        command: that runs the ablation again
 
     Returns:
         the summary
 
     Raises:
-        StorageError: a file could not be written
+        StorageError: a file cannot be written
     """
     section = plan.section
-    variants = [each.variant for each in plan.variants]
-    data = list(dict.fromkeys(each.config.data.name for each in plan.variants))
+    variants = [resolved.variant for resolved in plan.variants]
+    data = list(dict.fromkeys(resolved.config.data.name for resolved in plan.variants))
     varied = _varied(plan)
     plain = to_plain(plan.config)
     base = {key: value_at(key, {}, plain) for key in varied}
@@ -73,7 +74,7 @@ def write(
         directory,
         name=plan.config.name,
         metric=plan.metric,
-        settings={each.name: flat(each.settings) for each in variants},
+        settings={variant.name: flat(variant.settings) for variant in variants},
         folders={arm.variant: arm.folder for arm in plan.arms("comparison")},
         results=results,
         show_test=section.show_test,
@@ -83,30 +84,25 @@ def write(
 
 def _varied(plan: Plan) -> dict[str, list[Any]]:
     """Return the values of every key that varies, in the order of the config."""
-    given = plan.section.vary
-    if isinstance(given, Mapping):
-        return {key: vary.expand(key, values) for key, values in given.items()}
-    found: dict[str, list[Any]] = {}
-    for each in given:
-        for key, value in each.items():
-            if key != "name" and value not in found.setdefault(key, []):
-                found[key].append(value)
-    return found
+    varied = plan.section.vary
+    if isinstance(varied, Mapping):
+        return {key: vary.expand(key, values) for key, values in varied.items()}
+    return values_of([resolved.variant for resolved in plan.variants])
 
 
 def _tuning(plan: Plan, tries: Sequence[Try]) -> dict[str, Any] | None:
-    """Return by variant what was chosen, what was tried, and what it cost."""
+    """Return by variant the chosen settings, the tried ones, and the runs and steps it took."""
     if not plan.section.tune:
         return None
-    found: dict[str, Any] = {}
+    tuning: dict[str, Any] = {}
     for variant, chosen in plan.chosen.items():
-        its = [each for each in tries if each.variant == variant]
-        found[variant] = chosen | {
-            "tried": {_choice(each.choice): each.mean for each in its},
-            "runs": sum(each.runs for each in its),
-            "steps": sum(each.steps for each in its),
+        of_variant = [attempt for attempt in tries if attempt.variant == variant]
+        tuning[variant] = chosen | {
+            "tried": {_choice(attempt.choice): attempt.mean for attempt in of_variant},
+            "runs": sum(attempt.runs for attempt in of_variant),
+            "steps": sum(attempt.steps for attempt in of_variant),
         }
-    return found
+    return tuning
 
 
 def _choice(choice: Mapping[str, Any]) -> str:

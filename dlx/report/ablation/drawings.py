@@ -1,4 +1,4 @@
-"""All pictures of an ablation, those that its data call for."""
+"""All pictures of an ablation for which it has data, and their files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ from dlx.runs import make_directory, write_atomic
 
 
 def _by_others(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
-    """Draw the differences in each of the metrics by which variants are judged too."""
+    """Draw the differences in each further metric by which variants are judged."""
     return [
         replace(
             drawing,
@@ -34,7 +34,7 @@ def _by_others(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     ]
 
 
-# in the order in which a person asks: which is better, how fast, on what does it depend, how sure
+# In the order of a reader's questions: which is better, how fast, what does it depend on, how sure.
 _KINDS: tuple[Callable[[Summary, Sequence[RunResult]], list[Drawing]], ...] = (
     forest.draw,
     _by_others,
@@ -52,7 +52,7 @@ def draw_all(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     """Return the pictures of an ablation.
 
     Args:
-        summary: what `summary.json` holds
+        summary: the contents of summary.json
         results: of all runs of the comparison
     """
     return [drawing for kind in _KINDS for drawing in kind(summary, results)]

@@ -1,4 +1,4 @@
-"""The forest plot: each variant's difference from the baseline, with its interval and verdict."""
+"""The forest plot: each variant's difference from the baseline, with interval and verdict."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,46 +6,46 @@ from typing import TYPE_CHECKING, Any
 from dlx.ablation.results import RunResult
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.reading import Summary
-from dlx.report.ablation.row_chart import rows
+from dlx.report.ablation.row_chart import row_chart
 from dlx.report.ablation.style import Drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NEAR = 4  # margins on either side of 0
-_WORTH = 8  # how many times wider the differences must be for a panel of what is near
+_NEAR = 4  # margins on either side of 0 in the second panel
+_WORTH = 8  # there is one if the differences reach so many times further
 
 Limits = tuple[float, float] | None
 
 
 def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     """Draw the differences from the baseline; nothing if there is nothing to compare."""
-    variants = [each for each in reading.best_first(summary) if each["vs_baseline"]]
-    if all(each["vs_baseline"]["difference"] is None for each in variants):
+    variants = reading.compared(summary)
+    if all(variant["vs_baseline"]["difference"] is None for variant in variants):
         return []
     metric, factor = summary["metric"], reading.factor_of(summary["metric"])
     margin = factor * (summary["margin"] or 0.0)
     near = _near(variants, factor, margin)
     unit = "percentage points" if factor == 100 else reading.in_words(metric)
-    figure, panels = rows(
-        [each["name"] for each in variants],
-        [_note(each, metric) for each in variants],
+    baseline = style.shortened(summary["baseline"], 50)
+    figure, panels = row_chart(
+        [variant["name"] for variant in variants],
+        [_note(variant, metric) for variant in variants],
         ("all", "near the baseline") if near else ("",),
-        label=f"difference in {reading.in_words(metric)} from {_short(summary['baseline'])} "
+        label=f"difference in {reading.in_words(metric)} from {baseline} "
         f"({unit}; better is {'right' if summary['rising'] else 'left'})",
     )
     for axes, limits in zip(panels, (None, near), strict=False):
         _panel(axes, variants, factor, margin, limits)
-    share = f"{100 * summary['confidence']:g} %"
     caption = (
-        f"Each variant's mean difference from the baseline, {summary['baseline']}, at equal seeds, "
-        f"with its {share} interval. An interval that stays clear of the line at 0 speaks for a "
-        "difference, and the verdict asks for more than that the more variants there are; within "
-        "the grey zone, the margin, variants count as equivalent. "
-        "▲ better, ▼ worse, ■ equivalent, ○ undecided."
+        "The mean difference of each variant from the baseline, "
+        f"{summary['baseline']}, at equal seeds, with its {reading.percent(summary)} interval. An "
+        "interval without 0 is evidence of a difference; the more variants there are, the more "
+        "evidence a verdict needs. The grey zone is the margin, within which variants are "
+        "equivalent. ▲ better, ▼ worse, ■ equivalent, ○ undecided."
     )
     if near:
-        caption += " The right panel shows the same nearer; ◀ and ▶ lie outside it."
+        caption += " The right panel enlarges the part near 0; ◀ and ▶ lie outside of it."
     return [Drawing("forest", "Differences from the baseline", caption, figure)]
 
 
@@ -58,32 +58,27 @@ def _panel(
 ) -> None:
     axes.axvspan(-margin, margin, color="#ececec", zorder=0, linewidth=0)
     axes.axvline(0, color=style.INK, linewidth=0.9, zorder=1)
-    lines, colors = [], []
-    points: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    rows, lows, highs, colors = [], [], [], []  # of the intervals
+    points: dict[tuple[str, str], list[tuple[float, int]]] = {}  # by colour and shape
     for row, variant in enumerate(variants):
-        found = variant["vs_baseline"]
-        if found["difference"] is None:
+        versus = variant["vs_baseline"]
+        if versus["difference"] is None:
             continue
-        color, shape = style.VERDICTS[found["verdict"]]
-        middle = factor * found["difference"]
+        color, shape = style.VERDICTS[versus["verdict"]]
+        middle = factor * versus["difference"]
         if limits and not limits[0] < middle < limits[1]:
             shape = "<" if middle < 0 else ">"
             middle = limits[0] if middle < 0 else limits[1]
-        elif found["low"] is not None and found["high"] is not None:
-            lines.append([(factor * found["low"], row), (factor * found["high"], row)])
+        elif versus["low"] is not None and versus["high"] is not None:
+            rows.append(row)
+            lows.append(factor * versus["low"])
+            highs.append(factor * versus["high"])
             colors.append(_edge(color))
         points.setdefault((color, shape), []).append((middle, row))
-    axes.hlines(
-        [line[0][1] for line in lines],
-        [line[0][0] for line in lines],
-        [line[1][0] for line in lines],
-        colors=colors,
-        linewidth=1.6,
-        zorder=2,
-    )
-    for (color, shape), spots in points.items():
+    axes.hlines(rows, lows, highs, colors=colors, linewidth=1.6, zorder=2)
+    for (color, shape), places in points.items():
         axes.plot(
-            *zip(*spots, strict=True),
+            *zip(*places, strict=True),
             linestyle="",
             marker=shape,
             color=color,
@@ -103,32 +98,22 @@ def _edge(color: str) -> str:
 
 
 def _near(variants: Sequence[Mapping[str, Any]], factor: float, margin: float) -> Limits:
-    """Return the part of the axis around 0 that deserves a panel of its own, if any."""
-    compared = [each["vs_baseline"] for each in variants]
-    ends = [
-        factor * abs(each[key])
-        for each in compared
-        for key in ("difference", "low", "high")
-        if each[key] is not None
-    ]
+    """Return the limits of a panel near 0, if that is worth a panel of its own."""
     near = _NEAR * margin
-    inside = [
-        all(factor * abs(each[end] or 0.0) < near for end in ("difference", "low", "high"))
-        for each in compared
+    reaches = [
+        [factor * abs(variant["vs_baseline"][end] or 0.0) for end in ("difference", "low", "high")]
+        for variant in variants
     ]
-    helps = sum(inside) >= len(compared) / 4 and max(ends) > _WORTH * near
-    return (-near, near) if helps else None
+    num_inside = sum(max(ends) < near for ends in reaches)
+    is_worth = num_inside >= len(variants) / 4 and max(map(max, reaches)) > _WORTH * near
+    return (-near, near) if is_worth else None
 
 
 def _note(variant: Mapping[str, Any], metric: str) -> str:
-    found = variant["vs_baseline"]
+    versus, lost = variant["vs_baseline"], reading.lost_of(variant)
     number = "no values"
-    if found["difference"] is not None:
-        ends = reading.difference_interval(metric, found["low"], found["high"])
-        number = f"{reading.difference(metric, found['difference'])} {ends}".strip()
-    lost = reading.lost(variant)
-    return f"{number}  {found['verdict']}" + (f"\n{lost} of {variant['runs']} lost" if lost else "")
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 50 else name[:48] + " …"
+    if versus["difference"] is not None:
+        number = reading.difference_with_interval(
+            metric, versus["difference"], versus["low"], versus["high"]
+        )
+    return f"{number}  {versus['verdict']}" + (f"\n{lost}" if lost else "")

@@ -1,8 +1,8 @@
-"""Which variants are drawn together, and in which colours.
+"""The grouping of variants into panels, and their colours.
 
-Up to seven variants are one picture. More are small multiples: of a grid a panel for each value of
-some factors, the others' values being lines; of one-at-a-time a panel for each factor; of anything
-else panels of neighbours in rank.
+Up to seven variants are in one panel. More variants of a grid have a panel for each combination of
+some factors' values, with the other factors' values as lines; of one-at-a-time a panel for each
+factor; of other designs panels of neighbours in rank.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from typing import Any
 from dlx.ablation.variants import show
 from dlx.report.ablation import reading
 from dlx.report.ablation.reading import Summary
-from dlx.report.ablation.style import shades
+from dlx.report.ablation.style import INK, shades
 
 MOST_LINES = 7
 _MOST_ORDERED = 10  # lines whose colours have an order
@@ -23,7 +23,7 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class Line:
-    """A variant as it is drawn in a panel."""
+    """A variant in a panel."""
 
     variant: str
     label: str
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Group:
-    """A panel: its heading, the variants that stand out, the factor that their labels are of."""
+    """A panel: its heading, its variants, and the factor whose values their labels are, if any."""
 
     title: str
     lines: tuple[Line, ...]
@@ -40,7 +40,7 @@ class Group:
 
 
 def groups(summary: Summary) -> list[Group]:
-    """Return the panels, in an order that a person would look for."""
+    """Return the panels in their order."""
     variants = summary["variants"]
     if len(variants) <= MOST_LINES:
         return [Group("", _named(variants))]
@@ -54,37 +54,43 @@ def _by_change(summary: Summary) -> list[Group]:
         (v for v in summary["variants"] if v["name"] in ("base", summary["baseline"])),
         summary["variants"][0],
     )
-    found = []
+    panels = []
     for factor in summary["factors"]:
         key = factor["key"]
-        mine = base["settings"].get(key, _MISSING)
+        unchanged = base["settings"].get(key, _MISSING)
         changed = [
-            v for v in summary["variants"] if v is not base and v["settings"].get(key, mine) != mine
+            variant
+            for variant in summary["variants"]
+            if variant is not base and variant["settings"].get(key, unchanged) != unchanged
         ]
-        lines = [Line(base["name"], base["name"], "#222222")]
+        lines = [Line(base["name"], base["name"], INK)]
         colors = shades(len(changed), factor["numeric"] and len(changed) > 2)
         for variant, color in zip(changed, colors, strict=True):
             lines.append(Line(variant["name"], show(variant["settings"][key]), color))
         if changed:
-            found.append(Group(factor["label"], tuple(lines)))
-    return found
+            panels.append(Group(factor["label"], tuple(lines)))
+    return panels
 
 
 def _by_values(summary: Summary) -> list[Group]:
-    factors = summary["factors"]
-    variants = summary["variants"]
+    """Return as few panels as there can be, one for each combination of some factors' values."""
+    factors, variants = summary["factors"], summary["variants"]
     best: list[Group] = []
     for size in range(1, len(factors)):
-        for apart in itertools.combinations(factors, size):
-            together = [each for each in factors if each not in apart]
-            most = _MOST_ORDERED if _ordered(together) else MOST_LINES
-            panels = _split(variants, apart)
-            within = list(dict.fromkeys(_name(v, together) for v in variants))
-            if len(within) <= most and (not best or len(panels) < len(best)):
-                colors = dict(zip(within, shades(len(within), _ordered(together)), strict=True))
-                factor = together[0]["label"] if len(together) == 1 else ""
+        for of_panels in itertools.combinations(factors, size):
+            of_lines = [factor for factor in factors if factor not in of_panels]
+            is_ordered = _is_ordered(of_lines)
+            panels: dict[str, list[Mapping[str, Any]]] = {}
+            for variant in variants:
+                title = " ".join(f"{f['label']}={_value(variant, f)}" for f in of_panels)
+                panels.setdefault(title, []).append(variant)
+            labels = list(dict.fromkeys(_label(variant, of_lines) for variant in variants))
+            fits = len(labels) <= (_MOST_ORDERED if is_ordered else MOST_LINES)
+            if fits and (not best or len(panels) < len(best)):
+                colors = dict(zip(labels, shades(len(labels), is_ordered), strict=True))
+                factor = of_lines[0]["label"] if len(of_lines) == 1 else ""
                 best = [
-                    Group(title, tuple(_line(v, together, colors) for v in members), factor)
+                    Group(title, _lines(members, of_lines, colors), factor)
                     for title, members in panels.items()
                 ]
     return best if len(best) <= len(variants) / 2 else []
@@ -92,11 +98,11 @@ def _by_values(summary: Summary) -> list[Group]:
 
 def _by_rank(summary: Summary) -> list[Group]:
     ranked = reading.best_first(summary)
-    found = []
+    panels = []
     for start in range(0, len(ranked), MOST_LINES):
         part = ranked[start : start + MOST_LINES]
-        found.append(Group(f"rank {start + 1} to {start + len(part)}", _named(part)))
-    return found
+        panels.append(Group(f"rank {start + 1} to {start + len(part)}", _named(part)))
+    return panels
 
 
 def _named(variants: Sequence[Mapping[str, Any]]) -> tuple[Line, ...]:
@@ -104,31 +110,28 @@ def _named(variants: Sequence[Mapping[str, Any]]) -> tuple[Line, ...]:
     return tuple(Line(v["name"], v["name"], c) for v, c in zip(variants, colors, strict=True))
 
 
-def _ordered(factors: Sequence[Mapping[str, Any]]) -> bool:
+def _is_ordered(factors: Sequence[Mapping[str, Any]]) -> bool:
     return len(factors) == 1 and factors[0]["numeric"] and len(factors[0]["values"]) > 2
 
 
-def _split(
-    variants: Sequence[Mapping[str, Any]], factors: Sequence[Mapping[str, Any]]
-) -> dict[str, list[Mapping[str, Any]]]:
-    panels: dict[str, list[Mapping[str, Any]]] = {}
-    for variant in variants:
-        panels.setdefault(_name(variant, factors, full=True), []).append(variant)
-    return panels
+def _value(variant: Mapping[str, Any], factor: Mapping[str, Any]) -> str:
+    return show(variant["settings"].get(factor["key"], "–"))
 
 
-def _name(
-    variant: Mapping[str, Any], factors: Sequence[Mapping[str, Any]], full: bool = False
-) -> str:
-    settings = variant["settings"]
-    parts = [(f["label"], show(settings.get(f["key"], "–"))) for f in factors]
-    if len(parts) == 1 and not full:
-        return parts[0][1]
-    return " ".join(f"{label}={text}" for label, text in parts)
+def _label(variant: Mapping[str, Any], factors: Sequence[Mapping[str, Any]]) -> str:
+    """Return the values of factors in words; a single factor needs no name."""
+    if len(factors) == 1:
+        return _value(variant, factors[0])
+    return " ".join(f"{factor['label']}={_value(variant, factor)}" for factor in factors)
 
 
-def _line(
-    variant: Mapping[str, Any], factors: Sequence[Mapping[str, Any]], colors: Mapping[str, str]
-) -> Line:
-    name = _name(variant, factors)
-    return Line(variant["name"], name, colors[name])
+def _lines(
+    variants: Sequence[Mapping[str, Any]],
+    factors: Sequence[Mapping[str, Any]],
+    colors: Mapping[str, str],
+) -> tuple[Line, ...]:
+    labels = [_label(variant, factors) for variant in variants]
+    return tuple(
+        Line(variant["name"], label, colors[label])
+        for variant, label in zip(variants, labels, strict=True)
+    )

@@ -1,6 +1,7 @@
 """How two factors work together: lines over one factor for each value of the other, or a map."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,201 +15,167 @@ from dlx.report.ablation.style import Drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-MOST_LINES = 6  # of the factor with fewer values; with more it is a map
+MOST_LINES = 6  # of the factor with fewer values; with more values it is a map
 _MOST_PAIRS = 3
 _HEIGHT = 3.1
 
 Factor = Mapping[str, Any]
+Cell = Mapping[str, Any] | None  # mean, low and high of a pair of values
+Cells = Sequence[Sequence[Cell]]
 
 
 def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     """Draw the pairs of factors of a grid, those that interact most first.
 
-    Nothing if fewer than two factors vary together.
+    Nothing if no two factors vary together.
     """
-    pairs = _pairs(summary)
-    if not pairs:
-        return []
     drawings = []
-    for number, (one, other) in enumerate(pairs):
-        across, lines = _roles(one, other)
+    for number, (across, lines) in enumerate(map(_roles, _pairs(summary)), start=1):
         cells = _cells(summary, across, lines)
-        if not any(cell is not None for row in cells for cell in row):
-            continue
-        drawings.append(_draw(summary, across, lines, cells, number))
+        if any(cell is not None for row in cells for cell in row):
+            drawings.append(_draw(summary, across, lines, cells, number))
     return drawings
 
 
 def _pairs(summary: Summary) -> list[tuple[Factor, Factor]]:
     if summary["design"] == "one_at_a_time":
         return []
-    factors = [each for each in summary["factors"] if len(each["values"]) > 1]
+    factors = [factor for factor in summary["factors"] if len(factor["values"]) > 1]
     pairs = [
         pair for pair in itertools.combinations(factors, 2) if _crossed(summary["variants"], *pair)
     ]
     smallest: dict[frozenset[str], float] = {}
-    for each in (summary.get("effects") or {}).get("interactions", []):
-        if each.get("p") is not None:
-            both = frozenset(each["factors"])
-            smallest[both] = min(each["p"], smallest.get(both, 1.0))
+    for effect in (summary.get("effects") or {}).get("interactions", []):
+        if effect.get("p") is not None:
+            keys = frozenset(effect["factors"])
+            smallest[keys] = min(effect["p"], smallest.get(keys, 1.0))
 
     def p_of(pair: tuple[Factor, Factor]) -> float:
-        keys = [frozenset(each[name] for each in pair) for name in ("key", "label")]
-        return min(smallest.get(key, 2.0) for key in keys)
+        return smallest.get(frozenset(factor["key"] for factor in pair), 2.0)
 
     return sorted(pairs, key=p_of)[:_MOST_PAIRS]
 
 
 def _crossed(variants: Sequence[Mapping[str, Any]], one: Factor, other: Factor) -> bool:
-    """Say whether some value of one factor meets several of the other."""
-    met: dict[str, set[str]] = {}
+    """Return whether some value of one factor is combined with several values of the other."""
+    values: dict[str, set[str]] = {}
     for variant in variants:
         settings = variant["settings"]
         if one["key"] in settings and other["key"] in settings:
-            met.setdefault(show(settings[one["key"]]), set()).add(show(settings[other["key"]]))
-    return len(met) > 1 and any(len(values) > 1 for values in met.values())
+            values.setdefault(show(settings[one["key"]]), set()).add(show(settings[other["key"]]))
+    return len(values) > 1 and any(len(others) > 1 for others in values.values())
 
 
-def _roles(one: Factor, other: Factor) -> tuple[Factor, Factor]:
-    """Return the factor along the axis and that of the lines: numbers, then more values, across."""
+def _roles(pair: tuple[Factor, Factor]) -> tuple[Factor, Factor]:
+    """Return the factor of the axis and that of the lines.
+
+    The axis has numbers, or otherwise the factor with more values.
+    """
+    one, other = pair
     if one["numeric"] != other["numeric"]:
         return (one, other) if one["numeric"] else (other, one)
     return (one, other) if len(one["values"]) >= len(other["values"]) else (other, one)
 
 
-def _cells(summary: Summary, across: Factor, lines: Factor) -> list[list[Mapping[str, Any] | None]]:
+def _cells(summary: Summary, across: Factor, lines: Factor) -> Cells:
     """Return mean, low and high by the values of `lines`, then of `across`.
 
-    Where other factors vary too, a cell is the mean over them and has no interval.
+    If other factors vary too, a cell is the mean over them and has no interval.
     """
-    found = []
-    for mine in lines["values"]:
-        row: list[Mapping[str, Any] | None] = []
-        for place in across["values"]:
-            members = [
-                reading.judged(variant, summary)
-                for variant in summary["variants"]
-                if show(variant["settings"].get(lines["key"])) == show(mine)
-                and show(variant["settings"].get(across["key"])) == show(place)
-            ]
-            members = [each for each in members if each.get("mean") is not None]
-            if len(members) == 1:
-                row.append(members[0])
-            elif members:
-                mean = float(np.mean([each["mean"] for each in members]))
-                row.append({"mean": mean, "low": None, "high": None})
-            else:
-                row.append(None)
-        found.append(row)
-    return found
+    means: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for variant in summary["variants"]:
+        mean = reading.judged(variant, summary)
+        if mean.get("mean") is not None:
+            line, place = (show(variant["settings"].get(f["key"])) for f in (lines, across))
+            means.setdefault((line, place), []).append(mean)
+
+    def cell(line: Any, place: Any) -> Cell:
+        members = means.get((show(line), show(place)), [])
+        if len(members) > 1:
+            mean = float(np.mean([member["mean"] for member in members]))
+            return {"mean": mean, "low": None, "high": None}
+        return members[0] if members else None
+
+    return [[cell(line, place) for place in across["values"]] for line in lines["values"]]
 
 
-def _draw(
-    summary: Summary,
-    across: Factor,
-    lines: Factor,
-    cells: Sequence[Sequence[Mapping[str, Any] | None]],
-    number: int,
-) -> Drawing:
-    factor = reading.factor_of(summary["metric"])
-    if min(len(across["values"]), len(lines["values"])) > MOST_LINES:
-        figure, how = _map(summary, across, lines, cells, factor)
-    else:
-        figure, how = _lines(summary, across, lines, cells, factor)
-    others = [f for f in summary["factors"] if f["key"] not in (across["key"], lines["key"])]
-    if any(len(each["values"]) > 1 for each in others):
-        how += f" Means over {_list([each['label'] for each in others])}."
+def _draw(summary: Summary, across: Factor, lines: Factor, cells: Cells, number: int) -> Drawing:
+    is_map = min(len(across["values"]), len(lines["values"])) > MOST_LINES
+    figure, caption = (_map if is_map else _lines)(summary, across, lines, cells)
+    others = [
+        factor["label"]
+        for factor in summary["factors"]
+        if factor["key"] not in (across["key"], lines["key"]) and len(factor["values"]) > 1
+    ]
+    if others:
+        listed = " and ".join([", ".join(others[:-1]), others[-1]] if others[1:] else others)
+        caption += f" Means over {listed}."
     title = f"{across['label']} and {lines['label']} together"
-    name = "interaction" if number == 0 else f"interaction_{number + 1}"
-    return Drawing(name, title, how, figure)
+    name = "interaction" if number == 1 else f"interaction_{number}"
+    return Drawing(name, title, caption, figure)
 
 
-def _lines(
-    summary: Summary,
-    across: Factor,
-    lines: Factor,
-    cells: Sequence[Sequence[Mapping[str, Any] | None]],
-    factor: float,
-) -> tuple[Any, str]:
-    labels = [style.wrapped(f"{lines['label']}={show(each)}", 30) for each in lines["values"]]
-    left, right = 0.75, 0.25 + style.inches(labels) * style.SMALL / style.NORMAL
-    figure = style.sheet(_HEIGHT + 1.05)
-    axes = style.panel(figure, left, 0.4, style.WIDTH - left - right, _HEIGHT)
-    style.heading(axes, reading.axis_label(summary["metric"]))
-    ordered = lines["numeric"] and len(lines["values"]) > 2
-    colors = style.shades(len(labels), ordered)
+def _lines(summary: Summary, across: Factor, lines: Factor, cells: Cells) -> tuple["Figure", str]:
+    factor = reading.factor_of(summary["metric"])
+    names = [style.wrapped(f"{lines['label']}={show(value)}", 30) for value in lines["values"]]
+    figure, axes = style.line_chart(names, _HEIGHT, reading.axis_label(summary["metric"]))
+    colors = style.shades(len(names), lines["numeric"] and len(names) > 2)
     ends = []
-    for place, (row, color) in enumerate(zip(cells, colors, strict=True)):
+    for number, (row, name, color) in enumerate(zip(cells, names, colors, strict=True)):
         # Side by side, so that intervals at the same value do not hide each other.
-        shift = 0.035 * (place - (len(cells) - 1) / 2)
-        known = [(x + shift, cell) for x, cell in enumerate(row) if cell is not None]
-        means = [factor * cell["mean"] for _, cell in known]
-        spots = [x for x, _ in known]
-        axes.plot(spots, means, "o-", color=color, linewidth=1.4, markersize=5, zorder=3)
-        for x, cell in known:
+        shift = 0.035 * (number - (len(cells) - 1) / 2)
+        points = [(x + shift, cell) for x, cell in enumerate(row) if cell is not None]
+        means = [factor * cell["mean"] for _, cell in points]
+        places = [x for x, _ in points]
+        axes.plot(places, means, "o-", color=color, linewidth=1.4, markersize=5, zorder=3)
+        for x, cell in points:
             if cell["low"] is not None and cell["high"] is not None:
-                ends_of = [factor * cell["low"], factor * cell["high"]]
-                axes.plot([x, x], ends_of, color=color, linewidth=1.2, zorder=2)
-        ends.append((means[-1] if means else float("nan"), labels[place], color))
-    _name_places(axes, across, style.WIDTH - left - right)
+                interval = [factor * cell["low"], factor * cell["high"]]
+                axes.plot([x, x], interval, color=color, linewidth=1.2, zorder=2)
+        ends.append((means[-1] if means else math.nan, name, color))
+    _name_places(axes, across)
     axes.set_xlim(-0.25, len(across["values"]) - 0.75)
     style.keep_shares(axes.set_ylim, axes.get_ylim(), factor)
     style.label_ends(axes, ends)
-    share = f"{100 * summary['confidence']:g} %"
     return figure, (
-        f"Mean {reading.in_words(summary['metric'])} and {share} intervals. Where the lines run "
-        "side by side, the two choices work independently; where they cross or part, the best "
-        f"{lines['label']} depends on {across['label']}."
+        f"Mean {reading.in_words(summary['metric'])} and {reading.percent(summary)} intervals. "
+        "Parallel lines mean that the effects of the two factors add up. Lines that cross or "
+        f"diverge mean that the best {lines['label']} depends on {across['label']}."
     )
 
 
-def _map(
-    summary: Summary,
-    across: Factor,
-    lines: Factor,
-    cells: Sequence[Sequence[Mapping[str, Any] | None]],
-    factor: float,
-) -> tuple[Any, str]:
+def _map(summary: Summary, across: Factor, lines: Factor, cells: Cells) -> tuple["Figure", str]:
+    factor = reading.factor_of(summary["metric"])
     values = np.array(
         [[np.nan if cell is None else factor * cell["mean"] for cell in row] for row in cells]
     )
-    names = [style.shortened(f"{lines['label']}={show(each)}", 40) for each in lines["values"]]
-    left = 0.55 + style.inches(names)
-    width = style.WIDTH - left - 0.9
-    height = 0.34 * len(names)
+    names = [style.shortened(f"{lines['label']}={show(value)}", 40) for value in lines["values"]]
+    left, height = 0.55 + style.inches(names), 0.34 * len(names)
     figure = style.sheet(height + 1.1)
-    axes = style.panel(figure, left, 0.4, width, height)
+    axes = style.panel(figure, left, 0.4, style.WIDTH - left - 0.9, height)
     axes.grid(visible=False)
     axes.imshow(values, cmap="cividis", aspect="auto")
     style.heading(axes, reading.axis_label(summary["metric"]))
     axes.set_yticks(range(len(names)), names, fontsize=style.SMALL)
-    _name_places(axes, across, width)
+    _name_places(axes, across)
     middle = (np.nanmin(values) + np.nanmax(values)) / 2
     for row, column in np.argwhere(np.isfinite(values)):
-        shown = values[row, column]
-        axes.text(
-            column,
-            row,
-            f"{shown:.1f}" if factor == 100 else f"{shown:.3g}",
-            ha="center",
-            va="center",
-            fontsize=style.SMALL,
-            color="white" if shown < middle else "black",
-        )
+        value = values[row, column]
+        text = f"{value:.1f}" if factor == 100 else f"{value:.3g}"
+        color = "white" if value < middle else "black"
+        options = {"ha": "center", "va": "center", "fontsize": style.SMALL}
+        axes.text(column, row, text, color=color, **options)
     return figure, (
-        f"Mean {reading.in_words(summary['metric'])} of every pair of values. Rows that differ in "
-        f"their pattern mean that the best {across['label']} depends on {lines['label']}."
+        f"Mean {reading.in_words(summary['metric'])} of every pair of values. Rows with different "
+        f"patterns mean that the best {across['label']} depends on {lines['label']}."
     )
 
 
-def _name_places(axes: "Axes", factor: Factor, width: float) -> None:
-    names = [show(each) for each in factor["values"]]
-    room = width / len(names)
-    shown = [style.wrapped(name, max(8, int(room / 0.075)), 2) for name in names]
-    axes.set_xticks(range(len(names)), shown, fontsize=style.SMALL)
+def _name_places(axes: "Axes", factor: Factor) -> None:
+    names = [show(value) for value in factor["values"]]
+    room = axes.bbox.width / style.DPI / len(names)  # inches
+    wrapped = [style.wrapped(name, max(8, int(room / 0.075)), 2) for name in names]
+    axes.set_xticks(range(len(names)), wrapped, fontsize=style.SMALL)
     style.label_below(axes, factor["label"])
-
-
-def _list(names: Sequence[str]) -> str:
-    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 _HEIGHT, _LEFT, _GAP, _ABOVE, _LINE = 1.75, 0.6, 0.16, 0.3, 0.15  # inches
 _CHARACTER = 0.064  # inches, of the labels
 
-# what stands in one line below a panel: inches from the left, text, colour
+# A line of labels below a panel: inches from the left, text, colour.
 _Labels = list[tuple[float, str, str]]
 
 
 def small_multiples(
     summary: Summary, panels: Sequence[Group], paint: Callable[["Axes", Group], None]
 ) -> tuple["Figure", str]:
-    """Return a picture of the panels, and a sentence on those that are left out, if any are.
+    """Return a picture of the panels, and a sentence if some are left out.
 
     Args:
         summary: of the ablation
         panels: to draw; of more than twelve those with the best variants
-        paint: draws a group's lines and sets the limits, the same of all panels
+        paint: draws a group's lines and sets the limits, which are the same for all panels
     """
     shown = _best(summary, panels)
     columns = min(3 if len(shown) in (3, 5, 6, 9) else 4, len(shown))
@@ -38,25 +38,20 @@ def small_multiples(
     figure = style.sheet(rows * pitch + 0.1)
     for place, (group, lines) in enumerate(zip(shown, labels, strict=True)):
         row, column = divmod(place, columns)
-        spot = (_LEFT + column * (width + _GAP), _ABOVE + row * pitch, width, _HEIGHT)
-        axes = style.panel(figure, *spot)
+        left, top = _LEFT + column * (width + _GAP), _ABOVE + row * pitch
+        axes = style.panel(figure, left, top, width, _HEIGHT)
         style.heading(axes, style.shortened(group.title, int(width / 0.08)))
         paint(axes, group)
         if axes.get_xscale() == "linear":
-            axes.locator_params(axis="x", nbins=3, prune="upper")  # it would meet the next panel's
+            # The last label would overlap the first one of the next panel.
+            axes.locator_params(axis="x", nbins=3, prune="upper")
         if column:
             axes.tick_params(labelleft=False)
+        text_style = {"transform": axes.transAxes, "va": "center", "fontsize": style.SMALL - 0.5}
         for number, line in enumerate(lines):
+            y = -(0.32 + _LINE * number) / _HEIGHT
             for offset, text, color in line:
-                axes.text(
-                    offset / width,
-                    -(0.32 + _LINE * number) / _HEIGHT,
-                    text,
-                    transform=axes.transAxes,
-                    va="center",
-                    fontsize=style.SMALL - 0.5,
-                    color=color,
-                )
+                axes.text(offset / width, y, text, color=color, **text_style)
     left_out = ""
     if len(shown) < len(panels):
         left_out = f" Of {len(panels)} panels these are the {len(shown)} with the best variants."
@@ -64,26 +59,26 @@ def small_multiples(
 
 
 def _best(summary: Summary, panels: Sequence[Group]) -> list[Group]:
-    ranks = {each["name"]: rank for rank, each in enumerate(reading.best_first(summary))}
+    ranks = {variant["name"]: rank for rank, variant in enumerate(reading.best_first(summary))}
     best = sorted(panels, key=lambda group: min(ranks[line.variant] for line in group.lines))
     kept = best[:MOST_PANELS]
     return [group for group in panels if group in kept]
 
 
 def _labels(group: Group, width: float) -> list[_Labels]:
-    """Return the names of a panel's lines, as many side by side as there is room for."""
+    """Return the names of a panel's lines, as many side by side as fit."""
     lines: list[_Labels] = [[]]
-    room = 0.0
+    end = 0.0  # of the last label, in inches
     if group.factor:
         text = style.shortened(f"{group.factor}:", int(width / _CHARACTER / 2))
         lines[-1].append((0.0, text, style.INK))
-        room = len(text) * _CHARACTER + 0.06
+        end = len(text) * _CHARACTER + 0.06
     for line in group.lines:
         text = "— " + style.shortened(line.label, int(width / _CHARACTER) - 2)
         size = len(text) * _CHARACTER + 0.1
-        if lines[-1] and room + size > width + 0.1:
+        if lines[-1] and end + size > width + 0.1:
             lines.append([])
-            room = 0.0
-        lines[-1].append((room, text, line.color))
-        room += size
+            end = 0.0
+        lines[-1].append((end, text, line.color))
+        end += size
     return lines

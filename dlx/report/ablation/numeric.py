@@ -1,4 +1,4 @@
-"""Train and dev against a factor that is a number: depth, width, rate, rows."""
+"""Train and dev against a factor whose values are numbers, such as depth, width or rate."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,77 +16,63 @@ if TYPE_CHECKING:
 
 _HEIGHT = 2.6
 _PER_ROW = 2
-_Ends = list[tuple[float, str, str]]
-_COLORS = {"train": (style.VERMILLION, "s"), "dev": (style.BLUE, "o")}  # and shapes
+_COLORS = {"train": (style.VERMILLION, "s"), "dev": (style.BLUE, "o")}  # with shapes
 
 
 def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
-    """Draw a panel for each numeric factor, and one for each setting of the others beside it.
+    """Draw a panel for each numeric factor, and for each setting of the other factors.
 
-    Nothing if there is no numeric factor.
+    Nothing if no factor is numeric.
     """
-    curves = [each for each in summary["curves_by_factor"] if _is_known(each)]
+    heading = _heading(summary["metric"])
+    caption = (
+        f"Mean and {reading.percent(summary)} interval of train and dev at each value. A gap "
+        "between them means over-fitting; if both are poor, it is under-fitting."
+    )
+    curves = [curve for curve in summary["curves_by_factor"] if _has_points(curve)]
     drawings = []
     if curves:
-        caption = _caption(summary)
-        if any(len(each["over"]) > 1 for each in curves):
-            caption += " Means over the other factors' values."
-        panels = [(_heading(summary["metric"]), each) for each in curves]
-        title = "Train and dev against each number"
-        drawings.append(Drawing("numeric", title, caption, _sheet(summary, panels)))
+        is_mean = any(len(curve["over"]) > 1 for curve in curves)
+        text = caption + " Means over the other factors' values." * is_mean
+        figure = _sheet(summary, [(heading, curve) for curve in curves])
+        drawings.append(Drawing("numeric", "Train and dev against each number", text, figure))
     for curve in summary["curves_by_factor"]:
-        panels = [(each["settings"], curve | each) for each in curve["lines"] if _is_known(each)]
-        if len(panels) < 2:
-            continue
-        name = f"numeric_{curve['key']}"
-        title = f"Train and dev against {curve['label']}, setting by setting"
-        figure = _sheet(summary, panels, shared=True)
-        caption = _caption(summary) + f" {_heading(summary['metric'])}."
-        drawings.append(Drawing(name, title, caption, figure))
+        panels = [(line["settings"], curve | line) for line in curve["lines"] if _has_points(line)]
+        if len(panels) > 1:
+            title = f"Train and dev against {curve['label']}, setting by setting"
+            figure = _sheet(summary, panels, shared=True)
+            text = f"{caption} The vertical axis is {heading}."
+            drawings.append(Drawing(f"numeric_{curve['key']}", title, text, figure))
     return drawings
-
-
-def _caption(summary: Summary) -> str:
-    share = f"{100 * summary['confidence']:g} %"
-    return (
-        f"Mean and {share} interval of train and dev at each value. A gap between them is "
-        "over-fitting; both poor is under-fitting."
-    )
 
 
 def _sheet(
     summary: Summary, panels: Sequence[tuple[str, Mapping[str, Any]]], shared: bool = False
 ) -> "Figure":
-    """Return a figure of curves, each under its heading, on one scale if `shared`."""
+    """Return a figure of curves under their headings, on one scale if `shared`."""
     columns = min(len(panels), _PER_ROW)
-    rows = -(-len(panels) // columns)
-    left, gap, right = 0.75, 1.2, 0.75
+    left, gap, right, pitch = 0.75, 1.2, 0.75, _HEIGHT + 0.95
     width = (style.WIDTH - left - right - gap * (columns - 1)) / columns
     if len(panels) == 1:
         width = 6.5
-    figure = style.sheet(rows * (_HEIGHT + 0.95) + 0.1)
-    ends: list[_Ends] = []
+    figure = style.sheet(-(-len(panels) // columns) * pitch + 0.1)
+    ends: list[list[style.EndLabel]] = []
     for place, (heading, curve) in enumerate(panels):
         row, column = divmod(place, columns)
-        axes = style.panel(
-            figure,
-            left + column * (width + gap),
-            0.35 + row * (_HEIGHT + 0.95),
-            width,
-            _HEIGHT,
-        )
+        left_side, top = left + column * (width + gap), 0.35 + row * pitch
+        axes = style.panel(figure, left_side, top, width, _HEIGHT)
         ends.append(_panel(axes, curve, reading.factor_of(summary["metric"])))
         style.heading(axes, heading)
         style.label_below(axes, curve["label"])
     limits = [axes.get_ylim() for axes in figure.axes]
-    for axes, own in zip(figure.axes, ends, strict=True):
+    for axes, labels in zip(figure.axes, ends, strict=True):
         if shared:
             axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-        style.label_ends(axes, own)
+        style.label_ends(axes, labels)
     return figure
 
 
-def _is_known(curve: Mapping[str, Any]) -> bool:
+def _has_points(curve: Mapping[str, Any]) -> bool:
     return any(point["mean"] is not None for split in _COLORS for point in curve.get(split, []))
 
 
@@ -95,14 +81,17 @@ def _heading(metric: str) -> str:
     return reading.tag_of(metric).replace("_", " ") + unit
 
 
-def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> _Ends:
-    """Draw train and dev, and return where each ends, its name and colour."""
+def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> list[style.EndLabel]:
+    """Draw train and dev, and return the labels of their ends."""
     values = np.array(curve["values"], float)
     order = np.argsort(values)
-    ends: _Ends = []
+    ends: list[style.EndLabel] = []
     for split, (color, shape) in _COLORS.items():
-        found = [curve[split][place] for place in order] if split in curve else []
-        mean, low, high = (_column(found, key) * factor for key in ("mean", "low", "high"))
+        points = [curve[split][place] for place in order] if split in curve else []
+        mean, low, high = (
+            factor * np.array([point[key] for point in points], float)  # None becomes NaN
+            for key in ("mean", "low", "high")
+        )
         if not np.isfinite(mean).any():
             continue
         axes.fill_between(values[order], low, high, color=color, alpha=0.18, linewidth=0)
@@ -114,7 +103,3 @@ def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> _Ends:
         axes.set_xticks(values[order], [f"{value:g}" for value in values[order]])
         axes.minorticks_off()
     return ends
-
-
-def _column(found: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
-    return np.array([np.nan if each[key] is None else each[key] for each in found], float)

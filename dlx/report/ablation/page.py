@@ -1,4 +1,4 @@
-"""report.html: the whole ablation on one page that needs no other file."""
+"""report.html: an ablation on one page that needs no other file."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -24,10 +24,10 @@ def write(
 
     Args:
         folder: of the ablation; gets report.html and figures/
-        summary: what its summary.json holds
+        summary: the contents of summary.json
         results: of all runs of the comparison
-        config: its resolved config, in YAML
-        more: pictures that stand last
+        config: the resolved config, in YAML
+        more: further pictures, which come last
 
     Returns:
         the page
@@ -48,9 +48,9 @@ def page(
     """Return the page as HTML.
 
     Args:
-        summary: what summary.json holds
+        summary: the contents of summary.json
         drawings: the pictures
-        encoded: their PNG files by name
+        encoded: the contents of their PNG files by name
         config: the resolved config, in YAML
     """
     parts = (

@@ -1,4 +1,4 @@
-"""How the page looks, and the little script that sorts its table."""
+"""The style sheet of the page, and the script that sorts its tables."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d1d1f; --soft: #5a5a60; --line: #d8d8dc;
@@ -49,18 +49,18 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells], body = table.tBodies[0];
   headings.forEach((heading, place) => heading.firstElementChild.addEventListener("click", () => {
     const down = heading.getAttribute("aria-sort") === "ascending";
-    headings.forEach(each => each.removeAttribute("aria-sort"));
+    headings.forEach(other => other.removeAttribute("aria-sort"));
     heading.setAttribute("aria-sort", down ? "descending" : "ascending");
     const key = row => row.cells[place].dataset.key;
     const isNumber = heading.classList.contains("number");
     const compare = (a, b) => isNumber ? a - b : a.localeCompare(b);
     [...body.rows].sort((one, other) => {
       const [a, b] = [key(one), key(other)];
-      if (a === "" || b === "") return (a === "") - (b === "");  // what is missing stays last
+      if (a === "" || b === "") return (a === "") - (b === "");  // empty cells stay last
       return down ? compare(b, a) : compare(a, b);
     }).forEach(row => body.append(row));
   }));
 }
 addEventListener("beforeprint", () =>
-  document.querySelectorAll("details").forEach(each => { each.open = true; }));
+  document.querySelectorAll("details").forEach(details => { details.open = true; }));
 """

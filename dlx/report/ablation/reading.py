@@ -1,4 +1,4 @@
-"""What the pictures and the page read from a summary."""
+"""Values of a summary, and metrics in words, for pictures, page and tables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ Summary = Mapping[str, Any]
 
 
 def tag_of(metric: str) -> str:
-    """Return the metric without its split: accuracy of dev.accuracy."""
+    """Return a metric without its split: `accuracy` for dev.accuracy."""
     return metric.partition(".")[2] or metric
 
 
 def in_words(metric: str) -> str:
-    """Return `dev accuracy` of dev.accuracy, `steps to …` of steps_to.…."""
+    """Return a metric in words: `dev accuracy` for dev.accuracy."""
     if metric == "success":
         return "share of successful runs"
     if metric.startswith("steps_to."):
@@ -24,7 +24,7 @@ def in_words(metric: str) -> str:
 
 
 def factor_of(metric: str) -> float:
-    """Return what a value is multiplied by to be shown: 100 of shares."""
+    """Return the factor of shown values: 100 for shares, which are in percent, otherwise 1."""
     return 100.0 if is_share(tag_of(metric)) else 1.0
 
 
@@ -34,27 +34,21 @@ def axis_label(metric: str) -> str:
 
 
 def interval_of(variant: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
-    """Return mean, low, high, n and values of a variant's metric; {} if no run has it."""
+    """Return mean, low, high and n of a variant's metric; {} if no run has it."""
     if metric == "success":
-        found = variant.get("success") or {}
-        return found and {
-            "mean": found["rate"],
-            "low": found["low"],
-            "high": found["high"],
-            "n": found["n"],
-            "values": found.get("values", []),
-        }
+        success = variant.get("success") or {}
+        return success and {"mean": success["rate"], **success}
     split, _, tag = metric.partition(".")
     return variant["metrics"].get(split, {}).get(tag) or {}
 
 
 def judged(variant: Mapping[str, Any], summary: Summary) -> Mapping[str, Any]:
-    """Return mean, low, high, n and values of a variant's judged metric; {} if no run has it."""
+    """Return mean, low, high and n of a variant's judged metric; {} if no run has it."""
     return interval_of(variant, summary["metric"])
 
 
 def best_first(summary: Summary) -> list[Mapping[str, Any]]:
-    """Return the variants by the mean of the judged metric, those without any last."""
+    """Return the variants by the mean of the judged metric; those without a mean come last."""
     sign = -1 if summary["rising"] else 1
 
     def rank(variant: Mapping[str, Any]) -> tuple[bool, float]:
@@ -64,18 +58,28 @@ def best_first(summary: Summary) -> list[Mapping[str, Any]]:
     return sorted(summary["variants"], key=rank)
 
 
+def compared(summary: Summary) -> list[Mapping[str, Any]]:
+    """Return the variants that are compared with a baseline, from best to worst."""
+    return [variant for variant in best_first(summary) if variant["vs_baseline"]]
+
+
 def by_others(summary: Summary) -> list[Summary]:
-    """Return the summary as each of the metrics has it by which variants are judged too."""
+    """Return the summary for each further metric, in the form in which it is for the judged one."""
     return [
         {
             **summary,
             "metric": metric,
-            "rising": found["rising"],
-            "margin": found["margin"],
-            "variants": [each | found["variants"][each["name"]] for each in summary["variants"]],
+            "rising": other["rising"],
+            "margin": other["margin"],
+            "variants": [v | other["variants"][v["name"]] for v in summary["variants"]],
         }
-        for metric, found in (summary.get("also") or {}).items()
+        for metric, other in (summary.get("also") or {}).items()
     ]
+
+
+def percent(summary: Summary) -> str:
+    """Return the confidence of intervals: `95 %`."""
+    return f"{100 * summary['confidence']:g} %"
 
 
 def lost(variant: Mapping[str, Any]) -> int:
@@ -83,13 +87,19 @@ def lost(variant: Mapping[str, Any]) -> int:
     return variant["diverged"] + variant["failed"]
 
 
+def lost_of(variant: Mapping[str, Any]) -> str:
+    """Return `3 of 5 lost`; an empty text if no run was lost."""
+    count = lost(variant)
+    return f"{count} of {variant['runs']} lost" if count else ""
+
+
 def value(metric: str, number: float | None) -> str:
-    """Return a value of a metric for people: `97.25 %`, `0.1234`, or a dash."""
+    """Return a value of a metric: `97.25 %`, `0.1234`, or a dash for none."""
     return format_metric(tag_of(metric), number)
 
 
 def difference(metric: str, number: float | None) -> str:
-    """Return a difference with its sign, in percentage points where the metric is a share."""
+    """Return a difference with its sign, for a share in percentage points."""
     if number is None:
         return "–"
     text = f"{100 * number:+.2f}" if is_share(tag_of(metric)) else f"{number:+.3g}"
@@ -97,26 +107,33 @@ def difference(metric: str, number: float | None) -> str:
 
 
 def difference_unit(metric: str) -> str:
-    """Return ` points` of shares, nothing of other metrics."""
+    """Return ` points` for a share, an empty text for other metrics."""
     return " points" if is_share(tag_of(metric)) else ""
 
 
 def difference_interval(metric: str, low: float | None, high: float | None) -> str:
-    """Return `[−0.12, +0.30]`; nothing where there is no interval."""
+    """Return `[−0.12, +0.30]`; an empty text if there is no interval."""
     if low is None or high is None:
         return ""
     return f"[{difference(metric, low)}, {difference(metric, high)}]"
 
 
+def difference_with_interval(
+    metric: str, number: float | None, low: float | None, high: float | None
+) -> str:
+    """Return `+0.30 [−0.12, +0.72]`, or without an interval `+0.30`."""
+    return f"{difference(metric, number)} {difference_interval(metric, low, high)}".strip()
+
+
 def value_interval(metric: str, low: float | None, high: float | None) -> str:
-    """Return `[97.10, 97.40]`; nothing where there is no interval."""
+    """Return `[97.10, 97.40]`; an empty text if there is no interval."""
     if low is None or high is None:
         return ""
     return f"[{value(metric, low).removesuffix(' %')}, {value(metric, high).removesuffix(' %')}]"
 
 
 def p_value(p: float | None) -> str:
-    """Return a p-value: three digits after the point, or `< 0.001`."""
+    """Return a p-value with three decimals, `< 0.001`, or a dash for none."""
     if p is None:
         return "–"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,4 +1,4 @@
-"""How fast: the share of each variant's runs that had reached a threshold after so many steps."""
+"""How fast: the share of each variant's runs that reached a threshold after a number of steps."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,84 +14,76 @@ from dlx.report.ablation.style import Drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _HEIGHT = 2.9
 
+Steps = Mapping[str, Sequence[int | None]]  # of each variant's runs; None: never
+
 
 def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
-    """Draw a picture for each threshold of `steps_to`; nothing where no run reached it."""
-    reached = [(name, step) for each in results for name, step in each.steps_to.items()]
-    metrics = dict.fromkeys(name for name, step in reached if step is not None)
-    return [_of(metric, summary, results) for metric in metrics]
+    """Draw a picture for each threshold of `steps_to` that any run reached."""
+    reached = [(metric, step) for result in results for metric, step in result.steps_to.items()]
+    metrics = dict.fromkeys(metric for metric, step in reached if step is not None)
+    return [_draw(metric, summary, results) for metric in metrics]
 
 
-def _of(metric: str, summary: Summary, results: Sequence[RunResult]) -> Drawing:
-    reached: dict[str, list[int | None]] = {}
-    last = 1
-    for each in results:
-        reached.setdefault(each.variant, []).append(each.steps_to.get(metric))
-        last = max(last, each.steps)
+def _draw(metric: str, summary: Summary, results: Sequence[RunResult]) -> Drawing:
+    steps: dict[str, list[int | None]] = {}
+    for result in results:
+        steps.setdefault(result.variant, []).append(result.steps_to.get(metric))
+    last = max(1, *(result.steps for result in results))
     panels = groups(summary)
     left_out = ""
     if len(panels) == 1:
-        figure = _together(panels[0], reached, last)
+        figure = _together(panels[0], steps, last)
     else:
 
         def paint(axes: "Axes", group: Group) -> None:
-            others = set(reached) - {line.variant for line in group.lines}
-            _paint(axes, [Line(name, name, style.FAINT) for name in others], reached, last)
-            _paint(axes, group.lines, reached, last)
+            others = set(steps) - {line.variant for line in group.lines}
+            _paint(axes, [Line(name, name, style.FAINT) for name in others], steps, last)
+            _paint(axes, group.lines, steps, last)
 
         figure, left_out = small_multiples(summary, panels, paint)
-    threshold = next(
-        (found["threshold"] for v in summary["variants"] if (found := _entry(v, metric))), None
-    )
+    entries = [(variant.get("steps_to") or {}).get(metric) for variant in summary["variants"]]
+    threshold = next((entry["threshold"] for entry in entries if entry), None)
     words = f"{reading.in_words(metric)} of {reading.value(metric, threshold)}"
     caption = (
-        f"The share (%) of all runs that had reached a {words} after so many steps. A curve that "
-        "rises further left is faster; one that ends below 100 % has runs that never got there."
+        f"The share (%) of all runs that have reached a {words} after a number of steps. The "
+        "further left a curve rises, the faster the variant is. A curve that ends below 100 % has "
+        "runs that never reached it."
     )
     name = f"steps_to_{metric.replace('.', '_')}"
     return Drawing(name, f"Steps to a {words}", caption + left_out, figure)
 
 
-def _entry(variant: Mapping, metric: str) -> Mapping | None:
-    return (variant.get("steps_to") or {}).get(metric)
-
-
-def _together(group: Group, reached: Mapping[str, Sequence[int | None]], last: int):
+def _together(group: Group, steps: Steps, last: int) -> "Figure":
     names = [style.wrapped(line.label, 30) for line in group.lines]
-    left, right = 0.7, 0.25 + style.inches(names) * style.SMALL / style.NORMAL
-    figure = style.sheet(_HEIGHT + 0.95)
-    axes = style.panel(figure, left, 0.35, style.WIDTH - left - right, _HEIGHT)
-    style.heading(axes, "runs that got there (%)")
-    _paint(axes, group.lines, reached, last)
+    figure, axes = style.line_chart(names, _HEIGHT, "runs that reached it (%)")
+    _paint(axes, group.lines, steps, last)
     style.label_below(axes, "optimizer steps")
     ends = []
     for line, name in zip(group.lines, names, strict=True):
-        steps = reached.get(line.variant, [])
-        share = 100 * sum(step is not None for step in steps) / max(len(steps), 1)
+        of_runs = steps.get(line.variant, [])
+        share = 100 * sum(step is not None for step in of_runs) / max(len(of_runs), 1)
         ends.append((share, name, line.color))
     style.label_ends(axes, ends)
     return figure
 
 
-def _paint(
-    axes: "Axes", lines: Sequence[Line], reached: Mapping[str, Sequence[int | None]], last: int
-) -> None:
+def _paint(axes: "Axes", lines: Sequence[Line], steps: Steps, last: int) -> None:
     for line in lines:
-        steps = reached.get(line.variant, [])
-        arrived = np.sort([step for step in steps if step is not None])
-        x = np.concatenate([[0], arrived, [last]])
-        y = 100 * np.concatenate([np.arange(len(arrived) + 1), [len(arrived)]]) / max(len(steps), 1)
-        faint = line.color == style.FAINT
+        of_runs = steps.get(line.variant, [])
+        reached = np.sort([step for step in of_runs if step is not None])
+        count = np.array([*range(len(reached) + 1), len(reached)])
+        is_faint = line.color == style.FAINT
         axes.step(
-            x,
-            y,
+            np.concatenate([[0], reached, [last]]),
+            100 * count / max(len(of_runs), 1),
             where="post",
             color=line.color,
-            linewidth=0.8 if faint else 1.6,
-            zorder=1 if faint else 3,
+            linewidth=0.8 if is_faint else 1.6,
+            zorder=1 if is_faint else 3,
         )
     axes.set_xlim(0, last)
     axes.set_ylim(-2, 102)

@@ -1,13 +1,14 @@
-"""One look for all pictures of an ablation: sizes in inches, colours that all can tell apart.
+"""The common style of an ablation's pictures: sizes in inches, colours, and labels.
 
-Colours are those of Okabe and Ito, which people with any colour vision can tell apart; a verdict
-has a shape too. Axes are placed by hand: matplotlib's layouts draw a picture twice.
+The colours are those of Okabe and Ito, which people with any colour vision can tell apart; verdicts
+have shapes too. Axes are placed by hand, since matplotlib's layouts draw a picture twice.
 
 Reference:
     https://jfly.uni-koeln.de/color/
 """
 
 import io
+import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,21 +30,24 @@ VERDICTS = {
 }
 
 DPI = 110
-WIDTH = 9.5  # inches: what a page shows without scaling
+WIDTH = 9.5  # inches that a page shows without scaling
 SMALL, NORMAL = 8, 9  # points
 LINE = 0.17  # inches between the lines of a text
-_CHARACTER = 0.073  # inches, of the widest usual text at NORMAL
+_CHARACTER = 0.073  # inches at NORMAL, in the widest usual text
+
+EndLabel = tuple[float, str, str]
+"""A label beside the end of a line: y in data, text, colour."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture and what stands beside it.
+    """A picture with its texts.
 
     Attributes:
         name: of its file, without the ending
         title: heading
         caption: how to read it, in sentences
-        figure: what is drawn
+        figure: the picture
     """
 
     name: str
@@ -58,15 +62,15 @@ class Drawing:
         return int(width * DPI), int(height * DPI)
 
     def png(self) -> bytes:
-        """Return the picture as a PNG file."""
+        """Return the contents of the picture's PNG file."""
         encoded = io.BytesIO()
-        # Chosen for speed: the smallest files take four times as long to write.
+        # A fast level: the smallest files take four times as long to write.
         self.figure.savefig(encoded, format="png", pil_kwargs={"compress_level": 3})
         return encoded.getvalue()
 
 
 def sheet(height: float, width: float = WIDTH) -> "Figure":
-    """Return an empty picture of that many inches."""
+    """Return an empty picture of a size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, facecolor="white")
@@ -75,16 +79,19 @@ def sheet(height: float, width: float = WIDTH) -> "Figure":
 def panel(
     figure: "Figure", left: float, top: float, width: float, height: float, grid: str = "y"
 ) -> "Axes":
-    """Add axes at a place in inches from the picture's upper left corner.
+    """Add axes to a picture.
 
     Args:
-        grid: the axis whose ticks have lines: x, y or both
+        figure: the picture
+        left: inches from its left side
+        top: inches from its upper side
+        width: of the axes, in inches
+        height: of the axes, in inches
+        grid: the axis whose ticks have lines: x or y
     """
-    whole_width, whole_height = figure.get_size_inches()
-    place = (left, whole_height - top - height, width, height)
-    sizes = (whole_width, whole_height, whole_width, whole_height)
+    across, down = figure.get_size_inches()
     axes = figure.add_axes(
-        tuple(each / size for each, size in zip(place, sizes, strict=True))  # type: ignore[arg-type]
+        (left / across, (down - top - height) / down, width / across, height / down)
     )
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -97,44 +104,46 @@ def panel(
 
 
 def heading(axes: "Axes", text: str) -> None:
-    """Write a panel's heading, if it has one, above its upper left corner."""
-    if not text:
-        return
-    # As a text: a title, like a label of matplotlib's, is laid out anew against every tick's label.
-    _beside(axes, (0, 1), (0, 7), text, "left", "bottom", fontweight="bold")
+    """Write a heading above the upper left corner of a panel."""
+    # Not as a title: matplotlib lays it out again for the label of every tick.
+    write(axes, text, (0, 1), (0, 7), ha="left", va="bottom", fontweight="bold")
 
 
 def label_below(axes: "Axes", text: str) -> None:
-    """Write what the horizontal axis shows below its middle."""
-    _beside(axes, (0.5, 0), (0, -19), text, "center", "top")
+    """Write the label of the horizontal axis."""
+    write(axes, text, (0.5, 0), (0, -19), ha="center", va="top")
 
 
-def _beside(
+def write(
     axes: "Axes",
+    text: str,
     place: tuple[float, float],
     points: tuple[float, float],
-    text: str,
-    across: str,
-    up: str,
+    coordinates: Any = "axes fraction",
     **options: Any,
 ) -> None:
-    axes.annotate(
-        text,
-        place,
-        points,
-        "axes fraction",
-        textcoords="offset points",
-        ha=across,
-        va=up,
-        fontsize=NORMAL,
-        color=INK,
-        annotation_clip=False,
-        **options,
-    )
+    """Write a text some points away from a place, inside or outside of the axes."""
+    style = {"fontsize": NORMAL, "color": INK, "annotation_clip": False, **options}
+    axes.annotate(text, place, points, coordinates, textcoords="offset points", **style)
+
+
+def line_chart(names: Sequence[str], height: float, text: str) -> tuple["Figure", "Axes"]:
+    """Return a picture with one panel that leaves room for the names of lines on its right.
+
+    Args:
+        names: of the lines
+        height: of the panel, in inches
+        text: heading of the panel
+    """
+    left, right = 0.75, 0.25 + inches(names, SMALL)
+    figure = sheet(height + 1.05)
+    axes = panel(figure, left, 0.4, WIDTH - left - right, height)
+    heading(axes, text)
+    return figure, axes
 
 
 def shortened(text: str, width: int) -> str:
-    """Return a text of at most `width` characters: a longer one loses its middle."""
+    """Return a text of at most `width` characters; a longer one loses its middle."""
     if len(text) <= width:
         return text
     tail = (width - 3) // 2
@@ -142,25 +151,26 @@ def shortened(text: str, width: int) -> str:
 
 
 def wrapped(name: str, width: int = 40, lines: int = 3) -> str:
-    """Return a name in at most so many lines of at most `width` characters."""
-    found = textwrap.wrap(name, width)
-    if len(found) > lines:
-        found = textwrap.wrap(shortened(name, int(width * (lines - 0.7))), width)[:lines]
-    return "\n".join(found)
+    """Return a name in at most `lines` lines of at most `width` characters."""
+    wrapped_lines = textwrap.wrap(name, width)
+    if len(wrapped_lines) > lines:
+        short = shortened(name, int(width * (lines - 0.7)))
+        wrapped_lines = textwrap.wrap(short, width)[:lines]
+    return "\n".join(wrapped_lines)
 
 
-def inches(texts: Iterable[str]) -> float:
-    """Return the width that the longest line of the texts takes, at NORMAL."""
+def inches(texts: Iterable[str], size: float = NORMAL) -> float:
+    """Return the width of the texts' longest line in letters of `size` points."""
     lines = [line for text in texts for line in text.split("\n")]
-    return _CHARACTER * max(map(len, lines), default=0)
+    return _CHARACTER * max(map(len, lines), default=0) * size / NORMAL
 
 
 def shades(count: int, ordered: bool = False) -> list[str]:
-    """Return colours of that many lines.
+    """Return the colours of lines.
 
     Args:
-        count: of the lines
-        ordered: the lines have an order: the colours go from dark to light
+        count: number of lines
+        ordered: whether the lines have an order, which colours from dark to light show
     """
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
@@ -174,40 +184,32 @@ def shades(count: int, ordered: bool = False) -> list[str]:
 def keep_shares(
     set_limits: Callable[[float, float], Any], limits: tuple[float, float], factor: float
 ) -> None:
-    """Keep an axis of percents (factor 100) within 0 to 100: an interval's end may lie beyond."""
+    """Keep an axis of percents (factor 100) between 0 and 100, even if an interval is wider."""
     if factor == 100:
         set_limits(max(limits[0], -2.0), min(limits[1], 102.0))
 
 
-def label_ends(axes: "Axes", labels: Sequence[tuple[float, str, str]]) -> None:
-    """Write labels right of the axes, each as near to its line's end as the others allow.
+def label_ends(axes: "Axes", labels: Sequence[EndLabel]) -> None:
+    """Write labels on the right of the axes, as near to their lines' ends as they fit.
 
     Args:
         axes: with their final limits
-        labels: (y in data, text, colour)
+        labels: from any line; y is NaN for a line without an end
     """
     height = axes.get_window_extent().height / DPI
-    limits = axes.transData, axes.transAxes.inverted()
-    placed = []
+    to_share = axes.transData + axes.transAxes.inverted()
+    ends = []
     for y, text, color in labels:
-        across = limits[1].transform(limits[0].transform((0, y)))[1] if y == y else 0.0
-        placed.append((min(max(float(across), 0.0), 1.0), text, color))
-    placed.sort(key=lambda each: each[0])
-    lowest = 0.0
+        share = 0.0 if math.isnan(y) else float(to_share.transform((0, y))[1])
+        ends.append((min(max(share, 0.0), 1.0), text, color))
+    ends.sort(key=lambda end: end[0])
+    top = 0.0  # of the labels so far
     places = []
-    for y, text, _ in placed:
+    for share, text, _ in ends:
         size = (text.count("\n") + 1) * LINE * 0.85 / height
-        places.append(max(y, lowest + size / 2))
-        lowest = places[-1] + size / 2
-    over = max(lowest - 1.02, 0.0)  # what stands above the axes moves all labels down
-    for (_, text, color), y in zip(placed, places, strict=True):
-        axes.text(
-            1.015,
-            y - over,
-            text,
-            transform=axes.transAxes,
-            va="center",
-            fontsize=SMALL,
-            color=color,
-            linespacing=1.0,
-        )
+        places.append(max(share, top + size / 2))
+        top = places[-1] + size / 2
+    excess = max(top - 1.02, 0.0)
+    style = {"transform": axes.transAxes, "va": "center", "fontsize": SMALL, "linespacing": 1.0}
+    for (_, text, color), place in zip(ends, places, strict=True):
+        axes.text(1.015, place - excess, text, color=color, **style)

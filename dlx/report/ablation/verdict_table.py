@@ -1,4 +1,4 @@
-"""The verdicts as a table of texts, for a terminal."""
+"""The verdicts as a table of texts, for terminals and pages."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,6 +11,8 @@ from dlx.report.ablation.style import shortened
 
 _WIDEST = 60  # characters of a name
 
+Variant = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Table:
@@ -19,7 +21,7 @@ class Table:
     Attributes:
         headings: of the columns
         rows: of cells
-        right: a character per column: r where the cells are numbers, a space where they are words
+        right: a character for each column: r if the cells are numbers, a space if they are words
     """
 
     headings: list[str]
@@ -29,137 +31,110 @@ class Table:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, and a variant's cell as a text and as what it is sorted by."""
+    """A column of the table.
+
+    Attributes:
+        heading: of the column
+        cell: returns a variant's cell
+        key: returns the value by which the variant is sorted; None comes last
+        meaning: of the cells, in words
+        is_number: whether the cells are numbers
+    """
 
     heading: str
-    cell: Callable[[Mapping[str, Any]], str]
-    key: Callable[[Mapping[str, Any]], float | str | None]
-    is_number: bool = True
+    cell: Callable[[Variant], str]
+    key: Callable[[Variant], float | str | None]
     meaning: str = ""
+    is_number: bool = True
 
 
 def columns(summary: Summary) -> list[Column]:
-    """Return the columns that a summary's variants have something for, in order."""
+    """Return the columns for which a summary has values, in order."""
     metric, variants = summary["metric"], summary["variants"]
 
-    def judged(each: Mapping[str, Any], key: str) -> Any:
-        return reading.judged(each, summary).get(key)
+    def judged(variant: Variant, key: str) -> Any:
+        return reading.judged(variant, summary).get(key)
 
-    def versus(each: Mapping[str, Any], key: str) -> Any:
-        return (each["vs_baseline"] or {}).get(key)
+    def versus(variant: Variant, key: str) -> Any:
+        return (variant["vs_baseline"] or {}).get(key)
 
-    def ends(each: Mapping[str, Any]) -> str:
-        return reading.value_interval(metric, judged(each, "low"), judged(each, "high"))
+    def interval(variant: Variant) -> str:
+        return reading.value_interval(metric, judged(variant, "low"), judged(variant, "high"))
 
-    def against(each: Mapping[str, Any]) -> str:
-        if each["vs_baseline"] is None:
+    def difference(variant: Variant) -> str:
+        if variant["vs_baseline"] is None:
             return ""
-        interval = reading.difference_interval(metric, versus(each, "low"), versus(each, "high"))
-        return f"{reading.difference(metric, versus(each, 'difference'))} {interval}".strip()
+        values = [versus(variant, key) for key in ("difference", "low", "high")]
+        return reading.difference_with_interval(metric, *values)
 
-    def p(each: Mapping[str, Any]) -> str:
-        return "" if each["vs_baseline"] is None else reading.p_value(versus(each, "p"))
+    def p(variant: Variant) -> str:
+        return "" if variant["vs_baseline"] is None else reading.p_value(versus(variant, "p"))
 
-    def wins(each: Mapping[str, Any]) -> str:
-        compared = each["vs_baseline"]
-        return "" if compared is None else f"{compared['wins']}/{compared['n']}"
+    def wins(variant: Variant) -> str:
+        if variant["vs_baseline"] is None:
+            return ""
+        return f"{versus(variant, 'wins')}/{versus(variant, 'n')}"
 
-    def lost(each: Mapping[str, Any]) -> str:
-        count = reading.lost(each)
-        return f"{count}/{each['runs']}" if count else ""
+    def lost(variant: Variant) -> str:
+        count = reading.lost(variant)
+        return f"{count}/{variant['runs']}" if count else ""
 
-    share = f"{100 * summary['confidence']:g} % interval"
-    found = [
-        Column("variant", lambda v: v["name"], lambda v: v["name"], False, "what differs"),
-        Column("n", lambda v: f"{v['n']}", lambda v: v["n"], True, "runs that have the metric"),
+    def verdict(variant: Variant) -> str:
+        return versus(variant, "verdict") or "baseline"
+
+    heading = f"{reading.percent(summary)} interval"
+    shown = [
+        Column("variant", _name, _name, "its values", is_number=False),
+        Column("n", lambda v: f"{v['n']}", lambda v: v["n"], "runs that have the metric"),
     ]
     if any(map(reading.lost, variants)):
-        found.append(Column("lost", lost, reading.lost, True, "runs that diverged or failed"))
-    found += [
-        Column(
-            reading.in_words(metric),
-            lambda v: reading.value(metric, judged(v, "mean")),
-            lambda v: judged(v, "mean"),
-            True,
-            "mean over the runs",
-        ),
-        Column(share, ends, lambda v: judged(v, "low"), True, "of the mean"),
-    ]
-    if any(each["vs_baseline"] for each in variants):
+        shown.append(Column("lost", lost, reading.lost, "runs that diverged or failed"))
+    shown.append(_mean_column(metric))
+    shown.append(Column(heading, interval, lambda v: judged(v, "low"), "of the mean"))
+    if any(variant["vs_baseline"] for variant in variants):
         unit = " (points)" if reading.difference_unit(metric) else ""
-        found += [
-            Column(
-                f"difference{unit}",
-                against,
-                lambda v: versus(v, "difference"),
-                True,
-                f"from the baseline at equal seeds, and its {share}",
-            ),
-            Column("p", p, lambda v: versus(v, "p"), True, "adjusted for all comparisons"),
-            Column("wins", wins, lambda v: versus(v, "wins"), True, "pairs ahead of the baseline"),
+        meaning = f"from the baseline at equal seeds, with its {heading}"
+        shown += [
+            Column(f"difference{unit}", difference, lambda v: versus(v, "difference"), meaning),
+            Column("p", p, lambda v: versus(v, "p"), "adjusted for all comparisons"),
+            Column("wins", wins, lambda v: versus(v, "wins"), "pairs better than the baseline"),
         ]
-    found.append(
-        Column(
-            "verdict",
-            lambda v: versus(v, "verdict") or "baseline",
-            lambda v: versus(v, "verdict") or "baseline",
-            False,
-        )
-    )
-    return found + _optional(summary)
+    shown.append(Column("verdict", verdict, verdict, is_number=False))
+    return shown + _optional(summary)
 
 
 def _optional(summary: Summary) -> list[Column]:
-    variants, found = summary["variants"], []
-    if any(each["success"] for each in variants) and summary["metric"] != "success":
-        found.append(
-            Column("success", _success, lambda v: (v["success"] or {}).get("rate"), True, "runs")
-        )
-    for metric in dict.fromkeys(key for each in variants for key in each["steps_to"] or {}):
+    variants, shown = summary["variants"], []
+    if any(variant["success"] for variant in variants) and summary["metric"] != "success":
+        rate = lambda variant: (variant["success"] or {}).get("rate")
+        shown.append(Column("success", _success, rate, "successful runs"))
+    for metric in dict.fromkeys(key for variant in variants for key in variant["steps_to"] or {}):
         threshold = next(v["steps_to"][metric]["threshold"] for v in variants if v["steps_to"])
-        found.append(
+        shown.append(
             Column(
                 f"steps to {reading.value(metric, threshold)}",
                 lambda v, metric=metric: _steps_to(v["steps_to"][metric]),
                 lambda v, metric=metric: v["steps_to"][metric]["median"],
-                True,
                 f"median steps to that {reading.in_words(metric)}, and how many runs reached it",
             )
         )
-    for metric in summary.get("show", ()):
-        found.append(
-            Column(
-                reading.in_words(metric),
-                lambda v, metric=metric: reading.value(
-                    metric, reading.interval_of(v, metric).get("mean")
-                ),
-                lambda v, metric=metric: reading.interval_of(v, metric).get("mean"),
-                True,
-                "mean over the runs",
-            )
-        )
-    if len({each["parameters"] for each in variants}) > 1:
-        found.append(
-            Column("parameters", lambda v: f"{v['parameters']:,}", lambda v: v["parameters"])
-        )
-    if any(each["seconds_per_step"] for each in variants):
-        found.append(
-            Column("steps/s", _speed, lambda v: _rate(v), True, "of a run, as its cohort trained")
-        )
-    return found
+    shown += [_mean_column(metric) for metric in summary.get("show", ())]
+    if len({variant["parameters"] for variant in variants}) > 1:
+        count = lambda variant: variant["parameters"]
+        shown.append(Column("parameters", lambda v: f"{v['parameters']:,}", count))
+    if any(variant["seconds_per_step"] for variant in variants):
+        shown.append(Column("steps/s", _speed, _rate, "of one run, while its cohort trained"))
+    return shown
 
 
-def _shown(metric: str) -> Column:
-    def mean(variant: Mapping[str, Any]) -> float | None:
+def _mean_column(metric: str) -> Column:
+    def mean(variant: Variant) -> float | None:
         return reading.interval_of(variant, metric).get("mean")
 
-    return Column(
-        reading.in_words(metric),
-        lambda v: reading.value(metric, mean(v)),
-        mean,
-        True,
-        "mean over the runs",
-    )
+    def cell(variant: Variant) -> str:
+        return reading.value(metric, mean(variant))
+
+    return Column(reading.in_words(metric), cell, mean, "mean over the runs")
 
 
 def verdicts(summary: Summary, order: str = "best") -> Table:
@@ -170,57 +145,56 @@ def verdicts(summary: Summary, order: str = "best") -> Table:
         order: best: the baseline first, then the variants from best to worst; variant, difference
             (largest first), p or speed (fastest first)
     """
-    order_of = {"variant": _by_name, "difference": _by_difference, "p": _by_p, "speed": _by_speed}
+    keys = {"variant": _name, "difference": _by_difference, "p": _by_p, "speed": _by_speed}
     variants = reading.best_first(summary)
-    variants.sort(key=order_of.get(order, _baseline_first))  # stable
-    found = columns(summary)
+    variants.sort(key=keys.get(order, _is_compared))  # stable: equal ones stay in their order
+    shown = columns(summary)
     rows = [
-        [shortened(each["name"], _WIDEST), *(column.cell(each) for column in found[1:])]
-        for each in variants
+        [shortened(variant["name"], _WIDEST), *(column.cell(variant) for column in shown[1:])]
+        for variant in variants
     ]
-    right = "".join("r" if column.is_number else " " for column in found)
-    return Table([column.heading for column in found], rows, right)
+    right = "".join("r" if column.is_number else " " for column in shown)
+    return Table([column.heading for column in shown], rows, right)
 
 
-def _baseline_first(variant: Mapping[str, Any]) -> bool:
-    return variant["vs_baseline"] is not None
-
-
-def _by_name(variant: Mapping[str, Any]) -> str:
+def _name(variant: Variant) -> str:
     return variant["name"]
 
 
-def _by_difference(variant: Mapping[str, Any]) -> float:
-    found = variant["vs_baseline"]
-    if found is None:
+def _is_compared(variant: Variant) -> bool:
+    return variant["vs_baseline"] is not None
+
+
+def _by_difference(variant: Variant) -> float:
+    versus = variant["vs_baseline"]
+    if versus is None:
         return 0.0
-    return math.inf if found["difference"] is None else -found["difference"]
+    return math.inf if versus["difference"] is None else -versus["difference"]
 
 
-def _by_p(variant: Mapping[str, Any]) -> float:
-    found = variant["vs_baseline"]
-    return math.inf if found is None or found["p"] is None else found["p"]
+def _by_p(variant: Variant) -> float:
+    p = (variant["vs_baseline"] or {}).get("p")
+    return math.inf if p is None else p
 
 
-def _by_speed(variant: Mapping[str, Any]) -> float:
+def _by_speed(variant: Variant) -> float:
     return -(_rate(variant) or 0.0)
 
 
-def _success(variant: Mapping[str, Any]) -> str:
-    found = variant["success"]
-    return f"{found['count']}/{found['n']}" if found else ""
+def _success(variant: Variant) -> str:
+    success = variant["success"]
+    return f"{success['count']}/{success['n']}" if success else ""
 
 
-def _steps_to(found: Mapping[str, Any]) -> str:
-    if found["median"] is None:
-        return f"– ({found['reached']}/{found['n']})"
-    return f"{found['median']:,.0f} ({found['reached']}/{found['n']})"
+def _steps_to(steps: Mapping[str, Any]) -> str:
+    median = "–" if steps["median"] is None else f"{steps['median']:,.0f}"
+    return f"{median} ({steps['reached']}/{steps['n']})"
 
 
-def _rate(variant: Mapping[str, Any]) -> float | None:
+def _rate(variant: Variant) -> float | None:
     return 1 / variant["seconds_per_step"] if variant["seconds_per_step"] else None
 
 
-def _speed(variant: Mapping[str, Any]) -> str:
+def _speed(variant: Variant) -> str:
     rate = _rate(variant)
     return "" if rate is None else f"{rate:,.0f}"

@@ -1,1 +1,1 @@
-"""The pictures of a single run, over time and at its end."""
+"""The pictures of a single run, during training and at its end."""

@@ -1,4 +1,4 @@
-"""Figures of a network that reconstructs: reconstructions, filters, codes, errors by class.
+"""Figures of autoencoders: reconstructions, filters, codes, and errors by class.
 
 # N rows, I inputs, U units, S steps, C classes
 """
@@ -26,61 +26,61 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 12  # of a table
 _MOST_BARS = 64
-_NAMED = 20  # classes, and units, that have room for their names
+_NAMED = 20  # classes, and units, at most whose names fit
 _LITTLE = 0.01  # nats
-_MOST_MOVED = 128  # units of a code: one of more changes nothing that can be seen
+_MOST_MOVED = 128  # units of a code: one of more units changes hardly anything
 
 
 def draw(sample: Sample, cohort: Cohort, title: str) -> dict[str, Figure]:
-    """Return every figure that there is of a trained network, by name.
+    """Return all figures of a trained autoencoder by name.
 
     Args:
-        sample: the rows that it is looked at by
+        sample: the rows that the figures show
         cohort: the network, a cohort of one
         title: of the figures
     """
     task, codes = sample.task, sample.codes(cohort, MOST_CODES)
     of_rows = f"{title}, {sample.split} rows"
-    found = {"reconstruction": reconstruction(sample, sample.look(cohort, 0), of_rows)}
+    figures = {"reconstruction": _reconstruction(sample, sample.look(cohort, 0), of_rows)}
     if is_image(task.input_shape):
         for name, filters in (
             ("filters", encoder_filters(cohort.network, 0, task)),
             ("decoder_filters", decoder_filters(cohort.network, 0, task)),
         ):
             if filters is not None:
-                found[name] = filter_sheet(name, filters, task.input_shape, title)
-    found["code"] = code_units(codes, of_rows)
+                figures[name] = filter_sheet(name, filters, task.input_shape, title)
+    figures["code"] = code_units(codes, of_rows)
     if sample.classes:
         errors = sample.error_per_class(cohort)
-        found["error_per_class"] = error_per_class(errors, sample.classes, of_rows)
+        figures["error_per_class"] = _error_per_class(errors, sample.classes, of_rows)
     if codes.values.shape[1] <= _MOST_MOVED:
-        found["traversal"] = traversal(sample, *sample.traversals(cohort, codes), of_rows)
+        figures["traversal"] = _traversal(sample, *sample.traversals(cohort, codes), of_rows)
     if codes.values.shape[1] == 2:
-        ends, decoded = sample.manifold(cohort, codes)
-        found["code_map"] = code_map(codes, of_rows)
+        figures["code_map"] = _code_map(codes, of_rows)
         if is_image(task.input_shape):
-            found["manifold"] = manifold(ends, decoded, task.input_shape, of_rows)
-    return found
+            ends, decoded = sample.manifold(cohort, codes)
+            figures["manifold"] = _manifold(ends, decoded, task.input_shape, of_rows)
+    return figures
 
 
-def reconstruction(sample: Sample, look: Look, title: str) -> Figure:
-    """Draw images under what they are reconstructed to; of numbers, the one against the other."""
+def _reconstruction(sample: Sample, look: Look, title: str) -> Figure:
+    """Draw images over their reconstructions, or numbers against theirs."""
     if not is_image(sample.task.input_shape):
         return _reconstructed_numbers(sample, look, title)
     return reconstructed_images(look.lines, sample.task.input_shape, title)
 
 
 def reconstructed_images(lines: Sequence[np.ndarray], shape: tuple[int, ...], title: str) -> Figure:
-    """Draw images, corrupted ones where a third line is given, and what they are reconstructed to.
+    """Draw images over their reconstructions.
 
     Args:
-        lines: (N, I) each, in that order
+        lines: (N, I) each: the images, corrupted ones if there are any, the reconstructions
         shape: of the images
         title: of the figure
     """
     sheet, middles = lines_of_images(lines, shape)
     names = ["input", *["corrupted"] * (len(lines) > 2), "reconstruction"]
-    figure, axes = picture(sheet, f"{title}: what is reconstructed", len(lines[0]))
+    figure, axes = picture(sheet, f"{title}: reconstructions", len(lines[0]))
     axes.set_yticks(middles, names * (len(middles) // len(names)))
     axes.set_xticks([])
     return figure
@@ -101,27 +101,34 @@ def _reconstructed_numbers(sample: Sample, look: Look, title: str) -> Figure:
     given = "corrupted inputs" if look.corrupted is not None else "inputs"
     of = f", the first {shown} of {look.inputs.shape[1]}" if shown < look.inputs.shape[1] else ""
     figure.suptitle(
-        f"{title}: what {given} are reconstructed to{of}\n(across: the input, up: the "
-        "reconstruction; on the line they are equal)",
+        f"{title}: reconstructions of {given}{of}\n(across: the input, up: the reconstruction; on "
+        "the line they are equal)",
         fontsize=10,
     )
     return figure
 
 
 def filter_sheet(name: str, filters: Filters, shape: tuple[int, ...], title: str) -> Figure:
-    """Draw the weights of each unit as an image; see `weight_images`."""
+    """Draw the weights of each unit as an image; see `weight_images`.
+
+    Args:
+        name: of the figure: filters, or decoder_filters
+        filters: the weights
+        shape: of the images
+        title: of the figure
+    """
     units = filters.weights.shape[1]
-    what = "looks for" if name == "filters" else "paints"
+    meaning = "looks for" if name == "filters" else "adds to an image"
     of = f"the first 64 of {units:,} units" if units > 64 else f"{units} units"
-    words = f"{title}: weights of layer {filters.layer}, what each unit {what}\n({of}; grey is 0)"
-    figure, axes = picture(weight_images(filters.weights, shape), words)
+    words = f"{title}: weights of layer {filters.layer}, what each unit {meaning}"
+    figure, axes = picture(weight_images(filters.weights, shape), f"{words}\n({of}; grey is 0)")
     axes.set_axis_off()
     return figure
 
 
 def code_units(codes: Codes, title: str) -> Figure:
-    """Draw the histogram of a code's values, how much each unit varies and whether it is used."""
-    # In float64, where the bins of a code that hardly varies have a width.
+    """Draw the histogram of a code's values, and how much each unit varies and is used."""
+    # In float64: in float32 the bins of a code that hardly varies would have no width.
     values, units = codes.values.astype(np.float64), codes.values.shape[1]
     used = codes.divergence if codes.divergence is not None else codes.active
     figure = Figure(figsize=(10 if used is None else 14, 4), dpi=110, layout="constrained")
@@ -133,7 +140,7 @@ def code_units(codes: Codes, title: str) -> Figure:
         informed, nats = int((codes.divergence > _LITTLE).sum()), codes.divergence.sum()
         _bars(panels[2], codes.divergence, "divergence from N(0, 1) in nats")
         panels[2].set_title(
-            f"{informed} of {units} units say more than {_LITTLE} nats, all {nats:.3g}"
+            f"{informed} of {units} units hold more than {_LITTLE} nats, all {nats:.3g}"
         )
     elif codes.active is not None:
         _bars(panels[2], codes.active, "share of rows on which it is on")
@@ -157,27 +164,28 @@ def _bars(axes: "Axes", heights: np.ndarray, what: str) -> None:
     axes.set_ylabel(what)
 
 
-def error_per_class(errors: Sequence[np.ndarray], names: Sequence[str], title: str) -> Figure:
+def _error_per_class(errors: Sequence[np.ndarray], names: Sequence[str], title: str) -> Figure:
     """Draw the mean squared error of each class's rows, summed over a row's inputs.
 
     Args:
-        errors: of each class, its rows' (N,)
+        errors: of each class, (N,) of its rows
         names: of the classes
         title: of the figure
     """
-    there = [place for place, its in enumerate(errors) if len(its)]
-    means = [errors[place].mean() for place in there]
-    spread = [1.96 * errors[p].std(ddof=min(1, len(errors[p]) - 1)) for p in there]
-    halves = [each / len(errors[p]) ** 0.5 for each, p in zip(spread, there, strict=True)]
-    width = min(6 + 0.3 * len(there), 14)
+    by_class = {name: rows for name, rows in zip(names, errors, strict=True) if len(rows)}
+    places, labels = range(len(by_class)), list(by_class)
+    means = [rows.mean() for rows in by_class.values()]
+    halves = [
+        1.96 * rows.std(ddof=min(1, len(rows) - 1)) / len(rows) ** 0.5 for rows in by_class.values()
+    ]
+    width = min(6 + 0.3 * len(by_class), 14)
     figure = Figure(figsize=(width, 4.2), dpi=110, layout="constrained")
     axes = figure.add_subplot()
-    axes.bar(range(len(there)), means, yerr=halves, capsize=3, color="#4c72b0")
-    every = np.concatenate([errors[place] for place in there]).mean()
-    axes.axhline(every, color="black", linewidth=0.8, linestyle="--", label=f"all: {every:.4g}")
-    labels = [names[place] for place in there]
+    axes.bar(places, means, yerr=halves, capsize=3, color="#4c72b0")
+    mean = np.concatenate(list(by_class.values())).mean()
+    axes.axhline(mean, color="black", linewidth=0.8, linestyle="--", label=f"all: {mean:.4g}")
     rotation = 90 if max(map(len, labels)) * len(labels) > 60 else 0
-    axes.set_xticks(range(len(there)), labels, rotation=rotation)
+    axes.set_xticks(places, labels, rotation=rotation)
     axes.set(xlabel="class", ylabel="squared error per row")
     axes.set_title(
         f"{title}: squared error by class\n(summed over the inputs as the network sees them; mean "
@@ -188,21 +196,21 @@ def error_per_class(errors: Sequence[np.ndarray], names: Sequence[str], title: s
     return figure
 
 
-def traversal(
+def _traversal(
     sample: Sample, units: np.ndarray, values: np.ndarray, decoded: np.ndarray, title: str
 ) -> Figure:
-    """Draw what is decoded when a unit of a row's code is moved; see `Sample.traversals`.
+    """Draw the outputs for a code in which one unit is moved; see `Sample.traversals`.
 
     Args:
         sample: the rows
-        units: (U,)
-        values: (U, S) that each is set to
+        units: (U,) numbers from 0
+        values: (U, S) that each unit is set to
         decoded: (U, S, I)
         title: of the figure
     """
     names = [
-        f"unit {unit + 1}: {its[0]:.3g} to {its[-1]:.3g}"
-        for unit, its in zip(units, values, strict=True)
+        f"unit {unit + 1}: {steps[0]:.3g} to {steps[-1]:.3g}"
+        for unit, steps in zip(units, values, strict=True)
     ]
     title = f"{title}: one row's code, one unit moved at a time"
     count, steps, _ = decoded.shape
@@ -235,7 +243,7 @@ def traversal(
     return figure
 
 
-def code_map(codes: Codes, title: str) -> Figure:
+def _code_map(codes: Codes, title: str) -> Figure:
     """Draw a code of two units as points of the plane, coloured by class."""
     figure = Figure(figsize=(7.5, 6.5), dpi=110, layout="constrained")
     axes = figure.add_subplot()
@@ -243,21 +251,21 @@ def code_map(codes: Codes, title: str) -> Figure:
     if codes.classes is None:
         axes.scatter(*codes.values.T, **style)
     for number, name in enumerate(codes.names):
-        its = codes.values[codes.classes == number]
+        points = codes.values[codes.classes == number]
         color = COLORS[number % len(COLORS)] / 255
         label = name if number < _NAMED else None
-        axes.scatter(*its.T, color=color, label=label, **style)
+        axes.scatter(*points.T, color=color, label=label, **style)
     if codes.names:
         axes.legend(markerscale=2.5, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    axes.set(xlabel="unit 1", ylabel="unit 2", title=f"{title}: their codes")
+    axes.set(xlabel="unit 1", ylabel="unit 2", title=f"{title}: codes")
     return figure
 
 
-def manifold(ends: np.ndarray, decoded: np.ndarray, shape: tuple[int, ...], title: str) -> Figure:
-    """Draw what is decoded everywhere in the plane of a code of two units.
+def _manifold(ends: np.ndarray, decoded: np.ndarray, shape: tuple[int, ...], title: str) -> Figure:
+    """Draw the images that points of the plane of a two-unit code are decoded to.
 
     Args:
-        ends: (2, 2) lowest and highest of the first and of the second unit
+        ends: (2, 2) lowest and highest value of the first and of the second unit
         decoded: (S, S, I), the lowest second unit first
         shape: of the images
         title: of the figure
@@ -269,26 +277,21 @@ def manifold(ends: np.ndarray, decoded: np.ndarray, shape: tuple[int, ...], titl
     figure = Figure(figsize=(8.5, 8.8), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     pixels = grid.reshape(SIDE * height, SIDE * width, channels)
-    extent = (*ends[0].tolist(), *ends[1].tolist())
-    axes.imshow(_colors(pixels), extent=_wide(extent), aspect="auto")
-    axes.set(xlabel="unit 1", ylabel="unit 2", title=f"{title}: what the plane is decoded to")
+    (left, right), (bottom, top) = ends.tolist()
+    # matplotlib refuses an extent without width, that of a unit that never changes.
+    extent = (left, max(right, left + 1e-6), bottom, max(top, bottom + 1e-6))
+    axes.imshow(_colors(pixels), extent=extent, aspect="auto")
+    axes.set(xlabel="unit 1", ylabel="unit 2", title=f"{title}: the plane of codes, decoded")
     return figure
 
 
-def _wide(extent: tuple[float, ...]) -> tuple[float, float, float, float]:
-    """Return left, right, bottom, top, apart from each other even where a unit never changes."""
-    left, right, bottom, top = extent
-    right, top = max(right, left + 1e-6), max(top, bottom + 1e-6)
-    return left, right, bottom, top
-
-
 def picture(sheet: np.ndarray, title: str, columns: int = 10) -> tuple[Figure, "Axes"]:
-    """Return a figure of pixels, and its axes, large enough to be looked at.
+    """Return a figure of pixels, and its axes.
 
     Args:
         sheet: (H, W, 1 or 3) uint8
         title: of the figure
-        columns: of images; fewer than ten are drawn as large as ten
+        columns: images side by side; up to ten have the same size
     """
     height, width = sheet.shape[:2]
     across = max(0.8 * min(columns, 10), 3.2)

@@ -1,4 +1,4 @@
-"""Weights that lie as pixels do: what the first units look for, what the last ones paint.
+"""Weights that can be drawn as images: what the first units look for, what the last ones add.
 
 # I inputs, O units
 """
@@ -12,7 +12,7 @@ from dlx.nn.network import Network
 
 
 class Filters(NamedTuple):
-    """Weights of one layer.
+    """The weights of a layer.
 
     Attributes:
         layer: its name
@@ -24,12 +24,12 @@ class Filters(NamedTuple):
 
 
 def encoder_filters(network: Network, row: int, task: Task) -> Filters | None:
-    """Return what each unit of the first layer looks for; None of layers that see no inputs.
+    """Return the weights of the first layer; None if these do not multiply the inputs.
 
     Args:
         network: of K runs
         row: of the run
-        task: theirs
+        task: of the runs
     """
     first = next(p for p in network.buffer.parameters if p.is_weight)
     if first.value.shape[1] != task.num_inputs:
@@ -38,14 +38,10 @@ def encoder_filters(network: Network, row: int, task: Task) -> Filters | None:
 
 
 def decoder_filters(network: Network, row: int, task: Task) -> Filters | None:
-    """Return what each unit before the last layer adds to the outputs of a reconstruction.
+    """Return the weights of the last layer: what each unit before it adds to a reconstruction.
 
-    None of a last layer without a weight of its own: tied ones are those of the encoder.
-
-    Args:
-        network: of K runs
-        row: of the run
-        task: theirs
+    None if the last layer has no weights of its own: tied ones are those of the encoder. The
+    arguments are those of `encoder_filters`.
     """
     output = network.layer_names[-1]
     last = [p for p in network.buffer.parameters if p.is_weight and p.layer == output]

@@ -1,4 +1,4 @@
-"""What is drawn of a run while it trains and when it has ended: event files and figures.
+"""The observer that writes a run's event files in training, and its figures at the end.
 
 # K runs, B rows, O outputs
 """
@@ -26,13 +26,13 @@ from dlx.training.session import Observer
 from dlx.training.trainer import Trainer
 
 _HISTOGRAMS = 20  # of every layer, over a run
-_PICTURES = 8  # with the first and the last no more than the 10 images that TensorBoard keeps
-_OVER_TIME = ("reconstruction", "filters", "decoder_filters")
-_MOST_NUMBERS, _FEWEST_POINTS = 400_000, 200  # of codes, in the Projector
+_PICTURES = 8  # besides the first and the last one; TensorBoard keeps 10 images of a tag
+_OVER_TIME = ("reconstruction", "filters", "decoder_filters")  # figures drawn in training too
+_MOST_NUMBERS, _FEWEST_POINTS = 400_000, 200  # of the codes in the Projector
 
 
 class RunObserver(Observer):
-    """Writes a single run's event files as it trains, and draws it when it has ended.
+    """Writes the event files of a single run as it trains, and draws the run when it has ended.
 
     Args:
         job: the run
@@ -48,10 +48,10 @@ class RunObserver(Observer):
         reconstructs = drawn and task.kind == "reconstruction"
         self._sample = Sample(job.splits, job.labelled, job.design) if reconstructs else None
         self._tracker: Tracker | None = None
-        self._ended: tuple[Cohort, int] | None = None  # scored weights, at which step
+        self._ended: tuple[Cohort, int] | None = None  # the scored network, and its step
 
     def began(self, trainer: Trainer, resumed_at: int | None) -> None:
-        """Open the event files; of a run that begins, write config and pre-training."""
+        """Open the event files; when a run begins, write its config and pre-training."""
         stages = self._job.stages
         steps_before = sum(stage.num_steps for stage in stages)
         self._tracker = Tracker(self._folder, resume_step=resumed_at, steps_before=steps_before)
@@ -88,7 +88,7 @@ class RunObserver(Observer):
                 self._write_reconstruction(cohort, step, self._sample)
 
     def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
-        """Write how the run ended, and keep its scored weights for the figures."""
+        """Write how the run ended, and keep the scored network for the figures."""
         assert self._tracker is not None
         [(row, outcome)] = outcomes.items()
         self._tracker.end_hparams(outcome.status != "diverged")
@@ -104,9 +104,9 @@ class RunObserver(Observer):
             self._tracker.close()
 
     def draw(self) -> list[Path]:
-        """Draw the run, which has ended: PNG files in its folder, the same in TensorBoard.
+        """Draw the run, which has ended, into PNG files and TensorBoard; return the files.
 
-        At level minimal nothing is drawn.
+        Nothing is drawn at level minimal, and if the run diverged.
 
         Raises:
             StorageError: a file cannot be written
@@ -143,14 +143,14 @@ class RunObserver(Observer):
         return save(figures, self._folder / "figures")
 
     def _is_among(self, count: int, step: int) -> bool:
-        """Say whether an evaluation is the first, the last or among `count` spread over the run."""
+        """Return whether a step's evaluation is the first, the last or among `count` in between."""
         member = self._job.member
         number = step // member.evaluate_every
         stride = -(-member.num_steps // (member.evaluate_every * count))
         return number % max(stride, 1) == 0 or step == member.num_steps
 
     def _write_histograms(self, network: Network, trainer: Trainer, step: int) -> None:
-        """Write the histograms of weights, gradients and, at level full, activations."""
+        """Write histograms of weights, gradients and, at level full, activations."""
         assert self._tracker is not None
         for parameter in network.buffer.parameters:
             layer = parameter.layer
@@ -165,7 +165,7 @@ class RunObserver(Observer):
                 self._tracker.histogram("train", f"activations/{layer}", outputs[0], step)
 
     def _write_regions(self, cohort: Cohort, step: int, plane: Plane) -> None:
-        """Draw what a network of two inputs says in the plane, and what its hidden units do."""
+        """Draw the outputs and the hidden units of a network of two inputs in the plane."""
         assert self._tracker is not None
         surface = plane.look(cohort.network, cohort.head, 0)
         image = pictures.decision(plane.panels(surface, cohort.head), plane)
@@ -175,10 +175,10 @@ class RunObserver(Observer):
             self._tracker.image("train", f"decision/{layer}", image, step)
 
     def _write_reconstruction(self, cohort: Cohort, step: int, sample: Sample) -> None:
-        """Draw what a network reconstructs, its filters, and the histograms of its code.
+        """Write an autoencoder's histograms of codes and, of images, reconstructions and filters.
 
-        Reconstructions and filters are drawn of images alone; of a variational code the
-        divergence of each unit from N(0, 1) in nats.
+        A variational code has also a histogram of the divergences of its units from N(0, 1) in
+        nats.
         """
         assert self._tracker is not None
         look, task = sample.look(cohort, 0), sample.task
@@ -191,7 +191,7 @@ class RunObserver(Observer):
             self._write_filters(self._tracker, cohort, step)
 
     def _write_filters(self, tracker: Tracker, cohort: Cohort, step: int) -> None:
-        """Draw the weights of the first layer as images and, of an autoencoder, of the last."""
+        """Draw the weights of the first layer as images, and an autoencoder's last layer too."""
         task = self._job.splits.task
         if not pictures.is_image(task.input_shape):
             return
@@ -204,11 +204,11 @@ class RunObserver(Observer):
                 tracker.image("train", f"weight_images/{filters.layer}", image, step)
 
     def _write_points(self, cohort: Cohort, sample: Sample) -> None:
-        """Write codes for TensorBoard's Projector, with labels and, of images, pictures."""
+        """Write codes for TensorBoard's Projector, with labels and images, if there are any."""
         values, task = sample.codes(cohort, MOST_CODES).values, sample.task
         values = values[: max(_FEWEST_POINTS, _MOST_NUMBERS // values.shape[1])]
         count, images = len(values), None
         if pictures.is_image(task.input_shape):
             rows = sample.inputs(count)
             images = pictures.as_tiles(rows, task.input_shape, *pictures.shades(rows))
-        write_projector(self._folder, values, sample.known(count), images)
+        write_projector(self._folder, values, sample.labels(count), images)

@@ -1,4 +1,4 @@
-"""Pictures for TensorBoard, as pixels.
+"""Pictures as arrays of pixels, and confusion matrices as figures.
 
 # H height, W width, in pixels; I inputs, O units, C classes, T labels
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Of the classes; those after the tenth have the same again.
+# Of the classes, from the eleventh on the same again.
 COLORS = np.array(
     [
         *((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189)),
@@ -29,13 +29,13 @@ MOST_IMAGES = 100  # on a sheet
 _BETWEEN = 2  # pixels between two pictures
 _BETWEEN_BLOCKS = 8
 _MOST_NAMES = 20  # with more classes, names and counts would overlap
-# matplotlib's own font comes first; these have the Korean, Chinese and Japanese that it lacks.
+# matplotlib's own font first; the others have the Korean, Chinese and Japanese that it lacks.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
 
 
 @contextlib.contextmanager
 def plain_texts() -> Iterator[None]:
-    """Draw names as they stand: a `$` begins no formula, and what no font has is an empty box."""
+    """Draw texts literally: `$` begins no formula, and a character without a glyph is a box."""
     from matplotlib import rc_context
     from matplotlib.font_manager import fontManager
 
@@ -47,26 +47,18 @@ def plain_texts() -> Iterator[None]:
 
 
 def is_image(shape: tuple[int, ...]) -> bool:
-    """Say whether rows of this shape are images: (H, W), or (3, H, W) with colours."""
+    """Return whether rows of this shape are images: (H, W), or (3, H, W) with colours."""
     return len(shape) == 2 or (len(shape) == 3 and shape[0] == 3)
 
 
-@plain_texts()
-def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    """Draw how the rows of each class are classified: (H, W, 3) uint8; see `confusion_figure`."""
-    return rendered(confusion_figure(counts, classes))
-
-
 def confusion_figure(counts: np.ndarray, classes: tuple[str, ...], title: str = "") -> "Figure":
-    """Return a figure of how the rows of each class are classified.
+    """Return a figure of a confusion matrix: a square is the darker the larger its share of a row.
 
     Args:
-        counts: (C, C), the true class in a row; or of labels (T, 2, 2), the first 20 are drawn
-        classes: their names, or those of the labels
+        counts: (C, C) with a line for each true class; or of labels (T, 2, 2), of which the first
+            20 are drawn
+        classes: names of the classes or labels
         title: of the figure
-
-    Returns:
-        the figure, in which a square's darkness is the share of its class's rows
     """
     from matplotlib.figure import Figure
 
@@ -106,17 +98,17 @@ def _draw_counts(axes: "Axes", counts: np.ndarray, names: tuple[str, ...]) -> No
     places = range(len(names))
     axes.set_xticks(places, names, rotation=90 if max(map(len, names)) > 3 else 0)
     axes.set_yticks(places, names)
-    for truth, said in np.argwhere(counts):
-        shade = "white" if shares[truth, said] > 0.5 else "black"
-        text = f"{counts[truth, said]:,}"
-        axes.text(said, truth, text, ha="center", va="center", color=shade, fontsize=7)
+    for truth, predicted in np.argwhere(counts):
+        shade = "white" if shares[truth, predicted] > 0.5 else "black"
+        text = f"{counts[truth, predicted]:,}"
+        axes.text(predicted, truth, text, ha="center", va="center", color=shade, fontsize=7)
 
 
 def weight_images(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw what each unit of the first layer looks for: its weights, laid out as the pixels are.
+    """Draw the weights of each unit as an image.
 
     Args:
-        weights: (I, O); at most 64 units are drawn
+        weights: (I, O); the first 64 units are drawn
         shape: of the images, (H, W) or (3, H, W)
 
     Returns:
@@ -130,29 +122,28 @@ def weight_images(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def images(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw rows of pixels side by side.
+    """Draw images side by side.
 
     Args:
-        rows: (N, I) values of pixels; the first 100 are drawn
+        rows: (N, I) values of pixels; the first 100 rows are drawn
         shape: of the images, (H, W) or (3, H, W)
 
     Returns:
-        (H, W, 1 or 3) uint8; black is 0, or the lowest value if that is lower, and white 1, or the
-        highest
+        (H, W, 1 or 3) uint8; for black and white see `shades`
     """
     values = rows[:MOST_IMAGES]
     return _sheet(as_tiles(values, shape, *shades(values)))
 
 
 def shades(values: np.ndarray) -> tuple[float, float]:
-    """Return which values of pixels are drawn black and white: 0 and 1, or what lies beyond."""
+    """Return the values of black and white pixels: 0 and 1, or the extremes if these lie beyond."""
     return min(0.0, float(values.min())), max(1.0, float(values.max()))
 
 
 def as_tiles(rows: np.ndarray, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
     """Draw rows of pixels (N, I) as pictures of 32 pixels or more: (N, H, W, 1 or 3) uint8.
 
-    What lies beyond `low`, which is black, and `high`, which is white, is drawn like them.
+    Values up to `low` are black, from `high` on white.
     """
     shares = (rows - low) / (high - low)
     pixels = (255 * np.clip(shares, 0, 1)).round().astype(np.uint8)
@@ -162,15 +153,15 @@ def as_tiles(rows: np.ndarray, shape: tuple[int, ...], low: float, high: float) 
 def lines_of_images(
     lines: Sequence[np.ndarray], shape: tuple[int, ...], per_line: int = 10
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw rows of pixels line under line, so that what belongs together stands in a column.
+    """Draw several lines of images, one under another.
 
     Args:
-        lines: each (N, I), values of pixels; the first ones say what is black and white
+        lines: (N, I) values of pixels each; the first one decides what is black and white
         shape: of the images, (H, W) or (3, H, W)
-        per_line: images side by side; those that have no room follow in a block of lines below
+        per_line: images side by side; the next ones follow in a block of lines below
 
     Returns:
-        (H, W, 1 or 3) uint8, and where the middles of the lines are, block by block, from the top
+        (H, W, 1 or 3) uint8, and the middles of the lines, block by block, in pixels from the top
     """
     low_high = shades(lines[0])
     drawn = [as_tiles(line, shape, *low_high) for line in lines]
@@ -189,9 +180,9 @@ def lines_of_images(
 
 
 def _channels_last(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Lay rows (N, I) out as images (N, H, W, 1 or 3)."""
-    laid = rows.reshape(-1, *shape)
-    return laid[..., None] if len(shape) == 2 else laid.transpose(0, 2, 3, 1)
+    """Return rows (N, I) as images (N, H, W, 1 or 3)."""
+    images = rows.reshape(-1, *shape)
+    return images[..., None] if len(shape) == 2 else images.transpose(0, 2, 3, 1)
 
 
 def _enlarged(pictures: np.ndarray) -> np.ndarray:
@@ -201,20 +192,20 @@ def _enlarged(pictures: np.ndarray) -> np.ndarray:
 
 
 def colored(shade: Shade, depth: float = 1.0) -> np.ndarray:
-    """Return the colors of shades: (..., 3) uint8, the paler the less sure.
+    """Return the colors of shades: (..., 3) uint8, the paler the less certain.
 
     Args:
         shade: of any shape
-        depth: of the color of what is sure: 0 is white, 1 the class's own color
+        depth: of the color at strength 1: 0 is white, 1 the class's own color
     """
     away = 255 - COLORS[shade.number % len(COLORS)]
     return (255 - away * (depth * shade.strength[..., None])).round().astype(np.uint8)
 
 
 def regions(shade: Shade) -> np.ndarray:
-    """Draw regions of the plane (..., H, W), and the line between them: (..., H, W, 3) uint8.
+    """Draw regions of the plane (..., H, W) and the lines between them: (..., H, W, 3) uint8.
 
-    The second input grows upwards.
+    The second input increases upwards.
     """
     number, pixels = shade.number, colored(shade, _REGION_DEPTH)
     border = np.zeros(number.shape, dtype=bool)
@@ -225,11 +216,7 @@ def regions(shade: Shade) -> np.ndarray:
 
 
 def decision(panels: list[Panel], plane: Plane) -> np.ndarray:
-    """Draw the regions of every output, side by side, with training rows over them.
-
-    Returns:
-        (H, W, 3) uint8
-    """
+    """Draw the regions of every output side by side, with training rows: (H, W, 3) uint8."""
     from PIL import Image, ImageDraw
 
     left, right, bottom, top = plane.extent
@@ -249,11 +236,13 @@ def decision(panels: list[Panel], plane: Plane) -> np.ndarray:
 
 
 def unit_regions(values: np.ndarray) -> np.ndarray:
-    """Draw each hidden unit's outputs over the plane, and the line half-way up: (H, W, 3) uint8.
+    """Draw each hidden unit's outputs over the plane: (H, W, 3) uint8.
+
+    Blue is a unit's lowest output and orange its highest, with a line half-way. A unit whose
+    outputs are the same everywhere is grey.
 
     Args:
-        values: (U, H, W); blue is a unit's lowest, orange its highest output, and grey a unit
-            whose outputs are the same everywhere
+        values: (U, H, W)
     """
     tiles = regions(shade_units(values))
     tiles[values.min((1, 2)) == values.max((1, 2))] = 225
@@ -261,12 +250,13 @@ def unit_regions(values: np.ndarray) -> np.ndarray:
 
 
 def _sheet(tiles: np.ndarray) -> np.ndarray:
-    """Lay pictures (U, H, W, channels) out side by side, line after line."""
+    """Return one picture of pictures (U, H, W, channels) side by side, line after line."""
     columns = int(np.ceil(np.sqrt(len(tiles))))
     height, width, channels = tiles.shape[1:]
     lines = -(-len(tiles) // columns)
-    sheet = np.full((lines * (height + 2), columns * (width + 2), channels), 255, np.uint8)
+    down, across = height + _BETWEEN, width + _BETWEEN
+    sheet = np.full((lines * down, columns * across, channels), 255, np.uint8)
     for place, tile in enumerate(tiles):
-        top, left = (place // columns) * (height + 2), (place % columns) * (width + 2)
+        top, left = place // columns * down, place % columns * across
         sheet[top : top + height, left : left + width] = tile
-    return sheet[:-2, :-2]
+    return sheet[:-_BETWEEN, :-_BETWEEN]

@@ -1,4 +1,4 @@
-"""The cost of a run's pre-training stages and of its own training, one after another."""
+"""A figure of the costs of a run's pre-training stages and of its own training."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SPLITS = {"train": "#4c72b0", "dev": "#dd8452"}
-_NARROWEST = 0.15  # of all steps, so that a short stage can be seen
+_NARROWEST = 0.15  # of all steps: the least width of a panel, so that a short stage is visible
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -16,7 +16,7 @@ Records = Sequence[Mapping[str, Any]]
 def draw(stages: Records, history: Records, title: str) -> "Figure":
     """Return a figure of the stages' costs, side by side on one axis of steps.
 
-    Each has a height of its own: costs of different networks do not compare.
+    Each panel has a scale of its own, since costs of different networks do not compare.
 
     Args:
         stages: the lines of pretraining.jsonl
@@ -26,20 +26,26 @@ def draw(stages: Records, history: Records, title: str) -> "Figure":
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    spans = [*((_words(its[0]), its) for its in _by_stage(stages)), ("the run", history)]
-    steps = [its[-1]["step"] if its else 0 for _, its in spans]
-    widths = [max(each, _NARROWEST * sum(steps), 1) for each in steps]
-    figure = Figure(figsize=(max(8, 3 * len(spans)), 4), dpi=110, layout="constrained")
-    panels = figure.subplots(1, len(spans), width_ratios=widths, squeeze=False)[0]
+    by_stage = (list(records) for _, records in groupby(stages, lambda record: record["stage"]))
+    phases = [*((_heading(records[0]), records) for records in by_stage), ("the run", history)]
+    counts = [records[-1]["step"] if records else 0 for _, records in phases]
+    widths = [max(count, _NARROWEST * sum(counts), 1) for count in counts]
+    figure = Figure(figsize=(max(8, 3 * len(phases)), 4), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(phases), width_ratios=widths, squeeze=False)[0]
     before = 0
-    for place, (axes, (words, records), count) in enumerate(zip(panels, spans, steps, strict=True)):
+    for place, (axes, (heading, records), count) in enumerate(
+        zip(panels, phases, counts, strict=True)
+    ):
         for split, color in _SPLITS.items():
-            known = [each for each in records if each.get(split, {}).get("cost") is not None]
-            at = [before + each["step"] for each in known]
-            cost = [each[split]["cost"] for each in known]
-            axes.plot(at, cost, color=color, label=split, marker=".", markersize=4)
+            points = [
+                (before + record["step"], record[split]["cost"])
+                for record in records
+                if record.get(split, {}).get("cost") is not None
+            ]
+            steps, costs = zip(*points, strict=True) if points else ((), ())
+            axes.plot(steps, costs, color=color, label=split, marker=".", markersize=4)
         axes.axvspan(before, before + max(count, 1), color=f"C{place}", alpha=0.1, linewidth=0)
-        axes.set_title(words, fontsize=9)
+        axes.set_title(heading, fontsize=9)
         axes.set_xlim(before, before + max(count, 1))
         axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
         axes.tick_params(labelsize=8)
@@ -51,10 +57,6 @@ def draw(stages: Records, history: Records, title: str) -> "Figure":
     return figure
 
 
-def _by_stage(stages: Records) -> list[Records]:
-    return [list(its) for _, its in groupby(stages, key=lambda record: record["stage"])]
-
-
-def _words(record: Mapping[str, Any]) -> str:
+def _heading(record: Mapping[str, Any]) -> str:
     layers = record["layers"]
     return f"{record['method']}, layer{'s' * (len(layers) > 1)} {', '.join(layers)}"

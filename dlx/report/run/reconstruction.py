@@ -1,4 +1,4 @@
-"""What a network that reconstructs makes of rows: reconstructions, codes, errors by class.
+"""The numbers behind an autoencoder's pictures: reconstructions, codes, errors by class.
 
 # K runs, N rows, R rows that are shown, I inputs, C classes, D units of the code
 """
@@ -19,25 +19,25 @@ from dlx.nn.passes import Pass
 from dlx.report.run.pictures import is_image
 from dlx.training.evaluation import CHUNK, corrupted, decode, encode, predict
 
-MOST_CODES = 2000  # rows whose codes are looked at
+MOST_CODES = 2000  # rows whose codes are drawn
 STEPS = 9  # of a traversal
 MOST_UNITS = 10  # that are traversed
-SIDE = 20  # codes of the plane to a side
+SIDE = 20  # codes along a side of the plane
 _SHOWN = 20  # images
 _SHOWN_NUMBERS = 200  # rows of numbers, which are drawn as points
-_REACH = 3.0  # standard deviations that a traversal goes either way
+_REACH = 3.0  # standard deviations to either side in a traversal
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a network makes of the first rows, and of those that are shown.
+    """Reconstructions of the rows that are shown, and codes of the first rows.
 
     Attributes:
-        inputs: (R, I) in the data's own units
-        corrupted: (R, I) likewise, as evaluations corrupt them; None: the run corrupts nothing
-        outputs: (R, I) likewise, the reconstructions of these
-        codes: (N, D) of the first rows as they are, at most 1,024
-        divergence: of these, as in `Codes`
+        inputs: (R, I) in the data's units
+        corrupted: (R, I) likewise, as evaluations corrupt them; None if the run corrupts nothing
+        outputs: (R, I) likewise, their reconstructions
+        codes: (N, D) of the first rows without corruption, at most 1,024
+        divergence: of these, see `Codes`
     """
 
     inputs: np.ndarray
@@ -48,8 +48,8 @@ class Look:
 
     @property
     def lines(self) -> list[np.ndarray]:
-        """What stands line under line in a picture: inputs, corrupted ones if any, outputs."""
-        return [each for each in (self.inputs, self.corrupted, self.outputs) if each is not None]
+        """The lines of a picture: inputs, corrupted inputs if there are any, outputs."""
+        return [rows for rows in (self.inputs, self.corrupted, self.outputs) if rows is not None]
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class Codes:
 
     Attributes:
         values: (N, D)
-        classes: (N,) of each row; None where rows have no class of their own
-        names: of the classes; empty without
-        divergence: (D,) in nats, mean over the rows, of the distribution that each unit of a
-            variational code is drawn from, from N(0, 1); None: the code is not drawn
-        active: (D,) share of rows on which the unit is on (see `CodeSpec.threshold`); None: of
-            hidden units that are probabilities there is no such threshold
+        classes: (N,) of the rows; None if they have no class
+        names: of the classes; empty without classes
+        divergence: (D,) in nats: how far the distribution of each unit of a variational code is
+            from N(0, 1), the mean over the rows; None for another code
+        active: (D,) share of rows on which the unit is on (see `CodeSpec.threshold`); None for
+            units that are probabilities
     """
 
     values: np.ndarray
@@ -74,13 +74,13 @@ class Codes:
 
 
 class Sample:
-    """The rows by which a network that reconstructs is looked at.
+    """The rows that an autoencoder's pictures show.
 
     Args:
         splits: whose targets are the inputs
-        labelled: the same rows with the targets of the data
-        design: of the network; one that names no code has that of its last hidden layer
-        split: whose rows; default: those of dev, or else of train
+        labelled: the same rows with the data's own targets
+        design: of the network; without a layer `code` the last hidden layer is the code
+        split: of the rows; default: dev, or else train
     """
 
     def __init__(
@@ -89,23 +89,23 @@ class Sample:
         self.split = split or ("dev" if splits.dev is not None else "train")
         self._part: Part = splits.part(self.split)
         self._labels = labelled.part(self.split).targets
-        self._its_task = labelled.task
+        self._labelled_task = labelled.task
         self.task = splits.task
         self.features = splits.features
         self.code = design.code or [layer.name for layer in design.layers][-2:][0]
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, if each row has one."""
-        exclusive = self._its_task.kind in ("multiclass", "binary")
-        return self._its_task.classes or () if exclusive else ()
+        """The names of the classes; empty if rows do not have one class each."""
+        task = self._labelled_task
+        return (task.classes or ()) if task.kind in ("multiclass", "binary") else ()
 
     @cached_property
     def shown(self) -> np.ndarray:
         """The numbers of the rows that are shown, (R,).
 
-        Of images of up to ten classes the first two each, class by class and then again; of more
-        classes the first one each, as far as there is room; of other rows some at even distances.
+        Images of up to ten classes: the first of each class, then the second of each. Images of
+        more classes: the first of each class, at most 20. Other rows: some at equal distances.
         """
         count = min(len(self._part.inputs), CHUNK)
         drawn = is_image(self.task.input_shape)
@@ -114,16 +114,18 @@ class Sample:
             return np.linspace(0, count - 1, min(count, most)).round().astype(int)
         labels = self._labels[:count].cpu().numpy()
         of_class = [np.flatnonzero(labels == number) for number in range(len(self.classes))]
-        each = [[rows[place] for rows in of_class if len(rows) > place] for place in range(2)]
-        wanted = each[0] if len(self.classes) > _SHOWN // 2 else [*each[0], *each[1]]
-        return np.array(wanted[:_SHOWN])
+        first, second = (
+            [rows[place] for rows in of_class if len(rows) > place] for place in range(2)
+        )
+        shown = first if len(self.classes) > _SHOWN // 2 else [*first, *second]
+        return np.array(shown[:_SHOWN])
 
     @torch.no_grad()
     def look(self, cohort: Cohort, row: int) -> Look:
-        """Return what one network makes of the rows, in evaluation mode.
+        """Return a network's reconstructions and codes, in evaluation mode.
 
-        It goes through the first 1,024 rows, as an evaluation and a prediction do, so that what is
-        shown has the bits of both.
+        The first 1,024 rows are passed together, as in evaluations and predictions, so that the
+        bits are the same.
 
         Args:
             cohort: K runs
@@ -131,15 +133,15 @@ class Sample:
         """
         x = self._part.inputs[:CHUNK].to(cohort.network.buffer.values)
         rows = torch.from_numpy(self.shown).to(x.device)
-        seen = x.expand(cohort.network.num_runs, *x.shape)
-        changed = None
+        inputs = x.expand(cohort.network.num_runs, *x.shape)
+        shown_corrupted = None
         if cohort.members[row].design.inputs.corruption is not None:
-            seen = corrupted(cohort.network, x)
-            changed = self._in_units(seen[row, rows])
-        outputs = cohort.head.outputs(cohort.network.forward(seen, Pass()))
+            inputs = corrupted(cohort.network, x)
+            shown_corrupted = self._in_units(inputs[row, rows])
+        outputs = cohort.head.outputs(cohort.network.forward(inputs, Pass()))
         return Look(
             self._in_units(x[rows]),
-            changed,
+            shown_corrupted,
             self._in_units(outputs[row, rows]),
             encode(cohort.network, x, self.code)[row].cpu().numpy(),
             self._divergence(cohort, row, x),
@@ -147,11 +149,11 @@ class Sample:
 
     @torch.no_grad()
     def codes(self, cohort: Cohort, most: int) -> Codes:
-        """Return the codes of the first rows of one network, a cohort of one.
+        """Return the codes of the first rows.
 
         Args:
-            cohort: the network
-            most: rows
+            cohort: the network, a cohort of one
+            most: number of rows
         """
         network, place = cohort.network, self._place(cohort)
         x = self._part.inputs[:most].to(network.buffer.values)
@@ -165,7 +167,7 @@ class Sample:
         return Codes(values.cpu().numpy(), classes, self.classes, nats, active)
 
     def _divergence(self, cohort: Cohort, row: int, x: Tensor) -> np.ndarray | None:
-        """Return what each unit of a run's code says of rows x, see `Codes`."""
+        """Return the divergence of each unit of a run's code on rows x, see `Codes`."""
         network, place = cohort.network, self._place(cohort)
         spec = network.blueprints[row][place]
         if not (spec.is_code and spec.is_drawn):
@@ -175,57 +177,51 @@ class Sample:
         return divergence(mean, log_variance.exp(), log_variance).mean(0).cpu().numpy()
 
     def inputs(self, most: int) -> np.ndarray:
-        """Return the first rows in the data's own units: (N, I)."""
+        """Return the first rows in the data's units: (N, I)."""
         return self._in_units(self._part.inputs[:most])
 
-    def known(self, most: int) -> dict[str, Sequence[object]]:
-        """Return what the data say of the first rows, by heading, and the rows' numbers.
-
-        Numbers are in the data's own units.
-        """
+    def labels(self, most: int) -> dict[str, Sequence[object]]:
+        """Return the columns of the first rows' labels: their targets and their numbers."""
         targets = self._labels[:most].cpu().numpy()
-        names = self._its_task.classes
+        names = self._labelled_task.classes
         if names is None:
-            rows = self._its_task.in_units(targets)
-            found = {"target": [" ".join(f"{v:.6g}" for v in row) for row in rows]}
+            rows = self._labelled_task.in_units(targets)
+            columns = {"target": [" ".join(f"{v:.6g}" for v in row) for row in rows]}
         elif targets.ndim == 2:
-            hold = [[n for n, holds in zip(names, row, strict=True) if holds] for row in targets]
-            found = {"labels": [", ".join(each) for each in hold]}
+            held = [[n for n, holds in zip(names, row, strict=True) if holds] for row in targets]
+            columns = {"labels": [", ".join(labels) for labels in held]}
         else:
-            found = {"class": [names[number] for number in targets]}
-        return {**found, "row": self._part.rows[:most].tolist()}
+            columns = {"class": [names[number] for number in targets]}
+        return {**columns, "row": self._part.rows[:most].tolist()}
 
     @torch.no_grad()
     def errors(self, cohort: Cohort) -> np.ndarray:
-        """Return each row's squared error, summed over its inputs as the network sees them: (N,).
-
-        Args:
-            cohort: one network
-        """
+        """Return the squared error of each row, summed over its preprocessed inputs: (N,)."""
         x = self._part.inputs.to(cohort.network.buffer.values)
-        away = ((predict(cohort, each)[0] - each).to(torch.float64) for each in x.split(CHUNK))
-        return torch.cat([each.square().sum(1) for each in away]).cpu().numpy()
+        differences = (predict(cohort, rows)[0] - rows for rows in x.split(CHUNK))
+        errors = [rows.to(torch.float64).square().sum(1) for rows in differences]
+        return torch.cat(errors).cpu().numpy()
 
     def error_per_class(self, cohort: Cohort) -> list[np.ndarray]:
-        """Return the squared errors of the rows of each class, see `errors`: (N of the class,)."""
+        """Return the squared errors of each class's rows, see `errors`."""
         errors, labels = self.errors(cohort), self._labels.cpu().numpy()
         return [errors[labels == number] for number in range(len(self.classes))]
 
     @torch.no_grad()
     def traversals(self, cohort: Cohort, codes: Codes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return what a network decodes when one unit of a row's code is moved.
+        """Return a network's outputs when one unit of a row's code is moved.
 
-        The row is the first that is shown. A unit goes in equal steps from three standard
-        deviations below its mean to three above, but not beyond what it is on the rows; of a
-        variational code from -3 to 3.
+        The row is the first one that is shown. A unit goes in equal steps from three standard
+        deviations below its mean to three above it, within its range on the rows; a variational
+        one from -3 to 3.
 
         Args:
-            cohort: one network
-            codes: of rows, which say how far units go
+            cohort: the network, a cohort of one
+            codes: of rows, which give the units' ranges
 
         Returns:
-            the units (U,), from 0: those that vary most, or whose divergence is largest;
-            what they are set to (U, S); what is decoded (U, S, I) in the data's own units
+            the units (U,), from 0, that vary most or, variational, have the largest divergence;
+            the values that they are set to (U, S); the outputs (U, S, I) in the data's units
         """
         importance = codes.values.std(0) if codes.divergence is None else codes.divergence
         units = np.argsort(-importance, kind="stable")[:MOST_UNITS]
@@ -238,22 +234,22 @@ class Sample:
 
     @torch.no_grad()
     def manifold(self, cohort: Cohort, codes: Codes) -> tuple[np.ndarray, np.ndarray]:
-        """Return what a network decodes on a grid over the plane of a code of two units.
+        """Return a network's outputs on a grid over the plane of a code of two units.
 
         Args:
-            cohort: one network
-            codes: of rows, which say how far units go
+            cohort: the network, a cohort of one
+            codes: of rows, which give the units' ranges
 
         Returns:
-            lowest and highest of both units (2, 2), and what is decoded (S, S, I) in the data's own
-            units, the lowest second unit first
+            the lowest and the highest value of both units (2, 2); the outputs (S, S, I) in the
+            data's units, with the lowest second unit first
         """
         ends = np.stack(_ranges(codes), 1)
         first, second = (np.linspace(low, high, SIDE) for low, high in ends)
         return ends, self._decoded(cohort, np.stack(np.meshgrid(first, second), 2))
 
     def _decoded(self, cohort: Cohort, codes: np.ndarray) -> np.ndarray:
-        """Return what codes (..., D) are decoded to, (..., I) in the data's own units."""
+        """Return the outputs for codes (..., D): (..., I) in the data's units."""
         flat = torch.from_numpy(codes.reshape(1, -1, codes.shape[-1]))
         outputs = decode(cohort, flat.to(cohort.network.buffer.values), self.code)[0]
         return self._in_units(outputs).reshape(*codes.shape[:-1], -1)
@@ -266,7 +262,7 @@ class Sample:
 
 
 def _ranges(codes: Codes) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far each unit is moved, down and up: (D,) each."""
+    """Return the lowest and the highest value that each unit is moved to: (D,) each."""
     values = codes.values
     if codes.divergence is not None:
         ends = np.full(values.shape[1], _REACH, values.dtype)

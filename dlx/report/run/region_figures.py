@@ -1,4 +1,4 @@
-"""Figures of what a trained network of two inputs says in the plane."""
+"""Figures of the outputs and hidden units of a network of two inputs in the plane."""
 
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,11 @@ _MOST_NAMES = 12  # in a legend
 
 
 def draw(cohort: Cohort, plane: Plane, title: str) -> "dict[str, Figure]":
-    """Return figures of a trained network's decisions, and of each hidden layer's units.
+    """Return figures of a network's decisions and of each hidden layer's units.
 
     Args:
         cohort: the network, a cohort of one
-        plane: that its training rows lie in
+        plane: of its training rows
         title: of the figures
 
     Returns:
@@ -32,19 +32,19 @@ def draw(cohort: Cohort, plane: Plane, title: str) -> "dict[str, Figure]":
     for place, panel in enumerate(panels, 1):
         _draw(figure.add_subplot(1, len(panels), place), panel, plane)
     figure.suptitle(title)
-    found = {"decision": figure}
+    figures = {"decision": figure}
     for layer, values in surface.units.items():
         figure = Figure(figsize=(6, 6), dpi=110, layout="constrained")
         axes = figure.add_subplot()
         axes.imshow(unit_regions(values))
         axes.set_axis_off()
         axes.set_title(
-            f"{title}, layer {layer}: units 1 to {len(values)}, from lowest (blue) to highest "
-            "(orange)\noutput; grey: the same everywhere",
+            f"{title}, layer {layer}: units 1 to {len(values)}, from the lowest output (blue)\nto "
+            "the highest (orange); grey: the same everywhere",
             fontsize=9,
         )
-        found[f"decision_{layer}"] = figure
-    return found
+        figures[f"decision_{layer}"] = figure
+    return figures
 
 
 def _draw(axes: "Axes", panel: Panel, plane: Plane) -> None:

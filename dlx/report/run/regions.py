@@ -1,4 +1,4 @@
-"""What a network of two inputs says everywhere in the plane, and what each of its units does there.
+"""The outputs and hidden units of a network of two inputs, everywhere in the plane.
 
 # K runs, N rows, C outputs, U units, H height, W width, in points of the plane
 """
@@ -19,22 +19,22 @@ from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 from dlx.training.evaluation import CHUNK
 
-SIDE = 320  # points of a drawn output, to a side
-UNIT_SIDE = 96
+SIDE = 320  # points along a side of a drawn output
+UNIT_SIDE = 96  # and of a drawn unit
 MOST_UNITS = 64  # of a layer
 _MOST_LAYERS = 10
-_MARGIN = 0.2  # around the training rows, of their range
+_MARGIN = 0.2  # around the training rows, as a share of their range
 _MOST_ROWS = 400  # drawn
-_WORK = 1e9  # products of a number and a weight that a look may cost
-_FINEST, _COARSEST = 96, 32  # points to a side that the network is asked for
+_WORK = 1e9  # multiplications that a surface may cost
+_FINEST, _COARSEST = 96, 32  # points along a side for which the network is computed
 
 
 class Shade(NamedTuple):
-    """A class and how sure it is, place by place.
+    """A class and how certain it is, at every place.
 
     Attributes:
         number: of the class
-        strength: 0 (undecided) to 1
+        strength: 0 (undecided) to 1 (certain)
     """
 
     number: np.ndarray
@@ -45,8 +45,8 @@ class Panel(NamedTuple):
     """A drawing of one output.
 
     Attributes:
-        title: which output; empty where there is one drawing only
-        names: of the numbers of the shades; of a value the lowest and the highest
+        title: the output; empty if there is one drawing only
+        names: of the shades' classes; for a value the lowest and the highest
         regions: (H, W) in the plane, the lowest second input first
         rows: (N,) of the training rows that are drawn over it
     """
@@ -63,7 +63,7 @@ class Surface:
 
     Attributes:
         outputs: (C, H, W), probabilities under softmax or sigmoid
-        units: of each hidden layer that is shown, (U, H, W)
+        units: (U, H, W) of each hidden layer that is shown
     """
 
     outputs: np.ndarray
@@ -71,7 +71,7 @@ class Surface:
 
 
 def is_plane(task: Task) -> bool:
-    """Say whether a network for a task has two inputs, which span a plane."""
+    """Return whether a task has two inputs."""
     return task.input_shape == (2,)
 
 
@@ -91,26 +91,26 @@ class Plane:
 
     @cached_property
     def _inputs(self) -> np.ndarray:
-        """The training rows in the data's own units: (N, 2) float64."""
-        inputs, how = self._train.inputs.cpu(), self._preprocessing
-        if how.shift is not None and how.scale is not None:
-            inputs = inputs * how.scale + how.shift
+        """The training rows in the data's units: (N, 2) float64."""
+        inputs, preprocessing = self._train.inputs.cpu(), self._preprocessing
+        if preprocessing.shift is not None and preprocessing.scale is not None:
+            inputs = inputs * preprocessing.scale + preprocessing.shift
         return inputs.double().numpy()  # differences of the largest numbers overflow in float32
 
     @cached_property
     def _drawn(self) -> np.ndarray:
-        """The numbers of the rows that are drawn, at even distances."""
+        """The numbers of the rows that are drawn, at equal distances."""
         count = len(self._inputs)
         return np.linspace(0, count - 1, min(count, _MOST_ROWS)).round().astype(int)
 
     @property
     def rows(self) -> np.ndarray:
-        """The training rows that are drawn, in the data's own units: (N, 2) float64."""
+        """The training rows that are drawn, in the data's units: (N, 2) float64."""
         return self._inputs[self._drawn]
 
     @cached_property
     def extent(self) -> tuple[float, float, float, float]:
-        """Lowest and highest first, lowest and highest second input, in the data's own units."""
+        """Lowest and highest first input, then lowest and highest second, in the data's units."""
         low, high = self._inputs.min(0), self._inputs.max(0)
         margin = np.where(high > low, (high - low) * _MARGIN, 1.0)
         largest = np.finfo(np.float32).max
@@ -120,13 +120,13 @@ class Plane:
 
     @torch.no_grad()
     def look(self, network: Network, head: Head, row: int) -> Surface:
-        """Return what one network says in the plane, in evaluation mode.
+        """Return a network's outputs and units in the plane, in evaluation mode.
 
-        The larger the network, the fewer points it is asked for; what lies between is interpolated.
+        A large network is computed for fewer points; the others are interpolated.
 
         Args:
             network: of K runs
-            head: theirs
+            head: of the runs
             row: of the run
         """
         side = int((_WORK / max(network.num_parameters(row), 1)) ** 0.5)
@@ -137,9 +137,9 @@ class Plane:
             pass_ = Pass(activations={})
             z = network.forward(x.expand(network.num_runs, *x.shape), pass_)
             outputs.append(head.outputs(z)[row])
-            for layer, its in (pass_.activations or {}).items():
-                if its.shape[1] == len(x):  # else it has a row for every step of a sequence
-                    units.setdefault(layer, []).append(its[row, :, :MOST_UNITS])
+            for layer, values in (pass_.activations or {}).items():
+                if values.shape[1] == len(x):  # not a row for every step of a sequence
+                    units.setdefault(layer, []).append(values[row, :, :MOST_UNITS])
         units.pop(network.layer_names[-1], None)
         names = list(units)
         shown = np.linspace(0, len(names) - 1, min(len(names), _MOST_LAYERS)).round().astype(int)
@@ -148,7 +148,7 @@ class Plane:
         )
 
     def panels(self, surface: Surface, head: Head) -> list[Panel]:
-        """Return the drawings of a network's outputs: one for all classes, one per label or value.
+        """Return the drawings of outputs: one for all classes, or one for each label or value.
 
         Args:
             surface: of the network
@@ -160,8 +160,8 @@ class Plane:
             return self._values(outputs, targets)
         if task.kind == "multilabel":
             return [
-                Panel(name, ("no", "yes"), _shade(its, head.middle), _sure(targets[:, place]))
-                for place, (name, its) in enumerate(zip(task.classes, outputs, strict=True))
+                Panel(name, ("no", "yes"), _shade(values, head.middle), _certain(targets[:, place]))
+                for place, (name, values) in enumerate(zip(task.classes, outputs, strict=True))
             ]
         if head.num_outputs == 1:
             regions = _shade(outputs[0], head.middle)
@@ -170,24 +170,26 @@ class Plane:
             strength = np.clip((outputs.max(0) - even) / (1 - even), 0, 1)
             regions = Shade(outputs.argmax(0), strength)
         else:
-            regions = _sure(outputs.argmax(0))
-        return [Panel("", task.classes, regions, _sure(targets))]
+            regions = _certain(outputs.argmax(0))
+        return [Panel("", task.classes, regions, _certain(targets))]
 
     def _values(self, outputs: np.ndarray, targets: np.ndarray) -> list[Panel]:
-        """Return a drawing per value, from the lowest to the highest in the training rows."""
+        """Return a drawing of each value, from the lowest to the highest of the training rows."""
         ends = np.stack([targets.min(0), targets.max(0)])
-        names = [tuple(f"{value:.3g}" for value in its) for its in self._task.in_units(ends).T]
         panels = []
-        for place, (its, said) in enumerate(zip(outputs, names, strict=True)):
+        for place, (values, in_units) in enumerate(
+            zip(outputs, self._task.in_units(ends).T, strict=True)
+        ):
             low, high = ends[:, place]
             width = max(high - low, 1e-12)
-            regions, rows = ((v - low) / width for v in (its, targets[:, place]))
+            regions, rows = ((v - low) / width for v in (values, targets[:, place]))
             title = f"value {place + 1}" if len(outputs) > 1 else ""
-            panels.append(Panel(title, said, _shade(regions, 0.5), _shade(rows, 0.5)))
+            names = tuple(f"{end:.3g}" for end in in_units)
+            panels.append(Panel(title, names, _shade(regions, 0.5), _shade(rows, 0.5)))
         return panels
 
     def _points(self, side: int, network: Network) -> Tensor:
-        """Return a grid as the network takes it: (side * side, 2)."""
+        """Return a grid of preprocessed points: (side * side, 2)."""
         left, right, bottom, top = self.extent
         y, x = np.meshgrid(
             np.linspace(bottom, top, side), np.linspace(left, right, side), indexing="ij"
@@ -197,22 +199,22 @@ class Plane:
 
 
 def shade_units(values: np.ndarray) -> Shade:
-    """Return each unit's outputs (U, H, W) from its lowest (class 0) to its highest (class 1).
+    """Return the shades of units' outputs (U, H, W), from the lowest (class 0) to the highest (1).
 
     A unit whose outputs are the same everywhere is undecided.
     """
     low, high = values.min((1, 2), keepdims=True), values.max((1, 2), keepdims=True)
-    wide = high > low
-    return _shade(np.where(wide, (values - low) / np.where(wide, high - low, 1), 0.5), 0.5)
+    varies = high > low
+    return _shade(np.where(varies, (values - low) / np.where(varies, high - low, 1), 0.5), 0.5)
 
 
 def _shade(values: np.ndarray, middle: float) -> Shade:
-    """Return outputs in [0, 1], or in [-1, 1] around the middle 0, as one of two classes."""
+    """Return the shades of outputs in [0, 1], or in [-1, 1] with the middle 0: two classes."""
     above = np.clip((values - middle) / (1 - middle), -1, 1)
     return Shade((above > 0).astype(int), np.abs(above))
 
 
-def _sure(numbers: np.ndarray) -> Shade:
+def _certain(numbers: np.ndarray) -> Shade:
     return Shade(numbers, np.ones(numbers.shape))
 
 

@@ -1,4 +1,4 @@
-"""A run's pictures as files."""
+"""The figures of a trained run, and their files."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained run, to be drawn.
+    """A trained run that is to be drawn.
 
     Attributes:
-        title: of its pictures
+        title: of its figures
         cohort: the network, a cohort of one
         splits: with the targets that it learned
-        labelled: the same with the targets of the data
-        stages: the lines of pretraining.jsonl; none without pre-training
+        labelled: the same rows with the data's own targets
+        stages: the lines of pretraining.jsonl; empty without pre-training
         history: the lines of metrics.jsonl
     """
 
@@ -42,40 +42,44 @@ class Trained:
 
 
 def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
-    """Return a run's pictures by name; see `write`."""
-    # Here, since it loads matplotlib.
-    from dlx.report.run import code_figures
+    """Return a run's figures by name.
+
+    Args:
+        run: the trained run
+        everything: whether to draw confusion matrices and, of images, filters, as level full does
+    """
+    from dlx.report.run import code_figures  # imports matplotlib
 
     task, cohort, title = run.splits.task, run.cohort, run.title
-    found: dict[str, Figure] = {}
+    figures: dict[str, Figure] = {}
     if task.kind == "reconstruction":
         sample = Sample(run.splits, run.labelled, cohort.members[0].design)
-        found |= code_figures.draw(sample, cohort, title)
+        figures |= code_figures.draw(sample, cohort, title)
     elif everything and is_image(task.input_shape):
         filters = encoder_filters(cohort.network, 0, task)
         if filters is not None:
-            found["filters"] = code_figures.filter_sheet(
+            figures["filters"] = code_figures.filter_sheet(
                 "filters", filters, task.input_shape, title
             )
     if is_plane(task):
-        found |= region_figures.draw(cohort, Plane(run.splits), title)
+        figures |= region_figures.draw(cohort, Plane(run.splits), title)
     if everything and task.classes is not None:
         for name, part in run.splits.parts.items():
             counts = confusion(cohort, part.inputs, cohort.head.encode(part.targets))[0].numpy()
-            found[f"confusion_{name}"] = confusion_figure(
+            figures[f"confusion_{name}"] = confusion_figure(
                 counts, task.classes, f"{title}, {name} rows"
             )
     if run.stages:
-        found["pretraining"] = pretraining_figure.draw(run.stages, run.history, title)
-    return found
+        figures["pretraining"] = pretraining_figure.draw(run.stages, run.history, title)
+    return figures
 
 
 def save(figures: "Mapping[str, Figure]", folder: Path) -> list[Path]:
-    """Write figures as PNG files, and return the files.
+    """Write figures as PNG files, and return their paths.
 
     Args:
         figures: by name
-        folder: made if it is not there
+        folder: made if it does not exist
 
     Raises:
         StorageError: a file cannot be written

@@ -1,38 +1,38 @@
-"""Made ablations that several tests look at."""
+"""Synthetic ablations that several tests use."""
 
 import pytest
 
 from dlx.ablation.results import RunResult
-from tests.report.ablation import made
+from tests.report.ablation import synthetic
 
-Made = tuple[dict, list[RunResult]]
+Synthetic = tuple[dict, list[RunResult]]
 
 
 @pytest.fixture
-def two() -> Made:
+def two() -> Synthetic:
     """Relu against sigmoid at four seeds; relu is 3 to 4 points better."""
-    variants = made.grid(model__activation=["sigmoid", "relu"])
+    variants = synthetic.grid(model__activation=["sigmoid", "relu"])
     levels = {"sigmoid": [0.90, 0.91, 0.92, 0.93], "relu": [0.94, 0.94, 0.95, 0.97]}
-    runs = made.results(
+    runs = synthetic.results(
         variants, 4, lambda s, seed: levels[s["model.activation"]][seed], threshold=0.88
     )
-    return made.summary(variants, runs, steps_to=0.88), runs
+    return synthetic.summary(variants, runs, steps_to=0.88), runs
 
 
 @pytest.fixture
-def lossy() -> Made:
-    """Of two rates by two activations, the larger rate diverged at even seeds, of relu always."""
-    variants = made.grid(optimizer__lr=[0.1, 1.0], model__activation=["tanh", "relu"])
+def lossy() -> Synthetic:
+    """Two rates by two activations: the larger rate diverged at even seeds, with relu always."""
+    variants = synthetic.grid(optimizer__lr=[0.1, 1.0], model__activation=["tanh", "relu"])
 
-    def status(variant: made.Variant, seed: int) -> str:
+    def status(variant: synthetic.Variant, seed: int) -> str:
         relu = variant.settings["model.activation"] == "relu"
         lost = variant.settings["optimizer.lr"] == 1.0 and (relu or seed % 2 == 0)
         return "diverged" if lost else "completed"
 
-    runs = made.results(
+    runs = synthetic.results(
         variants,
         6,
         lambda s, seed: 0.9 + 0.01 * s["optimizer.lr"] + 0.001 * seed ** (1 + s["optimizer.lr"]),
         status=status,
     )
-    return made.summary(variants, runs), runs
+    return synthetic.summary(variants, runs), runs

@@ -7,16 +7,16 @@ from matplotlib.axes import Axes
 from dlx.ablation.results import Curve
 from dlx.ablation.statistics.intervals import mean_interval
 from dlx.report.ablation import curves
-from tests.report.ablation import made
-from tests.report.ablation.conftest import Made
+from tests.report.ablation import synthetic
+from tests.report.ablation.conftest import Synthetic
 
 
 def line_of(axes: Axes, variant: str) -> tuple[np.ndarray, np.ndarray]:
-    (line,) = [each for each in axes.lines if each.get_label() == variant]
+    line = next(line for line in axes.lines if line.get_label() == variant)
     return np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
 
 
-def test_train_dev_and_its_second_half_of_the_metric_and_the_cost(two: Made) -> None:
+def test_train_dev_and_its_second_half_of_the_metric_and_the_cost(two: Synthetic) -> None:
     (drawing,) = curves.draw(*two)
     titles = [axes.texts[0].get_text() for axes in drawing.figure.axes]
     assert titles == [
@@ -39,7 +39,7 @@ def test_train_dev_and_its_second_half_of_the_metric_and_the_cost(two: Made) -> 
     assert "activation=relu" in labels and "activation=sigmoid" in labels
 
 
-def test_a_band_is_the_interval_of_the_mean(two: Made) -> None:
+def test_a_band_is_the_interval_of_the_mean(two: Synthetic) -> None:
     (drawing,) = curves.draw(*two)
     dev = drawing.figure.axes[1]
     runs = [run for run in two[1] if run.variant == "activation=sigmoid"]
@@ -50,7 +50,7 @@ def test_a_band_is_the_interval_of_the_mean(two: Made) -> None:
     assert at_last.max() == pytest.approx(100 * last.high)
 
 
-def test_diverged_runs_are_left_out_and_said_to_be(lossy: Made) -> None:
+def test_diverged_runs_are_left_out_and_said_to_be(lossy: Synthetic) -> None:
     summary, runs = lossy
     wild = [
         run
@@ -66,14 +66,14 @@ def test_diverged_runs_are_left_out_and_said_to_be(lossy: Made) -> None:
 
 
 def test_a_curve_is_dotted_from_where_runs_have_stopped() -> None:
-    variants = made.grid(model__activation=["relu"])
-    runs = made.results(variants, 4, lambda s, seed: 0.9, points=11)
+    variants = synthetic.grid(model__activation=["relu"])
+    runs = synthetic.results(variants, 4, lambda s, seed: 0.9, points=11)
     short = Curve(
         runs[0].curve.steps[:6],
         {"dev": {"accuracy": runs[0].curve.of("dev.accuracy")[:6]}},
     )
     runs[0] = replace(runs[0], curve=short, status="stopped_early")
-    (drawing,) = curves.draw(made.summary(variants, runs), runs)
+    (drawing,) = curves.draw(synthetic.summary(variants, runs), runs)
     dev = next(a for a in drawing.figure.axes if a.texts[0].get_text() == "dev accuracy (%)")
     solid, dotted = dev.lines
     assert tuple(np.asarray(solid.get_xdata())) == (0, 100, 200, 300, 400, 500)
@@ -82,9 +82,9 @@ def test_a_curve_is_dotted_from_where_runs_have_stopped() -> None:
 
 
 def test_many_variants_are_panels_with_the_others_in_grey() -> None:
-    variants = made.grid(model__activation=["a", "b", "c"], model__init=["x", "y", "z"])
-    runs = made.results(variants, 2, lambda s, seed: 0.9 + 0.01 * seed, points=5)
-    train, dev = curves.draw(made.summary(variants, runs), runs)
+    variants = synthetic.grid(model__activation=["a", "b", "c"], model__init=["x", "y", "z"])
+    runs = synthetic.results(variants, 2, lambda s, seed: 0.9 + 0.01 * seed, points=5)
+    train, dev = curves.draw(synthetic.summary(variants, runs), runs)
     assert (train.name, dev.name) == ("curves_train_accuracy", "curves_dev_accuracy")
     assert len(dev.figure.axes) == 3
     for axes in dev.figure.axes:
@@ -94,35 +94,35 @@ def test_many_variants_are_panels_with_the_others_in_grey() -> None:
 
 
 def test_a_cost_that_spans_decades_has_a_logarithmic_axis() -> None:
-    variants = made.grid(model__activation=["relu", "tanh"])
-    runs = made.results(variants, 2, lambda s, seed: 0.9, points=5)
+    variants = synthetic.grid(model__activation=["relu", "tanh"])
+    runs = synthetic.results(variants, 2, lambda s, seed: 0.9, points=5)
     runs = [
         replace(r, curve=Curve((0, 50, 100), {"dev": {"cost": (10.0, 1.0, 0.01)}})) for r in runs
     ]
-    (drawing,) = curves.draw(made.summary(variants, runs, metric="dev.cost"), runs)
+    (drawing,) = curves.draw(synthetic.summary(variants, runs, metric="dev.cost"), runs)
     assert drawing.figure.axes[0].get_yscale() == "log"
 
 
-def test_there_are_none_without_evaluations(two: Made) -> None:
+def test_there_are_none_without_evaluations(two: Synthetic) -> None:
     summary, runs = two
     assert curves.draw(summary, [replace(run, curve=Curve((), {})) for run in runs]) == []
 
 
 def test_a_share_s_axis_ends_at_100_percent_though_its_interval_does_not() -> None:
-    variants = made.grid(model__activation=["relu", "tanh"])
-    runs = made.results(variants, 4, lambda s, seed: 1.0 if seed else 0.5, points=5)
-    (drawing,) = curves.draw(made.summary(variants, runs), runs)
+    variants = synthetic.grid(model__activation=["relu", "tanh"])
+    runs = synthetic.results(variants, 4, lambda s, seed: 1.0 if seed else 0.5, points=5)
+    (drawing,) = curves.draw(synthetic.summary(variants, runs), runs)
     assert drawing.figure.axes[2].get_ylim()[1] == 102
 
 
 def test_a_variant_that_learns_nothing_does_not_press_the_others_together() -> None:
-    variants = made.grid(model__activation=["a", "b", "c"], model__init=["x", "y", "zeros"])
-    runs = made.results(
+    variants = synthetic.grid(model__activation=["a", "b", "c"], model__init=["x", "y", "zeros"])
+    runs = synthetic.results(
         variants,
         2,
         lambda s, seed: 0.1 if s == {"model.activation": "a", "model.init": "zeros"} else 0.95,
         points=4,
     )
-    _, dev = curves.draw(made.summary(variants, runs), runs)
+    _, dev = curves.draw(synthetic.summary(variants, runs), runs)
     assert all(axes.get_ylim()[0] > 20 for axes in dev.figure.axes)
-    assert "outside the axes for most of the way: activation=a init=zeros (10 %)" in dev.caption
+    assert "mostly outside of the axes: activation=a init=zeros (10 %)" in dev.caption

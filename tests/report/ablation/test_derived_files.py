@@ -33,11 +33,11 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> api.Ablation:
 
 def rows_of(path: Path) -> dict[str, dict[int, dict[str, str]]]:
     """Return the rows of results.csv by variant and seed."""
-    found: dict[str, dict[int, dict[str, str]]] = {}
+    rows: dict[str, dict[int, dict[str, str]]] = {}
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            found.setdefault(row["variant"], {})[int(row["seed"])] = row
-    return found
+            rows.setdefault(row["variant"], {})[int(row["seed"])] = row
+    return rows
 
 
 def test_the_statistics_are_those_of_the_table(ended: api.Ablation) -> None:
@@ -50,34 +50,37 @@ def test_the_statistics_are_those_of_the_table(ended: api.Ablation) -> None:
         for name, by_seed in rows.items()
     }
     assert (len(values), len(seeds)) == (4, 5)
-    for each in summary["variants"]:
-        found, expected = each["metrics"]["dev"]["cost"], values[each["name"]]
+    for variant in summary["variants"]:
+        shown, expected = variant["metrics"]["dev"]["cost"], values[variant["name"]]
         interval = stats.ttest_1samp(expected, 0).confidence_interval(0.95)
-        assert found["values"] == list(expected)
-        assert (found["mean"], found["low"], found["high"]) == pytest.approx(
+        assert shown["values"] == list(expected)
+        assert (shown["mean"], shown["low"], shown["high"]) == pytest.approx(
             (expected.mean(), interval.low, interval.high), rel=1e-9
         )
 
-    compared = [each for each in summary["variants"] if each["name"] != summary["baseline"]]
+    compared = [
+        variant for variant in summary["variants"] if variant["name"] != summary["baseline"]
+    ]
     tests = [
-        stats.ttest_rel(values[each["name"]], values[summary["baseline"]]) for each in compared
+        stats.ttest_rel(values[variant["name"]], values[summary["baseline"]])
+        for variant in compared
     ]
     smallest_first = np.argsort([test.pvalue for test in tests])
     adjusted, before = {}, 0.0
     for place, index in enumerate(smallest_first):
         before = max(before, min(1.0, float(tests[index].pvalue) * (len(tests) - place)))
         adjusted[index] = before
-    for index, (each, test) in enumerate(zip(compared, tests, strict=True)):
-        found, interval = each["vs_baseline"], test.confidence_interval(0.95)
-        paired = values[each["name"]] - values[summary["baseline"]]
-        assert (found["difference"], found["low"], found["high"]) == pytest.approx(
+    for index, (variant, test) in enumerate(zip(compared, tests, strict=True)):
+        shown, interval = variant["vs_baseline"], test.confidence_interval(0.95)
+        paired = values[variant["name"]] - values[summary["baseline"]]
+        assert (shown["difference"], shown["low"], shown["high"]) == pytest.approx(
             (paired.mean(), interval.low, interval.high), rel=1e-7
         )
-        assert (found["p_raw"], found["p"]) == pytest.approx(
+        assert (shown["p_raw"], shown["p"]) == pytest.approx(
             (test.pvalue, adjusted[index]), rel=1e-7
         )
-        assert found["wins"] == (paired < 0).sum()
-        assert found["n"] == len(seeds)
+        assert shown["wins"] == (paired < 0).sum()
+        assert shown["n"] == len(seeds)
 
 
 def test_test_rows_of_what_was_not_chosen_are_nowhere_to_be_seen(ended: api.Ablation) -> None:

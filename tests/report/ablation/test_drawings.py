@@ -5,13 +5,15 @@ from matplotlib.image import imread
 
 from dlx.errors import StorageError
 from dlx.report.ablation.drawings import draw_all, write_all
-from tests.report.ablation import made
-from tests.report.ablation.conftest import Made
+from tests.report.ablation import synthetic
+from tests.report.ablation.conftest import Synthetic
 
 
-def test_pictures_are_files_of_the_size_that_the_page_gives_them(two: Made, tmp_path: Path) -> None:
+def test_pictures_are_files_of_the_size_that_the_page_gives_them(
+    two: Synthetic, tmp_path: Path
+) -> None:
     drawings = draw_all(*two)
-    assert [each.name for each in drawings] == [
+    assert [drawing.name for drawing in drawings] == [
         "forest",
         "success",
         "curves",
@@ -27,7 +29,7 @@ def test_pictures_are_files_of_the_size_that_the_page_gives_them(two: Made, tmp_
         assert pixels[..., :3].std() > 0.01
 
 
-def test_a_folder_that_cannot_be_made_is_a_storage_error(two: Made, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_a_storage_error(two: Synthetic, tmp_path: Path) -> None:
     (tmp_path / "figures").write_text("a file")
     with pytest.raises(StorageError, match="figures"):
         write_all(tmp_path / "figures", draw_all(*two))
@@ -38,16 +40,16 @@ def test_anything_can_be_drawn(seeds: int) -> None:
     """Long names, one seed, one variant, all diverged: no picture fails or warns."""
     name = "a_very_long_name_of_a_plug_in_that_goes_on_and_on" * 2
     for variants in (
-        made.grid(model__activation=[name, "relu"], model__init=[name, "{std: 0.1}"]),
-        made.grid(model__activation=["relu"]),
+        synthetic.grid(model__activation=[name, "relu"], model__init=[name, "{std: 0.1}"]),
+        synthetic.grid(model__activation=["relu"]),
     ):
         for status in ("completed", "diverged", "stopped_early"):
-            runs = made.results(
+            runs = synthetic.results(
                 variants,
                 seeds,
                 lambda s, seed: 0.9 + 0.01 * seed * len(s["model.activation"]),
                 status=lambda variant, seed, status=status: status,
                 threshold=0.5,
             )
-            for drawing in draw_all(made.summary(variants, runs, steps_to=0.5), runs):
+            for drawing in draw_all(synthetic.summary(variants, runs, steps_to=0.5), runs):
                 assert drawing.png().startswith(b"\x89PNG")

@@ -3,20 +3,20 @@ import pytest
 from matplotlib.axes import Axes
 
 from dlx.report.ablation import forest, style
-from tests.report.ablation import made
-from tests.report.ablation.conftest import Made
+from tests.report.ablation import synthetic
+from tests.report.ablation.conftest import Synthetic
 
 
 def points(axes: Axes) -> dict[int, tuple[float, object]]:
     """Row: where its marker lies and its shape."""
-    found = {}
+    markers = {}
     for line in axes.lines:
         if line.get_marker() not in ("None", "", None):
             for x, y in zip(
                 np.asarray(line.get_xdata()), np.asarray(line.get_ydata()), strict=True
             ):
-                found[round(float(y))] = float(x), line.get_marker()
-    return found
+                markers[round(float(y))] = float(x), line.get_marker()
+    return markers
 
 
 def intervals(axes: Axes) -> list[list[float]]:
@@ -24,13 +24,13 @@ def intervals(axes: Axes) -> list[list[float]]:
     return [sorted(segment[:, 0]) for segment in lines.get_segments()]  # type: ignore[attr-defined]
 
 
-def test_a_row_shows_difference_interval_and_verdict_in_percentage_points(two: Made) -> None:
+def test_a_row_shows_difference_interval_and_verdict_in_percentage_points(two: Synthetic) -> None:
     (drawing,) = forest.draw(*two)
     (axes,) = drawing.figure.axes
     assert points(axes) == {0: (pytest.approx(3.5), style.VERDICTS["better"][1])}
-    found = two[0]["variants"][1]["vs_baseline"]
+    versus = two[0]["variants"][1]["vs_baseline"]
     (ends,) = intervals(axes)
-    assert ends == pytest.approx([100 * found["low"], 100 * found["high"]])
+    assert ends == pytest.approx([100 * versus["low"], 100 * versus["high"]])
     texts = [text.get_text() for text in axes.texts]
     assert "activation=relu" in texts
     assert any(text.startswith("+3.50 [") and text.endswith("better") for text in texts)
@@ -40,13 +40,13 @@ def test_a_row_shows_difference_interval_and_verdict_in_percentage_points(two: M
 
 
 def test_rows_go_from_best_to_worst_and_far_ones_get_a_panel_apart() -> None:
-    variants = made.grid(model__activation=["tanh", "a", "b", "c", "far"])
+    variants = synthetic.grid(model__activation=["tanh", "a", "b", "c", "far"])
     level = {"tanh": 0.9, "a": 0.901, "b": 0.899, "c": 0.902, "far": 0.2}
     rng = np.random.default_rng(0)
-    runs = made.results(
+    runs = synthetic.results(
         variants, 20, lambda s, seed: level[s["model.activation"]] + rng.normal(0, 0.001)
     )
-    (drawing,) = forest.draw(made.summary(variants, runs), runs)
+    (drawing,) = forest.draw(synthetic.summary(variants, runs), runs)
     whole, near = drawing.figure.axes
     assert [place for place, _ in sorted(points(whole).items())] == [0, 1, 2, 3]
     xs = [points(whole)[row][0] for row in range(4)]
@@ -56,7 +56,7 @@ def test_rows_go_from_best_to_worst_and_far_ones_get_a_panel_apart() -> None:
     assert points(near)[0][0] == pytest.approx(xs[0])
 
 
-def test_a_variant_without_runs_has_no_point_and_says_so(lossy: Made) -> None:
+def test_a_variant_without_runs_has_no_point_and_says_so(lossy: Synthetic) -> None:
     (drawing,) = forest.draw(*lossy)
     axes = drawing.figure.axes[0]
     assert sorted(points(axes)) == [0, 1]  # of three compared
@@ -64,23 +64,23 @@ def test_a_variant_without_runs_has_no_point_and_says_so(lossy: Made) -> None:
     assert "no values  worse\n6 of 6 lost" in texts
 
 
-def test_there_is_none_without_a_comparison(two: Made) -> None:
+def test_there_is_none_without_a_comparison(two: Synthetic) -> None:
     summary, runs = two
     alone = summary | {"variants": summary["variants"][:1]}
     assert forest.draw(alone, runs) == []
 
 
 def test_one_seed_gives_a_point_without_an_interval() -> None:
-    variants = made.grid(model__activation=["sigmoid", "relu"])
-    runs = made.results(variants, 1, lambda s, seed: 0.9 + 0.05 * (len(s) > 0))
-    (drawing,) = forest.draw(made.summary(variants, runs), runs)
+    variants = synthetic.grid(model__activation=["sigmoid", "relu"])
+    runs = synthetic.results(variants, 1, lambda s, seed: 0.9 + 0.05 * (len(s) > 0))
+    (drawing,) = forest.draw(synthetic.summary(variants, runs), runs)
     assert intervals(drawing.figure.axes[0]) == []
     assert points(drawing.figure.axes[0])[0][1] == "o"
 
 
-def test_a_cost_is_better_to_the_left(two: Made) -> None:
+def test_a_cost_is_better_to_the_left(two: Synthetic) -> None:
     _, runs = two
-    variants = made.grid(model__activation=["sigmoid", "relu"])
-    (drawing,) = forest.draw(made.summary(variants, runs, metric="dev.cost"), runs)
+    variants = synthetic.grid(model__activation=["sigmoid", "relu"])
+    (drawing,) = forest.draw(synthetic.summary(variants, runs, metric="dev.cost"), runs)
     assert "better is left" in drawing.figure.texts[0].get_text()
     assert "points" not in drawing.figure.texts[0].get_text()

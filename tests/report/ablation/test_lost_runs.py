@@ -1,10 +1,10 @@
 from matplotlib.patches import Rectangle
 
 from dlx.report.ablation import lost_runs
-from tests.report.ablation.conftest import Made
+from tests.report.ablation.conftest import Synthetic
 
 
-def test_bars_count_how_the_runs_of_lossy_variants_ended(lossy: Made) -> None:
+def test_bars_count_how_the_runs_of_lossy_variants_ended(lossy: Synthetic) -> None:
     (drawing,) = lost_runs.draw(*lossy)
     (axes,) = drawing.figure.axes
     bars = {
@@ -18,5 +18,5 @@ def test_bars_count_how_the_runs_of_lossy_variants_ended(lossy: Made) -> None:
     assert "The other 2 variants lost none." in drawing.caption
 
 
-def test_there_is_none_where_all_ended_well(two: Made) -> None:
+def test_there_is_none_where_all_ended_well(two: Synthetic) -> None:
     assert lost_runs.draw(*two) == []

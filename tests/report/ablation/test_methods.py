@@ -1,7 +1,7 @@
 import pytest
 
 from dlx.report.ablation.methods import listed, method
-from tests.report.ablation.conftest import Made
+from tests.report.ablation.conftest import Synthetic
 
 
 @pytest.mark.parametrize(
@@ -15,13 +15,13 @@ from tests.report.ablation.conftest import Made
     ],
 )
 def test_a_method_is_known_by_its_name(name: str, page: str) -> None:
-    found = method(name)
-    assert found is not None and page in found.page
+    known = method(name)
+    assert known is not None and page in known.page
 
 
-def test_every_method_of_a_summary_is_known(two: Made) -> None:
-    for _, name, found in listed(two[0]["tests"]):
-        assert found is not None, name
+def test_every_method_of_a_summary_is_known(two: Synthetic) -> None:
+    for _, name, known in listed(two[0]["tests"]):
+        assert known is not None, name
 
 
 def test_an_unknown_method_is_listed_by_name_alone() -> None:

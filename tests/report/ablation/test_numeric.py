@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from dlx.report.ablation import numeric
-from tests.report.ablation import made
+from tests.report.ablation import synthetic
 
 
 def test_train_and_dev_lie_at_their_values_in_order() -> None:
-    variants = made.grid(optimizer__lr=[1.0, 0.01, 0.1])
-    runs = made.results(variants, 2, lambda s, seed: 0.9 + 0.01 * seed)
+    variants = synthetic.grid(optimizer__lr=[1.0, 0.01, 0.1])
+    runs = synthetic.results(variants, 2, lambda s, seed: 0.9 + 0.01 * seed)
     entry = lambda mean: {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}
     curve = {
         "key": "optimizer.lr",
@@ -18,7 +18,7 @@ def test_train_and_dev_lie_at_their_values_in_order() -> None:
         "train": [entry(0.9), entry(0.7), entry(0.8)],
         "dev": [entry(0.5), entry(0.6), {"mean": None, "low": None, "high": None}],
     }
-    summary = made.summary(variants, runs, curves_by_factor=[curve])
+    summary = synthetic.summary(variants, runs, curves_by_factor=[curve])
     (drawing,) = numeric.draw(summary, runs)
     (axes,) = drawing.figure.axes
     train, dev = axes.lines
@@ -32,14 +32,14 @@ def test_train_and_dev_lie_at_their_values_in_order() -> None:
 
 
 def test_each_setting_of_the_other_factors_has_a_panel_of_the_same_height() -> None:
-    variants = made.grid(model__a=["x", "y"], optimizer__lr=[0.01, 0.1])
-    runs = made.results(variants, 2, lambda s, seed: 0.9 + 0.01 * seed)
+    variants = synthetic.grid(model__a=["x", "y"], optimizer__lr=[0.01, 0.1])
+    runs = synthetic.results(variants, 2, lambda s, seed: 0.9 + 0.01 * seed)
     entry = lambda mean: {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}
     points = lambda *means: {"train": [*map(entry, means)], "dev": [*map(entry, means)]}
     lines = [{"settings": "a=x", **points(0.9, 0.8)}, {"settings": "a=y", **points(0.5, 0.4)}]
     curve = {"key": "optimizer.lr", "label": "lr", "values": [0.01, 0.1], **points(0.7, 0.6)}
     curve |= {"over": ["a=x", "a=y"], "lines": lines}
-    whole, apart = numeric.draw(made.summary(variants, runs, curves_by_factor=[curve]), runs)
+    whole, apart = numeric.draw(synthetic.summary(variants, runs, curves_by_factor=[curve]), runs)
     assert (whole.name, apart.name) == ("numeric", "numeric_optimizer.lr")
     assert apart.title == "Train and dev against lr, setting by setting"
     left, right = apart.figure.axes
@@ -50,6 +50,6 @@ def test_each_setting_of_the_other_factors_has_a_panel_of_the_same_height() -> N
 
 
 def test_there_is_none_without_a_number_that_varies() -> None:
-    variants = made.grid(model__a=["x", "y"])
-    runs = made.results(variants, 2, lambda s, seed: 0.9 + 0.01 * seed)
-    assert numeric.draw(made.summary(variants, runs), runs) == []
+    variants = synthetic.grid(model__a=["x", "y"])
+    runs = synthetic.results(variants, 2, lambda s, seed: 0.9 + 0.01 * seed)
+    assert numeric.draw(synthetic.summary(variants, runs), runs) == []

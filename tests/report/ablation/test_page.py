@@ -8,7 +8,7 @@ import pytest
 
 from dlx.errors import StorageError
 from dlx.report.ablation.page import write
-from tests.report.ablation.conftest import Made
+from tests.report.ablation.conftest import Synthetic
 
 
 class Reader(HTMLParser):
@@ -38,12 +38,19 @@ LABELS = {"label": "a", "numeric": False}
 CONFIG = "name: made\ndata: {name: digits}\n"
 
 
-def test_the_page_answers_first_and_holds_all_pictures_itself(two: Made, tmp_path: Path) -> None:
+def test_the_page_answers_first_and_holds_all_pictures_itself(
+    two: Synthetic, tmp_path: Path
+) -> None:
     page = write(tmp_path, *two, CONFIG)
     reader = Reader(page)
     places = [
         reader.text.index(part)
-        for part in ("Does model.activation change", "Yes. Against", "Verdicts", "Learning curves")
+        for part in (
+            "Does model.activation change",
+            "Yes. The baseline",
+            "Verdicts",
+            "Learning curves",
+        )
     ]
     assert places == sorted(places)
     assert all(source.startswith("data:image/png;base64,") for source in reader.loaded)
@@ -56,15 +63,15 @@ def test_the_page_answers_first_and_holds_all_pictures_itself(two: Made, tmp_pat
         assert words in reader.text
 
 
-def test_nothing_of_the_user_s_is_read_as_html(two: Made, tmp_path: Path) -> None:
+def test_nothing_of_the_user_s_is_read_as_html(two: Synthetic, tmp_path: Path) -> None:
     summary, runs = two
     evil = "<script>alert('x')</script>&\"'"
 
     def poisoned(value: object) -> object:
         if isinstance(value, dict):
-            return {key: poisoned(each) for key, each in value.items()}
+            return {key: poisoned(item) for key, item in value.items()}
         if isinstance(value, list):
-            return [poisoned(each) for each in value]
+            return [poisoned(item) for item in value]
         return value + evil if isinstance(value, str) else value
 
     kept = {key: summary[key] for key in ("metric", "baseline", "design", "variants")}
@@ -82,11 +89,11 @@ def test_nothing_of_the_user_s_is_read_as_html(two: Made, tmp_path: Path) -> Non
     }
     whole = poisoned(summary | extra)
     assert isinstance(whole, dict)
-    for each in kept["variants"]:
-        each["name"] += evil
-        each["settings"] = {key: value + evil for key, value in each["settings"].items()}
-        if each["vs_baseline"]:
-            each["vs_baseline"]["why"] += evil
+    for variant in kept["variants"]:
+        variant["name"] += evil
+        variant["settings"] = {key: value + evil for key, value in variant["settings"].items()}
+        if variant["vs_baseline"]:
+            variant["vs_baseline"]["why"] += evil
     kept["baseline"] += evil
     runs = [replace(run, variant=run.variant + evil) for run in runs]
     reader = Reader(write(tmp_path, whole | kept, runs, CONFIG + evil))
@@ -94,7 +101,7 @@ def test_nothing_of_the_user_s_is_read_as_html(two: Made, tmp_path: Path) -> Non
     assert reader.text.count(evil) > 15
 
 
-def test_cells_carry_what_they_are_sorted_by(two: Made, tmp_path: Path) -> None:
+def test_cells_carry_what_they_are_sorted_by(two: Synthetic, tmp_path: Path) -> None:
     summary, _ = two
     cells = [attrs for tag, attrs in Reader(write(tmp_path, *two, CONFIG)).tags if tag == "td"]
     keys = [attrs.get("data-key") for attrs in cells]
@@ -102,27 +109,27 @@ def test_cells_carry_what_they_are_sorted_by(two: Made, tmp_path: Path) -> None:
     assert {attrs.get("class") for attrs in cells} >= {"verdict better", "verdict baseline"}
 
 
-def test_what_was_lost_is_listed_with_the_reason(lossy: Made, tmp_path: Path) -> None:
+def test_what_was_lost_is_listed_with_the_reason(lossy: Synthetic, tmp_path: Path) -> None:
     text = Reader(write(tmp_path, *lossy, CONFIG)).text
     assert text.count("the cost was not finite at step 142") == 9
-    assert "Runs that were lost" in text and "9 runs diverged or failed" in text
+    assert "Lost runs" in text and "9 runs diverged or failed" in text
 
 
-def test_parts_without_content_are_left_out(two: Made, tmp_path: Path) -> None:
+def test_parts_without_content_are_left_out(two: Synthetic, tmp_path: Path) -> None:
     text = Reader(write(tmp_path, *two, CONFIG)).text
-    for heading in ("Keep in mind", "Tuning", "Runs that were lost", "Effects", "each data set"):
+    for heading in ("Keep in mind", "Tuning", "Lost runs", "Effects", "each data set"):
         assert heading not in text
 
 
-def test_effects_tuning_and_data_sets_have_tables(two: Made, tmp_path: Path) -> None:
+def test_effects_tuning_and_data_sets_have_tables(two: Synthetic, tmp_path: Path) -> None:
     summary, runs = two
-    found = {"effect": 0.0123, "low": 0.01, "high": 0.02}
+    numbers = {"effect": 0.0123, "low": 0.01, "high": 0.02}
     summary |= {
         "factors": [{"key": key, "values": [1, 2]} | LABELS for key in ("a.init", "a.act")],
         "effects": {
-            "main": [{"factor": "init", "level": "he_normal", **found}],
+            "main": [{"factor": "init", "level": "he_normal", **numbers}],
             "interactions": [
-                {"factors": ["init", "activation"], "levels": ["he", "relu"], "p": 0.04, **found}
+                {"factors": ["init", "activation"], "levels": ["he", "relu"], "p": 0.04, **numbers}
             ],
         },
         "tuning": {
@@ -144,11 +151,11 @@ def test_effects_tuning_and_data_sets_have_tables(two: Made, tmp_path: Path) -> 
     assert "Keep in mind The variants differ in parameters." in text
 
 
-def test_verdicts_over_all_data_sets_have_a_table(two: Made, tmp_path: Path) -> None:
+def test_verdicts_over_all_data_sets_have_a_table(two: Synthetic, tmp_path: Path) -> None:
     summary, runs = two
-    found = summary["variants"][1]["vs_baseline"]
-    summary["per_data"] = {"iris": {"activation=relu": found}}
-    relative = found | {"difference": -0.1, "low": -0.2, "high": -0.05, "is_relative": True}
+    versus = summary["variants"][1]["vs_baseline"]
+    summary["per_data"] = {"iris": {"activation=relu": versus}}
+    relative = versus | {"difference": -0.1, "low": -0.2, "high": -0.05, "is_relative": True}
     summary["overall"] = {"activation=relu": relative | {"why": "All agree."}}
     summary["metric"] = "dev.cost"
     text = re.sub(r"\s+", " ", Reader(write(tmp_path, summary, runs, CONFIG)).text)
@@ -157,10 +164,10 @@ def test_verdicts_over_all_data_sets_have_a_table(two: Made, tmp_path: Path) -> 
     assert "All agree." in text
 
 
-def test_the_chosen_variant_alone_shows_test_rows(two: Made, tmp_path: Path) -> None:
+def test_the_chosen_variant_alone_shows_test_rows(two: Synthetic, tmp_path: Path) -> None:
     summary, runs = two
-    found = {"mean": 0.9, "low": 0.88, "high": 0.92}
-    summary["chosen"] = {"name": "activation=relu", "test": {"accuracy": found}}
+    mean = {"mean": 0.9, "low": 0.88, "high": 0.92}
+    summary["chosen"] = {"name": "activation=relu", "test": {"accuracy": mean}}
     text = Reader(write(tmp_path, summary, runs, CONFIG)).text
     assert (
         "On the test rows the best variant, activation=relu, has accuracy 90.00 % [88.00, 92.00]."
@@ -170,20 +177,22 @@ def test_the_chosen_variant_alone_shows_test_rows(two: Made, tmp_path: Path) -> 
     assert "On the test rows" not in again
 
 
-def test_a_page_that_cannot_be_written_is_a_storage_error(two: Made, tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_is_a_storage_error(two: Synthetic, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(StorageError, match="taken"):
         write(tmp_path / "taken", *two, CONFIG)
 
 
-def test_verdicts_by_another_metric_have_a_table_and_a_picture(two: Made, tmp_path: Path) -> None:
-    made, runs = two
-    mine = [each["vs_baseline"] for each in made["variants"]]
-    other = mine[1] | {"difference": -0.5, "low": -0.6, "high": -0.4, "verdict": "worse"}
-    names = [each["name"] for each in made["variants"]]
-    its = {names[0]: {"n": 4, "vs_baseline": None}, names[1]: {"n": 4, "vs_baseline": other}}
-    also = {"dev.probe_accuracy": {"rising": True, "margin": 0.005, "variants": its}}
-    reader = Reader(write(tmp_path, made | {"also": also}, runs, CONFIG))
+def test_verdicts_by_another_metric_have_a_table_and_a_picture(
+    two: Synthetic, tmp_path: Path
+) -> None:
+    summary, runs = two
+    comparisons = [variant["vs_baseline"] for variant in summary["variants"]]
+    other = comparisons[1] | {"difference": -0.5, "low": -0.6, "high": -0.4, "verdict": "worse"}
+    names = [variant["name"] for variant in summary["variants"]]
+    variants = {names[0]: {"n": 4, "vs_baseline": None}, names[1]: {"n": 4, "vs_baseline": other}}
+    also = {"dev.probe_accuracy": {"rising": True, "margin": 0.005, "variants": variants}}
+    reader = Reader(write(tmp_path, summary | {"also": also}, runs, CONFIG))
     assert "judged by dev accuracy and dev probe accuracy" in reader.text
     verdicts, others = reader.text.split("Judged by dev probe accuracy\n")
     assert "−50.00 [−60.00, −40.00]" in others and "−50.00" not in verdicts

@@ -43,6 +43,6 @@ def test_an_axis_names_the_metric_and_its_unit(metric: str, label: str) -> None:
 
 def test_the_success_rate_is_read_like_a_mean() -> None:
     variant = {"success": {"rate": 0.5, "low": 0.2, "high": 0.8, "count": 2, "n": 4}}
-    found = reading.interval_of(variant, "success")
-    assert (found["mean"], found["low"], found["high"], found["n"]) == (0.5, 0.2, 0.8, 4)
+    mean = reading.interval_of(variant, "success")
+    assert (mean["mean"], mean["low"], mean["high"], mean["n"]) == (0.5, 0.2, 0.8, 4)
     assert reading.interval_of({"success": None}, "success") == {}

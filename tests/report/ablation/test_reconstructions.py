@@ -22,34 +22,34 @@ CONFIG = {
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> api.Ablation:
+def ablation(tmp_path_factory: pytest.TempPathFactory) -> api.Ablation:
     return api.ablate(CONFIG, runs_dir=tmp_path_factory.mktemp("runs"))
 
 
-def test_the_report_shows_what_each_variant_reconstructs(found: api.Ablation) -> None:
-    page = (found.path / "report.html").read_text()
+def test_the_report_shows_what_each_variant_reconstructs(ablation: api.Ablation) -> None:
+    page = (ablation.path / "report.html").read_text()
     for name, title in (
         ("reconstructions", "Reconstructions"),
-        ("unit_filters", "What units paint"),
+        ("unit_filters", "Weights of units"),
     ):
         assert f">{title}<" in page
-        with Image.open(found.path / "figures" / f"{name}.png") as image:
+        with Image.open(ablation.path / "figures" / f"{name}.png") as image:
             assert image.width > 300
 
 
 def test_lines_are_the_inputs_and_what_runs_of_the_first_seed_make_of_them(
-    found: api.Ablation,
+    ablation: api.Ablation,
 ) -> None:
-    plan = found.plan()
-    rows, filters = reconstructions.draw(plan, found.path, found.summary, found.results)
+    plan = ablation.plan()
+    rows, filters = reconstructions.draw(plan, ablation.path, ablation.summary, ablation.results)
     labels = [axes.texts[0].get_text() for axes in rows.figure.axes if axes.texts]
-    assert labels[0] == "input" and labels.count("sees") == 1
-    assert labels[labels.index("sees") + 1].startswith("corruption=masking")
+    assert labels[0] == "input" and labels.count("corrupted") == 1
+    assert labels[labels.index("corrupted") + 1].startswith("corruption=masking")
     assert len(rows.figure.axes) == 10 * 4
     assert [axes.get_title("left") for axes in filters.figure.axes] == [
-        label for label in labels if label.startswith("corruption")
+        label for label in labels if label.startswith("corruption=")
     ]
-    plain = api.load(found.path / "corruption=null" / "seed=0")
+    plain = api.load(ablation.path / "corruption=null" / "seed=0")
     drawn = rows.figure.axes[10 * labels.index("corruption=null")].images[0].get_array()
     assert drawn is not None
     shown = reconstructions.Sample(plain.splits(), plain.labelled_splits(), plain.design).shown[0]
@@ -59,13 +59,13 @@ def test_lines_are_the_inputs_and_what_runs_of_the_first_seed_make_of_them(
 
 
 def test_there_are_none_where_weights_are_gone_or_rows_are_no_images(
-    found: api.Ablation, tmp_path: Path
+    ablation: api.Ablation, tmp_path: Path
 ) -> None:
     bare = tmp_path / "bare"
-    shutil.copytree(found.path, bare)
+    shutil.copytree(ablation.path, bare)
     [weights] = bare.glob("cohorts/*/weights.safetensors")
     weights.unlink()
-    assert reconstructions.draw(found.plan(), bare, found.summary, found.results) == []
+    assert reconstructions.draw(ablation.plan(), bare, ablation.summary, ablation.results) == []
     changes = ["data={name: iris, scale: true}", "model.encoder=[2]"]
     table = api.ablate(CONFIG, changes, runs_dir=tmp_path)
     assert not (table.path / "figures" / "reconstructions.png").exists()
@@ -84,8 +84,8 @@ def test_variants_stand_below_the_rows_that_they_saw(tmp_path: Path) -> None:
         "seeds": 1,
         "metric": "dev.cost",
     }
-    made = api.ablate(CONFIG | {"ablation": ablation}, runs_dir=tmp_path)
-    rows, filters = reconstructions.draw(made.plan(), made.path, made.summary, made.results)
+    ended = api.ablate(CONFIG | {"ablation": ablation}, runs_dir=tmp_path)
+    rows, filters = reconstructions.draw(ended.plan(), ended.path, ended.summary, ended.results)
     labels = [axes.texts[0].get_text() for axes in rows.figure.axes if axes.texts]
     assert labels[::2] == ["input", "input"] and {*labels[1::2]} == {"first rows", "other rows"}
     assert len(filters.figure.axes) == 2

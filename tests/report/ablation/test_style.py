@@ -8,11 +8,11 @@ from dlx.report.ablation import style
 @pytest.mark.parametrize("lines", [1, 2, 3])
 def test_a_wrapped_name_fits_and_keeps_its_ends(lines: int) -> None:
     name = " ".join(f"key{number}=value{number}" for number in range(30))
-    found = style.wrapped(name, 40, lines).split("\n")
-    assert len(found) <= lines and max(map(len, found)) <= 40
-    assert found[0].startswith("key0=")
+    wrapped = style.wrapped(name, 40, lines).split("\n")
+    assert len(wrapped) <= lines and max(map(len, wrapped)) <= 40
+    assert wrapped[0].startswith("key0=")
     if lines > 1:
-        assert found[-1].endswith("value29")
+        assert wrapped[-1].endswith("value29")
 
 
 def test_a_short_name_stays() -> None:

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from dlx.report.ablation import success
-from tests.report.ablation import made
-from tests.report.ablation.conftest import Made
+from tests.report.ablation import synthetic
+from tests.report.ablation.conftest import Synthetic
 
 
 def test_shares_with_intervals_from_most_to_least() -> None:
-    variants = made.grid(model__activation=["sigmoid", "relu"])
-    runs = made.results(
+    variants = synthetic.grid(model__activation=["sigmoid", "relu"])
+    runs = synthetic.results(
         variants, 8, lambda s, seed: 0.95 if s["model.activation"] == "relu" or seed < 2 else 0.5
     )
-    summary = made.summary(variants, runs)
+    summary = synthetic.summary(variants, runs)
     (drawing,) = success.draw(summary, runs)
     (axes,) = drawing.figure.axes
     lines, points = axes.collections
@@ -24,7 +24,7 @@ def test_shares_with_intervals_from_most_to_least() -> None:
     assert drawing.caption.startswith("A run succeeds if it ends with a dev accuracy of 90.00 %. ")
 
 
-def test_there_is_none_where_success_is_not_counted(two: Made) -> None:
+def test_there_is_none_where_success_is_not_counted(two: Synthetic) -> None:
     summary, runs = two
     uncounted = summary | {"variants": [v | {"success": None} for v in summary["variants"]]}
     assert success.draw(uncounted, runs) == []

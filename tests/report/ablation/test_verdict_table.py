@@ -1,6 +1,6 @@
 from dlx.report.ablation.verdict_table import verdicts
-from tests.report.ablation import made
-from tests.report.ablation.conftest import Made
+from tests.report.ablation import synthetic
+from tests.report.ablation.conftest import Synthetic
 
 
 def rows_of(summary: dict) -> list[dict[str, str]]:
@@ -9,37 +9,39 @@ def rows_of(summary: dict) -> list[dict[str, str]]:
     return [dict(zip(table.headings, row, strict=True)) for row in table.rows]
 
 
-def test_a_row_says_mean_interval_difference_p_and_verdict(two: Made) -> None:
+def test_a_row_says_mean_interval_difference_p_and_verdict(two: Synthetic) -> None:
     base, relu = rows_of(two[0])
-    found = two[0]["variants"][1]["metrics"]["dev"]["accuracy"]
+    mean = two[0]["variants"][1]["metrics"]["dev"]["accuracy"]
     assert base["variant"] == "activation=sigmoid" and base["verdict"] == "baseline"
     assert base["difference (points)"] == base["p"] == base["wins"] == ""
     assert relu["dev accuracy"] == "95.00 %"
-    assert relu["95 % interval"] == f"[{100 * found['low']:.2f}, {100 * found['high']:.2f}]"
+    assert relu["95 % interval"] == f"[{100 * mean['low']:.2f}, {100 * mean['high']:.2f}]"
     assert relu["difference (points)"].startswith("+3.50 [+")
     assert (relu["n"], relu["p"], relu["wins"], relu["verdict"]) == ("4", "0.001", "4/4", "better")
     assert relu["steps/s"] == "2,500"
     assert relu["steps to 88.00 %"].endswith("(4/4)")
 
 
-def test_the_baseline_comes_first_then_the_best(lossy: Made) -> None:
-    found = rows_of(lossy[0])
-    assert [row["variant"] for row in found] == [
+def test_the_baseline_comes_first_then_the_best(lossy: Synthetic) -> None:
+    rows = rows_of(lossy[0])
+    assert [row["variant"] for row in rows] == [
         "lr=0.1 activation=tanh",
         "lr=1.0 activation=tanh",
         "lr=0.1 activation=relu",
         "lr=1.0 activation=relu",
     ]
-    assert [row["lost"] for row in found] == ["", "3/6", "", "6/6"]
-    assert found[3]["dev accuracy"] == found[3]["p"] == "–"
+    assert [row["lost"] for row in rows] == ["", "3/6", "", "6/6"]
+    assert rows[3]["dev accuracy"] == rows[3]["p"] == "–"
 
 
 def test_a_cost_has_no_points_and_columns_without_content_are_left_out() -> None:
-    variants = made.grid(model__activation=["a" * 80, "relu"])
-    runs = made.results(variants, 1, lambda s, seed: 0.9 + 0.05 * (s["model.activation"] == "relu"))
-    summary = made.summary(variants, runs, metric="dev.cost")
-    for each in summary["variants"]:
-        each["success"] = None
+    variants = synthetic.grid(model__activation=["a" * 80, "relu"])
+    runs = synthetic.results(
+        variants, 1, lambda s, seed: 0.9 + 0.05 * (s["model.activation"] == "relu")
+    )
+    summary = synthetic.summary(variants, runs, metric="dev.cost")
+    for variant in summary["variants"]:
+        variant["success"] = None
     base, relu = rows_of(summary)
     assert not {"lost", "success", "parameters"} & set(relu)
     assert len(base["variant"]) == 60
@@ -47,16 +49,16 @@ def test_a_cost_has_no_points_and_columns_without_content_are_left_out() -> None
     assert relu["95 % interval"] == ""
 
 
-def test_parameters_stand_there_where_they_differ(two: Made) -> None:
+def test_parameters_stand_there_where_they_differ(two: Synthetic) -> None:
     summary, _ = two
     summary["variants"][1]["parameters"] = 9876
     assert [row["parameters"] for row in rows_of(summary)] == ["1,234", "9,876"]
 
 
-def test_rows_can_be_ordered(lossy: Made) -> None:
+def test_rows_can_be_ordered(lossy: Synthetic) -> None:
     summary, _ = lossy
-    for speed, each in zip((4, 1, 3, 2), summary["variants"], strict=True):
-        each["seconds_per_step"] = 1 / speed
+    for speed, variant in zip((4, 1, 3, 2), summary["variants"], strict=True):
+        variant["seconds_per_step"] = 1 / speed
 
     def order(by: str) -> list[str]:
         return [row[0].replace("activation=", "") for row in verdicts(summary, by).rows]
@@ -65,16 +67,16 @@ def test_rows_can_be_ordered(lossy: Made) -> None:
     assert order("variant") == [same, base, lost, best]
     assert order("speed") == [base, best, lost, same]
     assert order("difference") == [best, base, same, lost]
-    for each in summary["variants"]:
-        if each["vs_baseline"]:
-            each["vs_baseline"]["p"] = {0.1: 0.5, 1.0: 0.2}[each["settings"]["optimizer.lr"]]
+    for variant in summary["variants"]:
+        if variant["vs_baseline"]:
+            variant["vs_baseline"]["p"] = {0.1: 0.5, 1.0: 0.2}[variant["settings"]["optimizer.lr"]]
     assert order("p") == [best, lost, same, base]
 
 
-def test_what_is_shown_beside_the_judged_metric_has_its_column(two: Made) -> None:
+def test_what_is_shown_beside_the_judged_metric_has_its_column(two: Synthetic) -> None:
     summary, _ = two
-    for number, each in enumerate(summary["variants"]):
-        each["metrics"]["train"]["gradient_norm/1"] = {"mean": 0.25 + number}
+    for number, variant in enumerate(summary["variants"]):
+        variant["metrics"]["train"]["gradient_norm/1"] = {"mean": 0.25 + number}
     shown = summary | {"show": ["train.gradient_norm/1"]}
     assert [row["train gradient norm/1"] for row in rows_of(shown)] == ["0.25", "1.25"]
     assert "train gradient norm/1" not in rows_of(summary)[0]

@@ -1,4 +1,4 @@
-"""Ablations that never ran: results and the summary that belongs to them, made of given numbers."""
+"""Ablations that never ran: results and their summary, from given numbers."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -14,23 +14,23 @@ Level = Callable[[Mapping[str, Any], int], float]
 
 
 def grid(**values: Sequence[Any]) -> list[Variant]:
-    """Every combination, by `section__key` of the dotted keys."""
+    """Return a variant for every combination of values, given by `section__key`."""
     keys = [name.replace("__", ".") for name in values]
     return [
-        variant(dict(zip(keys, each, strict=True))) for each in itertools.product(*values.values())
+        variant(dict(zip(keys, row, strict=True))) for row in itertools.product(*values.values())
     ]
 
 
 def one_at_a_time(**values: Sequence[Any]) -> list[Variant]:
-    """The first values, named base, and every other value alone."""
-    base = {name.replace("__", "."): each[0] for name, each in values.items()}
-    found = [Variant("base", base)]
-    for name, each in values.items():
+    """Return the first values, named base, and a variant for every other value."""
+    base = {name.replace("__", "."): of_key[0] for name, of_key in values.items()}
+    variants = [Variant("base", base)]
+    for name, of_key in values.items():
         key = name.replace("__", ".")
-        found += [
-            Variant(f"{key.split('.')[-1]}={value}", base | {key: value}) for value in each[1:]
+        variants += [
+            Variant(f"{key.split('.')[-1]}={value}", base | {key: value}) for value in of_key[1:]
         ]
-    return found
+    return variants
 
 
 def variant(settings: Mapping[str, Any]) -> Variant:
@@ -48,11 +48,11 @@ def results(
     status: Callable[[Variant, int], str] = lambda variant, seed: "completed",
     threshold: float | None = None,
 ) -> list[RunResult]:
-    """A run of every variant at every seed, with a saturating curve up to its level."""
-    found = []
-    for each, seed in itertools.product(variants, range(seeds)):
-        end = level(each.settings, seed)
-        ended = status(each, seed)
+    """Return a run of every variant at every seed, with a curve that saturates at its level."""
+    runs = []
+    for variant, seed in itertools.product(variants, range(seeds)):
+        end = level(variant.settings, seed)
+        ended = status(variant, seed)
         share = (1 - np.exp(-5 * np.linspace(0, 1, points))) / (1 - np.exp(-5))
         dev = 0.1 + (end - 0.1) * share
         train = 0.1 + (min(end + 0.02, 1) - 0.1) * share
@@ -66,9 +66,9 @@ def results(
             over = np.flatnonzero(dev >= threshold)
             reached = {"dev.accuracy": places[over[0]] if len(over) else None}
         scored = ended in ("completed", "stopped_early")
-        found.append(
+        runs.append(
             RunResult(
-                variant=each.name,
+                variant=variant.name,
                 seed=seed,
                 status=ended,  # type: ignore[arg-type]
                 steps=steps if scored else steps // 7,
@@ -82,10 +82,10 @@ def results(
                 steps_to=reached,
                 success=bool(scored and end >= 0.9),
                 reason="" if scored else "the cost was not finite at step 142",
-                path=f"{each.name}/seed={seed}",
+                path=f"{variant.name}/seed={seed}",
             )
         )
-    return found
+    return runs
 
 
 def summary(
@@ -98,13 +98,13 @@ def summary(
     steps_to: float | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """The summary of such runs; `changes` replace its fields."""
+    """Return the summary of such runs; `changes` replace its fields."""
     varied: dict[str, list[Any]] = {}
-    for each in variants:
-        for key, value in each.settings.items():
+    for variant in variants:
+        for key, value in variant.settings.items():
             if value not in varied.setdefault(key, []):
                 varied[key].append(value)
-    found = summarize(
+    document = summarize(
         variants,
         runs,
         name="made",
@@ -118,4 +118,4 @@ def summary(
         steps_to={} if steps_to is None else {"dev.accuracy": steps_to},
         command="dlx ablate made.yaml",
     )
-    return found | changes
+    return document | changes
