@@ -8,6 +8,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,8 @@ Needs torch and safetensors, and the files beside it. From Python:
     from load import predict
     outputs = predict(x)
 """
+
+from __future__ import annotations
 
 {imports}from pathlib import Path
 
@@ -302,12 +305,25 @@ def _encoding() -> str:
     return "\n" + inspect.getsource(exported_table.encode) + "\n"
 
 
+def _define(function: Callable[..., Any], defined: dict[str, str]) -> None:
+    """Add the source of a function, after what it uses of its own module, by name."""
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        if inspect.isfunction(value) and value.__module__ == function.__module__:
+            if name not in defined:
+                _define(value, defined)
+        elif isinstance(value, int | float):
+            defined[name] = f"{name} = {value!r}\n"
+    source = inspect.getsource(function)
+    defined[function.__name__] = source[source.index("def ") :]
+
+
 def _elementwise(functions: Iterable[Callable[..., Tensor]]) -> list[str]:
     """Return the source of the activations that torch has no module for, and of their module."""
-    parts = []
+    defined: dict[str, str] = {}
     for function in functions:
-        source = inspect.getsource(function)
-        parts.append(source[source.index("def ") :])
+        _define(function, defined)
+    parts = list(defined.values())
     parts.append(
         "class Elementwise(nn.Module):\n"
         "    def __init__(self, function, **options):\n"

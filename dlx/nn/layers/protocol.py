@@ -3,6 +3,7 @@
 # K runs, B batch, I inputs, O outputs
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -159,6 +160,9 @@ class Spec(ABC):
     def plain(self, modules: "PlainModules") -> None:
         """Append torch modules that compute the same in evaluation.
 
+        A module of one's own is written into the exported script: its class needs nothing but
+        torch, nn and Tensor, and keeps every argument under the argument's name.
+
         Raises:
             ConfigError: the kind has none
         """
@@ -171,8 +175,9 @@ class Spec(ABC):
 
     @property
     def kind(self) -> str:
-        """The kind in a word."""
-        return type(self).__name__.removesuffix("Spec").lower()
+        """The kind as YAML names it: `scale_shift` of a class ScaleShiftSpec."""
+        name = type(self).__name__.removesuffix("Spec")
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
     @property
     def changes(self) -> bool:
