@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.ablation.results import RunResult, Variant, fields_of
+from dlx.ablation.variants import short_labels
 from dlx.config.dump import flat, inline
 from dlx.config.nodes import read_file
 from dlx.errors import ConfigError, RunError
@@ -177,7 +178,7 @@ def _config(plain: Mapping[str, Any]) -> Flat:
 def _named(configs: Sequence[Flat]) -> list[Variant]:
     """Return a variant for each config, named by the values in which configs differ."""
     keys = _differing(configs)
-    labels = _labels(keys)
+    labels = short_labels(keys)
     variants = []
     for config in configs:
         settings = {key: config[key] for key in keys if key in config}
@@ -201,20 +202,6 @@ def _differing(configs: Sequence[Flat]) -> list[str]:
         if any(len(values) > 1 for values in groups.values()):
             differing.append(key)
     return differing
-
-
-def _labels(keys: Sequence[str]) -> dict[str, str]:
-    """Return a short name of each dotted key: as many last parts as tell it from the others."""
-    paths = {key: key.split(".") for key in keys}
-    labels = {}
-    for key, path in paths.items():
-        size = 1
-        while size < len(path) and any(
-            other[-size:] == path[-size:] for name, other in paths.items() if name != key
-        ):
-            size += 1
-        labels[key] = ".".join(path[-size:])
-    return labels
 
 
 def _result(variant: str, run: _Ended) -> RunResult:

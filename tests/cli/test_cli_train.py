@@ -4,11 +4,13 @@ import json
 import os
 import pty
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dlx.api import Training
 from tests.cli.conftest import Command, environment, only_run, start
 
 RESULT = [
@@ -100,6 +102,21 @@ def test_an_ablation_trains_its_base_run(dlx: Command, tmp_path: Path) -> None:
     ended = dlx("train", "vary.yaml", "--quiet", "--json")
     assert (ended.code, ended.json["steps"]) == (0, 3)
     assert ended.err == "note: this trains the base run of vary.yaml, without its ablation\n"
+
+
+def test_figures_are_drawn_after_metrics_are_printed(
+    dlx: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert dlx("train", "moons", "train.epochs=1", "--no-figures", "--quiet").code == 0
+    run = only_run(tmp_path / "runs")
+    assert not (run / "figures").exists()
+    extended = dlx("resume", run, "train.epochs=2", "--no-figures", "--quiet")
+    assert extended.code == 0 and not (run / "figures").exists()
+    assert dlx("resume", run, "train.epochs=3", "--quiet").code == 0
+    assert list((run / "figures").glob("decision*.png"))
+    monkeypatch.setattr(Training, "draw", lambda training: sys.stdout.write("drawn\n"))
+    ended = dlx("resume", run, "train.epochs=4", "--quiet")
+    assert re.search(r"\ntest +[\d.]+ +[\d.]+ %\n(.|\n)*drawn\n$", ended.out)
 
 
 def test_a_default_batch_size_adapts_and_says_so(dlx: Command, tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def make_ablation(runs_dir: Path, means: Mapping[str, float | None], seeds: int 
                 steps=STEPS, mean=curve, low=curve, high=curve, runs=np.full(len(STEPS), seeds)
             )
             bands[name] = dict.fromkeys(METRICS, band)
-        found = {} if mean is None else {"dev": {"accuracy": {"mean": mean}}}
-        variants.append({"name": name, "metrics": found})
+        means_by_split = {} if mean is None else {"dev": {"accuracy": {"mean": mean}}}
+        variants.append({"name": name, "metrics": means_by_split})
     path = cohorts_on_disk.make_ablation(runs_dir, "demo", rows).path
     write_overview(
         path,

@@ -1,13 +1,11 @@
 """The statistical methods of an ablation: a sentence on each, and a page to read on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _WIKIPEDIA = "https://en.wikipedia.org/wiki/"
 
 
-@dataclass(frozen=True)
-class Method:
+class Method(NamedTuple):
     """A statistical method.
 
     Attributes:
@@ -65,10 +63,4 @@ _METHODS = {
 
 def method(name: str) -> Method | None:
     """Return the method with this name in a summary; None if it is unknown."""
-    text = name.lower()
-    return next((known for part, known in _METHODS.items() if part in text), None)
-
-
-def listed(tests: Mapping[str, str]) -> list[tuple[str, str, Method | None]]:
-    """Return for each test what it is for, its name and its method."""
-    return [(use.replace("_", " "), name, method(name)) for use, name in tests.items()]
+    return next((_METHODS[part] for part in _METHODS if part in name.lower()), None)

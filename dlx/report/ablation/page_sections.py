@@ -8,7 +8,7 @@ from typing import Any
 from dlx.ablation.variants import show
 from dlx.report.ablation import reading
 from dlx.report.ablation.answer import answer
-from dlx.report.ablation.methods import listed
+from dlx.report.ablation.methods import method
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
 from dlx.report.ablation.verdict_table import Column, columns
@@ -208,11 +208,11 @@ def failures(summary: Summary) -> str:
 def statistics(summary: Summary) -> str:
     """Return the tests that were used, with links to explanations."""
     items = []
-    for use, name, known in listed(summary["tests"]):
+    for use, name in summary["tests"].items():
         text = escape(name)
-        if known is not None:
-            text = f"<a href='{escape(known.page)}'>{text}</a>: {escape(known.meaning)}"
-        items.append(f"<li><b>{escape(use)}</b>: {text}.</li>")
+        if (described := method(name)) is not None:
+            text = f"<a href='{escape(described.page)}'>{text}</a>: {escape(described.meaning)}"
+        items.append(f"<li><b>{escape(use.replace('_', ' '))}</b>: {text}.</li>")
     more = (
         " Each metric has verdicts of its own: the probability of a false one is below 5 % for "
         "each metric, not for all metrics together."

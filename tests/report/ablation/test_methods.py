@@ -1,6 +1,7 @@
 import pytest
 
-from dlx.report.ablation.methods import listed, method
+from dlx.report.ablation.methods import method
+from dlx.report.ablation.page_sections import statistics
 from tests.report.ablation.conftest import Synthetic
 
 
@@ -15,14 +16,15 @@ from tests.report.ablation.conftest import Synthetic
     ],
 )
 def test_a_method_is_known_by_its_name(name: str, page: str) -> None:
-    known = method(name)
-    assert known is not None and page in known.page
+    described = method(name)
+    assert described is not None and page in described.page
 
 
 def test_every_method_of_a_summary_is_known(two: Synthetic) -> None:
-    for _, name, known in listed(two[0]["tests"]):
-        assert known is not None, name
+    for name in two[0]["tests"].values():
+        assert method(name) is not None, name
 
 
-def test_an_unknown_method_is_listed_by_name_alone() -> None:
-    assert listed({"difference_at_end": "a coin"}) == [("difference at end", "a coin", None)]
+def test_an_unknown_method_is_listed_by_name_alone(two: Synthetic) -> None:
+    page = statistics(two[0] | {"tests": {"difference_at_end": "a coin"}})
+    assert "<li><b>difference at end</b>: a coin.</li>" in page
