@@ -350,9 +350,12 @@ class Recorder:
 
 
 def examples(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, Examples]:
-    """Return the splits that a trainer is given, made of the same rows."""
+    """Return the splits that a trainer is given, made of the same rows, on the cohort's device."""
     encoded = cohort.head.encode(targets, cohort.dtype)
-    return {split: (inputs[which], encoded[which]) for split, which in SPLITS.items()}
+    return {
+        split: (inputs[which].to(cohort.device), encoded[which].to(cohort.device))
+        for split, which in SPLITS.items()
+    }
 
 
 def trainer_of(
@@ -361,9 +364,10 @@ def trainer_of(
     targets: Tensor,
     batch_size: int = 16,
     dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
 ) -> Trainer:
     """Return a trainer of the members in this order, at its start."""
-    cohort = Cohort(members, batch_size, dtype)
+    cohort = Cohort(members, batch_size, dtype, device)
     splits = examples(cohort, inputs, targets)
     seeds, bagging = [each.seed for each in members], [each.bagging for each in members]
     batches = Batches(*splits["train"], seeds, batch_size, bagging)

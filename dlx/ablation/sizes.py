@@ -14,10 +14,10 @@ from dlx.training.evaluation import CHUNK
 from dlx.training.job import Job
 
 # Bytes that a cohort's step may work on. On a CPU a step of a run takes longer again when these
-# exceed the caches; a GPU is fast at large products.
-_STEP_BYTES = {"cpu": 48 * 2**20, "cuda": 2 * 2**30}
+# exceed the caches; a GPU is the faster, the more runs share its operations.
+_STEP_BYTES = {"cpu": 48 * 2**20, "cuda": 4 * 2**30}
+_EVALUATION_BYTES = {"cpu": 2 * 2**30, "cuda": 8 * 2**30}
 _LEAST = 8  # runs: where one run exceeds the caches, fewer runs gain nothing
-_EVALUATION_BYTES = 2 * 2**30
 _WORTH_PROCESSES = 10**10  # bytes: some seconds of work
 _COPIES = 3  # arrays of a layer's outputs in a step: z, a and a gradient
 
@@ -61,8 +61,8 @@ def size_of(job: Job) -> Size:
 
 def largest_cohort(size: Size, device: torch.device) -> int:
     """Return how many runs of this size may train as one cohort."""
-    by_step = _STEP_BYTES.get(device.type, _STEP_BYTES["cpu"]) // max(size.total, 1)
-    by_evaluation = _EVALUATION_BYTES // max(size.evaluation, 1)
+    by_step = _STEP_BYTES[device.type] // max(size.total, 1)
+    by_evaluation = _EVALUATION_BYTES[device.type] // max(size.evaluation, 1)
     return max(min(max(by_step, _LEAST), by_evaluation), 1)
 
 

@@ -1,6 +1,6 @@
 """Mini-batches of every run: which training rows it sees at which step.
 
-# K runs, N training rows, B batch, I inputs
+# K runs, N training rows, B batch, I inputs, D runs that differ in seed or bagging
 
 Runs share their rows, (N, I), or each has rows of its own, (K, N, I): the codes of its network.
 """
@@ -70,9 +70,13 @@ class Batches:
         self._seeds = list(seeds)
         self._batch_size = batch_size
         self._bagging = list(bagging or [False] * len(self._seeds))
-        bags = {s for s, bagged in zip(self._seeds, self._bagging, strict=True) if bagged}
-        self._samples = {seed: bootstrap(seed, self._num_rows) for seed in bags}
-        self._order: tuple[int, tuple[Tensor, ...]] | None = None
+        runs = list(zip(self._seeds, self._bagging, strict=True))
+        self._samples = {s: bootstrap(s, self._num_rows) for s, bagged in runs if bagged}
+        # Runs of equal seed see their rows in the same order, which is kept once.
+        self._distinct = {run: place for place, run in enumerate(dict.fromkeys(runs))}
+        places = torch.tensor([self._distinct[run] for run in runs], device=inputs.device)
+        self._places = None if len(self._distinct) == len(runs) else places
+        self._order: tuple[int, Tensor] | None = None
         self._whole: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
@@ -82,7 +86,9 @@ class Batches:
                 self._whole = self._all_rows()
             return self._whole
         epoch, batch = divmod(step, steps_per_epoch(self._num_rows, self._batch_size))
-        return self._gather(self._epoch(epoch)[batch])
+        start = batch * self._batch_size
+        rows = self._epoch(epoch)[:, start : start + self._batch_size]
+        return self._gather(self._of_runs(rows))
 
     def keep(self, rows: Sequence[int]) -> "Batches":
         """Return the batches of the runs in `rows` alone."""
@@ -97,14 +103,14 @@ class Batches:
             targets = self._targets if self._shared else self._targets[list(rows)]
         kept = Batches(inputs, targets, seeds, self._batch_size, bagging)
         if self._order is not None:
-            epoch, batches = self._order
-            kept._order = (epoch, tuple(batch[list(rows)] for batch in batches))
+            epoch, orders = self._order
+            kept._order = (epoch, orders[[self._distinct[run] for run in kept._distinct]])
         return kept
 
     def _all_rows(self) -> tuple[Tensor, Tensor]:
         if self._samples:
-            rows = self._sampled({seed: torch.arange(self._num_rows) for seed in self._seeds})
-            return self._gather(rows)
+            in_order = torch.arange(self._num_rows)
+            return self._gather(self._of_runs(self._sampled(dict.fromkeys(self._seeds, in_order))))
         num_runs, shared = len(self._seeds), self._shared
         inputs = for_each_run(self._inputs, num_runs, shared=shared)
         if self._targets is self._inputs:
@@ -129,17 +135,21 @@ class Batches:
         flat = values if self._shared else values.flatten(0, 1)
         return flat.index_select(0, rows.reshape(-1)).view(*rows.shape, *flat.shape[1:])
 
-    def _epoch(self, epoch: int) -> tuple[Tensor, ...]:
-        """Return the row numbers of an epoch's batches, each (K, B)."""
+    def _epoch(self, epoch: int) -> Tensor:
+        """Return the row numbers of an epoch, in each order that differs: (D, N)."""
         if self._order is None or self._order[0] != epoch:
             drawn = {seed: order(seed, epoch, self._num_rows) for seed in set(self._seeds)}
-            self._order = (epoch, self._sampled(drawn).split(self._batch_size, 1))
+            self._order = (epoch, self._sampled(drawn))
         return self._order[1]
 
-    def _sampled(self, order: dict[int, Tensor]) -> Tensor:
-        """Return each run's row numbers, given the order of its seed: (K, N) on the device."""
+    def _sampled(self, orders: dict[int, Tensor]) -> Tensor:
+        """Return the row numbers in orders that differ, given that of each seed: (D, N)."""
         rows = [
-            self._samples[seed][order[seed]] if bagged else order[seed]
-            for seed, bagged in zip(self._seeds, self._bagging, strict=True)
+            self._samples[seed][orders[seed]] if bagged else orders[seed]
+            for seed, bagged in self._distinct
         ]
         return torch.stack(rows).to(self._inputs.device)
+
+    def _of_runs(self, rows: Tensor) -> Tensor:
+        """Return each run's row numbers, given those of the orders that differ: (K, B)."""
+        return rows if self._places is None else rows.index_select(0, self._places)

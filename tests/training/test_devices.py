@@ -10,7 +10,6 @@ from torch import Tensor
 
 from dlx import api
 from dlx.cohort import Cohort
-from dlx.data.batches import Batches
 from dlx.data.dataset import Task
 from dlx.training.evaluation import evaluate, predict
 from dlx.training.job import Job
@@ -58,17 +57,7 @@ def assert_close(actual: dict[str, Tensor], expected: dict[str, Tensor]) -> None
 
 
 def trainer_on_device(members: list, inputs: Tensor, targets: Tensor) -> Trainer:
-    cohort = Cohort(members, 16, torch.float64, DEVICE)
-    encoded = cohort.head.encode(targets, torch.float64)
-    splits = {"train": slice(None), "dev": slice(0, 7)}
-    moved = {
-        name: (inputs[which].to(DEVICE), encoded[which].to(DEVICE))
-        for name, which in splits.items()
-    }
-    seeds, bagging = [each.seed for each in members], [each.bagging for each in members]
-    batches = Batches(*moved["train"], seeds, 16, bagging)
-    cohort.initialize(batches(0)[0])
-    return Trainer(cohort, moved)
+    return trainer_of(members, inputs, targets, 16, torch.float64, DEVICE)
 
 
 def step_beside(device: PretendedDevice, trainer: Trainer, reference: Cohort, step: int) -> None:

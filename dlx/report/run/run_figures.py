@@ -65,9 +65,9 @@ def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
         figures |= region_figures.draw(cohort, Plane(run.splits), title)
     if everything and task.classes is not None:
         for name, part in run.splits.parts.items():
-            counts = confusion(cohort, part.inputs, cohort.head.encode(part.targets))[0].numpy()
+            counts = confusion(cohort, part.inputs, cohort.head.encode(part.targets))[0]
             figures[f"confusion_{name}"] = confusion_figure(
-                counts, task.classes, f"{title}, {name} rows"
+                counts.cpu().numpy(), task.classes, f"{title}, {name} rows"
             )
     if run.stages:
         figures["pretraining"] = pretraining_figure.draw(run.stages, run.history, title)
