@@ -32,10 +32,7 @@ Draw = Callable[[Generator, tuple[int, ...]], Array]
 """Values of so many variants and seeds, (V, N), all of one distribution; NaN: diverged."""
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-REAL = {
-    "digits": ("digits.yaml", []),
-    "XOR, two hidden units": ("xor.yaml", ["model.hidden=[2]"]),
-}
+REAL = {"digits": ("digits.yaml", []), "XOR, two hidden units": ("xor.yaml", ["model.hidden=[2]"])}
 """By name: a config, and what is changed in it."""
 MARGIN = 0.005
 LEVEL = 0.06

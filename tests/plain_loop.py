@@ -11,12 +11,7 @@ from dlx.data.batches import order
 from dlx.data.dataset import Task
 from dlx.models.plain import from_torch, to_torch
 from dlx.nn.head import Head
-from tests.cohorts import (
-    ALONE,
-    rows,
-    train,
-    trainer_of,
-)
+from tests.cohorts import ALONE, rows, train, trainer_of
 from tests.torch_optimizers import torch_optimizer
 
 

@@ -14,10 +14,7 @@ from dlx.errors import ConfigError, DataError
 from dlx.training import evaluation
 
 Folder = Any
-LINE: dict[str, Any] = {
-    "data": {"name": "regression", "targets": 2},
-    "train": {"epochs": 2},
-}
+LINE: dict[str, Any] = {"data": {"name": "regression", "targets": 2}, "train": {"epochs": 2}}
 
 
 @pytest.fixture(scope="module")

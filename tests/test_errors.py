@@ -24,8 +24,7 @@ def test_memory_is_out(error: BaseException) -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
-    [RuntimeError("shapes differ"), OSError(errno.ENOSPC, "full"), ValueError("bad_alloc")],
+    "error", [RuntimeError("shapes differ"), OSError(errno.ENOSPC, "full"), ValueError("bad_alloc")]
 )
 def test_something_else_is_wrong(error: BaseException) -> None:
     assert not is_out_of_memory(error)

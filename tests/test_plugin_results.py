@@ -50,11 +50,7 @@ USES = {
 @pytest.mark.parametrize(
     ("kind", "result", "message"),
     [
-        (
-            "activation",
-            "z[:, :1]",
-            r"a Tensor of shape \(1, 1, 10\) .* of the same shape and",
-        ),
+        ("activation", "z[:, :1]", r"a Tensor of shape \(1, 1, 10\) .* of the same shape and"),
         ("activation", "z.double()", r"type torch.float64 for a Tensor .* torch.float32; return"),
         ("activation", "None", "None for a Tensor"),
         ("activation", "z.tanh().detach()", "a tensor that no gradient passes through"),
@@ -65,11 +61,7 @@ USES = {
         ("data", "(X, T)", r"an object of type tuple; return a dlx\.data\.dataset\.Dataset"),
         ("data", "Dataset('d', X.tolist(), T, ('a', 'b'))", "inputs that are an object of type li"),
         ("data", "Dataset('d', X, T / 2, ('a', 'b'))", "targets that are .* of whole numbers"),
-        (
-            "block",
-            "torch.nn.Linear(2, 2)",
-            r"type Linear; return a dlx\.nn\.layers\.Spec",
-        ),
+        ("block", "torch.nn.Linear(2, 2)", r"type Linear; return a dlx\.nn\.layers\.Spec"),
         ("model", "None", r"None; return a dlx\.models\.design\.Design"),
         ("optimizer", "torch.optim.SGD", r"return a dlx\.optimizers\.rule\.Rule"),
         ("dropout", "0.5", r"type float; return a dlx\.nn\.dropout\.DropoutRule"),

@@ -57,15 +57,7 @@ CASES = {
     "xor": Case("xor", (2, *[10] * 9, 1), FOUR, (SGD, MOMENTUM, ADAM, RMSPROP), 32, 2000, None, 50),
     "digits": Case("digits", (64, 64, 64, 10), FOUR, (MOMENTUM, ADAM), 16, 200, 64, 20),
     "mnist": Case(
-        "mnist",
-        (784, 256, 256, 10),
-        ("relu",),
-        (ADAM,),
-        16,
-        10,
-        128,
-        10,
-        {"split": {"dev": 10000}},
+        "mnist", (784, 256, 256, 10), ("relu",), (ADAM,), 16, 10, 128, 10, {"split": {"dev": 10000}}
     ),
 }
 

@@ -60,11 +60,7 @@ class Report:
     def show(self, test_accuracy: float) -> None:
         """Print the report as the last line of standard output."""
         json.dump(
-            {
-                "epochs": self.epochs,
-                "first_step": self.first_step,
-                "test_accuracy": test_accuracy,
-            },
+            {"epochs": self.epochs, "first_step": self.first_step, "test_accuracy": test_accuracy},
             sys.stdout,
         )
         print()

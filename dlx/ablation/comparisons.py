@@ -68,10 +68,7 @@ def baselines_of(variants: Sequence[Variant], baseline: str) -> dict[str, str]:
 
 
 def compare(
-    outcomes: Outcomes,
-    pairs: Mapping[str, str],
-    judged: Judged,
-    steps_to: Mapping[str, float],
+    outcomes: Outcomes, pairs: Mapping[str, str], judged: Judged, steps_to: Mapping[str, float]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, tuple[Comparison, Verdict]]]:
     """Judge variants against their baselines, all of them as one family of tests.
 

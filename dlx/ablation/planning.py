@@ -7,14 +7,7 @@ from typing import Any
 
 from dlx.ablation.plan import SUCCESS, Plan, PlannedCohort, PlannedRun, runs_by_path
 from dlx.ablation.sizes import Size, largest_cohort, parts, processes, size_of
-from dlx.ablation.variants import (
-    MAX_RUNS,
-    Resolved,
-    expand,
-    find_baseline,
-    refuse_seed,
-    show,
-)
+from dlx.ablation.variants import MAX_RUNS, Resolved, expand, find_baseline, refuse_seed, show
 from dlx.cohort import group
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError, DataError, RunError, did_you_mean

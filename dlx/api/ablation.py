@@ -13,13 +13,7 @@ import torch
 
 from dlx import plugins
 from dlx.ablation import execution, loading, planning, session
-from dlx.ablation.directory import (
-    CONFIG,
-    PLAN,
-    read_config,
-    read_plan,
-    write_plan,
-)
+from dlx.ablation.directory import CONFIG, PLAN, read_config, read_plan, write_plan
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, runs_by_path
 from dlx.ablation.preview import preview
@@ -32,14 +26,7 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data import functions
 from dlx.denormals import flushed_denormals
-from dlx.errors import (
-    ConfigError,
-    DlxError,
-    Interrupted,
-    MemoryLimitError,
-    RunError,
-    RunInUseError,
-)
+from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, RunError, RunInUseError
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import read_index
 from dlx.runs.environment import describe

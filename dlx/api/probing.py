@@ -128,12 +128,7 @@ def probe(
             few rows with labels
     """
     # Here, since scikit-learn takes a second to load.
-    from dlx.training.probes import (
-        Features,
-        labelled,
-        score_classes,
-        score_numbers,
-    )
+    from dlx.training.probes import Features, labelled, score_classes, score_numbers
 
     _check(runs, labels, seeds)
     splits = [run.labelled_splits(data_dir) for run in runs]

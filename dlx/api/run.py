@@ -26,13 +26,7 @@ from dlx.models import export
 from dlx.models.design import Design
 from dlx.models.plain import from_torch, to_torch
 from dlx.report import sheets
-from dlx.report.code_table import (
-    Codes,
-    archive,
-    columns_beside_codes,
-    read_codes,
-    wrong_width,
-)
+from dlx.report.code_table import Codes, archive, columns_beside_codes, read_codes, wrong_width
 from dlx.report.prediction_rows import of_file, of_split
 from dlx.report.predictions import Context, Predictions, classify, tabulate
 from dlx.report.run import pictures

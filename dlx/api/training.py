@@ -13,14 +13,7 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data.pipeline import load as load_data
 from dlx.denormals import flushed_denormals
-from dlx.errors import (
-    DataError,
-    DivergedError,
-    DlxError,
-    Interrupted,
-    RunError,
-    RunInUseError,
-)
+from dlx.errors import DataError, DivergedError, DlxError, Interrupted, RunError, RunInUseError
 from dlx.report.run.observer import RunObserver
 from dlx.runs import RunDirectory, timestamp
 from dlx.training import job as jobs

@@ -107,8 +107,7 @@ def _dlx(
     allow_code: Annotated[
         bool,
         typer.Option(
-            "--allow-code",
-            help="Let a config call a Python function of yours (data: python).",
+            "--allow-code", help="Let a config call a Python function of yours (data: python)."
         ),
     ] = False,
 ) -> None:

@@ -5,16 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlx.cli.ablation import Jobs, Seeds, resume_ablation
-from dlx.cli.options import (
-    RUNS_DIR,
-    DataDir,
-    Json,
-    Overrides,
-    Quiet,
-    RunPath,
-    RunsDir,
-    Seed,
-)
+from dlx.cli.options import RUNS_DIR, DataDir, Json, Overrides, Quiet, RunPath, RunsDir, Seed
 from dlx.cli.output import amount, emit, emit_json, emit_result, emit_table, note
 from dlx.cli.progress import shown
 from dlx.errors import ConfigError, DlxError

@@ -45,8 +45,7 @@ class Pretrain(Section):
         "all", "How many hidden layers are pre-trained, counted from the first."
     )
     stages: Literal["auto"] | Annotated[list[Stage], MinLen(1)] = option(
-        "auto",
-        "The options of each of these layers, a list, if they differ; auto: all are alike.",
+        "auto", "The options of each of these layers, a list, if they differ; auto: all are alike."
     )
     epochs: Annotated[int, Ge(0)] = option(10, "Passes over the training rows in each stage.")
     batch_size: BatchSize | None = option(None, "Rows per update; null: as in train.")
@@ -67,8 +66,7 @@ class Pretrain(Section):
     )
     chains: Annotated[int, Gt(0)] = option(100, "RBM: number of persistent chains.")
     unroll: Annotated[int, Ge(0)] = option(
-        0,
-        "Epochs in which all these layers and their decoders then learn to reconstruct inputs.",
+        0, "Epochs in which all these layers and their decoders then learn to reconstruct inputs."
     )
     freeze: bool = option(False, "Do not train the pre-trained layers any further: a linear probe.")
     equal_steps: bool = option(

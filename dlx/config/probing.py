@@ -17,8 +17,7 @@ class FineTune(Section):
 
     steps: Annotated[int, Gt(0)] = option(300, "Updates of the weights.")
     batch_size: Annotated[int, Gt(0)] | Literal["all", "auto"] = option(
-        "auto",
-        f"Labelled rows per update; auto: {BATCH_SIZE}, or all where there are fewer.",
+        "auto", f"Labelled rows per update; auto: {BATCH_SIZE}, or all where there are fewer."
     )
     optimizer: Optimizer = option("adam", "The optimizer.")
 

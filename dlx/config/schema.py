@@ -74,10 +74,7 @@ Range = Annotated[
     ),
 ]
 Values = Annotated[list[Any], MinLen(1)] | Range
-VariantSettings = Annotated[
-    dict[Annotated[str, _Dotted(("name",))], Any],
-    MinLen(1),
-]
+VariantSettings = Annotated[dict[Annotated[str, _Dotted(("name",))], Any], MinLen(1)]
 
 
 BATCH_SIZE = 128  # of training, where the rows suffice for it
@@ -135,8 +132,7 @@ class TrainConfig(Section):
         None, "Largest norm of the weights into a hidden unit; null: unlimited."
     )
     average: Average | None = option(
-        None,
-        "Mean of the weights over the steps, evaluated instead of the last ones; null: none.",
+        None, "Mean of the weights over the steps, evaluated instead of the last ones; null: none."
     )
     early_stopping: EarlyStopping | None = option(
         None, "Stop when a metric no longer improves; null: never."
@@ -182,8 +178,7 @@ class AblationConfig(Section):
     """What varies between the runs of an ablation, and how variants are compared."""
 
     vary: dict[DottedKey, Values] | Annotated[list[VariantSettings], MinLen(1)] = option(
-        {},
-        "{dotted key: list of values or a range}; with design list, a list of variants.",
+        {}, "{dotted key: list of values or a range}; with design list, a list of variants."
     )
     design: Literal["grid", "one_at_a_time", "zip", "list"] = option(
         "grid", "How the values of several keys are combined."

@@ -11,10 +11,7 @@ class Section(BaseModel):
     """A mapping of the config; its fields are the keys that it may have."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_default=True,
-        protected_namespaces=(),
+        frozen=True, extra="forbid", validate_default=True, protected_namespaces=()
     )
 
     # Keys that exclude each other: a key in a later file or override replaces the other one.

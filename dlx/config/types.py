@@ -38,7 +38,7 @@ from dlx.errors import ConfigError
 _GONE: dict[tuple[str, str], Callable[[Mapping[str, Any]], str]] = {
     ("schedule", "linear_warmup"): lambda options: (
         f"{{name: constant, warmup: {options.get('steps', 100)}}}"
-    ),
+    )
 }
 
 # `dlx.config.json_schema` makes "$ref" of it; pydantic accepts no references but its own.

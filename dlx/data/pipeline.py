@@ -261,11 +261,7 @@ def _unseen_categories(dataset: Dataset, rows: Rows, encoder: Encoder) -> list[s
     assert dataset.table is not None
     return [
         f"{part}: {sentence}"
-        for part, members in (
-            ("train_dev", rows.train_dev),
-            ("dev", rows.dev),
-            ("test", rows.test),
-        )
+        for part, members in (("train_dev", rows.train_dev), ("dev", rows.dev), ("test", rows.test))
         for sentence in encoder.unseen(dataset.inputs[members], dataset.table.columns)
     ]
 

@@ -52,11 +52,7 @@ def _class_shares(
 
 
 def _cross_entropy_with_gradient(
-    z: Tensor,
-    targets: Tensor,
-    *,
-    label_smoothing: float = 0.0,
-    class_weights: Tensor | None = None,
+    z: Tensor, targets: Tensor, *, label_smoothing: float = 0.0, class_weights: Tensor | None = None
 ) -> Costs:
     log_probabilities = torch.log_softmax(z, -1)
     if not label_smoothing and class_weights is None:
@@ -138,11 +134,7 @@ def _binary_cross_entropy_with_gradient(
     with_gradient=_binary_cross_entropy_with_gradient,
 )
 def binary_cross_entropy(
-    z: Tensor,
-    targets: Tensor,
-    weights: Tensor | None = None,
-    *,
-    class_weights: ClassWeights = None,
+    z: Tensor, targets: Tensor, weights: Tensor | None = None, *, class_weights: ClassWeights = None
 ) -> Tensor:
     """Binary cross-entropy of the sigmoid, -mean (t log a + (1 - t) log(1 - a)), in nats.
 

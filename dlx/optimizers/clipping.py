@@ -27,10 +27,7 @@ class Clipping:
     """
 
     def __init__(
-        self,
-        values: Sequence[float | None],
-        norms: Sequence[float | None],
-        buffer: ParameterBuffer,
+        self, values: Sequence[float | None], norms: Sequence[float | None], buffer: ParameterBuffer
     ) -> None:
         self._buffer = buffer
         self._values, self._norms = self._limits(values), self._limits(norms)

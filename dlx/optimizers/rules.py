@@ -71,10 +71,7 @@ def momentum(
 
 @register("optimizer")
 def nesterov(
-    *,
-    lr: Rate = 0.01,
-    momentum: Annotated[float, Gt(0), Lt(1)] = 0.9,
-    weight_decay: Decay = 0.0,
+    *, lr: Rate = 0.01, momentum: Annotated[float, Gt(0), Lt(1)] = 0.9, weight_decay: Decay = 0.0
 ) -> Rule:
     """Nesterov's accelerated gradient: v <- momentum v + g, w <- w - lr (g + momentum v).
 

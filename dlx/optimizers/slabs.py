@@ -96,9 +96,7 @@ class _Slab:
         self.state[name] = value.to(device, copy=True)
 
     def take(
-        self,
-        sources: Sequence[tuple["_Slab", list[int]]],
-        columns: Sequence[tuple[slice, slice]],
+        self, sources: Sequence[tuple["_Slab", list[int]]], columns: Sequence[tuple[slice, slice]]
     ) -> None:
         """Take over the state of runs.
 

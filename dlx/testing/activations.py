@@ -13,13 +13,7 @@ from dlx.config.types import Choice
 from dlx.nn.activate import Activation
 from dlx.nn.parameters import ParameterBuffer
 from dlx.testing.bits import assert_near, assert_same_bits, exactly
-from dlx.testing.runs import (
-    assert_alone_or_together,
-    chosen,
-    neighbours,
-    numbers,
-    plain_variant,
-)
+from dlx.testing.runs import assert_alone_or_together, chosen, neighbours, numbers, plain_variant
 
 _TAIL = (
     "torch computes the end of a buffer by other instructions than its middle for some functions; "

@@ -17,14 +17,7 @@ from dlx.models import plain
 from dlx.models.design import Design
 from dlx.nn.passes import Pass
 from dlx.testing.bits import assert_near, exactly
-from dlx.testing.runs import (
-    SHAPES,
-    Variant,
-    assert_alone_or_together,
-    chosen,
-    numbers,
-    regression,
-)
+from dlx.testing.runs import SHAPES, Variant, assert_alone_or_together, chosen, numbers, regression
 
 
 def check_block(block: str | Callable[..., Any], **options: Any) -> None:

@@ -103,10 +103,7 @@ class Pretrained:
 
 
 def pretrain(
-    jobs: Sequence[Job],
-    cache: Path,
-    show: Show = lambda progress: None,
-    stop: Stop = lambda: False,
+    jobs: Sequence[Job], cache: Path, show: Show = lambda progress: None, stop: Stop = lambda: False
 ) -> Pretrained:
     """Train the stages of runs that the cache does not hold yet.
 

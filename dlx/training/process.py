@@ -9,13 +9,7 @@ from types import FrameType
 
 import torch
 
-from dlx.errors import (
-    DivergedError,
-    Interrupted,
-    MemoryLimitError,
-    StorageError,
-    is_out_of_memory,
-)
+from dlx.errors import DivergedError, Interrupted, MemoryLimitError, StorageError, is_out_of_memory
 from dlx.runs import RunDirectory, timestamp
 
 

@@ -21,14 +21,7 @@ from torch import Tensor
 from dlx.config.load import dump
 from dlx.models.plain import PlainForm
 from dlx.runs import RunDirectory, checkpoints, documents, make_directory, timestamp, weights
-from dlx.runs.ablations import (
-    COHORT,
-    METRICS,
-    PRETRAINING,
-    WEIGHTS,
-    read_cohort,
-    read_cohort_file,
-)
+from dlx.runs.ablations import COHORT, METRICS, PRETRAINING, WEIGHTS, read_cohort, read_cohort_file
 from dlx.runs.checkpoints import Checkpoint
 from dlx.runs.files import finite, write_atomic
 from dlx.tracking import metrics as metrics_file
@@ -259,9 +252,7 @@ class RunStore(Store):
         if self._changed:
             files["config.yaml"] = dump(self._job.config).encode()
         self._run.write_files(
-            files,
-            **shared_fields(self._job),
-            parameters=trainer.cohort.network.num_parameters(0),
+            files, **shared_fields(self._job), parameters=trainer.cohort.network.num_parameters(0)
         )
 
     def evaluated(

@@ -107,10 +107,7 @@ def test_compared_runs_are_numbered_from_1_in_the_order_of_the_table(tmp_path):
 
 def test_folds_stand_beside_seeds(tmp_path):
     plan = plan_of(
-        {"model.activation": ["relu"]},
-        tmp_path,
-        data="iris",
-        ablation={"folds": 3, "seeds": 2},
+        {"model.activation": ["relu"]}, tmp_path, data="iris", ablation={"folds": 3, "seeds": 2}
     )
     assert list(runs_by_path(plan)) == [
         f"activation=relu/seed={seed} fold={fold}" for seed in (0, 1) for fold in (1, 2, 3)

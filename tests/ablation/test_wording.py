@@ -149,11 +149,7 @@ def test_alike_variants_with_seeds_and_dev_rows_need_no_warning():
             "Variants differ in model.loss, and dev.cost is in units of each variant's own loss",
         ),
         ([document("a")], {"num_seeds": 1}, "One seed (n = 1)"),
-        (
-            [document("a", n=3, diverged=2)],
-            {},
-            "a: 2 of 5 runs diverged; its numbers are of the 3",
-        ),
+        ([document("a", n=3, diverged=2)], {}, "a: 2 of 5 runs diverged; its numbers are of the 3"),
         ([document("a", n=0, diverged=5)], {}, "a: 5 of 5 runs diverged; none ended."),
         ([document("a", n=3, failed=2)], {}, "a: 2 of 5 runs failed to run"),
         (

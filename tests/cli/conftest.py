@@ -11,11 +11,7 @@ import pytest
 
 from dlx.cli import main
 
-SHORT = {
-    "digits": ["train.epochs=4"],
-    "iris": ["train.epochs=4"],
-    "xor": ["train.steps=300"],
-}
+SHORT = {"digits": ["train.epochs=4"], "iris": ["train.epochs=4"], "xor": ["train.steps=300"]}
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,7 @@ def no_larger_than(size: int) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize(
-    ("size", "jobs", "file"),
-    [(2_000, 1, "metrics.jsonl"), (2_000, 2, ""), (60_000, 1, "figures/")],
+    ("size", "jobs", "file"), [(2_000, 1, "metrics.jsonl"), (2_000, 2, ""), (60_000, 1, "figures/")]
 )
 def test_a_full_disk_is_told_and_resuming_goes_on(
     size: int, jobs: int, file: str, dlx: Command, whole: Path, tmp_path: Path

@@ -35,10 +35,7 @@ def test_the_configs_travel_in_the_wheel(tmp_path: Path) -> None:
     assert files >= {f"{package}/__init__.py" for package in packages}
     code = "import dlx, dlx.config.shipped as s; print(dlx.__file__, *s.shipped())"
     answer = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path / "site",
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", code], cwd=tmp_path / "site", capture_output=True, text=True
     )
     where, *names = answer.stdout.split()
     assert Path(where).is_relative_to(tmp_path / "site")

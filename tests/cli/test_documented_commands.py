@@ -105,10 +105,7 @@ def test_a_command_that_is_shown_works(
     if re.search(r"[>&|*]|--plugin|--allow-code", line):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         shell = subprocess.run(
-            ["bash", "-c", line],
-            env=environment() | {"PATH": path},
-            capture_output=True,
-            text=True,
+            ["bash", "-c", line], env=environment() | {"PATH": path}, capture_output=True, text=True
         )
         assert shell.returncode == 0, shell.stderr
         return

@@ -10,13 +10,7 @@ from dlx import registry
 from dlx.config.dump import to_plain
 from dlx.config.load import json_schema, load
 
-TYPES = {
-    "object": dict,
-    "array": list,
-    "string": str,
-    "boolean": bool,
-    "null": type(None),
-}
+TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
 
 
 @pytest.fixture(scope="module")

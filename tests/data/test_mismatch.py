@@ -111,10 +111,7 @@ def test_classes_are_matched_by_name(table):
             {"classes": None, "targets": np.zeros((60, 1), np.float32)},
             "the targets of other differ in kind or number from those of table",
         ),
-        (
-            {"table": Table((), (), np.arange(60))},
-            "other is a table; name a file for each part",
-        ),
+        ({"table": Table((), (), np.arange(60))}, "other is a table; name a file for each part"),
         ({"shared_splits": True}, "the rows of other are train, dev and test at once"),
     ],
 )

@@ -167,11 +167,7 @@ SENTENCES = {
     "the activations of layer 2 have 10⁶ of the variance of layer 1's: the signal explodes on "
     "its way forward": [layer("1"), layer("2", 1e6), layer("3")],
     "the activations of layer 2 are the same for every row and unit: nothing of the inputs "
-    "passes": [
-        layer("1"),
-        layer("2", 0.0),
-        layer("3"),
-    ],
+    "passes": [layer("1"), layer("2", 0.0), layer("3")],
     "no gradient reaches layers 1, 2, … and 4: such weights do not learn": [
         *(layer(str(n), gradient=0.0) for n in (1, 2, 3, 4)),
         layer("5"),
@@ -202,10 +198,7 @@ SENTENCES = {
         layer("2"),
     ],
     "the state of layer 1 at step 3 has 10⁶ of the variance of step 2's: it explodes step by "
-    "step": [
-        recurrent([0, 1, 1e6], [1, 1, 1]),
-        layer("2"),
-    ],
+    "step": [recurrent([0, 1, 1e6], [1, 1, 1]), layer("2")],
     "the states of layer 1 are not finite: they explode step by step": [
         recurrent([1, float("nan")], None),
         layer("2"),

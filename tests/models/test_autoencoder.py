@@ -17,16 +17,7 @@ from dlx.cohort import Member
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError, DlxError
 from dlx.models.plain import from_torch, to_torch
-from tests.cohorts import (
-    assert_same_run,
-    bits,
-    built,
-    grouped,
-    member,
-    reconstruction,
-    rows,
-    train,
-)
+from tests.cohorts import assert_same_run, bits, built, grouped, member, reconstruction, rows, train
 from tests.laws.test_stop_anywhere import assert_resumes
 from tests.plain_loop import assert_plain
 

@@ -121,10 +121,7 @@ def test_a_residual_adds_its_input() -> None:
             [{"name": "branch", "branches": [[3], [2]], "join": "sum"}],
             r"block 1 \(branch\) joins widths 3, 2 by sum, which needs equal ones; change a width",
         ),
-        (
-            [{"name": "branch", "branches": [[3], []], "join": "mean"}],
-            r"joins widths 3, 4 by mean",
-        ),
+        ([{"name": "branch", "branches": [[3], []], "join": "mean"}], r"joins widths 3, 4 by mean"),
         ([{"name": "residual"}], r"hidden\[0\]\.layers: required, but not given"),
         ([{"name": "residuall", "layers": [3]}], r"received 'residuall'; did you mean 'residual'"),
         ([{"name": "dense", "units": 0}], r"hidden\[0\]\.units: received 0"),

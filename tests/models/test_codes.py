@@ -18,16 +18,7 @@ from dlx.errors import ConfigError
 from dlx.models.plain import from_torch, to_torch
 from dlx.nn.passes import Pass
 from dlx.training.evaluation import evaluate
-from tests.cohorts import (
-    assert_same_run,
-    bits,
-    built,
-    grouped,
-    member,
-    reconstruction,
-    rows,
-    train,
-)
+from tests.cohorts import assert_same_run, bits, built, grouped, member, reconstruction, rows, train
 from tests.laws.test_stop_anywhere import assert_resumes
 from tests.plain_loop import assert_plain
 
@@ -41,10 +32,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "plain": {},
     "l1": {"sparsity": {"name": "l1", "weight": 0.01}},
     "l1, relu": {"sparsity": {"name": "l1", "weight": 0.1}, "code_activation": "relu"},
-    "kl": {
-        "sparsity": {"name": "kl", "rate": 0.2, "weight": 0.03},
-        "code_activation": "sigmoid",
-    },
+    "kl": {"sparsity": {"name": "kl", "rate": 0.2, "weight": 0.03}, "code_activation": "sigmoid"},
     "k-sparse": {"k_sparse": 2},
     "k-sparse, more in evaluation": {"k_sparse": {"k": 1, "alpha": 2}},
     "k-sparse and l1": {"k_sparse": 2, "sparsity": "l1", "dropout": 0.1},
@@ -364,10 +352,7 @@ def test_sparse_options_do_what_they_are_for() -> None:
             r"model\.contractive: the derivative of the code is known of one dense layer alone",
         ),
         (
-            {
-                "contractive": 0.1,
-                "encoder": [{"name": "dense", "units": 3, "batch_norm": True}],
-            },
+            {"contractive": 0.1, "encoder": [{"name": "dense", "units": 3, "batch_norm": True}]},
             r"model\.contractive: the code has batch_norm, by which it depends on the whole batch",
         ),
         (

@@ -75,10 +75,7 @@ def test_auto_is_chosen_from_what_is_given(
             ("multilabel", 3, "auto", "cross_entropy"),
             r"softmax is for classes that exclude each other",
         ),
-        (
-            ("binary", 1, "prelu"),
-            r"model\.output: prelu learns parameters, .*; use leaky_relu",
-        ),
+        (("binary", 1, "prelu"), r"model\.output: prelu learns parameters, .*; use leaky_relu"),
     ],
 )
 def test_what_does_not_fit_is_named_with_its_cure(arguments: tuple[Any, ...], message: str) -> None:

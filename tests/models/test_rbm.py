@@ -250,10 +250,7 @@ CONFIG: dict[str, Any] = {
     ("key", "section"),
     [
         ("train.early_stopping.metric", "train.early_stopping={{metric: {}}}"),
-        (
-            "optimizer.schedule.metric",
-            "optimizer.schedule={{name: reduce_on_plateau, metric: {}}}",
-        ),
+        ("optimizer.schedule.metric", "optimizer.schedule={{name: reduce_on_plateau, metric: {}}}"),
     ],
 )
 @pytest.mark.parametrize("part", ["dev", "train"])

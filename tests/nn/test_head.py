@@ -141,10 +141,7 @@ def test_outputs_are_probabilities() -> None:
         (("multiclass", 3), lambda z, t: F.cross_entropy(z, t)),
         (("multiclass", 3, "tanh"), lambda z, t: F.mse_loss(z.tanh(), t)),
         (("multiclass", 3, "softmax", "mse"), lambda z, t: F.mse_loss(z.softmax(-1), t)),
-        (
-            ("multiclass", 3, "sigmoid"),
-            lambda z, t: F.binary_cross_entropy_with_logits(z, t),
-        ),
+        (("multiclass", 3, "sigmoid"), lambda z, t: F.binary_cross_entropy_with_logits(z, t)),
     ],
 )
 def test_cost_applies_output_and_loss(arguments: tuple[Any, ...], reference: Any) -> None:

@@ -6,12 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlx.nn.normalization import (
-    BatchNormOptions,
-    LayerNormOptions,
-    Normalization,
-    Position,
-)
+from dlx.nn.normalization import BatchNormOptions, LayerNormOptions, Normalization, Position
 from dlx.nn.parameters import ParameterBuffer
 from dlx.nn.passes import Pass
 from tests.cohorts import bits, differentiable

@@ -51,13 +51,7 @@ def test_product_is_the_matrix_product(
     how=st.sampled_from(["forward", "weight", "input"]),
 )
 def test_a_runs_bits_are_the_same_alone_and_together(
-    runs: int,
-    rows: int,
-    contracted: int,
-    columns: int,
-    before: int,
-    after: int,
-    how: str,
+    runs: int, rows: int, contracted: int, columns: int, before: int, after: int, how: str
 ) -> None:
     a, b, c = operands(runs, rows, contracted, columns, torch.float32)
     # Weights and their gradients are views of a buffer whose rows hold more than them, at starts

@@ -213,10 +213,7 @@ def test_files_of_runs_without_digests_are_read(tmp_path: Path) -> None:
     run.config_path.write_text("seed: 1\n")
     assert run.read_file("config.yaml") == b"seed: 1\n"
     run.write_files({"config.yaml": b"seed: 2\n"})
-    assert run.read_info() == old | {
-        "schema": 2,
-        "digests": {"config.yaml": sha256(b"seed: 2\n")},
-    }
+    assert run.read_info() == old | {"schema": 2, "digests": {"config.yaml": sha256(b"seed: 2\n")}}
 
 
 @pytest.mark.parametrize("calls", range(5))

@@ -9,11 +9,7 @@ from dlx.config.shipped import shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-NOISE = [
-    None,
-    {"name": "salt_and_pepper", "rate": 0.3},
-    {"name": "gaussian", "std": 0.6},
-]
+NOISE = [None, {"name": "salt_and_pepper", "rate": 0.3}, {"name": "gaussian", "std": 0.6}]
 
 
 def test_noise_makes_better_codes_and_worse_reconstructions(tmp_path: Path) -> None:

@@ -24,12 +24,7 @@ METRICS = ["dev.accuracy", "train.cost"]
 SETTINGS: dict[str, dict[str, Any]] = {
     "relu": {"model.activation": "relu", "optimizer.lr": 0.1, "model.batch_norm": True},
     "tanh": {"model.activation": "tanh", "optimizer.lr": 1, "model.hidden": [10, 10]},
-    "a/b": {
-        "model.activation": "tanh",
-        "optimizer.lr": 0.1,
-        "seed": 1,
-        "model.batch_norm": "no",
-    },
+    "a/b": {"model.activation": "tanh", "optimizer.lr": 0.1, "seed": 1, "model.batch_norm": "no"},
 }
 
 
@@ -103,9 +98,7 @@ def test_the_hparams_page_has_a_row_for_each_variant(tmp_path: Path) -> None:
         slice_size=10,
         aggregation_type="AGGREGATION_AVG",
         allowed_statuses=["STATUS_SUCCESS"],
-        col_params=[
-            {"metric": {"group": "", "tag": "last/dev.accuracy"}, "order": "ORDER_DESC"},
-        ],
+        col_params=[{"metric": {"group": "", "tag": "last/dev.accuracy"}, "order": "ORDER_DESC"}],
     )
     groups = Handler(RequestContext(), context, "", request).run().session_groups
     assert [(group.name, len(group.sessions)) for group in groups] == [

@@ -150,10 +150,7 @@ RECONSTRUCTION = ("reconstruction", "weight_images/1", "weight_images/2")
     ],
 )
 def test_a_run_that_reconstructs_shows_what_it_does(
-    overrides: list[str],
-    over_time: tuple[str, ...],
-    at_the_end: tuple[str, ...],
-    tmp_path: Path,
+    overrides: list[str], over_time: tuple[str, ...], at_the_end: tuple[str, ...], tmp_path: Path
 ) -> None:
     config = ["model.tied=false", "model.encoder=[9]", "train.epochs=20", *overrides]
     run = dlx.train("configs/autoencoder.yaml", config, runs_dir=tmp_path)

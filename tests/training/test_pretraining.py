@@ -111,11 +111,7 @@ def test_runs_that_do_not_fit_together_are_trained_in_halves(
     halved = done(jobs, tmp_path / "halved")
     assert sizes == [3, 1, 2, 3, 1, 2], "two stages"
     assert (
-        halved.warnings
-        == [
-            "pre-training: 3 runs did not fit into memory; trained in halves",
-        ]
-        * 2
+        halved.warnings == ["pre-training: 3 runs did not fit into memory; trained in halves"] * 2
     )
     for mine, theirs in zip(halved.jobs, whole.jobs, strict=True):
         assert all(value.equal(theirs.member.start[n]) for n, value in mine.member.start.items())

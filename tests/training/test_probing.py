@@ -230,10 +230,7 @@ def test_stopped_at_its_end_and_resumed_a_run_is_worth_the_same(asked: int) -> N
             r"probe: digits was split without dev and test rows.*give data.split some",
         ),
         ({"model": {"hidden": []}}, r"probe: the network has no hidden layer.*add one, or leave"),
-        (
-            {"probe": {"layer": "7"}},
-            r"probe.layer: received 7 \(allowed: 1, 2, code, 3\)",
-        ),
+        ({"probe": {"layer": "7"}}, r"probe.layer: received 7 \(allowed: 1, 2, code, 3\)"),
         (
             {"probe": {"labels": 100, "fine_tune": {"batch_size": 101}}},
             r"probe.fine_tune.batch_size: received 101, but there are 100 labelled rows; lower it",

@@ -15,10 +15,7 @@ from tests.cohorts import SCHEDULES, design, member, rows, task, train
 NUM_STEPS = 40
 REFERENCES: dict[str, tuple[dict[str, Any], Callable[[Any], lr_scheduler.LRScheduler]]] = {
     "constant": ({}, lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
-    "step": (
-        {"every": 7, "gamma": 0.3},
-        lambda o: lr_scheduler.StepLR(o, step_size=7, gamma=0.3),
-    ),
+    "step": ({"every": 7, "gamma": 0.3}, lambda o: lr_scheduler.StepLR(o, step_size=7, gamma=0.3)),
     "exponential": ({"gamma": 0.9}, lambda o: lr_scheduler.ExponentialLR(o, gamma=0.9)),
     "cosine": (
         {"final": 0.1},

@@ -64,14 +64,8 @@ def test_a_run_goes_on_from_all_layers_of_another(source: api.Run) -> None:
 
 def test_what_cannot_be_taken_is_refused(source: api.Run, tmp_path: Path) -> None:
     for given, words in (
-        (
-            config(source, hidden=[8]),
-            "dense 64 8 1 here and layer 1 is dense 64 24 1 in",
-        ),
-        (
-            config(source, layers=["3"]),
-            "dense 12 10 1 here and layer 3 is dense 12 24 1",
-        ),
+        (config(source, hidden=[8]), "dense 64 8 1 here and layer 1 is dense 64 24 1 in"),
+        (config(source, layers=["3"]), "dense 12 10 1 here and layer 3 is dense 12 24 1"),
         (config(source, layers=["9"]), "layer 9 is missing here"),
         (config(source) | {"pretrain": "auto"}, "pretrain is given too"),
     ):

@@ -171,13 +171,7 @@ def _equivalence(comparison: Comparison) -> float:
 
 
 def _decide(
-    *,
-    direction: int,
-    equivalent: bool,
-    excess: float,
-    fails: bool,
-    is_enough: bool,
-    is_alike: bool,
+    *, direction: int, equivalent: bool, excess: float, fails: bool, is_enough: bool, is_alike: bool
 ) -> tuple[Word, Basis]:
     """Return the verdict that follows from the tests, by the rules of `judge`.
 

@@ -26,11 +26,7 @@ Function = Annotated[
 
 @register("data", runs_code=True)
 def python(
-    data_dir: Path,
-    *,
-    function: Function,
-    options: dict[str, Any] = {},
-    task: Targets = "auto",
+    data_dir: Path, *, function: Function, options: dict[str, Any] = {}, task: Targets = "auto"
 ) -> Dataset:
     """Arrays that your own function returns; it is executed only under `dlx --allow-code`.
 

@@ -69,8 +69,7 @@ def test_a_curve_is_dotted_from_where_runs_have_stopped() -> None:
     variants = synthetic.grid(model__activation=["relu"])
     runs = synthetic.results(variants, 4, lambda s, seed: 0.9, points=11)
     short = Curve(
-        runs[0].curve.steps[:6],
-        {"dev": {"accuracy": runs[0].curve.of("dev.accuracy")[:6]}},
+        runs[0].curve.steps[:6], {"dev": {"accuracy": runs[0].curve.of("dev.accuracy")[:6]}}
     )
     runs[0] = replace(runs[0], curve=short, status="stopped_early")
     (drawing,) = curves.draw(synthetic.summary(variants, runs), runs)
