@@ -15,21 +15,13 @@ from dlx.ablation.results import RunResult
 
 @dataclass(frozen=True)
 class Band:
-    """A variant's mean curve.
+    """A variant's mean curve."""
 
-    Attributes:
-        steps: (T,)
-        mean: (T,) over the runs that have a value at the step
-        low: (T,) lower end of the interval of the mean; NaN for one run
-        high: (T,) upper end
-        runs: (T,) how many have a value
-    """
-
-    steps: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    runs: np.ndarray
+    steps: np.ndarray  # (T,)
+    mean: np.ndarray  # (T,) over the runs that have a value at the step
+    low: np.ndarray  # (T,) lower end of the interval of the mean; NaN for one run
+    high: np.ndarray  # (T,) upper end
+    runs: np.ndarray  # (T,) how many have a value
 
     @property
     def whole(self) -> int:

@@ -19,22 +19,15 @@ from dlx.ablation.statistics.verdicts import Comparison, Verdict, Word, judge
 
 @dataclass(frozen=True)
 class Judged:
-    """The metric by which variants are judged, and how.
+    """The metric by which variants are judged, and how."""
 
-    Attributes:
-        metric: `<split>.<tag>` or `success`
-        rising: whether larger values are better
-        is_share: whether it lies between 0 and 1
-        margin: largest difference that does not matter; None: 0.005 for a share, otherwise 5 % of
-            the baseline's mean
-        confidence: of the intervals; 1 - confidence is the error rate of the whole ablation
-    """
-
-    metric: str
-    rising: bool
-    is_share: bool
+    metric: str  # `<split>.<tag>` or `success`
+    rising: bool  # whether larger values are better
+    is_share: bool  # whether it lies between 0 and 1
+    # Largest difference that does not matter; None: 0.005 for a share, otherwise 5 % of the
+    # baseline's mean.
     margin: float | None
-    confidence: float
+    confidence: float  # of the intervals; 1 - confidence is the error rate of the whole ablation
 
     def margin_beside(self, baseline: np.ndarray) -> float:
         """Return the margin, given the baseline's values; NaN if it needs one and there is none."""

@@ -29,24 +29,16 @@ OUT_OF_MEMORY = "out of memory"  # what the reason of a cohort that no half of f
 
 @dataclass(frozen=True)
 class CohortProgress:
-    """How far a cohort is.
+    """How far a cohort is."""
 
-    Attributes:
-        cohort: its number
-        step: optimizer steps taken
-        num_steps: of its longest run
-        active: runs that are still training
-        steps_per_second: run-steps, since this session began
-        values: the newest value of the judged metric of each run, by path
-        ended: results of runs that have ended since the last time
-    """
-
-    cohort: int
-    step: int
-    num_steps: int
-    active: int
-    steps_per_second: float
+    cohort: int  # its number
+    step: int  # optimizer steps taken
+    num_steps: int  # of its longest run
+    active: int  # runs that are still training
+    steps_per_second: float  # run-steps, since this session began
+    # The newest value of the judged metric of each run, by path.
     values: dict[str, float] = field(default_factory=dict)
+    # Results of runs that have ended since the last time.
     ended: list[RunResult] = field(default_factory=list)
 
 
@@ -55,21 +47,14 @@ Show = Callable[[CohortProgress], None]
 
 @dataclass(frozen=True)
 class Work:
-    """An ablation at work: what all of its cohorts are trained with.
-
-    Attributes:
-        plan: of the ablation
-        directory: of the ablation
-        circumstances: command, git_commit, versions and plugins, as run.json records them
-        show: is told of progress
-        stop: says whether to stop between two steps
-    """
+    """An ablation at work: what all of its cohorts are trained with."""
 
     plan: Plan
     directory: Path
+    # Command, git_commit, versions and plugins, as run.json records them.
     circumstances: Mapping[str, Any]
-    show: Show
-    stop: Stop
+    show: Show  # is told of progress
+    stop: Stop  # says whether to stop between two steps
 
 
 def train_cohort(work: Work, cohort: PlannedCohort, paths: Sequence[str]) -> list[str]:
@@ -166,17 +151,11 @@ class _Reporter(Observer):
 
 @dataclass
 class Report:
-    """What became of the cohorts that were trained.
+    """What became of the cohorts that were trained."""
 
-    Attributes:
-        crashed: by cohort number, what the error said
-        remarks: sentences on what happened
-        stopped: whether training was asked to stop
-    """
-
-    crashed: dict[int, str] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
-    stopped: bool = False
+    crashed: dict[int, str] = field(default_factory=dict)  # by cohort number, what the error said
+    remarks: list[str] = field(default_factory=list)  # sentences on what happened
+    stopped: bool = False  # whether training was asked to stop
 
 
 def train_cohorts(work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger) -> Report:

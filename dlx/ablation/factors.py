@@ -13,21 +13,13 @@ DATA = "data.name"
 
 @dataclass(frozen=True)
 class Factor:
-    """A key that an ablation varies.
+    """A key that an ablation varies."""
 
-    Attributes:
-        key: dotted
-        label: its last part, or as many parts as tell it from other keys
-        values: in the order of the config
-        axis: a number for each value; None if there is none
-        axis_label: what the numbers are: the label, or `depth` or `width` of a list of layers
-    """
-
-    key: str
-    label: str
-    values: tuple[Any, ...]
-    axis: tuple[float, ...] | None
-    axis_label: str
+    key: str  # dotted
+    label: str  # its last part, or as many parts as tell it from other keys
+    values: tuple[Any, ...]  # in the order of the config
+    axis: tuple[float, ...] | None  # a number for each value; None if there is none
+    axis_label: str  # what the numbers are: the label, or `depth` or `width` of a list of layers
 
     @property
     def is_numeric(self) -> bool:

@@ -22,17 +22,12 @@ def is_share(tag: str) -> bool:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The results of the runs of an ablation.
+    """The results of the runs of an ablation."""
 
-    Attributes:
-        runs: by variant, in the order of seeds and, within a seed, of folds; None: has not ended
-        seeds: S
-        folds: F; None without cross-validation
-    """
-
+    # By variant, in the order of seeds and, within a seed, of folds; None: has not ended.
     runs: Mapping[str, Sequence[RunResult | None]]
-    seeds: Sequence[int]
-    folds: int | None
+    seeds: Sequence[int]  # S
+    folds: int | None  # F; None without cross-validation
 
     @classmethod
     def of(

@@ -29,33 +29,20 @@ from dlx.training.session import Stopped
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an ablation is.
+    """How far an ablation is."""
 
-    Attributes:
-        directory: of the ablation
-        metric: that is judged
-        phase: 'tuning' or 'comparison'
-        cohorts: of the phase
-        runs: of the phase
-        finished: of these, those that have ended
-        seconds: since this session began
-        left: seconds that the rest will take, if known
-        steps_per_second: run-steps
-        values: the newest value of the judged metric, by variant and path; None: diverged or failed
-        cohort: the cohort that reports
-    """
-
-    directory: Path
-    metric: str
-    phase: str
-    cohorts: int
-    runs: int
-    finished: int
-    seconds: float
-    left: float | None
-    steps_per_second: float
+    directory: Path  # of the ablation
+    metric: str  # that is judged
+    phase: str  # 'tuning' or 'comparison'
+    cohorts: int  # of the phase
+    runs: int  # of the phase
+    finished: int  # of these, those that have ended
+    seconds: float  # since this session began
+    left: float | None  # seconds that the rest will take, if known
+    steps_per_second: float  # run-steps
+    # The newest value of the judged metric, by variant and path; None: diverged or failed.
     values: Mapping[str, Mapping[str, float | None]]
-    cohort: CohortProgress
+    cohort: CohortProgress  # the cohort that reports
 
 
 Show = Callable[[Progress], None]
@@ -63,17 +50,12 @@ Show = Callable[[Progress], None]
 
 @dataclass
 class Ended:
-    """What an ablation came to.
+    """What an ablation came to."""
 
-    Attributes:
-        results: of the compared runs that ended, by path
-        tries: of tuning
-        report: what became of the cohorts
-    """
-
+    # Of the compared runs that ended, by path.
     results: dict[str, RunResult] = field(default_factory=dict)
-    tries: list[Try] = field(default_factory=list)
-    report: Report = field(default_factory=Report)
+    tries: list[Try] = field(default_factory=list)  # of tuning
+    report: Report = field(default_factory=Report)  # what became of the cohorts
 
 
 def train(

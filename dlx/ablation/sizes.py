@@ -24,17 +24,11 @@ _COPIES = 3  # arrays of a layer's outputs in a step: z, a and a gradient
 
 @dataclass(frozen=True)
 class Size:
-    """The bytes of one run of a cohort.
+    """The bytes of one run of a cohort."""
 
-    Attributes:
-        parameters: with gradients and the optimizer's state
-        step: inputs and outputs of all layers for one batch
-        evaluation: likewise for the rows that are evaluated together
-    """
-
-    parameters: int
-    step: int
-    evaluation: int
+    parameters: int  # with gradients and the optimizer's state
+    step: int  # inputs and outputs of all layers for one batch
+    evaluation: int  # likewise for the rows that are evaluated together
 
     @property
     def total(self) -> int:

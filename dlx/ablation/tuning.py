@@ -20,21 +20,13 @@ class UntunableError(DlxError):
 
 @dataclass(frozen=True)
 class Try:
-    """One choice of the tuned settings of a variant.
+    """One choice of the tuned settings of a variant."""
 
-    Attributes:
-        variant: its name
-        choice: value by dotted key
-        mean: of the judged metric over its runs; None if any of them diverged or failed
-        runs: their number
-        steps: optimizer steps of all of them
-    """
-
-    variant: str
-    choice: Mapping[str, Any]
-    mean: float | None
-    runs: int
-    steps: int
+    variant: str  # its name
+    choice: Mapping[str, Any]  # value by dotted key
+    mean: float | None  # of the judged metric over its runs; None if any of them diverged or failed
+    runs: int  # their number
+    steps: int  # optimizer steps of all of them
 
 
 def tries(runs: Sequence[PlannedRun], results: Mapping[str, RunResult], metric: str) -> list[Try]:

@@ -25,15 +25,10 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Resolved:
-    """A variant with its config.
+    """A variant with its config."""
 
-    Attributes:
-        variant: name and settings
-        config: of its runs, without their seeds
-    """
-
-    variant: Variant
-    config: RunConfig
+    variant: Variant  # name and settings
+    config: RunConfig  # of its runs, without their seeds
 
 
 def expand(config: RunConfig) -> list[Resolved]:

@@ -32,22 +32,15 @@ from dlx.training.session import Stopped
 
 @dataclass(frozen=True)
 class Setting:
-    """What a worker has to know.
-
-    Attributes:
-        directory: of the ablation
-        data_dir: where data sets are kept
-        threads: that it may use
-        prepare: is called first in a fresh process, and returns the plug-ins as run.json has them
-        fresh: whether workers are fresh processes
-        environments: variables that each gets in turn, such as the GPU that it sees
-    """
+    """What a worker has to know."""
 
     directory: Path
-    data_dir: Path
-    threads: int
+    data_dir: Path  # where data sets are kept
+    threads: int  # that it may use
+    # Is called first in a fresh process, and returns the plug-ins as run.json has them.
     prepare: Callable[[], list[dict[str, str]]]
-    fresh: bool
+    fresh: bool  # whether workers are fresh processes
+    # Variables that each gets in turn, such as the GPU that it sees.
     environments: Sequence[Mapping[str, str]]
 
 

@@ -24,17 +24,11 @@ _CURE = "every run must be computed from its own rows alone, by functions withou
 
 @dataclass(frozen=True)
 class Variant:
-    """Design, optimizer and seed of a run.
+    """Design, optimizer and seed of a run."""
 
-    Attributes:
-        design: makes the design for a task
-        optimizer: with its settings
-        seed: of the run's streams
-    """
-
-    design: Callable[[Task], Design]
-    optimizer: Choice
-    seed: int = 0
+    design: Callable[[Task], Design]  # makes the design for a task
+    optimizer: Choice  # with its settings
+    seed: int = 0  # of the run's streams
 
     def member(self, name: str, task: Task) -> Member:
         """Return the run with a name, for a task."""

@@ -42,21 +42,13 @@ def rises(metric: str) -> bool:
 
 @dataclass
 class EarlyStopping:
-    """Watches one metric of one run.
+    """Watches one metric of one run."""
 
-    Attributes:
-        metric: `<split>.<metric>`, such as dev.cost
-        patience: evaluations without improvement after which the run stops
-        best: the best value so far
-        best_step: optimizer steps taken when it was reached
-        waited: evaluations since
-    """
-
-    metric: str
-    patience: int
-    best: float | None = None
-    best_step: int = 0
-    waited: int = 0
+    metric: str  # `<split>.<metric>`, such as dev.cost
+    patience: int  # evaluations without improvement after which the run stops
+    best: float | None = None  # the best value so far
+    best_step: int = 0  # optimizer steps taken when it was reached
+    waited: int = 0  # evaluations since
 
     def update(self, value: float, step: int) -> bool:
         """Take in a new value, and return whether it is the best so far (NaN never is)."""

@@ -32,30 +32,19 @@ from dlx.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class Job:
-    """One run, ready to train.
+    """One run, ready to train."""
 
-    Attributes:
-        config: resolved, with the batch sizes that its data allow in place of `auto`
-        splits: the data, on the device
-        labelled: the data as they were read, with targets of their own
-        design: layers and head
-        member: the run as its cohort sees it
-        batch_size: rows of a full batch
-        device: where it trains
-        stages: of its pre-training, which comes first
-        probing: how it is asked at its end what its codes are worth; None: it is not
-        remarks: sentences for the user about defaults that the data did not allow
-    """
-
-    config: RunConfig
-    splits: Splits
-    labelled: Splits
-    design: Design
-    member: Member
-    batch_size: int
-    device: torch.device
-    stages: tuple[PlannedStage, ...] = ()
+    config: RunConfig  # resolved, with the batch sizes that its data allow in place of `auto`
+    splits: Splits  # the data, on the device
+    labelled: Splits  # the data as they were read, with targets of their own
+    design: Design  # layers and head
+    member: Member  # the run as its cohort sees it
+    batch_size: int  # rows of a full batch
+    device: torch.device  # where it trains
+    stages: tuple[PlannedStage, ...] = ()  # of its pre-training, which comes first
+    # How it is asked at its end what its codes are worth; None: it is not.
     probing: Probing | None = None
+    # Sentences for the user about defaults that the data did not allow.
     remarks: tuple[str, ...] = ()
 
     @property

@@ -15,30 +15,18 @@ class Plateau:
     """Watches one metric of one run, and lowers the factor on its learning rate.
 
     The rules are those of `torch.optim.lr_scheduler.ReduceLROnPlateau`, with a relative threshold.
-
-    Attributes:
-        metric: `<split>.<metric>`, such as dev.cost
-        factor: what the rate is multiplied with
-        patience: evaluations without improvement that are borne with
-        threshold: smallest relative change that counts as an improvement
-        cooldown: evaluations after a reduction that are not counted
-        final: smallest share of the full rate
-        share: of the full rate, at present
-        best: the best value so far
-        waited: evaluations since
-        cooling: evaluations of the cooldown that are left
     """
 
-    metric: str
-    factor: float
-    patience: int
-    threshold: float
-    cooldown: int
-    final: float
-    share: float = 1.0
-    best: float | None = None
-    waited: int = 0
-    cooling: int = 0
+    metric: str  # `<split>.<metric>`, such as dev.cost
+    factor: float  # what the rate is multiplied with
+    patience: int  # evaluations without improvement that are borne with
+    threshold: float  # smallest relative change that counts as an improvement
+    cooldown: int  # evaluations after a reduction that are not counted
+    final: float  # smallest share of the full rate
+    share: float = 1.0  # of the full rate, at present
+    best: float | None = None  # the best value so far
+    waited: int = 0  # evaluations since
+    cooling: int = 0  # evaluations of the cooldown that are left
 
     def update(self, value: float) -> None:
         """Take in a new value of the metric; NaN is never an improvement."""

@@ -45,21 +45,13 @@ _MOST_RUNS = 512
 
 @dataclass(frozen=True)
 class Trained:
-    """What became of one stage of one run.
+    """What became of one stage of one run."""
 
-    Attributes:
-        stage: which
-        reused: it was in the cache
-        status: completed or diverged
-        reason: of a divergence
-        records: its evaluations: step, epoch, and metrics by split
-    """
-
-    stage: PlannedStage
-    reused: bool
-    status: str
-    reason: str
-    records: list[dict[str, Any]]
+    stage: PlannedStage  # which
+    reused: bool  # it was in the cache
+    status: str  # completed or diverged
+    reason: str  # of a divergence
+    records: list[dict[str, Any]]  # its evaluations: step, epoch, and metrics by split
 
     @property
     def result(self) -> StageResult:
@@ -89,17 +81,11 @@ class Trained:
 
 @dataclass
 class Pretrained:
-    """What pre-training came to.
+    """What pre-training came to."""
 
-    Attributes:
-        jobs: as given, with what they start from
-        stages: of each job
-        warnings: sentences of what was damaged
-    """
-
-    jobs: list[Job]
-    stages: list[list[Trained]]
-    warnings: list[str] = field(default_factory=list)
+    jobs: list[Job]  # as given, with what they start from
+    stages: list[list[Trained]]  # of each job
+    warnings: list[str] = field(default_factory=list)  # sentences of what was damaged
 
 
 def pretrain(
@@ -164,19 +150,12 @@ def _load(folder: Path, warnings: list[str]) -> checkpoints.Checkpoint | None:
 
 @dataclass(frozen=True)
 class _Run:
-    """A stage of one run, to be trained.
+    """A stage of one run, to be trained."""
 
-    Attributes:
-        job: the run
-        planned: the stage
-        key: of the stage in the cache
-        learned: by the stages before
-    """
-
-    job: Job
-    planned: PlannedStage
-    key: str
-    learned: dict[str, Tensor]
+    job: Job  # the run
+    planned: PlannedStage  # the stage
+    key: str  # of the stage in the cache
+    learned: dict[str, Tensor]  # by the stages before
 
     log_level = "standard"
 

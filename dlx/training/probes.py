@@ -27,15 +27,10 @@ _HELD_BACK = 0.2  # of the labelled rows, to choose C by
 
 @dataclass(frozen=True)
 class Features:
-    """Features of the rows that probes are fitted on and of those that they are judged on.
+    """Features of the rows that probes are fitted on and of those that they are judged on."""
 
-    Attributes:
-        train: (N, F) of all training rows
-        test: (M, F)
-    """
-
-    train: np.ndarray
-    test: np.ndarray
+    train: np.ndarray  # (N, F) of all training rows
+    test: np.ndarray  # (M, F)
 
     def standardized(self) -> "Features":
         """Return z-scores: mean and standard deviation are those of all training rows."""

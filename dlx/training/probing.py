@@ -33,25 +33,15 @@ _BYTES = 2**28  # of the codes, and of the labelled rows, that are held at a tim
 
 @dataclass(frozen=True)
 class Probing:
-    """How a run is asked what its codes are worth.
+    """How a run is asked what its codes are worth."""
 
-    Attributes:
-        layer: whose outputs the codes are
-        layers: of the run's network, up to it
-        labels: L, training rows whose labels are known
-        splits: the data with their classes, on the device
-        fine_tune: how these layers learn the labels; None: they do not
-        design: the network that does so
-        remarks: sentences for the user
-    """
-
-    layer: str
-    layers: Blueprint
-    labels: int
-    splits: Splits = field(repr=False)
-    fine_tune: FineTune | None
-    design: Design
-    remarks: tuple[str, ...] = ()
+    layer: str  # whose outputs the codes are
+    layers: Blueprint  # of the run's network, up to it
+    labels: int  # L, training rows whose labels are known
+    splits: Splits = field(repr=False)  # the data with their classes, on the device
+    fine_tune: FineTune | None  # how these layers learn the labels; None: they do not
+    design: Design  # the network that does so
+    remarks: tuple[str, ...] = ()  # sentences for the user
 
     @property
     def judged(self) -> dict[str, Part]:

@@ -9,29 +9,17 @@ from dlx.tracking.evaluations import Record
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the runs of a session are.
+    """How far the runs of a session are."""
 
-    Attributes:
-        folder: that they are kept in
-        step: optimizer steps taken
-        num_steps: of the longest run
-        steps_per_epoch: batches in a pass over the training rows
-        active: runs that are still training
-        steps_per_second: of each, since the first step of this session
-        record: the newest evaluation of one of them
-        is_new: whether the evaluation has just been made
-        stage: of pre-training, in words; empty: the runs themselves train
-    """
-
-    folder: Path
-    step: int
-    num_steps: int
-    steps_per_epoch: int
-    active: int
-    steps_per_second: float
-    record: Record | None
-    is_new: bool
-    stage: str = ""
+    folder: Path  # that they are kept in
+    step: int  # optimizer steps taken
+    num_steps: int  # of the longest run
+    steps_per_epoch: int  # batches in a pass over the training rows
+    active: int  # runs that are still training
+    steps_per_second: float  # of each, since the first step of this session
+    record: Record | None  # the newest evaluation of one of them
+    is_new: bool  # whether the evaluation has just been made
+    stage: str = ""  # of pre-training, in words; empty: the runs themselves train
 
     @property
     def epoch(self) -> float:

@@ -13,24 +13,18 @@ from dlx.tracking.evaluations import Metrics
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run ended.
+    """How one run ended."""
 
-    Attributes:
-        status: completed, stopped early, or diverged (a cost was no longer finite)
-        step: optimizer steps taken; for a diverged run, those before the cost that was not finite
-        weights: which weights are in `state` and were scored
-        state: of the network, by name, this run's own
-        metrics: of those weights on all rows of every split, and what its codes are worth; empty
-            for a diverged run
-        reason: of a divergence, in words
-    """
-
+    # Completed, stopped early, or diverged (a cost was no longer finite).
     status: Literal["completed", "stopped_early", "diverged"]
+    # Optimizer steps taken; for a diverged run, those before the cost that was not finite.
     step: int
-    weights: Literal["last", "best"]
-    state: dict[str, Tensor]
+    weights: Literal["last", "best"]  # which weights are in `state` and were scored
+    state: dict[str, Tensor]  # of the network, by name, this run's own
+    # Of those weights on all rows of every split, and what its codes are worth; empty for a
+    # diverged run.
     metrics: Metrics
-    reason: str = ""
+    reason: str = ""  # of a divergence, in words
 
     def measured(self, more: Metrics) -> "Outcome":
         """Return the outcome with more metrics."""

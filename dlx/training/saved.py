@@ -19,15 +19,10 @@ from dlx.runs import RunDirectory, weights
 
 @dataclass(frozen=True)
 class Saved:
-    """A trained run as its directory holds it.
+    """A trained run as its directory holds it."""
 
-    Attributes:
-        path: of the directory
-        config: resolved
-    """
-
-    path: Path
-    config: RunConfig
+    path: Path  # of the directory
+    config: RunConfig  # resolved
 
     @property
     def _directory(self) -> RunDirectory:

@@ -35,29 +35,17 @@ _NOT_OF_STAGES = ("augment", "labels")
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """One stage of a run's pre-training.
+    """One stage of a run's pre-training."""
 
-    Attributes:
-        number: from 1
-        method: what the layers are trained as a part of, or 'unroll'
-        layers: of the run's network, that are trained
-        below: of the run's network, which give the inputs; none: the data do
-        design: of the network that is trained
-        optimizer: with settings and schedule
-        epochs: passes over the training rows
-        batch_size: rows of a full batch
-        num_steps: optimizer steps
-    """
-
-    number: int
-    method: str
-    layers: tuple[DenseSpec, ...]
-    below: tuple[DenseSpec, ...]
-    design: Design
-    optimizer: Choice
-    epochs: int
-    batch_size: int
-    num_steps: int
+    number: int  # from 1
+    method: str  # what the layers are trained as a part of, or 'unroll'
+    layers: tuple[DenseSpec, ...]  # of the run's network, that are trained
+    below: tuple[DenseSpec, ...]  # of the run's network, which give the inputs; none: the data do
+    design: Design  # of the network that is trained
+    optimizer: Choice  # with settings and schedule
+    epochs: int  # passes over the training rows
+    batch_size: int  # rows of a full batch
+    num_steps: int  # optimizer steps
 
     @property
     def words(self) -> str:

@@ -38,38 +38,23 @@ _PREPROCESSING, _TABLE = "preprocessing.safetensors", "table.json"
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that leaves its session.
+    """A run that leaves its session."""
 
-    Attributes:
-        outcome: how it ended
-        epochs: passes over the training rows
-        examples: training rows seen
-        parameters: numbers that were trained
-        seconds: its share of the time of the runs that trained with it
-        curve: its evaluations
-    """
-
-    outcome: Outcome
-    epochs: float
-    examples: int
-    parameters: int
-    seconds: float
-    curve: Curve
+    outcome: Outcome  # how it ended
+    epochs: float  # passes over the training rows
+    examples: int  # training rows seen
+    parameters: int  # numbers that were trained
+    seconds: float  # its share of the time of the runs that trained with it
+    curve: Curve  # its evaluations
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """What run.json and pretraining.jsonl say of one stage of a run's pre-training.
+    """What run.json and pretraining.jsonl say of one stage of a run's pre-training."""
 
-    Attributes:
-        summary: its number, method, layers, steps, status and last costs
-        lines: its evaluations
-        failure: which stage diverged, and why; empty if it did not
-    """
-
-    summary: Mapping[str, Any]
-    lines: Sequence[Mapping[str, Any]]
-    failure: str = ""
+    summary: Mapping[str, Any]  # its number, method, layers, steps, status and last costs
+    lines: Sequence[Mapping[str, Any]]  # its evaluations
+    failure: str = ""  # which stage diverged, and why; empty if it did not
 
 
 class Store:
@@ -307,17 +292,11 @@ def _recorded_stages(run: RunDirectory) -> list[StageResult]:
 
 @dataclass(frozen=True)
 class PlannedMember:
-    """A run of a cohort as its ablation numbers it.
+    """A run of a cohort as its ablation numbers it."""
 
-    Attributes:
-        number: of the run in the ablation
-        row: of the run in the cohort, as it was planned
-        job: the run
-    """
-
-    number: int
-    row: int
-    job: Job
+    number: int  # of the run in the ablation
+    row: int  # of the run in the cohort, as it was planned
+    job: Job  # the run
 
 
 class CohortStore(Store):

@@ -19,24 +19,17 @@ from dlx.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class Verification:
-    """How a run that was trained again differs from the one that was saved.
+    """How a run that was trained again differs from the one that was saved."""
 
-    Attributes:
-        status: of the run trained again
-        same_status: whether the saved one ended the same way, at the same step
-        weights: largest difference of a number of the scored weights, relative to the largest size
-            of a number in its tensor; None if one of the two has no weights
-        metrics: largest relative difference of a logged or final metric
-        missing: evaluations of which one of the two has a metric that the other lacks
-        parted: optimizer steps at the first evaluation at which a metric differed or was missing;
-            None if there is none
-    """
-
-    status: str
-    same_status: bool
+    status: str  # of the run trained again
+    same_status: bool  # whether the saved one ended the same way, at the same step
+    # Largest difference of a number of the scored weights, relative to the largest size of a number
+    # in its tensor; None if one of the two has no weights.
     weights: float | None
-    metrics: float
-    missing: int
+    metrics: float  # largest relative difference of a logged or final metric
+    missing: int  # evaluations of which one of the two has a metric that the other lacks
+    # Optimizer steps at the first evaluation at which a metric differed or was missing; None if
+    # there is none.
     parted: int | None
 
     @property

@@ -16,19 +16,12 @@ from dlx.ablation.statistics.paired import Difference, paired_t
 
 @dataclass(frozen=True)
 class Effect:
-    """An effect of one factor, or an interaction of two.
+    """An effect of one factor, or an interaction of two."""
 
-    Attributes:
-        factors: numbers of the factors, one or two
-        levels: the number of each factor's level
-        difference: the effect, with the unadjusted p
-        p: Holm-adjusted over the main effects of the grid, or over its interactions
-    """
-
-    factors: tuple[int, ...]
-    levels: tuple[int, ...]
-    difference: Difference
-    p: float
+    factors: tuple[int, ...]  # numbers of the factors, one or two
+    levels: tuple[int, ...]  # the number of each factor's level
+    difference: Difference  # the effect, with the unadjusted p
+    p: float  # Holm-adjusted over the main effects of the grid, or over its interactions
 
 
 def main_effects(

@@ -6,19 +6,12 @@ from functools import lru_cache
 
 @dataclass(frozen=True)
 class Failures:
-    """How often two variants' runs diverged.
+    """How often two variants' runs diverged."""
 
-    Attributes:
-        variant: how many runs diverged, and of how many
-        baseline: likewise
-        p: two-sided, of equal rates
-        least_p: the smallest p possible with this number of diverged runs in both together
-    """
-
-    variant: tuple[int, int]
-    baseline: tuple[int, int]
-    p: float
-    least_p: float
+    variant: tuple[int, int]  # how many runs diverged, and of how many
+    baseline: tuple[int, int]  # likewise
+    p: float  # two-sided, of equal rates
+    least_p: float  # the smallest p possible with this number of diverged runs in both together
 
     @property
     def excess(self) -> float:

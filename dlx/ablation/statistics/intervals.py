@@ -11,19 +11,12 @@ from scipy.special import bdtr, ndtri, stdtrit
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean, a share or a median with its confidence interval.
+    """A mean, a share or a median with its confidence interval."""
 
-    Attributes:
-        mean: the estimate; NaN without any value
-        low: lower end of the interval; NaN if there is none, as for a single value
-        high: upper end
-        n: number of values
-    """
-
-    mean: float
-    low: float
-    high: float
-    n: int
+    mean: float  # the estimate; NaN without any value
+    low: float  # lower end of the interval; NaN if there is none, as for a single value
+    high: float  # upper end
+    n: int  # number of values
 
     def within(self, low: float, high: float) -> "Estimate":
         """Return the estimate with its interval cut to the possible values."""

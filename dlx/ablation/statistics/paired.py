@@ -13,25 +13,15 @@ from dlx.ablation.statistics.intervals import mean_interval, present, standard_e
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of paired differences, variant minus baseline.
+    """The mean of paired differences, variant minus baseline."""
 
-    Attributes:
-        mean: of the differences; NaN without any pair
-        low: lower end of its confidence interval; NaN for fewer than two pairs
-        high: upper end
-        p: two-sided, of no difference; NaN for fewer than two pairs
-        p_coarse: p with a correction for values that repeat, which verdicts use
-        n: number of pairs
-        test: its name
-    """
-
-    mean: float
-    low: float
-    high: float
-    p: float
-    p_coarse: float
-    n: int
-    test: str
+    mean: float  # of the differences; NaN without any pair
+    low: float  # lower end of its confidence interval; NaN for fewer than two pairs
+    high: float  # upper end
+    p: float  # two-sided, of no difference; NaN for fewer than two pairs
+    p_coarse: float  # p with a correction for values that repeat, which verdicts use
+    n: int  # number of pairs
+    test: str  # its name
 
 
 def differences(variant: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:

@@ -21,56 +21,37 @@ Basis = Literal["difference", "divergence", "margin", "conflict", "few pairs", "
 
 @dataclass(frozen=True)
 class Comparison:
-    """A variant and its baseline, run by run at the same seeds.
+    """A variant and its baseline, run by run at the same seeds."""
 
-    Attributes:
-        variant: (N,) values of the judged metric; NaN where the run has none
-        baseline: (N,) likewise
-        rising: whether larger values are better
-        margin: largest difference that does not matter
-        is_binary: whether the values are outcomes, 1 or 0
-        diverged: how many of the variant's runs diverged, and of how many, failed ones left out;
-            (0, 0) where the metric counts divergence itself, as success does
-        baseline_diverged: likewise of the baseline
-        overlap: for the folds of a cross-validation, see `intervals.standard_error`
-    """
-
-    variant: NDArray[np.float64]
-    baseline: NDArray[np.float64]
-    rising: bool
-    margin: float
-    is_binary: bool = False
+    variant: NDArray[np.float64]  # (N,) values of the judged metric; NaN where the run has none
+    baseline: NDArray[np.float64]  # (N,) likewise
+    rising: bool  # whether larger values are better
+    margin: float  # largest difference that does not matter
+    is_binary: bool = False  # whether the values are outcomes, 1 or 0
+    # How many of the variant's runs diverged, and of how many, failed ones left out; (0, 0) where
+    # the metric counts divergence itself, as success does.
     diverged: tuple[int, int] = (0, 0)
-    baseline_diverged: tuple[int, int] = (0, 0)
-    overlap: float = 0.0
+    baseline_diverged: tuple[int, int] = (0, 0)  # likewise of the baseline
+    overlap: float = 0.0  # for the folds of a cross-validation, see `intervals.standard_error`
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a comparison.
+    """The result of a comparison."""
 
-    Attributes:
-        word: better, worse, equivalent or undecided
-        basis: why. `difference`: of the metric; `divergence`: of the failure rates; `margin`: the
-            difference is inside it; `conflict`: metric and failure rates disagree; `few pairs`: too
-            few for the difference that they show; `alike`: all pairs are equal, which a few pairs
-            may be by chance; `nothing`: noise
-        difference: of the metric, with the unadjusted p
-        p: of the difference, Holm-adjusted over all tests of the ablation
-        p_equivalent: of a difference of margin or more, Holm-adjusted over the variants
-        failures: the failure rates, with the unadjusted p; None if one of the two has no runs
-        p_failures: Holm-adjusted together with the differences
-        wins: number of pairs in which the variant is better
-    """
-
-    word: Word
+    word: Word  # better, worse, equivalent or undecided
+    # Why. `difference`: of the metric; `divergence`: of the failure rates; `margin`: the difference
+    # is inside it; `conflict`: metric and failure rates disagree; `few pairs`: too few for the
+    # difference that they show; `alike`: all pairs are equal, which a few pairs may be by chance;
+    # `nothing`: noise.
     basis: Basis
-    difference: Difference
-    p: float
-    p_equivalent: float
+    difference: Difference  # of the metric, with the unadjusted p
+    p: float  # of the difference, Holm-adjusted over all tests of the ablation
+    p_equivalent: float  # of a difference of margin or more, Holm-adjusted over the variants
+    # The failure rates, with the unadjusted p; None if one of the two has no runs.
     failures: Failures | None
-    p_failures: float
-    wins: int
+    p_failures: float  # Holm-adjusted together with the differences
+    wins: int  # number of pairs in which the variant is better
 
 
 def fewest_pairs(num_comparisons: int, *, alpha: float = 0.05) -> int:
