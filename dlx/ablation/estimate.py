@@ -27,13 +27,7 @@ RANGE = 2.0
 
 
 def seconds_per_step(job: Job, size: Size, runs: int) -> float:
-    """Return the seconds that a step of a cohort takes.
-
-    Args:
-        job: one of its runs
-        size: of the run
-        runs: K
-    """
+    """Return the seconds that a step of a cohort takes, of K runs like this one."""
     parts = job.design.parts
     forward = sum(part.flops or 0 for part in parts)  # of a row
     # Back through a layer: a product for dW, and one for dX but in the first layer.
@@ -43,7 +37,7 @@ def seconds_per_step(job: Job, size: Size, runs: int) -> float:
 
 
 def seconds_per_evaluation(job: Job, size: Size, runs: int) -> float:
-    """Return the seconds that an evaluation of a cohort takes; see `seconds_per_step`."""
+    """Return the seconds that an evaluation of such a cohort takes."""
     parts = job.design.parts
     rows = _evaluated_rows(job)
     chunks = max(-(-rows // CHUNK), 1)
@@ -54,7 +48,7 @@ def seconds_per_evaluation(job: Job, size: Size, runs: int) -> float:
 
 
 def seconds_of(job: Job, size: Size, runs: int) -> float:
-    """Return the seconds that a cohort of runs of one length takes; see `seconds_per_step`."""
+    """Return the seconds that such a cohort takes from its start to its end."""
     steps = job.member.num_steps
     evaluations = steps // job.member.evaluate_every + 2  # the first one, and the final metrics
     return steps * seconds_per_step(job, size, runs) + evaluations * seconds_per_evaluation(

@@ -58,20 +58,10 @@ class Work:
 
 
 def train_cohort(work: Work, cohort: PlannedCohort, paths: Sequence[str]) -> list[str]:
-    """Train runs of a cohort, from its checkpoint if there is one.
+    """Train the runs of a cohort that have not ended, from its checkpoint if there is one.
 
-    Args:
-        work: the ablation
-        cohort: its cohort
-        paths: of the runs that have not ended
-
-    Returns:
-        sentences on what happened
-
-    Raises:
-        Stopped: `stop` said so; the cohort is saved
-        StorageError: a file could not be written
-        MemoryError: a single run does not fit
+    Returns what happened, in sentences. Raises Stopped when all is saved, and MemoryError where a
+    single run does not fit.
     """
     planned = runs_by_path(work.plan)
     members = {
@@ -159,11 +149,7 @@ class Report:
 
 
 def train_cohorts(work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger) -> Report:
-    """Train cohorts one after another; one that fails does not take the others along.
-
-    Raises:
-        StorageError: a file could not be written
-    """
+    """Train cohorts one after another; one that fails does not take the others along."""
     report = Report()
     for cohort in cohorts:
         paths = [run.path for run in ledger.unfinished(cohort.runs)]

@@ -43,11 +43,7 @@ def same(value: Any) -> str:
 
 
 def factors_of(varied: Mapping[str, Sequence[Any]]) -> list[Factor]:
-    """Return the factors of an ablation.
-
-    Args:
-        varied: values by dotted key
-    """
+    """Return the factors of an ablation, from its values by dotted key."""
     labels = short_labels(varied)
     return [
         Factor(key, labels[key], tuple(values), *_axis(values, labels[key]))
@@ -60,10 +56,7 @@ def filled(
 ) -> tuple[list[Variant], dict[str, list[Any]]]:
     """Return the variants with a value for every varied key, and the values of every key.
 
-    Args:
-        variants: with the settings that the base config does not have
-        varied: values by dotted key
-        base: plain values of the base config by dotted key
+    A key that a variant does not set has the value of the base config.
     """
     base = {key: value for key, value in base.items() if key in varied}
     complete = [Variant(variant.name, {**base, **variant.settings}) for variant in variants]

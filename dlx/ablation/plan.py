@@ -133,11 +133,7 @@ class Plan:
         return [dict(zip(tune, values, strict=True)) for values in product(*lists)] if tune else []
 
     def arms(self, phase: str) -> list[Arm]:
-        """Return the arms that are compared or, in the phase 'tuning', those that are tried.
-
-        Raises:
-            ConfigError: a line for each tuned value that a variant's config does not allow
-        """
+        """Return the arms that are compared or, in the phase 'tuning', those that are tried."""
         if phase not in self._arms:
             folders = _folders([resolved.variant.name for resolved in self.variants])
             make_arms = self._tuning_arms if phase == "tuning" else self._compared_arms
@@ -196,12 +192,7 @@ class Plan:
         self._arms.clear()
 
     def job(self, run: PlannedRun) -> Job:
-        """Return a run that is ready to train.
-
-        Raises:
-            ConfigError: the config asks for what its data or model cannot do
-            DataError: the data are missing or damaged
-        """
+        """Return a run that is ready to train; ConfigError where its data or model cannot do it."""
         key = (run.arm.folder, run.fold)
         if key not in self._jobs:
             config = run.arm.config.model_copy(update={"seed": run.seed})

@@ -10,12 +10,7 @@ from dlx.training.job import Job
 def preview(plan: Plan) -> dict[str, Any]:
     """Build every cohort, and say what it is and how long it will take; nothing is trained.
 
-    Returns:
-        name, metric, baseline, design, variants (name, settings, parameters), seeds, folds, runs,
-        tuning (runs; None without), cohorts (number, phase, shape, runs, steps, bytes,
-        seconds_per_step, seconds), bytes of the largest one, seconds of all (see
-        `dlx.ablation.estimate`) and the range of these seconds; a comparison whose settings are
-        still to be tuned is reckoned from the tuning runs
+    A comparison whose settings are still to be tuned is reckoned from the tuning runs.
     """
     planned = runs_by_path(plan)
     cohorts = [_cohort(plan, cohort) for cohort in plan.cohorts]

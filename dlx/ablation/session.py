@@ -78,10 +78,6 @@ def train(
         stop: says whether to stop between two steps
         jobs: processes that train at a time; default: those of the plan
         prepare: is called in each of these first, see `workers.Setting`
-
-    Raises:
-        StorageError: a file could not be written
-        UntunableError: a variant has no value to tune to
     """
     ended = Ended()
     ledger = Ledger(plan, run.path, repair=True)

@@ -30,13 +30,7 @@ class Try:
 
 
 def tries(runs: Sequence[PlannedRun], results: Mapping[str, RunResult], metric: str) -> list[Try]:
-    """Return the results of every choice of every variant.
-
-    Args:
-        runs: of the tuning phase, in the order of the plan
-        results: by path
-        metric: that is judged
-    """
+    """Return the results of every choice of every variant, of the runs of the tuning phase."""
     arms: dict[str, list[PlannedRun]] = {}
     for run in runs:
         arms.setdefault(run.arm.folder, []).append(run)
@@ -52,11 +46,7 @@ def tries(runs: Sequence[PlannedRun], results: Mapping[str, RunResult], metric: 
 
 
 def choose(tried: Sequence[Try], *, rising: bool) -> dict[str, dict[str, Any]]:
-    """Return the best choice of each variant; of equal ones the first.
-
-    Raises:
-        UntunableError: every choice of a variant made runs diverge or fail
-    """
+    """Return the best choice of each variant; of equal ones the first."""
     sign = 1 if rising else -1
     chosen: dict[str, dict[str, Any]] = {}
     for variant in dict.fromkeys(attempt.variant for attempt in tried):

@@ -34,11 +34,7 @@ class Resolved:
 def expand(config: RunConfig) -> list[Resolved]:
     """Return the variants of a config's ablation, in the order in which it names them.
 
-    Args:
-        config: the base, with its `ablation` section
-
-    Raises:
-        ConfigError: a line for every variant whose settings are wrong; or the design is wrong
+    Raises ConfigError with a line for every variant whose settings are wrong.
     """
     section = _section(config)
     base = _base_of(config)
@@ -100,9 +96,6 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
 
     It is the one that `ablation.baseline` names or describes. Without that key it is the variant
     with the base config, or else the first one.
-
-    Raises:
-        ConfigError: the baseline is not one of the variants
     """
     wanted = _section(config).baseline
     names = [resolved.variant.name for resolved in variants]
@@ -132,11 +125,8 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
 def _fits(condition: Mapping[str, Any], settings: Mapping[str, Any], plain: Any) -> bool:
     """Return whether a config with changed settings meets a condition.
 
-    Args:
-        condition: by dotted key a value, or a list of allowed values; a name stands for the choice
-            of that name with any options
-        settings: of a variant, by dotted key
-        plain: the config that they change, as mappings and scalars
+    A condition has by dotted key a value, or a list of allowed values; a name stands for the choice
+    of that name with any options.
     """
     return all(_allows(wanted, value_at(key, settings, plain)) for key, wanted in condition.items())
 
@@ -199,11 +189,7 @@ def _listed_variant(place: int, settings: Mapping[str, Any]) -> Settings:
 
 
 def refuse_seed(where: str, keys: Iterable[str]) -> None:
-    """Refuse keys that vary or are tuned if the seed is one of them.
-
-    Raises:
-        ConfigError: it is one of them
-    """
+    """Refuse keys that vary or are tuned if the seed is one of them."""
     if "seed" in keys:
         raise ConfigError(
             f"{where}: seeds are no factor, since every variant has all of them; use ablation.seeds"

@@ -58,15 +58,7 @@ def train_cohorts(
 ) -> Report:
     """Train cohorts in `count` processes; see `dlx.ablation.execution.train_cohorts`.
 
-    Args:
-        work: whose plan is written to its directory
-        cohorts: to train
-        ledger: which runs have ended; written by this process alone
-        setting: of the workers
-        count: processes at a time
-
-    Raises:
-        StorageError: a worker could not write a file
+    The plan has been written to the ablation's directory. This process alone keeps the ledger.
     """
     report = Report()
     waiting = list(cohorts)

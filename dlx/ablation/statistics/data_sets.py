@@ -13,15 +13,11 @@ from dlx.ablation.statistics.verdicts import Comparison, Verdict, Word
 def pooled(comparisons: Sequence[Comparison], *, is_share: bool) -> Comparison:
     """Return the comparison of a variant with its baseline over several data sets.
 
-    At each seed the differences are averaged over the data sets; these means are tested. So the
-    verdict is about these data sets at any seed, not about other data sets. (For those the data
-    sets would be the pairs, and at least six would be needed; Demšar 2006.) Costs have another
+    At each of the N seeds the differences are averaged over the data sets; these means are tested.
+    So the verdict is about these data sets at any seed, not about other data sets. (For those the
+    data sets would be the pairs, and at least six would be needed; Demšar 2006.) Costs have another
     scale on each data set, so that their differences and the margin are divided by the mean of the
     baseline on it.
-
-    Args:
-        comparisons: of the variant, one for each data set, at the same N seeds
-        is_share: whether the metric lies between 0 and 1 on every data set
 
     Reference:
         Demšar 2006, Statistical comparisons of classifiers over multiple data sets, JMLR 7.
@@ -50,12 +46,7 @@ def _sums(counts: Sequence[tuple[int, int]]) -> tuple[int, int]:
 
 
 def overall(verdict: Verdict, words: Sequence[Word]) -> Word:
-    """Return the verdict over all data sets: undecided if the data sets contradict it.
-
-    Args:
-        verdict: on the pooled comparison
-        words: the verdict on each data set
-    """
+    """Return the verdict over all data sets: undecided if the word on one contradicts it."""
     opposite: dict[Word, set[Word]] = {
         "better": {"worse"},
         "worse": {"better"},

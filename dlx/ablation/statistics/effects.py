@@ -25,11 +25,7 @@ class Effect:
 
 
 def main_effects(
-    cells: NDArray[np.float64],
-    reference: Sequence[int],
-    *,
-    confidence: float = 0.95,
-    overlap: float = 0.0,
+    cells: NDArray[np.float64], reference: Sequence[int], *, overlap: float = 0.0
 ) -> list[Effect]:
     """Return the effect of every level against the baseline's level of the same factor.
 
@@ -40,18 +36,13 @@ def main_effects(
     Args:
         cells: (L1, L2, …, N), a value for each level of every factor and each seed; NaN if missing
         reference: the baseline's level of each factor
-        confidence: of the intervals
         overlap: see `intervals.standard_error`
     """
-    return _effects(cells, reference, 1, confidence, overlap)
+    return _effects(cells, reference, 1, overlap)
 
 
 def interactions(
-    cells: NDArray[np.float64],
-    reference: Sequence[int],
-    *,
-    confidence: float = 0.95,
-    overlap: float = 0.0,
+    cells: NDArray[np.float64], reference: Sequence[int], *, overlap: float = 0.0
 ) -> list[Effect]:
     """Return how much the effect of one factor's level depends on another factor's level.
 
@@ -59,15 +50,11 @@ def interactions(
     within each seed, with its t interval over the seeds; a0, b0 are the baseline's levels. It is 0
     where the two main effects add up. The arguments are those of `main_effects`.
     """
-    return _effects(cells, reference, 2, confidence, overlap)
+    return _effects(cells, reference, 2, overlap)
 
 
 def _effects(
-    cells: NDArray[np.float64],
-    reference: Sequence[int],
-    order: int,
-    confidence: float,
-    overlap: float,
+    cells: NDArray[np.float64], reference: Sequence[int], order: int, overlap: float
 ) -> list[Effect]:
     """Return the effects of all levels but the baseline's, of one factor or of two together."""
     places: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
@@ -81,7 +68,7 @@ def _effects(
                 contrast = contrast[level] - contrast[reference[factor]]
             units = mean_of_present(contrast.reshape(-1, contrast.shape[-1]))
             places.append((factors, levels))
-            tests.append(paired_t(units, confidence=confidence, overlap=overlap))
+            tests.append(paired_t(units, overlap=overlap))
     adjusted = holm([test.p_coarse for test in tests])
     return [
         Effect(factors, levels, test, float(p))

@@ -50,7 +50,7 @@ def step(paired: NDArray[np.float64]) -> float:
     return float(np.diff(distinct, prepend=0.0)[distinct > 0].min() * largest)
 
 
-def paired_t(paired: ArrayLike, *, confidence: float = 0.95, overlap: float = 0.0) -> Difference:
+def paired_t(paired: ArrayLike, *, overlap: float = 0.0) -> Difference:
     """Return Student's t test of paired differences: t = mean / (s sqrt(1/N + overlap)).
 
     Where two variants do not differ, their differences are distributed symmetrically about 0,
@@ -63,20 +63,15 @@ def paired_t(paired: ArrayLike, *, confidence: float = 0.95, overlap: float = 0.
     A variant may have the baseline's mean but another distribution, with a few runs far off. Then
     p can be trusted only from some dozens of pairs on.
 
-    If all differences are equal, p is 1 if they are 0, else 0.
-
-    Args:
-        paired: (N,) differences, variant minus baseline; NaNs are left out
-        confidence: of the interval
-        overlap: for the folds of a cross-validation, see `intervals.standard_error`; gives the
-            corrected resampled t test
+    If all differences are equal, p is 1 if they are 0, else 0. NaNs are left out. `overlap`, see
+    `intervals.standard_error`, gives the corrected resampled t test for folds.
 
     Reference:
         Student 1908; with overlap, Nadeau and Bengio 2003.
     """
     values = present(paired)
     test = "paired t, corrected for folds" if overlap else "paired t"
-    mean = mean_interval(values, confidence=confidence, overlap=overlap)
+    mean = mean_interval(values, overlap=overlap)
     if mean.n < 2:
         return Difference(mean.mean, np.nan, np.nan, np.nan, np.nan, mean.n, test)
     error = standard_error(values, overlap)

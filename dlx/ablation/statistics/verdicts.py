@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from dlx.ablation.statistics.equivalence import alike_by_chance, two_one_sided
 from dlx.ablation.statistics.failures import Failures, failure_difference
+from dlx.ablation.statistics.intervals import CONFIDENCE
 from dlx.ablation.statistics.multiple import holm
 from dlx.ablation.statistics.paired import Difference, differences, paired_t
 from dlx.ablation.statistics.paired_shares import equivalent_shares, mcnemar
 
 # N pairs
+
+ALPHA = 1 - CONFIDENCE
 
 Word = Literal["better", "worse", "equivalent", "undecided"]
 Basis = Literal["difference", "divergence", "margin", "conflict", "few pairs", "alike", "nothing"]
@@ -54,25 +57,25 @@ class Verdict:
     wins: int  # number of pairs in which the variant is better
 
 
-def fewest_pairs(num_comparisons: int, *, alpha: float = 0.05) -> int:
+def fewest_pairs(num_comparisons: int) -> int:
     """Return how many pairs it takes to believe a difference of means.
 
     A few pairs can have the same difference by chance; without variance the t test then takes it
     for certain. A difference of just c > 0 between two equal variants has a probability of at most
     1/4 (XOR's accuracies of 0.5 and 1.0 at even odds), so that N pairs all differ by c, or all by
     -c, with a probability of at most 2 / 4^N. The result is the smallest N for which 2 / 4^N times
-    the number of comparisons is at most alpha: 3 for one comparison, 4 for two to six.
+    the number of comparisons is at most ALPHA: 3 for one comparison, 4 for two to six.
     """
     pairs = 2
-    while 2 * 4.0**-pairs * num_comparisons > alpha:
+    while 2 * 4.0**-pairs * num_comparisons > ALPHA:
         pairs += 1
     return pairs
 
 
-def judge(comparisons: Sequence[Comparison], *, confidence: float = 0.95) -> list[Verdict]:
+def judge(comparisons: Sequence[Comparison]) -> list[Verdict]:
     """Return the verdicts on all variants of an ablation.
 
-    The probability of any false `better` or `worse` is at most 1 - confidence.
+    The probability of any false `better` or `worse` is at most ALPHA.
 
     1. The metric is compared in the pairs in which both runs ended, by the paired t test (outcomes:
        by McNemar's exact test). Failure rates are compared by Fisher's exact test, if enough runs
@@ -84,34 +87,29 @@ def judge(comparisons: Sequence[Comparison], *, confidence: float = 0.95) -> lis
     4. A difference that is not 0 means better or worse, from `fewest_pairs` on.
     5. Survivors alone never decide against the failure rates: 3 and 4 give undecided if the
        variant that would gain by them diverged more often, even if by chance.
-
-    Args:
-        comparisons: of every variant with its baseline
-        confidence: of the intervals; 1 - confidence is the error rate of the whole ablation
     """
-    alpha = 1 - confidence
-    tests = [_difference(comparison, confidence) for comparison in comparisons]
+    tests = [_difference(comparison) for comparison in comparisons]
     rates = [failure_difference(pair.diverged, pair.baseline_diverged) for pair in comparisons]
     # Which failure rates are tested depends on how many runs diverged in all. Fisher's test holds
     # that number fixed, so that the choice does not change its error rate (Tarone 1990).
-    is_tested = [failures is not None and failures.least_p <= alpha for failures in rates]
+    is_tested = [failures is not None and failures.least_p <= ALPHA for failures in rates]
     p_failures = [
         failures.p if failures and tested else np.nan
         for failures, tested in zip(rates, is_tested, strict=True)
     ]
     adjusted = holm([test.p_coarse for test in tests] + p_failures)
     equivalent = holm([_equivalence(comparison) for comparison in comparisons])
-    needed = fewest_pairs(sum(not np.isnan(test.p) for test in tests), alpha=alpha)
+    needed = fewest_pairs(sum(not np.isnan(test.p) for test in tests))
     verdicts = []
     for i, (comparison, test, failures) in enumerate(zip(comparisons, tests, rates, strict=True)):
         sign = 1 if comparison.rising else -1
         gains = sign * differences(comparison.variant, comparison.baseline)
         p, p_failure = float(adjusted[i]), float(adjusted[len(comparisons) + i])
         word, basis = _decide(
-            direction=sign * int(np.sign(test.mean)) if p <= alpha else 0,
-            equivalent=bool(equivalent[i] <= alpha),
+            direction=sign * int(np.sign(test.mean)) if p <= ALPHA else 0,
+            equivalent=bool(equivalent[i] <= ALPHA),
             excess=failures.excess if failures else 0.0,
-            fails=p_failure <= alpha,
+            fails=p_failure <= ALPHA,
             is_enough=comparison.is_binary or test.n >= needed,
             is_alike=gains.size > 1 and not gains.any(),
         )
@@ -130,14 +128,11 @@ def judge(comparisons: Sequence[Comparison], *, confidence: float = 0.95) -> lis
     return verdicts
 
 
-def _difference(comparison: Comparison, confidence: float) -> Difference:
+def _difference(comparison: Comparison) -> Difference:
+    pairs = comparison.variant, comparison.baseline
     if comparison.is_binary:
-        return mcnemar(comparison.variant, comparison.baseline, confidence=confidence)
-    return paired_t(
-        differences(comparison.variant, comparison.baseline),
-        confidence=confidence,
-        overlap=comparison.overlap,
-    )
+        return mcnemar(*pairs)
+    return paired_t(differences(*pairs), overlap=comparison.overlap)
 
 
 def _equivalence(comparison: Comparison) -> float:
