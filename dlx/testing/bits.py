@@ -31,14 +31,7 @@ def exactly() -> Iterator[None]:
 def assert_same_bits(
     actual: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str, cure: str
 ) -> None:
-    """Check that named tensors have the same bits.
-
-    Args:
-        actual: tensors by name
-        expected: tensors by name
-        what: what is compared, for the message
-        cure: what to change if they differ, for the message
-    """
+    """Check that named tensors have the same bits; the message names the cure where they differ."""
     assert actual.keys() == expected.keys(), f"{what}: {sorted(actual)} against {sorted(expected)}"
     for name, value in actual.items():
         if not torch.equal(bits(value), bits(expected[name])):

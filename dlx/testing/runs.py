@@ -36,11 +36,7 @@ class Variant:
 
 
 def chosen(kind: str, named: str | Callable[..., Any], options: dict[str, Any]) -> Choice:
-    """Return the choice of a registered name or function.
-
-    Raises:
-        ConfigError: it is not registered, or has no such options
-    """
+    """Return the choice of a registered name or function."""
     name = named if isinstance(named, str) else named.__name__
     return choice(kind, name, **options)
 
@@ -59,10 +55,7 @@ def numbers(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> T
 def assert_alone_or_together(what: str, run: Variant, others: tuple[Variant, Variant]) -> None:
     """Check that a run trains to the same bits alone and first, amid and last of three.
 
-    Args:
-        what: what is checked, for the message
-        run: the run
-        others: two runs of the same shapes; those that cannot share a cohort with it are left out
+    The others have the same shapes; those that cannot share a cohort with it are left out.
     """
     for num_inputs, batch in SHAPES:
         task = regression(num_inputs)

@@ -13,14 +13,7 @@ from dlx.nn.metrics import is_rising
 def check_watched(key: str, metric: str, parts: Collection[str], names: Collection[str]) -> None:
     """Check that a metric can be watched: that it is measured, and compares over steps.
 
-    Args:
-        key: of the config that names it
-        metric: `<split>.<metric>`
-        parts: the splits
-        names: of what is measured on each
-
-    Raises:
-        ConfigError: it cannot; the message says which can
+    The message says which of what is measured (`names`, on each of the splits) can be.
     """
     allowed = [f"{part}.{name}" for part in parts for name in names if name != FREE_ENERGY]
     part, _, name = metric.partition(".")

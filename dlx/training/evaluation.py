@@ -33,9 +33,6 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Targets) -> dict[str, list
         cohort: K runs
         inputs: (N, I), shared by the runs, or (K, N, I)
         targets: as the head encodes them, (N,) or (N, C), each run's own, or sets of them
-
-    Returns:
-        by tag, a value per run each
     """
     values = _measured(cohort, inputs, targets)
     if cohort.network.corruption.present:
@@ -72,10 +69,7 @@ def _measured(
 class _Learned:
     """What runs are measured by, chunk by chunk: a metric sees runs of the same targets at once.
 
-    Args:
-        cohort: K runs
-        targets: as the head encodes them
-        own: whether a tensor holds each run's own
+    Targets are as the head encodes them; `own` says that a tensor holds each run's own.
     """
 
     def __init__(self, cohort: Cohort, targets: Targets, *, own: bool) -> None:
@@ -153,12 +147,8 @@ def evaluate_all(
 def confusion(cohort: Cohort, inputs: Tensor, targets: Tensor) -> Tensor:
     """Return every run's number of rows by true class and said class: (K, C, C) int64.
 
-    Of labels that may hold together (K, T, 2, 2), whether each holds and is said to.
-
-    Args:
-        cohort: K runs that tell classes apart
-        inputs: (N, I)
-        targets: as the head encodes them
+    Of labels that may hold together (K, T, 2, 2), whether each holds and is said to. Inputs are
+    (N, I), targets as the head encodes them.
     """
     num_runs = cohort.network.num_runs
     counts = [
@@ -183,12 +173,7 @@ def predict(cohort: Cohort, inputs: Tensor) -> Tensor:
 
 @torch.no_grad()
 def corrupted(network: Network, inputs: Tensor) -> Tensor:
-    """Return every run's inputs as `evaluate` corrupts them: (K, N, I), bit for bit.
-
-    Args:
-        network: of K runs
-        inputs: (N, I)
-    """
+    """Return every run's inputs (N, I) as `evaluate` corrupts them: (K, N, I), bit for bit."""
     chunks = [
         network.corruption.forward(
             x.expand(network.num_runs, *x.shape), Pass(batch_size=CHUNK, corrupted_chunk=number)
@@ -202,10 +187,7 @@ def corrupted(network: Network, inputs: Tensor) -> Tensor:
 def encode(network: Network, inputs: Tensor, layer: str) -> Tensor:
     """Return every run's outputs of a layer, in evaluation mode: (K, N, O).
 
-    Args:
-        network: of K runs
-        inputs: (N, I), shared by the runs, or (K, N, I)
-        layer: name of one of the layers that the networks are made of
+    Inputs are (N, I), shared by the runs, or (K, N, I). The layer is none inside a block.
     """
     num_runs, shared = network.num_runs, inputs.ndim == 2
     chunks = [

@@ -15,12 +15,7 @@ _ROWS = 256  # of the training rows, whose activations are looked at
 
 
 def activations(network: Network, inputs: Tensor) -> dict[str, Tensor]:
-    """Return every layer's outputs (K, B, O) on the first rows, in evaluation mode.
-
-    Args:
-        network: of K runs
-        inputs: (N, I)
-    """
+    """Return every layer's outputs (K, B, O) on the first rows of (N, I), in evaluation mode."""
     rows = inputs[:_ROWS]
     pass_ = Pass(activations={})
     with torch.no_grad():
@@ -32,12 +27,7 @@ def activation_statistics(outputs: Mapping[str, Tensor]) -> dict[str, list[float
     """Return mean and standard deviation of each layer's outputs, and the share of dead units.
 
     A unit is dead that gives all rows the same output, as a ReLU does that is always at zero.
-
-    Args:
-        outputs: of each layer, (K, B, O)
-
-    Returns:
-        by tag, a value for each run
+    Outputs are (K, B, O) each; a tag has a value for each run.
     """
     statistics: dict[str, list[float]] = {}
     for layer, of_runs in outputs.items():

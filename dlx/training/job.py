@@ -80,9 +80,7 @@ class Job:
     def trainer(jobs: "Sequence[Job]", *, is_new: bool) -> Trainer:
         """Return the trainer of runs that go together; new ones get their initial weights.
 
-        Args:
-            jobs: whose splits share all tensors, but for the targets of the training rows
-            is_new: they begin; False: their state will be restored
+        Their splits share all tensors, but for the targets of the training rows.
         """
         first = jobs[0]
         cohort = Cohort([job.member for job in jobs], first.batch_size, device=first.device)
@@ -147,12 +145,7 @@ def first_batch(members: Sequence[Member], examples: SharedExamples, batch_size:
 
 
 def initialize(cohort: Cohort, examples: SharedExamples) -> None:
-    """Give every run of a cohort its initial weights.
-
-    Args:
-        cohort: of runs that have not begun
-        examples: of the training rows, whose first batch some initial weights depend on
-    """
+    """Give every run of a new cohort its initial weights, some by the first batch of examples."""
     batch = None
     if cohort.starts_on_data:
         batch = first_batch(cohort.members, examples, cohort.batch_size)[0]
@@ -160,11 +153,7 @@ def initialize(cohort: Cohort, examples: SharedExamples) -> None:
 
 
 def prepare(config: RunConfig, splits: Splits) -> Job:
-    """Return the job of a config on its data.
-
-    Raises:
-        ConfigError: the config asks for what this data, this model or this machine cannot do.
-    """
+    """Return the job of a config on its data; ConfigError where these or the machine forbid it."""
     device = resolve_device(config.train.device)
     labelled, on_device = splits, splits.to(device)
     splits = targeted(config, on_device)
@@ -239,11 +228,7 @@ def _changed(config: RunConfig, section: str, **values: Any) -> RunConfig:
 def _start(
     config: RunConfig, design: Design, stages: Sequence[PlannedStage]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Return what a run takes from another one, and which layers keep what they start from.
-
-    Raises:
-        ConfigError: the other run cannot be used, or layers are pre-trained too
-    """
+    """Return what a run takes from another one, and which layers keep what they start from."""
     source, section = config.model.source, resolved(config.pretrain)
     if source is None:
         freezes = section is not None and section.freeze
@@ -289,11 +274,7 @@ def _augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
 
 
 def targeted(config: RunConfig, splits: Splits) -> Splits:
-    """Return the splits with the targets that a config's model learns: its inputs, or the data's.
-
-    Raises:
-        ConfigError: noise that augments the data, which would be a part of the target
-    """
+    """Return the splits with the targets that a config's model learns: its inputs, or theirs."""
     if not config.model.traits.reconstructs:
         return splits
     if config.data.labels is not None:
@@ -331,11 +312,7 @@ def _outside_unit_interval(design: Design, splits: Splits) -> list[str]:
 
 
 def chosen_metrics(config: RunConfig, design: Design) -> tuple[Choice, ...]:
-    """Return what a config measures, beside the cost.
-
-    Raises:
-        ConfigError: a metric is not for this task
-    """
+    """Return what a config measures, beside the cost."""
     if config.log.metrics == "auto":
         return default_metrics(design.head)
     metrics = tuple(config.log.metrics)
@@ -344,11 +321,7 @@ def chosen_metrics(config: RunConfig, design: Design) -> tuple[Choice, ...]:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device that a config names; 'auto' is CUDA where there is one.
-
-    Raises:
-        ConfigError: no such device; the message lists those there are.
-    """
+    """Return the device that a config names; 'auto' is CUDA where there is one."""
     count = torch.cuda.device_count()
     if name == "auto":
         return torch.device("cuda" if count else "cpu")

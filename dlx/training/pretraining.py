@@ -91,17 +91,9 @@ class Pretrained:
 def pretrain(
     jobs: Sequence[Job], cache: Path, show: Show = lambda progress: None, stop: Stop = lambda: False
 ) -> Pretrained:
-    """Train the stages of runs that the cache does not hold yet.
+    """Train the stages of runs that the cache does not hold yet; Stopped when all is saved.
 
-    Args:
-        jobs: the runs; those without stages are given back as they are
-        cache: a folder, made if it is needed
-        show: is told of progress
-        stop: says whether to stop between two steps
-
-    Raises:
-        Stopped: `stop` said so; what was trained is saved
-        StorageError: a file could not be written
+    Runs without stages are given back as they are. The folder of the cache is made if needed.
     """
     result = Pretrained(list(jobs), [[] for _ in jobs])
     learned: list[dict[str, Tensor]] = [{} for _ in jobs]
@@ -222,14 +214,7 @@ def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[li
 
 
 def _train(runs: Sequence[_Run], cache: Path, show: Show, stop: Stop) -> list[str]:
-    """Train a stage of runs that go together, and write it to the cache.
-
-    Returns:
-        sentences on what happened
-
-    Raises:
-        Stopped: `stop` said so; all is saved
-    """
+    """Train a stage of runs that go together, and write it to the cache; return remarks."""
     names = hashlib.sha256("".join(run.key for run in runs).encode()).hexdigest()
     folder = cache / f"training-{names}"
     make_directory(folder)

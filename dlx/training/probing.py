@@ -70,15 +70,7 @@ def default_labels(num_rows: int) -> int:
 def plan(config: RunConfig, splits: Splits, design: Design) -> Probing | None:
     """Return how a run is asked what its codes are worth; None if it is not.
 
-    Args:
-        config: of the run
-        splits: its data, with their own targets
-        design: of its network
-
-    Raises:
-        ConfigError: the data have no classes or no rows to judge by, there are fewer rows than
-            labels, no such layer, or the fine-tuning cannot be
-        DataError: a class has too few labelled rows
+    Splits have their own targets.
     """
     section = config.probe
     if section is None:
@@ -161,12 +153,9 @@ class _Ended:
 
 
 def finisher(probings: Mapping[str, Probing]) -> Finish | None:
-    """Return what is measured of runs when they end; None where nothing is.
+    """Return what is measured of runs, by name, when they end; None where nothing is.
 
-    Runs that end together are asked together. It returns None if it was told to stop.
-
-    Args:
-        probings: of the runs that are asked, by name
+    Runs that end together are asked together.
     """
     if not probings:
         return None
@@ -217,11 +206,9 @@ def _probe(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> b
 
 
 def _logistic_accuracy(run: _Ended, codes: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Return the accuracy of logistic regression by part.
+    """Return the accuracy of logistic regression by part, fitted on a run's labelled rows.
 
-    Args:
-        run: whose labelled rows it is fitted on
-        codes: by part, (N, D); z-scores are those of all training rows
+    Codes are (N, D) by part; z-scores are those of all training rows.
     """
     from sklearn.preprocessing import StandardScaler
 

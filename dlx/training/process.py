@@ -45,14 +45,7 @@ def signals() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def breaking_off(words: str) -> Iterator[None]:
-    """Let SIGINT and SIGTERM break the block off at once.
-
-    Args:
-        words: what the user is told after "stopped by SIGINT"
-
-    Raises:
-        Interrupted: SIGINT or SIGTERM was received
-    """
+    """Let SIGINT and SIGTERM break the block off at once: Interrupted, "stopped by SIGINT" + words."""
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:

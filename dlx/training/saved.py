@@ -30,11 +30,7 @@ class Saved:
 
     @functools.cached_property
     def task(self) -> Task:
-        """What the network was made to do.
-
-        Raises:
-            RunError: the run has not begun, or run.json is damaged
-        """
+        """What the network was made to do."""
         task = self._directory.read_info().get("task")
         if task is None:
             raise RunError(f"{self.path} has not begun to train; `dlx resume` it")
@@ -51,11 +47,7 @@ class Saved:
 
     @functools.cached_property
     def tensors(self) -> dict[str, Tensor]:
-        """The scored weights, by the names of the plain torch network.
-
-        Raises:
-            RunError: there are none, or not of this network
-        """
+        """The scored weights, by the names of the plain torch network."""
         if self._directory.status() == "diverged":
             raise RunError(f"{self.path} diverged and has no final weights; train it again")
         path = self._directory.weights_path
@@ -73,11 +65,7 @@ class Saved:
 
 
 def open_saved(path: Path) -> Saved:
-    """Return what a directory holds.
-
-    Raises:
-        RunError: its config is missing or damaged
-    """
+    """Return what a directory holds; RunError where its config is missing or damaged."""
     directory = RunDirectory(path)
     directory.read_file(directory.config_path.name)  # which checks its digest
     try:

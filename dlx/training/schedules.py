@@ -26,9 +26,8 @@ Momenta = Annotated[list[Annotated[float, Gt(0), Lt(1)]], Len(2, 2)]
 class Rates:
     """The factors on the learning rates of several slabs of runs, step by step.
 
-    Args:
-        slabs: the optimizer, with its schedule, and the number of steps of each
-        plateaus: what lowers the rate of a slab by a metric of its run; None for other slabs
+    A slab is its optimizer, with its schedule, and its number of steps; a plateau lowers the rate
+    of a slab by a metric of its run.
     """
 
     def __init__(

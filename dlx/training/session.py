@@ -103,17 +103,12 @@ class Session:
         self._group_start = 0  # where their lines begin in metrics.jsonl
 
     def train(self) -> list[str]:
-        """Train all runs to their ends.
+        """Train all runs to their ends, and return what happened, in sentences.
 
         Where the memory does not suffice, halves of them are trained one after the other.
 
-        Returns:
-            sentences on what happened
-
         Raises:
             Stopped: `stop` said so; all is saved
-            StorageError: a file could not be written
-            RunError: no checkpoint can be used
             MemoryError: a single run does not fit into memory
         """
         remarks: list[str] = []

@@ -57,11 +57,8 @@ class PlannedStage:
     def key(self, config: RunConfig, fingerprint: str, device: str, below: str) -> str:
         """Return what tells the result from any other: a SHA-256, in hexadecimal.
 
-        Args:
-            config: of the run
-            fingerprint: of its data
-            device: its kind, cpu or cuda
-            below: the key of the stage before; empty for the first
+        It depends on the fingerprint of the data, the kind of device, and on the key of the stage
+        below, which is empty for the first.
         """
         data = {k: v for k, v in to_plain(config.data).items() if k not in _NOT_OF_STAGES}
         document = {
@@ -83,16 +80,7 @@ class PlannedStage:
 
 
 def plan(config: RunConfig, splits: Splits, design: Design) -> tuple[PlannedStage, ...]:
-    """Return the stages of a run's pre-training, in their order; none if it has none.
-
-    Args:
-        config: of the run
-        splits: its data
-        design: of its network
-
-    Raises:
-        ConfigError: the stages do not fit the layers or the data
-    """
+    """Return the stages of a run's pre-training, in their order; none if it has none."""
     section = resolved(config.pretrain)
     if section is None:
         return ()

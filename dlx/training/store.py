@@ -174,12 +174,9 @@ def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 class RunStore(Store):
-    """Writes the folder of a single run.
+    """Writes the folder of a single run, whose lock the caller holds.
 
-    Args:
-        run: its folder; the caller holds its lock
-        job: the run
-        changed: its config is not the one that the folder holds
+    `changed` says that the job's config is not the one that the folder holds.
     """
 
     keeps_last_checkpoint = True
@@ -303,8 +300,6 @@ class CohortStore(Store):
     """Writes the folder of a cohort of an ablation.
 
     Args:
-        folder: of the cohort
-        number: of the cohort
         members: its runs that have not ended, by name
         circumstances: command, git_commit, versions and plugins, as run.json records them
     """

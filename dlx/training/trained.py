@@ -19,10 +19,7 @@ def stack(
 ) -> Cohort:
     """Return trained networks of equal shapes as one cohort on the CPU, in their order.
 
-    Args:
-        networks: the design of each, and its weights by the names of the plain torch network
-        metrics: what its evaluations measure
-        seeds: of what evaluations draw, one per network; default: 0
+    Weights are by the names of the plain torch network; seeds are of what evaluations draw.
     """
     seeds = seeds or [0] * len(networks)
     # Nothing is trained: the optimizer is the one without a state.

@@ -298,9 +298,8 @@ class Trainer:
     ) -> dict[int, Outcome]:
         """Return final weights, the best of runs that watched for them, and their metrics.
 
-        Args:
-            ended: why, by row
-            curves: the metrics of the cohort at this step, where they were computed just now
+        `ended` says why, by row. `curves` has the metrics of the cohort at this step where they
+        were computed just now.
         """
         outcomes: dict[int, Outcome] = {}
         last = [row for row in ended if self._stopping[row] is None]

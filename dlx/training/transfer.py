@@ -25,14 +25,7 @@ def located(config: RunConfig, runs_dir: Path) -> RunConfig:
     """Return a config whose `model.from_run`, wherever it stands, is the path of a run.
 
     A name stands for its newest run, which may be another one tomorrow; and only the path says
-    again which folder of runs it was looked for in.
-
-    Args:
-        config: may vary the run in its `ablation` section
-        runs_dir: where runs that are not given by a path are looked for
-
-    Raises:
-        ConfigError: there is no such run
+    again which folder of runs it was looked for in. The `ablation` section may vary the run.
     """
     settings = to_plain(config)
     changed = _with_runs(settings, lambda wanted: _path_of(wanted, runs_dir))
@@ -41,12 +34,9 @@ def located(config: RunConfig, runs_dir: Path) -> RunConfig:
 
 
 def _with_runs(value: Any, path_of: Callable[[str], str], *, is_run: bool = False) -> Any:
-    """Return a part of a config with the path in the place of every run that it names.
+    """Return a part of a plain config with the path in the place of every run that it names.
 
-    Args:
-        value: of the config, plain
-        path_of: of a run as it is named
-        is_run: texts that stand here, not below a key, name runs
+    With `is_run`, texts that stand here, not below a key, name runs.
     """
     if isinstance(value, Mapping):
         return {
@@ -75,17 +65,9 @@ def _path_of(wanted: str, runs_dir: Path) -> str:
 
 
 def take(given: FromRun, design: Design) -> dict[str, Tensor]:
-    """Return weights and statistics of a trained run for a network's layers of the same name.
+    """Return a trained run's tensors, by their names on the run axis, for layers of the same name.
 
-    Args:
-        given: which run, by its path, and which of its layers
-        design: of the network that takes them
-
-    Returns:
-        tensors by their names on the run axis
-
-    Raises:
-        ConfigError: there is no such run, or a layer is not there or has another shape
+    ConfigError if there is no such run, or a layer is not there or has another shape.
     """
     try:
         saved = open_saved(find(given.run, Path()).path)
