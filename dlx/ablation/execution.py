@@ -115,7 +115,7 @@ class _Reporter(Observer):
         results = []
         for row in outcomes:
             run = self._planned[trainer.members[row].name]
-            fields, curve = self._store.fields(run.path), self._store.curves[run.path]
+            fields, curve = self._store.fields[run.path], self._store.curves[run.path]
             number = self._cohort.number_of(run.path)
             results.append(result_of(run, number, fields, curve, self._work.plan.section))
         active = len(trainer.members) - len(outcomes)

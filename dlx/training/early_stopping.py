@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from dlx.errors import ConfigError
 from dlx.nn.layers.boltzmann import FREE_ENERGY
@@ -57,7 +56,3 @@ class EarlyStopping:
     def exhausted(self) -> bool:
         """Whether patience is at its end."""
         return self.waited >= self.patience
-
-    def state(self) -> dict[str, Any]:
-        """Return the attributes, as JSON values."""
-        return asdict(self)

@@ -36,9 +36,6 @@ from dlx.runs.files import storage_errors, sync_directory, write_atomic
 from dlx.tracking import metrics as metrics_file
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from torch import Tensor
 
 _NUMBERED = re.compile(r"(.+)#(\d+)")

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass, fields
 
 from dlx.cohort import Member
 from dlx.config.types import Choice
@@ -45,10 +44,6 @@ class Plateau:
         if rises(self.metric):
             return value > best * (1 + self.threshold)
         return value < best * (1 - self.threshold)
-
-    def state(self) -> dict[str, Any]:
-        """Return the attributes, as JSON values."""
-        return asdict(self)
 
 
 def plateaus(members: Sequence[Member]) -> list[Plateau | None]:

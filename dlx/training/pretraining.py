@@ -130,7 +130,7 @@ def pretrain(
     return result
 
 
-def _load(folder: Path, warnings: list[str]) -> checkpoints.Checkpoint | None:
+def _load(folder: Path, warnings: list[str]) -> Checkpoint | None:
     """Return an entry of the cache; None where it is not there, or damaged."""
     try:
         return checkpoints.load_newest(folder)
@@ -235,15 +235,10 @@ class _StageStore(Store):
     title = "pre-training"
 
     def __init__(self, runs: Sequence[_Run], folder: Path, cache: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._runs = {run.key: run for run in runs}
         self._cache = cache
         self._records: dict[str, list[dict[str, Any]]] = {run.key: [] for run in runs}
-
-    @property
-    def folder(self) -> Path:
-        """Of the checkpoints."""
-        return self._folder
 
     def load(self) -> Checkpoint | None:
         """Return the newest checkpoint; None if there is none, or all are damaged."""

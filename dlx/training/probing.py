@@ -20,11 +20,11 @@ from dlx.models.design import Design
 from dlx.models.heads import build_head, output_layer
 from dlx.nn.layers import Blueprint
 from dlx.nn.network import Network
-from dlx.tracking.evaluations import Evaluation, Metrics
+from dlx.tracking.evaluations import Metrics
 from dlx.training import batch_sizes
 from dlx.training.evaluation import confusion, encode
 from dlx.training.records import Finish, Outcome, Stop
-from dlx.training.trainer import Trainer
+from dlx.training.trainer import Listener, Trainer
 
 LABELS = 1000  # rows whose labels are known, unless another number is asked for
 OUTPUT = "output"  # the layer that is new when a run is fine-tuned
@@ -256,18 +256,15 @@ def _train(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> b
     return not trainer.members
 
 
-class _Judge:
-    """Finds the accuracy of runs that were fine-tuned; one that diverged has none."""
+class _Judge(Listener):
+    """Finds the accuracy of runs that were fine-tuned; one that diverged has none.
+
+    Nothing is saved: a run whose training is resumed is fine-tuned from its start.
+    """
 
     def __init__(self, probing: Probing, metrics: dict[str, Metrics]) -> None:
         self._probing = probing
         self._metrics = metrics
-
-    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
-        """Nothing is logged."""
-
-    def advanced(self, trainer: Trainer) -> None:
-        """Nothing is saved: a run whose training is resumed is fine-tuned from its start."""
 
     def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
         """Judge the runs that leave."""

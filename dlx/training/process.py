@@ -45,7 +45,7 @@ def signals() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def breaking_off(words: str) -> Iterator[None]:
-    """Let SIGINT and SIGTERM break the block off, as Interrupted: "stopped by SIGINT" and the words."""
+    """Let SIGINT and SIGTERM break the block off: Interrupted, "stopped by SIGINT" and words."""
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -18,7 +18,7 @@ from dlx.training import insights
 from dlx.training.progress import Progress, Show
 from dlx.training.records import Outcome, Stop
 from dlx.training.store import Ended, Store
-from dlx.training.trainer import Trainer
+from dlx.training.trainer import Listener, Trainer
 
 _SECONDS_BETWEEN_SHOWS = 0.2
 
@@ -68,7 +68,7 @@ class Observer:
         """The session is over, however it ended."""
 
 
-class Session:
+class Session(Listener):
     """Trains K runs that go together, from their newest checkpoint or from the start.
 
     Args:

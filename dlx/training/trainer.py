@@ -5,7 +5,8 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from dataclasses import asdict
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -27,20 +28,17 @@ _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 64}
 EVALUATED_TRAIN_ROWS = 10_000
 
 
-class Listener(Protocol):
-    """Who is told what happens in the loop."""
+class Listener:
+    """Who is told what happens in the loop; this one does nothing."""
 
     def evaluated(self, trainer: "Trainer", evaluation: Evaluation) -> None:
         """Runs were evaluated; their gradients of the last step are still in the buffer."""
-        ...
 
     def advanced(self, trainer: "Trainer") -> None:
         """A step was taken, and the loop stands between two steps: the place for a checkpoint."""
-        ...
 
     def ended(self, trainer: "Trainer", outcomes: dict[int, Outcome]) -> None:
         """Runs are about to leave the cohort: by row, how they ended."""
-        ...
 
 
 class Trainer:
@@ -392,8 +390,8 @@ class Trainer:
             "step": self.step,
             "evaluated": self._evaluated,
             "summed_from": self._summed_from,
-            "early_stopping": [s and s.state() for s in self._stopping],
-            "plateaus": [p and p.state() for p in self._plateaus],
+            "early_stopping": [s and asdict(s) for s in self._stopping],
+            "plateaus": [p and asdict(p) for p in self._plateaus],
         }
 
     def restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:

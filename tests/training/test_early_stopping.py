@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import asdict
 
 import pytest
 
@@ -40,4 +41,4 @@ def test_its_state_goes_through_json() -> None:
     stopping = EarlyStopping("dev.cost", patience=3)
     for step, cost in enumerate([0.1 + 0.2, 0.7, math.nan]):
         stopping.update(cost, step)
-    assert EarlyStopping(**json.loads(json.dumps(stopping.state()))) == stopping
+    assert EarlyStopping(**json.loads(json.dumps(asdict(stopping)))) == stopping
