@@ -22,7 +22,7 @@ from dlx.models.heads import build_head
 from dlx.nn.head import Head
 from dlx.nn.metrics import Measurement, check_metrics, default_metrics, is_rising
 from dlx.training.evaluation import predict
-from dlx.training.trained import stack
+from dlx.training.saved import stack
 
 Combine = Literal["mean", "vote"]
 

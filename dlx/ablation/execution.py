@@ -17,8 +17,7 @@ from dlx.errors import DlxError, StorageError, is_out_of_memory
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import cohort_folder
 from dlx.tracking.evaluations import Evaluation
-from dlx.training.progress import Progress
-from dlx.training.records import Outcome, Stop
+from dlx.training.records import Outcome, Progress, Stop
 from dlx.training.session import Observer, Stopped
 from dlx.training.store import CohortStore, PlannedMember
 from dlx.training.train import train

@@ -22,7 +22,7 @@ from dlx.runs import RunDirectory
 from dlx.training.job import resolve_device
 from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.process import matmul_precision
-from dlx.training.progress import Progress as StageProgress
+from dlx.training.records import Progress as StageProgress
 from dlx.training.records import Stop
 from dlx.training.session import Stopped
 

@@ -20,7 +20,7 @@ from dlx.training import job as jobs
 from dlx.training import resuming
 from dlx.training.finding import find, is_of_ablation
 from dlx.training.process import breaking_off, recorded_failures, signals
-from dlx.training.progress import Show
+from dlx.training.records import Show
 from dlx.training.session import Stopped
 from dlx.training.store import RunStore
 from dlx.training.train import train as train_jobs

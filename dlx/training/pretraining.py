@@ -29,8 +29,7 @@ from dlx.runs.locks import hold
 from dlx.tracking.evaluations import Evaluation
 from dlx.training.evaluation import encode
 from dlx.training.job import Job, initialize
-from dlx.training.progress import Show
-from dlx.training.records import Stop
+from dlx.training.records import Show, Stop
 from dlx.training.session import Session, Stopped
 from dlx.training.stages import PlannedStage
 from dlx.training.store import Ended, StageResult, Store

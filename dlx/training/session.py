@@ -14,9 +14,8 @@ from dlx.cohort import Member
 from dlx.errors import is_out_of_memory
 from dlx.runs.checkpoints import Checkpoint
 from dlx.tracking.evaluations import Curves, Evaluation
-from dlx.training import insights
-from dlx.training.progress import Progress, Show
-from dlx.training.records import Outcome, Stop
+from dlx.training.evaluation import activation_statistics, activations
+from dlx.training.records import Outcome, Progress, Show, Stop
 from dlx.training.store import Ended, Store
 from dlx.training.trainer import Listener, Trainer
 
@@ -196,8 +195,8 @@ class Session(Listener):
         if level == "minimal":
             evaluation = evaluation.of_whole_networks()
         elif level == "full":
-            outputs = insights.activations(trainer.cohort.network, trainer.splits["train"][0])
-            statistics = insights.activation_statistics(outputs)
+            outputs = activations(trainer.cohort.network, trainer.splits["train"][0])
+            statistics = activation_statistics(outputs)
             evaluation = evaluation.with_metrics("train", statistics)
         now = time.time()
         names = [member.name for member in trainer.members]

@@ -6,8 +6,7 @@ from pathlib import Path
 from dlx.training.job import Job
 from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.process import matmul_precision
-from dlx.training.progress import Show
-from dlx.training.records import Stop
+from dlx.training.records import Show, Stop
 from dlx.training.session import Observer, Session
 from dlx.training.store import CohortStore, RunStore
 
