@@ -3,7 +3,7 @@
 # K runs, N rows, I inputs, B rows that are looked at, O outputs of a layer
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -47,17 +47,15 @@ def _measured(
     cohort: Cohort, inputs: Tensor, targets: Targets, *, corrupted: bool = False
 ) -> dict[str, Tensor]:
     """Return cost, metrics and, of inputs as they are, what layers measure, by tag: (K,) each."""
-    num_runs = cohort.network.num_runs
-    cost = torch.zeros(num_runs, dtype=torch.float64, device=cohort.device)
+    cost = torch.zeros(cohort.network.num_runs, dtype=torch.float64, device=cohort.device)
     names = () if corrupted else cohort.measures
     measures = {name: torch.zeros_like(cost) for name in names}
-    learned = _Learned(cohort, targets, own=inputs.ndim == 3)
-    shared, count = inputs.ndim == 2, num_rows(inputs)
-    for number, x in enumerate(inputs.split(CHUNK, -2)):
+    learned, count = _Learned(cohort, targets, own=inputs.ndim == 3), num_rows(inputs)
+    for number, x in enumerate(_chunks(cohort.network, inputs)):
         pass_ = Pass(measured={})
         if corrupted:
             pass_ = Pass(batch_size=CHUNK, corrupted_chunk=number)
-        z = cohort.network.forward(for_each_run(x, num_runs, shared=shared), pass_)
+        z = cohort.network.forward(x, pass_)
         costs = pass_.cost(cohort.head.cost(z, learned.add(z, number * CHUNK)))
         cost += costs.to(torch.float64) * num_rows(x)
         for name, sums in measures.items():
@@ -65,6 +63,12 @@ def _measured(
             sums += pass_.measured[name].to(torch.float64) * num_rows(x)
     means = {name: sums / count for name, sums in measures.items()}
     return {"cost": cost / count, **learned.results(), **means}
+
+
+def _chunks(network: Network, inputs: Tensor) -> Iterator[Tensor]:
+    """Give inputs, (N, I) or (K, N, I), piece by piece as every run sees them: (K, B, I)."""
+    for x in inputs.split(CHUNK, -2):
+        yield for_each_run(x, network.num_runs, shared=inputs.ndim == 2)
 
 
 class _Learned:
@@ -151,35 +155,25 @@ def confusion(cohort: Cohort, inputs: Tensor, targets: Tensor) -> Tensor:
     Of labels that may hold together (K, T, 2, 2), whether each holds and is said to. Inputs are
     (N, I), targets as the head encodes them.
     """
-    num_runs = cohort.network.num_runs
-    counts = [
-        CONFUSION.find(
-            cohort.network.forward(x.expand(num_runs, *x.shape), Pass()), Rows(cohort.head, t)
-        )
-        for x, t in zip(inputs.split(CHUNK), targets.split(CHUNK), strict=True)
-    ]
-    return CONFUSION.join(counts)
+    chunks = zip(_chunks(cohort.network, inputs), targets.split(CHUNK), strict=True)
+    return CONFUSION.join(
+        [CONFUSION.find(cohort.network.forward(x, Pass()), Rows(cohort.head, t)) for x, t in chunks]
+    )
 
 
 @torch.no_grad()
 def predict(cohort: Cohort, inputs: Tensor) -> Tensor:
     """Return every run's outputs, probabilities under softmax or sigmoid: (K, N, C)."""
-    num_runs = cohort.network.num_runs
-    chunks = [
-        cohort.head.outputs(cohort.network.forward(x.expand(num_runs, *x.shape), Pass()))
-        for x in inputs.split(CHUNK)
-    ]
-    return torch.cat(chunks, 1)
+    outputs = [cohort.network.forward(x, Pass()) for x in _chunks(cohort.network, inputs)]
+    return torch.cat([cohort.head.outputs(z) for z in outputs], 1)
 
 
 @torch.no_grad()
 def corrupted(network: Network, inputs: Tensor) -> Tensor:
     """Return every run's inputs (N, I) as `evaluate` corrupts them: (K, N, I), bit for bit."""
     chunks = [
-        network.corruption.forward(
-            x.expand(network.num_runs, *x.shape), Pass(batch_size=CHUNK, corrupted_chunk=number)
-        )
-        for number, x in enumerate(inputs.split(CHUNK))
+        network.corruption.forward(x, Pass(batch_size=CHUNK, corrupted_chunk=number))
+        for number, x in enumerate(_chunks(network, inputs))
     ]
     return torch.cat(chunks, 1)
 
@@ -190,12 +184,7 @@ def encode(network: Network, inputs: Tensor, layer: str) -> Tensor:
 
     Inputs are (N, I), shared by the runs, or (K, N, I). The layer is none inside a block.
     """
-    num_runs, shared = network.num_runs, inputs.ndim == 2
-    chunks = [
-        network.encode(for_each_run(x, num_runs, shared=shared), layer)
-        for x in inputs.split(CHUNK, -2)
-    ]
-    return torch.cat(chunks, 1)
+    return torch.cat([network.encode(x, layer) for x in _chunks(network, inputs)], 1)
 
 
 @torch.no_grad()

@@ -170,9 +170,7 @@ def finisher(probings: Mapping[str, Probing]) -> Finish | None:
                 name, seed = members[row].name, members[row].seed
                 runs[row] = _Ended(name, seed, probing, outcome.state, probing.rows(seed))
         ended = list(runs.values())
-        metrics: dict[str, Metrics] = {
-            run.name: {part: {} for part in run.probing.judged} for run in ended
-        }
+        metrics = {run.name: {part: {} for part in run.probing.judged} for run in ended}
         if not _probe(ended, metrics, stop) or not _fine_tune(ended, metrics, stop):
             return None
         more = {row: outcomes[row].measured(metrics[run.name]) for row, run in runs.items()}
@@ -183,7 +181,10 @@ def finisher(probings: Mapping[str, Probing]) -> Finish | None:
 
 def _probe(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> bool:
     """Find out what logistic regression reads from the codes of runs; False if stopped."""
-    for piece in _pieces(runs, lambda run: _code_bytes(run.probing), by_layer=True):
+    by_layer: dict[str, list[_Ended]] = {}
+    for run in runs:
+        by_layer.setdefault(run.probing.layer, []).append(run)
+    for piece in (piece for own in by_layer.values() for piece in _pieces(own, _code_bytes)):
         if stop():
             return False
         first = piece[0].probing
@@ -232,9 +233,8 @@ def _fine_tune(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) 
     shared = [(_batch_size(run.probing), run.probing.labels) for run in tuned]
     for indices in group(members, shared):
         together = [tuned[index] for index in indices]
-        for piece in _pieces(together, lambda run: _row_bytes(run.probing)):
-            if not _train(piece, metrics, stop):
-                return False
+        if not all(_train(piece, metrics, stop) for piece in _pieces(together, _row_bytes)):
+            return False
     return True
 
 
@@ -302,26 +302,18 @@ def _batch_size(probing: Probing) -> int:
     return batch_sizes.resolved(given, probing.labels, "probe.fine_tune.batch_size")
 
 
-def _code_bytes(probing: Probing) -> int:
+def _code_bytes(run: _Ended) -> int:
     """Return the bytes that the codes of all rows of a run take."""
-    rows = sum(len(part.inputs) for part in probing.splits.parts.values())
-    return 4 * rows * probing.layers[-1].outputs
+    rows = sum(len(part.inputs) for part in run.probing.splits.parts.values())
+    return 4 * rows * run.probing.layers[-1].outputs
 
 
-def _row_bytes(probing: Probing) -> int:
+def _row_bytes(run: _Ended) -> int:
     """Return the bytes that the labelled rows of a run take."""
-    return 4 * probing.labels * probing.splits.task.num_inputs
+    return 4 * run.probing.labels * run.probing.splits.task.num_inputs
 
 
-def _pieces(
-    runs: Sequence[_Ended], size: Callable[[_Ended], int], *, by_layer: bool = False
-) -> list[list[_Ended]]:
-    """Return runs in neighbourhoods that fit into memory, those of one layer together."""
-    groups: dict[str, list[_Ended]] = {}
-    for run in runs:
-        groups.setdefault(run.probing.layer if by_layer else "", []).append(run)
-    metrics = []
-    for own in groups.values():
-        most = max(_BYTES // max(map(size, own)), 1)
-        metrics += [own[start : start + most] for start in range(0, len(own), most)]
-    return metrics
+def _pieces(runs: Sequence[_Ended], size: Callable[[_Ended], int]) -> list[Sequence[_Ended]]:
+    """Return runs in neighbourhoods that fit into memory."""
+    most = max(_BYTES // max(map(size, runs)), 1)
+    return [runs[start : start + most] for start in range(0, len(runs), most)]

@@ -34,14 +34,10 @@ class Rates:
         self, slabs: Sequence[tuple[Choice, int]], plateaus: Sequence[Plateau | None]
     ) -> None:
         self._plateaus = plateaus
-        schedules = [optimizer.schedule for optimizer, _ in slabs]
-        self._slabs = [
-            (schedule.bound(), num_steps)
-            for schedule, (_, num_steps) in zip(schedules, slabs, strict=True)
-        ]
-        self._cycled = [(optimizer.schedule, steps) for optimizer, steps in slabs]
+        self._schedules = [(optimizer.schedule, num_steps) for optimizer, num_steps in slabs]
+        self._slabs = [(schedule.bound(), num_steps) for schedule, num_steps in self._schedules]
         self.constant = all(
-            s.traits.constant and not s.arguments().get("warmup") for s in schedules
+            s.traits.constant and not s.arguments().get("warmup") for s, _ in self._schedules
         )
 
     def __call__(self, step: int) -> list[float]:
@@ -53,7 +49,7 @@ class Rates:
 
     def momenta(self, step: int) -> list[float | None]:
         """Return the momentum that each slab's schedule sets at a step, from 0; None for none."""
-        return [cycled_momentum(schedule, step, steps) for schedule, steps in self._cycled]
+        return [cycled_momentum(schedule, step, steps) for schedule, steps in self._schedules]
 
 
 def _warmed(function: Callable[..., float]) -> Callable[..., float]:
