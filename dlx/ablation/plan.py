@@ -135,15 +135,15 @@ class Plan:
     def arms(self, phase: str) -> list[Arm]:
         """Return the arms that are compared or, in the phase 'tuning', those that are tried."""
         if phase not in self._arms:
-            folders = _folders([resolved.variant.name for resolved in self.variants])
+            folders = _folders([variant.name for variant in self.variants])
             make_arms = self._tuning_arms if phase == "tuning" else self._compared_arms
             self._arms[phase] = make_arms(folders)
         return self._arms[phase]
 
     def _compared_arms(self, folders: Sequence[str]) -> list[Arm]:
         arms = []
-        for resolved, folder in zip(self.variants, folders, strict=True):
-            variant, config = resolved.variant, resolved.config
+        for variant, folder in zip(self.variants, folders, strict=True):
+            config = variant.config
             if variant.name in self.chosen:
                 config = config_files.assign(config, self.chosen[variant.name])
             arms.append(Arm(variant.name, variant.settings, config, folder))
@@ -159,11 +159,10 @@ class Plan:
             for choice in choices
         ]
         tries = list(zip(choices, _folders(words), strict=True))
-        for resolved, folder in zip(self.variants, folders, strict=True):
-            variant = resolved.variant
+        for variant, folder in zip(self.variants, folders, strict=True):
             for choice, name in tries:
                 try:
-                    config = config_files.assign(resolved.config, choice)
+                    config = config_files.assign(variant.config, choice)
                 except ConfigError as error:
                     where = f"ablation.tune: variant {variant.name!r}"
                     problems += [f"{where}: {line}" for line in str(error).split("\n")]

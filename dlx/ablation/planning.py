@@ -75,7 +75,7 @@ def _check_count(plan: Plan) -> None:
 def _check_tuned(tuned: Iterable[str], variants: Sequence[Resolved]) -> None:
     """Check that no tuned key varies too."""
     refuse_seed("ablation.tune.seed", tuned)
-    varied = dict.fromkeys(key for resolved in variants for key in resolved.variant.settings)
+    varied = dict.fromkeys(key for variant in variants for key in variant.settings)
     for key in tuned:
         own = key.removesuffix(".name")
         for other in varied:
@@ -250,7 +250,7 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
     plan.metric, plan.jobs = document["metric"], document["jobs"]
     plan.chosen = dict(tuning.get("chosen") or {})
     names = [variant["name"] for variant in document["variants"]]
-    if names != [resolved.variant.name for resolved in plan.variants]:
+    if names != [variant.name for variant in plan.variants]:
         raise RunError("plan.json has other variants than ablation.yaml")
     runs = runs_by_path(plan)
     # For plans from before runs had numbers; the runs of tuning come last.

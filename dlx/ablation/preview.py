@@ -28,11 +28,11 @@ def preview(plan: Plan) -> dict[str, Any]:
         "design": plan.section.design,
         "variants": [
             {
-                "name": resolved.variant.name,
-                "settings": dict(resolved.variant.settings),
-                "parameters": _parameters(plan, first[resolved.variant.name]),
+                "name": variant.name,
+                "settings": dict(variant.settings),
+                "parameters": _parameters(plan, first[variant.name]),
             }
-            for resolved in plan.variants
+            for variant in plan.variants
         ],
         "seeds": plan.seeds,
         "folds": plan.section.folds,

@@ -88,7 +88,9 @@ def train(
         cohorts = [cohort for cohort in plan.cohorts if cohort.phase == phase]
         observer = _Observer(plan, run.path, phase, cohorts, ledger, show)
         pending = [cohort for cohort in cohorts if ledger.unfinished(cohort.runs)]
-        if not _pretrain(plan, run, pending, observer, ledger, stop, ended.report):
+        try:
+            ended.report.remarks += _pretrain(plan, run, pending, observer, ledger, stop)
+        except Stopped:
             ended.report.stopped = True
             break
         work = Work(plan, run.path, circumstances, observer.hear, stop)
@@ -127,30 +129,24 @@ def _pretrain(
     observer: "_Observer",
     ledger: Ledger,
     stop: Stop,
-    report: Report,
-) -> bool:
-    """Train the stages that runs go through first, all runs side by side; False if stopped.
+) -> list[str]:
+    """Train the stages that runs go through first, all runs side by side; return remarks.
 
     The cohorts then find them in the cache, in whichever process they are trained.
     """
     jobs = [plan.job(planned) for cohort in pending for planned in ledger.unfinished(cohort.runs)]
     staged = [job for job in jobs if job.stages]
     if not staged:
-        return True
-    try:
-        with matmul_precision(plan.config.train.matmul_precision):
-            pretrained = pretrain(staged, run.cache / FOLDER, observer.hear_stage, stop)
-    except Stopped:
-        return False
+        return []
+    with matmul_precision(plan.config.train.matmul_precision):
+        pretrained = pretrain(staged, run.cache / FOLDER, observer.hear_stage, stop)
     stages = [stage for of_run in pretrained.stages for stage in of_run]
-    reused = sum(stage.reused for stage in stages)
-    report.remarks += pretrained.warnings
-    if reused:
-        report.remarks.append(f"{reused:,} of {len(stages):,} stages of pre-training were reused")
-    diverged = sum(stage.status == "diverged" for stage in stages)
-    if diverged:
-        report.remarks.append(f"{diverged:,} stages of pre-training diverged, and so do their runs")
-    return True
+    remarks = pretrained.warnings
+    if reused := sum(stage.reused for stage in stages):
+        remarks.append(f"{reused:,} of {len(stages):,} stages of pre-training were reused")
+    if diverged := sum(stage.status == "diverged" for stage in stages):
+        remarks.append(f"{diverged:,} stages of pre-training diverged, and so do their runs")
+    return remarks
 
 
 def _train(
@@ -215,21 +211,7 @@ class _Observer:
         """Show where a stage of pre-training stands."""
         rate = stage.steps_per_second * stage.active
         cohort = CohortProgress(1, stage.step, stage.num_steps, stage.active, rate)
-        self._show(
-            Progress(
-                self._directory,
-                self._plan.metric,
-                f"pre-training, {stage.stage}",
-                1,
-                stage.active,
-                0,
-                time.monotonic() - self._began,
-                None,
-                cohort.steps_per_second,
-                {},
-                cohort,
-            )
-        )
+        self._tell(f"pre-training, {stage.stage}", (1, stage.active, 0), None, {}, cohort)
 
     def hear(self, progress: CohortProgress) -> None:
         """Take in what a cohort reports, and show where the phase stands."""
@@ -246,18 +228,19 @@ class _Observer:
         taken = max(ended + active, 1)
         known = progress.step > 0 and self._to_do > taken
         left = elapsed * (self._to_do - taken) / taken if known else None
-        self._show(
-            Progress(
-                self._directory,
-                self._plan.metric,
-                self._phase,
-                len(self._cohorts),
-                len(self._variant),
-                len(self._done),
-                elapsed,
-                left,
-                progress.steps_per_second,
-                self._values,
-                progress,
-            )
-        )
+        counts = len(self._cohorts), len(self._variant), len(self._done)
+        self._tell(self._phase, counts, left, self._values, progress)
+
+    def _tell(
+        self,
+        phase: str,
+        counts: tuple[int, int, int],
+        left: float | None,
+        values: Mapping[str, Mapping[str, float | None]],
+        cohort: CohortProgress,
+    ) -> None:
+        """Show progress; the counts are of cohorts, runs, and runs that have ended."""
+        seconds = time.monotonic() - self._began
+        rate = cohort.steps_per_second
+        directory, metric = self._directory, self._plan.metric
+        self._show(Progress(directory, metric, phase, *counts, seconds, left, rate, values, cohort))

@@ -24,10 +24,9 @@ Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Resolved:
+class Resolved(Variant):
     """A variant with its config."""
 
-    variant: Variant  # name and settings
     config: RunConfig  # of its runs, without their seeds
 
 
@@ -70,7 +69,7 @@ def expand(config: RunConfig) -> list[Resolved]:
                 "remove one"
             )
         by_config.setdefault(text, name)
-        variants.append(Resolved(Variant(name, settings), resolved))
+        variants.append(Resolved(name, settings, resolved))
     if problems:
         raise ConfigError("\n".join(problems))
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
@@ -98,11 +97,10 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
     with the base config, or else the first one.
     """
     wanted = _section(config).baseline
-    names = [resolved.variant.name for resolved in variants]
+    names = [variant.name for variant in variants]
     if wanted is None:
         base = _text(_base_of(config))
-        same = (n for n, r in zip(names, variants, strict=True) if _text(r.config) == base)
-        return next(same, names[0])
+        return next((v.name for v in variants if _text(v.config) == base), names[0])
     if isinstance(wanted, str):
         if wanted not in names:
             raise ConfigError(
@@ -110,11 +108,7 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
                 f"{_listed(names)}"
             )
         return wanted
-    fitting = [
-        resolved.variant.name
-        for resolved in variants
-        if _fits(wanted, resolved.variant.settings, to_plain(resolved.config))
-    ]
+    fitting = [v.name for v in variants if _fits(wanted, v.settings, to_plain(v.config))]
     if len(fitting) != 1:
         text = inline(dict(wanted))
         problem = f"fits {len(fitting)} variants" if fitting else "is no variant"
@@ -267,19 +261,16 @@ def _allows(wanted: Any, value: Any) -> bool:
 
 def _in_order(settings: Settings) -> Settings:
     """Return the settings with each choice before the options set inside it."""
-    return dict(
-        sorted(
-            settings.items(),
-            key=lambda item: (item[0].removesuffix(".name").count("."), item[0][-5:] != ".name"),
-        )
-    )
+
+    def place(key: str) -> tuple[int, bool]:
+        return key.removesuffix(".name").count("."), not key.endswith(".name")
+
+    return {key: settings[key] for key in sorted(settings, key=place)}
 
 
 def _names(all_settings: Sequence[Settings]) -> list[str]:
     """Return a name for each variant: the one it was given, or else its settings in words."""
-    keys = list(
-        dict.fromkeys(key for settings in all_settings for key in settings if key != "name")
-    )
+    keys = dict.fromkeys(key for settings in all_settings for key in settings if key != "name")
     labels = short_labels(keys)
     folders = {
         key: _common_folder([settings[key] for settings in all_settings if key in settings])
