@@ -1,13 +1,10 @@
 """A whole ablation in its directory: phase after phase, cohort after cohort, to the last result."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from dlx.ablation import execution, loading, tuning, workers
 from dlx.ablation.directory import write_plan
@@ -17,9 +14,7 @@ from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.ablation.planning import add_cohorts, check
 from dlx.ablation.results import RunResult
 from dlx.ablation.tuning import Try
-from dlx.config.schema import RunConfig
 from dlx.runs import RunDirectory
-from dlx.training.job import resolve_device
 from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.process import matmul_precision
 from dlx.training.records import Progress as StageProgress
@@ -66,7 +61,7 @@ def train(
     stop: Stop,
     *,
     jobs: int | None = None,
-    prepare: Callable[[], list[dict[str, str]]] = list,
+    prepare: workers.Prepare = list,
 ) -> Ended:
     """Train what has not ended yet, phase after phase; the caller holds the lock.
 
@@ -77,7 +72,7 @@ def train(
         show: is told of progress
         stop: says whether to stop between two steps
         jobs: processes that train at a time; default: those of the plan
-        prepare: is called in each of these first, see `workers.Setting`
+        prepare: is called in each of these first, if it is a fresh one
     """
     ended = Ended()
     ledger = Ledger(plan, run.path, repair=True)
@@ -94,7 +89,11 @@ def train(
             ended.report.stopped = True
             break
         work = Work(plan, run.path, circumstances, observer.hear, stop)
-        report = _train(work, pending, ledger, jobs or plan.jobs, prepare)
+        count = jobs or plan.jobs
+        if count == 1 or len(pending) < 2:
+            report = execution.train_cohorts(work, pending, ledger)
+        else:
+            report = workers.train_cohorts(work, pending, ledger, count, prepare)
         ended.report.crashed |= report.crashed
         ended.report.remarks += report.remarks
         ended.report.stopped = report.stopped
@@ -147,35 +146,6 @@ def _pretrain(
     if diverged := sum(stage.status == "diverged" for stage in stages):
         remarks.append(f"{diverged:,} stages of pre-training diverged, and so do their runs")
     return remarks
-
-
-def _train(
-    work: Work,
-    pending: Sequence[PlannedCohort],
-    ledger: Ledger,
-    jobs: int,
-    prepare: Callable[[], list[dict[str, str]]],
-) -> Report:
-    if jobs == 1 or len(pending) < 2:
-        return execution.train_cohorts(work, pending, ledger)
-    threads = max(torch.get_num_threads() // jobs, 1)
-    config = work.plan.config
-    fresh = (
-        threads > 1 or resolve_device(config.train.device).type != "cpu" or sys.platform != "linux"
-    )
-    setting = workers.Setting(
-        work.directory, work.plan.data_dir, threads, prepare, fresh, _environments(config)
-    )
-    return workers.train_cohorts(work, pending, ledger, setting, jobs)
-
-
-def _environments(config: RunConfig) -> list[dict[str, str]]:
-    """Return the variables of the workers: each sees one of the GPUs, if any are used."""
-    device = resolve_device(config.train.device)
-    count = torch.cuda.device_count()
-    if device.type != "cuda" or device.index is not None or count < 2:
-        return [{}]
-    return [{"CUDA_VISIBLE_DEVICES": str(index)} for index in range(count)]
 
 
 class _Observer:

@@ -84,35 +84,30 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> tuple[PlannedStag
     section = resolved(config.pretrain)
     if section is None:
         return ()
-    given = [Stage()] if section.stages == "auto" else section.stages
-    if section.stages != "auto":
-        layers = networks.hidden_layers(design, len(given), "stages")
-    else:
+    if section.stages == "auto":
         count = None if section.layers == "all" else section.layers
         layers = networks.hidden_layers(design, count, "layers")
-        given = given * len(layers)
-    if section.stages != "auto" and section.layers not in ("all", len(given)):
-        raise ConfigError(
-            f"pretrain.stages: received {len(given)} stages, but pretrain.layers is "
-            f"{section.layers}; leave one of them out"
-        )
+        given = [Stage()] * len(layers)
+    else:
+        given = section.stages
+        layers = networks.hidden_layers(design, len(given), "stages")
+        if section.layers not in ("all", len(given)):
+            raise ConfigError(
+                f"pretrain.stages: received {len(given)} stages, but pretrain.layers is "
+                f"{section.layers}; leave one of them out"
+            )
     planned: list[PlannedStage] = []
     splits = splits.unlabelled
-    num_rows = len(splits.train.inputs)
+    num_rows, whole = len(splits.train.inputs), splits.reconstructing().task
     for place, (layer, stage) in enumerate(zip(layers, given, strict=True)):
-        task = (
-            networks.codes_task(layers[place - 1].activation, layer.inputs)
-            if place
-            else splits.reconstructing().task
-        )
+        below = layers[:place]
+        task = networks.codes_task(below[-1].activation, layer.inputs) if below else whole
         method = stage.method or section.method
         network = _network(method, layer, task, section, stage)
         settings = _settings(config, section, stage, network, num_rows)
-        planned.append(
-            PlannedStage(place + 1, method, (layer,), layers[:place], network, *settings)
-        )
+        planned.append(PlannedStage(place + 1, method, (layer,), below, network, *settings))
     if section.unroll:
-        network = networks.unrolled(layers, splits.reconstructing().task, tied=section.tied)
+        network = networks.unrolled(layers, whole, tied=section.tied)
         settings = _settings(config, section, Stage(epochs=section.unroll), network, num_rows)
         planned.append(PlannedStage(len(layers) + 1, "unroll", layers, (), network, *settings))
     return tuple(planned)
