@@ -57,7 +57,6 @@ def seconds_of(job: Job, size: Size, runs: int) -> float:
 
 
 def _evaluated_rows(job: Job) -> int:
-    """Return how many rows an evaluation looks at while a run trains."""
     sizes = {name: len(part.inputs) for name, part in job.splits.parts.items()}
     train = min(sizes.pop("train"), EVALUATED_TRAIN_ROWS)
     if job.splits.shared:

@@ -89,8 +89,6 @@ def train_cohort(work: Work, cohort: PlannedCohort, paths: Sequence[str]) -> lis
 
 
 class _Reporter(Observer):
-    """Tells the ablation what becomes of the runs of a cohort."""
-
     def __init__(self, work: Work, cohort: PlannedCohort, store: CohortStore) -> None:
         self._work = work
         self._cohort = cohort

@@ -145,7 +145,6 @@ def _settings_of(levels: Sequence[Sequence[Variant]], factors: Sequence[Factor])
 
 
 def _is_complete(outcomes: Outcomes, levels: Sequence[Sequence[Variant]], metric: str) -> bool:
-    """Return whether there is a value at every level."""
     return all(
         any(len(present(outcomes.values(variant.name, metric))) for variant in level)
         for level in levels

@@ -258,7 +258,6 @@ class Plan:
 
 
 def _sharing(splits: Splits, other: Splits) -> Splits:
-    """Return splits that share the other's tensors where these are equal."""
 
     def shared(part: Part, other_part: Part) -> Part:
         inputs, targets = other_part.inputs, other_part.targets

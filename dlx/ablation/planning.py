@@ -101,7 +101,6 @@ def check(plan: Plan, runs: Iterable[PlannedRun]) -> None:
 
 
 def _check_metrics(plan: Plan) -> None:
-    """Check that every run measures the metrics that the section names."""
     section = plan.section
     wanted = {f"ablation.success.{metric}": metric for metric in section.success or {}}
     wanted |= {f"ablation.steps_to.{metric}": metric for metric in section.steps_to}
@@ -164,7 +163,6 @@ def _cure(metric: str, job: Job) -> str:
 
 
 def _default_jobs(plan: Plan) -> int:
-    """Return the number of processes that suits the sizes of a plan's runs."""
     runs = plan.runs("comparison")
     sizes: dict[str, Size] = {}
     work = 0

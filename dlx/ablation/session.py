@@ -149,8 +149,6 @@ def _pretrain(
 
 
 class _Observer:
-    """Adds up what the cohorts of a phase report."""
-
     def __init__(
         self,
         plan: Plan,

@@ -164,7 +164,6 @@ def _also(
 
 
 def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool, has_more: bool) -> dict[str, str]:
-    """Return the tests that were made, by what for."""
     is_binary = metric == "success" and not outcomes.folds
     paired = "paired t, corrected for folds" if outcomes.folds else "paired t"
     tests = {
@@ -188,7 +187,6 @@ def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool, has_more: bool) 
 
 
 def _tags(results: Sequence[RunResult]) -> dict[str, list[str]]:
-    """Return the metrics that any run has, by split."""
     by_split: dict[str, dict[str, None]] = {}
     for run in results:
         for split, metrics in run.metrics.items():

@@ -79,7 +79,6 @@ def expand(config: RunConfig) -> list[Resolved]:
 
 
 def _base_of(config: RunConfig) -> RunConfig:
-    """Return the config that variants change: without its ablation."""
     return config.model_copy(update={"ablation": None})
 
 

@@ -41,8 +41,6 @@ Order = Callable[[], tuple[Plan, Mapping[str, Any]]]
 
 @dataclass
 class _Worker:
-    """A process with what it is at."""
-
     process: Any
     connection: Connection
     cohort: PlannedCohort | None = None

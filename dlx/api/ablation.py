@@ -288,7 +288,6 @@ def _with_seeds(ready: Plan, run: RunDirectory, seeds: str, jobs: int | None) ->
 
 
 def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Ablation:
-    """Train what has not ended, and write what came out."""
     began = time.monotonic()
     try:
         with run.lock(), recorded_failures(run):
@@ -308,14 +307,9 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
             circumstances = describe() | {"plugins": plugins.loaded()}
             prepare = functools.partial(_prepare_worker, plugins.loaded(), functions.is_allowed())
             with signals() as received:
+                stop = lambda: bool(received)
                 ended = session.train(
-                    ready,
-                    run,
-                    circumstances,
-                    show,
-                    lambda: bool(received),
-                    jobs=jobs,
-                    prepare=prepare,
+                    ready, run, circumstances, show, stop, jobs=jobs, prepare=prepare
                 )
                 seconds = before + time.monotonic() - began
                 if ended.report.stopped:
@@ -330,7 +324,11 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
                     ": all runs have ended, but the report is not whole; "
                     f"`dlx resume {run.path}` makes it"
                 ):
-                    _write_down(ready, run, ended)
+                    # Here, since no other command of training needs SciPy.
+                    from dlx.report.ablation import derived_files
+
+                    results, command = _results(ready, ended), command_of(run)
+                    derived_files.write(ready, run.path, results, ended.tries, command)
             except Interrupted:
                 run.write_info(status="interrupted", ended=timestamp(), seconds=seconds)
                 raise
@@ -357,15 +355,7 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
     return Ablation(run.path)
 
 
-def _write_down(ready: Plan, run: RunDirectory, ended: Ended) -> None:
-    """Write results and report."""
-    from dlx.report.ablation import derived_files  # SciPy, which no other command of training needs
-
-    derived_files.write(ready, run.path, _results(ready, ended), ended.tries, command_of(run))
-
-
 def _note_end(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) -> None:
-    """Write into run.json how the ablation ended."""
     results = _results(ready, ended)
     status = "interrupted" if ended.report.stopped else "completed"
     run.write_info(

@@ -258,7 +258,6 @@ def resumed_training(
 
 
 def _is_whole(run: Run) -> bool:
-    """Say whether all that a finished run is used with can be read."""
     try:
         for needed in ("tensors", "preprocessing", "encoder"):
             getattr(run, needed)

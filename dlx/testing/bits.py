@@ -49,7 +49,6 @@ def assert_near(actual: Tensor, expected: Tensor, what: str, tolerance: float) -
 
 
 def _difference(actual: Tensor, expected: Tensor) -> str:
-    """Return where two tensors differ most, and by how much, in words."""
     if actual.shape != expected.shape:
         return f"has shape {tuple(actual.shape)}, not {tuple(expected.shape)}"
     difference = (actual.double() - expected.double()).abs().flatten()

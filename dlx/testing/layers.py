@@ -48,7 +48,6 @@ def _check(what: str, design: Callable[[Task], Design]) -> None:
 
 
 def _check_plain(what: str, run: Member, num_inputs: int, batch: int) -> None:
-    """Check outputs and gradients against those of the plain torch network."""
     design = run.design
     plain.check(design)
     cohort = Cohort([run], batch, torch.float64)

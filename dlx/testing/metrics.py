@@ -66,7 +66,6 @@ def _check(what: str, named: Choice, task: Task, head: Head) -> None:
 def _check_runs(
     what: str, named: Choice, head: Head, z: Tensor, truth: Tensor, values: Tensor
 ) -> None:
-    """Check each run alone, and beside a run that has diverged."""
     cure = "compute each run's value from its own row of z, in integers or along contiguous rows"
     for run in range(_RUNS):
         alone = _measure(what, named, head, z[run : run + 1].clone(), truth)

@@ -220,7 +220,6 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
 
 
 def _changed(config: RunConfig, section: str, **values: Any) -> RunConfig:
-    """Return a config with other values in a section."""
     changed = getattr(config, section).model_copy(update=values)
     return config.model_copy(update={section: changed})
 
@@ -242,7 +241,6 @@ def _start(
 
 
 def _steps_left(num_steps: int, stages: Sequence[PlannedStage]) -> int:
-    """Return the steps of a run that takes those of its stages off its own."""
     before = sum(stage.num_steps for stage in stages)
     if before >= num_steps:
         raise ConfigError(
@@ -253,7 +251,6 @@ def _steps_left(num_steps: int, stages: Sequence[PlannedStage]) -> int:
 
 
 def _augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
-    """Return how training rows are changed, for inputs that can be changed so."""
     if config.data.augment is None:
         return None
     strengths = {name: value for name, value in config.data.augment if value}

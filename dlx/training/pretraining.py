@@ -141,8 +141,6 @@ def _load(folder: Path, warnings: list[str]) -> Checkpoint | None:
 
 @dataclass(frozen=True)
 class _Run:
-    """A stage of one run, to be trained."""
-
     job: Job  # the run
     planned: PlannedStage  # the stage
     key: str  # of the stage in the cache
@@ -190,7 +188,6 @@ class _Run:
 
 
 def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[list[int]]:
-    """Return which of the runs train side by side, in a stage."""
     runs = [_Run(jobs[p], jobs[p].stages[number], str(p), {}) for p in places]
     shared = [
         (
@@ -229,8 +226,6 @@ def _train(runs: Sequence[_Run], cache: Path, show: Show, stop: Stop) -> list[st
 
 
 class _StageStore(Store):
-    """Keeps what stages learn in the cache."""
-
     title = "pre-training"
 
     def __init__(self, runs: Sequence[_Run], folder: Path, cache: Path) -> None:

@@ -95,7 +95,6 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> Probing | None:
 
 
 def _layer(given: str | int | None, design: Design) -> str:
-    """Return the name of the layer whose outputs are the codes."""
     wanted = None if given is None else str(given)
     names = [layer.name for layer in design.layers[:-1]]
     if not names:
@@ -143,8 +142,6 @@ def _fine_tuned(given: FineTune, probing: Probing) -> Probing:
 
 @dataclass(frozen=True)
 class _Ended:
-    """A run that has ended, with its scored weights."""
-
     name: str
     seed: int
     probing: Probing
@@ -282,7 +279,6 @@ class _Judge(Listener):
 
 
 def _member(run: _Ended) -> Member:
-    """Return a run as the cohort sees it in which it is fine-tuned."""
     how = run.probing.fine_tune
     assert how is not None
     return Member(

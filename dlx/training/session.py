@@ -180,7 +180,6 @@ class Session(Listener):
         self._group_start = self._store.position()
 
     def _halve(self) -> None:
-        """Begin again with each half of a group that did not fit into memory."""
         names = self._groups.pop(0)
         self._clock = None
         self._store.forget(names, self._group_start)

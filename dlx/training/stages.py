@@ -114,7 +114,6 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> tuple[PlannedStag
 
 
 def _network(method: str, layer: DenseSpec, task: Task, section: Pretrain, stage: Stage) -> Design:
-    """Return the network that a layer is trained as a part of."""
     if method == "rbm":
         persistent = section.persistent if stage.persistent is None else stage.persistent
         try:
@@ -158,7 +157,6 @@ def _settings(
 
 @functools.cache
 def _code_version() -> str:
-    """Return the SHA-256 of dlx's own sources, and torch's version."""
     digest = hashlib.sha256()
     root = Path(__file__).parents[1]
     for path in sorted(root.rglob("*.py")):

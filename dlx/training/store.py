@@ -160,8 +160,6 @@ def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 class _FolderStore(Store):
-    """Keeps checkpoints and metrics.jsonl in a folder."""
-
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._checkpoints = folder / "checkpoints"
