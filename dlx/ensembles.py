@@ -82,8 +82,12 @@ def evaluate(
     part, task = runs[0].splits(data_dir).part(split), runs[0].task
     head = _head(task)
     chosen = _metrics(runs[0], head, metrics)
-    if combine == "vote":
-        _check_votes(chosen)
+    for metric in chosen if combine == "vote" else ():
+        if metric.traits.graded:
+            raise ConfigError(
+                f"--vote: {metric.name} needs probabilities, not votes; leave out --vote, or "
+                "choose another metric"
+            )
     targets = (
         part.targets if task.classes else torch.from_numpy(task.in_units(part.targets.numpy()))
     )
@@ -129,15 +133,6 @@ def _check(runs: Sequence[Run], combine: Combine) -> None:
             raise ConfigError(
                 f"the outputs of {run.path} are those of {head.output_name}, which are no "
                 "probabilities to average; use --vote"
-            )
-
-
-def _check_votes(chosen: Sequence[Choice]) -> None:
-    for metric in chosen:
-        if metric.traits.graded:
-            raise ConfigError(
-                f"--vote: {metric.name} needs probabilities, not votes; leave out --vote, or "
-                "choose another metric"
             )
 
 

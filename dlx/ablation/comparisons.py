@@ -11,10 +11,17 @@ from dlx.ablation.factors import DATA, Factor, same, setting_names
 from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import Variant
 from dlx.ablation.statistics.censored import steps_difference
-from dlx.ablation.statistics.data_sets import overall, pooled
 from dlx.ablation.statistics.intervals import present
 from dlx.ablation.statistics.multiple import holm
-from dlx.ablation.statistics.verdicts import ALPHA, Comparison, Verdict, Word, judge
+from dlx.ablation.statistics.verdicts import (
+    ALPHA,
+    Comparison,
+    Verdict,
+    Word,
+    judge,
+    overall,
+    pooled,
+)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import torch
 from dlx import plugins
 from dlx.ablation import execution, loading, planning, session
 from dlx.ablation.directory import CONFIG, PLAN, read_config, read_plan, write_plan
+from dlx.ablation.estimate import preview
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, runs_by_path
-from dlx.ablation.preview import preview
 from dlx.ablation.results import RunResult
 from dlx.ablation.session import Ended, Show
 from dlx.api.ablation_config import read_ablation
@@ -160,7 +160,7 @@ def plan_ablation(
 def preview_ablation(ready: Plan) -> dict[str, Any]:
     """Return what an ablation would train, and how long it would take; nothing is written.
 
-    See `dlx.ablation.preview.preview`.
+    See `dlx.ablation.estimate.preview`.
     """
     return preview(ready)
 

@@ -23,11 +23,11 @@ from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name
 from dlx.training import batch_sizes, probing, transfer
-from dlx.training.early_stopping import check_watched
 from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
 from dlx.training.stages import plan as stages_of
 from dlx.training.trainer import Trainer
+from dlx.training.watching import check_watched
 
 
 @dataclass(frozen=True)

@@ -106,22 +106,18 @@ def pretrain(
             keys[place] = job.stages[number].key(job.config, job.splits.fingerprint, kind, before)
             first.setdefault(keys[place], place)
         entries = {key: _load(cache / key, result.warnings) for key in first}
-        new = {key for key in first if entries[key] is None}
-        missing = [first[key] for key in first if key in new]
-        for cohort in _cohorts(jobs, missing, number):
+        new = [key for key, entry in entries.items() if entry is None]
+        for cohort in _cohorts(jobs, [first[key] for key in new], number):
             runs = [_Run(jobs[p], jobs[p].stages[number], keys[p], learned[p]) for p in cohort]
             result.warnings += _train(runs, cache, show, stop)
+        entries |= {key: _load(cache / key, result.warnings) for key in new}
         for place in having:
-            key = keys[place]
-            entry = entries[key] = entries[key] or _load(cache / key, result.warnings)
+            entry = entries[keys[place]]
             assert entry is not None, "it has just been written"
             learned[place] |= entry.tensors
-            ended = entry.metadata
-            stage = jobs[place].stages[number]
-            trained = Trained(
-                stage, key not in new, ended["status"], ended["reason"], ended["records"]
-            )
-            result.stages[place].append(trained)
+            stage, was_there = jobs[place].stages[number], keys[place] not in new
+            ended = (entry.metadata[key] for key in ("status", "reason", "records"))
+            result.stages[place].append(Trained(stage, was_there, *ended))
     for place, job in enumerate(jobs):
         if job.stages:
             start = networks.start(job.design, learned[place])

@@ -1,7 +1,7 @@
 """Learning-rate schedules: the factor on the optimizer's own rate at every step.
 
 A schedule is a function of the step, from 0, and of the number of steps of the run, both counted
-from the end of the warm-up. So a resumed run goes on as if it had never stopped. `plateau.py`
+from the end of the warm-up. So a resumed run goes on as if it had never stopped. `watching.py`
 lowers the rate by a run's metrics.
 """
 
@@ -16,7 +16,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 from dlx.config.schema import Metric
 from dlx.config.types import Choice
 from dlx.registry import register
-from dlx.training.plateau import Plateau
+from dlx.training.watching import Plateau
 
 Steps = Annotated[int, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]

@@ -17,11 +17,10 @@ from dlx.data.batches import Batches, num_rows, steps_per_epoch
 from dlx.data.targets import SharedExamples, of_runs
 from dlx.nn.passes import Pass
 from dlx.tracking.evaluations import Evaluation
-from dlx.training.early_stopping import EarlyStopping
 from dlx.training.evaluation import asked, evaluate_all, thinned
-from dlx.training.plateau import Plateau, plateaus
 from dlx.training.records import Finish, Outcome, Stop
 from dlx.training.schedules import Rates
+from dlx.training.watching import EarlyStopping, Plateau, plateaus
 
 # On CUDA, looking at a cost waits for the device; there it is looked at once in so many steps.
 _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 64}

@@ -113,26 +113,20 @@ def _compare(
             missing += 1
             parted.add(step)
             continue
-        tags = {split: values for split, values in line.items() if isinstance(values, Mapping)}
-        difference, lacks = _differences(metrics, tags)
+        difference, lacks = _difference(_by_split_and_tag(metrics), _by_split_and_tag(line))
         if difference or lacks:
             parted.add(step)
         largest, missing = max(largest, difference), missing + lacks
     return largest, missing, min(parted, default=None)
 
 
-def _differences(
-    trained: Mapping[str, Mapping[str, float]], saved: Mapping[str, Mapping[str, float | None]]
-) -> tuple[float, bool]:
-    """Return the largest relative difference of the splits' metrics, and whether any is missing."""
-    splits = trained.keys() | saved.keys()
-    pairs = [_difference(trained.get(split, {}), saved.get(split, {})) for split in splits]
-    largest = max((difference for difference, _ in pairs), default=0.0)
-    return largest, any(lacks for _, lacks in pairs)
+def _by_split_and_tag(line: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    splits = {split: tags for split, tags in line.items() if isinstance(tags, Mapping)}
+    return {(split, tag): value for split, tags in splits.items() for tag, value in tags.items()}
 
 
 def _difference(
-    trained: Mapping[str, float], saved: Mapping[str, float | None]
+    trained: Mapping[Any, float], saved: Mapping[Any, float | None]
 ) -> tuple[float, bool]:
     """Return the largest relative difference of metrics, and whether one side lacks any.
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from dlx.training.early_stopping import EarlyStopping
+from dlx.training.watching import EarlyStopping
 
 
 def test_a_cost_should_fall_and_patience_counts_from_the_best() -> None:

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from dlx.cohort import Member
 from dlx.config.types import choice
-from dlx.training.plateau import Plateau, plateaus
+from dlx.training.watching import Plateau, plateaus
 from tests.cohorts import assert_same_run, design, member, rows, task, train, trainer_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
