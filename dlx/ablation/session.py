@@ -67,10 +67,7 @@ def train(
 
     Args:
         plan: written to the directory; the comparison's cohorts are added once tuning is over
-        run: the ablation's directory
         circumstances: command, git_commit, versions and plugins, as run.json records them
-        show: is told of progress
-        stop: says whether to stop between two steps
         jobs: processes that train at a time; default: those of the plan
         prepare: is called in each of these first, if it is a fresh one
     """

@@ -50,23 +50,15 @@ def summarize(
     Args:
         variants: in the order of the plan
         results: of the runs, in any order
-        name: of the ablation
         metric: that is judged, `<split>.<tag>` or `success`
         also: further judged metrics, each by itself: `<split>.<tag>`
-        baseline: name of the variant that others are compared with
         varied: values by dotted key, in the order of the config
-        seeds: of the runs, in order
         base: plain values of the base config by dotted key, for keys that a variant does not set
-        design: of the plan
-        folds: of the cross-validation; None without one
-        data: names of the data sets
         margin: largest difference of the judged metric that does not matter, see `Judged`
         success: thresholds by metric that a successful run reaches; None: success is not counted
         steps_to: thresholds by metric
         tuning: by variant, what was chosen and tried; None without tuning
-        show_test: whether to include all variants' metrics on test rows
         show: metrics that tables show beside the judged one
-        command: that runs the ablation again
     """
     thresholds = steps_to or {}
     outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)

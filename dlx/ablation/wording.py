@@ -139,10 +139,6 @@ def _failures(verdict: Verdict, baseline: str) -> list[str]:
     return sentences
 
 
-def _chooses_loss(variant: Mapping[str, Any]) -> bool:
-    return any(key == "model.loss" or key.startswith("model.loss.") for key in variant["settings"])
-
-
 def warnings(
     variants: Sequence[Mapping[str, Any]],
     *,
@@ -175,7 +171,9 @@ def warnings(
                     f"Variants differ in {what}: {totals[least]:,} ({least}) to "
                     f"{totals[most]:,} ({most})."
                 )
-    if metric.endswith("cost") and any(map(_chooses_loss, variants)):  # corrupted_cost too
+    varied = {key for variant in variants for key in variant["settings"]}
+    losses = any(f"{key}.".startswith("model.loss.") for key in varied)
+    if metric.endswith("cost") and losses:  # corrupted_cost too
         sentences.append(
             f"Variants differ in model.loss, and {metric} is in units of each variant's own loss: "
             "such costs do not compare. Choose an ablation.metric with the same meaning for all."

@@ -26,12 +26,12 @@ from dlx.training import batch_sizes, probing, transfer
 from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
 from dlx.training.stages import plan as stages_of
-from dlx.training.trainer import Trainer
+from dlx.training.trainer import Trainable, Trainer
 from dlx.training.watching import check_watched
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Trainable):
     """One run, ready to train."""
 
     config: RunConfig  # resolved, with the batch sizes that its data allow in place of `auto`
@@ -60,21 +60,6 @@ class Job:
             "pretraining_examples": sum(stage.epochs for stage in self.stages)
             * len(self.splits.unlabelled.train.inputs),
         }
-
-    @property
-    def log_level(self) -> str:
-        """How much is logged."""
-        return self.config.log.level
-
-    @property
-    def checkpoint_seconds(self) -> float:
-        """Least time between two checkpoints."""
-        return self.config.train.checkpoint_seconds
-
-    @property
-    def stage(self) -> str:
-        """Nothing: the run itself is trained."""
-        return ""
 
     @staticmethod
     def trainer(jobs: "Sequence[Job]", *, is_new: bool) -> Trainer:

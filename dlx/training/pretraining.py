@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member, group
+from dlx.config.schema import RunConfig
 from dlx.data.targets import Examples
 from dlx.errors import RunError, RunInUseError
 from dlx.models import stages as networks
@@ -33,7 +34,7 @@ from dlx.training.records import Show, Stop
 from dlx.training.session import Session, Stopped
 from dlx.training.stages import PlannedStage
 from dlx.training.store import Ended, StageResult, Store
-from dlx.training.trainer import Trainer
+from dlx.training.trainer import Trainable, Trainer
 
 FOLDER = "pretrain"  # in the cache of a folder of runs
 _PARTS = ("train", "dev")  # test rows have nothing to say before the end
@@ -136,18 +137,21 @@ def _load(folder: Path, warnings: list[str]) -> Checkpoint | None:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Run(Trainable):
     job: Job  # the run
     planned: PlannedStage  # the stage
     key: str  # of the stage in the cache
     learned: dict[str, Tensor]  # by the stages before
 
-    log_level = "standard"
+    @property
+    def log_level(self) -> str:
+        """The same, whatever the run logs: the cache serves other runs too."""
+        return "standard"
 
     @property
-    def checkpoint_seconds(self) -> float:
-        """Least time between two checkpoints."""
-        return self.job.config.train.checkpoint_seconds
+    def config(self) -> RunConfig:
+        """Of the run."""
+        return self.job.config
 
     @property
     def stage(self) -> str:

@@ -5,50 +5,24 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from dlx.cohort import Member
 from dlx.errors import is_out_of_memory
 from dlx.runs.checkpoints import Checkpoint
 from dlx.tracking.evaluations import Curves, Evaluation
 from dlx.training.evaluation import activation_statistics, activations
 from dlx.training.records import Outcome, Progress, Show, Stop
 from dlx.training.store import Ended, Store
-from dlx.training.trainer import Listener, Trainer
+from dlx.training.trainer import Listener, Trainable, Trainer
 
 _SECONDS_BETWEEN_SHOWS = 0.2
 
 
 class Stopped(Exception):
     """Training was asked to stop, and has saved."""
-
-
-class Trainable(Protocol):
-    """What a session trains: a run, or a stage of its pre-training.
-
-    Attributes:
-        member: the run as its cohort sees it
-        log_level: how much is logged: minimal, standard or full
-        checkpoint_seconds: least time between two checkpoints
-        stage: of pre-training, in words; empty for a run itself
-    """
-
-    @property
-    def member(self) -> Member: ...  # noqa: D102
-    @property
-    def log_level(self) -> str: ...  # noqa: D102
-    @property
-    def checkpoint_seconds(self) -> float: ...  # noqa: D102
-    @property
-    def stage(self) -> str: ...  # noqa: D102
-
-    @staticmethod
-    def trainer(jobs: Sequence[Any], *, is_new: bool) -> Trainer:
-        """Return the trainer of some that go together; new ones get their initial weights."""
-        ...
 
 
 class Observer:
@@ -213,7 +187,7 @@ class Session(Listener):
         if now - self._shown > _SECONDS_BETWEEN_SHOWS:
             self._tell(trainer, is_new=False)
         at_end = trainer.step % trainer.steps_per_epoch == 0
-        if at_end and now - self._checkpointed >= self._first.checkpoint_seconds:
+        if at_end and now - self._checkpointed >= self._first.config.train.checkpoint_seconds:
             self._count(trainer)
             self._checkpoint(trainer)
 

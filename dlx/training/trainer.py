@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member
+from dlx.config.schema import RunConfig
 from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, num_rows, steps_per_epoch
 from dlx.data.targets import SharedExamples, of_runs
@@ -41,6 +42,24 @@ class Listener:
 
     def ended(self, trainer: "Trainer", outcomes: dict[int, Outcome]) -> None:
         """Runs are about to leave the cohort: by row, how they ended."""
+
+
+class Trainable:
+    """What a session trains: a run, or a stage of its pre-training."""
+
+    config: RunConfig  # of the run
+    member: Member  # the run as its cohort sees it
+    stage = ""  # of pre-training, in words; empty for a run itself
+
+    @property
+    def log_level(self) -> str:
+        """How much is logged: minimal, standard or full."""
+        return self.config.log.level
+
+    @staticmethod
+    def trainer(jobs: Sequence[Any], *, is_new: bool) -> "Trainer":
+        """Return the trainer of some that go together; new ones get their initial weights."""
+        raise NotImplementedError
 
 
 class Trainer:
