@@ -29,15 +29,10 @@ Combine = Literal["mean", "vote"]
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The metrics of runs, alone and together, on the rows of one split.
+    """The metrics of runs, alone and together, on the rows of one split."""
 
-    Attributes:
-        members: metrics of each run, in their order
-        together: metrics of the ensemble
-    """
-
-    members: list[dict[str, float]]
-    together: dict[str, float]
+    members: list[dict[str, float]]  # metrics of each run, in their order
+    together: dict[str, float]  # metrics of the ensemble
 
     @property
     def mean(self) -> dict[str, float]:
@@ -67,16 +62,9 @@ def evaluate(
 
     Args:
         runs: at least two, of any shapes, trained on the same data
-        split: train, dev or test
         combine: 'mean' averages probabilities, or numbers in the data's units; 'vote' counts the
             classes that runs predict, and of equal counts the first class wins
         metrics: names, or YAML such as '{name: top_k, k: 3}'; default: those of the task
-        data_dir: where data sets are kept
-
-    Raises:
-        ConfigError: there are fewer than two runs, a run is named twice, their data differ, their
-            outputs cannot be combined in this way, or a metric does not fit the task or votes
-        DataError: the data are missing or changed, or have no rows in this split
     """
     _check(runs, combine)
     part, task = runs[0].splits(data_dir).part(split), runs[0].task

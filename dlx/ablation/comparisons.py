@@ -143,14 +143,13 @@ def over_data_sets(
     if data is None or len(data.values) < 2:
         return None, None
     rest = [factor for factor in factors if factor.key != DATA]
-    settings = {variant.name: variant.settings for variant in variants}
+    data_of = {variant.name: str(variant.settings.get(DATA)) for variant in variants}
     labels = {variant.name: setting_names(variant.settings, rest) for variant in variants}
     per_data: dict[str, Any] = {str(value): {} for value in data.values}
     groups: dict[str, list[str]] = {}
-    for name in settings:
-        if name in documents:
-            per_data[str(settings[name][DATA])][labels[name]] = documents[name]
-            groups.setdefault(labels[name], []).append(name)
+    for name in documents:
+        per_data[data_of[name]][labels[name]] = documents[name]
+        groups.setdefault(labels[name], []).append(name)
     complete = {label: names for label, names in groups.items() if len(names) == len(data.values)}
     worded = judged
     if not judged.is_share:  # pooled costs are relative to the baseline's
@@ -165,9 +164,7 @@ def over_data_sets(
         complete.items(), comparisons, judge(comparisons), strict=True
     ):
         base = labels[documents[names[0]]["baseline"]]
-        words: dict[str, Word] = {
-            str(settings[name][DATA]): verdicts[name][1].word for name in names
-        }
+        words: dict[str, Word] = {data_of[name]: verdicts[name][1].word for name in names}
         pooled_document = document(comparison, verdict, base, worded, unit, len(complete))
         pooled_document["verdict"] = overall(verdict, list(words.values()))
         pooled_document["is_relative"] = not judged.is_share

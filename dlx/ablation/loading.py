@@ -94,15 +94,12 @@ def _succeeded(
     if wanted is None:
         return None
 
-    def final(metric: str) -> float:
+    def reached(metric: str, threshold: float) -> bool:
         split, _, name = metric.partition(".")
         value = metrics.get(split, {}).get(name)
-        return math.nan if value is None else value
+        return value is not None and bool(_reaches(metric, np.asarray(value), threshold))
 
-    return all(
-        bool(_reaches(metric, np.asarray(final(metric)), threshold))
-        for metric, threshold in wanted.items()
-    )
+    return all(reached(metric, threshold) for metric, threshold in wanted.items())
 
 
 def _reaches(metric: str, values: np.ndarray, threshold: float) -> np.ndarray:

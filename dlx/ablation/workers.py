@@ -178,25 +178,25 @@ def _work(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with flushed_denormals():
         torch.set_num_threads(threads)
-        _serve(directory, connection, stopping.is_set, *order())
+        plan, circumstances = order()
+        work = Work(plan, directory, circumstances, _throttled(connection), stopping.is_set)
+        by_number = {cohort.number: cohort for cohort in plan.cohorts}
+        while (asked := connection.recv()) is not None:
+            number, paths = asked
+            try:
+                remarks = train_cohort(work, by_number[number], paths)
+            except Stopped:
+                connection.send(("stopped", None))
+            except StorageError as error:
+                connection.send(("storage", str(error)))
+            except Exception as error:
+                connection.send(("crashed", reason_of(error)))
+            else:
+                connection.send(("done", remarks))
 
 
-def _end_with_parent() -> None:
-    """End this process at once when its parent is gone: nobody holds the ablation's lock then."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)
-
-
-def _serve(
-    directory: Path,
-    connection: Connection,
-    stop: Callable[[], bool],
-    plan: Plan,
-    circumstances: Mapping[str, Any],
-) -> None:
-    by_number = {cohort.number: cohort for cohort in plan.cohorts}
+def _throttled(connection: Connection) -> Callable[[CohortProgress], None]:
+    """Return what sends progress to the parent: news at once, the rest five times a second."""
     shown = 0.0
 
     def show(progress: CohortProgress) -> None:
@@ -205,16 +205,12 @@ def _serve(
             shown = time.monotonic()
             connection.send(("progress", progress))
 
-    work = Work(plan, directory, circumstances, show, stop)
-    while (order := connection.recv()) is not None:
-        number, paths = order
-        try:
-            remarks = train_cohort(work, by_number[number], paths)
-        except Stopped:
-            connection.send(("stopped", None))
-        except StorageError as error:
-            connection.send(("storage", str(error)))
-        except Exception as error:
-            connection.send(("crashed", reason_of(error)))
-        else:
-            connection.send(("done", remarks))
+    return show
+
+
+def _end_with_parent() -> None:
+    """End this process at once when its parent is gone: nobody holds the ablation's lock then."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

@@ -44,13 +44,9 @@ class Observer:
 class Session(Listener):
     """Trains K runs that go together, from their newest checkpoint or from the start.
 
-    Args:
-        jobs: the runs
-        store: writes down what becomes of them
-        observers: are told of it
-        show: is told of progress
-        stop: says whether to stop between two steps
-        began: `time.monotonic()` when the work for these runs began; default: when they train
+    The store writes down what becomes of them, observers and `show` are told of it, and `stop` is
+    asked between two steps. `began` is `time.monotonic()` when the work for these runs began;
+    default: when they train.
     """
 
     def __init__(

@@ -46,15 +46,10 @@ def verify(
     tensors: Mapping[str, Tensor] | None,
     final: Mapping[str, Mapping[str, float]],
 ) -> Verification:
-    """Train a run again, as a cohort of one, and compare.
+    """Train a run again, as a cohort of one, and compare it with what was saved.
 
-    Args:
-        job: of the run
-        status: of the saved run
-        steps: optimizer steps that it took
-        lines: of its metrics.jsonl
-        tensors: its scored weights by the names of the plain torch network; None if it diverged
-        final: its final metrics
+    That is how it ended and after how many steps, the lines of its metrics.jsonl, its scored
+    weights by the names of the plain torch network (None if it diverged), and its final metrics.
     """
     store = _MemoryStore()
     with matmul_precision(job.config.train.matmul_precision):
