@@ -10,7 +10,7 @@ import numpy as np
 from dlx.ablation.factors import DATA, Factor, same, setting_names
 from dlx.ablation.outcomes import Outcomes, is_share
 from dlx.ablation.results import Variant
-from dlx.ablation.statistics.effects import Effect, interactions, main_effects
+from dlx.ablation.statistics.effects import Effect, joint_effects
 from dlx.ablation.statistics.intervals import present, share_interval
 
 MOST_LINES = 8
@@ -45,7 +45,7 @@ def effects(
         if None not in place:
             cells[place] = outcomes.units(outcomes.values(variant.name, metric))
     main = []
-    for effect in main_effects(cells, reference, overlap=outcomes.overlap):
+    for effect in joint_effects(cells, reference, 1, overlap=outcomes.overlap):
         [number], [level] = effect.factors, effect.levels
         factor = factors[number]
         if factor.key != DATA:  # nobody chooses a data set for its accuracy
@@ -53,7 +53,7 @@ def effects(
             start = factor.values[reference[number]]
             main.append({**names, "reference": start, **_test_of(effect)})
     both = []
-    for effect in interactions(cells, reference, overlap=outcomes.overlap):
+    for effect in joint_effects(cells, reference, 2, overlap=outcomes.overlap):
         places = zip(effect.factors, effect.levels, strict=True)
         names = {
             "factors": [factors[number].key for number in effect.factors],

@@ -469,7 +469,8 @@ class Run(Saved):
             ConfigError: a network of another kind, less than one row or step, or steps of a
                 network that takes none
         """
-        first, code = self.design.layers[0], self._code()
+        first, layers = self.design.layers[0], self.design.layers
+        code: Any = next((layer for layer in layers if layer.name == self.design.code), None)
         for option, received in (("-n", number), ("--steps", steps)):
             if received is not None and received < 1:
                 raise ConfigError(f"{option}: received {received}; it is 1 or more")
@@ -524,9 +525,6 @@ class Run(Saved):
                 "with --output"
             )
         return png(pictures.images(outputs, task.input_shape))
-
-    def _code(self) -> Any:
-        return next((layer for layer in self.design.layers if layer.name == self.design.code), None)
 
     def _width(self, layer: str) -> int:
         return next(part.outputs for part in self.design.layers if part.name == layer)

@@ -214,10 +214,6 @@ class Trainer:
             default=self.step,
         )
 
-    def _due(self, row: int, step: int) -> bool:
-        member = self.members[row]
-        return step % member.evaluate_every == 0 or step == member.num_steps
-
     def _evaluate(self, listener: Listener, stop: Stop) -> bool:
         """Evaluate the runs that are due, and let those leave that have ended; False if stopped."""
         if self.step < self._next_due:
@@ -233,7 +229,11 @@ class Trainer:
 
     def _evaluate_due(self, listener: Listener) -> dict[int, Outcome]:
         """Evaluate the runs that are due at this step; return those that have ended."""
-        due = [row for row in range(len(self.members)) if self._due(row, self.step)]
+        due = [
+            row
+            for row, member in enumerate(self.members)
+            if self.step % member.evaluate_every == 0 or self.step == member.num_steps
+        ]
         diverged: dict[int, Outcome] = {}
         curves: _Metrics = {}
         if due and self._evaluated != self.step:  # a resumed run may have been evaluated here
