@@ -64,12 +64,7 @@ class RunResult:
 
 def fields_of(info: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `RunResult` that stand in run.json."""
-    counts = (
-        *("steps", "seconds", "parameters", "examples"),
-        *("pretraining_steps", "pretraining_examples"),
-    )
-    return {
-        "seed": info["seed"],
-        "status": info["status"],
-        **{name: info.get(name) or 0 for name in counts},
-    }
+    counts = ["steps", "seconds", "parameters", "examples"]
+    counts += ["pretraining_steps", "pretraining_examples"]
+    own = {"seed": info["seed"], "status": info["status"]}
+    return own | {name: info.get(name) or 0 for name in counts}

@@ -108,17 +108,12 @@ class Ablation:
         info = self.info
         summary = self.summary if (self.path / "summary.json").exists() else {}
         keys = ("name", "settings", "n", "diverged", "failed", "metrics", "vs_baseline")
+        counted = ("runs", "cohorts", "seconds", "diverged", "failed")
         return {
             "ablation": str(self.path),
             "status": self.status,
-            "runs": info.get("runs"),
-            "cohorts": info.get("cohorts"),
-            "seconds": info.get("seconds"),
-            "diverged": info.get("diverged"),
-            "failed": info.get("failed"),
-            "metric": summary.get("metric"),
-            "baseline": summary.get("baseline"),
-            "chosen": summary.get("chosen"),
+            **{key: info.get(key) for key in counted},
+            **{key: summary.get(key) for key in ("metric", "baseline", "chosen")},
             "also": summary.get("also", {}),
             "variants": [
                 {key: variant[key] for key in keys} for variant in summary.get("variants", [])

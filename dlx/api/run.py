@@ -556,12 +556,9 @@ class Run(Saved):
             "status": self.status,
             "weights": info.get("weights"),
             "seed": self.config.seed,
-            "steps": info.get("steps"),
-            "epochs": info.get("epochs"),
-            "seconds": info.get("seconds"),
-            "parameters": info.get("parameters"),
+            **{key: info.get(key) for key in ("steps", "epochs", "seconds", "parameters")},
             "metrics": self.metrics,
-            "baseline": self.info.get("baseline") or {},
+            "baseline": info.get("baseline") or {},
             **({"pretraining": info["pretraining"]} if "pretraining" in info else {}),
         }
 
