@@ -59,22 +59,12 @@ class Trained:
         stage = self.stage
         last = self.records[-1] if self.records else {}
         costs = {name: tags["cost"] for name, tags in last.items() if isinstance(tags, dict)}
-        layers = [layer.name for layer in stage.layers]
-        summary = {
-            "stage": stage.number,
-            "method": stage.method,
-            "layers": layers,
-            "steps": stage.num_steps,
-            "status": self.status,
-            "reused": self.reused,
-            "cost": costs,
-        }
-        head = {
-            "stage": stage.number,
-            "method": stage.method,
-            "reused": self.reused,
-            "layers": layers,
-        }
+        which = {"stage": stage.number, "method": stage.method}
+        layers = {"layers": [layer.name for layer in stage.layers]}
+        reused = {"reused": self.reused}
+        ended = {"steps": stage.num_steps, "status": self.status}
+        summary = which | layers | ended | reused | {"cost": costs}
+        head = which | reused | layers
         failure = f"pre-training, {stage.words}: {self.reason}" if self.reason else ""
         return StageResult(summary, [head | record for record in self.records], failure)
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from dlx.errors import is_out_of_memory
 from dlx.runs.checkpoints import Checkpoint
@@ -233,9 +232,9 @@ class Session(Listener):
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
-        more: tuple[dict[str, Tensor], dict[str, Any]] = self._store.state()
+        more_tensors, more = self._store.state()
         step = self._steps_before + trainer.step
-        self._store.save(step, tensors | more[0], metadata | more[1])
+        self._store.save(step, tensors | more_tensors, metadata | more)
 
     def _tell(self, trainer: Trainer, *, is_new: bool) -> None:
         self._shown = time.monotonic()

@@ -58,16 +58,15 @@ def verify(
     assert outcome is not None
     same_status = outcome.status == status and outcome.step == steps
     largest, missing, parted = _compare(store.records, lines)
-    if outcome.metrics.keys() != final.keys():
-        missing += 1
     ends = [
         _difference(outcome.metrics[split], final[split])
         for split in outcome.metrics
         if split in final
     ]
     at_end = max((difference for difference, _ in ends), default=0.0)
-    missing += sum(is_missing for _, is_missing in ends)
-    if (at_end or any(is_missing for _, is_missing in ends)) and parted is None:
+    lacking = sum(is_missing for _, is_missing in ends)
+    missing += lacking + (outcome.metrics.keys() != final.keys())
+    if (at_end or lacking) and parted is None:
         parted = outcome.step
     weights = None
     if tensors is not None and outcome.state:
