@@ -2,15 +2,16 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtr
 
-from dlx.ablation.statistics.intervals import CONFIDENCE, present, standard_error
+from dlx.ablation.statistics.intervals import CONFIDENCE, Spread, present, spread_of
 
 RARE = 0.1
 """The share of deviating seeds that equal pairs have to rule out."""
 
 
-def two_one_sided(paired: ArrayLike, margin: float, *, overlap: float = 0.0) -> float:
+def two_one_sided(
+    paired: ArrayLike, margin: float, *, overlap: float = 0.0, spread: Spread | None = None
+) -> float:
     """Return p of two one-sided paired t tests of the hypothesis |mean difference| >= margin.
 
     p = max(P(T > (mean + margin) / e), P(T < (mean - margin) / e)), with N - 1 degrees of freedom
@@ -20,7 +21,8 @@ def two_one_sided(paired: ArrayLike, margin: float, *, overlap: float = 0.0) -> 
     Args:
         paired: (N,) differences; NaNs are left out
         margin: largest difference that does not matter, in the metric's units
-        overlap: see `intervals.standard_error`
+        overlap: see `intervals.spread_of`
+        spread: of the differences; None: that of these pairs alone
 
     Reference:
         Schuirmann 1987, A comparison of the two one-sided tests procedure and the power approach,
@@ -29,13 +31,12 @@ def two_one_sided(paired: ArrayLike, margin: float, *, overlap: float = 0.0) -> 
     values = present(paired)
     if len(values) < 2:
         return np.nan
-    mean, error = float(values.mean()), standard_error(values, overlap)
-    if not error:
-        return float(abs(mean) >= margin)
-    freedom = len(values) - 1
-    above = stdtr(freedom, -(mean + margin) / error)
-    below = stdtr(freedom, (mean - margin) / error)
-    return float(max(above, below))
+    mean, spread = float(values.mean()), spread or spread_of(values, overlap=overlap)
+    room = margin - abs(mean)
+    if not spread.variance and not spread.rows:
+        return float(room <= 0)
+    p = spread.p(room) / 2
+    return p if room > 0 else 1 - p
 
 
 def alike_by_chance(values: ArrayLike) -> float:

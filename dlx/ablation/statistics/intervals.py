@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, ndtri, stdtrit
+from scipy.special import bdtr, ndtri, stdtr, stdtrit
 
 # N values
 
@@ -43,23 +43,74 @@ def mean_of_present(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def standard_error(values: NDArray[np.float64], overlap: float = 0.0) -> float:
-    """Return the standard error of a mean, s sqrt(1/N + overlap), exactly 0 for equal values.
+@dataclass(frozen=True)
+class Spread:
+    """The variance of a mean of N paired differences, and what is known of it."""
+
+    variance: float  # s², of the differences about their mean
+    freedom: float  # its degrees of freedom, N - 1 of the pairs alone
+    share: float  # of s² that is the variance of the mean: 1/N, more where the pairs overlap
+    rows: float = 0.0  # variance of the mean that no further pair takes away: that of the dev rows
+    rows_freedom: float = np.inf
+
+    def width(self, confidence: float = CONFIDENCE) -> float:
+        """Return the half of the interval, sqrt(t² s² share + u² rows).
+
+        t and u are the quantiles of Student's distribution with the degrees of freedom of the two
+        variances. So a part that is known well is not paid for as if it were not.
+
+        Reference:
+            Graybill and Wang 1980, Confidence intervals on nonnegative linear combinations of
+            variances, Journal of the American Statistical Association 75.
+        """
+        tail = (1 - confidence) / 2
+        squares = stdtrit(self.freedom, tail) ** 2 * self.variance * self.share
+        if self.rows:
+            squares += stdtrit(self.rows_freedom, tail) ** 2 * self.rows
+        return float(squares**0.5)
+
+    def p(self, distance: float) -> float:
+        """Return the two-sided p of a mean so far from the true one: where `width` reaches it.
+
+        Without any variance it is 0, and 1 for no distance.
+        """
+        from scipy.optimize import brentq  # takes a fifth of a second to import
+
+        error = (self.variance * self.share) ** 0.5
+        if not self.rows:
+            if not error:
+                return 0.0 if distance else 1.0
+            return 2 * float(stdtr(self.freedom, -abs(distance) / error))
+
+        def room(log_p: float) -> float:
+            return self.width(1 - np.exp(log_p)) - abs(distance)
+
+        least = -27.0  # p = 2e-12; 1 - p is 1 from 1e-16 on
+        if not distance or room(least) <= 0:
+            return float(np.exp(least)) if distance else 1.0
+        return float(np.exp(brentq(room, least, 0.0)))  # type: ignore[arg-type]
+
+
+def spread_of(paired: ArrayLike, *, overlap: float = 0.0) -> Spread:
+    """Return the spread that N pairs show themselves; NaNs are left out.
 
     Args:
-        values: (N,), N > 1
+        paired: (N,) differences
         overlap: for the folds of a cross-validation, a fold's test rows per training row,
-            1 / (folds - 1); 0 for independent values
+            1 / (folds - 1); 0 for independent pairs
 
     Reference:
         Nadeau and Bengio 2003, Inference for the generalization error, Machine Learning 52. Folds
         share most of their training rows, so that their values vary less than those of new data
         would: with 1/N alone the error would be too small.
     """
+    values = present(paired)
+    n = len(values)
+    if n < 2:
+        return Spread(np.nan, np.nan, np.nan)
     # Rounding makes a deviation of 1e-17 from values that are all 0.95.
-    if np.ptp(values) <= 1e-12 * np.abs(values).max():
-        return 0.0
-    return float(np.std(values, ddof=1)) * (1 / len(values) + overlap) ** 0.5
+    is_constant = np.ptp(values) <= 1e-12 * np.abs(values).max()
+    return Spread(0.0 if is_constant else float(values.var(ddof=1)), n - 1, 1 / n + overlap)
 
 
 def mean_interval(
@@ -76,7 +127,7 @@ def mean_interval(
     mean = float(array.mean())
     if len(array) == 1:
         return Estimate(mean, np.nan, np.nan, 1)
-    width = float(stdtrit(len(array) - 1, (1 + confidence) / 2)) * standard_error(array, overlap)
+    width = spread_of(array, overlap=overlap).width(confidence)
     return Estimate(mean, mean - width, mean + width, len(array))
 
 

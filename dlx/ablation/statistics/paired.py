@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr
 
-from dlx.ablation.statistics.intervals import mean_interval, present, standard_error
+from dlx.ablation.statistics.intervals import Spread, present, spread_of
 
 # N pairs
 
@@ -50,7 +49,9 @@ def step(paired: NDArray[np.float64]) -> float:
     return float(np.diff(distinct, prepend=0.0)[distinct > 0].min() * largest)
 
 
-def paired_t(paired: ArrayLike, *, overlap: float = 0.0) -> Difference:
+def paired_t(
+    paired: ArrayLike, *, overlap: float = 0.0, spread: Spread | None = None
+) -> Difference:
     """Return Student's t test of paired differences: t = mean / (s sqrt(1/N + overlap)).
 
     Where two variants do not differ, their differences are distributed symmetrically about 0,
@@ -64,25 +65,19 @@ def paired_t(paired: ArrayLike, *, overlap: float = 0.0) -> Difference:
     p can be trusted only from some dozens of pairs on.
 
     If all differences are equal, p is 1 if they are 0, else 0. NaNs are left out. `overlap`, see
-    `intervals.standard_error`, gives the corrected resampled t test for folds.
+    `spread_of`, gives the corrected resampled t test for folds. A given `spread` is that of the
+    interval and of `p_coarse`; p is always that of the pairs alone.
 
     Reference:
         Student 1908; with overlap, Nadeau and Bengio 2003.
     """
     values = present(paired)
     test = "paired t, corrected for folds" if overlap else "paired t"
-    mean = mean_interval(values, overlap=overlap)
-    if mean.n < 2:
-        return Difference(mean.mean, np.nan, np.nan, np.nan, np.nan, mean.n, test)
-    error = standard_error(values, overlap)
-    p, p_coarse = (
-        _p(max(abs(mean.mean) - correction, 0.0), error, mean.n)
-        for correction in (0.0, step(values) / (2 * mean.n))
-    )
-    return Difference(mean.mean, mean.low, mean.high, p, p_coarse, mean.n, test)
-
-
-def _p(distance: float, error: float, n: int) -> float:
-    if not error:
-        return 0.0 if distance else 1.0
-    return 2 * float(stdtr(n - 1, -distance / error))
+    mean, n = float(values.mean()) if len(values) else np.nan, len(values)
+    if n < 2:
+        return Difference(mean, np.nan, np.nan, np.nan, np.nan, n, test)
+    alone = spread_of(values, overlap=overlap)
+    spread = spread or alone
+    width, least = spread.width(), max(abs(mean) - step(values) / (2 * n), 0.0)
+    p, p_coarse = alone.p(mean), spread.p(least)
+    return Difference(mean, mean - width, mean + width, p, p_coarse, n, test)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from dlx.ablation.statistics.equivalence import alike_by_chance, two_one_sided
 from dlx.ablation.statistics.failures import Failures, failure_difference
-from dlx.ablation.statistics.intervals import CONFIDENCE, present
+from dlx.ablation.statistics.intervals import CONFIDENCE, Spread, present, spread_of
+from dlx.ablation.statistics.moderation import moderated
 from dlx.ablation.statistics.multiple import holm
 from dlx.ablation.statistics.paired import Difference, differences, paired_t
 from dlx.ablation.statistics.paired_shares import equivalent_shares, mcnemar
@@ -77,10 +78,10 @@ def judge(comparisons: Sequence[Comparison]) -> list[Verdict]:
 
     The probability of any false `better` or `worse` is at most ALPHA.
 
-    1. The metric is compared in the pairs in which both runs ended, by the paired t test (outcomes:
-       by McNemar's exact test). Failure rates are compared by Fisher's exact test, if enough runs
-       diverged for it to decide. Holm's correction is over all of these tests of all variants, and
-       a second one over the tests of equivalence.
+    1. The metric is compared in the pairs in which both runs ended, by the paired t test with
+       variances that the variants share (outcomes: by McNemar's exact test). Failure rates are
+       compared by Fisher's exact test, if enough runs diverged for it to decide. Holm's correction
+       is over all of these tests of all variants, and a second one over the tests of equivalence.
     2. If failure rates differ, they decide: the variant that diverges more often is worse. If its
        surviving runs are better, it is undecided.
     3. A difference that is certainly inside the margin means equivalent, even if it is not 0.
@@ -88,7 +89,8 @@ def judge(comparisons: Sequence[Comparison]) -> list[Verdict]:
     5. Survivors alone never decide against the failure rates: 3 and 4 give undecided if the
        variant that would gain by them diverged more often, even if by chance.
     """
-    tests = [_difference(comparison) for comparison in comparisons]
+    spreads = _spreads(comparisons)
+    tests = list(map(_difference, comparisons, spreads))
     rates = [failure_difference(pair.diverged, pair.baseline_diverged) for pair in comparisons]
     # Which failure rates are tested depends on how many runs diverged in all. Fisher's test holds
     # that number fixed, so that the choice does not change its error rate (Tarone 1990).
@@ -98,7 +100,7 @@ def judge(comparisons: Sequence[Comparison]) -> list[Verdict]:
         for failures, tested in zip(rates, is_tested, strict=True)
     ]
     adjusted = holm([test.p_coarse for test in tests] + p_failures)
-    equivalent = holm([_equivalence(comparison) for comparison in comparisons])
+    equivalent = holm(list(map(_equivalence, comparisons, spreads)))
     needed = fewest_pairs(sum(not np.isnan(test.p) for test in tests))
     verdicts = []
     for i, (comparison, test, failures) in enumerate(zip(comparisons, tests, rates, strict=True)):
@@ -128,18 +130,28 @@ def judge(comparisons: Sequence[Comparison]) -> list[Verdict]:
     return verdicts
 
 
-def _difference(comparison: Comparison) -> Difference:
+def _spreads(comparisons: Sequence[Comparison]) -> list[Spread]:
+    """Return how far the mean difference of each comparison varies, in the light of the others."""
+    return moderated(
+        [
+            spread_of(differences(pair.variant, pair.baseline), overlap=pair.overlap)
+            for pair in comparisons
+        ]
+    )
+
+
+def _difference(comparison: Comparison, spread: Spread) -> Difference:
     pairs = comparison.variant, comparison.baseline
     if comparison.is_binary:
         return mcnemar(*pairs)
-    return paired_t(differences(*pairs), overlap=comparison.overlap)
+    return paired_t(differences(*pairs), overlap=comparison.overlap, spread=spread)
 
 
-def _equivalence(comparison: Comparison) -> float:
+def _equivalence(comparison: Comparison, spread: Spread) -> float:
     if comparison.is_binary:
         return equivalent_shares(comparison.variant, comparison.baseline, comparison.margin)
     paired = differences(comparison.variant, comparison.baseline)
-    p = two_one_sided(paired, comparison.margin, overlap=comparison.overlap)
+    p = two_one_sided(paired, comparison.margin, spread=spread)
     if not len(paired) or paired.any():
         return p
     values = comparison.baseline[~np.isnan(comparison.variant - comparison.baseline)]

@@ -61,11 +61,11 @@ def test_variants_a_margin_apart_are_hardly_ever_equivalent(n):
 
 
 def test_the_simulation_would_notice_a_test_that_is_too_sure(monkeypatch):
-    def half(*arguments, **options):
+    def third(*arguments, **options):
         test = plain(*arguments, **options)
-        return replace(test, p_coarse=test.p_coarse / 2)
+        return replace(test, p_coarse=test.p_coarse / 3)
 
     plain = verdicts.paired_t
-    monkeypatch.setattr(verdicts, "paired_t", half)
+    monkeypatch.setattr(verdicts, "paired_t", third)
     rate = rates(NOISES["normal"], num_variants=4, n=10, ablations=ABLATIONS)
     assert rate.decided > LEVEL + NOISE

@@ -40,14 +40,18 @@ def test_noise_is_undecided():
     assert word(comparison(0.0, margin=0.0001)) == ("undecided", "nothing")
 
 
-def test_p_is_scipys_adjusted_over_the_variants():
+def test_p_is_of_the_shared_variance_and_adjusted_over_the_variants():
     verdicts = judge([comparison(0.0011, margin=1e-4), comparison(0.05), comparison(0.06)])
     raw = stats.ttest_rel(BASE + NOISE + 0.0011, BASE)[1]
     assert verdicts[0].difference.p == pytest.approx(raw)
-    assert verdicts[1].p == pytest.approx(
-        2 * stats.ttest_rel(BASE + NOISE + 0.05, BASE)[1], rel=1e-6
-    )
-    assert verdicts[0].p == pytest.approx(raw)
+    # Three equal variances, which correlate by 1/4, are worth 3 * 9 / 1.5 degrees of freedom.
+    error = NOISE.std(ddof=1) / 10**0.5
+    for place, shift, factor in ((0, 0.0011, 1), (1, 0.05, 2)):
+        t = (NOISE.mean() + shift) / error
+        assert verdicts[place].p == pytest.approx(factor * 2 * stats.t.sf(t, 18), rel=1e-6)
+    width = stats.t.ppf(0.975, 18) * error
+    test = verdicts[1].difference
+    assert (test.mean - test.low, test.high - test.mean) == pytest.approx((width, width))
 
 
 def test_more_variants_need_more_evidence():
@@ -136,8 +140,8 @@ def test_divergences_too_few_to_decide_take_no_evidence_from_others():
     values = np.r_[np.nan, (BASE + NOISE)[1:]]
     few = replace(comparison(), variant=values, diverged=(1, 10))
     verdicts = judge([few, comparison(0.05)])
-    raw = verdicts[1].difference.p
-    assert verdicts[1].p == pytest.approx(2 * raw)
+    coarse = verdicts[1].difference.p_coarse
+    assert verdicts[1].p == pytest.approx(2 * coarse)
     assert verdicts[0].p_failures == 1
 
 
