@@ -11,17 +11,19 @@ from dlx.ablation.factors import DATA, Factor, same, setting_names
 from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import Variant
 from dlx.ablation.statistics.censored import steps_difference
-from dlx.ablation.statistics.intervals import present
-from dlx.ablation.statistics.multiple import holm
+from dlx.ablation.statistics.failures import FAILURES
+from dlx.ablation.statistics.paired import Difference
 from dlx.ablation.statistics.verdicts import (
     ALPHA,
     Comparison,
     Verdict,
     Word,
-    judge,
+    judge_together,
     overall,
     pooled,
 )
+
+HALF_A_POINT = 0.005
 
 
 @dataclass(frozen=True)
@@ -31,18 +33,29 @@ class Judged:
     metric: str  # `<split>.<tag>` or `success`
     rising: bool  # whether larger values are better
     is_share: bool  # whether it lies between 0 and 1
-    # Largest difference that does not matter; None: 0.005 for a share, otherwise 5 % of the
-    # baseline's mean.
-    margin: float | None
+    # Largest difference that does not matter; None: see `margin_beside`.
+    margin: float | None = None
+    best: float | None = None  # value that nothing exceeds; None: there is none
 
-    def margin_beside(self, baseline: np.ndarray) -> float:
-        """Return the margin, given the baseline's values; NaN if it needs one and there is none."""
-        if self.margin is not None:
-            return self.margin
+    def margin_beside(self, baseline: np.ndarray, rows: int) -> dict[str, Any]:
+        """Return the fields of a `Comparison` that say which difference does not matter.
+
+        What the user stated; otherwise, of a metric between 0 and 1, half a percentage point, but
+        at most 10 % of the baseline's error, and at least one judged row. Of another metric 5 % of
+        its distance to the best value, or of the value itself.
+
+        Args:
+            baseline: (N,) values
+            rows: number of judged rows; 0: unknown
+        """
+        if self.margin is not None or self.metric == "success":
+            return {"margin": self.margin or HALF_A_POINT}
         if self.is_share:
-            return 0.005
-        values = present(baseline)
-        return 0.05 * abs(float(values.mean())) if len(values) else np.nan
+            errors = 1 - baseline if self.rising else baseline
+            least = 1 / rows if rows else 0.0
+            return {"margin": HALF_A_POINT, "relative": 0.1 * errors, "least": least}
+        distance = np.abs(baseline if self.best is None else self.best - baseline)
+        return {"margin": np.inf, "relative": 0.05 * distance}
 
 
 def baselines_of(variants: Sequence[Variant], baseline: str) -> dict[str, str]:
@@ -62,24 +75,65 @@ def baselines_of(variants: Sequence[Variant], baseline: str) -> dict[str, str]:
     return {name: other for name, other in baselines.items() if other and other != name}
 
 
-def compare(
-    outcomes: Outcomes, pairs: Mapping[str, str], judged: Judged, steps_to: Mapping[str, float]
-) -> tuple[dict[str, dict[str, Any]], dict[str, tuple[Comparison, Verdict]]]:
-    """Judge variants against their baselines (`pairs`), all of them as one family of tests.
+@dataclass(frozen=True)
+class Compared:
+    """All verdicts of an ablation, in the form of summary.json."""
 
-    Returns:
-        by variant: its `vs_baseline`; the comparison and the verdict that it is made of
+    by_metric: Mapping[str, Mapping[str, dict[str, Any]]]  # `vs_baseline` by variant
+    # By the first metric, where the data set varies: on each data set, by settings in words, and
+    # over all of them.
+    per_data: Mapping[str, Any] | None
+    overall: Mapping[str, Any] | None
+
+
+def compare(
+    outcomes: Outcomes,
+    variants: Sequence[Variant],
+    factors: Sequence[Factor],
+    pairs: Mapping[str, str],
+    judged: Sequence[Judged],
+    steps_to: Mapping[str, float],
+) -> Compared:
+    """Judge variants against their baselines (`pairs`) by every metric, as one family of tests.
+
+    So the probability of any false `better` or `worse` in it is at most 5 %, whether it is by the
+    first metric, by another, by the steps to a threshold or over several data sets.
     """
-    comparisons = [_comparison(outcomes, name, base, judged) for name, base in pairs.items()]
-    judgements = zip(comparisons, judge(comparisons), strict=True)
-    verdicts = dict(zip(pairs, judgements, strict=True))
+    groups = [
+        {name: _comparison(outcomes, name, base, metric) for name, base in pairs.items()}
+        for metric in judged
+    ]
+    over = _OverDataSets.of(variants, factors, pairs, groups[0], judged[0])
     steps = _steps_differences(outcomes, pairs, steps_to)
+    verdicts, adjusted = judge_together(
+        [list(group.values()) for group in [*groups, over.together if over else {}]],
+        [test.p for tests in steps.values() for test in tests.values()],
+    )
+    num_comparisons = sum(map(len, verdicts)) + len(adjusted)
     documents = {
-        name: document(*verdicts[name], base, judged, outcomes.unit, len(pairs))
-        | {"steps_to": steps[name]}
-        for name, base in pairs.items()
+        metric.metric: {
+            name: document(
+                group[name], verdict, pairs[name], metric, outcomes.unit, num_comparisons
+            )
+            for name, verdict in zip(group, found, strict=True)
+        }
+        for metric, group, found in zip(judged, groups, verdicts, strict=False)
     }
-    return documents, verdicts
+    words: dict[str, Word] = {
+        name: verdict.word for name, verdict in zip(groups[0], verdicts[0], strict=True)
+    }
+    places = iter(adjusted)
+    first = documents[judged[0].metric]
+    for own in first.values():
+        own["steps_to"] = {}
+    for metric, tests in steps.items():
+        for name, test in tests.items():
+            horizon = _horizon(outcomes, name, pairs[name])
+            first[name]["steps_to"][metric] = _steps_document(test, float(next(places)), horizon)
+    if over is None:
+        return Compared(documents, None, None)
+    per_data, together = over.documents(first, words, verdicts[-1], outcomes.unit, num_comparisons)
+    return Compared(documents, per_data, together)
 
 
 def document(
@@ -105,13 +159,13 @@ def document(
         "test": test.test,
         "verdict": verdict.word,
         "basis": verdict.basis,
-        "equivalence": {"margin": comparison.margin, "p": verdict.p_equivalent},
+        "equivalence": {"margin": comparison.limit, "p": verdict.p_equivalent},
         "failures": {
             "variant": list(failures.variant),
             "baseline": list(failures.baseline),
             "p": verdict.p_failures,
             "p_raw": failures.p,
-            "test": "Fisher exact",
+            "test": FAILURES,
         }
         if failures and has_diverged
         else None,
@@ -120,59 +174,78 @@ def document(
             metric=judged.metric,
             is_share=judged.is_share,
             baseline=baseline,
-            margin=comparison.margin,
+            margin=comparison.limit,
             unit=unit,
             num_comparisons=num_comparisons,
         ),
     }
 
 
-def over_data_sets(
-    variants: Sequence[Variant],
-    factors: Sequence[Factor],
-    documents: Mapping[str, dict[str, Any]],
-    verdicts: Mapping[str, tuple[Comparison, Verdict]],
-    judged: Judged,
-    unit: str,
-) -> tuple[dict[str, Any], dict[str, Any]] | tuple[None, None]:
-    """Return the verdicts on each data set and over all; None if the data set does not vary.
+@dataclass(frozen=True)
+class _OverDataSets:
+    """The comparisons over several data sets, by settings in words."""
 
-    Both are by settings in words, and have the form of `vs_baseline`; the first by data set too.
-    """
-    data = next((factor for factor in factors if factor.key == DATA), None)
-    if data is None or len(data.values) < 2:
-        return None, None
-    rest = [factor for factor in factors if factor.key != DATA]
-    data_of = {variant.name: str(variant.settings.get(DATA)) for variant in variants}
-    labels = {variant.name: setting_names(variant.settings, rest) for variant in variants}
-    per_data: dict[str, Any] = {str(value): {} for value in data.values}
-    groups: dict[str, list[str]] = {}
-    for name in documents:
-        per_data[data_of[name]][labels[name]] = documents[name]
-        groups.setdefault(labels[name], []).append(name)
-    complete = {label: names for label, names in groups.items() if len(names) == len(data.values)}
-    worded = judged
-    if not judged.is_share:  # pooled costs are relative to the baseline's
-        metric = f"{judged.metric}, in % of the baseline's,"
-        worded = replace(judged, metric=metric, is_share=True)
-    comparisons = [
-        pooled([verdicts[name][0] for name in names], is_share=judged.is_share)
-        for names in complete.values()
-    ]
-    together = {}
-    for (label, names), comparison, verdict in zip(
-        complete.items(), comparisons, judge(comparisons), strict=True
-    ):
-        base = labels[documents[names[0]]["baseline"]]
-        words: dict[str, Word] = {data_of[name]: verdicts[name][1].word for name in names}
-        pooled_document = document(comparison, verdict, base, worded, unit, len(complete))
-        pooled_document["verdict"] = overall(verdict, list(words.values()))
-        pooled_document["is_relative"] = not judged.is_share
-        if pooled_document["verdict"] != verdict.word:
-            pooled_document["basis"] = "conflict"
-            pooled_document["why"] = wording.contradiction(words)
-        together[label] = pooled_document
-    return per_data, together
+    data_of: Mapping[str, str]  # by variant
+    labels: Mapping[str, str]  # settings in words, by variant
+    names: Mapping[str, Sequence[str]]  # variants with these settings, one on each data set
+    together: Mapping[str, Comparison]
+    pairs: Mapping[str, str]
+    judged: Judged
+
+    @classmethod
+    def of(
+        cls,
+        variants: Sequence[Variant],
+        factors: Sequence[Factor],
+        pairs: Mapping[str, str],
+        comparisons: Mapping[str, Comparison],
+        judged: Judged,
+    ) -> "_OverDataSets | None":
+        """Return the comparisons; None if the data set does not vary."""
+        data = next((factor for factor in factors if factor.key == DATA), None)
+        if data is None or len(data.values) < 2:
+            return None
+        rest = [factor for factor in factors if factor.key != DATA]
+        data_of = {variant.name: str(variant.settings.get(DATA)) for variant in variants}
+        labels = {variant.name: setting_names(variant.settings, rest) for variant in variants}
+        names: dict[str, list[str]] = {}
+        for name in pairs:
+            names.setdefault(labels[name], []).append(name)
+        names = {label: own for label, own in names.items() if len(own) == len(data.values)}
+        together = {
+            label: pooled([comparisons[name] for name in own], is_share=judged.is_share)
+            for label, own in names.items()
+        }
+        return cls(data_of, labels, names, together, pairs, judged)
+
+    def documents(
+        self,
+        alone: Mapping[str, dict[str, Any]],
+        words: Mapping[str, Word],
+        verdicts: Sequence[Verdict],
+        unit: str,
+        num_comparisons: int,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return `vs_baseline` by data set and settings, and by settings over all data sets."""
+        per_data: dict[str, Any] = {data: {} for data in dict.fromkeys(self.data_of.values())}
+        for name, own in alone.items():
+            per_data[self.data_of[name]][self.labels[name]] = own
+        worded = self.judged
+        if not worded.is_share:  # pooled costs are relative to the baseline's
+            metric = f"{worded.metric}, in % of the baseline's,"
+            worded = replace(worded, metric=metric, is_share=True)
+        overall_: dict[str, Any] = {}
+        for (label, names), verdict in zip(self.names.items(), verdicts, strict=True):
+            base = self.labels[self.pairs[names[0]]]
+            result = document(self.together[label], verdict, base, worded, unit, num_comparisons)
+            own_words: dict[str, Word] = {self.data_of[name]: words[name] for name in names}
+            result["verdict"] = overall(verdict, list(own_words.values()))
+            result["is_relative"] = not self.judged.is_share
+            if result["verdict"] != verdict.word:
+                result["basis"] = "conflict"
+                result["why"] = wording.contradiction(own_words)
+            overall_[label] = result
+        return per_data, overall_
 
 
 def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Comparison:
@@ -183,7 +256,7 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
         variant=variant,
         baseline=baseline,
         rising=judged.rising,
-        margin=judged.margin_beside(base_values),
+        **judged.margin_beside(baseline, outcomes.rows(base, judged.metric)),
         is_binary=is_success and outcomes.folds is None,
         diverged=(0, 0) if is_success else outcomes.diverged(name),
         baseline_diverged=(0, 0) if is_success else outcomes.diverged(base),
@@ -191,37 +264,45 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
     )
 
 
+def margin_of(outcomes: Outcomes, baseline: str, judged: Judged) -> float:
+    """Return the margin beside the baseline, as a number."""
+    return _comparison(outcomes, baseline, baseline, judged).limit
+
+
+def _horizon(outcomes: Outcomes, name: str, base: str) -> float:
+    """Return the steps that runs of both took."""
+    return float(min(outcomes.longest(name), outcomes.longest(base)))
+
+
 def _steps_differences(
     outcomes: Outcomes, pairs: Mapping[str, str], steps_to: Mapping[str, float]
-) -> dict[str, dict[str, Any]]:
-    """Return the difference in steps to each threshold; a threshold's tests are one family."""
-    documents: dict[str, dict[str, Any]] = {name: {} for name in pairs}
-    for metric in steps_to:
-        horizons = {
-            name: float(min(outcomes.longest(name), outcomes.longest(base)))
-            for name, base in pairs.items()
-        }
-        tests = [
-            steps_difference(
+) -> dict[str, dict[str, Difference]]:
+    """Return the difference in steps to each threshold, by metric and variant."""
+    return {
+        metric: {
+            name: steps_difference(
                 outcomes.steps_to(name, metric),
                 outcomes.steps_to(base, metric),
-                horizon=horizons[name],
+                horizon=_horizon(outcomes, name, base),
             )
             for name, base in pairs.items()
-        ]
-        for name, test, p in zip(pairs, tests, holm([test.p for test in tests]), strict=True):
-            verdict = "undecided"
-            if p <= ALPHA and test.mean:
-                verdict = "better" if test.mean < 0 else "worse"
-            documents[name][metric] = {
-                "difference": test.mean,
-                "low": test.low,
-                "high": test.high,
-                "p": float(p),
-                "p_raw": test.p,
-                "n": test.n,
-                "horizon": horizons[name],
-                "test": test.test,
-                "verdict": verdict,
-            }
-    return documents
+        }
+        for metric in steps_to
+    }
+
+
+def _steps_document(test: Difference, p: float, horizon: float) -> dict[str, Any]:
+    verdict = "undecided"
+    if p <= ALPHA and test.mean:
+        verdict = "better" if test.mean < 0 else "worse"
+    return {
+        "difference": test.mean,
+        "low": test.low,
+        "high": test.high,
+        "p": p,
+        "p_raw": test.p,
+        "n": test.n,
+        "horizon": horizon,
+        "test": test.test,
+        "verdict": verdict,
+    }

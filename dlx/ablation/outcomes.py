@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 
 def is_share(tag: str) -> bool:
-    """Return whether a metric lies between 0 and 1, so that its margin is 0.005 by default."""
+    """Return whether a metric lies between 0 and 1, see `Judged.margin_beside`."""
     return tag == "success" or is_between_0_and_1(tag)
 
 
@@ -71,6 +71,11 @@ class Outcomes:
         A run that diverged has no value, and counts as no success. A run that failed has neither.
         """
         return np.array([_value(run, metric) for run in self.runs[variant]], float)
+
+    def rows(self, variant: str, metric: str) -> int:
+        """Return on how many rows a variant's runs are judged by a metric; 0: unknown."""
+        part = metric.partition(".")[0]
+        return next((run.rows.get(part, 0) for run in self.ended(variant) if run.is_scored), 0)
 
     def steps_to(self, variant: str, metric: str) -> Array:
         """Return the steps to the threshold of a metric: (S F,), infinite if never reached."""

@@ -32,6 +32,8 @@ class RunResult:
     examples: int = 0  # training rows seen
     # By split and tag, of the scored weights on all rows; empty without scored weights.
     metrics: Metrics = field(default_factory=dict)
+    # By split, on how many rows it was judged; empty for runs of before this was recorded.
+    rows: Mapping[str, int] = field(default_factory=dict)
     curve: Curve = field(default_factory=lambda: Curve((), {}))  # its evaluations
     # By `<split>.<tag>`, the steps after which its threshold was first reached; None: never.
     steps_to: Mapping[str, int | None] = field(default_factory=dict)
@@ -66,5 +68,5 @@ def fields_of(info: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `RunResult` that stand in run.json."""
     counts = ["steps", "seconds", "parameters", "examples"]
     counts += ["pretraining_steps", "pretraining_examples"]
-    own = {"seed": info["seed"], "status": info["status"]}
+    own = {"seed": info["seed"], "status": info["status"], "rows": info.get("rows") or {}}
     return own | {name: info.get(name) or 0 for name in counts}

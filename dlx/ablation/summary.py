@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from dlx.ablation import wording
-from dlx.ablation.comparisons import Judged, baselines_of, compare, over_data_sets
+from dlx.ablation.comparisons import Compared, Judged, baselines_of, compare, margin_of
 from dlx.ablation.factors import DATA, factors_of, filled
 from dlx.ablation.grid import curves_by_factor, effects
 from dlx.ablation.outcomes import Outcomes, is_share
 from dlx.ablation.results import RunResult, Variant
+from dlx.ablation.statistics.failures import FAILURES
 from dlx.ablation.statistics.intervals import CONFIDENCE, median_interval, present, share_interval
 from dlx.nn.metrics import is_rising
 from dlx.runs.files import finite
@@ -63,18 +64,16 @@ def summarize(
     thresholds = steps_to or {}
     outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
     judged = _judged(metric, margin)
+    metrics = [judged, *(_judged(other, None) for other in also)]
     complete, values = filled(variants, varied, base or {})
     factors = factors_of(values)
     pairs = baselines_of(complete, baseline)
-    comparisons, verdicts = compare(outcomes, pairs, judged, thresholds)
-    per_data, overall = over_data_sets(
-        complete, factors, comparisons, verdicts, judged, outcomes.unit
-    )
+    compared = compare(outcomes, complete, factors, pairs, metrics, thresholds)
     reference = next(variant for variant in complete if variant.name == baseline)
     tags = _tags(results)
     documents = [
         _variant(variant, outcomes, tags, judged, thresholds, show_test=show_test)
-        | {"vs_baseline": comparisons.get(variant.name)}
+        | {"vs_baseline": compared.by_metric[metric].get(variant.name)}
         for variant in variants
     ]
     return finite(
@@ -85,8 +84,10 @@ def summarize(
             "metric": metric,
             "rising": judged.rising,
             "baseline": baseline,
-            "also": {other: _also(outcomes, pairs, baseline, other) for other in also},
-            "margin": judged.margin_beside(outcomes.values(baseline, metric)),
+            "also": {
+                other.metric: _also(outcomes, compared, baseline, other) for other in metrics[1:]
+            },
+            "margin": margin_of(outcomes, baseline, judged),
             "confidence": CONFIDENCE,
             "design": design,
             "seeds": list(seeds),
@@ -95,7 +96,7 @@ def summarize(
             "success": dict(success) if success else None,
             "show": list(show),
             "paired_by": outcomes.unit,
-            "tests": _tests(outcomes, metric, has_steps=bool(thresholds), has_more=bool(also)),
+            "tests": _tests(outcomes, metric, has_steps=bool(thresholds)),
             "factors": [
                 {
                     "key": factor.key,
@@ -107,15 +108,17 @@ def summarize(
             ],
             "variants": documents,
             # Over several data sets there is no best variant: another one may be best on each.
-            "chosen": _chosen(documents, outcomes, tags, judged) if per_data is None else None,
+            "chosen": _chosen(documents, outcomes, tags, judged)
+            if compared.per_data is None
+            else None,
             "effects": effects(outcomes, complete, factors, reference, metric=metric)
             if design == "grid"
             else None,
             "curves_by_factor": curves_by_factor(
                 outcomes, complete, factors, reference, design=design, metric=metric
             ),
-            "per_data": per_data,
-            "overall": overall,
+            "per_data": compared.per_data,
+            "overall": compared.overall,
             "warnings": wording.warnings(
                 documents,
                 metric=metric,
@@ -136,37 +139,33 @@ def _judged(metric: str, margin: float | None) -> Judged:
     return Judged(metric, rising, is_share(tag), margin)
 
 
-def _also(
-    outcomes: Outcomes, pairs: Mapping[str, str], baseline: str, metric: str
-) -> dict[str, Any]:
-    """Return the verdicts by a further metric, a family of tests of their own."""
-    judged = _judged(metric, None)
-    comparisons, _ = compare(outcomes, pairs, judged, {})
+def _also(outcomes: Outcomes, compared: Compared, baseline: str, judged: Judged) -> dict[str, Any]:
+    """Return the verdicts by a further metric."""
     return {
         "rising": judged.rising,
-        "margin": judged.margin_beside(outcomes.values(baseline, metric)),
+        "margin": margin_of(outcomes, baseline, judged),
         "variants": {
             name: {
-                "n": len(present(outcomes.values(name, metric))),
-                "vs_baseline": comparisons.get(name),
+                "n": len(present(outcomes.values(name, judged.metric))),
+                "vs_baseline": compared.by_metric[judged.metric].get(name),
             }
             for name in outcomes.runs
         },
     }
 
 
-def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool, has_more: bool) -> dict[str, str]:
+def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool) -> dict[str, str]:
     is_binary = metric == "success" and not outcomes.folds
     paired = "paired t, corrected for folds" if outcomes.folds else "paired t"
     tests = {
         "mean": "t interval" + (", corrected for folds" if outcomes.folds else ""),
         "success": "Wilson interval",
-        "difference": "McNemar exact" if is_binary else paired,
+        "difference": "McNemar mid-p" if is_binary else paired,
         "equivalence": "two one-sided "
         + ("Newcombe intervals of paired shares" if is_binary else paired),
-        "failures": "Fisher exact",
+        "failures": FAILURES,
         "steps_to": "signed rank, exact",
-        "correction": "Holm" + (", for each metric by itself" if has_more else ""),
+        "correction": "Holm, over all verdicts",
     }
     if not has_steps:
         del tests["steps_to"]

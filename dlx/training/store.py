@@ -116,6 +116,7 @@ def shared_fields(job: Job) -> dict[str, Any]:
     return {
         "baseline": baseline(splits.task, splits.train, splits.parts, job.member.metrics),
         "data_fingerprint": splits.fingerprint,
+        "rows": {name: len(part.rows) for name, part in splits.parts.items()},
         "task": dataclasses.asdict(splits.task),
         "features": splits.features,
         "table": splits.encoder is not None,

@@ -38,9 +38,9 @@ def results() -> list[RunResult]:
 
 def test_the_tests_are_those_that_were_made(results):
     lost = [run(VARIANTS[0], SEEDS[0], 0.5, status="diverged"), *results[1:]]
-    assert summary(lost)["tests"]["failures"] == "Fisher exact"
+    assert summary(lost)["tests"]["failures"] == "Boschloo exact"
     judged = summary(lost, metric="success", success={"dev.accuracy": 0.5})
-    assert judged["tests"]["difference"] == "McNemar exact"
+    assert judged["tests"]["difference"] == "McNemar mid-p"
     assert "failures" not in judged["tests"], "a divergence already is no success"
 
 
@@ -51,7 +51,7 @@ def test_the_summary_says_what_was_asked_and_how_it_was_judged(results):
     assert document["rising"] is True
     assert document["margin"] == 0.005
     assert document["tests"]["difference"] == "paired t"
-    assert document["tests"]["correction"] == "Holm"
+    assert document["tests"]["correction"] == "Holm, over all verdicts"
     assert not {"success", "steps_to", "failures"} & set(document["tests"])
     assert document["paired_by"] == "seeds"
     assert document["factors"] == [
@@ -197,7 +197,7 @@ def test_success_is_a_share_with_its_interval():
         "low": expected.low,
         "high": expected.high,
     }
-    assert document["variants"][1]["vs_baseline"]["test"] == "McNemar exact"
+    assert document["variants"][1]["vs_baseline"]["test"] == "McNemar mid-p"
     assert document["chosen"]["name"] == "activation=relu"
     assert "how often a run succeeds (dev.accuracy at 0.8)" in document["question"]
 
@@ -295,11 +295,12 @@ def test_each_of_several_metrics_has_verdicts_of_its_own(results):
     swapped = summary(results, metric="dev.cost")
     cost = document["also"]["dev.cost"]
     assert (cost["rising"], cost["margin"]) == (False, swapped["margin"])
+    same = ("baseline", "difference", "low", "high", "p_raw", "n", "wins", "test")
     for variant, other in zip(document["variants"], swapped["variants"], strict=True):
         assert cost["variants"][variant["name"]]["n"] == other["n"]
-        assert cost["variants"][variant["name"]]["vs_baseline"] == other["vs_baseline"]
+        shown, own = cost["variants"][variant["name"]]["vs_baseline"], other["vs_baseline"]
+        assert (shown is None) == (own is None)
+        if shown:
+            assert [shown[key] for key in same] == [own[key] for key in same]
+            assert shown["p"] >= own["p"], "more tests are in the family"
     assert document["margin"] == 0.02, "the margin is the judged metric's alone"
-    words = {variant["name"]: variant["vs_baseline"] for variant in document["variants"]}
-    only = summary(results, margin=0.02)
-    assert words == {variant["name"]: variant["vs_baseline"] for variant in only["variants"]}
-    assert document["tests"]["correction"] == "Holm, for each metric by itself"

@@ -1,7 +1,9 @@
 """Equivalence: whether a difference is too small to matter, which a large p does not show."""
 
+from dataclasses import replace
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from dlx.ablation.statistics.intervals import CONFIDENCE, Spread, present, spread_of
 
@@ -37,6 +39,40 @@ def two_one_sided(
         return float(room <= 0)
     p = spread.p(room) / 2
     return p if room > 0 else 1 - p
+
+
+def within_share(
+    paired: NDArray[np.float64], margins: NDArray[np.float64], spread: Spread
+) -> float:
+    """Return p of two one-sided tests against a margin that is known no better than the baseline.
+
+    A margin of 10 % of the baseline's error varies from seed to seed as the error does. So what is
+    tested is the mean of d + m, and that of d - m, with the difference d and the margin m of each
+    pair: the margin's own noise is a part of theirs.
+
+    Args:
+        paired: (N,) differences
+        margins: (N,) at the same pairs
+        spread: of the differences; what other variants lend it is lent to both sums too
+
+    Reference:
+        Hauschke, Kieser, Diletti and Burke 1999, Sample size determination for proving equivalence
+        based on the ratio of two means for normally distributed data, Statistics in Medicine 18.
+    """
+    if len(paired) < 2:
+        return np.nan
+    own = spread_of(paired)
+    lent = spread.variance / own.variance if own.variance else 1.0
+    p = 0.0
+    for sums in (paired + margins, margins - paired):
+        alone = spread_of(sums)
+        known = replace(spread, variance=alone.variance * lent)
+        mean = float(sums.mean())
+        if not known.variance and not known.rows:
+            p = max(p, float(mean <= 0))
+        else:
+            p = max(p, known.p(mean) / 2 if mean > 0 else 1 - known.p(mean) / 2)
+    return p
 
 
 def alike_by_chance(values: ArrayLike) -> float:

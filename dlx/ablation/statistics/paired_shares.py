@@ -49,14 +49,18 @@ def paired_shares(
 
 
 def mcnemar(variant: ArrayLike, baseline: ArrayLike) -> Difference:
-    """Return McNemar's exact test of two paired shares, (N,) outcomes at the same seeds each.
+    """Return McNemar's mid-p test of two paired shares, (N,) outcomes at the same seeds each.
 
-    m pairs differ, and in k of them the rarer one of the two succeeded:
-    p = min(1, 2 P(Binomial(m, 1/2) <= k)). Six such pairs are the fewest for p < 0.05.
+    m pairs differ, and in k of them the rarer one of the two succeeded. Of what is observed half
+    is counted: p = 2 P(X <= k) - P(X = k), X being Binomial(m, 1/2). The exact test counts all of
+    it, and so stays far below the error rate that it may have: it takes six such pairs for
+    p < 0.05, this one five.
 
     Reference:
         McNemar 1947, Note on the sampling error of the difference between correlated proportions,
-        Psychometrika 12.
+        Psychometrika 12; Fagerland, Lydersen and Laake 2013, The McNemar test for binary
+        matched-pairs data: mid-p and asymptotic are better than exact conditional, BMC Medical
+        Research Methodology 13, where the mid-p test stays below 5 % nearly everywhere.
     """
     counts = _counts(variant, baseline)
     _, variant_alone, baseline_alone, _ = counts
@@ -65,9 +69,12 @@ def mcnemar(variant: ArrayLike, baseline: ArrayLike) -> Difference:
     low = high = p = np.nan
     if n > 1:
         fewer, differing = min(variant_alone, baseline_alone), variant_alone + baseline_alone
-        p = min(1.0, 2 * float(bdtr(fewer, differing, 0.5)))
+        p = 1.0
+        if fewer < differing - fewer:
+            below = bdtr(fewer - 1, differing, 0.5) if fewer else 0.0
+            p = float(below + bdtr(fewer, differing, 0.5))
         low, high = paired_shares(counts)
-    return Difference(mean, low, high, p, p, n, "McNemar exact")
+    return Difference(mean, low, high, p, p, n, "McNemar mid-p")
 
 
 def equivalent_shares(variant: ArrayLike, baseline: ArrayLike, margin: float) -> float:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dlx.ablation.statistics.equivalence import alike_by_chance, two_one_sided
+from dlx.ablation.statistics.equivalence import alike_by_chance, two_one_sided, within_share
 from dlx.ablation.statistics.failures import Failures, failure_difference
 from dlx.ablation.statistics.intervals import CONFIDENCE, Spread, present, spread_of
 from dlx.ablation.statistics.moderation import moderated
@@ -30,13 +30,25 @@ class Comparison:
     variant: NDArray[np.float64]  # (N,) values of the judged metric; NaN where the run has none
     baseline: NDArray[np.float64]  # (N,) likewise
     rising: bool  # whether larger values are better
-    margin: float  # largest difference that does not matter
+    # Largest difference that does not matter: at most this, and at most this share of the
+    # baseline's own values; but never less than the least.
+    margin: float
+    relative: NDArray[np.float64] | None = None  # (N,)
+    least: float = 0.0
     is_binary: bool = False  # whether the values are outcomes, 1 or 0
     # How many of the variant's runs diverged, and of how many, failed ones left out; (0, 0) where
     # the metric counts divergence itself, as success does.
     diverged: tuple[int, int] = (0, 0)
     baseline_diverged: tuple[int, int] = (0, 0)  # likewise of the baseline
-    overlap: float = 0.0  # for the folds of a cross-validation, see `intervals.standard_error`
+    overlap: float = 0.0  # for the folds of a cross-validation, see `intervals.spread_of`
+
+    @property
+    def limit(self) -> float:
+        """The margin as a number; NaN if it is a share of what the baseline has not."""
+        if self.relative is None:
+            return self.margin
+        own = present(self.relative)
+        return max(min(self.margin, float(own.mean())), self.least) if len(own) else np.nan
 
 
 @dataclass(frozen=True)
@@ -74,60 +86,81 @@ def fewest_pairs(num_comparisons: int) -> int:
 
 
 def judge(comparisons: Sequence[Comparison]) -> list[Verdict]:
-    """Return the verdicts on all variants of an ablation.
+    """Return the verdicts on all variants of an ablation by one metric, see `judge_together`."""
+    return judge_together([comparisons])[0][0]
 
-    The probability of any false `better` or `worse` is at most ALPHA.
+
+def judge_together(
+    groups: Sequence[Sequence[Comparison]], others: Sequence[float] = ()
+) -> tuple[list[list[Verdict]], NDArray[np.float64]]:
+    """Return the verdicts on all variants of an ablation by all its metrics: one family of tests.
+
+    The probability of any false `better` or `worse`, of any variant by any metric, is at most
+    ALPHA; so is that of any false `equivalent`.
 
     1. The metric is compared in the pairs in which both runs ended, by the paired t test with
-       variances that the variants share (outcomes: by McNemar's exact test). Failure rates are
-       compared by Fisher's exact test, if enough runs diverged for it to decide. Holm's correction
-       is over all of these tests of all variants, and a second one over the tests of equivalence.
+       variances that the variants share (outcomes: by McNemar's mid-p test). Failure rates are
+       compared by Boschloo's test, if enough runs diverged for it to decide. Holm's correction is
+       over all of these tests of all variants, and a second one over the tests of equivalence.
     2. If failure rates differ, they decide: the variant that diverges more often is worse. If its
        surviving runs are better, it is undecided.
     3. A difference that is certainly inside the margin means equivalent, even if it is not 0.
     4. A difference that is not 0 means better or worse, from `fewest_pairs` on.
     5. Survivors alone never decide against the failure rates: 3 and 4 give undecided if the
        variant that would gain by them diverged more often, even if by chance.
+
+    Args:
+        groups: of each metric, the comparison of every variant
+        others: p of further tests of the family, whose verdicts follow from p alone
+
+    Returns:
+        the verdicts of each group; the adjusted p of the further tests
     """
-    spreads = _spreads(comparisons)
+    comparisons = [comparison for group in groups for comparison in group]
+    spreads = [spread for group in groups for spread in _spreads(group)]
     tests = list(map(_difference, comparisons, spreads))
+    # Each variant diverges by one rate, whatever the metric: equal ones are one test.
     rates = [failure_difference(pair.diverged, pair.baseline_diverged) for pair in comparisons]
-    # Which failure rates are tested depends on how many runs diverged in all. Fisher's test holds
-    # that number fixed, so that the choice does not change its error rate (Tarone 1990).
-    is_tested = [failures is not None and failures.least_p <= ALPHA for failures in rates]
-    p_failures = [
-        failures.p if failures and tested else np.nan
-        for failures, tested in zip(rates, is_tested, strict=True)
-    ]
-    adjusted = holm([test.p_coarse for test in tests] + p_failures)
+    tested = {
+        place: failures
+        for place, failures in enumerate(rates[: len(groups[0])] if groups else [])
+        if failures is not None and failures.least_p <= ALPHA
+    }
+    raw = [test.p_coarse for test in tests] + [failures.p for failures in tested.values()]
+    adjusted = holm([*raw, *others])
+    p_failures = dict(zip(tested, adjusted[len(tests) :], strict=False))
     equivalent = holm(list(map(_equivalence, comparisons, spreads)))
     needed = fewest_pairs(sum(not np.isnan(test.p) for test in tests))
-    verdicts = []
-    for i, (comparison, test, failures) in enumerate(zip(comparisons, tests, rates, strict=True)):
-        sign = 1 if comparison.rising else -1
-        gains = sign * differences(comparison.variant, comparison.baseline)
-        p, p_failure = float(adjusted[i]), float(adjusted[len(comparisons) + i])
-        word, basis = _decide(
-            direction=sign * int(np.sign(test.mean)) if p <= ALPHA else 0,
-            equivalent=bool(equivalent[i] <= ALPHA),
-            excess=failures.excess if failures else 0.0,
-            fails=p_failure <= ALPHA,
-            is_enough=comparison.is_binary or test.n >= needed,
-            is_alike=gains.size > 1 and not gains.any(),
-        )
-        verdicts.append(
-            Verdict(
-                word=word,
-                basis=basis,
-                difference=test,
-                p=p,
-                p_equivalent=float(equivalent[i]),
-                failures=failures,
-                p_failures=p_failure if is_tested[i] else 1.0,
-                wins=int((gains > 0).sum()),
+    verdicts, place = [], 0
+    for group in groups:
+        verdicts.append([])
+        for row, comparison in enumerate(group):
+            test, failures = tests[place], rates[place]
+            sign = 1 if comparison.rising else -1
+            gains = sign * differences(comparison.variant, comparison.baseline)
+            p, p_failure = float(adjusted[place]), float(p_failures.get(row, np.nan))
+            word, basis = _decide(
+                direction=sign * int(np.sign(test.mean)) if p <= ALPHA else 0,
+                equivalent=bool(equivalent[place] <= ALPHA),
+                excess=failures.excess if failures else 0.0,
+                fails=p_failure <= ALPHA,
+                is_enough=comparison.is_binary or test.n >= needed,
+                is_alike=gains.size > 1 and not gains.any(),
             )
-        )
-    return verdicts
+            verdicts[-1].append(
+                Verdict(
+                    word=word,
+                    basis=basis,
+                    difference=test,
+                    p=p,
+                    p_equivalent=float(equivalent[place]),
+                    failures=failures,
+                    p_failures=1.0 if np.isnan(p_failure) else p_failure,
+                    wins=int((gains > 0).sum()),
+                )
+            )
+            place += 1
+    return verdicts, adjusted[len(raw) :]
 
 
 def _spreads(comparisons: Sequence[Comparison]) -> list[Spread]:
@@ -151,7 +184,14 @@ def _equivalence(comparison: Comparison, spread: Spread) -> float:
     if comparison.is_binary:
         return equivalent_shares(comparison.variant, comparison.baseline, comparison.margin)
     paired = differences(comparison.variant, comparison.baseline)
-    p = two_one_sided(paired, comparison.margin, spread=spread)
+    p = 0.0
+    if np.isfinite(comparison.margin):
+        p = two_one_sided(paired, comparison.margin, spread=spread)
+    if comparison.relative is not None:
+        has_both = ~np.isnan(comparison.variant - comparison.baseline)
+        p = max(p, within_share(paired, comparison.relative[has_both], spread))
+        if comparison.least:
+            p = min(p, two_one_sided(paired, comparison.least, spread=spread))
     if not len(paired) or paired.any():
         return p
     values = comparison.baseline[~np.isnan(comparison.variant - comparison.baseline)]
@@ -203,7 +243,7 @@ def pooled(comparisons: Sequence[Comparison], *, is_share: bool) -> Comparison:
         baseline = np.abs(present(comparison.baseline))
         scale = 1.0 if is_share or not len(baseline) else float(baseline.mean()) or 1.0
         differences.append((comparison.variant - comparison.baseline) / scale)
-        margins.append(comparison.margin / scale)
+        margins.append(comparison.limit / scale)
     # NaN where a data set has no pair at the seed: the mean of the others would not compare.
     mean = np.mean(np.stack(differences), axis=0)
     return Comparison(

@@ -14,11 +14,14 @@ def outcomes(both: int, alone: int, lost: int, neither: int) -> tuple[list[float
 
 
 @given(st.tuples(*[st.integers(0, 30)] * 4).filter(lambda counts: sum(counts) > 1))
-def test_p_is_scipys_binomial_test_of_the_pairs_that_differ(counts):
+def test_p_counts_half_of_what_is_observed(counts):
     _, alone, lost, _ = counts
     test = mcnemar(*outcomes(*counts))
-    expected = stats.binomtest(alone, alone + lost).pvalue if alone + lost else 1.0
-    assert test.p == pytest.approx(expected)
+    exact, observed = 1.0, 0.0
+    if alone != lost:
+        exact = stats.binomtest(alone, alone + lost).pvalue
+        observed = stats.binom.pmf(alone, alone + lost, 0.5)
+    assert test.p == pytest.approx(exact - observed)
     assert test.mean == pytest.approx((alone - lost) / sum(counts))
     assert -1 <= test.low <= test.mean <= test.high <= 1
 

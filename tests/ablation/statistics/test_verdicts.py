@@ -1,11 +1,10 @@
 from dataclasses import replace
-from math import comb
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from dlx.ablation.statistics.verdicts import Comparison, fewest_pairs, judge
+from dlx.ablation.statistics.verdicts import Comparison, fewest_pairs, judge, judge_together
 
 BASE = np.array([0.90, 0.91, 0.92, 0.89, 0.90, 0.93, 0.91, 0.90, 0.92, 0.91])
 NOISE = np.array([21, -33, 42, -14, 15, -46, 37, -28, 19, -10]) / 1e4
@@ -101,8 +100,8 @@ def test_what_diverges_surely_more_often_is_worse():
     lost = np.r_[np.full(8, np.nan), BASE[8:]]
     one = replace(comparison(), variant=lost, diverged=(8, 10))
     assert word(one) == ("worse", "divergence")
-    # Fisher: all 8 that diverged among the 10 of the variant, or all among the other 10
-    assert judge([one])[0].p_failures == pytest.approx(2 * 2 * comb(10, 8) / comb(20, 8))
+    rare = stats.boschloo_exact([[8, 0], [2, 10]]).pvalue
+    assert judge([one])[0].p_failures == pytest.approx(2 * rare)
 
 
 def test_what_diverges_surely_less_often_is_better():
@@ -148,8 +147,30 @@ def test_divergences_too_few_to_decide_take_no_evidence_from_others():
 def test_outcomes_are_tested_exactly():
     verdict = judge([Comparison(np.ones(10), np.zeros(10), True, 0.005, is_binary=True)])[0]
     assert (verdict.word, verdict.basis) == ("better", "difference")
-    assert verdict.p == pytest.approx(2 / 2**10)
+    assert verdict.p == pytest.approx(1 / 2**10)
     assert verdict.failures is None
+
+
+def test_ten_of_ten_against_five_of_ten_is_decided():
+    five = np.repeat([0.0, 1.0], 5)
+    verdict = judge([Comparison(np.ones(10), five, True, 0.005, is_binary=True)])[0]
+    assert (verdict.word, verdict.p) == ("better", pytest.approx(1 / 2**5))
+
+
+def test_all_groups_are_one_family():
+    """Two metrics of one variant and a further p take evidence from each other, once each."""
+    one, other = comparison(0.0022, margin=1e-4), comparison(0.0, margin=1e-4)
+    alone = judge([one])[0]
+    (first, second), adjusted = judge_together([[one], [other]], [0.001])
+    assert alone.word == "better"
+    assert first[0].p == pytest.approx(2 * alone.difference.p_coarse)
+    assert adjusted.tolist() == pytest.approx([3 * 0.001])
+    assert second[0].word != "better"
+    diverging = replace(one, diverged=(5, 10), baseline_diverged=(0, 10))
+    (first, second), _ = judge_together([[diverging], [diverging]])
+    p = judge([diverging])[0].p_failures
+    assert first[0].p_failures == p  # of the smallest of two tests, or of three
+    assert (first[0].basis, second[0].basis) == ("conflict", "conflict")
 
 
 def test_survivors_that_are_better_by_less_than_the_margin_do_not_outweigh_divergences():
