@@ -7,6 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dlx.ablation.statistics.conclusions import (
+    Evidence,
+    enough_alike,
+    enough_outcomes,
+    enough_seeds,
+)
 from dlx.ablation.statistics.equivalence import alike_by_chance, two_one_sided, within_share
 from dlx.ablation.statistics.failures import Failures, failure_difference
 from dlx.ablation.statistics.intervals import CONFIDENCE, Spread, present, spread_of
@@ -20,6 +26,23 @@ from dlx.ablation.statistics.paired_shares import equivalent_shares, mcnemar
 ALPHA = 1 - CONFIDENCE
 
 Word = Literal["better", "worse", "equivalent", "undecided"]
+Conclusion = Literal[
+    "better",
+    "better within the margin",
+    "worse",
+    "worse within the margin",
+    "equivalent",
+    "too few seeds",
+    "too few rows",
+    "mixed",
+]
+"""What people read: a verdict with what would decide it.
+
+better, worse: as the verdict. … within the margin: surely not 0, and surely too small to matter.
+equivalent: surely too small to matter. too few seeds: so many would do. too few rows: no number of
+seeds would do, but more dev rows or folds would. mixed: the runs that ended are better, but more of
+them diverged, or the other way round.
+"""
 Basis = Literal["difference", "divergence", "margin", "conflict", "few pairs", "alike", "nothing"]
 
 
@@ -68,6 +91,8 @@ class Verdict:
     failures: Failures | None
     p_failures: float  # Holm-adjusted together with the differences
     wins: int  # number of pairs in which the variant is better
+    conclusion: Conclusion
+    enough: int | None  # seeds that would decide, if there are too few
 
 
 def fewest_pairs(num_comparisons: int) -> int:
@@ -130,6 +155,8 @@ def judge_together(
     adjusted = holm([*raw, *others])
     p_failures = dict(zip(tested, adjusted[len(tests) :], strict=False))
     equivalent = holm(list(map(_equivalence, comparisons, spreads)))
+    num_tests = sum(not np.isnan(p) for p in raw) + len(others)
+    num_equivalences = max(sum(not np.isnan(p) for p in equivalent), 1)
     needed = fewest_pairs(sum(not np.isnan(test.p) for test in tests))
     verdicts, place = [], 0
     for group in groups:
@@ -147,6 +174,21 @@ def judge_together(
                 is_enough=comparison.is_binary or test.n >= needed,
                 is_alike=gains.size > 1 and not gains.any(),
             )
+            conclusion, enough = _conclude(
+                word,
+                basis,
+                comparison,
+                Evidence(
+                    mean=test.mean,
+                    spread=spreads[place],
+                    n=test.n,
+                    limit=comparison.limit,
+                    num_tests=max(num_tests, 1),
+                    num_equivalences=num_equivalences,
+                    fewest=needed,
+                ),
+                is_sure=p <= ALPHA,
+            )
             verdicts[-1].append(
                 Verdict(
                     word=word,
@@ -157,6 +199,8 @@ def judge_together(
                     failures=failures,
                     p_failures=1.0 if np.isnan(p_failure) else p_failure,
                     wins=int((gains > 0).sum()),
+                    conclusion=conclusion,
+                    enough=enough,
                 )
             )
             place += 1
@@ -224,6 +268,33 @@ def _decide(
     if direction or (equivalent and not is_enough):
         return "undecided", "few pairs"
     return "undecided", "alike" if is_alike else "nothing"
+
+
+def _conclude(
+    word: Word, basis: Basis, comparison: Comparison, evidence: Evidence, *, is_sure: bool
+) -> tuple[Conclusion, int | None]:
+    """Return the conclusion, and the number of seeds that would do if there are too few.
+
+    Args:
+        is_sure: whether the difference is certainly not 0
+    """
+    if word == "equivalent" and is_sure and evidence.mean:
+        rises = (evidence.mean > 0) == comparison.rising
+        return ("better within the margin" if rises else "worse within the margin"), None
+    if word != "undecided":
+        return word, None
+    if basis == "conflict":
+        return "mixed", None
+    if basis == "alike":
+        enough = enough_alike(evidence.num_equivalences)
+        return "too few seeds", max(enough, evidence.n + 1)
+    if comparison.is_binary and evidence.n > 1:
+        gains = differences(comparison.variant, comparison.baseline)
+        counts = int((gains > 0).sum()), int((gains < 0).sum())
+        enough = enough_outcomes(*counts, evidence.n, evidence.num_tests)
+        return "too few seeds", enough
+    enough = enough_seeds(evidence)
+    return ("too few rows" if enough is None else "too few seeds"), enough
 
 
 def pooled(comparisons: Sequence[Comparison], *, is_share: bool) -> Comparison:

@@ -1,0 +1,90 @@
+"""What a verdict comes to in words, and how many seeds would decide what is undecided."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import ndtri
+
+from dlx.ablation.statistics.equivalence import RARE
+from dlx.ablation.statistics.intervals import CONFIDENCE, Spread
+
+POWER = 0.8
+"""With so many seeds as would do, the chance of a verdict if the difference is what it seems."""
+MOST_SEEDS = 10_000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of an undecided difference, and what it has to pass."""
+
+    mean: float  # the difference
+    spread: Spread  # of it
+    n: int  # number of pairs
+    limit: float  # margin; NaN: there is none
+    num_tests: int  # of differences in the family, that share ALPHA
+    num_equivalences: int  # of equivalence
+    fewest: int  # pairs that it takes to believe any difference
+
+
+def enough_seeds(evidence: Evidence) -> int | None:
+    """Return how many seeds would decide; None: no number of them would.
+
+    It is the smallest number at which a difference as large as the one seen is told from 0, or
+    shown to be within the margin, in four of five ablations: with the quantile of POWER beside that
+    of the test, by the variances that were found. What the dev rows add does not shrink with it.
+    """
+    if np.isnan(evidence.spread.variance) or not np.isfinite(evidence.mean):
+        return evidence.fewest
+    first = max(evidence.n + 1, evidence.fewest)
+    return _first(lambda n: _decides(evidence, n), first)
+
+
+def enough_outcomes(gains: int, losses: int, n: int, num_tests: int) -> int | None:
+    """Return how many seeds would decide between two success rates; None: no number of them.
+
+    The share of seeds at which only one succeeds is taken to be what it was.
+
+    Args:
+        gains: pairs of which the variant alone succeeded
+        losses: pairs of which the baseline alone succeeded
+        n: all pairs
+        num_tests: of the family
+    """
+    differing = (gains + losses) / n
+    distance = abs(gains - losses) / n
+    if not distance:
+        return None
+    z = -ndtri((1 - CONFIDENCE) / 2 / num_tests)
+    error = z * differing**0.5 + ndtri(POWER) * max(differing - distance**2, 0.0) ** 0.5
+    seeds = int(np.ceil((error / distance) ** 2))
+    return max(seeds, n + 1) if seeds <= MOST_SEEDS else None
+
+
+def enough_alike(num_equivalences: int) -> int:
+    """Return how many equal pairs show that hardly any seed deviates."""
+    return int(np.ceil(np.log((1 - CONFIDENCE) / num_equivalences) / np.log(1 - RARE)))
+
+
+def _first(decides: Callable[[int], bool], first: int) -> int | None:
+    """Return the smallest number from `first` on that decides, as more seeds always do."""
+    if not decides(MOST_SEEDS):
+        return None
+    low, high = first - 1, MOST_SEEDS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high
+
+
+def _decides(evidence: Evidence, n: int) -> bool:
+    spread = evidence.spread
+    overlap = spread.share - 1 / evidence.n
+    freedom = spread.freedom * (n - 1) / max(evidence.n - 1, 1)
+    more = replace(spread, freedom=freedom, share=1 / n + overlap)
+    reserve = float(ndtri(POWER)) * (more.variance * more.share + more.rows) ** 0.5
+    alpha, distance = 1 - CONFIDENCE, abs(evidence.mean)
+    if distance > more.width(1 - alpha / evidence.num_tests) + reserve:
+        return True
+    room = evidence.limit - distance
+    return room > more.width(1 - 2 * alpha / evidence.num_equivalences) + reserve
