@@ -22,6 +22,7 @@ from dlx.tracking.histogram import Histogram
 from dlx.tracking.metrics import MetricsFile, lines, read
 from dlx.tracking.protos import HParamsPluginData, Status
 from dlx.tracking.tracker import Tracker
+from tests.guarded import SAVING
 from tests.tracking.evaluated import START, of_one, series
 from tests.tracking.event_files import accumulate, scalars
 
@@ -254,6 +255,7 @@ def test_a_torn_event_hides_nothing_that_comes_later(tmp_path: Path, record: Rec
         assert scalars(tmp_path / split, "cost")[0] == [1, 2]
 
 
+@pytest.mark.slow(*SAVING)
 def test_killed_and_resumed_equals_never_killed(tmp_path: Path) -> None:
     last = 60
     killed, whole = tmp_path / "killed", tmp_path / "whole"
