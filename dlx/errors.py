@@ -105,14 +105,7 @@ def did_you_mean(received: str, choices: Iterable[str]) -> str:
 
 
 def unreadable(path: Path, error: OSError, kind: str, pattern: str) -> str:
-    """Return why a file that a user named cannot be read, and the nearest file that can.
-
-    Args:
-        path: of the file
-        error: of reading it
-        kind: of file that is wanted, such as "a YAML file"
-        pattern: of the names of such files
-    """
+    """Return why a file ("a YAML file") cannot be read, and the nearest name of a pattern."""
     if path.is_dir():
         return f"this is a folder; name {kind}"
     if not isinstance(error, FileNotFoundError):

@@ -18,12 +18,8 @@ Judge = Callable[[Any, Sequence[Any]], str | None]
 def judged(kind: str, function: Any) -> Any:
     """Return a plug-in's function together with a check of its results.
 
-    The check raises ConfigError, with the plug-in's file and line, if a result is not what a
-    function of the kind must return.
-
-    Args:
-        kind: such as "activation"
-        function: of the plug-in
+    A result that is not what a function of the kind must return is a ConfigError with the
+    plug-in's file and line.
     """
     judge = _JUDGES.get(kind)
     if judge is None or not inspect.isfunction(function):

@@ -81,7 +81,7 @@ class Entry:
 def register(
     kind: str, *arguments: Any, name: str | None = None, **settings: Any
 ) -> Callable[[Any], Any]:
-    """Return a decorator that registers a function.
+    """Return a decorator that registers a function, by default under its own name.
 
     Args:
         kind: such as "activation"
@@ -111,11 +111,7 @@ def names(kind: str) -> list[str]:
 
 
 def get(kind: str, name: str) -> Entry:
-    """Return the entry of a name.
-
-    Raises:
-        ConfigError: there is no such name; the message lists the names and says which is nearest
-    """
+    """Return the entry of a name, or raise a ConfigError that lists the names."""
     entries = _load(kind)
     if name not in entries:
         raise ConfigError(

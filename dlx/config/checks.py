@@ -31,12 +31,7 @@ TAG = "\0branch "
 
 
 def not_allowed(allowed: str, near: list[str]) -> PydanticCustomError:
-    """Return the error for a value that is not allowed.
-
-    Args:
-        allowed: what is, in words
-        near: strings that a misspelt value may stand for
-    """
+    """Return the error for a value, given what is allowed and strings that it may stand for."""
     return PydanticCustomError(
         "not_allowed", "allowed: {allowed}", {"allowed": allowed, "suggestions": near}
     )
@@ -45,9 +40,7 @@ def not_allowed(allowed: str, near: list[str]) -> PydanticCustomError:
 def checked(annotation: Any, default: Any = None) -> Any:
     """Return an annotation with strict checks at every level.
 
-    Args:
-        annotation: a type, plain or with constraints from `annotated_types`
-        default: of the option; a choice that is given options without a name takes its name
+    A choice that is given options without a name takes that of the option's default.
     """
     first, *others = branches(annotation)
     if others:

@@ -38,16 +38,7 @@ def merge(base: Node, over: Node, annotation: Any = RunConfig) -> Node:
 
 
 def read_extended(path: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:
-    """Return the config of a file, merged over those of the files that it extends.
-
-    Args:
-        path: of the file
-        problems: receives a line for everything that is wrong but can be read
-        chain: the files that extend this one
-
-    Raises:
-        ConfigError: a file cannot be read, or files extend each other in a circle
-    """
+    """Return the config of a file, merged over those that it extends; arguments as for `extend`."""
     return extend(read_file(path, problems), path.parent, problems, (*chain, path))
 
 
@@ -59,9 +50,6 @@ def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] 
         folder: what `extends` and the config's own paths are relative to
         problems: receives a line for everything that is wrong but can be read
         chain: the files that extend this one, the config's own file last
-
-    Raises:
-        ConfigError: a file cannot be read, or files extend each other in a circle
     """
     entries = dict(root.value)
     extends = entries.pop("extends", None)
@@ -91,13 +79,8 @@ def override(
 ) -> Node:
     """Return a config with the values of KEY=VALUE texts; the last text for a key wins.
 
-    Paths in the values are relative to the working directory.
-
-    Args:
-        root: the config
-        overrides: the texts
-        problems: receives a line for every text that cannot be read
-        options: for texts that come from a command-line option, the option as it was written
+    Paths in the values are relative to the working directory. Problems receives a line for every
+    text that cannot be read; options has the command-line option, as written, that a text is of.
     """
     for text in overrides:
         where = (options or {}).get(text, f"override {text!r}")

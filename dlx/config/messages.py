@@ -14,13 +14,7 @@ from dlx.errors import did_you_mean
 
 
 def problems_of(error: ValidationError, root: Node, annotation: Any) -> list[str]:
-    """Return a line per error: position, dotted key, what was received, what is allowed.
-
-    Args:
-        error: of the validation
-        root: the values that were validated
-        annotation: of the root
-    """
+    """Return a line per error: position, dotted key, what was received, what is allowed."""
     lines = []
     for problem in error.errors(include_url=False):
         path = tuple(part for part in problem["loc"] if not str(part).startswith(TAG))

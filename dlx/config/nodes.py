@@ -66,15 +66,7 @@ def from_plain(value: Any) -> Node:
 
 
 def read_file(path: Path, problems: list[str]) -> Node:
-    """Return the mapping in a config file.
-
-    Args:
-        path: of the file
-        problems: receives a line for everything that is wrong but can be read
-
-    Raises:
-        ConfigError: the file is missing, or is not YAML with one mapping
-    """
+    """Return the mapping in a config file; `problems` gets what is wrong but can be read."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -96,11 +88,7 @@ def read_file(path: Path, problems: list[str]) -> Node:
 
 
 def read_value(text: str, where: str, problems: list[str]) -> Node:
-    """Return the value of an override, read as YAML; an empty text is null.
-
-    Raises:
-        ConfigError: the text is not YAML
-    """
+    """Return the value of an override, read as YAML; an empty text is null."""
     return _read(text, lambda line: where, problems) or Node(None, where)
 
 

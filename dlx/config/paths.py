@@ -10,13 +10,7 @@ from dlx.config.schema import RunConfig
 
 
 def resolve_paths(node: Node, folder: Path, annotation: Any = RunConfig) -> Node:
-    """Return a config in which the values of all options of type `Path` are absolute.
-
-    Args:
-        node: the values of a file, a mapping or an override
-        folder: what relative paths start from; `~` stands for the home folder
-        annotation: of the node
-    """
+    """Return a config whose `Path` options are absolute; relative ones start from a folder."""
     if annotation is None:
         return node
     if isinstance(node.value, dict):

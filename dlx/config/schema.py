@@ -41,11 +41,7 @@ Metric = Annotated[
 
 @dataclass(frozen=True)
 class _Dotted(KeyMarker):
-    """Dotted keys of a run's config.
-
-    Attributes:
-        others: keys that may stand beside them
-    """
+    """Dotted keys of a run's config, and other keys that may stand beside them."""
 
     others: tuple[str, ...] = ()
 

@@ -62,12 +62,7 @@ class Choice(Section):
         return {name: getattr(self, name) for name in self.entry.options}
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Return the result of its function.
-
-        Args:
-            arguments: what all functions of the kind take, such as z
-            options: replace the choice's own
-        """
+        """Return the result of its function for what all of the kind take, such as z."""
         return self.entry.function(*arguments, **(self.arguments() | options))
 
     def bound(self) -> Callable[..., Any]:
@@ -349,16 +344,7 @@ def common_options(kind: str) -> list[registry.Option]:
 
 @functools.cache
 def entry_model(kind: str, name: str, *, common: bool = True) -> type[Choice]:
-    """Return the model of a name: its own options, then those that all of its kind have.
-
-    Args:
-        kind: of the registry
-        name: of the kind
-        common: False leaves out the options of all names of the kind
-
-    Raises:
-        ConfigError: the kind has no such name
-    """
+    """Return the model of a name: its own options, then those that all of its kind have."""
     entry = registry.get(kind, name)
     options: dict[str, Any] = {}
     for key, own in entry.options.items():
@@ -376,11 +362,7 @@ def entry_model(kind: str, name: str, *, common: bool = True) -> type[Choice]:
 
 
 def choice(kind: str, name: str, **options: Any) -> Choice:
-    """Return the choice of a name with these options, and with defaults for the other ones.
-
-    Raises:
-        ConfigError: the kind has no such name, or an option is missing, unknown or wrong
-    """
+    """Return the choice of a name with these options, and with defaults for the other ones."""
     model = entry_model(kind, name)
     try:
         return model.model_validate({"name": name, **options})

@@ -170,13 +170,7 @@ def to_float(inputs: np.ndarray) -> np.ndarray:
 
 
 def check(dataset: Dataset) -> None:
-    """Check that every row can be trained on.
-
-    Raises:
-        DataError: no rows or inputs, another number of targets than of inputs, fewer than two
-            classes, a label without a class, a label that is neither 0 nor 1 where several may
-            hold, or a NaN or infinite number (the row and column are named).
-    """
+    """Check that every row can be trained on."""
     name, targets = dataset.name, dataset.targets
     if len(dataset.inputs) == 0:
         raise DataError(f"data set {name!r} has no rows")

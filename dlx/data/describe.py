@@ -21,12 +21,8 @@ PER_CLASS = 10  # images in a row of the picture
 def describe(dataset: Dataset) -> dict[str, Any]:
     """Return sizes, ranges and class counts, ready for JSON.
 
-    Returns:
-        name, description, task, rows, test_rows (of the set's own test part), input_shape,
-        num_inputs, inputs (range, mean and standard deviation over all inputs, as a network sees
-        them before preprocessing), features (the same for each input, by name) or None, classes
-        (rows and test_rows of each, by name) or None, targets (the same for each target of a
-        regression) or None. The inputs of a table are encoded as if all rows were training rows.
+    The ranges, means and standard deviations of inputs are as a network sees them before
+    preprocessing. The inputs of a table are encoded as if all rows were training rows.
     """
     if dataset.table is not None:
         encoder = encoders.fit(dataset.inputs, dataset.table, source=dataset.name)
@@ -59,11 +55,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
 
 
 def picture(dataset: Dataset) -> Figure:
-    """Draw the first ten images of each class, one row of the picture for each class.
-
-    Raises:
-        DataError: the inputs are not images.
-    """
+    """Draw the first ten images of each class, one row of the picture for each class."""
     from matplotlib.figure import Figure
 
     shape = dataset.inputs.shape[1:]

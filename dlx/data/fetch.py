@@ -45,13 +45,7 @@ class Download:
 
 
 def fetch(name: str, data_dir: Path) -> Dataset:
-    """Download a data set, unless that has been done, and read it.
-
-    Raises:
-        ConfigError: no source has the name.
-        DataError: the download failed, or a file that existed before is damaged.
-        StorageError: the folder cannot be written.
-    """
+    """Download a data set, unless that has been done, and read it."""
     from dlx.data.pipeline import load_dataset  # imports torch, which lists of names do without
 
     try:

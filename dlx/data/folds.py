@@ -10,19 +10,10 @@ from dlx.errors import DataError
 
 
 def fold(dataset: Dataset, rows: Rows, number: int, of: int, seed: int) -> Rows:
-    """Return the rows of one fold; test rows stay test rows.
+    """Return the rows of one fold, numbered from 1; test rows stay test rows.
 
-    Folds are stratified by class; groups of a table stay whole.
-
-    Args:
-        dataset: the data set
-        rows: its split, whose train and dev rows together are divided into folds
-        number: of the fold, from 1
-        of: the number of folds
-        seed: of the division, the same for every fold
-
-    Raises:
-        DataError: the data set cannot be divided into these folds
+    Train and dev rows together are divided, stratified by class; groups of a table stay whole. The
+    seed, and so the division, is the same for every fold.
     """
     name, table = dataset.name, dataset.table
     if dataset.shared_splits:

@@ -12,6 +12,8 @@ import numpy as np
 from dlx.data.dataset import Task, to_float
 from dlx.data.images import read_image
 from dlx.data.npy import Archive, read_npy
+from dlx.data.source_files import readable
+from dlx.data.tables.reading import csv_records
 from dlx.errors import DataError, did_you_mean
 
 Features = tuple[str, ...] | None
@@ -21,19 +23,11 @@ LARGEST = float(np.finfo(np.float32).max)
 def read(path: Path, task: Task, features: Features, array: str = "inputs") -> np.ndarray:
     """Return the inputs in a file, before the run's preprocessing: (N, I) float32.
 
-    Args:
-        path: `.csv`: numbers, one row a line, with or without a header. With a header, columns are
-            matched by name if the features have names (other columns are ignored), otherwise by
-            position. `.npy`: (N, I), (N, *input_shape) or a single row. `.npz`: likewise; its only
-            array, or the one called `array`. `.png`, `.jpg`: one image, converted to grey or RGB,
-            whichever the network reads. Pixels (uint8 images) count as x / 255.
-        task: of the network
-        features: the names of the inputs; None: they have none
-        array: the name of the array in an archive that holds several
-
-    Raises:
-        DataError: the file is missing, of another kind or damaged; a row has the wrong width; or
-            a value is not a finite number (the row and the column are named)
+    `.csv`: numbers, one row a line, with or without a header. With a header, columns are matched by
+    name if the features have names (other columns are ignored), otherwise by position. `.npy`: (N,
+    I), (N, *input_shape) or a single row. `.npz`: likewise; its only array, or the one called
+    `array`. `.png`, `.jpg`: one image, converted to grey or RGB, whichever the network reads.
+    Pixels (uint8 images) count as x / 255.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -43,11 +37,7 @@ def read(path: Path, task: Task, features: Features, array: str = "inputs") -> n
 
 
 def csv_header(path: Path) -> list[str]:
-    """Return the cells of a CSV file's first line; an empty list for an empty file.
-
-    Raises:
-        DataError: the file is missing or is not a text in UTF-8
-    """
+    """Return the cells of a CSV file's first line; an empty list for an empty file."""
     with _readable(path):
         return next(_csv_lines(path), (0, []))[1]
 
@@ -56,10 +46,8 @@ def csv_header(path: Path) -> list[str]:
 def _readable(path: Path) -> Iterator[None]:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    try:
+    with readable(path):
         yield
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _read_csv(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
@@ -91,15 +79,13 @@ def _read_csv(path: Path, task: Task, features: Features, array: str) -> np.ndar
 
 def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the cells of each line that is not blank."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        try:
-            for cells in reader:
-                stripped = [cell.strip() for cell in cells]
-                if any(stripped):
-                    yield reader.line_num, stripped
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+    try:
+        for line, cells in csv_records(path, "utf-8-sig", ","):
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                yield line, stripped
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from error
 
 
 def _is_header(cells: list[str], features: Features) -> bool:

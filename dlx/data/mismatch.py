@@ -16,20 +16,9 @@ def hold_out(
     """Return a data set whose dev part, test part or both are rows of other data sets.
 
     Test rows are the other set's own test part or, if it has none, all its rows; dev rows are
-    all rows outside its own test part. If dev and test come from the same set, which has no test
+    all rows outside its own test part. If dev and test come from the `same` set, which has no test
     part of its own, each takes half of its rows, stratified by class. A test part of `dataset` is
     left out if `test` replaces it.
-
-    Args:
-        dataset: the training rows come from it
-        dev: the dev rows come from it; None: from `dataset`, as it is split
-        test: the test rows come from it; None: from `dataset`, likewise
-        same: whether `dev` and `test` are the same set
-        seed: of the division into halves
-
-    Raises:
-        DataError: inputs, classes or targets do not fit those of `dataset`, or a set's rows are
-            train, dev and test at once
     """
     own = len(dataset.targets) - dataset.test_rows
     parts = {

@@ -84,11 +84,7 @@ class Splits:
         return {name: part for name, part in named.items() if part is not None}
 
     def part(self, name: str) -> Part:
-        """Return the part of a name.
-
-        Raises:
-            DataError: it has no rows.
-        """
+        """Return the part of a name; DataError if it has no rows."""
         if name not in self.parts:
             raise DataError(
                 f"data set {self.name!r} was split without {name} rows; "

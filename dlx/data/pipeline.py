@@ -29,11 +29,7 @@ _PREPARING = (
 
 
 def load(choice: Choice, data_dir: Path) -> Splits:
-    """Read the data set that a config names, split it and preprocess it.
-
-    Raises:
-        DataError: the set is missing, damaged or does not fit the config.
-    """
+    """Read the data set that a config names, split it and preprocess it."""
     preparing = {key: getattr(choice, key) for key in _PREPARING}
     if preparing["split"] != "auto":
         preparing["split"] = dict(preparing["split"])
@@ -43,11 +39,7 @@ def load(choice: Choice, data_dir: Path) -> Splits:
 
 
 def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
-    """Read the data set that a config names, with dev and test rows of other sets; split nothing.
-
-    Raises:
-        DataError: a set is missing or damaged, or the sets do not fit together.
-    """
+    """Read the data set that a config names, with dev and test rows of other sets, unsplit."""
     dataset = _read(choice, data_dir)
     if choice.dev_from is None and choice.test_from is None:
         return dataset
@@ -58,12 +50,7 @@ def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
 
 
 def require_code(choice: Choice) -> None:
-    """Check that the functions that a config names for its data exist and may be executed.
-
-    Raises:
-        ConfigError: code is not allowed, or there is no such function
-        DataError: importing a module raises an error
-    """
+    """Check that the functions that a config names for its data exist and may be executed."""
     for source in (choice, choice.dev_from, choice.test_from):
         if source is not None and source.traits.runs_code:
             functions.find(source.function)
@@ -75,12 +62,7 @@ def _read(source: Choice, data_dir: Path) -> Dataset:
 
 
 def load_dataset(name: str, data_dir: Path, **options: Any) -> Dataset:
-    """Read a data set by name; split nothing.
-
-    Raises:
-        ConfigError: no source has the name, or an option is missing or wrong.
-        DataError: the set is missing or damaged.
-    """
+    """Read a data set by name; split nothing."""
     return load_chosen(choice("data", name, **options), data_dir)
 
 
@@ -97,20 +79,10 @@ def prepare(
     standardize: bool = False,
     scale: bool | float = False,
 ) -> Splits:
-    """Check, split and preprocess a data set.
+    """Check, split and preprocess a data set; the arguments are those of the functions in its body.
 
-    Args:
-        dataset: the data set.
-        split, split_seed: see `split_rows`.
-        fold: number and count of a cross-validation's folds, see `dlx.data.folds.fold`.
-        train_dev, limit, label_noise: see `dlx.data.studies`.
-        labels: number of training rows whose labels are used; None: all are.
-        standardize, scale: see `dlx.data.preprocessing.fit`.
-
-    Raises:
-        ConfigError: both `standardize` and `scale`, or a split that no data could have.
-        DataError: a number that is not finite, a label out of range, no row or a class missing
-            in the training part, or a split that this data set cannot have.
+    `fold` is number and count of a cross-validation's folds; `labels` the number of training rows
+    whose labels are used, None: all are.
     """
     if standardize and scale:
         raise ConfigError("data.standardize and data.scale exclude each other; choose one")
@@ -136,16 +108,8 @@ def assemble(
 ) -> Splits:
     """Make the tensors of each part; the preprocessing sees the training rows alone.
 
-    Args:
-        dataset: the data set
-        rows: its split
-        labelled: the same split without the training rows whose labels are withheld; None: no
-            label is withheld
-        standardize, scale: see `dlx.data.preprocessing.fit`
-
-    Raises:
-        DataError: a class has no training row; or, in all training rows, a label is 1, a target
-            has the same value, or a column has none.
+    `labelled` is the same split without the training rows whose labels are withheld; None: no label
+    is withheld.
     """
     labelled = labelled or rows
     warnings = [*dataset.warnings, *_check_classes(dataset, labelled)]

@@ -49,17 +49,11 @@ class Preprocessing:
 
 
 def fit(train: np.ndarray, *, standardize: bool, scale: bool | float) -> Preprocessing:
-    """Fit the preprocessing on the training rows.
+    """Fit the preprocessing on the training rows alone: (N, I) float32.
 
     standardize:     shift = mean     scale = standard deviation (over N)
     scale: true      shift = minimum  scale = maximum - minimum: training inputs lie in [0, 1]
     scale: a number  shift = 0        scale = the number, whatever the rows
-
-    Args:
-        train: (N, I) float32, training rows alone.
-        standardize: whether inputs become z-scores.
-        scale: whether inputs are scaled to [0, 1], or a number to divide by; not together with
-            `standardize`.
     """
     if not (standardize or scale):
         return Preprocessing()

@@ -44,10 +44,6 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
             be split. `auto` is 60/20/20, and 10,000 rows each for dev and test from a million rows
             on; so is a part that is not named or None. 0: the part has no rows.
         split_seed: the seed; no other stream of random numbers uses it.
-
-    Raises:
-        ConfigError: a negative count, a fraction above 1, an unknown part.
-        DataError: no row is left to train on, or the data set cannot be split this way.
     """
     wanted = {} if split == "auto" else {k: v for k, v in split.items() if v is not None}
     if dataset.shared_splits:
@@ -180,18 +176,7 @@ def _sizes(dataset: Dataset, wanted: dict[str, int | float], num_rows: int) -> t
 
 
 def count_of(key: str, name: str, wanted: int | float | None, num_rows: int) -> int:
-    """Return the number of rows that an option asks for.
-
-    Args:
-        key: of the config, for errors.
-        name: of the data set, for errors.
-        wanted: a count, a fraction, or None for auto.
-        num_rows: how many rows there are to take from.
-
-    Raises:
-        ConfigError: no number of rows can be meant.
-        DataError: the fraction is less than half a row.
-    """
+    """Return the number of rows that an option asks for: a count, a fraction, or None for auto."""
     if wanted is None:
         return AUTO_ROWS_LARGE if num_rows >= LARGE else int(AUTO_SHARE * num_rows + 0.5)
     if isinstance(wanted, bool) or not isinstance(wanted, int | float):

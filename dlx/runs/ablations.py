@@ -56,11 +56,7 @@ class IndexedRun:
 
 
 def read_index(directory: Path) -> dict[str, IndexedRun]:
-    """Return the runs of an ablation that have ended, by name; none before the first has.
-
-    Raises:
-        RunError: index.json is damaged; of an ablation without one, plan.json
-    """
+    """Return the runs of an ablation that have ended, by name; RunError if a file is damaged."""
     path = directory / INDEX
     try:
         runs = [IndexedRun(**run) for run in documents.read(path)["runs"]]
@@ -141,11 +137,7 @@ def _ended(run: RunDirectory) -> tuple[str | None, dict[str, Any]]:
 
 
 def write_index(directory: Path, runs: Iterable[IndexedRun]) -> None:
-    """Write index.json; the caller holds the ablation's lock.
-
-    Raises:
-        StorageError: it cannot be written
-    """
+    """Write index.json; the caller holds the ablation's lock."""
     ordered = sorted(runs, key=lambda run: run.number)
     documents.write(directory / INDEX, {"runs": [asdict(run) for run in ordered]})
 
@@ -156,11 +148,7 @@ def cohort_folder(directory: Path, number: int) -> Path:
 
 
 def read_cohort(folder: Path) -> dict[str, Any] | None:
-    """Return cohort.json; None if no run of the cohort has ended.
-
-    Raises:
-        RunError: it is damaged
-    """
+    """Return cohort.json; None if no run of the cohort has ended, RunError if it is damaged."""
     try:
         return documents.read(folder / COHORT)
     except FileNotFoundError:
@@ -168,16 +156,7 @@ def read_cohort(folder: Path) -> dict[str, Any] | None:
 
 
 def read_cohort_file(folder: Path, cohort: Mapping[str, Any], name: str) -> bytes:
-    """Return a file of a cohort.
-
-    Args:
-        folder: of the cohort
-        cohort: what cohort.json holds
-        name: of the file
-
-    Raises:
-        RunError: it is missing, or was changed since dlx wrote it
-    """
+    """Return a file of a cohort; RunError if it is missing, or was changed since dlx wrote it."""
     path = folder / name
     try:
         content = path.read_bytes()
@@ -194,11 +173,7 @@ def read_cohort_file(folder: Path, cohort: Mapping[str, Any], name: str) -> byte
 
 
 def infos(directory: Path, runs: Iterable[IndexedRun]) -> dict[str, dict[str, Any]]:
-    """Return what run.json says of runs that have ended, by name.
-
-    Raises:
-        RunError: a cohort's files are missing or damaged
-    """
+    """Return what run.json says of runs that have ended, by name; RunError if files are damaged."""
     fields: dict[str, dict[str, Any]] = {}
     cohorts: dict[int, dict[int, dict[str, Any]]] = {}
     for run in runs:

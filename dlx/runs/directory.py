@@ -81,19 +81,8 @@ class RunDirectory:
         """Make a new run below `runs_dir/name`; after a failure or a crash nothing is listed.
 
         run.json starts with kind 'run', status 'running', the sequence number (1 + the largest
-        under this name), `created`, versions, command and git commit; the fields that training
-        fills in are null.
-
-        Args:
-            runs_dir: made if it is not there.
-            name: the experiment's name, one plain path component.
-            config: the text of its config.
-            config_name: the file that it goes to.
-            info: fields of run.json to set at once.
-
-        Raises:
-            ConfigError: the name would lead out of `runs_dir`.
-            StorageError: the directory cannot be made or written.
+        under this name), `created`, versions, command, git commit and `info`; the fields that
+        training fills in are null. A name that would lead out of `runs_dir` is a ConfigError.
         """
         check_name(name)
         make_directory(runs_dir)
@@ -127,32 +116,19 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> "RunDirectory":
-        """Return the run at `path`.
-
-        Raises:
-            RunError: there is nothing, or something that is not a whole run.
-        """
+        """Return the run at `path`; RunError if nothing is there, or not a whole run."""
         run = cls(path)
         run.read_info()
         return run
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run for this process; the lock goes when the process ends, however it ends.
-
-        Raises:
-            RunInUseError: another process holds it; the message names it.
-            StorageError: the lock file cannot be written.
-        """
+        """Hold the run for this process, however it ends; RunInUseError if another one holds it."""
         with hold(self._lock_path):
             yield
 
     def read_info(self) -> dict[str, Any]:
-        """Return run.json.
-
-        Raises:
-            RunError: missing or damaged.
-        """
+        """Return run.json; RunError if it is missing or damaged."""
         try:
             info = documents.read(self.info_path)
         except FileNotFoundError:
@@ -167,12 +143,7 @@ class RunDirectory:
         return info
 
     def write_info(self, **changes: Any) -> None:
-        """Change fields of run.json, atomically; the caller holds the run's lock.
-
-        Raises:
-            RunError: run.json is missing or damaged.
-            StorageError: it cannot be written.
-        """
+        """Change fields of run.json, atomically; the caller holds the run's lock."""
         self._write(self.read_info() | changes)
 
     def status(self) -> str:
@@ -183,12 +154,9 @@ class RunDirectory:
         return "interrupted" if status == "running" and not held else status
 
     def read_file(self, name: str) -> bytes:
-        """Return the content of a file that run.json has a digest of.
+        """Return the content of a file, checked if run.json has its digest (old folders have none).
 
-        Old folders have no digests.
-
-        Raises:
-            RunError: it is missing, cannot be read, or was changed since dlx wrote it.
+        RunError: it is missing, cannot be read, or was changed since dlx wrote it.
         """
         path = self.path / name
         try:
@@ -215,9 +183,6 @@ class RunDirectory:
 
         The old digests stand beside the new ones until all files are written: a process that is
         killed in between leaves files that one of the two fits.
-
-        Raises:
-            StorageError: one cannot be written.
         """
         before = self.read_info().get("digests") or {}
         new = {name: documents.sha256(content) for name, content in files.items()}
@@ -242,11 +207,7 @@ def timestamp() -> str:
 
 
 def check_name(name: str) -> None:
-    """Check that an experiment's name is one plain path component.
-
-    Raises:
-        ConfigError: empty, over 200 bytes, '/', '..', control characters, a leading '.', 'latest'.
-    """
+    """Raise a ConfigError unless an experiment's name is one plain path component."""
     problem = None
     if not name:
         problem = "is empty"
@@ -265,10 +226,7 @@ def check_name(name: str) -> None:
 
 
 def list_runs(runs_dir: Path) -> tuple[list[RunDirectory], list[str]]:
-    """Return the runs and ablations below `runs_dir`, newest first, and a warning per damaged one.
-
-    A `runs_dir` that is not there has no runs.
-    """
+    """Return the runs and ablations below a folder, newest first, and a warning per damaged one."""
     warnings: list[str] = []
     families = _directories(runs_dir, warnings)
     return _runs_of(families, warnings), warnings
@@ -278,9 +236,6 @@ def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
     """Return the run meant by a path, a name (its newest run), 'name/id', an id or 'latest'.
 
     A path may also be that of a name's directory, or lead into an ablation.
-
-    Raises:
-        RunError: no such run; the message lists near names.
     """
     text = str(wanted)
     places = [Path(wanted), runs_dir / text]
@@ -309,12 +264,7 @@ def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
 def remove(run: RunDirectory) -> None:
     """Delete a run's directory, and the directory of its name if that was the last one.
 
-    Links inside are deleted, never followed.
-
-    Raises:
-        RunError: not a run, or reached through a link.
-        RunInUseError: a process holds the run.
-        StorageError: a file cannot be deleted.
+    Links inside are deleted, never followed; a run that is reached through one is a RunError.
     """
     path = run.path.absolute()
     run.read_info()

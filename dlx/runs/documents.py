@@ -23,11 +23,7 @@ def sha256(content: bytes) -> str:
 
 
 def write(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a document with its schema and digest, atomically.
-
-    Raises:
-        StorageError: it cannot be written; the old file stays as it was.
-    """
+    """Write a document with its schema and digest, atomically."""
     write_atomic(path, encode(document))
 
 
@@ -41,11 +37,9 @@ def encode(document: Mapping[str, Any]) -> bytes:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the fields of a document without its digest.
+    """Return the fields of a document without its digest, like `decode`.
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        RunError: it cannot be read, is damaged, or was written by a newer dlx.
+    FileNotFoundError: there is none; RunError: it cannot be read.
     """
     try:
         content = path.read_bytes()
@@ -59,8 +53,7 @@ def read(path: Path) -> dict[str, Any]:
 def decode(content: bytes, path: Path) -> dict[str, Any]:
     """Return the fields that a document's file holds; the path is for messages.
 
-    Raises:
-        RunError: it is damaged, or was written by a newer dlx.
+    RunError: it is damaged, or was written by a newer dlx.
     """
     try:
         fields = json.loads(content, parse_constant=_refuse)

@@ -32,11 +32,7 @@ BINARY = getattr(os, "O_BINARY", 0)
 
 
 def finite(value: Any) -> Any:
-    """Return a document as JSON can hold it: plain numbers, and null for those that are not finite.
-
-    Args:
-        value: mappings and sequences of plain values, and numbers of NumPy or torch
-    """
+    """Return a document as JSON can hold it: numbers plain, and null where they are not finite."""
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -57,11 +53,7 @@ def storage_errors(path: Path, action: str = "write") -> Iterator[None]:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and its parents, unless they exist.
-
-    Raises:
-        StorageError: a part of the path is a file, read-only or not permitted.
-    """
+    """Make a directory and its parents, unless they exist."""
     with storage_errors(path, "make"):
         path.mkdir(parents=True, exist_ok=True)
 
@@ -71,21 +63,13 @@ def write_atomic(path: Path, content: bytes) -> None:
 
     The bytes go to a hidden file beside it (`.<name>.<8 hex>.tmp`), which is synced and then takes
     the name; the directory is synced too. Once this returns, the file survives a power cut.
-
-    Raises:
-        StorageError: disk full, read-only, no permission. The old file stays as it was.
+    StorageError: disk full, read-only, no permission; the old file stays as it was.
     """
     replace_atomic(path, lambda temporary: temporary.write_bytes(content))
 
 
 def replace_atomic(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file at the path that it is given; it takes the place of `path` whole.
-
-    See `write_atomic`.
-
-    Raises:
-        StorageError: disk full, read-only, no permission. The old file stays as it was.
-    """
+    """Let `write` make a file that takes the place of `path` whole; see `write_atomic`."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with storage_errors(path):
         try:
@@ -125,11 +109,6 @@ class AppendFile:
     """A file that grows by whole records: one that could be written only in part is taken back."""
 
     def __init__(self, path: Path) -> None:
-        """Open `path` for appending; it is created if it does not exist.
-
-        Raises:
-            StorageError: the file cannot be opened.
-        """
         self.path = path
         with storage_errors(path, "open"):
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
@@ -138,8 +117,7 @@ class AppendFile:
     def append(self, record: bytes) -> None:
         """Hand a record to the operating system: it survives the death of this process.
 
-        Raises:
-            StorageError: not all of it could be written; the file is as long as before.
+        StorageError: not all of it could be written; the file is as long as before.
         """
         try:
             with storage_errors(self.path):

@@ -95,11 +95,7 @@ class Curve:
 
 
 class Curves:
-    """The evaluations of K runs, as they come in.
-
-    Args:
-        names: of the runs
-    """
+    """The evaluations of K runs, given their names, as they come in."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._places = {name: place for place, name in enumerate(names)}
@@ -108,13 +104,7 @@ class Curves:
         self._values: dict[tuple[str, str], list[np.ndarray]] = {}
 
     def add(self, evaluation: Evaluation, names: Sequence[str], now: float) -> None:
-        """Take in an evaluation.
-
-        Args:
-            evaluation: of the runs that are still training
-            names: of these runs, in its order
-            now: Unix seconds
-        """
+        """Take in an evaluation, at Unix time `now`, of runs that still train, by their names."""
         rows = evaluation.rows
         places = [self._places[names[row]] for row in rows]
         due = np.zeros(len(self._places), dtype=bool)

@@ -21,21 +21,17 @@ _NAME = re.compile(r"events\.out\.tfevents\.(\d+).*")
 
 
 class EventFile:
-    """A new event file in a folder; readers take a folder's files in the order of their names."""
+    """A new event file in a folder; readers take a folder's files in the order of their names.
+
+    Args:
+        folder: made if it is not there.
+        restart_step: events of this and later steps in earlier files are void.
+        wall_time: Unix seconds of the start; default: now.
+    """
 
     def __init__(
         self, folder: Path, restart_step: int | None = None, wall_time: float | None = None
     ) -> None:
-        """Start a file.
-
-        Args:
-            folder: made if it is not there.
-            restart_step: events of this and later steps in earlier files are void.
-            wall_time: Unix seconds of the start; default: now.
-
-        Raises:
-            StorageError: the file cannot be made.
-        """
         make_directory(folder)
         number = _next_number(folder)
         self._file = AppendFile(folder / file_name(number))

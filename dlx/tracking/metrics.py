@@ -30,9 +30,7 @@ class MetricsFile:
     def __init__(self, path: Path, position: int = 0) -> None:
         """Open the file, which is made if it is not there, and cut it at a position in bytes.
 
-        Raises:
-            RunError: the file does not reach to `position`, or no line ends there.
-            StorageError: it cannot be opened or cut.
+        RunError: the file does not reach to `position`, or no line ends there.
         """
         self._file = AppendFile(path)
         if not _line_ends_at(path, position):
@@ -140,13 +138,7 @@ def without_runs(content: bytes, numbers: Collection[int]) -> bytes:
 def of_run(content: bytes, number: int, path: Path) -> bytes:
     """Return the lines of one run of a cohort's metrics.jsonl as those of the run's own file.
 
-    Args:
-        content: of the cohort's file
-        number: of the run
-        path: of the cohort's file, for messages
-
-    Raises:
-        RunError: a line of any run is damaged
+    RunError: a line of any run is damaged.
     """
     start = f"{{{_RUN}{number}, "
     own = []
@@ -161,12 +153,7 @@ def of_run(content: bytes, number: int, path: Path) -> bytes:
 def of_cohort(folder: Path, cohort: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
     """Return the records of a cohort's runs that have ended, by the runs' numbers.
 
-    Args:
-        folder: of the cohort
-        cohort: what cohort.json holds
-
-    Raises:
-        RunError: metrics.jsonl is missing or damaged
+    RunError: metrics.jsonl is missing or damaged.
     """
     content, path = read_cohort_file(folder, cohort, METRICS), folder / METRICS
     if content and not content.endswith(b"\n"):
@@ -180,8 +167,7 @@ def of_cohort(folder: Path, cohort: Mapping[str, Any]) -> dict[int, list[dict[st
 def read(path: Path) -> list[dict[str, Any]]:
     """Return the records of a metrics.jsonl; a last line that is cut off is left out.
 
-    Raises:
-        RunError: the file is missing, or a line in it is damaged.
+    RunError: the file is missing, or a line in it is damaged.
     """
     return list(records(path))
 
@@ -221,11 +207,7 @@ def _lines_of(content: bytes) -> list[bytes]:
 
 
 def _unsealed(line: bytes) -> str:
-    """Return the text that `_sealed` was given.
-
-    Raises:
-        ValueError: the line has no CRC, or not that of its text
-    """
+    """Return the text that `_sealed` was given; ValueError if it does not match its CRC."""
     text, _, _ = line.decode().rpartition(_CRC)
     if _sealed(text).encode() != line + b"\n":
         raise ValueError("it does not match its checksum")

@@ -64,9 +64,6 @@ def write_overview(
         bands: by variant and metric; a variant without any failed
         last: by variant and metric, the mean of its runs' last values
         steps: by variant, how many its longest run took
-
-    Raises:
-        StorageError: disk full, read-only, no permission
     """
     now = time.time()
     title = f"{name}: mean of each variant's runs, with its 95 % interval"

@@ -33,12 +33,9 @@ def config(yaml: str) -> Any:
 
 
 def hparams(settings: Mapping[str, Any], group_name: str, began: float) -> Any:
-    """Return the settings of a run for TensorBoard's HParams page.
+    """Return the settings, by dotted name, of a run that began at a Unix time for the HParams page.
 
-    Args:
-        settings: value by dotted name
-        group_name: runs of one group (the seeds of a variant) are shown as one row
-        began: Unix seconds
+    Runs of one group (the seeds of a variant) are shown as one row.
     """
     start = SessionStartInfo(group_name=group_name, start_time_secs=began)
     for name, value in settings.items():
@@ -61,7 +58,7 @@ def end_hparams(success: bool, ended: float) -> Any:
 def experiment(
     name: str, settings: Sequence[Mapping[str, Any]], metrics: Mapping[str, str], created: float
 ) -> Any:
-    """Return which columns the HParams page has.
+    """Return which columns the HParams page of an ablation has.
 
     Args:
         name: of the ablation
@@ -82,12 +79,7 @@ def experiment(
 
 
 def charts(title: str, margins: Mapping[str, Sequence[str]]) -> Any:
-    """Return which charts the Custom Scalars page has.
-
-    Args:
-        title: over all of them
-        margins: by title of a chart, the tags of its curves' value, low and high ends
-    """
+    """Return the charts of the Custom Scalars page, by title: tags of value, low and high end."""
     category = Category(title=title)
     # TensorBoard shows the last one first.
     for name, (value, lower, upper) in reversed(list(margins.items())):

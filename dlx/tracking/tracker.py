@@ -24,8 +24,15 @@ class Tracker:
     """Writes what TensorBoard shows of a run; every call has reached the operating system.
 
     A tag is of one kind (scalar, histogram, image) in its split: TensorBoard shows no more.
-
     A context manager: `with Tracker(run.path) as tracker: ...` closes its files.
+
+    Args:
+        directory: the run's directory; made if it is not there.
+        resume_step: the last step logged when the checkpoint was saved from which the run goes
+            on: TensorBoard drops what was logged after it. -1: the run starts all over.
+            None: it starts for the first time.
+        steps_before: steps of pre-training; in TensorBoard those of the run come after them.
+        began: Unix seconds when the run began; default: now.
     """
 
     def __init__(
@@ -36,19 +43,6 @@ class Tracker:
         steps_before: int = 0,
         began: float | None = None,
     ) -> None:
-        """Open a run's event files.
-
-        Args:
-            directory: the run's directory; made if it is not there.
-            resume_step: the last step logged when the checkpoint was saved from which the run goes
-                on: TensorBoard drops what was logged after it. -1: the run starts all over.
-                None: it starts for the first time.
-            steps_before: steps of pre-training; in TensorBoard those of the run come after them.
-            began: Unix seconds when the run began; default: now.
-
-        Raises:
-            StorageError: a file cannot be written.
-        """
         make_directory(directory)
         self._directory = directory
         self._before = steps_before
@@ -63,16 +57,9 @@ class Tracker:
                 self._file(folder)
 
     def log(self, record: Record, now: float | None = None) -> None:
-        """Write the metrics of an evaluation as scalars of their splits.
+        """Write an evaluation as scalars of its splits, at a Unix time or now.
 
         Epoch and examples are scalars of train.
-
-        Args:
-            record: the evaluation
-            now: Unix seconds; default: the time now
-
-        Raises:
-            StorageError: disk full, read-only, no permission; no half event is left.
         """
         for split, metrics in record.metrics.items():
             scalars = dict(metrics)
@@ -84,12 +71,7 @@ class Tracker:
             )
 
     def stage(self, step: int, record: Mapping[str, Any]) -> None:
-        """Write an evaluation in pre-training as scalars `pretraining/<tag>` of its splits.
-
-        Args:
-            step: of all of pre-training
-            record: for each split a dict of metrics by tag
-        """
+        """Write an evaluation at a step of all of pre-training as scalars `pretraining/<tag>`."""
         for split, metrics in record.items():
             if isinstance(metrics, Mapping):
                 scalars = {f"pretraining/{k}": v for k, v in metrics.items() if v is not None}
@@ -135,12 +117,7 @@ class Tracker:
         self._file(self._directory).summary(0, [summaries.config(yaml)], self._began)
 
     def hparams(self, settings: Mapping[str, Any], group_name: str) -> None:
-        """Write the run's settings for TensorBoard's HParams page; its metrics are the scalars.
-
-        Args:
-            settings: value by dotted name; what is no bool, number or string is shown as JSON.
-            group_name: runs of one group (the seeds of a variant) are shown as one row.
-        """
+        """Write the run's settings for TensorBoard's HParams page; its metrics are the scalars."""
         self._write(summaries.hparams(settings, group_name, time.time()))
 
     def end_hparams(self, success: bool) -> None:

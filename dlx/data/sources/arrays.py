@@ -129,9 +129,7 @@ def _parts(
 ) -> dict[str, Arrays]:
     """Return the arrays of train and, where they are named, of test.
 
-    Args:
-        read: returns an array, given the option that names it and its name or path
-        inputs, targets, test_inputs, test_targets: names or paths
+    `read` returns an array, given the option that names it and its name or path.
     """
     if (test_inputs is None) != (test_targets is None):
         raise ConfigError("data.test_inputs and data.test_targets go together; give both or none")
@@ -145,16 +143,7 @@ def _parts(
 
 
 def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset:
-    """Return the data set that arrays of inputs and targets make.
-
-    Args:
-        name: of the data set
-        parts: inputs and targets of train, and of dev and test if they have rows of their own
-        task: as in the sources above
-
-    Raises:
-        DataError: shapes do not fit, or targets are not what `task` says
-    """
+    """Return the data set that arrays of inputs and targets make."""
     for part, (x, t) in parts.items():
         where = name if part == "train" else f"{name}: {part} part"
         if x.ndim < 2 or t.ndim < 1 or len(x) != len(t):

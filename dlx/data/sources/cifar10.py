@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from dlx.data.dataset import Dataset
-from dlx.data.source_files import damaged, missing, read_pickle
+from dlx.data.source_files import damaged, read_pickle
 from dlx.registry import register
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -40,9 +40,7 @@ def cifar10(data_dir: Path) -> Dataset:
 
 def _read(path: Path, md5: str) -> tuple[np.ndarray, np.ndarray]:
     """Return images (N, 3, 32, 32) uint8 and classes (N,) int64."""
-    if not path.is_file():
-        raise missing("cifar10", path)
-    batch = read_pickle(path, md5)
+    batch = read_pickle(path, "cifar10", md5)
     try:
         images, labels = batch["data"].reshape(-1, 3, 32, 32), np.array(batch["labels"], np.int64)
     except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -114,10 +114,7 @@ def _read(
     """Read the training part and the test part, and return the rows of both in this order.
 
     Args:
-        name: the source's name.
-        folder: where the files are.
         parts: the beginnings of the names of training files and test files.
-        classes: the classes' names.
         labels: the end of the names of label files.
         first_label: the label of the first class.
         transposed: whether files hold each image column by column, as those of EMNIST do.

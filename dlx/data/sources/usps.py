@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dlx.data.dataset import Dataset
-from dlx.data.source_files import damaged, missing, read_bytes
+from dlx.data.source_files import damaged, read_bytes
 from dlx.registry import register
 
 FILES = ("usps.bz2", "usps.t.bz2")
@@ -37,10 +37,9 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         Images (N, 16, 16) float32 in [0, 1] and classes (N,) int64.
     """
-    if not path.is_file():
-        raise missing("usps", path)
+    content = read_bytes(path, "usps")
     try:
-        text = bz2.decompress(read_bytes(path))
+        text = bz2.decompress(content)
     except (OSError, ValueError) as error:
         raise damaged(path, f"damaged bz2 data ({error})") from error
     try:

@@ -58,17 +58,7 @@ class Roles:
 
 
 def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
-    """Read the files of a table and return its data set.
-
-    Args:
-        paths: by part, the file of train, and those of dev and test if they have their own.
-        read: reads a file; see `reading.read_csv`.
-        roles: what the columns are.
-
-    Raises:
-        ConfigError: options exclude each other, or a column does not exist.
-        DataError: a cell cannot be used; its file, row and column are named.
-    """
+    """Read the files of a table's parts and return its data set."""
     _check_roles(roles, paths)
     frame, where, counts = _read_all(paths, read, roles)
     names = [name for name in frame.columns if name not in roles.apart]
@@ -237,14 +227,7 @@ def _refuse_missing(inputs: np.ndarray, names: Sequence[str], where: Where) -> N
 def _kept(
     inputs: np.ndarray, needed: Mapping[str, np.ndarray], roles: Roles, where: Where
 ) -> np.ndarray:
-    """Return which rows are kept: (N,) bool.
-
-    Args:
-        inputs: (N, C)
-        needed: the columns, by name, in which no value can be filled in: (N,) each
-        roles: what the columns are
-        where: names a row
-    """
+    """Return which rows are kept: (N,) bool; in the `needed` columns no value can be filled in."""
     keep = np.ones(len(inputs), dtype=bool)
     if roles.missing == "drop":
         keep &= ~np.isnan(inputs).any(1)

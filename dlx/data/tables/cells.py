@@ -39,16 +39,10 @@ class Cells:
 
 
 def read_cells(series: pd.Series, where: Where, *, is_text: bool | None = None) -> Cells:
-    """Return the cells of a column.
+    """Return the cells of a column that pandas read.
 
-    Args:
-        series: as pandas read it.
-        where: names a row.
-        is_text: True: cells are categories, even if they look like numbers; False: they are
-            numbers; None: whichever the column holds.
-
-    Raises:
-        DataError: a text among numbers, a number that is not finite, or dates.
+    `is_text` True: they are categories, even if they look like numbers; False: they are numbers;
+    None: whichever the column holds.
     """
     import pandas as pd
 
@@ -113,15 +107,7 @@ def shown(values: np.ndarray, column: Column) -> np.ndarray:
 
 
 def read_times(series: pd.Series, where: Where) -> np.ndarray:
-    """Return numbers that order the rows in time, NaN where missing: (N,) float64.
-
-    Args:
-        series: numbers, or dates in ISO 8601.
-        where: names a row.
-
-    Raises:
-        DataError: a cell is neither.
-    """
+    """Return numbers that order rows in time, by numbers or ISO 8601 dates: (N,) float64 or NaN."""
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(series):

@@ -21,7 +21,6 @@ class EncodedColumn:
     """How one column is encoded.
 
     Attributes:
-        name: of the column.
         categories: each has an input of 0 and 1; None: the column holds numbers.
         mean: of the training rows; it takes the place of missing numbers.
         indicator: whether one more input is 1 where the value is missing.
@@ -72,13 +71,10 @@ class Encoder:
         return places
 
     def __call__(self, values: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
-        """Return the inputs (N, I) float32.
+        """Return the inputs (N, I) float32 of numbers and codes (N, C), NaN where missing.
 
-        For a category that no training row has, all inputs of the column are 0.
-
-        Args:
-            values: (N, C) numbers and codes, NaN where missing.
-            columns: what the values stand for; their names are those the encoder was fitted on.
+        For a category that no training row has, all inputs of the column are 0. `columns` says what
+        the values stand for; their names are those the encoder was fitted on.
         """
         encoded = np.zeros((len(values), len(self.features)), np.float32)
         for place, column in enumerate(self.columns):
@@ -97,10 +93,7 @@ class Encoder:
         return encoded
 
     def unseen(self, values: np.ndarray, columns: tuple[Column, ...]) -> list[str]:
-        """Return a sentence for each column that holds categories no training row has.
-
-        Args: see `__call__`.
-        """
+        """Return a sentence for each column that holds categories no training row has."""
         sentences = []
         for place, column in enumerate(self.columns):
             if column.categories is None:
@@ -123,11 +116,7 @@ class Encoder:
 
     @classmethod
     def from_json(cls, content: bytes, path: Path) -> "Encoder":
-        """Return the encoder that a file's content holds; the path is for messages.
-
-        Raises:
-            RunError: the content is damaged.
-        """
+        """Return the encoder that a file's content holds; RunError names the path if damaged."""
         try:
             document = json.loads(content)
             columns = [
@@ -140,16 +129,7 @@ class Encoder:
 
 
 def fit(train: np.ndarray, table: Table, *, source: str) -> Encoder:
-    """Fit an encoder on the training rows.
-
-    Args:
-        train: (N, C) numbers and codes, NaN where missing; training rows alone.
-        table: what the columns mean, and whether missing values are filled in.
-        source: the file's name, for errors.
-
-    Raises:
-        DataError: a column has no value in the training rows, or too many categories.
-    """
+    """Fit an encoder on the training rows alone: (N, C) numbers and codes, NaN where missing."""
     columns = [_fit(train[:, place], column, source) for place, column in enumerate(table.columns)]
     return Encoder(tuple(columns), table.imputes, (*MISSING, *table.missing_values))
 

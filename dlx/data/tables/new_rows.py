@@ -41,15 +41,7 @@ class NewRows:
 def read_rows(path: Path, encoder: Encoder, layout: Layout, id_name: str | None) -> NewRows:
     """Read the columns that a network was trained on; other columns are ignored.
 
-    Args:
-        path: a `.parquet` file; any other is a CSV file.
-        encoder: fitted on the training rows.
-        layout: of a CSV file.
-        id_name: the id column, which the file may lack.
-
-    Raises:
-        ConfigError: the file is parquet, and pyarrow is not installed.
-        DataError: as `read_csv`; or a column is missing, or a cell cannot be used.
+    The layout is that of a file that is not `.parquet`; it may lack the id column.
     """
     texts = [column.name for column in encoder.columns if column.categories is not None]
     if path.suffix.lower() == ".parquet":

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlx.data.source_files import readable
 from dlx.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -68,18 +69,8 @@ def read_csv(
 ) -> pd.DataFrame:
     """Return the columns of a CSV file, indexed by row.
 
-    `attrs["header"]` of the frame names all columns, the ignored ones included.
-
-    Args:
-        path: of the file.
-        layout: how it is written.
-        ignore: columns that are not read.
-        text: columns whose cells are read as texts.
-        wanted: columns that the header should have, by which the separator is chosen.
-
-    Raises:
-        ConfigError: the encoding does not exist.
-        DataError: the file is missing, not text, ragged, or has no header or no rows.
+    `attrs["header"]` of the frame names all columns, the ignored ones included. The cells of `text`
+    columns are read as texts; the separator is chosen by `wanted` columns.
     """
     import pandas as pd
 
@@ -113,12 +104,7 @@ def read_csv(
 
 
 def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
-    """Return the columns of a parquet file as `read_csv` does; its first row counts as row 2.
-
-    Raises:
-        ConfigError: pyarrow is not installed.
-        DataError: the file is missing, damaged or has no rows.
-    """
+    """Return the columns of a parquet file as `read_csv` does; its first row counts as row 2."""
     import pandas as pd
 
     if importlib.util.find_spec("pyarrow") is None:
@@ -146,26 +132,21 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
 
 
 def survey(path: Path, layout: Layout, wanted: Collection[str] = ()) -> Survey:
-    """Return how a CSV file is written, and check that rows have as many values as the header.
-
-    Raises:
-        ConfigError, DataError: see `read_csv`.
-    """
+    """Return how a CSV file is written, and check that rows have as many values as the header."""
     _check_there(path)
     try:
-        if layout.encoding != "auto":
-            return _survey(path, layout, _known_encoding(layout.encoding), wanted)
-        with path.open("rb") as file:
-            encoding = _BOMS.get(file.read(2), "utf-8-sig")
-        try:
-            return _survey(path, layout, encoding, wanted)
-        except UnicodeDecodeError:
-            return _survey(path, layout, "cp949", wanted)
+        with readable(path):
+            if layout.encoding != "auto":
+                return _survey(path, layout, _known_encoding(layout.encoding), wanted)
+            with path.open("rb") as file:
+                encoding = _BOMS.get(file.read(2), "utf-8-sig")
+            try:
+                return _survey(path, layout, encoding, wanted)
+            except UnicodeDecodeError:
+                return _survey(path, layout, "cp949", wanted)
     except UnicodeError:  # not UnicodeDecodeError alone: UTF-16 may lack its byte order mark
         named = layout.encoding if layout.encoding != "auto" else "utf-8"
         raise _not_encoded(path, named, is_named=layout.encoding != "auto") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV file ({error}); is a quote left open?") from error
 
@@ -185,12 +166,7 @@ def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) 
 def _count(
     path: Path, encoding: str, separator: str, rows: Iterator[tuple[int, list[str] | None]]
 ) -> Survey:
-    """Check the number of values in every row.
-
-    Args:
-        path, encoding, separator: of the file
-        rows: yields the number of values of each row, and the cells of the first
-    """
+    """Check the number of values in every row: `rows` yields them, and the cells of the first."""
     width, cells = next(rows, (0, None))
     if not width or cells is None:
         raise DataError(f"{path}: row 1 has to hold the columns' names, but it is empty")
@@ -236,9 +212,16 @@ def _plain_rows(
 def _quoted_rows(
     path: Path, encoding: str, separator: str
 ) -> Iterator[tuple[int, list[str] | None]]:
+    for _, cells in csv_records(path, encoding, separator):
+        yield (len(cells) if any(cell.strip() for cell in cells) else 0), cells
+
+
+def csv_records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each record of a CSV file, with the number of its last line."""
     with path.open(encoding=encoding, newline="") as file:
-        for cells in csv.reader(file, delimiter=separator, skipinitialspace=True):
-            yield (len(cells) if any(cell.strip() for cell in cells) else 0), cells
+        reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
+        for cells in reader:
+            yield reader.line_num, cells
 
 
 def _separator(first: str, wanted: Collection[str]) -> str:
@@ -290,8 +273,7 @@ def _known_encoding(name: str) -> str:
 
 
 def _not_encoded(path: Path, encoding: str, *, is_named: bool) -> DataError:
-    content = path.read_bytes()
-    start = 0
+    content, start = path.read_bytes(), 0
     try:
         content.decode(encoding)
     except UnicodeDecodeError as error:

@@ -29,7 +29,6 @@ class Look:
     """What a column looks like.
 
     Attributes:
-        name: of the column.
         kind: number, category, id, date, text (different in nearly every row, or
             numbers with commas) or constant.
         words: a description for a comment.
@@ -45,17 +44,7 @@ class Look:
 
 
 def starter(path: Path, target: str | None, folder: Path) -> str:
-    """Return the text of a config that trains on a table.
-
-    Args:
-        path: of the CSV or parquet file
-        target: the column to predict
-        folder: of the config; the config names the file relative to it
-
-    Raises:
-        ConfigError: no target is named, or the file has no such column
-        DataError: the file cannot be read
-    """
+    """Return the text of a config, to stand in `folder`, that trains on a CSV or parquet file."""
     is_parquet = path.suffix.lower() == ".parquet"
     frame = read_parquet(path) if is_parquet else read_csv(path, Layout(), wanted=_listed(target))
     names = ", ".join(map(str, frame.columns))
