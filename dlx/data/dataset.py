@@ -91,6 +91,11 @@ class Dataset:
     mismatch: str = ""
     description: str = ""
 
+    @property
+    def first_test_row(self) -> int:
+        """The row at which the set's own test part begins."""
+        return len(self.targets) - self.test_rows
+
 
 @dataclass(frozen=True)
 class Task:

@@ -95,8 +95,8 @@ def _line(images: np.ndarray) -> np.ndarray:
 def _class_counts(dataset: Dataset) -> dict[str, dict[str, int]] | None:
     if dataset.classes is None:
         return None
-    own_test = len(dataset.targets) - dataset.test_rows
-    counts, tests = class_counts(dataset), class_counts(dataset, slice(own_test, None))
+    own_test = slice(dataset.first_test_row, None)
+    counts, tests = class_counts(dataset), class_counts(dataset, own_test)
     return {
         name: {"rows": int(count), "test_rows": int(test)}
         for name, count, test in zip(dataset.classes, counts, tests, strict=True)

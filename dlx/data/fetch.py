@@ -81,20 +81,12 @@ def downloads(name: str) -> list[Download]:
     if name == "emnist":
         return [Download("EMNIST/raw/gzip.zip", datasets.EMNIST.md5, (datasets.EMNIST.url,))]
     if name == "qmnist":
-        resources = datasets.QMNIST.resources
-        return [
-            Download(f"QMNIST/raw/{Path(url).name}", md5, (url,))
-            for url, md5 in [*resources["train"], *resources["test"]]
-        ]
-    family = {
-        "mnist": datasets.MNIST,
-        "fashion_mnist": datasets.FashionMNIST,
-        "kmnist": datasets.KMNIST,
-    }[name]
+        parts = [*datasets.QMNIST.resources["train"], *datasets.QMNIST.resources["test"]]
+        return [Download(f"QMNIST/raw/{Path(url).name}", md5, (url,)) for url, md5 in parts]
+    folder = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}[name]
+    family = getattr(datasets, folder)
     return [
-        Download(
-            f"{family.__name__}/raw/{file}", md5, tuple(mirror + file for mirror in family.mirrors)
-        )
+        Download(f"{folder}/raw/{file}", md5, tuple(mirror + file for mirror in family.mirrors))
         for file, md5 in family.resources
     ]
 

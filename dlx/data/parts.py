@@ -75,13 +75,8 @@ class Splits:
     @property
     def parts(self) -> dict[str, Part]:
         """The parts that have rows, by name."""
-        named = {
-            "train": self.train,
-            "train_dev": self.train_dev,
-            "dev": self.dev,
-            "test": self.test,
-        }
-        return {name: part for name, part in named.items() if part is not None}
+        names = ("train", "train_dev", "dev", "test")
+        return {name: part for name in names if (part := getattr(self, name)) is not None}
 
     def part(self, name: str) -> Part:
         """Return the part of a name; DataError if it has no rows."""
@@ -101,34 +96,26 @@ class Splits:
             return self
         low, high = self.train.inputs.aminmax(dim=0)
         in_unit_interval = bool((low >= 0).all() and (high <= 1).all())
-        bounds = [() if in_unit_interval else tuple(bound.tolist()) for bound in (low, high)]
-        shift, scale = (
+        bounds = (None, None) if in_unit_interval else (low, high)
+        shift, scale, lowest, highest = (
             () if values is None else tuple(values.tolist())
-            for values in (self.preprocessing.shift, self.preprocessing.scale)
+            for values in (self.preprocessing.shift, self.preprocessing.scale, *bounds)
         )
         task = Task(
             "reconstruction",
-            self.task.num_inputs,
-            self.task.num_inputs,
-            None,
-            self.task.input_shape,
+            *(self.task.num_inputs, self.task.num_inputs, None, self.task.input_shape),
             target_shift=shift,
             target_scale=scale,
             in_unit_interval=in_unit_interval,
-            lowest=bounds[0],
-            highest=bounds[1],
+            lowest=lowest,
+            highest=highest,
         )
         parts = {name: replace(part, targets=part.inputs) for name, part in self.parts.items()}
         return replace(self, task=task, **parts)
 
     def to(self, device: torch.device | str) -> "Splits":
         """Return the same splits with every tensor on a device."""
-        return replace(
-            self,
-            train=self.train.to(device),
-            train_dev=self.train_dev and self.train_dev.to(device),
-            dev=self.dev and self.dev.to(device),
-            test=self.test and self.test.to(device),
-            everything=self.everything and self.everything.to(device),
-            preprocessing=self.preprocessing.to(device),
-        )
+        parts = {name: part.to(device) for name, part in self.parts.items()}
+        everything = self.everything and self.everything.to(device)
+        preprocessing = self.preprocessing.to(device)
+        return replace(self, **parts, everything=everything, preprocessing=preprocessing)

@@ -115,7 +115,9 @@ def assemble(
     warnings = [*dataset.warnings, *_check_classes(dataset, labelled)]
     if dataset.mismatch and len(rows.dev) and len(rows.test):
         warnings.insert(0, dataset.mismatch)
-    encoder = _fit_encoder(dataset, rows.train)
+    encoder = dataset.table and encoders.fit(
+        dataset.inputs[rows.train], dataset.table, source=dataset.name
+    )
     train = _inputs(dataset, rows.train, encoder)
     preprocessing = fit(train, standardize=standardize, scale=scale)
     task = _task(dataset, labelled.train, encoder)
@@ -160,12 +162,6 @@ def fingerprint(dataset: Dataset, rows: Rows) -> str:
     return digest.hexdigest()
 
 
-def _fit_encoder(dataset: Dataset, train: np.ndarray) -> Encoder | None:
-    if dataset.table is None:
-        return None
-    return encoders.fit(dataset.inputs[train], dataset.table, source=dataset.name)
-
-
 def _inputs(dataset: Dataset, rows: np.ndarray, encoder: Encoder | None) -> np.ndarray:
     """Return the inputs (N, I) float32 of some rows, before the preprocessing: a copy."""
     if encoder is None or dataset.table is None:
@@ -197,8 +193,8 @@ def _task(dataset: Dataset, train: np.ndarray, encoder: Encoder | None) -> Task:
         task = replace(task, num_inputs=num_inputs, input_shape=(num_inputs,))
     if dataset.classes is None:
         return task
-    counts = tuple(int(count) for count in class_counts(dataset, train))
-    return replace(task, num_train=len(train), class_counts=counts)
+    counts = class_counts(dataset, train).tolist()
+    return replace(task, num_train=len(train), class_counts=tuple(counts))
 
 
 def _standardized_targets(
@@ -225,8 +221,8 @@ def _unseen_categories(dataset: Dataset, rows: Rows, encoder: Encoder) -> list[s
     assert dataset.table is not None
     return [
         f"{part}: {sentence}"
-        for part, members in (("train_dev", rows.train_dev), ("dev", rows.dev), ("test", rows.test))
-        for sentence in encoder.unseen(dataset.inputs[members], dataset.table.columns)
+        for part in ("train_dev", "dev", "test")
+        for sentence in encoder.unseen(dataset.inputs[getattr(rows, part)], dataset.table.columns)
     ]
 
 
@@ -234,32 +230,29 @@ def _check_classes(dataset: Dataset, rows: Rows) -> tuple[str, ...]:
     if dataset.classes is None:
         return ()
     absent = {
-        part: [
-            dataset.classes[label] for label in np.flatnonzero(class_counts(dataset, members) == 0)
-        ]
+        part: _listed(dataset.classes, class_counts(dataset, members) == 0)
         for part, members in (("train", rows.train), ("dev", rows.dev), ("test", rows.test))
         if len(members)
     }
     if absent["train"]:
         raise DataError(
-            f"data set {dataset.name!r}: no training row has class {_listed(absent['train'])}; "
+            f"data set {dataset.name!r}: no training row has class {absent['train']}; "
             "take fewer rows for dev and test, or leave the class out"
         )
     if dataset.targets.ndim == 2:
         held = class_counts(dataset, rows.train) == len(rows.train)
-        always = [dataset.classes[label] for label in np.flatnonzero(held)]
-        if always:
+        if held.any():
             raise DataError(
-                f"data set {dataset.name!r}: every training row has label {_listed(always)}: "
-                "there is nothing to learn; leave the label out"
+                f"data set {dataset.name!r}: every training row has label "
+                f"{_listed(dataset.classes, held)}: there is nothing to learn; leave the label out"
             )
     return tuple(
-        f"no {part} row of {dataset.name!r} has class {_listed(classes)}"
+        f"no {part} row of {dataset.name!r} has class {classes}"
         for part, classes in absent.items()
         if classes
     )
 
 
-def _listed(classes: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in classes[:5])
-    return shown + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")
+def _listed(classes: tuple[str, ...], chosen: np.ndarray) -> str:
+    names = [repr(classes[label]) for label in np.flatnonzero(chosen)]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

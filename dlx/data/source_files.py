@@ -40,7 +40,7 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def read_bytes(path: Path, name: str = "") -> bytes:
-    """Return the content of a file; `name` is the data set that could be fetched to have it."""
+    """Return the content of a file; data set `name`, if it is given, could be fetched for it."""
     if name and not path.is_file():
         raise missing(name, path)
     with readable(path):

@@ -54,7 +54,8 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
             )
         rows = np.arange(len(dataset.targets))
         return Rows(rows, rows, rows)
-    num_rows = len(dataset.targets) - dataset.dev_rows - dataset.test_rows
+    own_test = dataset.first_test_row
+    num_rows = own_test - dataset.dev_rows
     num_dev, num_test = _sizes(dataset, wanted, num_rows)
     generator = randomness.generator("split", split_seed)
     table = dataset.table
@@ -66,7 +67,6 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
     order = generator.permutation(num_rows)
     test, order = draw(order, strata, num_test)
     dev, order = draw(order, strata, num_dev)
-    own_test = num_rows + dataset.dev_rows
     if dataset.dev_rows:
         dev = np.arange(num_rows, own_test)
     if dataset.test_rows:

@@ -78,11 +78,7 @@ def npy(
         ConfigError: only one of the two files of the test part is named
         DataError: a file is missing, is damaged or does not fit the others
     """
-
-    def read(key: str, path: Path) -> np.ndarray:
-        return read_npy(path)
-
-    parts = _parts(read, inputs, targets, test_inputs, test_targets)
+    parts = _parts(lambda key, path: read_npy(path), inputs, targets, test_inputs, test_targets)
     return dataset_of(inputs.name, parts, task)
 
 
@@ -112,12 +108,8 @@ def idx(
     Reference:
         LeCun, Cortes, Burges: The MNIST database of handwritten digits
     """
-
-    def read(key: str, path: Path) -> np.ndarray:
-        return idx_format.read(path, WRITE_AGAIN)
-
-    parts = _parts(read, inputs, targets, test_inputs, test_targets)
-    return dataset_of(inputs.name, parts, task)
+    read = lambda key, path: idx_format.read(path, WRITE_AGAIN)
+    return dataset_of(inputs.name, _parts(read, inputs, targets, test_inputs, test_targets), task)
 
 
 def _parts(
@@ -133,13 +125,11 @@ def _parts(
     """
     if (test_inputs is None) != (test_targets is None):
         raise ConfigError("data.test_inputs and data.test_targets go together; give both or none")
-    parts = {"train": (read("data.inputs", inputs), read("data.targets", targets))}
-    if test_inputs is not None and test_targets is not None:
-        parts["test"] = (
-            read("data.test_inputs", test_inputs),
-            read("data.test_targets", test_targets),
-        )
-    return parts
+    train = read("data.inputs", inputs), read("data.targets", targets)
+    if test_inputs is None or test_targets is None:
+        return {"train": train}
+    test = read("data.test_inputs", test_inputs), read("data.test_targets", test_targets)
+    return {"train": train, "test": test}
 
 
 def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset:

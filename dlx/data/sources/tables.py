@@ -1,6 +1,6 @@
 """A user's own tables: files with a column to predict and columns to predict it from."""
 
-from collections.abc import Sequence
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -63,10 +63,7 @@ def csv(
     layout = Layout(separator, encoding, tuple(missing_values))
     targets = _names(target)
     roles = Roles(targets, ignore, id, group, time, categorical, missing, missing_values, task)
-
-    def read(file: Path, texts: Sequence[str]):
-        return read_csv(file, layout, ignore=roles.ignore, text=texts, wanted=targets)
-
+    read = functools.partial(read_csv, layout=layout, ignore=ignore, wanted=targets)
     return build(_paths(path), read, roles)
 
 
@@ -98,11 +95,7 @@ def parquet(
         task: classification makes classes of numbers; auto: texts are classes, numbers are not
     """
     roles = Roles(_names(target), ignore, id, group, time, categorical, missing, (), task)
-
-    def read(file: Path, texts: Sequence[str]):
-        return read_parquet(file, ignore=roles.ignore)
-
-    return build(_paths(path), read, roles)
+    return build(_paths(path), lambda file, text: read_parquet(file, ignore=ignore), roles)
 
 
 def _names(target: str | list[str]) -> list[str]:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 Missing = Literal["error", "drop", "impute"]
 TaskName = Literal["auto", "classification", "regression"]
-# From a file and its text columns to a frame; `attrs["header"]` names the ignored columns too.
-Read = Callable[[Path, Sequence[str]], "pd.DataFrame"]
+# From a file, and its text columns as `text`, to a frame, whose `attrs["header"]` names ignored
+# columns too.
+Read = Callable[..., "pd.DataFrame"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     targets, classes = _targets(frame, roles, where)
     groups = read_cells(frame[roles.group], where, is_text=True) if roles.group else None
     times = read_times(frame[roles.time], where) if roles.time else None
-    needed = {name: targets[:, place] for place, name in enumerate(roles.targets)}
+    needed = dict(zip(roles.targets, targets.T, strict=True))
     needed |= {roles.group: groups.values} if roles.group and groups else {}
     needed |= {roles.time: times} if roles.time and times is not None else {}
     keep = _kept(inputs, needed, roles, where)
@@ -146,7 +147,7 @@ def _read_all(
     header: dict[str, None] = {}  # of all files together, ignored columns too
     texts = list(roles.texts)
     for path in paths.values():
-        frame = read(path, texts)
+        frame = read(path, text=texts)
         header |= dict.fromkeys(frame.attrs["header"])
         _check_columns(path, list(frame.columns), roles, list(frames[0].columns) if frames else [])
         if frames:

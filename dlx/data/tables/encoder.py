@@ -77,8 +77,9 @@ class Encoder:
         the values stand for; their names are those the encoder was fitted on.
         """
         encoded = np.zeros((len(values), len(self.features)), np.float32)
+        slices = self.places
         for place, column in enumerate(self.columns):
-            cells, where = values[:, place], self.places[column.name]
+            cells, where = values[:, place], slices[column.name]
             missing = np.isnan(cells)
             if column.categories is None:
                 encoded[:, where.start] = np.where(missing, np.float32(column.mean), cells)
@@ -119,11 +120,11 @@ class Encoder:
         """Return the encoder that a file's content holds; RunError names the path if damaged."""
         try:
             document = json.loads(content)
-            columns = [
-                EncodedColumn(**{**column, "categories": _tuple(column["categories"])})
-                for column in document["columns"]
-            ]
-            return cls(tuple(columns), document["imputes"], tuple(document["missing_values"]))
+            for column in document["columns"]:
+                if column["categories"] is not None:
+                    column["categories"] = tuple(column["categories"])
+            columns = tuple(EncodedColumn(**column) for column in document["columns"])
+            return cls(columns, document["imputes"], tuple(document["missing_values"]))
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: damaged ({error}); train the run again") from error
 
@@ -162,7 +163,3 @@ def _inputs_of_codes(column: EncodedColumn, source: Column) -> np.ndarray:
     places = {category: place for place, category in enumerate(column.categories or ())}
     inputs = [places.get(category, -1) for category in source.categories or ()]
     return np.array(inputs, dtype=np.int64)
-
-
-def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
-    return None if values is None else tuple(values)

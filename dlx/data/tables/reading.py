@@ -197,16 +197,12 @@ def _plain_rows(
     A million lines take half a second, with the csv module several seconds.
     """
     empty = f"{separator} \r\n\t"
-    cells = None
     with path.open(encoding=encoding) as file:
-        for line in file:
+        for place, line in enumerate(file):
             if '"' in line:
                 raise _QuoteError
-            if cells is None:
-                cells = line.rstrip("\n").split(separator)
-                yield (len(cells) if line.strip(empty) else 0), cells
-            else:
-                yield (line.count(separator) + 1 if line.strip(empty) else 0), None
+            cells = None if place else line.rstrip("\n").split(separator)
+            yield (line.count(separator) + 1 if line.strip(empty) else 0), cells
 
 
 def _quoted_rows(
@@ -246,14 +242,15 @@ def _check_header(path: Path, header: tuple[str, ...]) -> None:
     twice = [name for place, name in enumerate(header) if name in header[:place]]
     if twice:
         raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
-    if all(_is_number(name) for name in header):
+    if all(map(is_number, header)):
         raise DataError(
             f"{path}: row 1 holds numbers ({', '.join(header[:3])}, …) and not the columns' names; "
             "add a header"
         )
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Say whether Python takes a text for a number."""
     try:
         float(text)
     except ValueError:

@@ -46,7 +46,8 @@ class Look:
 def starter(path: Path, target: str | None, folder: Path) -> str:
     """Return the text of a config, to stand in `folder`, that trains on a CSV or parquet file."""
     is_parquet = path.suffix.lower() == ".parquet"
-    frame = read_parquet(path) if is_parquet else read_csv(path, Layout(), wanted=_listed(target))
+    wanted = () if target is None else (target,)
+    frame = read_parquet(path) if is_parquet else read_csv(path, Layout(), wanted=wanted)
     names = ", ".join(map(str, frame.columns))
     if target is None:
         raise ConfigError(f"name the column to predict with --target; {path} has: {names}")
@@ -177,10 +178,6 @@ def _target_words(target: pd.Series) -> str:
     shown = sorted({text_of(cell) for cell in target.dropna()})
     more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
     return f"classes: {', '.join(shown[:5])}{more}"
-
-
-def _listed(target: str | None) -> list[str]:
-    return [] if target is None else [target]
 
 
 def _line(text: str, words: str) -> str:
