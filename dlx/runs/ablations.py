@@ -179,20 +179,16 @@ def infos(directory: Path, runs: Iterable[IndexedRun]) -> dict[str, dict[str, An
     for run in runs:
         if run.cohort is None:
             fields[run.name] = RunDirectory(directory / run.name).read_info()
-            continue
-        if run.cohort == 0:
-            fields[run.name] = blank() | {
-                "status": run.status,
-                "seed": run.seed,
-                "reason": run.reason,
-            }
-            continue
-        if run.cohort not in cohorts:
-            cohorts[run.cohort] = _infos_of_cohort(cohort_folder(directory, run.cohort))
-        if run.number not in cohorts[run.cohort]:
+        elif run.cohort == 0:
+            outcome = {"status": run.status, "seed": run.seed, "reason": run.reason}
+            fields[run.name] = blank() | outcome
+        else:
             folder = cohort_folder(directory, run.cohort)
-            raise RunError(f"{folder / COHORT} does not hold run {run.number} of {directory}")
-        fields[run.name] = cohorts[run.cohort][run.number]
+            if run.cohort not in cohorts:
+                cohorts[run.cohort] = _infos_of_cohort(folder)
+            if run.number not in cohorts[run.cohort]:
+                raise RunError(f"{folder / COHORT} does not hold run {run.number} of {directory}")
+            fields[run.name] = cohorts[run.cohort][run.number]
     return fields
 
 
@@ -204,8 +200,7 @@ def _infos_of_cohort(folder: Path) -> dict[int, dict[str, Any]]:
     by_number = {}
     for run in cohort["runs"]:
         info = blank() | common | cohort[_SHARED][run[_SHARED]] | run["fields"]
-        problem = damage(info)
-        if problem is not None:
+        if problem := damage(info):
             raise RunError(f"{folder / COHORT} is damaged: run {run['number']}: {problem}")
         by_number[run["number"]] = info
     return by_number

@@ -93,25 +93,17 @@ class RunDirectory:
             make_directory(family)
             if not family.resolve().is_relative_to(runs_dir.resolve()):
                 raise ConfigError(f"{family} is a link out of {runs_dir}: choose another name")
-            try:
+            with contextlib.ExitStack() as undo:
+                undo.callback(_remove_if_empty, family)
                 run = cls(_make_unique(family))
-                try:
-                    document = (
-                        blank()
-                        | {"created": timestamp()}
-                        | describe()
-                        | {"sequence": _next_sequence(family)}
-                    )
-                    if config is not None:
-                        write_atomic(run.path / config_name, config.encode())
-                        document["digests"] = {config_name: documents.sha256(config.encode())}
-                    run._write(document | info)
-                except BaseException:
-                    shutil.rmtree(run.path, ignore_errors=True)
-                    raise
-            except BaseException:
-                _remove_if_empty(family)
-                raise
+                undo.callback(shutil.rmtree, run.path, ignore_errors=True)
+                document = blank() | {"created": timestamp()} | describe()
+                document["sequence"] = _next_sequence(family)
+                if config is not None:
+                    write_atomic(run.path / config_name, config.encode())
+                    document["digests"] = {config_name: documents.sha256(config.encode())}
+                run._write(document | info)
+                undo.pop_all()  # it is whole
         return run
 
     @classmethod
@@ -137,8 +129,7 @@ class RunDirectory:
             raise RunError(
                 f"{self.path} is not a run: it has no run.json (half made, or half removed)"
             ) from None
-        problem = damage(info)
-        if problem is not None:
+        if problem := damage(info):
             raise RunError(f"{self.info_path} is damaged: {problem}")
         return info
 
@@ -228,8 +219,7 @@ def check_name(name: str) -> None:
 def list_runs(runs_dir: Path) -> tuple[list[RunDirectory], list[str]]:
     """Return the runs and ablations below a folder, newest first, and a warning per damaged one."""
     warnings: list[str] = []
-    families = _directories(runs_dir, warnings)
-    return _runs_of(families, warnings), warnings
+    return _runs_of(_directories(runs_dir, warnings), warnings), warnings
 
 
 def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:

@@ -44,7 +44,9 @@ class EventFile:
             start = SessionLog(status=SessionLog.START)
             self.write(Event(wall_time=now, step=restart_step or 0, session_log=start))
 
-    def scalars(self, step: int, values: Mapping[str, float], wall_time: float) -> None:
+    def scalars(
+        self, step: int, values: Mapping[str, float], wall_time: float | None = None
+    ) -> None:
         """Write values by tag, rounded to float32, as one event."""
         summaries = [Summary.Value(tag=tag, simple_value=values[tag]) for tag in values]
         self.summary(step, summaries, wall_time)
@@ -64,10 +66,6 @@ class EventFile:
         record = io.BytesIO()
         RecordWriter(record).write(event.SerializeToString())
         self._file.append(record.getvalue())
-
-    def sync(self) -> None:
-        """Make the events survive a power cut."""
-        self._file.sync()
 
     def close(self) -> None:
         """Close the file."""

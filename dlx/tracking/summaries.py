@@ -22,14 +22,9 @@ from dlx.tracking.protos import (
 )
 
 
-def text(tag: str, markdown: str) -> Any:
-    """Return a text, shown as Markdown."""
-    return _plugin("text", tag, _string(markdown.encode()))
-
-
 def config(yaml: str) -> Any:
-    """Return the text of a run's config."""
-    return text("config", f"```yaml\n{yaml}```")
+    """Return the text of a run's config, shown as Markdown."""
+    return _plugin("text", "config", _string(f"```yaml\n{yaml}```".encode()))
 
 
 def hparams(settings: Mapping[str, Any], group_name: str, began: float) -> Any:
