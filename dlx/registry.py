@@ -40,42 +40,25 @@ _entries: dict[str, dict[str, "Entry"]] = {kind: {} for kind in MODULES}
 
 @dataclass(frozen=True)
 class Option:
-    """An option of an entry: a keyword-only parameter of its function.
+    """An option of an entry: a keyword-only parameter of its function."""
 
-    Attributes:
-        name: of the parameter
-        annotation: its type
-        default: inspect.Parameter.empty if the option is required
-        description: from the docstring
-    """
-
-    name: str
+    name: str  # of the parameter
     annotation: Any
-    default: Any
-    description: str
+    default: Any  # inspect.Parameter.empty if the option is required
+    description: str  # from the docstring
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A name of a kind.
+    """A name of a kind."""
 
-    Attributes:
-        kind: such as "activation"
-        name: in YAML
-        function: that the name stands for
-        options: of the function, by name
-        summary: first line of its docstring
-        reference: its source, or ""
-        traits: of one of the classes of `dlx.traits`
-    """
-
-    kind: str
-    name: str
-    function: Callable[..., Any]
-    options: dict[str, Option]
-    summary: str
-    reference: str
-    traits: Any
+    kind: str  # such as "activation"
+    name: str  # in YAML
+    function: Callable[..., Any]  # that the name stands for
+    options: dict[str, Option]  # of the function, by name
+    summary: str  # first line of its docstring
+    reference: str  # its source, or ""
+    traits: Any  # of one of the classes of `dlx.traits`
 
 
 def register(

@@ -51,15 +51,10 @@ class KeyMarker:
 
 @dataclass(frozen=True)
 class Branch:
-    """One of the types that an annotation allows.
+    """One of the types that an annotation allows."""
 
-    Attributes:
-        base: the type without its metadata
-        metadata: of `Annotated[base, *metadata]`
-    """
-
-    base: Any
-    metadata: tuple[Any, ...] = ()
+    base: Any  # the type without its metadata
+    metadata: tuple[Any, ...] = ()  # of `Annotated[base, *metadata]`
 
     @property
     def kind(self) -> Any:

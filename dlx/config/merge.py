@@ -1,13 +1,15 @@
-"""One config from several: files that extend each other, and KEY=VALUE overrides."""
+"""One config from several: files that extend each other, and KEY=VALUE overrides.
+
+Paths in a config are relative to the file that they are written in.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlx.config.annotations import branches, child, reads_name
+from dlx.config.annotations import branches, child, literals, reads_name
 from dlx.config.nodes import Node, read_file, read_value
-from dlx.config.paths import resolve_paths
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError
 
@@ -107,6 +109,26 @@ def assign(root: Node, key: str, node: Node) -> Node:
     for part in reversed(key.split(".")):
         value = Node({part: value}, node.where)
     return replace(resolve_paths(merge(root, value), Path()), where=root.where)
+
+
+def resolve_paths(node: Node, folder: Path, annotation: Any = RunConfig) -> Node:
+    """Return a config whose `Path` options are absolute; relative ones start from a folder."""
+    if annotation is None:
+        return node
+    if isinstance(node.value, dict):
+        plain = node.plain()
+        entries = {
+            key: resolve_paths(inner, folder, child(annotation, key, plain))
+            for key, inner in node.value.items()
+        }
+        return replace(node, value=entries)
+    if isinstance(node.value, list):
+        below = child(annotation, 0)
+        return replace(node, value=[resolve_paths(inner, folder, below) for inner in node.value])
+    is_path = any(branch.base is Path for branch in branches(annotation))
+    if is_path and isinstance(node.value, str) and node.value not in literals(annotation):
+        return replace(node, value=str((folder / Path(node.value).expanduser()).absolute()))
+    return node
 
 
 def _renamed(annotation: Any, entries: dict[str, Node], over: dict[str, Node]) -> bool:

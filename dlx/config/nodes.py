@@ -19,16 +19,11 @@ MAX_NODES = 100_000  # of a file: a few aliases of aliases can stand for billion
 
 @dataclass(frozen=True)
 class Node:
-    """A value and where it is written.
+    """A value and where it is written."""
 
-    Attributes:
-        value: a dict of nodes, a list of nodes or a scalar
-        where: "file:line", "override 'KEY=VALUE'" or "" for a value from Python
-        replaces: a mapping replaces the one that it overrides, and is not merged with it
-    """
-
-    value: Any
-    where: str = ""
+    value: Any  # a dict of nodes, a list of nodes or a scalar
+    where: str = ""  # "file:line", "override 'KEY=VALUE'" or "" for a value from Python
+    # a mapping replaces the one that it overrides, and is not merged with it
     replaces: bool = False
 
     def plain(self) -> Any:

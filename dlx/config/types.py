@@ -117,16 +117,12 @@ class Named(Marker):
     """A choice from the names of a kind: `Annotated[Choice, Named("activation")]`.
 
     "relu" is read as {name: relu}. The kind's module is imported when the first value is read.
-
-    Attributes:
-        kind: of the registry
-        default: the name of options that are given without one; None: a name is required
-        common: the options that are common to all of the kind may be given
     """
 
-    kind: str
+    kind: str  # of the registry
+    # the name of options that are given without one; None: a name is required
     default: str | None = None
-    common: bool = True
+    common: bool = True  # the options that are common to all of the kind may be given
 
     def fits(self, value: Any) -> bool:
         """Say whether a value is a name or a mapping of options."""

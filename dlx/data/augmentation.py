@@ -20,26 +20,18 @@ _KNOTS_APART = 1.5  # in units of that reach
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly one run's training rows are changed; a strength of 0 changes nothing.
+    """How strongly one run's training rows are changed; a strength of 0 changes nothing."""
 
-    Attributes:
-        shift: largest shift, as a share of height and width
-        rotation: largest angle, in degrees, to either side
-        scale: images are scaled by factors from 1 / (1 + scale) to 1 + scale
-        shear: largest angle by which vertical lines lean, in degrees
-        elastic: standard deviation of how far smooth random dents move a pixel, in pixels
-        noise: standard deviation of normal noise on the inputs as the network sees them
-        image_shape: (C, H, W); None: the inputs are not images, and only noise can be added
-        preprocessing: of the inputs; it is undone before pixels move, and done again after
-    """
-
-    shift: float = 0.0
-    rotation: float = 0.0
-    scale: float = 0.0
-    shear: float = 0.0
+    shift: float = 0.0  # largest shift, as a share of height and width
+    rotation: float = 0.0  # largest angle, in degrees, to either side
+    scale: float = 0.0  # images are scaled by factors from 1 / (1 + scale) to 1 + scale
+    shear: float = 0.0  # largest angle by which vertical lines lean, in degrees
+    # standard deviation of how far smooth random dents move a pixel, in pixels
     elastic: float = 0.0
-    noise: float = 0.0
+    noise: float = 0.0  # standard deviation of normal noise on the inputs as the network sees them
+    # (C, H, W); None: the inputs are not images, and only noise can be added
     image_shape: tuple[int, int, int] | None = None
+    # of the inputs; it is undone before pixels move, and done again after
     preprocessing: Preprocessing = field(default_factory=Preprocessing, compare=False)
 
     @property

@@ -12,14 +12,10 @@ from dlx.data.statistics import feature_statistics
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """x ↦ (x - shift) / scale for every input.
+    """x ↦ (x - shift) / scale for every input."""
 
-    Attributes:
-        shift: (I,) float32; None: inputs stay as they are.
-        scale: (I,) float32; 1 for an input that is constant in the training rows.
-    """
-
-    shift: torch.Tensor | None = None
+    shift: torch.Tensor | None = None  # (I,) float32; None: inputs stay as they are
+    # (I,) float32; 1 for an input that is constant in the training rows
     scale: torch.Tensor | None = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:

@@ -23,36 +23,24 @@ _SHARED = "shared"
 
 @dataclass(frozen=True)
 class IndexedRun:
-    """A run of an ablation that has ended.
+    """A run of an ablation that has ended."""
 
-    Attributes:
-        number: in the ablation, from 1: tables show it and commands take it
-        name: `<variant's folder>/seed=<seed>`
-        phase: comparison or tuning
-        variant: its name
-        seed: of its random streams
-        fold: of the cross-validation, from 1; None without
-        status: how it ended
-        cohort: the number of its cohort; None: it has a folder of its own, as runs of an ablation
-            once had; of a run that failed 0
-        row: of the run in the cohort
-        metrics: the final ones, by split and name
-        differences: values by dotted key in which its config differs from the ablation's
-        reason: of a divergence or failure, in words
-    """
-
-    number: int
-    name: str
-    phase: str
+    number: int  # in the ablation, from 1: tables show it and commands take it
+    name: str  # `<variant's folder>/seed=<seed>`
+    phase: str  # comparison or tuning
     variant: str
-    seed: int
-    fold: int | None
-    status: str
+    seed: int  # of its random streams
+    fold: int | None  # of the cross-validation, from 1; None without
+    status: str  # how it ended
+    # the number of its cohort; None: it has a folder of its own, as runs of an ablation once had;
+    # of a run that failed 0
     cohort: int | None
-    row: int
+    row: int  # of the run in the cohort
+    # the final ones, by split and name
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # values by dotted key in which its config differs from the ablation's
     differences: Mapping[str, Any] = field(default_factory=dict)
-    reason: str | None = None
+    reason: str | None = None  # of a divergence or failure, in words
 
 
 def read_index(directory: Path) -> dict[str, IndexedRun]:

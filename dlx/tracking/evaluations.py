@@ -16,37 +16,23 @@ Metrics = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Record:
-    """One evaluation of one run.
+    """One evaluation of one run."""
 
-    Attributes:
-        step: optimizer steps taken
-        epoch: passes over the training rows
-        examples: training rows seen
-        metrics: by split and tag
-    """
-
-    step: int
-    epoch: float
-    examples: int
-    metrics: Metrics
+    step: int  # optimizer steps taken
+    epoch: float  # passes over the training rows
+    examples: int  # training rows seen
+    metrics: Metrics  # by split and tag
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation of the runs of a cohort.
+    """One evaluation of the runs of a cohort."""
 
-    Attributes:
-        step: optimizer steps taken
-        epoch: passes over the training rows
-        examples: training rows seen
-        rows: of the runs that were due, ascending
-        metrics: by split and tag, a value for every run of the cohort; None where it has none
-    """
-
-    step: int
-    epoch: float
-    examples: int
-    rows: list[int]
+    step: int  # optimizer steps taken
+    epoch: float  # passes over the training rows
+    examples: int  # training rows seen
+    rows: list[int]  # of the runs that were due, ascending
+    # by split and tag, a value for every run of the cohort; None where it has none
     metrics: dict[str, dict[str, list[Any]]]
 
     def record(self, row: int) -> Record:
@@ -72,21 +58,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Curve:
-    """The evaluations of one run as columns, from the first to the last.
+    """The evaluations of one run as columns, from the first to the last."""
 
-    Attributes:
-        steps: optimizer steps taken at each
-        values: by split and tag, a value for each evaluation; NaN where none was measured
-        epochs: passes over the training rows
-        examples: training rows seen
-        times: Unix seconds
-    """
-
-    steps: tuple[int, ...]
+    steps: tuple[int, ...]  # optimizer steps taken at each
+    # by split and tag, a value for each evaluation; NaN where none was measured
     values: Mapping[str, Mapping[str, tuple[float, ...]]]
-    epochs: tuple[float, ...] = ()
-    examples: tuple[int, ...] = ()
-    times: tuple[float, ...] = field(default=(), compare=False)
+    epochs: tuple[float, ...] = ()  # passes over the training rows
+    examples: tuple[int, ...] = ()  # training rows seen
+    times: tuple[float, ...] = field(default=(), compare=False)  # Unix seconds
 
     def of(self, metric: str) -> tuple[float, ...]:
         """Return the values of `<split>.<tag>`; none if it was not measured."""

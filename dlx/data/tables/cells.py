@@ -26,15 +26,11 @@ Where = Callable[[int], str]  # from a row's place among the N to "sales.csv, ro
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of a column.
+    """The cells of a column."""
 
-    Attributes:
-        values: (N,) float64, numbers or codes; NaN where missing.
-        categories: what the codes stand for, numbers in their order, then texts by alphabet; None:
-            the values are numbers.
-    """
-
-    values: np.ndarray
+    values: np.ndarray  # (N,) float64, numbers or codes; NaN where missing
+    # what the codes stand for, numbers in their order, then texts by alphabet; None: the values are
+    # numbers
     categories: tuple[str, ...] | None
 
 

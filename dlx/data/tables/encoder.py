@@ -18,18 +18,13 @@ MOST_CATEGORIES = 1000
 
 @dataclass(frozen=True)
 class EncodedColumn:
-    """How one column is encoded.
-
-    Attributes:
-        categories: each has an input of 0 and 1; None: the column holds numbers.
-        mean: of the training rows; it takes the place of missing numbers.
-        indicator: whether one more input is 1 where the value is missing.
-    """
+    """How one column is encoded."""
 
     name: str
+    # each has an input of 0 and 1; None: the column holds numbers
     categories: tuple[str, ...] | None
-    mean: float
-    indicator: bool
+    mean: float  # of the training rows; it takes the place of missing numbers
+    indicator: bool  # whether one more input is 1 where the value is missing
 
     @property
     def features(self) -> list[str]:
@@ -43,17 +38,11 @@ class EncodedColumn:
 
 @dataclass(frozen=True)
 class Encoder:
-    """One-hot categories, means in place of missing numbers, and indicators of missing values.
+    """One-hot categories, means in place of missing numbers, and indicators of missing values."""
 
-    Attributes:
-        columns: in the order of their inputs.
-        imputes: whether missing values are filled in; otherwise they are errors.
-        missing_values: texts that stand for a missing value.
-    """
-
-    columns: tuple[EncodedColumn, ...]
-    imputes: bool
-    missing_values: tuple[str, ...] = MISSING
+    columns: tuple[EncodedColumn, ...]  # in the order of their inputs
+    imputes: bool  # whether missing values are filled in; otherwise they are errors
+    missing_values: tuple[str, ...] = MISSING  # texts that stand for a missing value
 
     @property
     def features(self) -> tuple[str, ...]:

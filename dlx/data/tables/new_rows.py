@@ -23,19 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NewRows:
-    """Rows to predict from.
+    """Rows to predict from."""
 
-    Attributes:
-        inputs: (N, I) float32, encoded as the training rows were, before the preprocessing.
-        rows: (N,) their numbers in the file, as a spreadsheet counts them.
-        ids: (N,) texts of the id column; None: the file has none.
-        warnings: sentences for the user.
-    """
-
+    # (N, I) float32, encoded as the training rows were, before the preprocessing
     inputs: np.ndarray
-    rows: np.ndarray
-    ids: np.ndarray | None
-    warnings: tuple[str, ...]
+    rows: np.ndarray  # (N,) their numbers in the file, as a spreadsheet counts them
+    ids: np.ndarray | None  # (N,) texts of the id column; None: the file has none
+    warnings: tuple[str, ...]  # sentences for the user
 
 
 def read_rows(path: Path, encoder: Encoder, layout: Layout, id_name: str | None) -> NewRows:

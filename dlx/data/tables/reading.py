@@ -28,35 +28,22 @@ _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 @dataclass(frozen=True)
 class Layout:
-    """How a CSV file is written.
+    """How a CSV file is written."""
 
-    Attributes:
-        separator: between values; 'auto': whichever of , ; tab | splits the header.
-        encoding: 'auto': UTF-8 (or UTF-16 with a byte order mark), otherwise cp949, which includes
-            EUC-KR.
-        missing_values: texts that stand for a missing value, beside `MISSING`.
-    """
-
-    separator: str = "auto"
+    separator: str = "auto"  # between values; 'auto': whichever of , ; tab | splits the header
+    # 'auto': UTF-8 (or UTF-16 with a byte order mark), otherwise cp949, which includes EUC-KR
     encoding: str = "auto"
-    missing_values: tuple[str, ...] = ()
+    missing_values: tuple[str, ...] = ()  # texts that stand for a missing value, beside `MISSING`
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The layout of a CSV file, as a first pass over it shows.
+    """The layout of a CSV file, as a first pass over it shows."""
 
-    Attributes:
-        header: the columns' names.
-        separator: between values.
-        encoding: of the text.
-        blank: the rows without a value.
-    """
-
-    header: tuple[str, ...]
-    separator: str
-    encoding: str
-    blank: tuple[int, ...]
+    header: tuple[str, ...]  # the columns' names
+    separator: str  # between values
+    encoding: str  # of the text
+    blank: tuple[int, ...]  # the rows without a value
 
 
 def read_csv(

@@ -26,20 +26,15 @@ Option = tuple[str, Any, str]  # key, value and comment
 
 @dataclass(frozen=True)
 class Look:
-    """What a column looks like.
-
-    Attributes:
-        kind: number, category, id, date, text (different in nearly every row, or
-            numbers with commas) or constant.
-        words: a description for a comment.
-        missing: number of rows without a value.
-        placeholders: texts among the numbers that seem to stand for missing values.
-    """
+    """What a column looks like."""
 
     name: str
+    # number, category, id, date, text (different in nearly every row, or numbers with commas) or
+    # constant
     kind: str
-    words: str
-    missing: int
+    words: str  # a description for a comment
+    missing: int  # number of rows without a value
+    # texts among the numbers that seem to stand for missing values
     placeholders: tuple[str, ...] = ()
 
 
