@@ -110,15 +110,10 @@ for _tag, (_pattern, _first) in CORE_SCHEMA.items():
     CoreLoader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
-def _integer(text: str) -> int:
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    return int(text, base)
-
-
 _SCALARS: dict[str, Callable[[str], Any]] = {
     NULL: lambda text: None,
     BOOL: lambda text: text.lower() == "true",
-    INT: _integer,
+    INT: lambda text: int(text, {"0o": 8, "0x": 16}.get(text[:2], 10)),
     FLOAT: lambda text: float(re.sub(r"\.(?=inf|nan)", "", text.lower())),
     STR: str,
 }

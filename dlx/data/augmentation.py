@@ -147,23 +147,20 @@ def _basis(image_shape: tuple[int, int, int] | None, elastic: bool) -> Tensor:
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     x, y = x.flatten().double(), y.flatten().double()
     affine = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1, torch.ones_like(x)])
-    rows = [_in_x(affine), _in_y(affine)]
+    rows = [_in_x_and_y(affine, affine)]
     if elastic:
         reach = max(height, width) * _SMOOTHNESS
         knots = torch.cartesian_prod(*(_knots(side, reach) for side in (height, width)))
         squares = (y - knots[:, :1]) ** 2 + (x - knots[:, 1:]) ** 2
         dents = torch.exp(-squares / (2 * reach**2))
         dents /= dents.norm(dim=0)
-        rows += [_in_x(dents * 2 / width), _in_y(dents * 2 / height)]
+        rows.append(_in_x_and_y(dents * 2 / width, dents * 2 / height))
     return torch.cat(rows)
 
 
-def _in_x(values: Tensor) -> Tensor:
-    return torch.stack([values, torch.zeros_like(values)], 2).flatten(1)
-
-
-def _in_y(values: Tensor) -> Tensor:
-    return torch.stack([torch.zeros_like(values), values], 2).flatten(1)
+def _in_x_and_y(x: Tensor, y: Tensor) -> Tensor:
+    none = torch.zeros_like(x)
+    return torch.cat([torch.stack([x, none], 2), torch.stack([none, y], 2)]).flatten(1)
 
 
 def _knots(side: int, reach: float) -> Tensor:

@@ -3,6 +3,7 @@
 # N rows, I inputs (the product of the input shape), T targets
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,41 +16,27 @@ TaskKind = Literal["multiclass", "binary", "multilabel", "regression", "reconstr
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
+    """A column of a table."""
 
-    Attributes:
-        name: in the header.
-        categories: what the codes 0, 1, … in it stand for; None: it holds numbers.
-    """
-
-    name: str
+    name: str  # in the header
+    # what the codes 0, 1, … in it stand for; None: it holds numbers
     categories: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """What the columns of a table mean before they are encoded, and what its rows are called.
+    """What the columns of a table mean before they are encoded, and what its rows are called."""
 
-    Attributes:
-        columns: of the inputs (N, C), which are numbers or codes of categories, NaN where missing.
-        targets: the target columns' names.
-        rows: (N,) the rows' numbers in their file, as a spreadsheet counts them.
-        imputes: whether missing inputs are filled in; otherwise no input is missing.
-        missing_values: the user's own texts for a missing value.
-        id_name: the name of the id column; None: the table has none.
-        ids: (N,) texts that identify the rows.
-        groups: (N,) int64; the rows of a group stay in one part.
-        times: (N,) numbers in the order of time; test comes after dev, dev after train.
-    """
-
+    # of the inputs (N, C), which are numbers or codes of categories, NaN where missing
     columns: tuple[Column, ...]
-    targets: tuple[str, ...]
-    rows: np.ndarray
-    imputes: bool = False
-    missing_values: tuple[str, ...] = ()
-    id_name: str | None = None
-    ids: np.ndarray | None = None
-    groups: np.ndarray | None = None
+    targets: tuple[str, ...]  # the target columns' names
+    rows: np.ndarray  # (N,) the rows' numbers in their file, as a spreadsheet counts them
+    imputes: bool = False  # whether missing inputs are filled in; otherwise no input is missing
+    missing_values: tuple[str, ...] = ()  # the user's own texts for a missing value
+    id_name: str | None = None  # the name of the id column; None: the table has none
+    ids: np.ndarray | None = None  # (N,) texts that identify the rows
+    groups: np.ndarray | None = None  # (N,) int64; the rows of a group stay in one part
+    # (N,) numbers in the order of time; test comes after dev, dev after train
     times: np.ndarray | None = None
 
 
@@ -141,6 +128,15 @@ class Task:
             return outputs
         shift, scale = np.array(self.target_shift), np.array(self.target_scale)
         return (outputs * scale + shift).astype(outputs.dtype)
+
+
+def with_own_test(
+    name: str, parts: Sequence[tuple[np.ndarray, np.ndarray]], classes: tuple[str, ...]
+) -> Dataset:
+    """Return a set of classes whose inputs and targets come in parts, the last of them its test."""
+    inputs, targets = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    test_rows = len(parts[-1][1])
+    return Dataset(name, np.ascontiguousarray(inputs), targets, classes, test_rows=test_rows)
 
 
 def task_of(dataset: Dataset) -> Task:

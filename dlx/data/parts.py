@@ -15,18 +15,13 @@ from dlx.errors import DataError
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the data, preprocessed.
+    """One part of the data, preprocessed."""
 
-    Attributes:
-        inputs: (N, I) float32.
-        targets: (N,) int64 class numbers, (N, T) int64 labels of 0 and 1, or (N, T) float32; see
-            `Task.target_shift`.
-        rows: (N,) the rows' numbers in the data set, ascending.
-    """
-
-    inputs: torch.Tensor
+    inputs: torch.Tensor  # (N, I) float32
+    # (N,) int64 class numbers, (N, T) int64 labels of 0 and 1, or (N, T) float32; see
+    # `Task.target_shift`
     targets: torch.Tensor
-    rows: np.ndarray
+    rows: np.ndarray  # (N,) the rows' numbers in the data set, ascending
 
     def to(self, device: torch.device | str) -> "Part":
         """Return the part with its tensors on a device."""
@@ -35,34 +30,23 @@ class Part:
 
 @dataclass(frozen=True)
 class Splits:
-    """All that training needs of a data set.
+    """All that training needs of a data set."""
 
-    Attributes:
-        name: the source's name.
-        task: what the network has to do.
-        features: the names of the inputs; None: they have none.
-        train, train_dev, dev, test: the parts; all but train are None where they have no rows.
-        everything: all training rows where the labels of some are withheld; otherwise None.
-        encoder: made the inputs of a table's columns, before the preprocessing; None for other
-            data.
-        preprocessing: of the inputs, fitted on all training rows, with labels and without.
-        shared: whether train, dev and test are the same rows (the gates).
-        fingerprint: SHA-256 of inputs, targets and the row numbers of each part.
-        warnings: sentences for the user.
-    """
-
-    name: str
-    task: Task
-    features: tuple[str, ...] | None
+    name: str  # the source's name
+    task: Task  # what the network has to do
+    features: tuple[str, ...] | None  # the names of the inputs; None: they have none
     train: Part
-    train_dev: Part | None
+    train_dev: Part | None  # this and the next two are None where they have no rows
     dev: Part | None
     test: Part | None
+    # made the inputs of a table's columns, before the preprocessing; None for other data
     encoder: Encoder | None
+    # of the inputs, fitted on all training rows, with labels and without
     preprocessing: Preprocessing
-    shared: bool
-    fingerprint: str
-    warnings: tuple[str, ...]
+    shared: bool  # whether train, dev and test are the same rows (the gates)
+    fingerprint: str  # SHA-256 of inputs, targets and the row numbers of each part
+    warnings: tuple[str, ...]  # sentences for the user
+    # all training rows where the labels of some are withheld; otherwise None
     everything: Part | None = None
 
     @property

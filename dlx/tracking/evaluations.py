@@ -12,6 +12,8 @@ import numpy as np
 
 Metrics = dict[str, dict[str, float]]
 """Values by split and tag."""
+_Head = tuple[int, float, int, float]
+_Tag = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -78,72 +80,63 @@ class Curves:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._places = {name: place for place, name in enumerate(names)}
-        self._heads: list[tuple[int, float, int, float]] = []
-        self._due: list[np.ndarray] = []
-        self._values: dict[tuple[str, str], list[np.ndarray]] = {}
+        self._blank = np.full(len(self._places), np.nan)
+        # Of each evaluation its head, the runs that were due, and a value of each run by tag.
+        self._evaluations: list[tuple[_Head, np.ndarray, dict[_Tag, np.ndarray]]] = []
+        self._tags: dict[_Tag, None] = {}
 
     def add(self, evaluation: Evaluation, names: Sequence[str], now: float) -> None:
         """Take in an evaluation, at Unix time `now`, of runs that still train, by their names."""
         rows = evaluation.rows
         places = [self._places[names[row]] for row in rows]
-        due = np.zeros(len(self._places), dtype=bool)
+        due, columns = self._begin((evaluation.step, evaluation.epoch, evaluation.examples, now))
         due[places] = True
         for split, tags in evaluation.metrics.items():
             for tag, values in tags.items():
-                column = np.full(len(self._places), np.nan)
-                column[places] = [np.nan if values[r] is None else values[r] for r in rows]
-                self._columns(split, tag).append(column)
-        self._heads.append((evaluation.step, evaluation.epoch, evaluation.examples, now))
-        self._due.append(due)
-        self._fill()
+                measured = [np.nan if values[r] is None else values[r] for r in rows]
+                self._column(columns, split, tag)[places] = measured
 
     def restore(self, records: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Take in what was written of the runs before: names and lines of metrics.jsonl."""
         for name, record in records:
             head = (record["step"], record["epoch"], record.get("examples", 0), record["time"])
-            if not self._heads or self._heads[-1] != head:
-                self._fill()
-                self._heads.append(head)
-                self._due.append(np.zeros(len(self._places), dtype=bool))
+            if not self._evaluations or self._evaluations[-1][0] != head:
+                self._begin(head)
+            _, due, columns = self._evaluations[-1]
             place = self._places[name]
-            self._due[-1][place] = True
+            due[place] = True
             for split, tags in record.items():
                 if isinstance(tags, Mapping):
                     for tag, value in tags.items():
-                        columns = self._columns(split, tag, len(self._heads) - 1)
-                        if len(columns) < len(self._heads):
-                            columns.append(np.full(len(self._places), np.nan))
-                        columns[-1][place] = math.nan if value is None else value
-        self._fill()
+                        measured = math.nan if value is None else value
+                        self._column(columns, split, tag)[place] = measured
 
     def of(self, name: str) -> Curve:
         """Return one run's evaluations."""
         place = self._places[name]
-        own = [index for index, due in enumerate(self._due) if due[place]]
-        heads = [self._heads[index] for index in own]
+        own = [(head, columns) for head, due, columns in self._evaluations if due[place]]
+        if not own:
+            return Curve((), {})
         values: dict[str, dict[str, tuple[float, ...]]] = {}
-        for (split, tag), columns in self._values.items():
-            column = np.array([columns[index][place] for index in own])
+        for split, tag in self._tags:
+            measured = (columns.get((split, tag), self._blank)[place] for _, columns in own)
+            column = np.fromiter(measured, float, len(own))
             if not np.isnan(column).all():
                 values.setdefault(split, {})[tag] = tuple(column.tolist())
-        if not heads:
-            return Curve((), {})
-        steps, epochs, examples, times = zip(*heads, strict=True)
+        steps, epochs, examples, times = zip(*(head for head, _ in own), strict=True)
         return Curve(steps, values, epochs, examples, times)
 
-    def _columns(self, split: str, tag: str, before: int | None = None) -> list[np.ndarray]:
-        """Return the values of a tag, as many as there were evaluations before this one."""
-        if (split, tag) not in self._values:
-            blank = np.full(len(self._places), np.nan)
-            count = len(self._heads) if before is None else before
-            self._values[split, tag] = [blank] * count
-        return self._values[split, tag]
+    def _begin(self, head: _Head) -> tuple[np.ndarray, dict[_Tag, np.ndarray]]:
+        due, columns = np.zeros(len(self._places), dtype=bool), {}
+        self._evaluations.append((head, due, columns))
+        return due, columns
 
-    def _fill(self) -> None:
-        """Note for every tag that the newest evaluation may not have measured it."""
-        for columns in self._values.values():
-            if len(columns) < len(self._heads):
-                columns.append(np.full(len(self._places), np.nan))
+    def _column(self, columns: dict[_Tag, np.ndarray], split: str, tag: str) -> np.ndarray:
+        """Return the values of a tag in an evaluation, NaN until they are set."""
+        if (split, tag) not in columns:
+            self._tags[split, tag] = None
+            columns[split, tag] = self._blank.copy()
+        return columns[split, tag]
 
 
 def curve_of(records: Sequence[Mapping[str, Any]]) -> Curve:

@@ -152,7 +152,10 @@ def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset
                     f"those to train on are {train.dtype}, a row of shape {train.shape[1:]}"
                 )
     ordered = [parts[part] for part in ("train", "dev", "test") if part in parts]
-    inputs, targets = (_joined(arrays) for arrays in zip(*ordered, strict=True))
+    inputs, targets = (  # arrays that are mapped into memory stay there
+        arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+        for arrays in zip(*ordered, strict=True)
+    )
     classes, targets = _encode(name, targets, task)
     rows = {part: len(x) for part, (x, _) in parts.items()}
     return Dataset(
@@ -170,10 +173,6 @@ def _kind(array: np.ndarray) -> str:
     if array.dtype == np.uint8 and array.ndim > 2:
         return "pixels"
     return {"U": "words", "f": "numbers"}.get(array.dtype.kind, "whole numbers")
-
-
-def _joined(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _as_numbers(inputs: np.ndarray) -> np.ndarray:

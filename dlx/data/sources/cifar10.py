@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlx.data.dataset import Dataset
+from dlx.data.dataset import Dataset, with_own_test
 from dlx.data.source_files import damaged, read_pickle
 from dlx.registry import register
 
@@ -29,13 +29,7 @@ def cifar10(data_dir: Path) -> Dataset:
     """
     folder = data_dir / "cifar-10-batches-py"
     parts = [_read(folder / name, md5) for name, md5 in DIGESTS.items()]
-    return Dataset(
-        name="cifar10",
-        inputs=np.concatenate([images for images, _ in parts]),
-        targets=np.concatenate([labels for _, labels in parts]),
-        classes=CLASSES,
-        test_rows=len(parts[-1][1]),
-    )
+    return with_own_test("cifar10", parts, CLASSES)
 
 
 def _read(path: Path, md5: str) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlx.data.dataset import Dataset
+from dlx.data.dataset import Dataset, with_own_test
 from dlx.data.source_files import damaged, read_bytes
 from dlx.registry import register
 
@@ -21,14 +21,7 @@ def usps(data_dir: Path) -> Dataset:
     Reference:
         Hull (1994), A database for handwritten text recognition research
     """
-    parts = [_read(data_dir / name) for name in FILES]
-    return Dataset(
-        name="usps",
-        inputs=np.concatenate([images for images, _ in parts]),
-        targets=np.concatenate([labels for _, labels in parts]),
-        classes=tuple("0123456789"),
-        test_rows=len(parts[1][1]),
-    )
+    return with_own_test("usps", [_read(data_dir / name) for name in FILES], tuple("0123456789"))
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
