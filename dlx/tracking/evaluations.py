@@ -12,8 +12,6 @@ import numpy as np
 
 Metrics = dict[str, dict[str, float]]
 """Values by split and tag."""
-_Head = tuple[int, float, int, float]
-_Tag = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -80,63 +78,60 @@ class Curves:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._places = {name: place for place, name in enumerate(names)}
-        self._blank = np.full(len(self._places), np.nan)
-        # Of each evaluation its head, the runs that were due, and a value of each run by tag.
-        self._evaluations: list[tuple[_Head, np.ndarray, dict[_Tag, np.ndarray]]] = []
-        self._tags: dict[_Tag, None] = {}
+        self._heads: list[tuple[int, float, int, float]] = []
+        self._due: list[np.ndarray] = []
+        # By split and tag, a value for every run by the number of the evaluation that measured it.
+        self._values: dict[tuple[str, str], dict[int, np.ndarray]] = {}
 
     def add(self, evaluation: Evaluation, names: Sequence[str], now: float) -> None:
         """Take in an evaluation, at Unix time `now`, of runs that still train, by their names."""
         rows = evaluation.rows
         places = [self._places[names[row]] for row in rows]
-        due, columns = self._begin((evaluation.step, evaluation.epoch, evaluation.examples, now))
-        due[places] = True
+        self._begin((evaluation.step, evaluation.epoch, evaluation.examples, now))
+        self._due[-1][places] = True
         for split, tags in evaluation.metrics.items():
             for tag, values in tags.items():
                 measured = [np.nan if values[r] is None else values[r] for r in rows]
-                self._column(columns, split, tag)[places] = measured
+                self._newest(split, tag)[places] = measured
 
     def restore(self, records: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Take in what was written of the runs before: names and lines of metrics.jsonl."""
         for name, record in records:
             head = (record["step"], record["epoch"], record.get("examples", 0), record["time"])
-            if not self._evaluations or self._evaluations[-1][0] != head:
+            if not self._heads or self._heads[-1] != head:
                 self._begin(head)
-            _, due, columns = self._evaluations[-1]
             place = self._places[name]
-            due[place] = True
+            self._due[-1][place] = True
             for split, tags in record.items():
                 if isinstance(tags, Mapping):
                     for tag, value in tags.items():
-                        measured = math.nan if value is None else value
-                        self._column(columns, split, tag)[place] = measured
+                        self._newest(split, tag)[place] = math.nan if value is None else value
 
     def of(self, name: str) -> Curve:
         """Return one run's evaluations."""
         place = self._places[name]
-        own = [(head, columns) for head, due, columns in self._evaluations if due[place]]
+        own = [number for number, due in enumerate(self._due) if due[place]]
         if not own:
             return Curve((), {})
         values: dict[str, dict[str, tuple[float, ...]]] = {}
-        for split, tag in self._tags:
-            measured = (columns.get((split, tag), self._blank)[place] for _, columns in own)
-            column = np.fromiter(measured, float, len(own))
-            if not np.isnan(column).all():
-                values.setdefault(split, {})[tag] = tuple(column.tolist())
-        steps, epochs, examples, times = zip(*(head for head, _ in own), strict=True)
+        for (split, tag), columns in self._values.items():
+            measured = np.array([columns[n][place] if n in columns else np.nan for n in own])
+            if not np.isnan(measured).all():
+                values.setdefault(split, {})[tag] = tuple(measured.tolist())
+        heads = (self._heads[number] for number in own)
+        steps, epochs, examples, times = zip(*heads, strict=True)
         return Curve(steps, values, epochs, examples, times)
 
-    def _begin(self, head: _Head) -> tuple[np.ndarray, dict[_Tag, np.ndarray]]:
-        due, columns = np.zeros(len(self._places), dtype=bool), {}
-        self._evaluations.append((head, due, columns))
-        return due, columns
+    def _begin(self, head: tuple[int, float, int, float]) -> None:
+        self._heads.append(head)
+        self._due.append(np.zeros(len(self._places), dtype=bool))
 
-    def _column(self, columns: dict[_Tag, np.ndarray], split: str, tag: str) -> np.ndarray:
-        """Return the values of a tag in an evaluation, NaN until they are set."""
-        if (split, tag) not in columns:
-            self._tags[split, tag] = None
-            columns[split, tag] = self._blank.copy()
-        return columns[split, tag]
+    def _newest(self, split: str, tag: str) -> np.ndarray:
+        """Return the values of a tag in the newest evaluation, NaN until they are set."""
+        columns, number = self._values.setdefault((split, tag), {}), len(self._heads) - 1
+        if number not in columns:
+            columns[number] = np.full(len(self._places), np.nan)
+        return columns[number]
 
 
 def curve_of(records: Sequence[Mapping[str, Any]]) -> Curve:
