@@ -152,7 +152,8 @@ def _entry(kind: str, name: str, function: Callable[..., Any], traits: Traits) -
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
-    summary, reference = documentation.split("\n", 1)[0], _reference(documentation)
+    summary = documentation.split("\n", 1)[0]
+    reference = " ".join(_section(documentation, "Reference").split())
     return Entry(kind, name, function, options, summary, reference, traits)
 
 
@@ -172,7 +173,3 @@ def _arguments(documentation: str) -> dict[str, str]:
         elif current and line.strip():
             arguments[current] += " " + line.strip()
     return arguments
-
-
-def _reference(documentation: str) -> str:
-    return " ".join(_section(documentation, "Reference").split())

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from dlx.config.annotations import child, descend, keys
-from dlx.config.checks import TAG
 from dlx.config.nodes import Node, dotted
+from dlx.config.sections import TAG
 from dlx.config.words import describe
 from dlx.errors import did_you_mean
 

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, MinLen
 
-from dlx.config.checks import checked_model
-from dlx.config.sections import Section, option
+from dlx.config.sections import Section, checked_model, option
 from dlx.config.types import Corruption, Optimizer
 
 Method = Literal["autoencoder", "denoising", "rbm"]

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Gt
 
-from dlx.config.checks import checked_model
-from dlx.config.sections import Section, option
+from dlx.config.sections import Section, checked_model, option
 from dlx.config.types import Optimizer
 
 BATCH_SIZE = 50  # of fine-tuning, where the labelled rows suffice for it

@@ -9,10 +9,9 @@ from pydantic import GetCoreSchemaHandler, ValidationInfo, field_validator, mode
 from pydantic_core import PydanticCustomError, core_schema
 
 from dlx.config.annotations import KeyMarker, descend
-from dlx.config.checks import checked_model
 from dlx.config.pretraining import Pretrain, Stage
 from dlx.config.probing import Probe
-from dlx.config.sections import Section, option, rule
+from dlx.config.sections import Section, checked_model, option, rule
 from dlx.config.types import Average, Data, MetricChoice, Model, Optimizer, Text
 
 Name = Annotated[

@@ -27,11 +27,10 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from dlx import registry
 from dlx.config.annotations import Marker
-from dlx.config.checks import checked, checked_model, not_allowed
 from dlx.config.messages import problems_of
 from dlx.config.nodes import from_plain
 from dlx.config.rows import Augment, Fold, Split
-from dlx.config.sections import Section, option, rule
+from dlx.config.sections import Section, checked, checked_model, not_allowed, option, rule
 from dlx.errors import ConfigError
 
 # Names of older configs that are gone: from their options to what to write instead.

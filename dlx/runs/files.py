@@ -114,19 +114,22 @@ class AppendFile:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
             self.size = os.fstat(self._descriptor).st_size
 
-    def append(self, record: bytes) -> None:
+    def append(self, record: bytes | str) -> None:
         """Hand a record to the operating system: it survives the death of this process.
 
         StorageError: not all of it could be written; the file is as long as before.
         """
+        content = record.encode() if isinstance(record, str) else record
         try:
             with storage_errors(self.path):
-                _write_all(self._descriptor, record)
+                left = memoryview(content)
+                while left:
+                    left = left[os.write(self._descriptor, left) :]
         except BaseException:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self.size)
             raise
-        self.size += len(record)
+        self.size += len(content)
 
     def truncate(self, size: int) -> None:
         """Cut the file to its first `size` bytes."""
@@ -145,9 +148,3 @@ class AppendFile:
             descriptor, self._descriptor = self._descriptor, -1
             with storage_errors(self.path):
                 os.close(descriptor)
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]

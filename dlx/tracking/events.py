@@ -20,7 +20,7 @@ from dlx.tracking.protos import Event, SessionLog, Summary
 _NAME = re.compile(r"events\.out\.tfevents\.(\d+).*")
 
 
-class EventFile:
+class EventFile(AppendFile):
     """A new event file in a folder; readers take a folder's files in the order of their names.
 
     Args:
@@ -34,7 +34,7 @@ class EventFile:
     ) -> None:
         make_directory(folder)
         number = _next_number(folder)
-        self._file = AppendFile(folder / file_name(number))
+        super().__init__(folder / file_name(number))
         self._kinds: dict[str, str] = {}
         now = time.time() if wall_time is None else wall_time
         self.write(Event(wall_time=now, file_version="brain.Event:2"))
@@ -65,11 +65,7 @@ class EventFile:
         """Write an `Event`; it has reached the operating system when this returns."""
         record = io.BytesIO()
         RecordWriter(record).write(event.SerializeToString())
-        self._file.append(record.getvalue())
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        self.append(record.getvalue())
 
 
 def file_name(number: int) -> str:

@@ -24,7 +24,7 @@ _CRC = ', "crc": '
 _RUN = '"run": '
 
 
-class MetricsFile:
+class MetricsFile(AppendFile):
     """The writer of metrics.jsonl; it never leaves a line that is not whole."""
 
     def __init__(self, path: Path, position: int = 0) -> None:
@@ -32,31 +32,14 @@ class MetricsFile:
 
         RunError: the file does not reach to `position`, or no line ends there.
         """
-        self._file = AppendFile(path)
+        super().__init__(path)
         if not _line_ends_at(path, position):
-            self._file.close()
+            self.close()
             raise RunError(
                 f"{path} is not the file that the checkpoint was saved with "
                 f"(no line ends at byte {position}); put it back, or train the run again"
             )
-        self._file.truncate(position)
-
-    @property
-    def size(self) -> int:
-        """The length of the file in bytes."""
-        return self._file.size
-
-    def append(self, lines: str) -> None:
-        """Add lines: all of them or, if they cannot be written, none."""
-        self._file.append(lines.encode())
-
-    def sync(self) -> None:
-        """Make the lines survive a power cut."""
-        self._file.sync()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        self.truncate(position)
 
 
 def lines(
@@ -77,9 +60,8 @@ def lines(
     patterns: dict[tuple[bool, ...], list[int]] = {}
     columns = [(s, t, v) for s, tags in evaluation.metrics.items() for t, v in tags.items()]
     for row in evaluation.rows:
-        patterns.setdefault(tuple(values[row] is not None for _, _, values in columns), []).append(
-            row
-        )
+        measured = tuple(values[row] is not None for _, _, values in columns)
+        patterns.setdefault(measured, []).append(row)
     texts: dict[int, str] = {}
     for measured, rows in patterns.items():
         chosen = [column for column, is_there in zip(columns, measured, strict=True) if is_there]

@@ -47,11 +47,10 @@ class Tracker:
         self._directory = directory
         self._before = steps_before
         self._began = began
-        self._restart_step = None
-        if resume_step is not None:
-            self._restart_step = 0 if resume_step < 0 else steps_before + resume_step + 1
+        self._restart_step: int | None = None
         self._events: dict[Path, EventFile] = {}
         if resume_step is not None:
+            self._restart_step = 0 if resume_step < 0 else steps_before + resume_step + 1
             # Now, and in all of them: a split may never again log a tag that is to be dropped.
             for folder in event_folders(directory):
                 self._file(folder)

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from annotated_types import MinLen
 
-from dlx.config.checks import checked_model
-from dlx.config.sections import Section, option
+from dlx.config.sections import Section, checked_model, option
 from dlx.config.types import Text
 from dlx.data.dataset import Dataset
 from dlx.data.tables.build import Missing, Roles, TaskName, build
