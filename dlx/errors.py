@@ -115,10 +115,7 @@ def unreadable(path: Path, error: OSError, kind: str, pattern: str) -> str:
 
 
 def raised_at(error: BaseException, files: Collection[str]) -> str | None:
-    """Return `file:line: error` for the innermost line in some files that raised an error.
-
-    None if no line of these files took part.
-    """
+    """Return `file:line: error` for the innermost line in some files that took part, else None."""
     if isinstance(error, SyntaxError) and error.filename in files:
         return f"{error.filename}:{error.lineno}: {error.msg}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]

@@ -81,8 +81,8 @@ def override(
 ) -> Node:
     """Return a config with the values of KEY=VALUE texts; the last text for a key wins.
 
-    Paths in the values are relative to the working directory. Problems receives a line for every
-    text that cannot be read; options has the command-line option, as written, that a text is of.
+    Paths in the values are relative to the working directory. `options` names the command-line
+    option of a text that comes from one.
     """
     for text in overrides:
         where = (options or {}).get(text, f"override {text!r}")

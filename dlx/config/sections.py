@@ -61,10 +61,7 @@ def not_allowed(allowed: str, near: list[str]) -> PydanticCustomError:
 
 
 def checked(annotation: Any, default: Any = None) -> Any:
-    """Return an annotation with strict checks at every level.
-
-    A choice that is given options without a name takes that of the option's default.
-    """
+    """Return an annotation with strict checks; a choice without a name takes the default's name."""
     first, *others = branches(annotation)
     if others:
         own = None if default in literals(annotation) else default

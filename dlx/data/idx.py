@@ -68,10 +68,7 @@ def _parse(content: bytes, *, gzipped: bool) -> np.ndarray:
 
 
 def _first_bytes(content: bytes, count: int, *, gzipped: bool) -> bytes:
-    """Return the first `count` bytes of a file, unzipped, or as many as it has.
-
-    ValueError: the gzip data are damaged or cut off, or something follows them.
-    """
+    """Return a file's first `count` bytes, unzipped; ValueError if gzip data are not whole."""
     if not gzipped:
         return content[:count]
     if not content.startswith(GZIP_MAGIC):

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from dlx.config.types import Choice, choice
-from dlx.data import folds, functions, studies
+from dlx.data import functions, studies
 from dlx.data.dataset import Dataset, Task, check, class_counts, task_of, to_float
 from dlx.data.mismatch import hold_out
 from dlx.data.parts import Part, Splits
 from dlx.data.preprocessing import Preprocessing, fit
-from dlx.data.splits import Rows, Split, split_rows
+from dlx.data.splits import Rows, Split, fold_of, split_rows
 from dlx.data.tables import encoder as encoders
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError
@@ -89,7 +89,7 @@ def prepare(
     check(dataset)
     rows = split_rows(dataset, split=split, split_seed=split_seed)
     if fold is not None:
-        rows = folds.fold(dataset, rows, *fold, split_seed)
+        rows = fold_of(dataset, rows, *fold, split_seed)
     rows = studies.set_aside(dataset, rows, train_dev, split_seed)
     rows = studies.limit(dataset, rows, limit, split_seed)
     labelled = studies.limit(dataset, rows, labels, split_seed, "labels")

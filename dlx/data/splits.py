@@ -1,9 +1,9 @@
-"""Which rows are train, dev and test."""
+"""Which rows are train, dev and test; in a cross-validation, which are the dev rows of a fold."""
 
 # n rows that can be split (a set's own test part cannot)
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -72,6 +72,46 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
     if dataset.test_rows:
         test = np.arange(own_test, len(dataset.targets))
     return Rows(np.sort(order), dev, test)
+
+
+def fold_of(dataset: Dataset, rows: Rows, number: int, of: int, seed: int) -> Rows:
+    """Return the rows of one fold, numbered from 1; test rows stay test rows.
+
+    Train and dev rows together are divided, stratified by class; groups of a table stay whole. The
+    seed, and so the division, is the same for every fold.
+    """
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+
+    name, table = dataset.name, dataset.table
+    if dataset.shared_splits:
+        raise DataError(
+            f"data.fold: the {len(dataset.targets)} rows of {name} serve as train, dev and test at "
+            "once and cannot be divided; leave it out"
+        )
+    if dataset.dev_rows:
+        raise DataError(f"data.fold: {name} brings its own dev part; leave it out")
+    if table is not None and table.times is not None:
+        raise DataError(
+            "data.fold: with data.time the past predicts the future, but a fold mixes the two; "
+            "leave one of them out"
+        )
+    pool = np.sort(np.concatenate([rows.train, rows.dev]))
+    strata = strata_of(dataset)[pool]
+    groups = None if table is None or table.groups is None else table.groups[pool]
+    if groups is not None:
+        count, what = len(np.unique(groups)), "groups"
+        division = GroupKFold(of)
+    else:
+        count, what = int(np.unique(strata, return_counts=True)[1].min()), "rows of a class"
+        kind = StratifiedKFold if len(np.unique(strata)) > 1 else KFold
+        division = kind(of, shuffle=True, random_state=seed)
+    if count < of:
+        raise DataError(
+            f"data.fold: {name} has {count} {what} to divide into {of} folds; take fewer folds, or "
+            "fewer rows for test"
+        )
+    places = list(division.split(pool, strata, groups))[number - 1][1]
+    return replace(rows, train=np.delete(pool, places), dev=pool[places])
 
 
 def strata_of(dataset: Dataset) -> np.ndarray:

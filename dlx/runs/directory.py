@@ -145,10 +145,7 @@ class RunDirectory:
         return "interrupted" if status == "running" and not held else status
 
     def read_file(self, name: str) -> bytes:
-        """Return the content of a file, checked if run.json has its digest (old folders have none).
-
-        RunError: it is missing, cannot be read, or was changed since dlx wrote it.
-        """
+        """Return a file's content; RunError if it is missing or not of the digest in run.json."""
         path = self.path / name
         try:
             content = path.read_bytes()

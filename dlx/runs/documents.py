@@ -37,10 +37,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the fields of a document without its digest, like `decode`.
-
-    FileNotFoundError: there is none; RunError: it cannot be read.
-    """
+    """Return the fields of a document, or raise FileNotFoundError; RunError as by `decode`."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -51,10 +48,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def decode(content: bytes, path: Path) -> dict[str, Any]:
-    """Return the fields that a document's file holds; the path is for messages.
-
-    RunError: it is damaged, or was written by a newer dlx.
-    """
+    """Return the fields in a document's content; RunError if damaged or written by a newer dlx."""
     try:
         fields = json.loads(content, parse_constant=_refuse)
         if not isinstance(fields, dict):

@@ -57,10 +57,7 @@ def in_order(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def damage(info: object) -> str | None:
-    """Return what is wrong with the document in run.json, None if nothing is.
-
-    A field that is not there, or one that nothing reads, is not wrong.
-    """
+    """Return what is wrong with the document in run.json, or None; a field may be missing."""
     if not isinstance(info, Mapping) or not {"kind", "status"} <= info.keys():
         return "it has no kind or status"
     for field, types in _TYPES.items():

@@ -21,10 +21,7 @@ _COPIES = 3  # of all tensors that safetensors may hold while it writes them out
 
 
 def load(content: bytes, path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
-    """Return the tensors, on the CPU, and the metadata of a file's content; `path` is for messages.
-
-    RunError: it is damaged, or of a newer dlx.
-    """
+    """Return what `decode` does, but raise a RunError about damage too."""
     try:
         return decode(content, path)
     except ValueError as error:

@@ -28,10 +28,7 @@ class MetricsFile(AppendFile):
     """The writer of metrics.jsonl; it never leaves a line that is not whole."""
 
     def __init__(self, path: Path, position: int = 0) -> None:
-        """Open the file, which is made if it is not there, and cut it at a position in bytes.
-
-        RunError: the file does not reach to `position`, or no line ends there.
-        """
+        """Open or make the file, cut at a position in bytes; RunError if no line ends there."""
         super().__init__(path)
         if not _line_ends_at(path, position):
             self.close()
@@ -118,10 +115,7 @@ def without_runs(content: bytes, numbers: Collection[int]) -> bytes:
 
 
 def of_run(content: bytes, number: int, path: Path) -> bytes:
-    """Return the lines of one run of a cohort's metrics.jsonl as those of the run's own file.
-
-    RunError: a line of any run is damaged.
-    """
+    """Return one run's lines of a cohort's file as its own; RunError if any line is damaged."""
     start = f"{{{_RUN}{number}, "
     own = []
     for place, line in enumerate(_lines_of(content), start=1):
@@ -133,10 +127,7 @@ def of_run(content: bytes, number: int, path: Path) -> bytes:
 
 
 def of_cohort(folder: Path, cohort: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
-    """Return the records of a cohort's runs that have ended, by the runs' numbers.
-
-    RunError: metrics.jsonl is missing or damaged.
-    """
+    """Return the records of a cohort's ended runs by number; RunError if they are damaged."""
     content, path = read_cohort_file(folder, cohort, METRICS), folder / METRICS
     if content and not content.endswith(b"\n"):
         raise RunError(f"{path} is damaged: no line ends at byte {len(content)}")
@@ -147,10 +138,7 @@ def of_cohort(folder: Path, cohort: Mapping[str, Any]) -> dict[int, list[dict[st
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics.jsonl; a last line that is cut off is left out.
-
-    RunError: the file is missing, or a line in it is damaged.
-    """
+    """Return the records of a file but for a last line cut off; RunError if missing or damaged."""
     return list(records(path))
 
 

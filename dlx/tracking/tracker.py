@@ -56,10 +56,7 @@ class Tracker:
                 self._file(folder)
 
     def log(self, record: Record, now: float | None = None) -> None:
-        """Write an evaluation as scalars of its splits, at a Unix time or now.
-
-        Epoch and examples are scalars of train.
-        """
+        """Write an evaluation as scalars of its splits; epoch and examples are scalars of train."""
         progress = {"epoch": record.epoch, "examples": record.examples}
         for split, metrics in record.metrics.items():
             scalars = {**metrics, **(progress if split == "train" else {})}

@@ -25,10 +25,9 @@ def usps(data_dir: Path) -> Dataset:
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read lines of `label 1:value … 256:value`, labels 1 to 10, values -1 to 1.
+    """Return images (N, 16, 16) float32 in [0, 1] and classes (N,) int64.
 
-    Returns:
-        Images (N, 16, 16) float32 in [0, 1] and classes (N,) int64.
+    The lines are `label 1:value … 256:value`, labels 1 to 10, values -1 to 1.
     """
     content = read_bytes(path, "usps")
     try:

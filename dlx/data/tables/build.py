@@ -28,10 +28,7 @@ Read = Callable[..., "pd.DataFrame"]
 
 @dataclass(frozen=True)
 class Roles:
-    """What columns of a table are; all other columns are inputs.
-
-    Attributes: see the options of the sources.
-    """
+    """What columns are, as the options of the sources say; all other columns are inputs."""
 
     targets: Sequence[str]
     ignore: Sequence[str] = ()

@@ -3,6 +3,7 @@
 # N rows, C columns, I inputs
 """
 
+import itertools
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,12 +53,9 @@ class Encoder:
     @property
     def places(self) -> dict[str, slice]:
         """The place of each column's inputs among the I, by the column's name."""
-        places, start = {}, 0
-        for column in self.columns:
-            stop = start + len(column.features)
-            places[column.name] = slice(start, stop)
-            start = stop
-        return places
+        stops = itertools.accumulate(len(column.features) for column in self.columns)
+        pairs = itertools.pairwise((0, *stops))
+        return {c.name: slice(*pair) for c, pair in zip(self.columns, pairs, strict=True)}
 
     def __call__(self, values: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
         """Return the inputs (N, I) float32 of numbers and codes (N, C), NaN where missing.

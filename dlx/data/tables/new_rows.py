@@ -33,10 +33,7 @@ class NewRows:
 
 
 def read_rows(path: Path, encoder: Encoder, layout: Layout, id_name: str | None) -> NewRows:
-    """Read the columns that a network was trained on; other columns are ignored.
-
-    The layout is that of a file that is not `.parquet`; it may lack the id column.
-    """
+    """Read the columns that a network was trained on; `layout` is that of a CSV file."""
     texts = [column.name for column in encoder.columns if column.categories is not None]
     if path.suffix.lower() == ".parquet":
         frame = read_parquet(path)
