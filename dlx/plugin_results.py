@@ -65,9 +65,8 @@ def _gradient(result: Any, argument: Any) -> str | None:
 
 
 def _schedule(factor: Any, arguments: Sequence[Any]) -> str | None:
-    if isinstance(factor, float | int):
-        return None
-    return f"{_shown(factor)}; return the factor on the rate, a number"
+    is_number = isinstance(factor, float | int)
+    return None if is_number else f"{_shown(factor)}; return the factor on the rate, a number"
 
 
 def _is(name: str) -> Judge:

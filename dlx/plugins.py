@@ -81,12 +81,11 @@ def load(path: Path | str) -> Plugin:
         reason = unreadable(given, error, "a Python file", "*.py")
         raise ConfigError(f"--plugin {given}: {reason}") from None
     plugin = Plugin(file, hashlib.sha256(content).hexdigest())
-    if file in _loaded:
-        if _loaded[file] != plugin:
-            raise ConfigError(f"--plugin {given}: it has changed since it was loaded; start anew")
-        return plugin
-    _execute(plugin, content, given)
-    _loaded[file] = plugin
+    if _loaded.get(file, plugin) != plugin:
+        raise ConfigError(f"--plugin {given}: it has changed since it was loaded; start anew")
+    if file not in _loaded:
+        _execute(plugin, content, given)
+        _loaded[file] = plugin
     return plugin
 
 

@@ -66,15 +66,8 @@ def register(
 ) -> Callable[[Any], Any]:
     """Return a decorator that registers a function, by default under its own name.
 
-    Args:
-        kind: such as "activation"
-        arguments: positional traits of the kind (see `dlx.traits`)
-        name: default: the function's name
-        settings: traits by name
-
-    Raises:
-        ValueError: the name is taken, or the function has no docstring
-        TypeError: the kind has no such traits
+    Positional `arguments` and named `settings` are traits of the kind, see `dlx.traits`.
+    ValueError: the name is taken, or the function has no docstring; TypeError: no such traits.
     """
     traits = TRAITS.get(kind, Traits)(*arguments, **settings)
 
@@ -105,19 +98,13 @@ def get(kind: str, name: str) -> Entry:
 
 def registered_by(module: str) -> list[Entry]:
     """Return the entries whose functions a module defines."""
-    return [
-        entry
-        for entries in _entries.values()
-        for entry in entries.values()
-        if entry.function.__module__ == module
-    ]
+    entries = (entry for of_kind in _entries.values() for entry in of_kind.values())
+    return [entry for entry in entries if entry.function.__module__ == module]
 
 
 def modules() -> set[str]:
     """Return the names of the modules whose functions are registered so far."""
-    return {
-        entry.function.__module__ for entries in _entries.values() for entry in entries.values()
-    }
+    return {entry.function.__module__ for kind in _entries.values() for entry in kind.values()}
 
 
 def forget(entry: Entry) -> None:

@@ -47,11 +47,8 @@ def read_extended(path: Path, problems: list[str], chain: Sequence[Path] = ()) -
 def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:
     """Return a config merged over the file that its `extends` names, with absolute paths.
 
-    Args:
-        root: the config
-        folder: what `extends` and the config's own paths are relative to
-        problems: receives a line for everything that is wrong but can be read
-        chain: the files that extend this one, the config's own file last
+    `folder` is what `extends` and the config's own paths are relative to; `chain` are the files
+    that extend this one, the config's own last; `problems` receives what is wrong but can be read.
     """
     entries = dict(root.value)
     extends = entries.pop("extends", None)

@@ -46,13 +46,7 @@ class Augmenter:
     Pixel p of the new image is read bilinearly from the old one at M p + t + d(p): M turns, shears
     and scales, t shifts, and d is the elastic field. Outside the old image, its border continues.
     The draws of a step depend on the run's seed and the step alone. Runs of equal seed, strengths
-    and sample see the same rows, which are changed once.
-
-    Args:
-        augmentations: one per run; None changes nothing
-        seeds: one per run
-        bagging: which runs are trained on a sample of the rows (see `Batches`)
-        batch_size: rows of a full batch
+    and sample (`bagging`, see `Batches`) see the same rows, which are changed once.
 
     Reference:
         Simard, Steinkraus, Platt (2003), Best practices for convolutional neural networks applied

@@ -31,10 +31,7 @@ _PREPARING = (
 def load(choice: Choice, data_dir: Path) -> Splits:
     """Read the data set that a config names, split it and preprocess it."""
     preparing = {key: getattr(choice, key) for key in _PREPARING}
-    if preparing["split"] != "auto":
-        preparing["split"] = dict(preparing["split"])
-    if preparing["fold"] is not None:
-        preparing["fold"] = (preparing["fold"].number, preparing["fold"].of)
+    preparing["fold"] = choice.fold and (choice.fold.number, choice.fold.of)
     return prepare(load_chosen(choice, data_dir), **preparing)
 
 

@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 
+from dlx.config import rows as config
 from dlx.data import randomness
 from dlx.data.dataset import Dataset
 from dlx.errors import ConfigError, DataError
 
-Split = Literal["auto"] | Mapping[str, int | float | None]
+Split = Literal["auto"] | Mapping[str, int | float | None] | config.Split
 
 AUTO_SHARE = 0.2  # for dev and for test: 60/20/20
 LARGE = 1_000_000
@@ -38,14 +39,11 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
     table with a time column is cut in time; one with a group column is divided into whole groups,
     without strata.
 
-    Args:
-        dataset: the data set.
-        split: `auto`, or how many rows dev and test take: counts, or fractions of the rows that can
-            be split. `auto` is 60/20/20, and 10,000 rows each for dev and test from a million rows
-            on; so is a part that is not named or None. 0: the part has no rows.
-        split_seed: the seed; no other stream of random numbers uses it.
+    `split` is how many rows dev and test take: counts, or fractions of the rows that can be split;
+    `auto` is 60/20/20, and 10,000 rows each for dev and test from a million rows on; so is a part
+    that is not named or None. 0: the part has no rows.
     """
-    wanted = {} if split == "auto" else {k: v for k, v in split.items() if v is not None}
+    wanted = {} if split == "auto" else {k: v for k, v in dict(split).items() if v is not None}
     if dataset.shared_splits:
         if wanted:
             raise DataError(

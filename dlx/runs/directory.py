@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,8 @@ from typing import Any
 
 from dlx.errors import ConfigError, RunError, RunInUseError, did_you_mean
 from dlx.runs import documents
-from dlx.runs.environment import describe
 from dlx.runs.files import make_directory, storage_errors, write_atomic
-from dlx.runs.info import blank, damage, in_order
+from dlx.runs.info import blank, damage, describe, in_order
 from dlx.runs.locks import hold, is_held
 
 LATEST = "latest"
@@ -113,11 +112,9 @@ class RunDirectory:
         run.read_info()
         return run
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> contextlib.AbstractContextManager[None]:
         """Hold the run for this process, however it ends; RunInUseError if another one holds it."""
-        with hold(self._lock_path):
-            yield
+        return hold(self._lock_path)
 
     def read_info(self) -> dict[str, Any]:
         """Return run.json; RunError if it is missing or damaged."""
@@ -291,18 +288,14 @@ def _runs_of(families: list[Path], warnings: list[str]) -> list[RunDirectory]:
             except RunError as error:
                 warnings.append(str(error))
             else:
-                dated.append((str(info.get("created")), _sequence(info), run))
+                dated.append((str(info.get("created")), info.get("sequence") or 0, run))
     dated.sort(key=lambda item: item[:2], reverse=True)
     return [run for _, _, run in dated]
 
 
 def _next_sequence(family: Path) -> int:
-    return 1 + max((_sequence(run.read_info()) for run in _runs_of([family], [])), default=0)
-
-
-def _sequence(info: dict[str, Any]) -> int:
-    sequence = info.get("sequence")
-    return sequence if isinstance(sequence, int) else 0
+    infos = (run.read_info() for run in _runs_of([family], []))
+    return 1 + max((info.get("sequence") or 0 for info in infos), default=0)
 
 
 def _directories(folder: Path, warnings: list[str]) -> list[Path]:

@@ -45,13 +45,10 @@ def lines(
     now: float,
     numbers: Sequence[int] | None = None,
 ) -> str:
-    """Return the lines of an evaluation, one for each run that was due.
+    """Return the lines of an evaluation at Unix time `now`, one for each run that was due.
 
-    Args:
-        evaluation: of a cohort
-        seconds: that each run of the cohort has trained
-        now: Unix seconds
-        numbers: of the cohort's runs; None: the file is that of a single run
+    `seconds` is how long each run of the cohort has trained; without their `numbers`, the file is
+    that of a single run.
     """
     # One evaluation has hundreds of lines, whose numbers json writes a column at a time.
     patterns: dict[tuple[bool, ...], list[int]] = {}

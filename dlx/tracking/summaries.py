@@ -38,13 +38,10 @@ def end_hparams(success: bool, ended: float) -> Any:
 def experiment(
     name: str, settings: Sequence[Mapping[str, Any]], metrics: Mapping[str, str], created: float
 ) -> Any:
-    """Return which columns the HParams page of an ablation has.
+    """Return which columns the HParams page of an ablation, made at Unix time `created`, has.
 
-    Args:
-        name: of the ablation
-        settings: of each group of runs, value by dotted name: a column for every name
-        metrics: heading of each column of last values, and the tag of the values
-        created: Unix seconds
+    There is one for every dotted name in the `settings` of a group of runs, and one of last values
+    for every heading in `metrics`, which has the tag of the values.
     """
     columns = protos.Experiment(name=name, time_created_secs=created)
     for key in dict.fromkeys(key for group in settings for key in group):

@@ -43,9 +43,8 @@ class Roles:
     @property
     def texts(self) -> list[str]:
         """The columns whose cells are read as texts."""
-        named = [self.id, self.group, *self.categorical]
-        if self.task == "classification":
-            named += self.targets
+        classes = self.targets if self.task == "classification" else ()
+        named = (self.id, self.group, *self.categorical, *classes)
         return [name for name in named if name is not None]
 
     @property
@@ -77,10 +76,12 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     needed |= {roles.group: groups.values} if roles.group and groups else {}
     needed |= {roles.time: times} if roles.time and times is not None else {}
     keep = _kept(inputs, needed, roles, where)
-    keeps_all = bool(keep.all())
     counts = {part: int(keep[rows].sum()) for part, rows in counts.items()}
-    if not keeps_all:
+    warnings = ()
+    if not keep.all():
         inputs, targets = inputs[keep], targets[keep]
+        left_out = int((~keep).sum())
+        warnings = (f"{left_out:,} of {len(keep):,} rows with a missing value are left out",)
     for part, count in counts.items():
         if count == 0:
             raise DataError(f"{paths[part]}: no row is left for {part}")
@@ -105,9 +106,7 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
             np.unique(groups.values[keep], return_inverse=True)[1] if groups else None,
             times[keep] if times is not None else None,
         ),
-        warnings=()
-        if keeps_all
-        else (f"{int((~keep).sum()):,} of {len(keep):,} rows with a missing value are left out",),
+        warnings=warnings,
         description=f"Predict {', '.join(roles.targets)} from the other columns of {first}.",
     )
 
