@@ -105,7 +105,7 @@ def did_you_mean(received: str, choices: Iterable[str]) -> str:
 
 
 def unreadable(path: Path, error: OSError, kind: str, pattern: str) -> str:
-    """Return why a file ("a YAML file") cannot be read, and the nearest name of a pattern."""
+    """Return why a file of a kind ("a YAML file") cannot be read, and the nearest such file."""
     if path.is_dir():
         return f"this is a folder; name {kind}"
     if not isinstance(error, FileNotFoundError):

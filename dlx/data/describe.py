@@ -31,12 +31,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     task = task_of(dataset)
     by_input = feature_statistics(dataset.inputs)
     # The variance over everything: mean of the variances plus variance of the means.
-    overall = Statistics(
-        by_input.minimum.min(),
-        by_input.maximum.max(),
-        by_input.mean.mean(),
-        np.sqrt(np.mean(by_input.std**2) + np.var(by_input.mean)),
-    )
+    variance = np.mean(by_input.std**2) + np.var(by_input.mean)
     return {
         "name": dataset.name,
         "description": dataset.description,
@@ -45,7 +40,12 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "test_rows": dataset.test_rows,
         "input_shape": list(task.input_shape),
         "num_inputs": task.num_inputs,
-        "inputs": _numbers(overall),
+        "inputs": {
+            "minimum": float(by_input.minimum.min()),
+            "maximum": float(by_input.maximum.max()),
+            "mean": float(by_input.mean.mean()),
+            "std": float(np.sqrt(variance)),
+        },
         "features": dict(zip(dataset.features, _by_column(by_input), strict=True))
         if dataset.features
         else None,
@@ -104,9 +104,5 @@ def _class_counts(dataset: Dataset) -> dict[str, dict[str, int]] | None:
 
 
 def _by_column(statistics: Statistics) -> list[dict[str, float]]:
-    columns = zip(*vars(statistics).values(), strict=True)
-    return [_numbers(Statistics(*values)) for values in columns]
-
-
-def _numbers(statistics: Statistics) -> dict[str, float]:
-    return {name: float(value) for name, value in vars(statistics).items()}
+    columns = zip(*(values.tolist() for values in vars(statistics).values()), strict=True)
+    return [dict(zip(vars(statistics), values, strict=True)) for values in columns]

@@ -40,7 +40,7 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def read_bytes(path: Path, name: str = "") -> bytes:
-    """Return the content of a file; data set `name`, if it is given, could be fetched for it."""
+    """Return a file's content; if it is one of data set `name`, a cure is to fetch that."""
     if name and not path.is_file():
         raise missing(name, path)
     with readable(path):

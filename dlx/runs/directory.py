@@ -113,7 +113,7 @@ class RunDirectory:
         return run
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the run for this process, however it ends; RunInUseError if another one holds it."""
+        """Hold the run until the block or the process ends; RunInUseError if another one does."""
         return hold(self._lock_path)
 
     def read_info(self) -> dict[str, Any]:

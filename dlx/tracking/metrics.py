@@ -8,6 +8,7 @@ written before it was introduced have none, and none follows a line that has one
 """
 
 import contextlib
+import itertools
 import json
 import math
 import zlib
@@ -58,17 +59,17 @@ def lines(
         patterns.setdefault(measured, []).append(row)
     texts: dict[int, str] = {}
     for measured, rows in patterns.items():
-        chosen = [column for column, is_there in zip(columns, measured, strict=True) if is_there]
+        chosen = list(itertools.compress(columns, measured))
         head = {"step": evaluation.step, "epoch": evaluation.epoch, "examples": evaluation.examples}
         template = (
-            _escaped(json.dumps(head)[:-1])
+            json.dumps(head)[:-1]
             + ', "seconds": %s, '
-            + _escaped(json.dumps({"time": now})[1:-1])
+            + json.dumps({"time": now})[1:-1]
             + _metrics_template([(split, tag) for split, tag, _ in chosen])
         )
-        numbers_of = [_numbers([seconds[row] for row in rows])]
-        numbers_of += [_numbers([values[row] for row in rows]) for _, _, values in chosen]
-        for row, values in zip(rows, zip(*numbers_of, strict=True), strict=True):
+        of_columns = [seconds, *(values for _, _, values in chosen)]
+        written = [_numbers([values[row] for row in rows]) for values in of_columns]
+        for row, values in zip(rows, zip(*written, strict=True), strict=True):
             texts[row] = template % values
     if numbers is None:
         return "".join(_sealed(texts[row]) for row in evaluation.rows)
@@ -85,11 +86,7 @@ def _metrics_template(tags: Sequence[tuple[str, str]]) -> str:
 
 
 def _quoted(text: str) -> str:
-    return _escaped(json.dumps(text, ensure_ascii=False))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%%")
+    return json.dumps(text, ensure_ascii=False).replace("%", "%%")
 
 
 def _numbers(values: Sequence[Any]) -> list[str]:

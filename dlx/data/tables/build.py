@@ -70,11 +70,12 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     if roles.missing == "error":
         _refuse_missing(inputs, names, where)
     targets, classes = _targets(frame, roles, where)
-    groups = read_cells(frame[roles.group], where, is_text=True) if roles.group else None
-    times = read_times(frame[roles.time], where) if roles.time else None
     needed = dict(zip(roles.targets, targets.T, strict=True))
-    needed |= {roles.group: groups.values} if roles.group and groups else {}
-    needed |= {roles.time: times} if roles.time and times is not None else {}
+    groups = times = None
+    if roles.group:
+        groups = needed[roles.group] = read_cells(frame[roles.group], where, is_text=True).values
+    if roles.time:
+        times = needed[roles.time] = read_times(frame[roles.time], where)
     keep = _kept(inputs, needed, roles, where)
     counts = {part: int(keep[rows].sum()) for part, rows in counts.items()}
     warnings = ()
@@ -103,8 +104,8 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
             tuple(roles.missing_values),
             roles.id,
             text_cells(frame[roles.id])[keep] if roles.id else None,
-            np.unique(groups.values[keep], return_inverse=True)[1] if groups else None,
-            times[keep] if times is not None else None,
+            None if groups is None else np.unique(groups[keep], return_inverse=True)[1],
+            None if times is None else times[keep],
         ),
         warnings=warnings,
         description=f"Predict {', '.join(roles.targets)} from the other columns of {first}.",
