@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, MinLen
 from pydantic import GetCoreSchemaHandler, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dlx.config.annotations import KeyMarker, descend
 from dlx.config.pretraining import Pretrain, Stage
@@ -51,7 +51,7 @@ class _Dotted(KeyMarker):
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    ) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def _check(self, key: str) -> str:

@@ -21,7 +21,7 @@ from pydantic import (
     ValidationError,
     create_model,
 )
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dlx.config.annotations import Marker, annotation_of, branches, literals, wrap
 from dlx.config.words import describe, suggestions
@@ -124,7 +124,7 @@ class _OneOf:
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    ) -> CoreSchema:
         # Literals come first: 'auto' is not the misspelt name of a loss.
         members = sorted(branches(source), key=lambda branch: branch.kind is not Literal)
 
@@ -150,7 +150,7 @@ class _Explained:
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    ) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(self._explain, handler(source))
 
     def _explain(self, value: Any, read: core_schema.ValidatorFunctionWrapHandler) -> Any:

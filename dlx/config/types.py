@@ -23,7 +23,7 @@ from pydantic import (
     create_model,
     field_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from dlx import registry
 from dlx.config.annotations import Marker
@@ -93,15 +93,13 @@ class Text(Marker):
         """Return the examples."""
         return list(self.examples)
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(
             self._match, core_schema.str_schema(strict=True)
         )
 
     def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
 
@@ -145,13 +143,11 @@ class Named(Marker):
         names = registry.names(self.kind)
         return [self._model(choice_name) for choice_name in ([name] if name in names else names)]
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self._read)
 
     def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         title = self.kind if self.common else f"bare_{self.kind}"
         named = {REFERENCE: f"#/$defs/{title}"}

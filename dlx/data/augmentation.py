@@ -129,14 +129,13 @@ class Augmenter:
         return self._generator.manual_seed(key(seed, "augment", kind, step))
 
 
-def _basis(image_shape: tuple[int, int, int] | None, elastic: bool) -> Tensor:
+def _basis(image_shape: tuple[int, int, int], elastic: bool) -> Tensor:
     """Return a basis of the coordinates where pixels are read: one product with it gives them all.
 
     Returns:
         (6, 2 H W), or (6 + 2 N, 2 H W) with a smooth dent around each of N knots, in x and in y.
         At a pixel, the squares of the dents sum to 1 pixel; x and y of a pixel are neighbours.
     """
-    assert image_shape is not None
     _, height, width = image_shape
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     x, y = x.flatten().double(), y.flatten().double()
