@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,10 +162,8 @@ def _read_all(
             files = ", ".join(map(str, paths.values()))
             raise ConfigError(f"data.ignore: {_no_column(files, name, list(header))}")
     starts = np.cumsum([0, *map(len, frames)])
-    counts = {
-        part: slice(int(start), int(stop))
-        for part, start, stop in zip(paths, starts[:-1], starts[1:], strict=True)
-    }
+    ends = itertools.pairwise(starts.tolist())
+    counts = {part: slice(*pair) for part, pair in zip(paths, ends, strict=True)}
     whole = frames[0] if len(frames) == 1 else pd.concat(frames)
     rows, files = whole.index.to_numpy(), list(paths.values())
 
