@@ -42,41 +42,28 @@ class Table:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of inputs with their targets, as a source read them.
+    """Rows of inputs with their targets, as a source read them."""
 
-    Attributes:
-        name: the source's name.
-        inputs: (N, *shape), float32 or uint8; uint8 are pixels, which a network sees as x / 255.
-            Images are (height, width) or, as in torch, (3, height, width).
-        targets: (N,) int64 class numbers, (N, T) int64 labels of 0 and 1 that do not exclude each
-            other, or (N, T) float32 values to predict.
-        classes: the names of the classes or of the T labels; None for regression.
-        features: the names of the I inputs; None: they have none.
-        test_rows: how many rows, the last ones, are the set's own test part.
-        shared_splits: whether the rows serve as train, dev and test at once (the gates).
-        dev_rows: how many rows, before those of the test part, are the set's own dev part.
-        standardize_targets: whether training sees values to predict as z-scores.
-        table: what the columns of a user's table mean; its inputs are encoded once the training
-            rows are chosen.
-        warnings: sentences for the user.
-        mismatch: a warning that dev and test rows come from different sources, for the case that
-            both parts have rows; empty: they come from the same.
-        description: one sentence; empty means the source's docstring says it.
-    """
-
-    name: str
+    name: str  # the source's name
+    # (N, *shape), float32 or uint8; uint8 are pixels, which a network sees as x / 255. Images are
+    # (height, width) or, as in torch, (3, height, width)
     inputs: np.ndarray
+    # (N,) int64 class numbers, (N, T) int64 labels of 0 and 1 that do not exclude each other, or
+    # (N, T) float32 values to predict
     targets: np.ndarray
-    classes: tuple[str, ...] | None
-    features: tuple[str, ...] | None = None
-    test_rows: int = 0
-    shared_splits: bool = False
-    dev_rows: int = 0
-    standardize_targets: bool = False
+    classes: tuple[str, ...] | None  # names of classes or of the T labels; None for regression
+    features: tuple[str, ...] | None = None  # the names of the I inputs; None: they have none
+    test_rows: int = 0  # how many rows, the last ones, are the set's own test part
+    shared_splits: bool = False  # whether the rows serve as train, dev and test at once (the gates)
+    dev_rows: int = 0  # how many rows, before those of the test part, are the set's own dev part
+    standardize_targets: bool = False  # whether training sees values to predict as z-scores
+    # what a user's columns mean; their inputs are encoded once the training rows are chosen
     table: Table | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # sentences for the user
+    # a warning that dev and test rows come from different sources, for the case that both parts
+    # have rows; empty: they come from the same
     mismatch: str = ""
-    description: str = ""
+    description: str = ""  # one sentence; empty means the source's docstring says it
 
     @property
     def first_test_row(self) -> int:
@@ -86,41 +73,30 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Task:
-    """What a network has to do: the shape of its input and the meaning of its output.
+    """What a network has to do: the shape of its input and the meaning of its output."""
 
-    Attributes:
-        kind: two classes are binary, more are multiclass, labels that do not exclude each other
-            are multilabel, values are regression; where the targets are the inputs themselves it
-            is reconstruction.
-        num_inputs: I.
-        num_outputs: the number of classes; 1 for binary; T for multilabel and regression; I for
-            reconstruction.
-        classes: the names of the classes or labels; None for regression and reconstruction.
-        input_shape: the shape of one row before it was flattened to (I,).
-        num_train: training rows; 0 for regression.
-        class_counts: training rows of each class or label; none for regression.
-        target_shift: T numbers: a target t of the data is trained on as (t - shift) / scale; empty:
-            targets are trained on as they are.
-        target_scale: T numbers; see `target_shift`.
-        in_unit_interval: whether all preprocessed inputs of the training rows lie in [0, 1]; set
-            for reconstruction alone.
-        lowest: where a reconstruction's inputs leave [0, 1], the lowest value of each of the I
-            inputs in the preprocessed training rows.
-        highest: the highest value, likewise.
-    """
-
+    # two classes are binary, more are multiclass, labels that do not exclude each other are
+    # multilabel, values are regression; where the targets are the inputs themselves it is
+    # reconstruction
     kind: TaskKind
-    num_inputs: int
+    num_inputs: int  # I
+    # the number of classes; 1 for binary; T for multilabel and regression; I for reconstruction
     num_outputs: int
+    # the names of the classes or labels; None for regression and reconstruction
     classes: tuple[str, ...] | None
-    input_shape: tuple[int, ...]
-    num_train: int = 0
-    class_counts: tuple[int, ...] = ()
+    input_shape: tuple[int, ...]  # the shape of one row before it was flattened to (I,)
+    num_train: int = 0  # training rows; 0 for regression
+    class_counts: tuple[int, ...] = ()  # training rows of each class or label; none for regression
+    # T numbers: a target t of the data is trained on as (t - shift) / scale; empty: targets are
+    # trained on as they are
     target_shift: tuple[float, ...] = ()
-    target_scale: tuple[float, ...] = ()
+    target_scale: tuple[float, ...] = ()  # T numbers; see `target_shift`
+    # whether all preprocessed inputs of the training rows lie in [0, 1]; for reconstruction alone
     in_unit_interval: bool = False
+    # where a reconstruction's inputs leave [0, 1], the lowest value of each of the I inputs in the
+    # preprocessed training rows
     lowest: tuple[float, ...] = field(default=(), repr=False)
-    highest: tuple[float, ...] = field(default=(), repr=False)
+    highest: tuple[float, ...] = field(default=(), repr=False)  # the highest value, likewise
 
     def in_units(self, outputs: np.ndarray) -> np.ndarray:
         """Return predictions (N, T) in the units of the data: outputs * scale + shift."""
