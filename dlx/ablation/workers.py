@@ -26,7 +26,7 @@ from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, PlannedCohort
 from dlx.denormals import flushed_denormals
 from dlx.errors import StorageError
-from dlx.runs.environment import describe
+from dlx.runs.info import describe
 from dlx.training.session import Stopped
 
 

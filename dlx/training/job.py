@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member
-from dlx.config.pretraining import resolved
-from dlx.config.schema import RunConfig
+from dlx.config.schema import RunConfig, resolved
 from dlx.config.types import Choice
 from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches, steps_per_epoch
