@@ -17,9 +17,8 @@ from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 from dlx.optimizers import SlabOptimizer
 from dlx.optimizers.averages import Averages
-from dlx.optimizers.clipping import Clipping
 from dlx.optimizers.frozen import Frozen
-from dlx.optimizers.max_norm import MaxNorm
+from dlx.optimizers.limits import Clipping, MaxNorm
 from dlx.optimizers.penalties import Penalties, Penalty
 from dlx.segments import sorted_rows
 

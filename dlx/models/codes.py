@@ -65,9 +65,6 @@ def with_code(
         k_sparse: number of units of each row that are kept, the largest ones
         contractive: weight of the contractive penalty in the cost
         variational: how the code is drawn; the last layer then gets twice as many outputs
-
-    Raises:
-        ConfigError: the encoder does not fit an option, or two options exclude each other
     """
     *before, last = encoder
     code = CodeSpec(NAME, last.outputs, sparsity=sparsity, threshold=_threshold(last, k_sparse))
@@ -94,11 +91,7 @@ def _threshold(last: Spec, k_sparse: int | KSparse | None) -> float:
 
 
 def _kept(k_sparse: int | KSparse, units: int) -> Kept:
-    """Return how many units are kept.
-
-    Raises:
-        ConfigError: the code has fewer units
-    """
+    """Return how many units are kept."""
     chosen = k_sparse if isinstance(k_sparse, KSparse) else KSparse(k=k_sparse)
     if chosen.k > units:
         raise ConfigError(

@@ -30,9 +30,6 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
     for two classes, and one for each label; identity with mse for numbers. For reconstructions it
     is sigmoid with binary_cross_entropy if all inputs are in [0, 1], else identity with mse. A
     named output brings its own loss, and a named loss its own output.
-
-    Raises:
-        ConfigError: the loss does not fit the output, or the output does not fit the task
     """
     kind = task.kind
     chosen = choice("loss", loss) if isinstance(loss, str) and loss != "auto" else loss

@@ -13,11 +13,7 @@ from dlx.nn.plain import PlainModules, activation_module, dropout_modules, learn
 
 
 def check(design: Design) -> None:
-    """Check that a design has a plain form, which trained weights are saved in.
-
-    Raises:
-        ConfigError: a plug-in's layer has none, or its activation's module learns something else
-    """
+    """Check that a design has a plain form, which trained weights are saved in."""
     for layer in (*design.layers, *design.parts):
         if type(layer).plain is Spec.plain:
             layer.plain(PlainModules({}))  # raises

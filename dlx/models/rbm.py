@@ -102,9 +102,6 @@ def rbm_of(
         gibbs_steps: k
         reconstruction: the last visible units of the k steps
         chains: number of persistent chains; 0 for none
-
-    Raises:
-        ConfigError: the layer's units, or its inputs, do not fit an RBM
     """
     why = _not_hidden_units(layer)
     if why:

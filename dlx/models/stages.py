@@ -34,9 +34,6 @@ def hidden_layers(design: Design, count: int | None, key: str) -> tuple[DenseSpe
         design: of the network
         count: how many; None for all
         key: of `pretrain` that gives the count, for messages
-
-    Raises:
-        ConfigError: there are fewer, or one cannot be trained ahead of the network
     """
     hidden = _encoders(design)
     if any(layer.is_code and layer.is_drawn for layer in design.layers):
@@ -90,9 +87,6 @@ def unrolled(layers: Sequence[DenseSpec], task: Task, *, tied: bool = False) -> 
         layers: neighbouring layers of the network
         task: to reconstruct the inputs of the first one
         tied: each decoder has the transposed weights of its layer
-
-    Raises:
-        ConfigError: weights cannot be tied
     """
     encoders = [replace(layer, dropout=0.0, dropout_kind="dropout", noise=0.0) for layer in layers]
     if tied and any(layer.weight_norm for layer in encoders):
@@ -116,11 +110,7 @@ def unrolled(layers: Sequence[DenseSpec], task: Task, *, tied: bool = False) -> 
 
 
 def denoising(design: Design, task: Task, corruption: Choice) -> Design:
-    """Return an autoencoder with corruption of its inputs, which it learns to restore.
-
-    Raises:
-        ConfigError: the corruption needs bounds, and codes of this activation have none
-    """
+    """Return an autoencoder with corruption of its inputs, which it learns to restore."""
     rule = corruption()
     needs_bounds = bool(rule.lowest or rule.highest) and not task.in_unit_interval
     if needs_bounds and not task.lowest:

@@ -18,15 +18,6 @@ from torch import Tensor
 from dlx.registry import register
 
 
-def _logistic(z: Tensor) -> Tensor:
-    # Not exp(-z).add_(1): in an output layer autograd needs the result of exp unchanged.
-    return (1 + torch.exp(-z)).reciprocal_()
-
-
-def _positive_part(z: Tensor) -> Tensor:
-    return z.clamp_min(0)
-
-
 @register("activation", backward=lambda upstream, z, a: upstream, module=torch.nn.Identity)
 def identity(z: Tensor) -> Tensor:
     """The identity, g(z) = z: a linear layer."""
@@ -43,7 +34,8 @@ def identity(z: Tensor) -> Tensor:
 )
 def sigmoid(z: Tensor) -> Tensor:
     """The logistic function, g(z) = 1 / (1 + exp(-z)), with g' = a (1 - a) <= 1/4."""
-    return _logistic(z)
+    # Not exp(-z).add_(1): in an output layer autograd needs the result of exp unchanged.
+    return (1 + torch.exp(-z)).reciprocal_()
 
 
 @register(
@@ -73,7 +65,7 @@ def relu(z: Tensor) -> Tensor:
     Reference:
         Nair and Hinton (2010), Rectified linear units improve restricted Boltzmann machines
     """
-    return _positive_part(z)
+    return z.clamp_min(0)
 
 
 @register(
@@ -105,10 +97,6 @@ def prelu(z: Tensor, slope: Tensor) -> Tensor:
     return torch.where(z > 0, z, z * slope)
 
 
-def _elu(z: Tensor, alpha: float) -> Tensor:
-    return torch.where(z > 0, z, alpha * torch.expm1(z.clamp_max(0)))
-
-
 @register(
     "activation",
     backward=lambda upstream, z, a, alpha: torch.where(z > 0, upstream, upstream * (a + alpha)),
@@ -123,7 +111,7 @@ def elu(z: Tensor, *, alpha: Annotated[float, Gt(0)] = 1.0) -> Tensor:
     Reference:
         Clevert, Unterthiner and Hochreiter (2016), Fast and accurate deep network learning by ELUs
     """
-    return _elu(z, alpha)
+    return torch.where(z > 0, z, alpha * torch.expm1(z.clamp_max(0)))
 
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
@@ -143,7 +131,7 @@ def selu(z: Tensor) -> Tensor:
     Reference:
         Klambauer, Unterthiner, Mayr and Hochreiter (2017), Self-normalizing neural networks
     """
-    return _SELU_SCALE * _elu(z, _SELU_ALPHA)
+    return _SELU_SCALE * elu(z, alpha=_SELU_ALPHA)
 
 
 def _gelu_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
@@ -162,7 +150,7 @@ def gelu(z: Tensor) -> Tensor:
 
 
 def _silu_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
-    logistic = _logistic(z)
+    logistic = sigmoid(z)
     return upstream * (logistic * (1 + z * (1 - logistic)))
 
 
@@ -176,12 +164,8 @@ def silu(z: Tensor) -> Tensor:
     return z * torch.reciprocal(1 + torch.exp(-z))
 
 
-def _softplus(z: Tensor) -> Tensor:
-    return z.clamp_min(0) + torch.log1p(torch.exp(-z.abs()))
-
-
 @register(
-    "activation", backward=lambda upstream, z, a: upstream * _logistic(z), module=torch.nn.Softplus
+    "activation", backward=lambda upstream, z, a: upstream * sigmoid(z), module=torch.nn.Softplus
 )
 def softplus(z: Tensor) -> Tensor:
     """The smooth rectifier, g(z) = log(1 + exp(z)).
@@ -189,12 +173,12 @@ def softplus(z: Tensor) -> Tensor:
     Reference:
         Dugas, Bengio, Bélisle, Nadeau and Garcia (2001), Incorporating functional knowledge
     """
-    return _softplus(z)
+    return z.clamp_min(0) + torch.log1p(torch.exp(-z.abs()))
 
 
 def _mish_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
-    squashed = torch.tanh(_softplus(z))
-    return upstream * (squashed + z * (1 - squashed * squashed) * _logistic(z))
+    squashed = torch.tanh(softplus(z))
+    return upstream * (squashed + z * (1 - squashed * squashed) * sigmoid(z))
 
 
 @register("activation", backward=_mish_backward, module=torch.nn.Mish)
@@ -204,7 +188,7 @@ def mish(z: Tensor) -> Tensor:
     Reference:
         Misra (2019), Mish: a self regularized non-monotonic activation function
     """
-    return z * torch.tanh(_softplus(z))
+    return z * torch.tanh(softplus(z))
 
 
 @register(

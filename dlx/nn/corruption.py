@@ -115,7 +115,6 @@ class Corruption:
 
     Args:
         corruptions: one per run, None for none
-        seeds: one per run
     """
 
     def __init__(
@@ -165,7 +164,7 @@ class Corruption:
                 torch.tensor(highest, dtype=dtype, device=device).unsqueeze(1),
             )
         self._std = column([rule.std for rule in rules])
-        self._noisy = where(noisy, lambda is_noisy: is_noisy)
+        self._noisy = where(noisy, bool)
         self._emphasis: tuple[Tensor, Tensor] | None = None
         if any(emphases):
             corrupted, clean = zip(*(weights or (1.0, 1.0) for weights in emphases), strict=True)
@@ -199,6 +198,6 @@ class Corruption:
             noise = normal(number, size, used).to(x.device).view(x.shape)
             y = x.clone() if y is x else y
             # Not for all runs: adding 0 would turn another run's -0 into 0.
-            for segment in self._noisy:
-                y[segment.rows] += noise[segment.rows] * self._std[segment.rows]
+            for rows in self._noisy:
+                y[rows] += noise[rows] * self._std[rows]
         return y

@@ -20,8 +20,6 @@ class Draws:
 
     Args:
         stream: name of the stream
-        layer: the layer's name
-        seeds: one per run
         active: which runs draw at all
         fill: `fill(row, generator)` fills one row in place
         dtype: of the rows that are filled
@@ -55,7 +53,6 @@ class Draws:
         """Return each run's numbers for a step: (K, used).
 
         Args:
-            step: of the optimizer
             size: numbers of a step with a full batch
             used: how many of them are returned: the first ones
         """

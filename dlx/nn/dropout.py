@@ -107,10 +107,8 @@ class Dropout:
     The bits of a step depend on the run's seed, the layer and the step alone.
 
     Args:
-        layer: the layer's name
         rates: share that is dropped, one per run, in [0, 1)
         kinds: names of the registry, one per run
-        seeds: one per run
         on: whether units or weights are changed here; kinds on the other ones do nothing
     """
 
@@ -160,7 +158,6 @@ class Dropout:
 
         Args:
             x: units (K, B, I), with fewer rows in the last batch of an epoch, or weights (K, I, O)
-            pass_: the forward pass
             rows: of a full `x`; default: those of a full batch
         """
         if not self.active or pass_.tape is None:
@@ -178,8 +175,7 @@ class Dropout:
             factor = scaled if factor is None else factor.mul_(scaled)
             y = x * factor
             # Not for all runs: adding 0 would turn another run's -0 into 0.
-            for segment in self._shifted:
-                runs = segment.rows
+            for runs in self._shifted:
                 y[runs] += torch.where(mask[runs], self._kept[runs], self._dropped[runs])
         else:
             assert factor is not None

@@ -27,7 +27,6 @@ class Head:
         kind: of the task
         output: 'softmax' or an activation
         loss: with its options
-        num_outputs: C
         class_weights: C numbers for cross-entropy; 2 C for binary cross-entropy, the weights of
             targets 0, then those of targets 1; none: all rows have equal weight
         target_scale: C numbers, what 1 is in the target's own units; none: 1

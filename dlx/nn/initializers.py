@@ -62,11 +62,7 @@ def draw_bias(
 
 
 def bias_initializer(bias: Choice | None, weight_init: Choice) -> Choice:
-    """Return the initializer of a bias: the chosen one, or else that which suits the weight's.
-
-    Raises:
-        ConfigError: the chosen one is not for biases
-    """
+    """Return the initializer of a bias: the chosen one, or else that which suits the weight's."""
     if bias is None:
         return weight_init if weight_init.traits.own_bias else choice("initializer", "zeros")
     if not bias.traits.for_biases:
@@ -80,11 +76,7 @@ def bias_initializer(bias: Choice | None, weight_init: Choice) -> Choice:
 
 
 def check(init: Choice, layer: str, num_inputs: int, num_outputs: int) -> None:
-    """Check that weights and biases that are written out have the shape of the layer.
-
-    Raises:
-        ConfigError: they have another shape
-    """
+    """Check that weights and biases that are written out have the shape of the layer."""
     if not init.traits.written_out:
         return
     widths = {len(row) for row in init.weights}

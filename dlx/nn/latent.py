@@ -20,9 +20,7 @@ class Latent:
     from N(0, 1) in nats. Evaluations measure it as `kl`.
 
     Args:
-        layer: the layer's name
         factors: of kl in the cost, one per run
-        seeds: one per run
 
     Reference:
         Kingma and Welling (2014), Auto-encoding variational Bayes, sections 2.4 and appendix B
@@ -64,7 +62,6 @@ class Latent:
 
         Args:
             upstream: dz, (K, B, C)
-            pass_: the forward pass
         """
         mean, variance, change = pass_.pop()
         factors = (self._factors / upstream.shape[1])[:, None, None]

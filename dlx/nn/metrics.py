@@ -238,11 +238,7 @@ def default_metrics(head: Head) -> tuple[Choice, ...]:
 
 
 def check_metrics(chosen: Sequence[Choice], head: Head) -> None:
-    """Check that a task can have the chosen metrics.
-
-    Raises:
-        ConfigError: a metric is not for this task, or is named twice
-    """
+    """Check that a task can have the chosen metrics."""
     tags = [tag(metric) for metric in chosen]
     for metric in chosen:
         if head.kind not in metric.traits.kinds:

@@ -26,7 +26,6 @@ class InputChanges:
 
     Attributes:
         dropout: share of the inputs that is dropped
-        dropout_kind: name of the kind of dropout
         noise: standard deviation of the noise on the inputs
         corruption: what an autoencoder has to undo; None for nothing
     """
@@ -43,7 +42,6 @@ class Network:
     Args:
         blueprints: the layers of each run, of the same structure; the activation of the last one is
             the identity: the output function is the head's
-        seeds: one per run
         input_changes: what happens to the inputs in training, one per run; default: nothing
     """
 
@@ -87,9 +85,7 @@ class Network:
         """Return rows that the first layer makes up, if it can (`Spec.can_sample`): (K, N, I).
 
         Args:
-            number: N
             steps: of the sampling
-            seeds: one per run
         """
         first: Any = self.layers[0]
         return first.sample(number, steps, seeds)

@@ -16,11 +16,6 @@ from dlx.segments import where
 class GaussianNoise:
     """y = x + std n with n ~ N(0, 1), while training.
 
-    Args:
-        layer: the layer's name
-        stds: one per run; 0 for none
-        seeds: one per run
-
     Reference:
         Bishop (1995), Training with noise is equivalent to Tikhonov regularization
     """
@@ -46,6 +41,6 @@ class GaussianNoise:
         drawn = self._draws(pass_.step, pass_.batch_size * x.shape[2], used).view(x.shape)
         y = x.clone()
         # Only where there is noise: adding zero would turn another run's -0 into 0.
-        for segment in self._noisy:
-            y[segment.rows] += drawn[segment.rows] * self._std[segment.rows]
+        for rows in self._noisy:
+            y[rows] += drawn[rows] * self._std[rows]
         return y

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.nn.layers.protocol import Blueprint
-from dlx.nn.normalization import BatchNormOptions, LayerNormOptions
+from dlx.nn.normalization import BatchNorm, LayerNorm
 
 
 class Elementwise(nn.Module):
@@ -91,12 +91,10 @@ class PlainModules:
             module = activation_module(activation)
             self.add(module, layer, **learned_tensors(activation, module))
 
-    def add_norm(
-        self, options: BatchNormOptions | LayerNormOptions, units: int, layer: str
-    ) -> None:
+    def add_norm(self, options: BatchNorm | LayerNorm, units: int, layer: str) -> None:
         """Append the normalization of a layer's units."""
         tensors = {"gain": "weight", "shift": "bias"}
-        if isinstance(options, LayerNormOptions):
+        if isinstance(options, LayerNorm):
             self.add(nn.LayerNorm(units, eps=options.epsilon), layer, **tensors)
         else:
             tensors |= {"running_mean": "running_mean", "running_variance": "running_var"}
@@ -125,12 +123,8 @@ def learned_tensors(activation: Choice, module: nn.Module, path: str = "") -> di
     """Return what an activation's learned tensors are called in its torch module.
 
     Args:
-        activation: the activation
         module: its module
         path: what comes before their names there
-
-    Raises:
-        ConfigError: the module learns something else
     """
     names = list(activation.traits.learned)
     own_names = [name for name, _ in module.named_parameters()]

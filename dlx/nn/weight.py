@@ -23,13 +23,11 @@ class Weight:
     training.
 
     Args:
-        layer: the layer's name
         shape: (I, O)
         initialize: draws the weight of one run
         weight_norm: which runs have it
         rates: of dropout, one per run
         kinds: of dropout, one per run; only kinds that drop weights act here
-        seeds: one per run
 
     Reference:
         Salimans and Kingma (2016), Weight normalization
@@ -75,8 +73,7 @@ class Weight:
         if self._normalized:
             norms: list[Any] = []
             w = value.clone()
-            for segment in self._normalized:
-                rows = segment.rows
+            for rows in self._normalized:
                 norm = value[rows].square().sum(1, keepdim=True).sqrt_()
                 direction = value[rows] / norm
                 w[rows] = direction * self.magnitude.value[rows].unsqueeze(1)
@@ -117,8 +114,7 @@ class Weight:
         dw = self._dropout.backward(dw, pass_)
         self.parameter.gradient.copy_(dw)
         if self._normalized:
-            for segment, (norm, direction) in zip(self._normalized, pass_.pop(), strict=True):
-                rows = segment.rows
+            for rows, (norm, direction) in zip(self._normalized, pass_.pop(), strict=True):
                 sums = (dw[rows] * direction).sum(1, keepdim=True)
                 scale = self.magnitude.value[rows].unsqueeze(1) / norm
                 self.magnitude.gradient[rows] = sums.squeeze(1)

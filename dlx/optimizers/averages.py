@@ -78,11 +78,9 @@ class Averages:
     def __init__(
         self, choices: Sequence[Choice | None], num_steps: Sequence[int], network: Network
     ) -> None:
-        keys = list(zip(choices, num_steps, strict=True))
         self._segments = [
-            (segment.rows, choice.bound(), steps)
-            for segment in segments(keys)
-            for choice, steps in [segment.choice]
+            (rows, choice.bound(), steps)
+            for rows, (choice, steps) in segments(list(zip(choices, num_steps, strict=True)))
             if choice is not None
         ]
         self._present: dict[str, Tensor] = {}

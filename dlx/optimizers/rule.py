@@ -1,6 +1,6 @@
 """What an optimizer's function returns: a rule of updates, or a search."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -45,8 +45,8 @@ class Rule:
 
     update: Callable[..., None]
     settings: dict[str, Any]
-    state: dict[str, float | None] = field(default_factory=dict)
-    counters: dict[str, float] = field(default_factory=lambda: {"state_steps": 0.0})
+    state: Mapping[str, float | None] = field(default_factory=dict)
+    counters: Mapping[str, float] = field(default_factory=lambda: {"state_steps": 0.0})
     fused: tuple[str, ...] = ()
     decoupled: bool = False
     shaped: bool = False

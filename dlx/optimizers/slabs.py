@@ -146,10 +146,10 @@ class SlabOptimizer:
         matrices = tuple((p.columns, p.shape) for p in buffer.parameters if p.is_weight)
         layout = Layout(buffer.weights, matrices)
         self._slabs: list[Any] = [
-            LbfgsSlab(segment.rows, segment.choice, buffer)
-            if segment.choice[0].traits.searches
-            else _Slab(segment.rows, segment.choice, buffer, layout)
-            for segment in segments(keys)
+            LbfgsSlab(rows, key, buffer)
+            if key[0].traits.searches
+            else _Slab(rows, key, buffer, layout)
+            for rows, key in segments(keys)
         ]
 
     def set_rates(self, factors: Sequence[float]) -> None:

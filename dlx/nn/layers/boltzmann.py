@@ -102,10 +102,6 @@ class Hidden(Dense):
     Before training, visible biases take the log-odds of the first batch, log p / (1 - p) with
     p = (sum + 1) / (B + 2), or its mean where units are Gaussian.
 
-    Args:
-        specs: the layer in each run
-        seeds: one per run
-
     Reference:
         Hinton (2012), A practical guide to training restricted Boltzmann machines
     """
@@ -123,10 +119,10 @@ class Hidden(Dense):
         first = specs[0]
         self._gaussian = first.visible == "gaussian"
         self._chains = torch.zeros(len(specs), first.chains, first.inputs, dtype=dtype).to(device)
-        self._noise = tuple(
-            (segment.rows, _GibbsNoise(specs[segment.start], seeds[segment.rows], dtype, device))
-            for segment in segments([(spec.gibbs_steps, spec.means) for spec in specs])
-        )
+        self._noise = [
+            (rows, _GibbsNoise(specs[rows.start], seeds[rows], dtype, device))
+            for rows, _ in segments([(spec.gibbs_steps, spec.means) for spec in specs])
+        ]
 
     @property
     def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
@@ -234,7 +230,6 @@ class Hidden(Dense):
         Args:
             number: N, samples of each run
             steps: of Gibbs sampling, at least 1; it takes hundreds to forget the start
-            seeds: one per run
         """
         b = self.visible_bias.value
         all_runs = slice(0, len(seeds))
@@ -290,7 +285,6 @@ class _GibbsNoise:
         """Yield, for each Gibbs step, numbers for the hidden units and for the visible ones.
 
         Args:
-            step: of the optimizer
             size: rows of a full batch, or chains
             used: number of them that are there
 

@@ -26,8 +26,6 @@ class BranchSpec(Spec):
     """Stacks side by side on the same input, in one run.
 
     Attributes:
-        name: number of the block
-        inputs: I
         branches: the layers of each stack; an empty one hands the input on
         join: how their outputs become one
     """
@@ -105,10 +103,6 @@ class BranchSpec(Spec):
 
 class Branch:
     """Split and merge: stacks side by side, joined by concatenation, sum or mean.
-
-    Args:
-        specs: the block in each run
-        seeds: one per run
 
     Reference:
         Szegedy et al. (2015), Going deeper with convolutions

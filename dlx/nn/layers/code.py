@@ -19,7 +19,7 @@ from dlx.nn.passes import Pass
 from dlx.nn.plain import PlainModules
 from dlx.nn.sparsity import Sparsity
 from dlx.nn.theory import Gradients, MeanField
-from dlx.segments import segments
+from dlx.segments import chosen
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ class CodeSpec(Spec):
     """The code of one run.
 
     Attributes:
-        name: name of the layer
         outputs: C
         kept: None for all units
         sparsity: penalty that is added to the cost, with its weight; None for no penalty
@@ -120,10 +119,6 @@ class Code:
 
     In evaluation it measures `active_units`, the share of (row, unit) whose size is above the
     spec's threshold.
-
-    Args:
-        specs: the code of each run
-        seeds: one per run
     """
 
     def __init__(
@@ -173,11 +168,7 @@ class Largest:
     """
 
     def __init__(self, kept: Sequence[Kept | None]) -> None:
-        self._segments = [
-            (segment.rows, segment.choice)
-            for segment in segments(list(kept))
-            if segment.choice is not None
-        ]
+        self._segments = chosen(kept)
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return `x` with all but the largest units of each row at 0: (K, B, C)."""

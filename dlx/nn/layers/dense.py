@@ -20,7 +20,7 @@ from dlx.nn.dropout import Dropout
 from dlx.nn.layers.protocol import Spec
 from dlx.nn.moments import Signal, Signals, pooled, through
 from dlx.nn.noise import GaussianNoise
-from dlx.nn.normalization import BatchNormOptions, LayerNormOptions, Normalization
+from dlx.nn.normalization import BatchNorm, LayerNorm, Normalization
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.plain import PlainModules
@@ -35,22 +35,13 @@ class DenseSpec(Spec):
     """One dense layer of one run.
 
     Attributes:
-        name: number of the layer, from 1
-        inputs: I
-        outputs: O
-        activation: what follows the affine map
         init: initializer of the weight
         bias: initializer of the bias; default: the one that goes with that of the weight
-        batch_norm: None for none
-        layer_norm: None for none
-        weight_norm: whether magnitude and direction of the weights are learned apart
         tied_to: name of an earlier layer of O inputs and I outputs, whose weight, transposed, is
             this layer's too; None: it has a weight of its own
         gates: parts of the outputs that are drawn apart, as layers of their own
         pieces: affine maps of which each unit takes the largest value (maxout); 1 for none
         dropout: share of the layer's outputs, or of its weights, that is dropped in training
-        dropout_kind: name of the kind of dropout
-        noise: standard deviation of the noise on the layer's outputs in training
         contraction: factor of the contractive penalty in the cost (see `Contraction`), for a layer
             of an affine map and an activation alone; None: no penalty
     """
@@ -61,8 +52,8 @@ class DenseSpec(Spec):
     activation: Choice
     init: Choice
     bias: Choice | None = None
-    batch_norm: BatchNormOptions | None = None
-    layer_norm: LayerNormOptions | None = None
+    batch_norm: BatchNorm | None = None
+    layer_norm: LayerNorm | None = None
     weight_norm: bool = False
     tied_to: str | None = None
     gates: int = 1
@@ -87,7 +78,7 @@ class DenseSpec(Spec):
         return self.outputs * self.pieces
 
     @property
-    def norm(self) -> BatchNormOptions | LayerNormOptions | None:
+    def norm(self) -> BatchNorm | LayerNorm | None:
         """The normalization, of either kind."""
         return self.batch_norm or self.layer_norm
 
@@ -254,12 +245,7 @@ class DenseSpec(Spec):
 
 
 class Dense:
-    """One dense layer of every run of a cohort.
-
-    Args:
-        specs: the layer in each run
-        seeds: one per run
-    """
+    """One dense layer of every run of a cohort."""
 
     def __init__(
         self,
@@ -391,8 +377,7 @@ class Dense:
         if all(self.bias.owners):
             torch.sum(dz, 1, keepdim=True, out=self.bias.gradient)
         else:
-            for segment in self.biased:
-                rows = segment.rows
+            for rows in self.biased:
                 torch.sum(dz[rows], 1, keepdim=True, out=self.bias.gradient[rows])
         if is_first:
             return None

@@ -14,7 +14,7 @@ from torch import Tensor
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.nn.moments import measured
-from dlx.nn.normalization import BatchNormOptions
+from dlx.nn.normalization import BatchNorm
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 
@@ -103,7 +103,7 @@ class Spec(ABC):
     outputs: int
 
     tied_to: str | None = None
-    batch_norm: BatchNormOptions | None = None
+    batch_norm: BatchNorm | None = None
     weight_norm: bool = False
     pieces: int = 1
     follows_cost: bool = True

@@ -20,7 +20,7 @@ from dlx.nn.layers.dense import Dense, DenseSpec
 from dlx.nn.layers.protocol import Spec
 from dlx.nn.moments import Signal, Signals, measured, pooled, through
 from dlx.nn.noise import GaussianNoise
-from dlx.nn.normalization import BatchNormOptions, LayerNormOptions, Normalization
+from dlx.nn.normalization import BatchNorm, LayerNorm, Normalization
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.plain import PlainModules, activation_module, learned_tensors
@@ -56,7 +56,6 @@ class RecurrentSpec(Spec):
     """One recurrent layer of one run.
 
     Attributes:
-        name: number of the layer, from 1
         shape: of the inputs, which are laid out flat
         axis: of `shape`, along which the steps go
         units: H
@@ -68,8 +67,6 @@ class RecurrentSpec(Spec):
         batch_norm: of the states, None for none; the projection may have one too
         layer_norm: likewise
         dropout: share of the outputs that is dropped in training
-        dropout_kind: name of the kind of dropout
-        noise: standard deviation of the noise on the outputs in training
     """
 
     name: str
@@ -81,8 +78,8 @@ class RecurrentSpec(Spec):
     projection: ProjectionSpec
     activation: Choice
     init: Choice
-    batch_norm: BatchNormOptions | None = None
-    layer_norm: LayerNormOptions | None = None
+    batch_norm: BatchNorm | None = None
+    layer_norm: LayerNorm | None = None
     dropout: float = 0.0
     dropout_kind: str = "dropout"
     noise: float = 0.0
@@ -103,7 +100,7 @@ class RecurrentSpec(Spec):
         return self.units * (self.num_steps if self.handed == "all" else 1)
 
     @property
-    def norm(self) -> BatchNormOptions | LayerNormOptions | None:
+    def norm(self) -> BatchNorm | LayerNorm | None:
         """The normalization of the states."""
         return self.batch_norm or self.layer_norm
 
@@ -292,10 +289,6 @@ class Recurrent:
     """h_t = cell(x_t W, h_(t-1) U), from h_0 = 0, in every run of a cohort; see `Cell`.
 
     The products with W of all steps are one; only those with U wait for each other.
-
-    Args:
-        specs: the layer in each run
-        seeds: one per run
     """
 
     def __init__(

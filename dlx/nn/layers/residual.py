@@ -28,7 +28,6 @@ class ResidualSpec(Spec):
     """Layers whose input is added to their output, in one run.
 
     Attributes:
-        name: number of the block
         inner: the layers
         projection: brings the input to the output's width; None where it has that width
         activation: of the sum
@@ -120,10 +119,6 @@ class ResidualSpec(Spec):
 
 class Residual:
     """a = g(F(x) + x), or g(F(x) + x W) where the widths differ, in every run of a cohort.
-
-    Args:
-        specs: the block in each run
-        seeds: one per run
 
     Reference:
         He, Zhang, Ren and Sun (2016), Deep residual learning for image recognition

@@ -19,7 +19,6 @@ class Stack:
 
     Args:
         blueprints: the layers of each run; all of the same structure
-        seeds: one per run
     """
 
     def __init__(
@@ -54,7 +53,6 @@ class Stack:
 
         Args:
             x: inputs of the first layer that is passed
-            pass_: the pass
             start: number of the first layer, from 0; default: the first
             stop: number of the layer before which to stop; default: none
         """

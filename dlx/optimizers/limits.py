@@ -1,6 +1,6 @@
-"""Clipping of every run's gradient.
+"""Limits on every run's gradient, and on the norm of the weights into each unit.
 
-# K runs, P parameters of one run (padded)
+# K runs, P parameters of one run (padded), I inputs, O outputs
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dlx.nn.parameters import ParameterBuffer
+from dlx.nn.parameters import Parameter, ParameterBuffer
+from dlx.segments import chosen
 
 
 class Clipping:
@@ -16,11 +17,6 @@ class Clipping:
 
     By value, g <- min(max(g, -limit), limit) for every number. By norm, g <- g min(1, limit / |g|)
     with the Euclidean norm over all parameters of the run.
-
-    Args:
-        values: limit of every number, one per run; None for none
-        norms: limit of the norm, one per run; None for none
-        buffer: holds the gradients (K, P)
 
     Reference:
         Pascanu, Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks
@@ -36,9 +32,8 @@ class Clipping:
         """Return the limits as a column (K, 1), infinity for None; None if there are no limits."""
         if all(limit is None for limit in limits):
             return None
-        numbers = [float("inf") if limit is None else limit for limit in limits]
-        gradients = self._buffer.gradients
-        return torch.tensor(numbers, dtype=gradients.dtype, device=gradients.device).unsqueeze(1)
+        numbers = [torch.inf if limit is None else limit for limit in limits]
+        return self._buffer.gradients.new_tensor(numbers).unsqueeze(1)
 
     def apply(self) -> None:
         """Clip the gradients in the buffer."""
@@ -50,3 +45,26 @@ class Clipping:
             scale = (self._norms / (norms + 1e-6)).clamp_max_(1)
             # In a run that does not clip, an infinite norm would give inf / inf, which is NaN.
             gradients.mul_(torch.where(self._norms.isinf(), 1, scale))
+
+
+class MaxNorm:
+    """Limits the norm of the weights (K, I, O) into each hidden unit, in the runs that ask for it.
+
+    W[:, j] <- W[:, j] min(1, limit / |W[:, j]|) for every unit j, after every step.
+
+    Reference:
+        Srebro and Shraibman (2005), Rank, trace-norm and max-norm; Srivastava, Hinton, Krizhevsky,
+        Sutskever and Salakhutdinov (2014), Dropout, section 5.1
+    """
+
+    def __init__(self, limits: Sequence[float | None], weights: Sequence[Parameter]) -> None:
+        self._segments = chosen(limits)
+        self._weights = tuple(weights)
+
+    def apply(self) -> None:
+        """Scale the weights in the buffer down to the limits."""
+        for rows, limit in self._segments:
+            for parameter in self._weights:
+                weights = parameter.value[rows]
+                norms = weights.square().sum(1, keepdim=True).sqrt_()
+                weights.mul_((limit / norms).clamp_max_(1))
