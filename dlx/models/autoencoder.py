@@ -168,8 +168,7 @@ def _tied(layers: Blueprint, num_encoders: int) -> Blueprint:
     """Return the layers with each of the decoder tied to its mirror image in the encoder."""
     encoder, decoder = layers[:num_encoders], layers[num_encoders:]
     for layer in layers:
-        why = _not_to_be_tied(layer)
-        if why:
+        if why := _not_to_be_tied(layer):
             raise ConfigError(f"model.tied: layer {layer.name} {why}; change it or use tied: false")
     to_code = [encoder[0].inputs, *(layer.outputs for layer in encoder)]
     from_code = [encoder[-1].outputs, *(layer.outputs for layer in decoder)]

@@ -25,16 +25,11 @@ Layers = Sequence[int | Choice]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a block stands.
+    """Where a block stands."""
 
-    Attributes:
-        name: of the block
-        choices: the model's, for layers that do not choose for themselves
-    """
-
-    name: str
+    name: str  # of the block
     inputs: int
-    choices: LayerChoices
+    choices: LayerChoices  # the model's, for layers that do not choose for themselves
 
 
 def stack(

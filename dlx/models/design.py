@@ -15,9 +15,6 @@ class Design:
     """A network of one run, not built yet.
 
     Attributes:
-        layers: first to last
-        head: output function and loss
-        inputs: what happens to the inputs in training
         code: name of the layer, one of `layers`, whose outputs are the code of an autoencoder;
             None: there is no code
         measures: names of what layers measure in an evaluation, beside the metrics (see

@@ -65,12 +65,14 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
             "model.output: softmax is for classes that exclude each other, but several labels may "
             "hold at once; use output: sigmoid and loss: binary_cross_entropy"
         )
-    one = kind == "binary" and name != "softmax"
+    num_outputs = task.num_outputs
+    if kind == "binary":
+        num_outputs = 2 if name == "softmax" else 1
     head = Head(
         kind,
         function,
         chosen,
-        1 if one else (2 if kind == "binary" else task.num_outputs),
+        num_outputs,
         # A reconstruction is measured in the units that the network sees: no scale.
         target_scale=() if kind == "reconstruction" else task.target_scale,
         in_unit_interval=task.in_unit_interval,

@@ -57,18 +57,12 @@ def norms(
 
 @dataclass(frozen=True)
 class LayerChoices:
-    """The options of a layer that does not choose for itself.
-
-    Attributes:
-        init: initial weights
-        bias: initial biases; None: those that go with the weights
-        dropout: share of its outputs, or of its weights, that is dropped in training
-    """
+    """The options of a layer that does not choose for itself."""
 
     activation: Choice
     init: Choice
-    bias: Choice | None
-    dropout: float
+    bias: Choice | None  # None: those that go with the weights
+    dropout: float  # share of the outputs, or of the weights
     dropout_kind: str
     noise: float
     batch_norm: BatchNorm | None
@@ -114,34 +108,32 @@ def input_corruption(
     task: Task, head: Head, corruption: Choice | None, emphasis: Emphasis | None
 ) -> InputCorruption | None:
     """Return how a model's options corrupt its inputs, which it has to reconstruct."""
-    if emphasis is None and corruption is None:
-        return None
     if corruption is None:
+        if emphasis is None:
+            return None
         raise ConfigError(
             "model.emphasis: tells inputs that are corrupted from those that are not, but "
             "model.corruption is null; use corruption: masking, or leave emphasis out"
         )
     corruption_rule = corruption()
-    if emphasis is not None:
-        if corruption_rule.std:
-            raise ConfigError(
-                f"model.emphasis: {corruption.name} changes every input, so that none is left "
-                "clean; use masking or salt_and_pepper, or leave emphasis out"
-            )
-        if not head.loss.traits.weighs:
-            able = [n for n in registry.names("loss") if registry.get("loss", n).traits.weighs]
-            raise ConfigError(
-                f"model.emphasis: the loss {head.loss.name} cannot weigh its outputs; use "
-                f"{', '.join(able)}, or leave emphasis out"
-            )
+    if emphasis and corruption_rule.std:
+        raise ConfigError(
+            f"model.emphasis: {corruption.name} changes every input, so that none is left clean; "
+            "use masking or salt_and_pepper, or leave emphasis out"
+        )
+    if emphasis and not head.loss.traits.weighs:
+        able = [n for n in registry.names("loss") if registry.get("loss", n).traits.weighs]
+        raise ConfigError(
+            f"model.emphasis: the loss {head.loss.name} cannot weigh its outputs; use "
+            f"{', '.join(able)}, or leave emphasis out"
+        )
     weights = emphasis and (emphasis.corrupted, emphasis.clean)
     return InputCorruption(corruption_rule, weights, task.lowest, task.highest)
 
 
 def _rates(dropout: float | Choice) -> Choice:
-    if isinstance(dropout, Choice):
-        return dropout
-    return choice("dropout", "dropout", hidden=dropout)
+    is_choice = isinstance(dropout, Choice)
+    return dropout if is_choice else choice("dropout", "dropout", hidden=dropout)
 
 
 def _levels(noise: float | NoiseLevels) -> NoiseLevels:

@@ -28,12 +28,9 @@ State = Mapping[str, Tensor]
 
 
 def hidden_layers(design: Design, count: int | None, key: str) -> tuple[DenseSpec, ...]:
-    """Return the first hidden layers of a network, at most up to its code.
+    """Return the first hidden layers of a network, at most up to its code; None for all.
 
-    Args:
-        design: of the network
-        count: how many; None for all
-        key: of `pretrain` that gives the count, for messages
+    `key` of `pretrain` gives the count, in messages.
     """
     hidden = _encoders(design)
     if any(layer.is_code and layer.is_drawn for layer in design.layers):
@@ -47,8 +44,7 @@ def hidden_layers(design: Design, count: int | None, key: str) -> tuple[DenseSpe
             f"{'decoder' if design.code else 'output'}; lower it"
         )
     for layer in hidden[:count]:
-        why = _not_to_be_pretrained(layer)
-        if why:
+        if why := _not_to_be_pretrained(layer):
             raise ConfigError(
                 f"pretrain: layer {layer.name} {why}, which cannot be pre-trained; change the "
                 "layer, or pre-train only those before it by pretrain.layers"
@@ -81,12 +77,8 @@ def unrolled(layers: Sequence[DenseSpec], task: Task, *, tied: bool = False) -> 
     """Return the autoencoder whose encoder is one or more hidden layers of a network.
 
     Layers have no dropout and no noise. Each decoder has the activation of the layer below, whose
-    outputs it reconstructs.
-
-    Args:
-        layers: neighbouring layers of the network
-        task: to reconstruct the inputs of the first one
-        tied: each decoder has the transposed weights of its layer
+    outputs it reconstructs; `tied`, it has the transposed weights of its layer. The task is to
+    reconstruct the inputs of the first layer.
     """
     encoders = [replace(layer, dropout=0.0, dropout_kind="dropout", noise=0.0) for layer in layers]
     if tied and any(layer.weight_norm for layer in encoders):
@@ -119,10 +111,8 @@ def denoising(design: Design, task: Task, corruption: Choice) -> Design:
             "value, which codes of this activation do not have; use masking or gaussian, or "
             "model.activation: sigmoid or tanh"
         )
-    inputs = replace(
-        design.inputs, corruption=input_corruption(task, design.head, corruption, None)
-    )
-    return replace(design, inputs=inputs)
+    own = input_corruption(task, design.head, corruption, None)
+    return replace(design, inputs=replace(design.inputs, corruption=own))
 
 
 def learned(design: Design, state: State) -> dict[str, Tensor]:
@@ -130,10 +120,6 @@ def learned(design: Design, state: State) -> dict[str, Tensor]:
 
     A tied decoder has the transposed weights of its layer. The decoder of an RBM has them too, and
     the biases of the visible units.
-
-    Args:
-        design: of the stage
-        state: of its network, by names on the run axis
     """
     tensors = {name: value for name, value in state.items() if not name.startswith(VISIBLE)}
     encoders = [layer for layer in design.layers if f"{layer.name}.weight" in state]
@@ -168,17 +154,12 @@ def start(design: Design, trained: State) -> dict[str, Tensor]:
 
     The decoder of an autoencoder starts from the stages' decoders where its layers mirror the
     encoder's. Layers above the pre-trained ones are new.
-
-    Args:
-        design: of the network
-        trained: tensors of layers and of their decoders
     """
     tensors = {name: value for name, value in trained.items() if f".{DECODER}." not in name}
     if design.code is None:
         return tensors
     encoders = _encoders(design)
-    decoders = [layer for layer in design.layers if not layer.is_code]
-    decoders = decoders[len(encoders) :]
+    decoders = [layer for layer in design.layers if not layer.is_code][len(encoders) :]
     for layer, mirror in zip(encoders, reversed(decoders), strict=False):
         if f"{layer.name}.weight" not in trained:
             break

@@ -45,11 +45,7 @@ class _Piece:
 
 
 class Activation:
-    """The activations of one layer of a cohort.
-
-    Args:
-        choices: one activation per run
-    """
+    """The activations of one layer of a cohort, one per run."""
 
     def __init__(self, layer: str, choices: Sequence[Choice]) -> None:
         learned = [choice.traits.learned for choice in choices]

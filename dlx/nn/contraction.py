@@ -19,9 +19,6 @@ class Contraction:
     |dh / dx|² = mean_b sum_j g'(z_bj)² sum_i W_ij², where g is elementwise. Evaluations measure it,
     without the weight, as `contraction`.
 
-    Args:
-        weights: of the penalty in the cost, one per run; None for no penalty
-
     Reference:
         Rifai, Vincent, Muller, Glorot and Bengio (2011), Contractive auto-encoders
     """
@@ -43,15 +40,13 @@ class Contraction:
         pass_.terms["contraction"] = terms
         if pass_.measured is not None:
             pass_.measured["contraction"] = penalties
-        if pass_.tape is not None:
-            pass_.tape.append(gradients)
+        pass_.record(gradients)
 
     def backward(self, pass_: Pass) -> list[tuple[slice, Tensor, Tensor]]:
-        """Return what the penalty adds to gradients, segment by segment.
+        """Return what the penalty adds to gradients, for each segment of R runs.
 
         Returns:
-            the rows of the runs; their dZ, (R, B, O); and by what W is multiplied to give their dW,
-            (R, 1, O)
+            the rows; their dZ, (R, B, O); and by what W is multiplied to give their dW, (R, 1, O)
         """
         if not self._segments:
             return []

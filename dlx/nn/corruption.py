@@ -90,20 +90,12 @@ def salt_and_pepper(*, rate: Rate = 0.1) -> CorruptionRule:
 
 @dataclass(frozen=True)
 class InputCorruption:
-    """How the inputs of one run are corrupted, and how the cost weighs them.
-
-    Attributes:
-        rule: what becomes of an input
-        emphasis: weight in the training cost of an input that was replaced, and of one that was
-            not; None: 1
-        lowest: lowest value of each input, I numbers; (): 0
-        highest: highest value of each input, I numbers; (): 1
-    """
+    """How the inputs of one run are corrupted, and how the cost weighs them."""
 
     rule: CorruptionRule
-    emphasis: tuple[float, float] | None = None
-    lowest: tuple[float, ...] = field(default=(), repr=False)
-    highest: tuple[float, ...] = field(default=(), repr=False)
+    emphasis: tuple[float, float] | None = None  # weights in the cost: replaced, others
+    lowest: tuple[float, ...] = field(default=(), repr=False)  # value of each input, (I,); (): 0
+    highest: tuple[float, ...] = field(default=(), repr=False)  # likewise; (): 1
 
 
 class Corruption:
@@ -112,9 +104,6 @@ class Corruption:
     The draws of a training step depend on the run's seed and the step alone. Those of an evaluation
     depend on the seed and the chunk of rows, and are made on the CPU, so that all evaluations see
     the same inputs on every device.
-
-    Args:
-        corruptions: one per run, None for none
     """
 
     def __init__(
@@ -139,7 +128,7 @@ class Corruption:
             """Return 16 random bits per input, four times 16 from 64, and normal numbers."""
             place = f"input/{place}"
             bits = Draws(
-                "corruption", place, seeds, masked, device, random_bits, torch.int64, 4, torch.int16
+                "corruption", place, seeds, masked, device, random_bits, torch.int64, torch.int16
             )
             place = f"{place}/noise"
             return bits, Draws("corruption", place, seeds, noisy, device, standard_normal, dtype)

@@ -108,7 +108,6 @@ class Dropout:
 
     Args:
         rates: share that is dropped, one per run, in [0, 1)
-        kinds: names of the registry, one per run
         on: whether units or weights are changed here; kinds on the other ones do nothing
     """
 
@@ -124,17 +123,15 @@ class Dropout:
     ) -> None:
         kept = [max(round((1 - rate) * _LEVELS), 1) for rate in rates]
         rules = [
-            registry.get("dropout", kind).function(1 - levels / _LEVELS)
-            if rate
-            else DropoutRule(on=on)
+            registry.get("dropout", kind).function(1 - levels / _LEVELS) if rate else DropoutRule()
             for rate, kind, levels in zip(rates, kinds, kept, strict=True)
         ]
-        rates = [rate if rule.on == on else 0.0 for rate, rule in zip(rates, rules, strict=True)]
-        masked = [rate > 0 and rule.std is None for rate, rule in zip(rates, rules, strict=True)]
-        noisy = [rate > 0 and rule.std is not None for rate, rule in zip(rates, rules, strict=True)]
+        acts = [rate > 0 and rule.on == on for rate, rule in zip(rates, rules, strict=True)]
+        masked = [acting and rule.std is None for acting, rule in zip(acts, rules, strict=True)]
+        noisy = [acting and rule.std is not None for acting, rule in zip(acts, rules, strict=True)]
         # A draw of 64 bits makes four masks of 16.
         place = ("dropout", layer, seeds)
-        self._bits = Draws(*place, masked, device, random_bits, torch.int64, 4, torch.int16)
+        self._bits = Draws(*place, masked, device, random_bits, torch.int64, torch.int16)
         self._normal = Draws(*place, noisy, device, standard_normal, dtype)
         self.active = self._bits.active or self._normal.active
 
@@ -154,11 +151,9 @@ class Dropout:
         self._shifted = where(masks, lambda rule: bool(rule.kept or rule.dropped))
 
     def forward(self, x: Tensor, pass_: Pass, rows: int | None = None) -> Tensor:
-        """Return `x` as this step changes it: (K, B, I).
+        """Return units (K, B, I), or weights (K, I, O), as this step changes them.
 
-        Args:
-            x: units (K, B, I), with fewer rows in the last batch of an epoch, or weights (K, I, O)
-            rows: of a full `x`; default: those of a full batch
+        A full `x` has `rows` rows, by default those of a full batch.
         """
         if not self.active or pass_.tape is None:
             return x

@@ -24,9 +24,6 @@ class Head:
     one for two classes, of 0 and 1; of -1 and 1 for the hinge loss and for a tanh output.
 
     Attributes:
-        kind: of the task
-        output: 'softmax' or an activation
-        loss: with its options
         class_weights: C numbers for cross-entropy; 2 C for binary cross-entropy, the weights of
             targets 0, then those of targets 1; none: all rows have equal weight
         target_scale: C numbers, what 1 is in the target's own units; none: 1
@@ -104,12 +101,7 @@ class Head:
         return self.num_outputs if self.kind == "multilabel" else 1
 
     def encode(self, targets: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Return targets as the loss takes them: class numbers (N,), or columns (N, C).
-
-        Args:
-            targets: int64 class numbers (N,), labels of 0 and 1 (N, C), or numbers (N, C)
-            dtype: of columns
-        """
+        """Return targets as the loss takes them: class numbers (N,), or columns (N, C)."""
         if self.is_numeric:
             return targets.to(dtype)
         if self.takes_numbers:
@@ -136,13 +128,7 @@ class Head:
         return torch.softmax(z, -1) if isinstance(self.output, str) else self.output(z)
 
     def cost(self, z: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Return the mean cost of each run on its batch: (K,).
-
-        Args:
-            z: (K, B, C)
-            targets: (K, B) or (K, B, C)
-            weights: of each output, (K, B, C), for a loss that is a sum over the outputs
-        """
+        """Return the mean cost of each run on its batch (K,); `weights` are (K, B, C)."""
         more = () if weights is None else (weights,)
         outputs = z if self.loss.traits.from_z else self.outputs(z)
         return self.loss(outputs, targets, *more, **self._options)
@@ -150,10 +136,7 @@ class Head:
     def cost_and_gradient(
         self, z: Tensor, targets: Tensor, weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return the cost (K,), and dZ, the gradient of each run's own cost: (K, B, C).
-
-        The arguments are those of `cost`.
-        """
+        """Return the cost (K,), and dZ, the gradient of each run's own cost: (K, B, C)."""
         loss = self.loss.traits
         if loss.with_gradient is not None and (loss.from_z or self.output_name == "identity"):
             more = () if weights is None else (weights,)

@@ -44,12 +44,7 @@ def draw_gates(
 def draw_bias(
     init: Choice, weight_init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int
 ) -> Tensor:
-    """Return the initial bias (1, O) of a layer, for the run with `seed`.
-
-    Args:
-        init: of the bias, with the trait `for_biases`
-        weight_init: of the weight; if it is written out, it may have the biases too
-    """
+    """Return the initial bias (1, O) of a layer; a written out `weight_init` may have it too."""
     bias = torch.empty(1, num_outputs)
     random = generator(seed, "init", layer, "bias")
     if weight_init.traits.written_out and weight_init.biases is not None:

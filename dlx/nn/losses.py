@@ -159,9 +159,7 @@ def binary_cross_entropy(
 def sigmoid_cross_entropies(z: Tensor, targets: Tensor) -> Tensor:
     """Return -t log sigmoid(z) - (1 - t) log(1 - sigmoid(z)) of each output, in nats.
 
-    Args:
-        z: of any shape
-        targets: t in [0, 1], of a shape that broadcasts against z
+    z has any shape, and t in [0, 1] one that broadcasts against it.
     """
     # |z| / 2 + (1/2 - t) z is exactly 0 or |z| for t of 0 and 1. This has one logarithm, the
     # definition two, and autograd's derivative is right at z = 0 too.

@@ -22,27 +22,18 @@ from dlx.nn.passes import Pass
 
 @dataclass(frozen=True)
 class InputChanges:
-    """What happens to the inputs of one run in training: corruption, then noise, then dropout.
+    """What happens to the inputs of one run in training: corruption, then noise, then dropout."""
 
-    Attributes:
-        dropout: share of the inputs that is dropped
-        noise: standard deviation of the noise on the inputs
-        corruption: what an autoencoder has to undo; None for nothing
-    """
-
-    dropout: float = 0.0
+    dropout: float = 0.0  # share of the inputs that is dropped
     dropout_kind: str = "dropout"
-    noise: float = 0.0
-    corruption: InputCorruption | None = None
+    noise: float = 0.0  # standard deviation of the noise on the inputs
+    corruption: InputCorruption | None = None  # what an autoencoder has to undo; None for nothing
 
 
 class Network:
     """K networks of the same shape that compute side by side.
 
-    Args:
-        blueprints: the layers of each run, of the same structure; the activation of the last one is
-            the identity: the output function is the head's
-        input_changes: what happens to the inputs in training, one per run; default: nothing
+    The activation of the last layer is the identity: the output function is the head's.
     """
 
     def __init__(
@@ -82,11 +73,7 @@ class Network:
         return self._stack.forward(values, Pass(), start=self._place(code) + 1)
 
     def sample(self, number: int, steps: int, seeds: Sequence[int]) -> Tensor:
-        """Return rows that the first layer makes up, if it can (`Spec.can_sample`): (K, N, I).
-
-        Args:
-            steps: of the sampling
-        """
+        """Return rows that the first layer makes up, if it can (`Spec.can_sample`): (K, N, I)."""
         first: Any = self.layers[0]
         return first.sample(number, steps, seeds)
 
@@ -94,12 +81,7 @@ class Network:
         return [spec.name for spec in self.blueprints[0]].index(name)
 
     def backward(self, dz: Tensor, pass_: Pass) -> None:
-        """Leave every parameter's gradient in the buffer, given that of the output layer's z.
-
-        Args:
-            dz: (K, B, C)
-            pass_: the forward pass, which recorded
-        """
+        """Leave all parameters' gradients in the buffer, given that of the last z: (K, B, C)."""
         self._stack.backward(dz, pass_, is_first=True)
         if self.input_dropout.active:
             pass_.pop()  # the mask of the dropout: the gradient of the inputs is not needed

@@ -73,6 +73,11 @@ class Normalization:
         for rows, (position, layer_epsilon) in chosen([_together(option) for option in options]):
             self._pieces[position].append((rows, layer_epsilon))
 
+    @property
+    def parameters(self) -> list[Parameter]:
+        """Gain and shift, if a run has them."""
+        return [self.gain, self.shift] if any(self.gain.owners) else []
+
     def buffers(self, layer: str) -> dict[str, tuple[Tensor, Sequence[bool]]]:
         """Return the running statistics of batch norm by name, and which runs own them."""
         if not any(self.has_statistics):
@@ -138,15 +143,13 @@ class Normalization:
             mean, variance = batch_mean, batch_variance
         rstd = (variance + self._epsilon[rows, None]).rsqrt_().unsqueeze(1)
         normalized = (x - mean.unsqueeze(1)).mul_(rstd)
-        if pass_.tape is not None:
-            pass_.tape.append((normalized, rstd))
+        pass_.record((normalized, rstd))
         return normalized
 
     def _over_units(self, x: Tensor, epsilon: float, pass_: Pass) -> Tensor:
         x = x.contiguous()
         normalized, mean, rstd = torch.native_layer_norm(x, x.shape[2:], None, None, epsilon)
-        if pass_.tape is not None:
-            pass_.tape.append((normalized, x, mean, rstd))
+        pass_.record((normalized, x, mean, rstd))
         return normalized
 
 

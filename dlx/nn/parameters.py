@@ -20,6 +20,18 @@ from torch import Tensor
 _PADDING = 16
 
 
+Moves = Sequence[tuple[slice, slice]]
+"""The columns of each parameter in one buffer, and in another."""
+
+
+def moved(values: Tensor, columns: Moves, width: int) -> Tensor:
+    """Return rows (..., P) of one buffer as rows (..., width) of another."""
+    result = values.new_zeros(*values.shape[:-1], width)
+    for before, now in columns:
+        result[..., now] = values[..., before]
+    return result
+
+
 @dataclass(eq=False)
 class Parameter:
     """One named parameter of every run of a cohort.
@@ -59,12 +71,6 @@ class ParameterBuffer:
 
     The weights come first in a row, so that weight decay and penalties, which are about them alone,
     take one slice of it.
-
-    Attributes:
-        parameters: as given
-        weights: the columns of all weights
-        values: (K, P)
-        gradients: (K, P)
     """
 
     def __init__(
@@ -83,12 +89,8 @@ class ParameterBuffer:
         self.gradients = torch.zeros_like(self.values)
         for parameter, size, start in zip(ordered, sizes, starts, strict=False):
             parameter.columns = columns = slice(start, start + size)
-            parameter.value = self._view(self.values, columns, parameter)
-            parameter.gradient = self._view(self.gradients, columns, parameter)
-
-    @staticmethod
-    def _view(buffer: Tensor, columns: slice, parameter: Parameter) -> Tensor:
-        return buffer[:, columns].view(buffer.shape[0], *parameter.shape)
+            parameter.value = self.values[:, columns].view(num_runs, *parameter.shape)
+            parameter.gradient = self.gradients[:, columns].view(num_runs, *parameter.shape)
 
     def initialize(self) -> None:
         """Draw every parameter of every run that owns it, on the CPU."""

@@ -53,6 +53,11 @@ class Pass:
         """Return the costs of the head (K,) plus the terms of the layers."""
         return sum(self.terms.values(), costs)
 
+    def record(self, needed: Any) -> None:
+        """In training, put on the tape what a layer's backward formula needs."""
+        if self.tape is not None:
+            self.tape.append(needed)
+
     def pop(self) -> Any:
         """Remove and return what was recorded last."""
         assert self.tape is not None

@@ -41,10 +41,6 @@ class PlainModules:
         names: receives for each tensor of a run's state (`Network.run_state`) its key in the
             state_dict of the whole network
         path: what the keys of these modules start with
-        first: modules that stand before all others
-
-    Attributes:
-        modules: as far as they are appended
     """
 
     def __init__(
@@ -55,24 +51,13 @@ class PlainModules:
         self._path = path
 
     def add(self, module: nn.Module, layer: str = "", **tensors: str) -> None:
-        """Append a module, and note what its tensors are called in a run's state.
-
-        Args:
-            module: the module
-            layer: name of the layer whose tensors it holds
-            tensors: by the tensor's name in the layer, its name in the module
-        """
+        """Append a module that holds a layer's tensors, each of which it has under another name."""
         for name, own_name in tensors.items():
             self._names[f"{layer}.{name}"] = f"{self._path}{len(self.modules)}.{own_name}"
         self.modules.append(module)
 
     def inside(self, attribute: str, layers: Blueprint = ()) -> "PlainModules":
-        """Return modules that stand inside the module which is appended next.
-
-        Args:
-            attribute: of that module, which holds them
-            layers: that they begin with
-        """
+        """Return modules, those of `layers` so far, for an attribute of the next module."""
         modules = PlainModules(self._names, f"{self._path}{len(self.modules)}.{attribute}.")
         for spec in layers:
             spec.plain(modules)
@@ -120,12 +105,7 @@ def activation_module(activation: Choice) -> nn.Module:
 
 
 def learned_tensors(activation: Choice, module: nn.Module, path: str = "") -> dict[str, str]:
-    """Return what an activation's learned tensors are called in its torch module.
-
-    Args:
-        module: its module
-        path: what comes before their names there
-    """
+    """Return what an activation's learned tensors are called in its module, after `path`."""
     names = list(activation.traits.learned)
     own_names = [name for name, _ in module.named_parameters()]
     if len(names) != len(own_names):

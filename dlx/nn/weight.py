@@ -16,18 +16,11 @@ from dlx.segments import where
 
 
 class Weight:
-    """W of every run of a cohort.
+    """W (I, O) of every run of a cohort.
 
     With weight norm W = magnitude V / |V|, |V| the Euclidean norm of each unit's incoming weights;
     `parameter` is then V, and the magnitudes start at |V|. With drop-connect W is under a mask in
-    training.
-
-    Args:
-        shape: (I, O)
-        initialize: draws the weight of one run
-        weight_norm: which runs have it
-        rates: of dropout, one per run
-        kinds: of dropout, one per run; only kinds that drop weights act here
+    training; kinds of dropout that drop units do nothing here.
 
     Reference:
         Salimans and Kingma (2016), Weight normalization
@@ -45,25 +38,23 @@ class Weight:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        owners = list(weight_norm)
-
         def direction(run: int) -> Tensor:
             drawn = initialize(run)
             # Zero weights have no direction. Any will do, since their magnitude is zero.
-            return drawn.where(drawn.norm(dim=0) > 0, 1.0) if owners[run] else drawn
+            return drawn.where(drawn.norm(dim=0) > 0, 1.0) if weight_norm[run] else drawn
 
-        self.parameter = Parameter(f"{layer}.weight", shape, [True] * len(owners), direction)
+        self.parameter = Parameter(f"{layer}.weight", shape, [True] * len(seeds), direction)
         self.magnitude = Parameter(
-            f"{layer}.magnitude", shape[1:], owners, lambda run: initialize(run).norm(dim=0)
+            f"{layer}.magnitude", shape[1:], weight_norm, lambda run: initialize(run).norm(dim=0)
         )
-        self._normalized = where(owners, bool)
+        self._normalized = where(weight_norm, bool)
         self._dropout = Dropout(layer, rates, kinds, seeds, dtype, device, on="weights")
         self._plain = not self._normalized and not self._dropout.active
 
     @property
     def parameters(self) -> list[Parameter]:
-        """Weights, and magnitudes, which perhaps only some runs have."""
-        return [self.parameter, self.magnitude]
+        """Weights, and magnitudes, if a run has them."""
+        return [self.parameter, self.magnitude] if self._normalized else [self.parameter]
 
     def forward(self, pass_: Pass) -> Tensor:
         """Return W: (K, I, O)."""
@@ -78,12 +69,10 @@ class Weight:
                 direction = value[rows] / norm
                 w[rows] = direction * self.magnitude.value[rows].unsqueeze(1)
                 norms.append((norm, direction))
-            if pass_.tape is not None:
-                pass_.tape.append(norms)
+            pass_.record(norms)
             value = w
         value = self._dropout.forward(value, pass_, rows=value.shape[1])
-        if pass_.tape is not None:
-            pass_.tape.append(value)
+        pass_.record(value)
         return value
 
     def scale(self, run: int, factor: Tensor) -> None:
@@ -122,13 +111,9 @@ class Weight:
 
 
 class TiedWeight:
-    """The transposed weight of an earlier layer, which owns it and its gradient.
+    """The transposed weight of an earlier layer, which owns it and its gradient."""
 
-    Attributes:
-        parameter: of the owner, (K, O, I)
-    """
-
-    parameter: Parameter
+    parameter: Parameter  # of the owner, (K, O, I)
     parameters: Sequence[Parameter] = ()
     direct: Tensor | None = None
 
@@ -136,9 +121,7 @@ class TiedWeight:
         """Return W: (K, I, O)."""
         return self.parameter.value.mT
 
-    def used(self, pass_: Pass) -> Tensor:
-        """Return, in the backward pass, the W of the forward pass."""
-        return self.parameter.value.mT
+    used = forward
 
     def backward(self, dw: Tensor, pass_: Pass) -> None:
         """Hand dW (K, I, O) to the owner, which comes later in the backward pass."""

@@ -15,22 +15,16 @@ class Frozen:
 
     Their gradients are set to zero, so that they count neither in clipping nor in logged norms.
     Restoring undoes weight decay, and optimizers that change weights without a gradient.
-
-    Args:
-        layers: names of the frozen layers, one collection per run
-        buffer: of the cohort
     """
 
     def __init__(self, layers: Sequence[Collection[str]], buffer: ParameterBuffer) -> None:
         self._buffer = buffer
-        self._mask: torch.Tensor | None = None
+        self._mask = self._kept = None
         if any(layers):
             self._mask = torch.zeros_like(buffer.values, dtype=torch.bool)
-            for row, names in enumerate(layers):
-                for parameter in buffer.parameters:
-                    if parameter.layer in names:
-                        self._mask[row, parameter.columns] = True
-        self._kept: torch.Tensor | None = None
+            for parameter in buffer.parameters:
+                for row, names in enumerate(layers):
+                    self._mask[row, parameter.columns] = parameter.layer in names
 
     def still(self) -> None:
         """Set the gradients of frozen parameters to zero, and remember their values."""

@@ -16,15 +16,10 @@ Betas = Annotated[list[Share], Len(2, 2)]
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns of the parameter buffer hold weights.
+    """Which columns of the parameter buffer hold weights."""
 
-    Attributes:
-        weights: all columns of weights, the first of a row
-        matrices: columns and shape of each weight matrix
-    """
-
-    weights: slice
-    matrices: tuple[tuple[slice, tuple[int, ...]], ...]
+    weights: slice  # all columns of weights, the first of a row
+    matrices: tuple[tuple[slice, tuple[int, ...]], ...]  # columns and shape of each weight matrix
 
 
 @dataclass(frozen=True)
@@ -54,15 +49,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Search:
-    """The settings of `torch.optim.LBFGS`, which evaluates the cost several times a step.
+    """The settings of `torch.optim.LBFGS`, which evaluates the cost several times a step."""
 
-    Attributes:
-        settings: keyword arguments of torch's class, with `lr`
-        vectors: largest number of vectors of the parameters' size that it keeps
-    """
-
-    settings: dict[str, Any]
-    vectors: int
+    settings: dict[str, Any]  # keyword arguments of torch's class, with `lr`
+    vectors: int  # largest number of vectors of the parameters' size that it keeps
 
 
 def momentum_name(choice: Choice) -> str | None:

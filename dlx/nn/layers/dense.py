@@ -28,40 +28,29 @@ from dlx.nn.products import product
 from dlx.nn.theory import Gradients, MeanField, Prediction, disturbed, is_known, mean, times
 from dlx.nn.weight import TiedWeight, Weight
 from dlx.segments import where
+from dlx.streams import Seeds
 
 
 @dataclass(frozen=True)
 class DenseSpec(Spec):
-    """One dense layer of one run.
-
-    Attributes:
-        init: initializer of the weight
-        bias: initializer of the bias; default: the one that goes with that of the weight
-        tied_to: name of an earlier layer of O inputs and I outputs, whose weight, transposed, is
-            this layer's too; None: it has a weight of its own
-        gates: parts of the outputs that are drawn apart, as layers of their own
-        pieces: affine maps of which each unit takes the largest value (maxout); 1 for none
-        dropout: share of the layer's outputs, or of its weights, that is dropped in training
-        contraction: factor of the contractive penalty in the cost (see `Contraction`), for a layer
-            of an affine map and an activation alone; None: no penalty
-    """
+    """One dense layer of one run."""
 
     name: str
     inputs: int
     outputs: int
     activation: Choice
-    init: Choice
-    bias: Choice | None = None
+    init: Choice  # of the weight
+    bias: Choice | None = None  # None: the one that goes with the weight's
     batch_norm: BatchNorm | None = None
     layer_norm: LayerNorm | None = None
     weight_norm: bool = False
-    tied_to: str | None = None
-    gates: int = 1
-    pieces: int = 1
-    dropout: float = 0.0
+    tied_to: str | None = None  # earlier layer whose weight, transposed, is this layer's too
+    gates: int = 1  # parts of the outputs that are drawn apart, as layers of their own
+    pieces: int = 1  # affine maps of which each unit takes the largest value (maxout)
+    dropout: float = 0.0  # share of the outputs, or of the weights
     dropout_kind: str = "dropout"
     noise: float = 0.0
-    contraction: float | None = None
+    contraction: float | None = None  # factor of the contractive penalty in the cost
 
     def __post_init__(self) -> None:
         initializers.check(self.init, self.name, self.inputs, self.width)
@@ -146,7 +135,7 @@ class DenseSpec(Spec):
                 original = "parametrizations.weight.original"
                 tensors |= {"magnitude": f"{original}0", "weight": f"{original}1"}
             else:
-                tensors |= {"weight": "weight"}
+                tensors["weight"] = "weight"
         modules.add(module, self.name, **tensors)
         if self.pieces > 1:
             modules.add(LargestPiece(self.pieces))
@@ -178,12 +167,9 @@ class DenseSpec(Spec):
 
         A maxout unit has several rows of W, and as many z.
         """
-        shapes = {"W": [self.width, self.inputs], "dW": [self.width, self.inputs]}
-        if self.has_bias:
-            shapes |= {"b": [self.width, 1], "db": [self.width, 1]}
-        shapes |= {"Z": [self.width, rows], "dZ": [self.width, rows]}
-        shapes |= {"A": [self.outputs, rows], "dA": [self.outputs, rows]}
-        return {f"{symbol}[{self.name}]": shape for symbol, shape in shapes.items()}
+        bias = {"b": [self.width, 1]} if self.has_bias else {}
+        units = {"Z": [self.width, rows], "A": [self.outputs, rows]}
+        return self._with_gradients({"W": [self.width, self.inputs]} | bias | units)
 
     @property
     def flops(self) -> int:
@@ -248,17 +234,12 @@ class Dense:
     """One dense layer of every run of a cohort."""
 
     def __init__(
-        self,
-        specs: Sequence[DenseSpec],
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
+        self, specs: Sequence[DenseSpec], seeds: Seeds, dtype: torch.dtype, device: torch.device
     ) -> None:
         spec = specs[0]
         self.name = name = spec.name
         self.specs = tuple(specs)
         self.biased = where(specs, lambda s: s.has_bias)
-
         shape, part = (spec.inputs, spec.width), (spec.inputs, spec.width // spec.gates)
 
         def weight(run: int) -> Tensor:
@@ -277,9 +258,8 @@ class Dense:
         else:
             self._weight = TiedWeight()
         self.bias = Parameter(f"{name}.bias", (1, spec.width), [s.has_bias for s in specs], bias)
-        self.normalization = Normalization(
-            name, [s.norm for s in specs], spec.outputs, dtype, device
-        )
+        layer_norms = [s.norm for s in specs]
+        self.normalization = Normalization(name, layer_norms, spec.outputs, dtype, device)
         activations = [s.activation for s in specs]
         self.activation = Activation(name, activations)
         self.contraction = Contraction(activations, [s.contraction for s in specs])
@@ -289,17 +269,8 @@ class Dense:
     @property
     def parameters(self) -> list[Parameter]:
         """The parameters that at least one run has, and the bias."""
-        return [
-            parameter
-            for parameter in [
-                *self._weight.parameters,
-                self.bias,
-                self.normalization.gain,
-                self.normalization.shift,
-                *self.activation.parameters,
-            ]
-            if parameter is self.bias or any(parameter.owners)
-        ]
+        after = [*self.normalization.parameters, *self.activation.parameters]
+        return [*self._weight.parameters, self.bias, *after]
 
     def tie(self, other: "Dense") -> None:
         """Multiply with the transposed weight of the layer that this one is tied to."""
@@ -321,8 +292,7 @@ class Dense:
             affine = self._largest(affine, pass_)
         z = self.normalization.forward(affine, "before", pass_)
         a = self.activation.forward(z)
-        if pass_.tape is not None:
-            pass_.tape.append((x, z, a))
+        pass_.record((x, z, a))
         self.contraction.forward(w, z, pass_)
         y = self.normalization.forward(a, "after", pass_)
         if pass_.activations is not None:
@@ -332,8 +302,7 @@ class Dense:
     def _largest(self, z: Tensor, pass_: Pass) -> Tensor:
         """Return the largest of each unit's pieces: (K, B, O P) to (K, B, O)."""
         z, which = z.unflatten(2, (-1, self.specs[0].pieces)).max(3)
-        if pass_.tape is not None:
-            pass_.tape.append(which)
+        pass_.record(which)
         return z
 
     def _scaled_to_unit_variance(self, x: Tensor, affine: Tensor, pass_: Pass) -> Tensor:
@@ -379,9 +348,7 @@ class Dense:
         else:
             for rows in self.biased:
                 torch.sum(dz[rows], 1, keepdim=True, out=self.bias.gradient[rows])
-        if is_first:
-            return None
-        return product(dz, w.mT)
+        return None if is_first else product(dz, w.mT)
 
 
 class LargestPiece(nn.Module):

@@ -196,6 +196,10 @@ class Spec(ABC):
         """
         return {f"A[{self.name}]": [self.outputs, rows]}
 
+    def _with_gradients(self, shapes: dict[str, list[int]]) -> dict[str, list[int]]:
+        """Return shapes, and equal ones of the gradients, as `shapes` names them."""
+        return {f"{d}{key}[{self.name}]": shape for key, shape in shapes.items() for d in ("", "d")}
+
     @property
     def flops(self) -> int | None:
         """Floating-point operations forward, of a row, without those of layers inside."""

@@ -6,6 +6,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal, Protocol
 
 import torch
@@ -26,17 +27,14 @@ from dlx.nn.passes import Pass
 from dlx.nn.plain import PlainModules, activation_module, learned_tensors
 from dlx.nn.products import product
 from dlx.nn.theory import Gradients, MeanField, disturbed, is_known, mean
+from dlx.streams import Seeds
 
 Handed = Literal["last", "mean", "all"]
 
 
 @dataclass(frozen=True)
 class ProjectionSpec(DenseSpec):
-    """The affine map from the inputs of a step to the gates; the same one at every step.
-
-    Attributes:
-        num_steps: T
-    """
+    """The affine map from the inputs of a step to the gates; the same one at all T steps."""
 
     num_steps: int = 1
 
@@ -53,34 +51,20 @@ class ProjectionSpec(DenseSpec):
 
 @dataclass(frozen=True)
 class RecurrentSpec(Spec):
-    """One recurrent layer of one run.
-
-    Attributes:
-        shape: of the inputs, which are laid out flat
-        axis: of `shape`, along which the steps go
-        units: H
-        cell: rnn, gru or lstm
-        handed: what goes to the next layer: the last state, the mean of the states, or all of them
-        projection: from the inputs of a step to the gates
-        activation: g
-        init: initializer of the weights from state to gates
-        batch_norm: of the states, None for none; the projection may have one too
-        layer_norm: likewise
-        dropout: share of the outputs that is dropped in training
-    """
+    """One recurrent layer of one run."""
 
     name: str
-    shape: tuple[int, ...]
-    axis: int
-    units: int
+    shape: tuple[int, ...]  # of the inputs, which are laid out flat
+    axis: int  # of `shape`, along which the steps go
+    units: int  # H
     cell: str
-    handed: Handed
-    projection: ProjectionSpec
+    handed: Handed  # what goes to the next layer: a state, their mean, or all states
+    projection: ProjectionSpec  # from the inputs of a step to the gates
     activation: Choice
-    init: Choice
-    batch_norm: BatchNorm | None = None
+    init: Choice  # of the weights from state to gates
+    batch_norm: BatchNorm | None = None  # of the states; the projection may have its own
     layer_norm: LayerNorm | None = None
-    dropout: float = 0.0
+    dropout: float = 0.0  # share of the outputs
     dropout_kind: str = "dropout"
     noise: float = 0.0
 
@@ -174,12 +158,9 @@ class RecurrentSpec(Spec):
     def shapes(self, rows: int) -> dict[str, list[int]]:
         """Return the shapes of a step, without those of the projection."""
         gates = self.projection.outputs
-        shapes = {"U": [gates, self.units], "dU": [gates, self.units]}
-        if CELLS[self.cell].biased:
-            shapes |= {"b": [self.units, 1], "db": [self.units, 1]}
-        shapes |= {"Z": [gates, rows], "dZ": [gates, rows]}
-        shapes |= {"A": [self.units, rows], "dA": [self.units, rows]}
-        return {f"{symbol}[{self.name}]": shape for symbol, shape in shapes.items()}
+        bias = {"b": [self.units, 1]} if CELLS[self.cell].biased else {}
+        units = {"Z": [gates, rows], "A": [self.units, rows]}
+        return self._with_gradients({"U": [gates, self.units]} | bias | units)
 
     @property
     def flops(self) -> int:
@@ -292,19 +273,13 @@ class Recurrent:
     """
 
     def __init__(
-        self,
-        specs: Sequence[RecurrentSpec],
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
+        self, specs: Sequence[RecurrentSpec], seeds: Seeds, dtype: torch.dtype, device: torch.device
     ) -> None:
-        spec = specs[0]
-        self.name = spec.name
-        self.spec = spec
+        self.spec = spec = specs[0]
+        self.name, units = spec.name, spec.units
         self.cell = CELLS[spec.cell]
         self.projection = Dense([s.projection for s in specs], seeds, dtype, device)
         everyone = [True] * len(specs)
-        units = spec.units
 
         def weight(run: int) -> Tensor:
             return initializers.draw_gates(
@@ -325,13 +300,9 @@ class Recurrent:
     @property
     def parameters(self) -> list[Parameter]:
         """The parameters that at least one run has, those of the projection included."""
-        learned = [self.normalization.gain, self.normalization.shift, *self.activation.parameters]
-        return [
-            *self.projection.parameters,
-            self.weight,
-            *([self.bias] if self.cell.biased else []),
-            *(parameter for parameter in learned if any(parameter.owners)),
-        ]
+        bias = [self.bias] if self.cell.biased else []
+        after = [*self.normalization.parameters, *self.activation.parameters]
+        return [*self.projection.parameters, self.weight, *bias, *after]
 
     @property
     def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
@@ -355,8 +326,7 @@ class Recurrent:
             h, c, needed = self.cell.forward(zs[step], us, h, c, self.activation)
             states.append(h)
             recorded.append(needed)
-        if pass_.tape is not None:
-            pass_.tape.append((states, recorded))
+        pass_.record((states, recorded))
         if pass_.states is not None:
             pass_.states[self.name] = torch.stack(states[1:], 2)
         a = self._handed(states[1:])
@@ -420,10 +390,7 @@ class Recurrent:
             return torch.stack(states, 2).flatten(1, 2)
         if self.spec.handed == "last":
             return states[-1]
-        total = states[0]
-        for state in states[1:]:
-            total = total + state
-        return total / len(states)
+        return reduce(torch.add, states) / len(states)
 
     def _share(self, da: Tensor, like: Tensor) -> Sequence[Tensor | None]:
         """Return the gradient of each step's state from that of the outputs; None for zero."""
@@ -436,6 +403,10 @@ class Recurrent:
 
 
 Recorded = tuple[Any, ...]
+Following = tuple[Tensor, Tensor, Recorded]
+"""The next h, the next c, and what the backward formula needs."""
+CellGradients = tuple[Tensor, Tensor, Tensor, Tensor]
+"""d zs, d us, and the parts of dh and dc that do not pass through zs and us."""
 
 
 class Cell(Protocol):
@@ -445,23 +416,16 @@ class Cell(Protocol):
     the step before. The state is h, and for an LSTM the memory c beside it.
     """
 
-    gates: int
-    """G: pre-activations of each unit."""
-    biased: bool
-    """Whether a bias stands beside the last gate's part from the state."""
-    memory: bool
-    """Whether there is a memory c beside h."""
+    gates: int  # G: pre-activations of each unit
+    biased: bool  # whether a bias stands beside the last gate's part from the state
+    memory: bool  # whether there is a memory c beside h
 
-    def forward(
-        self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation
-    ) -> tuple[Tensor, Tensor, Recorded]:
-        """Return the next h, the next c, and what `backward` needs."""
+    def forward(self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation) -> Following:
+        """Return the next state."""
         ...
 
-    def backward(
-        self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return d zs, d us, and the parts of dh and dc that do not pass through zs and us."""
+    def backward(self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation) -> CellGradients:
+        """Return the gradients of what `forward` got, given those of the next state."""
         ...
 
 
@@ -474,17 +438,13 @@ class RNN:
 
     gates, biased, memory = 1, False, False
 
-    def forward(
-        self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation
-    ) -> tuple[Tensor, Tensor, Recorded]:
+    def forward(self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation) -> Following:
         """Return the next state; see `Cell.forward`."""
         z = zs[0] + us[0]
         a = g.forward(z)
         return a, c, (z, a)
 
-    def backward(
-        self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def backward(self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation) -> CellGradients:
         """Return the gradients; see `Cell.backward`."""
         dz = g.backward(dh.clone(), *recorded).unsqueeze(0)
         return dz, dz, torch.zeros_like(dh), dc
@@ -502,18 +462,14 @@ class GRU:
 
     gates, biased, memory = 3, True, False
 
-    def forward(
-        self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation
-    ) -> tuple[Tensor, Tensor, Recorded]:
+    def forward(self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation) -> Following:
         """Return the next state; see `Cell.forward`."""
         reset, update = sigmoid(zs[0] + us[0]), sigmoid(zs[1] + us[1])
         z = zs[2] + reset * us[2]
         n = g.forward(z)
         return n + update * (h - n), c, (reset, update, us[2], z, n, h)
 
-    def backward(
-        self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def backward(self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation) -> CellGradients:
         """Return the gradients; see `Cell.backward`."""
         reset, update, u, z, n, h = recorded
         dz = g.backward(dh * (1 - update), z, n)
@@ -535,9 +491,7 @@ class LSTM:
 
     gates, biased, memory = 4, False, True
 
-    def forward(
-        self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation
-    ) -> tuple[Tensor, Tensor, Recorded]:
+    def forward(self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation) -> Following:
         """Return the next state; see `Cell.forward`."""
         z = zs + us
         i, f, o = sigmoid(z[0]), sigmoid(z[1]), sigmoid(z[3])
@@ -546,9 +500,7 @@ class LSTM:
         a = g.forward(following)
         return o * a, following, (i, f, o, z[2], n, c, following, a)
 
-    def backward(
-        self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def backward(self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation) -> CellGradients:
         """Return the gradients; see `Cell.backward`."""
         i, f, o, z, n, c, following, a = recorded
         through = g.backward(dh * o, following, a)
