@@ -18,8 +18,7 @@ from dlx.nn.parameters import moved
 from dlx.nn.passes import Pass
 from dlx.optimizers import SlabOptimizer
 from dlx.optimizers.averages import Averages
-from dlx.optimizers.frozen import Frozen
-from dlx.optimizers.limits import Clipping, MaxNorm
+from dlx.optimizers.limits import Clipping, Frozen, MaxNorm
 from dlx.optimizers.penalties import Penalties, Penalty
 from dlx.segments import sorted_rows
 
@@ -163,13 +162,8 @@ class Cohort:
     def forward_backward(self, x: Tensor, targets: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Compute every run's gradient on its batch, its penalty's included.
 
-        Args:
-            x: (K, B, I)
-            targets: (K, B) or (K, B, C)
-            step: number of the optimizer step, from 0
-
-        Returns:
-            the costs (K,), without penalties, and the output layer's z (K, B, C)
+        From x (K, B, I) and targets (K, B) or (K, B, C) in a step, counted from 0, it returns the
+        costs (K,), without penalties, and the output layer's z (K, B, C).
         """
         pass_ = Pass(tape=[], step=step, batch_size=self.batch_size)
         z = self.network.forward(x, pass_)

@@ -39,14 +39,10 @@ def stack(
     choices: Sequence[LayerChoices] | None = None,
     before: int = 0,
 ) -> Blueprint:
-    """Return layers one after another, numbered from 1 on.
+    """Return layers, each a number of units or a block, one after another.
 
-    Args:
-        place: of the first layer
-        layers: a number of units, or a block, for each layer
-        prefix: of the layers' names
-        choices: one for each of `layers`; default: those of the place
-        before: number of layers that come before them
+    They are numbered from `before` + 1 on, with a prefix. `choices` are one for each layer, by
+    default those of the place, where the first layer stands.
     """
     specs: list[Spec] = []
     for index, layer in enumerate(layers):

@@ -87,16 +87,8 @@ def write_torch(
 ) -> list[Path]:
     """Write weights.safetensors, load.py, which rebuilds the network, and files that it reads.
 
-    Args:
-        folder: made if it is not there
-        run: path of the run that the network comes from
-        network: in torch's own modules
-        preprocessing: of its inputs; written as preprocessing.safetensors, if there is any
-        task: of the network
-        encoder: of the table that the network reads; written as table.json
-
-    Raises:
-        ConfigError: a layer or an activation of a plug-in needs the plug-in's own code
+    These are preprocessing.safetensors, if there is any, and table.json of a table's encoder.
+    `run` is the path of the run that the network comes from.
     """
     from safetensors.torch import save
 
@@ -175,11 +167,6 @@ def write_onnx(
     """Write network.onnx, from `inputs` (N, I) as they are in the data to `outputs` (N, C).
 
     The inputs of a table are those that `encode` returns, by table.json.
-
-    Args: as of `write_torch`.
-
-    Raises:
-        ConfigError: the packages that write ONNX are not installed
     """
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
@@ -217,7 +204,6 @@ class _Preprocess(nn.Module):
         self.fitted = bool(preprocessing.tensors())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the inputs as the network was trained on them."""
         return (x - self.shift) / self.scale if self.fitted else x
 
 
@@ -233,7 +219,6 @@ class _InUnits(nn.Module):
         self.register_buffer("scale", torch.tensor(task.target_scale))
 
     def forward(self, y: Tensor) -> Tensor:
-        """Return y scale + shift."""
         return y * self.scale + self.shift
 
 

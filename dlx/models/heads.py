@@ -13,13 +13,7 @@ from dlx.nn.head import Head
 from dlx.nn.layers import Spec
 from dlx.nn.layers.dense import DenseSpec
 
-_OUTPUTS = {
-    "multiclass": "softmax",
-    "binary": "sigmoid",
-    "multilabel": "sigmoid",
-    "regression": "identity",
-    "reconstruction": "identity",
-}
+_OUTPUTS = {"multiclass": "softmax", "binary": "sigmoid", "multilabel": "sigmoid"}
 _LOSSES = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 
 
@@ -36,11 +30,15 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
     follows = () if isinstance(chosen, str) else chosen.traits.outputs
     name = output if isinstance(output, str) else output.name
     if name == "auto":
-        usual = "sigmoid" if task.in_unit_interval and chosen == "auto" else _OUTPUTS[kind]
+        usual = (
+            "sigmoid"
+            if task.in_unit_interval and chosen == "auto"
+            else _OUTPUTS.get(kind, "identity")
+        )
         name = follows[0] if follows else usual
-    function = output if isinstance(output, Choice) else "softmax"
-    if isinstance(output, str) and name != "softmax":
-        function = choice("activation", name)
+    function = output
+    if isinstance(function, str):
+        function = "softmax" if name == "softmax" else choice("activation", name)
     if isinstance(function, Choice) and function.traits.learned:
         raise ConfigError(
             f"model.output: {name} learns parameters, which an output cannot; use leaky_relu"

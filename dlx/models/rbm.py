@@ -145,7 +145,6 @@ def _not_hidden_units(layer: DenseSpec) -> str:
 
 
 def _visible_units(task: Task, visible: Visible) -> VisibleUnits:
-    """Return the kind of visible units for the inputs of a task."""
     if visible == "auto":
         if task.in_unit_interval:
             return "bernoulli"

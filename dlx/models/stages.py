@@ -136,17 +136,12 @@ def learned(design: Design, state: State) -> dict[str, Tensor]:
 
 def codes_task(activation: Choice, units: int) -> Task:
     """Return the task to reconstruct the outputs of a layer, given its activation and width."""
-    low, high = activation.traits.bounds or (None, None)
-    return Task(
-        "reconstruction",
-        units,
-        units,
-        None,
-        (units,),
-        in_unit_interval=low == 0,
-        lowest=() if low is None else (low,) * units,
-        highest=() if high is None else (high,) * units,
-    )
+    bounds = activation.traits.bounds
+    if bounds is None:
+        return Task("reconstruction", units, units, None, (units,))
+    lowest, highest = ((bound,) * units for bound in bounds)
+    shared = {"in_unit_interval": bounds[0] == 0, "lowest": lowest, "highest": highest}
+    return Task("reconstruction", units, units, None, (units,), **shared)
 
 
 def start(design: Design, trained: State) -> dict[str, Tensor]:

@@ -50,7 +50,7 @@ class Activation:
     def __init__(self, layer: str, choices: Sequence[Choice]) -> None:
         learned = [choice.traits.learned for choice in choices]
         starts = {name: start for names in learned for name, start in names.items()}
-        self._learned = {
+        parameters = {
             name: Parameter(
                 f"{layer}.{name}",
                 (1,),
@@ -64,16 +64,12 @@ class Activation:
                 rows,
                 choice.bound(),
                 (backward := choice.traits.backward) and partial(backward, **choice.arguments()),
-                [self._learned[name] for name in choice.traits.learned],
+                [parameters[name] for name in choice.traits.learned],
             )
             for rows, choice in segments(choices)
         ]
+        self.parameters = list(parameters.values())
         self._sizes = [piece.rows.stop - piece.rows.start for piece in self._pieces]
-
-    @property
-    def parameters(self) -> list[Parameter]:
-        """The learned parameters of the layer's activations."""
-        return list(self._learned.values())
 
     def forward(self, z: Tensor) -> Tensor:
         """Return a = g(z), with each run's own g: (K, B, O) to (K, B, O)."""

@@ -29,18 +29,12 @@ class CorruptionRule:
 
     x is replaced by 0, by the input's lowest or by its highest value, with a probability for each.
     If it is not replaced, noise is added: x + std n with n ~ N(0, 1).
-
-    Attributes:
-        zero: probability of 0
-        lowest: probability of the lowest value
-        highest: probability of the highest value; the three add up to less than 1
-        std: standard deviation of the noise
     """
 
-    zero: float = 0.0
-    lowest: float = 0.0
-    highest: float = 0.0
-    std: float = 0.0
+    zero: float = 0.0  # probability of 0
+    lowest: float = 0.0  # probability of the lowest value
+    highest: float = 0.0  # likewise; the three add up to less than 1
+    std: float = 0.0  # of the noise
 
 
 @register("corruption")
@@ -119,19 +113,13 @@ class Corruption:
         emphases = [corruption.emphasis for corruption in all_runs]
         shares = [(r.zero, r.zero + r.lowest, r.zero + r.lowest + r.highest) for r in rules]
         noisy = [rule.std > 0 for rule in rules]
-        masked = [
-            share[-1] > 0 or emphasis is not None
-            for share, emphasis in zip(shares, emphases, strict=True)
-        ]
+        masked = [s[-1] > 0 or e is not None for s, e in zip(shares, emphases, strict=True)]
 
         def draws(place: str, device: torch.device) -> tuple[Draws, Draws]:
             """Return 16 random bits per input, four times 16 from 64, and normal numbers."""
-            place = f"input/{place}"
-            bits = Draws(
-                "corruption", place, seeds, masked, device, random_bits, torch.int64, torch.int16
-            )
-            place = f"{place}/noise"
-            return bits, Draws("corruption", place, seeds, noisy, device, standard_normal, dtype)
+            bits = ("corruption", f"input/{place}", seeds, masked, device, random_bits)
+            normal = ("corruption", f"input/{place}/noise", seeds, noisy, device, standard_normal)
+            return Draws(*bits, torch.int64, torch.int16), Draws(*normal, dtype)
 
         def column(values: Sequence[float]) -> Tensor:
             return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
@@ -148,10 +136,8 @@ class Corruption:
             widest = max(len(corruption.lowest) for corruption in all_runs) or 1
             lowest = [corruption.lowest or (0.0,) * widest for corruption in all_runs]
             highest = [corruption.highest or (1.0,) * widest for corruption in all_runs]
-            self._bounds = (
-                torch.tensor(lowest, dtype=dtype, device=device).unsqueeze(1),
-                torch.tensor(highest, dtype=dtype, device=device).unsqueeze(1),
-            )
+            bounds = torch.tensor([lowest, highest], dtype=dtype, device=device)
+            self._bounds = bounds[0].unsqueeze(1), bounds[1].unsqueeze(1)
         self._std = column([rule.std for rule in rules])
         self._noisy = where(noisy, bool)
         self._emphasis: tuple[Tensor, Tensor] | None = None

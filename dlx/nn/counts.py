@@ -94,10 +94,8 @@ def _scores(z: Tensor, rows: Rows) -> Tensor:
 def _added_up(find: Callable[[Tensor, Tensor], Tensor], z: Tensor, targets: Tensor) -> Tensor:
     """Return the sum over the rows of a number for each output: (K, T), float64.
 
-    Args:
-        find: gives the numbers (R, B, T) of z (R, B, T) and targets, for R of the runs
-        z: (K, B, T)
-        targets: (B, T), or each run's own (K, B, T)
+    `find` gives the numbers (R, B, T) of R runs, from their z (R, B, T) and the targets (B, T), or
+    each run's own (R, B, T).
     """
     num_runs = max(_NUMBERS_AT_ONCE // max(z[0].numel(), 1), 1)
     of_each_run = targets.ndim == z.ndim

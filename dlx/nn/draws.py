@@ -16,10 +16,9 @@ _BLOCK = 8192  # small layers draw for many steps at once
 class Draws:
     """Random numbers of every step, a pure function of (seed, stream, layer, step).
 
-    Runs of equal seed share their numbers.
+    Only runs that are `active` draw; those of equal seed share their numbers.
 
     Args:
-        active: which runs draw at all
         fill: `fill(row, generator)` fills one row in place
         dtype: of the rows that are filled
         view: dtype of the numbers, several to an element of a row; default: that of the rows

@@ -1,4 +1,4 @@
-"""Dropout and its variants on the run axis; every run has a kind, a rate and a stream of its own.
+"""Dropout, its variants and Gaussian noise on the run axis; every run has a stream of its own.
 
 # K runs, B batch, I units
 
@@ -18,6 +18,7 @@ from dlx.nn.draws import Draws, random_bits, standard_normal
 from dlx.nn.passes import Pass
 from dlx.registry import register
 from dlx.segments import where
+from dlx.streams import Seeds
 
 _LEVELS = 1 << 16  # masks compare 16 random bits with a threshold
 
@@ -28,20 +29,13 @@ class DropoutRule:
 
     With probability q = 1 - rate it is kept, y = scale x + kept, or else dropped, y = dropped. If
     `std` is given, y = x (1 + std n) with n ~ N(0, 1) instead.
-
-    Attributes:
-        scale: factor of a number that is kept
-        kept: added to a number that is kept
-        dropped: replaces a number that is dropped
-        std: standard deviation of a normal factor; None: numbers are kept or dropped
-        on: whether units of a layer or its weights are changed
     """
 
-    scale: float = 1.0
-    kept: float = 0.0
-    dropped: float = 0.0
-    std: float | None = None
-    on: Literal["units", "weights"] = "units"
+    scale: float = 1.0  # factor of what is kept
+    kept: float = 0.0  # added to what is kept
+    dropped: float = 0.0  # replaces what is dropped
+    std: float | None = None  # of a normal factor; None: numbers are kept or dropped
+    on: Literal["units", "weights"] = "units"  # what is changed
 
 
 @register("dropout")
@@ -116,7 +110,7 @@ class Dropout:
         layer: str,
         rates: Sequence[float],
         kinds: Sequence[str],
-        seeds: Sequence[int],
+        seeds: Seeds,
         dtype: torch.dtype,
         device: torch.device,
         on: Literal["units", "weights"] = "units",
@@ -192,3 +186,36 @@ class Dropout:
     def backward(self, upstream: Tensor, pass_: Pass) -> Tensor:
         """Return dX = dY times the factor of the forward pass."""
         return upstream * pass_.pop() if self.active else upstream
+
+
+class GaussianNoise:
+    """y = x + std n with n ~ N(0, 1), while training.
+
+    Reference:
+        Bishop (1995), Training with noise is equivalent to Tikhonov regularization
+    """
+
+    def __init__(
+        self,
+        layer: str,
+        stds: Sequence[float],
+        seeds: Seeds,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        active = [std > 0 for std in stds]
+        self._draws = Draws("noise", layer, seeds, active, device, standard_normal, dtype)
+        self._std = torch.tensor(stds, dtype=dtype, device=device)[:, None, None]
+        self._noisy = where(stds, lambda std: std > 0)
+
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
+        """Return `x` with this step's noise: (K, B, I). Its gradient is that of the outputs."""
+        if not self._draws.active or pass_.tape is None:
+            return x
+        used = x.shape[1] * x.shape[2]
+        drawn = self._draws(pass_.step, pass_.batch_size * x.shape[2], used).view(x.shape)
+        y = x.clone()
+        # Only where there is noise: adding zero would turn another run's -0 into 0.
+        for rows in self._noisy:
+            y[rows] += drawn[rows] * self._std[rows]
+        return y

@@ -22,22 +22,18 @@ class Head:
     Loss and output decide how classes are coded as targets. Cross-entropy and the hinge loss of
     several classes take class numbers. Other losses take one column for each class or label, and
     one for two classes, of 0 and 1; of -1 and 1 for the hinge loss and for a tanh output.
-
-    Attributes:
-        class_weights: C numbers for cross-entropy; 2 C for binary cross-entropy, the weights of
-            targets 0, then those of targets 1; none: all rows have equal weight
-        target_scale: C numbers, what 1 is in the target's own units; none: 1
-        in_unit_interval: whether targets are numbers that all lie in [0, 1] in the training rows
-        constants: class weights and target scale as tensors on the device of a cohort (see `to`)
     """
 
     kind: TaskKind
     output: Choice | Literal["softmax"]
     loss: Choice
     num_outputs: int
+    # C numbers for cross-entropy; 2 C for binary cross-entropy, the weights of targets 0, then of
+    # targets 1; none: all rows have equal weight.
     class_weights: tuple[float, ...] = ()
-    target_scale: tuple[float, ...] = ()
-    in_unit_interval: bool = False
+    target_scale: tuple[float, ...] = ()  # C numbers, what 1 is in the target's units; none: 1
+    in_unit_interval: bool = False  # all targets of the training rows are numbers in [0, 1]
+    # Class weights and target scale on the device of a cohort (see `to`).
     constants: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> "Head":

@@ -9,7 +9,7 @@ nodes.
 
 import functools
 import math
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import torch
 from torch import Tensor
@@ -49,6 +49,10 @@ Signals = Signal | list[Signal] | None
 """The outputs of a layer, or of each of its steps; None where they are not known."""
 
 
+@overload
+def pooled(signals: Signal | list[Signal]) -> Signal: ...
+@overload
+def pooled(signals: Signals) -> Signal | None: ...
 def pooled(signals: Signals) -> Signal | None:
     """Return the moments of all steps together."""
     if not isinstance(signals, list):

@@ -6,17 +6,16 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from dlx.nn.corruption import Corruption, InputCorruption
-from dlx.nn.dropout import Dropout
-from dlx.nn.layers.protocol import Blueprint, Layer
+from dlx.nn.dropout import Dropout, GaussianNoise
+from dlx.nn.layers.protocol import Blueprint
 from dlx.nn.layers.stack import Stack
-from dlx.nn.noise import GaussianNoise
-from dlx.nn.parameters import ParameterBuffer
+from dlx.nn.parameters import Buffers, ParameterBuffer
 from dlx.nn.passes import Pass
 
 
@@ -52,7 +51,9 @@ class Network:
         rates, kinds = [c.dropout for c in changes], [c.dropout_kind for c in changes]
         self.input_dropout = Dropout("input", rates, kinds, seeds, dtype, device)
         self.blueprints = tuple(blueprints)
+        self.num_runs = len(blueprints)
         self._stack = Stack(blueprints, seeds, dtype, device)
+        self.layers = self._stack.layers
         self.buffer = ParameterBuffer(self._stack.parameters, len(blueprints), dtype, device)
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
@@ -74,8 +75,7 @@ class Network:
 
     def sample(self, number: int, steps: int, seeds: Sequence[int]) -> Tensor:
         """Return rows that the first layer makes up, if it can (`Spec.can_sample`): (K, N, I)."""
-        first: Any = self.layers[0]
-        return first.sample(number, steps, seeds)
+        return cast(Any, self.layers[0]).sample(number, steps, seeds)
 
     def _place(self, name: str) -> int:
         return [spec.name for spec in self.blueprints[0]].index(name)
@@ -85,16 +85,6 @@ class Network:
         self._stack.backward(dz, pass_, is_first=True)
         if self.input_dropout.active:
             pass_.pop()  # the mask of the dropout: the gradient of the inputs is not needed
-
-    @property
-    def layers(self) -> list[Layer]:
-        """First to last."""
-        return self._stack.layers
-
-    @property
-    def num_runs(self) -> int:
-        """K."""
-        return len(self.blueprints)
 
     @property
     def layer_names(self) -> list[str]:
@@ -126,16 +116,14 @@ class Network:
         """Return the state that one run owns, by name, sharing memory."""
         return {name: value[run] for name, (value, owners) in self._owned().items() if owners[run]}
 
-    def _owned(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
+    def _owned(self) -> Buffers:
         """Return all state, and which runs own it."""
         values = {p.name: (p.value.detach(), p.owners) for p in self.buffer.parameters}
         return values | self._stack.buffers
 
-    @torch.no_grad()
     def load_run(self, run: int, state: dict[str, Tensor]) -> None:
         """Copy one run's state, as `run_state` gives it, into its row."""
-        for name, value in self.run_state(run).items():
-            value.copy_(state[name])
+        self.load_start(run, {name: state[name] for name in self.run_state(run)})
 
     @torch.no_grad()
     def load_start(self, run: int, state: Mapping[str, Tensor]) -> None:

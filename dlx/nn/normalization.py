@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from dlx.config.sections import Section
-from dlx.nn.parameters import Parameter
+from dlx.nn.parameters import Buffers, Parameter
 from dlx.nn.passes import Pass
 from dlx.segments import chosen
 
@@ -61,9 +61,13 @@ class Normalization:
         owners = [option is not None for option in options]
         self.gain = Parameter(f"{layer}.gain", (units,), owners, lambda run: torch.ones(units))
         self.shift = Parameter(f"{layer}.shift", (units,), owners, lambda run: torch.zeros(units))
-        self.has_statistics = [isinstance(option, BatchNorm) for option in options]
+        self.parameters = [self.gain, self.shift] if any(owners) else []
         self.running_mean = torch.zeros(len(options), units, dtype=dtype, device=device)
         self.running_variance = torch.ones(len(options), units, dtype=dtype, device=device)
+        self.buffers: Buffers = {}
+        if any(has_statistics := [isinstance(option, BatchNorm) for option in options]):
+            self.buffers[f"{layer}.running_mean"] = self.running_mean, has_statistics
+            self.buffers[f"{layer}.running_variance"] = self.running_variance, has_statistics
         momentum = [o.momentum if isinstance(o, BatchNorm) else 0.0 for o in options]
         self._momentum = torch.tensor(momentum, dtype=dtype, device=device)
         epsilon = [0.0 if option is None else option.epsilon for option in options]
@@ -72,20 +76,6 @@ class Normalization:
         self._pieces: dict[str, list[tuple[slice, float | None]]] = {"before": [], "after": []}
         for rows, (position, layer_epsilon) in chosen([_together(option) for option in options]):
             self._pieces[position].append((rows, layer_epsilon))
-
-    @property
-    def parameters(self) -> list[Parameter]:
-        """Gain and shift, if a run has them."""
-        return [self.gain, self.shift] if any(self.gain.owners) else []
-
-    def buffers(self, layer: str) -> dict[str, tuple[Tensor, Sequence[bool]]]:
-        """Return the running statistics of batch norm by name, and which runs own them."""
-        if not any(self.has_statistics):
-            return {}
-        return {
-            f"{layer}.running_mean": (self.running_mean, self.has_statistics),
-            f"{layer}.running_variance": (self.running_variance, self.has_statistics),
-        }
 
     def forward(self, x: Tensor, position: Position, pass_: Pass) -> Tensor:
         """Return `x`, normalized where a run normalizes at `position`: (K, B, O)."""

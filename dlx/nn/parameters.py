@@ -20,6 +20,9 @@ from torch import Tensor
 _PADDING = 16
 
 
+Buffers = dict[str, tuple[Tensor, Sequence[bool]]]
+"""State that is not trained, (K, ...) by name, and which runs own it."""
+
 Moves = Sequence[tuple[slice, slice]]
 """The columns of each parameter in one buffer, and in another."""
 
@@ -34,26 +37,15 @@ def moved(values: Tensor, columns: Moves, width: int) -> Tensor:
 
 @dataclass(eq=False)
 class Parameter:
-    """One named parameter of every run of a cohort.
+    """One named parameter of every run of a cohort."""
 
-    Attributes:
-        name: `<layer>.<parameter>`
-        shape: of one run
-        owners: which runs have it (there is no bias before batch norm, no slope without PReLU); the
-            rows of the others stay zero
-        initialize: `initialize(run)` draws the parameter of one run on the CPU: (*shape)
-        columns: of the buffer, where the parameter is stored
-        value: (K, *shape), shares the buffer's memory
-        gradient: (K, *shape), shares the gradient buffer's memory
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    owners: Sequence[bool]
-    initialize: Callable[[int], Tensor]
-    columns: slice = field(init=False)
-    value: Tensor = field(init=False)
-    gradient: Tensor = field(init=False)
+    name: str  # <layer>.<parameter>
+    shape: tuple[int, ...]  # of one run
+    owners: Sequence[bool]  # the rows of the others stay zero
+    initialize: Callable[[int], Tensor]  # draws that of one run on the CPU: (*shape)
+    columns: slice = field(init=False)  # of the buffer, where the parameter is stored
+    value: Tensor = field(init=False)  # (K, *shape), shares the buffer's memory
+    gradient: Tensor = field(init=False)  # (K, *shape), shares the gradient buffer's memory
 
     @property
     def layer(self) -> str:

@@ -35,12 +35,9 @@ class PlainModules:
     """torch modules one after another, and the names of their tensors.
 
     A tensor that a run's layer calls `weight` is (I, O), and (O, I) in the torch module; `bias` is
-    (1, O), and (O) in the module. Tensors of other names have the same shape in both.
-
-    Args:
-        names: receives for each tensor of a run's state (`Network.run_state`) its key in the
-            state_dict of the whole network
-        path: what the keys of these modules start with
+    (1, O), and (O) in the module. Tensors of other names have the same shape in both. `names`
+    receives for each tensor of a run's state (`Network.run_state`) its key in the state_dict of the
+    whole network, which starts with `path`.
     """
 
     def __init__(
@@ -88,8 +85,7 @@ class PlainModules:
 
     def add_dropout(self, rate: float, kind: str) -> None:
         """Append dropout as torch has it; other kinds do nothing in evaluation."""
-        for module in dropout_modules(rate, kind):
-            self.modules.append(module)
+        self.modules.extend(dropout_modules(rate, kind))
 
 
 def dropout_modules(rate: float, kind: str) -> list[nn.Module]:

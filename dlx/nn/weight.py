@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,13 +47,9 @@ class Weight:
             f"{layer}.magnitude", shape[1:], weight_norm, lambda run: initialize(run).norm(dim=0)
         )
         self._normalized = where(weight_norm, bool)
+        self.parameters = [self.parameter, *([self.magnitude] if self._normalized else [])]
         self._dropout = Dropout(layer, rates, kinds, seeds, dtype, device, on="weights")
         self._plain = not self._normalized and not self._dropout.active
-
-    @property
-    def parameters(self) -> list[Parameter]:
-        """Weights, and magnitudes, if a run has them."""
-        return [self.parameter, self.magnitude] if self._normalized else [self.parameter]
 
     def forward(self, pass_: Pass) -> Tensor:
         """Return W: (K, I, O)."""
@@ -62,8 +57,7 @@ class Weight:
         if self._plain:
             return value
         if self._normalized:
-            norms: list[Any] = []
-            w = value.clone()
+            norms, w = [], value.clone()
             for rows in self._normalized:
                 norm = value[rows].square().sum(1, keepdim=True).sqrt_()
                 direction = value[rows] / norm

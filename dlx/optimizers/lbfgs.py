@@ -76,16 +76,7 @@ class LbfgsSlab:
         self._values = buffer.values.view(-1)
         self._values.grad = buffer.gradients.view(-1)
         self._optimizer = torch.optim.LBFGS([self._values], **update.settings)
-        self.base_rate = update.settings["lr"]
-
-    @property
-    def rate(self) -> float:
-        """Present learning rate."""
-        return self._optimizer.param_groups[0]["lr"]
-
-    @rate.setter
-    def rate(self, rate: float) -> None:
-        self._optimizer.param_groups[0]["lr"] = rate
+        self.base_rate = self.rate = update.settings["lr"]
 
     @property
     def _kept(self) -> dict[str, Any]:
@@ -120,6 +111,7 @@ class LbfgsSlab:
             # A line search returns from a cost that is too large, but does not end at NaN.
             return evaluate().nan_to_num(nan=torch.inf, posinf=torch.inf)
 
+        self._optimizer.param_groups[0]["lr"] = self.rate
         self._optimizer.step(cost)  # type: ignore[arg-type]
 
     def load(self, name: str, value: Tensor) -> None:

@@ -1,9 +1,9 @@
-"""Limits on every run's gradient, and on the norm of the weights into each unit.
+"""Limits on each run's gradient and on the norms of its weights; weights that may not change.
 
 # K runs, P parameters of one run (padded), I inputs, O outputs
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -33,7 +33,8 @@ class Clipping:
         if all(limit is None for limit in limits):
             return None
         numbers = [torch.inf if limit is None else limit for limit in limits]
-        return self._buffer.gradients.new_tensor(numbers).unsqueeze(1)
+        gradients = self._buffer.gradients
+        return torch.tensor(numbers, dtype=gradients.dtype, device=gradients.device).unsqueeze(1)
 
     def apply(self) -> None:
         """Clip the gradients in the buffer."""
@@ -68,3 +69,32 @@ class MaxNorm:
                 weights = parameter.value[rows]
                 norms = weights.square().sum(1, keepdim=True).sqrt_()
                 weights.mul_((limit / norms).clamp_max_(1))
+
+
+class Frozen:
+    """The parameters of frozen layers, which are restored after every optimizer step.
+
+    Their gradients are set to zero, so that they count neither in clipping nor in logged norms.
+    Restoring undoes weight decay, and optimizers that change weights without a gradient.
+    """
+
+    def __init__(self, layers: Sequence[Collection[str]], buffer: ParameterBuffer) -> None:
+        self._buffer = buffer
+        self._mask = self._kept = None
+        if any(layers):
+            self._mask = torch.zeros_like(buffer.values, dtype=torch.bool)
+            for parameter in buffer.parameters:
+                for row, names in enumerate(layers):
+                    self._mask[row, parameter.columns] = parameter.layer in names
+
+    def still(self) -> None:
+        """Set the gradients of frozen parameters to zero, and remember their values."""
+        if self._mask is not None:
+            self._buffer.gradients.masked_fill_(self._mask, 0)
+            self._kept = self._buffer.values.clone()
+
+    def restore(self) -> None:
+        """Restore the values of frozen parameters that `still` remembered."""
+        if self._mask is not None:
+            assert self._kept is not None
+            torch.where(self._mask, self._kept, self._buffer.values, out=self._buffer.values)

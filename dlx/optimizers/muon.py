@@ -101,19 +101,10 @@ def _update(
     rest = slice(layout.weights.stop, None)
     squares = exp_avg_sqs[0]
     # Copies, since fused kernels need contiguous tensors.
-    vectors, slopes = values[:, rest].contiguous(), gradient[:, rest].contiguous()
-    firsts, seconds = means[:, rest].contiguous(), squares[:, rest].contiguous()
-    update_adam(
-        [vectors],
-        [slopes],
-        [firsts],
-        [seconds],
-        state_steps,
-        lr=lr,
-        weight_decay=weight_decay,
-        decoupled_weight_decay=True,
-        **adam,
-    )
+    copies = [tensor[:, rest].contiguous() for tensor in (values, gradient, means, squares)]
+    vectors, slopes, firsts, seconds = copies
+    adam |= {"lr": lr, "weight_decay": weight_decay, "decoupled_weight_decay": True}
+    update_adam([vectors], [slopes], [firsts], [seconds], state_steps, **adam)
     values[:, rest], means[:, rest], squares[:, rest] = vectors, firsts, seconds
 
 

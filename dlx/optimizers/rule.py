@@ -24,27 +24,21 @@ class Layout:
 
 @dataclass(frozen=True)
 class Rule:
-    """How an optimizer updates a tensor.
+    """How an optimizer updates a tensor."""
 
-    Attributes:
-        update: `update(parameters, gradients, **state, lr=..., **settings)` changes parameters and
-            state in place; parameters, gradients and each state are lists of tensors
-        settings: keyword arguments of `update`, with `lr`
-        state: initial values of tensors of the parameters' shape, by name; None: the first step
-            makes the tensor
-        counters: initial values of single numbers, by name
-        fused: devices on which torch computes the update in one kernel
-        decoupled: whether weight decay is subtracted from the weights, not added to the gradient
-        shaped: whether `update` also takes `layout=`, and treats matrices as such
-    """
-
+    # `update(parameters, gradients, **state, lr=..., **settings)` changes parameters and state in
+    # place; parameters, gradients and each state are lists of tensors.
     update: Callable[..., None]
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # keyword arguments of `update`, with `lr`
+    # Initial values of tensors of the parameters' shape; None: the first step makes the tensor.
     state: Mapping[str, float | None] = field(default_factory=dict)
+    # Initial values of single numbers.
     counters: Mapping[str, float] = field(default_factory=lambda: {"state_steps": 0.0})
-    fused: tuple[str, ...] = ()
-    decoupled: bool = False
-    shaped: bool = False
+    fused: tuple[str, ...] = ()  # devices on which torch computes the update in one kernel
+    decoupled: bool = (
+        False  # weight decay is subtracted from the weights, not added to the gradient
+    )
+    shaped: bool = False  # `update` also takes `layout=`, and treats matrices as such
 
 
 @dataclass(frozen=True)

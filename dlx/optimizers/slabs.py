@@ -58,7 +58,6 @@ class _Slab:
             self.state[name] = torch.tensor(start, device=self._counter_device)
 
     def step(self, evaluate: Callable[[], Tensor] | None) -> None:
-        """Update the parameters from their gradients; `evaluate` is not needed."""
         state: dict[str, Any] = {name: [value] for name, value in self.state.items()}
         gradients = self._gradients
         if self._weight_decay:
@@ -79,13 +78,11 @@ class _Slab:
         return decayed
 
     def set_momentum(self, momentum: float) -> None:
-        """Change the momentum, or Adam's beta1."""
         name = momentum_name(self.key[0])
         assert name is not None
         self._settings[name] = momentum
 
     def load(self, name: str, value: Tensor) -> None:
-        """Restore one tensor of the state."""
         is_counter = name in self._rule.counters
         device = self._counter_device if is_counter else self._values.device
         self.state[name] = value.to(device, copy=True)
@@ -104,10 +101,8 @@ class _Slab:
 class SlabOptimizer:
     """The optimizers of a cohort over the rows of its parameter buffer.
 
-    Args:
-        choices: the optimizer of each run; runs of equal ones should be neighbours
-        num_steps: of each run; a schedule depends on it
-        apart: a key per run; runs of different keys have different learning rates
+    Runs of equal choices should be neighbours; a schedule depends on their number of steps. Runs of
+    different keys `apart` have different learning rates.
     """
 
     def __init__(

@@ -107,17 +107,12 @@ class Hidden(Dense):
         first = specs[0]
         self._gaussian = first.visible == "gaussian"
         self._chains = torch.zeros(len(specs), first.chains, first.inputs, dtype=dtype).to(device)
+        if first.chains:  # training goes on from them, but they are not a part of a trained run
+            self.buffers = {f"{self.name}.chains": (self._chains, [False] * len(specs))}
         self._noise = [
             (rows, _GibbsNoise(specs[rows.start], seeds[rows], dtype, device))
             for rows, _ in segments([(spec.gibbs_steps, spec.means) for spec in specs])
         ]
-
-    @property
-    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
-        """The chains; training goes on from them, but they are not a part of a trained run."""
-        if not self._chains.shape[1]:
-            return {}
-        return {f"{self.name}.chains": (self._chains, [False] * len(self.specs))}
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the probabilities of the hidden units: (K, B, I) to (K, B, H)."""
@@ -153,7 +148,6 @@ class Hidden(Dense):
         return None
 
     def _start(self, x: Tensor) -> None:
-        """Set the visible biases from a batch."""
         total, size = x.sum(1, keepdim=True), x.shape[1]
         # log1p, since log has other bits at the end of a buffer.
         odds = torch.log1p((2 * total - size) / (size - total + 1))
@@ -205,12 +199,12 @@ class Hidden(Dense):
 
     @torch.no_grad()
     def sample(self, number: int, steps: int, seeds: Sequence[int]) -> Tensor:
-        """Return N = `number` samples by Gibbs sampling: (K, N, I), in the network's units.
+        """Return samples by Gibbs sampling: (K, N, I), in the units that the network sees.
 
         A sample starts at visible units drawn by their biases alone. A step draws all hidden units
-        and then all visible ones; the last step gives their means (probabilities, of Bernoulli
-        units). A run's samples are a function of its seed and the step. It takes hundreds of
-        steps to forget the start; at least one is needed.
+        and then all visible ones; the last of at least 1 step gives their means (probabilities, of
+        Bernoulli units). It takes hundreds of steps to forget the start. A run's samples are a
+        function of its seed and the step.
         """
         b = self.visible_bias.value
         all_runs = slice(0, len(seeds))

@@ -14,7 +14,7 @@ from dlx.config.types import Choice
 from dlx.nn.latent import Latent
 from dlx.nn.layers.protocol import Spec
 from dlx.nn.moments import Signals
-from dlx.nn.parameters import Parameter
+from dlx.nn.parameters import Buffers, Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.plain import PlainModules
 from dlx.nn.sparsity import Sparsity
@@ -120,7 +120,7 @@ class Code:
         thresholds = [spec.threshold for spec in specs]
         self._threshold = torch.tensor(thresholds, dtype=dtype, device=device)[:, None, None]
         self.parameters: list[Parameter] = []
-        self.buffers: dict[str, tuple[Tensor, Sequence[bool]]] = {}
+        self.buffers: Buffers = {}
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the codes: (K, B, C), or (K, B, 2 C) of a variational code, to (K, B, C)."""
@@ -158,9 +158,8 @@ class Largest:
         y = x.clone()
         masks = []
         for rows, kept in self._segments:
-            masks.append(
-                ~largest(x[rows], kept.evaluation if pass_.tape is None else kept.training)
-            )
+            number = kept.evaluation if pass_.tape is None else kept.training
+            masks.append(~largest(x[rows], number))
             y[rows] = y[rows].masked_fill_(masks[-1], 0.0)
         pass_.record(masks)
         return y

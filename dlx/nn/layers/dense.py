@@ -16,10 +16,9 @@ from dlx.errors import ConfigError
 from dlx.nn import initializers
 from dlx.nn.activate import Activation
 from dlx.nn.contraction import Contraction
-from dlx.nn.dropout import Dropout
+from dlx.nn.dropout import Dropout, GaussianNoise
 from dlx.nn.layers.protocol import Spec
 from dlx.nn.moments import Signal, Signals, pooled, through
-from dlx.nn.noise import GaussianNoise
 from dlx.nn.normalization import BatchNorm, LayerNorm, Normalization
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
@@ -89,15 +88,8 @@ class DenseSpec(Spec):
     @property
     def choices(self) -> tuple[Any, ...]:
         """What else may differ within a cohort, the dearest to split first."""
-        return (
-            self.norm,
-            self.weight_norm,
-            (self.dropout_kind, self.dropout),
-            self.noise,
-            self.init,
-            self.bias,
-            self.contraction,
-        )
+        disturbances = ((self.dropout_kind, self.dropout), self.noise)
+        return (self.norm, self.weight_norm, *disturbances, self.init, self.bias, self.contraction)
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -265,22 +257,14 @@ class Dense:
         self.contraction = Contraction(activations, [s.contraction for s in specs])
         self.noise = GaussianNoise(name, [s.noise for s in specs], seeds, dtype, device)
         self.dropout = Dropout(name, rates, kinds, seeds, dtype, device)
-
-    @property
-    def parameters(self) -> list[Parameter]:
-        """The parameters that at least one run has, and the bias."""
         after = [*self.normalization.parameters, *self.activation.parameters]
-        return [*self._weight.parameters, self.bias, *after]
+        self.parameters = [*self._weight.parameters, self.bias, *after]
+        self.buffers = self.normalization.buffers
 
     def tie(self, other: "Dense") -> None:
         """Multiply with the transposed weight of the layer that this one is tied to."""
         assert isinstance(self._weight, TiedWeight) and isinstance(other._weight, Weight)
         self._weight.parameter = other._weight.parameter
-
-    @property
-    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
-        """The running statistics of batch norm, by name, and which runs own them."""
-        return self.normalization.buffers(self.name)
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the outputs: (K, B, I) to (K, B, O)."""
@@ -289,7 +273,8 @@ class Dense:
         if pass_.starting:
             affine = self._scaled_to_unit_variance(x, affine, pass_)
         if self.specs[0].pieces > 1:
-            affine = self._largest(affine, pass_)
+            affine, largest = affine.unflatten(2, (-1, self.specs[0].pieces)).max(3)
+            pass_.record(largest)
         z = self.normalization.forward(affine, "before", pass_)
         a = self.activation.forward(z)
         pass_.record((x, z, a))
@@ -298,12 +283,6 @@ class Dense:
         if pass_.activations is not None:
             pass_.activations[self.name] = y
         return self.dropout.forward(self.noise.forward(y, pass_), pass_)
-
-    def _largest(self, z: Tensor, pass_: Pass) -> Tensor:
-        """Return the largest of each unit's pieces: (K, B, O P) to (K, B, O)."""
-        z, which = z.unflatten(2, (-1, self.specs[0].pieces)).max(3)
-        pass_.record(which)
-        return z
 
     def _scaled_to_unit_variance(self, x: Tensor, affine: Tensor, pass_: Pass) -> Tensor:
         """Scale the weights of the runs that start on data; return z with those weights."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dlx.nn.layers.protocol import Blueprint, Layer
-from dlx.nn.parameters import Parameter
+from dlx.nn.parameters import Buffers, Parameter
 from dlx.nn.passes import Pass
 from dlx.streams import Seeds
 
@@ -26,7 +26,7 @@ class Container:
         return [parameter for layer in self.layers for parameter in layer.parameters]
 
     @property
-    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
+    def buffers(self) -> Buffers:
         """The buffers of all layers."""
         return {name: value for layer in self.layers for name, value in layer.buffers.items()}
 
