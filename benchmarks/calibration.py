@@ -23,9 +23,8 @@ from dlx.ablation.statistics.multiple import holm
 from dlx.ablation.statistics.verdicts import Comparison, Verdict, judge
 from dlx.api import prepare
 from dlx.cohort import Cohort
-from dlx.tracking.evaluations import Evaluation
 from dlx.training.records import Outcome
-from dlx.training.trainer import Trainer
+from dlx.training.trainer import Listener, Trainer
 
 Array = NDArray[np.float64]
 Draw = Callable[[Generator, tuple[int, ...]], Array]
@@ -261,17 +260,11 @@ def false_equivalence(noise: Draw, *, spread: float, n: int, ablations: int) -> 
     return found / ablations
 
 
-class _Ends:
+class _Ends(Listener):
     """Listens for the final metrics of runs on dev rows."""
 
     def __init__(self) -> None:
         self.metrics: list[dict[str, float]] = []
-
-    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
-        pass
-
-    def advanced(self, trainer: Trainer) -> None:
-        pass
 
     def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
         self.metrics += [each.metrics["dev"] for each in outcomes.values() if each.metrics]

@@ -23,10 +23,8 @@ from dlx import api
 from dlx.ablation.sizes import largest_cohort, size_of
 from dlx.cohort import Cohort
 from dlx.denormals import flushed_denormals
-from dlx.tracking.evaluations import Evaluation
 from dlx.training.job import Job
-from dlx.training.records import Outcome
-from dlx.training.trainer import Trainer
+from dlx.training.trainer import Listener, Trainer
 
 ADAM = {"name": "adam", "lr": 0.001}
 CASES: dict[str, tuple[dict[str, Any], int]] = {
@@ -41,19 +39,6 @@ BATCHES: dict[str, int | str] = {"xor": "all", "digits": 64, "mnist": 128}
 NUMBERS = (1, 4, 16, 64, 256, 1024)
 SECONDS = 1.0
 NEVER = 10**9
-
-
-class Deaf:
-    """Hears nothing."""
-
-    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
-        """Is not told: no evaluation is due."""
-
-    def advanced(self, trainer: Trainer) -> None:
-        """Does nothing."""
-
-    def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
-        """Is not told: no run ends."""
 
 
 def trainers(job: Job, number: int) -> list[Trainer]:
@@ -76,7 +61,7 @@ def seconds_of(cohorts: Sequence[Trainer], steps: int) -> float:
     began = time.perf_counter()
     for trainer in cohorts:
         last = trainer.step + steps
-        trainer.fit(Deaf(), stop=lambda trainer=trainer, last=last: trainer.step >= last)
+        trainer.fit(Listener(), stop=lambda trainer=trainer, last=last: trainer.step >= last)
     return time.perf_counter() - began
 
 

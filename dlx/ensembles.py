@@ -22,22 +22,17 @@ from dlx.models.heads import build_head
 from dlx.nn.head import Head
 from dlx.nn.metrics import Measurement, check_metrics, default_metrics, is_rising
 from dlx.training.evaluation import predict
-from dlx.training.trained import stack
+from dlx.training.saved import stack
 
 Combine = Literal["mean", "vote"]
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """The metrics of runs, alone and together, on the rows of one split.
+    """The metrics of runs, alone and together, on the rows of one split."""
 
-    Attributes:
-        members: metrics of each run, in their order
-        together: metrics of the ensemble
-    """
-
-    members: list[dict[str, float]]
-    together: dict[str, float]
+    members: list[dict[str, float]]  # metrics of each run, in their order
+    together: dict[str, float]  # metrics of the ensemble
 
     @property
     def mean(self) -> dict[str, float]:
@@ -67,23 +62,20 @@ def evaluate(
 
     Args:
         runs: at least two, of any shapes, trained on the same data
-        split: train, dev or test
         combine: 'mean' averages probabilities, or numbers in the data's units; 'vote' counts the
             classes that runs predict, and of equal counts the first class wins
         metrics: names, or YAML such as '{name: top_k, k: 3}'; default: those of the task
-        data_dir: where data sets are kept
-
-    Raises:
-        ConfigError: there are fewer than two runs, a run is named twice, their data differ, their
-            outputs cannot be combined in this way, or a metric does not fit the task or votes
-        DataError: the data are missing or changed, or have no rows in this split
     """
     _check(runs, combine)
     part, task = runs[0].splits(data_dir).part(split), runs[0].task
     head = _head(task)
     chosen = _metrics(runs[0], head, metrics)
-    if combine == "vote":
-        _check_votes(chosen)
+    for metric in chosen if combine == "vote" else ():
+        if metric.traits.graded:
+            raise ConfigError(
+                f"--vote: {metric.name} needs probabilities, not votes; leave out --vote, or "
+                "choose another metric"
+            )
     targets = (
         part.targets if task.classes else torch.from_numpy(task.in_units(part.targets.numpy()))
     )
@@ -129,15 +121,6 @@ def _check(runs: Sequence[Run], combine: Combine) -> None:
             raise ConfigError(
                 f"the outputs of {run.path} are those of {head.output_name}, which are no "
                 "probabilities to average; use --vote"
-            )
-
-
-def _check_votes(chosen: Sequence[Choice]) -> None:
-    for metric in chosen:
-        if metric.traits.graded:
-            raise ConfigError(
-                f"--vote: {metric.name} needs probabilities, not votes; leave out --vote, or "
-                "choose another metric"
             )
 
 

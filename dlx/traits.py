@@ -154,7 +154,7 @@ class ScheduleTraits(Traits):
     Attributes:
         constant: whether the factor is 1 at every step after the warm-up
         watches: whether the rate is also lowered when the metric of its option `metric` no longer
-            improves (`dlx/training/plateau.py`)
+            improves (`dlx/training/watching.py`)
         cycles_momentum: whether its option `momentum`, [lowest, highest] or null, moves the
             optimizer's momentum against the rate
     """

@@ -29,7 +29,7 @@ from dlx.optimizers.rule import momentum_name
 from dlx.testing.bits import bits
 from dlx.tracking.evaluations import Evaluation, Record
 from dlx.training.records import Outcome
-from dlx.training.trainer import Trainer
+from dlx.training.trainer import Listener, Trainer
 
 ACTIVATIONS = [
     name
@@ -318,7 +318,7 @@ class Ended:
 
 
 @dataclass
-class Recorder:
+class Recorder(Listener):
     """A listener that keeps everything it hears, by the run's name."""
 
     records: dict[str, list[Record]] = field(default_factory=dict)
@@ -338,9 +338,6 @@ class Recorder:
             self.gradients.setdefault(name, []).append(
                 {p.name: p.gradient[row].clone() for p in parameters if p.owners[row]}
             )
-
-    def advanced(self, trainer: Trainer) -> None:
-        pass
 
     def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
         for row, outcome in outcomes.items():

@@ -15,21 +15,13 @@ from dlx.ablation.results import RunResult
 
 @dataclass(frozen=True)
 class Band:
-    """A variant's mean curve.
+    """A variant's mean curve."""
 
-    Attributes:
-        steps: (T,)
-        mean: (T,) over the runs that have a value at the step
-        low: (T,) lower end of the interval of the mean; NaN for one run
-        high: (T,) upper end
-        runs: (T,) how many have a value
-    """
-
-    steps: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    runs: np.ndarray
+    steps: np.ndarray  # (T,)
+    mean: np.ndarray  # (T,) over the runs that have a value at the step
+    low: np.ndarray  # (T,) lower end of the interval of the mean; NaN for one run
+    high: np.ndarray  # (T,) upper end
+    runs: np.ndarray  # (T,) how many have a value
 
     @property
     def whole(self) -> int:
@@ -42,11 +34,6 @@ def bands(results: Sequence[RunResult], metric: str, confidence: float) -> dict[
 
     Runs that diverged or failed are left out, since their last values would hide the others'. A
     curve ends where fewer than half of the variant's runs still train.
-
-    Args:
-        results: of all runs
-        metric: `<split>.<tag>`
-        confidence: of the intervals
     """
     families: dict[str, list[RunResult]] = {}
     for result in results:
@@ -75,16 +62,11 @@ def _band(runs: Sequence[RunResult], metric: str, confidence: float) -> Band:
 
 
 def mean_band(
-    values: NDArray[np.float64], *, confidence: float = 0.95
+    values: NDArray[np.float64], *, confidence: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean and the t interval of every column, see `mean_interval`.
+    """Return the mean and the t interval of every column, see `mean_interval`: (T,) from (R, T).
 
-    Args:
-        values: (R, T); NaNs are left out, and every column has a number
-        confidence: of the intervals
-
-    Returns:
-        mean, low and high, (T,) each; low and high are NaN where a column has one number
+    NaNs are left out; every column has a number, and of one alone no interval.
     """
     count = np.isfinite(values).sum(0)
     mean = np.nanmean(values, 0)

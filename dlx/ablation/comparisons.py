@@ -11,30 +11,29 @@ from dlx.ablation.factors import DATA, Factor, same, setting_names
 from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import Variant
 from dlx.ablation.statistics.censored import steps_difference
-from dlx.ablation.statistics.data_sets import overall, pooled
 from dlx.ablation.statistics.intervals import present
 from dlx.ablation.statistics.multiple import holm
-from dlx.ablation.statistics.verdicts import Comparison, Verdict, Word, judge
+from dlx.ablation.statistics.verdicts import (
+    ALPHA,
+    Comparison,
+    Verdict,
+    Word,
+    judge,
+    overall,
+    pooled,
+)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The metric by which variants are judged, and how.
+    """The metric by which variants are judged, and how."""
 
-    Attributes:
-        metric: `<split>.<tag>` or `success`
-        rising: whether larger values are better
-        is_share: whether it lies between 0 and 1
-        margin: largest difference that does not matter; None: 0.005 for a share, otherwise 5 % of
-            the baseline's mean
-        confidence: of the intervals; 1 - confidence is the error rate of the whole ablation
-    """
-
-    metric: str
-    rising: bool
-    is_share: bool
+    metric: str  # `<split>.<tag>` or `success`
+    rising: bool  # whether larger values are better
+    is_share: bool  # whether it lies between 0 and 1
+    # Largest difference that does not matter; None: 0.005 for a share, otherwise 5 % of the
+    # baseline's mean.
     margin: float | None
-    confidence: float
 
     def margin_beside(self, baseline: np.ndarray) -> float:
         """Return the margin, given the baseline's values; NaN if it needs one and there is none."""
@@ -51,10 +50,6 @@ def baselines_of(variants: Sequence[Variant], baseline: str) -> dict[str, str]:
 
     Where the data set varies, a variant is compared with the variant on the same data set that has
     the baseline's other settings.
-
-    Args:
-        variants: of the ablation
-        baseline: the name of its baseline
     """
     base = next(variant for variant in variants if variant.name == baseline)
 
@@ -70,21 +65,15 @@ def baselines_of(variants: Sequence[Variant], baseline: str) -> dict[str, str]:
 def compare(
     outcomes: Outcomes, pairs: Mapping[str, str], judged: Judged, steps_to: Mapping[str, float]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, tuple[Comparison, Verdict]]]:
-    """Judge variants against their baselines, all of them as one family of tests.
-
-    Args:
-        outcomes: of the runs
-        pairs: baseline by variant
-        judged: the judged metric
-        steps_to: thresholds by metric
+    """Judge variants against their baselines (`pairs`), all of them as one family of tests.
 
     Returns:
         by variant: its `vs_baseline`; the comparison and the verdict that it is made of
     """
     comparisons = [_comparison(outcomes, name, base, judged) for name, base in pairs.items()]
-    judgements = zip(comparisons, judge(comparisons, confidence=judged.confidence), strict=True)
+    judgements = zip(comparisons, judge(comparisons), strict=True)
     verdicts = dict(zip(pairs, judgements, strict=True))
-    steps = _steps_differences(outcomes, pairs, steps_to, judged.confidence)
+    steps = _steps_differences(outcomes, pairs, steps_to)
     documents = {
         name: document(*verdicts[name], base, judged, outcomes.unit, len(pairs))
         | {"steps_to": steps[name]}
@@ -101,16 +90,7 @@ def document(
     unit: str,
     num_comparisons: int,
 ) -> dict[str, Any]:
-    """Return a `vs_baseline` of summary.json; NaN becomes null when it is written.
-
-    Args:
-        comparison: of a variant with its baseline
-        verdict: on it
-        baseline: name of the baseline
-        judged: the judged metric
-        unit: what is paired, `seeds` or `folds`
-        num_comparisons: of the ablation
-    """
+    """Return a `vs_baseline` of summary.json; NaN becomes null when it is written."""
     test, failures = verdict.difference, verdict.failures
     has_diverged = failures and (failures.variant[0] or failures.baseline[0])
     return {
@@ -143,7 +123,6 @@ def document(
             margin=comparison.margin,
             unit=unit,
             num_comparisons=num_comparisons,
-            confidence=judged.confidence,
         ),
     }
 
@@ -158,29 +137,19 @@ def over_data_sets(
 ) -> tuple[dict[str, Any], dict[str, Any]] | tuple[None, None]:
     """Return the verdicts on each data set and over all; None if the data set does not vary.
 
-    Args:
-        variants: of the ablation
-        factors: of the ablation
-        documents: by variant, its `vs_baseline`, see `compare`
-        verdicts: by variant, what it is made of
-        judged: the judged metric
-        unit: what is paired, `seeds` or `folds`
-
-    Returns:
-        `vs_baseline` by data set and settings in words; over all data sets, by settings in words
+    Both are by settings in words, and have the form of `vs_baseline`; the first by data set too.
     """
     data = next((factor for factor in factors if factor.key == DATA), None)
     if data is None or len(data.values) < 2:
         return None, None
     rest = [factor for factor in factors if factor.key != DATA]
-    settings = {variant.name: variant.settings for variant in variants}
+    data_of = {variant.name: str(variant.settings.get(DATA)) for variant in variants}
     labels = {variant.name: setting_names(variant.settings, rest) for variant in variants}
     per_data: dict[str, Any] = {str(value): {} for value in data.values}
     groups: dict[str, list[str]] = {}
-    for name in settings:
-        if name in documents:
-            per_data[str(settings[name][DATA])][labels[name]] = documents[name]
-            groups.setdefault(labels[name], []).append(name)
+    for name in documents:
+        per_data[data_of[name]][labels[name]] = documents[name]
+        groups.setdefault(labels[name], []).append(name)
     complete = {label: names for label, names in groups.items() if len(names) == len(data.values)}
     worded = judged
     if not judged.is_share:  # pooled costs are relative to the baseline's
@@ -192,12 +161,10 @@ def over_data_sets(
     ]
     together = {}
     for (label, names), comparison, verdict in zip(
-        complete.items(), comparisons, judge(comparisons, confidence=judged.confidence), strict=True
+        complete.items(), comparisons, judge(comparisons), strict=True
     ):
         base = labels[documents[names[0]]["baseline"]]
-        words: dict[str, Word] = {
-            str(settings[name][DATA]): verdicts[name][1].word for name in names
-        }
+        words: dict[str, Word] = {data_of[name]: verdicts[name][1].word for name in names}
         pooled_document = document(comparison, verdict, base, worded, unit, len(complete))
         pooled_document["verdict"] = overall(verdict, list(words.values()))
         pooled_document["is_relative"] = not judged.is_share
@@ -225,7 +192,7 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
 
 
 def _steps_differences(
-    outcomes: Outcomes, pairs: Mapping[str, str], steps_to: Mapping[str, float], confidence: float
+    outcomes: Outcomes, pairs: Mapping[str, str], steps_to: Mapping[str, float]
 ) -> dict[str, dict[str, Any]]:
     """Return the difference in steps to each threshold; a threshold's tests are one family."""
     documents: dict[str, dict[str, Any]] = {name: {} for name in pairs}
@@ -239,13 +206,12 @@ def _steps_differences(
                 outcomes.steps_to(name, metric),
                 outcomes.steps_to(base, metric),
                 horizon=horizons[name],
-                confidence=confidence,
             )
             for name, base in pairs.items()
         ]
         for name, test, p in zip(pairs, tests, holm([test.p for test in tests]), strict=True):
             verdict = "undecided"
-            if p <= 1 - confidence and test.mean:
+            if p <= ALPHA and test.mean:
                 verdict = "better" if test.mean < 0 else "worse"
             documents[name][metric] = {
                 "difference": test.mean,

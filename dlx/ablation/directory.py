@@ -16,21 +16,13 @@ PLAN = "plan.json"
 
 
 def write_plan(run: RunDirectory, plan: Plan) -> None:
-    """Write config and plan, and their digests into run.json; the caller holds the lock.
-
-    Raises:
-        StorageError: a file cannot be written
-    """
+    """Write config and plan, and their digests into run.json; the caller holds the lock."""
     config = config_files.dump(plan.config).encode()
     run.write_files({CONFIG: config, PLAN: documents.encode(plain(plan.document()))})
 
 
 def read_config(directory: Path) -> RunConfig:
-    """Return the resolved config of an ablation.
-
-    Raises:
-        RunError: it is missing, damaged, or was changed since it was written
-    """
+    """Return the resolved config of an ablation."""
     RunDirectory(directory).read_file(CONFIG)
     try:
         return config_files.load(directory / CONFIG)
@@ -39,23 +31,14 @@ def read_config(directory: Path) -> RunConfig:
 
 
 def read_document(directory: Path) -> dict[str, Any]:
-    """Return the contents of plan.json.
-
-    Raises:
-        RunError: it is missing, damaged, or was changed since it was written
-    """
+    """Return the contents of plan.json."""
     if RunDirectory(directory).read_info()["kind"] != "ablation":
         raise RunError(f"{directory} is a run, not an ablation")
     return documents.decode(RunDirectory(directory).read_file(PLAN), directory / PLAN)
 
 
 def read_plan(directory: Path, data_dir: Path) -> Plan:
-    """Return the plan of an ablation, with its data loaded.
-
-    Raises:
-        RunError: it is missing, damaged, or was changed since it was written
-        DataError: data are missing, or have changed since
-    """
+    """Return the plan of an ablation, with its data loaded."""
     return plan_of(read_document(directory), read_config(directory), data_dir)
 
 

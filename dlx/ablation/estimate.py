@@ -1,4 +1,4 @@
-"""How long an ablation will take: a model of shapes, runs and steps with measured constants.
+"""What an ablation would train, and how long: a model of shapes and steps, measured constants.
 
 # K runs, B batch
 
@@ -13,6 +13,9 @@ with measurements. Other machines, and other programs on this one, change them b
 two, which is the range that is stated.
 """
 
+from typing import Any
+
+from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.ablation.sizes import Size
 from dlx.training.evaluation import CHUNK
 from dlx.training.job import Job
@@ -27,13 +30,7 @@ RANGE = 2.0
 
 
 def seconds_per_step(job: Job, size: Size, runs: int) -> float:
-    """Return the seconds that a step of a cohort takes.
-
-    Args:
-        job: one of its runs
-        size: of the run
-        runs: K
-    """
+    """Return the seconds that a step of a cohort takes, of K runs like this one."""
     parts = job.design.parts
     forward = sum(part.flops or 0 for part in parts)  # of a row
     # Back through a layer: a product for dW, and one for dX but in the first layer.
@@ -43,7 +40,7 @@ def seconds_per_step(job: Job, size: Size, runs: int) -> float:
 
 
 def seconds_per_evaluation(job: Job, size: Size, runs: int) -> float:
-    """Return the seconds that an evaluation of a cohort takes; see `seconds_per_step`."""
+    """Return the seconds that an evaluation of such a cohort takes."""
     parts = job.design.parts
     rows = _evaluated_rows(job)
     chunks = max(-(-rows // CHUNK), 1)
@@ -54,7 +51,7 @@ def seconds_per_evaluation(job: Job, size: Size, runs: int) -> float:
 
 
 def seconds_of(job: Job, size: Size, runs: int) -> float:
-    """Return the seconds that a cohort of runs of one length takes; see `seconds_per_step`."""
+    """Return the seconds that such a cohort takes from its start to its end."""
     steps = job.member.num_steps
     evaluations = steps // job.member.evaluate_every + 2  # the first one, and the final metrics
     return steps * seconds_per_step(job, size, runs) + evaluations * seconds_per_evaluation(
@@ -63,7 +60,6 @@ def seconds_of(job: Job, size: Size, runs: int) -> float:
 
 
 def _evaluated_rows(job: Job) -> int:
-    """Return how many rows an evaluation looks at while a run trains."""
     sizes = {name: len(part.inputs) for name, part in job.splits.parts.items()}
     train = min(sizes.pop("train"), EVALUATED_TRAIN_ROWS)
     if job.splits.shared:
@@ -71,3 +67,66 @@ def _evaluated_rows(job: Job) -> int:
     if job.log_level == "minimal":
         sizes.pop("test", None)
     return train + sum(sizes.values())
+
+
+def preview(plan: Plan) -> dict[str, Any]:
+    """Build every cohort, and say what it is and how long it will take; nothing is trained.
+
+    A comparison whose settings are still to be tuned is reckoned from the tuning runs.
+    """
+    planned = runs_by_path(plan)
+    cohorts = [_cohort(plan, cohort) for cohort in plan.cohorts]
+    compared = len(plan.variants) * len(plan.seeds) * len(plan.folds)
+    tuned = len(plan.runs("tuning")) if plan.section.tune else 0
+    seconds = sum(cohort["seconds"] for cohort in cohorts)
+    if tuned and not plan.chosen:
+        seconds *= 1 + compared / tuned
+    seconds += BEGINNING
+    first = {run.arm.variant: path for path, run in reversed(planned.items())}
+    return {
+        "name": plan.config.name,
+        "metric": plan.metric,
+        "baseline": plan.baseline,
+        "design": plan.section.design,
+        "variants": [
+            {
+                "name": variant.name,
+                "settings": dict(variant.settings),
+                "parameters": _parameters(plan, first[variant.name]),
+            }
+            for variant in plan.variants
+        ],
+        "seeds": plan.seeds,
+        "folds": plan.section.folds,
+        "runs": compared,
+        "tuning": {"runs": tuned, "seeds": plan.tuning_seeds} if tuned else None,
+        "cohorts": cohorts,
+        "bytes": max(cohort["bytes"] for cohort in cohorts),
+        "seconds": seconds,
+        "range": [seconds / RANGE, seconds * RANGE],
+    }
+
+
+def _parameters(plan: Plan, path: str) -> int:
+    trainer = Job.trainer([plan.job(runs_by_path(plan)[path])], is_new=False)
+    return trainer.cohort.network.num_parameters(0)
+
+
+def _cohort(plan: Plan, cohort: PlannedCohort) -> dict[str, Any]:
+    planned = runs_by_path(plan)
+    jobs = [plan.job(planned[path]) for path in cohort.runs]
+    Job.trainer(jobs, is_new=True)  # what cannot be built is said now
+    runs, size = len(jobs), cohort.size
+    lengths = [job.member.num_steps for job in jobs]
+    longest = jobs[lengths.index(max(lengths))]
+    return {
+        "number": cohort.number,
+        "phase": cohort.phase,
+        "shape": cohort.shape,
+        "runs": runs,
+        "steps": max(lengths),
+        "bytes": runs * size.total + size.evaluation,
+        "seconds_per_step": seconds_per_step(longest, size, runs),
+        # A run leaves when it has made its steps.
+        "seconds": sum(seconds_of(job, size, runs) for job in jobs) / runs,
+    }

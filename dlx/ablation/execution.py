@@ -17,8 +17,7 @@ from dlx.errors import DlxError, StorageError, is_out_of_memory
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import cohort_folder
 from dlx.tracking.evaluations import Evaluation
-from dlx.training.progress import Progress
-from dlx.training.records import Outcome, Stop
+from dlx.training.records import Outcome, Progress, Stop
 from dlx.training.session import Observer, Stopped
 from dlx.training.store import CohortStore, PlannedMember
 from dlx.training.train import train
@@ -29,24 +28,16 @@ OUT_OF_MEMORY = "out of memory"  # what the reason of a cohort that no half of f
 
 @dataclass(frozen=True)
 class CohortProgress:
-    """How far a cohort is.
+    """How far a cohort is."""
 
-    Attributes:
-        cohort: its number
-        step: optimizer steps taken
-        num_steps: of its longest run
-        active: runs that are still training
-        steps_per_second: run-steps, since this session began
-        values: the newest value of the judged metric of each run, by path
-        ended: results of runs that have ended since the last time
-    """
-
-    cohort: int
-    step: int
-    num_steps: int
-    active: int
-    steps_per_second: float
+    cohort: int  # its number
+    step: int  # optimizer steps taken
+    num_steps: int  # of its longest run
+    active: int  # runs that are still training
+    steps_per_second: float  # run-steps, since this session began
+    # The newest value of the judged metric of each run, by path.
     values: dict[str, float] = field(default_factory=dict)
+    # Results of runs that have ended since the last time.
     ended: list[RunResult] = field(default_factory=list)
 
 
@@ -55,38 +46,21 @@ Show = Callable[[CohortProgress], None]
 
 @dataclass(frozen=True)
 class Work:
-    """An ablation at work: what all of its cohorts are trained with.
-
-    Attributes:
-        plan: of the ablation
-        directory: of the ablation
-        circumstances: command, git_commit, versions and plugins, as run.json records them
-        show: is told of progress
-        stop: says whether to stop between two steps
-    """
+    """An ablation at work: what all of its cohorts are trained with."""
 
     plan: Plan
     directory: Path
+    # Command, git_commit, versions and plugins, as run.json records them.
     circumstances: Mapping[str, Any]
-    show: Show
-    stop: Stop
+    show: Show  # is told of progress
+    stop: Stop  # says whether to stop between two steps
 
 
 def train_cohort(work: Work, cohort: PlannedCohort, paths: Sequence[str]) -> list[str]:
-    """Train runs of a cohort, from its checkpoint if there is one.
+    """Train the runs of a cohort that have not ended, from its checkpoint if there is one.
 
-    Args:
-        work: the ablation
-        cohort: its cohort
-        paths: of the runs that have not ended
-
-    Returns:
-        sentences on what happened
-
-    Raises:
-        Stopped: `stop` said so; the cohort is saved
-        StorageError: a file could not be written
-        MemoryError: a single run does not fit
+    Returns what happened, in sentences. Raises Stopped when all is saved, and MemoryError where a
+    single run does not fit.
     """
     planned = runs_by_path(work.plan)
     members = {
@@ -115,8 +89,6 @@ def train_cohort(work: Work, cohort: PlannedCohort, paths: Sequence[str]) -> lis
 
 
 class _Reporter(Observer):
-    """Tells the ablation what becomes of the runs of a cohort."""
-
     def __init__(self, work: Work, cohort: PlannedCohort, store: CohortStore) -> None:
         self._work = work
         self._cohort = cohort
@@ -140,7 +112,7 @@ class _Reporter(Observer):
         results = []
         for row in outcomes:
             run = self._planned[trainer.members[row].name]
-            fields, curve = self._store.fields(run.path), self._store.curves[run.path]
+            fields, curve = self._store.fields[run.path], self._store.curves[run.path]
             number = self._cohort.number_of(run.path)
             results.append(result_of(run, number, fields, curve, self._work.plan.section))
         active = len(trainer.members) - len(outcomes)
@@ -166,25 +138,15 @@ class _Reporter(Observer):
 
 @dataclass
 class Report:
-    """What became of the cohorts that were trained.
+    """What became of the cohorts that were trained."""
 
-    Attributes:
-        crashed: by cohort number, what the error said
-        remarks: sentences on what happened
-        stopped: whether training was asked to stop
-    """
-
-    crashed: dict[int, str] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
-    stopped: bool = False
+    crashed: dict[int, str] = field(default_factory=dict)  # by cohort number, what the error said
+    remarks: list[str] = field(default_factory=list)  # sentences on what happened
+    stopped: bool = False  # whether training was asked to stop
 
 
 def train_cohorts(work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger) -> Report:
-    """Train cohorts one after another; one that fails does not take the others along.
-
-    Raises:
-        StorageError: a file could not be written
-    """
+    """Train cohorts one after another; one that fails does not take the others along."""
     report = Report()
     for cohort in cohorts:
         paths = [run.path for run in ledger.unfinished(cohort.runs)]

@@ -13,21 +13,13 @@ DATA = "data.name"
 
 @dataclass(frozen=True)
 class Factor:
-    """A key that an ablation varies.
+    """A key that an ablation varies."""
 
-    Attributes:
-        key: dotted
-        label: its last part, or as many parts as tell it from other keys
-        values: in the order of the config
-        axis: a number for each value; None if there is none
-        axis_label: what the numbers are: the label, or `depth` or `width` of a list of layers
-    """
-
-    key: str
-    label: str
-    values: tuple[Any, ...]
-    axis: tuple[float, ...] | None
-    axis_label: str
+    key: str  # dotted
+    label: str  # its last part, or as many parts as tell it from other keys
+    values: tuple[Any, ...]  # in the order of the config
+    axis: tuple[float, ...] | None  # a number for each value; None if there is none
+    axis_label: str  # what the numbers are: the label, or `depth` or `width` of a list of layers
 
     @property
     def is_numeric(self) -> bool:
@@ -51,11 +43,7 @@ def same(value: Any) -> str:
 
 
 def factors_of(varied: Mapping[str, Sequence[Any]]) -> list[Factor]:
-    """Return the factors of an ablation.
-
-    Args:
-        varied: values by dotted key
-    """
+    """Return the factors of an ablation, from its values by dotted key."""
     labels = short_labels(varied)
     return [
         Factor(key, labels[key], tuple(values), *_axis(values, labels[key]))
@@ -68,10 +56,7 @@ def filled(
 ) -> tuple[list[Variant], dict[str, list[Any]]]:
     """Return the variants with a value for every varied key, and the values of every key.
 
-    Args:
-        variants: with the settings that the base config does not have
-        varied: values by dotted key
-        base: plain values of the base config by dotted key
+    A key that a variant does not set has the value of the base config.
     """
     base = {key: value for key, value in base.items() if key in varied}
     complete = [Variant(variant.name, {**base, **variant.settings}) for variant in variants]

@@ -10,7 +10,7 @@ import numpy as np
 from dlx.ablation.factors import DATA, Factor, same, setting_names
 from dlx.ablation.outcomes import Outcomes, is_share
 from dlx.ablation.results import Variant
-from dlx.ablation.statistics.effects import Effect, interactions, main_effects
+from dlx.ablation.statistics.effects import Effect, joint_effects
 from dlx.ablation.statistics.intervals import present, share_interval
 
 MOST_LINES = 8
@@ -24,7 +24,6 @@ def effects(
     baseline: Variant,
     *,
     metric: str,
-    confidence: float,
 ) -> dict[str, Any] | None:
     """Return main effects and two-way interactions, against the baseline's levels.
 
@@ -45,9 +44,8 @@ def effects(
         place = tuple(factor.level(variant) for factor in factors)
         if None not in place:
             cells[place] = outcomes.units(outcomes.values(variant.name, metric))
-    options = {"confidence": confidence, "overlap": outcomes.overlap}
     main = []
-    for effect in main_effects(cells, reference, **options):
+    for effect in joint_effects(cells, reference, 1, overlap=outcomes.overlap):
         [number], [level] = effect.factors, effect.levels
         factor = factors[number]
         if factor.key != DATA:  # nobody chooses a data set for its accuracy
@@ -55,7 +53,7 @@ def effects(
             start = factor.values[reference[number]]
             main.append({**names, "reference": start, **_test_of(effect)})
     both = []
-    for effect in interactions(cells, reference, **options):
+    for effect in joint_effects(cells, reference, 2, overlap=outcomes.overlap):
         places = zip(effect.factors, effect.levels, strict=True)
         names = {
             "factors": [factors[number].key for number in effect.factors],
@@ -85,7 +83,6 @@ def curves_by_factor(
     *,
     metric: str,
     design: str,
-    confidence: float,
 ) -> list[dict[str, Any]]:
     """Return the judged metric on train and dev rows against each factor that has an axis.
 
@@ -99,7 +96,7 @@ def curves_by_factor(
     def curve(groups: Sequence[Sequence[Sequence[Variant]]]) -> dict[str, Any]:
         points = [[*chain(*level)] for level in zip(*groups, strict=True)]
         return {
-            split: [_point(outcomes, point, split_metric, confidence) for point in points]
+            split: [_point(outcomes, point, split_metric) for point in points]
             for split, split_metric in splits.items()
         }
 
@@ -148,7 +145,6 @@ def _settings_of(levels: Sequence[Sequence[Variant]], factors: Sequence[Factor])
 
 
 def _is_complete(outcomes: Outcomes, levels: Sequence[Sequence[Variant]], metric: str) -> bool:
-    """Return whether there is a value at every level."""
     return all(
         any(len(present(outcomes.values(variant.name, metric))) for variant in level)
         for level in levels
@@ -163,12 +159,10 @@ def _splits(metric: str) -> dict[str, str]:
     return {"train": f"train.{tag}", "dev": metric if split == "test" else f"dev.{tag}"}
 
 
-def _point(
-    outcomes: Outcomes, variants: Sequence[Variant], metric: str, confidence: float
-) -> dict[str, Any]:
+def _point(outcomes: Outcomes, variants: Sequence[Variant], metric: str) -> dict[str, Any]:
     values = [outcomes.values(variant.name, metric) for variant in variants]
     if metric == "success":
         successes = present(np.concatenate(values)) if values else np.empty(0)
-        return asdict(share_interval(int(successes.sum()), len(successes), confidence=confidence))
+        return asdict(share_interval(int(successes.sum()), len(successes)))
     units = np.mean([outcomes.units(array) for array in values], axis=0) if values else []
-    return asdict(outcomes.interval(units, metric.partition(".")[2], confidence))
+    return asdict(outcomes.interval(units, metric.partition(".")[2]))

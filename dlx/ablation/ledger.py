@@ -26,26 +26,16 @@ CRASHED = "failed"
 
 
 class Ledger:
-    """The runs of an ablation that have ended.
+    """The runs of an ablation that have ended, by name, with remarks on what was damaged.
 
     What index.json does not hold yet, since the process ended before, is read from the cohorts.
-
-    Attributes:
-        runs: by name
-        remarks: sentences on what was damaged
-
-    Raises:
-        RunError: index.json or files of a cohort are damaged
     """
 
     def __init__(self, plan: Plan, directory: Path, *, repair: bool = False) -> None:
-        """Read what has ended.
+        """Read what has ended; RunError where files are damaged, unless they are to be repaired.
 
-        Args:
-            plan: of the ablation
-            directory: of the ablation
-            repair: the runs of a cohort whose files are missing or damaged have not ended: they
-                will be trained again
+        To repair is to take the runs of a cohort whose files are missing or damaged for runs that
+        have not ended: they will be trained again.
         """
         self._plan = plan
         self._directory = directory
@@ -91,21 +81,12 @@ class Ledger:
         return [planned[name] for name in names if name not in self.runs]
 
     def add(self, cohort: PlannedCohort) -> None:
-        """Take in what ended in a cohort, and write index.json.
-
-        Raises:
-            RunError: the cohort's files are damaged
-            StorageError: index.json cannot be written
-        """
+        """Take in what ended in a cohort, and write index.json."""
         self._read(cohort)
         self.write()
 
     def write(self) -> None:
-        """Write index.json.
-
-        Raises:
-            StorageError: it cannot be written
-        """
+        """Write index.json."""
         write_index(self._directory, self.runs.values())
 
     def fail(self, cohort: PlannedCohort, reason: str) -> None:

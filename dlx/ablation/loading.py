@@ -21,15 +21,7 @@ from dlx.tracking.evaluations import Curve, curve_of
 def result_of(
     run: PlannedRun, number: int, info: Mapping[str, Any], curve: Curve, section: AblationConfig
 ) -> RunResult:
-    """Return the result of a run.
-
-    Args:
-        run: as planned
-        number: of the run in the ablation
-        info: the fields of its run.json
-        curve: its evaluations
-        section: says what counts as success, and which thresholds are waited for
-    """
+    """Return the result of a run, of the fields of its run.json and its evaluations."""
     metrics = _with_last(info.get("metrics") or {}, curve, section.show)
     return RunResult(
         variant=run.arm.variant,
@@ -51,17 +43,7 @@ def result_of(
 def results(
     directory: Path, runs: Iterable[PlannedRun], ledger: Ledger, section: AblationConfig
 ) -> dict[str, RunResult]:
-    """Return the results of the runs that have ended, by path, from the ablation's folder.
-
-    Args:
-        directory: of the ablation
-        runs: as planned
-        ledger: says which have ended
-        section: of the ablation's config
-
-    Raises:
-        RunError: files are missing or damaged
-    """
+    """Return the results of the runs that have ended, by path, from the ablation's folder."""
     ended = {run.path: run for run in runs if run.path in ledger.runs}
     fields = infos(directory, [ledger.runs[name] for name in ended])
     curves: dict[str, Curve] = {}
@@ -112,15 +94,12 @@ def _succeeded(
     if wanted is None:
         return None
 
-    def final(metric: str) -> float:
+    def reached(metric: str, threshold: float) -> bool:
         split, _, name = metric.partition(".")
         value = metrics.get(split, {}).get(name)
-        return math.nan if value is None else value
+        return value is not None and bool(_reaches(metric, np.asarray(value), threshold))
 
-    return all(
-        bool(_reaches(metric, np.asarray(final(metric)), threshold))
-        for metric, threshold in wanted.items()
-    )
+    return all(reached(metric, threshold) for metric, threshold in wanted.items())
 
 
 def _reaches(metric: str, values: np.ndarray, threshold: float) -> np.ndarray:

@@ -22,17 +22,12 @@ def is_share(tag: str) -> bool:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The results of the runs of an ablation.
+    """The results of the runs of an ablation."""
 
-    Attributes:
-        runs: by variant, in the order of seeds and, within a seed, of folds; None: has not ended
-        seeds: S
-        folds: F; None without cross-validation
-    """
-
+    # By variant, in the order of seeds and, within a seed, of folds; None: has not ended.
     runs: Mapping[str, Sequence[RunResult | None]]
-    seeds: Sequence[int]
-    folds: int | None
+    seeds: Sequence[int]  # S
+    folds: int | None  # F; None without cross-validation
 
     @classmethod
     def of(
@@ -93,9 +88,9 @@ class Outcomes:
         """
         return mean_of_present(values.reshape(-1, self.folds)) if self.folds else values
 
-    def interval(self, units: ArrayLike, tag: str, confidence: float) -> Estimate:
+    def interval(self, units: ArrayLike, tag: str) -> Estimate:
         """Return the mean of a metric's units with its interval, cut to what the metric can be."""
-        mean = mean_interval(units, confidence=confidence, overlap=self.overlap)
+        mean = mean_interval(units, overlap=self.overlap)
         return mean.within(0, 1) if is_share(tag) else mean
 
     def pairs(self, values: Array, others: Array) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlx.ablation.bands import Band, bands
 from dlx.ablation.results import RunResult
+from dlx.ablation.statistics.intervals import CONFIDENCE
 from dlx.nn.metrics import WORTH
 from dlx.tracking.overview import write_overview
 
@@ -22,25 +23,11 @@ def write(
     folders: Mapping[str, str],
     results: Sequence[RunResult],
     show_test: bool = False,
-    confidence: float = 0.95,
 ) -> None:
     """Write the event files of an ablation as a whole, in place of earlier ones.
 
     Every metric of the whole network gets a column and a chart, the judged one first. (A metric of
-    a layer has a slash in its tag.)
-
-    Args:
-        directory: of the ablation
-        name: of the ablation
-        metric: that is judged, `<split>.<tag>` or `success`
-        settings: by variant, value by dotted name
-        folders: by variant, the folder of its event files below the directory
-        results: of the runs
-        show_test: whether to show test metrics too
-        confidence: of the intervals
-
-    Raises:
-        StorageError: disk full, read-only, no permission
+    a layer has a slash in its tag.) Settings and folders, below the directory, are by variant.
     """
     splits = ("dev", "train", "test") if show_test else ("dev", "train")
     tags = dict.fromkeys(
@@ -54,7 +41,7 @@ def write(
     curves: dict[str, dict[str, Band]] = {}
     last: dict[str, dict[str, float]] = {}
     for name_of_metric in metrics:
-        for variant, band in bands(results, name_of_metric, confidence).items():
+        for variant, band in bands(results, name_of_metric, CONFIDENCE).items():
             curves.setdefault(variant, {})[name_of_metric] = band
         for variant, value in _last(results, name_of_metric).items():
             last.setdefault(variant, {})[name_of_metric] = value

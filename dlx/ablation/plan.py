@@ -33,36 +33,23 @@ _RESERVED = re.compile(
 
 @dataclass(frozen=True)
 class Arm:
-    """Runs that differ in seed and fold alone.
+    """Runs that differ in seed and fold alone."""
 
-    Attributes:
-        variant: the name of their variant
-        settings: of the variant
-        config: of the runs, without seed and fold
-        folder: of the runs, below the ablation's directory
-        choice: the tuned settings that are tried; None in the comparison
-    """
-
-    variant: str
+    variant: str  # the name of their variant
     settings: Mapping[str, Any]
-    config: RunConfig
-    folder: str
+    config: RunConfig  # of the runs, without seed and fold
+    folder: str  # of the runs, below the ablation's directory
+    # The tuned settings that are tried; None in the comparison.
     choice: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of the plan.
-
-    Attributes:
-        arm: that it belongs to
-        seed: of its random streams
-        fold: of the cross-validation, from 1; None without one
-    """
+    """One run of the plan."""
 
     arm: Arm
-    seed: int
-    fold: int | None = None
+    seed: int  # of its random streams
+    fold: int | None = None  # of the cross-validation, from 1; None without one
 
     @property
     def path(self) -> str:
@@ -73,25 +60,15 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class PlannedCohort:
-    """Runs that train as one program.
+    """Runs that train as one program."""
 
-    Attributes:
-        number: from 1, in the order of the plan
-        phase: 'tuning' or 'comparison'
-        runs: their paths; runs with equal choices are neighbours
-        numbers: of the runs in the ablation
-        size: of one run, which limits the number of runs
-        shape: of the network, in words
-        data: fingerprint of the data
-    """
-
-    number: int
-    phase: str
-    runs: tuple[str, ...]
-    numbers: tuple[int, ...]
-    size: Size
-    shape: str
-    data: str
+    number: int  # from 1, in the order of the plan
+    phase: str  # 'tuning' or 'comparison'
+    runs: tuple[str, ...]  # their paths; runs with equal choices are neighbours
+    numbers: tuple[int, ...]  # of the runs in the ablation
+    size: Size  # of one run, which limits the number of runs
+    shape: str  # of the network, in words
+    data: str  # fingerprint of the data
 
     def document(self) -> dict[str, Any]:
         """Return its part of plan.json."""
@@ -112,31 +89,20 @@ class PlannedCohort:
 
 @dataclass
 class Plan:
-    """An ablation before it is trained.
+    """An ablation before it is trained."""
 
-    Attributes:
-        config: the base, resolved, with its `ablation` section
-        variants: in the order in which the section names them
-        baseline: the name of the variant that others are compared with
-        metric: that is judged: `<split>.<tag>` or `success`; empty until `make` fills it in
-        seeds: of the comparison
-        tuning_seeds: of the tuning runs, none of them among `seeds`
-        data_dir: where data sets are kept
-        cohorts: those planned so far; with tuning the comparison's are planned after it
-        chosen: by variant, the tuned settings; empty until tuning has ended
-        jobs: number of processes that the cohorts were planned for
-    """
-
-    config: RunConfig
-    variants: list[Resolved]
-    baseline: str
-    metric: str
-    seeds: list[int]
-    tuning_seeds: list[int]
-    data_dir: Path
+    config: RunConfig  # the base, resolved, with its `ablation` section
+    variants: list[Resolved]  # in the order in which the section names them
+    baseline: str  # the name of the variant that others are compared with
+    metric: str  # that is judged: `<split>.<tag>` or `success`; empty until `make` fills it in
+    seeds: list[int]  # of the comparison
+    tuning_seeds: list[int]  # of the tuning runs, none of them among `seeds`
+    data_dir: Path  # where data sets are kept
+    # Those planned so far; with tuning the comparison's are planned after it.
     cohorts: list[PlannedCohort] = field(default_factory=list)
+    # By variant, the tuned settings; empty until tuning has ended.
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
-    jobs: int = 1
+    jobs: int = 1  # number of processes that the cohorts were planned for
     _arms: dict[str, list[Arm]] = field(default_factory=dict, repr=False)
     _jobs: dict[tuple[str, int | None], Job] = field(default_factory=dict, repr=False)
     _splits: dict[str, Splits] = field(default_factory=dict, repr=False)
@@ -167,21 +133,17 @@ class Plan:
         return [dict(zip(tune, values, strict=True)) for values in product(*lists)] if tune else []
 
     def arms(self, phase: str) -> list[Arm]:
-        """Return the arms that are compared or, in the phase 'tuning', those that are tried.
-
-        Raises:
-            ConfigError: a line for each tuned value that a variant's config does not allow
-        """
+        """Return the arms that are compared or, in the phase 'tuning', those that are tried."""
         if phase not in self._arms:
-            folders = _folders([resolved.variant.name for resolved in self.variants])
+            folders = _folders([variant.name for variant in self.variants])
             make_arms = self._tuning_arms if phase == "tuning" else self._compared_arms
             self._arms[phase] = make_arms(folders)
         return self._arms[phase]
 
     def _compared_arms(self, folders: Sequence[str]) -> list[Arm]:
         arms = []
-        for resolved, folder in zip(self.variants, folders, strict=True):
-            variant, config = resolved.variant, resolved.config
+        for variant, folder in zip(self.variants, folders, strict=True):
+            config = variant.config
             if variant.name in self.chosen:
                 config = config_files.assign(config, self.chosen[variant.name])
             arms.append(Arm(variant.name, variant.settings, config, folder))
@@ -197,11 +159,10 @@ class Plan:
             for choice in choices
         ]
         tries = list(zip(choices, _folders(words), strict=True))
-        for resolved, folder in zip(self.variants, folders, strict=True):
-            variant = resolved.variant
+        for variant, folder in zip(self.variants, folders, strict=True):
             for choice, name in tries:
                 try:
-                    config = config_files.assign(resolved.config, choice)
+                    config = config_files.assign(variant.config, choice)
                 except ConfigError as error:
                     where = f"ablation.tune: variant {variant.name!r}"
                     problems += [f"{where}: {line}" for line in str(error).split("\n")]
@@ -230,12 +191,7 @@ class Plan:
         self._arms.clear()
 
     def job(self, run: PlannedRun) -> Job:
-        """Return a run that is ready to train.
-
-        Raises:
-            ConfigError: the config asks for what its data or model cannot do
-            DataError: the data are missing or damaged
-        """
+        """Return a run that is ready to train; ConfigError where its data or model cannot do it."""
         key = (run.arm.folder, run.fold)
         if key not in self._jobs:
             config = run.arm.config.model_copy(update={"seed": run.seed})
@@ -302,7 +258,6 @@ class Plan:
 
 
 def _sharing(splits: Splits, other: Splits) -> Splits:
-    """Return splits that share the other's tensors where these are equal."""
 
     def shared(part: Part, other_part: Part) -> Part:
         inputs, targets = other_part.inputs, other_part.targets

@@ -22,16 +22,7 @@ def make(config: RunConfig, data_dir: Path, jobs: int | None = None) -> Plan:
     """Return the plan of a config's ablation, with the cohorts of its first phase.
 
     Every distinct config is prepared with its data, so that all errors are reported before
-    anything is trained.
-
-    Args:
-        config: with its `ablation` section
-        data_dir: where data sets are kept
-        jobs: processes that will share the work; default: see `sizes.processes`
-
-    Raises:
-        ConfigError: a line for every wrong variant
-        DataError: data are missing or damaged
+    anything is trained. `jobs` processes will share the work; default: see `sizes.processes`.
     """
     plan = outline(config, data_dir)
     for phase in plan.phases:
@@ -84,7 +75,7 @@ def _check_count(plan: Plan) -> None:
 def _check_tuned(tuned: Iterable[str], variants: Sequence[Resolved]) -> None:
     """Check that no tuned key varies too."""
     refuse_seed("ablation.tune.seed", tuned)
-    varied = dict.fromkeys(key for resolved in variants for key in resolved.variant.settings)
+    varied = dict.fromkeys(key for variant in variants for key in variant.settings)
     for key in tuned:
         own = key.removesuffix(".name")
         for other in varied:
@@ -96,11 +87,7 @@ def _check_tuned(tuned: Iterable[str], variants: Sequence[Resolved]) -> None:
 
 
 def check(plan: Plan, runs: Iterable[PlannedRun]) -> None:
-    """Prepare every distinct config of the runs with its data.
-
-    Raises:
-        ConfigError: a line for every wrong variant
-    """
+    """Prepare every distinct config of the runs with its data; ConfigError names all wrong ones."""
     problems: dict[str, None] = {}
     for run in runs:
         try:
@@ -114,7 +101,6 @@ def check(plan: Plan, runs: Iterable[PlannedRun]) -> None:
 
 
 def _check_metrics(plan: Plan) -> None:
-    """Check that every run measures the metrics that the section names."""
     section = plan.section
     wanted = {f"ablation.success.{metric}": metric for metric in section.success or {}}
     wanted |= {f"ablation.steps_to.{metric}": metric for metric in section.steps_to}
@@ -177,7 +163,6 @@ def _cure(metric: str, job: Job) -> str:
 
 
 def _default_jobs(plan: Plan) -> int:
-    """Return the number of processes that suits the sizes of a plan's runs."""
     runs = plan.runs("comparison")
     sizes: dict[str, Size] = {}
     work = 0
@@ -190,15 +175,10 @@ def _default_jobs(plan: Plan) -> int:
 
 
 def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun]) -> None:
-    """Group runs into cohorts, and add these to the plan.
+    """Group the runs of a phase into cohorts, and add these to the plan.
 
     Which runs go together depends on their configs alone, never on measured times, so that it is
     the same on every start.
-
-    Args:
-        plan: receives the cohorts
-        phase: 'tuning' or 'comparison'
-        runs: of the phase
     """
     numbers = _numbers(plan, phase, runs)
     jobs = [plan.job(run) for run in runs]
@@ -258,12 +238,7 @@ def _shape(job: Job) -> str:
 
 
 def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan:
-    """Return the plan in plan.json and ablation.yaml.
-
-    Raises:
-        RunError: plan.json does not fit the config
-        DataError: data are missing, or have changed since
-    """
+    """Return the plan in plan.json and ablation.yaml."""
     plan = outline(config, data_dir)
     tuning = document.get("tuning") or {}
     # The config may have more seeds, if the process ended after it wrote them; and there may have
@@ -273,7 +248,7 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
     plan.metric, plan.jobs = document["metric"], document["jobs"]
     plan.chosen = dict(tuning.get("chosen") or {})
     names = [variant["name"] for variant in document["variants"]]
-    if names != [resolved.variant.name for resolved in plan.variants]:
+    if names != [variant.name for variant in plan.variants]:
         raise RunError("plan.json has other variants than ablation.yaml")
     runs = runs_by_path(plan)
     # For plans from before runs had numbers; the runs of tuning come last.

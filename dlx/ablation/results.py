@@ -12,59 +12,36 @@ Metrics = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Variant:
-    """One choice of values for the keys that an ablation varies.
+    """One choice of values for the keys that an ablation varies."""
 
-    Attributes:
-        name: the values in words, such as `activation=relu init=he_normal`
-        settings: plain value by dotted key
-    """
-
-    name: str
-    settings: Mapping[str, Any]
+    name: str  # the values in words, such as `activation=relu init=he_normal`
+    settings: Mapping[str, Any]  # plain value by dotted key
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """How one run of an ablation ended.
+    """How one run of an ablation ended."""
 
-    Attributes:
-        variant: its name
-        seed: of its random streams
-        fold: of the cross-validation, from 1; None without one
-        status: how it ended
-        steps: optimizer steps taken
-        seconds: its share of its cohort's time
-        parameters: number of trained parameters
-        examples: training rows seen
-        metrics: by split and tag, of the scored weights on all rows; empty without scored weights
-        curve: its evaluations
-        steps_to: by `<split>.<tag>`, the steps after which its threshold was first reached; None:
-            never
-        success: whether it reached the ablation's thresholds of success; None if there are none
-        reason: why it diverged or failed
-        pretraining_steps: of its pre-training, even if another run's stages were reused
-        pretraining_examples: training rows seen in pre-training
-        path: its name in the ablation, `<variant's folder>/seed=<seed>`
-        number: in the ablation, from 1; 0 for a run outside of an ablation
-    """
-
-    variant: str
-    seed: int
-    status: Status
-    steps: int
-    fold: int | None = None
-    seconds: float = 0.0
-    parameters: int = 0
-    examples: int = 0
+    variant: str  # its name
+    seed: int  # of its random streams
+    status: Status  # how it ended
+    steps: int  # optimizer steps taken
+    fold: int | None = None  # of the cross-validation, from 1; None without one
+    seconds: float = 0.0  # its share of its cohort's time
+    parameters: int = 0  # number of trained parameters
+    examples: int = 0  # training rows seen
+    # By split and tag, of the scored weights on all rows; empty without scored weights.
     metrics: Metrics = field(default_factory=dict)
-    curve: Curve = field(default_factory=lambda: Curve((), {}))
+    curve: Curve = field(default_factory=lambda: Curve((), {}))  # its evaluations
+    # By `<split>.<tag>`, the steps after which its threshold was first reached; None: never.
     steps_to: Mapping[str, int | None] = field(default_factory=dict)
+    # Whether it reached the ablation's thresholds of success; None if there are none.
     success: bool | None = None
-    reason: str = ""
-    path: str = ""
-    number: int = 0
-    pretraining_steps: int = 0
-    pretraining_examples: int = 0
+    reason: str = ""  # why it diverged or failed
+    path: str = ""  # its name in the ablation, `<variant's folder>/seed=<seed>`
+    number: int = 0  # in the ablation, from 1; 0 for a run outside of an ablation
+    pretraining_steps: int = 0  # of its pre-training, even if another run's stages were reused
+    pretraining_examples: int = 0  # training rows seen in pre-training
 
     @property
     def is_scored(self) -> bool:
@@ -87,12 +64,7 @@ class RunResult:
 
 def fields_of(info: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `RunResult` that stand in run.json."""
-    counts = (
-        *("steps", "seconds", "parameters", "examples"),
-        *("pretraining_steps", "pretraining_examples"),
-    )
-    return {
-        "seed": info["seed"],
-        "status": info["status"],
-        **{name: info.get(name) or 0 for name in counts},
-    }
+    counts = ["steps", "seconds", "parameters", "examples"]
+    counts += ["pretraining_steps", "pretraining_examples"]
+    own = {"seed": info["seed"], "status": info["status"]}
+    return own | {name: info.get(name) or 0 for name in counts}

@@ -29,8 +29,6 @@ def results_csv(
     is empty where a run has no such value; a `steps_to` that is empty was never reached.
 
     Args:
-        variants: in the order of the plan
-        results: of the runs, in any order
         base: plain values of the base config by dotted key, for keys that a variant does not set
         data: name of the data set, if it does not vary
         show_test: whether to add the columns of the test rows

@@ -1,13 +1,10 @@
 """A whole ablation in its directory: phase after phase, cohort after cohort, to the last result."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from dlx.ablation import execution, loading, tuning, workers
 from dlx.ablation.directory import write_plan
@@ -17,45 +14,30 @@ from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.ablation.planning import add_cohorts, check
 from dlx.ablation.results import RunResult
 from dlx.ablation.tuning import Try
-from dlx.config.schema import RunConfig
 from dlx.runs import RunDirectory
-from dlx.training.job import resolve_device
 from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.process import matmul_precision
-from dlx.training.progress import Progress as StageProgress
+from dlx.training.records import Progress as StageProgress
 from dlx.training.records import Stop
 from dlx.training.session import Stopped
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an ablation is.
+    """How far an ablation is."""
 
-    Attributes:
-        directory: of the ablation
-        metric: that is judged
-        phase: 'tuning' or 'comparison'
-        cohorts: of the phase
-        runs: of the phase
-        finished: of these, those that have ended
-        seconds: since this session began
-        left: seconds that the rest will take, if known
-        steps_per_second: run-steps
-        values: the newest value of the judged metric, by variant and path; None: diverged or failed
-        cohort: the cohort that reports
-    """
-
-    directory: Path
-    metric: str
-    phase: str
-    cohorts: int
-    runs: int
-    finished: int
-    seconds: float
-    left: float | None
-    steps_per_second: float
+    directory: Path  # of the ablation
+    metric: str  # that is judged
+    phase: str  # 'tuning' or 'comparison'
+    cohorts: int  # of the phase
+    runs: int  # of the phase
+    finished: int  # of these, those that have ended
+    seconds: float  # since this session began
+    left: float | None  # seconds that the rest will take, if known
+    steps_per_second: float  # run-steps
+    # The newest value of the judged metric, by variant and path; None: diverged or failed.
     values: Mapping[str, Mapping[str, float | None]]
-    cohort: CohortProgress
+    cohort: CohortProgress  # the cohort that reports
 
 
 Show = Callable[[Progress], None]
@@ -63,17 +45,12 @@ Show = Callable[[Progress], None]
 
 @dataclass
 class Ended:
-    """What an ablation came to.
+    """What an ablation came to."""
 
-    Attributes:
-        results: of the compared runs that ended, by path
-        tries: of tuning
-        report: what became of the cohorts
-    """
-
+    # Of the compared runs that ended, by path.
     results: dict[str, RunResult] = field(default_factory=dict)
-    tries: list[Try] = field(default_factory=list)
-    report: Report = field(default_factory=Report)
+    tries: list[Try] = field(default_factory=list)  # of tuning
+    report: Report = field(default_factory=Report)  # what became of the cohorts
 
 
 def train(
@@ -84,22 +61,15 @@ def train(
     stop: Stop,
     *,
     jobs: int | None = None,
-    prepare: Callable[[], list[dict[str, str]]] = list,
+    prepare: workers.Prepare = list,
 ) -> Ended:
     """Train what has not ended yet, phase after phase; the caller holds the lock.
 
     Args:
         plan: written to the directory; the comparison's cohorts are added once tuning is over
-        run: the ablation's directory
         circumstances: command, git_commit, versions and plugins, as run.json records them
-        show: is told of progress
-        stop: says whether to stop between two steps
         jobs: processes that train at a time; default: those of the plan
-        prepare: is called in each of these first, see `workers.Setting`
-
-    Raises:
-        StorageError: a file could not be written
-        UntunableError: a variant has no value to tune to
+        prepare: is called in each of these first, if it is a fresh one
     """
     ended = Ended()
     ledger = Ledger(plan, run.path, repair=True)
@@ -110,11 +80,17 @@ def train(
         cohorts = [cohort for cohort in plan.cohorts if cohort.phase == phase]
         observer = _Observer(plan, run.path, phase, cohorts, ledger, show)
         pending = [cohort for cohort in cohorts if ledger.unfinished(cohort.runs)]
-        if not _pretrain(plan, run, pending, observer, ledger, stop, ended.report):
+        try:
+            ended.report.remarks += _pretrain(plan, run, pending, observer, ledger, stop)
+        except Stopped:
             ended.report.stopped = True
             break
         work = Work(plan, run.path, circumstances, observer.hear, stop)
-        report = _train(work, pending, ledger, jobs or plan.jobs, prepare)
+        count = jobs or plan.jobs
+        if count == 1 or len(pending) < 2:
+            report = execution.train_cohorts(work, pending, ledger)
+        else:
+            report = workers.train_cohorts(work, pending, ledger, count, prepare)
         ended.report.crashed |= report.crashed
         ended.report.remarks += report.remarks
         ended.report.stopped = report.stopped
@@ -149,64 +125,27 @@ def _pretrain(
     observer: "_Observer",
     ledger: Ledger,
     stop: Stop,
-    report: Report,
-) -> bool:
-    """Train the stages that runs go through first, all runs side by side; False if stopped.
+) -> list[str]:
+    """Train the stages that runs go through first, all runs side by side; return remarks.
 
     The cohorts then find them in the cache, in whichever process they are trained.
     """
     jobs = [plan.job(planned) for cohort in pending for planned in ledger.unfinished(cohort.runs)]
     staged = [job for job in jobs if job.stages]
     if not staged:
-        return True
-    try:
-        with matmul_precision(plan.config.train.matmul_precision):
-            pretrained = pretrain(staged, run.cache / FOLDER, observer.hear_stage, stop)
-    except Stopped:
-        return False
+        return []
+    with matmul_precision(plan.config.train.matmul_precision):
+        pretrained = pretrain(staged, run.cache / FOLDER, observer.hear_stage, stop)
     stages = [stage for of_run in pretrained.stages for stage in of_run]
-    reused = sum(stage.reused for stage in stages)
-    report.remarks += pretrained.warnings
-    if reused:
-        report.remarks.append(f"{reused:,} of {len(stages):,} stages of pre-training were reused")
-    diverged = sum(stage.status == "diverged" for stage in stages)
-    if diverged:
-        report.remarks.append(f"{diverged:,} stages of pre-training diverged, and so do their runs")
-    return True
-
-
-def _train(
-    work: Work,
-    pending: Sequence[PlannedCohort],
-    ledger: Ledger,
-    jobs: int,
-    prepare: Callable[[], list[dict[str, str]]],
-) -> Report:
-    if jobs == 1 or len(pending) < 2:
-        return execution.train_cohorts(work, pending, ledger)
-    threads = max(torch.get_num_threads() // jobs, 1)
-    config = work.plan.config
-    fresh = (
-        threads > 1 or resolve_device(config.train.device).type != "cpu" or sys.platform != "linux"
-    )
-    setting = workers.Setting(
-        work.directory, work.plan.data_dir, threads, prepare, fresh, _environments(config)
-    )
-    return workers.train_cohorts(work, pending, ledger, setting, jobs)
-
-
-def _environments(config: RunConfig) -> list[dict[str, str]]:
-    """Return the variables of the workers: each sees one of the GPUs, if any are used."""
-    device = resolve_device(config.train.device)
-    count = torch.cuda.device_count()
-    if device.type != "cuda" or device.index is not None or count < 2:
-        return [{}]
-    return [{"CUDA_VISIBLE_DEVICES": str(index)} for index in range(count)]
+    remarks = pretrained.warnings
+    if reused := sum(stage.reused for stage in stages):
+        remarks.append(f"{reused:,} of {len(stages):,} stages of pre-training were reused")
+    if diverged := sum(stage.status == "diverged" for stage in stages):
+        remarks.append(f"{diverged:,} stages of pre-training diverged, and so do their runs")
+    return remarks
 
 
 class _Observer:
-    """Adds up what the cohorts of a phase report."""
-
     def __init__(
         self,
         plan: Plan,
@@ -237,21 +176,7 @@ class _Observer:
         """Show where a stage of pre-training stands."""
         rate = stage.steps_per_second * stage.active
         cohort = CohortProgress(1, stage.step, stage.num_steps, stage.active, rate)
-        self._show(
-            Progress(
-                self._directory,
-                self._plan.metric,
-                f"pre-training, {stage.stage}",
-                1,
-                stage.active,
-                0,
-                time.monotonic() - self._began,
-                None,
-                cohort.steps_per_second,
-                {},
-                cohort,
-            )
-        )
+        self._tell(f"pre-training, {stage.stage}", (1, stage.active, 0), None, {}, cohort)
 
     def hear(self, progress: CohortProgress) -> None:
         """Take in what a cohort reports, and show where the phase stands."""
@@ -268,18 +193,19 @@ class _Observer:
         taken = max(ended + active, 1)
         known = progress.step > 0 and self._to_do > taken
         left = elapsed * (self._to_do - taken) / taken if known else None
-        self._show(
-            Progress(
-                self._directory,
-                self._plan.metric,
-                self._phase,
-                len(self._cohorts),
-                len(self._variant),
-                len(self._done),
-                elapsed,
-                left,
-                progress.steps_per_second,
-                self._values,
-                progress,
-            )
-        )
+        counts = len(self._cohorts), len(self._variant), len(self._done)
+        self._tell(self._phase, counts, left, self._values, progress)
+
+    def _tell(
+        self,
+        phase: str,
+        counts: tuple[int, int, int],
+        left: float | None,
+        values: Mapping[str, Mapping[str, float | None]],
+        cohort: CohortProgress,
+    ) -> None:
+        """Show progress; the counts are of cohorts, runs, and runs that have ended."""
+        seconds = time.monotonic() - self._began
+        rate = cohort.steps_per_second
+        directory, metric = self._directory, self._plan.metric
+        self._show(Progress(directory, metric, phase, *counts, seconds, left, rate, values, cohort))

@@ -24,17 +24,11 @@ _COPIES = 3  # arrays of a layer's outputs in a step: z, a and a gradient
 
 @dataclass(frozen=True)
 class Size:
-    """The bytes of one run of a cohort.
+    """The bytes of one run of a cohort."""
 
-    Attributes:
-        parameters: with gradients and the optimizer's state
-        step: inputs and outputs of all layers for one batch
-        evaluation: likewise for the rows that are evaluated together
-    """
-
-    parameters: int
-    step: int
-    evaluation: int
+    parameters: int  # with gradients and the optimizer's state
+    step: int  # inputs and outputs of all layers for one batch
+    evaluation: int  # likewise for the rows that are evaluated together
 
     @property
     def total(self) -> int:
@@ -67,15 +61,11 @@ def largest_cohort(size: Size, device: torch.device) -> int:
 
 
 def processes(work: int, device: torch.device) -> int:
-    """Return how many processes should train cohorts at the same time.
+    """Return how many processes should train cohorts at the same time, `work` bytes in all steps.
 
     On a CPU one for each thread that torch may use, if there is enough work to be worth starting
     them: a cohort of small networks gains little from a second thread, but runs fully in parallel
     in a second process. On CUDA one for each GPU.
-
-    Args:
-        work: bytes that the steps of all runs work on
-        device: of the runs
     """
     if device.type == "cuda":
         return max(torch.cuda.device_count(), 1) if device.index is None else 1
@@ -85,10 +75,7 @@ def processes(work: int, device: torch.device) -> int:
 def parts(counts: Sequence[int], limits: Sequence[int], jobs: int = 1) -> list[int]:
     """Return the number of cohorts that each group of runs is split into.
 
-    Args:
-        counts: runs of each group
-        limits: the largest cohort of each group
-        jobs: processes; all get the same number of cohorts, if there are enough runs
+    All processes (`jobs`) get the same number of cohorts, if there are enough runs.
     """
     numbers = [-(-count // limit) for count, limit in zip(counts, limits, strict=True)]
     while sum(numbers) % jobs and sum(numbers) < sum(counts):

@@ -13,7 +13,7 @@ from dlx.ablation.factors import DATA, factors_of, filled
 from dlx.ablation.grid import curves_by_factor, effects
 from dlx.ablation.outcomes import Outcomes, is_share
 from dlx.ablation.results import RunResult, Variant
-from dlx.ablation.statistics.intervals import median_interval, present, share_interval
+from dlx.ablation.statistics.intervals import CONFIDENCE, median_interval, present, share_interval
 from dlx.nn.metrics import is_rising
 from dlx.runs.files import finite
 
@@ -41,7 +41,6 @@ def summarize(
     show_test: bool = False,
     show: Sequence[str] = (),
     command: str = "",
-    confidence: float = 0.95,
 ) -> dict[str, Any]:
     """Return the summary of an ablation, a JSON object.
 
@@ -51,32 +50,19 @@ def summarize(
     Args:
         variants: in the order of the plan
         results: of the runs, in any order
-        name: of the ablation
         metric: that is judged, `<split>.<tag>` or `success`
         also: further judged metrics, each by itself: `<split>.<tag>`
-        baseline: name of the variant that others are compared with
         varied: values by dotted key, in the order of the config
-        seeds: of the runs, in order
         base: plain values of the base config by dotted key, for keys that a variant does not set
-        design: of the plan
-        folds: of the cross-validation; None without one
-        data: names of the data sets
-        margin: largest difference of the judged metric that does not matter; default, and always
-            for further metrics: 0.005 for a share, otherwise 5 % of the baseline's mean
+        margin: largest difference of the judged metric that does not matter, see `Judged`
         success: thresholds by metric that a successful run reaches; None: success is not counted
         steps_to: thresholds by metric
         tuning: by variant, what was chosen and tried; None without tuning
-        show_test: whether to include all variants' metrics on test rows
         show: metrics that tables show beside the judged one
-        command: that runs the ablation again
-        confidence: of the intervals; 1 - confidence is the error rate of all verdicts by a metric
-
-    Returns:
-        plain values, with null for numbers that are not finite
     """
     thresholds = steps_to or {}
     outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
-    judged = _judged(metric, margin, confidence)
+    judged = _judged(metric, margin)
     complete, values = filled(variants, varied, base or {})
     factors = factors_of(values)
     pairs = baselines_of(complete, baseline)
@@ -91,7 +77,6 @@ def summarize(
         | {"vs_baseline": comparisons.get(variant.name)}
         for variant in variants
     ]
-    by_metric = {"metric": metric, "confidence": confidence}
     return finite(
         {
             "schema": SCHEMA,
@@ -100,9 +85,9 @@ def summarize(
             "metric": metric,
             "rising": judged.rising,
             "baseline": baseline,
-            "also": {other: _also(outcomes, pairs, baseline, other, confidence) for other in also},
+            "also": {other: _also(outcomes, pairs, baseline, other) for other in also},
             "margin": judged.margin_beside(outcomes.values(baseline, metric)),
-            "confidence": confidence,
+            "confidence": CONFIDENCE,
             "design": design,
             "seeds": list(seeds),
             "folds": folds,
@@ -123,11 +108,11 @@ def summarize(
             "variants": documents,
             # Over several data sets there is no best variant: another one may be best on each.
             "chosen": _chosen(documents, outcomes, tags, judged) if per_data is None else None,
-            "effects": effects(outcomes, complete, factors, reference, **by_metric)
+            "effects": effects(outcomes, complete, factors, reference, metric=metric)
             if design == "grid"
             else None,
             "curves_by_factor": curves_by_factor(
-                outcomes, complete, factors, reference, design=design, **by_metric
+                outcomes, complete, factors, reference, design=design, metric=metric
             ),
             "per_data": per_data,
             "overall": overall,
@@ -145,17 +130,17 @@ def summarize(
     )
 
 
-def _judged(metric: str, margin: float | None, confidence: float) -> Judged:
+def _judged(metric: str, margin: float | None) -> Judged:
     tag = metric.partition(".")[2] or metric
     rising = metric == "success" or is_rising(tag)
-    return Judged(metric, rising, is_share(tag), margin, confidence)
+    return Judged(metric, rising, is_share(tag), margin)
 
 
 def _also(
-    outcomes: Outcomes, pairs: Mapping[str, str], baseline: str, metric: str, confidence: float
+    outcomes: Outcomes, pairs: Mapping[str, str], baseline: str, metric: str
 ) -> dict[str, Any]:
     """Return the verdicts by a further metric, a family of tests of their own."""
-    judged = _judged(metric, None, confidence)
+    judged = _judged(metric, None)
     comparisons, _ = compare(outcomes, pairs, judged, {})
     return {
         "rising": judged.rising,
@@ -171,7 +156,6 @@ def _also(
 
 
 def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool, has_more: bool) -> dict[str, str]:
-    """Return the tests that were made, by what for."""
     is_binary = metric == "success" and not outcomes.folds
     paired = "paired t, corrected for folds" if outcomes.folds else "paired t"
     tests = {
@@ -195,7 +179,6 @@ def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool, has_more: bool) 
 
 
 def _tags(results: Sequence[RunResult]) -> dict[str, list[str]]:
-    """Return the metrics that any run has, by split."""
     by_split: dict[str, dict[str, None]] = {}
     for run in results:
         for split, metrics in run.metrics.items():
@@ -218,7 +201,7 @@ def _variant(
     shown = {split: names for split, names in tags.items() if split != "test" or show_test}
     seconds, steps = sum(run.seconds for run in runs), sum(run.steps for run in runs)
     successes = present(outcomes.values(variant.name, "success"))
-    rate = share_interval(int(successes.sum()), len(successes), confidence=judged.confidence)
+    rate = share_interval(int(successes.sum()), len(successes))
     return {
         "name": variant.name,
         "settings": dict(variant.settings),
@@ -234,7 +217,7 @@ def _variant(
         "pretraining_examples": _mean([run.pretraining_examples for run in scored]),
         "seconds": seconds,
         "seconds_per_step": seconds / steps if steps else None,
-        "metrics": _metrics_of(outcomes, variant.name, shown, judged.confidence),
+        "metrics": _metrics_of(outcomes, variant.name, shown),
         "success": {
             "count": int(successes.sum()),
             "n": rate.n,
@@ -245,7 +228,7 @@ def _variant(
         if any(run.success is not None for run in runs)
         else None,
         "steps_to": {
-            metric: _steps_to(outcomes.steps_to(variant.name, metric), threshold, judged)
+            metric: _steps_to(outcomes.steps_to(variant.name, metric), threshold)
             for metric, threshold in steps_to.items()
         },
     }
@@ -256,21 +239,21 @@ def _mean(counts: Sequence[int]) -> int | None:
 
 
 def _metrics_of(
-    outcomes: Outcomes, variant: str, tags: Mapping[str, Sequence[str]], confidence: float
+    outcomes: Outcomes, variant: str, tags: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
     metrics: dict[str, Any] = {}
     for split, names in tags.items():
         for tag in names:
             values = outcomes.values(variant, f"{split}.{tag}")
-            mean = outcomes.interval(outcomes.units(values), tag, confidence)
+            mean = outcomes.interval(outcomes.units(values), tag)
             metrics.setdefault(split, {})[tag] = asdict(mean) | {"values": values.tolist()}
     return metrics
 
 
-def _steps_to(steps: np.ndarray, threshold: float, judged: Judged) -> dict[str, Any]:
+def _steps_to(steps: np.ndarray, threshold: float) -> dict[str, Any]:
     """Return the steps to a threshold; an infinite median becomes null when it is written."""
     ended = present(steps)
-    median = median_interval(ended, confidence=judged.confidence)
+    median = median_interval(ended)
     return {
         "threshold": threshold,
         "reached": int(np.isfinite(ended).sum()),
@@ -310,7 +293,7 @@ def _chosen(
         return None
     sign = 1 if judged.rising else -1
     best = max(candidates, key=lambda document: sign * value(document))["name"]
-    test = _metrics_of(outcomes, best, {"test": tags.get("test", [])}, judged.confidence)
+    test = _metrics_of(outcomes, best, {"test": tags.get("test", [])})
     return {"name": best, "test": test.get("test", {})}
 
 

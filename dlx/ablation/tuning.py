@@ -20,31 +20,17 @@ class UntunableError(DlxError):
 
 @dataclass(frozen=True)
 class Try:
-    """One choice of the tuned settings of a variant.
+    """One choice of the tuned settings of a variant."""
 
-    Attributes:
-        variant: its name
-        choice: value by dotted key
-        mean: of the judged metric over its runs; None if any of them diverged or failed
-        runs: their number
-        steps: optimizer steps of all of them
-    """
-
-    variant: str
-    choice: Mapping[str, Any]
-    mean: float | None
-    runs: int
-    steps: int
+    variant: str  # its name
+    choice: Mapping[str, Any]  # value by dotted key
+    mean: float | None  # of the judged metric over its runs; None if any of them diverged or failed
+    runs: int  # their number
+    steps: int  # optimizer steps of all of them
 
 
 def tries(runs: Sequence[PlannedRun], results: Mapping[str, RunResult], metric: str) -> list[Try]:
-    """Return the results of every choice of every variant.
-
-    Args:
-        runs: of the tuning phase, in the order of the plan
-        results: by path
-        metric: that is judged
-    """
+    """Return the results of every choice of every variant, of the runs of the tuning phase."""
     arms: dict[str, list[PlannedRun]] = {}
     for run in runs:
         arms.setdefault(run.arm.folder, []).append(run)
@@ -60,11 +46,7 @@ def tries(runs: Sequence[PlannedRun], results: Mapping[str, RunResult], metric: 
 
 
 def choose(tried: Sequence[Try], *, rising: bool) -> dict[str, dict[str, Any]]:
-    """Return the best choice of each variant; of equal ones the first.
-
-    Raises:
-        UntunableError: every choice of a variant made runs diverge or fail
-    """
+    """Return the best choice of each variant; of equal ones the first."""
     sign = 1 if rising else -1
     chosen: dict[str, dict[str, Any]] = {}
     for variant in dict.fromkeys(attempt.variant for attempt in tried):

@@ -24,26 +24,16 @@ Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """A variant with its config.
+class Resolved(Variant):
+    """A variant with its config."""
 
-    Attributes:
-        variant: name and settings
-        config: of its runs, without their seeds
-    """
-
-    variant: Variant
-    config: RunConfig
+    config: RunConfig  # of its runs, without their seeds
 
 
 def expand(config: RunConfig) -> list[Resolved]:
     """Return the variants of a config's ablation, in the order in which it names them.
 
-    Args:
-        config: the base, with its `ablation` section
-
-    Raises:
-        ConfigError: a line for every variant whose settings are wrong; or the design is wrong
+    Raises ConfigError with a line for every variant whose settings are wrong.
     """
     section = _section(config)
     base = _base_of(config)
@@ -79,7 +69,7 @@ def expand(config: RunConfig) -> list[Resolved]:
                 "remove one"
             )
         by_config.setdefault(text, name)
-        variants.append(Resolved(Variant(name, settings), resolved))
+        variants.append(Resolved(name, settings, resolved))
     if problems:
         raise ConfigError("\n".join(problems))
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
@@ -89,7 +79,6 @@ def expand(config: RunConfig) -> list[Resolved]:
 
 
 def _base_of(config: RunConfig) -> RunConfig:
-    """Return the config that variants change: without its ablation."""
     return config.model_copy(update={"ablation": None})
 
 
@@ -105,16 +94,12 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
 
     It is the one that `ablation.baseline` names or describes. Without that key it is the variant
     with the base config, or else the first one.
-
-    Raises:
-        ConfigError: the baseline is not one of the variants
     """
     wanted = _section(config).baseline
-    names = [resolved.variant.name for resolved in variants]
+    names = [variant.name for variant in variants]
     if wanted is None:
         base = _text(_base_of(config))
-        same = (n for n, r in zip(names, variants, strict=True) if _text(r.config) == base)
-        return next(same, names[0])
+        return next((v.name for v in variants if _text(v.config) == base), names[0])
     if isinstance(wanted, str):
         if wanted not in names:
             raise ConfigError(
@@ -122,11 +107,7 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
                 f"{_listed(names)}"
             )
         return wanted
-    fitting = [
-        resolved.variant.name
-        for resolved in variants
-        if _fits(wanted, resolved.variant.settings, to_plain(resolved.config))
-    ]
+    fitting = [v.name for v in variants if _fits(wanted, v.settings, to_plain(v.config))]
     if len(fitting) != 1:
         text = inline(dict(wanted))
         problem = f"fits {len(fitting)} variants" if fitting else "is no variant"
@@ -137,11 +118,8 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
 def _fits(condition: Mapping[str, Any], settings: Mapping[str, Any], plain: Any) -> bool:
     """Return whether a config with changed settings meets a condition.
 
-    Args:
-        condition: by dotted key a value, or a list of allowed values; a name stands for the choice
-            of that name with any options
-        settings: of a variant, by dotted key
-        plain: the config that they change, as mappings and scalars
+    A condition has by dotted key a value, or a list of allowed values; a name stands for the choice
+    of that name with any options.
     """
     return all(_allows(wanted, value_at(key, settings, plain)) for key, wanted in condition.items())
 
@@ -204,11 +182,7 @@ def _listed_variant(place: int, settings: Mapping[str, Any]) -> Settings:
 
 
 def refuse_seed(where: str, keys: Iterable[str]) -> None:
-    """Refuse keys that vary or are tuned if the seed is one of them.
-
-    Raises:
-        ConfigError: it is one of them
-    """
+    """Refuse keys that vary or are tuned if the seed is one of them."""
     if "seed" in keys:
         raise ConfigError(
             f"{where}: seeds are no factor, since every variant has all of them; use ablation.seeds"
@@ -286,19 +260,16 @@ def _allows(wanted: Any, value: Any) -> bool:
 
 def _in_order(settings: Settings) -> Settings:
     """Return the settings with each choice before the options set inside it."""
-    return dict(
-        sorted(
-            settings.items(),
-            key=lambda item: (item[0].removesuffix(".name").count("."), item[0][-5:] != ".name"),
-        )
-    )
+
+    def place(key: str) -> tuple[int, bool]:
+        return key.removesuffix(".name").count("."), not key.endswith(".name")
+
+    return {key: settings[key] for key in sorted(settings, key=place)}
 
 
 def _names(all_settings: Sequence[Settings]) -> list[str]:
     """Return a name for each variant: the one it was given, or else its settings in words."""
-    keys = list(
-        dict.fromkeys(key for settings in all_settings for key in settings if key != "name")
-    )
+    keys = dict.fromkeys(key for settings in all_settings for key in settings if key != "name")
     labels = short_labels(keys)
     folders = {
         key: _common_folder([settings[key] for settings in all_settings if key in settings])

@@ -20,14 +20,7 @@ def expand(key: str, values: Sequence[Any] | str) -> list[Any]:
     """Return the values of a list or of a range.
 
     `1..9` is every integer from 1 to 9, `0.001..1 log 7` seven numbers at equal ratios and
-    `0..1 linear 5` five at equal distances; both ends are included.
-
-    Args:
-        key: for messages
-        values: a list, or the text of a range
-
-    Raises:
-        ConfigError: the range has no values or too many, or a list has equal values
+    `0..1 linear 5` five at equal distances; both ends are included. The key is for messages.
     """
     if isinstance(values, str):
         return _numbers(key, values)
@@ -41,11 +34,7 @@ def expand(key: str, values: Sequence[Any] | str) -> list[Any]:
 
 
 def read(text: str) -> tuple[str, list[Any] | str]:
-    """Return the key and the values of `KEY=a,b,c`: a range, or a list whose items are YAML.
-
-    Raises:
-        ConfigError: there is no key or no value, or the list is not YAML
-    """
+    """Return the key and the values of `KEY=a,b,c`: a range, or a list whose items are YAML."""
     key, equals, values = text.partition("=")
     if not (key and equals and values.strip()):
         raise ConfigError(

@@ -7,8 +7,9 @@ import numpy as np
 
 from dlx.ablation.factors import Factor
 from dlx.ablation.statistics.equivalence import most_unseen
+from dlx.ablation.statistics.intervals import CONFIDENCE
 from dlx.ablation.statistics.paired import Difference
-from dlx.ablation.statistics.verdicts import Verdict, Word, fewest_pairs
+from dlx.ablation.statistics.verdicts import ALPHA, Verdict, Word, fewest_pairs
 
 
 def question(factors: Sequence[Factor], metric: str, success: Mapping[str, float]) -> str:
@@ -45,20 +46,8 @@ def why(
     margin: float,
     unit: str,
     num_comparisons: int,
-    confidence: float,
 ) -> str:
-    """Return the reason of a verdict in a few sentences.
-
-    Args:
-        verdict: on a variant
-        metric: that was judged
-        is_share: whether it lies between 0 and 1: differences are then in percentage points
-        baseline: its name
-        margin: of equivalence
-        unit: what is paired, `seeds` or `folds`
-        num_comparisons: of the ablation
-        confidence: of the intervals
-    """
+    """Return the reason of a verdict in a few sentences; differences of a share are in points."""
     test = verdict.difference
     metric = "the success rate" if metric == "success" else metric
     limit = f"±{_size(margin, is_share=is_share)}{' points' if is_share else ''}"
@@ -70,26 +59,26 @@ def why(
     else:
         low, high = (_size(end, is_share=is_share, signed=True) for end in (test.low, test.high))
         sentences = [
-            f"{difference} ({100 * confidence:g} % interval {low} to {high}, adjusted "
+            f"{difference} ({100 * CONFIDENCE:g} % interval {low} to {high}, adjusted "
             f"{_p(verdict.p)}, better in {verdict.wins} of {test.n} {unit})."
         ]
     match verdict.basis:
         case "margin":
             within = f"within {limit} ({_p(verdict.p_equivalent)})"
-            is_certain = verdict.p <= 1 - confidence
+            is_certain = verdict.p <= ALPHA
             sentences.append(
                 f"That is not 0, but {within}: too small to matter."
                 if is_certain
                 else f"That is {within}."
             )
         case "few pairs":
-            pairs = max(fewest_pairs(num_comparisons, alpha=1 - confidence), test.n + 1)
+            pairs = max(fewest_pairs(num_comparisons), test.n + 1)
             comparisons = f"{num_comparisons} comparison{'s' * (num_comparisons != 1)}"
             sentences.append(
                 f"{test.n} pairs are too few to rely on; with {comparisons} it takes {pairs}."
             )
         case "alike":
-            share = most_unseen(test.n, confidence=confidence)
+            share = most_unseen(test.n)
             sentences = [
                 f"{metric} is the same in all {test.n} pairs. But with so few, up to "
                 f"{100 * share:.0f} % of the seeds could differ."
@@ -150,10 +139,6 @@ def _failures(verdict: Verdict, baseline: str) -> list[str]:
     return sentences
 
 
-def _chooses_loss(variant: Mapping[str, Any]) -> bool:
-    return any(key == "model.loss" or key.startswith("model.loss.") for key in variant["settings"])
-
-
 def warnings(
     variants: Sequence[Mapping[str, Any]],
     *,
@@ -164,12 +149,7 @@ def warnings(
 ) -> list[str]:
     """Return sentences on what else matters to a reader of the verdicts.
 
-    Args:
-        variants: as summary.json has them
-        metric: that is judged
-        num_seeds: of the ablation
-        folds: of the cross-validation; None without one
-        data: the data set of each variant
+    Variants are as summary.json has them; `data` is the data set of each.
     """
     sentences = []
     for keys, what in (
@@ -191,7 +171,9 @@ def warnings(
                     f"Variants differ in {what}: {totals[least]:,} ({least}) to "
                     f"{totals[most]:,} ({most})."
                 )
-    if metric.endswith("cost") and any(map(_chooses_loss, variants)):  # corrupted_cost too
+    varied = {key for variant in variants for key in variant["settings"]}
+    losses = any(f"{key}.".startswith("model.loss.") for key in varied)
+    if metric.endswith("cost") and losses:  # corrupted_cost too
         sentences.append(
             f"Variants differ in model.loss, and {metric} is in units of each variant's own loss: "
             "such costs do not compare. Choose an ablation.metric with the same meaning for all."

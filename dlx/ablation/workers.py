@@ -6,9 +6,11 @@ be copied. A worker that dies takes its cohort with it, and no other.
 """
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -27,63 +29,53 @@ from dlx.ablation.plan import Plan, PlannedCohort
 from dlx.denormals import flushed_denormals
 from dlx.errors import StorageError
 from dlx.runs.info import describe
+from dlx.training.job import resolve_device
 from dlx.training.session import Stopped
 
+Prepare = Callable[[], list[dict[str, str]]]
+"""Is called first in a fresh process, and returns the plug-ins as run.json has them."""
 
-@dataclass(frozen=True)
-class Setting:
-    """What a worker has to know.
-
-    Attributes:
-        directory: of the ablation
-        data_dir: where data sets are kept
-        threads: that it may use
-        prepare: is called first in a fresh process, and returns the plug-ins as run.json has them
-        fresh: whether workers are fresh processes
-        environments: variables that each gets in turn, such as the GPU that it sees
-    """
-
-    directory: Path
-    data_dir: Path
-    threads: int
-    prepare: Callable[[], list[dict[str, str]]]
-    fresh: bool
-    environments: Sequence[Mapping[str, str]]
+Order = Callable[[], tuple[Plan, Mapping[str, Any]]]
+"""Returns what a worker has to know: the plan, and the circumstances that run.json records."""
 
 
 @dataclass
 class _Worker:
-    """A process with what it is at."""
-
     process: Any
     connection: Connection
     cohort: PlannedCohort | None = None
 
 
 def train_cohorts(
-    work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger, setting: Setting, count: int
+    work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger, count: int, prepare: Prepare
 ) -> Report:
     """Train cohorts in `count` processes; see `dlx.ablation.execution.train_cohorts`.
 
-    Args:
-        work: whose plan is written to its directory
-        cohorts: to train
-        ledger: which runs have ended; written by this process alone
-        setting: of the workers
-        count: processes at a time
-
-    Raises:
-        StorageError: a worker could not write a file
+    The plan has been written to the ablation's directory. This process alone keeps the ledger.
     """
     report = Report()
     waiting = list(cohorts)
-    context: Any = multiprocessing.get_context("spawn" if setting.fresh else "fork")
+    device = resolve_device(work.plan.config.train.device)
+    threads = max(torch.get_num_threads() // count, 1)
+    fresh = threads > 1 or device.type != "cpu" or sys.platform != "linux"
+    context: Any = multiprocessing.get_context("spawn" if fresh else "fork")
     stopping = context.Event()
+    environments = _environments(device)
+    order: Order = lambda: (work.plan, work.circumstances)
+    if fresh:
+        order = functools.partial(_read, work.directory, work.plan.data_dir, prepare)
 
     def start(place: int) -> _Worker:
-        environment = setting.environments[place % len(setting.environments)]
-        shared = None if setting.fresh else (work.plan, work.circumstances)
-        return _start(context, setting, stopping, environment, shared)
+        own_end, worker_end = context.Pipe()
+        environment = environments[place % len(environments)]
+        arguments = work.directory, threads, environment, worker_end, stopping, order
+        process = context.Process(target=_work, args=arguments, daemon=True)
+        with warnings.catch_warnings():
+            # Threads of torch's are there, but the copy, with one thread, does not use them.
+            warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+            process.start()
+        worker_end.close()
+        return _Worker(process, own_end)
 
     workers: list[_Worker] = []
     storage: str | None = None
@@ -143,22 +135,17 @@ def train_cohorts(
     return report
 
 
-def _start(
-    context: Any,
-    setting: Setting,
-    stopping: Any,
-    environment: Mapping[str, str],
-    shared: tuple[Plan, Mapping[str, Any]] | None,
-) -> _Worker:
-    own_end, worker_end = context.Pipe()
-    arguments = (setting, worker_end, stopping, dict(environment), shared)
-    process = context.Process(target=_work, args=arguments, daemon=True)
-    with warnings.catch_warnings():
-        # Threads of torch's are there, but the copy, with one thread, does not use them.
-        warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
-        process.start()
-    worker_end.close()
-    return _Worker(process, own_end)
+def _environments(device: torch.device) -> list[dict[str, str]]:
+    """Return the variables of the workers, in turn: each sees one of the GPUs, if any are used."""
+    count = torch.cuda.device_count()
+    if device.type != "cuda" or device.index is not None or count < 2:
+        return [{}]
+    return [{"CUDA_VISIBLE_DEVICES": str(index)} for index in range(count)]
+
+
+def _read(directory: Path, data_dir: Path, prepare: Prepare) -> tuple[Plan, Mapping[str, Any]]:
+    circumstances = describe() | {"plugins": prepare()}
+    return read_plan(directory, data_dir), circumstances
 
 
 def _hand_out(worker: _Worker, waiting: list[PlannedCohort], ledger: Ledger) -> None:
@@ -177,11 +164,12 @@ def _death(code: int | None) -> str:
 
 
 def _work(
-    setting: Setting,
+    directory: Path,
+    threads: int,
+    environment: Mapping[str, str],
     connection: Connection,
     stopping: Any,
-    environment: Mapping[str, str],
-    shared: tuple[Plan, Mapping[str, Any]] | None,
+    order: Order,
 ) -> None:
     """Train the cohorts that the parent asks for, until it asks for none."""
     os.environ.update(environment)
@@ -190,29 +178,26 @@ def _work(
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with flushed_denormals():
-        torch.set_num_threads(setting.threads)
-        if shared is None:
-            circumstances = describe() | {"plugins": setting.prepare()}
-            shared = read_plan(setting.directory, setting.data_dir), circumstances
-        _serve(setting.directory, connection, stopping.is_set, *shared)
+        torch.set_num_threads(threads)
+        plan, circumstances = order()
+        work = Work(plan, directory, circumstances, _throttled(connection), stopping.is_set)
+        by_number = {cohort.number: cohort for cohort in plan.cohorts}
+        while (asked := connection.recv()) is not None:
+            number, paths = asked
+            try:
+                remarks = train_cohort(work, by_number[number], paths)
+            except Stopped:
+                connection.send(("stopped", None))
+            except StorageError as error:
+                connection.send(("storage", str(error)))
+            except Exception as error:
+                connection.send(("crashed", reason_of(error)))
+            else:
+                connection.send(("done", remarks))
 
 
-def _end_with_parent() -> None:
-    """End this process at once when its parent is gone: nobody holds the ablation's lock then."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)
-
-
-def _serve(
-    directory: Path,
-    connection: Connection,
-    stop: Callable[[], bool],
-    plan: Plan,
-    circumstances: Mapping[str, Any],
-) -> None:
-    by_number = {cohort.number: cohort for cohort in plan.cohorts}
+def _throttled(connection: Connection) -> Callable[[CohortProgress], None]:
+    """Return what sends progress to the parent: news at once, the rest five times a second."""
     shown = 0.0
 
     def show(progress: CohortProgress) -> None:
@@ -221,16 +206,12 @@ def _serve(
             shown = time.monotonic()
             connection.send(("progress", progress))
 
-    work = Work(plan, directory, circumstances, show, stop)
-    while (order := connection.recv()) is not None:
-        number, paths = order
-        try:
-            remarks = train_cohort(work, by_number[number], paths)
-        except Stopped:
-            connection.send(("stopped", None))
-        except StorageError as error:
-            connection.send(("storage", str(error)))
-        except Exception as error:
-            connection.send(("crashed", reason_of(error)))
-        else:
-            connection.send(("done", remarks))
+    return show
+
+
+def _end_with_parent() -> None:
+    """End this process at once when its parent is gone: nobody holds the ablation's lock then."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

@@ -14,9 +14,9 @@ import torch
 from dlx import plugins
 from dlx.ablation import execution, loading, planning, session
 from dlx.ablation.directory import CONFIG, PLAN, read_config, read_plan, write_plan
+from dlx.ablation.estimate import preview
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, runs_by_path
-from dlx.ablation.preview import preview
 from dlx.ablation.results import RunResult
 from dlx.ablation.session import Ended, Show
 from dlx.api.ablation_config import read_ablation
@@ -26,13 +26,13 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data import functions
 from dlx.denormals import flushed_denormals
-from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, RunError, RunInUseError
+from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, RunError
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import read_index
 from dlx.runs.info import describe
 from dlx.training.finding import materialise
 from dlx.training.job import resolve_device
-from dlx.training.process import breaking_off, device_name, recorded_failures, signals
+from dlx.training.process import breaking_off, device_name, in_training, signals
 from dlx.training.transfer import located
 
 
@@ -108,17 +108,12 @@ class Ablation:
         info = self.info
         summary = self.summary if (self.path / "summary.json").exists() else {}
         keys = ("name", "settings", "n", "diverged", "failed", "metrics", "vs_baseline")
+        counted = ("runs", "cohorts", "seconds", "diverged", "failed")
         return {
             "ablation": str(self.path),
             "status": self.status,
-            "runs": info.get("runs"),
-            "cohorts": info.get("cohorts"),
-            "seconds": info.get("seconds"),
-            "diverged": info.get("diverged"),
-            "failed": info.get("failed"),
-            "metric": summary.get("metric"),
-            "baseline": summary.get("baseline"),
-            "chosen": summary.get("chosen"),
+            **{key: info.get(key) for key in counted},
+            **{key: summary.get(key) for key in ("metric", "baseline", "chosen")},
             "also": summary.get("also", {}),
             "variants": [
                 {key: variant[key] for key in keys} for variant in summary.get("variants", [])
@@ -160,7 +155,7 @@ def plan_ablation(
 def preview_ablation(ready: Plan) -> dict[str, Any]:
     """Return what an ablation would train, and how long it would take; nothing is written.
 
-    See `dlx.ablation.preview.preview`.
+    See `dlx.ablation.estimate.preview`.
     """
     return preview(ready)
 
@@ -288,84 +283,66 @@ def _with_seeds(ready: Plan, run: RunDirectory, seeds: str, jobs: int | None) ->
 
 
 def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Ablation:
-    """Train what has not ended, and write what came out."""
     began = time.monotonic()
-    try:
-        with run.lock(), recorded_failures(run):
-            info = run.read_info()
-            before = info.get("seconds") or 0.0
-            run.write_info(
-                status="running",
-                started=info["started"] or timestamp(),
-                ended=None,
-                device=device_name(resolve_device(ready.config.train.device)),
-                threads=torch.get_num_threads(),
-                runs=len(ready.seeds) * len(ready.folds) * len(ready.variants),
-                cohorts=len(ready.cohorts),
-            )
-            if not (run.path / PLAN).exists():
-                write_plan(run, ready)
-            circumstances = describe() | {"plugins": plugins.loaded()}
-            prepare = functools.partial(_prepare_worker, plugins.loaded(), functions.is_allowed())
-            with signals() as received:
-                ended = session.train(
-                    ready,
-                    run,
-                    circumstances,
-                    show,
-                    lambda: bool(received),
-                    jobs=jobs,
-                    prepare=prepare,
+    with in_training(run):
+        info = run.read_info()
+        before = info.get("seconds") or 0.0
+        run.write_info(
+            status="running",
+            started=info["started"] or timestamp(),
+            ended=None,
+            device=device_name(resolve_device(ready.config.train.device)),
+            threads=torch.get_num_threads(),
+            runs=len(ready.seeds) * len(ready.folds) * len(ready.variants),
+            cohorts=len(ready.cohorts),
+        )
+        if not (run.path / PLAN).exists():
+            write_plan(run, ready)
+        circumstances = describe() | {"plugins": plugins.loaded()}
+        prepare = functools.partial(_prepare_worker, plugins.loaded(), functions.is_allowed())
+        with signals() as received:
+            stop = lambda: bool(received)
+            ended = session.train(ready, run, circumstances, show, stop, jobs=jobs, prepare=prepare)
+            seconds = before + time.monotonic() - began
+            if ended.report.stopped:
+                _note_end(ready, run, ended, seconds)
+                raise Interrupted(
+                    f"stopped by {signal.Signals(received[0]).name}, saved; "
+                    f"`dlx resume {run.path}` goes on",
+                    received[0],
                 )
-                seconds = before + time.monotonic() - began
-                if ended.report.stopped:
-                    _note_end(ready, run, ended, seconds)
-                    raise Interrupted(
-                        f"stopped by {signal.Signals(received[0]).name}, saved; "
-                        f"`dlx resume {run.path}` goes on",
-                        received[0],
-                    )
-            try:
-                with breaking_off(
-                    ": all runs have ended, but the report is not whole; "
-                    f"`dlx resume {run.path}` makes it"
-                ):
-                    _write_down(ready, run, ended)
-            except Interrupted:
-                run.write_info(status="interrupted", ended=timestamp(), seconds=seconds)
-                raise
-            _note_end(ready, run, ended, seconds)
-            crashed = ended.report.crashed
-            if crashed and all(
-                reason.startswith(execution.OUT_OF_MEMORY) for reason in crashed.values()
+        try:
+            with breaking_off(
+                ": all runs have ended, but the report is not whole; "
+                f"`dlx resume {run.path}` makes it"
             ):
-                raise MemoryLimitError(
-                    "out of memory: some runs do not fit even alone "
-                    f"({_reasons(crashed)}); those that do were trained. Lower train.batch_size or "
-                    f"the layers' widths, or free memory and `dlx resume {run.path} --only failed`"
-                )
-            if crashed:
-                raise CrashedError(
-                    f"some runs could not be trained ({_reasons(crashed)}); the others were. "
-                    f"`dlx resume {run.path} --only failed` tries them again"
-                )
-    except RunInUseError:
-        raise
-    except DlxError as error:
-        error.run = run.path
-        raise
+                # Here, since no other command of training needs SciPy.
+                from dlx.report.ablation import derived_files
+
+                results, command = _results(ready, ended), command_of(run)
+                derived_files.write(ready, run.path, results, ended.tries, command)
+        except Interrupted:
+            run.write_info(status="interrupted", ended=timestamp(), seconds=seconds)
+            raise
+        _note_end(ready, run, ended, seconds)
+        crashed = ended.report.crashed
+        if crashed and all(
+            reason.startswith(execution.OUT_OF_MEMORY) for reason in crashed.values()
+        ):
+            raise MemoryLimitError(
+                "out of memory: some runs do not fit even alone "
+                f"({_reasons(crashed)}); those that do were trained. Lower train.batch_size or "
+                f"the layers' widths, or free memory and `dlx resume {run.path} --only failed`"
+            )
+        if crashed:
+            raise CrashedError(
+                f"some runs could not be trained ({_reasons(crashed)}); the others were. "
+                f"`dlx resume {run.path} --only failed` tries them again"
+            )
     return Ablation(run.path)
 
 
-def _write_down(ready: Plan, run: RunDirectory, ended: Ended) -> None:
-    """Write results and report."""
-    from dlx.report.ablation import derived_files  # SciPy, which no other command of training needs
-
-    derived_files.write(ready, run.path, _results(ready, ended), ended.tries, command_of(run))
-
-
 def _note_end(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) -> None:
-    """Write into run.json how the ablation ended."""
     results = _results(ready, ended)
     status = "interrupted" if ended.report.stopped else "completed"
     run.write_info(

@@ -23,19 +23,12 @@ Scores = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class Probed:
-    """What probes read from the codes of one run, and from features of the same rows.
+    """What probes read from the codes of one run, and from features of the same rows."""
 
-    Attributes:
-        run: it
-        layer: whose outputs the codes are
-        widths: how many features there are, of `codes`, `inputs` and `pca`
-        scores: likewise, by probe a value per seed
-    """
-
-    run: Run
-    layer: str
-    widths: dict[str, int]
-    scores: dict[str, Scores]
+    run: Run  # it
+    layer: str  # whose outputs the codes are
+    widths: dict[str, int]  # how many features there are, of `codes`, `inputs` and `pca`
+    scores: dict[str, Scores]  # likewise, by probe a value per seed
 
 
 @dataclass(frozen=True)

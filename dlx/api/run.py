@@ -13,7 +13,6 @@ from torch import Tensor
 from dlx import plugins
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.cohort import Cohort
-from dlx.config.schema import RunConfig
 from dlx.data.dataset import Task
 from dlx.data.parts import Splits
 from dlx.data.pipeline import load as load_data
@@ -23,8 +22,7 @@ from dlx.denormals import flushed_denormals
 from dlx.diagnose.importance import Importance, groups, permutation_importance
 from dlx.errors import ConfigError, DataError, RunError, did_you_mean
 from dlx.models import export
-from dlx.models.design import Design
-from dlx.models.plain import from_torch, to_torch
+from dlx.models.plain import to_torch
 from dlx.report import sheets
 from dlx.report.code_table import Codes, archive, columns_beside_codes, read_codes, wrong_width
 from dlx.report.prediction_rows import of_file, of_split
@@ -32,22 +30,21 @@ from dlx.report.predictions import Context, Predictions, classify, tabulate
 from dlx.report.run import pictures
 from dlx.report.run.pictures import is_image
 from dlx.report.run.reconstruction import Sample
-from dlx.runs import RunDirectory, weights
+from dlx.runs import weights
 from dlx.streams import generator
 from dlx.tracking.images import png
 from dlx.tracking.metrics import read
 from dlx.training import job as jobs
 from dlx.training.baseline import baseline
-from dlx.training.evaluation import decode, encode, predict
+from dlx.training.evaluation import decode, encode, evaluate, predict
 from dlx.training.finding import find
-from dlx.training.saved import Saved, open_saved
-from dlx.training.trained import evaluate_parts, stack
+from dlx.training.saved import Saved, open_saved, stack
 
 GIBBS_STEPS = 1000
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Saved):
     """A run in its directory.
 
     Attributes:
@@ -56,8 +53,6 @@ class Run:
         info: what run.json says
     """
 
-    path: Path
-    config: RunConfig
     info: Mapping[str, Any]
 
     def __repr__(self) -> str:
@@ -68,7 +63,7 @@ class Run:
     @property
     def status(self) -> str:
         """running, completed, stopped_early, interrupted, diverged or failed."""
-        return RunDirectory(self.path).status()
+        return self.directory.status()
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:
@@ -78,33 +73,15 @@ class Run:
     @property
     def history(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl: one per evaluation."""
-        return read(RunDirectory(self.path).metrics_path)
-
-    @functools.cached_property
-    def _saved(self) -> Saved:
-        return Saved(self.path, self.config)
-
-    @property
-    def task(self) -> Task:
-        """What the network was made to do."""
-        return self._saved.task
-
-    @property
-    def design(self) -> Design:
-        """Layers and head of the network."""
-        return self._saved.design
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        """The scored weights, by the names of the plain torch network."""
-        return self._saved.tensors
+        return read(self.directory.metrics_path)
 
     @functools.cached_property
     def preprocessing(self) -> Preprocessing:
         """Shift and scale of the inputs, as fitted on the training rows."""
         path = self.path / "preprocessing.safetensors"
-        content = RunDirectory(self.path).read_file(path.name)
-        return Preprocessing.from_tensors(weights.load(content, path)[0])
+        return Preprocessing.from_tensors(
+            weights.load(self.directory.read_file(path.name), path)[0]
+        )
 
     @functools.cached_property
     def encoder(self) -> Encoder | None:
@@ -112,7 +89,7 @@ class Run:
         if not self.info.get("table"):
             return None
         path = self.path / "table.json"
-        return Encoder.from_json(RunDirectory(self.path).read_file(path.name), path)
+        return Encoder.from_json(self.directory.read_file(path.name), path)
 
     @functools.cached_property
     def cohort(self) -> Cohort:
@@ -125,7 +102,7 @@ class Run:
 
         It takes inputs as `preprocessing` gives them, (N, I), and ends in the output function.
         """
-        return to_torch(self.design, from_torch(self.design, self.tensors))
+        return to_torch(self.design, self.state)
 
     @flushed_denormals()
     def predict(self, x: np.ndarray | Tensor | Sequence[Any]) -> np.ndarray:
@@ -214,7 +191,11 @@ class Run:
         parts = splits.parts if split is None else {split: splits.part(split)}
         cohort = self._measured_by(metrics)
         constant = baseline(splits.task, splits.train, parts, cohort.metrics)
-        return evaluate_parts(cohort, parts)[0], constant
+        measured = {}
+        for name, part in parts.items():
+            values = evaluate(cohort, part.inputs, cohort.head.encode(part.targets))
+            measured[name] = {tag: value for tag, [value] in values.items()}
+        return measured, constant
 
     @flushed_denormals()
     def error_per_class(
@@ -488,7 +469,8 @@ class Run:
             ConfigError: a network of another kind, less than one row or step, or steps of a
                 network that takes none
         """
-        first, code = self.design.layers[0], self._code()
+        first, layers = self.design.layers[0], self.design.layers
+        code: Any = next((layer for layer in layers if layer.name == self.design.code), None)
         for option, received in (("-n", number), ("--steps", steps)):
             if received is not None and received < 1:
                 raise ConfigError(f"{option}: received {received}; it is 1 or more")
@@ -544,9 +526,6 @@ class Run:
             )
         return png(pictures.images(outputs, task.input_shape))
 
-    def _code(self) -> Any:
-        return next((layer for layer in self.design.layers if layer.name == self.design.code), None)
-
     def _width(self, layer: str) -> int:
         return next(part.outputs for part in self.design.layers if part.name == layer)
 
@@ -577,12 +556,9 @@ class Run:
             "status": self.status,
             "weights": info.get("weights"),
             "seed": self.config.seed,
-            "steps": info.get("steps"),
-            "epochs": info.get("epochs"),
-            "seconds": info.get("seconds"),
-            "parameters": info.get("parameters"),
+            **{key: info.get(key) for key in ("steps", "epochs", "seconds", "parameters")},
             "metrics": self.metrics,
-            "baseline": self.info.get("baseline") or {},
+            "baseline": info.get("baseline") or {},
             **({"pretraining": info["pretraining"]} if "pretraining" in info else {}),
         }
 

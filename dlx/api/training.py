@@ -13,14 +13,14 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data.pipeline import load as load_data
 from dlx.denormals import flushed_denormals
-from dlx.errors import DataError, DivergedError, DlxError, Interrupted, RunError, RunInUseError
+from dlx.errors import DataError, DivergedError, Interrupted, RunError
 from dlx.report.run.observer import RunObserver
 from dlx.runs import RunDirectory, timestamp
 from dlx.training import job as jobs
 from dlx.training import resuming
 from dlx.training.finding import find, is_of_ablation
-from dlx.training.process import breaking_off, recorded_failures, signals
-from dlx.training.progress import Show
+from dlx.training.process import breaking_off, in_training, signals
+from dlx.training.records import Show
 from dlx.training.session import Stopped
 from dlx.training.store import RunStore
 from dlx.training.train import train as train_jobs
@@ -84,31 +84,25 @@ class Training:
             RunInUseError: another process trains the run
         """
         directory, began = self._directory, time.monotonic()
-        try:
-            with directory.lock(), recorded_failures(directory), signals() as received:
-                store = RunStore(directory, self._job, changed=self._changed)
-                store.start()
-                try:
-                    remarks = train_jobs(
-                        [self._job],
-                        store,
-                        [self._observer],
-                        cache=directory.cache,
-                        show=show,
-                        stop=lambda: bool(received),
-                        began=began,
-                    )
-                except Stopped:
-                    raise _interrupted(directory, received[0]) from None
-                if remarks:
-                    directory.write_info(warnings=remarks)
-                if store.outcome is not None and store.outcome.status == "diverged":
-                    raise _diverged(self._job, directory)
-        except RunInUseError:
-            raise
-        except DlxError as error:  # which says what run it was
-            error.run = directory.path
-            raise
+        with in_training(directory), signals() as received:
+            store = RunStore(directory, self._job, changed=self._changed)
+            store.start()
+            try:
+                remarks = train_jobs(
+                    [self._job],
+                    store,
+                    [self._observer],
+                    cache=directory.cache,
+                    show=show,
+                    stop=lambda: bool(received),
+                    began=began,
+                )
+            except Stopped:
+                raise _interrupted(directory, received[0]) from None
+            if remarks:
+                directory.write_info(warnings=remarks)
+            if store.outcome is not None and store.outcome.status == "diverged":
+                raise _diverged(self._job, directory)
         return load(directory.path)
 
     @flushed_denormals()
@@ -258,7 +252,6 @@ def resumed_training(
 
 
 def _is_whole(run: Run) -> bool:
-    """Say whether all that a finished run is used with can be read."""
     try:
         for needed in ("tensors", "preprocessing", "encoder"):
             getattr(run, needed)

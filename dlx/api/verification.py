@@ -86,8 +86,5 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
         "run": str(run.path),
         "status": verified.status,
         "identical": verified.is_identical,
-        "weights": verified.weights,
-        "metrics": verified.metrics,
-        "missing": verified.missing,
-        "parted": verified.parted,
+        **{key: getattr(verified, key) for key in ("weights", "metrics", "missing", "parted")},
     }

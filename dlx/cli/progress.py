@@ -11,7 +11,7 @@ from dlx.cli.output import note
 from dlx.report.numbers import format_metric
 
 if TYPE_CHECKING:
-    from dlx.training.progress import Progress
+    from dlx.training.records import Progress
 
 _SECONDS_BETWEEN_LINES = 1.0
 

@@ -1,6 +1,8 @@
 """Checks of registered names, such as those of a plug-in, against dlx's laws.
 
-A check that fails raises an AssertionError that says what is wrong and where.
+A check takes the registered name or function, and options as in YAML. What is wrong raises an
+AssertionError that says where, and by how much; a name or an option that is not there, a
+ConfigError.
 
 >>> from dlx.testing import check_activation
 >>> check_activation("hardswish")

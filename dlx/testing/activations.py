@@ -28,14 +28,6 @@ def check_activation(activation: str | Callable[..., Tensor], **options: Any) ->
     It is elementwise, and its bits do not depend on the place in the buffer. Its gradient, also
     that of learned numbers, is the derivative (by central differences in float64). Its torch module
     computes the same. A run trains to the same bits alone and beside others.
-
-    Args:
-        activation: the registered name or function
-        options: as in YAML
-
-    Raises:
-        AssertionError: a check fails; the message says where, and by how much
-        ConfigError: the name is not registered, or has no such option
     """
     choice = chosen("activation", activation, options)
     what = f"activation {choice.name}"

@@ -31,14 +31,7 @@ def exactly() -> Iterator[None]:
 def assert_same_bits(
     actual: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str, cure: str
 ) -> None:
-    """Check that named tensors have the same bits.
-
-    Args:
-        actual: tensors by name
-        expected: tensors by name
-        what: what is compared, for the message
-        cure: what to change if they differ, for the message
-    """
+    """Check that named tensors have the same bits; the message names the cure where they differ."""
     assert actual.keys() == expected.keys(), f"{what}: {sorted(actual)} against {sorted(expected)}"
     for name, value in actual.items():
         if not torch.equal(bits(value), bits(expected[name])):
@@ -56,7 +49,6 @@ def assert_near(actual: Tensor, expected: Tensor, what: str, tolerance: float) -
 
 
 def _difference(actual: Tensor, expected: Tensor) -> str:
-    """Return where two tensors differ most, and by how much, in words."""
     if actual.shape != expected.shape:
         return f"has shape {tuple(actual.shape)}, not {tuple(expected.shape)}"
     difference = (actual.double() - expected.double()).abs().flatten()

@@ -18,14 +18,6 @@ def check_corruption(corruption: str | Callable[..., CorruptionRule], **options:
     It is the same every time. Its probabilities are not negative and add up to less than 1; its
     standard deviation is finite and not negative. It changes inputs. A run trains to the same bits
     alone and beside others.
-
-    Args:
-        corruption: the registered name or function
-        options: as in YAML
-
-    Raises:
-        AssertionError: a check fails; the message says what is wrong with the rule
-        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("corruption", corruption, options)
     what = f"corruption {named.name}"

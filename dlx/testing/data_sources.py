@@ -26,16 +26,8 @@ def check_data_source(
     """Check that a data source returns rows that can be split and trained on.
 
     It returns the same bytes every time, and neither uses nor changes the global generators of
-    Python, NumPy and torch. Types and shapes are those of `Dataset`. The rows can be split.
-
-    Args:
-        source: the registered name or function
-        data_dir: where data sets are kept; default: as everywhere
-        options: as in YAML, split and preprocessing too
-
-    Raises:
-        AssertionError: a check fails; the message says where
-        ConfigError: the name is not registered, or has no such option
+    Python, NumPy and torch. Types and shapes are those of `Dataset`. The rows can be split. Options
+    may be those of split and preprocessing too.
     """
     named = chosen("data", source, options)
     what = f"data source {named.name}"

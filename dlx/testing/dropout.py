@@ -23,13 +23,6 @@ def check_dropout(dropout: str | Callable[[float], DropoutRule]) -> None:
     else y = dropped; or y = x (1 + std n)) is finite and the same every time. It preserves a mean
     of 0, and either all means or a variance of 1. At a rate close to 0 it changes almost nothing. A
     run trains to the same bits alone and beside others.
-
-    Args:
-        dropout: the registered name or function
-
-    Raises:
-        AssertionError: a check fails; the message says at which rate, and by how much
-        ConfigError: the name is not registered
     """
     named = chosen("dropout", dropout, {})
     what = f"dropout {named.name}"

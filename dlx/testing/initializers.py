@@ -21,14 +21,6 @@ def check_initializer(initializer: str | Callable[..., None], **options: Any) ->
 
     The same seed and layer give the same bits every time, and torch's global generator is neither
     used nor changed. A run with such weights trains to the same bits alone and beside others.
-
-    Args:
-        initializer: the registered name or function
-        options: as in YAML
-
-    Raises:
-        AssertionError: a check fails; the message says where, and by how much
-        ConfigError: the name is not registered, or has no such option
     """
     choice = chosen("initializer", initializer, options)
     what = f"initializer {choice.name}"

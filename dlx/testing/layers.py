@@ -21,16 +21,7 @@ from dlx.testing.runs import SHAPES, Variant, assert_alone_or_together, chosen, 
 
 
 def check_block(block: str | Callable[..., Any], **options: Any) -> None:
-    """Check that a network with a block keeps the laws of the run axis (see `check_model`).
-
-    Args:
-        block: the registered name or function
-        options: as in YAML
-
-    Raises:
-        AssertionError: a check fails; the message says where, and by how much
-        ConfigError: the name is not registered, or has no such option
-    """
+    """Check that a network with a block keeps the laws of the run axis (see `check_model`)."""
     named = chosen("block", block, options)
     design = choice("model", "mlp", hidden=[named], activation="tanh", init="xavier_normal")
     _check(f"block {named.name}", design)
@@ -41,14 +32,6 @@ def check_model(model: str | Callable[..., Design], **options: Any) -> None:
 
     Its plain torch network computes the same outputs and gradients in float64. A run trains to the
     same bits alone and beside others, on odd shapes.
-
-    Args:
-        model: the registered name or function
-        options: as in YAML
-
-    Raises:
-        AssertionError: a check fails; the message says where, and by how much
-        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("model", model, options)
     _check(f"model {named.name}", named)
@@ -65,7 +48,6 @@ def _check(what: str, design: Callable[[Task], Design]) -> None:
 
 
 def _check_plain(what: str, run: Member, num_inputs: int, batch: int) -> None:
-    """Check outputs and gradients against those of the plain torch network."""
     design = run.design
     plain.check(design)
     cohort = Cohort([run], batch, torch.float64)

@@ -26,14 +26,6 @@ def check_loss(loss: str | Callable[..., Tensor], **options: Any) -> None:
     alone and beside other runs. The cost is a mean over the rows: a batch that is repeated costs
     the same. The gradient is the derivative (by central differences in float64). If it `weighs`
     outputs, weights of 1 change no bit, and the cost is the weighted sum of the outputs' costs.
-
-    Args:
-        loss: the registered name or function
-        options: as in YAML
-
-    Raises:
-        AssertionError: a check fails; the message says where, and by how much
-        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("loss", loss, options)
     taken = 0

@@ -28,14 +28,6 @@ def check_metric(metric: str | Callable[..., Tensor], **options: Any) -> None:
     bits alone and beside other runs, even if one of these has diverged. Chunks of any size and rows
     in any order give the same value. Perfect outputs have a better value than random ones, as
     `rising` says. Rows of a single class raise no error.
-
-    Args:
-        metric: the registered name or function
-        options: as in YAML
-
-    Raises:
-        AssertionError: a check fails; the message says where, and by how much
-        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("metric", metric, options)
     kinds = named.traits.kinds
@@ -74,7 +66,6 @@ def _check(what: str, named: Choice, task: Task, head: Head) -> None:
 def _check_runs(
     what: str, named: Choice, head: Head, z: Tensor, truth: Tensor, values: Tensor
 ) -> None:
-    """Check each run alone, and beside a run that has diverged."""
     cure = "compute each run's value from its own row of z, in integers or along contiguous rows"
     for run in range(_RUNS):
         alone = _measure(what, named, head, z[run : run + 1].clone(), truth)

@@ -30,14 +30,6 @@ def check_optimizer(optimizer: str | Callable[..., Any], **options: Any) -> None
     A run trains to the same bits alone and beside runs of the same optimizer and of another one,
     also after one of these has left. Weights change and stay finite. The padding of rows stays
     zero.
-
-    Args:
-        optimizer: the registered name or function
-        options: as in YAML
-
-    Raises:
-        AssertionError: a check fails; the message says where, and by how much
-        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("optimizer", optimizer, options)
     what = f"optimizer {named.name}"

@@ -24,17 +24,11 @@ _CURE = "every run must be computed from its own rows alone, by functions withou
 
 @dataclass(frozen=True)
 class Variant:
-    """Design, optimizer and seed of a run.
+    """Design, optimizer and seed of a run."""
 
-    Attributes:
-        design: makes the design for a task
-        optimizer: with its settings
-        seed: of the run's streams
-    """
-
-    design: Callable[[Task], Design]
-    optimizer: Choice
-    seed: int = 0
+    design: Callable[[Task], Design]  # makes the design for a task
+    optimizer: Choice  # with its settings
+    seed: int = 0  # of the run's streams
 
     def member(self, name: str, task: Task) -> Member:
         """Return the run with a name, for a task."""
@@ -42,11 +36,7 @@ class Variant:
 
 
 def chosen(kind: str, named: str | Callable[..., Any], options: dict[str, Any]) -> Choice:
-    """Return the choice of a registered name or function.
-
-    Raises:
-        ConfigError: it is not registered, or has no such options
-    """
+    """Return the choice of a registered name or function."""
     name = named if isinstance(named, str) else named.__name__
     return choice(kind, name, **options)
 
@@ -65,10 +55,7 @@ def numbers(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> T
 def assert_alone_or_together(what: str, run: Variant, others: tuple[Variant, Variant]) -> None:
     """Check that a run trains to the same bits alone and first, amid and last of three.
 
-    Args:
-        what: what is checked, for the message
-        run: the run
-        others: two runs of the same shapes; those that cannot share a cohort with it are left out
+    The others have the same shapes; those that cannot share a cohort with it are left out.
     """
     for num_inputs, batch in SHAPES:
         task = regression(num_inputs)

@@ -15,14 +15,6 @@ def check_schedule(schedule: str | Callable[..., Any], **options: Any) -> None:
 
     Its factor is a finite number, never negative and not always zero. It does not depend on the
     steps that were asked for before, since a resumed run only asks for the later ones.
-
-    Args:
-        schedule: the registered name or function
-        options: as in YAML
-
-    Raises:
-        AssertionError: a check fails; the message says at which step
-        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("schedule", schedule, options)
     what = f"schedule {named.name}"

@@ -29,14 +29,6 @@ def check_sparsity(sparsity: str | Callable[..., Tensor], **options: Any) -> Non
     every time, alone and beside other runs. The number does not grow with the batch: a batch that
     is repeated has the same. The gradient is not 0 everywhere. Number and gradient are finite, also
     if all units are 0. A run trains to the same bits alone and beside others.
-
-    Args:
-        sparsity: the registered name or function
-        options: as in YAML
-
-    Raises:
-        AssertionError: a check fails; the message says where, and by how much
-        ConfigError: the name is not registered, or has no such option
     """
     named = chosen("sparsity", sparsity, options)
     what = f"sparsity {named.name}"

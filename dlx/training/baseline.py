@@ -17,17 +17,11 @@ from dlx.nn.metrics import Measurement
 def baseline(
     task: Task, train: Part, parts: Mapping[str, Part], metrics: Sequence[Choice]
 ) -> dict[str, dict[str, float]]:
-    """Return the metrics of the best constant answer, by split and tag.
+    """Return the metrics of the best constant answer to the rows of `parts`, by split and tag.
 
     Classes are judged by their shares of the training rows, so that the majority class is the
     answer (as scikit-learn's `DummyClassifier(strategy="prior")`), labels likewise, and numbers by
     the mean of the training targets. There is no cost, which depends on the network's loss.
-
-    Args:
-        task: of the network
-        train: the training rows, on which alone the answer is fitted
-        parts: the splits to measure
-        metrics: what to measure
     """
     # Of outputs that are answers themselves and of targets in columns, the mean serves every task.
     device = train.targets.device

@@ -14,18 +14,7 @@ def resolved(
     rows: str = "training rows",
     default: int = BATCH_SIZE,
 ) -> int:
-    """Return the rows of a full batch.
-
-    Args:
-        given: what the config says
-        num_rows: that there are
-        key: of the config
-        rows: what they are called
-        default: what auto stands for, where there are as many rows
-
-    Raises:
-        ConfigError: there are not as many
-    """
+    """Return the rows of a full batch; auto is the default where there are as many rows."""
     if given == "auto":
         return min(default, num_rows)
     size = num_rows if given == "all" else given
@@ -54,15 +43,7 @@ def check_batch_norm(
 ) -> None:
     """Refuse a batch of a single row where a network takes the variance over the batch.
 
-    Args:
-        design: of the network that is trained
-        size: rows of a full batch
-        num_rows: that there are; the last batch has what is left of them
-        key: of the config, that says the size
-        rows: what they are called
-
-    Raises:
-        ConfigError: batches of this size leave one row alone
+    The last batch of a pass has what is left of the rows.
     """
     lonely = num_rows % size == 1 or size == 1
     if lonely and any(part.batch_norm is not None for part in design.parts):

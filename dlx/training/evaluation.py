@@ -1,9 +1,9 @@
-"""Cost and metrics of every run on a whole split, in evaluation mode.
+"""What runs make of rows in evaluation mode: cost and metrics of a split, outputs, activations.
 
-# K runs, N rows, I inputs
+# K runs, N rows, I inputs, B rows that are looked at, O outputs of a layer
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from dlx.nn.passes import Pass
 
 # Fixed, whatever the number of runs, so that a run's metrics have the same bits alone and together.
 CHUNK = 1024
+_LOOKED_AT = 256  # of the training rows, for the activations of every layer
 
 
 @torch.no_grad()
@@ -33,9 +34,6 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Targets) -> dict[str, list
         cohort: K runs
         inputs: (N, I), shared by the runs, or (K, N, I)
         targets: as the head encodes them, (N,) or (N, C), each run's own, or sets of them
-
-    Returns:
-        by tag, a value per run each
     """
     values = _measured(cohort, inputs, targets)
     if cohort.network.corruption.present:
@@ -49,17 +47,15 @@ def _measured(
     cohort: Cohort, inputs: Tensor, targets: Targets, *, corrupted: bool = False
 ) -> dict[str, Tensor]:
     """Return cost, metrics and, of inputs as they are, what layers measure, by tag: (K,) each."""
-    num_runs = cohort.network.num_runs
-    cost = torch.zeros(num_runs, dtype=torch.float64, device=cohort.device)
+    cost = torch.zeros(cohort.network.num_runs, dtype=torch.float64, device=cohort.device)
     names = () if corrupted else cohort.measures
     measures = {name: torch.zeros_like(cost) for name in names}
-    learned = _Learned(cohort, targets, own=inputs.ndim == 3)
-    shared, count = inputs.ndim == 2, num_rows(inputs)
-    for number, x in enumerate(inputs.split(CHUNK, -2)):
+    learned, count = _Learned(cohort, targets, own=inputs.ndim == 3), num_rows(inputs)
+    for number, x in enumerate(_chunks(cohort.network, inputs)):
         pass_ = Pass(measured={})
         if corrupted:
             pass_ = Pass(batch_size=CHUNK, corrupted_chunk=number)
-        z = cohort.network.forward(for_each_run(x, num_runs, shared=shared), pass_)
+        z = cohort.network.forward(x, pass_)
         costs = pass_.cost(cohort.head.cost(z, learned.add(z, number * CHUNK)))
         cost += costs.to(torch.float64) * num_rows(x)
         for name, sums in measures.items():
@@ -69,13 +65,16 @@ def _measured(
     return {"cost": cost / count, **learned.results(), **means}
 
 
+def _chunks(network: Network, inputs: Tensor) -> Iterator[Tensor]:
+    """Give inputs, (N, I) or (K, N, I), piece by piece as every run sees them: (K, B, I)."""
+    for x in inputs.split(CHUNK, -2):
+        yield for_each_run(x, network.num_runs, shared=inputs.ndim == 2)
+
+
 class _Learned:
     """What runs are measured by, chunk by chunk: a metric sees runs of the same targets at once.
 
-    Args:
-        cohort: K runs
-        targets: as the head encodes them
-        own: whether a tensor holds each run's own
+    Targets are as the head encodes them; `own` says that a tensor holds each run's own.
     """
 
     def __init__(self, cohort: Cohort, targets: Targets, *, own: bool) -> None:
@@ -153,47 +152,28 @@ def evaluate_all(
 def confusion(cohort: Cohort, inputs: Tensor, targets: Tensor) -> Tensor:
     """Return every run's number of rows by true class and said class: (K, C, C) int64.
 
-    Of labels that may hold together (K, T, 2, 2), whether each holds and is said to.
-
-    Args:
-        cohort: K runs that tell classes apart
-        inputs: (N, I)
-        targets: as the head encodes them
+    Of labels that may hold together (K, T, 2, 2), whether each holds and is said to. Inputs are
+    (N, I), targets as the head encodes them.
     """
-    num_runs = cohort.network.num_runs
-    counts = [
-        CONFUSION.find(
-            cohort.network.forward(x.expand(num_runs, *x.shape), Pass()), Rows(cohort.head, t)
-        )
-        for x, t in zip(inputs.split(CHUNK), targets.split(CHUNK), strict=True)
-    ]
-    return CONFUSION.join(counts)
+    chunks = zip(_chunks(cohort.network, inputs), targets.split(CHUNK), strict=True)
+    return CONFUSION.join(
+        [CONFUSION.find(cohort.network.forward(x, Pass()), Rows(cohort.head, t)) for x, t in chunks]
+    )
 
 
 @torch.no_grad()
 def predict(cohort: Cohort, inputs: Tensor) -> Tensor:
     """Return every run's outputs, probabilities under softmax or sigmoid: (K, N, C)."""
-    num_runs = cohort.network.num_runs
-    chunks = [
-        cohort.head.outputs(cohort.network.forward(x.expand(num_runs, *x.shape), Pass()))
-        for x in inputs.split(CHUNK)
-    ]
-    return torch.cat(chunks, 1)
+    outputs = [cohort.network.forward(x, Pass()) for x in _chunks(cohort.network, inputs)]
+    return torch.cat([cohort.head.outputs(z) for z in outputs], 1)
 
 
 @torch.no_grad()
 def corrupted(network: Network, inputs: Tensor) -> Tensor:
-    """Return every run's inputs as `evaluate` corrupts them: (K, N, I), bit for bit.
-
-    Args:
-        network: of K runs
-        inputs: (N, I)
-    """
+    """Return every run's inputs (N, I) as `evaluate` corrupts them: (K, N, I), bit for bit."""
     chunks = [
-        network.corruption.forward(
-            x.expand(network.num_runs, *x.shape), Pass(batch_size=CHUNK, corrupted_chunk=number)
-        )
-        for number, x in enumerate(inputs.split(CHUNK))
+        network.corruption.forward(x, Pass(batch_size=CHUNK, corrupted_chunk=number))
+        for number, x in enumerate(_chunks(network, inputs))
     ]
     return torch.cat(chunks, 1)
 
@@ -202,17 +182,9 @@ def corrupted(network: Network, inputs: Tensor) -> Tensor:
 def encode(network: Network, inputs: Tensor, layer: str) -> Tensor:
     """Return every run's outputs of a layer, in evaluation mode: (K, N, O).
 
-    Args:
-        network: of K runs
-        inputs: (N, I), shared by the runs, or (K, N, I)
-        layer: name of one of the layers that the networks are made of
+    Inputs are (N, I), shared by the runs, or (K, N, I). The layer is none inside a block.
     """
-    num_runs, shared = network.num_runs, inputs.ndim == 2
-    chunks = [
-        network.encode(for_each_run(x, num_runs, shared=shared), layer)
-        for x in inputs.split(CHUNK, -2)
-    ]
-    return torch.cat(chunks, 1)
+    return torch.cat([network.encode(x, layer) for x in _chunks(network, inputs)], 1)
 
 
 @torch.no_grad()
@@ -223,3 +195,29 @@ def decode(cohort: Cohort, codes: Tensor, layer: str) -> Tensor:
     """
     chunks = [cohort.network.decode(values, layer) for values in codes.split(CHUNK, 1)]
     return torch.cat([cohort.head.outputs(z) for z in chunks], 1)
+
+
+@torch.no_grad()
+def activations(network: Network, inputs: Tensor) -> dict[str, Tensor]:
+    """Return every layer's outputs (K, B, O) on the first rows of (N, I), in evaluation mode."""
+    rows = inputs[:_LOOKED_AT]
+    pass_ = Pass(activations={})
+    network.forward(rows.expand(network.num_runs, *rows.shape), pass_)
+    return pass_.activations or {}
+
+
+def activation_statistics(outputs: Mapping[str, Tensor]) -> dict[str, list[float]]:
+    """Return mean and standard deviation of each layer's outputs, and the share of dead units.
+
+    A unit is dead that gives all rows the same output, as a ReLU does that is always at zero.
+    Outputs are (K, B, O) each; a tag has a value for each run.
+    """
+    statistics: dict[str, list[float]] = {}
+    for layer, of_runs in outputs.items():
+        # A run at a time: sums over a part of a tensor would depend on the runs beside it.
+        moments = [torch.std_mean(values, correction=0) for values in of_runs]
+        dead = (of_runs.amax(1) == of_runs.amin(1)).to(of_runs.dtype)
+        statistics[f"activation_mean/{layer}"] = [mean.item() for _, mean in moments]
+        statistics[f"activation_std/{layer}"] = [std.item() for std, _ in moments]
+        statistics[f"activation_dead/{layer}"] = [share.mean().item() for share in dead]
+    return statistics

@@ -36,9 +36,6 @@ from dlx.runs.files import storage_errors, sync_directory, write_atomic
 from dlx.tracking import metrics as metrics_file
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from torch import Tensor
 
 _NUMBERED = re.compile(r"(.+)#(\d+)")
@@ -47,11 +44,7 @@ _SHOWN = 6  # names in a message
 
 
 def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
-    """Return the run or ablation that a name or path means.
-
-    Raises:
-        RunError: there is none; the message lists near names
-    """
+    """Return the run or ablation that a name or path means; RunError lists near names."""
     text = str(wanted).rstrip("/")
     if not RunDirectory(Path(text)).info_path.exists():
         for ablation, name in _splits(text, runs_dir):
@@ -109,12 +102,7 @@ def _unknown(ablation: Path, name: str) -> RunError:
 
 
 def materialise(ablation: Path, run: IndexedRun) -> RunDirectory:
-    """Return the ordinary folder of a run of an ablation, which is made if it is not there.
-
-    Raises:
-        RunError: the run failed, or the ablation's files are damaged
-        StorageError: a file cannot be written
-    """
+    """Return the ordinary folder of a run of an ablation, which is made if it is not there."""
     if run.cohort is None:
         return RunDirectory.open(ablation / run.name)
     target = RunDirectory(ablation / "runs" / str(run.number))
@@ -178,22 +166,13 @@ def _files(ablation: Path, run: IndexedRun, info: Mapping[str, Any]) -> dict[str
 
 
 def base_config(ablation: Path) -> dict[str, Any]:
-    """Return the config of an ablation, plain.
-
-    Raises:
-        RunError: it is missing, or was changed since dlx wrote it
-    """
+    """Return the config of an ablation, plain."""
     RunDirectory(ablation).read_file("ablation.yaml")  # which checks its digest
     return read_file(ablation / "ablation.yaml", []).plain()
 
 
 def config_of(run: IndexedRun, base: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config of a run of an ablation, plain.
-
-    Args:
-        run: of a cohort
-        base: the ablation's config
-    """
+    """Return the config of a run of an ablation, plain."""
     return with_differences(base, {"ablation": None, "seed": run.seed, **run.differences})
 
 
@@ -225,12 +204,7 @@ def _row(tensors: "Mapping[str, Tensor]", run: IndexedRun) -> "dict[str, Tensor]
 
 
 def differences(base: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what makes a base config another one: by `section` or `section.option`.
-
-    Args:
-        base: plain
-        config: plain, of the same sections
-    """
+    """Return what makes a base config another one, both plain: by `section` or `section.option`."""
     changes: dict[str, Any] = {}
     for section, value in config.items():
         before = base[section]

@@ -21,39 +21,28 @@ from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name
 from dlx.training import batch_sizes, probing, transfer
-from dlx.training.early_stopping import check_watched
 from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
 from dlx.training.stages import plan as stages_of
-from dlx.training.trainer import Trainer
+from dlx.training.trainer import Trainable, Trainer
+from dlx.training.watching import check_watched
 
 
 @dataclass(frozen=True)
-class Job:
-    """One run, ready to train.
+class Job(Trainable):
+    """One run, ready to train."""
 
-    Attributes:
-        config: resolved, with the batch sizes that its data allow in place of `auto`
-        splits: the data, on the device
-        labelled: the data as they were read, with targets of their own
-        design: layers and head
-        member: the run as its cohort sees it
-        batch_size: rows of a full batch
-        device: where it trains
-        stages: of its pre-training, which comes first
-        probing: how it is asked at its end what its codes are worth; None: it is not
-        remarks: sentences for the user about defaults that the data did not allow
-    """
-
-    config: RunConfig
-    splits: Splits
-    labelled: Splits
-    design: Design
-    member: Member
-    batch_size: int
-    device: torch.device
-    stages: tuple[PlannedStage, ...] = ()
+    config: RunConfig  # resolved, with the batch sizes that its data allow in place of `auto`
+    splits: Splits  # the data, on the device
+    labelled: Splits  # the data as they were read, with targets of their own
+    design: Design  # layers and head
+    member: Member  # the run as its cohort sees it
+    batch_size: int  # rows of a full batch
+    device: torch.device  # where it trains
+    stages: tuple[PlannedStage, ...] = ()  # of its pre-training, which comes first
+    # How it is asked at its end what its codes are worth; None: it is not.
     probing: Probing | None = None
+    # Sentences for the user about defaults that the data did not allow.
     remarks: tuple[str, ...] = ()
 
     @property
@@ -70,28 +59,11 @@ class Job:
             * len(self.splits.unlabelled.train.inputs),
         }
 
-    @property
-    def log_level(self) -> str:
-        """How much is logged."""
-        return self.config.log.level
-
-    @property
-    def checkpoint_seconds(self) -> float:
-        """Least time between two checkpoints."""
-        return self.config.train.checkpoint_seconds
-
-    @property
-    def stage(self) -> str:
-        """Nothing: the run itself is trained."""
-        return ""
-
     @staticmethod
     def trainer(jobs: "Sequence[Job]", *, is_new: bool) -> Trainer:
         """Return the trainer of runs that go together; new ones get their initial weights.
 
-        Args:
-            jobs: whose splits share all tensors, but for the targets of the training rows
-            is_new: they begin; False: their state will be restored
+        Their splits share all tensors, but for the targets of the training rows.
         """
         first = jobs[0]
         cohort = Cohort([job.member for job in jobs], first.batch_size, device=first.device)
@@ -156,12 +128,7 @@ def first_batch(members: Sequence[Member], examples: SharedExamples, batch_size:
 
 
 def initialize(cohort: Cohort, examples: SharedExamples) -> None:
-    """Give every run of a cohort its initial weights.
-
-    Args:
-        cohort: of runs that have not begun
-        examples: of the training rows, whose first batch some initial weights depend on
-    """
+    """Give every run of a new cohort its initial weights, some by the first batch of examples."""
     batch = None
     if cohort.starts_on_data:
         batch = first_batch(cohort.members, examples, cohort.batch_size)[0]
@@ -169,11 +136,7 @@ def initialize(cohort: Cohort, examples: SharedExamples) -> None:
 
 
 def prepare(config: RunConfig, splits: Splits) -> Job:
-    """Return the job of a config on its data.
-
-    Raises:
-        ConfigError: the config asks for what this data, this model or this machine cannot do.
-    """
+    """Return the job of a config on its data; ConfigError where these or the machine forbid it."""
     device = resolve_device(config.train.device)
     labelled, on_device = splits, splits.to(device)
     splits = targeted(config, on_device)
@@ -240,7 +203,6 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
 
 
 def _changed(config: RunConfig, section: str, **values: Any) -> RunConfig:
-    """Return a config with other values in a section."""
     changed = getattr(config, section).model_copy(update=values)
     return config.model_copy(update={section: changed})
 
@@ -248,11 +210,7 @@ def _changed(config: RunConfig, section: str, **values: Any) -> RunConfig:
 def _start(
     config: RunConfig, design: Design, stages: Sequence[PlannedStage]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Return what a run takes from another one, and which layers keep what they start from.
-
-    Raises:
-        ConfigError: the other run cannot be used, or layers are pre-trained too
-    """
+    """Return what a run takes from another one, and which layers keep what they start from."""
     source, section = config.model.source, resolved(config.pretrain)
     if source is None:
         freezes = section is not None and section.freeze
@@ -266,7 +224,6 @@ def _start(
 
 
 def _steps_left(num_steps: int, stages: Sequence[PlannedStage]) -> int:
-    """Return the steps of a run that takes those of its stages off its own."""
     before = sum(stage.num_steps for stage in stages)
     if before >= num_steps:
         raise ConfigError(
@@ -277,7 +234,6 @@ def _steps_left(num_steps: int, stages: Sequence[PlannedStage]) -> int:
 
 
 def _augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
-    """Return how training rows are changed, for inputs that can be changed so."""
     if config.data.augment is None:
         return None
     strengths = {name: value for name, value in config.data.augment if value}
@@ -298,11 +254,7 @@ def _augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
 
 
 def targeted(config: RunConfig, splits: Splits) -> Splits:
-    """Return the splits with the targets that a config's model learns: its inputs, or the data's.
-
-    Raises:
-        ConfigError: noise that augments the data, which would be a part of the target
-    """
+    """Return the splits with the targets that a config's model learns: its inputs, or theirs."""
     if not config.model.traits.reconstructs:
         return splits
     if config.data.labels is not None:
@@ -340,11 +292,7 @@ def _outside_unit_interval(design: Design, splits: Splits) -> list[str]:
 
 
 def chosen_metrics(config: RunConfig, design: Design) -> tuple[Choice, ...]:
-    """Return what a config measures, beside the cost.
-
-    Raises:
-        ConfigError: a metric is not for this task
-    """
+    """Return what a config measures, beside the cost."""
     if config.log.metrics == "auto":
         return default_metrics(design.head)
     metrics = tuple(config.log.metrics)
@@ -353,11 +301,7 @@ def chosen_metrics(config: RunConfig, design: Design) -> tuple[Choice, ...]:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device that a config names; 'auto' is CUDA where there is one.
-
-    Raises:
-        ConfigError: no such device; the message lists those there are.
-    """
+    """Return the device that a config names; 'auto' is CUDA where there is one."""
     count = torch.cuda.device_count()
     if name == "auto":
         return torch.device("cuda" if count else "cpu")

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member, group
+from dlx.config.schema import RunConfig
 from dlx.data.targets import Examples
 from dlx.errors import RunError, RunInUseError
 from dlx.models import stages as networks
@@ -29,12 +30,11 @@ from dlx.runs.locks import hold
 from dlx.tracking.evaluations import Evaluation
 from dlx.training.evaluation import encode
 from dlx.training.job import Job, initialize
-from dlx.training.progress import Show
-from dlx.training.records import Stop
+from dlx.training.records import Show, Stop
 from dlx.training.session import Session, Stopped
 from dlx.training.stages import PlannedStage
 from dlx.training.store import Ended, StageResult, Store
-from dlx.training.trainer import Trainer
+from dlx.training.trainer import Trainable, Trainer
 
 FOLDER = "pretrain"  # in the cache of a folder of runs
 _PARTS = ("train", "dev")  # test rows have nothing to say before the end
@@ -45,21 +45,13 @@ _MOST_RUNS = 512
 
 @dataclass(frozen=True)
 class Trained:
-    """What became of one stage of one run.
+    """What became of one stage of one run."""
 
-    Attributes:
-        stage: which
-        reused: it was in the cache
-        status: completed or diverged
-        reason: of a divergence
-        records: its evaluations: step, epoch, and metrics by split
-    """
-
-    stage: PlannedStage
-    reused: bool
-    status: str
-    reason: str
-    records: list[dict[str, Any]]
+    stage: PlannedStage  # which
+    reused: bool  # it was in the cache
+    status: str  # completed or diverged
+    reason: str  # of a divergence
+    records: list[dict[str, Any]]  # its evaluations: step, epoch, and metrics by split
 
     @property
     def result(self) -> StageResult:
@@ -67,55 +59,31 @@ class Trained:
         stage = self.stage
         last = self.records[-1] if self.records else {}
         costs = {name: tags["cost"] for name, tags in last.items() if isinstance(tags, dict)}
-        layers = [layer.name for layer in stage.layers]
-        summary = {
-            "stage": stage.number,
-            "method": stage.method,
-            "layers": layers,
-            "steps": stage.num_steps,
-            "status": self.status,
-            "reused": self.reused,
-            "cost": costs,
-        }
-        head = {
-            "stage": stage.number,
-            "method": stage.method,
-            "reused": self.reused,
-            "layers": layers,
-        }
+        which = {"stage": stage.number, "method": stage.method}
+        layers = {"layers": [layer.name for layer in stage.layers]}
+        reused = {"reused": self.reused}
+        ended = {"steps": stage.num_steps, "status": self.status}
+        summary = which | layers | ended | reused | {"cost": costs}
+        head = which | reused | layers
         failure = f"pre-training, {stage.words}: {self.reason}" if self.reason else ""
         return StageResult(summary, [head | record for record in self.records], failure)
 
 
 @dataclass
 class Pretrained:
-    """What pre-training came to.
+    """What pre-training came to."""
 
-    Attributes:
-        jobs: as given, with what they start from
-        stages: of each job
-        warnings: sentences of what was damaged
-    """
-
-    jobs: list[Job]
-    stages: list[list[Trained]]
-    warnings: list[str] = field(default_factory=list)
+    jobs: list[Job]  # as given, with what they start from
+    stages: list[list[Trained]]  # of each job
+    warnings: list[str] = field(default_factory=list)  # sentences of what was damaged
 
 
 def pretrain(
     jobs: Sequence[Job], cache: Path, show: Show = lambda progress: None, stop: Stop = lambda: False
 ) -> Pretrained:
-    """Train the stages of runs that the cache does not hold yet.
+    """Train the stages of runs that the cache does not hold yet; Stopped when all is saved.
 
-    Args:
-        jobs: the runs; those without stages are given back as they are
-        cache: a folder, made if it is needed
-        show: is told of progress
-        stop: says whether to stop between two steps
-
-    Raises:
-        Stopped: `stop` said so; what was trained is saved
-        StorageError: a file could not be written
+    Runs without stages are given back as they are. The folder of the cache is made if needed.
     """
     result = Pretrained(list(jobs), [[] for _ in jobs])
     learned: list[dict[str, Tensor]] = [{} for _ in jobs]
@@ -129,22 +97,18 @@ def pretrain(
             keys[place] = job.stages[number].key(job.config, job.splits.fingerprint, kind, before)
             first.setdefault(keys[place], place)
         entries = {key: _load(cache / key, result.warnings) for key in first}
-        new = {key for key in first if entries[key] is None}
-        missing = [first[key] for key in first if key in new]
-        for cohort in _cohorts(jobs, missing, number):
+        new = [key for key, entry in entries.items() if entry is None]
+        for cohort in _cohorts(jobs, [first[key] for key in new], number):
             runs = [_Run(jobs[p], jobs[p].stages[number], keys[p], learned[p]) for p in cohort]
             result.warnings += _train(runs, cache, show, stop)
+        entries |= {key: _load(cache / key, result.warnings) for key in new}
         for place in having:
-            key = keys[place]
-            entry = entries[key] = entries[key] or _load(cache / key, result.warnings)
+            entry = entries[keys[place]]
             assert entry is not None, "it has just been written"
             learned[place] |= entry.tensors
-            ended = entry.metadata
-            stage = jobs[place].stages[number]
-            trained = Trained(
-                stage, key not in new, ended["status"], ended["reason"], ended["records"]
-            )
-            result.stages[place].append(trained)
+            stage, was_there = jobs[place].stages[number], keys[place] not in new
+            ended = (entry.metadata[key] for key in ("status", "reason", "records"))
+            result.stages[place].append(Trained(stage, was_there, *ended))
     for place, job in enumerate(jobs):
         if job.stages:
             start = networks.start(job.design, learned[place])
@@ -152,7 +116,7 @@ def pretrain(
     return result
 
 
-def _load(folder: Path, warnings: list[str]) -> checkpoints.Checkpoint | None:
+def _load(folder: Path, warnings: list[str]) -> Checkpoint | None:
     """Return an entry of the cache; None where it is not there, or damaged."""
     try:
         return checkpoints.load_newest(folder)
@@ -163,27 +127,21 @@ def _load(folder: Path, warnings: list[str]) -> checkpoints.Checkpoint | None:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A stage of one run, to be trained.
-
-    Attributes:
-        job: the run
-        planned: the stage
-        key: of the stage in the cache
-        learned: by the stages before
-    """
-
-    job: Job
-    planned: PlannedStage
-    key: str
-    learned: dict[str, Tensor]
-
-    log_level = "standard"
+class _Run(Trainable):
+    job: Job  # the run
+    planned: PlannedStage  # the stage
+    key: str  # of the stage in the cache
+    learned: dict[str, Tensor]  # by the stages before
 
     @property
-    def checkpoint_seconds(self) -> float:
-        """Least time between two checkpoints."""
-        return self.job.config.train.checkpoint_seconds
+    def log_level(self) -> str:
+        """The same, whatever the run logs: the cache serves other runs too."""
+        return "standard"
+
+    @property
+    def config(self) -> RunConfig:
+        """Of the run."""
+        return self.job.config
 
     @property
     def stage(self) -> str:
@@ -220,7 +178,6 @@ class _Run:
 
 
 def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[list[int]]:
-    """Return which of the runs train side by side, in a stage."""
     runs = [_Run(jobs[p], jobs[p].stages[number], str(p), {}) for p in places]
     shared = [
         (
@@ -243,14 +200,7 @@ def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[li
 
 
 def _train(runs: Sequence[_Run], cache: Path, show: Show, stop: Stop) -> list[str]:
-    """Train a stage of runs that go together, and write it to the cache.
-
-    Returns:
-        sentences on what happened
-
-    Raises:
-        Stopped: `stop` said so; all is saved
-    """
+    """Train a stage of runs that go together, and write it to the cache; return remarks."""
     names = hashlib.sha256("".join(run.key for run in runs).encode()).hexdigest()
     folder = cache / f"training-{names}"
     make_directory(folder)
@@ -266,20 +216,13 @@ def _train(runs: Sequence[_Run], cache: Path, show: Show, stop: Stop) -> list[st
 
 
 class _StageStore(Store):
-    """Keeps what stages learn in the cache."""
-
     title = "pre-training"
 
     def __init__(self, runs: Sequence[_Run], folder: Path, cache: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._runs = {run.key: run for run in runs}
         self._cache = cache
         self._records: dict[str, list[dict[str, Any]]] = {run.key: [] for run in runs}
-
-    @property
-    def folder(self) -> Path:
-        """Of the checkpoints."""
-        return self._folder
 
     def load(self) -> Checkpoint | None:
         """Return the newest checkpoint; None if there is none, or all are damaged."""

@@ -27,15 +27,10 @@ _HELD_BACK = 0.2  # of the labelled rows, to choose C by
 
 @dataclass(frozen=True)
 class Features:
-    """Features of the rows that probes are fitted on and of those that they are judged on.
+    """Features of the rows that probes are fitted on and of those that they are judged on."""
 
-    Attributes:
-        train: (N, F) of all training rows
-        test: (M, F)
-    """
-
-    train: np.ndarray
-    test: np.ndarray
+    train: np.ndarray  # (N, F) of all training rows
+    test: np.ndarray  # (M, F)
 
     def standardized(self) -> "Features":
         """Return z-scores: mean and standard deviation are those of all training rows."""
@@ -46,8 +41,7 @@ class Features:
     def principal_components(self, number: int) -> "Features":
         """Return the first principal components, losses in all training rows.
 
-        Args:
-            number: of components; of F features of N rows there are no more than either
+        Of F features of N rows there are no more than either.
         """
         number = min(number, *self.train.shape)
         pca = PCA(number, random_state=0).fit(self.train)
@@ -63,18 +57,8 @@ def labelled(
 ) -> np.ndarray:
     """Return which training rows have labels, drawn at random: row numbers, ascending.
 
-    Classes are stratified. The draw depends on targets, number and seed alone.
-
-    Args:
-        targets: (N,) class numbers, or (N, T) numbers
-        classes: their names; None: numbers
-        number: of rows
-        seed: of the stream `probe`
-        key: what asks for so many, for messages
-
-    Raises:
-        ConfigError: fewer rows than asked for
-        DataError: a class has fewer than two of them
+    Classes are stratified. The draw depends on targets, number and seed alone. Targets are (N,)
+    numbers of the named classes, or (N, T) numbers; `key` is what asks for so many, for messages.
     """
     if number > len(targets):
         raise ConfigError(

@@ -19,11 +19,11 @@ from dlx.models.design import Design
 from dlx.models.heads import build_head, output_layer
 from dlx.nn.layers import Blueprint
 from dlx.nn.network import Network
-from dlx.tracking.evaluations import Evaluation, Metrics
+from dlx.tracking.evaluations import Metrics
 from dlx.training import batch_sizes
 from dlx.training.evaluation import confusion, encode
 from dlx.training.records import Finish, Outcome, Stop
-from dlx.training.trainer import Trainer
+from dlx.training.trainer import Listener, Trainer
 
 LABELS = 1000  # rows whose labels are known, unless another number is asked for
 OUTPUT = "output"  # the layer that is new when a run is fine-tuned
@@ -32,25 +32,15 @@ _BYTES = 2**28  # of the codes, and of the labelled rows, that are held at a tim
 
 @dataclass(frozen=True)
 class Probing:
-    """How a run is asked what its codes are worth.
+    """How a run is asked what its codes are worth."""
 
-    Attributes:
-        layer: whose outputs the codes are
-        layers: of the run's network, up to it
-        labels: L, training rows whose labels are known
-        splits: the data with their classes, on the device
-        fine_tune: how these layers learn the labels; None: they do not
-        design: the network that does so
-        remarks: sentences for the user
-    """
-
-    layer: str
-    layers: Blueprint
-    labels: int
-    splits: Splits = field(repr=False)
-    fine_tune: FineTune | None
-    design: Design
-    remarks: tuple[str, ...] = ()
+    layer: str  # whose outputs the codes are
+    layers: Blueprint  # of the run's network, up to it
+    labels: int  # L, training rows whose labels are known
+    splits: Splits = field(repr=False)  # the data with their classes, on the device
+    fine_tune: FineTune | None  # how these layers learn the labels; None: they do not
+    design: Design  # the network that does so
+    remarks: tuple[str, ...] = ()  # sentences for the user
 
     @property
     def judged(self) -> dict[str, Part]:
@@ -79,15 +69,7 @@ def default_labels(num_rows: int) -> int:
 def plan(config: RunConfig, splits: Splits, design: Design) -> Probing | None:
     """Return how a run is asked what its codes are worth; None if it is not.
 
-    Args:
-        config: of the run
-        splits: its data, with their own targets
-        design: of its network
-
-    Raises:
-        ConfigError: the data have no classes or no rows to judge by, there are fewer rows than
-            labels, no such layer, or the fine-tuning cannot be
-        DataError: a class has too few labelled rows
+    Splits have their own targets.
     """
     section = config.probe
     if section is None:
@@ -112,7 +94,6 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> Probing | None:
 
 
 def _layer(given: str | int | None, design: Design) -> str:
-    """Return the name of the layer whose outputs are the codes."""
     wanted = None if given is None else str(given)
     names = [layer.name for layer in design.layers[:-1]]
     if not names:
@@ -160,8 +141,6 @@ def _fine_tuned(given: FineTune, probing: Probing) -> Probing:
 
 @dataclass(frozen=True)
 class _Ended:
-    """A run that has ended, with its scored weights."""
-
     name: str
     seed: int
     probing: Probing
@@ -170,12 +149,9 @@ class _Ended:
 
 
 def finisher(probings: Mapping[str, Probing]) -> Finish | None:
-    """Return what is measured of runs when they end; None where nothing is.
+    """Return what is measured of runs, by name, when they end; None where nothing is.
 
-    Runs that end together are asked together. It returns None if it was told to stop.
-
-    Args:
-        probings: of the runs that are asked, by name
+    Runs that end together are asked together.
     """
     if not probings:
         return None
@@ -190,9 +166,7 @@ def finisher(probings: Mapping[str, Probing]) -> Finish | None:
                 name, seed = members[row].name, members[row].seed
                 runs[row] = _Ended(name, seed, probing, outcome.state, probing.rows(seed))
         ended = list(runs.values())
-        metrics: dict[str, Metrics] = {
-            run.name: {part: {} for part in run.probing.judged} for run in ended
-        }
+        metrics = {run.name: {part: {} for part in run.probing.judged} for run in ended}
         if not _probe(ended, metrics, stop) or not _fine_tune(ended, metrics, stop):
             return None
         more = {row: outcomes[row].measured(metrics[run.name]) for row, run in runs.items()}
@@ -203,7 +177,10 @@ def finisher(probings: Mapping[str, Probing]) -> Finish | None:
 
 def _probe(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> bool:
     """Find out what logistic regression reads from the codes of runs; False if stopped."""
-    for piece in _pieces(runs, lambda run: _code_bytes(run.probing), by_layer=True):
+    by_layer: dict[str, list[_Ended]] = {}
+    for run in runs:
+        by_layer.setdefault(run.probing.layer, []).append(run)
+    for piece in (piece for own in by_layer.values() for piece in _pieces(own, _code_bytes)):
         if stop():
             return False
         first = piece[0].probing
@@ -226,11 +203,9 @@ def _probe(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> b
 
 
 def _logistic_accuracy(run: _Ended, codes: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Return the accuracy of logistic regression by part.
+    """Return the accuracy of logistic regression by part, fitted on a run's labelled rows.
 
-    Args:
-        run: whose labelled rows it is fitted on
-        codes: by part, (N, D); z-scores are those of all training rows
+    Codes are (N, D) by part; z-scores are those of all training rows.
     """
     from sklearn.preprocessing import StandardScaler
 
@@ -254,9 +229,8 @@ def _fine_tune(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) 
     shared = [(_batch_size(run.probing), run.probing.labels) for run in tuned]
     for indices in group(members, shared):
         together = [tuned[index] for index in indices]
-        for piece in _pieces(together, lambda run: _row_bytes(run.probing)):
-            if not _train(piece, metrics, stop):
-                return False
+        if not all(_train(piece, metrics, stop) for piece in _pieces(together, _row_bytes)):
+            return False
     return True
 
 
@@ -278,18 +252,15 @@ def _train(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> b
     return not trainer.members
 
 
-class _Judge:
-    """Finds the accuracy of runs that were fine-tuned; one that diverged has none."""
+class _Judge(Listener):
+    """Finds the accuracy of runs that were fine-tuned; one that diverged has none.
+
+    Nothing is saved: a run whose training is resumed is fine-tuned from its start.
+    """
 
     def __init__(self, probing: Probing, metrics: dict[str, Metrics]) -> None:
         self._probing = probing
         self._metrics = metrics
-
-    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
-        """Nothing is logged."""
-
-    def advanced(self, trainer: Trainer) -> None:
-        """Nothing is saved: a run whose training is resumed is fine-tuned from its start."""
 
     def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
         """Judge the runs that leave."""
@@ -307,7 +278,6 @@ class _Judge:
 
 
 def _member(run: _Ended) -> Member:
-    """Return a run as the cohort sees it in which it is fine-tuned."""
     how = run.probing.fine_tune
     assert how is not None
     return Member(
@@ -327,26 +297,18 @@ def _batch_size(probing: Probing) -> int:
     return batch_sizes.resolved(given, probing.labels, "probe.fine_tune.batch_size")
 
 
-def _code_bytes(probing: Probing) -> int:
+def _code_bytes(run: _Ended) -> int:
     """Return the bytes that the codes of all rows of a run take."""
-    rows = sum(len(part.inputs) for part in probing.splits.parts.values())
-    return 4 * rows * probing.layers[-1].outputs
+    rows = sum(len(part.inputs) for part in run.probing.splits.parts.values())
+    return 4 * rows * run.probing.layers[-1].outputs
 
 
-def _row_bytes(probing: Probing) -> int:
+def _row_bytes(run: _Ended) -> int:
     """Return the bytes that the labelled rows of a run take."""
-    return 4 * probing.labels * probing.splits.task.num_inputs
+    return 4 * run.probing.labels * run.probing.splits.task.num_inputs
 
 
-def _pieces(
-    runs: Sequence[_Ended], size: Callable[[_Ended], int], *, by_layer: bool = False
-) -> list[list[_Ended]]:
-    """Return runs in neighbourhoods that fit into memory, those of one layer together."""
-    groups: dict[str, list[_Ended]] = {}
-    for run in runs:
-        groups.setdefault(run.probing.layer if by_layer else "", []).append(run)
-    metrics = []
-    for own in groups.values():
-        most = max(_BYTES // max(map(size, own)), 1)
-        metrics += [own[start : start + most] for start in range(0, len(own), most)]
-    return metrics
+def _pieces(runs: Sequence[_Ended], size: Callable[[_Ended], int]) -> list[Sequence[_Ended]]:
+    """Return runs in neighbourhoods that fit into memory."""
+    most = max(_BYTES // max(map(size, runs)), 1)
+    return [runs[start : start + most] for start in range(0, len(runs), most)]

@@ -9,7 +9,15 @@ from types import FrameType
 
 import torch
 
-from dlx.errors import DivergedError, Interrupted, MemoryLimitError, StorageError, is_out_of_memory
+from dlx.errors import (
+    DivergedError,
+    DlxError,
+    Interrupted,
+    MemoryLimitError,
+    RunInUseError,
+    StorageError,
+    is_out_of_memory,
+)
 from dlx.runs import RunDirectory, timestamp
 
 
@@ -45,14 +53,7 @@ def signals() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def breaking_off(words: str) -> Iterator[None]:
-    """Let SIGINT and SIGTERM break the block off at once.
-
-    Args:
-        words: what the user is told after "stopped by SIGINT"
-
-    Raises:
-        Interrupted: SIGINT or SIGTERM was received
-    """
+    """Let SIGINT and SIGTERM break the block off: Interrupted, "stopped by SIGINT" and words."""
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -81,8 +82,21 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
 
 
 @contextlib.contextmanager
-def recorded_failures(run: RunDirectory) -> Iterator[None]:
-    """Note in run.json that the run failed, where it can still be written."""
+def in_training(run: RunDirectory) -> Iterator[None]:
+    """Hold a run's lock; record its failure in run.json, and let errors say what run it was."""
+    try:
+        with run.lock(), _recorded_failures(run):
+            yield
+    except RunInUseError:
+        raise
+    except DlxError as error:
+        error.run = run.path
+        raise
+
+
+@contextlib.contextmanager
+def _recorded_failures(run: RunDirectory) -> Iterator[None]:
+    # Where run.json can still be written.
     try:
         yield
     except (DivergedError, Interrupted):

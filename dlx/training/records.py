@@ -1,36 +1,56 @@
-"""How runs end, and what a training loop is given to ask."""
+"""How far runs are, how they end, and what training is given to ask and to tell."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from torch import Tensor
 
 from dlx.cohort import Member
 from dlx.nn.metrics import WORTH
-from dlx.tracking.evaluations import Metrics
+from dlx.tracking.evaluations import Metrics, Record
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the runs of a session are."""
+
+    folder: Path  # that they are kept in
+    step: int  # optimizer steps taken
+    num_steps: int  # of the longest run
+    steps_per_epoch: int  # batches in a pass over the training rows
+    active: int  # runs that are still training
+    steps_per_second: float  # of each, since the first step of this session
+    record: Record | None  # the newest evaluation of one of them
+    is_new: bool  # whether the evaluation has just been made
+    stage: str = ""  # of pre-training, in words; empty: the runs themselves train
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training rows so far."""
+        return self.step / self.steps_per_epoch
+
+    @property
+    def num_epochs(self) -> float:
+        """Passes of the longest run."""
+        return self.num_steps / self.steps_per_epoch
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run ended.
+    """How one run ended."""
 
-    Attributes:
-        status: completed, stopped early, or diverged (a cost was no longer finite)
-        step: optimizer steps taken; for a diverged run, those before the cost that was not finite
-        weights: which weights are in `state` and were scored
-        state: of the network, by name, this run's own
-        metrics: of those weights on all rows of every split, and what its codes are worth; empty
-            for a diverged run
-        reason: of a divergence, in words
-    """
-
+    # Completed, stopped early, or diverged (a cost was no longer finite).
     status: Literal["completed", "stopped_early", "diverged"]
+    # Optimizer steps taken; for a diverged run, those before the cost that was not finite.
     step: int
-    weights: Literal["last", "best"]
-    state: dict[str, Tensor]
+    weights: Literal["last", "best"]  # which weights are in `state` and were scored
+    state: dict[str, Tensor]  # of the network, by name, this run's own
+    # Of those weights on all rows of every split, and what its codes are worth; empty for a
+    # diverged run.
     metrics: Metrics
-    reason: str = ""
+    reason: str = ""  # of a divergence, in words
 
     def measured(self, more: Metrics) -> "Outcome":
         """Return the outcome with more metrics."""
@@ -46,6 +66,9 @@ def worth(metrics: Mapping[str, Mapping[str, float]]) -> Metrics:
     }
     return {split: tags for split, tags in kept.items() if tags}
 
+
+Show = Callable[[Progress], None]
+"""Is told how far runs are."""
 
 Stop = Callable[[], bool]
 """Says whether to stop."""

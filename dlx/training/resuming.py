@@ -7,11 +7,7 @@ _RESUMABLE = ("train.", "log.")
 
 
 def check_keys(overrides: list[str]) -> None:
-    """Check that overrides change what a run that has begun can change.
-
-    Raises:
-        ConfigError: one changes something else
-    """
+    """Check that overrides change what a run that has begun can change."""
     for override in overrides:
         key = override.split("=", 1)[0]
         if not key.startswith(_RESUMABLE) or key == "train.batch_size":
@@ -24,16 +20,8 @@ def check_keys(overrides: list[str]) -> None:
 def check(old: RunConfig, new: RunConfig, steps_taken: int, num_steps: int) -> None:
     """Check that a run which has begun can go on with a changed config.
 
-    Every other key of `train` and `log` holds from the step at which the run goes on.
-
-    Args:
-        old: the config that it began with
-        new: the config that it shall go on with
-        steps_taken: optimizer steps
-        num_steps: that the new config asks for
-
-    Raises:
-        ConfigError: what the new config asks for should have been done from the first step
+    Every other key of `train` and `log` holds from the step at which the run goes on. The new
+    config asks for `num_steps` in all.
     """
     if new.train.batch_size != old.train.batch_size:
         raise ConfigError(

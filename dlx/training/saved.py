@@ -1,14 +1,17 @@
 """What a run has saved: its config, the task it was made for, the network it ended with."""
 
 import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from dlx.cohort import Cohort, Member
 from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
+from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError, RunError
 from dlx.models.design import Design
@@ -18,34 +21,26 @@ from dlx.runs import RunDirectory, weights
 
 @dataclass(frozen=True)
 class Saved:
-    """A trained run as its directory holds it.
+    """A trained run as its directory holds it."""
 
-    Attributes:
-        path: of the directory
-        config: resolved
-    """
-
-    path: Path
-    config: RunConfig
+    path: Path  # of the directory
+    config: RunConfig  # resolved
 
     @property
-    def _directory(self) -> RunDirectory:
+    def directory(self) -> RunDirectory:
+        """The run's directory, with its files."""
         return RunDirectory(self.path)
 
     @functools.cached_property
     def task(self) -> Task:
-        """What the network was made to do.
-
-        Raises:
-            RunError: the run has not begun, or run.json is damaged
-        """
-        task = self._directory.read_info().get("task")
+        """What the network was made to do."""
+        task = self.directory.read_info().get("task")
         if task is None:
             raise RunError(f"{self.path} has not begun to train; `dlx resume` it")
         try:
             return TypeAdapter(Task).validate_python(task)
         except ValidationError as error:
-            path = self._directory.info_path
+            path = self.directory.info_path
             raise RunError(f"{path} is damaged: its task cannot be read") from error
 
     @functools.cached_property
@@ -55,15 +50,11 @@ class Saved:
 
     @functools.cached_property
     def tensors(self) -> dict[str, Tensor]:
-        """The scored weights, by the names of the plain torch network.
-
-        Raises:
-            RunError: there are none, or not of this network
-        """
-        if self._directory.status() == "diverged":
+        """The scored weights, by the names of the plain torch network."""
+        if self.directory.status() == "diverged":
             raise RunError(f"{self.path} diverged and has no final weights; train it again")
-        path = self._directory.weights_path
-        tensors = weights.load(self._directory.read_file(path.name), path)[0]
+        path = self.directory.weights_path
+        tensors = weights.load(self.directory.read_file(path.name), path)[0]
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
         expected = sequential(self.design)[0].state_dict()
         if shapes != {name: tensor.shape for name, tensor in expected.items()}:
@@ -77,14 +68,32 @@ class Saved:
 
 
 def open_saved(path: Path) -> Saved:
-    """Return what a directory holds.
-
-    Raises:
-        RunError: its config is missing or damaged
-    """
+    """Return what a directory holds; RunError where its config is missing or damaged."""
     directory = RunDirectory(path)
     directory.read_file(directory.config_path.name)  # which checks its digest
     try:
         return Saved(path, config_files.load(directory.config_path))
     except ConfigError as error:
         raise RunError(f"the config of {path} cannot be used: {error}") from error
+
+
+def stack(
+    networks: Sequence[tuple[Design, Mapping[str, Tensor]]],
+    metrics: tuple[Choice, ...],
+    seeds: Sequence[int] | None = None,
+) -> Cohort:
+    """Return trained networks of equal shapes as one cohort on the CPU, in their order.
+
+    Weights are by the names of the plain torch network; seeds are of what evaluations draw.
+    """
+    seeds = seeds or [0] * len(networks)
+    # Nothing is trained: the optimizer is the one without a state.
+    optimizer = choice("optimizer", "sgd")
+    members = [
+        Member(str(place), seed, design, optimizer, num_steps=0, evaluate_every=1, metrics=metrics)
+        for place, ((design, _), seed) in enumerate(zip(networks, seeds, strict=True))
+    ]
+    cohort = Cohort(members, batch_size=1)
+    for row, (design, tensors) in enumerate(networks):
+        cohort.network.load_run(row, from_torch(design, dict(tensors)))
+    return cohort

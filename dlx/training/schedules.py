@@ -1,7 +1,7 @@
 """Learning-rate schedules: the factor on the optimizer's own rate at every step.
 
 A schedule is a function of the step, from 0, and of the number of steps of the run, both counted
-from the end of the warm-up. So a resumed run goes on as if it had never stopped. `plateau.py`
+from the end of the warm-up. So a resumed run goes on as if it had never stopped. `watching.py`
 lowers the rate by a run's metrics.
 """
 
@@ -16,7 +16,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 from dlx.config.schema import Metric
 from dlx.config.types import Choice
 from dlx.registry import register
-from dlx.training.plateau import Plateau
+from dlx.training.watching import Plateau
 
 Steps = Annotated[int, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
@@ -26,23 +26,18 @@ Momenta = Annotated[list[Annotated[float, Gt(0), Lt(1)]], Len(2, 2)]
 class Rates:
     """The factors on the learning rates of several slabs of runs, step by step.
 
-    Args:
-        slabs: the optimizer, with its schedule, and the number of steps of each
-        plateaus: what lowers the rate of a slab by a metric of its run; None for other slabs
+    A slab is its optimizer, with its schedule, and its number of steps; a plateau lowers the rate
+    of a slab by a metric of its run.
     """
 
     def __init__(
         self, slabs: Sequence[tuple[Choice, int]], plateaus: Sequence[Plateau | None]
     ) -> None:
         self._plateaus = plateaus
-        schedules = [optimizer.schedule for optimizer, _ in slabs]
-        self._slabs = [
-            (schedule.bound(), num_steps)
-            for schedule, (_, num_steps) in zip(schedules, slabs, strict=True)
-        ]
-        self._cycled = [(optimizer.schedule, steps) for optimizer, steps in slabs]
+        self._schedules = [(optimizer.schedule, num_steps) for optimizer, num_steps in slabs]
+        self._slabs = [(schedule.bound(), num_steps) for schedule, num_steps in self._schedules]
         self.constant = all(
-            s.traits.constant and not s.arguments().get("warmup") for s in schedules
+            s.traits.constant and not s.arguments().get("warmup") for s, _ in self._schedules
         )
 
     def __call__(self, step: int) -> list[float]:
@@ -54,7 +49,7 @@ class Rates:
 
     def momenta(self, step: int) -> list[float | None]:
         """Return the momentum that each slab's schedule sets at a step, from 0; None for none."""
-        return [cycled_momentum(schedule, step, steps) for schedule, steps in self._cycled]
+        return [cycled_momentum(schedule, step, steps) for schedule, steps in self._schedules]
 
 
 def _warmed(function: Callable[..., float]) -> Callable[..., float]:

@@ -5,51 +5,23 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from dlx.cohort import Member
 from dlx.errors import is_out_of_memory
 from dlx.runs.checkpoints import Checkpoint
 from dlx.tracking.evaluations import Curves, Evaluation
-from dlx.training import insights
-from dlx.training.progress import Progress, Show
-from dlx.training.records import Outcome, Stop
+from dlx.training.evaluation import activation_statistics, activations
+from dlx.training.records import Outcome, Progress, Show, Stop
 from dlx.training.store import Ended, Store
-from dlx.training.trainer import Trainer
+from dlx.training.trainer import Listener, Trainable, Trainer
 
 _SECONDS_BETWEEN_SHOWS = 0.2
 
 
 class Stopped(Exception):
     """Training was asked to stop, and has saved."""
-
-
-class Trainable(Protocol):
-    """What a session trains: a run, or a stage of its pre-training.
-
-    Attributes:
-        member: the run as its cohort sees it
-        log_level: how much is logged: minimal, standard or full
-        checkpoint_seconds: least time between two checkpoints
-        stage: of pre-training, in words; empty for a run itself
-    """
-
-    @property
-    def member(self) -> Member: ...  # noqa: D102
-    @property
-    def log_level(self) -> str: ...  # noqa: D102
-    @property
-    def checkpoint_seconds(self) -> float: ...  # noqa: D102
-    @property
-    def stage(self) -> str: ...  # noqa: D102
-
-    @staticmethod
-    def trainer(jobs: Sequence[Any], *, is_new: bool) -> Trainer:
-        """Return the trainer of some that go together; new ones get their initial weights."""
-        ...
 
 
 class Observer:
@@ -68,16 +40,12 @@ class Observer:
         """The session is over, however it ended."""
 
 
-class Session:
+class Session(Listener):
     """Trains K runs that go together, from their newest checkpoint or from the start.
 
-    Args:
-        jobs: the runs
-        store: writes down what becomes of them
-        observers: are told of it
-        show: is told of progress
-        stop: says whether to stop between two steps
-        began: `time.monotonic()` when the work for these runs began; default: when they train
+    The store writes down what becomes of them, observers and `show` are told of it, and `stop` is
+    asked between two steps. `began` is `time.monotonic()` when the work for these runs began;
+    default: when they train.
     """
 
     def __init__(
@@ -103,17 +71,12 @@ class Session:
         self._group_start = 0  # where their lines begin in metrics.jsonl
 
     def train(self) -> list[str]:
-        """Train all runs to their ends.
+        """Train all runs to their ends, and return what happened, in sentences.
 
         Where the memory does not suffice, halves of them are trained one after the other.
 
-        Returns:
-            sentences on what happened
-
         Raises:
             Stopped: `stop` said so; all is saved
-            StorageError: a file could not be written
-            RunError: no checkpoint can be used
             MemoryError: a single run does not fit into memory
         """
         remarks: list[str] = []
@@ -186,7 +149,6 @@ class Session:
         self._group_start = self._store.position()
 
     def _halve(self) -> None:
-        """Begin again with each half of a group that did not fit into memory."""
         names = self._groups.pop(0)
         self._clock = None
         self._store.forget(names, self._group_start)
@@ -201,8 +163,8 @@ class Session:
         if level == "minimal":
             evaluation = evaluation.of_whole_networks()
         elif level == "full":
-            outputs = insights.activations(trainer.cohort.network, trainer.splits["train"][0])
-            statistics = insights.activation_statistics(outputs)
+            outputs = activations(trainer.cohort.network, trainer.splits["train"][0])
+            statistics = activation_statistics(outputs)
             evaluation = evaluation.with_metrics("train", statistics)
         now = time.time()
         names = [member.name for member in trainer.members]
@@ -220,7 +182,7 @@ class Session:
         if now - self._shown > _SECONDS_BETWEEN_SHOWS:
             self._tell(trainer, is_new=False)
         at_end = trainer.step % trainer.steps_per_epoch == 0
-        if at_end and now - self._checkpointed >= self._first.checkpoint_seconds:
+        if at_end and now - self._checkpointed >= self._first.config.train.checkpoint_seconds:
             self._count(trainer)
             self._checkpoint(trainer)
 
@@ -270,9 +232,9 @@ class Session:
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
-        more: tuple[dict[str, Tensor], dict[str, Any]] = self._store.state()
+        more_tensors, more = self._store.state()
         step = self._steps_before + trainer.step
-        self._store.save(step, tensors | more[0], metadata | more[1])
+        self._store.save(step, tensors | more_tensors, metadata | more)
 
     def _tell(self, trainer: Trainer, *, is_new: bool) -> None:
         self._shown = time.monotonic()

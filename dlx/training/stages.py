@@ -34,29 +34,17 @@ _NOT_OF_STAGES = ("augment", "labels")
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """One stage of a run's pre-training.
+    """One stage of a run's pre-training."""
 
-    Attributes:
-        number: from 1
-        method: what the layers are trained as a part of, or 'unroll'
-        layers: of the run's network, that are trained
-        below: of the run's network, which give the inputs; none: the data do
-        design: of the network that is trained
-        optimizer: with settings and schedule
-        epochs: passes over the training rows
-        batch_size: rows of a full batch
-        num_steps: optimizer steps
-    """
-
-    number: int
-    method: str
-    layers: tuple[DenseSpec, ...]
-    below: tuple[DenseSpec, ...]
-    design: Design
-    optimizer: Choice
-    epochs: int
-    batch_size: int
-    num_steps: int
+    number: int  # from 1
+    method: str  # what the layers are trained as a part of, or 'unroll'
+    layers: tuple[DenseSpec, ...]  # of the run's network, that are trained
+    below: tuple[DenseSpec, ...]  # of the run's network, which give the inputs; none: the data do
+    design: Design  # of the network that is trained
+    optimizer: Choice  # with settings and schedule
+    epochs: int  # passes over the training rows
+    batch_size: int  # rows of a full batch
+    num_steps: int  # optimizer steps
 
     @property
     def words(self) -> str:
@@ -68,11 +56,8 @@ class PlannedStage:
     def key(self, config: RunConfig, fingerprint: str, device: str, below: str) -> str:
         """Return what tells the result from any other: a SHA-256, in hexadecimal.
 
-        Args:
-            config: of the run
-            fingerprint: of its data
-            device: its kind, cpu or cuda
-            below: the key of the stage before; empty for the first
+        It depends on the fingerprint of the data, the kind of device, and on the key of the stage
+        below, which is empty for the first.
         """
         data = {k: v for k, v in to_plain(config.data).items() if k not in _NOT_OF_STAGES}
         document = {
@@ -94,55 +79,40 @@ class PlannedStage:
 
 
 def plan(config: RunConfig, splits: Splits, design: Design) -> tuple[PlannedStage, ...]:
-    """Return the stages of a run's pre-training, in their order; none if it has none.
-
-    Args:
-        config: of the run
-        splits: its data
-        design: of its network
-
-    Raises:
-        ConfigError: the stages do not fit the layers or the data
-    """
+    """Return the stages of a run's pre-training, in their order; none if it has none."""
     section = resolved(config.pretrain)
     if section is None:
         return ()
-    given = [Stage()] if section.stages == "auto" else section.stages
-    if section.stages != "auto":
-        layers = networks.hidden_layers(design, len(given), "stages")
-    else:
+    if section.stages == "auto":
         count = None if section.layers == "all" else section.layers
         layers = networks.hidden_layers(design, count, "layers")
-        given = given * len(layers)
-    if section.stages != "auto" and section.layers not in ("all", len(given)):
-        raise ConfigError(
-            f"pretrain.stages: received {len(given)} stages, but pretrain.layers is "
-            f"{section.layers}; leave one of them out"
-        )
+        given = [Stage()] * len(layers)
+    else:
+        given = section.stages
+        layers = networks.hidden_layers(design, len(given), "stages")
+        if section.layers not in ("all", len(given)):
+            raise ConfigError(
+                f"pretrain.stages: received {len(given)} stages, but pretrain.layers is "
+                f"{section.layers}; leave one of them out"
+            )
     planned: list[PlannedStage] = []
     splits = splits.unlabelled
-    num_rows = len(splits.train.inputs)
+    num_rows, whole = len(splits.train.inputs), splits.reconstructing().task
     for place, (layer, stage) in enumerate(zip(layers, given, strict=True)):
-        task = (
-            networks.codes_task(layers[place - 1].activation, layer.inputs)
-            if place
-            else splits.reconstructing().task
-        )
+        below = layers[:place]
+        task = networks.codes_task(below[-1].activation, layer.inputs) if below else whole
         method = stage.method or section.method
         network = _network(method, layer, task, section, stage)
         settings = _settings(config, section, stage, network, num_rows)
-        planned.append(
-            PlannedStage(place + 1, method, (layer,), layers[:place], network, *settings)
-        )
+        planned.append(PlannedStage(place + 1, method, (layer,), below, network, *settings))
     if section.unroll:
-        network = networks.unrolled(layers, splits.reconstructing().task, tied=section.tied)
+        network = networks.unrolled(layers, whole, tied=section.tied)
         settings = _settings(config, section, Stage(epochs=section.unroll), network, num_rows)
         planned.append(PlannedStage(len(layers) + 1, "unroll", layers, (), network, *settings))
     return tuple(planned)
 
 
 def _network(method: str, layer: DenseSpec, task: Task, section: Pretrain, stage: Stage) -> Design:
-    """Return the network that a layer is trained as a part of."""
     if method == "rbm":
         persistent = section.persistent if stage.persistent is None else stage.persistent
         try:
@@ -186,7 +156,6 @@ def _settings(
 
 @functools.cache
 def _code_version() -> str:
-    """Return the SHA-256 of dlx's own sources, and torch's version."""
     digest = hashlib.sha256()
     root = Path(__file__).parents[1]
     for path in sorted(root.rglob("*.py")):

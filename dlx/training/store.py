@@ -38,55 +38,31 @@ _PREPROCESSING, _TABLE = "preprocessing.safetensors", "table.json"
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that leaves its session.
+    """A run that leaves its session."""
 
-    Attributes:
-        outcome: how it ended
-        epochs: passes over the training rows
-        examples: training rows seen
-        parameters: numbers that were trained
-        seconds: its share of the time of the runs that trained with it
-        curve: its evaluations
-    """
-
-    outcome: Outcome
-    epochs: float
-    examples: int
-    parameters: int
-    seconds: float
-    curve: Curve
+    outcome: Outcome  # how it ended
+    epochs: float  # passes over the training rows
+    examples: int  # training rows seen
+    parameters: int  # numbers that were trained
+    seconds: float  # its share of the time of the runs that trained with it
+    curve: Curve  # its evaluations
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """What run.json and pretraining.jsonl say of one stage of a run's pre-training.
+    """What run.json and pretraining.jsonl say of one stage of a run's pre-training."""
 
-    Attributes:
-        summary: its number, method, layers, steps, status and last costs
-        lines: its evaluations
-        failure: which stage diverged, and why; empty if it did not
-    """
-
-    summary: Mapping[str, Any]
-    lines: Sequence[Mapping[str, Any]]
-    failure: str = ""
+    summary: Mapping[str, Any]  # its number, method, layers, steps, status and last costs
+    lines: Sequence[Mapping[str, Any]]  # its evaluations
+    failure: str = ""  # which stage diverged, and why; empty if it did not
 
 
 class Store:
-    """Who writes down what becomes of the runs of a session; this one writes nothing.
+    """Who writes down what becomes of the runs of a session; this one writes nothing."""
 
-    Attributes:
-        title: of the runs, for remarks
-        keeps_last_checkpoint: whether ended runs can be trained further
-    """
-
-    title = "the run"
-    keeps_last_checkpoint = False
-
-    @property
-    def folder(self) -> Path:
-        """That the runs are kept in."""
-        return Path()
+    title = "the run"  # of the runs, for remarks
+    keeps_last_checkpoint = False  # whether ended runs can be trained further
+    folder = Path()  # that the runs are kept in
 
     def load(self) -> Checkpoint | None:
         """Return the newest checkpoint."""
@@ -179,38 +155,52 @@ def data_files(job: Job) -> dict[str, bytes]:
     return files
 
 
-def weights_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metadata of a run's weights.safetensors, of its fields in run.json."""
-    return {"step": fields["steps"], "weights": fields["weights"]}
-
-
 def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.cpu() for name, value in state.items()}
 
 
-class RunStore(Store):
-    """Writes the folder of a single run.
+class _FolderStore(Store):
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._checkpoints = folder / "checkpoints"
+        self._metrics: MetricsFile | None = None
 
-    Args:
-        run: its folder; the caller holds its lock
-        job: the run
-        changed: its config is not the one that the folder holds
+    def load(self) -> Checkpoint | None:
+        """Return the newest checkpoint."""
+        return checkpoints.load_newest(self._checkpoints)
+
+    def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        """Save a checkpoint."""
+        checkpoints.save(self._checkpoints, step, tensors, metadata)
+
+    def position(self) -> int:
+        """Return the length of metrics.jsonl, synced."""
+        assert self._metrics is not None
+        self._metrics.sync()
+        return self._metrics.size
+
+    def close(self) -> None:
+        """Close metrics.jsonl."""
+        if self._metrics is not None:
+            self._metrics.close()
+            self._metrics = None
+
+
+class RunStore(_FolderStore):
+    """Writes the folder of a single run, whose lock the caller holds.
+
+    `changed` says that the job's config is not the one that the folder holds.
     """
 
     keeps_last_checkpoint = True
 
     def __init__(self, run: RunDirectory, job: Job, *, changed: bool = False) -> None:
+        super().__init__(run.path)
         self.outcome: Outcome | None = None
         self._run = run
         self._job = job
         self._changed = changed
         self._stages: Sequence[StageResult] = ()
-        self._metrics: MetricsFile | None = None
-
-    @property
-    def folder(self) -> Path:
-        """The run's folder."""
-        return self._run.path
 
     def start(self) -> None:
         """Write down that the run is being trained."""
@@ -218,10 +208,6 @@ class RunStore(Store):
         self._run.write_info(
             status="running", started=started, ended=None, seed=self._job.config.seed
         )
-
-    def load(self) -> Checkpoint | None:
-        """Return the newest checkpoint."""
-        return checkpoints.load_newest(self._run.checkpoints)
 
     def pretrained(self, stages: Mapping[str, Sequence[StageResult]]) -> None:
         """Write down how the run's pre-training went."""
@@ -262,25 +248,18 @@ class RunStore(Store):
         assert self._metrics is not None
         self._metrics.append(metrics_file.lines(evaluation, seconds, now))
 
-    def position(self) -> int:
-        """Return the length of metrics.jsonl, synced."""
-        assert self._metrics is not None
-        self._metrics.sync()
-        return self._metrics.size
-
-    def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Save a checkpoint."""
-        checkpoints.save(self._run.checkpoints, step, tensors, metadata)
-
     def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
         """Write the scored weights, and close run.json."""
         [ended] = runs.values()
         self.outcome = ended.outcome
-        fields = own_fields(self._job, ended, self._stages or _recorded_stages(self._run))
+        recorded = self._run.read_info().get("pretraining") or []  # in an earlier session
+        stages = self._stages or [StageResult(summary, ()) for summary in recorded]
+        fields = own_fields(self._job, ended, stages)
         files = {}
         if ended.outcome.status != "diverged":
             tensors = PlainForm(self._job.design).state_dict(_on_cpu(ended.outcome.state))
-            files[WEIGHTS] = weights.encode(tensors, weights_metadata(fields))
+            described = {"step": fields["steps"], "weights": fields["weights"]}
+            files[WEIGHTS] = weights.encode(tensors, described)
         self._run.write_files(files, **fields)
 
     def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
@@ -293,39 +272,20 @@ class RunStore(Store):
             ended=timestamp(),
         )
 
-    def close(self) -> None:
-        """Close metrics.jsonl."""
-        if self._metrics is not None:
-            self._metrics.close()
-            self._metrics = None
-
-
-def _recorded_stages(run: RunDirectory) -> list[StageResult]:
-    """Return the stages of a run that was pre-trained in an earlier session."""
-    return [StageResult(summary, ()) for summary in run.read_info().get("pretraining") or []]
-
 
 @dataclass(frozen=True)
 class PlannedMember:
-    """A run of a cohort as its ablation numbers it.
+    """A run of a cohort as its ablation numbers it."""
 
-    Attributes:
-        number: of the run in the ablation
-        row: of the run in the cohort, as it was planned
-        job: the run
-    """
-
-    number: int
-    row: int
-    job: Job
+    number: int  # of the run in the ablation
+    row: int  # of the run in the cohort, as it was planned
+    job: Job  # the run
 
 
-class CohortStore(Store):
+class CohortStore(_FolderStore):
     """Writes the folder of a cohort of an ablation.
 
     Args:
-        folder: of the cohort
-        number: of the cohort
         members: its runs that have not ended, by name
         circumstances: command, git_commit, versions and plugins, as run.json records them
     """
@@ -337,31 +297,17 @@ class CohortStore(Store):
         members: Mapping[str, PlannedMember],
         circumstances: Mapping[str, Any],
     ) -> None:
+        super().__init__(folder)
         self.title = f"cohort {number}"
-        self._folder = folder
+        self.fields: dict[str, dict[str, Any]] = {}  # what run.json says of runs that have ended
+        self.curves: dict[str, Curve] = {}
         self._number = number
         self._members = members
         self._circumstances = circumstances
         self._saved = read_cohort(folder)
-        self._fields: dict[str, dict[str, Any]] = {}
         self._tensors: dict[str, dict[str, Tensor]] = {}
         self._stages: dict[str, Sequence[StageResult]] = {}
         self._forms: dict[int, PlainForm] = {}
-        self._metrics: MetricsFile | None = None
-        self.curves: dict[str, Curve] = {}
-
-    @property
-    def folder(self) -> Path:
-        """The cohort's folder."""
-        return self._folder
-
-    @property
-    def _checkpoints(self) -> Path:
-        return self.folder / "checkpoints"
-
-    def load(self) -> Checkpoint | None:
-        """Return the newest checkpoint."""
-        return checkpoints.load_newest(self._checkpoints)
 
     def pretrained(self, stages: Mapping[str, Sequence[StageResult]]) -> None:
         """Write down how the pre-training of runs went, by name."""
@@ -390,7 +336,7 @@ class CohortStore(Store):
         self, trainer: Trainer, saved: Checkpoint, start: int
     ) -> Iterable[tuple[str, Mapping[str, Any]]]:
         """Cut metrics.jsonl to where the checkpoint stood; return the lines since `start`."""
-        self._fields |= saved.metadata["ended"]
+        self.fields |= saved.metadata["ended"]
         self._stages |= {
             name: [StageResult(summary, ()) for summary in summaries]
             for name, summaries in saved.metadata["stages"].items()
@@ -413,12 +359,6 @@ class CohortStore(Store):
         numbers = [self._members[name].number for name in names]
         self._metrics.append(metrics_file.lines(evaluation, seconds, now, numbers))
 
-    def position(self) -> int:
-        """Return the length of metrics.jsonl, synced."""
-        assert self._metrics is not None
-        self._metrics.sync()
-        return self._metrics.size
-
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the runs that have ended: their fields and weights."""
         tensors = {
@@ -429,30 +369,22 @@ class CohortStore(Store):
         stages = {
             name: [result.summary for result in results] for name, results in self._stages.items()
         }
-        return tensors, {"ended": finite(self._fields), "stages": finite(stages)}
-
-    def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Save a checkpoint."""
-        checkpoints.save(self._checkpoints, step, tensors, metadata)
+        return tensors, {"ended": finite(self.fields), "stages": finite(stages)}
 
     def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
         """Keep how runs ended, until all have."""
         for name, ended in runs.items():
             job = self._members[name].job
-            self._fields[name] = own_fields(job, ended, self._stages.get(name, ()))
+            self.fields[name] = own_fields(job, ended, self._stages.get(name, ()))
             self.curves[name] = ended.curve
             if ended.outcome.status != "diverged":
                 form = self._forms.setdefault(id(job.design), PlainForm(job.design))
                 self._tensors[name] = form.state_dict(_on_cpu(ended.outcome.state))
 
-    def fields(self, name: str) -> dict[str, Any]:
-        """Return what run.json says of a run that has ended."""
-        return self._fields[name]
-
     def forget(self, names: Sequence[str], start: int) -> None:
         """Take back what was written of runs since `start`."""
         for name in names:
-            self._fields.pop(name, None)
+            self.fields.pop(name, None)
             self._tensors.pop(name, None)
         if self._metrics is not None:
             self._metrics.close()
@@ -460,23 +392,25 @@ class CohortStore(Store):
 
     def finish(self) -> None:
         """Write the files of all runs that have ended; cohort.json comes last."""
-        if not self._fields:
+        if not self.fields:
             return
         end = self._drop_unfinished()
-        saved, tensors = self._saved or {"runs": [], "shared": []}, {}
+        shared: list[dict[str, Any]] = []
+        runs: list[dict[str, Any]] = []
+        tensors: dict[str, Tensor] = {}
         if self._saved:
-            tensors |= weights.load(
-                read_cohort_file(self.folder, self._saved, WEIGHTS), self.folder / WEIGHTS
-            )[0]
-        shared: list[dict[str, Any]] = list(saved["shared"])
-        runs = list(saved["runs"])
+            shared, runs = list(self._saved["shared"]), list(self._saved["runs"])
+            content = read_cohort_file(self.folder, self._saved, WEIGHTS)
+            tensors = weights.load(content, self.folder / WEIGHTS)[0]
         shared_places: dict[tuple[int, int], int] = {}
-        for name, fields in self._fields.items():
+        for name, fields in self.fields.items():
             member = self._members[name]
             key = id(member.job.splits), id(member.job.design)
             if key not in shared_places:
                 common = finite(shared_fields(member.job))
-                shared_places[key] = _place(shared, common)
+                if common not in shared:
+                    shared.append(common)
+                shared_places[key] = shared.index(common)
             runs.append(
                 {
                     "number": member.number,
@@ -512,7 +446,7 @@ class CohortStore(Store):
     def _drop_unfinished(self) -> int:
         """Take the lines of runs that have not ended out of metrics.jsonl; return its length."""
         path, numbers = self.folder / METRICS, {m.number for m in self._members.values()}
-        unfinished = numbers - {self._members[name].number for name in self._fields}
+        unfinished = numbers - {self._members[name].number for name in self.fields}
         self.close()
         if unfinished:
             write_atomic(path, metrics_file.without_runs(path.read_bytes(), unfinished))
@@ -522,12 +456,4 @@ class CohortStore(Store):
         """Close metrics.jsonl."""
         if self._metrics is not None:
             self._metrics.sync()
-            self._metrics.close()
-            self._metrics = None
-
-
-def _place(known: list[dict[str, Any]], document: dict[str, Any]) -> int:
-    """Return where a document stands in a list, to which it is added if it is new."""
-    if document not in known:
-        known.append(document)
-    return known.index(document)
+        super().close()

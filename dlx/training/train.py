@@ -6,8 +6,7 @@ from pathlib import Path
 from dlx.training.job import Job
 from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.process import matmul_precision
-from dlx.training.progress import Show
-from dlx.training.records import Stop
+from dlx.training.records import Show, Stop
 from dlx.training.session import Observer, Session
 from dlx.training.store import CohortStore, RunStore
 
@@ -24,23 +23,8 @@ def train(
 ) -> list[str]:
     """Train runs that go together, from their newest checkpoint or from the start.
 
-    Args:
-        jobs: the runs
-        store: writes down what becomes of them
-        observers: are told of it
-        cache: the folder of what can be made again
-        show: is told of progress
-        stop: says whether to stop between two steps
-        began: `time.monotonic()` when the work for these runs began; default: when they train
-
-    Returns:
-        sentences on what happened
-
-    Raises:
-        Stopped: `stop` said so; all is saved
-        StorageError: a file could not be written
-        RunError: no checkpoint can be used
-        MemoryError: a single run does not fit into memory
+    Arguments, remarks and errors are those of `Session`; `cache` is the folder of what can be made
+    again, the stages of pre-training.
     """
     remarks: list[str] = []
     with matmul_precision(jobs[0].config.train.matmul_precision):

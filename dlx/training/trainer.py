@@ -5,42 +5,61 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from dataclasses import asdict
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member
+from dlx.config.schema import RunConfig
 from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, num_rows, steps_per_epoch
 from dlx.data.targets import SharedExamples, of_runs
 from dlx.nn.passes import Pass
 from dlx.tracking.evaluations import Evaluation
-from dlx.training.early_stopping import EarlyStopping
 from dlx.training.evaluation import asked, evaluate_all, thinned
-from dlx.training.plateau import Plateau, plateaus
 from dlx.training.records import Finish, Outcome, Stop
 from dlx.training.schedules import Rates
+from dlx.training.watching import EarlyStopping, Plateau, plateaus
 
 # On CUDA, looking at a cost waits for the device; there it is looked at once in so many steps.
 _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 64}
 EVALUATED_TRAIN_ROWS = 10_000
 
+_Status = Literal["completed", "stopped_early"]
+_Metrics = dict[str, dict[str, list[float]]]  # by split and name, a value for each run
 
-class Listener(Protocol):
-    """Who is told what happens in the loop."""
+
+class Listener:
+    """Who is told what happens in the loop; this one does nothing."""
 
     def evaluated(self, trainer: "Trainer", evaluation: Evaluation) -> None:
         """Runs were evaluated; their gradients of the last step are still in the buffer."""
-        ...
 
     def advanced(self, trainer: "Trainer") -> None:
         """A step was taken, and the loop stands between two steps: the place for a checkpoint."""
-        ...
 
     def ended(self, trainer: "Trainer", outcomes: dict[int, Outcome]) -> None:
         """Runs are about to leave the cohort: by row, how they ended."""
-        ...
+
+
+class Trainable:
+    """What a session trains: a run, or a stage of its pre-training."""
+
+    config: RunConfig  # of the run
+    member: Member  # the run as its cohort sees it
+    stage = ""  # of pre-training, in words; empty for a run itself
+
+    @property
+    def log_level(self) -> str:
+        """How much is logged: minimal, standard or full."""
+        return self.config.log.level
+
+    @staticmethod
+    def trainer(jobs: Sequence[Any], *, is_new: bool) -> "Trainer":
+        """Return the trainer of some that go together; new ones get their initial weights."""
+        raise NotImplementedError
 
 
 class Trainer:
@@ -121,22 +140,17 @@ class Trainer:
                 listener.advanced(self)
 
     def _new_augmenter(self) -> Augmenter:
-        cohort = self.cohort
-        return Augmenter(
-            [member.augmentation for member in self.members],
-            [member.seed for member in self.members],
-            [member.bagging for member in self.members],
-            cohort.batch_size,
-            cohort.dtype,
-            cohort.device,
-        )
+        cohort, members = self.cohort, self.members
+        augmentations = [member.augmentation for member in members]
+        seeds, bagging = [m.seed for m in members], [m.bagging for m in members]
+        place = cohort.batch_size, cohort.dtype, cohort.device
+        return Augmenter(augmentations, seeds, bagging, *place)
 
     def _new_rates(self) -> Rates:
         optimizer = self.cohort.optimizer
         return Rates(optimizer.slabs, [self._plateaus[row] for row in optimizer.first_rows])
 
     def _train_step(self) -> dict[int, Outcome]:
-        """Take one step; return the runs whose cost was not finite."""
         cohort = self.cohort
         if not self._rates.constant:
             cohort.optimizer.set_rates(self._rates(self.step))
@@ -192,7 +206,6 @@ class Trainer:
         return Outcome("diverged", step, "last", {}, {}, reason)
 
     def _plan(self) -> None:
-        """Work out when the next evaluation is due."""
         self._next_due = min(
             (
                 min((self.step // m.evaluate_every + 1) * m.evaluate_every, m.num_steps)
@@ -200,10 +213,6 @@ class Trainer:
             ),
             default=self.step,
         )
-
-    def _due(self, row: int, step: int) -> bool:
-        member = self.members[row]
-        return step % member.evaluate_every == 0 or step == member.num_steps
 
     def _evaluate(self, listener: Listener, stop: Stop) -> bool:
         """Evaluate the runs that are due, and let those leave that have ended; False if stopped."""
@@ -220,9 +229,13 @@ class Trainer:
 
     def _evaluate_due(self, listener: Listener) -> dict[int, Outcome]:
         """Evaluate the runs that are due at this step; return those that have ended."""
-        due = [row for row in range(len(self.members)) if self._due(row, self.step)]
+        due = [
+            row
+            for row, member in enumerate(self.members)
+            if self.step % member.evaluate_every == 0 or self.step == member.num_steps
+        ]
         diverged: dict[int, Outcome] = {}
-        curves: dict[str, dict[str, list[float]]] = {}
+        curves: _Metrics = {}
         if due and self._evaluated != self.step:  # a resumed run may have been evaluated here
             self._evaluated = self.step
             # The last step's: a cohort made since then, by leaving or resuming, has not been told.
@@ -237,7 +250,7 @@ class Trainer:
                 if not math.isfinite(curves["train"]["cost"][row]):
                     reason = f"the training cost was not finite after {self.step} steps"
                     diverged[row] = Outcome("diverged", self.step, "last", {}, {}, reason)
-        ended: dict[int, Literal["completed", "stopped_early"]] = {}
+        ended: dict[int, _Status] = {}
         for row, stopping in enumerate(self._stopping):
             if row not in diverged and self.step >= self.members[row].num_steps:
                 ended[row] = "completed"
@@ -245,7 +258,7 @@ class Trainer:
                 ended[row] = "stopped_early"
         return diverged | self._outcomes(ended, curves)
 
-    def _watch(self, row: int, curves: dict[str, dict[str, list[float]]]) -> None:
+    def _watch(self, row: int, curves: _Metrics) -> None:
         """Show schedule and early stopping the new metrics, and keep the best weights so far."""
         plateau, stopping = self._plateaus[row], self._stopping[row]
         if plateau is not None:
@@ -258,7 +271,7 @@ class Trainer:
             for name, value in self.cohort.network.state().items():
                 self._best[name][row] = value[row]
 
-    def _evaluation(self, due: list[int], curves: dict[str, dict[str, list[float]]]) -> Evaluation:
+    def _evaluation(self, due: list[int], curves: _Metrics) -> Evaluation:
         """Return the metrics that each run asks for, and what training itself has measured."""
         members, network = self.members, self.cohort.network
         metrics: dict[str, dict[str, list[Any]]] = {
@@ -291,16 +304,11 @@ class Trainer:
             train["penalty"] = present(penalized, self.cohort.penalties.costs().tolist())
         return Evaluation(self.step, self.examples / self.num_rows, self.examples, due, metrics)
 
-    def _outcomes(
-        self,
-        ended: dict[int, Literal["completed", "stopped_early"]],
-        curves: dict[str, dict[str, list[float]]],
-    ) -> dict[int, Outcome]:
+    def _outcomes(self, ended: dict[int, _Status], curves: _Metrics) -> dict[int, Outcome]:
         """Return final weights, the best of runs that watched for them, and their metrics.
 
-        Args:
-            ended: why, by row
-            curves: the metrics of the cohort at this step, where they were computed just now
+        `ended` says why, by row. `curves` has the metrics of the cohort at this step where they
+        were computed just now.
         """
         outcomes: dict[int, Outcome] = {}
         last = [row for row in ended if self._stopping[row] is None]
@@ -313,34 +321,31 @@ class Trainer:
             }
             others = {k: rows for k, rows in self.splits.items() if k not in known}
             scores = known | evaluate_all(self.cohort, others)
-            outcomes |= self._scored(ended, last, self.cohort, last, scores)
+            outcomes |= {
+                row: self._outcome(row, ended[row], self.cohort, row, scores) for row in last
+            }
         if best:
             scored = self.cohort.keep(best)
             for name, value in scored.network.state().items():
                 value.copy_(self._best[name][best])
             scores = evaluate_all(scored, self.splits)
-            outcomes |= self._scored(ended, best, scored, list(range(len(best))), scores)
+            outcomes |= {
+                row: self._outcome(row, ended[row], scored, place, scores)
+                for place, row in enumerate(best)
+            }
         return {row: outcomes[row] for row in ended}
 
-    def _scored(
-        self,
-        ended: dict[int, Literal["completed", "stopped_early"]],
-        rows: list[int],
-        scored: Cohort,
-        places: list[int],
-        scores: dict[str, dict[str, list[float]]],
-    ) -> dict[int, Outcome]:
-        """Return the outcomes of some rows, which have their places in the scored cohort."""
-        outcomes = {}
-        for row, place in zip(rows, places, strict=True):
-            names = self.members[row].measured
-            metrics = {
-                split: {name: scores[split][name][place] for name in names} for split in self.splits
-            }
-            state = {k: v.clone() for k, v in scored.network.run_state(place).items()}
-            weights = "last" if self._stopping[row] is None else "best"
-            outcomes[row] = Outcome(ended[row], self.step, weights, state, metrics)
-        return outcomes
+    def _outcome(
+        self, row: int, status: _Status, scored: Cohort, place: int, scores: _Metrics
+    ) -> Outcome:
+        """Return how a run ended that has a place of its own in the scored cohort."""
+        names = self.members[row].measured
+        metrics = {
+            split: {name: scores[split][name][place] for name in names} for split in self.splits
+        }
+        state = {k: v.clone() for k, v in scored.network.run_state(place).items()}
+        weights = "last" if self._stopping[row] is None else "best"
+        return Outcome(status, self.step, weights, state, metrics)
 
     def keep(self, names: Collection[str]) -> None:
         """Let all runs leave but the named ones, unheard."""
@@ -352,7 +357,7 @@ class Trainer:
         listener.ended(self, ended)
         self._keep([row for row in range(len(self.members)) if row not in ended])
 
-    def _keep(self, rows: Sequence[int]) -> None:
+    def _keep(self, rows: list[int]) -> None:
         if not rows:
             self.cohort.members = ()
             self._stopping, self._plateaus = [], []
@@ -361,23 +366,17 @@ class Trainer:
         self._plateaus = [self._plateaus[row] for row in rows]
         self._rates = self._new_rates()
         self._asked = asked(self.cohort)
-        self._keep_own_rows(list(rows))
         self._batches = self._batches.keep(rows)
         self._augment = self._new_augmenter()
-        self._sums = self._sums[:, list(rows)]
+        self._sums = self._sums[:, rows]
         self._summed_from = [self._summed_from[row] for row in rows]
-        self._looks = [costs[list(rows)] for costs in self._looks]
+        self._looks = [costs[rows] for costs in self._looks]
         self._stopping = [self._stopping[row] for row in rows]
-        self._gradient_norms = self._gradient_norms[:, list(rows)]
+        self._gradient_norms = self._gradient_norms[:, rows]
         names = self.cohort.network.state()
-        self._best = {k: v[list(rows)] for k, v in self._best.items() if k in names}
-
-    def _keep_own_rows(self, rows: list[int]) -> None:
-        """Forget the examples of runs that have left."""
-        known = {
-            id(examples): examples for examples in (*self.splits.values(), *self._curves.values())
-        }
-        kept = {key: of_runs(examples, rows) for key, examples in known.items()}
+        self._best = {k: v[rows] for k, v in self._best.items() if k in names}
+        known = {id(part): part for part in (*self.splits.values(), *self._curves.values())}
+        kept = {key: of_runs(part, rows) for key, part in known.items()}
         self.splits = {name: kept[id(examples)] for name, examples in self.splits.items()}
         self._curves = {name: kept[id(examples)] for name, examples in self._curves.items()}
 
@@ -393,8 +392,8 @@ class Trainer:
             "step": self.step,
             "evaluated": self._evaluated,
             "summed_from": self._summed_from,
-            "early_stopping": [s and s.state() for s in self._stopping],
-            "plateaus": [p and p.state() for p in self._plateaus],
+            "early_stopping": [s and asdict(s) for s in self._stopping],
+            "plateaus": [p and asdict(p) for p in self._plateaus],
         }
 
     def restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:

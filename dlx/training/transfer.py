@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,7 @@ def located(config: RunConfig, runs_dir: Path) -> RunConfig:
     """Return a config whose `model.from_run`, wherever it stands, is the path of a run.
 
     A name stands for its newest run, which may be another one tomorrow; and only the path says
-    again which folder of runs it was looked for in.
-
-    Args:
-        config: may vary the run in its `ablation` section
-        runs_dir: where runs that are not given by a path are looked for
-
-    Raises:
-        ConfigError: there is no such run
+    again which folder of runs it was looked for in. The `ablation` section may vary the run.
     """
     settings = to_plain(config)
     changed = _with_runs(settings, lambda wanted: _path_of(wanted, runs_dir))
@@ -41,12 +35,9 @@ def located(config: RunConfig, runs_dir: Path) -> RunConfig:
 
 
 def _with_runs(value: Any, path_of: Callable[[str], str], *, is_run: bool = False) -> Any:
-    """Return a part of a config with the path in the place of every run that it names.
+    """Return a part of a plain config with the path in the place of every run that it names.
 
-    Args:
-        value: of the config, plain
-        path_of: of a run as it is named
-        is_run: texts that stand here, not below a key, name runs
+    With `is_run`, texts that stand here, not below a key, name runs.
     """
     if isinstance(value, Mapping):
         return {
@@ -75,17 +66,9 @@ def _path_of(wanted: str, runs_dir: Path) -> str:
 
 
 def take(given: FromRun, design: Design) -> dict[str, Tensor]:
-    """Return weights and statistics of a trained run for a network's layers of the same name.
+    """Return a trained run's tensors, by their names on the run axis, for layers of the same name.
 
-    Args:
-        given: which run, by its path, and which of its layers
-        design: of the network that takes them
-
-    Returns:
-        tensors by their names on the run axis
-
-    Raises:
-        ConfigError: there is no such run, or a layer is not there or has another shape
+    ConfigError if there is no such run, or a layer is not there or has another shape.
     """
     try:
         saved = open_saved(find(given.run, Path()).path)
@@ -95,11 +78,14 @@ def take(given: FromRun, design: Design) -> dict[str, Tensor]:
     source_shapes = {layer.name: layer.structure for layer in source.layers}
     own_shapes = {layer.name: layer.structure for layer in design.layers}
     if given.layers == "hidden":
-        names = _alike(_hidden(design), _hidden(source), own_shapes, source_shapes)
+        own = _hidden(own_shapes, design)
+        pairs = zip(own, _hidden(source_shapes, source), strict=False)
+        # The first ones, as far as both networks have layers of equal shapes.
+        names = [name for (name, _), _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
         if not names:
-            first = _hidden(design)[:1] or ["1"]
+            first = own[0][0] if own else "1"
             raise ConfigError(
-                f"model.from_run: {_differs(first[0], own_shapes, source_shapes, saved.path)}"
+                f"model.from_run: {_differs(first, own_shapes, source_shapes, saved.path)}"
             )
     else:
         names = list(own_shapes) if given.layers == "all" else given.layers
@@ -117,36 +103,20 @@ def layers_of(start: dict[str, Tensor]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.rpartition(".")[0] for name in start))
 
 
-def _hidden(design: Design) -> list[str]:
-    """Return the names of the layers up to the code, or before the output."""
-    names = [layer.name for layer in design.layers]
-    return names[: names.index(design.code) + 1] if design.code else names[:-1]
-
-
-def _alike(
-    own: list[str],
-    of_source: list[str],
-    own_shapes: dict[str, object],
-    source_shapes: dict[str, object],
-) -> list[str]:
-    """Return the first names, as far as both networks have layers of equal shapes."""
-    alike: list[str] = []
-    for name, other in zip(own, of_source, strict=False):
-        if name != other or own_shapes[name] != source_shapes[name]:
-            break
-        alike.append(name)
-    return alike
+def _hidden(shapes: dict[str, object], design: Design) -> list[tuple[str, object]]:
+    """Return names and shapes of the layers up to the code, or before the output."""
+    end = list(shapes).index(design.code) + 1 if design.code else -1
+    return list(shapes.items())[:end]
 
 
 def _differs(
     name: str, own_shapes: dict[str, object], source_shapes: dict[str, object], source: Path
 ) -> str:
-    """Say how a layer differs in two networks."""
-    words = [
-        f"layer {name} is {_shape(shapes.get(name))} {where}"
-        for shapes, where in ((own_shapes, "here"), (source_shapes, f"in {source}"))
-    ]
-    return f"{' and '.join(words)}; name others in model.from_run.layers, or change the model"
+    own, other = (_shape(shapes.get(name)) for shapes in (own_shapes, source_shapes))
+    return (
+        f"layer {name} is {own} here and layer {name} is {other} in {source}; name others in "
+        "model.from_run.layers, or change the model"
+    )
 
 
 def _shape(structure: object) -> str:

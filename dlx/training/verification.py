@@ -19,24 +19,17 @@ from dlx.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class Verification:
-    """How a run that was trained again differs from the one that was saved.
+    """How a run that was trained again differs from the one that was saved."""
 
-    Attributes:
-        status: of the run trained again
-        same_status: whether the saved one ended the same way, at the same step
-        weights: largest difference of a number of the scored weights, relative to the largest size
-            of a number in its tensor; None if one of the two has no weights
-        metrics: largest relative difference of a logged or final metric
-        missing: evaluations of which one of the two has a metric that the other lacks
-        parted: optimizer steps at the first evaluation at which a metric differed or was missing;
-            None if there is none
-    """
-
-    status: str
-    same_status: bool
+    status: str  # of the run trained again
+    same_status: bool  # whether the saved one ended the same way, at the same step
+    # Largest difference of a number of the scored weights, relative to the largest size of a number
+    # in its tensor; None if one of the two has no weights.
     weights: float | None
-    metrics: float
-    missing: int
+    metrics: float  # largest relative difference of a logged or final metric
+    missing: int  # evaluations of which one of the two has a metric that the other lacks
+    # Optimizer steps at the first evaluation at which a metric differed or was missing; None if
+    # there is none.
     parted: int | None
 
     @property
@@ -53,15 +46,10 @@ def verify(
     tensors: Mapping[str, Tensor] | None,
     final: Mapping[str, Mapping[str, float]],
 ) -> Verification:
-    """Train a run again, as a cohort of one, and compare.
+    """Train a run again, as a cohort of one, and compare it with what was saved.
 
-    Args:
-        job: of the run
-        status: of the saved run
-        steps: optimizer steps that it took
-        lines: of its metrics.jsonl
-        tensors: its scored weights by the names of the plain torch network; None if it diverged
-        final: its final metrics
+    That is how it ended and after how many steps, the lines of its metrics.jsonl, its scored
+    weights by the names of the plain torch network (None if it diverged), and its final metrics.
     """
     store = _MemoryStore()
     with matmul_precision(job.config.train.matmul_precision):
@@ -70,16 +58,15 @@ def verify(
     assert outcome is not None
     same_status = outcome.status == status and outcome.step == steps
     largest, missing, parted = _compare(store.records, lines)
-    if outcome.metrics.keys() != final.keys():
-        missing += 1
     ends = [
         _difference(outcome.metrics[split], final[split])
         for split in outcome.metrics
         if split in final
     ]
     at_end = max((difference for difference, _ in ends), default=0.0)
-    missing += sum(is_missing for _, is_missing in ends)
-    if (at_end or any(is_missing for _, is_missing in ends)) and parted is None:
+    lacking = sum(is_missing for _, is_missing in ends)
+    missing += lacking + (outcome.metrics.keys() != final.keys())
+    if (at_end or lacking) and parted is None:
         parted = outcome.step
     weights = None
     if tensors is not None and outcome.state:
@@ -120,26 +107,20 @@ def _compare(
             missing += 1
             parted.add(step)
             continue
-        tags = {split: values for split, values in line.items() if isinstance(values, Mapping)}
-        difference, lacks = _differences(metrics, tags)
+        difference, lacks = _difference(_by_split_and_tag(metrics), _by_split_and_tag(line))
         if difference or lacks:
             parted.add(step)
         largest, missing = max(largest, difference), missing + lacks
     return largest, missing, min(parted, default=None)
 
 
-def _differences(
-    trained: Mapping[str, Mapping[str, float]], saved: Mapping[str, Mapping[str, float | None]]
-) -> tuple[float, bool]:
-    """Return the largest relative difference of the splits' metrics, and whether any is missing."""
-    splits = trained.keys() | saved.keys()
-    pairs = [_difference(trained.get(split, {}), saved.get(split, {})) for split in splits]
-    largest = max((difference for difference, _ in pairs), default=0.0)
-    return largest, any(lacks for _, lacks in pairs)
+def _by_split_and_tag(line: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    splits = {split: tags for split, tags in line.items() if isinstance(tags, Mapping)}
+    return {(split, tag): value for split, tags in splits.items() for tag, value in tags.items()}
 
 
 def _difference(
-    trained: Mapping[str, float], saved: Mapping[str, float | None]
+    trained: Mapping[Any, float], saved: Mapping[Any, float | None]
 ) -> tuple[float, bool]:
     """Return the largest relative difference of metrics, and whether one side lacks any.
 

@@ -20,13 +20,13 @@ def level(variant) -> float:
 
 def effects_of(results, variants=VARIANTS, varied=VARIED, **options):
     outcomes = Outcomes.of(variants, results, seeds=SEEDS, folds=None)
-    settings = {"metric": "dev.accuracy", "confidence": 0.95} | options
+    settings = {"metric": "dev.accuracy"} | options
     return effects(outcomes, variants, factors_of(varied), variants[0], **settings)
 
 
 def curves_of(results, variants=VARIANTS, varied=VARIED, **options):
     outcomes = Outcomes.of(variants, results, seeds=SEEDS, folds=None)
-    settings = {"metric": "dev.accuracy", "design": "grid", "confidence": 0.95} | options
+    settings = {"metric": "dev.accuracy", "design": "grid"} | options
     return curves_by_factor(outcomes, variants, factors_of(varied), variants[0], **settings)
 
 

@@ -112,16 +112,10 @@ def test_the_hparams_page_has_the_mean_of_the_last_values_of_all_runs(tmp_path: 
 def test_each_variant_has_its_band_in_its_folder(tmp_path: Path) -> None:
     results = [result(variant, seed, 6 - seed) for variant in SETTINGS for seed in range(4)]
     overview.write(
-        tmp_path,
-        name="demo",
-        metric="success",
-        settings=SETTINGS,
-        folders=FOLDERS,
-        results=results,
-        confidence=0.8,
+        tmp_path, name="demo", metric="success", settings=SETTINGS, folders=FOLDERS, results=results
     )
     for metric in ("dev.cost", "train.accuracy"):
-        for variant, band in bands(results, metric, 0.8).items():
+        for variant, band in bands(results, metric, 0.95).items():
             folder = tmp_path / variant.replace("=", "-")
             assert scalars(folder, f"mean/{metric}") == (
                 band.steps.tolist(),

@@ -22,7 +22,7 @@ def config(vary: Any, **ablation: Any) -> RunConfig:
 
 
 def names(vary: Any, **ablation: Any) -> list[str]:
-    return [resolved.variant.name for resolved in expand(config(vary, **ablation))]
+    return [resolved.name for resolved in expand(config(vary, **ablation))]
 
 
 ACTIVATIONS = {"model.activation": ["relu", "tanh"]}
@@ -255,8 +255,7 @@ def test_files_are_called_by_what_differs_in_their_paths(tmp_path):
         vary = {"data.path": [str(tmp_path / file) for file in files]}
         base = {"name": "csv", "path": "c.csv", "target": "y"}
         return [
-            resolved.variant.name
-            for resolved in expand(load({"data": base, "ablation": {"vary": vary}}))
+            resolved.name for resolved in expand(load({"data": base, "ablation": {"vary": vary}}))
         ]
 
     assert names_of("a.csv", "b.csv") == ["path=a.csv", "path=b.csv"]

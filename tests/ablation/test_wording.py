@@ -21,7 +21,6 @@ def why(variant, baseline=BASE, *, others: int = 0, metric="dev.accuracy", **opt
         margin=settings["margin"],
         unit="seeds",
         num_comparisons=len(comparisons),
-        confidence=0.95,
     )
 
 

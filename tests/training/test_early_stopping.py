@@ -1,9 +1,10 @@
 import json
 import math
+from dataclasses import asdict
 
 import pytest
 
-from dlx.training.early_stopping import EarlyStopping
+from dlx.training.watching import EarlyStopping
 
 
 def test_a_cost_should_fall_and_patience_counts_from_the_best() -> None:
@@ -40,4 +41,4 @@ def test_its_state_goes_through_json() -> None:
     stopping = EarlyStopping("dev.cost", patience=3)
     for step, cost in enumerate([0.1 + 0.2, 0.7, math.nan]):
         stopping.update(cost, step)
-    assert EarlyStopping(**json.loads(json.dumps(stopping.state()))) == stopping
+    assert EarlyStopping(**json.loads(json.dumps(asdict(stopping)))) == stopping

@@ -13,9 +13,8 @@ import dlx
 from dlx.cohort import Cohort
 from dlx.report.run.pictures import lines_of_images
 from dlx.report.run.reconstruction import Sample
-from dlx.training.evaluation import confusion
-from dlx.training.insights import activation_statistics, activations
-from dlx.training.progress import Progress
+from dlx.training.evaluation import activation_statistics, activations, confusion
+from dlx.training.records import Progress
 from tests.cohorts import design, member, rows, task
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -10,6 +10,7 @@ from torch import Tensor
 from dlx.config.types import choice
 from dlx.data.dataset import Task
 from dlx.training.evaluation import predict
+from dlx.training.trainer import Listener
 from tests.cohorts import design, member, task, trainer_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -22,17 +23,11 @@ def learned(what: Task, inputs: Tensor, targets: Tensor, name: str, **options: A
     trainer = trainer_of([run], inputs, targets, len(inputs))
     outputs: list[Tensor] = []
 
-    class Listener:
-        def evaluated(self, trainer: Any, evaluation: Any) -> None:
-            pass
-
-        def advanced(self, trainer: Any) -> None:
-            pass
-
+    class Predicted(Listener):
         def ended(self, trainer: Any, outcomes: Any) -> None:
             outputs.append(predict(trainer.cohort, inputs)[0])
 
-    trainer.fit(Listener())
+    trainer.fit(Predicted())
     return outputs[0]
 
 

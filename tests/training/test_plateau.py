@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from dlx.cohort import Member
 from dlx.config.types import choice
-from dlx.training.plateau import Plateau, plateaus
+from dlx.training.watching import Plateau, plateaus
 from tests.cohorts import assert_same_run, design, member, rows, task, train, trainer_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -49,7 +50,7 @@ def test_the_rates_are_torchs(
         reference.step(value)
         assert plateau.share == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
     assert plateau.share < 1
-    assert Plateau(**json.loads(json.dumps(plateau.state(), allow_nan=False))) == plateau
+    assert Plateau(**json.loads(json.dumps(asdict(plateau), allow_nan=False))) == plateau
 
 
 def test_only_schedules_that_follow_a_metric_watch_one() -> None:

@@ -17,7 +17,7 @@ from dlx.training import pretraining
 from dlx.training.evaluation import encode
 from dlx.training.job import Job
 from dlx.training.pretraining import Pretrained, pretrain
-from dlx.training.progress import Progress
+from dlx.training.records import Progress
 from dlx.training.session import Stopped
 from dlx.training.trainer import Trainer
 from tests.cohorts import Recorder

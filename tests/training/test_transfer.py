@@ -104,12 +104,12 @@ def test_an_ablation_varies_the_run_by_name(source: api.Run, tmp_path: Path) -> 
         "seeds": 1,
     }
     plan = api.plan_ablation(api.read_ablation(varied), runs_dir=runs_dir)
-    assert [each.variant.name for each in plan.variants] == [
+    assert [each.name for each in plan.variants] == [
         "from_run=null",
         f"from_run={source.path.name}",
         f"from_run=(run={source.path.name},freeze=true)",
     ]
-    assert plan.baseline == plan.variants[1].variant.name
+    assert plan.baseline == plan.variants[1].name
     assert plan.variants[1].config.model.from_run == str(source.path)
     ablation = api.train_plan(plan, runs_dir=tmp_path)
     assert ablation.status == "completed"

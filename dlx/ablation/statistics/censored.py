@@ -40,9 +40,7 @@ def signed_rank_p(paired: ArrayLike) -> float:
     return min(1.0, 2 * float(probability[: least + 1].sum()))
 
 
-def steps_difference(
-    variant: ArrayLike, baseline: ArrayLike, *, horizon: float, confidence: float = 0.95
-) -> Difference:
+def steps_difference(variant: ArrayLike, baseline: ArrayLike, *, horizon: float) -> Difference:
     """Return whether a variant reaches a threshold in fewer steps than its baseline.
 
     The difference is that of restricted means: a run that did not reach the threshold within the
@@ -53,7 +51,6 @@ def steps_difference(
         variant: (N,) steps; infinity: never, NaN: no run
         baseline: (N,) steps at the same seeds
         horizon: steps that runs of both took
-        confidence: of the interval
 
     Reference:
         Royston and Parmar 2013, Restricted mean survival time, BMC Medical Research Methodology 13.
@@ -61,7 +58,7 @@ def steps_difference(
     """
     steps = np.stack([np.asarray(variant, float), np.asarray(baseline, float)])
     steps = steps[:, ~np.isnan(steps).any(0)]
-    mean = paired_t(differences(*np.minimum(steps, horizon)), confidence=confidence)
+    mean = paired_t(differences(*np.minimum(steps, horizon)))
     never = steps > horizon
     ranked = np.where(never, np.inf, steps)
     ranked[:, never.all(0)] = horizon  # infinity minus infinity would be NaN

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
-from dlx.ablation.statistics.intervals import present, standard_error
+from dlx.ablation.statistics.intervals import CONFIDENCE, present, standard_error
 
 RARE = 0.1
 """The share of deviating seeds that equal pairs have to rule out."""
@@ -15,15 +15,12 @@ def two_one_sided(paired: ArrayLike, margin: float, *, overlap: float = 0.0) -> 
 
     p = max(P(T > (mean + margin) / e), P(T < (mean - margin) / e)), with N - 1 degrees of freedom
     and the standard error e. A small p means that the difference is inside ±margin. Where all
-    differences are equal, p is 0 inside and 1 outside.
+    differences are equal, p is 0 inside and 1 outside; it is NaN for fewer than two pairs.
 
     Args:
         paired: (N,) differences; NaNs are left out
         margin: largest difference that does not matter, in the metric's units
         overlap: see `intervals.standard_error`
-
-    Returns:
-        p; NaN for fewer than two pairs
 
     Reference:
         Schuirmann 1987, A comparison of the two one-sided tests procedure and the power approach,
@@ -42,7 +39,7 @@ def two_one_sided(paired: ArrayLike, margin: float, *, overlap: float = 0.0) -> 
 
 
 def alike_by_chance(values: ArrayLike) -> float:
-    """Return p of N equal pairs of a variant that is not equivalent to its baseline.
+    """Return p of N equal pairs of a variant that is not equivalent to its baseline, (N,) values.
 
     Equal pairs have no variance, which says nothing about seeds that were not tried. They can be
     equal by chance in two ways. Independent runs have the same value with a probability of the sum
@@ -50,21 +47,18 @@ def alike_by_chance(values: ArrayLike) -> float:
     vary from seed to seed. Or nearly all runs have the same value, such as an accuracy of 1, and
     none of the N seeds is among the share RARE that deviates: (1 - RARE)^N. p is the smaller of the
     two probabilities. If all accuracies are 1.0, it takes 29 pairs for p < 0.05.
-
-    Args:
-        values: (N,) of the baseline in these pairs
     """
     counts = np.unique(np.asarray(values, float), return_counts=True)[1]
     n = int(counts.sum())
     return min(float((counts / n) @ (counts / n)), 1 - RARE) ** n
 
 
-def most_unseen(n: int, *, confidence: float = 0.95) -> float:
+def most_unseen(n: int) -> float:
     """Return the largest share of deviating seeds that is possible where n pairs show none.
 
-    1 - (1 - confidence)^(1/n), the exact form of the rule of three.
+    1 - (1 - CONFIDENCE)^(1/n), the exact form of the rule of three.
 
     Reference:
         Hanley and Lippman-Hand 1983, If nothing goes wrong, is everything all right?, JAMA 249.
     """
-    return 1 - (1 - confidence) ** (1 / n)
+    return 1 - (1 - CONFIDENCE) ** (1 / n)

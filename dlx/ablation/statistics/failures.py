@@ -6,19 +6,12 @@ from functools import lru_cache
 
 @dataclass(frozen=True)
 class Failures:
-    """How often two variants' runs diverged.
+    """How often two variants' runs diverged."""
 
-    Attributes:
-        variant: how many runs diverged, and of how many
-        baseline: likewise
-        p: two-sided, of equal rates
-        least_p: the smallest p possible with this number of diverged runs in both together
-    """
-
-    variant: tuple[int, int]
-    baseline: tuple[int, int]
-    p: float
-    least_p: float
+    variant: tuple[int, int]  # how many runs diverged, and of how many
+    baseline: tuple[int, int]  # likewise
+    p: float  # two-sided, of equal rates
+    least_p: float  # the smallest p possible with this number of diverged runs in both together
 
     @property
     def excess(self) -> float:
@@ -35,19 +28,14 @@ def _fisher(diverged: int, runs: int, other_diverged: int, other_runs: int) -> f
 
 
 def failure_difference(variant: tuple[int, int], baseline: tuple[int, int]) -> Failures | None:
-    """Return Fisher's exact test of two failure rates.
+    """Return Fisher's exact test of two failure rates; None if one of the two has no runs.
 
     Fisher's test is used, not Barnard's or the paired McNemar test, for three reasons. It is exact
     at every n without a search over the unknown rate. It decides 5 of 5 against 0 of 5 (p = 0.008),
     where McNemar's test needs six pairs that differ. And leaving out the pairing is cautious, since
     runs of equal seeds tend to diverge together.
 
-    Args:
-        variant: how many runs diverged, and of how many
-        baseline: likewise
-
-    Returns:
-        the test; None if one of them has no runs
+    Each rate is how many runs diverged, and of how many.
 
     Reference:
         Fisher 1935, The logic of inductive inference, Journal of the Royal Statistical Society 98.

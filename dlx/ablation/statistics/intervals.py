@@ -8,22 +8,18 @@ from scipy.special import bdtr, ndtri, stdtrit
 
 # N values
 
+CONFIDENCE = 0.95
+"""Of all intervals that an ablation shows; 1 - CONFIDENCE is the error rate of its verdicts."""
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean, a share or a median with its confidence interval.
+    """A mean, a share or a median with its confidence interval."""
 
-    Attributes:
-        mean: the estimate; NaN without any value
-        low: lower end of the interval; NaN if there is none, as for a single value
-        high: upper end
-        n: number of values
-    """
-
-    mean: float
-    low: float
-    high: float
-    n: int
+    mean: float  # the estimate; NaN without any value
+    low: float  # lower end of the interval; NaN if there is none, as for a single value
+    high: float  # upper end
+    n: int  # number of values
 
     def within(self, low: float, high: float) -> "Estimate":
         """Return the estimate with its interval cut to the possible values."""
@@ -66,13 +62,10 @@ def standard_error(values: NDArray[np.float64], overlap: float = 0.0) -> float:
     return float(np.std(values, ddof=1)) * (1 / len(values) + overlap) ** 0.5
 
 
-def mean_interval(values: ArrayLike, *, confidence: float = 0.95, overlap: float = 0.0) -> Estimate:
-    """Return the mean and its t interval, mean ± t(N - 1) s sqrt(1/N + overlap).
-
-    Args:
-        values: (N,); NaNs are left out
-        confidence: of the interval
-        overlap: see `standard_error`
+def mean_interval(
+    values: ArrayLike, *, confidence: float = CONFIDENCE, overlap: float = 0.0
+) -> Estimate:
+    """Return the mean and its t interval, mean ± t(N - 1) s sqrt(1/N + overlap); NaNs are left out.
 
     Reference:
         Student 1908, The probable error of a mean, Biometrika 6.
@@ -87,15 +80,10 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95, overlap: float
     return Estimate(mean, mean - width, mean + width, len(array))
 
 
-def share_interval(count: int, n: int, *, confidence: float = 0.95) -> Estimate:
+def share_interval(count: int, n: int, *, confidence: float = CONFIDENCE) -> Estimate:
     """Return the share count / n and its Wilson interval.
 
     It has a width even if all or none of n succeeded: 10 of 10 is 0.72 to 1.
-
-    Args:
-        count: successes
-        n: runs
-        confidence: of the interval
 
     Reference:
         Wilson 1927, Probable inference, Journal of the American Statistical Association 22. At
@@ -112,15 +100,12 @@ def share_interval(count: int, n: int, *, confidence: float = 0.95) -> Estimate:
     return Estimate(share, low, high, n)
 
 
-def median_interval(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+def median_interval(values: ArrayLike) -> Estimate:
     """Return the median and an interval that holds for any distribution.
 
     Its ends are the k-th smallest and the k-th largest value, for the largest k with
-    2 P(Binomial(N, 1/2) < k) <= 1 - confidence. At 95 % it takes six values.
-
-    Args:
-        values: (N,); infinity for a threshold that was never reached
-        confidence: the least that the interval has
+    2 P(Binomial(N, 1/2) < k) <= 1 - CONFIDENCE. It takes six values. A value is infinite for a
+    threshold that was never reached.
 
     Reference:
         Conover 1999, Practical Nonparametric Statistics, section 3.2.
@@ -130,6 +115,6 @@ def median_interval(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
         return Estimate(np.nan, np.nan, np.nan, 0)
     middle = array[(len(array) - 1) // 2 : len(array) // 2 + 1]
     below = np.arange((len(array) + 1) // 2)  # k - 1
-    k = int((2 * bdtr(below, len(array), 0.5) <= 1 - confidence).sum())
+    k = int((2 * bdtr(below, len(array), 0.5) <= 1 - CONFIDENCE).sum())
     low, high = (array[k - 1], array[-k]) if k else (np.nan, np.nan)
     return Estimate(float(middle.mean()), float(low), float(high), len(array))

@@ -13,25 +13,15 @@ from dlx.ablation.statistics.intervals import mean_interval, present, standard_e
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean of paired differences, variant minus baseline.
+    """The mean of paired differences, variant minus baseline."""
 
-    Attributes:
-        mean: of the differences; NaN without any pair
-        low: lower end of its confidence interval; NaN for fewer than two pairs
-        high: upper end
-        p: two-sided, of no difference; NaN for fewer than two pairs
-        p_coarse: p with a correction for values that repeat, which verdicts use
-        n: number of pairs
-        test: its name
-    """
-
-    mean: float
-    low: float
-    high: float
-    p: float
-    p_coarse: float
-    n: int
-    test: str
+    mean: float  # of the differences; NaN without any pair
+    low: float  # lower end of its confidence interval; NaN for fewer than two pairs
+    high: float  # upper end
+    p: float  # two-sided, of no difference; NaN for fewer than two pairs
+    p_coarse: float  # p with a correction for values that repeat, which verdicts use
+    n: int  # number of pairs
+    test: str  # its name
 
 
 def differences(variant: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
@@ -60,7 +50,7 @@ def step(paired: NDArray[np.float64]) -> float:
     return float(np.diff(distinct, prepend=0.0)[distinct > 0].min() * largest)
 
 
-def paired_t(paired: ArrayLike, *, confidence: float = 0.95, overlap: float = 0.0) -> Difference:
+def paired_t(paired: ArrayLike, *, overlap: float = 0.0) -> Difference:
     """Return Student's t test of paired differences: t = mean / (s sqrt(1/N + overlap)).
 
     Where two variants do not differ, their differences are distributed symmetrically about 0,
@@ -73,20 +63,15 @@ def paired_t(paired: ArrayLike, *, confidence: float = 0.95, overlap: float = 0.
     A variant may have the baseline's mean but another distribution, with a few runs far off. Then
     p can be trusted only from some dozens of pairs on.
 
-    If all differences are equal, p is 1 if they are 0, else 0.
-
-    Args:
-        paired: (N,) differences, variant minus baseline; NaNs are left out
-        confidence: of the interval
-        overlap: for the folds of a cross-validation, see `intervals.standard_error`; gives the
-            corrected resampled t test
+    If all differences are equal, p is 1 if they are 0, else 0. NaNs are left out. `overlap`, see
+    `intervals.standard_error`, gives the corrected resampled t test for folds.
 
     Reference:
         Student 1908; with overlap, Nadeau and Bengio 2003.
     """
     values = present(paired)
     test = "paired t, corrected for folds" if overlap else "paired t"
-    mean = mean_interval(values, confidence=confidence, overlap=overlap)
+    mean = mean_interval(values, overlap=overlap)
     if mean.n < 2:
         return Difference(mean.mean, np.nan, np.nan, np.nan, np.nan, mean.n, test)
     error = standard_error(values, overlap)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import bdtr
 
-from dlx.ablation.statistics.intervals import share_interval
+from dlx.ablation.statistics.intervals import CONFIDENCE, share_interval
 from dlx.ablation.statistics.paired import Difference
 
 # N pairs of outcomes: 1 success, 0 none, NaN no run
@@ -18,16 +18,12 @@ def _counts(variant: ArrayLike, baseline: ArrayLike) -> tuple[int, int, int, int
 
 
 def paired_shares(
-    counts: tuple[int, int, int, int], *, confidence: float = 0.95
+    counts: tuple[int, int, int, int], *, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """Return the interval of the difference of two paired shares.
+    """Return the interval of the difference of two paired shares, from `_counts`.
 
     It combines the Wilson intervals of the shares, by their squared widths and the correlation of
     the pairs. It has a width even if all pairs agree.
-
-    Args:
-        counts: both succeeded, the variant alone, the baseline alone, neither
-        confidence: of the interval
 
     Reference:
         Newcombe 1998, Improved confidence intervals for the difference between binomial
@@ -52,16 +48,11 @@ def paired_shares(
     return low, high
 
 
-def mcnemar(variant: ArrayLike, baseline: ArrayLike, *, confidence: float = 0.95) -> Difference:
-    """Return McNemar's exact test of two paired shares.
+def mcnemar(variant: ArrayLike, baseline: ArrayLike) -> Difference:
+    """Return McNemar's exact test of two paired shares, (N,) outcomes at the same seeds each.
 
     m pairs differ, and in k of them the rarer one of the two succeeded:
     p = min(1, 2 P(Binomial(m, 1/2) <= k)). Six such pairs are the fewest for p < 0.05.
-
-    Args:
-        variant: (N,) outcomes
-        baseline: (N,) at the same seeds
-        confidence: of the interval of the difference of the shares
 
     Reference:
         McNemar 1947, Note on the sampling error of the difference between correlated proportions,
@@ -75,7 +66,7 @@ def mcnemar(variant: ArrayLike, baseline: ArrayLike, *, confidence: float = 0.95
     if n > 1:
         fewer, differing = min(variant_alone, baseline_alone), variant_alone + baseline_alone
         p = min(1.0, 2 * float(bdtr(fewer, differing, 0.5)))
-        low, high = paired_shares(counts, confidence=confidence)
+        low, high = paired_shares(counts)
     return Difference(mean, low, high, p, p, n, "McNemar exact")
 
 

@@ -72,7 +72,7 @@ def seeds_to_decide(variant: Variant, summary: Summary) -> int | None:
     comparisons = len(reading.compared(summary))
     tail = (1 - summary["confidence"]) / 2
     normal = NormalDist()
-    fewest = fewest_pairs(comparisons, alpha=2 * tail)
+    fewest = fewest_pairs(comparisons)
     correction = normal.inv_cdf(1 - tail / comparisons) / normal.inv_cdf(1 - tail)
     needed = versus["n"] * (correction * half / reach) ** 2
     if not math.isfinite(needed) or needed > _MOST_SEEDS:

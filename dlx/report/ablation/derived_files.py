@@ -38,8 +38,8 @@ def write(
         StorageError: a file cannot be written
     """
     section = plan.section
-    variants = [resolved.variant for resolved in plan.variants]
-    data = list(dict.fromkeys(resolved.config.data.name for resolved in plan.variants))
+    variants = plan.variants
+    data = list(dict.fromkeys(variant.config.data.name for variant in variants))
     varied = _varied(plan)
     plain = to_plain(plan.config)
     base = {key: value_at(key, {}, plain) for key in varied}
@@ -87,7 +87,7 @@ def _varied(plan: Plan) -> dict[str, list[Any]]:
     varied = plan.section.vary
     if isinstance(varied, Mapping):
         return {key: vary.expand(key, values) for key, values in varied.items()}
-    return values_of([resolved.variant for resolved in plan.variants])
+    return values_of(plan.variants)
 
 
 def _tuning(plan: Plan, tries: Sequence[Try]) -> dict[str, Any] | None:

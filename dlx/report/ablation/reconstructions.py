@@ -20,7 +20,7 @@ from dlx.report.run.pictures import as_tiles, is_image, shades, weight_images
 from dlx.report.run.reconstruction import Look, Sample
 from dlx.runs.ablations import read_index
 from dlx.training.finding import readable_tensors
-from dlx.training.trained import stack
+from dlx.training.saved import stack
 
 _MOST = 12  # variants
 _ROWS = 10  # images side by side

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from dlx.ablation.statistics.data_sets import overall, pooled
-from dlx.ablation.statistics.verdicts import Comparison, judge
+from dlx.ablation.statistics.verdicts import Comparison, judge, overall, pooled
 
 SEEDS = np.arange(8) / 1000
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dlx.ablation.statistics.effects import interactions, main_effects
+from dlx.ablation.statistics.effects import joint_effects
 
 
 @pytest.fixture
@@ -16,7 +16,9 @@ def cells() -> np.ndarray:
 
 
 def test_a_main_effect_is_the_mean_difference_from_the_baselines_level_within_seeds(cells):
-    effects = {(effect.factors, effect.levels): effect for effect in main_effects(cells, (0, 0))}
+    effects = {
+        (effect.factors, effect.levels): effect for effect in joint_effects(cells, (0, 0), 1)
+    }
     assert set(effects) == {((0,), (1,)), ((1,), (1,)), ((1,), (2,))}
     units = (cells[1] - cells[0]).mean(0)
     reference = stats.ttest_1samp(units, 0)
@@ -28,13 +30,15 @@ def test_a_main_effect_is_the_mean_difference_from_the_baselines_level_within_se
 
 
 def test_effects_are_of_the_baselines_level_whichever_it_is(cells):
-    effects = {(effect.factors, effect.levels): effect for effect in main_effects(cells, (1, 2))}
+    effects = {
+        (effect.factors, effect.levels): effect for effect in joint_effects(cells, (1, 2), 1)
+    }
     assert effects[(0,), (0,)].difference.mean == pytest.approx(-1 - 0.5 / 3, abs=0.02)
     assert set(effects) == {((0,), (0,)), ((1,), (0,)), ((1,), (1,))}
 
 
 def test_an_interaction_is_how_one_effect_changes_with_the_other(cells):
-    effects = {effect.levels: effect for effect in interactions(cells, (0, 0))}
+    effects = {effect.levels: effect for effect in joint_effects(cells, (0, 0), 2)}
     assert set(effects) == {(1, 1), (1, 2)}
     assert effects[1, 2].difference.mean == pytest.approx(0.5, abs=0.02)
     assert effects[1, 2].p < 1e-6
@@ -46,7 +50,9 @@ def test_an_interaction_is_how_one_effect_changes_with_the_other(cells):
 def test_of_three_factors_the_third_is_averaged_over():
     generator = np.random.default_rng(1)
     cells = generator.normal(0, 1, (2, 2, 3, 6))
-    effects = {(effect.factors, effect.levels): effect for effect in interactions(cells, (0, 0, 0))}
+    effects = {
+        (effect.factors, effect.levels): effect for effect in joint_effects(cells, (0, 0, 0), 2)
+    }
     assert len(effects) == 1 + 2 + 2
     units = (cells[1, :, 2] - cells[0, :, 2] - cells[1, :, 0] + cells[0, :, 0]).mean(0)
     assert effects[(0, 2), (1, 2)].difference.mean == pytest.approx(units.mean())
@@ -55,7 +61,7 @@ def test_of_three_factors_the_third_is_averaged_over():
 def test_a_missing_cell_takes_its_own_difference_alone(cells):
     cells[1, 1, 0] = np.nan
     cells[:, 2] = np.nan
-    [first, second, third] = main_effects(cells, (0, 0))
+    [first, second, third] = joint_effects(cells, (0, 0), 1)
     units = np.r_[(cells[1, 0] - cells[0, 0])[:1], (cells[1, :2] - cells[0, :2]).mean(0)[1:]]
     assert first.difference.mean == pytest.approx(units.mean())
     assert first.difference.n == second.difference.n == 8

@@ -16,7 +16,7 @@ from dlx.cli import main
 from dlx.diagnose.inspection import inspect
 from dlx.errors import ConfigError
 from dlx.testing import check_block
-from dlx.training.progress import Progress
+from dlx.training.records import Progress
 from tests.shown_files import write_examples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
