@@ -14,60 +14,38 @@ from dlx.data.augmentation import Augmentation
 from dlx.models.design import Design
 from dlx.nn.metrics import CORRUPTED, tag
 from dlx.nn.network import Network
+from dlx.nn.parameters import moved
 from dlx.nn.passes import Pass
 from dlx.optimizers import SlabOptimizer
 from dlx.optimizers.averages import Averages
-from dlx.optimizers.clipping import Clipping
-from dlx.optimizers.frozen import Frozen
-from dlx.optimizers.max_norm import MaxNorm
+from dlx.optimizers.limits import Clipping, Frozen, MaxNorm
 from dlx.optimizers.penalties import Penalties, Penalty
 from dlx.segments import sorted_rows
 
 
 @dataclass(frozen=True)
 class Member:
-    """One run as its cohort sees it.
+    """One run as its cohort sees it."""
 
-    Attributes:
-        name: unique in the cohort
-        seed: of all random streams
-        design: layers and head
-        optimizer: with settings and schedule
-        num_steps: optimizer steps of the whole training
-        evaluate_every: steps between two evaluations
-        clip_norm: largest Euclidean norm of the gradient, which is scaled down to it
-        clip_value: largest size of a number of the gradient, which is clipped to it
-        penalty: added to the cost that is minimized
-        max_norm: largest norm of the weights that lead into a hidden unit
-        average: mean of the weights over the steps, which is evaluated in their place
-        stop_metric: what early stopping watches, `<split>.<metric>`; None for no early stopping
-        patience: evaluations without improvement after which it stops
-        metrics: measured in evaluations, beside the cost
-        augmentation: how training rows are changed
-        bagging: whether it is trained on a bootstrap sample of the training rows
-        start: weights and statistics that it starts from in place of drawn ones, by their names on
-            the run axis
-        frozen: names of layers that keep the weights they start from
-    """
-
-    name: str
-    seed: int
+    name: str  # unique in the cohort
+    seed: int  # of all random streams
     design: Design
-    optimizer: Choice
-    num_steps: int
-    evaluate_every: int
-    clip_norm: float | None = None
-    clip_value: float | None = None
-    penalty: Penalty | None = None
-    max_norm: float | None = None
-    average: Choice | None = None
-    stop_metric: str | None = None
-    patience: int = 0
-    metrics: tuple[Choice, ...] = ()
-    augmentation: Augmentation | None = None
-    bagging: bool = False
+    optimizer: Choice  # with settings and schedule
+    num_steps: int  # of the whole training
+    evaluate_every: int  # steps
+    clip_norm: float | None = None  # of the gradient, which is scaled down to it
+    clip_value: float | None = None  # of each number of the gradient
+    penalty: Penalty | None = None  # added to the cost that is minimized
+    max_norm: float | None = None  # of the weights into each hidden unit
+    average: Choice | None = None  # of the weights, which is evaluated in their place
+    stop_metric: str | None = None  # what early stopping watches, `<split>.<metric>`; None: nothing
+    patience: int = 0  # evaluations without improvement after which it stops
+    metrics: tuple[Choice, ...] = ()  # in evaluations, beside the cost
+    augmentation: Augmentation | None = None  # of training rows
+    bagging: bool = False  # on a bootstrap sample of the training rows
+    # Weights and statistics in place of drawn ones, by their names on the run axis.
     start: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
-    frozen: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()  # layers that keep the weights they start from
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -90,11 +68,7 @@ def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -
     Runs go together when their tensors have the same shapes. A run whose optimizer evaluates the
     cost itself (L-BFGS) is a cohort of its own. Within a cohort runs are sorted by activation
     first, then by optimizer: a change of activation from row to row costs a slice in every layer, a
-    change of optimizer only one in a step.
-
-    Args:
-        members: the runs
-        shared: what else must agree, one key per run: data and batch size
+    change of optimizer only one in a step. `shared` is what else must agree: data and batch size.
     """
     cohorts: dict[Hashable, list[int]] = {}
     for index, member in enumerate(members):
@@ -108,24 +82,16 @@ def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -
 
 
 def _order(member: Member) -> tuple[Hashable, ...]:
-    keys = (
-        member.design.activations,
-        member.optimizer,
-        member.num_steps,
-        *member.design.choices,
-        member.penalty,
-        member.max_norm,
-        member.average,
-    )
-    return tuple(repr(key) for key in keys)
+    first = (member.design.activations, member.optimizer, member.num_steps)
+    last = (member.penalty, member.max_norm, member.average)
+    return tuple(map(repr, (*first, *member.design.choices, *last)))
 
 
 class Cohort:
     """K runs over one parameter buffer, all zero; a single run is a cohort of one.
 
-    Args:
-        members: the runs, neighbours equal where they can be (see `group`)
-        batch_size: rows of a full batch
+    Equal members are neighbours where they can be (see `group`); `batch_size` is that of a full
+    batch.
     """
 
     def __init__(
@@ -135,43 +101,31 @@ class Cohort:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.members = tuple(members)
+        self.members = members = tuple(members)
         self.batch_size = batch_size
         self.device = torch.device(device)
         self.dtype = dtype
         self.head = members[0].design.head.to(dtype, self.device)
         self.network = Network(
-            [member.design.layers for member in members],
-            [member.seed for member in members],
+            [m.design.layers for m in members],
+            [m.seed for m in members],
             dtype,
             device,
-            input_changes=[member.design.inputs for member in members],
+            input_changes=[m.design.inputs for m in members],
         )
         buffer = self.network.buffer
-        self.optimizer = SlabOptimizer(
-            [member.optimizer for member in members],
-            [member.num_steps for member in members],
-            buffer,
-            # A rate that follows the run's own metric cannot be shared.
-            [member.name if member.rate_metric else None for member in members],
-        )
-        self._clipping = Clipping(
-            [member.clip_value for member in members],
-            [member.clip_norm for member in members],
-            buffer,
-        )
-        self.penalties = Penalties([member.penalty for member in members], buffer)
-        self._frozen = Frozen([member.frozen for member in members], buffer)
+        num_steps = [m.num_steps for m in members]
+        # A rate that follows the run's own metric cannot be shared.
+        apart = [m.name if m.rate_metric else None for m in members]
+        self.optimizer = SlabOptimizer([m.optimizer for m in members], num_steps, buffer, apart)
+        values, norms = [m.clip_value for m in members], [m.clip_norm for m in members]
+        self._clipping = Clipping(values, norms, buffer)
+        self.penalties = Penalties([m.penalty for m in members], buffer)
+        self._frozen = Frozen([m.frozen for m in members], buffer)
         output = self.network.layer_names[-1]
-        self._max_norm = MaxNorm(
-            [member.max_norm for member in members],
-            [p for p in buffer.parameters if p.is_weight and p.layer != output],
-        )
-        self.averages = Averages(
-            [member.average for member in members],
-            [member.num_steps for member in members],
-            self.network,
-        )
+        hidden = [p for p in buffer.parameters if p.is_weight and p.layer != output]
+        self._max_norm = MaxNorm([m.max_norm for m in members], hidden)
+        self.averages = Averages([m.average for m in members], num_steps, self.network)
 
     @property
     def metrics(self) -> tuple[Choice, ...]:
@@ -193,8 +147,7 @@ class Cohort:
     def initialize(self, first_batch: Tensor | None = None) -> None:
         """Draw every run's initial weights from its seed, on the CPU, or take its `start`.
 
-        Args:
-            first_batch: inputs (K, B, I), needed if it `starts_on_data`
+        If it `starts_on_data`, it needs the inputs of the first batch (K, B, I).
         """
         self.network.buffer.initialize()
         for row, member in enumerate(self.members):
@@ -203,19 +156,14 @@ class Cohort:
         if self.starts_on_data:
             assert first_batch is not None
             self.network.forward(first_batch, Pass(starting=True))
-        self.averages.start()
+        self.averages.update(0)
 
     @torch.no_grad()
     def forward_backward(self, x: Tensor, targets: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Compute every run's gradient on its batch, its penalty's included.
 
-        Args:
-            x: (K, B, I)
-            targets: (K, B) or (K, B, C)
-            step: number of the optimizer step, from 0
-
-        Returns:
-            the costs (K,), without penalties, and the output layer's z (K, B, C)
+        From x (K, B, I) and targets (K, B) or (K, B, C) in a step, counted from 0, it returns the
+        costs (K,), without penalties, and the output layer's z (K, B, C).
         """
         pass_ = Pass(tape=[], step=step, batch_size=self.batch_size)
         z = self.network.forward(x, pass_)
@@ -229,10 +177,7 @@ class Cohort:
     def update(self, x: Tensor, targets: Tensor, step: int) -> None:
         """Clip each run's gradient, make one optimizer step and bound its weights.
 
-        Args:
-            x: (K, B, I), the batch of the gradients; L-BFGS evaluates it again
-            targets: (K, B) or (K, B, C)
-            step: number of the optimizer step, from 0
+        L-BFGS evaluates the batch of the gradients again.
         """
         self._clipping.apply()
         if self.optimizer.searches:
@@ -268,28 +213,28 @@ class Cohort:
                 if name in kept_state:
                     kept_state[name].copy_(value.index_select(0, index))
             gradients = self.network.buffer.gradients.index_select(0, index)
-            for old_columns, new_columns in columns:
-                kept.network.buffer.gradients[:, new_columns] = gradients[:, old_columns]
+            new = kept.network.buffer.gradients
+            new.copy_(moved(gradients, columns, new.shape[1]))
         kept.optimizer.take_state(self.optimizer, rows, columns)
         kept.averages.take(self.averages, index, columns)
         return kept
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors that training needs to go on, by name, sharing memory."""
-        state = {f"network/{name}": value for name, value in self.network.state().items()}
-        state["gradients"] = self.network.buffer.gradients
-        state |= {f"average/{name}": value for name, value in self.averages.values.items()}
-        return state | {f"optimizer/{k}": value for k, value in self.optimizer.state().items()}
+        return self._present() | {f"optimizer/{k}": v for k, v in self.optimizer.state().items()}
 
     @torch.no_grad()
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Restore what `tensors` gave for the same members."""
-        for name, value in self.network.state().items():
-            value.copy_(tensors[f"network/{name}"])
-        self.network.buffer.gradients.copy_(tensors["gradients"])
-        for name, value in self.averages.values.items():
-            value.copy_(tensors[f"average/{name}"])
+        for name, value in self._present().items():
+            value.copy_(tensors[name])
         prefix = "optimizer/"
         self.optimizer.load_state(
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         )
+
+    def _present(self) -> dict[str, Tensor]:
+        """Return all but the state of the optimizers, some of which the first step makes."""
+        state = {f"network/{name}": value for name, value in self.network.state().items()}
+        state["gradients"] = self.network.buffer.gradients
+        return state | {f"average/{name}": value for name, value in self.averages.values.items()}

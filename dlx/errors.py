@@ -105,14 +105,7 @@ def did_you_mean(received: str, choices: Iterable[str]) -> str:
 
 
 def unreadable(path: Path, error: OSError, kind: str, pattern: str) -> str:
-    """Return why a file that a user named cannot be read, and the nearest file that can.
-
-    Args:
-        path: of the file
-        error: of reading it
-        kind: of file that is wanted, such as "a YAML file"
-        pattern: of the names of such files
-    """
+    """Return why a file of a kind ("a YAML file") cannot be read, and the nearest such file."""
     if path.is_dir():
         return f"this is a folder; name {kind}"
     if not isinstance(error, FileNotFoundError):
@@ -122,10 +115,7 @@ def unreadable(path: Path, error: OSError, kind: str, pattern: str) -> str:
 
 
 def raised_at(error: BaseException, files: Collection[str]) -> str | None:
-    """Return `file:line: error` for the innermost line in some files that raised an error.
-
-    None if no line of these files took part.
-    """
+    """Return `file:line: error` for the innermost line in some files that took part, else None."""
     if isinstance(error, SyntaxError) and error.filename in files:
         return f"{error.filename}:{error.lineno}: {error.msg}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]

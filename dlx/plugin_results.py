@@ -18,12 +18,8 @@ Judge = Callable[[Any, Sequence[Any]], str | None]
 def judged(kind: str, function: Any) -> Any:
     """Return a plug-in's function together with a check of its results.
 
-    The check raises ConfigError, with the plug-in's file and line, if a result is not what a
-    function of the kind must return.
-
-    Args:
-        kind: such as "activation"
-        function: of the plug-in
+    A result that is not what a function of the kind must return is a ConfigError with the
+    plug-in's file and line.
     """
     judge = _JUDGES.get(kind)
     if judge is None or not inspect.isfunction(function):
@@ -69,9 +65,8 @@ def _gradient(result: Any, argument: Any) -> str | None:
 
 
 def _schedule(factor: Any, arguments: Sequence[Any]) -> str | None:
-    if isinstance(factor, float | int):
-        return None
-    return f"{_shown(factor)}; return the factor on the rate, a number"
+    is_number = isinstance(factor, float | int)
+    return None if is_number else f"{_shown(factor)}; return the factor on the rate, a number"
 
 
 def _is(name: str) -> Judge:

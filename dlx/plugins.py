@@ -28,12 +28,7 @@ from dlx.plugin_results import judged
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plug-in that has been loaded.
-
-    Attributes:
-        path: of the file, absolute
-        sha256: of its content, in hexadecimal
-    """
+    """A plug-in that has been loaded: its file's absolute path and SHA-256 in hexadecimal."""
 
     path: Path
     sha256: str
@@ -86,12 +81,11 @@ def load(path: Path | str) -> Plugin:
         reason = unreadable(given, error, "a Python file", "*.py")
         raise ConfigError(f"--plugin {given}: {reason}") from None
     plugin = Plugin(file, hashlib.sha256(content).hexdigest())
-    if file in _loaded:
-        if _loaded[file] != plugin:
-            raise ConfigError(f"--plugin {given}: it has changed since it was loaded; start anew")
-        return plugin
-    _execute(plugin, content, given)
-    _loaded[file] = plugin
+    if _loaded.get(file, plugin) != plugin:
+        raise ConfigError(f"--plugin {given}: it has changed since it was loaded; start anew")
+    if file not in _loaded:
+        _execute(plugin, content, given)
+        _loaded[file] = plugin
     return plugin
 
 
@@ -104,13 +98,6 @@ def require(recorded: Sequence[Mapping[str, str]], run: Path) -> None:
     """Check that the plug-ins of a run are loaded; warn if one of them has changed.
 
     A plug-in is recognized by its content in whatever folder, or else by the name of its file.
-
-    Args:
-        recorded: path and sha256 of each plug-in that the run was made with
-        run: its folder, for the message
-
-    Raises:
-        ConfigError: a plug-in is not loaded; the message says which file to pass
     """
     contents = {plugin.sha256 for plugin in _loaded.values()}
     by_name = {file.name: file for file in _loaded}

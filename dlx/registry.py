@@ -40,58 +40,34 @@ _entries: dict[str, dict[str, "Entry"]] = {kind: {} for kind in MODULES}
 
 @dataclass(frozen=True)
 class Option:
-    """An option of an entry: a keyword-only parameter of its function.
+    """An option of an entry: a keyword-only parameter of its function."""
 
-    Attributes:
-        name: of the parameter
-        annotation: its type
-        default: inspect.Parameter.empty if the option is required
-        description: from the docstring
-    """
-
-    name: str
+    name: str  # of the parameter
     annotation: Any
-    default: Any
-    description: str
+    default: Any  # inspect.Parameter.empty if the option is required
+    description: str  # from the docstring
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A name of a kind.
+    """A name of a kind."""
 
-    Attributes:
-        kind: such as "activation"
-        name: in YAML
-        function: that the name stands for
-        options: of the function, by name
-        summary: first line of its docstring
-        reference: its source, or ""
-        traits: of one of the classes of `dlx.traits`
-    """
-
-    kind: str
-    name: str
-    function: Callable[..., Any]
-    options: dict[str, Option]
-    summary: str
-    reference: str
-    traits: Any
+    kind: str  # such as "activation"
+    name: str  # in YAML
+    function: Callable[..., Any]  # that the name stands for
+    options: dict[str, Option]  # of the function, by name
+    summary: str  # first line of its docstring
+    reference: str  # its source, or ""
+    traits: Any  # of one of the classes of `dlx.traits`
 
 
 def register(
     kind: str, *arguments: Any, name: str | None = None, **settings: Any
 ) -> Callable[[Any], Any]:
-    """Return a decorator that registers a function.
+    """Return a decorator that registers a function, by default under its own name.
 
-    Args:
-        kind: such as "activation"
-        arguments: positional traits of the kind (see `dlx.traits`)
-        name: default: the function's name
-        settings: traits by name
-
-    Raises:
-        ValueError: the name is taken, or the function has no docstring
-        TypeError: the kind has no such traits
+    Positional `arguments` and named `settings` are traits of the kind, see `dlx.traits`.
+    ValueError: the name is taken, or the function has no docstring; TypeError: no such traits.
     """
     traits = TRAITS.get(kind, Traits)(*arguments, **settings)
 
@@ -111,11 +87,7 @@ def names(kind: str) -> list[str]:
 
 
 def get(kind: str, name: str) -> Entry:
-    """Return the entry of a name.
-
-    Raises:
-        ConfigError: there is no such name; the message lists the names and says which is nearest
-    """
+    """Return the entry of a name, or raise a ConfigError that lists the names."""
     entries = _load(kind)
     if name not in entries:
         raise ConfigError(
@@ -126,19 +98,13 @@ def get(kind: str, name: str) -> Entry:
 
 def registered_by(module: str) -> list[Entry]:
     """Return the entries whose functions a module defines."""
-    return [
-        entry
-        for entries in _entries.values()
-        for entry in entries.values()
-        if entry.function.__module__ == module
-    ]
+    entries = (entry for of_kind in _entries.values() for entry in of_kind.values())
+    return [entry for entry in entries if entry.function.__module__ == module]
 
 
 def modules() -> set[str]:
     """Return the names of the modules whose functions are registered so far."""
-    return {
-        entry.function.__module__ for entries in _entries.values() for entry in entries.values()
-    }
+    return {entry.function.__module__ for kind in _entries.values() for entry in kind.values()}
 
 
 def forget(entry: Entry) -> None:
@@ -173,7 +139,8 @@ def _entry(kind: str, name: str, function: Callable[..., Any], traits: Traits) -
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
-    summary, reference = documentation.split("\n", 1)[0], _reference(documentation)
+    summary = documentation.split("\n", 1)[0]
+    reference = " ".join(_section(documentation, "Reference").split())
     return Entry(kind, name, function, options, summary, reference, traits)
 
 
@@ -193,7 +160,3 @@ def _arguments(documentation: str) -> dict[str, str]:
         elif current and line.strip():
             arguments[current] += " " + line.strip()
     return arguments
-
-
-def _reference(documentation: str) -> str:
-    return " ".join(_section(documentation, "Reference").split())

@@ -4,40 +4,38 @@ The runs of a cohort are sorted so that runs of equal choices are neighbours.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from itertools import groupby
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Segment(Generic[T]):
-    """The rows `start:end` of the run axis, whose runs all have `choice`."""
+class Segment(NamedTuple, Generic[T]):
+    """Rows of the run axis, whose runs all have `choice`."""
 
-    start: int
-    end: int
+    rows: slice
     choice: T
 
-    @property
-    def rows(self) -> slice:
-        """The rows as a slice of the run axis."""
-        return slice(self.start, self.end)
 
-
-def segments(choices: Sequence[T]) -> tuple[Segment[T], ...]:
+def segments(choices: Sequence[T]) -> list[Segment[T]]:
     """Return the longest segments of equal neighbours in `choices`, one choice per run."""
     result: list[Segment[T]] = []
     start = 0
-    for end in range(1, len(choices) + 1):
-        if end == len(choices) or choices[end] != choices[start]:
-            result.append(Segment(start, end, choices[start]))
-            start = end
-    return tuple(result)
+    for choice, run in groupby(choices):
+        end = start + len(list(run))
+        result.append(Segment(slice(start, end), choice))
+        start = end
+    return result
 
 
-def where(choices: Sequence[T], wanted: Callable[[T], bool]) -> tuple[Segment[bool], ...]:
-    """Return the segments of the runs whose choice is `wanted`."""
-    return tuple(segment for segment in segments([wanted(c) for c in choices]) if segment.choice)
+def chosen(choices: Sequence[T | None]) -> list[Segment[T]]:
+    """Return the segments of the runs whose choice is not None."""
+    return [Segment(rows, choice) for rows, choice in segments(choices) if choice is not None]
+
+
+def where(choices: Sequence[T], wanted: Callable[[T], bool]) -> list[slice]:
+    """Return the rows of each segment of the runs whose choice is `wanted`."""
+    return [rows for rows, is_wanted in segments([wanted(c) for c in choices]) if is_wanted]
 
 
 def sorted_rows(keys: Sequence[Sequence[Hashable]]) -> list[int]:
@@ -49,11 +47,10 @@ def sorted_rows(keys: Sequence[Sequence[Hashable]]) -> list[int]:
     Args:
         keys: each run's choices; the first of them gets the fewest segments
     """
-    ranks: list[dict[Hashable, int]] = []
-    for column in zip(*keys, strict=True):
-        ranks.append({})
-        for value in column:
-            ranks[-1].setdefault(value, len(ranks[-1]))
+    ranks = [
+        {value: rank for rank, value in enumerate(dict.fromkeys(column))}
+        for column in zip(*keys, strict=True)
+    ]
     return sorted(
         range(len(keys)),
         key=lambda run: [rank[value] for rank, value in zip(ranks, keys[run], strict=True)],

@@ -7,8 +7,12 @@ torch's global generator is never used.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import torch
+
+Seeds = Sequence[int]
+"""The seed of each run."""
 
 
 def key(seed: int, stream: str, *place: str | int) -> int:

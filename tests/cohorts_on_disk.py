@@ -8,7 +8,7 @@ from typing import Any
 from dlx.config.load import dump, load
 from dlx.runs import RunDirectory, documents, make_directory
 from dlx.runs.ablations import COHORT, METRICS, IndexedRun, cohort_folder, read_index, write_index
-from dlx.runs.environment import describe
+from dlx.runs.info import describe
 from dlx.tracking.evaluations import Evaluation, Record
 from dlx.tracking.metrics import MetricsFile, lines
 

@@ -1,6 +1,8 @@
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Processes that the tests start run this checkout, as the tests do, wherever they start and whatever
-# is installed.
+# Processes that the tests start run this checkout, as the tests do, whatever is installed and
+# wherever they start.
 CHECKOUT = str(Path(__file__).parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [CHECKOUT, os.environ.get("PYTHONPATH")]))
 
@@ -27,10 +29,46 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--changed-since",
+        metavar="TAG",
+        help="of the slow tests, those whose guarded files have changed since a tag of git; 'last' "
+        "is the newest tag, and without one all have changed",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # The laws promise the same bits on the CPU. `pytest -m cuda` is for what runs on a GPU.
     if "cuda" not in config.option.markexpr.replace("not cuda", ""):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    changed = changed_since(config.getoption("--changed-since"))
+    if changed is None:
+        return
+    left_out = []
+    for item in items:
+        mark = item.get_closest_marker("slow")
+        guarded = [str(item.path.relative_to(CHECKOUT)), *(mark.args if mark else ())]
+        if mark and not any(path.startswith(tuple(guarded)) for path in changed):
+            left_out.append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def changed_since(tag: str | None) -> list[str] | None:
+    """Return the paths that differ from those at a tag; None for all."""
+    git = partial(subprocess.run, cwd=CHECKOUT, capture_output=True, text=True)
+    if tag == "last":
+        tag = git(["git", "describe", "--tags", "--abbrev=0"]).stdout.strip()
+    if not tag:
+        return None
+    result = git(["git", "diff", "--name-only", tag, "--"])
+    if result.returncode:
+        raise pytest.UsageError(f"--changed-since {tag}: {result.stderr.strip()}")
+    return result.stdout.splitlines()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, PlannedCohort
 from dlx.denormals import flushed_denormals
 from dlx.errors import StorageError
-from dlx.runs.environment import describe
+from dlx.runs.info import describe
 from dlx.training.job import resolve_device
 from dlx.training.session import Stopped
 
@@ -61,13 +61,14 @@ def train_cohorts(
     context: Any = multiprocessing.get_context("spawn" if fresh else "fork")
     stopping = context.Event()
     environments = _environments(device)
-    order = functools.partial(_read, work.directory, work.plan.data_dir, prepare)
+    order: Order = lambda: (work.plan, work.circumstances)
+    if fresh:
+        order = functools.partial(_read, work.directory, work.plan.data_dir, prepare)
 
     def start(place: int) -> _Worker:
         own_end, worker_end = context.Pipe()
-        known = order if fresh else lambda: (work.plan, work.circumstances)
         environment = environments[place % len(environments)]
-        arguments = work.directory, threads, environment, worker_end, stopping, known
+        arguments = work.directory, threads, environment, worker_end, stopping, order
         process = context.Process(target=_work, args=arguments, daemon=True)
         with warnings.catch_warnings():
             # Threads of torch's are there, but the copy, with one thread, does not use them.

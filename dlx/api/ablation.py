@@ -29,7 +29,7 @@ from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, RunError
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import read_index
-from dlx.runs.environment import describe
+from dlx.runs.info import describe
 from dlx.training.finding import materialise
 from dlx.training.job import resolve_device
 from dlx.training.process import breaking_off, device_name, in_training, signals

@@ -51,15 +51,10 @@ class KeyMarker:
 
 @dataclass(frozen=True)
 class Branch:
-    """One of the types that an annotation allows.
+    """One of the types that an annotation allows."""
 
-    Attributes:
-        base: the type without its metadata
-        metadata: of `Annotated[base, *metadata]`
-    """
-
-    base: Any
-    metadata: tuple[Any, ...] = ()
+    base: Any  # the type without its metadata
+    metadata: tuple[Any, ...] = ()  # of `Annotated[base, *metadata]`
 
     @property
     def kind(self) -> Any:
@@ -150,14 +145,10 @@ def literals(annotation: Any) -> list[Any]:
 
 
 def child(annotation: Any, key: str | int, value: Any = None) -> Any:
-    """Return the annotation of the value at a key, or None if the key is not allowed.
+    """Return the annotation of the value at a key or position, or None if the key is not allowed.
 
     At a key that names a value elsewhere (`KeyMarker`) stands such a value, or a list of them.
-
-    Args:
-        annotation: of the mapping or list
-        key: a key of the mapping, or a position in the list
-        value: the mapping, if it is known: its name tells which options it has
+    The mapping `value`, if it is known, tells by its name which options it has.
     """
     below = []
     for branch in branches(annotation):

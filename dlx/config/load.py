@@ -46,13 +46,7 @@ def override(
 ) -> RunConfig:
     """Return a config changed by KEY=VALUE texts, which are read as by `load`.
 
-    Args:
-        config: to change
-        overrides: the texts
-        options: for texts that come from a command-line option, the option as it was written
-
-    Raises:
-        ConfigError: the changed config is not valid
+    Of texts that come from a command-line option, `options` has the option as it was written.
     """
     problems: list[str] = []
     root = from_plain(to_plain(config))
@@ -60,11 +54,7 @@ def override(
 
 
 def assign(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
-    """Return a config in which the values of dotted keys are replaced, one after another.
-
-    Raises:
-        ConfigError: a key does not take its value
-    """
+    """Return a config in which the values of dotted keys are replaced, one after another."""
     root = from_plain(to_plain(config))
     for key, value in settings.items():
         root = merge.assign(root, key, from_plain(value))
@@ -72,11 +62,7 @@ def assign(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
 
 
 def data_choice(name: str, overrides: Sequence[str] = ()) -> Choice:
-    """Return the choice of a data source, given its name and its options as KEY=VALUE texts.
-
-    Raises:
-        ConfigError: no source has the name, or an option is missing, unknown or wrong
-    """
+    """Return the choice of a data source, given its name and its options as KEY=VALUE texts."""
     problems: list[str] = []
     root = from_plain({"data": {"name": name}})
     root = merge.override(root, [f"data.{text}" for text in overrides], problems)

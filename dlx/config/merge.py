@@ -1,13 +1,15 @@
-"""One config from several: files that extend each other, and KEY=VALUE overrides."""
+"""One config from several: files that extend each other, and KEY=VALUE overrides.
+
+Paths in a config are relative to the file that they are written in.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlx.config.annotations import branches, child, reads_name
+from dlx.config.annotations import branches, child, literals, reads_name
 from dlx.config.nodes import Node, read_file, read_value
-from dlx.config.paths import resolve_paths
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError
 
@@ -38,30 +40,15 @@ def merge(base: Node, over: Node, annotation: Any = RunConfig) -> Node:
 
 
 def read_extended(path: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:
-    """Return the config of a file, merged over those of the files that it extends.
-
-    Args:
-        path: of the file
-        problems: receives a line for everything that is wrong but can be read
-        chain: the files that extend this one
-
-    Raises:
-        ConfigError: a file cannot be read, or files extend each other in a circle
-    """
+    """Return the config of a file, merged over those that it extends; arguments as for `extend`."""
     return extend(read_file(path, problems), path.parent, problems, (*chain, path))
 
 
 def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] = ()) -> Node:
     """Return a config merged over the file that its `extends` names, with absolute paths.
 
-    Args:
-        root: the config
-        folder: what `extends` and the config's own paths are relative to
-        problems: receives a line for everything that is wrong but can be read
-        chain: the files that extend this one, the config's own file last
-
-    Raises:
-        ConfigError: a file cannot be read, or files extend each other in a circle
+    `folder` is what `extends` and the config's own paths are relative to; `chain` are the files
+    that extend this one, the config's own last; `problems` receives what is wrong but can be read.
     """
     entries = dict(root.value)
     extends = entries.pop("extends", None)
@@ -91,13 +78,8 @@ def override(
 ) -> Node:
     """Return a config with the values of KEY=VALUE texts; the last text for a key wins.
 
-    Paths in the values are relative to the working directory.
-
-    Args:
-        root: the config
-        overrides: the texts
-        problems: receives a line for every text that cannot be read
-        options: for texts that come from a command-line option, the option as it was written
+    Paths in the values are relative to the working directory. `options` names the command-line
+    option of a text that comes from one.
     """
     for text in overrides:
         where = (options or {}).get(text, f"override {text!r}")
@@ -124,6 +106,26 @@ def assign(root: Node, key: str, node: Node) -> Node:
     for part in reversed(key.split(".")):
         value = Node({part: value}, node.where)
     return replace(resolve_paths(merge(root, value), Path()), where=root.where)
+
+
+def resolve_paths(node: Node, folder: Path, annotation: Any = RunConfig) -> Node:
+    """Return a config whose `Path` options are absolute; relative ones start from a folder."""
+    if annotation is None:
+        return node
+    if isinstance(node.value, dict):
+        plain = node.plain()
+        entries = {
+            key: resolve_paths(inner, folder, child(annotation, key, plain))
+            for key, inner in node.value.items()
+        }
+        return replace(node, value=entries)
+    if isinstance(node.value, list):
+        below = child(annotation, 0)
+        return replace(node, value=[resolve_paths(inner, folder, below) for inner in node.value])
+    is_path = any(branch.base is Path for branch in branches(annotation))
+    if is_path and isinstance(node.value, str) and node.value not in literals(annotation):
+        return replace(node, value=str((folder / Path(node.value).expanduser()).absolute()))
+    return node
 
 
 def _renamed(annotation: Any, entries: dict[str, Node], over: dict[str, Node]) -> bool:

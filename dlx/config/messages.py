@@ -7,20 +7,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from dlx.config.annotations import child, descend, keys
-from dlx.config.checks import TAG
 from dlx.config.nodes import Node, dotted
+from dlx.config.sections import TAG
 from dlx.config.words import describe
 from dlx.errors import did_you_mean
 
 
 def problems_of(error: ValidationError, root: Node, annotation: Any) -> list[str]:
-    """Return a line per error: position, dotted key, what was received, what is allowed.
-
-    Args:
-        error: of the validation
-        root: the values that were validated
-        annotation: of the root
-    """
+    """Return a line per error: position, dotted key, what was received, what is allowed."""
     lines = []
     for problem in error.errors(include_url=False):
         path = tuple(part for part in problem["loc"] if not str(part).startswith(TAG))

@@ -19,16 +19,11 @@ MAX_NODES = 100_000  # of a file: a few aliases of aliases can stand for billion
 
 @dataclass(frozen=True)
 class Node:
-    """A value and where it is written.
+    """A value and where it is written."""
 
-    Attributes:
-        value: a dict of nodes, a list of nodes or a scalar
-        where: "file:line", "override 'KEY=VALUE'" or "" for a value from Python
-        replaces: a mapping replaces the one that it overrides, and is not merged with it
-    """
-
-    value: Any
-    where: str = ""
+    value: Any  # a dict of nodes, a list of nodes or a scalar
+    where: str = ""  # "file:line", "override 'KEY=VALUE'" or "" for a value from Python
+    # a mapping replaces the one that it overrides, and is not merged with it
     replaces: bool = False
 
     def plain(self) -> Any:
@@ -66,15 +61,7 @@ def from_plain(value: Any) -> Node:
 
 
 def read_file(path: Path, problems: list[str]) -> Node:
-    """Return the mapping in a config file.
-
-    Args:
-        path: of the file
-        problems: receives a line for everything that is wrong but can be read
-
-    Raises:
-        ConfigError: the file is missing, or is not YAML with one mapping
-    """
+    """Return the mapping in a config file; `problems` gets what is wrong but can be read."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -96,11 +83,7 @@ def read_file(path: Path, problems: list[str]) -> Node:
 
 
 def read_value(text: str, where: str, problems: list[str]) -> Node:
-    """Return the value of an override, read as YAML; an empty text is null.
-
-    Raises:
-        ConfigError: the text is not YAML
-    """
+    """Return the value of an override, read as YAML; an empty text is null."""
     return _read(text, lambda line: where, problems) or Node(None, where)
 
 
@@ -127,15 +110,10 @@ for _tag, (_pattern, _first) in CORE_SCHEMA.items():
     CoreLoader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
-def _integer(text: str) -> int:
-    base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    return int(text, base)
-
-
 _SCALARS: dict[str, Callable[[str], Any]] = {
     NULL: lambda text: None,
     BOOL: lambda text: text.lower() == "true",
-    INT: _integer,
+    INT: lambda text: int(text, {"0o": 8, "0x": 16}.get(text[:2], 10)),
     FLOAT: lambda text: float(re.sub(r"\.(?=inf|nan)", "", text.lower())),
     STR: str,
 }

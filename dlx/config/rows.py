@@ -5,8 +5,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ValidationInfo, field_validator
 
-from dlx.config.checks import checked_model
-from dlx.config.sections import Section, option, rule
+from dlx.config.sections import Section, checked_model, option, rule
 
 Share = Annotated[int, Ge(0)] | Annotated[float, Ge(0), Lt(1)] | None
 

@@ -1,19 +1,16 @@
 """The sections of a config, with the meaning of every key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, MinLen
 from pydantic import GetCoreSchemaHandler, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dlx.config.annotations import KeyMarker, descend
-from dlx.config.checks import checked_model
-from dlx.config.pretraining import Pretrain, Stage
-from dlx.config.probing import Probe
-from dlx.config.sections import Section, option, rule
-from dlx.config.types import Average, Data, MetricChoice, Model, Optimizer, Text
+from dlx.config.sections import Section, checked_model, option, rule
+from dlx.config.types import Average, Corruption, Data, MetricChoice, Model, Optimizer, Text
 
 Name = Annotated[
     str,
@@ -41,11 +38,7 @@ Metric = Annotated[
 
 @dataclass(frozen=True)
 class _Dotted(KeyMarker):
-    """Dotted keys of a run's config.
-
-    Attributes:
-        others: keys that may stand beside them
-    """
+    """Dotted keys of a run's config, and other keys that may stand beside them."""
 
     others: tuple[str, ...] = ()
 
@@ -56,7 +49,7 @@ class _Dotted(KeyMarker):
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    ) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def _check(self, key: str) -> str:
@@ -75,9 +68,10 @@ Range = Annotated[
 ]
 Values = Annotated[list[Any], MinLen(1)] | Range
 VariantSettings = Annotated[dict[Annotated[str, _Dotted(("name",))], Any], MinLen(1)]
-
-
 BATCH_SIZE = 128  # of training, where the rows suffice for it
+FINE_TUNE_BATCH = 50  # of fine-tuning, where the labelled rows suffice for it
+Method = Literal["autoencoder", "denoising", "rbm"]
+BatchSize = Annotated[int, Gt(0)] | Literal["all"]
 
 
 @checked_model
@@ -155,6 +149,116 @@ class TrainConfig(Section):
             given = "neither epochs nor steps is" if steps is None else "epochs and steps are both"
             raise rule(f"{given} given; give one of them")
         return steps
+
+
+@checked_model
+class Stage(Section):
+    """How one hidden layer is pre-trained; an option that is null is that of the whole section."""
+
+    method: Method | None = option(None, "What the layer is trained as.")
+    epochs: Annotated[int, Ge(0)] | None = option(None, "Passes over the training rows.")
+    batch_size: BatchSize | None = option(None, "Rows per update.")
+    optimizer: Optimizer | None = option(None, "The optimizer.")
+    tied: bool | None = option(None, "Whether the decoder has the transposed weights.")
+    corruption: Corruption | None = option(None, "Denoising: what is done to the inputs.")
+    gibbs_steps: Annotated[int, Gt(0)] | None = option(None, "RBM: k of CD-k.")
+    persistent: bool | None = option(None, "RBM: whether Gibbs chains go on from step to step.")
+    chains: Annotated[int, Gt(0)] | None = option(None, "RBM: number of persistent chains.")
+
+
+@checked_model
+class Pretrain(Section):
+    """Greedy layer-wise pre-training: each hidden layer learns to encode the outputs of the last.
+
+    Reference:
+        Hinton, Osindero and Teh (2006), A fast learning algorithm for deep belief nets; Bengio,
+        Lamblin, Popovici and Larochelle (2007), Greedy layer-wise training of deep networks;
+        Vincent et al. (2010), Stacked denoising autoencoders
+    """
+
+    method: Literal["none"] | Method = option(
+        "autoencoder", "What each layer is trained as; none: no layer is pre-trained."
+    )
+    layers: Literal["all"] | Annotated[int, Ge(0)] = option(
+        "all", "How many hidden layers are pre-trained, counted from the first."
+    )
+    stages: Literal["auto"] | Annotated[list[Stage], MinLen(1)] = option(
+        "auto", "The options of each of these layers, a list, if they differ; auto: all are alike."
+    )
+    epochs: Annotated[int, Ge(0)] = option(10, "Passes over the training rows in each stage.")
+    batch_size: BatchSize | None = option(None, "Rows per update; null: as in train.")
+    optimizer: Optimizer = option("adam", "The optimizer of each stage.")
+    tied: bool = option(
+        False, "Autoencoders: whether the decoder has the transposed weights of the encoder."
+    )
+    corruption: Corruption = option(
+        "masking", "Denoising: what is done to the inputs that are to be restored."
+    )
+    gibbs_steps: Annotated[int, Gt(0)] = option(
+        1, "RBM: Gibbs steps between the two estimates of statistics, k of CD-k."
+    )
+    persistent: bool = option(
+        False,
+        "RBM: start Gibbs chains from their states at the last step, not from the data; needs a "
+        "smaller learning rate.",
+    )
+    chains: Annotated[int, Gt(0)] = option(100, "RBM: number of persistent chains.")
+    unroll: Annotated[int, Ge(0)] = option(
+        0, "Epochs in which all these layers and their decoders then learn to reconstruct inputs."
+    )
+    freeze: bool = option(False, "Do not train the pre-trained layers any further: a linear probe.")
+    equal_steps: bool = option(
+        False,
+        "Subtract the steps of the stages from those of the run, so that all runs take the same.",
+    )
+
+
+def resolved(given: Literal["auto"] | Sequence[Stage] | Pretrain | None) -> Pretrain | None:
+    """Return the `pretrain` that a short form stands for; None if no layer is pre-trained."""
+    if given is None:
+        return None
+    section = given if isinstance(given, Pretrain) else None
+    if section is None:
+        section = Pretrain() if given == "auto" else Pretrain(stages=list(given))  # type: ignore[arg-type]
+    return None if section.method == "none" or section.layers == 0 else section
+
+
+@checked_model
+class FineTune(Section):
+    """How the layers up to the code and a new output layer learn the labels."""
+
+    steps: Annotated[int, Gt(0)] = option(300, "Updates of the weights.")
+    batch_size: Annotated[int, Gt(0)] | Literal["all", "auto"] = option(
+        "auto", f"Labelled rows per update; auto: {FINE_TUNE_BATCH}, or all where there are fewer."
+    )
+    optimizer: Optimizer = option("adam", "The optimizer.")
+
+
+@checked_model
+class Probe(Section):
+    """How well labels can be learned from a run's codes, given those of a few training rows.
+
+    Measured at the end of the run, with its scored weights: `probe_accuracy`, the accuracy of
+    logistic regression on the codes, and with `fine_tune` the accuracy and the error of a network
+    that begins with the layers up to the code.
+
+    Reference:
+        Alain and Bengio (2017), Understanding intermediate layers using linear classifier probes
+    """
+
+    labels: Annotated[int, Gt(0)] | None = option(
+        None,
+        "Training rows whose labels are used, drawn by the run's seed; null: 1,000, or half of "
+        "them if there are fewer than 2,000.",
+    )
+    layer: str | Annotated[int, Gt(0)] | None = option(
+        None,
+        "The layer whose outputs are the codes; null: an autoencoder's code, or else the last "
+        "hidden layer.",
+    )
+    fine_tune: FineTune | None = option(
+        None, "How the layers up to the code are trained on the labelled rows; null: they are not."
+    )
 
 
 @checked_model

@@ -21,11 +21,7 @@ def companions(path: Path) -> list[Path]:
 
 
 def locate(config: str) -> Path:
-    """Return the file of a config, given its path or the name of a shipped config.
-
-    Raises:
-        ConfigError: neither a file nor a shipped config; the message names the nearest one
-    """
+    """Return the file of a config, given its path or the name of a shipped config."""
     path, by_name = Path(config), shipped()
     if path.exists():
         return path

@@ -23,15 +23,14 @@ from pydantic import (
     create_model,
     field_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from dlx import registry
 from dlx.config.annotations import Marker
-from dlx.config.checks import checked, checked_model, not_allowed
 from dlx.config.messages import problems_of
 from dlx.config.nodes import from_plain
 from dlx.config.rows import Augment, Fold, Split
-from dlx.config.sections import Section, option, rule
+from dlx.config.sections import Section, checked, checked_model, not_allowed, option, rule
 from dlx.errors import ConfigError
 
 # Names of older configs that are gone: from their options to what to write instead.
@@ -62,12 +61,7 @@ class Choice(Section):
         return {name: getattr(self, name) for name in self.entry.options}
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Return the result of its function.
-
-        Args:
-            arguments: what all functions of the kind take, such as z
-            options: replace the choice's own
-        """
+        """Return the result of its function for what all of the kind take, such as z."""
         return self.entry.function(*arguments, **(self.arguments() | options))
 
     def bound(self) -> Callable[..., Any]:
@@ -99,15 +93,13 @@ class Text(Marker):
         """Return the examples."""
         return list(self.examples)
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(
             self._match, core_schema.str_schema(strict=True)
         )
 
     def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
 
@@ -122,16 +114,12 @@ class Named(Marker):
     """A choice from the names of a kind: `Annotated[Choice, Named("activation")]`.
 
     "relu" is read as {name: relu}. The kind's module is imported when the first value is read.
-
-    Attributes:
-        kind: of the registry
-        default: the name of options that are given without one; None: a name is required
-        common: the options that are common to all of the kind may be given
     """
 
-    kind: str
+    kind: str  # of the registry
+    # the name of options that are given without one; None: a name is required
     default: str | None = None
-    common: bool = True
+    common: bool = True  # the options that are common to all of the kind may be given
 
     def fits(self, value: Any) -> bool:
         """Say whether a value is a name or a mapping of options."""
@@ -155,13 +143,11 @@ class Named(Marker):
         names = registry.names(self.kind)
         return [self._model(choice_name) for choice_name in ([name] if name in names else names)]
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self._read)
 
     def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         title = self.kind if self.common else f"bare_{self.kind}"
         named = {REFERENCE: f"#/$defs/{title}"}
@@ -349,16 +335,7 @@ def common_options(kind: str) -> list[registry.Option]:
 
 @functools.cache
 def entry_model(kind: str, name: str, *, common: bool = True) -> type[Choice]:
-    """Return the model of a name: its own options, then those that all of its kind have.
-
-    Args:
-        kind: of the registry
-        name: of the kind
-        common: False leaves out the options of all names of the kind
-
-    Raises:
-        ConfigError: the kind has no such name
-    """
+    """Return the model of a name: its own options, then those that all of its kind have."""
     entry = registry.get(kind, name)
     options: dict[str, Any] = {}
     for key, own in entry.options.items():
@@ -376,11 +353,7 @@ def entry_model(kind: str, name: str, *, common: bool = True) -> type[Choice]:
 
 
 def choice(kind: str, name: str, **options: Any) -> Choice:
-    """Return the choice of a name with these options, and with defaults for the other ones.
-
-    Raises:
-        ConfigError: the kind has no such name, or an option is missing, unknown or wrong
-    """
+    """Return the choice of a name with these options, and with defaults for the other ones."""
     model = entry_model(kind, name)
     try:
         return model.model_validate({"name": name, **options})

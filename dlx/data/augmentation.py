@@ -20,26 +20,18 @@ _KNOTS_APART = 1.5  # in units of that reach
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly one run's training rows are changed; a strength of 0 changes nothing.
+    """How strongly one run's training rows are changed; a strength of 0 changes nothing."""
 
-    Attributes:
-        shift: largest shift, as a share of height and width
-        rotation: largest angle, in degrees, to either side
-        scale: images are scaled by factors from 1 / (1 + scale) to 1 + scale
-        shear: largest angle by which vertical lines lean, in degrees
-        elastic: standard deviation of how far smooth random dents move a pixel, in pixels
-        noise: standard deviation of normal noise on the inputs as the network sees them
-        image_shape: (C, H, W); None: the inputs are not images, and only noise can be added
-        preprocessing: of the inputs; it is undone before pixels move, and done again after
-    """
-
-    shift: float = 0.0
-    rotation: float = 0.0
-    scale: float = 0.0
-    shear: float = 0.0
+    shift: float = 0.0  # largest shift, as a share of height and width
+    rotation: float = 0.0  # largest angle, in degrees, to either side
+    scale: float = 0.0  # images are scaled by factors from 1 / (1 + scale) to 1 + scale
+    shear: float = 0.0  # largest angle by which vertical lines lean, in degrees
+    # standard deviation of how far smooth random dents move a pixel, in pixels
     elastic: float = 0.0
-    noise: float = 0.0
+    noise: float = 0.0  # standard deviation of normal noise on the inputs as the network sees them
+    # (C, H, W); None: the inputs are not images, and only noise can be added
     image_shape: tuple[int, int, int] | None = None
+    # of the inputs; it is undone before pixels move, and done again after
     preprocessing: Preprocessing = field(default_factory=Preprocessing, compare=False)
 
     @property
@@ -54,13 +46,7 @@ class Augmenter:
     Pixel p of the new image is read bilinearly from the old one at M p + t + d(p): M turns, shears
     and scales, t shifts, and d is the elastic field. Outside the old image, its border continues.
     The draws of a step depend on the run's seed and the step alone. Runs of equal seed, strengths
-    and sample see the same rows, which are changed once.
-
-    Args:
-        augmentations: one per run; None changes nothing
-        seeds: one per run
-        bagging: which runs are trained on a sample of the rows (see `Batches`)
-        batch_size: rows of a full batch
+    and sample (`bagging`, see `Batches`) see the same rows, which are changed once.
 
     Reference:
         Simard, Steinkraus, Platt (2003), Best practices for convolutional neural networks applied
@@ -143,35 +129,31 @@ class Augmenter:
         return self._generator.manual_seed(key(seed, "augment", kind, step))
 
 
-def _basis(image_shape: tuple[int, int, int] | None, elastic: bool) -> Tensor:
+def _basis(image_shape: tuple[int, int, int], elastic: bool) -> Tensor:
     """Return a basis of the coordinates where pixels are read: one product with it gives them all.
 
     Returns:
         (6, 2 H W), or (6 + 2 N, 2 H W) with a smooth dent around each of N knots, in x and in y.
         At a pixel, the squares of the dents sum to 1 pixel; x and y of a pixel are neighbours.
     """
-    assert image_shape is not None
     _, height, width = image_shape
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     x, y = x.flatten().double(), y.flatten().double()
     affine = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1, torch.ones_like(x)])
-    rows = [_in_x(affine), _in_y(affine)]
+    rows = [_in_x_and_y(affine, affine)]
     if elastic:
         reach = max(height, width) * _SMOOTHNESS
         knots = torch.cartesian_prod(*(_knots(side, reach) for side in (height, width)))
         squares = (y - knots[:, :1]) ** 2 + (x - knots[:, 1:]) ** 2
         dents = torch.exp(-squares / (2 * reach**2))
         dents /= dents.norm(dim=0)
-        rows += [_in_x(dents * 2 / width), _in_y(dents * 2 / height)]
+        rows.append(_in_x_and_y(dents * 2 / width, dents * 2 / height))
     return torch.cat(rows)
 
 
-def _in_x(values: Tensor) -> Tensor:
-    return torch.stack([values, torch.zeros_like(values)], 2).flatten(1)
-
-
-def _in_y(values: Tensor) -> Tensor:
-    return torch.stack([torch.zeros_like(values), values], 2).flatten(1)
+def _in_x_and_y(x: Tensor, y: Tensor) -> Tensor:
+    none = torch.zeros_like(x)
+    return torch.cat([torch.stack([x, none], 2), torch.stack([none, y], 2)]).flatten(1)
 
 
 def _knots(side: int, reach: float) -> Tensor:

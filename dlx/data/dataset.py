@@ -3,6 +3,7 @@
 # N rows, I inputs (the product of the input shape), T targets
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,120 +16,87 @@ TaskKind = Literal["multiclass", "binary", "multilabel", "regression", "reconstr
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
+    """A column of a table."""
 
-    Attributes:
-        name: in the header.
-        categories: what the codes 0, 1, … in it stand for; None: it holds numbers.
-    """
-
-    name: str
+    name: str  # in the header
+    # what the codes 0, 1, … in it stand for; None: it holds numbers
     categories: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """What the columns of a table mean before they are encoded, and what its rows are called.
+    """What the columns of a table mean before they are encoded, and what its rows are called."""
 
-    Attributes:
-        columns: of the inputs (N, C), which are numbers or codes of categories, NaN where missing.
-        targets: the target columns' names.
-        rows: (N,) the rows' numbers in their file, as a spreadsheet counts them.
-        imputes: whether missing inputs are filled in; otherwise no input is missing.
-        missing_values: the user's own texts for a missing value.
-        id_name: the name of the id column; None: the table has none.
-        ids: (N,) texts that identify the rows.
-        groups: (N,) int64; the rows of a group stay in one part.
-        times: (N,) numbers in the order of time; test comes after dev, dev after train.
-    """
-
+    # of the inputs (N, C), which are numbers or codes of categories, NaN where missing
     columns: tuple[Column, ...]
-    targets: tuple[str, ...]
-    rows: np.ndarray
-    imputes: bool = False
-    missing_values: tuple[str, ...] = ()
-    id_name: str | None = None
-    ids: np.ndarray | None = None
-    groups: np.ndarray | None = None
+    targets: tuple[str, ...]  # the target columns' names
+    rows: np.ndarray  # (N,) the rows' numbers in their file, as a spreadsheet counts them
+    imputes: bool = False  # whether missing inputs are filled in; otherwise no input is missing
+    missing_values: tuple[str, ...] = ()  # the user's own texts for a missing value
+    id_name: str | None = None  # the name of the id column; None: the table has none
+    ids: np.ndarray | None = None  # (N,) texts that identify the rows
+    groups: np.ndarray | None = None  # (N,) int64; the rows of a group stay in one part
+    # (N,) numbers in the order of time; test comes after dev, dev after train
     times: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of inputs with their targets, as a source read them.
+    """Rows of inputs with their targets, as a source read them."""
 
-    Attributes:
-        name: the source's name.
-        inputs: (N, *shape), float32 or uint8; uint8 are pixels, which a network sees as x / 255.
-            Images are (height, width) or, as in torch, (3, height, width).
-        targets: (N,) int64 class numbers, (N, T) int64 labels of 0 and 1 that do not exclude each
-            other, or (N, T) float32 values to predict.
-        classes: the names of the classes or of the T labels; None for regression.
-        features: the names of the I inputs; None: they have none.
-        test_rows: how many rows, the last ones, are the set's own test part.
-        shared_splits: whether the rows serve as train, dev and test at once (the gates).
-        dev_rows: how many rows, before those of the test part, are the set's own dev part.
-        standardize_targets: whether training sees values to predict as z-scores.
-        table: what the columns of a user's table mean; its inputs are encoded once the training
-            rows are chosen.
-        warnings: sentences for the user.
-        mismatch: a warning that dev and test rows come from different sources, for the case that
-            both parts have rows; empty: they come from the same.
-        description: one sentence; empty means the source's docstring says it.
-    """
-
-    name: str
+    name: str  # the source's name
+    # (N, *shape), float32 or uint8; uint8 are pixels, which a network sees as x / 255. Images are
+    # (height, width) or, as in torch, (3, height, width)
     inputs: np.ndarray
+    # (N,) int64 class numbers, (N, T) int64 labels of 0 and 1 that do not exclude each other, or
+    # (N, T) float32 values to predict
     targets: np.ndarray
-    classes: tuple[str, ...] | None
-    features: tuple[str, ...] | None = None
-    test_rows: int = 0
-    shared_splits: bool = False
-    dev_rows: int = 0
-    standardize_targets: bool = False
+    classes: tuple[str, ...] | None  # names of classes or of the T labels; None for regression
+    features: tuple[str, ...] | None = None  # the names of the I inputs; None: they have none
+    test_rows: int = 0  # how many rows, the last ones, are the set's own test part
+    shared_splits: bool = False  # whether the rows serve as train, dev and test at once (the gates)
+    dev_rows: int = 0  # how many rows, before those of the test part, are the set's own dev part
+    standardize_targets: bool = False  # whether training sees values to predict as z-scores
+    # what a user's columns mean; their inputs are encoded once the training rows are chosen
     table: Table | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # sentences for the user
+    # a warning that dev and test rows come from different sources, for the case that both parts
+    # have rows; empty: they come from the same
     mismatch: str = ""
-    description: str = ""
+    description: str = ""  # one sentence; empty means the source's docstring says it
+
+    @property
+    def first_test_row(self) -> int:
+        """The row at which the set's own test part begins."""
+        return len(self.targets) - self.test_rows
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a network has to do: the shape of its input and the meaning of its output.
+    """What a network has to do: the shape of its input and the meaning of its output."""
 
-    Attributes:
-        kind: two classes are binary, more are multiclass, labels that do not exclude each other
-            are multilabel, values are regression; where the targets are the inputs themselves it
-            is reconstruction.
-        num_inputs: I.
-        num_outputs: the number of classes; 1 for binary; T for multilabel and regression; I for
-            reconstruction.
-        classes: the names of the classes or labels; None for regression and reconstruction.
-        input_shape: the shape of one row before it was flattened to (I,).
-        num_train: training rows; 0 for regression.
-        class_counts: training rows of each class or label; none for regression.
-        target_shift: T numbers: a target t of the data is trained on as (t - shift) / scale; empty:
-            targets are trained on as they are.
-        target_scale: T numbers; see `target_shift`.
-        in_unit_interval: whether all preprocessed inputs of the training rows lie in [0, 1]; set
-            for reconstruction alone.
-        lowest: where a reconstruction's inputs leave [0, 1], the lowest value of each of the I
-            inputs in the preprocessed training rows.
-        highest: the highest value, likewise.
-    """
-
+    # two classes are binary, more are multiclass, labels that do not exclude each other are
+    # multilabel, values are regression; where the targets are the inputs themselves it is
+    # reconstruction
     kind: TaskKind
-    num_inputs: int
+    num_inputs: int  # I
+    # the number of classes; 1 for binary; T for multilabel and regression; I for reconstruction
     num_outputs: int
+    # the names of the classes or labels; None for regression and reconstruction
     classes: tuple[str, ...] | None
-    input_shape: tuple[int, ...]
-    num_train: int = 0
-    class_counts: tuple[int, ...] = ()
+    input_shape: tuple[int, ...]  # the shape of one row before it was flattened to (I,)
+    num_train: int = 0  # training rows; 0 for regression
+    class_counts: tuple[int, ...] = ()  # training rows of each class or label; none for regression
+    # T numbers: a target t of the data is trained on as (t - shift) / scale; empty: targets are
+    # trained on as they are
     target_shift: tuple[float, ...] = ()
-    target_scale: tuple[float, ...] = ()
+    target_scale: tuple[float, ...] = ()  # T numbers; see `target_shift`
+    # whether all preprocessed inputs of the training rows lie in [0, 1]; for reconstruction alone
     in_unit_interval: bool = False
+    # where a reconstruction's inputs leave [0, 1], the lowest value of each of the I inputs in the
+    # preprocessed training rows
     lowest: tuple[float, ...] = field(default=(), repr=False)
-    highest: tuple[float, ...] = field(default=(), repr=False)
+    highest: tuple[float, ...] = field(default=(), repr=False)  # the highest value, likewise
 
     def in_units(self, outputs: np.ndarray) -> np.ndarray:
         """Return predictions (N, T) in the units of the data: outputs * scale + shift."""
@@ -136,6 +104,15 @@ class Task:
             return outputs
         shift, scale = np.array(self.target_shift), np.array(self.target_scale)
         return (outputs * scale + shift).astype(outputs.dtype)
+
+
+def with_own_test(
+    name: str, parts: Sequence[tuple[np.ndarray, np.ndarray]], classes: tuple[str, ...]
+) -> Dataset:
+    """Return a set of classes whose inputs and targets come in parts, the last of them its test."""
+    inputs, targets = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    test_rows = len(parts[-1][1])
+    return Dataset(name, np.ascontiguousarray(inputs), targets, classes, test_rows=test_rows)
 
 
 def task_of(dataset: Dataset) -> Task:
@@ -170,13 +147,7 @@ def to_float(inputs: np.ndarray) -> np.ndarray:
 
 
 def check(dataset: Dataset) -> None:
-    """Check that every row can be trained on.
-
-    Raises:
-        DataError: no rows or inputs, another number of targets than of inputs, fewer than two
-            classes, a label without a class, a label that is neither 0 nor 1 where several may
-            hold, or a NaN or infinite number (the row and column are named).
-    """
+    """Check that every row can be trained on."""
     name, targets = dataset.name, dataset.targets
     if len(dataset.inputs) == 0:
         raise DataError(f"data set {name!r} has no rows")

@@ -21,12 +21,8 @@ PER_CLASS = 10  # images in a row of the picture
 def describe(dataset: Dataset) -> dict[str, Any]:
     """Return sizes, ranges and class counts, ready for JSON.
 
-    Returns:
-        name, description, task, rows, test_rows (of the set's own test part), input_shape,
-        num_inputs, inputs (range, mean and standard deviation over all inputs, as a network sees
-        them before preprocessing), features (the same for each input, by name) or None, classes
-        (rows and test_rows of each, by name) or None, targets (the same for each target of a
-        regression) or None. The inputs of a table are encoded as if all rows were training rows.
+    The ranges, means and standard deviations of inputs are as a network sees them before
+    preprocessing. The inputs of a table are encoded as if all rows were training rows.
     """
     if dataset.table is not None:
         encoder = encoders.fit(dataset.inputs, dataset.table, source=dataset.name)
@@ -35,12 +31,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     task = task_of(dataset)
     by_input = feature_statistics(dataset.inputs)
     # The variance over everything: mean of the variances plus variance of the means.
-    overall = Statistics(
-        by_input.minimum.min(),
-        by_input.maximum.max(),
-        by_input.mean.mean(),
-        np.sqrt(np.mean(by_input.std**2) + np.var(by_input.mean)),
-    )
+    variance = np.mean(by_input.std**2) + np.var(by_input.mean)
     return {
         "name": dataset.name,
         "description": dataset.description,
@@ -49,7 +40,12 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "test_rows": dataset.test_rows,
         "input_shape": list(task.input_shape),
         "num_inputs": task.num_inputs,
-        "inputs": _numbers(overall),
+        "inputs": {
+            "minimum": float(by_input.minimum.min()),
+            "maximum": float(by_input.maximum.max()),
+            "mean": float(by_input.mean.mean()),
+            "std": float(np.sqrt(variance)),
+        },
         "features": dict(zip(dataset.features, _by_column(by_input), strict=True))
         if dataset.features
         else None,
@@ -59,11 +55,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
 
 
 def picture(dataset: Dataset) -> Figure:
-    """Draw the first ten images of each class, one row of the picture for each class.
-
-    Raises:
-        DataError: the inputs are not images.
-    """
+    """Draw the first ten images of each class, one row of the picture for each class."""
     from matplotlib.figure import Figure
 
     shape = dataset.inputs.shape[1:]
@@ -103,8 +95,8 @@ def _line(images: np.ndarray) -> np.ndarray:
 def _class_counts(dataset: Dataset) -> dict[str, dict[str, int]] | None:
     if dataset.classes is None:
         return None
-    own_test = len(dataset.targets) - dataset.test_rows
-    counts, tests = class_counts(dataset), class_counts(dataset, slice(own_test, None))
+    own_test = slice(dataset.first_test_row, None)
+    counts, tests = class_counts(dataset), class_counts(dataset, own_test)
     return {
         name: {"rows": int(count), "test_rows": int(test)}
         for name, count, test in zip(dataset.classes, counts, tests, strict=True)
@@ -112,9 +104,5 @@ def _class_counts(dataset: Dataset) -> dict[str, dict[str, int]] | None:
 
 
 def _by_column(statistics: Statistics) -> list[dict[str, float]]:
-    columns = zip(*vars(statistics).values(), strict=True)
-    return [_numbers(Statistics(*values)) for values in columns]
-
-
-def _numbers(statistics: Statistics) -> dict[str, float]:
-    return {name: float(value) for name, value in vars(statistics).items()}
+    columns = zip(*(values.tolist() for values in vars(statistics).values()), strict=True)
+    return [dict(zip(vars(statistics), values, strict=True)) for values in columns]

@@ -45,13 +45,7 @@ class Download:
 
 
 def fetch(name: str, data_dir: Path) -> Dataset:
-    """Download a data set, unless that has been done, and read it.
-
-    Raises:
-        ConfigError: no source has the name.
-        DataError: the download failed, or a file that existed before is damaged.
-        StorageError: the folder cannot be written.
-    """
+    """Download a data set, unless that has been done, and read it."""
     from dlx.data.pipeline import load_dataset  # imports torch, which lists of names do without
 
     try:
@@ -87,20 +81,12 @@ def downloads(name: str) -> list[Download]:
     if name == "emnist":
         return [Download("EMNIST/raw/gzip.zip", datasets.EMNIST.md5, (datasets.EMNIST.url,))]
     if name == "qmnist":
-        resources = datasets.QMNIST.resources
-        return [
-            Download(f"QMNIST/raw/{Path(url).name}", md5, (url,))
-            for url, md5 in [*resources["train"], *resources["test"]]
-        ]
-    family = {
-        "mnist": datasets.MNIST,
-        "fashion_mnist": datasets.FashionMNIST,
-        "kmnist": datasets.KMNIST,
-    }[name]
+        parts = [*datasets.QMNIST.resources["train"], *datasets.QMNIST.resources["test"]]
+        return [Download(f"QMNIST/raw/{Path(url).name}", md5, (url,)) for url, md5 in parts]
+    folder = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}[name]
+    family = getattr(datasets, folder)
     return [
-        Download(
-            f"{family.__name__}/raw/{file}", md5, tuple(mirror + file for mirror in family.mirrors)
-        )
+        Download(f"{folder}/raw/{file}", md5, tuple(mirror + file for mirror in family.mirrors))
         for file, md5 in family.resources
     ]
 

@@ -30,15 +30,7 @@ def is_allowed() -> bool:
 
 
 def find(name: str) -> Callable[..., Any]:
-    """Import a module, from the working directory first, and return its function.
-
-    Args:
-        name: `module:function`
-
-    Raises:
-        ConfigError: code is not allowed, or there is no such module or function
-        DataError: the module raises an error; the message names its file and line
-    """
+    """Import a module, from the working directory first, and return its function."""
     if not _allowed:
         raise ConfigError(
             f"data.function: {name} is code, and not executed unless you allow it; write: "
@@ -71,16 +63,7 @@ def find(name: str) -> Callable[..., Any]:
 
 
 def call(name: str, options: Mapping[str, Any]) -> Any:
-    """Return what a function returns; what it prints goes to stderr.
-
-    Args:
-        name: `module:function`
-        options: its keyword arguments
-
-    Raises:
-        ConfigError: code is not allowed, there is no such function, or it takes other options
-        DataError: it raises an error; the message names its file and line
-    """
+    """Return what a function returns; what it prints goes to stderr."""
     function = find(name)
     with contextlib.suppress(ValueError):  # of functions that are not written in Python
         signature = inspect.signature(function)

@@ -25,11 +25,7 @@ GZIP = 31  # zlib's window bits for "a gzip header, and the largest window"
 
 
 def find(name: str, path: Path) -> Path:
-    """Return `path`, or `path` with `.gz` where only that exists.
-
-    Raises:
-        DataError: neither exists; the message says how to fetch data set `name`.
-    """
+    """Return `path`, or `path` with `.gz` where only that exists."""
     gzipped = path.with_name(path.name + ".gz")
     for candidate in (path, gzipped):
         if candidate.is_file():
@@ -38,18 +34,7 @@ def find(name: str, path: Path) -> Path:
 
 
 def read(path: Path, cure: str = FETCH_AGAIN) -> np.ndarray:
-    """Read an IDX file; its name ends in `.gz` if it is gzipped.
-
-    Args:
-        path: the file.
-        cure: what the user is told to do about a file that cannot be read.
-
-    Returns:
-        A read-only array of the file's type and shape, in the machine's byte order.
-
-    Raises:
-        DataError: the file is foreign, truncated or damaged, or has trailing bytes.
-    """
+    """Read an IDX file, gzipped if its name ends in `.gz`, as a read-only array."""
     content = read_bytes(path)
     try:
         return _parse(content, gzipped=path.suffix == ".gz")
@@ -83,11 +68,7 @@ def _parse(content: bytes, *, gzipped: bool) -> np.ndarray:
 
 
 def _first_bytes(content: bytes, count: int, *, gzipped: bool) -> bytes:
-    """Return the first `count` bytes of a file, unzipped, or as many as it has.
-
-    Raises:
-        ValueError: the gzip data are damaged or cut off, or something follows them
-    """
+    """Return a file's first `count` bytes, unzipped; ValueError if gzip data are not whole."""
     if not gzipped:
         return content[:count]
     if not content.startswith(GZIP_MAGIC):

@@ -13,13 +13,7 @@ from dlx.errors import DataError
 def read_image(path: Path, *, grey: bool, size: tuple[int, ...] = ()) -> np.ndarray:
     """Return the pixels of an image, uint8: (H, W) in grey, (3, H, W) in colour.
 
-    Args:
-        path: of a file in any format that Pillow reads
-        grey: whether it is converted to grey; otherwise to red, green and blue
-        size: the height and width that it is scaled to; empty: it stays as it is
-
-    Raises:
-        DataError: it is missing, broken, has more than 8 bits per pixel or is far too large
+    It is scaled to `size`, height and width, if that is given.
     """
     from PIL import Image
 

@@ -4,7 +4,7 @@
 
 import contextlib
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,42 +12,39 @@ import numpy as np
 from dlx.data.dataset import Task, to_float
 from dlx.data.images import read_image
 from dlx.data.npy import Archive, read_npy
+from dlx.data.source_files import readable
+from dlx.data.tables.cells import LARGEST
+from dlx.data.tables.reading import csv_records, is_number
 from dlx.errors import DataError, did_you_mean
 
 Features = tuple[str, ...] | None
-LARGEST = float(np.finfo(np.float32).max)
+SUFFIXES = (".csv", ".npy", ".npz", ".png", ".jpg", ".jpeg")
 
 
 def read(path: Path, task: Task, features: Features, array: str = "inputs") -> np.ndarray:
     """Return the inputs in a file, before the run's preprocessing: (N, I) float32.
 
-    Args:
-        path: `.csv`: numbers, one row a line, with or without a header. With a header, columns are
-            matched by name if the features have names (other columns are ignored), otherwise by
-            position. `.npy`: (N, I), (N, *input_shape) or a single row. `.npz`: likewise; its only
-            array, or the one called `array`. `.png`, `.jpg`: one image, converted to grey or RGB,
-            whichever the network reads. Pixels (uint8 images) count as x / 255.
-        task: of the network
-        features: the names of the inputs; None: they have none
-        array: the name of the array in an archive that holds several
-
-    Raises:
-        DataError: the file is missing, of another kind or damaged; a row has the wrong width; or
-            a value is not a finite number (the row and the column are named)
+    `.csv`: numbers, one row a line, with or without a header. With a header, columns are matched by
+    name if the features have names (other columns are ignored), otherwise by position. `.npy`: (N,
+    I), (N, *input_shape) or a single row. `.npz`: likewise; its only array, or the one called
+    `array`. `.png`, `.jpg`: one image, converted to grey or RGB, whichever the network reads.
+    Pixels (uint8 images) count as x / 255.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"{path}: inputs are read from {', '.join(READERS)} files")
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError(f"{path}: inputs are read from {', '.join(SUFFIXES)} files")
     with _readable(path):
-        return reader(path, task, features, array)
+        if suffix == ".csv":
+            return _read_csv(path, task, features)
+        if suffix == ".npy":
+            return _rows(path, read_npy(path), task, features)
+        if suffix == ".npz":
+            return _rows(path, _from_archive(path, array), task, features)
+        return _read_image(path, task)
 
 
 def csv_header(path: Path) -> list[str]:
-    """Return the cells of a CSV file's first line; an empty list for an empty file.
-
-    Raises:
-        DataError: the file is missing or is not a text in UTF-8
-    """
+    """Return the cells of a CSV file's first line; an empty list for an empty file."""
     with _readable(path):
         return next(_csv_lines(path), (0, []))[1]
 
@@ -56,30 +53,27 @@ def csv_header(path: Path) -> list[str]:
 def _readable(path: Path) -> Iterator[None]:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    try:
+    with readable(path):
         yield
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _read_csv(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
-    lines = _csv_lines(path)
-    first = next(lines, None)
-    if first is None:
+def _read_csv(path: Path, task: Task, features: Features) -> np.ndarray:
+    lines = list(_csv_lines(path))
+    if not lines:
         raise DataError(f"{path}: no rows")
     names = features or tuple(str(i) for i in range(1, task.num_inputs + 1))
     columns, width = list(range(task.num_inputs)), task.num_inputs
-    body = [first, *lines]
-    if _is_header(first[1], features):
-        del body[0]
+    first = lines[0][1]
+    if _is_header(first, features):
+        del lines[0]
         if features:
-            columns, width = _match(path, first[1], features), len(first[1])
+            columns, width = _match(path, first, features), len(first)
         else:
-            names = tuple(first[1])
-    if not body:
+            names = tuple(first)
+    if not lines:
         raise DataError(f"{path}: a header but no rows")
-    rows = np.empty((len(body), task.num_inputs), dtype=np.float32)
-    for row, (line, cells) in zip(rows, body, strict=True):
+    rows = np.empty((len(lines), task.num_inputs), dtype=np.float32)
+    for row, (line, cells) in zip(rows, lines, strict=True):
         if len(cells) != width:
             raise DataError(
                 f"{path}, line {line}: {len(cells)} values instead of {width} (separated by commas)"
@@ -91,15 +85,13 @@ def _read_csv(path: Path, task: Task, features: Features, array: str) -> np.ndar
 
 def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the cells of each line that is not blank."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        try:
-            for cells in reader:
-                stripped = [cell.strip() for cell in cells]
-                if any(stripped):
-                    yield reader.line_num, stripped
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+    try:
+        for line, cells in csv_records(path, "utf-8-sig", ","):
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                yield line, stripped
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from error
 
 
 def _is_header(cells: list[str], features: Features) -> bool:
@@ -119,11 +111,7 @@ def _match(path: Path, header: list[str], features: tuple[str, ...]) -> list[int
 
 
 def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell  # Python takes 1_000 for a number
+    return is_number(cell) and "_" not in cell  # Python takes 1_000 for a number
 
 
 def _number(cell: str, where: str) -> float:
@@ -136,11 +124,7 @@ def _number(cell: str, where: str) -> float:
     return value
 
 
-def _read_npy(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
-    return _rows(path, read_npy(path), task, features)
-
-
-def _read_npz(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
+def _from_archive(path: Path, array: str) -> np.ndarray:
     with Archive(path) as archive:
         names = archive.names
         if array not in names and len(names) != 1:
@@ -148,8 +132,7 @@ def _read_npz(path: Path, task: Task, features: Features, array: str) -> np.ndar
                 f"{path}: holds {', '.join(map(repr, names)) or 'no array'}; call the array to "
                 f"read {array!r}"
             )
-        values = archive.read("array", array if array in names else names[0])
-    return _rows(path, values, task, features)
+        return archive.read("array", array if array in names else names[0])
 
 
 def _rows(path: Path, array: np.ndarray, task: Task, features: Features) -> np.ndarray:
@@ -181,7 +164,7 @@ def _rows(path: Path, array: np.ndarray, task: Task, features: Features) -> np.n
     return x
 
 
-def _read_image(path: Path, task: Task, features: Features, array: str) -> np.ndarray:
+def _read_image(path: Path, task: Task) -> np.ndarray:
     shape = task.input_shape
     is_rgb = len(shape) == 3 and shape[0] == 3
     if not (is_rgb or len(shape) == 2):
@@ -193,13 +176,3 @@ def _read_image(path: Path, task: Task, features: Features, array: str) -> np.nd
             f"network reads {shape[-1]} × {shape[-2]}; resize it first"
         )
     return to_float(pixels[np.newaxis])
-
-
-READERS: dict[str, Callable[[Path, Task, Features, str], np.ndarray]] = {
-    ".csv": _read_csv,
-    ".npy": _read_npy,
-    ".npz": _read_npz,
-    ".png": _read_image,
-    ".jpg": _read_image,
-    ".jpeg": _read_image,
-}

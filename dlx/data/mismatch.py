@@ -16,35 +16,24 @@ def hold_out(
     """Return a data set whose dev part, test part or both are rows of other data sets.
 
     Test rows are the other set's own test part or, if it has none, all its rows; dev rows are
-    all rows outside its own test part. If dev and test come from the same set, which has no test
+    all rows outside its own test part. If dev and test come from the `same` set, which has no test
     part of its own, each takes half of its rows, stratified by class. A test part of `dataset` is
     left out if `test` replaces it.
-
-    Args:
-        dataset: the training rows come from it
-        dev: the dev rows come from it; None: from `dataset`, as it is split
-        test: the test rows come from it; None: from `dataset`, likewise
-        same: whether `dev` and `test` are the same set
-        seed: of the division into halves
-
-    Raises:
-        DataError: inputs, classes or targets do not fit those of `dataset`, or a set's rows are
-            train, dev and test at once
     """
-    own = len(dataset.targets) - dataset.test_rows
-    parts = {
-        "dev": (dev, _not_test(dev)) if dev is not None else None,
-        "test": (test, _test(test)) if test is not None else None,
-    }
+    own = dataset.first_test_row
+    parts: dict[str, tuple[Dataset, np.ndarray]] = {}
+    if dev is not None:
+        parts["dev"] = (dev, np.arange(dev.first_test_row))
+    if test is not None:
+        first = test.first_test_row if test.test_rows else 0
+        parts["test"] = (test, np.arange(first, len(test.targets)))
     if same and dev is not None and not dev.test_rows:
         order = randomness.generator("hold_out", seed).permutation(len(dev.targets))
         half, rest = draw(order, strata_of(dev), len(dev.targets) // 2)
         parts = {"dev": (dev, np.sort(rest)), "test": (dev, half)}
     if test is None and dataset.test_rows:
         parts["test"] = (dataset, np.arange(own, len(dataset.targets)))
-    held_out = [
-        _fitting(f"data.{part}_from", dataset, *chosen) for part, chosen in parts.items() if chosen
-    ]
+    held_out = [_fitting(f"data.{part}_from", dataset, *rows) for part, rows in parts.items()]
     inputs = [dataset.inputs[:own], *(x for x, _ in held_out)]
     if len({x.dtype for x in inputs}) > 1:  # pixels beside numbers
         inputs = [to_float(x).reshape(x.shape) for x in inputs]
@@ -59,19 +48,10 @@ def hold_out(
         dataset,
         inputs=np.concatenate(inputs),
         targets=np.concatenate([dataset.targets[:own], *(t for _, t in held_out)]),
-        dev_rows=len(parts["dev"][1]) if parts["dev"] else 0,
-        test_rows=len(parts["test"][1]) if parts["test"] else 0,
+        dev_rows=len(parts["dev"][1]) if "dev" in parts else 0,
+        test_rows=len(parts["test"][1]) if "test" in parts else 0,
         mismatch="" if same else mismatch,
     )
-
-
-def _not_test(dataset: Dataset) -> np.ndarray:
-    return np.arange(len(dataset.targets) - dataset.test_rows)
-
-
-def _test(dataset: Dataset) -> np.ndarray:
-    first = len(dataset.targets) - dataset.test_rows if dataset.test_rows else 0
-    return np.arange(first, len(dataset.targets))
 
 
 def _fitting(

@@ -11,44 +11,32 @@ from typing import IO
 
 import numpy as np
 
-from dlx.data.source_files import WRITE_AGAIN, damaged
+from dlx.data.source_files import WRITE_AGAIN, damaged, readable
 from dlx.errors import DataError, did_you_mean
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Return the array of an npy file, mapped into memory: what is not used is not read.
-
-    Raises:
-        DataError: the file is missing, holds pickled objects or no numbers, or its header says
-            another size than it has.
-    """
+    """Return the array of an npy file, mapped into memory: what is not used is not read."""
     try:
-        with path.open("rb") as file:
-            _check_header(file, path.stat().st_size)
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+        with readable(path):
+            with path.open("rb") as file:
+                _check_header(file, path.stat().st_size)
+            return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except (ValueError, EOFError) as error:
         raise damaged(path, f"not an npy file of numbers ({error})", WRITE_AGAIN) from error
 
 
 class Archive:
-    """The arrays of an npz file; a context manager.
-
-    Raises:
-        DataError: the file is missing or is no zip archive.
-    """
+    """The arrays of an npz file; a context manager."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._zip = zipfile.ZipFile(path)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+            with readable(path):
+                self._zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
             raise damaged(path, f"not an npz file ({error})", WRITE_AGAIN) from error
-        files = [name for name in self._zip.namelist() if name.endswith(".npy")]
-        self.names = [name.removesuffix(".npy") for name in files]
+        self.names = [n.removesuffix(".npy") for n in self._zip.namelist() if n.endswith(".npy")]
 
     def __enter__(self) -> "Archive":
         return self
@@ -57,16 +45,7 @@ class Archive:
         self._zip.close()
 
     def read(self, key: str, name: str) -> np.ndarray:
-        """Return an array.
-
-        Args:
-            key: the option that names it.
-            name: its name in the archive.
-
-        Raises:
-            DataError: the archive has no array of this name, or the array holds pickled objects or
-                no numbers, is damaged, or its header says another size than it has.
-        """
+        """Return the array of a name; `key` is the option that gives the name."""
         if name not in self.names:
             raise DataError(
                 f"{key}: {self._path} has no array {name!r}{did_you_mean(name, self.names)} "
@@ -86,8 +65,7 @@ class Archive:
 def _check_header(file: IO[bytes], size: int) -> None:
     """Check the header of an array of `size` bytes, before anything is allocated for it.
 
-    Raises:
-        ValueError: pickled objects, no numbers, or another size than the header says.
+    ValueError: pickled objects, no numbers, or another size than the header says.
     """
     if np.lib.format.read_magic(file) == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)

@@ -15,18 +15,13 @@ from dlx.errors import DataError
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the data, preprocessed.
+    """One part of the data, preprocessed."""
 
-    Attributes:
-        inputs: (N, I) float32.
-        targets: (N,) int64 class numbers, (N, T) int64 labels of 0 and 1, or (N, T) float32; see
-            `Task.target_shift`.
-        rows: (N,) the rows' numbers in the data set, ascending.
-    """
-
-    inputs: torch.Tensor
+    inputs: torch.Tensor  # (N, I) float32
+    # (N,) int64 class numbers, (N, T) int64 labels of 0 and 1, or (N, T) float32; see
+    # `Task.target_shift`
     targets: torch.Tensor
-    rows: np.ndarray
+    rows: np.ndarray  # (N,) the rows' numbers in the data set, ascending
 
     def to(self, device: torch.device | str) -> "Part":
         """Return the part with its tensors on a device."""
@@ -35,34 +30,23 @@ class Part:
 
 @dataclass(frozen=True)
 class Splits:
-    """All that training needs of a data set.
+    """All that training needs of a data set."""
 
-    Attributes:
-        name: the source's name.
-        task: what the network has to do.
-        features: the names of the inputs; None: they have none.
-        train, train_dev, dev, test: the parts; all but train are None where they have no rows.
-        everything: all training rows where the labels of some are withheld; otherwise None.
-        encoder: made the inputs of a table's columns, before the preprocessing; None for other
-            data.
-        preprocessing: of the inputs, fitted on all training rows, with labels and without.
-        shared: whether train, dev and test are the same rows (the gates).
-        fingerprint: SHA-256 of inputs, targets and the row numbers of each part.
-        warnings: sentences for the user.
-    """
-
-    name: str
-    task: Task
-    features: tuple[str, ...] | None
+    name: str  # the source's name
+    task: Task  # what the network has to do
+    features: tuple[str, ...] | None  # the names of the inputs; None: they have none
     train: Part
-    train_dev: Part | None
+    train_dev: Part | None  # this and the next two are None where they have no rows
     dev: Part | None
     test: Part | None
+    # made the inputs of a table's columns, before the preprocessing; None for other data
     encoder: Encoder | None
+    # of the inputs, fitted on all training rows, with labels and without
     preprocessing: Preprocessing
-    shared: bool
-    fingerprint: str
-    warnings: tuple[str, ...]
+    shared: bool  # whether train, dev and test are the same rows (the gates)
+    fingerprint: str  # SHA-256 of inputs, targets and the row numbers of each part
+    warnings: tuple[str, ...]  # sentences for the user
+    # all training rows where the labels of some are withheld; otherwise None
     everything: Part | None = None
 
     @property
@@ -75,20 +59,11 @@ class Splits:
     @property
     def parts(self) -> dict[str, Part]:
         """The parts that have rows, by name."""
-        named = {
-            "train": self.train,
-            "train_dev": self.train_dev,
-            "dev": self.dev,
-            "test": self.test,
-        }
-        return {name: part for name, part in named.items() if part is not None}
+        names = ("train", "train_dev", "dev", "test")
+        return {name: part for name in names if (part := getattr(self, name)) is not None}
 
     def part(self, name: str) -> Part:
-        """Return the part of a name.
-
-        Raises:
-            DataError: it has no rows.
-        """
+        """Return the part of a name; DataError if it has no rows."""
         if name not in self.parts:
             raise DataError(
                 f"data set {self.name!r} was split without {name} rows; "
@@ -105,34 +80,26 @@ class Splits:
             return self
         low, high = self.train.inputs.aminmax(dim=0)
         in_unit_interval = bool((low >= 0).all() and (high <= 1).all())
-        bounds = [() if in_unit_interval else tuple(bound.tolist()) for bound in (low, high)]
-        shift, scale = (
+        bounds = (None, None) if in_unit_interval else (low, high)
+        shift, scale, lowest, highest = (
             () if values is None else tuple(values.tolist())
-            for values in (self.preprocessing.shift, self.preprocessing.scale)
+            for values in (self.preprocessing.shift, self.preprocessing.scale, *bounds)
         )
         task = Task(
             "reconstruction",
-            self.task.num_inputs,
-            self.task.num_inputs,
-            None,
-            self.task.input_shape,
+            *(self.task.num_inputs, self.task.num_inputs, None, self.task.input_shape),
             target_shift=shift,
             target_scale=scale,
             in_unit_interval=in_unit_interval,
-            lowest=bounds[0],
-            highest=bounds[1],
+            lowest=lowest,
+            highest=highest,
         )
         parts = {name: replace(part, targets=part.inputs) for name, part in self.parts.items()}
         return replace(self, task=task, **parts)
 
     def to(self, device: torch.device | str) -> "Splits":
         """Return the same splits with every tensor on a device."""
-        return replace(
-            self,
-            train=self.train.to(device),
-            train_dev=self.train_dev and self.train_dev.to(device),
-            dev=self.dev and self.dev.to(device),
-            test=self.test and self.test.to(device),
-            everything=self.everything and self.everything.to(device),
-            preprocessing=self.preprocessing.to(device),
-        )
+        parts = {name: part.to(device) for name, part in self.parts.items()}
+        everything = self.everything and self.everything.to(device)
+        preprocessing = self.preprocessing.to(device)
+        return replace(self, **parts, everything=everything, preprocessing=preprocessing)

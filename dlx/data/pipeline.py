@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from dlx.config.types import Choice, choice
-from dlx.data import folds, functions, studies
+from dlx.data import functions, studies
 from dlx.data.dataset import Dataset, Task, check, class_counts, task_of, to_float
 from dlx.data.mismatch import hold_out
 from dlx.data.parts import Part, Splits
 from dlx.data.preprocessing import Preprocessing, fit
-from dlx.data.splits import Rows, Split, split_rows
+from dlx.data.splits import Rows, Split, fold_of, split_rows
 from dlx.data.tables import encoder as encoders
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError
@@ -29,25 +29,14 @@ _PREPARING = (
 
 
 def load(choice: Choice, data_dir: Path) -> Splits:
-    """Read the data set that a config names, split it and preprocess it.
-
-    Raises:
-        DataError: the set is missing, damaged or does not fit the config.
-    """
+    """Read the data set that a config names, split it and preprocess it."""
     preparing = {key: getattr(choice, key) for key in _PREPARING}
-    if preparing["split"] != "auto":
-        preparing["split"] = dict(preparing["split"])
-    if preparing["fold"] is not None:
-        preparing["fold"] = (preparing["fold"].number, preparing["fold"].of)
+    preparing["fold"] = choice.fold and (choice.fold.number, choice.fold.of)
     return prepare(load_chosen(choice, data_dir), **preparing)
 
 
 def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
-    """Read the data set that a config names, with dev and test rows of other sets; split nothing.
-
-    Raises:
-        DataError: a set is missing or damaged, or the sets do not fit together.
-    """
+    """Read the data set that a config names, with dev and test rows of other sets, unsplit."""
     dataset = _read(choice, data_dir)
     if choice.dev_from is None and choice.test_from is None:
         return dataset
@@ -58,12 +47,7 @@ def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
 
 
 def require_code(choice: Choice) -> None:
-    """Check that the functions that a config names for its data exist and may be executed.
-
-    Raises:
-        ConfigError: code is not allowed, or there is no such function
-        DataError: importing a module raises an error
-    """
+    """Check that the functions that a config names for its data exist and may be executed."""
     for source in (choice, choice.dev_from, choice.test_from):
         if source is not None and source.traits.runs_code:
             functions.find(source.function)
@@ -75,12 +59,7 @@ def _read(source: Choice, data_dir: Path) -> Dataset:
 
 
 def load_dataset(name: str, data_dir: Path, **options: Any) -> Dataset:
-    """Read a data set by name; split nothing.
-
-    Raises:
-        ConfigError: no source has the name, or an option is missing or wrong.
-        DataError: the set is missing or damaged.
-    """
+    """Read a data set by name; split nothing."""
     return load_chosen(choice("data", name, **options), data_dir)
 
 
@@ -97,27 +76,17 @@ def prepare(
     standardize: bool = False,
     scale: bool | float = False,
 ) -> Splits:
-    """Check, split and preprocess a data set.
+    """Check, split and preprocess a data set; the arguments are those of the functions in its body.
 
-    Args:
-        dataset: the data set.
-        split, split_seed: see `split_rows`.
-        fold: number and count of a cross-validation's folds, see `dlx.data.folds.fold`.
-        train_dev, limit, label_noise: see `dlx.data.studies`.
-        labels: number of training rows whose labels are used; None: all are.
-        standardize, scale: see `dlx.data.preprocessing.fit`.
-
-    Raises:
-        ConfigError: both `standardize` and `scale`, or a split that no data could have.
-        DataError: a number that is not finite, a label out of range, no row or a class missing
-            in the training part, or a split that this data set cannot have.
+    `fold` is number and count of a cross-validation's folds; `labels` the number of training rows
+    whose labels are used, None: all are.
     """
     if standardize and scale:
         raise ConfigError("data.standardize and data.scale exclude each other; choose one")
     check(dataset)
     rows = split_rows(dataset, split=split, split_seed=split_seed)
     if fold is not None:
-        rows = folds.fold(dataset, rows, *fold, split_seed)
+        rows = fold_of(dataset, rows, *fold, split_seed)
     rows = studies.set_aside(dataset, rows, train_dev, split_seed)
     rows = studies.limit(dataset, rows, limit, split_seed)
     labelled = studies.limit(dataset, rows, labels, split_seed, "labels")
@@ -136,22 +105,16 @@ def assemble(
 ) -> Splits:
     """Make the tensors of each part; the preprocessing sees the training rows alone.
 
-    Args:
-        dataset: the data set
-        rows: its split
-        labelled: the same split without the training rows whose labels are withheld; None: no
-            label is withheld
-        standardize, scale: see `dlx.data.preprocessing.fit`
-
-    Raises:
-        DataError: a class has no training row; or, in all training rows, a label is 1, a target
-            has the same value, or a column has none.
+    `labelled` is the same split without the training rows whose labels are withheld; None: no label
+    is withheld.
     """
     labelled = labelled or rows
     warnings = [*dataset.warnings, *_check_classes(dataset, labelled)]
     if dataset.mismatch and len(rows.dev) and len(rows.test):
         warnings.insert(0, dataset.mismatch)
-    encoder = _fit_encoder(dataset, rows.train)
+    encoder = dataset.table and encoders.fit(
+        dataset.inputs[rows.train], dataset.table, source=dataset.name
+    )
     train = _inputs(dataset, rows.train, encoder)
     preprocessing = fit(train, standardize=standardize, scale=scale)
     task = _task(dataset, labelled.train, encoder)
@@ -196,12 +159,6 @@ def fingerprint(dataset: Dataset, rows: Rows) -> str:
     return digest.hexdigest()
 
 
-def _fit_encoder(dataset: Dataset, train: np.ndarray) -> Encoder | None:
-    if dataset.table is None:
-        return None
-    return encoders.fit(dataset.inputs[train], dataset.table, source=dataset.name)
-
-
 def _inputs(dataset: Dataset, rows: np.ndarray, encoder: Encoder | None) -> np.ndarray:
     """Return the inputs (N, I) float32 of some rows, before the preprocessing: a copy."""
     if encoder is None or dataset.table is None:
@@ -233,8 +190,8 @@ def _task(dataset: Dataset, train: np.ndarray, encoder: Encoder | None) -> Task:
         task = replace(task, num_inputs=num_inputs, input_shape=(num_inputs,))
     if dataset.classes is None:
         return task
-    counts = tuple(int(count) for count in class_counts(dataset, train))
-    return replace(task, num_train=len(train), class_counts=counts)
+    counts = class_counts(dataset, train).tolist()
+    return replace(task, num_train=len(train), class_counts=tuple(counts))
 
 
 def _standardized_targets(
@@ -261,8 +218,8 @@ def _unseen_categories(dataset: Dataset, rows: Rows, encoder: Encoder) -> list[s
     assert dataset.table is not None
     return [
         f"{part}: {sentence}"
-        for part, members in (("train_dev", rows.train_dev), ("dev", rows.dev), ("test", rows.test))
-        for sentence in encoder.unseen(dataset.inputs[members], dataset.table.columns)
+        for part in ("train_dev", "dev", "test")
+        for sentence in encoder.unseen(dataset.inputs[getattr(rows, part)], dataset.table.columns)
     ]
 
 
@@ -270,32 +227,29 @@ def _check_classes(dataset: Dataset, rows: Rows) -> tuple[str, ...]:
     if dataset.classes is None:
         return ()
     absent = {
-        part: [
-            dataset.classes[label] for label in np.flatnonzero(class_counts(dataset, members) == 0)
-        ]
+        part: _listed(dataset.classes, class_counts(dataset, members) == 0)
         for part, members in (("train", rows.train), ("dev", rows.dev), ("test", rows.test))
         if len(members)
     }
     if absent["train"]:
         raise DataError(
-            f"data set {dataset.name!r}: no training row has class {_listed(absent['train'])}; "
+            f"data set {dataset.name!r}: no training row has class {absent['train']}; "
             "take fewer rows for dev and test, or leave the class out"
         )
     if dataset.targets.ndim == 2:
         held = class_counts(dataset, rows.train) == len(rows.train)
-        always = [dataset.classes[label] for label in np.flatnonzero(held)]
-        if always:
+        if held.any():
             raise DataError(
-                f"data set {dataset.name!r}: every training row has label {_listed(always)}: "
-                "there is nothing to learn; leave the label out"
+                f"data set {dataset.name!r}: every training row has label "
+                f"{_listed(dataset.classes, held)}: there is nothing to learn; leave the label out"
             )
     return tuple(
-        f"no {part} row of {dataset.name!r} has class {_listed(classes)}"
+        f"no {part} row of {dataset.name!r} has class {classes}"
         for part, classes in absent.items()
         if classes
     )
 
 
-def _listed(classes: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in classes[:5])
-    return shown + (f" and {len(classes) - 5} more" if len(classes) > 5 else "")
+def _listed(classes: tuple[str, ...], chosen: np.ndarray) -> str:
+    names = [repr(classes[label]) for label in np.flatnonzero(chosen)]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -12,14 +12,10 @@ from dlx.data.statistics import feature_statistics
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """x ↦ (x - shift) / scale for every input.
+    """x ↦ (x - shift) / scale for every input."""
 
-    Attributes:
-        shift: (I,) float32; None: inputs stay as they are.
-        scale: (I,) float32; 1 for an input that is constant in the training rows.
-    """
-
-    shift: torch.Tensor | None = None
+    shift: torch.Tensor | None = None  # (I,) float32; None: inputs stay as they are
+    # (I,) float32; 1 for an input that is constant in the training rows
     scale: torch.Tensor | None = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -49,17 +45,11 @@ class Preprocessing:
 
 
 def fit(train: np.ndarray, *, standardize: bool, scale: bool | float) -> Preprocessing:
-    """Fit the preprocessing on the training rows.
+    """Fit the preprocessing on the training rows alone: (N, I) float32.
 
     standardize:     shift = mean     scale = standard deviation (over N)
     scale: true      shift = minimum  scale = maximum - minimum: training inputs lie in [0, 1]
     scale: a number  shift = 0        scale = the number, whatever the rows
-
-    Args:
-        train: (N, I) float32, training rows alone.
-        standardize: whether inputs become z-scores.
-        scale: whether inputs are scaled to [0, 1], or a number to divide by; not together with
-            `standardize`.
     """
     if not (standardize or scale):
         return Preprocessing()

@@ -1,8 +1,10 @@
 """Reading the files of a data set, with checks of those that could run code."""
 
+import contextlib
 import hashlib
 import io
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +30,21 @@ def damaged(path: Path, problem: str, cure: str = FETCH_AGAIN) -> DataError:
     return DataError(f"{path}: {problem}; {cure}")
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return a file's contents.
-
-    Raises:
-        DataError: it cannot be read.
-    """
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into a `DataError` about the file."""
     try:
-        return path.read_bytes()
+        yield
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def read_bytes(path: Path, name: str = "") -> bytes:
+    """Return a file's content; if it is one of data set `name`, a cure is to fetch that."""
+    if name and not path.is_file():
+        raise missing(name, path)
+    with readable(path):
+        return path.read_bytes()
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -52,17 +59,9 @@ class _ArraysOnly(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it holds a {module}.{name}")
 
 
-def read_pickle(path: Path, md5: str) -> Any:
-    """Read a pickle of plain values and arrays as Python 2 wrote them, once its digest is right.
-
-    Args:
-        path: the file.
-        md5: the published digest in hexadecimal; a file with another one is not opened.
-
-    Raises:
-        DataError: the digest is wrong, or the file holds more than plain values and arrays.
-    """
-    content = read_bytes(path)
+def read_pickle(path: Path, name: str, md5: str) -> Any:
+    """Read a pickle of plain values and arrays as Python 2 wrote them, once its MD5 is right."""
+    content = read_bytes(path, name)
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if digest != md5:
         raise damaged(path, f"MD5 is {digest}, published is {md5}, so it was not opened")

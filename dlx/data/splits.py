@@ -1,18 +1,19 @@
-"""Which rows are train, dev and test."""
+"""Which rows are train, dev and test; in a cross-validation, which are the dev rows of a fold."""
 
 # n rows that can be split (a set's own test part cannot)
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
+from dlx.config import rows as config
 from dlx.data import randomness
 from dlx.data.dataset import Dataset
 from dlx.errors import ConfigError, DataError
 
-Split = Literal["auto"] | Mapping[str, int | float | None]
+Split = Literal["auto"] | Mapping[str, int | float | None] | config.Split
 
 AUTO_SHARE = 0.2  # for dev and for test: 60/20/20
 LARGE = 1_000_000
@@ -38,18 +39,11 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
     table with a time column is cut in time; one with a group column is divided into whole groups,
     without strata.
 
-    Args:
-        dataset: the data set.
-        split: `auto`, or how many rows dev and test take: counts, or fractions of the rows that can
-            be split. `auto` is 60/20/20, and 10,000 rows each for dev and test from a million rows
-            on; so is a part that is not named or None. 0: the part has no rows.
-        split_seed: the seed; no other stream of random numbers uses it.
-
-    Raises:
-        ConfigError: a negative count, a fraction above 1, an unknown part.
-        DataError: no row is left to train on, or the data set cannot be split this way.
+    `split` is how many rows dev and test take: counts, or fractions of the rows that can be split;
+    `auto` is 60/20/20, and 10,000 rows each for dev and test from a million rows on; so is a part
+    that is not named or None. 0: the part has no rows.
     """
-    wanted = {} if split == "auto" else {k: v for k, v in split.items() if v is not None}
+    wanted = {} if split == "auto" else {k: v for k, v in dict(split).items() if v is not None}
     if dataset.shared_splits:
         if wanted:
             raise DataError(
@@ -58,7 +52,8 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
             )
         rows = np.arange(len(dataset.targets))
         return Rows(rows, rows, rows)
-    num_rows = len(dataset.targets) - dataset.dev_rows - dataset.test_rows
+    own_test = dataset.first_test_row
+    num_rows = own_test - dataset.dev_rows
     num_dev, num_test = _sizes(dataset, wanted, num_rows)
     generator = randomness.generator("split", split_seed)
     table = dataset.table
@@ -70,12 +65,51 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
     order = generator.permutation(num_rows)
     test, order = draw(order, strata, num_test)
     dev, order = draw(order, strata, num_dev)
-    own_test = num_rows + dataset.dev_rows
     if dataset.dev_rows:
         dev = np.arange(num_rows, own_test)
     if dataset.test_rows:
         test = np.arange(own_test, len(dataset.targets))
     return Rows(np.sort(order), dev, test)
+
+
+def fold_of(dataset: Dataset, rows: Rows, number: int, of: int, seed: int) -> Rows:
+    """Return the rows of one fold, numbered from 1; test rows stay test rows.
+
+    Train and dev rows together are divided, stratified by class; groups of a table stay whole. The
+    seed, and so the division, is the same for every fold.
+    """
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+
+    name, table = dataset.name, dataset.table
+    if dataset.shared_splits:
+        raise DataError(
+            f"data.fold: the {len(dataset.targets)} rows of {name} serve as train, dev and test at "
+            "once and cannot be divided; leave it out"
+        )
+    if dataset.dev_rows:
+        raise DataError(f"data.fold: {name} brings its own dev part; leave it out")
+    if table is not None and table.times is not None:
+        raise DataError(
+            "data.fold: with data.time the past predicts the future, but a fold mixes the two; "
+            "leave one of them out"
+        )
+    pool = np.sort(np.concatenate([rows.train, rows.dev]))
+    strata = strata_of(dataset)[pool]
+    groups = None if table is None or table.groups is None else table.groups[pool]
+    if groups is not None:
+        count, what = len(np.unique(groups)), "groups"
+        division = GroupKFold(of)
+    else:
+        count, what = int(np.unique(strata, return_counts=True)[1].min()), "rows of a class"
+        kind = StratifiedKFold if len(np.unique(strata)) > 1 else KFold
+        division = kind(of, shuffle=True, random_state=seed)
+    if count < of:
+        raise DataError(
+            f"data.fold: {name} has {count} {what} to divide into {of} folds; take fewer folds, or "
+            "fewer rows for test"
+        )
+    places = list(division.split(pool, strata, groups))[number - 1][1]
+    return replace(rows, train=np.delete(pool, places), dev=pool[places])
 
 
 def strata_of(dataset: Dataset) -> np.ndarray:
@@ -180,18 +214,7 @@ def _sizes(dataset: Dataset, wanted: dict[str, int | float], num_rows: int) -> t
 
 
 def count_of(key: str, name: str, wanted: int | float | None, num_rows: int) -> int:
-    """Return the number of rows that an option asks for.
-
-    Args:
-        key: of the config, for errors.
-        name: of the data set, for errors.
-        wanted: a count, a fraction, or None for auto.
-        num_rows: how many rows there are to take from.
-
-    Raises:
-        ConfigError: no number of rows can be meant.
-        DataError: the fraction is less than half a row.
-    """
+    """Return the number of rows that an option asks for: a count, a fraction, or None for auto."""
     if wanted is None:
         return AUTO_ROWS_LARGE if num_rows >= LARGE else int(AUTO_SHARE * num_rows + 0.5)
     if isinstance(wanted, bool) or not isinstance(wanted, int | float):

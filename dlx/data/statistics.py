@@ -22,13 +22,10 @@ class Statistics:
 
 
 def feature_statistics(inputs: np.ndarray) -> Statistics:
-    """Return the statistics of each input over all rows, as the network sees them.
+    """Return the statistics of each input, (N, *shape), over all rows, as the network sees them.
 
     mean = (1/N) Σ x,  std = sqrt((1/N) Σ (x - mean)²), in two passes of float64. The order in
     which NumPy adds does not depend on the number of threads, and so the bits do not either.
-
-    Args:
-        inputs: (N, *shape) float32, or uint8 pixels, which count as x / 255.
     """
     chunks = [slice(i, i + CHUNK_ROWS) for i in range(0, len(inputs), CHUNK_ROWS)]
     minimum, maximum = np.inf, -np.inf

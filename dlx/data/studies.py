@@ -19,15 +19,7 @@ def set_aside(dataset: Dataset, rows: Rows, share: int | float, seed: int) -> Ro
 
     Training rows and train-dev rows come from one distribution. So the error on train-dev shows
     what does not generalize; what is added on dev and test comes from their other distribution.
-
-    Args:
-        dataset: the data set
-        rows: its split
-        share: the number of rows, or a fraction of the training rows; 0: none
-        seed: of the draw
-
-    Raises:
-        DataError: no row is left to train on, or the set cannot be split
+    `share` is a number of rows, or a fraction of the training rows.
 
     Reference:
         Ng (2018), Machine learning yearning, chapters 40 to 43
@@ -52,17 +44,9 @@ def set_aside(dataset: Dataset, rows: Rows, share: int | float, seed: int) -> Ro
 
 
 def limit(dataset: Dataset, rows: Rows, most: int | None, seed: int, key: str = "limit") -> Rows:
-    """Keep a number of training rows, stratified by class.
+    """Keep a number of training rows, stratified by class; None: all.
 
-    Args:
-        dataset: the data set
-        rows: its split
-        most: how many rows are kept; None: all
-        seed: of the draw
-        key: of the config: `limit`, or `labels` for the rows whose labels are used
-
-    Raises:
-        DataError: no row of a class is left
+    `key` of the config is `limit`, or `labels` for the rows whose labels are used.
     """
     if most is None or most >= len(rows.train):
         return rows
@@ -84,15 +68,6 @@ def mislabel(dataset: Dataset, rows: Rows, share: float, seed: int) -> Dataset:
 
     The new class is drawn uniformly from all classes, the right one included. Values to predict,
     and targets of several labels, are exchanged among the rows that are drawn.
-
-    Args:
-        dataset: the data set
-        rows: its split
-        share: of the training rows
-        seed: of the draw
-
-    Raises:
-        DataError: the training rows are dev and test rows too
 
     Reference:
         Zhang, Bengio, Hardt, Recht, Vinyals (2017), Understanding deep learning requires

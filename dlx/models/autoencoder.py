@@ -165,15 +165,10 @@ def _mirrored(encoder: Blueprint, common: LayerChoices) -> tuple[list[int], list
 
 
 def _tied(layers: Blueprint, num_encoders: int) -> Blueprint:
-    """Return the layers with each of the decoder tied to its mirror image in the encoder.
-
-    Raises:
-        ConfigError: the decoder is not the encoder backwards, or a layer cannot share its weight
-    """
+    """Return the layers with each of the decoder tied to its mirror image in the encoder."""
     encoder, decoder = layers[:num_encoders], layers[num_encoders:]
     for layer in layers:
-        why = _not_to_be_tied(layer)
-        if why:
+        if why := _not_to_be_tied(layer):
             raise ConfigError(f"model.tied: layer {layer.name} {why}; change it or use tied: false")
     to_code = [encoder[0].inputs, *(layer.outputs for layer in encoder)]
     from_code = [encoder[-1].outputs, *(layer.outputs for layer in decoder)]

@@ -12,16 +12,7 @@ from annotated_types import Gt
 
 from dlx.config.types import Activation, Choice, Initializer, Named, choice
 from dlx.errors import ConfigError
-from dlx.models.options import (
-    BatchNorm,
-    LayerChoices,
-    LayerNorm,
-    Rate,
-    Std,
-    Units,
-    batch_norm_options,
-    layer_norm_options,
-)
+from dlx.models.options import BatchNorm, LayerChoices, LayerNorm, Rate, Std, Units, norms
 from dlx.nn.layers import Blueprint, Spec
 from dlx.nn.layers.branch import BranchSpec
 from dlx.nn.layers.dense import DenseSpec
@@ -34,17 +25,11 @@ Layers = Sequence[int | Choice]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a block stands.
+    """Where a block stands."""
 
-    Attributes:
-        name: of the block
-        inputs: I
-        choices: the model's, for layers that do not choose for themselves
-    """
-
-    name: str
+    name: str  # of the block
     inputs: int
-    choices: LayerChoices
+    choices: LayerChoices  # the model's, for layers that do not choose for themselves
 
 
 def stack(
@@ -54,14 +39,10 @@ def stack(
     choices: Sequence[LayerChoices] | None = None,
     before: int = 0,
 ) -> Blueprint:
-    """Return layers one after another, numbered from 1 on.
+    """Return layers, each a number of units or a block, one after another.
 
-    Args:
-        place: of the first layer
-        layers: a number of units, or a block, for each layer
-        prefix: of the layers' names
-        choices: one for each of `layers`; default: those of the place
-        before: number of layers that come before them
+    They are numbered from `before` + 1 on, with a prefix. `choices` are one for each layer, by
+    default those of the place, where the first layer stands.
     """
     specs: list[Spec] = []
     for index, layer in enumerate(layers):
@@ -77,24 +58,12 @@ def stack(
 
 
 def _dense(place: Place, units: int, **chosen: Any) -> DenseSpec:
-    """Return a dense layer.
-
-    Args:
-        place: where it stands
-        units: outputs
-        chosen: by the block; None: as the model chose for all layers
-    """
+    """Return a dense layer with what a block chose, and what the model chose where that is None."""
     chosen = {key: value for key, value in chosen.items() if value is not None}
-    if "batch_norm" in chosen:
-        chosen["batch_norm"] = batch_norm_options(chosen["batch_norm"])
-    if "layer_norm" in chosen:
-        chosen["layer_norm"] = layer_norm_options(chosen["layer_norm"])
-    common: dict[str, Any] = dict(vars(place.choices))
+    own = norms(chosen.get("batch_norm"), chosen.get("layer_norm"))
     # A layer that chooses one of the two normalizations does not have the model's other.
-    if chosen.get("layer_norm"):
-        common["batch_norm"] = None
-    if chosen.get("batch_norm"):
-        common["layer_norm"] = None
+    common = vars(place.choices) | (own if any(own.values()) else {})
+    chosen |= {key: norm for key, norm in own.items() if key in chosen}
     return DenseSpec(name=place.name, inputs=place.inputs, outputs=units, **(common | chosen))
 
 

@@ -57,17 +57,6 @@ def with_code(
     variational autoencoder has their sum. So the divergence is divided by the number of inputs, and
     at beta = 1 the cost is the negative bound per input: exactly so for binary_cross_entropy. Under
     mse, (y - x)² is -log p(x | y) + constant of a normal distribution of variance 1/2.
-
-    Args:
-        encoder: layers; the outputs of the last one are the code
-        num_reconstructed: number of inputs that are reconstructed from the code
-        sparsity: penalty on the code, with its weight in the cost
-        k_sparse: number of units of each row that are kept, the largest ones
-        contractive: weight of the contractive penalty in the cost
-        variational: how the code is drawn; the last layer then gets twice as many outputs
-
-    Raises:
-        ConfigError: the encoder does not fit an option, or two options exclude each other
     """
     *before, last = encoder
     code = CodeSpec(NAME, last.outputs, sparsity=sparsity, threshold=_threshold(last, k_sparse))
@@ -94,11 +83,6 @@ def _threshold(last: Spec, k_sparse: int | KSparse | None) -> float:
 
 
 def _kept(k_sparse: int | KSparse, units: int) -> Kept:
-    """Return how many units are kept.
-
-    Raises:
-        ConfigError: the code has fewer units
-    """
     chosen = k_sparse if isinstance(k_sparse, KSparse) else KSparse(k=k_sparse)
     if chosen.k > units:
         raise ConfigError(

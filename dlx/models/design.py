@@ -12,23 +12,13 @@ from dlx.nn.network import InputChanges
 
 @dataclass(frozen=True)
 class Design:
-    """A network of one run, not built yet.
-
-    Attributes:
-        layers: first to last
-        head: output function and loss
-        inputs: what happens to the inputs in training
-        code: name of the layer, one of `layers`, whose outputs are the code of an autoencoder;
-            None: there is no code
-        measures: names of what layers measure in an evaluation, beside the metrics (see
-            `Spec.measures`)
-    """
+    """A network of one run, not built yet."""
 
     layers: Blueprint
     head: Head
     inputs: InputChanges = field(default_factory=InputChanges)
-    code: str | None = None
-    measures: tuple[str, ...] = ()
+    code: str | None = None  # name of the layer whose outputs are an autoencoder's code
+    measures: tuple[str, ...] = ()  # names of what layers measure in an evaluation
 
     @property
     def structure(self) -> tuple[object, ...]:

@@ -17,7 +17,6 @@ from dlx.data.dataset import Task
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError
-from dlx.models import exported_table
 from dlx.nn import layers
 from dlx.nn.layers.dense import Transposed
 from dlx.nn.plain import Elementwise
@@ -67,6 +66,15 @@ _PREDICT_FILE = """\
         with open(path, encoding="utf-8-sig", newline="") as file:
             for outputs in predict(encode(list(csv.DictReader(file)), TABLE)).tolist():
                 print(*outputs, sep=",")"""
+_ELEMENTWISE = """\
+class Elementwise(nn.Module):
+    def __init__(self, function, **options):
+        super().__init__()
+        self.function, self.options = function, options
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.function(z, **self.options)
+"""
 
 
 def write_torch(
@@ -79,17 +87,8 @@ def write_torch(
 ) -> list[Path]:
     """Write weights.safetensors, load.py, which rebuilds the network, and files that it reads.
 
-    Args:
-        folder: made if it is not there
-        run: path of the run that the network comes from
-        network: in torch's own modules
-        preprocessing: of its inputs; written as preprocessing.safetensors, if there is any
-        task: of the network
-        encoder: of the table that the network reads; written as table.json
-
-    Raises:
-        ConfigError: a layer or an activation of a plug-in needs the plug-in's own code
-        StorageError: a file cannot be written
+    These are preprocessing.safetensors, if there is any, and table.json of a table's encoder.
+    `run` is the path of the run that the network comes from.
     """
     from safetensors.torch import save
 
@@ -110,13 +109,25 @@ def script(
     encoder: Encoder | None,
 ) -> str:
     """Return the text of load.py: the network's modules written out, and `predict`."""
-    fitted = bool(preprocessing.tensors())
-    pixels = "; pixels in [0, 1]" if len(task.input_shape) > 1 else ""
-    argument = '(x - preprocessing["shift"]) / preprocessing["scale"]' if fitted else "x"
-    units = ""
+    fitted = units = imports = table = encoding = ""
+    argument = "x"
+    if preprocessing.tensors():
+        fitted = 'preprocessing = load_file(FOLDER / "preprocessing.safetensors")\n'
+        argument = '(x - preprocessing["shift"]) / preprocessing["scale"]'
+    outputs = f"network({argument})"
     if task.target_scale:
         scale, shift = list(task.target_scale), list(task.target_shift)
         units = f"SCALE, SHIFT = torch.tensor({scale}), torch.tensor({shift})\n"
+        outputs += " * SCALE + SHIFT"
+    if encoder is None:
+        pixels = "; pixels in [0, 1]" if len(task.input_shape) > 1 else ""
+        main = _PREDICT_ZEROS.format(num_inputs=task.num_inputs)
+        inputs = f"x (N, {task.num_inputs}) as they are in the data{pixels}"
+    else:
+        imports = "import csv\nimport json\nimport sys\n"
+        table = 'TABLE = json.loads((FOLDER / "table.json").read_text(encoding="utf-8"))\n'
+        encoding = f"\n{inspect.getsource(encode)}\n"
+        main, inputs = _PREDICT_FILE, f"x (N, {task.num_inputs}) that encode() gives"
     tied = [module for module in network if isinstance(module, Transposed)]
     owners: dict[nn.Module, str] = {
         module.owner[0]: f"linear_{n}" for n, module in enumerate(reversed(tied), 1)
@@ -127,30 +138,20 @@ def script(
         else owners.get(module) or _written(module)
         for module in network
     ]
-    if encoder is None:
-        main = _PREDICT_ZEROS.format(num_inputs=task.num_inputs)
-        inputs = f"x (N, {task.num_inputs}) as they are in the data{pixels}"
-    else:
-        main, inputs = _PREDICT_FILE, f"x (N, {task.num_inputs}) that encode() gives"
+    linear = [module for module in network if isinstance(module, nn.Linear | Transposed)]
     return _SCRIPT.format(
         run=run,
         classes=repr(task.classes),
-        imports="import csv\nimport json\nimport sys\n" if encoder else "",
-        table='TABLE = json.loads((FOLDER / "table.json").read_text(encoding="utf-8"))\n'
-        if encoder
-        else "",
-        definitions=_definitions(network) + (_encoding() if encoder else ""),
+        imports=imports,
+        table=table,
+        definitions=_definitions(network) + encoding,
         owners="".join(f"{name} = {_written(owner)}\n" for owner, name in owners.items()),
         modules=textwrap.indent("\n".join(f"{line}," for line in lines), "    "),
-        preprocessing='preprocessing = load_file(FOLDER / "preprocessing.safetensors")\n'
-        if fitted
-        else "",
-        outputs=f"(N, {_num_outputs(network)})",
+        preprocessing=fitted,
+        outputs=f"(N, {linear[-1].out_features})",
         inputs=inputs,
         units=units,
-        outputs_in_units=f"network({argument}) * SCALE + SHIFT"
-        if units
-        else f"network({argument})",
+        outputs_in_units=outputs,
         main=main,
     )
 
@@ -165,13 +166,7 @@ def write_onnx(
 ) -> list[Path]:
     """Write network.onnx, from `inputs` (N, I) as they are in the data to `outputs` (N, C).
 
-    The inputs of a table are those that `exported_table.encode` returns, by table.json.
-
-    Args: as of `write_torch`.
-
-    Raises:
-        ConfigError: the packages that write ONNX are not installed
-        StorageError: a file cannot be written
+    The inputs of a table are those that `encode` returns, by table.json.
     """
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
@@ -209,7 +204,6 @@ class _Preprocess(nn.Module):
         self.fitted = bool(preprocessing.tensors())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the inputs as the network was trained on them."""
         return (x - self.shift) / self.scale if self.fitted else x
 
 
@@ -225,7 +219,6 @@ class _InUnits(nn.Module):
         self.register_buffer("scale", torch.tensor(task.target_scale))
 
     def forward(self, y: Tensor) -> Tensor:
-        """Return y scale + shift."""
         return y * self.scale + self.shift
 
 
@@ -236,18 +229,8 @@ def _write(folder: Path, files: dict[str, bytes]) -> list[Path]:
     return [folder / name for name in files]
 
 
-def _num_outputs(network: nn.Sequential) -> int:
-    return [module for module in network if isinstance(module, nn.Linear | Transposed)][
-        -1
-    ].out_features
-
-
 def _written(module: nn.Module) -> str:
-    """Return a module as Python. torch prints most modules as the call that makes them.
-
-    Raises:
-        ConfigError: it is code of a plug-in, which the script cannot hold
-    """
+    """Return a module as Python. torch prints most modules as the call that makes them."""
     if isinstance(module, nn.Linear):
         bias = "" if module.bias is not None else ", bias=False"
         linear = f"nn.Linear({module.in_features}, {module.out_features}{bias})"
@@ -273,7 +256,6 @@ def _written(module: nn.Module) -> str:
 
 
 def _is_of_layers(module: nn.Module) -> bool:
-    """Say whether a module is one of those that dlx's layers bring along."""
     return type(module).__module__.startswith(f"{layers.__name__}.")
 
 
@@ -300,9 +282,31 @@ def _definitions(network: nn.Sequential) -> str:
     return "\n" + "\n\n".join(parts) + "\n" if parts else ""
 
 
-def _encoding() -> str:
-    """Return the source of the encoding of a table's cells."""
-    return "\n" + inspect.getsource(exported_table.encode) + "\n"
+# Its source is copied into load.py, so that it needs nothing but torch and Tensor.
+def encode(rows: list[dict], table: dict) -> Tensor:
+    """Return the inputs (N, I) of rows, each a mapping from column to number or text.
+
+    A number is one input; a category is one input of 0 or 1 for each value that the column has. One
+    more input says whether the value is missing, where values may be missing.
+    """
+    inputs = []
+    for row in rows:
+        values: list[float] = []
+        for column in table["columns"]:
+            cell = row[column["name"]]
+            text = "" if cell is None else str(cell).strip()
+            missing = text in table["missing_values"]
+            if missing and not table["imputes"]:
+                raise ValueError(f"column {column['name']!r}: the value is missing")
+            if column["categories"] is None:
+                values.append(column["mean"] if missing else float(text))
+            else:
+                text = text.capitalize() if text.lower() in ("true", "false") else text
+                values += [float(not missing and text == name) for name in column["categories"]]
+            if column["indicator"]:
+                values.append(float(missing))
+        inputs.append(values)
+    return torch.tensor(inputs, dtype=torch.float32)
 
 
 def _define(function: Callable[..., Any], defined: dict[str, str]) -> None:
@@ -323,13 +327,4 @@ def _elementwise(functions: Iterable[Callable[..., Tensor]]) -> list[str]:
     defined: dict[str, str] = {}
     for function in functions:
         _define(function, defined)
-    parts = list(defined.values())
-    parts.append(
-        "class Elementwise(nn.Module):\n"
-        "    def __init__(self, function, **options):\n"
-        "        super().__init__()\n"
-        "        self.function, self.options = function, options\n\n"
-        "    def forward(self, z: Tensor) -> Tensor:\n"
-        "        return self.function(z, **self.options)\n"
-    )
-    return parts
+    return [*defined.values(), _ELEMENTWISE]

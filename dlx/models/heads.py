@@ -13,13 +13,7 @@ from dlx.nn.head import Head
 from dlx.nn.layers import Spec
 from dlx.nn.layers.dense import DenseSpec
 
-_OUTPUTS = {
-    "multiclass": "softmax",
-    "binary": "sigmoid",
-    "multilabel": "sigmoid",
-    "regression": "identity",
-    "reconstruction": "identity",
-}
+_OUTPUTS = {"multiclass": "softmax", "binary": "sigmoid", "multilabel": "sigmoid"}
 _LOSSES = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy"}
 
 
@@ -30,20 +24,21 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
     for two classes, and one for each label; identity with mse for numbers. For reconstructions it
     is sigmoid with binary_cross_entropy if all inputs are in [0, 1], else identity with mse. A
     named output brings its own loss, and a named loss its own output.
-
-    Raises:
-        ConfigError: the loss does not fit the output, or the output does not fit the task
     """
     kind = task.kind
     chosen = choice("loss", loss) if isinstance(loss, str) and loss != "auto" else loss
     follows = () if isinstance(chosen, str) else chosen.traits.outputs
     name = output if isinstance(output, str) else output.name
     if name == "auto":
-        usual = "sigmoid" if task.in_unit_interval and chosen == "auto" else _OUTPUTS[kind]
+        usual = (
+            "sigmoid"
+            if task.in_unit_interval and chosen == "auto"
+            else _OUTPUTS.get(kind, "identity")
+        )
         name = follows[0] if follows else usual
-    function = output if isinstance(output, Choice) else "softmax"
-    if isinstance(output, str) and name != "softmax":
-        function = choice("activation", name)
+    function = output
+    if isinstance(function, str):
+        function = "softmax" if name == "softmax" else choice("activation", name)
     if isinstance(function, Choice) and function.traits.learned:
         raise ConfigError(
             f"model.output: {name} learns parameters, which an output cannot; use leaky_relu"
@@ -68,12 +63,14 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
             "model.output: softmax is for classes that exclude each other, but several labels may "
             "hold at once; use output: sigmoid and loss: binary_cross_entropy"
         )
-    one = kind == "binary" and name != "softmax"
+    num_outputs = task.num_outputs
+    if kind == "binary":
+        num_outputs = 2 if name == "softmax" else 1
     head = Head(
         kind,
         function,
         chosen,
-        1 if one else (2 if kind == "binary" else task.num_outputs),
+        num_outputs,
         # A reconstruction is measured in the units that the network sees: no scale.
         target_scale=() if kind == "reconstruction" else task.target_scale,
         in_unit_interval=task.in_unit_interval,

@@ -1,9 +1,9 @@
 """Options that models and blocks have in common."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Lt
 from pydantic import Field, ValidationInfo, field_validator
 
 from dlx import registry
@@ -15,7 +15,7 @@ from dlx.nn.corruption import InputCorruption
 from dlx.nn.dropout import is_on_weights
 from dlx.nn.head import Head
 from dlx.nn.network import InputChanges
-from dlx.nn.normalization import BatchNormOptions, LayerNormOptions
+from dlx.nn.normalization import BatchNorm, LayerNorm
 
 Units = Annotated[int, Gt(0)]
 Rate = Annotated[float, Ge(0), Lt(1)]
@@ -27,27 +27,6 @@ class NoiseLevels(Section):
 
     input: Std = Field(default=0.0, description="Noise on the inputs.")
     hidden: Std = Field(default=0.0, description="Noise on each hidden layer's outputs.")
-
-
-class BatchNorm(Section):
-    """How the hidden layers are normalized over the batch."""
-
-    position: Literal["before", "after"] = Field(
-        default="before", description="Before or after the activation."
-    )
-    momentum: Annotated[float, Gt(0), Le(1)] = Field(
-        default=0.1, description="Share of a batch's statistics in the running ones."
-    )
-    epsilon: Annotated[float, Gt(0)] = Field(default=1e-5, description="Added to the variance.")
-
-
-class LayerNorm(Section):
-    """How the hidden layers are normalized over their units."""
-
-    position: Literal["before", "after"] = Field(
-        default="before", description="Before or after the activation."
-    )
-    epsilon: Annotated[float, Gt(0)] = Field(default=1e-5, description="Added to the variance.")
 
 
 class Emphasis(Section):
@@ -66,42 +45,28 @@ class Emphasis(Section):
         return clean
 
 
-def batch_norm_options(batch_norm: bool | BatchNorm) -> BatchNormOptions | None:
-    """Return how a layer is normalized over the batch; None for not at all."""
-    chosen = BatchNorm() if batch_norm is True else batch_norm
-    return BatchNormOptions(**chosen.model_dump()) if chosen else None
-
-
-def layer_norm_options(layer_norm: bool | LayerNorm) -> LayerNormOptions | None:
-    """Return how a layer is normalized over its units; None for not at all."""
-    chosen = LayerNorm() if layer_norm is True else layer_norm
-    return LayerNormOptions(**chosen.model_dump()) if chosen else None
+def norms(
+    batch_norm: bool | BatchNorm | None, layer_norm: bool | LayerNorm | None
+) -> dict[str, Any]:
+    """Return how a layer is normalized, None for not at all: the fields of a `DenseSpec`."""
+    return {
+        "batch_norm": BatchNorm() if batch_norm is True else batch_norm or None,
+        "layer_norm": LayerNorm() if layer_norm is True else layer_norm or None,
+    }
 
 
 @dataclass(frozen=True)
 class LayerChoices:
-    """The options of a layer that does not choose for itself.
-
-    Attributes:
-        activation: what follows the affine map
-        init: initial weights
-        bias: initial biases; None: those that go with the weights
-        dropout: share of its outputs, or of its weights, that is dropped in training
-        dropout_kind: name of the kind of dropout
-        noise: standard deviation of the noise on its outputs in training
-        batch_norm: None for none
-        layer_norm: None for none
-        weight_norm: whether magnitude and direction of the weights are learned apart
-    """
+    """The options of a layer that does not choose for itself."""
 
     activation: Choice
     init: Choice
-    bias: Choice | None
-    dropout: float
+    bias: Choice | None  # None: those that go with the weights
+    dropout: float  # share of the outputs, or of the weights
     dropout_kind: str
     noise: float
-    batch_norm: BatchNormOptions | None
-    layer_norm: LayerNormOptions | None
+    batch_norm: BatchNorm | None
+    layer_norm: LayerNorm | None
     weight_norm: bool
 
 
@@ -124,18 +89,13 @@ def layer_choices(
         dropout=rates.hidden,
         dropout_kind=rates.name,
         noise=levels.hidden,
-        batch_norm=batch_norm_options(batch_norm),
-        layer_norm=layer_norm_options(layer_norm),
+        **norms(batch_norm, layer_norm),
         weight_norm=weight_norm,
     )
 
 
 def input_changes(dropout: float | Choice, noise: float | NoiseLevels) -> InputChanges:
-    """Return how a model's options change its inputs in training.
-
-    Raises:
-        ConfigError: a rate for the inputs, of a kind of dropout that drops weights
-    """
+    """Return how a model's options change its inputs in training."""
     rates = _rates(dropout)
     if rates.input and is_on_weights(rates.name):
         raise ConfigError(
@@ -147,40 +107,33 @@ def input_changes(dropout: float | Choice, noise: float | NoiseLevels) -> InputC
 def input_corruption(
     task: Task, head: Head, corruption: Choice | None, emphasis: Emphasis | None
 ) -> InputCorruption | None:
-    """Return how a model's options corrupt its inputs, which it has to reconstruct.
-
-    Raises:
-        ConfigError: an emphasis without corruption, with one that changes every input, or with a
-            loss that cannot weigh its outputs
-    """
-    if emphasis is None and corruption is None:
-        return None
+    """Return how a model's options corrupt its inputs, which it has to reconstruct."""
     if corruption is None:
+        if emphasis is None:
+            return None
         raise ConfigError(
             "model.emphasis: tells inputs that are corrupted from those that are not, but "
             "model.corruption is null; use corruption: masking, or leave emphasis out"
         )
     corruption_rule = corruption()
-    if emphasis is not None:
-        if corruption_rule.std:
-            raise ConfigError(
-                f"model.emphasis: {corruption.name} changes every input, so that none is left "
-                "clean; use masking or salt_and_pepper, or leave emphasis out"
-            )
-        if not head.loss.traits.weighs:
-            able = [n for n in registry.names("loss") if registry.get("loss", n).traits.weighs]
-            raise ConfigError(
-                f"model.emphasis: the loss {head.loss.name} cannot weigh its outputs; use "
-                f"{', '.join(able)}, or leave emphasis out"
-            )
+    if emphasis and corruption_rule.std:
+        raise ConfigError(
+            f"model.emphasis: {corruption.name} changes every input, so that none is left clean; "
+            "use masking or salt_and_pepper, or leave emphasis out"
+        )
+    if emphasis and not head.loss.traits.weighs:
+        able = [n for n in registry.names("loss") if registry.get("loss", n).traits.weighs]
+        raise ConfigError(
+            f"model.emphasis: the loss {head.loss.name} cannot weigh its outputs; use "
+            f"{', '.join(able)}, or leave emphasis out"
+        )
     weights = emphasis and (emphasis.corrupted, emphasis.clean)
     return InputCorruption(corruption_rule, weights, task.lowest, task.highest)
 
 
 def _rates(dropout: float | Choice) -> Choice:
-    if isinstance(dropout, Choice):
-        return dropout
-    return choice("dropout", "dropout", hidden=dropout)
+    is_choice = isinstance(dropout, Choice)
+    return dropout if is_choice else choice("dropout", "dropout", hidden=dropout)
 
 
 def _levels(noise: float | NoiseLevels) -> NoiseLevels:

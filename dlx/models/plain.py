@@ -13,11 +13,7 @@ from dlx.nn.plain import PlainModules, activation_module, dropout_modules, learn
 
 
 def check(design: Design) -> None:
-    """Check that a design has a plain form, which trained weights are saved in.
-
-    Raises:
-        ConfigError: a plug-in's layer has none, or its activation's module learns something else
-    """
+    """Check that a design has a plain form, which trained weights are saved in."""
     for layer in (*design.layers, *design.parts):
         if type(layer).plain is Spec.plain:
             layer.plain(PlainModules({}))  # raises
@@ -28,10 +24,8 @@ def check(design: Design) -> None:
 def sequential(design: Design) -> tuple[nn.Sequential, dict[str, str]]:
     """Return the network of a design, in torch's own modules, and the names of its tensors.
 
-    Returns:
-        the network, freshly initialized by torch, in evaluation mode, ending in the output
-        function; and for each tensor of a run's state (`Network.run_state`) its key in the
-        network's state_dict
+    It is freshly initialized by torch, in evaluation mode, and ends in the output function. The
+    names are keys of its state_dict, for each tensor of a run's state (`Network.run_state`).
     """
     names: dict[str, str] = {}
     first = dropout_modules(design.inputs.dropout, design.inputs.dropout_kind)
@@ -46,12 +40,7 @@ def sequential(design: Design) -> tuple[nn.Sequential, dict[str, str]]:
 
 
 def to_torch(design: Design, state: dict[str, Tensor]) -> nn.Sequential:
-    """Return a run as a plain torch network with its weights, in evaluation mode.
-
-    Args:
-        design: of the run
-        state: as `Network.run_state` gives it
-    """
+    """Return a run, given its `Network.run_state`, as a plain torch network in evaluation mode."""
     form = PlainForm(design)
     network = form.network.to(next(iter(state.values())).dtype)
     network.load_state_dict(form.state_dict(state))
@@ -59,32 +48,22 @@ def to_torch(design: Design, state: dict[str, Tensor]) -> nn.Sequential:
 
 
 class PlainForm:
-    """The plain torch network of a design, by which the tensors of many runs are named.
-
-    Attributes:
-        network: as `sequential` gives it
-    """
+    """The plain torch network of a design, by which the tensors of many runs are named."""
 
     def __init__(self, design: Design) -> None:
         self.network, self._names = sequential(design)
         self._tensors = self.network.state_dict()
 
     def state_dict(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return a run's state by the names and in the shapes of torch's modules.
-
-        Args:
-            state: as `Network.run_state` gives it
-        """
-        tensors = {
+        """Return a run's `Network.run_state` by the names and in the shapes of torch's modules."""
+        return self._tensors | {
             key: _transposed(name, state[name]).reshape(self._tensors[key].shape)
             for name, key in self._names.items()
         }
-        return self._tensors | tensors
 
 
 def from_torch(design: Design, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return a run's state from the state_dict of its plain network: the inverse of `to_torch`."""
-    _, names = sequential(design)
     shaped: dict[str, Callable[[Tensor], Tensor]] = {
         "weight": lambda value: value.T,
         "bias": lambda value: value.unsqueeze(0),
@@ -92,7 +71,7 @@ def from_torch(design: Design, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     }
     return {
         name: shaped.get(name.rpartition(".")[2], lambda value: value)(tensors[key])
-        for name, key in names.items()
+        for name, key in sequential(design)[1].items()
     }
 
 

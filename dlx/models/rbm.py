@@ -94,20 +94,8 @@ def rbm_of(
     It keeps the layer's name, widths, and initial weights and biases, but not its dropout and
     noise. It learns the layer's parameters `<name>.weight` (I, H) and `<name>.bias`, and
     `visible.bias` for the way back.
-
-    Args:
-        layer: of sigmoid units
-        task: to reconstruct the layer's inputs
-        visible: kind of the visible units
-        gibbs_steps: k
-        reconstruction: the last visible units of the k steps
-        chains: number of persistent chains; 0 for none
-
-    Raises:
-        ConfigError: the layer's units, or its inputs, do not fit an RBM
     """
-    why = _not_hidden_units(layer)
-    if why:
+    if why := _not_hidden_units(layer):
         raise ConfigError(
             f"layer {layer.name} {why}, but the hidden units of an RBM are plain sigmoid units; "
             "change that, or train an autoencoder in place of an RBM"
@@ -119,13 +107,9 @@ def rbm_of(
             "auto or samples, or persistent: false"
         )
     means_by_default = reconstruction == "auto" and units == "bernoulli" and not chains
+    kept = ("name", "inputs", "outputs", "activation", "init", "bias")
     up = HiddenSpec(
-        name=layer.name,
-        inputs=layer.inputs,
-        outputs=layer.outputs,
-        activation=layer.activation,
-        init=layer.init,
-        bias=layer.bias,
+        **{key: getattr(layer, key) for key in kept},
         visible=units,
         gibbs_steps=gibbs_steps,
         chains=chains,
@@ -140,10 +124,9 @@ def rbm_of(
         bias=choice("initializer", "zeros"),
         tied_to=layer.name,
     )
-    output, loss = {
-        "bernoulli": ("sigmoid", "binary_cross_entropy"),
-        "gaussian": ("identity", "mse"),
-    }[units]
+    output, loss = "identity", "mse"
+    if units == "bernoulli":
+        output, loss = "sigmoid", "binary_cross_entropy"
     head = build_head(task, choice("activation", output), loss)
     return Design((up, down), head, code=up.name, measures=up.measures)
 
@@ -162,7 +145,6 @@ def _not_hidden_units(layer: DenseSpec) -> str:
 
 
 def _visible_units(task: Task, visible: Visible) -> VisibleUnits:
-    """Return the kind of visible units for the inputs of a task."""
     if visible == "auto":
         if task.in_unit_interval:
             return "bernoulli"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Gt, MinLen
 
-from dlx.config.types import Activation, Choice, Dropout, Initializer, Loss, choice
+from dlx.config.types import Activation, Dropout, Initializer, Loss, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError
 from dlx.models.design import Design
@@ -23,10 +23,8 @@ from dlx.models.options import (
     layer_choices,
 )
 from dlx.nn.dropout import is_on_weights
-from dlx.nn.layers.recurrent import CELLS, Handed, ProjectionSpec, RecurrentSpec
+from dlx.nn.layers.recurrent import CELLS, ProjectionSpec, RecurrentSpec
 from dlx.registry import register
-
-Shape = tuple[tuple[int, ...], int]
 
 
 @register("model")
@@ -91,34 +89,6 @@ def recurrent(
     common = layer_choices(
         activation, init, bias, dropout, noise, batch_norm, layer_norm, weight_norm
     )
-    shape, axis = _steps(task, read, steps)
-    layers: list[RecurrentSpec] = []
-    for number, units in enumerate(hidden, 1):
-        handed = state if number == len(hidden) else "all"
-        layer = _layer(str(number), shape, axis, units, cell, handed, common, recurrent_init)
-        layers.append(layer)
-        shape, axis = (layer.num_steps, units), 0
-    head = build_head(task, output, loss)
-    last = output_layer(layers, task, head, init, common.bias)
-    return Design((*layers, last), head, input_changes(dropout, noise))
-
-
-def _layer(
-    name: str,
-    shape: tuple[int, ...],
-    axis: int,
-    units: int,
-    cell: str,
-    handed: Handed,
-    common: LayerChoices,
-    recurrent_init: Choice,
-) -> RecurrentSpec:
-    def norms(position: str) -> dict[str, Any]:
-        pair = {"batch_norm": common.batch_norm, "layer_norm": common.layer_norm}
-        return {key: n if n and n.position == position else None for key, n in pair.items()}
-
-    gates = CELLS[cell].gates
-    size = math.prod((*shape[:axis], *shape[axis + 1 :]))
     # Noise and dropout of outputs act on the states; drop-connect acts on these weights.
     quiet = replace(
         common,
@@ -126,32 +96,47 @@ def _layer(
         noise=0.0,
         dropout=common.dropout if is_on_weights(common.dropout_kind) else 0.0,
     )
-    projection = ProjectionSpec(
-        name=f"{name}.projection",
-        num_steps=shape[axis],
-        inputs=size,
-        outputs=units * gates,
-        gates=gates,
-        **(vars(quiet) | norms("before")),
-    )
-    return RecurrentSpec(
-        name=name,
-        shape=shape,
-        axis=axis,
-        units=units,
-        cell=cell,
-        handed=handed,
-        projection=projection,
-        activation=common.activation,
-        init=recurrent_init,
-        dropout=common.dropout,
-        dropout_kind=common.dropout_kind,
-        noise=common.noise,
-        **norms("after"),
-    )
+    gates = CELLS[cell].gates
+    shape, axis = _steps(task, read, steps)
+    layers: list[RecurrentSpec] = []
+    for number, units in enumerate(hidden, 1):
+        projection = ProjectionSpec(
+            name=f"{number}.projection",
+            num_steps=shape[axis],
+            inputs=math.prod(shape) // shape[axis],
+            outputs=units * gates,
+            gates=gates,
+            **(vars(quiet) | _norms(common, "before")),
+        )
+        layer = RecurrentSpec(
+            name=str(number),
+            shape=shape,
+            axis=axis,
+            units=units,
+            cell=cell,
+            handed=state if number == len(hidden) else "all",
+            projection=projection,
+            activation=activation,
+            init=recurrent_init,
+            dropout=common.dropout,
+            dropout_kind=common.dropout_kind,
+            noise=common.noise,
+            **_norms(common, "after"),
+        )
+        layers.append(layer)
+        shape, axis = (layer.num_steps, units), 0
+    head = build_head(task, output, loss)
+    last = output_layer(layers, task, head, init, common.bias)
+    return Design((*layers, last), head, input_changes(dropout, noise))
 
 
-def _steps(task: Task, read: str, steps: int | None) -> Shape:
+def _norms(common: LayerChoices, position: str) -> dict[str, Any]:
+    """Return the normalizations that stand at a position."""
+    pair = {"batch_norm": common.batch_norm, "layer_norm": common.layer_norm}
+    return {key: n if n and n.position == position else None for key, n in pair.items()}
+
+
+def _steps(task: Task, read: str, steps: int | None) -> tuple[tuple[int, ...], int]:
     """Return the shape of the inputs, and the axis along which the steps go."""
     shape = task.input_shape
     if len(shape) == 1:

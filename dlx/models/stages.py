@@ -28,15 +28,9 @@ State = Mapping[str, Tensor]
 
 
 def hidden_layers(design: Design, count: int | None, key: str) -> tuple[DenseSpec, ...]:
-    """Return the first hidden layers of a network, at most up to its code.
+    """Return the first hidden layers of a network, at most up to its code; None for all.
 
-    Args:
-        design: of the network
-        count: how many; None for all
-        key: of `pretrain` that gives the count, for messages
-
-    Raises:
-        ConfigError: there are fewer, or one cannot be trained ahead of the network
+    `key` of `pretrain` gives the count, in messages.
     """
     hidden = _encoders(design)
     if any(layer.is_code and layer.is_drawn for layer in design.layers):
@@ -50,8 +44,7 @@ def hidden_layers(design: Design, count: int | None, key: str) -> tuple[DenseSpe
             f"{'decoder' if design.code else 'output'}; lower it"
         )
     for layer in hidden[:count]:
-        why = _not_to_be_pretrained(layer)
-        if why:
+        if why := _not_to_be_pretrained(layer):
             raise ConfigError(
                 f"pretrain: layer {layer.name} {why}, which cannot be pre-trained; change the "
                 "layer, or pre-train only those before it by pretrain.layers"
@@ -84,15 +77,8 @@ def unrolled(layers: Sequence[DenseSpec], task: Task, *, tied: bool = False) -> 
     """Return the autoencoder whose encoder is one or more hidden layers of a network.
 
     Layers have no dropout and no noise. Each decoder has the activation of the layer below, whose
-    outputs it reconstructs.
-
-    Args:
-        layers: neighbouring layers of the network
-        task: to reconstruct the inputs of the first one
-        tied: each decoder has the transposed weights of its layer
-
-    Raises:
-        ConfigError: weights cannot be tied
+    outputs it reconstructs; `tied`, it has the transposed weights of its layer. The task is to
+    reconstruct the inputs of the first layer.
     """
     encoders = [replace(layer, dropout=0.0, dropout_kind="dropout", noise=0.0) for layer in layers]
     if tied and any(layer.weight_norm for layer in encoders):
@@ -116,11 +102,7 @@ def unrolled(layers: Sequence[DenseSpec], task: Task, *, tied: bool = False) -> 
 
 
 def denoising(design: Design, task: Task, corruption: Choice) -> Design:
-    """Return an autoencoder with corruption of its inputs, which it learns to restore.
-
-    Raises:
-        ConfigError: the corruption needs bounds, and codes of this activation have none
-    """
+    """Return an autoencoder with corruption of its inputs, which it learns to restore."""
     rule = corruption()
     needs_bounds = bool(rule.lowest or rule.highest) and not task.in_unit_interval
     if needs_bounds and not task.lowest:
@@ -129,10 +111,8 @@ def denoising(design: Design, task: Task, corruption: Choice) -> Design:
             "value, which codes of this activation do not have; use masking or gaussian, or "
             "model.activation: sigmoid or tanh"
         )
-    inputs = replace(
-        design.inputs, corruption=input_corruption(task, design.head, corruption, None)
-    )
-    return replace(design, inputs=inputs)
+    own = input_corruption(task, design.head, corruption, None)
+    return replace(design, inputs=replace(design.inputs, corruption=own))
 
 
 def learned(design: Design, state: State) -> dict[str, Tensor]:
@@ -140,10 +120,6 @@ def learned(design: Design, state: State) -> dict[str, Tensor]:
 
     A tied decoder has the transposed weights of its layer. The decoder of an RBM has them too, and
     the biases of the visible units.
-
-    Args:
-        design: of the stage
-        state: of its network, by names on the run axis
     """
     tensors = {name: value for name, value in state.items() if not name.startswith(VISIBLE)}
     encoders = [layer for layer in design.layers if f"{layer.name}.weight" in state]
@@ -160,17 +136,12 @@ def learned(design: Design, state: State) -> dict[str, Tensor]:
 
 def codes_task(activation: Choice, units: int) -> Task:
     """Return the task to reconstruct the outputs of a layer, given its activation and width."""
-    low, high = activation.traits.bounds or (None, None)
-    return Task(
-        "reconstruction",
-        units,
-        units,
-        None,
-        (units,),
-        in_unit_interval=low == 0,
-        lowest=() if low is None else (low,) * units,
-        highest=() if high is None else (high,) * units,
-    )
+    bounds = activation.traits.bounds
+    if bounds is None:
+        return Task("reconstruction", units, units, None, (units,))
+    lowest, highest = ((bound,) * units for bound in bounds)
+    shared = {"in_unit_interval": bounds[0] == 0, "lowest": lowest, "highest": highest}
+    return Task("reconstruction", units, units, None, (units,), **shared)
 
 
 def start(design: Design, trained: State) -> dict[str, Tensor]:
@@ -178,17 +149,12 @@ def start(design: Design, trained: State) -> dict[str, Tensor]:
 
     The decoder of an autoencoder starts from the stages' decoders where its layers mirror the
     encoder's. Layers above the pre-trained ones are new.
-
-    Args:
-        design: of the network
-        trained: tensors of layers and of their decoders
     """
     tensors = {name: value for name, value in trained.items() if f".{DECODER}." not in name}
     if design.code is None:
         return tensors
     encoders = _encoders(design)
-    decoders = [layer for layer in design.layers if not layer.is_code]
-    decoders = decoders[len(encoders) :]
+    decoders = [layer for layer in design.layers if not layer.is_code][len(encoders) :]
     for layer, mirror in zip(encoders, reversed(decoders), strict=False):
         if f"{layer.name}.weight" not in trained:
             break

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.nn.parameters import Parameter
-from dlx.segments import Segment, segments
+from dlx.segments import segments
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class _Piece:
     rows: slice
     function: Callable[..., Tensor]
     backward_function: Callable[..., Tensor] | None
-    learned: tuple[Parameter, ...]
+    learned: list[Parameter]
 
     def forward(self, z: Tensor) -> Tensor:
         return self.function(z, *[self._broadcast(parameter) for parameter in self.learned])
@@ -45,17 +45,12 @@ class _Piece:
 
 
 class Activation:
-    """The activations of one layer of a cohort.
-
-    Args:
-        layer: the layer's name
-        choices: one activation per run
-    """
+    """The activations of one layer of a cohort, one per run."""
 
     def __init__(self, layer: str, choices: Sequence[Choice]) -> None:
         learned = [choice.traits.learned for choice in choices]
         starts = {name: start for names in learned for name, start in names.items()}
-        self._learned = {
+        parameters = {
             name: Parameter(
                 f"{layer}.{name}",
                 (1,),
@@ -64,13 +59,17 @@ class Activation:
             )
             for name, start in starts.items()
         }
-        self._pieces = tuple(self._piece(segment) for segment in segments(list(choices)))
+        self._pieces = [
+            _Piece(
+                rows,
+                choice.bound(),
+                (backward := choice.traits.backward) and partial(backward, **choice.arguments()),
+                [parameters[name] for name in choice.traits.learned],
+            )
+            for rows, choice in segments(choices)
+        ]
+        self.parameters = list(parameters.values())
         self._sizes = [piece.rows.stop - piece.rows.start for piece in self._pieces]
-
-    @property
-    def parameters(self) -> list[Parameter]:
-        """The learned parameters of the layer's activations."""
-        return list(self._learned.values())
 
     def forward(self, z: Tensor) -> Tensor:
         """Return a = g(z), with each run's own g: (K, B, O) to (K, B, O)."""
@@ -89,12 +88,3 @@ class Activation:
             if gradient is not own_upstream:
                 own_upstream.copy_(gradient)
         return upstream
-
-    def _piece(self, segment: Segment[Choice]) -> _Piece:
-        choice, backward = segment.choice, segment.choice.traits.backward
-        return _Piece(
-            segment.rows,
-            choice.bound(),
-            backward and partial(backward, **choice.arguments()),
-            tuple(self._learned[name] for name in choice.traits.learned),
-        )

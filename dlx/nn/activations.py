@@ -17,17 +17,10 @@ from torch import Tensor
 
 from dlx.registry import register
 
-
-def _logistic(z: Tensor) -> Tensor:
-    # Not exp(-z).add_(1): in an output layer autograd needs the result of exp unchanged.
-    return (1 + torch.exp(-z)).reciprocal_()
+aten = torch.ops.aten
 
 
-def _positive_part(z: Tensor) -> Tensor:
-    return z.clamp_min(0)
-
-
-@register("activation", backward=lambda upstream, z, a: upstream, module=torch.nn.Identity)
+@register("activation", backward=lambda da, z, a: da, module=torch.nn.Identity)
 def identity(z: Tensor) -> Tensor:
     """The identity, g(z) = z: a linear layer."""
     return z
@@ -35,22 +28,19 @@ def identity(z: Tensor) -> Tensor:
 
 @register(
     "activation",
-    backward=lambda upstream, z, a: torch.ops.aten.sigmoid_backward.grad_input(
-        upstream, a, grad_input=upstream
-    ),
+    backward=lambda da, z, a: aten.sigmoid_backward.grad_input(da, a, grad_input=da),
     module=torch.nn.Sigmoid,
     bounds=(0, 1),
 )
 def sigmoid(z: Tensor) -> Tensor:
     """The logistic function, g(z) = 1 / (1 + exp(-z)), with g' = a (1 - a) <= 1/4."""
-    return _logistic(z)
+    # Not exp(-z).add_(1): in an output layer autograd needs the result of exp unchanged.
+    return (1 + torch.exp(-z)).reciprocal_()
 
 
 @register(
     "activation",
-    backward=lambda upstream, z, a: torch.ops.aten.tanh_backward.grad_input(
-        upstream, a, grad_input=upstream
-    ),
+    backward=lambda da, z, a: aten.tanh_backward.grad_input(da, a, grad_input=da),
     module=torch.nn.Tanh,
     bounds=(-1, 1),
 )
@@ -61,9 +51,7 @@ def tanh(z: Tensor) -> Tensor:
 
 @register(
     "activation",
-    backward=lambda upstream, z, a: torch.ops.aten.threshold_backward.grad_input(
-        upstream, z, 0, grad_input=upstream
-    ),
+    backward=lambda da, z, a: aten.threshold_backward.grad_input(da, z, 0, grad_input=da),
     module=torch.nn.ReLU,
     rectifies=True,
 )
@@ -73,13 +61,13 @@ def relu(z: Tensor) -> Tensor:
     Reference:
         Nair and Hinton (2010), Rectified linear units improve restricted Boltzmann machines
     """
-    return _positive_part(z)
+    return z.clamp_min(0)
 
 
 @register(
     "activation",
-    backward=lambda upstream, z, a, negative_slope: torch.ops.aten.leaky_relu_backward.grad_input(
-        upstream, z, negative_slope, False, grad_input=upstream
+    backward=lambda da, z, a, negative_slope: aten.leaky_relu_backward.grad_input(
+        da, z, negative_slope, False, grad_input=da
     ),
     module=torch.nn.LeakyReLU,
 )
@@ -105,13 +93,9 @@ def prelu(z: Tensor, slope: Tensor) -> Tensor:
     return torch.where(z > 0, z, z * slope)
 
 
-def _elu(z: Tensor, alpha: float) -> Tensor:
-    return torch.where(z > 0, z, alpha * torch.expm1(z.clamp_max(0)))
-
-
 @register(
     "activation",
-    backward=lambda upstream, z, a, alpha: torch.where(z > 0, upstream, upstream * (a + alpha)),
+    backward=lambda da, z, a, alpha: torch.where(z > 0, da, da * (a + alpha)),
     module=torch.nn.ELU,
 )
 def elu(z: Tensor, *, alpha: Annotated[float, Gt(0)] = 1.0) -> Tensor:
@@ -123,7 +107,7 @@ def elu(z: Tensor, *, alpha: Annotated[float, Gt(0)] = 1.0) -> Tensor:
     Reference:
         Clevert, Unterthiner and Hochreiter (2016), Fast and accurate deep network learning by ELUs
     """
-    return _elu(z, alpha)
+    return torch.where(z > 0, z, alpha * torch.expm1(z.clamp_max(0)))
 
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
@@ -132,9 +116,7 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 
 @register(
     "activation",
-    backward=lambda upstream, z, a: (
-        upstream * torch.where(z > 0, _SELU_SCALE, a + _SELU_SCALE * _SELU_ALPHA)
-    ),
+    backward=lambda da, z, a: da * torch.where(z > 0, _SELU_SCALE, a + _SELU_SCALE * _SELU_ALPHA),
     module=torch.nn.SELU,
 )
 def selu(z: Tensor) -> Tensor:
@@ -143,12 +125,12 @@ def selu(z: Tensor) -> Tensor:
     Reference:
         Klambauer, Unterthiner, Mayr and Hochreiter (2017), Self-normalizing neural networks
     """
-    return _SELU_SCALE * _elu(z, _SELU_ALPHA)
+    return _SELU_SCALE * elu(z, alpha=_SELU_ALPHA)
 
 
-def _gelu_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
+def _gelu_backward(da: Tensor, z: Tensor, a: Tensor) -> Tensor:
     cumulative = 0.5 * (1 + torch.erf(z * math.sqrt(0.5)))
-    return upstream * (cumulative + z * torch.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi)))
+    return da * (cumulative + z * torch.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi)))
 
 
 @register("activation", backward=_gelu_backward, module=torch.nn.GELU)
@@ -161,9 +143,9 @@ def gelu(z: Tensor) -> Tensor:
     return z * (0.5 * (1 + torch.erf(z * math.sqrt(0.5))))
 
 
-def _silu_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
-    logistic = _logistic(z)
-    return upstream * (logistic * (1 + z * (1 - logistic)))
+def _silu_backward(da: Tensor, z: Tensor, a: Tensor) -> Tensor:
+    logistic = sigmoid(z)
+    return da * (logistic * (1 + z * (1 - logistic)))
 
 
 @register("activation", backward=_silu_backward, module=torch.nn.SiLU)
@@ -176,25 +158,19 @@ def silu(z: Tensor) -> Tensor:
     return z * torch.reciprocal(1 + torch.exp(-z))
 
 
-def _softplus(z: Tensor) -> Tensor:
-    return z.clamp_min(0) + torch.log1p(torch.exp(-z.abs()))
-
-
-@register(
-    "activation", backward=lambda upstream, z, a: upstream * _logistic(z), module=torch.nn.Softplus
-)
+@register("activation", backward=lambda da, z, a: da * sigmoid(z), module=torch.nn.Softplus)
 def softplus(z: Tensor) -> Tensor:
     """The smooth rectifier, g(z) = log(1 + exp(z)).
 
     Reference:
         Dugas, Bengio, Bélisle, Nadeau and Garcia (2001), Incorporating functional knowledge
     """
-    return _softplus(z)
+    return z.clamp_min(0) + torch.log1p(torch.exp(-z.abs()))
 
 
-def _mish_backward(upstream: Tensor, z: Tensor, a: Tensor) -> Tensor:
-    squashed = torch.tanh(_softplus(z))
-    return upstream * (squashed + z * (1 - squashed * squashed) * _logistic(z))
+def _mish_backward(da: Tensor, z: Tensor, a: Tensor) -> Tensor:
+    squashed = torch.tanh(softplus(z))
+    return da * (squashed + z * (1 - squashed * squashed) * sigmoid(z))
 
 
 @register("activation", backward=_mish_backward, module=torch.nn.Mish)
@@ -204,12 +180,10 @@ def mish(z: Tensor) -> Tensor:
     Reference:
         Misra (2019), Mish: a self regularized non-monotonic activation function
     """
-    return z * torch.tanh(_softplus(z))
+    return z * torch.tanh(softplus(z))
 
 
-@register(
-    "activation", backward=lambda upstream, z, a: upstream * (z.abs() < 1), module=torch.nn.Hardtanh
-)
+@register("activation", backward=lambda da, z, a: da * (z.abs() < 1), module=torch.nn.Hardtanh)
 def hardtanh(z: Tensor) -> Tensor:
     """The piecewise linear tanh, g(z) = max(-1, min(1, z))."""
     return z.clamp(-1, 1)

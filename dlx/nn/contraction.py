@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.nn.passes import Pass
-from dlx.segments import segments
+from dlx.segments import chosen
 
 
 class Contraction:
@@ -19,58 +19,38 @@ class Contraction:
     |dh / dx|² = mean_b sum_j g'(z_bj)² sum_i W_ij², where g is elementwise. Evaluations measure it,
     without the weight, as `contraction`.
 
-    Args:
-        activations: g, one per run
-        weights: of the penalty in the cost, one per run; None for no penalty
-
     Reference:
         Rifai, Vincent, Muller, Glorot and Bengio (2011), Contractive auto-encoders
     """
 
     def __init__(self, activations: Sequence[Choice], weights: Sequence[float | None]) -> None:
-        self._segments = [
-            (segment.rows, activation, weight)
-            for segment in segments(list(zip(activations, weights, strict=True)))
-            for activation, weight in [segment.choice]
-            if weight is not None
-        ]
+        pairs = zip(activations, weights, strict=True)
+        self._segments = chosen([None if w is None else (g, w) for g, w in pairs])
 
     def forward(self, w: Tensor, z: Tensor, pass_: Pass) -> None:
-        """Add the weighted penalty to the cost, and measure it without its weight.
-
-        Args:
-            w: W, (K, I, O)
-            z: (K, B, O)
-            pass_: the pass
-        """
+        """Add the weighted penalty for W (K, I, O) and z (K, B, O) to the cost, and measure it."""
         if not self._segments:
             return
         penalties, terms = z.new_zeros(2, len(z)).unbind()
         gradients = []
-        for rows, activation, weight in self._segments:
+        for rows, (activation, weight) in self._segments:
             norms, by_z, by_squares = _norms(w[rows], z[rows], activation)
             penalties[rows], terms[rows] = norms, weight * norms
             gradients.append((weight * by_z, 2 * weight * by_squares))
         pass_.terms["contraction"] = terms
         if pass_.measured is not None:
             pass_.measured["contraction"] = penalties
-        if pass_.tape is not None:
-            pass_.tape.append(gradients)
+        pass_.record(gradients)
 
     def backward(self, pass_: Pass) -> list[tuple[slice, Tensor, Tensor]]:
-        """Return what the penalty adds to gradients, segment by segment.
-
-        Args:
-            pass_: the forward pass
+        """Return what the penalty adds to gradients, for each segment of R runs.
 
         Returns:
-            the rows of the runs; their dZ, (R, B, O); and by what W is multiplied to give their dW,
-            (R, 1, O)
+            the rows; their dZ, (R, B, O); and by what W is multiplied to give their dW, (R, 1, O)
         """
         if not self._segments:
             return []
-        segment_rows = [rows for rows, *_ in self._segments]
-        return [(rows, *g) for rows, g in zip(segment_rows, pass_.pop(), strict=True)]
+        return [(rows, *g) for (rows, _), g in zip(self._segments, pass_.pop(), strict=True)]
 
 
 def _norms(w: Tensor, z: Tensor, activation: Choice) -> tuple[Tensor, Tensor, Tensor]:

@@ -29,18 +29,12 @@ class CorruptionRule:
 
     x is replaced by 0, by the input's lowest or by its highest value, with a probability for each.
     If it is not replaced, noise is added: x + std n with n ~ N(0, 1).
-
-    Attributes:
-        zero: probability of 0
-        lowest: probability of the lowest value
-        highest: probability of the highest value; the three add up to less than 1
-        std: standard deviation of the noise
     """
 
-    zero: float = 0.0
-    lowest: float = 0.0
-    highest: float = 0.0
-    std: float = 0.0
+    zero: float = 0.0  # probability of 0
+    lowest: float = 0.0  # probability of the lowest value
+    highest: float = 0.0  # likewise; the three add up to less than 1
+    std: float = 0.0  # of the noise
 
 
 @register("corruption")
@@ -90,20 +84,12 @@ def salt_and_pepper(*, rate: Rate = 0.1) -> CorruptionRule:
 
 @dataclass(frozen=True)
 class InputCorruption:
-    """How the inputs of one run are corrupted, and how the cost weighs them.
-
-    Attributes:
-        rule: what becomes of an input
-        emphasis: weight in the training cost of an input that was replaced, and of one that was
-            not; None: 1
-        lowest: lowest value of each input, I numbers; (): 0
-        highest: highest value of each input, I numbers; (): 1
-    """
+    """How the inputs of one run are corrupted, and how the cost weighs them."""
 
     rule: CorruptionRule
-    emphasis: tuple[float, float] | None = None
-    lowest: tuple[float, ...] = field(default=(), repr=False)
-    highest: tuple[float, ...] = field(default=(), repr=False)
+    emphasis: tuple[float, float] | None = None  # weights in the cost: replaced, others
+    lowest: tuple[float, ...] = field(default=(), repr=False)  # value of each input, (I,); (): 0
+    highest: tuple[float, ...] = field(default=(), repr=False)  # likewise; (): 1
 
 
 class Corruption:
@@ -112,10 +98,6 @@ class Corruption:
     The draws of a training step depend on the run's seed and the step alone. Those of an evaluation
     depend on the seed and the chunk of rows, and are made on the CPU, so that all evaluations see
     the same inputs on every device.
-
-    Args:
-        corruptions: one per run, None for none
-        seeds: one per run
     """
 
     def __init__(
@@ -131,19 +113,13 @@ class Corruption:
         emphases = [corruption.emphasis for corruption in all_runs]
         shares = [(r.zero, r.zero + r.lowest, r.zero + r.lowest + r.highest) for r in rules]
         noisy = [rule.std > 0 for rule in rules]
-        masked = [
-            share[-1] > 0 or emphasis is not None
-            for share, emphasis in zip(shares, emphases, strict=True)
-        ]
+        masked = [s[-1] > 0 or e is not None for s, e in zip(shares, emphases, strict=True)]
 
         def draws(place: str, device: torch.device) -> tuple[Draws, Draws]:
             """Return 16 random bits per input, four times 16 from 64, and normal numbers."""
-            place = f"input/{place}"
-            bits = Draws(
-                "corruption", place, seeds, masked, device, random_bits, torch.int64, 4, torch.int16
-            )
-            place = f"{place}/noise"
-            return bits, Draws("corruption", place, seeds, noisy, device, standard_normal, dtype)
+            bits = ("corruption", f"input/{place}", seeds, masked, device, random_bits)
+            normal = ("corruption", f"input/{place}/noise", seeds, noisy, device, standard_normal)
+            return Draws(*bits, torch.int64, torch.int16), Draws(*normal, dtype)
 
         def column(values: Sequence[float]) -> Tensor:
             return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
@@ -160,12 +136,10 @@ class Corruption:
             widest = max(len(corruption.lowest) for corruption in all_runs) or 1
             lowest = [corruption.lowest or (0.0,) * widest for corruption in all_runs]
             highest = [corruption.highest or (1.0,) * widest for corruption in all_runs]
-            self._bounds = (
-                torch.tensor(lowest, dtype=dtype, device=device).unsqueeze(1),
-                torch.tensor(highest, dtype=dtype, device=device).unsqueeze(1),
-            )
+            bounds = torch.tensor([lowest, highest], dtype=dtype, device=device)
+            self._bounds = bounds[0].unsqueeze(1), bounds[1].unsqueeze(1)
         self._std = column([rule.std for rule in rules])
-        self._noisy = where(noisy, lambda is_noisy: is_noisy)
+        self._noisy = where(noisy, bool)
         self._emphasis: tuple[Tensor, Tensor] | None = None
         if any(emphases):
             corrupted, clean = zip(*(weights or (1.0, 1.0) for weights in emphases), strict=True)
@@ -199,6 +173,6 @@ class Corruption:
             noise = normal(number, size, used).to(x.device).view(x.shape)
             y = x.clone() if y is x else y
             # Not for all runs: adding 0 would turn another run's -0 into 0.
-            for segment in self._noisy:
-                y[segment.rows] += noise[segment.rows] * self._std[segment.rows]
+            for rows in self._noisy:
+                y[rows] += noise[rows] * self._std[rows]
         return y

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 
 import torch
 from torch import Tensor
@@ -35,23 +35,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class Statistic:
-    """What a metric is computed from.
+    """What a metric is computed from."""
 
-    Attributes:
-        find: `find(z, rows, **options)` returns that of a chunk; z is the output layer's, (K, B, C)
-        join: makes one of those of all chunks
-    """
-
-    find: Callable[..., Tensor]
-    join: Callable[[Sequence[Tensor]], Tensor]
+    find: Callable[..., Tensor]  # of a chunk: find(z (K, B, C), rows, **options)
+    join: Callable[[Sequence[Tensor]], Tensor]  # that of all chunks
 
 
 def added(chunks: Sequence[Tensor]) -> Tensor:
     """Return the sum over the chunks."""
-    total = chunks[0]
-    for chunk in chunks[1:]:
-        total = total + chunk
-    return total
+    return reduce(torch.add, chunks)
 
 
 def joined(chunks: Sequence[Tensor]) -> Tensor:
@@ -102,10 +94,8 @@ def _scores(z: Tensor, rows: Rows) -> Tensor:
 def _added_up(find: Callable[[Tensor, Tensor], Tensor], z: Tensor, targets: Tensor) -> Tensor:
     """Return the sum over the rows of a number for each output: (K, T), float64.
 
-    Args:
-        find: gives the numbers (R, B, T) of z (R, B, T) and targets, for R of the runs
-        z: (K, B, T)
-        targets: (B, T), or each run's own (K, B, T)
+    `find` gives the numbers (R, B, T) of R runs, from their z (R, B, T) and the targets (B, T), or
+    each run's own (R, B, T).
     """
     num_runs = max(_NUMBERS_AT_ONCE // max(z[0].numel(), 1), 1)
     of_each_run = targets.ndim == z.ndim

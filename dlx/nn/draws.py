@@ -16,17 +16,12 @@ _BLOCK = 8192  # small layers draw for many steps at once
 class Draws:
     """Random numbers of every step, a pure function of (seed, stream, layer, step).
 
-    Runs of equal seed share their numbers.
+    Only runs that are `active` draw; those of equal seed share their numbers.
 
     Args:
-        stream: name of the stream
-        layer: the layer's name
-        seeds: one per run
-        active: which runs draw at all
         fill: `fill(row, generator)` fills one row in place
         dtype: of the rows that are filled
-        packed: numbers that one element of `dtype` holds when it is viewed as `view`
-        view: dtype of the numbers; default: that of the rows
+        view: dtype of the numbers, several to an element of a row; default: that of the rows
     """
 
     def __init__(
@@ -38,7 +33,6 @@ class Draws:
         device: torch.device,
         fill: Callable[[Tensor, Generator], object],
         dtype: torch.dtype,
-        packed: int = 1,
         view: torch.dtype | None = None,
     ) -> None:
         self._place = (stream, layer)
@@ -48,17 +42,12 @@ class Draws:
         self._row = torch.tensor([place.get(seed, 0) for seed in seeds], device=device)
         self._in_order = [place.get(seed) for seed in seeds] == list(range(len(seeds)))
         self._generator = torch.Generator(device) if self.active else None
-        self._fill, self._dtype, self._packed, self._view = fill, dtype, packed, view or dtype
+        self._fill, self._dtype, self._view = fill, dtype, view or dtype
+        self._packed = dtype.itemsize // self._view.itemsize
         self._drawn: tuple[tuple[int, int], Tensor] | None = None
 
     def __call__(self, step: int, size: int, used: int) -> Tensor:
-        """Return each run's numbers for a step: (K, used).
-
-        Args:
-            step: of the optimizer
-            size: numbers of a step with a full batch
-            used: how many of them are returned: the first ones
-        """
+        """Return the first `used` of the `size` numbers of each run's full batch: (K, used)."""
         steps = max(1, _BLOCK // size)
         block = step // steps
         if self._drawn is None or self._drawn[0] != (block, size):

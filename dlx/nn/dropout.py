@@ -1,4 +1,4 @@
-"""Dropout and its variants on the run axis; every run has a kind, a rate and a stream of its own.
+"""Dropout, its variants and Gaussian noise on the run axis; every run has a stream of its own.
 
 # K runs, B batch, I units
 
@@ -18,6 +18,7 @@ from dlx.nn.draws import Draws, random_bits, standard_normal
 from dlx.nn.passes import Pass
 from dlx.registry import register
 from dlx.segments import where
+from dlx.streams import Seeds
 
 _LEVELS = 1 << 16  # masks compare 16 random bits with a threshold
 
@@ -28,20 +29,13 @@ class DropoutRule:
 
     With probability q = 1 - rate it is kept, y = scale x + kept, or else dropped, y = dropped. If
     `std` is given, y = x (1 + std n) with n ~ N(0, 1) instead.
-
-    Attributes:
-        scale: factor of a number that is kept
-        kept: added to a number that is kept
-        dropped: replaces a number that is dropped
-        std: standard deviation of a normal factor; None: numbers are kept or dropped
-        on: whether units of a layer or its weights are changed
     """
 
-    scale: float = 1.0
-    kept: float = 0.0
-    dropped: float = 0.0
-    std: float | None = None
-    on: Literal["units", "weights"] = "units"
+    scale: float = 1.0  # factor of what is kept
+    kept: float = 0.0  # added to what is kept
+    dropped: float = 0.0  # replaces what is dropped
+    std: float | None = None  # of a normal factor; None: numbers are kept or dropped
+    on: Literal["units", "weights"] = "units"  # what is changed
 
 
 @register("dropout")
@@ -107,10 +101,7 @@ class Dropout:
     The bits of a step depend on the run's seed, the layer and the step alone.
 
     Args:
-        layer: the layer's name
         rates: share that is dropped, one per run, in [0, 1)
-        kinds: names of the registry, one per run
-        seeds: one per run
         on: whether units or weights are changed here; kinds on the other ones do nothing
     """
 
@@ -119,24 +110,22 @@ class Dropout:
         layer: str,
         rates: Sequence[float],
         kinds: Sequence[str],
-        seeds: Sequence[int],
+        seeds: Seeds,
         dtype: torch.dtype,
         device: torch.device,
         on: Literal["units", "weights"] = "units",
     ) -> None:
         kept = [max(round((1 - rate) * _LEVELS), 1) for rate in rates]
         rules = [
-            registry.get("dropout", kind).function(1 - levels / _LEVELS)
-            if rate
-            else DropoutRule(on=on)
+            registry.get("dropout", kind).function(1 - levels / _LEVELS) if rate else DropoutRule()
             for rate, kind, levels in zip(rates, kinds, kept, strict=True)
         ]
-        rates = [rate if rule.on == on else 0.0 for rate, rule in zip(rates, rules, strict=True)]
-        masked = [rate > 0 and rule.std is None for rate, rule in zip(rates, rules, strict=True)]
-        noisy = [rate > 0 and rule.std is not None for rate, rule in zip(rates, rules, strict=True)]
+        acts = [rate > 0 and rule.on == on for rate, rule in zip(rates, rules, strict=True)]
+        masked = [acting and rule.std is None for acting, rule in zip(acts, rules, strict=True)]
+        noisy = [acting and rule.std is not None for acting, rule in zip(acts, rules, strict=True)]
         # A draw of 64 bits makes four masks of 16.
         place = ("dropout", layer, seeds)
-        self._bits = Draws(*place, masked, device, random_bits, torch.int64, 4, torch.int16)
+        self._bits = Draws(*place, masked, device, random_bits, torch.int64, torch.int16)
         self._normal = Draws(*place, noisy, device, standard_normal, dtype)
         self.active = self._bits.active or self._normal.active
 
@@ -156,12 +145,9 @@ class Dropout:
         self._shifted = where(masks, lambda rule: bool(rule.kept or rule.dropped))
 
     def forward(self, x: Tensor, pass_: Pass, rows: int | None = None) -> Tensor:
-        """Return `x` as this step changes it: (K, B, I).
+        """Return units (K, B, I), or weights (K, I, O), as this step changes them.
 
-        Args:
-            x: units (K, B, I), with fewer rows in the last batch of an epoch, or weights (K, I, O)
-            pass_: the forward pass
-            rows: of a full `x`; default: those of a full batch
+        A full `x` has `rows` rows, by default those of a full batch.
         """
         if not self.active or pass_.tape is None:
             return x
@@ -178,8 +164,7 @@ class Dropout:
             factor = scaled if factor is None else factor.mul_(scaled)
             y = x * factor
             # Not for all runs: adding 0 would turn another run's -0 into 0.
-            for segment in self._shifted:
-                runs = segment.rows
+            for runs in self._shifted:
                 y[runs] += torch.where(mask[runs], self._kept[runs], self._dropped[runs])
         else:
             assert factor is not None
@@ -201,3 +186,36 @@ class Dropout:
     def backward(self, upstream: Tensor, pass_: Pass) -> Tensor:
         """Return dX = dY times the factor of the forward pass."""
         return upstream * pass_.pop() if self.active else upstream
+
+
+class GaussianNoise:
+    """y = x + std n with n ~ N(0, 1), while training.
+
+    Reference:
+        Bishop (1995), Training with noise is equivalent to Tikhonov regularization
+    """
+
+    def __init__(
+        self,
+        layer: str,
+        stds: Sequence[float],
+        seeds: Seeds,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        active = [std > 0 for std in stds]
+        self._draws = Draws("noise", layer, seeds, active, device, standard_normal, dtype)
+        self._std = torch.tensor(stds, dtype=dtype, device=device)[:, None, None]
+        self._noisy = where(stds, lambda std: std > 0)
+
+    def forward(self, x: Tensor, pass_: Pass) -> Tensor:
+        """Return `x` with this step's noise: (K, B, I). Its gradient is that of the outputs."""
+        if not self._draws.active or pass_.tape is None:
+            return x
+        used = x.shape[1] * x.shape[2]
+        drawn = self._draws(pass_.step, pass_.batch_size * x.shape[2], used).view(x.shape)
+        y = x.clone()
+        # Only where there is noise: adding zero would turn another run's -0 into 0.
+        for rows in self._noisy:
+            y[rows] += drawn[rows] * self._std[rows]
+        return y

@@ -22,26 +22,18 @@ class Head:
     Loss and output decide how classes are coded as targets. Cross-entropy and the hinge loss of
     several classes take class numbers. Other losses take one column for each class or label, and
     one for two classes, of 0 and 1; of -1 and 1 for the hinge loss and for a tanh output.
-
-    Attributes:
-        kind: of the task
-        output: 'softmax' or an activation
-        loss: with its options
-        num_outputs: C
-        class_weights: C numbers for cross-entropy; 2 C for binary cross-entropy, the weights of
-            targets 0, then those of targets 1; none: all rows have equal weight
-        target_scale: C numbers, what 1 is in the target's own units; none: 1
-        in_unit_interval: whether targets are numbers that all lie in [0, 1] in the training rows
-        constants: class weights and target scale as tensors on the device of a cohort (see `to`)
     """
 
     kind: TaskKind
     output: Choice | Literal["softmax"]
     loss: Choice
     num_outputs: int
+    # C numbers for cross-entropy; 2 C for binary cross-entropy, the weights of targets 0, then of
+    # targets 1; none: all rows have equal weight.
     class_weights: tuple[float, ...] = ()
-    target_scale: tuple[float, ...] = ()
-    in_unit_interval: bool = False
+    target_scale: tuple[float, ...] = ()  # C numbers, what 1 is in the target's units; none: 1
+    in_unit_interval: bool = False  # all targets of the training rows are numbers in [0, 1]
+    # Class weights and target scale on the device of a cohort (see `to`).
     constants: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> "Head":
@@ -105,12 +97,7 @@ class Head:
         return self.num_outputs if self.kind == "multilabel" else 1
 
     def encode(self, targets: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Return targets as the loss takes them: class numbers (N,), or columns (N, C).
-
-        Args:
-            targets: int64 class numbers (N,), labels of 0 and 1 (N, C), or numbers (N, C)
-            dtype: of columns
-        """
+        """Return targets as the loss takes them: class numbers (N,), or columns (N, C)."""
         if self.is_numeric:
             return targets.to(dtype)
         if self.takes_numbers:
@@ -137,13 +124,7 @@ class Head:
         return torch.softmax(z, -1) if isinstance(self.output, str) else self.output(z)
 
     def cost(self, z: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Return the mean cost of each run on its batch: (K,).
-
-        Args:
-            z: (K, B, C)
-            targets: (K, B) or (K, B, C)
-            weights: of each output, (K, B, C), for a loss that is a sum over the outputs
-        """
+        """Return the mean cost of each run on its batch (K,); `weights` are (K, B, C)."""
         more = () if weights is None else (weights,)
         outputs = z if self.loss.traits.from_z else self.outputs(z)
         return self.loss(outputs, targets, *more, **self._options)
@@ -151,10 +132,7 @@ class Head:
     def cost_and_gradient(
         self, z: Tensor, targets: Tensor, weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return the cost (K,), and dZ, the gradient of each run's own cost: (K, B, C).
-
-        The arguments are those of `cost`.
-        """
+        """Return the cost (K,), and dZ, the gradient of each run's own cost: (K, B, C)."""
         loss = self.loss.traits
         if loss.with_gradient is not None and (loss.from_z or self.output_name == "identity"):
             more = () if weights is None else (weights,)

@@ -44,12 +44,7 @@ def draw_gates(
 def draw_bias(
     init: Choice, weight_init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int
 ) -> Tensor:
-    """Return the initial bias (1, O) of a layer, for the run with `seed`.
-
-    Args:
-        init: of the bias, with the trait `for_biases`
-        weight_init: of the weight; if it is written out, it may have the biases too
-    """
+    """Return the initial bias (1, O) of a layer; a written out `weight_init` may have it too."""
     bias = torch.empty(1, num_outputs)
     random = generator(seed, "init", layer, "bias")
     if weight_init.traits.written_out and weight_init.biases is not None:
@@ -62,11 +57,7 @@ def draw_bias(
 
 
 def bias_initializer(bias: Choice | None, weight_init: Choice) -> Choice:
-    """Return the initializer of a bias: the chosen one, or else that which suits the weight's.
-
-    Raises:
-        ConfigError: the chosen one is not for biases
-    """
+    """Return the initializer of a bias: the chosen one, or else that which suits the weight's."""
     if bias is None:
         return weight_init if weight_init.traits.own_bias else choice("initializer", "zeros")
     if not bias.traits.for_biases:
@@ -80,11 +71,7 @@ def bias_initializer(bias: Choice | None, weight_init: Choice) -> Choice:
 
 
 def check(init: Choice, layer: str, num_inputs: int, num_outputs: int) -> None:
-    """Check that weights and biases that are written out have the shape of the layer.
-
-    Raises:
-        ConfigError: they have another shape
-    """
+    """Check that weights and biases that are written out have the shape of the layer."""
     if not init.traits.written_out:
         return
     widths = {len(row) for row in init.weights}

@@ -19,11 +19,6 @@ class Latent:
     kl = mean_b sum_j (mean² + variance - 1 - log_variance) / 2, the divergence of N(mean, variance)
     from N(0, 1) in nats. Evaluations measure it as `kl`.
 
-    Args:
-        layer: the layer's name
-        factors: of kl in the cost, one per run
-        seeds: one per run
-
     Reference:
         Kingma and Welling (2014), Auto-encoding variational Bayes, sections 2.4 and appendix B
     """
@@ -59,12 +54,8 @@ class Latent:
     def backward(self, upstream: Tensor, pass_: Pass) -> Tensor:
         """Return the gradient of means and log variances, that of the term in the cost included.
 
-        With f = factor / B: d mean = dz + f mean,
+        With f = factor / B and dz (K, B, C): d mean = dz + f mean,
         d log_variance = (dz exp(log_variance / 2) n + f (variance - 1)) / 2.
-
-        Args:
-            upstream: dz, (K, B, C)
-            pass_: the forward pass
         """
         mean, variance, change = pass_.pop()
         factors = (self._factors / upstream.shape[1])[:, None, None]

@@ -9,7 +9,7 @@ row. Its traits are explained at `LossTraits`. The option `class_weights` reache
 tensor (see `head.py`).
 """
 
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 import torch
 import torch.nn.functional as F
@@ -106,7 +106,7 @@ def cross_entropy(
     log_probabilities = torch.log_softmax(z, -1)
     if not label_smoothing and class_weights is None:
         return _mean_at(log_probabilities, targets.unsqueeze(-1))
-    shares = _class_shares(targets, z, label_smoothing, _tensor(class_weights))
+    shares = _class_shares(targets, z, label_smoothing, cast(Tensor | None, class_weights))
     return _weighted_cost(log_probabilities, shares)
 
 
@@ -150,7 +150,7 @@ def binary_cross_entropy(
             or label (the weight of other rows is 1)
     """
     costs = sigmoid_cross_entropies(z, targets)
-    side_weights = _tensor(class_weights)
+    side_weights = cast(Tensor | None, class_weights)
     if side_weights is not None:
         costs = costs * _label_weights(targets, side_weights)
     return _mean(costs, weights)
@@ -159,9 +159,7 @@ def binary_cross_entropy(
 def sigmoid_cross_entropies(z: Tensor, targets: Tensor) -> Tensor:
     """Return -t log sigmoid(z) - (1 - t) log(1 - sigmoid(z)) of each output, in nats.
 
-    Args:
-        z: of any shape
-        targets: t in [0, 1], of a shape that broadcasts against z
+    z has any shape, and t in [0, 1] one that broadcasts against it.
     """
     # |z| / 2 + (1/2 - t) z is exactly 0 or |z| for t of 0 and 1. This has one logarithm, the
     # definition two, and autograd's derivative is right at z = 0 too.
@@ -172,11 +170,6 @@ def sigmoid_cross_entropies(z: Tensor, targets: Tensor) -> Tensor:
 def _label_weights(targets: Tensor, class_weights: Tensor) -> Tensor:
     """Return the weight of each target (K, B, T) from the weights of both sides (2, T)."""
     return torch.where(targets > 0.5, class_weights[1], class_weights[0])
-
-
-def _tensor(class_weights: Any) -> Tensor | None:
-    assert class_weights is None or isinstance(class_weights, Tensor)
-    return class_weights
 
 
 def _mse_with_gradient(a: Tensor, targets: Tensor, weights: Tensor | None = None) -> Costs:

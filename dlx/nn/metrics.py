@@ -132,13 +132,9 @@ def auc(scores: Tensor, rows: Rows) -> Tensor:
 
 
 def _area(scores: Tensor, positive: Tensor) -> Tensor:
-    """Return the area under each run's curve: (K,).
+    """Return the area under each run's curve, given scores (K, rows): (K,).
 
     (sum of the positive rows' ranks - P (P + 1) / 2) / (P N), of P positive and N negative rows.
-
-    Args:
-        scores: (K, rows)
-        positive: which rows are, (rows,)
     """
     scores = scores.contiguous()
     ordered = scores.sort(-1).values
@@ -238,11 +234,7 @@ def default_metrics(head: Head) -> tuple[Choice, ...]:
 
 
 def check_metrics(chosen: Sequence[Choice], head: Head) -> None:
-    """Check that a task can have the chosen metrics.
-
-    Raises:
-        ConfigError: a metric is not for this task, or is named twice
-    """
+    """Check that a task can have the chosen metrics."""
     tags = [tag(metric) for metric in chosen]
     for metric in chosen:
         if head.kind not in metric.traits.kinds:
@@ -258,12 +250,7 @@ def check_metrics(chosen: Sequence[Choice], head: Head) -> None:
 
 
 class Measurement:
-    """Metrics of K runs, computed chunk by chunk.
-
-    Args:
-        head: of the runs, on their device
-        metrics: to compute
-    """
+    """Metrics of K runs, computed chunk by chunk; the head is on their device."""
 
     def __init__(self, head: Head, metrics: Sequence[Choice]) -> None:
         self._head = head
@@ -276,12 +263,7 @@ class Measurement:
         return metric.traits.statistic, tuple(metric.arguments().items())
 
     def add(self, z: Tensor, targets: Tensor) -> None:
-        """Take in a chunk of rows.
-
-        Args:
-            z: (K, B, C)
-            targets: as the head encodes them, (B,) or (B, C)
-        """
+        """Take in a chunk of rows: z (K, B, C), and targets as the head encodes them."""
         rows = Rows(self._head, targets)
         for (statistic, options), chunks in self._chunks.items():
             chunks.append(statistic.find(z, rows, **dict(options)))
@@ -289,11 +271,7 @@ class Measurement:
                 chunks[:] = [added(chunks)]
 
     def results(self, targets: Tensor) -> dict[str, Tensor]:
-        """Return the metrics by their tags, a value per run, (K,) float64.
-
-        Args:
-            targets: of all rows, (N,) or (N, C)
-        """
+        """Return the metrics by their tags, a value per run, (K,) float64, given all targets."""
         rows = Rows(self._head, targets)
         totals = {key: key[0].join(chunks) for key, chunks in self._chunks.items()}
         return {tag(metric): metric(totals[self._key(metric)], rows) for metric in self._metrics}

@@ -9,7 +9,7 @@ nodes.
 
 import functools
 import math
-from dataclasses import dataclass
+from typing import NamedTuple, overload
 
 import torch
 from torch import Tensor
@@ -22,19 +22,12 @@ _NODES = 300  # even: half of them on each side of a bend at zero
 _END = 8.0  # standard deviations: the density beyond them is negligible
 
 
-@dataclass(frozen=True)
-class Signal:
-    """Moments of a layer's outputs, over its units, the rows of a batch and the draws of weights.
+class Signal(NamedTuple):
+    """Moments of a layer's outputs over its units, the rows of a batch and the draws of weights."""
 
-    Attributes:
-        square: E[a²]
-        product: E[a a'], of one unit in two rows
-        mean: E[a]
-    """
-
-    square: float
-    product: float
-    mean: float
+    square: float  # E[a²]
+    product: float  # E[a a'], of one unit in two rows
+    mean: float  # E[a]
 
     @property
     def variance(self) -> float:
@@ -49,49 +42,41 @@ class Signal:
     @property
     def is_finite(self) -> bool:
         """Whether no moment has overflowed."""
-        return all(map(math.isfinite, (self.square, self.product, self.mean)))
+        return all(map(math.isfinite, self))
 
 
 Signals = Signal | list[Signal] | None
 """The outputs of a layer, or of each of its steps; None where they are not known."""
 
 
+@overload
+def pooled(signals: Signal | list[Signal]) -> Signal: ...
+@overload
+def pooled(signals: Signals) -> Signal | None: ...
 def pooled(signals: Signals) -> Signal | None:
     """Return the moments of all steps together."""
     if not isinstance(signals, list):
         return signals
-    count = len(signals)
-    return Signal(
-        sum(signal.square for signal in signals) / count,
-        sum(signal.product for signal in signals) / count,
-        sum(signal.mean for signal in signals) / count,
-    )
+    return Signal(*(sum(moments) / len(signals) for moments in zip(*signals, strict=True)))
 
 
 def measured(x: Tensor) -> Signal:
     """Return the moments of rows (B, I)."""
-    x = x.double()
-    rows = len(x)
+    x, rows = x.double(), len(x)
     squares = x.square()
-    square = float(squares.mean())
+    square, mean = float(squares.mean()), float(x.mean())
     if rows == 1:
-        return Signal(square, square, float(x.mean()))
+        return Signal(square, square, mean)
     pairs = (x.sum(0).square() - squares.sum(0)) / (rows * (rows - 1))
-    return Signal(square, float(pairs.mean()), float(x.mean()))
+    return Signal(square, float(pairs.mean()), mean)
 
 
 def through(activation: Choice, square: float, product: float) -> tuple[Signal, float | None]:
     """Return the moments of a = g(z), and E[g'(z)²], of z ~ N(0, square).
 
-    E[a²] = E[g(√q ξ)²] and E[a a'] = E[g(√q ξ) g(√q (c ξ + √(1 - c²) ξ'))] with c = product / q.
-
-    Args:
-        activation: g, with its learned numbers at their start
-        square: q = E[z²]
-        product: E[z z'], of one unit in two rows
-
-    Returns:
-        the moments, and E[g'(z)²]; None in its place where no gradient passes through g
+    E[a²] = E[g(√q ξ)²] and E[a a'] = E[g(√q ξ) g(√q (c ξ + √(1 - c²) ξ'))] with q = E[z²],
+    c = product / q and product = E[z z'], of one unit in two rows. The slope is None where no
+    gradient passes through g.
 
     Reference:
         Poole, Lahiri, Raghu, Sohl-Dickstein and Ganguli (2016), Exponential expressivity in deep
@@ -100,7 +85,9 @@ def through(activation: Choice, square: float, product: float) -> tuple[Signal, 
     nodes, weights = _quadrature()
     correlation = max(-1.0, min(1.0, product / square)) if square > 0 else 1.0
     z = math.sqrt(square) * nodes
-    layer = _layer(activation)
+    layer = Activation("theory", [activation])
+    if layer.parameters:
+        ParameterBuffer(layer.parameters, 1, torch.float64).initialize()
     a = layer.forward(z.view(1, 1, -1))
     partner = correlation * z[:, None] + math.sqrt(1 - correlation**2) * z[None, :]
     others = layer.forward(partner.unsqueeze(0))[0]
@@ -122,10 +109,3 @@ def _quadrature() -> tuple[Tensor, Tensor]:
     nodes = torch.linspace(-_END, _END, _NODES, dtype=torch.float64)
     weights = torch.exp(-0.5 * nodes**2)
     return nodes, weights / weights.sum()
-
-
-def _layer(activation: Choice) -> Activation:
-    layer = Activation("theory", [activation])
-    if layer.parameters:
-        ParameterBuffer(layer.parameters, 1, torch.float64).initialize()
-    return layer

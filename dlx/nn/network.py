@@ -6,45 +6,33 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from dlx.nn.corruption import Corruption, InputCorruption
-from dlx.nn.dropout import Dropout
-from dlx.nn.layers.protocol import Blueprint, Layer
+from dlx.nn.dropout import Dropout, GaussianNoise
+from dlx.nn.layers.protocol import Blueprint
 from dlx.nn.layers.stack import Stack
-from dlx.nn.noise import GaussianNoise
-from dlx.nn.parameters import ParameterBuffer
+from dlx.nn.parameters import Buffers, ParameterBuffer
 from dlx.nn.passes import Pass
 
 
 @dataclass(frozen=True)
 class InputChanges:
-    """What happens to the inputs of one run in training: corruption, then noise, then dropout.
+    """What happens to the inputs of one run in training: corruption, then noise, then dropout."""
 
-    Attributes:
-        dropout: share of the inputs that is dropped
-        dropout_kind: name of the kind of dropout
-        noise: standard deviation of the noise on the inputs
-        corruption: what an autoencoder has to undo; None for nothing
-    """
-
-    dropout: float = 0.0
+    dropout: float = 0.0  # share of the inputs that is dropped
     dropout_kind: str = "dropout"
-    noise: float = 0.0
-    corruption: InputCorruption | None = None
+    noise: float = 0.0  # standard deviation of the noise on the inputs
+    corruption: InputCorruption | None = None  # what an autoencoder has to undo; None for nothing
 
 
 class Network:
     """K networks of the same shape that compute side by side.
 
-    Args:
-        blueprints: the layers of each run, of the same structure; the activation of the last one is
-            the identity: the output function is the head's
-        seeds: one per run
-        input_changes: what happens to the inputs in training, one per run; default: nothing
+    The activation of the last layer is the identity: the output function is the head's.
     """
 
     def __init__(
@@ -63,7 +51,9 @@ class Network:
         rates, kinds = [c.dropout for c in changes], [c.dropout_kind for c in changes]
         self.input_dropout = Dropout("input", rates, kinds, seeds, dtype, device)
         self.blueprints = tuple(blueprints)
+        self.num_runs = len(blueprints)
         self._stack = Stack(blueprints, seeds, dtype, device)
+        self.layers = self._stack.layers
         self.buffer = ParameterBuffer(self._stack.parameters, len(blueprints), dtype, device)
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
@@ -84,39 +74,17 @@ class Network:
         return self._stack.forward(values, Pass(), start=self._place(code) + 1)
 
     def sample(self, number: int, steps: int, seeds: Sequence[int]) -> Tensor:
-        """Return rows that the first layer makes up, if it can (`Spec.can_sample`): (K, N, I).
-
-        Args:
-            number: N
-            steps: of the sampling
-            seeds: one per run
-        """
-        first: Any = self.layers[0]
-        return first.sample(number, steps, seeds)
+        """Return rows that the first layer makes up, if it can (`Spec.can_sample`): (K, N, I)."""
+        return cast(Any, self.layers[0]).sample(number, steps, seeds)
 
     def _place(self, name: str) -> int:
         return [spec.name for spec in self.blueprints[0]].index(name)
 
     def backward(self, dz: Tensor, pass_: Pass) -> None:
-        """Leave every parameter's gradient in the buffer, given that of the output layer's z.
-
-        Args:
-            dz: (K, B, C)
-            pass_: the forward pass, which recorded
-        """
+        """Leave all parameters' gradients in the buffer, given that of the last z: (K, B, C)."""
         self._stack.backward(dz, pass_, is_first=True)
         if self.input_dropout.active:
             pass_.pop()  # the mask of the dropout: the gradient of the inputs is not needed
-
-    @property
-    def layers(self) -> list[Layer]:
-        """First to last."""
-        return self._stack.layers
-
-    @property
-    def num_runs(self) -> int:
-        """K."""
-        return len(self.blueprints)
 
     @property
     def layer_names(self) -> list[str]:
@@ -148,16 +116,14 @@ class Network:
         """Return the state that one run owns, by name, sharing memory."""
         return {name: value[run] for name, (value, owners) in self._owned().items() if owners[run]}
 
-    def _owned(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
+    def _owned(self) -> Buffers:
         """Return all state, and which runs own it."""
         values = {p.name: (p.value.detach(), p.owners) for p in self.buffer.parameters}
         return values | self._stack.buffers
 
-    @torch.no_grad()
     def load_run(self, run: int, state: dict[str, Tensor]) -> None:
         """Copy one run's state, as `run_state` gives it, into its row."""
-        for name, value in self.run_state(run).items():
-            value.copy_(state[name])
+        self.load_start(run, {name: state[name] for name in self.run_state(run)})
 
     @torch.no_grad()
     def load_start(self, run: int, state: Mapping[str, Tensor]) -> None:

@@ -3,55 +3,37 @@
 # K runs, B batch, O units
 """
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Gt, Le
+from pydantic import Field
 from torch import Tensor
 
-from dlx.nn.parameters import Parameter
+from dlx.config.sections import Section
+from dlx.nn.parameters import Buffers, Parameter
 from dlx.nn.passes import Pass
-from dlx.segments import segments
+from dlx.segments import chosen
 
 Position = Literal["before", "after"]
 
 
-@dataclass(frozen=True)
-class BatchNormOptions:
-    """How one run normalizes a layer over the batch.
+class LayerNorm(Section):
+    """How the hidden layers are normalized over their units."""
 
-    Attributes:
-        position: 'before' or 'after' the activation
-        momentum: share of a batch's statistics in the running ones
-        epsilon: added to the variance
-    """
-
-    position: Position = "before"
-    momentum: float = 0.1
-    epsilon: float = 1e-5
+    position: Position = Field(default="before", description="Before or after the activation.")
+    epsilon: Annotated[float, Gt(0)] = Field(default=1e-5, description="Added to the variance.")
 
 
-@dataclass(frozen=True)
-class LayerNormOptions:
-    """How one run normalizes a layer over its units.
+class BatchNorm(Section):
+    """How the hidden layers are normalized over the batch."""
 
-    Attributes:
-        position: 'before' or 'after' the activation
-        epsilon: added to the variance
-    """
-
-    position: Position = "before"
-    epsilon: float = 1e-5
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Neighbouring runs that are normalized by one call."""
-
-    rows: slice
-    forward: Callable[[Tensor, slice, Pass], Tensor]
-    backward: Callable[[Tensor, slice, Pass], Tensor]
+    position: Position = Field(default="before", description="Before or after the activation.")
+    momentum: Annotated[float, Gt(0), Le(1)] = Field(
+        default=0.1, description="Share of a batch's statistics in the running ones."
+    )
+    epsilon: Annotated[float, Gt(0)] = Field(default=1e-5, description="Added to the variance.")
 
 
 class Normalization:
@@ -63,11 +45,6 @@ class Normalization:
     start at mean 0 and variance 1, and follow r <- (1 - momentum) r + momentum b, where b is the
     batch's mean, or its unbiased variance.
 
-    Args:
-        layer: the layer's name
-        options: one per run; None where the run has no normalization
-        units: O
-
     Reference:
         Ioffe and Szegedy (2015), Batch normalization; Ba, Kiros and Hinton (2016), Layer
         normalization
@@ -76,7 +53,7 @@ class Normalization:
     def __init__(
         self,
         layer: str,
-        options: Sequence[BatchNormOptions | LayerNormOptions | None],
+        options: Sequence[BatchNorm | LayerNorm | None],
         units: int,
         dtype: torch.dtype,
         device: torch.device,
@@ -84,44 +61,36 @@ class Normalization:
         owners = [option is not None for option in options]
         self.gain = Parameter(f"{layer}.gain", (units,), owners, lambda run: torch.ones(units))
         self.shift = Parameter(f"{layer}.shift", (units,), owners, lambda run: torch.zeros(units))
-        self.has_statistics = [isinstance(option, BatchNormOptions) for option in options]
+        self.parameters = [self.gain, self.shift] if any(owners) else []
         self.running_mean = torch.zeros(len(options), units, dtype=dtype, device=device)
         self.running_variance = torch.ones(len(options), units, dtype=dtype, device=device)
-        momentum = [o.momentum if isinstance(o, BatchNormOptions) else 0.0 for o in options]
+        self.buffers: Buffers = {}
+        if any(has_statistics := [isinstance(option, BatchNorm) for option in options]):
+            self.buffers[f"{layer}.running_mean"] = self.running_mean, has_statistics
+            self.buffers[f"{layer}.running_variance"] = self.running_variance, has_statistics
+        momentum = [o.momentum if isinstance(o, BatchNorm) else 0.0 for o in options]
         self._momentum = torch.tensor(momentum, dtype=dtype, device=device)
         epsilon = [0.0 if option is None else option.epsilon for option in options]
         self._epsilon = torch.tensor(epsilon, dtype=dtype, device=device)
-        self._pieces: dict[str, tuple[_Piece, ...]] = {"before": (), "after": ()}
-        for segment in segments([_together(option) for option in options]):
-            option = options[segment.start]
-            if isinstance(option, BatchNormOptions):
-                piece = _Piece(segment.rows, self._over_batch, self._over_batch_backward)
-            elif isinstance(option, LayerNormOptions):
-                forward, backward = self._over_units(option.epsilon)
-                piece = _Piece(segment.rows, forward, backward)
-            else:
-                continue
-            self._pieces[option.position] += (piece,)
-
-    def buffers(self, layer: str) -> dict[str, tuple[Tensor, Sequence[bool]]]:
-        """Return the running statistics of batch norm by name, and which runs own them."""
-        if not any(self.has_statistics):
-            return {}
-        return {
-            f"{layer}.running_mean": (self.running_mean, self.has_statistics),
-            f"{layer}.running_variance": (self.running_variance, self.has_statistics),
-        }
+        # Rows that are normalized by one call, with the epsilon of layer norm; None: batch norm.
+        self._pieces: dict[str, list[tuple[slice, float | None]]] = {"before": [], "after": []}
+        for rows, (position, layer_epsilon) in chosen([_together(option) for option in options]):
+            self._pieces[position].append((rows, layer_epsilon))
 
     def forward(self, x: Tensor, position: Position, pass_: Pass) -> Tensor:
         """Return `x`, normalized where a run normalizes at `position`: (K, B, O)."""
-        pieces = self._pieces[position]
-        if not pieces:
-            return x
-        if pieces[0].rows == slice(0, x.shape[0]):
-            return pieces[0].forward(x, pieces[0].rows, pass_)
-        y = x.clone()
-        for piece in pieces:
-            y[piece.rows] = piece.forward(x[piece.rows], piece.rows, pass_)
+        y = x
+        for rows, epsilon in self._pieces[position]:
+            if epsilon is None:
+                normalized = self._over_batch(x[rows], rows, pass_)
+            else:
+                normalized = self._over_units(x[rows], epsilon, pass_)
+            gain, shift = self.gain.value[rows].unsqueeze(1), self.shift.value[rows].unsqueeze(1)
+            own = normalized * gain + shift
+            if len(own) == len(x):
+                return own
+            y = x.clone() if y is x else y
+            y[rows] = own
         return y
 
     def backward(self, upstream: Tensor, position: Position, pass_: Pass) -> Tensor:
@@ -131,14 +100,26 @@ class Normalization:
         batch, and the same with gain inside the means over the units; d gain = sum(g h),
         d shift = sum(g).
         """
-        pieces = self._pieces[position]
-        if not pieces:
-            return upstream
-        if pieces[0].rows == slice(0, upstream.shape[0]):
-            return pieces[0].backward(upstream, pieces[0].rows, pass_)
-        gradient = upstream.clone()
-        for piece in reversed(pieces):
-            gradient[piece.rows] = piece.backward(upstream[piece.rows], piece.rows, pass_)
+        gradient = upstream
+        for rows, epsilon in reversed(self._pieces[position]):
+            normalized, *needed = pass_.pop()
+            g = upstream[rows]
+            sum_g, sum_gh = g.sum(1), (g * normalized).sum(1)
+            self.gain.gradient[rows], self.shift.gradient[rows] = sum_gh, sum_g
+            gain = self.gain.value[rows].unsqueeze(1)
+            if epsilon is None:
+                (rstd,), size = needed, g.shape[1]
+                own = g - (sum_g / size).unsqueeze(1)
+                own.sub_(normalized * (sum_gh / size).unsqueeze(1)).mul_(rstd * gain)
+            else:
+                x, mean, rstd = needed
+                own = torch.ops.aten.native_layer_norm_backward(
+                    g * gain, x, x.shape[2:], mean, rstd, None, None, [True, False, False]
+                )[0]
+            if len(own) == len(upstream):
+                return own
+            gradient = upstream.clone() if gradient is upstream else gradient
+            gradient[rows] = own
         return gradient
 
     def _over_batch(self, x: Tensor, rows: slice, pass_: Pass) -> Tensor:
@@ -152,52 +133,18 @@ class Normalization:
             mean, variance = batch_mean, batch_variance
         rstd = (variance + self._epsilon[rows, None]).rsqrt_().unsqueeze(1)
         normalized = (x - mean.unsqueeze(1)).mul_(rstd)
-        if pass_.tape is not None:
-            pass_.tape.append((normalized, rstd))
-        return self._gained(normalized, rows)
+        pass_.record((normalized, rstd))
+        return normalized
 
-    def _over_batch_backward(self, upstream: Tensor, rows: slice, pass_: Pass) -> Tensor:
-        normalized, rstd = pass_.pop()
-        sum_g, sum_gh = self._gain_and_shift(upstream, normalized, rows)
-        size = upstream.shape[1]
-        gradient = upstream - (sum_g / size).unsqueeze(1)
-        gradient.sub_(normalized * (sum_gh / size).unsqueeze(1))
-        return gradient.mul_(rstd * self.gain.value[rows].unsqueeze(1))
-
-    def _over_units(
-        self, epsilon: float
-    ) -> tuple[Callable[[Tensor, slice, Pass], Tensor], Callable[[Tensor, slice, Pass], Tensor]]:
-        def forward(x: Tensor, rows: slice, pass_: Pass) -> Tensor:
-            x = x.contiguous()
-            normalized, mean, rstd = torch.native_layer_norm(x, x.shape[2:], None, None, epsilon)
-            if pass_.tape is not None:
-                pass_.tape.append((x, normalized, mean, rstd))
-            return self._gained(normalized, rows)
-
-        def backward(upstream: Tensor, rows: slice, pass_: Pass) -> Tensor:
-            x, normalized, mean, rstd = pass_.pop()
-            self._gain_and_shift(upstream, normalized, rows)
-            gradient = upstream * self.gain.value[rows].unsqueeze(1)
-            return torch.ops.aten.native_layer_norm_backward(
-                gradient, x, x.shape[2:], mean, rstd, None, None, [True, False, False]
-            )[0]
-
-        return forward, backward
-
-    def _gained(self, normalized: Tensor, rows: slice) -> Tensor:
-        gain, shift = self.gain.value[rows].unsqueeze(1), self.shift.value[rows].unsqueeze(1)
-        return normalized * gain + shift
-
-    def _gain_and_shift(
-        self, upstream: Tensor, normalized: Tensor, rows: slice
-    ) -> tuple[Tensor, Tensor]:
-        """Leave the gradients of gain and shift in their buffer; return sum(g) and sum(g h)."""
-        sum_g, sum_gh = upstream.sum(1), (upstream * normalized).sum(1)
-        self.gain.gradient[rows] = sum_gh
-        self.shift.gradient[rows] = sum_g
-        return sum_g, sum_gh
+    def _over_units(self, x: Tensor, epsilon: float, pass_: Pass) -> Tensor:
+        x = x.contiguous()
+        normalized, mean, rstd = torch.native_layer_norm(x, x.shape[2:], None, None, epsilon)
+        pass_.record((normalized, x, mean, rstd))
+        return normalized
 
 
-def _together(option: BatchNormOptions | LayerNormOptions | None) -> Hashable:
+def _together(option: BatchNorm | LayerNorm | None) -> tuple[Position, float | None] | None:
     """Return what neighbouring runs must agree on for one call to normalize them together."""
-    return ("batch", option.position) if isinstance(option, BatchNormOptions) else option
+    if option is None:
+        return None
+    return option.position, None if isinstance(option, BatchNorm) else option.epsilon

@@ -20,28 +20,32 @@ from torch import Tensor
 _PADDING = 16
 
 
+Buffers = dict[str, tuple[Tensor, Sequence[bool]]]
+"""State that is not trained, (K, ...) by name, and which runs own it."""
+
+Moves = Sequence[tuple[slice, slice]]
+"""The columns of each parameter in one buffer, and in another."""
+
+
+def moved(values: Tensor, columns: Moves, width: int) -> Tensor:
+    """Return rows (..., P) of one buffer as rows (..., width) of another."""
+    result = values.new_zeros(*values.shape[:-1], width)
+    for before, now in columns:
+        result[..., now] = values[..., before]
+    return result
+
+
 @dataclass(eq=False)
 class Parameter:
-    """One named parameter of every run of a cohort.
+    """One named parameter of every run of a cohort."""
 
-    Attributes:
-        name: `<layer>.<parameter>`
-        shape: of one run
-        owners: which runs have it (there is no bias before batch norm, no slope without PReLU); the
-            rows of the others stay zero
-        initialize: `initialize(run)` draws the parameter of one run on the CPU: (*shape)
-        columns: of the buffer, where the parameter is stored
-        value: (K, *shape), shares the buffer's memory
-        gradient: (K, *shape), shares the gradient buffer's memory
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    owners: Sequence[bool]
-    initialize: Callable[[int], Tensor]
-    columns: slice = field(init=False)
-    value: Tensor = field(init=False)
-    gradient: Tensor = field(init=False)
+    name: str  # <layer>.<parameter>
+    shape: tuple[int, ...]  # of one run
+    owners: Sequence[bool]  # the rows of the others stay zero
+    initialize: Callable[[int], Tensor]  # draws that of one run on the CPU: (*shape)
+    columns: slice = field(init=False)  # of the buffer, where the parameter is stored
+    value: Tensor = field(init=False)  # (K, *shape), shares the buffer's memory
+    gradient: Tensor = field(init=False)  # (K, *shape), shares the gradient buffer's memory
 
     @property
     def layer(self) -> str:
@@ -59,12 +63,6 @@ class ParameterBuffer:
 
     The weights come first in a row, so that weight decay and penalties, which are about them alone,
     take one slice of it.
-
-    Attributes:
-        parameters: as given
-        weights: the columns of all weights
-        values: (K, P)
-        gradients: (K, P)
     """
 
     def __init__(
@@ -83,12 +81,8 @@ class ParameterBuffer:
         self.gradients = torch.zeros_like(self.values)
         for parameter, size, start in zip(ordered, sizes, starts, strict=False):
             parameter.columns = columns = slice(start, start + size)
-            parameter.value = self._view(self.values, columns, parameter)
-            parameter.gradient = self._view(self.gradients, columns, parameter)
-
-    @staticmethod
-    def _view(buffer: Tensor, columns: slice, parameter: Parameter) -> Tensor:
-        return buffer[:, columns].view(buffer.shape[0], *parameter.shape)
+            parameter.value = self.values[:, columns].view(num_runs, *parameter.shape)
+            parameter.gradient = self.gradients[:, columns].view(num_runs, *parameter.shape)
 
     def initialize(self) -> None:
         """Draw every parameter of every run that owns it, on the CPU."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.nn.layers.protocol import Blueprint
-from dlx.nn.normalization import BatchNormOptions, LayerNormOptions
+from dlx.nn.normalization import BatchNorm, LayerNorm
 
 
 class Elementwise(nn.Module):
@@ -35,16 +35,9 @@ class PlainModules:
     """torch modules one after another, and the names of their tensors.
 
     A tensor that a run's layer calls `weight` is (I, O), and (O, I) in the torch module; `bias` is
-    (1, O), and (O) in the module. Tensors of other names have the same shape in both.
-
-    Args:
-        names: receives for each tensor of a run's state (`Network.run_state`) its key in the
-            state_dict of the whole network
-        path: what the keys of these modules start with
-        first: modules that stand before all others
-
-    Attributes:
-        modules: as far as they are appended
+    (1, O), and (O) in the module. Tensors of other names have the same shape in both. `names`
+    receives for each tensor of a run's state (`Network.run_state`) its key in the state_dict of the
+    whole network, which starts with `path`.
     """
 
     def __init__(
@@ -55,24 +48,13 @@ class PlainModules:
         self._path = path
 
     def add(self, module: nn.Module, layer: str = "", **tensors: str) -> None:
-        """Append a module, and note what its tensors are called in a run's state.
-
-        Args:
-            module: the module
-            layer: name of the layer whose tensors it holds
-            tensors: by the tensor's name in the layer, its name in the module
-        """
+        """Append a module that holds a layer's tensors, each of which it has under another name."""
         for name, own_name in tensors.items():
             self._names[f"{layer}.{name}"] = f"{self._path}{len(self.modules)}.{own_name}"
         self.modules.append(module)
 
     def inside(self, attribute: str, layers: Blueprint = ()) -> "PlainModules":
-        """Return modules that stand inside the module which is appended next.
-
-        Args:
-            attribute: of that module, which holds them
-            layers: that they begin with
-        """
+        """Return modules, those of `layers` so far, for an attribute of the next module."""
         modules = PlainModules(self._names, f"{self._path}{len(self.modules)}.{attribute}.")
         for spec in layers:
             spec.plain(modules)
@@ -91,12 +73,10 @@ class PlainModules:
             module = activation_module(activation)
             self.add(module, layer, **learned_tensors(activation, module))
 
-    def add_norm(
-        self, options: BatchNormOptions | LayerNormOptions, units: int, layer: str
-    ) -> None:
+    def add_norm(self, options: BatchNorm | LayerNorm, units: int, layer: str) -> None:
         """Append the normalization of a layer's units."""
         tensors = {"gain": "weight", "shift": "bias"}
-        if isinstance(options, LayerNormOptions):
+        if isinstance(options, LayerNorm):
             self.add(nn.LayerNorm(units, eps=options.epsilon), layer, **tensors)
         else:
             tensors |= {"running_mean": "running_mean", "running_variance": "running_var"}
@@ -105,8 +85,7 @@ class PlainModules:
 
     def add_dropout(self, rate: float, kind: str) -> None:
         """Append dropout as torch has it; other kinds do nothing in evaluation."""
-        for module in dropout_modules(rate, kind):
-            self.modules.append(module)
+        self.modules.extend(dropout_modules(rate, kind))
 
 
 def dropout_modules(rate: float, kind: str) -> list[nn.Module]:
@@ -122,16 +101,7 @@ def activation_module(activation: Choice) -> nn.Module:
 
 
 def learned_tensors(activation: Choice, module: nn.Module, path: str = "") -> dict[str, str]:
-    """Return what an activation's learned tensors are called in its torch module.
-
-    Args:
-        activation: the activation
-        module: its module
-        path: what comes before their names there
-
-    Raises:
-        ConfigError: the module learns something else
-    """
+    """Return what an activation's learned tensors are called in its module, after `path`."""
     names = list(activation.traits.learned)
     own_names = [name for name, _ in module.named_parameters()]
     if len(names) != len(own_names):

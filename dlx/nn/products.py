@@ -27,20 +27,15 @@ def product(a: Tensor, b: Tensor, c: Tensor | None = None, out: Tensor | None = 
         a: (K, M, C)
         b: (K, C, N)
         c: (K, 1, N) or (K, M, N), or None for zero
-        out: (K, M, N), receives the result if it is given
-
-    Returns:
-        (K, M, N), contiguous unless `out` is not
+        out: (K, M, N), receives the result if it is given; else that is contiguous
     """
     if a.device.type == "cuda":
         return torch.bmm(a, b, out=out) if c is None else torch.baddbmm(c, a, b, out=out)
     runs, rows, contracted = a.shape
     columns = b.shape[2]
-    ragged = rows * contracted * columns >= _BLAS_THRESHOLD and (
-        rows * columns % _ALIGNMENT
-        or rows * contracted % _ALIGNMENT
-        or contracted * columns % _ALIGNMENT
-    )
+    sizes = rows * columns, rows * contracted, contracted * columns
+    large_enough = rows * contracted * columns >= _BLAS_THRESHOLD
+    ragged = large_enough and any(size % _ALIGNMENT for size in sizes)
     if ragged:
         more_contracted, more_columns = -contracted % _ALIGNMENT, -columns % _ALIGNMENT
         a = F.pad(a, (0, more_contracted))

@@ -16,7 +16,7 @@ from torch import Tensor
 from dlx.config.types import Choice
 from dlx.nn.passes import Pass
 from dlx.registry import register
-from dlx.segments import segments
+from dlx.segments import chosen
 
 
 @register("sparsity")
@@ -54,26 +54,13 @@ def kl(code: Tensor, *, rate: Annotated[float, Gt(0), Lt(1)] = 0.05) -> Tensor:
 
 
 class Sparsity:
-    """The sparsity penalties of the runs that have one.
-
-    Args:
-        choices: penalty and weight, one per run; None for none
-    """
+    """The sparsity penalties, with their weights, of the runs that have one."""
 
     def __init__(self, choices: Sequence[Choice | None]) -> None:
-        self._segments = [
-            (segment.rows, segment.choice)
-            for segment in segments(list(choices))
-            if segment.choice is not None
-        ]
+        self._segments = chosen(choices)
 
     def forward(self, code: Tensor, pass_: Pass) -> None:
-        """Add the weighted penalties to the cost, and measure them without their weights.
-
-        Args:
-            code: (K, B, C)
-            pass_: the forward pass
-        """
+        """Add the weighted penalties of codes (K, B, C) to the cost, and measure the penalties."""
         if not self._segments:
             return
         trains = pass_.tape is not None
@@ -94,12 +81,7 @@ class Sparsity:
             pass_.tape.append(gradients)
 
     def backward(self, upstream: Tensor, pass_: Pass) -> Tensor:
-        """Return the gradient of the code; that of the layers above is written over.
-
-        Args:
-            upstream: of the layers above, (K, B, C)
-            pass_: the forward pass
-        """
+        """Return the gradient of the code; that of the layers above (K, B, C) is written over."""
         if self._segments:
             for (rows, _), gradient in zip(self._segments, pass_.pop(), strict=True):
                 upstream[rows] += gradient

@@ -10,14 +10,14 @@ here stands what the kinds share.
 # I inputs, O outputs
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from dlx.nn.layers.protocol import Blueprint
-from dlx.nn.moments import Signal, Signals
+from dlx.nn.moments import Signal, Signals, pooled
 
 Gradients = float | list[float] | None
 """Mean square of a gradient, or of each step's; None where it is not known."""
@@ -30,31 +30,19 @@ _UNBIASED = ("dropout", "gaussian_dropout")
 
 @dataclass(frozen=True)
 class Weights:
-    """Moments of the weights of one layer.
+    """Moments of the weights of one layer."""
 
-    Attributes:
-        square: mean of W²
-        bias_square: mean of b²
-        is_centred: whether their mean is zero as far as so many draws can tell
-        has_centred_diagonal: whether the mean of the diagonal is; of weights from state to state
-            another mean would add up step after step
-    """
-
-    square: float
-    bias_square: float
-    is_centred: bool
-    has_centred_diagonal: bool
+    square: float  # mean of W²
+    bias_square: float  # mean of b²
+    is_centred: bool  # their mean is zero as far as so many draws can tell
+    has_centred_diagonal: bool  # from state to state another mean would add up step by step
 
     @classmethod
     def of(cls, weight: Tensor, bias: Tensor | None) -> "Weights":
         """Return the moments of a weight (I, O) and a bias (1, O), if there is one."""
         bias_square = 0.0 if bias is None else float(bias.double().square().mean())
-        return cls(
-            float(weight.square().mean()),
-            bias_square,
-            _is_centred(weight),
-            _is_centred(weight.diagonal()),
-        )
+        centred = _is_centred(weight), _is_centred(weight.diagonal())
+        return cls(float(weight.square().mean()), bias_square, *centred)
 
 
 def _is_centred(values: Tensor) -> bool:
@@ -64,34 +52,21 @@ def _is_centred(values: Tensor) -> bool:
 
 @dataclass
 class Prediction:
-    """What theory says of one layer; None where it does not apply.
+    """What theory says of one layer; None where it does not apply."""
 
-    Attributes:
-        variance: of its outputs A
-        gradient: mean square of dZ
-        variances: of a recurrent layer, along the steps
-        gradients: likewise
-    """
-
-    variance: float | None = None
-    gradient: float | None = None
-    variances: list[float] | None = None
-    gradients: list[float] | None = None
+    variance: float | None = None  # of its outputs A
+    gradient: float | None = None  # mean square of dZ
+    variances: list[float] | None = None  # of a recurrent layer, along the steps
+    gradients: list[float] | None = None  # likewise
 
 
 @dataclass
 class MeanField:
-    """The recursions through the layers of one network, and what they predict on the way.
+    """The recursions through the layers of one network, and what they predict on the way."""
 
-    Attributes:
-        weights: moments by the layer's name
-        predictions: by the layer's name; a layer that theory does not apply to is not in it
-        recorded: what layers need on the way back, by their name, as on the tape of a `Pass`
-    """
-
-    weights: Mapping[str, Weights]
-    predictions: dict[str, Prediction] = field(default_factory=dict)
-    recorded: dict[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, Weights]  # by the layer's name
+    predictions: dict[str, Prediction] = field(default_factory=dict)  # where theory applies
+    recorded: dict[str, Any] = field(default_factory=dict)  # for the way back, as on a tape
 
     def prediction(self, name: str) -> Prediction:
         """Return the prediction for a layer, to be filled in."""
@@ -115,16 +90,24 @@ class MeanField:
             gradients = spec.theory_backward(gradients, self)
         return gradients
 
+    def forward_each(self, stacks: Sequence[Blueprint], inputs: Signals) -> list[Signal] | None:
+        """Return the moments of the outputs of stacks side by side; None if any are not known."""
+        outputs = [pooled(self.forward(layers, pooled(inputs))) for layers in stacks]
+        known = [output for output in outputs if output is not None]
+        return known if len(known) == len(outputs) else None
+
+    def backward_each(self, stacks: Sequence[Blueprint], gradient: float | None) -> float | None:
+        """Return the sum of what stacks side by side hand back; None if any of it is not known."""
+        gradients = [mean(self.backward(layers, gradient)) for layers in stacks]
+        known = [gradient for gradient in gradients if gradient is not None]
+        return sum(known) if len(known) == len(gradients) else None
+
 
 def sum_of(signals: list[Signal]) -> Signal:
     """Return the moments of a sum of independent terms."""
-    mean = sum(signal.mean for signal in signals)
+    square, product, mean = map(sum, zip(*signals, strict=True))
     crossed = mean**2 - sum(signal.mean**2 for signal in signals)
-    return Signal(
-        sum(signal.square for signal in signals) + crossed,
-        sum(signal.product for signal in signals) + crossed,
-        mean,
-    )
+    return Signal(square + crossed, product + crossed, mean)
 
 
 def is_known(dropout: float, kind: str) -> bool:
@@ -145,8 +128,3 @@ def mean(gradients: Gradients) -> float | None:
 def times(value: float | None, factor: float | None) -> float | None:
     """Return a product; None where one of the two is not known."""
     return None if value is None or factor is None else value * factor
-
-
-def plus(one: float | None, other: float | None) -> float | None:
-    """Return a sum; None where one of the two is not known."""
-    return None if one is None or other is None else one + other

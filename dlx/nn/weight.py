@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,20 +15,11 @@ from dlx.segments import where
 
 
 class Weight:
-    """W of every run of a cohort.
+    """W (I, O) of every run of a cohort.
 
     With weight norm W = magnitude V / |V|, |V| the Euclidean norm of each unit's incoming weights;
     `parameter` is then V, and the magnitudes start at |V|. With drop-connect W is under a mask in
-    training.
-
-    Args:
-        layer: the layer's name
-        shape: (I, O)
-        initialize: draws the weight of one run
-        weight_norm: which runs have it
-        rates: of dropout, one per run
-        kinds: of dropout, one per run; only kinds that drop weights act here
-        seeds: one per run
+    training; kinds of dropout that drop units do nothing here.
 
     Reference:
         Salimans and Kingma (2016), Weight normalization
@@ -47,25 +37,19 @@ class Weight:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        owners = list(weight_norm)
-
         def direction(run: int) -> Tensor:
             drawn = initialize(run)
             # Zero weights have no direction. Any will do, since their magnitude is zero.
-            return drawn.where(drawn.norm(dim=0) > 0, 1.0) if owners[run] else drawn
+            return drawn.where(drawn.norm(dim=0) > 0, 1.0) if weight_norm[run] else drawn
 
-        self.parameter = Parameter(f"{layer}.weight", shape, [True] * len(owners), direction)
+        self.parameter = Parameter(f"{layer}.weight", shape, [True] * len(seeds), direction)
         self.magnitude = Parameter(
-            f"{layer}.magnitude", shape[1:], owners, lambda run: initialize(run).norm(dim=0)
+            f"{layer}.magnitude", shape[1:], weight_norm, lambda run: initialize(run).norm(dim=0)
         )
-        self._normalized = where(owners, bool)
+        self._normalized = where(weight_norm, bool)
+        self.parameters = [self.parameter, *([self.magnitude] if self._normalized else [])]
         self._dropout = Dropout(layer, rates, kinds, seeds, dtype, device, on="weights")
         self._plain = not self._normalized and not self._dropout.active
-
-    @property
-    def parameters(self) -> list[Parameter]:
-        """Weights, and magnitudes, which perhaps only some runs have."""
-        return [self.parameter, self.magnitude]
 
     def forward(self, pass_: Pass) -> Tensor:
         """Return W: (K, I, O)."""
@@ -73,20 +57,16 @@ class Weight:
         if self._plain:
             return value
         if self._normalized:
-            norms: list[Any] = []
-            w = value.clone()
-            for segment in self._normalized:
-                rows = segment.rows
+            norms, w = [], value.clone()
+            for rows in self._normalized:
                 norm = value[rows].square().sum(1, keepdim=True).sqrt_()
                 direction = value[rows] / norm
                 w[rows] = direction * self.magnitude.value[rows].unsqueeze(1)
                 norms.append((norm, direction))
-            if pass_.tape is not None:
-                pass_.tape.append(norms)
+            pass_.record(norms)
             value = w
         value = self._dropout.forward(value, pass_, rows=value.shape[1])
-        if pass_.tape is not None:
-            pass_.tape.append(value)
+        pass_.record(value)
         return value
 
     def scale(self, run: int, factor: Tensor) -> None:
@@ -117,8 +97,7 @@ class Weight:
         dw = self._dropout.backward(dw, pass_)
         self.parameter.gradient.copy_(dw)
         if self._normalized:
-            for segment, (norm, direction) in zip(self._normalized, pass_.pop(), strict=True):
-                rows = segment.rows
+            for rows, (norm, direction) in zip(self._normalized, pass_.pop(), strict=True):
                 sums = (dw[rows] * direction).sum(1, keepdim=True)
                 scale = self.magnitude.value[rows].unsqueeze(1) / norm
                 self.magnitude.gradient[rows] = sums.squeeze(1)
@@ -126,13 +105,9 @@ class Weight:
 
 
 class TiedWeight:
-    """The transposed weight of an earlier layer, which owns it and its gradient.
+    """The transposed weight of an earlier layer, which owns it and its gradient."""
 
-    Attributes:
-        parameter: of the owner, (K, O, I)
-    """
-
-    parameter: Parameter
+    parameter: Parameter  # of the owner, (K, O, I)
     parameters: Sequence[Parameter] = ()
     direct: Tensor | None = None
 
@@ -140,9 +115,7 @@ class TiedWeight:
         """Return W: (K, I, O)."""
         return self.parameter.value.mT
 
-    def used(self, pass_: Pass) -> Tensor:
-        """Return, in the backward pass, the W of the forward pass."""
-        return self.parameter.value.mT
+    used = forward
 
     def backward(self, dw: Tensor, pass_: Pass) -> None:
         """Hand dW (K, I, O) to the owner, which comes later in the backward pass."""

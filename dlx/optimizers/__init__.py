@@ -4,10 +4,10 @@
 from dlx.optimizers import rules
 
 # isort: split
-from dlx.optimizers import lion, muon
+from dlx.optimizers import muon
 
 # isort: split
 from dlx.optimizers import lbfgs
 from dlx.optimizers.slabs import SlabOptimizer
 
-__all__ = ["SlabOptimizer", "lbfgs", "lion", "muon", "rules"]
+__all__ = ["SlabOptimizer", "lbfgs", "muon", "rules"]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.nn.network import Network
+from dlx.nn.parameters import Moves, moved
 from dlx.registry import register
 from dlx.segments import segments
 
@@ -67,39 +68,23 @@ def swa(
 
 
 class Averages:
-    """The averages of the runs that have one, with those of batch norm's running statistics.
-
-    Args:
-        choices: one per run; None for none
-        num_steps: of each run
-        network: whose weights (K, P) are averaged
-    """
+    """The averages of the runs that have one, with those of batch norm's running statistics."""
 
     def __init__(
         self, choices: Sequence[Choice | None], num_steps: Sequence[int], network: Network
     ) -> None:
-        keys = list(zip(choices, num_steps, strict=True))
         self._segments = [
-            (segment.rows, choice.bound(), steps)
-            for segment in segments(keys)
-            for choice, steps in [segment.choice]
+            (rows, choice.bound(), steps)
+            for rows, (choice, steps) in segments(list(zip(choices, num_steps, strict=True)))
             if choice is not None
         ]
-        self._present: dict[str, Tensor] = {}
-        if self._segments:
-            self._present = {"parameters": network.buffer.values, **network.statistics()}
+        present = {"parameters": network.buffer.values, **network.statistics()}
+        self._present = present if self._segments else {}
         self.values = {name: torch.zeros_like(value) for name, value in self._present.items()}
 
-    def start(self) -> None:
-        """Take the weights as they are."""
-        self._blend(0)
-
-    def update(self, step: int) -> None:
-        """Take in the weights after the given number of steps."""
-        self._blend(step)
-
     @torch.no_grad()
-    def _blend(self, step: int) -> None:
+    def update(self, step: int) -> None:
+        """Take in the weights after the given number of steps, at 0 as they are."""
         for rows, function, num_steps in self._segments:
             share = function(step, num_steps) if step else 1.0
             for name, average in self.values.items():
@@ -127,20 +112,8 @@ class Averages:
                 average[rows] = weights
 
     @torch.no_grad()
-    def take(
-        self, source: "Averages", index: Tensor, columns: Sequence[tuple[slice, slice]]
-    ) -> None:
-        """Take over the averages of the runs that stay.
-
-        Args:
-            source: the averages before
-            index: the row in `source` of each run that stays
-            columns: pairs of columns (before, now) of every parameter
-        """
+    def take(self, source: "Averages", index: Tensor, columns: Moves) -> None:
+        """Take over the averages of the runs that stay: those in the rows `index` of `source`."""
         for name, value in self.values.items():
             kept = source.values[name].index_select(0, index)
-            if name != "parameters":
-                value.copy_(kept)
-                continue
-            for before, now in columns:
-                value[:, now] = kept[:, before]
+            value.copy_(moved(kept, columns, value.shape[1]) if name == "parameters" else kept)

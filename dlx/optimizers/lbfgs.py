@@ -11,7 +11,7 @@ from annotated_types import Gt
 from torch import Tensor
 
 from dlx.config.types import Choice
-from dlx.nn.parameters import ParameterBuffer
+from dlx.nn.parameters import Moves, ParameterBuffer, moved
 from dlx.optimizers.rule import Decay, Rate, Search
 from dlx.registry import register
 
@@ -65,34 +65,18 @@ def lbfgs(
 
 
 class LbfgsSlab:
-    """The row of a run that L-BFGS trains, with the state of `torch.optim.LBFGS`.
-
-    Attributes:
-        rows: of the buffer
-        key: optimizer and number of steps of the run, and what else makes it a slab of its own
-        base_rate: learning rate of the settings
-    """
+    """The row of a run that L-BFGS trains, with the state of `torch.optim.LBFGS`."""
 
     def __init__(
         self, rows: slice, key: tuple[Choice, int, Hashable], buffer: ParameterBuffer
     ) -> None:
         assert len(buffer.values) == 1, "runs of L-BFGS train one to a cohort"
-        self.rows = rows
-        self.key = key
+        self.rows, self.key = rows, key
         update: Search = key[0]()
         self._values = buffer.values.view(-1)
         self._values.grad = buffer.gradients.view(-1)
         self._optimizer = torch.optim.LBFGS([self._values], **update.settings)
-        self.base_rate = update.settings["lr"]
-
-    @property
-    def rate(self) -> float:
-        """Present learning rate."""
-        return self._optimizer.param_groups[0]["lr"]
-
-    @rate.setter
-    def rate(self, rate: float) -> None:
-        self._optimizer.param_groups[0]["lr"] = rate
+        self.base_rate = self.rate = update.settings["lr"]
 
     @property
     def _kept(self) -> dict[str, Any]:
@@ -100,12 +84,12 @@ class LbfgsSlab:
         return self._optimizer.state[self._values]
 
     @property
-    def state(self) -> dict[str, Tensor | None]:
+    def state(self) -> dict[str, Tensor]:
         """What the next step depends on, as tensors: (P,), (H, P), (H,) and numbers."""
         kept = self._kept
         if "d" not in kept:
             return {}
-        state: dict[str, Tensor | None] = {name: kept[name] for name in _VECTORS}
+        state = {name: kept[name] for name in _VECTORS}
         for name in _HISTORY:
             empty = self._values.new_zeros(0, len(self._values))
             state[name] = torch.stack(kept[name]) if kept[name] else empty
@@ -115,15 +99,10 @@ class LbfgsSlab:
         return state | {"n_iter": torch.tensor(kept["n_iter"])}
 
     def step(self, evaluate: Callable[[], Tensor] | None) -> None:
-        """Update the weights.
-
-        Args:
-            evaluate: returns the cost at the present weights and leaves its gradient in the buffer
-        """
-        assert evaluate is not None
+        """Update the weights; `evaluate` returns the cost and leaves its gradient in the buffer."""
         gradient = self._values.grad
-        assert gradient is not None
-        if not bool(gradient.isfinite().all()):
+        assert evaluate is not None and gradient is not None
+        if not gradient.isfinite().all():
             # There is nothing to search for: the next cost is not finite either, and ends the run.
             self._values.sub_(gradient)
             return
@@ -132,6 +111,7 @@ class LbfgsSlab:
             # A line search returns from a cost that is too large, but does not end at NaN.
             return evaluate().nan_to_num(nan=torch.inf, posinf=torch.inf)
 
+        self._optimizer.param_groups[0]["lr"] = self.rate
         self._optimizer.step(cost)  # type: ignore[arg-type]
 
     def load(self, name: str, value: Tensor) -> None:
@@ -143,18 +123,9 @@ class LbfgsSlab:
         self._kept[name] = value if name in _VECTORS else list(value)
         self._kept["func_evals"] = 0  # a counter that torch only writes
 
-    def take(
-        self,
-        sources: "Sequence[tuple[LbfgsSlab, list[int]]]",
-        columns: Sequence[tuple[slice, slice]],
-    ) -> None:
+    def take(self, sources: "Sequence[tuple[LbfgsSlab, list[int]]]", columns: Moves) -> None:
         """Take over the state of the run."""
         ((source, _),) = sources
         for name, value in source.state.items():
-            assert value is not None
-            moved = value
-            if name in _VECTORS + _HISTORY:
-                moved = value.new_zeros(*value.shape[:-1], len(self._values))
-                for before, now in columns:
-                    moved[..., now] = value[..., before]
-            self.load(name, moved)
+            is_vector = name in _VECTORS + _HISTORY
+            self.load(name, moved(value, columns, len(self._values)) if is_vector else value)

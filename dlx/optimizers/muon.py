@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dlx.nn.products import product
 from dlx.optimizers.rule import Betas, Decay, Layout, Rate, Rule, Share
-from dlx.optimizers.rules import adam_settings, update_adam
+from dlx.optimizers.rules import MOMENTS, named_betas, update_adam
 from dlx.registry import register
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -52,9 +52,9 @@ def muon(
     """
     return Rule(
         _update,
-        adam_settings(lr, betas, eps, weight_decay)
+        named_betas(betas, lr=lr, eps=eps, weight_decay=weight_decay)
         | {"momentum": momentum, "nesterov": nesterov, "scale": scale},
-        {"exp_avgs": 0.0, "exp_avg_sqs": 0.0},
+        MOMENTS,
         fused=("cpu", "cuda"),
         decoupled=True,
         shaped=True,
@@ -101,19 +101,10 @@ def _update(
     rest = slice(layout.weights.stop, None)
     squares = exp_avg_sqs[0]
     # Copies, since fused kernels need contiguous tensors.
-    vectors, slopes = values[:, rest].contiguous(), gradient[:, rest].contiguous()
-    firsts, seconds = means[:, rest].contiguous(), squares[:, rest].contiguous()
-    update_adam(
-        [vectors],
-        [slopes],
-        [firsts],
-        [seconds],
-        state_steps,
-        lr=lr,
-        weight_decay=weight_decay,
-        decoupled_weight_decay=True,
-        **adam,
-    )
+    copies = [tensor[:, rest].contiguous() for tensor in (values, gradient, means, squares)]
+    vectors, slopes, firsts, seconds = copies
+    adam |= {"lr": lr, "weight_decay": weight_decay, "decoupled_weight_decay": True}
+    update_adam([vectors], [slopes], [firsts], [seconds], state_steps, **adam)
     values[:, rest], means[:, rest], squares[:, rest] = vectors, firsts, seconds
 
 

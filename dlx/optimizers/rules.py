@@ -1,4 +1,4 @@
-"""The update rules of `torch.optim` in its functional form, with names and defaults.
+"""The update rules of `torch.optim` in its functional form, with names and defaults; and Lion's.
 
 The keyword-only parameters of a registered function are the optimizer's settings; it returns the
 rule with these settings under torch's names. The functional form has the same bits as the classes
@@ -22,6 +22,9 @@ from torch.optim.sgd import sgd as torch_sgd
 
 from dlx.optimizers.rule import Betas, Decay, Rate, Rule, Share
 from dlx.registry import register
+
+MOMENTS = {"exp_avgs": 0.0, "exp_avg_sqs": 0.0}
+"""The state of Adam and its variants: the running means of g and of g^2, from zero."""
 
 
 def _gradient_descent(settings: dict[str, Any]) -> Rule:
@@ -141,13 +144,9 @@ def rmsprop(
     Reference:
         Tieleman and Hinton (2012), Neural networks for machine learning, lecture 6e
     """
-    state: dict[str, float | None] = {"square_avgs": 0.0}
-    unused: dict[str, Any] = {}
-    for name, used in (("grad_avgs", centered), ("momentum_buffer_list", momentum > 0)):
-        if used:
-            state[name] = 0.0
-        else:
-            unused[name] = []
+    optional = {"grad_avgs": centered, "momentum_buffer_list": momentum > 0}
+    state = {"square_avgs": 0.0} | {name: 0.0 for name, used in optional.items() if used}
+    unused = {name: [] for name, used in optional.items() if not used}
     settings = {"lr": lr, "alpha": alpha, "eps": eps, "momentum": momentum, "centered": centered}
     return Rule(torch_rmsprop, settings | {"weight_decay": weight_decay} | unused, state)
 
@@ -167,16 +166,13 @@ def adadelta(
     Reference:
         Zeiler (2012), Adadelta: an adaptive learning rate method
     """
-    settings = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay}
-    return Rule(
-        torch_adadelta, settings | {"maximize": False}, {"square_avgs": 0.0, "acc_deltas": 0.0}
-    )
+    settings = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": False}
+    return Rule(torch_adadelta, settings, {"square_avgs": 0.0, "acc_deltas": 0.0})
 
 
-def adam_settings(lr: float, betas: Betas, eps: float, weight_decay: float) -> dict[str, Any]:
+def named_betas(betas: Betas, **settings: Any) -> dict[str, Any]:
     """Return the settings of Adam and its variants under torch's names."""
-    beta1, beta2 = betas
-    return {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
+    return settings | {"beta1": betas[0], "beta2": betas[1]}
 
 
 def update_adam(
@@ -210,7 +206,7 @@ def _adam(decoupled: bool, settings: dict[str, Any]) -> Rule:
     return Rule(
         update_adam,
         settings | {"decoupled_weight_decay": decoupled},
-        {"exp_avgs": 0.0, "exp_avg_sqs": 0.0},
+        MOMENTS,
         fused=("cpu", "cuda"),
         decoupled=decoupled,
     )
@@ -231,7 +227,7 @@ def adam(
     Reference:
         Kingma and Ba (2015), Adam: a method for stochastic optimization
     """
-    return _adam(False, adam_settings(lr, betas, eps, weight_decay))
+    return _adam(False, named_betas(betas, lr=lr, eps=eps, weight_decay=weight_decay))
 
 
 @register("optimizer")
@@ -249,7 +245,7 @@ def adamw(
     Reference:
         Loshchilov and Hutter (2019), Decoupled weight decay regularization
     """
-    return _adam(True, adam_settings(lr, betas, eps, weight_decay))
+    return _adam(True, named_betas(betas, lr=lr, eps=eps, weight_decay=weight_decay))
 
 
 @register("optimizer")
@@ -273,13 +269,10 @@ def nadam(
     Reference:
         Dozat (2016), Incorporating Nesterov momentum into Adam
     """
-    settings = adam_settings(lr, betas, eps, weight_decay)
-    return Rule(
-        torch_nadam,
-        settings | {"momentum_decay": momentum_decay},
-        {"exp_avgs": 0.0, "exp_avg_sqs": 0.0},
-        {"mu_products": 1.0, "state_steps": 0.0},
+    settings = named_betas(
+        betas, lr=lr, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay
     )
+    return Rule(torch_nadam, settings, MOMENTS, {"mu_products": 1.0, "state_steps": 0.0})
 
 
 @register("optimizer")
@@ -297,8 +290,8 @@ def radam(
     Reference:
         Liu, Jiang, He, Chen, Liu, Gao and Han (2020), On the variance of the adaptive learning rate
     """
-    settings = adam_settings(lr, betas, eps, weight_decay)
-    return Rule(torch_radam, settings, {"exp_avgs": 0.0, "exp_avg_sqs": 0.0})
+    settings = named_betas(betas, lr=lr, eps=eps, weight_decay=weight_decay)
+    return Rule(torch_radam, settings, MOMENTS)
 
 
 @register("optimizer")
@@ -316,5 +309,46 @@ def adamax(
     Reference:
         Kingma and Ba (2015), Adam: a method for stochastic optimization, section 7
     """
-    settings = adam_settings(lr, betas, eps, weight_decay)
+    settings = named_betas(betas, lr=lr, eps=eps, weight_decay=weight_decay)
     return Rule(torch_adamax, settings, {"exp_avgs": 0.0, "exp_infs": 0.0})
+
+
+def _update_lion(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    exp_avgs: list[Tensor],
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    weight_decay: float,
+) -> None:
+    # Not torch's lerp: it rounds differently at the end of a buffer.
+    for parameter, gradient, mean in zip(parameters, gradients, exp_avgs, strict=True):
+        if weight_decay:
+            parameter.mul_(1 - lr * weight_decay)
+        direction = (mean * beta1).add_(gradient * (1 - beta1)).sign_()
+        parameter.sub_(direction.mul_(lr))
+        mean.mul_(beta2).add_(gradient * (1 - beta2))
+
+
+@register("optimizer")
+def lion(*, lr: Rate = 1e-4, betas: Betas = [0.9, 0.99], weight_decay: Decay = 0.0) -> Rule:
+    """Lion: w <- (1 - lr weight_decay) w - lr sign(beta1 m + (1 - beta1) g), m <- mean of g.
+
+    Args:
+        lr: size of every step; take one three to ten times smaller than Adam's
+        betas: share of m in the direction of the step, and share of m that is kept
+        weight_decay: share of the weights that is subtracted, times lr
+
+    Reference:
+        Chen, Liang, Huang, Real, Wang, Liu, Pham, Dong, Luong, Hsieh, Lu and Le (2023), Symbolic
+        discovery of optimization algorithms
+    """
+    return Rule(
+        _update_lion,
+        named_betas(betas, lr=lr, weight_decay=weight_decay),
+        {"exp_avgs": 0.0},
+        counters={},
+        decoupled=True,
+    )

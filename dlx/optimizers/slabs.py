@@ -7,38 +7,33 @@ and schedule. Updates are elementwise, so the runs of a slab get the same bits a
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from dlx.config.types import Choice
-from dlx.nn.parameters import ParameterBuffer
+from dlx.nn.parameters import Moves, ParameterBuffer, moved
 from dlx.optimizers.lbfgs import LbfgsSlab
 from dlx.optimizers.rule import Layout, Rule, momentum_name
 from dlx.segments import segments
 
 _Key = tuple[Choice, int, Hashable]
+"""Optimizer and number of steps of the runs of a slab, and whatever else they must agree in."""
 _Value = TypeVar("_Value")
 
 
 class _Slab:
     """A slab with the state of its optimizer.
 
-    Attributes:
-        rows: of the buffer
-        key: optimizer and number of steps of its runs, and whatever else they must agree in
-        rate: present learning rate
-        base_rate: learning rate of the settings
-        state: tensors (rows, P) or single numbers, by name; some are None until the first step
+    `rate` is the present learning rate, `base_rate` that of the settings. The state is tensors
+    (rows, P) and single numbers, by name; some are None until the first step.
     """
 
     def __init__(self, rows: slice, key: _Key, buffer: ParameterBuffer, layout: Layout) -> None:
-        self.rows = rows
-        self.key = key
+        self.rows, self.key = rows, key
         choice = key[0]
-        rule: Rule = choice()
-        self._rule = rule
+        self._rule = rule = cast(Rule, choice())
         self._settings = {k: v for k, v in rule.settings.items() if k != "lr"}
         self._weights = layout.weights
         self._weight_decay = 0.0  # of the weights alone
@@ -55,7 +50,7 @@ class _Slab:
             self._settings["fused"] = True
         # torch counts steps on the CPU, unless the optimizer is fused.
         self._counter_device = device if fused else torch.device("cpu")
-        self.state: dict[str, Tensor | None] = {
+        self.state: dict[str, Any] = {
             name: None if start is None else torch.full_like(self._values, start)
             for name, start in rule.state.items()
         }
@@ -63,7 +58,6 @@ class _Slab:
             self.state[name] = torch.tensor(start, device=self._counter_device)
 
     def step(self, evaluate: Callable[[], Tensor] | None) -> None:
-        """Update the parameters from their gradients; `evaluate` is not needed."""
         state: dict[str, Any] = {name: [value] for name, value in self.state.items()}
         gradients = self._gradients
         if self._weight_decay:
@@ -84,55 +78,31 @@ class _Slab:
         return decayed
 
     def set_momentum(self, momentum: float) -> None:
-        """Change the momentum, or Adam's beta1."""
         name = momentum_name(self.key[0])
         assert name is not None
         self._settings[name] = momentum
 
     def load(self, name: str, value: Tensor) -> None:
-        """Restore one tensor of the state."""
         is_counter = name in self._rule.counters
         device = self._counter_device if is_counter else self._values.device
         self.state[name] = value.to(device, copy=True)
 
-    def take(
-        self, sources: Sequence[tuple["_Slab", list[int]]], columns: Sequence[tuple[slice, slice]]
-    ) -> None:
-        """Take over the state of runs.
-
-        Args:
-            sources: slabs before, each with the places in it of the runs
-            columns: pairs of columns (before, now) of every parameter
-        """
+    def take(self, sources: Sequence[tuple["_Slab", list[int]]], columns: Moves) -> None:
+        """Take over the state of runs from slabs, each with the places of the runs in it."""
         for name, value in sources[0][0].state.items():
+            # All runs of a cohort have made the same number of steps.
             if value is None or name in self._rule.counters:
                 self.state[name] = None if value is None else value.clone()
                 continue
-            kept = torch.cat([_present(slab.state[name])[places] for slab, places in sources])
-            moved = torch.zeros_like(self._values)
-            for before, now in columns:
-                moved[:, now] = kept[:, before]
-            self.state[name] = moved
-
-
-def _places(slab: slice, rows: Sequence[int]) -> list[int]:
-    """Return the places in a slab of those of the rows that belong to it."""
-    return [row - slab.start for row in rows if slab.start <= row < slab.stop]
-
-
-def _present(value: Tensor | None) -> Tensor:
-    assert value is not None  # all runs of a cohort have made the same number of steps
-    return value
+            kept = torch.cat([slab.state[name][places] for slab, places in sources])
+            self.state[name] = moved(kept, columns, self._values.shape[1])
 
 
 class SlabOptimizer:
     """The optimizers of a cohort over the rows of its parameter buffer.
 
-    Args:
-        choices: the optimizer of each run; runs of equal ones should be neighbours
-        num_steps: of each run; a schedule depends on it
-        buffer: holds parameters and gradients
-        apart: a key per run; runs of different keys have different learning rates; default: equal
+    Runs of equal choices should be neighbours; a schedule depends on their number of steps. Runs of
+    different keys `apart` have different learning rates.
     """
 
     def __init__(
@@ -146,10 +116,10 @@ class SlabOptimizer:
         matrices = tuple((p.columns, p.shape) for p in buffer.parameters if p.is_weight)
         layout = Layout(buffer.weights, matrices)
         self._slabs: list[Any] = [
-            LbfgsSlab(segment.rows, segment.choice, buffer)
-            if segment.choice[0].traits.searches
-            else _Slab(segment.rows, segment.choice, buffer, layout)
-            for segment in segments(keys)
+            LbfgsSlab(rows, key, buffer)
+            if key[0].traits.searches
+            else _Slab(rows, key, buffer, layout)
+            for rows, key in segments(keys)
         ]
 
     def set_rates(self, factors: Sequence[float]) -> None:
@@ -180,11 +150,8 @@ class SlabOptimizer:
 
     def per_run(self, values: Sequence[_Value]) -> list[_Value]:
         """Return a value for each run: that of its slab."""
-        return [
-            value
-            for slab, value in zip(self._slabs, values, strict=True)
-            for _ in range(slab.rows.start, slab.rows.stop)
-        ]
+        pairs = zip(self._slabs, values, strict=True)
+        return [value for slab, value in pairs for _ in range(slab.rows.start, slab.rows.stop)]
 
     @property
     def searches(self) -> bool:
@@ -195,9 +162,8 @@ class SlabOptimizer:
     def step(self, evaluate: Callable[[], Tensor] | None = None) -> None:
         """Update the parameters of every run.
 
-        Args:
-            evaluate: returns the costs at the present weights, and leaves their gradients in the
-                buffer; needed if `searches`
+        If it `searches`, it needs `evaluate`, which returns the costs at the present weights and
+        leaves their gradients in the buffer.
         """
         for slab in self._slabs:
             slab.step(evaluate)
@@ -217,20 +183,19 @@ class SlabOptimizer:
             index, name = key.split(".")
             self._slabs[int(index)].load(name, value)
 
-    def take_state(
-        self, source: "SlabOptimizer", rows: Sequence[int], columns: Sequence[tuple[slice, slice]]
-    ) -> None:
-        """Take over the state of the runs that stay.
-
-        Args:
-            source: the optimizers before
-            rows: the row in `source` of each run that stays, ascending
-            columns: pairs of columns (before, now) of every parameter
-        """
-        start = 0
+    def take_state(self, source: "SlabOptimizer", rows: Sequence[int], columns: Moves) -> None:
+        """Take over the state of the runs that stay; `rows` are theirs in `source`, ascending."""
         for slab in self._slabs:
-            end = start + slab.rows.stop - slab.rows.start
             # Several slabs become one if the runs between them have left.
-            sources = [(other, _places(other.rows, rows[start:end])) for other in source._slabs]
+            sources = [
+                (
+                    other,
+                    [
+                        row - other.rows.start
+                        for row in rows[slab.rows]
+                        if other.rows.start <= row < other.rows.stop
+                    ],
+                )
+                for other in source._slabs
+            ]
             slab.take([(other, places) for other, places in sources if places], columns)
-            start = end

@@ -23,44 +23,28 @@ _SHARED = "shared"
 
 @dataclass(frozen=True)
 class IndexedRun:
-    """A run of an ablation that has ended.
+    """A run of an ablation that has ended."""
 
-    Attributes:
-        number: in the ablation, from 1: tables show it and commands take it
-        name: `<variant's folder>/seed=<seed>`
-        phase: comparison or tuning
-        variant: its name
-        seed: of its random streams
-        fold: of the cross-validation, from 1; None without
-        status: how it ended
-        cohort: the number of its cohort; None: it has a folder of its own, as runs of an ablation
-            once had; of a run that failed 0
-        row: of the run in the cohort
-        metrics: the final ones, by split and name
-        differences: values by dotted key in which its config differs from the ablation's
-        reason: of a divergence or failure, in words
-    """
-
-    number: int
-    name: str
-    phase: str
+    number: int  # in the ablation, from 1: tables show it and commands take it
+    name: str  # `<variant's folder>/seed=<seed>`
+    phase: str  # comparison or tuning
     variant: str
-    seed: int
-    fold: int | None
-    status: str
+    seed: int  # of its random streams
+    fold: int | None  # of the cross-validation, from 1; None without
+    status: str  # how it ended
+    # the number of its cohort; None: it has a folder of its own, as runs of an ablation once had;
+    # of a run that failed 0
     cohort: int | None
-    row: int
+    row: int  # of the run in the cohort
+    # the final ones, by split and name
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # values by dotted key in which its config differs from the ablation's
     differences: Mapping[str, Any] = field(default_factory=dict)
-    reason: str | None = None
+    reason: str | None = None  # of a divergence or failure, in words
 
 
 def read_index(directory: Path) -> dict[str, IndexedRun]:
-    """Return the runs of an ablation that have ended, by name; none before the first has.
-
-    Raises:
-        RunError: index.json is damaged; of an ablation without one, plan.json
-    """
+    """Return the runs of an ablation that have ended, by name; RunError if a file is damaged."""
     path = directory / INDEX
     try:
         runs = [IndexedRun(**run) for run in documents.read(path)["runs"]]
@@ -141,11 +125,7 @@ def _ended(run: RunDirectory) -> tuple[str | None, dict[str, Any]]:
 
 
 def write_index(directory: Path, runs: Iterable[IndexedRun]) -> None:
-    """Write index.json; the caller holds the ablation's lock.
-
-    Raises:
-        StorageError: it cannot be written
-    """
+    """Write index.json; the caller holds the ablation's lock."""
     ordered = sorted(runs, key=lambda run: run.number)
     documents.write(directory / INDEX, {"runs": [asdict(run) for run in ordered]})
 
@@ -156,11 +136,7 @@ def cohort_folder(directory: Path, number: int) -> Path:
 
 
 def read_cohort(folder: Path) -> dict[str, Any] | None:
-    """Return cohort.json; None if no run of the cohort has ended.
-
-    Raises:
-        RunError: it is damaged
-    """
+    """Return cohort.json; None if no run of the cohort has ended, RunError if it is damaged."""
     try:
         return documents.read(folder / COHORT)
     except FileNotFoundError:
@@ -168,16 +144,7 @@ def read_cohort(folder: Path) -> dict[str, Any] | None:
 
 
 def read_cohort_file(folder: Path, cohort: Mapping[str, Any], name: str) -> bytes:
-    """Return a file of a cohort.
-
-    Args:
-        folder: of the cohort
-        cohort: what cohort.json holds
-        name: of the file
-
-    Raises:
-        RunError: it is missing, or was changed since dlx wrote it
-    """
+    """Return a file of a cohort; RunError if it is missing, or was changed since dlx wrote it."""
     path = folder / name
     try:
         content = path.read_bytes()
@@ -194,30 +161,22 @@ def read_cohort_file(folder: Path, cohort: Mapping[str, Any], name: str) -> byte
 
 
 def infos(directory: Path, runs: Iterable[IndexedRun]) -> dict[str, dict[str, Any]]:
-    """Return what run.json says of runs that have ended, by name.
-
-    Raises:
-        RunError: a cohort's files are missing or damaged
-    """
+    """Return what run.json says of runs that have ended, by name; RunError if files are damaged."""
     fields: dict[str, dict[str, Any]] = {}
     cohorts: dict[int, dict[int, dict[str, Any]]] = {}
     for run in runs:
         if run.cohort is None:
             fields[run.name] = RunDirectory(directory / run.name).read_info()
-            continue
-        if run.cohort == 0:
-            fields[run.name] = blank() | {
-                "status": run.status,
-                "seed": run.seed,
-                "reason": run.reason,
-            }
-            continue
-        if run.cohort not in cohorts:
-            cohorts[run.cohort] = _infos_of_cohort(cohort_folder(directory, run.cohort))
-        if run.number not in cohorts[run.cohort]:
+        elif run.cohort == 0:
+            outcome = {"status": run.status, "seed": run.seed, "reason": run.reason}
+            fields[run.name] = blank() | outcome
+        else:
             folder = cohort_folder(directory, run.cohort)
-            raise RunError(f"{folder / COHORT} does not hold run {run.number} of {directory}")
-        fields[run.name] = cohorts[run.cohort][run.number]
+            if run.cohort not in cohorts:
+                cohorts[run.cohort] = _infos_of_cohort(folder)
+            if run.number not in cohorts[run.cohort]:
+                raise RunError(f"{folder / COHORT} does not hold run {run.number} of {directory}")
+            fields[run.name] = cohorts[run.cohort][run.number]
     return fields
 
 
@@ -229,8 +188,7 @@ def _infos_of_cohort(folder: Path) -> dict[int, dict[str, Any]]:
     by_number = {}
     for run in cohort["runs"]:
         info = blank() | common | cohort[_SHARED][run[_SHARED]] | run["fields"]
-        problem = damage(info)
-        if problem is not None:
+        if problem := damage(info):
             raise RunError(f"{folder / COHORT} is damaged: run {run['number']}: {problem}")
         by_number[run["number"]] = info
     return by_number

@@ -40,16 +40,7 @@ def save(folder: Path, step: int, tensors: "dict[str, Tensor]", metadata: dict[s
 
     Kept are this one and the newest of an earlier step. Files of the same or a later step go:
     training that stands at `step` has not written them, or found them damaged and went on from
-    an earlier one.
-
-    Args:
-        folder: made if it is not there.
-        step: number of optimizer steps taken, at least 0.
-        tensors: what to save; views and tensors on any device will do.
-        metadata: JSON values (no NaN, no infinity).
-
-    Raises:
-        StorageError: disk full, read-only, no permission; the earlier checkpoints stay.
+    an earlier one. StorageError: it cannot be written; the earlier checkpoints stay.
     """
     make_directory(folder)
     content = encode(tensors, metadata)
@@ -68,10 +59,8 @@ def save(folder: Path, step: int, tensors: "dict[str, Tensor]", metadata: dict[s
 def load_newest(folder: Path) -> Checkpoint | None:
     """Return the newest checkpoint whose digest is right; None if there are no checkpoints.
 
-    A damaged newer one is passed over and named in `warnings`.
-
-    Raises:
-        RunError: all are damaged, or the newest was written by a newer dlx.
+    A damaged newer one is passed over and named in `warnings`. RunError: all are damaged, or the
+    newest was written by a newer dlx.
     """
     warnings: list[str] = []
     for step, path in _files(folder):

@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,8 @@ from typing import Any
 
 from dlx.errors import ConfigError, RunError, RunInUseError, did_you_mean
 from dlx.runs import documents
-from dlx.runs.environment import describe
 from dlx.runs.files import make_directory, storage_errors, write_atomic
-from dlx.runs.info import blank, damage, in_order
+from dlx.runs.info import blank, damage, describe, in_order
 from dlx.runs.locks import hold, is_held
 
 LATEST = "latest"
@@ -81,19 +80,8 @@ class RunDirectory:
         """Make a new run below `runs_dir/name`; after a failure or a crash nothing is listed.
 
         run.json starts with kind 'run', status 'running', the sequence number (1 + the largest
-        under this name), `created`, versions, command and git commit; the fields that training
-        fills in are null.
-
-        Args:
-            runs_dir: made if it is not there.
-            name: the experiment's name, one plain path component.
-            config: the text of its config.
-            config_name: the file that it goes to.
-            info: fields of run.json to set at once.
-
-        Raises:
-            ConfigError: the name would lead out of `runs_dir`.
-            StorageError: the directory cannot be made or written.
+        under this name), `created`, versions, command, git commit and `info`; the fields that
+        training fills in are null. A name that would lead out of `runs_dir` is a ConfigError.
         """
         check_name(name)
         make_directory(runs_dir)
@@ -104,55 +92,32 @@ class RunDirectory:
             make_directory(family)
             if not family.resolve().is_relative_to(runs_dir.resolve()):
                 raise ConfigError(f"{family} is a link out of {runs_dir}: choose another name")
-            try:
+            with contextlib.ExitStack() as undo:
+                undo.callback(_remove_if_empty, family)
                 run = cls(_make_unique(family))
-                try:
-                    document = (
-                        blank()
-                        | {"created": timestamp()}
-                        | describe()
-                        | {"sequence": _next_sequence(family)}
-                    )
-                    if config is not None:
-                        write_atomic(run.path / config_name, config.encode())
-                        document["digests"] = {config_name: documents.sha256(config.encode())}
-                    run._write(document | info)
-                except BaseException:
-                    shutil.rmtree(run.path, ignore_errors=True)
-                    raise
-            except BaseException:
-                _remove_if_empty(family)
-                raise
+                undo.callback(shutil.rmtree, run.path, ignore_errors=True)
+                document = blank() | {"created": timestamp()} | describe()
+                document["sequence"] = _next_sequence(family)
+                if config is not None:
+                    write_atomic(run.path / config_name, config.encode())
+                    document["digests"] = {config_name: documents.sha256(config.encode())}
+                run._write(document | info)
+                undo.pop_all()  # it is whole
         return run
 
     @classmethod
     def open(cls, path: Path) -> "RunDirectory":
-        """Return the run at `path`.
-
-        Raises:
-            RunError: there is nothing, or something that is not a whole run.
-        """
+        """Return the run at `path`; RunError if nothing is there, or not a whole run."""
         run = cls(path)
         run.read_info()
         return run
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the run for this process; the lock goes when the process ends, however it ends.
-
-        Raises:
-            RunInUseError: another process holds it; the message names it.
-            StorageError: the lock file cannot be written.
-        """
-        with hold(self._lock_path):
-            yield
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the run until the block or the process ends; RunInUseError if another one does."""
+        return hold(self._lock_path)
 
     def read_info(self) -> dict[str, Any]:
-        """Return run.json.
-
-        Raises:
-            RunError: missing or damaged.
-        """
+        """Return run.json; RunError if it is missing or damaged."""
         try:
             info = documents.read(self.info_path)
         except FileNotFoundError:
@@ -161,18 +126,12 @@ class RunDirectory:
             raise RunError(
                 f"{self.path} is not a run: it has no run.json (half made, or half removed)"
             ) from None
-        problem = damage(info)
-        if problem is not None:
+        if problem := damage(info):
             raise RunError(f"{self.info_path} is damaged: {problem}")
         return info
 
     def write_info(self, **changes: Any) -> None:
-        """Change fields of run.json, atomically; the caller holds the run's lock.
-
-        Raises:
-            RunError: run.json is missing or damaged.
-            StorageError: it cannot be written.
-        """
+        """Change fields of run.json, atomically; the caller holds the run's lock."""
         self._write(self.read_info() | changes)
 
     def status(self) -> str:
@@ -183,13 +142,7 @@ class RunDirectory:
         return "interrupted" if status == "running" and not held else status
 
     def read_file(self, name: str) -> bytes:
-        """Return the content of a file that run.json has a digest of.
-
-        Old folders have no digests.
-
-        Raises:
-            RunError: it is missing, cannot be read, or was changed since dlx wrote it.
-        """
+        """Return a file's content; RunError if it is missing or not of the digest in run.json."""
         path = self.path / name
         try:
             content = path.read_bytes()
@@ -215,9 +168,6 @@ class RunDirectory:
 
         The old digests stand beside the new ones until all files are written: a process that is
         killed in between leaves files that one of the two fits.
-
-        Raises:
-            StorageError: one cannot be written.
         """
         before = self.read_info().get("digests") or {}
         new = {name: documents.sha256(content) for name, content in files.items()}
@@ -242,11 +192,7 @@ def timestamp() -> str:
 
 
 def check_name(name: str) -> None:
-    """Check that an experiment's name is one plain path component.
-
-    Raises:
-        ConfigError: empty, over 200 bytes, '/', '..', control characters, a leading '.', 'latest'.
-    """
+    """Raise a ConfigError unless an experiment's name is one plain path component."""
     problem = None
     if not name:
         problem = "is empty"
@@ -265,22 +211,15 @@ def check_name(name: str) -> None:
 
 
 def list_runs(runs_dir: Path) -> tuple[list[RunDirectory], list[str]]:
-    """Return the runs and ablations below `runs_dir`, newest first, and a warning per damaged one.
-
-    A `runs_dir` that is not there has no runs.
-    """
+    """Return the runs and ablations below a folder, newest first, and a warning per damaged one."""
     warnings: list[str] = []
-    families = _directories(runs_dir, warnings)
-    return _runs_of(families, warnings), warnings
+    return _runs_of(_directories(runs_dir, warnings), warnings), warnings
 
 
 def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
     """Return the run meant by a path, a name (its newest run), 'name/id', an id or 'latest'.
 
     A path may also be that of a name's directory, or lead into an ablation.
-
-    Raises:
-        RunError: no such run; the message lists near names.
     """
     text = str(wanted)
     places = [Path(wanted), runs_dir / text]
@@ -309,12 +248,7 @@ def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
 def remove(run: RunDirectory) -> None:
     """Delete a run's directory, and the directory of its name if that was the last one.
 
-    Links inside are deleted, never followed.
-
-    Raises:
-        RunError: not a run, or reached through a link.
-        RunInUseError: a process holds the run.
-        StorageError: a file cannot be deleted.
+    Links inside are deleted, never followed; a run that is reached through one is a RunError.
     """
     path = run.path.absolute()
     run.read_info()
@@ -354,18 +288,14 @@ def _runs_of(families: list[Path], warnings: list[str]) -> list[RunDirectory]:
             except RunError as error:
                 warnings.append(str(error))
             else:
-                dated.append((str(info.get("created")), _sequence(info), run))
+                dated.append((str(info.get("created")), info.get("sequence") or 0, run))
     dated.sort(key=lambda item: item[:2], reverse=True)
     return [run for _, _, run in dated]
 
 
 def _next_sequence(family: Path) -> int:
-    return 1 + max((_sequence(run.read_info()) for run in _runs_of([family], [])), default=0)
-
-
-def _sequence(info: dict[str, Any]) -> int:
-    sequence = info.get("sequence")
-    return sequence if isinstance(sequence, int) else 0
+    infos = (run.read_info() for run in _runs_of([family], []))
+    return 1 + max((info.get("sequence") or 0 for info in infos), default=0)
 
 
 def _directories(folder: Path, warnings: list[str]) -> list[Path]:

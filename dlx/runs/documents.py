@@ -23,11 +23,7 @@ def sha256(content: bytes) -> str:
 
 
 def write(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a document with its schema and digest, atomically.
-
-    Raises:
-        StorageError: it cannot be written; the old file stays as it was.
-    """
+    """Write a document with its schema and digest, atomically."""
     write_atomic(path, encode(document))
 
 
@@ -41,12 +37,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the fields of a document without its digest.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        RunError: it cannot be read, is damaged, or was written by a newer dlx.
-    """
+    """Return the fields of a document, or raise FileNotFoundError; RunError as by `decode`."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -57,11 +48,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def decode(content: bytes, path: Path) -> dict[str, Any]:
-    """Return the fields that a document's file holds; the path is for messages.
-
-    Raises:
-        RunError: it is damaged, or was written by a newer dlx.
-    """
+    """Return the fields in a document's content; RunError if damaged or written by a newer dlx."""
     try:
         fields = json.loads(content, parse_constant=_refuse)
         if not isinstance(fields, dict):

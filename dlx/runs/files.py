@@ -32,11 +32,7 @@ BINARY = getattr(os, "O_BINARY", 0)
 
 
 def finite(value: Any) -> Any:
-    """Return a document as JSON can hold it: plain numbers, and null for those that are not finite.
-
-    Args:
-        value: mappings and sequences of plain values, and numbers of NumPy or torch
-    """
+    """Return a document as JSON can hold it: numbers plain, and null where they are not finite."""
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -57,11 +53,7 @@ def storage_errors(path: Path, action: str = "write") -> Iterator[None]:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and its parents, unless they exist.
-
-    Raises:
-        StorageError: a part of the path is a file, read-only or not permitted.
-    """
+    """Make a directory and its parents, unless they exist."""
     with storage_errors(path, "make"):
         path.mkdir(parents=True, exist_ok=True)
 
@@ -71,21 +63,13 @@ def write_atomic(path: Path, content: bytes) -> None:
 
     The bytes go to a hidden file beside it (`.<name>.<8 hex>.tmp`), which is synced and then takes
     the name; the directory is synced too. Once this returns, the file survives a power cut.
-
-    Raises:
-        StorageError: disk full, read-only, no permission. The old file stays as it was.
+    StorageError: disk full, read-only, no permission; the old file stays as it was.
     """
     replace_atomic(path, lambda temporary: temporary.write_bytes(content))
 
 
 def replace_atomic(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file at the path that it is given; it takes the place of `path` whole.
-
-    See `write_atomic`.
-
-    Raises:
-        StorageError: disk full, read-only, no permission. The old file stays as it was.
-    """
+    """Let `write` make a file that takes the place of `path` whole; see `write_atomic`."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with storage_errors(path):
         try:
@@ -125,30 +109,27 @@ class AppendFile:
     """A file that grows by whole records: one that could be written only in part is taken back."""
 
     def __init__(self, path: Path) -> None:
-        """Open `path` for appending; it is created if it does not exist.
-
-        Raises:
-            StorageError: the file cannot be opened.
-        """
         self.path = path
         with storage_errors(path, "open"):
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
             self.size = os.fstat(self._descriptor).st_size
 
-    def append(self, record: bytes) -> None:
+    def append(self, record: bytes | str) -> None:
         """Hand a record to the operating system: it survives the death of this process.
 
-        Raises:
-            StorageError: not all of it could be written; the file is as long as before.
+        StorageError: not all of it could be written; the file is as long as before.
         """
+        content = record.encode() if isinstance(record, str) else record
         try:
             with storage_errors(self.path):
-                _write_all(self._descriptor, record)
+                left = memoryview(content)
+                while left:
+                    left = left[os.write(self._descriptor, left) :]
         except BaseException:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self.size)
             raise
-        self.size += len(record)
+        self.size += len(content)
 
     def truncate(self, size: int) -> None:
         """Cut the file to its first `size` bytes."""
@@ -167,9 +148,3 @@ class AppendFile:
             descriptor, self._descriptor = self._descriptor, -1
             with storage_errors(self.path):
                 os.close(descriptor)
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]

@@ -1,7 +1,12 @@
-"""What run.json may hold."""
+"""What run.json may hold, and what it says of the process that made the run."""
 
 import datetime
+import shlex
+import subprocess
+import sys
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from types import UnionType
 from typing import Any
 
@@ -56,11 +61,38 @@ def in_order(info: Mapping[str, Any]) -> dict[str, Any]:
     return {name: info[name] for name in _ORDER if name in info} | dict(info)
 
 
-def damage(info: object) -> str | None:
-    """Return what is wrong with the document in run.json, None if nothing is.
+def describe() -> dict[str, Any]:
+    """Return the `command`, `versions` and `git_commit` fields of run.json; imports no torch."""
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "git_commit": _git_commit(),
+        "versions": {
+            "python": sys.version.split()[0],
+            **{package: _version(package) for package in ("dlx", "torch", "numpy")},
+        },
+    }
 
-    A field that is not there, or one that nothing reads, is not wrong.
-    """
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """Return the commit checked out in the current directory; None outside git."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def damage(info: object) -> str | None:
+    """Return what is wrong with the document in run.json, or None; a field may be missing."""
     if not isinstance(info, Mapping) or not {"kind", "status"} <= info.keys():
         return "it has no kind or status"
     for field, types in _TYPES.items():

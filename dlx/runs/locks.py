@@ -31,16 +31,9 @@ def hold(
 ) -> Iterator[None]:
     """Hold the lock file `path` during the block; it is made if it does not exist.
 
-    A wait of more than a second is told once, as a `DlxWarning`.
-
-    Args:
-        path: the lock file; it stays, with the process number and host of its last holder in it.
-        wait: wait for as long as another process holds it.
-        stop: says whether to wait no longer.
-
-    Raises:
-        RunInUseError: another process holds it, and `wait` is false or `stop` ended the waiting.
-        StorageError: the file cannot be made or written.
+    It stays, with the process number and host of its last holder in it. A wait of more than a
+    second is told once, as a `DlxWarning`. RunInUseError: another process holds it, and `wait` is
+    false or `stop()` ended the waiting.
     """
     with storage_errors(path, "lock"):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o666)

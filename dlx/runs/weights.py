@@ -21,15 +21,7 @@ _COPIES = 3  # of all tensors that safetensors may hold while it writes them out
 
 
 def load(content: bytes, path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
-    """Return the tensors, on the CPU, and the metadata of a file's content.
-
-    Args:
-        content: of the file
-        path: of the file, for messages
-
-    Raises:
-        RunError: it is damaged, or of a newer dlx.
-    """
+    """Return what `decode` does, but raise a RunError about damage too."""
     try:
         return decode(content, path)
     except ValueError as error:
@@ -40,9 +32,6 @@ def save(path: Path, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> 
     """Write tensors to a file, atomically, and return its SHA-256.
 
     Unlike `encode`, it needs no room for a second copy of them, but for those that share memory.
-
-    Raises:
-        StorageError: disk full, read-only, no permission; the old file stays as it was.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -71,11 +60,7 @@ def _document(metadata: dict[str, Any]) -> str:
 
 
 def encode(tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> bytes:
-    """Return the bytes of a safetensors file; tensors may be views and on any device.
-
-    Raises:
-        MemoryError: there is no room for the bytes.
-    """
+    """Return the bytes of a safetensors file, of tensors that may be views and on any device."""
     import torch
     from safetensors.torch import save as serialize
 
@@ -95,9 +80,7 @@ def encode(tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> bytes:
 def decode(content: bytes, path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """Return the tensors and the metadata of a file's bytes; `path` is for messages.
 
-    Raises:
-        ValueError: the bytes are not those of a file that dlx wrote.
-        RunError: a newer dlx wrote them.
+    ValueError: dlx did not write these bytes; RunError: a newer dlx wrote them.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load as deserialize

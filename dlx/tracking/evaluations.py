@@ -16,37 +16,23 @@ Metrics = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Record:
-    """One evaluation of one run.
+    """One evaluation of one run."""
 
-    Attributes:
-        step: optimizer steps taken
-        epoch: passes over the training rows
-        examples: training rows seen
-        metrics: by split and tag
-    """
-
-    step: int
-    epoch: float
-    examples: int
-    metrics: Metrics
+    step: int  # optimizer steps taken
+    epoch: float  # passes over the training rows
+    examples: int  # training rows seen
+    metrics: Metrics  # by split and tag
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation of the runs of a cohort.
+    """One evaluation of the runs of a cohort."""
 
-    Attributes:
-        step: optimizer steps taken
-        epoch: passes over the training rows
-        examples: training rows seen
-        rows: of the runs that were due, ascending
-        metrics: by split and tag, a value for every run of the cohort; None where it has none
-    """
-
-    step: int
-    epoch: float
-    examples: int
-    rows: list[int]
+    step: int  # optimizer steps taken
+    epoch: float  # passes over the training rows
+    examples: int  # training rows seen
+    rows: list[int]  # of the runs that were due, ascending
+    # by split and tag, a value for every run of the cohort; None where it has none
     metrics: dict[str, dict[str, list[Any]]]
 
     def record(self, row: int) -> Record:
@@ -72,21 +58,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Curve:
-    """The evaluations of one run as columns, from the first to the last.
+    """The evaluations of one run as columns, from the first to the last."""
 
-    Attributes:
-        steps: optimizer steps taken at each
-        values: by split and tag, a value for each evaluation; NaN where none was measured
-        epochs: passes over the training rows
-        examples: training rows seen
-        times: Unix seconds
-    """
-
-    steps: tuple[int, ...]
+    steps: tuple[int, ...]  # optimizer steps taken at each
+    # by split and tag, a value for each evaluation; NaN where none was measured
     values: Mapping[str, Mapping[str, tuple[float, ...]]]
-    epochs: tuple[float, ...] = ()
-    examples: tuple[int, ...] = ()
-    times: tuple[float, ...] = field(default=(), compare=False)
+    epochs: tuple[float, ...] = ()  # passes over the training rows
+    examples: tuple[int, ...] = ()  # training rows seen
+    times: tuple[float, ...] = field(default=(), compare=False)  # Unix seconds
 
     def of(self, metric: str) -> tuple[float, ...]:
         """Return the values of `<split>.<tag>`; none if it was not measured."""
@@ -95,86 +74,64 @@ class Curve:
 
 
 class Curves:
-    """The evaluations of K runs, as they come in.
-
-    Args:
-        names: of the runs
-    """
+    """The evaluations of K runs, given their names, as they come in."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._places = {name: place for place, name in enumerate(names)}
         self._heads: list[tuple[int, float, int, float]] = []
         self._due: list[np.ndarray] = []
-        self._values: dict[tuple[str, str], list[np.ndarray]] = {}
+        # By split and tag, a value for every run by the number of the evaluation that measured it.
+        self._values: dict[tuple[str, str], dict[int, np.ndarray]] = {}
 
     def add(self, evaluation: Evaluation, names: Sequence[str], now: float) -> None:
-        """Take in an evaluation.
-
-        Args:
-            evaluation: of the runs that are still training
-            names: of these runs, in its order
-            now: Unix seconds
-        """
+        """Take in an evaluation, at Unix time `now`, of runs that still train, by their names."""
         rows = evaluation.rows
         places = [self._places[names[row]] for row in rows]
-        due = np.zeros(len(self._places), dtype=bool)
-        due[places] = True
+        self._begin((evaluation.step, evaluation.epoch, evaluation.examples, now))
+        self._due[-1][places] = True
         for split, tags in evaluation.metrics.items():
             for tag, values in tags.items():
-                column = np.full(len(self._places), np.nan)
-                column[places] = [np.nan if values[r] is None else values[r] for r in rows]
-                self._columns(split, tag).append(column)
-        self._heads.append((evaluation.step, evaluation.epoch, evaluation.examples, now))
-        self._due.append(due)
-        self._fill()
+                measured = [np.nan if values[r] is None else values[r] for r in rows]
+                self._newest(split, tag)[places] = measured
 
     def restore(self, records: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Take in what was written of the runs before: names and lines of metrics.jsonl."""
         for name, record in records:
             head = (record["step"], record["epoch"], record.get("examples", 0), record["time"])
             if not self._heads or self._heads[-1] != head:
-                self._fill()
-                self._heads.append(head)
-                self._due.append(np.zeros(len(self._places), dtype=bool))
+                self._begin(head)
             place = self._places[name]
             self._due[-1][place] = True
             for split, tags in record.items():
                 if isinstance(tags, Mapping):
                     for tag, value in tags.items():
-                        columns = self._columns(split, tag, len(self._heads) - 1)
-                        if len(columns) < len(self._heads):
-                            columns.append(np.full(len(self._places), np.nan))
-                        columns[-1][place] = math.nan if value is None else value
-        self._fill()
+                        self._newest(split, tag)[place] = math.nan if value is None else value
 
     def of(self, name: str) -> Curve:
         """Return one run's evaluations."""
         place = self._places[name]
-        own = [index for index, due in enumerate(self._due) if due[place]]
-        heads = [self._heads[index] for index in own]
+        own = [number for number, due in enumerate(self._due) if due[place]]
+        if not own:
+            return Curve((), {})
         values: dict[str, dict[str, tuple[float, ...]]] = {}
         for (split, tag), columns in self._values.items():
-            column = np.array([columns[index][place] for index in own])
-            if not np.isnan(column).all():
-                values.setdefault(split, {})[tag] = tuple(column.tolist())
-        if not heads:
-            return Curve((), {})
+            measured = np.array([columns[n][place] if n in columns else np.nan for n in own])
+            if not np.isnan(measured).all():
+                values.setdefault(split, {})[tag] = tuple(measured.tolist())
+        heads = (self._heads[number] for number in own)
         steps, epochs, examples, times = zip(*heads, strict=True)
         return Curve(steps, values, epochs, examples, times)
 
-    def _columns(self, split: str, tag: str, before: int | None = None) -> list[np.ndarray]:
-        """Return the values of a tag, as many as there were evaluations before this one."""
-        if (split, tag) not in self._values:
-            blank = np.full(len(self._places), np.nan)
-            count = len(self._heads) if before is None else before
-            self._values[split, tag] = [blank] * count
-        return self._values[split, tag]
+    def _begin(self, head: tuple[int, float, int, float]) -> None:
+        self._heads.append(head)
+        self._due.append(np.zeros(len(self._places), dtype=bool))
 
-    def _fill(self) -> None:
-        """Note for every tag that the newest evaluation may not have measured it."""
-        for columns in self._values.values():
-            if len(columns) < len(self._heads):
-                columns.append(np.full(len(self._places), np.nan))
+    def _newest(self, split: str, tag: str) -> np.ndarray:
+        """Return the values of a tag in the newest evaluation, NaN until they are set."""
+        columns, number = self._values.setdefault((split, tag), {}), len(self._heads) - 1
+        if number not in columns:
+            columns[number] = np.full(len(self._places), np.nan)
+        return columns[number]
 
 
 def curve_of(records: Sequence[Mapping[str, Any]]) -> Curve:

@@ -20,25 +20,21 @@ from dlx.tracking.protos import Event, SessionLog, Summary
 _NAME = re.compile(r"events\.out\.tfevents\.(\d+).*")
 
 
-class EventFile:
-    """A new event file in a folder; readers take a folder's files in the order of their names."""
+class EventFile(AppendFile):
+    """A new event file in a folder; readers take a folder's files in the order of their names.
+
+    Args:
+        folder: made if it is not there.
+        restart_step: events of this and later steps in earlier files are void.
+        wall_time: Unix seconds of the start; default: now.
+    """
 
     def __init__(
         self, folder: Path, restart_step: int | None = None, wall_time: float | None = None
     ) -> None:
-        """Start a file.
-
-        Args:
-            folder: made if it is not there.
-            restart_step: events of this and later steps in earlier files are void.
-            wall_time: Unix seconds of the start; default: now.
-
-        Raises:
-            StorageError: the file cannot be made.
-        """
         make_directory(folder)
         number = _next_number(folder)
-        self._file = AppendFile(folder / file_name(number))
+        super().__init__(folder / file_name(number))
         self._kinds: dict[str, str] = {}
         now = time.time() if wall_time is None else wall_time
         self.write(Event(wall_time=now, file_version="brain.Event:2"))
@@ -48,7 +44,9 @@ class EventFile:
             start = SessionLog(status=SessionLog.START)
             self.write(Event(wall_time=now, step=restart_step or 0, session_log=start))
 
-    def scalars(self, step: int, values: Mapping[str, float], wall_time: float) -> None:
+    def scalars(
+        self, step: int, values: Mapping[str, float], wall_time: float | None = None
+    ) -> None:
         """Write values by tag, rounded to float32, as one event."""
         summaries = [Summary.Value(tag=tag, simple_value=values[tag]) for tag in values]
         self.summary(step, summaries, wall_time)
@@ -67,15 +65,7 @@ class EventFile:
         """Write an `Event`; it has reached the operating system when this returns."""
         record = io.BytesIO()
         RecordWriter(record).write(event.SerializeToString())
-        self._file.append(record.getvalue())
-
-    def sync(self) -> None:
-        """Make the events survive a power cut."""
-        self._file.sync()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        self.append(record.getvalue())
 
 
 def file_name(number: int) -> str:

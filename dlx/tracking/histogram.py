@@ -10,19 +10,12 @@ BINS = 30  # what TensorBoard itself shows at most
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts of values in bins: `counts[i]` lie in [edges[i], edges[i + 1]).
+    """Counts of values in bins: `counts[i]` lie in [edges[i], edges[i + 1])."""
 
-    Args:
-        counts: (bins,)
-        edges: (bins + 1,), ascending; the first and last are the least and greatest value.
-        total: the sum of the values.
-        squares: the sum of their squares.
-    """
-
-    counts: np.ndarray
-    edges: np.ndarray
-    total: float
-    squares: float
+    counts: np.ndarray  # (bins,)
+    edges: np.ndarray  # (bins + 1,), ascending; the first and last are the least and greatest value
+    total: float  # the sum of the values
+    squares: float  # the sum of their squares
 
     @classmethod
     def of(cls, values: Any) -> "Histogram | None":

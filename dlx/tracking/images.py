@@ -6,11 +6,7 @@ import numpy as np
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """Return pixels uint8 (height, width, channels) as the contents of a PNG file.
-
-    Args:
-        pixels: of 1 (grey), 3 (RGB) or 4 (and opacity) channels
-    """
+    """Return pixels uint8 (height, width, 1 grey, 3 RGB or 4 RGBA) as the bytes of a PNG file."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -8,6 +8,7 @@ written before it was introduced have none, and none follows a line that has one
 """
 
 import contextlib
+import itertools
 import json
 import math
 import zlib
@@ -24,41 +25,19 @@ _CRC = ', "crc": '
 _RUN = '"run": '
 
 
-class MetricsFile:
+class MetricsFile(AppendFile):
     """The writer of metrics.jsonl; it never leaves a line that is not whole."""
 
     def __init__(self, path: Path, position: int = 0) -> None:
-        """Open the file, which is made if it is not there, and cut it at a position in bytes.
-
-        Raises:
-            RunError: the file does not reach to `position`, or no line ends there.
-            StorageError: it cannot be opened or cut.
-        """
-        self._file = AppendFile(path)
+        """Open or make the file, cut at a position in bytes; RunError if no line ends there."""
+        super().__init__(path)
         if not _line_ends_at(path, position):
-            self._file.close()
+            self.close()
             raise RunError(
                 f"{path} is not the file that the checkpoint was saved with "
                 f"(no line ends at byte {position}); put it back, or train the run again"
             )
-        self._file.truncate(position)
-
-    @property
-    def size(self) -> int:
-        """The length of the file in bytes."""
-        return self._file.size
-
-    def append(self, lines: str) -> None:
-        """Add lines: all of them or, if they cannot be written, none."""
-        self._file.append(lines.encode())
-
-    def sync(self) -> None:
-        """Make the lines survive a power cut."""
-        self._file.sync()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        self.truncate(position)
 
 
 def lines(
@@ -67,34 +46,30 @@ def lines(
     now: float,
     numbers: Sequence[int] | None = None,
 ) -> str:
-    """Return the lines of an evaluation, one for each run that was due.
+    """Return the lines of an evaluation at Unix time `now`, one for each run that was due.
 
-    Args:
-        evaluation: of a cohort
-        seconds: that each run of the cohort has trained
-        now: Unix seconds
-        numbers: of the cohort's runs; None: the file is that of a single run
+    `seconds` is how long each run of the cohort has trained; without their `numbers`, the file is
+    that of a single run.
     """
     # One evaluation has hundreds of lines, whose numbers json writes a column at a time.
     patterns: dict[tuple[bool, ...], list[int]] = {}
     columns = [(s, t, v) for s, tags in evaluation.metrics.items() for t, v in tags.items()]
     for row in evaluation.rows:
-        patterns.setdefault(tuple(values[row] is not None for _, _, values in columns), []).append(
-            row
-        )
+        measured = tuple(values[row] is not None for _, _, values in columns)
+        patterns.setdefault(measured, []).append(row)
     texts: dict[int, str] = {}
     for measured, rows in patterns.items():
-        chosen = [column for column, is_there in zip(columns, measured, strict=True) if is_there]
+        chosen = list(itertools.compress(columns, measured))
         head = {"step": evaluation.step, "epoch": evaluation.epoch, "examples": evaluation.examples}
         template = (
-            _escaped(json.dumps(head)[:-1])
+            json.dumps(head)[:-1]
             + ', "seconds": %s, '
-            + _escaped(json.dumps({"time": now})[1:-1])
+            + json.dumps({"time": now})[1:-1]
             + _metrics_template([(split, tag) for split, tag, _ in chosen])
         )
-        numbers_of = [_numbers([seconds[row] for row in rows])]
-        numbers_of += [_numbers([values[row] for row in rows]) for _, _, values in chosen]
-        for row, values in zip(rows, zip(*numbers_of, strict=True), strict=True):
+        of_columns = [seconds, *(values for _, _, values in chosen)]
+        written = [_numbers([values[row] for row in rows]) for values in of_columns]
+        for row, values in zip(rows, zip(*written, strict=True), strict=True):
             texts[row] = template % values
     if numbers is None:
         return "".join(_sealed(texts[row]) for row in evaluation.rows)
@@ -111,11 +86,7 @@ def _metrics_template(tags: Sequence[tuple[str, str]]) -> str:
 
 
 def _quoted(text: str) -> str:
-    return _escaped(json.dumps(text, ensure_ascii=False))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%%")
+    return json.dumps(text, ensure_ascii=False).replace("%", "%%")
 
 
 def _numbers(values: Sequence[Any]) -> list[str]:
@@ -138,16 +109,7 @@ def without_runs(content: bytes, numbers: Collection[int]) -> bytes:
 
 
 def of_run(content: bytes, number: int, path: Path) -> bytes:
-    """Return the lines of one run of a cohort's metrics.jsonl as those of the run's own file.
-
-    Args:
-        content: of the cohort's file
-        number: of the run
-        path: of the cohort's file, for messages
-
-    Raises:
-        RunError: a line of any run is damaged
-    """
+    """Return one run's lines of a cohort's file as its own; RunError if any line is damaged."""
     start = f"{{{_RUN}{number}, "
     own = []
     for place, line in enumerate(_lines_of(content), start=1):
@@ -159,15 +121,7 @@ def of_run(content: bytes, number: int, path: Path) -> bytes:
 
 
 def of_cohort(folder: Path, cohort: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
-    """Return the records of a cohort's runs that have ended, by the runs' numbers.
-
-    Args:
-        folder: of the cohort
-        cohort: what cohort.json holds
-
-    Raises:
-        RunError: metrics.jsonl is missing or damaged
-    """
+    """Return the records of a cohort's ended runs by number; RunError if they are damaged."""
     content, path = read_cohort_file(folder, cohort, METRICS), folder / METRICS
     if content and not content.endswith(b"\n"):
         raise RunError(f"{path} is damaged: no line ends at byte {len(content)}")
@@ -178,11 +132,7 @@ def of_cohort(folder: Path, cohort: Mapping[str, Any]) -> dict[int, list[dict[st
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics.jsonl; a last line that is cut off is left out.
-
-    Raises:
-        RunError: the file is missing, or a line in it is damaged.
-    """
+    """Return the records of a file but for a last line cut off; RunError if missing or damaged."""
     return list(records(path))
 
 
@@ -221,11 +171,7 @@ def _lines_of(content: bytes) -> list[bytes]:
 
 
 def _unsealed(line: bytes) -> str:
-    """Return the text that `_sealed` was given.
-
-    Raises:
-        ValueError: the line has no CRC, or not that of its text
-    """
+    """Return the text that `_sealed` was given; ValueError if it does not match its CRC."""
     text, _, _ = line.decode().rpartition(_CRC)
     if _sealed(text).encode() != line + b"\n":
         raise ValueError("it does not match its checksum")

@@ -6,10 +6,12 @@
 # T steps
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,28 +19,8 @@ from dlx.runs import storage_errors
 from dlx.tracking import summaries
 from dlx.tracking.events import EventFile, file_name
 
-
-class Band(Protocol):
-    """The mean curve of a variant's runs.
-
-    Attributes:
-        steps: (T,) optimizer steps
-        mean: (T,) of the runs that trained so far
-        low: (T,) end of the interval of the mean; NaN of one run
-        high: (T,) its other end
-        runs: (T,) how many there are
-    """
-
-    @property
-    def steps(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def mean(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def low(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def high(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def runs(self) -> np.ndarray: ...  # noqa: D102
+if TYPE_CHECKING:
+    from dlx.ablation.bands import Band
 
 
 def write_overview(
@@ -64,9 +46,6 @@ def write_overview(
         bands: by variant and metric; a variant without any failed
         last: by variant and metric, the mean of its runs' last values
         steps: by variant, how many its longest run took
-
-    Raises:
-        StorageError: disk full, read-only, no permission
     """
     now = time.time()
     title = f"{name}: mean of each variant's runs, with its 95 % interval"

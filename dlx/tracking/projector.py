@@ -37,9 +37,6 @@ def write_projector(
             without which TensorBoard draws nothing
         columns: two or more, by heading, a value for each point
         images: (N, H, W, 1 or 3) uint8; None: points are dots
-
-    Raises:
-        StorageError: a file cannot be written
     """
     assert len(columns) > 1  # a file of one column is taken for one without a heading
     values = np.pad(values, ((0, 0), (0, max(0, _LEAST - values.shape[1]))))

@@ -4,43 +4,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dlx.tracking.protos import (
-    DT_FLOAT,
-    DT_STRING,
-    Category,
-    DataType,
-    Experiment,
-    HParamsPluginData,
-    Layout,
-    SessionEndInfo,
-    SessionStartInfo,
-    Status,
-    Summary,
-    SummaryMetadata,
-    TensorProto,
-    TensorShapeProto,
-)
-
-
-def text(tag: str, markdown: str) -> Any:
-    """Return a text, shown as Markdown."""
-    return _plugin("text", tag, _string(markdown.encode()))
+from dlx.tracking import protos
 
 
 def config(yaml: str) -> Any:
-    """Return the text of a run's config."""
-    return text("config", f"```yaml\n{yaml}```")
+    """Return the text of a run's config, shown as Markdown."""
+    return _plugin("text", "config", _string(f"```yaml\n{yaml}```".encode()))
 
 
 def hparams(settings: Mapping[str, Any], group_name: str, began: float) -> Any:
-    """Return the settings of a run for TensorBoard's HParams page.
+    """Return the settings, by dotted name, of a run that began at a Unix time for the HParams page.
 
-    Args:
-        settings: value by dotted name
-        group_name: runs of one group (the seeds of a variant) are shown as one row
-        began: Unix seconds
+    Runs of one group (the seeds of a variant) are shown as one row.
     """
-    start = SessionStartInfo(group_name=group_name, start_time_secs=began)
+    start = protos.SessionStartInfo(group_name=group_name, start_time_secs=began)
     for name, value in settings.items():
         shown = _plain(value)
         if isinstance(shown, bool):
@@ -54,27 +31,24 @@ def hparams(settings: Mapping[str, Any], group_name: str, began: float) -> Any:
 
 def end_hparams(success: bool, ended: float) -> Any:
     """Return that a run has ended, well or not; TensorBoard keeps the first such word."""
-    status = Status.STATUS_SUCCESS if success else Status.STATUS_FAILURE
-    return _hparams("session_end_info", SessionEndInfo(status=status, end_time_secs=ended))
+    status = protos.Status.STATUS_SUCCESS if success else protos.Status.STATUS_FAILURE
+    return _hparams("session_end_info", protos.SessionEndInfo(status=status, end_time_secs=ended))
 
 
 def experiment(
     name: str, settings: Sequence[Mapping[str, Any]], metrics: Mapping[str, str], created: float
 ) -> Any:
-    """Return which columns the HParams page has.
+    """Return which columns the HParams page of an ablation, made at Unix time `created`, has.
 
-    Args:
-        name: of the ablation
-        settings: of each group of runs, value by dotted name: a column for every name
-        metrics: heading of each column of last values, and the tag of the values
-        created: Unix seconds
+    There is one for every dotted name in the `settings` of a group of runs, and one of last values
+    for every heading in `metrics`, which has the tag of the values.
     """
-    columns = Experiment(name=name, time_created_secs=created)
+    columns = protos.Experiment(name=name, time_created_secs=created)
     for key in dict.fromkeys(key for group in settings for key in group):
         values = [_plain(group[key]) for group in settings if key in group]
         distinct = list({(type(value), value): value for value in values}.values())
         kinds = {_kind(value) for value in values}
-        kind = kinds.pop() if len(kinds) == 1 else DataType.DATA_TYPE_STRING
+        kind = kinds.pop() if len(kinds) == 1 else protos.DataType.DATA_TYPE_STRING
         columns.hparam_infos.add(name=key, type=kind).domain_discrete.extend(distinct)
     for heading, tag in metrics.items():
         columns.metric_infos.add(name={"group": "", "tag": tag}, display_name=heading)
@@ -82,24 +56,20 @@ def experiment(
 
 
 def charts(title: str, margins: Mapping[str, Sequence[str]]) -> Any:
-    """Return which charts the Custom Scalars page has.
-
-    Args:
-        title: over all of them
-        margins: by title of a chart, the tags of its curves' value, low and high ends
-    """
-    category = Category(title=title)
+    """Return the charts of the Custom Scalars page, by title: tags of value, low and high end."""
+    category = protos.Category(title=title)
     # TensorBoard shows the last one first.
     for name, (value, lower, upper) in reversed(list(margins.items())):
         category.chart.add(title=name).margin.series.add(value=value, lower=lower, upper=upper)
-    content = Layout(category=[category]).SerializeToString()
+    content = protos.Layout(category=[category]).SerializeToString()
     return _plugin("custom_scalars", "custom_scalars__config__", _string(content))
 
 
 def _kind(value: bool | float | str) -> int:
+    kinds = protos.DataType
     if isinstance(value, bool):
-        return DataType.DATA_TYPE_BOOL
-    return DataType.DATA_TYPE_STRING if isinstance(value, str) else DataType.DATA_TYPE_FLOAT64
+        return kinds.DATA_TYPE_BOOL
+    return kinds.DATA_TYPE_STRING if isinstance(value, str) else kinds.DATA_TYPE_FLOAT64
 
 
 def _plain(value: Any) -> bool | float | str:
@@ -109,21 +79,21 @@ def _plain(value: Any) -> bool | float | str:
 
 def _plugin(name: str, tag: str, tensor: Any, content: bytes = b"") -> Any:
     """Return a tensor for one of TensorBoard's pages."""
-    data = SummaryMetadata.PluginData(plugin_name=name, content=content)
-    value = Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=data))
+    data = protos.SummaryMetadata.PluginData(plugin_name=name, content=content)
+    value = protos.Summary.Value(tag=tag, metadata=protos.SummaryMetadata(plugin_data=data))
     value.tensor.CopyFrom(tensor)
     return value
 
 
 def _hparams(field: str, info: Any) -> Any:
-    content = HParamsPluginData(version=0, **{field: info}).SerializeToString()
-    nothing = TensorProto(dtype=DT_FLOAT, tensor_shape=_shape(0))
+    content = protos.HParamsPluginData(version=0, **{field: info}).SerializeToString()
+    nothing = protos.TensorProto(dtype=protos.DT_FLOAT, tensor_shape=_shape(0))
     return _plugin("hparams", f"_hparams_/{field}", nothing, content)
 
 
 def _string(content: bytes) -> Any:
-    return TensorProto(dtype=DT_STRING, tensor_shape=_shape(), string_val=[content])
+    return protos.TensorProto(dtype=protos.DT_STRING, tensor_shape=_shape(), string_val=[content])
 
 
 def _shape(*sizes: int) -> Any:
-    return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in sizes])
+    return protos.TensorShapeProto(dim=[protos.TensorShapeProto.Dim(size=size) for size in sizes])

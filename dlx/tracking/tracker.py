@@ -24,8 +24,15 @@ class Tracker:
     """Writes what TensorBoard shows of a run; every call has reached the operating system.
 
     A tag is of one kind (scalar, histogram, image) in its split: TensorBoard shows no more.
-
     A context manager: `with Tracker(run.path) as tracker: ...` closes its files.
+
+    Args:
+        directory: the run's directory; made if it is not there.
+        resume_step: the last step logged when the checkpoint was saved from which the run goes
+            on: TensorBoard drops what was logged after it. -1: the run starts all over.
+            None: it starts for the first time.
+        steps_before: steps of pre-training; in TensorBoard those of the run come after them.
+        began: Unix seconds when the run began; default: now.
     """
 
     def __init__(
@@ -36,77 +43,42 @@ class Tracker:
         steps_before: int = 0,
         began: float | None = None,
     ) -> None:
-        """Open a run's event files.
-
-        Args:
-            directory: the run's directory; made if it is not there.
-            resume_step: the last step logged when the checkpoint was saved from which the run goes
-                on: TensorBoard drops what was logged after it. -1: the run starts all over.
-                None: it starts for the first time.
-            steps_before: steps of pre-training; in TensorBoard those of the run come after them.
-            began: Unix seconds when the run began; default: now.
-
-        Raises:
-            StorageError: a file cannot be written.
-        """
         make_directory(directory)
         self._directory = directory
         self._before = steps_before
         self._began = began
-        self._restart_step = None
-        if resume_step is not None:
-            self._restart_step = 0 if resume_step < 0 else steps_before + resume_step + 1
+        self._restart_step: int | None = None
         self._events: dict[Path, EventFile] = {}
         if resume_step is not None:
+            self._restart_step = 0 if resume_step < 0 else steps_before + resume_step + 1
             # Now, and in all of them: a split may never again log a tag that is to be dropped.
             for folder in event_folders(directory):
                 self._file(folder)
 
     def log(self, record: Record, now: float | None = None) -> None:
-        """Write the metrics of an evaluation as scalars of their splits.
-
-        Epoch and examples are scalars of train.
-
-        Args:
-            record: the evaluation
-            now: Unix seconds; default: the time now
-
-        Raises:
-            StorageError: disk full, read-only, no permission; no half event is left.
-        """
+        """Write an evaluation as scalars of its splits; epoch and examples are scalars of train."""
+        progress = {"epoch": record.epoch, "examples": record.examples}
         for split, metrics in record.metrics.items():
-            scalars = dict(metrics)
-            if split == "train":
-                scalars |= {"epoch": record.epoch, "examples": record.examples}
-            wall_time = time.time() if now is None else now
-            self._file(self._directory / split).scalars(
-                self._before + record.step, scalars, wall_time
-            )
+            scalars = {**metrics, **(progress if split == "train" else {})}
+            self._scalars(split, self._before + record.step, scalars, now)
 
     def stage(self, step: int, record: Mapping[str, Any]) -> None:
-        """Write an evaluation in pre-training as scalars `pretraining/<tag>` of its splits.
-
-        Args:
-            step: of all of pre-training
-            record: for each split a dict of metrics by tag
-        """
+        """Write an evaluation at a step of all of pre-training as scalars `pretraining/<tag>`."""
         for split, metrics in record.items():
             if isinstance(metrics, Mapping):
                 scalars = {f"pretraining/{k}": v for k, v in metrics.items() if v is not None}
-                self._file(self._directory / split).scalars(step, scalars, time.time())
+                self._scalars(split, step, scalars)
 
     def final(
         self, step: int, metrics: Mapping[str, Mapping[str, float]], now: float | None = None
     ) -> None:
         """Write what is measured at a run's end alone as scalars, by split and tag."""
-        wall_time = time.time() if now is None else now
         for split, scalars in metrics.items():
-            self._file(self._directory / split).scalars(self._before + step, scalars, wall_time)
+            self._scalars(split, self._before + step, scalars, now)
 
     def histogram(self, split: str, tag: str, values: Any, step: int) -> None:
-        """Write the histogram of an array or tensor (its finite values), or a `Histogram`."""
-        histogram = values if isinstance(values, Histogram) else Histogram.of(values)
-        if histogram is not None:
+        """Write the histogram of an array or tensor, of its finite values."""
+        if histogram := Histogram.of(values):
             value = Summary.Value(tag=tag)
             value.histo.min = histogram.edges[0]
             value.histo.max = histogram.edges[-1]
@@ -126,31 +98,17 @@ class Tracker:
         value.image.encoded_image_string = png(pixels)
         self._file(self._directory / split).summary(self._before + step, [value])
 
-    def text(self, tag: str, markdown: str, step: int = 0) -> None:
-        """Write a text, shown as Markdown, for the run as a whole."""
-        self._write(summaries.text(tag, markdown), step)
-
     def config(self, yaml: str) -> None:
         """Write the text of the run's config."""
-        self._file(self._directory).summary(0, [summaries.config(yaml)], self._began)
+        self._write(summaries.config(yaml), self._began)
 
     def hparams(self, settings: Mapping[str, Any], group_name: str) -> None:
-        """Write the run's settings for TensorBoard's HParams page; its metrics are the scalars.
-
-        Args:
-            settings: value by dotted name; what is no bool, number or string is shown as JSON.
-            group_name: runs of one group (the seeds of a variant) are shown as one row.
-        """
+        """Write the run's settings for TensorBoard's HParams page; its metrics are the scalars."""
         self._write(summaries.hparams(settings, group_name, time.time()))
 
     def end_hparams(self, success: bool) -> None:
         """Write that the run has ended, well or not; TensorBoard keeps the first such word."""
         self._write(summaries.end_hparams(success, time.time()))
-
-    def flush(self) -> None:
-        """Make all that was written survive a power cut."""
-        for file in self._events.values():
-            file.sync()
 
     def close(self) -> None:
         """Close the files; a second call does nothing."""
@@ -168,5 +126,10 @@ class Tracker:
             self._events[folder] = EventFile(folder, self._restart_step, self._began)
         return self._events[folder]
 
-    def _write(self, value: Any, step: int = 0) -> None:
-        self._file(self._directory).summary(step, [value])
+    def _scalars(
+        self, split: str, step: int, values: Mapping[str, float], now: float | None = None
+    ) -> None:
+        self._file(self._directory / split).scalars(step, values, now)
+
+    def _write(self, value: Any, now: float | None = None) -> None:
+        self._file(self._directory).summary(0, [value], now)

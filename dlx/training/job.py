@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member
-from dlx.config.pretraining import resolved
-from dlx.config.schema import RunConfig
+from dlx.config.schema import RunConfig, resolved
 from dlx.config.types import Choice
 from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches, steps_per_epoch
@@ -17,7 +16,6 @@ from dlx.data.parts import Splits
 from dlx.data.targets import Examples, SharedExamples, TargetSets
 from dlx.errors import ConfigError
 from dlx.models import plain
-from dlx.models.build import build_design
 from dlx.models.design import Design
 from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.optimizers.penalties import Penalty
@@ -142,7 +140,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     device = resolve_device(config.train.device)
     labelled, on_device = splits, splits.to(device)
     splits = targeted(config, on_device)
-    design = build_design(config, splits.task)
+    design: Design = config.model(splits.task)
     splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
     plain.check(design)
     num_rows = len(splits.train.inputs)

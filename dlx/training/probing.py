@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member, group
-from dlx.config.probing import BATCH_SIZE, FineTune
-from dlx.config.schema import RunConfig
+from dlx.config.schema import FINE_TUNE_BATCH, FineTune, RunConfig
 from dlx.config.types import choice
 from dlx.data.parts import Part, Splits
 from dlx.errors import ConfigError, did_you_mean
@@ -126,7 +125,7 @@ def _labelling(layers: Blueprint, splits: Splits) -> Design:
 def _fine_tuned(given: FineTune, probing: Probing) -> Probing:
     """Return the probing with the batch size that its rows allow; ConfigError where none is."""
     key, rows = "probe.fine_tune.batch_size", "labelled rows"
-    size = batch_sizes.resolved(given.batch_size, probing.labels, key, rows, BATCH_SIZE)
+    size = batch_sizes.resolved(given.batch_size, probing.labels, key, rows, FINE_TUNE_BATCH)
     batch_sizes.check_batch_norm(probing.design, size, probing.labels, key, rows)
     if given.optimizer.traits.searches:
         raise ConfigError(
@@ -135,7 +134,7 @@ def _fine_tuned(given: FineTune, probing: Probing) -> Probing:
         )
     if given.batch_size != "auto":
         return probing
-    remarks = batch_sizes.remarks("auto", size, key, rows, BATCH_SIZE)
+    remarks = batch_sizes.remarks("auto", size, key, rows, FINE_TUNE_BATCH)
     fine_tune = given.model_copy(update={"batch_size": size})
     return replace(probing, fine_tune=fine_tune, remarks=remarks)
 

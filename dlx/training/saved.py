@@ -14,7 +14,6 @@ from dlx.config.schema import RunConfig
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError, RunError
-from dlx.models.build import build_design
 from dlx.models.design import Design
 from dlx.models.plain import from_torch, sequential
 from dlx.runs import RunDirectory, weights
@@ -47,7 +46,7 @@ class Saved:
     @functools.cached_property
     def design(self) -> Design:
         """Layers and head of the network."""
-        return build_design(self.config, self.task)
+        return self.config.model(self.task)
 
     @functools.cached_property
     def tensors(self) -> dict[str, Tensor]:

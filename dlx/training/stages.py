@@ -15,8 +15,7 @@ import torch
 
 from dlx import registry
 from dlx.config.dump import to_plain
-from dlx.config.pretraining import Pretrain, Stage, resolved
-from dlx.config.schema import RunConfig
+from dlx.config.schema import Pretrain, RunConfig, Stage, resolved
 from dlx.config.types import Choice
 from dlx.data.batches import steps_per_epoch
 from dlx.data.dataset import Task

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command, start
+from tests.guarded import SAVING
 
 SHORT = ["train.steps=30", "log.every=10"]
 TWO = ["--vary", "model.activation=relu,tanh", "--seeds", "2", "--quiet"]
@@ -170,6 +171,7 @@ def test_an_ablation_keeps_its_config(dlx: Command, tmp_path: Path) -> None:
         assert "is an ablation; name one of its runs, such as" in ended.err, ended.err
 
 
+@pytest.mark.slow(*SAVING)
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.usefixtures("one_thread")
 def test_killed_and_resumed_is_as_never_killed(jobs: int, dlx: Command, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from dlx.config.shipped import is_ablation, shipped, summary
 from dlx.registry import MODULES, get, names
 from tests.cli.conftest import Command
+from tests.guarded import LEARNING
 
 SHIPPED = {
     *("breast_cancer", "digits", "iris", "mnist", "xor"),
@@ -22,10 +23,15 @@ def test_the_shipped_configs() -> None:
 
 
 @pytest.mark.parametrize("name", shipped())
+def test_a_shipped_config_is_valid(name: str, dlx: Command) -> None:
+    assert dlx("config", "validate", name).code == 0
+
+
+@pytest.mark.slow(*LEARNING)
+@pytest.mark.parametrize("name", shipped())
 def test_a_shipped_config_works_shortened(
     name: str, dlx: Command, request: pytest.FixtureRequest
 ) -> None:
-    assert dlx("config", "validate", name).code == 0
     steps = 0 if name.endswith("by_hand") else 3
     changes = [f"train.steps={steps}"]
     if "name: mnist" in shipped()[name].read_text():

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Command, start
+from tests.guarded import SAVING
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -32,6 +33,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow(*SAVING)
 def test_killed_in_a_stage_and_resumed(dlx: Command, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -10,6 +10,7 @@ from subprocess import Popen
 import pytest
 
 from tests.cli.conftest import Command, start
+from tests.guarded import SAVING
 
 OVERRIDES = ["train.steps=3000", "log.every=100", "optimizer.schedule=cosine"]
 
@@ -33,6 +34,7 @@ def stop(started: Popen[str], number: int) -> tuple[int, str, str]:
     return started.returncode, out, err
 
 
+@pytest.mark.slow(*SAVING)
 @pytest.mark.usefixtures("one_thread")
 def test_stopped_twice_and_resumed(dlx: Command, tmp_path: Path) -> None:
     whole = dlx("train", "digits", *OVERRIDES, "name=whole", "--json", "--quiet")

@@ -11,7 +11,10 @@ import pytest
 
 from dlx.cli import main
 from tests.cli.conftest import environment
+from tests.guarded import DOCUMENTS
 from tests.shown_files import write_example, write_examples
+
+pytestmark = pytest.mark.slow(*DOCUMENTS)
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,11 +23,10 @@ ELSEWHERE = re.compile(r"dlx board\b|dlx runs rm latest$")
 NEEDS_MNIST = re.compile(r"configs/mnist\.yaml|fetch mnist")
 
 
-def shown_in_files() -> list[str]:
-    """Return the commands in the code blocks of the documents."""
+def shown_in(path: Path) -> list[str]:
+    """Return the commands in the code blocks of a document, in their order."""
     return [
         line.strip()
-        for path in FILES
         for block in re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL)
         for line in block.splitlines()
         if line.strip().startswith("dlx ")
@@ -43,8 +45,25 @@ def shown_in_help() -> list[str]:
     return commands
 
 
+def shown() -> dict[str, list[str]]:
+    """Return the commands of each document and of the help texts.
+
+    Commands of a document may need what an earlier one of it wrote; across documents, what several
+    show is run once.
+    """
+    seen: set[str] = set()
+    commands = {}
+    for name, lines in {**{p.name: shown_in(p) for p in FILES}, "help": shown_in_help()}.items():
+        new = [line for line in dict.fromkeys(lines) if line not in seen]
+        commands[name] = [line for line in new if not ELSEWHERE.match(line)]
+        seen.update(new)
+    return {name: lines for name, lines in commands.items() if lines}
+
+
 def test_there_are_commands_to_run() -> None:
-    assert "dlx train configs/digits.yaml optimizer.lr=0.01" in " ".join(shown_in_files())
+    assert "dlx train configs/digits.yaml optimizer.lr=0.01" in " ".join(
+        shown_in(ROOT / "README.md")
+    )
     assert "dlx predict xor --split test" in shown_in_help()
     assert len(shown_in_help()) > 20
 
@@ -78,20 +97,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        line
-        for line in dict.fromkeys([*shown_in_files(), *shown_in_help()])
-        if not ELSEWHERE.match(line)
-    ],
-)
-def test_a_command_that_is_shown_works(
-    line: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("document", shown())
+def test_the_commands_of_a_document_work(
+    document: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    if NEEDS_MNIST.search(line) and "DLX_DATA" not in os.environ:
-        pytest.skip("needs MNIST in the folder that DLX_DATA names")
     monkeypatch.chdir(folder)
+    lines = shown()[document]
+    left_out = [] if "DLX_DATA" in os.environ else list(filter(NEEDS_MNIST.search, lines))
+    for line in lines:
+        assert line in left_out or run(line) == 0, f"{line}\n{capfd.readouterr().err}"
+    if left_out:
+        pytest.skip(f"needs MNIST in the folder that DLX_DATA names: {', '.join(left_out)}")
+
+
+def run(line: str) -> int:
+    """Run a command for a few steps; return its exit code."""
     if line.startswith("dlx train "):
         line += " train.epochs=null train.steps=10"
         line += "" if " name=" in line else " name=other"
@@ -104,9 +124,5 @@ def test_a_command_that_is_shown_works(
     # Code of a user's would stay in this process, for the tests over the whole registry to meet.
     if re.search(r"[>&|*]|--plugin|--allow-code", line):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        shell = subprocess.run(
-            ["bash", "-c", line], env=environment() | {"PATH": path}, capture_output=True, text=True
-        )
-        assert shell.returncode == 0, shell.stderr
-        return
-    assert main(shlex.split(line)[1:]) == 0
+        return subprocess.run(["bash", "-c", line], env=environment() | {"PATH": path}).returncode
+    return main(shlex.split(line)[1:])

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Command, start
+from tests.guarded import SAVING
+
+pytestmark = pytest.mark.slow(*SAVING)
 
 KILLS = 3
 CONFIG = """\

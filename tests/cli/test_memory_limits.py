@@ -9,8 +9,12 @@ import pytest
 
 from tests.api.test_ablation import assert_same_runs
 from tests.cli.conftest import Ended, environment
+from tests.guarded import MEMORY
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads its size from /proc")
+pytestmark = [
+    pytest.mark.slow(*MEMORY),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads its size from /proc"),
+]
 
 # Whatever is imported on the way, and BLAS's buffers, are there before the limit is set.
 LIMITED = """

@@ -6,8 +6,8 @@ from pydantic import BaseModel
 
 from dlx.config import merge
 from dlx.config.load import load
+from dlx.config.merge import resolve_paths
 from dlx.config.nodes import from_plain
-from dlx.config.paths import resolve_paths
 
 
 class Files(BaseModel):

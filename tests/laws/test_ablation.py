@@ -6,6 +6,7 @@ import pytest
 
 from dlx import api
 from dlx.tracking.metrics import line
+from tests.guarded import TOGETHER
 
 VARIED = [
     "model.activation=relu,tanh,sigmoid,gelu,prelu",
@@ -22,6 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("ablation")
 
 
+@pytest.mark.slow(*TOGETHER)
 def test_twenty_of_two_hundred_runs_are_the_same_alone(folder: Path, one_thread: None) -> None:
     config = {"name": "mixed", "data": "digits"}
     ended = api.ablate(config, OVERRIDES, varied=VARIED, seeds=1, runs_dir=folder)

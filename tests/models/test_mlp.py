@@ -7,7 +7,6 @@ import pytest
 from dlx.config.types import choice
 from dlx.errors import ConfigError
 from dlx.models.mlp import BatchNorm, mlp
-from dlx.nn.normalization import BatchNormOptions
 from tests.cohorts import design, dropout_rates, task
 
 
@@ -82,11 +81,14 @@ def test_dropout_is_on_inputs_and_hidden_layers_only(
     ("given", "options"),
     [
         (False, None),
-        (True, BatchNormOptions("before", 0.1, 1e-5)),
-        (BatchNorm(position="after", momentum=0.5), BatchNormOptions("after", 0.5, 1e-5)),
+        (True, BatchNorm(position="before", momentum=0.1, epsilon=1e-5)),
+        (
+            BatchNorm(position="after", momentum=0.5),
+            BatchNorm(position="after", momentum=0.5, epsilon=1e-5),
+        ),
     ],
 )
-def test_batch_norm_is_on_hidden_layers_only(given: Any, options: BatchNormOptions | None) -> None:
+def test_batch_norm_is_on_hidden_layers_only(given: Any, options: BatchNorm | None) -> None:
     layers = design(task(7, 3), [5, 4], batch_norm=given).layers
     assert [layer.batch_norm for layer in layers] == [options, options, None]
     assert [layer.has_bias for layer in layers] == [given is not True, given is not True, True]

@@ -2,7 +2,7 @@
 
 import torch
 
-from dlx.nn.noise import GaussianNoise
+from dlx.nn.dropout import GaussianNoise
 from dlx.nn.passes import Pass
 
 BATCH, UNITS = 64, 40

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlx.nn.normalization import BatchNormOptions, LayerNormOptions, Normalization, Position
+from dlx.nn.normalization import BatchNorm, LayerNorm, Normalization, Position
 from dlx.nn.parameters import ParameterBuffer
 from dlx.nn.passes import Pass
 from tests.cohorts import bits, differentiable
@@ -14,12 +14,12 @@ from tests.cohorts import bits, differentiable
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 UNITS = 5
-LAYER = LayerNormOptions()
-BEFORE = BatchNormOptions()
-AFTER = BatchNormOptions(position="after", momentum=0.4, epsilon=1e-2)
+LAYER = LayerNorm()
+BEFORE = BatchNorm()
+AFTER = BatchNorm(position="after", momentum=0.4, epsilon=1e-2)
 LAYOUTS = {
     "all": [BEFORE] * 3,
-    "mixed options": [BEFORE, BatchNormOptions(momentum=0.3, epsilon=0.1), BEFORE],
+    "mixed options": [BEFORE, BatchNorm(momentum=0.3, epsilon=0.1), BEFORE],
     "first and last have none": [None, BEFORE, AFTER, BEFORE, None],
     "ends have it": [BEFORE, None, AFTER, BEFORE],
     "one run": [AFTER],
@@ -27,8 +27,7 @@ LAYOUTS = {
 
 
 def batch_norm(
-    options: Sequence[BatchNormOptions | LayerNormOptions | None],
-    dtype: torch.dtype = torch.float64,
+    options: Sequence[BatchNorm | LayerNorm | None], dtype: torch.dtype = torch.float64
 ) -> Normalization:
     """Return a batch norm with gains and shifts that are not 1 and 0."""
     layer = Normalization("1", options, UNITS, dtype, torch.device("cpu"))
@@ -41,7 +40,7 @@ def batch_norm(
     return layer
 
 
-def reference(option: BatchNormOptions, dtype: torch.dtype = torch.float64) -> nn.BatchNorm1d:
+def reference(option: BatchNorm, dtype: torch.dtype = torch.float64) -> nn.BatchNorm1d:
     module = nn.BatchNorm1d(UNITS, eps=option.epsilon, momentum=option.momentum, dtype=dtype)
     with torch.no_grad():
         module.weight.copy_(torch.linspace(0.5, 2, UNITS))
@@ -109,14 +108,14 @@ def test_batch_norm_is_torchs(layout: str, position: Position) -> None:
 
 @pytest.mark.parametrize("position", ["before", "after"])
 def test_layer_norm_is_torchs(position: Position) -> None:
-    options = [None, LayerNormOptions(), LayerNormOptions("after", 0.1), BEFORE, LayerNormOptions()]
+    options = [None, LayerNorm(), LayerNorm(position="after", epsilon=0.1), BEFORE, LayerNorm()]
     layer = batch_norm(options)
     for training in (True, False):
         x = batch(1, len(options), 7).requires_grad_()
         upstream = batch(2, len(options), 7)
         y = apply(layer, x, position, training)
         for run, option in enumerate(options):
-            if not isinstance(option, LayerNormOptions) or option.position != position:
+            if not isinstance(option, LayerNorm) or option.position != position:
                 continue
             module = nn.LayerNorm(UNITS, eps=option.epsilon, dtype=torch.float64)
             with torch.no_grad():
@@ -135,8 +134,8 @@ def test_layer_norm_is_torchs(position: Position) -> None:
                 x.grad = None
 
 
-@pytest.mark.parametrize("option", [BEFORE, LayerNormOptions()])
-def test_the_gradient_is_the_derivative(option: BatchNormOptions | LayerNormOptions) -> None:
+@pytest.mark.parametrize("option", [BEFORE, LayerNorm()])
+def test_the_gradient_is_the_derivative(option: BatchNorm | LayerNorm) -> None:
     layer = batch_norm([option, option])
     x = batch(0, 2, 6).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: apply(layer, x, "before", training=True), (x,))

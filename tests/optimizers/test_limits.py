@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from dlx.nn.parameters import Parameter, ParameterBuffer
-from dlx.optimizers.clipping import Clipping
-from dlx.optimizers.max_norm import MaxNorm
+from dlx.optimizers.limits import Clipping, MaxNorm
 from dlx.optimizers.penalties import Penalties, Penalty
 from tests.cohorts import bits
 

@@ -14,6 +14,7 @@ from safetensors.torch import save as serialize
 from dlx.errors import RunError, StorageError
 from dlx.runs import checkpoints
 from dlx.runs.weights import SCHEMA
+from tests.guarded import SAVING
 
 WRITER = """
 import sys
@@ -163,6 +164,7 @@ def test_what_a_killed_save_left_is_deleted_by_the_next(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow(*SAVING)
 def test_killed_while_saving(tmp_path: Path) -> None:
     for delay in (0.0, 0.004, 0.017):
         command = [sys.executable, "-c", WRITER, str(tmp_path)]

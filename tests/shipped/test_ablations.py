@@ -7,8 +7,9 @@ import pytest
 
 from dlx import api
 from dlx.config.shipped import is_ablation, shipped
+from tests.guarded import LEARNING
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow(*LEARNING), pytest.mark.usefixtures("one_thread")]
 
 ABLATIONS = [name for name, path in shipped().items() if is_ablation(path)]
 SHORT = ["train.steps=2", "log.points=2"]

@@ -6,8 +6,9 @@ import pytest
 
 from dlx import api
 from dlx.config.shipped import shipped
+from tests.guarded import LEARNING
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow(*LEARNING), pytest.mark.usefixtures("one_thread")]
 
 NOISE = [None, {"name": "salt_and_pepper", "rate": 0.3}, {"name": "gaussian", "std": 0.6}]
 

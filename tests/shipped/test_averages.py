@@ -6,8 +6,9 @@ import pytest
 
 import dlx
 from dlx.config.shipped import shipped
+from tests.guarded import LEARNING
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow(*LEARNING), pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.mark.parametrize("name", ["ema", "swa"])

@@ -10,8 +10,9 @@ import pytest
 
 from dlx import api
 from dlx.config.shipped import shipped
+from tests.guarded import LEARNING
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow(*LEARNING), pytest.mark.usefixtures("one_thread")]
 
 
 def variants(folder: Path, name: str, seeds: int, *changes: str) -> dict[str, Any]:

@@ -7,6 +7,9 @@ import pytest
 
 import dlx
 from dlx.report.run.regions import Plane
+from tests.guarded import LEARNING
+
+pytestmark = pytest.mark.slow(*LEARNING)
 
 
 def departure_from_a_line(run: dlx.Run) -> float:

@@ -7,6 +7,9 @@ import torch
 
 import dlx
 from dlx import registry
+from tests.guarded import LEARNING
+
+pytestmark = pytest.mark.slow(*LEARNING)
 
 PLAIN = "model.hidden=[{name: dense, units: 32, repeat: 49}]"
 

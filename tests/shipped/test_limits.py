@@ -12,8 +12,9 @@ import dlx
 from dlx.api import Run
 from dlx.config.shipped import shipped
 from dlx.errors import DivergedError
+from tests.guarded import LEARNING
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow(*LEARNING), pytest.mark.usefixtures("one_thread")]
 
 
 def trained(runs_dir: Path, config: str, *overrides: str) -> Run:

@@ -6,8 +6,9 @@ import pytest
 
 import dlx
 from dlx.config.shipped import shipped
+from tests.guarded import LEARNING
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow(*LEARNING), pytest.mark.usefixtures("one_thread")]
 
 
 def final_cost(runs_dir: Path, config: str, *overrides: str) -> float:

@@ -3,7 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 import dlx
+from tests.guarded import LEARNING
+
+pytestmark = pytest.mark.slow(*LEARNING)
 
 
 def gaps(folder: Path, *overrides: str) -> tuple[float, float, float]:

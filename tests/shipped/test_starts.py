@@ -8,8 +8,9 @@ import pytest
 
 import dlx
 from dlx.config.shipped import shipped
+from tests.guarded import LEARNING
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow(*LEARNING), pytest.mark.usefixtures("one_thread")]
 
 
 def test_a_sparse_start_neither_saturates_wide_layers_nor_lets_them_fade(tmp_path: Path) -> None:

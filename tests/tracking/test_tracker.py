@@ -22,6 +22,7 @@ from dlx.tracking.histogram import Histogram
 from dlx.tracking.metrics import MetricsFile, lines, read
 from dlx.tracking.protos import HParamsPluginData, Status
 from dlx.tracking.tracker import Tracker
+from tests.guarded import SAVING
 from tests.tracking.evaluated import START, of_one, series
 from tests.tracking.event_files import accumulate, scalars
 
@@ -109,7 +110,6 @@ def test_every_call_has_reached_the_system_when_it_returns(tmp_path: Path, recor
         tracker.log(replace(record, step=step))
         assert scalars(tmp_path / "dev", "accuracy")[0][-1] == step
     assert threading.active_count() == threads
-    tracker.flush()
     tracker.close()
     tracker.close()
 
@@ -139,7 +139,7 @@ def test_histograms(tmp_path: Path) -> None:
     assert histogram is not None
     with Tracker(tmp_path) as tracker:
         tracker.histogram("train", "weights/1", weights, 5)
-        tracker.histogram("train", "weights/1", histogram, 6)
+        tracker.histogram("train", "weights/1", weights.numpy(), 6)
         tracker.histogram("train", "weights/1", torch.full((3,), float("nan")), 7)
     first, second = accumulate(tmp_path / "train").Histograms("weights/1")
     assert (first.step, second.step) == (5, 6)
@@ -173,10 +173,11 @@ def test_a_tag_of_two_kinds_is_a_bug(tmp_path: Path) -> None:
 
 def test_text(tmp_path: Path) -> None:
     with Tracker(tmp_path) as tracker:
-        tracker.text("config", "# xor\n한글")
+        tracker.config("# xor\n한글\n")
     reader = accumulate(tmp_path)
     (event,) = reader.Tensors("config")
-    assert (event.step, event.tensor_proto.string_val[0].decode()) == (0, "# xor\n한글")
+    text = event.tensor_proto.string_val[0].decode()
+    assert (event.step, text) == (0, "```yaml\n# xor\n한글\n```")
     assert reader.SummaryMetadata("config").plugin_data.plugin_name == "text"
 
 
@@ -254,6 +255,7 @@ def test_a_torn_event_hides_nothing_that_comes_later(tmp_path: Path, record: Rec
         assert scalars(tmp_path / split, "cost")[0] == [1, 2]
 
 
+@pytest.mark.slow(*SAVING)
 def test_killed_and_resumed_equals_never_killed(tmp_path: Path) -> None:
     last = 60
     killed, whole = tmp_path / "killed", tmp_path / "whole"
@@ -285,10 +287,11 @@ def test_a_full_disk(tmp_path: Path, small_limit: int) -> None:
     with Tracker(tmp_path) as tracker:
         tracker.log(Record(1, 0.5, 64, {"dev": {"cost": 1.0}}))
         with pytest.raises(StorageError, match=r"cannot write .*tfevents.*: File too large"):
-            tracker.text("config", "x" * small_limit)
-        tracker.text("config", "short")
+            tracker.config("x" * small_limit)
+        tracker.config("short\n")
         tracker.log(Record(2, 1.0, 128, {"dev": {"cost": 0.5}}))
-    assert accumulate(tmp_path).Tensors("config")[0].tensor_proto.string_val == [b"short"]
+    text = accumulate(tmp_path).Tensors("config")[0].tensor_proto.string_val
+    assert text == [b"```yaml\nshort\n```"]
     assert scalars(tmp_path / "dev", "cost") == ([1, 2], [1.0, 0.5])
 
 

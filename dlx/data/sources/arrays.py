@@ -78,11 +78,7 @@ def npy(
         ConfigError: only one of the two files of the test part is named
         DataError: a file is missing, is damaged or does not fit the others
     """
-
-    def read(key: str, path: Path) -> np.ndarray:
-        return read_npy(path)
-
-    parts = _parts(read, inputs, targets, test_inputs, test_targets)
+    parts = _parts(lambda key, path: read_npy(path), inputs, targets, test_inputs, test_targets)
     return dataset_of(inputs.name, parts, task)
 
 
@@ -112,12 +108,8 @@ def idx(
     Reference:
         LeCun, Cortes, Burges: The MNIST database of handwritten digits
     """
-
-    def read(key: str, path: Path) -> np.ndarray:
-        return idx_format.read(path, WRITE_AGAIN)
-
-    parts = _parts(read, inputs, targets, test_inputs, test_targets)
-    return dataset_of(inputs.name, parts, task)
+    read = lambda key, path: idx_format.read(path, WRITE_AGAIN)
+    return dataset_of(inputs.name, _parts(read, inputs, targets, test_inputs, test_targets), task)
 
 
 def _parts(
@@ -129,32 +121,19 @@ def _parts(
 ) -> dict[str, Arrays]:
     """Return the arrays of train and, where they are named, of test.
 
-    Args:
-        read: returns an array, given the option that names it and its name or path
-        inputs, targets, test_inputs, test_targets: names or paths
+    `read` returns an array, given the option that names it and its name or path.
     """
     if (test_inputs is None) != (test_targets is None):
         raise ConfigError("data.test_inputs and data.test_targets go together; give both or none")
-    parts = {"train": (read("data.inputs", inputs), read("data.targets", targets))}
-    if test_inputs is not None and test_targets is not None:
-        parts["test"] = (
-            read("data.test_inputs", test_inputs),
-            read("data.test_targets", test_targets),
-        )
-    return parts
+    train = read("data.inputs", inputs), read("data.targets", targets)
+    if test_inputs is None or test_targets is None:
+        return {"train": train}
+    test = read("data.test_inputs", test_inputs), read("data.test_targets", test_targets)
+    return {"train": train, "test": test}
 
 
 def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset:
-    """Return the data set that arrays of inputs and targets make.
-
-    Args:
-        name: of the data set
-        parts: inputs and targets of train, and of dev and test if they have rows of their own
-        task: as in the sources above
-
-    Raises:
-        DataError: shapes do not fit, or targets are not what `task` says
-    """
+    """Return the data set that arrays of inputs and targets make."""
     for part, (x, t) in parts.items():
         where = name if part == "train" else f"{name}: {part} part"
         if x.ndim < 2 or t.ndim < 1 or len(x) != len(t):
@@ -173,7 +152,10 @@ def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset
                     f"those to train on are {train.dtype}, a row of shape {train.shape[1:]}"
                 )
     ordered = [parts[part] for part in ("train", "dev", "test") if part in parts]
-    inputs, targets = (_joined(arrays) for arrays in zip(*ordered, strict=True))
+    inputs, targets = (  # arrays that are mapped into memory stay there
+        arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+        for arrays in zip(*ordered, strict=True)
+    )
     classes, targets = _encode(name, targets, task)
     rows = {part: len(x) for part, (x, _) in parts.items()}
     return Dataset(
@@ -191,10 +173,6 @@ def _kind(array: np.ndarray) -> str:
     if array.dtype == np.uint8 and array.ndim > 2:
         return "pixels"
     return {"U": "words", "f": "numbers"}.get(array.dtype.kind, "whole numbers")
-
-
-def _joined(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _as_numbers(inputs: np.ndarray) -> np.ndarray:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dlx.data.dataset import Dataset
-from dlx.data.source_files import damaged, missing, read_pickle
+from dlx.data.dataset import Dataset, with_own_test
+from dlx.data.source_files import damaged, read_pickle
 from dlx.registry import register
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -29,20 +29,12 @@ def cifar10(data_dir: Path) -> Dataset:
     """
     folder = data_dir / "cifar-10-batches-py"
     parts = [_read(folder / name, md5) for name, md5 in DIGESTS.items()]
-    return Dataset(
-        name="cifar10",
-        inputs=np.concatenate([images for images, _ in parts]),
-        targets=np.concatenate([labels for _, labels in parts]),
-        classes=CLASSES,
-        test_rows=len(parts[-1][1]),
-    )
+    return with_own_test("cifar10", parts, CLASSES)
 
 
 def _read(path: Path, md5: str) -> tuple[np.ndarray, np.ndarray]:
     """Return images (N, 3, 32, 32) uint8 and classes (N,) int64."""
-    if not path.is_file():
-        raise missing("cifar10", path)
-    batch = read_pickle(path, md5)
+    batch = read_pickle(path, "cifar10", md5)
     try:
         images, labels = batch["data"].reshape(-1, 3, 32, 32), np.array(batch["labels"], np.int64)
     except (KeyError, TypeError, AttributeError, ValueError) as error:

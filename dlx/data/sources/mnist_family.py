@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from dlx.data import idx
-from dlx.data.dataset import Dataset
+from dlx.data.dataset import Dataset, with_own_test
 from dlx.data.source_files import damaged
 from dlx.registry import register
 
@@ -114,40 +114,26 @@ def _read(
     """Read the training part and the test part, and return the rows of both in this order.
 
     Args:
-        name: the source's name.
-        folder: where the files are.
         parts: the beginnings of the names of training files and test files.
-        classes: the classes' names.
         labels: the end of the names of label files.
         first_label: the label of the first class.
         transposed: whether files hold each image column by column, as those of EMNIST do.
     """
-    paths = [
-        (
-            idx.find(name, folder / f"{part}-images-idx3-ubyte"),
-            idx.find(name, folder / f"{part}-{labels}"),
-        )
-        for part in parts
-    ]
-    images = [_read_images(images_path) for images_path, _ in paths]
-    if images[0].shape[1:] != images[1].shape[1:]:
-        raise damaged(
-            paths[1][0],
-            f"its images are {_size(images[1])}, those of {paths[0][0].name} {_size(images[0])}",
-        )
+    kinds = ("images-idx3-ubyte", labels)
+    paths = [[idx.find(name, folder / f"{part}-{kind}") for kind in kinds] for part in parts]
+    (train_path, _), (test_path, _) = paths
+    images = [_read_images(path) for path, _ in paths]
+    train_size, test_size = (f"{part.shape[1]} × {part.shape[2]}" for part in images)
+    if train_size != test_size:
+        problem = f"its images are {test_size}, those of {train_path.name} {train_size}"
+        raise damaged(test_path, problem)
     targets = [
-        _read_labels(labels_path, len(part), len(classes), first_label)
-        for part, (_, labels_path) in zip(images, paths, strict=True)
+        _read_labels(path, len(part), len(classes), first_label)
+        for part, (_, path) in zip(images, paths, strict=True)
     ]
     if transposed:
         images = [part.transpose(0, 2, 1) for part in images]
-    return Dataset(
-        name=name,
-        inputs=np.ascontiguousarray(np.concatenate(images)),
-        targets=np.concatenate(targets),
-        classes=classes,
-        test_rows=len(targets[1]),
-    )
+    return with_own_test(name, list(zip(images, targets, strict=True)), classes)
 
 
 def _read_images(path: Path) -> np.ndarray:
@@ -174,7 +160,3 @@ def _read_labels(path: Path, num_images: int, num_classes: int, first_label: int
             f"{first_label} to {first_label + num_classes - 1}",
         )
     return classes
-
-
-def _size(images: np.ndarray) -> str:
-    return f"{images.shape[1]} × {images.shape[2]}"

@@ -31,10 +31,10 @@ BREAST_CANCER_MEASUREMENTS = (
     *("radius", "texture", "perimeter", "area", "smoothness"),
     *("compactness", "concavity", "concave points", "symmetry", "fractal dimension"),
 )
-BREAST_CANCER_FEATURES = (
-    *(f"mean {name}" for name in BREAST_CANCER_MEASUREMENTS),
-    *(f"{name} error" for name in BREAST_CANCER_MEASUREMENTS),
-    *(f"worst {name}" for name in BREAST_CANCER_MEASUREMENTS),
+BREAST_CANCER_FEATURES = tuple(
+    statistic.format(name)
+    for statistic in ("mean {}", "{} error", "worst {}")
+    for name in BREAST_CANCER_MEASUREMENTS
 )
 DIABETES_FEATURES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
 DIGITS_MAXIMUM = 16  # a pixel counts the set bits of a 4 × 4 block

@@ -1,13 +1,12 @@
 """A user's own tables: files with a column to predict and columns to predict it from."""
 
-from collections.abc import Sequence
+import functools
 from pathlib import Path
 from typing import Annotated
 
 from annotated_types import MinLen
 
-from dlx.config.checks import checked_model
-from dlx.config.sections import Section, option
+from dlx.config.sections import Section, checked_model, option
 from dlx.config.types import Text
 from dlx.data.dataset import Dataset
 from dlx.data.tables.build import Missing, Roles, TaskName, build
@@ -63,10 +62,7 @@ def csv(
     layout = Layout(separator, encoding, tuple(missing_values))
     targets = _names(target)
     roles = Roles(targets, ignore, id, group, time, categorical, missing, missing_values, task)
-
-    def read(file: Path, texts: Sequence[str]):
-        return read_csv(file, layout, ignore=roles.ignore, text=texts, wanted=targets)
-
+    read = functools.partial(read_csv, layout=layout, ignore=ignore, wanted=targets)
     return build(_paths(path), read, roles)
 
 
@@ -98,11 +94,7 @@ def parquet(
         task: classification makes classes of numbers; auto: texts are classes, numbers are not
     """
     roles = Roles(_names(target), ignore, id, group, time, categorical, missing, (), task)
-
-    def read(file: Path, texts: Sequence[str]):
-        return read_parquet(file, ignore=roles.ignore)
-
-    return build(_paths(path), read, roles)
+    return build(_paths(path), lambda file, text: read_parquet(file, ignore=ignore), roles)
 
 
 def _names(target: str | list[str]) -> list[str]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dlx.data.dataset import Dataset
-from dlx.data.source_files import damaged, missing, read_bytes
+from dlx.data.dataset import Dataset, with_own_test
+from dlx.data.source_files import damaged, read_bytes
 from dlx.registry import register
 
 FILES = ("usps.bz2", "usps.t.bz2")
@@ -21,26 +21,17 @@ def usps(data_dir: Path) -> Dataset:
     Reference:
         Hull (1994), A database for handwritten text recognition research
     """
-    parts = [_read(data_dir / name) for name in FILES]
-    return Dataset(
-        name="usps",
-        inputs=np.concatenate([images for images, _ in parts]),
-        targets=np.concatenate([labels for _, labels in parts]),
-        classes=tuple("0123456789"),
-        test_rows=len(parts[1][1]),
-    )
+    return with_own_test("usps", [_read(data_dir / name) for name in FILES], tuple("0123456789"))
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read lines of `label 1:value … 256:value`, labels 1 to 10, values -1 to 1.
+    """Return images (N, 16, 16) float32 in [0, 1] and classes (N,) int64.
 
-    Returns:
-        Images (N, 16, 16) float32 in [0, 1] and classes (N,) int64.
+    The lines are `label 1:value … 256:value`, labels 1 to 10, values -1 to 1.
     """
-    if not path.is_file():
-        raise missing("usps", path)
+    content = read_bytes(path, "usps")
     try:
-        text = bz2.decompress(read_bytes(path))
+        text = bz2.decompress(content)
     except (OSError, ValueError) as error:
         raise damaged(path, f"damaged bz2 data ({error})") from error
     try:

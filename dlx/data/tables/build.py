@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +22,14 @@ if TYPE_CHECKING:
 
 Missing = Literal["error", "drop", "impute"]
 TaskName = Literal["auto", "classification", "regression"]
-# From a file and its text columns to a frame; `attrs["header"]` names the ignored columns too.
-Read = Callable[[Path, Sequence[str]], "pd.DataFrame"]
+# From a file, and its text columns as `text`, to a frame, whose `attrs["header"]` names ignored
+# columns too.
+Read = Callable[..., "pd.DataFrame"]
 
 
 @dataclass(frozen=True)
 class Roles:
-    """What columns of a table are; all other columns are inputs.
-
-    Attributes: see the options of the sources.
-    """
+    """What columns are, as the options of the sources say; all other columns are inputs."""
 
     targets: Sequence[str]
     ignore: Sequence[str] = ()
@@ -45,9 +44,8 @@ class Roles:
     @property
     def texts(self) -> list[str]:
         """The columns whose cells are read as texts."""
-        named = [self.id, self.group, *self.categorical]
-        if self.task == "classification":
-            named += self.targets
+        classes = self.targets if self.task == "classification" else ()
+        named = (self.id, self.group, *self.categorical, *classes)
         return [name for name in named if name is not None]
 
     @property
@@ -58,17 +56,7 @@ class Roles:
 
 
 def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
-    """Read the files of a table and return its data set.
-
-    Args:
-        paths: by part, the file of train, and those of dev and test if they have their own.
-        read: reads a file; see `reading.read_csv`.
-        roles: what the columns are.
-
-    Raises:
-        ConfigError: options exclude each other, or a column does not exist.
-        DataError: a cell cannot be used; its file, row and column are named.
-    """
+    """Read the files of a table's parts and return its data set."""
     _check_roles(roles, paths)
     frame, where, counts = _read_all(paths, read, roles)
     names = [name for name in frame.columns if name not in roles.apart]
@@ -83,16 +71,19 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     if roles.missing == "error":
         _refuse_missing(inputs, names, where)
     targets, classes = _targets(frame, roles, where)
-    groups = read_cells(frame[roles.group], where, is_text=True) if roles.group else None
-    times = read_times(frame[roles.time], where) if roles.time else None
-    needed = {name: targets[:, place] for place, name in enumerate(roles.targets)}
-    needed |= {roles.group: groups.values} if roles.group and groups else {}
-    needed |= {roles.time: times} if roles.time and times is not None else {}
+    needed = dict(zip(roles.targets, targets.T, strict=True))
+    groups = times = None
+    if roles.group:
+        groups = needed[roles.group] = read_cells(frame[roles.group], where, is_text=True).values
+    if roles.time:
+        times = needed[roles.time] = read_times(frame[roles.time], where)
     keep = _kept(inputs, needed, roles, where)
-    keeps_all = bool(keep.all())
     counts = {part: int(keep[rows].sum()) for part, rows in counts.items()}
-    if not keeps_all:
+    warnings = ()
+    if not keep.all():
         inputs, targets = inputs[keep], targets[keep]
+        left_out = int((~keep).sum())
+        warnings = (f"{left_out:,} of {len(keep):,} rows with a missing value are left out",)
     for part, count in counts.items():
         if count == 0:
             raise DataError(f"{paths[part]}: no row is left for {part}")
@@ -114,12 +105,10 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
             tuple(roles.missing_values),
             roles.id,
             text_cells(frame[roles.id])[keep] if roles.id else None,
-            np.unique(groups.values[keep], return_inverse=True)[1] if groups else None,
-            times[keep] if times is not None else None,
+            None if groups is None else np.unique(groups[keep], return_inverse=True)[1],
+            None if times is None else times[keep],
         ),
-        warnings=()
-        if keeps_all
-        else (f"{int((~keep).sum()):,} of {len(keep):,} rows with a missing value are left out",),
+        warnings=warnings,
         description=f"Predict {', '.join(roles.targets)} from the other columns of {first}.",
     )
 
@@ -156,7 +145,7 @@ def _read_all(
     header: dict[str, None] = {}  # of all files together, ignored columns too
     texts = list(roles.texts)
     for path in paths.values():
-        frame = read(path, texts)
+        frame = read(path, text=texts)
         header |= dict.fromkeys(frame.attrs["header"])
         _check_columns(path, list(frame.columns), roles, list(frames[0].columns) if frames else [])
         if frames:
@@ -173,10 +162,8 @@ def _read_all(
             files = ", ".join(map(str, paths.values()))
             raise ConfigError(f"data.ignore: {_no_column(files, name, list(header))}")
     starts = np.cumsum([0, *map(len, frames)])
-    counts = {
-        part: slice(int(start), int(stop))
-        for part, start, stop in zip(paths, starts[:-1], starts[1:], strict=True)
-    }
+    ends = itertools.pairwise(starts.tolist())
+    counts = {part: slice(*pair) for part, pair in zip(paths, ends, strict=True)}
     whole = frames[0] if len(frames) == 1 else pd.concat(frames)
     rows, files = whole.index.to_numpy(), list(paths.values())
 
@@ -237,14 +224,7 @@ def _refuse_missing(inputs: np.ndarray, names: Sequence[str], where: Where) -> N
 def _kept(
     inputs: np.ndarray, needed: Mapping[str, np.ndarray], roles: Roles, where: Where
 ) -> np.ndarray:
-    """Return which rows are kept: (N,) bool.
-
-    Args:
-        inputs: (N, C)
-        needed: the columns, by name, in which no value can be filled in: (N,) each
-        roles: what the columns are
-        where: names a row
-    """
+    """Return which rows are kept: (N,) bool; in the `needed` columns no value can be filled in."""
     keep = np.ones(len(inputs), dtype=bool)
     if roles.missing == "drop":
         keep &= ~np.isnan(inputs).any(1)

@@ -26,29 +26,19 @@ Where = Callable[[int], str]  # from a row's place among the N to "sales.csv, ro
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of a column.
+    """The cells of a column."""
 
-    Attributes:
-        values: (N,) float64, numbers or codes; NaN where missing.
-        categories: what the codes stand for, numbers in their order, then texts by alphabet; None:
-            the values are numbers.
-    """
-
-    values: np.ndarray
+    values: np.ndarray  # (N,) float64, numbers or codes; NaN where missing
+    # what the codes stand for, numbers in their order, then texts by alphabet; None: the values are
+    # numbers
     categories: tuple[str, ...] | None
 
 
 def read_cells(series: pd.Series, where: Where, *, is_text: bool | None = None) -> Cells:
-    """Return the cells of a column.
+    """Return the cells of a column that pandas read.
 
-    Args:
-        series: as pandas read it.
-        where: names a row.
-        is_text: True: cells are categories, even if they look like numbers; False: they are
-            numbers; None: whichever the column holds.
-
-    Raises:
-        DataError: a text among numbers, a number that is not finite, or dates.
+    `is_text` True: they are categories, even if they look like numbers; False: they are numbers;
+    None: whichever the column holds.
     """
     import pandas as pd
 
@@ -113,15 +103,7 @@ def shown(values: np.ndarray, column: Column) -> np.ndarray:
 
 
 def read_times(series: pd.Series, where: Where) -> np.ndarray:
-    """Return numbers that order the rows in time, NaN where missing: (N,) float64.
-
-    Args:
-        series: numbers, or dates in ISO 8601.
-        where: names a row.
-
-    Raises:
-        DataError: a cell is neither.
-    """
+    """Return numbers that order rows in time, by numbers or ISO 8601 dates: (N,) float64 or NaN."""
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(series):

@@ -3,6 +3,7 @@
 # N rows, C columns, I inputs
 """
 
+import itertools
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,19 +19,13 @@ MOST_CATEGORIES = 1000
 
 @dataclass(frozen=True)
 class EncodedColumn:
-    """How one column is encoded.
-
-    Attributes:
-        name: of the column.
-        categories: each has an input of 0 and 1; None: the column holds numbers.
-        mean: of the training rows; it takes the place of missing numbers.
-        indicator: whether one more input is 1 where the value is missing.
-    """
+    """How one column is encoded."""
 
     name: str
+    # each has an input of 0 and 1; None: the column holds numbers
     categories: tuple[str, ...] | None
-    mean: float
-    indicator: bool
+    mean: float  # of the training rows; it takes the place of missing numbers
+    indicator: bool  # whether one more input is 1 where the value is missing
 
     @property
     def features(self) -> list[str]:
@@ -44,17 +39,11 @@ class EncodedColumn:
 
 @dataclass(frozen=True)
 class Encoder:
-    """One-hot categories, means in place of missing numbers, and indicators of missing values.
+    """One-hot categories, means in place of missing numbers, and indicators of missing values."""
 
-    Attributes:
-        columns: in the order of their inputs.
-        imputes: whether missing values are filled in; otherwise they are errors.
-        missing_values: texts that stand for a missing value.
-    """
-
-    columns: tuple[EncodedColumn, ...]
-    imputes: bool
-    missing_values: tuple[str, ...] = MISSING
+    columns: tuple[EncodedColumn, ...]  # in the order of their inputs
+    imputes: bool  # whether missing values are filled in; otherwise they are errors
+    missing_values: tuple[str, ...] = MISSING  # texts that stand for a missing value
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -64,25 +53,20 @@ class Encoder:
     @property
     def places(self) -> dict[str, slice]:
         """The place of each column's inputs among the I, by the column's name."""
-        places, start = {}, 0
-        for column in self.columns:
-            stop = start + len(column.features)
-            places[column.name] = slice(start, stop)
-            start = stop
-        return places
+        stops = itertools.accumulate(len(column.features) for column in self.columns)
+        pairs = itertools.pairwise((0, *stops))
+        return {c.name: slice(*pair) for c, pair in zip(self.columns, pairs, strict=True)}
 
     def __call__(self, values: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
-        """Return the inputs (N, I) float32.
+        """Return the inputs (N, I) float32 of numbers and codes (N, C), NaN where missing.
 
-        For a category that no training row has, all inputs of the column are 0.
-
-        Args:
-            values: (N, C) numbers and codes, NaN where missing.
-            columns: what the values stand for; their names are those the encoder was fitted on.
+        For a category that no training row has, all inputs of the column are 0. `columns` says what
+        the values stand for; their names are those the encoder was fitted on.
         """
         encoded = np.zeros((len(values), len(self.features)), np.float32)
+        slices = self.places
         for place, column in enumerate(self.columns):
-            cells, where = values[:, place], self.places[column.name]
+            cells, where = values[:, place], slices[column.name]
             missing = np.isnan(cells)
             if column.categories is None:
                 encoded[:, where.start] = np.where(missing, np.float32(column.mean), cells)
@@ -97,10 +81,7 @@ class Encoder:
         return encoded
 
     def unseen(self, values: np.ndarray, columns: tuple[Column, ...]) -> list[str]:
-        """Return a sentence for each column that holds categories no training row has.
-
-        Args: see `__call__`.
-        """
+        """Return a sentence for each column that holds categories no training row has."""
         sentences = []
         for place, column in enumerate(self.columns):
             if column.categories is None:
@@ -123,33 +104,20 @@ class Encoder:
 
     @classmethod
     def from_json(cls, content: bytes, path: Path) -> "Encoder":
-        """Return the encoder that a file's content holds; the path is for messages.
-
-        Raises:
-            RunError: the content is damaged.
-        """
+        """Return the encoder that a file's content holds; RunError names the path if damaged."""
         try:
             document = json.loads(content)
-            columns = [
-                EncodedColumn(**{**column, "categories": _tuple(column["categories"])})
-                for column in document["columns"]
-            ]
-            return cls(tuple(columns), document["imputes"], tuple(document["missing_values"]))
+            for column in document["columns"]:
+                if column["categories"] is not None:
+                    column["categories"] = tuple(column["categories"])
+            columns = tuple(EncodedColumn(**column) for column in document["columns"])
+            return cls(columns, document["imputes"], tuple(document["missing_values"]))
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: damaged ({error}); train the run again") from error
 
 
 def fit(train: np.ndarray, table: Table, *, source: str) -> Encoder:
-    """Fit an encoder on the training rows.
-
-    Args:
-        train: (N, C) numbers and codes, NaN where missing; training rows alone.
-        table: what the columns mean, and whether missing values are filled in.
-        source: the file's name, for errors.
-
-    Raises:
-        DataError: a column has no value in the training rows, or too many categories.
-    """
+    """Fit an encoder on the training rows alone: (N, C) numbers and codes, NaN where missing."""
     columns = [_fit(train[:, place], column, source) for place, column in enumerate(table.columns)]
     return Encoder(tuple(columns), table.imputes, (*MISSING, *table.missing_values))
 
@@ -182,7 +150,3 @@ def _inputs_of_codes(column: EncodedColumn, source: Column) -> np.ndarray:
     places = {category: place for place, category in enumerate(column.categories or ())}
     inputs = [places.get(category, -1) for category in source.categories or ()]
     return np.array(inputs, dtype=np.int64)
-
-
-def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
-    return None if values is None else tuple(values)

@@ -23,34 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NewRows:
-    """Rows to predict from.
+    """Rows to predict from."""
 
-    Attributes:
-        inputs: (N, I) float32, encoded as the training rows were, before the preprocessing.
-        rows: (N,) their numbers in the file, as a spreadsheet counts them.
-        ids: (N,) texts of the id column; None: the file has none.
-        warnings: sentences for the user.
-    """
-
+    # (N, I) float32, encoded as the training rows were, before the preprocessing
     inputs: np.ndarray
-    rows: np.ndarray
-    ids: np.ndarray | None
-    warnings: tuple[str, ...]
+    rows: np.ndarray  # (N,) their numbers in the file, as a spreadsheet counts them
+    ids: np.ndarray | None  # (N,) texts of the id column; None: the file has none
+    warnings: tuple[str, ...]  # sentences for the user
 
 
 def read_rows(path: Path, encoder: Encoder, layout: Layout, id_name: str | None) -> NewRows:
-    """Read the columns that a network was trained on; other columns are ignored.
-
-    Args:
-        path: a `.parquet` file; any other is a CSV file.
-        encoder: fitted on the training rows.
-        layout: of a CSV file.
-        id_name: the id column, which the file may lack.
-
-    Raises:
-        ConfigError: the file is parquet, and pyarrow is not installed.
-        DataError: as `read_csv`; or a column is missing, or a cell cannot be used.
-    """
+    """Read the columns that a network was trained on; `layout` is that of a CSV file."""
     texts = [column.name for column in encoder.columns if column.categories is not None]
     if path.suffix.lower() == ".parquet":
         frame = read_parquet(path)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlx.data.source_files import readable
 from dlx.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -27,35 +28,22 @@ _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 @dataclass(frozen=True)
 class Layout:
-    """How a CSV file is written.
+    """How a CSV file is written."""
 
-    Attributes:
-        separator: between values; 'auto': whichever of , ; tab | splits the header.
-        encoding: 'auto': UTF-8 (or UTF-16 with a byte order mark), otherwise cp949, which includes
-            EUC-KR.
-        missing_values: texts that stand for a missing value, beside `MISSING`.
-    """
-
-    separator: str = "auto"
+    separator: str = "auto"  # between values; 'auto': whichever of , ; tab | splits the header
+    # 'auto': UTF-8 (or UTF-16 with a byte order mark), otherwise cp949, which includes EUC-KR
     encoding: str = "auto"
-    missing_values: tuple[str, ...] = ()
+    missing_values: tuple[str, ...] = ()  # texts that stand for a missing value, beside `MISSING`
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The layout of a CSV file, as a first pass over it shows.
+    """The layout of a CSV file, as a first pass over it shows."""
 
-    Attributes:
-        header: the columns' names.
-        separator: between values.
-        encoding: of the text.
-        blank: the rows without a value.
-    """
-
-    header: tuple[str, ...]
-    separator: str
-    encoding: str
-    blank: tuple[int, ...]
+    header: tuple[str, ...]  # the columns' names
+    separator: str  # between values
+    encoding: str  # of the text
+    blank: tuple[int, ...]  # the rows without a value
 
 
 def read_csv(
@@ -68,18 +56,8 @@ def read_csv(
 ) -> pd.DataFrame:
     """Return the columns of a CSV file, indexed by row.
 
-    `attrs["header"]` of the frame names all columns, the ignored ones included.
-
-    Args:
-        path: of the file.
-        layout: how it is written.
-        ignore: columns that are not read.
-        text: columns whose cells are read as texts.
-        wanted: columns that the header should have, by which the separator is chosen.
-
-    Raises:
-        ConfigError: the encoding does not exist.
-        DataError: the file is missing, not text, ragged, or has no header or no rows.
+    `attrs["header"]` of the frame names all columns, the ignored ones included. The cells of `text`
+    columns are read as texts; the separator is chosen by `wanted` columns.
     """
     import pandas as pd
 
@@ -113,12 +91,7 @@ def read_csv(
 
 
 def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
-    """Return the columns of a parquet file as `read_csv` does; its first row counts as row 2.
-
-    Raises:
-        ConfigError: pyarrow is not installed.
-        DataError: the file is missing, damaged or has no rows.
-    """
+    """Return the columns of a parquet file as `read_csv` does; its first row counts as row 2."""
     import pandas as pd
 
     if importlib.util.find_spec("pyarrow") is None:
@@ -146,26 +119,21 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
 
 
 def survey(path: Path, layout: Layout, wanted: Collection[str] = ()) -> Survey:
-    """Return how a CSV file is written, and check that rows have as many values as the header.
-
-    Raises:
-        ConfigError, DataError: see `read_csv`.
-    """
+    """Return how a CSV file is written, and check that rows have as many values as the header."""
     _check_there(path)
     try:
-        if layout.encoding != "auto":
-            return _survey(path, layout, _known_encoding(layout.encoding), wanted)
-        with path.open("rb") as file:
-            encoding = _BOMS.get(file.read(2), "utf-8-sig")
-        try:
-            return _survey(path, layout, encoding, wanted)
-        except UnicodeDecodeError:
-            return _survey(path, layout, "cp949", wanted)
+        with readable(path):
+            if layout.encoding != "auto":
+                return _survey(path, layout, _known_encoding(layout.encoding), wanted)
+            with path.open("rb") as file:
+                encoding = _BOMS.get(file.read(2), "utf-8-sig")
+            try:
+                return _survey(path, layout, encoding, wanted)
+            except UnicodeDecodeError:
+                return _survey(path, layout, "cp949", wanted)
     except UnicodeError:  # not UnicodeDecodeError alone: UTF-16 may lack its byte order mark
         named = layout.encoding if layout.encoding != "auto" else "utf-8"
         raise _not_encoded(path, named, is_named=layout.encoding != "auto") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV file ({error}); is a quote left open?") from error
 
@@ -185,12 +153,7 @@ def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) 
 def _count(
     path: Path, encoding: str, separator: str, rows: Iterator[tuple[int, list[str] | None]]
 ) -> Survey:
-    """Check the number of values in every row.
-
-    Args:
-        path, encoding, separator: of the file
-        rows: yields the number of values of each row, and the cells of the first
-    """
+    """Check the number of values in every row: `rows` yields them, and the cells of the first."""
     width, cells = next(rows, (0, None))
     if not width or cells is None:
         raise DataError(f"{path}: row 1 has to hold the columns' names, but it is empty")
@@ -221,24 +184,27 @@ def _plain_rows(
     A million lines take half a second, with the csv module several seconds.
     """
     empty = f"{separator} \r\n\t"
-    cells = None
     with path.open(encoding=encoding) as file:
-        for line in file:
+        for place, line in enumerate(file):
             if '"' in line:
                 raise _QuoteError
-            if cells is None:
-                cells = line.rstrip("\n").split(separator)
-                yield (len(cells) if line.strip(empty) else 0), cells
-            else:
-                yield (line.count(separator) + 1 if line.strip(empty) else 0), None
+            cells = None if place else line.rstrip("\n").split(separator)
+            yield (line.count(separator) + 1 if line.strip(empty) else 0), cells
 
 
 def _quoted_rows(
     path: Path, encoding: str, separator: str
 ) -> Iterator[tuple[int, list[str] | None]]:
+    for _, cells in csv_records(path, encoding, separator):
+        yield (len(cells) if any(cell.strip() for cell in cells) else 0), cells
+
+
+def csv_records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each record of a CSV file, with the number of its last line."""
     with path.open(encoding=encoding, newline="") as file:
-        for cells in csv.reader(file, delimiter=separator, skipinitialspace=True):
-            yield (len(cells) if any(cell.strip() for cell in cells) else 0), cells
+        reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
+        for cells in reader:
+            yield reader.line_num, cells
 
 
 def _separator(first: str, wanted: Collection[str]) -> str:
@@ -263,14 +229,15 @@ def _check_header(path: Path, header: tuple[str, ...]) -> None:
     twice = [name for place, name in enumerate(header) if name in header[:place]]
     if twice:
         raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
-    if all(_is_number(name) for name in header):
+    if all(map(is_number, header)):
         raise DataError(
             f"{path}: row 1 holds numbers ({', '.join(header[:3])}, …) and not the columns' names; "
             "add a header"
         )
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Say whether Python takes a text for a number."""
     try:
         float(text)
     except ValueError:
@@ -290,8 +257,7 @@ def _known_encoding(name: str) -> str:
 
 
 def _not_encoded(path: Path, encoding: str, *, is_named: bool) -> DataError:
-    content = path.read_bytes()
-    start = 0
+    content, start = path.read_bytes(), 0
     try:
         content.decode(encoding)
     except UnicodeDecodeError as error:

@@ -26,38 +26,23 @@ Option = tuple[str, Any, str]  # key, value and comment
 
 @dataclass(frozen=True)
 class Look:
-    """What a column looks like.
-
-    Attributes:
-        name: of the column.
-        kind: number, category, id, date, text (different in nearly every row, or
-            numbers with commas) or constant.
-        words: a description for a comment.
-        missing: number of rows without a value.
-        placeholders: texts among the numbers that seem to stand for missing values.
-    """
+    """What a column looks like."""
 
     name: str
+    # number, category, id, date, text (different in nearly every row, or numbers with commas) or
+    # constant
     kind: str
-    words: str
-    missing: int
+    words: str  # a description for a comment
+    missing: int  # number of rows without a value
+    # texts among the numbers that seem to stand for missing values
     placeholders: tuple[str, ...] = ()
 
 
 def starter(path: Path, target: str | None, folder: Path) -> str:
-    """Return the text of a config that trains on a table.
-
-    Args:
-        path: of the CSV or parquet file
-        target: the column to predict
-        folder: of the config; the config names the file relative to it
-
-    Raises:
-        ConfigError: no target is named, or the file has no such column
-        DataError: the file cannot be read
-    """
+    """Return the text of a config, to stand in `folder`, that trains on a CSV or parquet file."""
     is_parquet = path.suffix.lower() == ".parquet"
-    frame = read_parquet(path) if is_parquet else read_csv(path, Layout(), wanted=_listed(target))
+    wanted = () if target is None else (target,)
+    frame = read_parquet(path) if is_parquet else read_csv(path, Layout(), wanted=wanted)
     names = ", ".join(map(str, frame.columns))
     if target is None:
         raise ConfigError(f"name the column to predict with --target; {path} has: {names}")
@@ -98,35 +83,37 @@ def look(series: pd.Series) -> Look:
     name, present = str(series.name), series.dropna()
     missing = len(series) - len(present)
     gaps = f", {missing:,} missing" if missing else ""
+
+    def looks_like(kind: str, words: str, placeholders: tuple[str, ...] = ()) -> Look:
+        return Look(name, kind, words + gaps, missing, placeholders)
+
     if present.nunique() <= 1:
-        return Look(name, "constant", f"the same in every row{gaps}", missing)
+        return looks_like("constant", "the same in every row")
     if pd.api.types.is_datetime64_any_dtype(series):
-        return Look(name, "date", f"dates{gaps}", missing)
+        return looks_like("date", "dates")
     if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
         if name.lower() == "id" and present.is_unique:
-            return Look(name, "id", f"another number in every row{gaps}", missing)
-        words = f"numbers from {present.min():g} to {present.max():g}{gaps}"
-        return Look(name, "number", words, missing)
+            return looks_like("id", "another number in every row")
+        return looks_like("number", f"numbers from {present.min():g} to {present.max():g}")
     texts = present.map(text_of)
     numbers = pd.to_numeric(texts, errors="coerce")
-    placeholders = tuple(sorted(set(texts[numbers.isna()])))
-    if placeholders and has_commas(placeholders):
-        words = f"numbers with commas: write points, and nothing between thousands{gaps}"
-        return Look(name, "text", words, missing)
-    if numbers.notna().mean() > 0.5 and len(placeholders) <= 3:
-        shown = ", ".join(map(repr, placeholders))
-        words = f"numbers from {numbers.min():g} to {numbers.max():g}, and {shown}{gaps}"
-        return Look(name, "number", words, missing, placeholders)
+    odd = tuple(sorted(set(texts[numbers.isna()])))
+    if odd and has_commas(odd):
+        words = "numbers with commas: write points, and nothing between thousands"
+        return looks_like("text", words)
+    if numbers.notna().mean() > 0.5 and len(odd) <= 3:
+        words = f"numbers from {numbers.min():g} to {numbers.max():g}, and "
+        return looks_like("number", words + ", ".join(map(repr, odd)), odd)
     dates = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
     if numbers.isna().all() and dates.notna().all():
-        return Look(name, "date", f"dates from {texts.min()} to {texts.max()}{gaps}", missing)
+        return looks_like("date", f"dates from {texts.min()} to {texts.max()}")
     count = texts.nunique()
     if count == len(series):
-        return Look(name, "id", f"another text in every row{gaps}", missing)
+        return looks_like("id", "another text in every row")
     if count > 2 and count * FEWEST_REPEATS > len(texts):
-        return Look(name, "text", f"{count:,} different texts{gaps}", missing)
+        return looks_like("text", f"{count:,} different texts")
     mixed = "numbers and texts" if numbers.notna().any() else "categories"
-    return Look(name, "category", f"{count:,} {mixed}{gaps}", missing)
+    return looks_like("category", f"{count:,} {mixed}")
 
 
 def _roles(looks: list[Look]) -> list[Option]:
@@ -188,10 +175,6 @@ def _target_words(target: pd.Series) -> str:
     shown = sorted({text_of(cell) for cell in target.dropna()})
     more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
     return f"classes: {', '.join(shown[:5])}{more}"
-
-
-def _listed(target: str | None) -> list[str]:
-    return [] if target is None else [target]
 
 
 def _line(text: str, words: str) -> str:

@@ -29,7 +29,7 @@ from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.products import product
 from dlx.segments import segments
-from dlx.streams import generator
+from dlx.streams import Seeds, generator
 
 VisibleUnits = Literal["bernoulli", "gaussian"]
 FREE_ENERGY = "free_energy"
@@ -38,19 +38,12 @@ FREE_ENERGY = "free_energy"
 
 @dataclass(frozen=True)
 class HiddenSpec(DenseSpec):
-    """The hidden units of an RBM, the first layer of one run; the activation is sigmoid.
-
-    Attributes:
-        visible: kind of the visible units
-        gibbs_steps: k, steps from the data (contrastive divergence), or on from the chains
-        chains: C, of persistent contrastive divergence; 0: the steps start from the data
-        means: whether the last visible units are their means, not samples
-    """
+    """The hidden units of an RBM, the first layer of one run; the activation is sigmoid."""
 
     visible: VisibleUnits = "bernoulli"
-    gibbs_steps: int = 1
-    chains: int = 0
-    means: bool = False
+    gibbs_steps: int = 1  # k, from the data (contrastive divergence) or the chains
+    chains: int = 0  # C, of persistent contrastive divergence; 0: steps start from the data
+    means: bool = False  # the last visible units are their means, not samples
 
     follows_cost = False
     can_sample = True
@@ -82,8 +75,7 @@ class HiddenSpec(DenseSpec):
 
     def without_terms(self) -> Spec:
         """Return the hidden units as a layer that learns by the cost."""
-        values = {field.name: getattr(self, field.name) for field in fields(DenseSpec)}
-        return DenseSpec(**values)
+        return DenseSpec(**{field.name: getattr(self, field.name) for field in fields(DenseSpec)})
 
 
 @dataclass(frozen=True)
@@ -102,10 +94,6 @@ class Hidden(Dense):
     Before training, visible biases take the log-odds of the first batch, log p / (1 - p) with
     p = (sum + 1) / (B + 2), or its mean where units are Gaussian.
 
-    Args:
-        specs: the layer in each run
-        seeds: one per run
-
     Reference:
         Hinton (2012), A practical guide to training restricted Boltzmann machines
     """
@@ -113,27 +101,18 @@ class Hidden(Dense):
     visible_bias: Parameter
 
     def __init__(
-        self,
-        specs: Sequence[HiddenSpec],
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
+        self, specs: Sequence[HiddenSpec], seeds: Seeds, dtype: torch.dtype, device: torch.device
     ) -> None:
         super().__init__(specs, seeds, dtype, device)
         first = specs[0]
         self._gaussian = first.visible == "gaussian"
         self._chains = torch.zeros(len(specs), first.chains, first.inputs, dtype=dtype).to(device)
-        self._noise = tuple(
-            (segment.rows, _GibbsNoise(specs[segment.start], seeds[segment.rows], dtype, device))
-            for segment in segments([(spec.gibbs_steps, spec.means) for spec in specs])
-        )
-
-    @property
-    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
-        """The chains; training goes on from them, but they are not a part of a trained run."""
-        if not self._chains.shape[1]:
-            return {}
-        return {f"{self.name}.chains": (self._chains, [False] * len(self.specs))}
+        if first.chains:  # training goes on from them, but they are not a part of a trained run
+            self.buffers = {f"{self.name}.chains": (self._chains, [False] * len(specs))}
+        self._noise = [
+            (rows, _GibbsNoise(specs[rows.start], seeds[rows], dtype, device))
+            for rows, _ in segments([(spec.gibbs_steps, spec.means) for spec in specs])
+        ]
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the probabilities of the hidden units: (K, B, I) to (K, B, H)."""
@@ -141,8 +120,7 @@ class Hidden(Dense):
             self._start(x)
         z = product(x, self._weight.forward(pass_), self.bias.value)
         h = sigmoid(z)
-        if pass_.tape is not None:
-            pass_.tape.append((x, h))
+        pass_.record((x, h))
         if pass_.activations is not None:
             pass_.activations[self.name] = h
         if pass_.measured is not None:
@@ -170,7 +148,6 @@ class Hidden(Dense):
         return None
 
     def _start(self, x: Tensor) -> None:
-        """Set the visible biases from a batch."""
         total, size = x.sum(1, keepdim=True), x.shape[1]
         # log1p, since log has other bits at the end of a buffer.
         odds = torch.log1p((2 * total - size) / (size - total + 1))
@@ -185,13 +162,10 @@ class Hidden(Dense):
     def _negative(
         self, h: Tensor, rows: slice, noise: "_GibbsNoise", pass_: Pass
     ) -> tuple[Tensor, Tensor]:
-        """Return v and the probabilities of h after the Gibbs steps of some runs.
+        """Return v (R, B or C, I) and the probabilities of h after the Gibbs steps of R runs.
 
         Means as the last visible units bring less noise and better reconstructions; but v and h
         are then less correlated than in the model, at any k.
-
-        Returns:
-            (R, B or C, I) and (R, B or C, H) of R runs
         """
         h, size, chains = h[rows], pass_.batch_size, self._chains[rows]
         persistent = chains.shape[1] > 0
@@ -228,27 +202,23 @@ class Hidden(Dense):
         """Return samples by Gibbs sampling: (K, N, I), in the units that the network sees.
 
         A sample starts at visible units drawn by their biases alone. A step draws all hidden units
-        and then all visible ones; the last step gives their means (probabilities, of Bernoulli
-        units). A run's samples are a function of its seed and the step.
-
-        Args:
-            number: N, samples of each run
-            steps: of Gibbs sampling, at least 1; it takes hundreds to forget the start
-            seeds: one per run
+        and then all visible ones; the last of at least 1 step gives their means (probabilities, of
+        Bernoulli units). It takes hundreds of steps to forget the start. A run's samples are a
+        function of its seed and the step.
         """
         b = self.visible_bias.value
         all_runs = slice(0, len(seeds))
         mean = self._mean(b).expand(-1, number, -1)
         fill = standard_normal if self._gaussian else uniform
         for step in range(steps):
-            generators = [generator(s, "gibbs", "sample", step, device=b.device) for s in seeds]
-            for_visible = [torch.empty_like(mean[0]) for _ in seeds]
-            for_hidden = [b.new_empty(number, self.specs[0].outputs) for _ in seeds]
-            for random, visible, hidden in zip(generators, for_visible, for_hidden, strict=True):
+            for_visible = torch.empty_like(mean, memory_format=torch.contiguous_format)
+            for_hidden = b.new_empty(len(seeds), number, self.specs[0].outputs)
+            for seed, visible, hidden in zip(seeds, for_visible, for_hidden, strict=True):
+                random = generator(seed, "gibbs", "sample", step, device=b.device)
                 fill(visible, random)
                 uniform(hidden, random)
-            h = self._up(self._sampled(mean, torch.stack(for_visible)), all_runs)
-            mean = self._down(torch.lt(torch.stack(for_hidden), h).to(h.dtype), all_runs)
+            h = self._up(self._sampled(mean, for_visible), all_runs)
+            mean = self._down(torch.lt(for_hidden, h).to(h.dtype), all_runs)
         return mean
 
 
@@ -287,23 +257,17 @@ class _GibbsNoise:
         self._visible = spec.gibbs_steps - spec.means, spec.inputs, draws("visible", fill)
 
     def __call__(self, step: int, size: int, used: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield, for each Gibbs step, numbers for the hidden units and for the visible ones.
+        """Return, for each Gibbs step, numbers for the hidden units and for the visible ones.
 
-        Args:
-            step: of the optimizer
-            size: rows of a full batch, or chains
-            used: number of them that are there
-
-        Yields:
-            (R, used, H) and (R, used, I) of R runs; None where visible units are means
+        They are (R, used, H) and (R, used, I) of R runs, for the first `used` of `size` rows of a
+        full batch, or chains; None where visible units are means.
         """
-        drawn = [
+        hidden, visible = (
             draws(step, count * size * units, count * used * units)
             .view(-1, count, used, units)
             .unbind(1)
             if count
             else ()
             for count, units, draws in (self._hidden, self._visible)
-        ]
-        hidden, visible = drawn
-        yield from zip_longest(hidden, visible)
+        )
+        return zip_longest(hidden, visible)

@@ -5,36 +5,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from dlx.nn.layers.protocol import Blueprint, Spec
-from dlx.nn.layers.stack import Stack
-from dlx.nn.moments import Signal, Signals, pooled
-from dlx.nn.parameters import Parameter
+from dlx.nn.layers.stack import Container, Stack
+from dlx.nn.moments import Signal, Signals
 from dlx.nn.passes import Pass
 from dlx.nn.plain import PlainModules
-from dlx.nn.theory import Gradients, MeanField, Prediction, mean, plus, sum_of, times
+from dlx.nn.theory import Gradients, MeanField, Prediction, mean, sum_of, times
+from dlx.streams import Seeds
 
 Join = Literal["concat", "sum", "mean"]
 
 
 @dataclass(frozen=True)
 class BranchSpec(Spec):
-    """Stacks side by side on the same input, in one run.
-
-    Attributes:
-        name: number of the block
-        inputs: I
-        branches: the layers of each stack; an empty one hands the input on
-        join: how their outputs become one
-    """
+    """Stacks side by side on the same input, in one run."""
 
     name: str
     inputs: int
-    branches: tuple[Blueprint, ...]
+    branches: tuple[Blueprint, ...]  # an empty one hands the input on
     join: Join
 
     @property
@@ -73,21 +67,19 @@ class BranchSpec(Spec):
 
     def theory_forward(self, inputs: Signals, field: MeanField) -> Signal | None:
         """Return the moments of the joined outputs; those that are added are independent."""
-        signal = pooled(inputs)
-        outputs = [pooled(field.forward(layers, signal)) for layers in self.branches]
-        known = [output for output in outputs if output is not None]
-        if len(known) < len(outputs):
+        outputs = field.forward_each(self.branches, inputs)
+        if outputs is None:
             return None
         if self.join == "concat":
             shares = [width / self.outputs for width in self.widths]
-            joined = Signal(
-                sum(share * s.square for share, s in zip(shares, known, strict=True)),
-                sum(share * s.product for share, s in zip(shares, known, strict=True)),
-                sum(share * s.mean for share, s in zip(shares, known, strict=True)),
-            )
+            scaled = [
+                [share * moment for moment in output]
+                for share, output in zip(shares, outputs, strict=True)
+            ]
+            joined = Signal(*map(sum, zip(*scaled, strict=True)))
         else:
-            factor = 1 / len(known) if self.join == "mean" else 1.0
-            total = sum_of(known)
+            factor = 1 / len(outputs) if self.join == "mean" else 1.0
+            total = sum_of(outputs)
             joined = Signal(
                 factor**2 * total.square, factor**2 * total.product, factor * total.mean
             )
@@ -97,59 +89,31 @@ class BranchSpec(Spec):
     def theory_backward(self, outputs: Gradients, field: MeanField) -> float | None:
         """Return E[dX²], the sum of what the branches hand back."""
         share = 1 / len(self.branches) ** 2 if self.join == "mean" else 1.0
-        upstream, total = times(mean(outputs), share), 0.0
-        for layers in self.branches:
-            total = plus(total, mean(field.backward(layers, upstream)))
-        return total
+        return field.backward_each(self.branches, times(mean(outputs), share))
 
 
-class Branch:
+class Branch(Container):
     """Split and merge: stacks side by side, joined by concatenation, sum or mean.
-
-    Args:
-        specs: the block in each run
-        seeds: one per run
 
     Reference:
         Szegedy et al. (2015), Going deeper with convolutions
     """
 
     def __init__(
-        self,
-        specs: Sequence[BranchSpec],
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
+        self, specs: Sequence[BranchSpec], seeds: Seeds, dtype: torch.dtype, device: torch.device
     ) -> None:
-        self.name = specs[0].name
-        self.join = specs[0].join
-        self.widths = specs[0].widths
-        self.branches = [
-            Stack(blueprints, seeds, dtype, device)
-            for blueprints in zip(*(spec.branches for spec in specs), strict=True)
+        self.name, self.join, self.widths = specs[0].name, specs[0].join, specs[0].widths
+        self.layers = [
+            Stack(branch, seeds, dtype, device)
+            for branch in zip(*(spec.branches for spec in specs), strict=True)
         ]
-
-    @property
-    def parameters(self) -> list[Parameter]:
-        """The parameters of all branches."""
-        return [parameter for branch in self.branches for parameter in branch.parameters]
-
-    @property
-    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
-        """The buffers of all branches."""
-        return {name: value for branch in self.branches for name, value in branch.buffers.items()}
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the outputs: (K, B, I) to (K, B, O)."""
-        outputs = [branch.forward(x, pass_) for branch in self.branches]
-        if self.join == "concat":
-            a = torch.cat(outputs, -1)
-        else:
-            a = outputs[0]
-            for output in outputs[1:]:
-                a = a + output
-            if self.join == "mean":
-                a = a / len(outputs)
+        outputs = [branch.forward(x, pass_) for branch in self.layers]
+        a = torch.cat(outputs, -1) if self.join == "concat" else reduce(torch.add, outputs)
+        if self.join == "mean":
+            a = a / len(outputs)
         if pass_.activations is not None:
             pass_.activations[self.name] = a
         return a
@@ -159,10 +123,10 @@ class Branch:
         if self.join == "concat":
             shares = [share.contiguous() for share in upstream.split(self.widths, -1)]
         else:
-            share = upstream / len(self.branches) if self.join == "mean" else upstream
-            shares = [share.clone() for _ in self.branches]
+            share = upstream / len(self.layers) if self.join == "mean" else upstream
+            shares = [share.clone() for _ in self.layers]
         total: Tensor | None = None
-        for branch, share in reversed(list(zip(self.branches, shares, strict=True))):
+        for branch, share in reversed(list(zip(self.layers, shares, strict=True))):
             gradient = branch.backward(share, pass_, is_first)
             if gradient is not None:
                 total = gradient if total is None else total + gradient

@@ -14,22 +14,18 @@ from dlx.config.types import Choice
 from dlx.nn.latent import Latent
 from dlx.nn.layers.protocol import Spec
 from dlx.nn.moments import Signals
-from dlx.nn.parameters import Parameter
+from dlx.nn.parameters import Buffers, Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.plain import PlainModules
 from dlx.nn.sparsity import Sparsity
 from dlx.nn.theory import Gradients, MeanField
-from dlx.segments import segments
+from dlx.segments import chosen
+from dlx.streams import Seeds
 
 
 @dataclass(frozen=True)
 class Kept:
-    """How many units of each row's code are kept: the largest ones; the others become 0.
-
-    Attributes:
-        training: in training
-        evaluation: in evaluation
-    """
+    """How many units of each row's code are kept: the largest ones; the others become 0."""
 
     training: int
     evaluation: int
@@ -37,25 +33,16 @@ class Kept:
 
 @dataclass(frozen=True)
 class CodeSpec(Spec):
-    """The code of one run.
-
-    Attributes:
-        name: name of the layer
-        outputs: C
-        kept: None for all units
-        sparsity: penalty that is added to the cost, with its weight; None for no penalty
-        divergence: factor in the cost of the divergence, in nats, of the distribution that a
-            variational code is drawn from, from the standard normal one; None: the code is not
-            drawn
-        threshold: a unit counts as active whose size is above it
-    """
+    """The code of one run."""
 
     name: str
-    outputs: int
-    kept: Kept | None = None
-    sparsity: Choice | None = None
+    outputs: int  # C
+    kept: Kept | None = None  # None for all units
+    sparsity: Choice | None = None  # penalty that is added to the cost, with its weight
+    # Factor in the cost of the divergence, in nats, of the distribution that a variational code is
+    # drawn from, from the standard normal one; None: the code is not drawn.
     divergence: float | None = None
-    threshold: float = 0.0
+    threshold: float = 0.0  # a unit counts as active whose size is above it
 
     is_code = True
 
@@ -120,18 +107,10 @@ class Code:
 
     In evaluation it measures `active_units`, the share of (row, unit) whose size is above the
     spec's threshold.
-
-    Args:
-        specs: the code of each run
-        seeds: one per run
     """
 
     def __init__(
-        self,
-        specs: Sequence[CodeSpec],
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
+        self, specs: Sequence[CodeSpec], seeds: Seeds, dtype: torch.dtype, device: torch.device
     ) -> None:
         self.name = specs[0].name
         factors = [spec.divergence for spec in specs if spec.divergence is not None]
@@ -141,7 +120,7 @@ class Code:
         thresholds = [spec.threshold for spec in specs]
         self._threshold = torch.tensor(thresholds, dtype=dtype, device=device)[:, None, None]
         self.parameters: list[Parameter] = []
-        self.buffers: dict[str, tuple[Tensor, Sequence[bool]]] = {}
+        self.buffers: Buffers = {}
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the codes: (K, B, C), or (K, B, 2 C) of a variational code, to (K, B, C)."""
@@ -165,19 +144,12 @@ class Code:
 class Largest:
     """Keeps the largest units of each row, of equal ones the first, and sets the others to 0.
 
-    Args:
-        kept: how many, one per run; None for all
-
     Reference:
         Makhzani and Frey (2014), k-Sparse autoencoders
     """
 
     def __init__(self, kept: Sequence[Kept | None]) -> None:
-        self._segments = [
-            (segment.rows, segment.choice)
-            for segment in segments(list(kept))
-            if segment.choice is not None
-        ]
+        self._segments = chosen(kept)
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return `x` with all but the largest units of each row at 0: (K, B, C)."""
@@ -187,11 +159,9 @@ class Largest:
         masks = []
         for rows, kept in self._segments:
             number = kept.evaluation if pass_.tape is None else kept.training
-            dropped = ~largest(x[rows], number)
-            y[rows] = y[rows].masked_fill_(dropped, 0.0)
-            masks.append(dropped)
-        if pass_.tape is not None:
-            pass_.tape.append(masks)
+            masks.append(~largest(x[rows], number))
+            y[rows] = y[rows].masked_fill_(masks[-1], 0.0)
+        pass_.record(masks)
         return y
 
     def backward(self, upstream: Tensor, pass_: Pass) -> Tensor:
@@ -203,18 +173,9 @@ class Largest:
 
 
 def largest(x: Tensor, number: int) -> Tensor:
-    """Return which units are the `number` largest of their row; of equal ones the first.
-
-    Args:
-        x: (..., C)
-        number: from 1 to C
-
-    Returns:
-        (..., C) bool
-    """
+    """Return the `number` largest units of each row, of equal ones the first: (..., C) bool."""
     bound = x.topk(number, sorted=False).values.amin(-1, keepdim=True)
-    above = x > bound
-    tied = x == bound
+    above, tied = x > bound, x == bound
     free = number - above.sum(-1, keepdim=True)
     # A row that is not finite stays so: its run is then seen to diverge.
     return above | (tied & (tied.cumsum(-1) <= free)) | ~bound.isfinite()

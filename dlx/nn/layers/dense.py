@@ -16,11 +16,10 @@ from dlx.errors import ConfigError
 from dlx.nn import initializers
 from dlx.nn.activate import Activation
 from dlx.nn.contraction import Contraction
-from dlx.nn.dropout import Dropout
+from dlx.nn.dropout import Dropout, GaussianNoise
 from dlx.nn.layers.protocol import Spec
 from dlx.nn.moments import Signal, Signals, pooled, through
-from dlx.nn.noise import GaussianNoise
-from dlx.nn.normalization import BatchNormOptions, LayerNormOptions, Normalization
+from dlx.nn.normalization import BatchNorm, LayerNorm, Normalization
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.plain import PlainModules
@@ -28,49 +27,29 @@ from dlx.nn.products import product
 from dlx.nn.theory import Gradients, MeanField, Prediction, disturbed, is_known, mean, times
 from dlx.nn.weight import TiedWeight, Weight
 from dlx.segments import where
+from dlx.streams import Seeds
 
 
 @dataclass(frozen=True)
 class DenseSpec(Spec):
-    """One dense layer of one run.
-
-    Attributes:
-        name: number of the layer, from 1
-        inputs: I
-        outputs: O
-        activation: what follows the affine map
-        init: initializer of the weight
-        bias: initializer of the bias; default: the one that goes with that of the weight
-        batch_norm: None for none
-        layer_norm: None for none
-        weight_norm: whether magnitude and direction of the weights are learned apart
-        tied_to: name of an earlier layer of O inputs and I outputs, whose weight, transposed, is
-            this layer's too; None: it has a weight of its own
-        gates: parts of the outputs that are drawn apart, as layers of their own
-        pieces: affine maps of which each unit takes the largest value (maxout); 1 for none
-        dropout: share of the layer's outputs, or of its weights, that is dropped in training
-        dropout_kind: name of the kind of dropout
-        noise: standard deviation of the noise on the layer's outputs in training
-        contraction: factor of the contractive penalty in the cost (see `Contraction`), for a layer
-            of an affine map and an activation alone; None: no penalty
-    """
+    """One dense layer of one run."""
 
     name: str
     inputs: int
     outputs: int
     activation: Choice
-    init: Choice
-    bias: Choice | None = None
-    batch_norm: BatchNormOptions | None = None
-    layer_norm: LayerNormOptions | None = None
+    init: Choice  # of the weight
+    bias: Choice | None = None  # None: the one that goes with the weight's
+    batch_norm: BatchNorm | None = None
+    layer_norm: LayerNorm | None = None
     weight_norm: bool = False
-    tied_to: str | None = None
-    gates: int = 1
-    pieces: int = 1
-    dropout: float = 0.0
+    tied_to: str | None = None  # earlier layer whose weight, transposed, is this layer's too
+    gates: int = 1  # parts of the outputs that are drawn apart, as layers of their own
+    pieces: int = 1  # affine maps of which each unit takes the largest value (maxout)
+    dropout: float = 0.0  # share of the outputs, or of the weights
     dropout_kind: str = "dropout"
     noise: float = 0.0
-    contraction: float | None = None
+    contraction: float | None = None  # factor of the contractive penalty in the cost
 
     def __post_init__(self) -> None:
         initializers.check(self.init, self.name, self.inputs, self.width)
@@ -87,7 +66,7 @@ class DenseSpec(Spec):
         return self.outputs * self.pieces
 
     @property
-    def norm(self) -> BatchNormOptions | LayerNormOptions | None:
+    def norm(self) -> BatchNorm | LayerNorm | None:
         """The normalization, of either kind."""
         return self.batch_norm or self.layer_norm
 
@@ -109,15 +88,8 @@ class DenseSpec(Spec):
     @property
     def choices(self) -> tuple[Any, ...]:
         """What else may differ within a cohort, the dearest to split first."""
-        return (
-            self.norm,
-            self.weight_norm,
-            (self.dropout_kind, self.dropout),
-            self.noise,
-            self.init,
-            self.bias,
-            self.contraction,
-        )
+        disturbances = ((self.dropout_kind, self.dropout), self.noise)
+        return (self.norm, self.weight_norm, *disturbances, self.init, self.bias, self.contraction)
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -155,7 +127,7 @@ class DenseSpec(Spec):
                 original = "parametrizations.weight.original"
                 tensors |= {"magnitude": f"{original}0", "weight": f"{original}1"}
             else:
-                tensors |= {"weight": "weight"}
+                tensors["weight"] = "weight"
         modules.add(module, self.name, **tensors)
         if self.pieces > 1:
             modules.add(LargestPiece(self.pieces))
@@ -187,12 +159,9 @@ class DenseSpec(Spec):
 
         A maxout unit has several rows of W, and as many z.
         """
-        shapes = {"W": [self.width, self.inputs], "dW": [self.width, self.inputs]}
-        if self.has_bias:
-            shapes |= {"b": [self.width, 1], "db": [self.width, 1]}
-        shapes |= {"Z": [self.width, rows], "dZ": [self.width, rows]}
-        shapes |= {"A": [self.outputs, rows], "dA": [self.outputs, rows]}
-        return {f"{symbol}[{self.name}]": shape for symbol, shape in shapes.items()}
+        bias = {"b": [self.width, 1]} if self.has_bias else {}
+        units = {"Z": [self.width, rows], "A": [self.outputs, rows]}
+        return self._with_gradients({"W": [self.width, self.inputs]} | bias | units)
 
     @property
     def flops(self) -> int:
@@ -254,25 +223,15 @@ class DenseSpec(Spec):
 
 
 class Dense:
-    """One dense layer of every run of a cohort.
-
-    Args:
-        specs: the layer in each run
-        seeds: one per run
-    """
+    """One dense layer of every run of a cohort."""
 
     def __init__(
-        self,
-        specs: Sequence[DenseSpec],
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
+        self, specs: Sequence[DenseSpec], seeds: Seeds, dtype: torch.dtype, device: torch.device
     ) -> None:
         spec = specs[0]
         self.name = name = spec.name
         self.specs = tuple(specs)
         self.biased = where(specs, lambda s: s.has_bias)
-
         shape, part = (spec.inputs, spec.width), (spec.inputs, spec.width // spec.gates)
 
         def weight(run: int) -> Tensor:
@@ -291,39 +250,21 @@ class Dense:
         else:
             self._weight = TiedWeight()
         self.bias = Parameter(f"{name}.bias", (1, spec.width), [s.has_bias for s in specs], bias)
-        self.normalization = Normalization(
-            name, [s.norm for s in specs], spec.outputs, dtype, device
-        )
+        layer_norms = [s.norm for s in specs]
+        self.normalization = Normalization(name, layer_norms, spec.outputs, dtype, device)
         activations = [s.activation for s in specs]
         self.activation = Activation(name, activations)
         self.contraction = Contraction(activations, [s.contraction for s in specs])
         self.noise = GaussianNoise(name, [s.noise for s in specs], seeds, dtype, device)
         self.dropout = Dropout(name, rates, kinds, seeds, dtype, device)
-
-    @property
-    def parameters(self) -> list[Parameter]:
-        """The parameters that at least one run has, and the bias."""
-        return [
-            parameter
-            for parameter in [
-                *self._weight.parameters,
-                self.bias,
-                self.normalization.gain,
-                self.normalization.shift,
-                *self.activation.parameters,
-            ]
-            if parameter is self.bias or any(parameter.owners)
-        ]
+        after = [*self.normalization.parameters, *self.activation.parameters]
+        self.parameters = [*self._weight.parameters, self.bias, *after]
+        self.buffers = self.normalization.buffers
 
     def tie(self, other: "Dense") -> None:
         """Multiply with the transposed weight of the layer that this one is tied to."""
         assert isinstance(self._weight, TiedWeight) and isinstance(other._weight, Weight)
         self._weight.parameter = other._weight.parameter
-
-    @property
-    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
-        """The running statistics of batch norm, by name, and which runs own them."""
-        return self.normalization.buffers(self.name)
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the outputs: (K, B, I) to (K, B, O)."""
@@ -332,23 +273,16 @@ class Dense:
         if pass_.starting:
             affine = self._scaled_to_unit_variance(x, affine, pass_)
         if self.specs[0].pieces > 1:
-            affine = self._largest(affine, pass_)
+            affine, largest = affine.unflatten(2, (-1, self.specs[0].pieces)).max(3)
+            pass_.record(largest)
         z = self.normalization.forward(affine, "before", pass_)
         a = self.activation.forward(z)
-        if pass_.tape is not None:
-            pass_.tape.append((x, z, a))
+        pass_.record((x, z, a))
         self.contraction.forward(w, z, pass_)
         y = self.normalization.forward(a, "after", pass_)
         if pass_.activations is not None:
             pass_.activations[self.name] = y
         return self.dropout.forward(self.noise.forward(y, pass_), pass_)
-
-    def _largest(self, z: Tensor, pass_: Pass) -> Tensor:
-        """Return the largest of each unit's pieces: (K, B, O P) to (K, B, O)."""
-        z, which = z.unflatten(2, (-1, self.specs[0].pieces)).max(3)
-        if pass_.tape is not None:
-            pass_.tape.append(which)
-        return z
 
     def _scaled_to_unit_variance(self, x: Tensor, affine: Tensor, pass_: Pass) -> Tensor:
         """Scale the weights of the runs that start on data; return z with those weights."""
@@ -391,12 +325,9 @@ class Dense:
         if all(self.bias.owners):
             torch.sum(dz, 1, keepdim=True, out=self.bias.gradient)
         else:
-            for segment in self.biased:
-                rows = segment.rows
+            for rows in self.biased:
                 torch.sum(dz[rows], 1, keepdim=True, out=self.bias.gradient[rows])
-        if is_first:
-            return None
-        return product(dz, w.mT)
+        return None if is_first else product(dz, w.mT)
 
 
 class LargestPiece(nn.Module):

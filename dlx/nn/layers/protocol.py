@@ -5,7 +5,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -14,9 +14,10 @@ from torch import Tensor
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.nn.moments import measured
-from dlx.nn.normalization import BatchNormOptions
-from dlx.nn.parameters import Parameter
+from dlx.nn.normalization import BatchNorm
+from dlx.nn.parameters import Buffers, Parameter
 from dlx.nn.passes import Pass
+from dlx.streams import Seeds
 
 if TYPE_CHECKING:
     from dlx.nn.plain import PlainModules
@@ -35,11 +36,8 @@ class Layer(Protocol):
         ...
 
     @property
-    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
-        """State that is not trained, (K, ...) by name, and which runs own it.
-
-        State that training goes on from, but that a trained run does not need, is owned by no run.
-        """
+    def buffers(self) -> Buffers:
+        """State; that which training goes on from, but a trained run does not need, no run owns."""
         ...
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
@@ -63,14 +61,8 @@ class Layer(Protocol):
         ...
 
 
-class LayerClass(Protocol):
-    """The class of a run-axis layer."""
-
-    def __call__(
-        self, specs: Sequence[Any], seeds: Sequence[int], dtype: torch.dtype, device: torch.device
-    ) -> Layer:
-        """Return the layer of all runs, given its spec and the seed in each run."""
-        ...
+LayerClass = Callable[[Sequence[Any], Seeds, torch.dtype, torch.device], Layer]
+"""The class of a run-axis layer; it gets the layer's spec and the seed in each run."""
 
 
 class Spec(ABC):
@@ -79,38 +71,26 @@ class Spec(ABC):
     A kind gives `name`, `outputs`, `structure`, `layer_class` and `plain`; a kind with weights also
     gives `inputs`. Everything else has a default, which suits a layer that has nothing of the sort.
     A field of the dataclass that has the name of an attribute below has its default too.
-
-    Attributes:
-        name: number of the layer, from 1; a layer inside block 2 is named 2.1, 2.2, …
-        inputs: I
-        outputs: O
-        tied_to: name of an earlier layer that owns this one's weight; the run-axis layer then has a
-            method `tie(other)`, which gets the run-axis layer of that name
-        batch_norm: how outputs are normalized over the batch
-        weight_norm: whether magnitude and direction of the weights are learned apart
-        pieces: affine maps of which each unit takes the largest value (maxout)
-        follows_cost: whether the gradients that it leaves are those of the cost, not an estimate of
-            another gradient
-        starts_on_data: whether it sets weights by the first batch (see `Pass.starting`)
-        is_dense: whether it is one affine map and an elementwise activation, with the fields of
-            `DenseSpec`: its weight can then be tied, or trained ahead of the network
-        is_code: whether it makes its inputs the code of an autoencoder, and has no weights
-        can_sample: whether its run-axis layer makes up rows: `sample(number, steps, seeds)`
     """
 
-    name: str
-    inputs: int
-    outputs: int
+    name: str  # number of the layer, from 1; a layer inside block 2 is named 2.1, 2.2, …
+    inputs: int  # I
+    outputs: int  # O
 
+    # Name of an earlier layer that owns this one's weight; the run-axis layer then has a method
+    # `tie(other)`, which gets the run-axis layer of that name.
     tied_to: str | None = None
-    batch_norm: BatchNormOptions | None = None
-    weight_norm: bool = False
-    pieces: int = 1
+    batch_norm: BatchNorm | None = None  # how outputs are normalized over the batch
+    weight_norm: bool = False  # magnitude and direction of the weights are learned apart
+    pieces: int = 1  # affine maps of which each unit takes the largest value (maxout)
+    # The gradients that it leaves are those of the cost, not an estimate of another gradient.
     follows_cost: bool = True
-    starts_on_data: bool = False
+    starts_on_data: bool = False  # it sets weights by the first batch (see `Pass.starting`)
+    # One affine map and an elementwise activation, with the fields of `DenseSpec`: its weight can
+    # then be tied, or trained ahead of the network.
     is_dense: bool = False
-    is_code: bool = False
-    can_sample: bool = False
+    is_code: bool = False  # it makes its inputs the code of an autoencoder, and has no weights
+    can_sample: bool = False  # its run-axis layer makes up rows: `sample(number, steps, seeds)`
 
     # In a cohort
 
@@ -195,6 +175,10 @@ class Spec(ABC):
             rows: B
         """
         return {f"A[{self.name}]": [self.outputs, rows]}
+
+    def _with_gradients(self, shapes: dict[str, list[int]]) -> dict[str, list[int]]:
+        """Return shapes, and equal ones of the gradients, as `shapes` names them."""
+        return {f"{d}{key}[{self.name}]": shape for key, shape in shapes.items() for d in ("", "d")}
 
     @property
     def flops(self) -> int | None:

@@ -6,7 +6,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from functools import reduce
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,28 +16,24 @@ from dlx.config.types import Choice
 from dlx.nn import initializers
 from dlx.nn.activate import Activation
 from dlx.nn.activations import sigmoid
-from dlx.nn.dropout import Dropout
+from dlx.nn.dropout import Dropout, GaussianNoise
 from dlx.nn.layers.dense import Dense, DenseSpec
 from dlx.nn.layers.protocol import Spec
 from dlx.nn.moments import Signal, Signals, measured, pooled, through
-from dlx.nn.noise import GaussianNoise
-from dlx.nn.normalization import BatchNormOptions, LayerNormOptions, Normalization
+from dlx.nn.normalization import BatchNorm, LayerNorm, Normalization
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.plain import PlainModules, activation_module, learned_tensors
 from dlx.nn.products import product
 from dlx.nn.theory import Gradients, MeanField, disturbed, is_known, mean
+from dlx.streams import Seeds
 
 Handed = Literal["last", "mean", "all"]
 
 
 @dataclass(frozen=True)
 class ProjectionSpec(DenseSpec):
-    """The affine map from the inputs of a step to the gates; the same one at every step.
-
-    Attributes:
-        num_steps: T
-    """
+    """The affine map from the inputs of a step to the gates; the same one at all T steps."""
 
     num_steps: int = 1
 
@@ -53,37 +50,20 @@ class ProjectionSpec(DenseSpec):
 
 @dataclass(frozen=True)
 class RecurrentSpec(Spec):
-    """One recurrent layer of one run.
-
-    Attributes:
-        name: number of the layer, from 1
-        shape: of the inputs, which are laid out flat
-        axis: of `shape`, along which the steps go
-        units: H
-        cell: rnn, gru or lstm
-        handed: what goes to the next layer: the last state, the mean of the states, or all of them
-        projection: from the inputs of a step to the gates
-        activation: g
-        init: initializer of the weights from state to gates
-        batch_norm: of the states, None for none; the projection may have one too
-        layer_norm: likewise
-        dropout: share of the outputs that is dropped in training
-        dropout_kind: name of the kind of dropout
-        noise: standard deviation of the noise on the outputs in training
-    """
+    """One recurrent layer of one run."""
 
     name: str
-    shape: tuple[int, ...]
-    axis: int
-    units: int
+    shape: tuple[int, ...]  # of the inputs, which are laid out flat
+    axis: int  # of `shape`, along which the steps go
+    units: int  # H
     cell: str
-    handed: Handed
-    projection: ProjectionSpec
+    handed: Handed  # what goes to the next layer: a state, their mean, or all states
+    projection: ProjectionSpec  # from the inputs of a step to the gates
     activation: Choice
-    init: Choice
-    batch_norm: BatchNormOptions | None = None
-    layer_norm: LayerNormOptions | None = None
-    dropout: float = 0.0
+    init: Choice  # of the weights from state to gates
+    batch_norm: BatchNorm | None = None  # of the states; the projection may have its own
+    layer_norm: LayerNorm | None = None
+    dropout: float = 0.0  # share of the outputs
     dropout_kind: str = "dropout"
     noise: float = 0.0
 
@@ -103,7 +83,7 @@ class RecurrentSpec(Spec):
         return self.units * (self.num_steps if self.handed == "all" else 1)
 
     @property
-    def norm(self) -> BatchNormOptions | LayerNormOptions | None:
+    def norm(self) -> BatchNorm | LayerNorm | None:
         """The normalization of the states."""
         return self.batch_norm or self.layer_norm
 
@@ -177,12 +157,9 @@ class RecurrentSpec(Spec):
     def shapes(self, rows: int) -> dict[str, list[int]]:
         """Return the shapes of a step, without those of the projection."""
         gates = self.projection.outputs
-        shapes = {"U": [gates, self.units], "dU": [gates, self.units]}
-        if CELLS[self.cell].biased:
-            shapes |= {"b": [self.units, 1], "db": [self.units, 1]}
-        shapes |= {"Z": [gates, rows], "dZ": [gates, rows]}
-        shapes |= {"A": [self.units, rows], "dA": [self.units, rows]}
-        return {f"{symbol}[{self.name}]": shape for symbol, shape in shapes.items()}
+        bias = {"b": [self.units, 1]} if CELLS[self.cell].biased else {}
+        units = {"Z": [gates, rows], "A": [self.units, rows]}
+        return self._with_gradients({"U": [gates, self.units]} | bias | units)
 
     @property
     def flops(self) -> int:
@@ -212,8 +189,7 @@ class RecurrentSpec(Spec):
         if zs is None or not applies:
             return None
         gain, h = self.units * weights.square, Signal(0.0, 0.0, 0.0)
-        states: list[Signal] = []
-        slopes: list[float | None] = []
+        states, slopes = [], []
         for z in zs:
             square, product = z.square + gain * h.square, z.product + gain * h.product
             if not math.isfinite(square):
@@ -229,9 +205,7 @@ class RecurrentSpec(Spec):
             field.recorded[self.name] = slopes
             return None
         handed = states if self.handed == "all" else states[-1:]
-        total = pooled(handed)
-        assert total is not None
-        prediction.variance = total.variance
+        prediction.variance = pooled(handed).variance
         if not is_known(self.dropout, self.dropout_kind):
             return None
         field.recorded[self.name] = slopes
@@ -247,10 +221,9 @@ class RecurrentSpec(Spec):
         known = [z for z in zs if z is not None]
         field.recorded.pop(self.projection.name, None)
         field.predictions.pop(self.projection.name, None)
-        total = pooled(known) if len(known) == self.num_steps else None
-        if total is None:
+        if len(known) < self.num_steps:
             return None
-        field.prediction(self.projection.name).variance = total.variance
+        field.prediction(self.projection.name).variance = pooled(known).variance
         return known
 
     def theory_backward(self, outputs: Gradients, field: MeanField) -> Gradients:
@@ -289,37 +262,27 @@ class RecurrentSpec(Spec):
 
 
 class Recurrent:
-    """h_t = cell(x_t W, h_(t-1) U), from h_0 = 0, in every run of a cohort; see `Cell`.
+    """h_t = cell(x_t W, h_(t-1) U), from h_0 = 0, in every run of a cohort; see `RNN`.
 
     The products with W of all steps are one; only those with U wait for each other.
-
-    Args:
-        specs: the layer in each run
-        seeds: one per run
     """
 
     def __init__(
-        self,
-        specs: Sequence[RecurrentSpec],
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
+        self, specs: Sequence[RecurrentSpec], seeds: Seeds, dtype: torch.dtype, device: torch.device
     ) -> None:
-        spec = specs[0]
-        self.name = spec.name
-        self.spec = spec
+        self.spec = spec = specs[0]
+        self.name, units = spec.name, spec.units
         self.cell = CELLS[spec.cell]
         self.projection = Dense([s.projection for s in specs], seeds, dtype, device)
         everyone = [True] * len(specs)
-        units = spec.units
+
+        gates = self.cell.gates
 
         def weight(run: int) -> Tensor:
-            return initializers.draw_gates(
-                specs[run].init, seeds[run], self.name, units, units, self.cell.gates
-            )
+            init, seed = specs[run].init, seeds[run]
+            return initializers.draw_gates(init, seed, self.name, units, units, gates)
 
-        shape = (units, units * self.cell.gates)
-        self.weight = Parameter(f"{self.name}.weight", shape, everyone, weight)
+        self.weight = Parameter(f"{self.name}.weight", (units, units * gates), everyone, weight)
         zeros = torch.zeros(1, units)
         self.bias = Parameter(f"{self.name}.bias", (1, units), everyone, lambda run: zeros)
         self.activation = Activation(self.name, [s.activation for s in specs])
@@ -328,22 +291,10 @@ class Recurrent:
         self.noise = GaussianNoise(self.name, [s.noise for s in specs], seeds, dtype, device)
         rates, kinds = [s.dropout for s in specs], [s.dropout_kind for s in specs]
         self.dropout = Dropout(self.name, rates, kinds, seeds, dtype, device)
-
-    @property
-    def parameters(self) -> list[Parameter]:
-        """The parameters that at least one run has, those of the projection included."""
-        learned = [self.normalization.gain, self.normalization.shift, *self.activation.parameters]
-        return [
-            *self.projection.parameters,
-            self.weight,
-            *([self.bias] if self.cell.biased else []),
-            *(parameter for parameter in learned if any(parameter.owners)),
-        ]
-
-    @property
-    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
-        """The running statistics of batch norm, those of the projection included."""
-        return self.projection.buffers | self.normalization.buffers(self.name)
+        own = [self.weight, self.bias] if self.cell.biased else [self.weight]
+        after = [*self.normalization.parameters, *self.activation.parameters]
+        self.parameters = [*self.projection.parameters, *own, *after]
+        self.buffers = self.projection.buffers | self.normalization.buffers
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the outputs: (K, B, T I) to (K, B, H), or (K, B, T H) where all are handed on."""
@@ -356,14 +307,14 @@ class Recurrent:
         c = torch.zeros_like(h) if self.cell.memory else h
         states, recorded = [h], []
         for step in range(steps):
-            us = self._gates(product(h, self.weight.value))
+            us = product(h, self.weight.value).unflatten(2, (self.cell.gates, -1))
+            us = us.permute(2, 0, 1, 3).contiguous()
             if self.cell.biased:
                 us[-1] += self.bias.value
             h, c, needed = self.cell.forward(zs[step], us, h, c, self.activation)
             states.append(h)
             recorded.append(needed)
-        if pass_.tape is not None:
-            pass_.tape.append((states, recorded))
+        pass_.record((states, recorded))
         if pass_.states is not None:
             pass_.states[self.name] = torch.stack(states[1:], 2)
         a = self._handed(states[1:])
@@ -413,13 +364,8 @@ class Recurrent:
         if dx is None:
             return None
         shape, axis = self.spec.shape, self.spec.axis
-        moved = (steps, *shape[:axis], *shape[axis + 1 :])
-        dx = dx.view(num_runs, rows, *moved).movedim(2, 2 + axis)
-        return dx.reshape(num_runs, rows, -1)
-
-    def _gates(self, u: Tensor) -> Tensor:
-        """Return (K, B, G H) gate by gate: (G, K, B, H)."""
-        return u.unflatten(2, (self.cell.gates, -1)).permute(2, 0, 1, 3).contiguous()
+        dx = dx.view(num_runs, rows, steps, *shape[:axis], *shape[axis + 1 :])
+        return dx.movedim(2, 2 + axis).reshape(num_runs, rows, -1)
 
     def _handed(self, states: list[Tensor]) -> Tensor:
         """Return the outputs: the last or the mean state, (K, B, H), or all, (K, B T, H)."""
@@ -427,10 +373,7 @@ class Recurrent:
             return torch.stack(states, 2).flatten(1, 2)
         if self.spec.handed == "last":
             return states[-1]
-        total = states[0]
-        for state in states[1:]:
-            total = total + state
-        return total / len(states)
+        return reduce(torch.add, states) / len(states)
 
     def _share(self, da: Tensor, like: Tensor) -> Sequence[Tensor | None]:
         """Return the gradient of each step's state from that of the outputs; None for zero."""
@@ -443,37 +386,18 @@ class Recurrent:
 
 
 Recorded = tuple[Any, ...]
-
-
-class Cell(Protocol):
-    """How a state becomes the next one, and the gradient of that, for every run of a cohort.
-
-    Pre-activations stand gate by gate, (G, K, B, H): `zs` from the inputs, `us` from the state h of
-    the step before. The state is h, and for an LSTM the memory c beside it.
-    """
-
-    gates: int
-    """G: pre-activations of each unit."""
-    biased: bool
-    """Whether a bias stands beside the last gate's part from the state."""
-    memory: bool
-    """Whether there is a memory c beside h."""
-
-    def forward(
-        self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation
-    ) -> tuple[Tensor, Tensor, Recorded]:
-        """Return the next h, the next c, and what `backward` needs."""
-        ...
-
-    def backward(
-        self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return d zs, d us, and the parts of dh and dc that do not pass through zs and us."""
-        ...
+Following = tuple[Tensor, Tensor, Recorded]
+"""The next h, the next c, and what the backward formula needs."""
+CellGradients = tuple[Tensor, Tensor, Tensor, Tensor]
+"""d zs, d us, and the parts of dh and dc that do not pass through zs and us."""
 
 
 class RNN:
-    """h' = g(z + u).
+    """h' = g(z + u): how a state becomes the next one, and the gradient of that, of K runs.
+
+    The other cells work like it. Pre-activations stand gate by gate, (G, K, B, H): `zs` from the
+    inputs, `us` from the state h of the step before. The state is h, and for an LSTM the memory c
+    beside it. A cell may have a bias beside the last gate's part from the state.
 
     Reference:
         Elman (1990), Finding structure in time
@@ -481,18 +405,14 @@ class RNN:
 
     gates, biased, memory = 1, False, False
 
-    def forward(
-        self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation
-    ) -> tuple[Tensor, Tensor, Recorded]:
-        """Return the next state; see `Cell.forward`."""
+    def forward(self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation) -> Following:
+        """Return the next state."""
         z = zs[0] + us[0]
         a = g.forward(z)
         return a, c, (z, a)
 
-    def backward(
-        self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the gradients; see `Cell.backward`."""
+    def backward(self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation) -> CellGradients:
+        """Return the gradients of what `forward` got, given those of the next state."""
         dz = g.backward(dh.clone(), *recorded).unsqueeze(0)
         return dz, dz, torch.zeros_like(dh), dc
 
@@ -509,19 +429,15 @@ class GRU:
 
     gates, biased, memory = 3, True, False
 
-    def forward(
-        self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation
-    ) -> tuple[Tensor, Tensor, Recorded]:
-        """Return the next state; see `Cell.forward`."""
+    def forward(self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation) -> Following:
+        """Return the next state; see `RNN.forward`."""
         reset, update = sigmoid(zs[0] + us[0]), sigmoid(zs[1] + us[1])
         z = zs[2] + reset * us[2]
         n = g.forward(z)
         return n + update * (h - n), c, (reset, update, us[2], z, n, h)
 
-    def backward(
-        self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the gradients; see `Cell.backward`."""
+    def backward(self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation) -> CellGradients:
+        """Return the gradients; see `RNN.backward`."""
         reset, update, u, z, n, h = recorded
         dz = g.backward(dh * (1 - update), z, n)
         d_reset = dz * u * reset * (1 - reset)
@@ -542,10 +458,8 @@ class LSTM:
 
     gates, biased, memory = 4, False, True
 
-    def forward(
-        self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation
-    ) -> tuple[Tensor, Tensor, Recorded]:
-        """Return the next state; see `Cell.forward`."""
+    def forward(self, zs: Tensor, us: Tensor, h: Tensor, c: Tensor, g: Activation) -> Following:
+        """Return the next state; see `RNN.forward`."""
         z = zs + us
         i, f, o = sigmoid(z[0]), sigmoid(z[1]), sigmoid(z[3])
         n = g.forward(z[2])
@@ -553,10 +467,8 @@ class LSTM:
         a = g.forward(following)
         return o * a, following, (i, f, o, z[2], n, c, following, a)
 
-    def backward(
-        self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the gradients; see `Cell.backward`."""
+    def backward(self, dh: Tensor, dc: Tensor, recorded: Recorded, g: Activation) -> CellGradients:
+        """Return the gradients; see `RNN.backward`."""
         i, f, o, z, n, c, following, a = recorded
         through = g.backward(dh * o, following, a)
         learned = [parameter.gradient.clone() for parameter in g.parameters]
@@ -569,7 +481,7 @@ class LSTM:
         return dzs, dzs, torch.zeros_like(dh), dc * f
 
 
-CELLS: dict[str, Cell] = {"rnn": RNN(), "gru": GRU(), "lstm": LSTM()}
+CELLS: dict[str, RNN | GRU | LSTM] = {"rnn": RNN(), "gru": GRU(), "lstm": LSTM()}
 
 
 class RecurrentModule(nn.Module):

@@ -15,29 +15,23 @@ from dlx.config.types import Choice
 from dlx.nn.activate import Activation
 from dlx.nn.layers.dense import DenseSpec
 from dlx.nn.layers.protocol import Blueprint, Spec
-from dlx.nn.layers.stack import Stack
-from dlx.nn.moments import Signal, Signals, pooled, through
+from dlx.nn.layers.stack import Container, Stack
+from dlx.nn.moments import Signal, Signals, through
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.plain import PlainModules, activation_module, learned_tensors
-from dlx.nn.theory import Gradients, MeanField, Prediction, mean, plus, sum_of, times
+from dlx.nn.theory import Gradients, MeanField, Prediction, mean, sum_of, times
+from dlx.streams import Seeds
 
 
 @dataclass(frozen=True)
 class ResidualSpec(Spec):
-    """Layers whose input is added to their output, in one run.
-
-    Attributes:
-        name: number of the block
-        inner: the layers
-        projection: brings the input to the output's width; None where it has that width
-        activation: of the sum
-    """
+    """Layers whose input is added to their output, in one run."""
 
     name: str
     inner: Blueprint
-    projection: DenseSpec | None
-    activation: Choice
+    projection: DenseSpec | None  # to the output's width; None where the input has it
+    activation: Choice  # of the sum
 
     @property
     def outputs(self) -> int:
@@ -94,12 +88,10 @@ class ResidualSpec(Spec):
         Theory takes z to be normal with mean zero, and does not apply to an activation of a sum
         that has another mean.
         """
-        signal = pooled(inputs)
-        terms = [pooled(field.forward(layers, signal)) for layers in self.inside]
-        known = [term for term in terms if term is not None]
-        if len(known) < len(terms):
+        terms = field.forward_each(self.inside, inputs)
+        if terms is None:
             return None
-        z = sum_of(known)
+        z = sum_of(terms)
         if self.activation.name == "identity":
             outputs, slope = z, 1.0
         elif abs(z.mean) > 1e-9 * math.sqrt(z.square):
@@ -114,50 +106,36 @@ class ResidualSpec(Spec):
         """Return E[dX²], the sum of what both ways hand back."""
         dz = times(mean(outputs), field.recorded.get(self.name))
         field.prediction(self.name).gradient = dz
-        ways = (mean(field.backward(layers, dz)) for layers in self.inside)
-        return plus(*ways)
+        return field.backward_each(self.inside, dz)
 
 
-class Residual:
+class Residual(Container):
     """a = g(F(x) + x), or g(F(x) + x W) where the widths differ, in every run of a cohort.
-
-    Args:
-        specs: the block in each run
-        seeds: one per run
 
     Reference:
         He, Zhang, Ren and Sun (2016), Deep residual learning for image recognition
     """
 
     def __init__(
-        self,
-        specs: Sequence[ResidualSpec],
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
+        self, specs: Sequence[ResidualSpec], seeds: Seeds, dtype: torch.dtype, device: torch.device
     ) -> None:
         self.name = specs[0].name
         self.inner = Stack([spec.inner for spec in specs], seeds, dtype, device)
         # The widths agree within a cohort, so all runs have a projection or none has.
         self.shortcut = Stack([spec.shortcut for spec in specs], seeds, dtype, device)
+        self.layers = [self.inner, self.shortcut]
         self.activation = Activation(self.name, [spec.activation for spec in specs])
 
     @property
     def parameters(self) -> list[Parameter]:
         """The parameters of the inner layers, the projection and the activation."""
-        return [*self.inner.parameters, *self.shortcut.parameters, *self.activation.parameters]
-
-    @property
-    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
-        """The buffers of the inner layers; the projection has none."""
-        return self.inner.buffers
+        return [*super().parameters, *self.activation.parameters]
 
     def forward(self, x: Tensor, pass_: Pass) -> Tensor:
         """Return the outputs: (K, B, I) to (K, B, O)."""
         z = self.inner.forward(x, pass_) + self.shortcut.forward(x, pass_)
         a = self.activation.forward(z)
-        if pass_.tape is not None:
-            pass_.tape.append((z, a))
+        pass_.record((z, a))
         if pass_.activations is not None:
             pass_.activations[self.name] = a
         return a

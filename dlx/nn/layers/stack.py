@@ -10,32 +10,15 @@ import torch
 from torch import Tensor
 
 from dlx.nn.layers.protocol import Blueprint, Layer
-from dlx.nn.parameters import Parameter
+from dlx.nn.parameters import Buffers, Parameter
 from dlx.nn.passes import Pass
+from dlx.streams import Seeds
 
 
-class Stack:
-    """Layers one after another, in every run of a cohort.
+class Container:
+    """A layer made of others, whose parameters and buffers it has."""
 
-    Args:
-        blueprints: the layers of each run; all of the same structure
-        seeds: one per run
-    """
-
-    def __init__(
-        self,
-        blueprints: Sequence[Blueprint],
-        seeds: Sequence[int],
-        dtype: torch.dtype,
-        device: torch.device,
-    ) -> None:
-        self.layers: list[Layer] = []
-        by_name: dict[str, Any] = {}
-        for specs in zip(*blueprints, strict=True):
-            layer = by_name[specs[0].name] = specs[0].layer_class(specs, seeds, dtype, device)
-            if specs[0].tied_to is not None:
-                layer.tie(by_name[specs[0].tied_to])
-            self.layers.append(layer)
+    layers: Sequence[Layer]
 
     @property
     def parameters(self) -> list[Parameter]:
@@ -43,21 +26,29 @@ class Stack:
         return [parameter for layer in self.layers for parameter in layer.parameters]
 
     @property
-    def buffers(self) -> dict[str, tuple[Tensor, Sequence[bool]]]:
+    def buffers(self) -> Buffers:
         """The buffers of all layers."""
         return {name: value for layer in self.layers for name, value in layer.buffers.items()}
+
+
+class Stack(Container):
+    """Layers one after another, of the same structure in every run of a cohort."""
+
+    def __init__(
+        self, runs: Sequence[Blueprint], seeds: Seeds, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self.layers: list[Layer] = []
+        by_name: dict[str, Any] = {}
+        for specs in zip(*runs, strict=True):
+            layer = by_name[specs[0].name] = specs[0].layer_class(specs, seeds, dtype, device)
+            if specs[0].tied_to is not None:
+                layer.tie(by_name[specs[0].tied_to])
+            self.layers.append(layer)
 
     def forward(
         self, x: Tensor, pass_: Pass, start: int | None = None, stop: int | None = None
     ) -> Tensor:
-        """Return the outputs of the last layer: (K, B, I) to (K, B, O).
-
-        Args:
-            x: inputs of the first layer that is passed
-            pass_: the pass
-            start: number of the first layer, from 0; default: the first
-            stop: number of the layer before which to stop; default: none
-        """
+        """Return the outputs of the layers `start:stop`, by default of all: (K, B, O)."""
         for layer in self.layers[start:stop]:
             x = layer.forward(x, pass_)
         return x

@@ -17,6 +17,9 @@ from benchmarks.calibration import (
     rates,
 )
 from dlx.ablation.statistics import verdicts
+from tests.guarded import STATISTICS
+
+pytestmark = pytest.mark.slow(*STATISTICS)
 
 ABLATIONS = 500
 NOISE = 2.3 * (LEVEL * (1 - LEVEL) / ABLATIONS) ** 0.5  # of the simulation, 99 % one-sided

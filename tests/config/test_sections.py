@@ -7,7 +7,7 @@ import pytest
 from annotated_types import Ge, Gt, Interval, Len, Lt, MinLen
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from dlx.config.checks import checked, checked_model
+from dlx.config.sections import checked, checked_model
 from dlx.config.types import Activation, Schedule
 from dlx.config.words import describe, suggestions
 
