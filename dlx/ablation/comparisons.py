@@ -159,6 +159,8 @@ def document(
         "test": test.test,
         "verdict": verdict.word,
         "basis": verdict.basis,
+        "conclusion": verdict.conclusion,
+        "enough_seeds": verdict.enough,
         "equivalence": {"margin": comparison.limit, "p": verdict.p_equivalent},
         "failures": {
             "variant": list(failures.variant),

@@ -185,7 +185,7 @@ def judge_together(
                     limit=comparison.limit,
                     num_tests=max(num_tests, 1),
                     num_equivalences=num_equivalences,
-                    fewest=needed,
+                    fewest=fewest_pairs(len(comparisons)),
                 ),
                 is_sure=p <= ALPHA,
             )

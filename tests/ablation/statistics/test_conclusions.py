@@ -1,0 +1,110 @@
+"""The words that people read, and the number of seeds that would decide."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlx.ablation.statistics import conclusions
+from dlx.ablation.statistics.conclusions import Evidence, enough_outcomes, enough_seeds
+from dlx.ablation.statistics.intervals import Spread
+from dlx.ablation.statistics.verdicts import Comparison, judge
+
+BASE = np.array([0.90, 0.91, 0.92, 0.89, 0.90, 0.93, 0.91, 0.90, 0.92, 0.91])
+NOISE = np.array([21, -33, 42, -14, 15, -46, 37, -28, 19, -10]) / 1e4
+
+
+def concluded(variant, baseline=BASE, *, margin=0.005, **options: Any) -> tuple[str, int | None]:
+    verdict = judge([Comparison(np.asarray(variant), baseline, True, margin, **options)])[0]
+    return verdict.conclusion, verdict.enough
+
+
+@pytest.mark.parametrize(
+    ("shift", "margin", "conclusion"),
+    [
+        (0.05, 0.005, "better"),
+        (-0.05, 0.005, "worse"),
+        (0.003, 0.01, "better within the margin"),
+        (-0.003, 0.01, "worse within the margin"),
+        (0.0, 0.005, "equivalent"),
+    ],
+)
+def test_what_is_decided_needs_no_more(shift, margin, conclusion):
+    assert concluded(BASE + NOISE + shift, margin=margin) == (conclusion, None)
+
+
+def test_a_variant_that_is_better_where_it_ends_but_diverges_is_mixed():
+    lost = np.r_[np.full(8, np.nan), BASE[8:] + 0.05 + NOISE[8:]]
+    values = np.r_[np.full(10, np.nan), np.tile(lost[8:], 5)]
+    base = np.tile(BASE, 2)
+    options: dict[str, Any] = {"diverged": (10, 20), "baseline_diverged": (0, 20)}
+    assert concluded(values, base, **options) == ("mixed", None)
+
+
+@pytest.mark.parametrize("shift", [0.001, 0.002, 0.004])
+def test_so_many_seeds_as_would_do_mostly_decide(shift):
+    """A pilot says a number; with that number, most ablations of such a difference are decided."""
+    generator = np.random.default_rng(0)
+    pilot = shift + 0.01 * (NOISE / NOISE.std(ddof=1))
+    pilot += shift - pilot.mean()
+    conclusion, enough = concluded(BASE + pilot)
+    assert conclusion == "too few seeds" and enough
+
+    def decided(seeds: int) -> float:
+        noise = generator.normal(0, 0.01, (200, seeds))
+        base = 0.9 + generator.normal(0, 0.01, (200, seeds))
+        pairs = zip(base + shift + noise, base, strict=True)
+        verdicts = [judge([Comparison(*pair, True, 0.005)])[0] for pair in pairs]
+        return float(np.mean([verdict.word != "undecided" for verdict in verdicts]))
+
+    assert decided(enough) > 0.72, "80 %, less the noise of the simulation; more where both may do"
+    assert decided(enough // 3) < 0.72
+
+
+def test_rows_that_no_seed_changes_leave_it_undecided_for_ever():
+    known = Evidence(0.004, Spread(1e-4, 9, 1 / 10), 10, 0.005, 1, 1, 3)
+    assert enough_seeds(known) is not None
+    assert enough_seeds(replace(known, spread=replace(known.spread, rows=1e-4))) is None
+
+
+def test_a_difference_just_at_the_margin_takes_no_number_of_folds():
+    folds = BASE[:5] + NOISE[:5] * 3
+    assert concluded(folds, BASE[:5], overlap=1 / 4) == ("too few rows", None)
+
+
+def test_more_tests_take_more_seeds():
+    known = Evidence(0.008, Spread(1e-4, 9, 1 / 10), 10, 0.005, 1, 1, 3)
+    numbers = [enough_seeds(replace(known, num_tests=number)) or 0 for number in (1, 7, 35)]
+    assert numbers == sorted(set(numbers))
+
+
+def test_one_seed_and_few_pairs_take_as_many_as_are_believed():
+    assert concluded([0.9], np.array([0.8])) == ("too few seeds", 3)
+    assert concluded([0.9, 0.9], np.array([0.8, 0.8])) == ("too few seeds", 3)
+
+
+def test_equal_pairs_take_as_many_as_rule_out_rare_failures():
+    assert concluded(np.ones(10), np.ones(10)) == ("too few seeds", 29)
+    assert concluded(np.ones(29), np.ones(29)) == ("equivalent", None)
+
+
+def test_outcomes_take_as_many_seeds_as_decide_four_times_of_five():
+    generator = np.random.default_rng(0)
+    gains, losses, n = 4, 1, 10
+    enough = enough_outcomes(gains, losses, n, 1)
+    assert enough
+    differs = generator.choice([1, -1, 0], p=[0.4, 0.1, 0.5], size=(400, enough))
+    verdicts = [
+        judge([Comparison((row == 1) * 1.0, (row == -1) * 1.0, True, 0.005, is_binary=True)])[0]
+        for row in differs
+    ]
+    assert np.mean([verdict.word == "better" for verdict in verdicts]) == pytest.approx(
+        conclusions.POWER, abs=0.07
+    )
+
+
+def test_equal_outcomes_are_told_apart_by_no_number_of_seeds():
+    outcomes = np.repeat([0.0, 1.0], 5)
+    word = concluded(outcomes, outcomes[::-1].copy(), is_binary=True)
+    assert word == ("too few seeds", None)
