@@ -16,19 +16,15 @@ from typer.core import TyperGroup
 
 from dlx.cli import (
     ablation,
-    compare,
     configs,
     data,
-    drawing,
     encoding,
-    ensemble,
     inspect,
     lists,
-    probe,
     run_folders,
+    several,
     training,
     use,
-    verify,
 )
 from dlx.cli.output import OutputClosed, complain, lenient, note
 from dlx.cli.without_torch import leave_out_torch
@@ -47,13 +43,8 @@ from dlx.errors import (
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[2])
 
 _STORAGE = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EFBIG,
-    errno.EIO,
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.EROFS, errno.EACCES, errno.EPERM),
 )
 
 _LOOK_UPS = ("list", "config")  # commands that compute nothing
@@ -69,9 +60,8 @@ class _Sections(TyperGroup):
         headings: dict[str, list[tuple[str, str]]] = {}
         width = formatter.width - 6 - max(map(len, self.commands))
         for name, command in self.commands.items():
-            heading = getattr(command, "rich_help_panel", None)
-            heading = heading if isinstance(heading, str) else "Commands"
-            headings.setdefault(heading, []).append((name, command.get_short_help_str(width)))
+            row = name, command.get_short_help_str(width)
+            headings.setdefault(getattr(command, "rich_help_panel", ""), []).append(row)
         for heading, rows in headings.items():
             with formatter.section(heading):
                 formatter.write_dl(rows)
@@ -98,10 +88,8 @@ def _dlx(
     plugin: Annotated[
         list[Path] | None,
         typer.Option(
-            "--plugin",
             metavar="FILE",
             help="Run a Python file that registers names of your own; may be repeated.",
-            show_default=False,
         ),
     ] = None,
     allow_code: Annotated[
@@ -129,24 +117,40 @@ def _dlx(
         plugins.load(file)
 
 
-for _module in (
-    training,
-    ablation,
-    use,
-    encoding,
-    probe,
-    drawing,
-    verify,
-    ensemble,
-    run_folders,
-    compare,
-    inspect,
-    configs,
-    lists,
-    data,
-):
-    _module.add_to(app)
-_command = typer.main.get_command(app)
+_COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
+    "Train": {"train": training.train, "resume": training.resume, "ablate": ablation.ablate},
+    "Use a trained run": {
+        "evaluate": use.evaluate,
+        "predict": use.predict,
+        "export": use.export,
+        "encode": encoding.encode,
+        "decode": encoding.decode,
+        "sample": encoding.sample,
+        "probe": several.probe,
+        "figures": use.figures,
+        "verify": use.verify,
+        "ensemble": several.ensemble,
+    },
+    "Look at runs": {
+        "runs": run_folders.runs_app,
+        "board": run_folders.board,
+        "compare": several.compare,
+        "inspect": inspect.inspect,
+    },
+    "Look things up": {
+        "init": configs.init,
+        "config": configs.config_app,
+        "list": lists.list_names,
+        "data": data.data_app,
+    },
+}
+for _heading, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        if isinstance(_command, typer.Typer):
+            app.add_typer(_command, name=_name, rich_help_panel=_heading)
+        else:
+            app.command(_name, rich_help_panel=_heading)(_command)
+_main = typer.main.get_command(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -161,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_own_process:
             lenient()
         with _terminated(is_own_process) as terminated, _remarks():
-            code = _command.main(words, prog_name="dlx", standalone_mode=False, obj=is_own_process)
+            code = _main.main(words, prog_name="dlx", standalone_mode=False, obj=is_own_process)
         if code == _STOPPED:
             note("stopped")
             return 128 + signal.SIGTERM if terminated else _STOPPED
@@ -187,12 +191,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if is_out_of_memory(error):
             reason = str(error) or type(error).__name__
-            return _fail(
-                MemoryLimitError(
-                    f"out of memory: {reason}; smaller layers, batches or data need less"
-                )
-            )
-        if (place := _place_in_plugin(error)) is not None:
+            cure = "smaller layers, batches or data need less"
+            return _fail(MemoryLimitError(f"out of memory: {reason}; {cure}"))
+        plugins = sys.modules.get("dlx.plugins")
+        if plugins and (place := plugins.blamed(error)) is not None:
             return _fail(ConfigError(f"plug-in {place}"))
         raise
 
@@ -231,12 +233,6 @@ def _remarks() -> Iterator[None]:
         warnings.simplefilter("default", DlxWarning)
         warnings.showwarning = remark
         yield
-
-
-def _place_in_plugin(error: Exception) -> str | None:
-    """Return the place in a plug-in where an error was raised; None: in no plug-in."""
-    loaded = sys.modules.get("dlx.plugins")
-    return loaded.blamed(error) if loaded is not None else None
 
 
 def _fail(error: DlxError) -> int:

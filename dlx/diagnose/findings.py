@@ -10,11 +10,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def findings(layers: Sequence[dict[str, Any]]) -> list[str]:
-    """Return a sentence for each thing that keeps a network from learning.
-
-    Args:
-        layers: as `inspect` describes them
-    """
+    """Return a sentence for each thing that keeps a network from learning, see `inspect`."""
     weighted = [layer for layer in layers if layer["weight_variance"] is not None]
     # A projection is a part of a recurrent layer: its outputs are not yet the layer's.
     hidden = [

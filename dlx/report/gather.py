@@ -6,9 +6,8 @@ Imports no torch.
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlx.ablation.results import RunResult, Variant, fields_of
 from dlx.ablation.variants import short_labels
@@ -27,47 +26,27 @@ _ENDED = ("completed", "stopped_early", "diverged", "failed")
 Flat = dict[str, Any]  # plain value by dotted key
 
 
-@dataclass(frozen=True)
-class Gathered:
-    """Runs by variant.
-
-    Attributes:
-        variants: in the order in which the paths name them
-        results: of their runs
-        data: names of the data sets
-        warnings: sentences for the user
-    """
+class Gathered(NamedTuple):
+    """Runs by variant, in the order in which the paths name them."""
 
     variants: list[Variant]
     results: list[RunResult]
-    data: list[str]
-    warnings: list[str]
+    data: list[str]  # names of the data sets
+    warnings: list[str]  # sentences for the user
 
 
-@dataclass(frozen=True)
-class _Ended:
-    """A run that has ended.
-
-    Attributes:
-        path: its folder; of an ablation's run its name
-        info: the contents of run.json
-        config: flat, without the ignored keys
-        fold: of a cross-validation, from 1; None without one
-    """
-
-    path: str
-    info: Mapping[str, Any]
-    config: Flat
-    fold: int | None = None
+class _Ended(NamedTuple):
+    path: str  # its folder; of an ablation's run its name
+    info: Mapping[str, Any]  # the contents of run.json
+    config: Flat  # without the ignored keys
+    fold: int | None = None  # of a cross-validation, from 1
 
 
 def gather(paths: Sequence[str], runs_dir: Path) -> Gathered:
-    """Return the runs at the paths that have ended, grouped by config.
+    """Return the runs that have ended, grouped by config.
 
-    Args:
-        paths: of runs, ablations (all their runs) and folders of runs; also names (all runs with
-            the name), ids, or latest
-        runs_dir: where names and ids are looked up
+    The paths are of runs, ablations (all their runs) and folders of runs; also names (all runs with
+    the name), ids, or latest.
 
     Raises:
         RunError: there is no such run, none has ended, or a config is damaged
@@ -120,9 +99,7 @@ def _runs(paths: Sequence[str], runs_dir: Path, warnings: list[str]) -> Iterator
 
 def _is_family(folder: Path) -> bool:
     """Return whether a folder contains runs and is not a run itself."""
-    if (folder / "run.json").exists() or not folder.is_dir():
-        return False
-    return next(folder.glob("*/run.json"), None) is not None
+    return not (folder / "run.json").exists() and any(folder.glob("*/run.json"))
 
 
 def _members(ablation: RunDirectory) -> list[_Ended]:
@@ -158,7 +135,6 @@ def _members(ablation: RunDirectory) -> list[_Ended]:
 
 
 def _plain(path: Path) -> dict[str, Any]:
-    """Return the contents of a config file."""
     problems: list[str] = []
     try:
         plain = read_file(path, problems).plain()
@@ -170,7 +146,6 @@ def _plain(path: Path) -> dict[str, Any]:
 
 
 def _config(plain: Mapping[str, Any]) -> Flat:
-    """Return a config flat, without the ignored keys."""
     sections = {key: value for key, value in plain.items() if key != "ablation"}
     return {key: value for key, value in flat(sections).items() if key not in _IGNORED}
 

@@ -14,10 +14,8 @@ from dlx.report.gather import gather
 def compare(paths: Sequence[str], runs_dir: Path, metric: str | None = None) -> dict[str, Any]:
     """Return the summary of runs and ablations, in the form of an ablation's summary.json.
 
-    Args:
-        paths: see `gather`; the other variants are compared with the first one
-        runs_dir: where names and ids are looked up
-        metric: `<split>.<tag>`; default: dev.accuracy, or else dev.cost, or else the first one
+    The paths are those of `gather`. The other variants are compared with the first one, by a metric
+    `<split>.<tag>`; default: dev.accuracy, or else dev.cost, or else the first one.
 
     Raises:
         RunError: there is no such run, or none has ended

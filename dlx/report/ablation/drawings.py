@@ -7,14 +7,13 @@ from pathlib import Path
 from dlx.ablation.results import RunResult
 from dlx.report.ablation import (
     curves,
+    ended,
     forest,
     interaction,
-    lost_runs,
     numeric,
     reading,
     seeds,
     steps_to,
-    success,
 )
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
@@ -38,32 +37,23 @@ def _by_others(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
 _KINDS: tuple[Callable[[Summary, Sequence[RunResult]], list[Drawing]], ...] = (
     forest.draw,
     _by_others,
-    success.draw,
+    ended.succeeded,
     curves.draw,
     steps_to.draw,
     numeric.draw,
     interaction.draw,
     seeds.draw,
-    lost_runs.draw,
+    ended.lost,
 )
 
 
 def draw_all(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
-    """Return the pictures of an ablation.
-
-    Args:
-        summary: the contents of summary.json
-        results: of all runs of the comparison
-    """
+    """Return the pictures of an ablation, from its summary and the runs of the comparison."""
     return [drawing for kind in _KINDS for drawing in kind(summary, results)]
 
 
 def write_all(folder: Path, drawings: Sequence[Drawing]) -> dict[str, bytes]:
-    """Write the pictures as `<name>.png` and return the files' contents by name.
-
-    Raises:
-        StorageError: a file cannot be written
-    """
+    """Write the pictures as `<name>.png` and return the files' contents by name."""
     make_directory(folder)
     encoded = {drawing.name: drawing.png() for drawing in drawings}
     for name, content in encoded.items():

@@ -58,7 +58,7 @@ def _panel(
 ) -> None:
     axes.axvspan(-margin, margin, color="#ececec", zorder=0, linewidth=0)
     axes.axvline(0, color=style.INK, linewidth=0.9, zorder=1)
-    rows, lows, highs, colors = [], [], [], []  # of the intervals
+    intervals: list[tuple[int, float, float, str]] = []  # row, ends, colour
     points: dict[tuple[str, str], list[tuple[float, int]]] = {}  # by colour and shape
     for row, variant in enumerate(variants):
         versus = variant["vs_baseline"]
@@ -70,23 +70,15 @@ def _panel(
             shape = "<" if middle < 0 else ">"
             middle = limits[0] if middle < 0 else limits[1]
         elif versus["low"] is not None and versus["high"] is not None:
-            rows.append(row)
-            lows.append(factor * versus["low"])
-            highs.append(factor * versus["high"])
-            colors.append(_edge(color))
+            ends = factor * versus["low"], factor * versus["high"]
+            intervals.append((row, *ends, _edge(color)))
         points.setdefault((color, shape), []).append((middle, row))
-    axes.hlines(rows, lows, highs, colors=colors, linewidth=1.6, zorder=2)
+    if intervals:
+        axes.hlines(*zip(*intervals, strict=True), linewidth=1.6, zorder=2)
+    look = {"linestyle": "", "markersize": 7, "clip_on": False, "zorder": 3}
     for (color, shape), places in points.items():
-        axes.plot(
-            *zip(*places, strict=True),
-            linestyle="",
-            marker=shape,
-            color=color,
-            markeredgecolor=_edge(color),
-            markersize=7,
-            clip_on=False,
-            zorder=3,
-        )
+        x, y = zip(*places, strict=True)
+        axes.plot(x, y, marker=shape, color=color, markeredgecolor=_edge(color), **look)
     if limits:
         axes.set_xlim(*limits)
     else:

@@ -20,20 +20,9 @@ def write(
     config: str,
     more: Sequence[Drawing] = (),
 ) -> Path:
-    """Draw an ablation's pictures and write its page.
+    """Draw an ablation's pictures, and write figures/ and the page into its folder.
 
-    Args:
-        folder: of the ablation; gets report.html and figures/
-        summary: the contents of summary.json
-        results: of all runs of the comparison
-        config: the resolved config, in YAML
-        more: further pictures, which come last
-
-    Returns:
-        the page
-
-    Raises:
-        StorageError: a file cannot be written
+    The config is in YAML; further pictures, `more`, come last.
     """
     drawings = [*draw_all(summary, results), *more]
     encoded = write_all(folder / "figures", drawings)
@@ -45,14 +34,7 @@ def write(
 def page(
     summary: Summary, drawings: Sequence[Drawing], encoded: Mapping[str, bytes], config: str
 ) -> str:
-    """Return the page as HTML.
-
-    Args:
-        summary: the contents of summary.json
-        drawings: the pictures
-        encoded: the contents of their PNG files by name
-        config: the resolved config, in YAML
-    """
+    """Return the page as HTML; `encoded` has the pictures' PNG files by name."""
     parts = (
         sections.head(summary),
         sections.warnings(summary),

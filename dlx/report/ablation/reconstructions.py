@@ -47,30 +47,20 @@ def draw(
     The run is the scored one with the lowest seed; of more than twelve variants the best ones are
     drawn. If a run corrupts its inputs, its reconstructions are those of corrupted rows. Variants
     with the same rows are drawn together: where data or split vary, there are several such groups.
-
-    Args:
-        plan: of the ablation
-        directory: of the ablation
-        summary: the contents of summary.json
-        results: of the compared runs that have ended
     """
+    tasks = {run.arm.variant: plan.job(run).splits.task for run in plan.runs("comparison")}
     able = {
-        run.arm.variant
-        for run in plan.runs("comparison")
-        if _reconstructs_images(plan.job(run).splits.task)
+        variant
+        for variant, task in tasks.items()
+        if task.kind == "reconstruction" and is_image(task.input_shape)
     }
     names = [v["name"] for v in reading.best_first(summary) if v["name"] in able]
     pictured = _pictured(plan, directory, names[:_MOST], results)
     if not pictured:
         return []
-    left_out = (
-        f" Of {len(names)} variants these are the best {_MOST}." if len(names) > _MOST else ""
-    )
+    more = len(names) > _MOST
+    left_out = f" Of {len(names)} variants these are the best {_MOST}." if more else ""
     return [_rows(pictured, left_out), *_filters(pictured, left_out)]
-
-
-def _reconstructs_images(task: Task) -> bool:
-    return task.kind == "reconstruction" and is_image(task.input_shape)
 
 
 def _pictured(
@@ -123,15 +113,9 @@ def _rows(pictured: Sequence[_Pictured], left_out: str) -> Drawing:
             axes.imshow(tile, cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
             if not column:
-                axes.text(
-                    *(-0.08 / _SIZE, 0.5),
-                    label,
-                    transform=axes.transAxes,
-                    ha="right",
-                    va="center",
-                    fontsize=style.SMALL,
-                    color=style.GREY if label == _CORRUPTED else style.INK,
-                )
+                color = style.GREY if label == _CORRUPTED else style.INK
+                beside = {"transform": axes.transAxes, "ha": "right", "va": "center"}
+                axes.text(-0.08 / _SIZE, 0.5, label, fontsize=style.SMALL, color=color, **beside)
     caption = (
         "One run of each variant, at the first seed. The line `input` has dev rows, or train rows "
         f"if there are no dev rows. A line `{_CORRUPTED}` has the inputs of the line below it."

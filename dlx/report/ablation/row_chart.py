@@ -53,12 +53,6 @@ def row_chart(
         for row, text in enumerate(texts):
             place, coordinates = (x, row), axes.get_yaxis_transform()
             style.write(axes, text, place, points, coordinates, ha=side, va="center")
-    figure.text(
-        (left + whole / 2) / figure.get_figwidth(),
-        0.1 / figure.get_figheight(),
-        label,
-        ha="center",
-        fontsize=style.NORMAL,
-        color=style.INK,
-    )
+    x, y = (left + whole / 2) / figure.get_figwidth(), 0.1 / figure.get_figheight()
+    figure.text(x, y, label, ha="center", fontsize=style.NORMAL, color=style.INK)
     return figure, panels

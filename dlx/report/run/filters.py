@@ -12,25 +12,14 @@ from dlx.nn.network import Network
 
 
 class Filters(NamedTuple):
-    """The weights of a layer.
-
-    Attributes:
-        layer: its name
-        weights: (I, O), a column for each unit
-    """
+    """The weights of a layer, (I, O), and its name."""
 
     layer: str
     weights: np.ndarray
 
 
 def encoder_filters(network: Network, row: int, task: Task) -> Filters | None:
-    """Return the weights of the first layer; None if these do not multiply the inputs.
-
-    Args:
-        network: of K runs
-        row: of the run
-        task: of the runs
-    """
+    """Return the first layer's weights of one run; None if these do not multiply the inputs."""
     first = next(p for p in network.buffer.parameters if p.is_weight)
     if first.value.shape[1] != task.num_inputs:
         return None
@@ -38,10 +27,9 @@ def encoder_filters(network: Network, row: int, task: Task) -> Filters | None:
 
 
 def decoder_filters(network: Network, row: int, task: Task) -> Filters | None:
-    """Return the weights of the last layer: what each unit before it adds to a reconstruction.
+    """Return the last layer's weights of one run: what each unit adds to a reconstruction.
 
-    None if the last layer has no weights of its own: tied ones are those of the encoder. The
-    arguments are those of `encoder_filters`.
+    None if the last layer has no weights of its own: tied ones are those of the encoder.
     """
     output = network.layer_names[-1]
     last = [p for p in network.buffer.parameters if p.is_weight and p.layer == output]

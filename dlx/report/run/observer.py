@@ -32,12 +32,7 @@ _MOST_NUMBERS, _FEWEST_POINTS = 400_000, 200  # of the codes in the Projector
 
 
 class RunObserver(Observer):
-    """Writes the event files of a single run as it trains, and draws the run when it has ended.
-
-    Args:
-        job: the run
-        folder: of the run
-    """
+    """Writes the event files of a single run as it trains, and draws the run when it has ended."""
 
     def __init__(self, job: Job, folder: Path) -> None:
         self._job = job
@@ -62,14 +57,9 @@ class RunObserver(Observer):
         settings = {key: v for key, v in flat(to_plain(config)).items() if v is not None}
         self._tracker.hparams(settings, config.name)
         if stages:
-            before = {
-                stage.number: sum(
-                    other.num_steps for other in stages if other.number < stage.number
-                )
-                for stage in stages
-            }
             for record in metrics_file.read(self._folder / PRETRAINING):
-                self._tracker.stage(before[record["stage"]] + record["step"], record)
+                before = sum(s.num_steps for s in stages if s.number < record["stage"])
+                self._tracker.stage(before + record["step"], record)
 
     def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
         """Write scalars and, at some evaluations, histograms and pictures."""
@@ -107,9 +97,6 @@ class RunObserver(Observer):
         """Draw the run, which has ended, into PNG files and TensorBoard; return the files.
 
         Nothing is drawn at level minimal, and if the run diverged.
-
-        Raises:
-            StorageError: a file cannot be written
         """
         if self._ended is None or self._level == "minimal":
             return []
@@ -150,7 +137,6 @@ class RunObserver(Observer):
         return number % max(stride, 1) == 0 or step == member.num_steps
 
     def _write_histograms(self, network: Network, trainer: Trainer, step: int) -> None:
-        """Write histograms of weights, gradients and, at level full, activations."""
         assert self._tracker is not None
         for parameter in network.buffer.parameters:
             layer = parameter.layer
@@ -165,7 +151,6 @@ class RunObserver(Observer):
                 self._tracker.histogram("train", f"activations/{layer}", outputs[0], step)
 
     def _write_regions(self, cohort: Cohort, step: int, plane: Plane) -> None:
-        """Draw the outputs and the hidden units of a network of two inputs in the plane."""
         assert self._tracker is not None
         surface = plane.look(cohort.network, cohort.head, 0)
         image = pictures.decision(plane.panels(surface, cohort.head), plane)

@@ -14,14 +14,9 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def draw(stages: Records, history: Records, title: str) -> "Figure":
-    """Return a figure of the stages' costs, side by side on one axis of steps.
+    """Return a figure of the costs in pretraining.jsonl and metrics.jsonl, side by side.
 
     Each panel has a scale of its own, since costs of different networks do not compare.
-
-    Args:
-        stages: the lines of pretraining.jsonl
-        history: the lines of metrics.jsonl
-        title: of the figure
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -33,9 +28,8 @@ def draw(stages: Records, history: Records, title: str) -> "Figure":
     figure = Figure(figsize=(max(8, 3 * len(phases)), 4), dpi=110, layout="constrained")
     panels = figure.subplots(1, len(phases), width_ratios=widths, squeeze=False)[0]
     before = 0
-    for place, (axes, (heading, records), count) in enumerate(
-        zip(panels, phases, counts, strict=True)
-    ):
+    drawn = zip(panels, phases, counts, strict=True)
+    for place, (axes, (heading, records), count) in enumerate(drawn):
         for split, color in _SPLITS.items():
             points = [
                 (before + record["step"], record[split]["cost"])

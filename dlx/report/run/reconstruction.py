@@ -30,21 +30,13 @@ _REACH = 3.0  # standard deviations to either side in a traversal
 
 @dataclass(frozen=True)
 class Look:
-    """Reconstructions of the rows that are shown, and codes of the first rows.
+    """Reconstructions of the rows that are shown, in the data's units, and codes of first rows."""
 
-    Attributes:
-        inputs: (R, I) in the data's units
-        corrupted: (R, I) likewise, as evaluations corrupt them; None if the run corrupts nothing
-        outputs: (R, I) likewise, their reconstructions
-        codes: (N, D) of the first rows without corruption, at most 1,024
-        divergence: of these, see `Codes`
-    """
-
-    inputs: np.ndarray
-    corrupted: np.ndarray | None
-    outputs: np.ndarray
-    codes: np.ndarray
-    divergence: np.ndarray | None
+    inputs: np.ndarray  # (R, I)
+    corrupted: np.ndarray | None  # (R, I), as evaluations do it; None if the run corrupts nothing
+    outputs: np.ndarray  # (R, I)
+    codes: np.ndarray  # (N, D) of the first rows without corruption, at most 1,024
+    divergence: np.ndarray | None  # of these, see `Codes`
 
     @property
     def lines(self) -> list[np.ndarray]:
@@ -54,33 +46,24 @@ class Look:
 
 @dataclass(frozen=True)
 class Codes:
-    """The codes of rows.
+    """The codes of rows, and their classes, if they have any.
 
-    Attributes:
-        values: (N, D)
-        classes: (N,) of the rows; None if they have no class
-        names: of the classes; empty without classes
-        divergence: (D,) in nats: how far the distribution of each unit of a variational code is
-            from N(0, 1), the mean over the rows; None for another code
-        active: (D,) share of rows on which the unit is on (see `CodeSpec.threshold`); None for
-            units that are probabilities
+    `divergence` is how far the distribution of each unit of a variational code is from N(0, 1), the
+    mean over the rows; `active` the share of rows on which a unit is on (see `CodeSpec.threshold`).
     """
 
-    values: np.ndarray
-    classes: np.ndarray | None
-    names: tuple[str, ...]
-    divergence: np.ndarray | None
-    active: np.ndarray | None
+    values: np.ndarray  # (N, D)
+    classes: np.ndarray | None  # (N,)
+    names: tuple[str, ...]  # of the classes
+    divergence: np.ndarray | None  # (D,) in nats; None for another code
+    active: np.ndarray | None  # (D,); None for units that are probabilities
 
 
 class Sample:
-    """The rows that an autoencoder's pictures show.
+    """The rows that an autoencoder's pictures show: those of `split`, or else of dev, or of train.
 
-    Args:
-        splits: whose targets are the inputs
-        labelled: the same rows with the data's own targets
-        design: of the network; without a layer `code` the last hidden layer is the code
-        split: of the rows; default: dev, or else train
+    The targets of `splits` are the inputs; `labelled` has the data's own targets. Without a layer
+    `code` the last hidden layer is the code.
     """
 
     def __init__(
@@ -122,14 +105,10 @@ class Sample:
 
     @torch.no_grad()
     def look(self, cohort: Cohort, row: int) -> Look:
-        """Return a network's reconstructions and codes, in evaluation mode.
+        """Return the reconstructions and codes of a cohort's run, in evaluation mode.
 
         The first 1,024 rows are passed together, as in evaluations and predictions, so that the
         bits are the same.
-
-        Args:
-            cohort: K runs
-            row: of the run
         """
         x = self._part.inputs[:CHUNK].to(cohort.network.buffer.values)
         rows = torch.from_numpy(self.shown).to(x.device)
@@ -149,17 +128,11 @@ class Sample:
 
     @torch.no_grad()
     def codes(self, cohort: Cohort, most: int) -> Codes:
-        """Return the codes of the first rows.
-
-        Args:
-            cohort: the network, a cohort of one
-            most: number of rows
-        """
-        network, place = cohort.network, self._place(cohort)
+        """Return the codes of the first rows, by a cohort of one."""
+        network = cohort.network
         x = self._part.inputs[:most].to(network.buffer.values)
         values = encode(network, x, self.code)[0]
-        spec = network.blueprints[0][place]
-        active = None
+        spec, active = network.blueprints[0][self._place(cohort)], None
         if spec.is_code:
             active = (values.abs() > spec.threshold).float().mean(0).cpu().numpy()
         classes = self._labels[:most].cpu().numpy() if self.classes else None
@@ -209,15 +182,11 @@ class Sample:
 
     @torch.no_grad()
     def traversals(self, cohort: Cohort, codes: Codes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return a network's outputs when one unit of a row's code is moved.
+        """Return what a cohort of one puts out when one unit of a row's code is moved.
 
         The row is the first one that is shown. A unit goes in equal steps from three standard
-        deviations below its mean to three above it, within its range on the rows; a variational
-        one from -3 to 3.
-
-        Args:
-            cohort: the network, a cohort of one
-            codes: of rows, which give the units' ranges
+        deviations below its mean to three above it, within its range in `codes`; a variational one
+        from -3 to 3.
 
         Returns:
             the units (U,), from 0, that vary most or, variational, have the largest divergence;
@@ -234,15 +203,11 @@ class Sample:
 
     @torch.no_grad()
     def manifold(self, cohort: Cohort, codes: Codes) -> tuple[np.ndarray, np.ndarray]:
-        """Return a network's outputs on a grid over the plane of a code of two units.
-
-        Args:
-            cohort: the network, a cohort of one
-            codes: of rows, which give the units' ranges
+        """Return what a cohort of one puts out on a grid over the plane of a code of two units.
 
         Returns:
-            the lowest and the highest value of both units (2, 2); the outputs (S, S, I) in the
-            data's units, with the lowest second unit first
+            the lowest and the highest value of both units (2, 2), see `_ranges`; the outputs
+            (S, S, I) in the data's units, with the lowest second unit first
         """
         ends = np.stack(_ranges(codes), 1)
         first, second = (np.linspace(low, high, SIDE) for low, high in ends)

@@ -14,16 +14,7 @@ _MOST_NAMES = 12  # in a legend
 
 
 def draw(cohort: Cohort, plane: Plane, title: str) -> "dict[str, Figure]":
-    """Return figures of a network's decisions and of each hidden layer's units.
-
-    Args:
-        cohort: the network, a cohort of one
-        plane: of its training rows
-        title: of the figures
-
-    Returns:
-        by name: decision, decision_<layer>
-    """
+    """Return figures `decision` and `decision_<layer>` of a cohort of one, by name."""
     from matplotlib.figure import Figure
 
     surface = plane.look(cohort.network, cohort.head, 0)

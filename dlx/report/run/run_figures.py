@@ -1,6 +1,5 @@
 """The figures of a trained run, and their files."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from dlx.cohort import Cohort
 from dlx.data.parts import Splits
 from dlx.report.run import pretraining_figure, region_figures
 from dlx.report.run.filters import encoder_filters
-from dlx.report.run.pictures import confusion_figure, is_image
+from dlx.report.run.pictures import confusion_figure, is_image, png
 from dlx.report.run.reconstruction import Sample
 from dlx.report.run.regions import Plane, is_plane
 from dlx.runs import make_directory, write_atomic
@@ -22,31 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained run that is to be drawn.
+    """A trained run that is to be drawn."""
 
-    Attributes:
-        title: of its figures
-        cohort: the network, a cohort of one
-        splits: with the targets that it learned
-        labelled: the same rows with the data's own targets
-        stages: the lines of pretraining.jsonl; empty without pre-training
-        history: the lines of metrics.jsonl
-    """
-
-    title: str
-    cohort: Cohort
-    splits: Splits
-    labelled: Splits
-    stages: Sequence[Mapping[str, Any]] = ()
-    history: Sequence[Mapping[str, Any]] = ()
+    title: str  # of its figures
+    cohort: Cohort  # of one
+    splits: Splits  # with the targets that it learned
+    labelled: Splits  # the same rows with the data's own targets
+    stages: Sequence[Mapping[str, Any]] = ()  # the lines of pretraining.jsonl
+    history: Sequence[Mapping[str, Any]] = ()  # the lines of metrics.jsonl
 
 
 def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
-    """Return a run's figures by name.
+    """Return a run's figures by name; with `everything` also those of level full.
 
-    Args:
-        run: the trained run
-        everything: whether to draw confusion matrices and, of images, filters, as level full does
+    These are confusion matrices and, of images, the filters of the first layer.
     """
     from dlx.report.run import code_figures  # imports matplotlib
 
@@ -58,9 +46,8 @@ def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
     elif everything and is_image(task.input_shape):
         filters = encoder_filters(cohort.network, 0, task)
         if filters is not None:
-            figures["filters"] = code_figures.filter_sheet(
-                "filters", filters, task.input_shape, title
-            )
+            sheet = code_figures.filter_sheet("filters", filters, task.input_shape, title)
+            figures["filters"] = sheet
     if is_plane(task):
         figures |= region_figures.draw(cohort, Plane(run.splits), title)
     if everything and task.classes is not None:
@@ -75,20 +62,9 @@ def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
 
 
 def save(figures: "Mapping[str, Figure]", folder: Path) -> list[Path]:
-    """Write figures as PNG files, and return their paths.
-
-    Args:
-        figures: by name
-        folder: made if it does not exist
-
-    Raises:
-        StorageError: a file cannot be written
-    """
-    paths = []
-    for name, figure in figures.items():
+    """Write figures as PNG files into a folder, which is made for them, and return the files."""
+    paths = {folder / f"{name}.png": figure for name, figure in figures.items()}
+    for path, figure in paths.items():
         make_directory(folder)
-        encoded = io.BytesIO()
-        figure.savefig(encoded, format="png")
-        write_atomic(folder / f"{name}.png", encoded.getvalue())
-        paths.append(folder / f"{name}.png")
-    return paths
+        write_atomic(path, png(figure))
+    return list(paths)
