@@ -28,7 +28,6 @@ class _Lines(Display):
         self._phase = ""
 
     def show(self, progress: "Progress") -> None:
-        """Print how far training is, unless it was printed a moment ago."""
         if progress.phase != self._phase:
             self._phase = progress.phase
             cohorts = f"{progress.cohorts} cohort{'s' if progress.cohorts > 1 else ''}"
@@ -36,7 +35,6 @@ class _Lines(Display):
         super().show(progress)
 
     def draw(self, progress: "Progress") -> None:
-        """Print how far training is."""
         note("  ".join(_position(progress)))
 
 
@@ -46,7 +44,6 @@ class _Live(Live):
     seconds = 0.5
 
     def draw(self, progress: "Progress") -> None:
-        """Draw the table again."""
         from rich.table import Table
         from rich.text import Text
 

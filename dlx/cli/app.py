@@ -56,7 +56,6 @@ class _Sections(TyperGroup):
     """A group whose help lists its commands under headings."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands under their headings."""
         headings: dict[str, list[tuple[str, str]]] = {}
         width = formatter.width - 6 - max(map(len, self.commands))
         for name, command in self.commands.items():
@@ -156,8 +155,7 @@ _main = typer.main.get_command(app)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; errors go to stderr as `error: …`.
 
-    Args:
-        arguments: of the command; default: those of the process, which ends with the command
+    The arguments are by default those of the process, which ends with the command.
     """
     is_own_process = arguments is None
     words = sys.argv[1:] if arguments is None else list(arguments)

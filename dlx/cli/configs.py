@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dlx.cli.options import Changes, Config, Json
+from dlx.cli.options import Changes, Config, Json, output_option
 from dlx.cli.output import emit, emit_json, emit_table, note
 from dlx.errors import ConfigError, DataError, did_you_mean
 
@@ -27,13 +27,7 @@ def init(
         str | None, typer.Option(metavar="COLUMN", help="The column of FILE to predict.")
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="The file to write; default: the config's name, in this folder.",
-        ),
+        Path | None, output_option("The file to write; default: the config's name, in this folder.")
     ] = None,
     as_json: Json = False,
 ) -> None:

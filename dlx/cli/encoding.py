@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlx.cli.options import RUNS_DIR, DataDir, Json, RunPath, RunsDir
+from dlx.cli.options import RUNS_DIR, DataDir, Json, RunPath, RunsDir, output_option
 from dlx.cli.output import emit, emit_json, note, warn
 from dlx.cli.use import Inputs, OneSplit
 from dlx.errors import ConfigError
@@ -26,13 +26,7 @@ Layer = Annotated[
     ),
 ]
 Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="The .csv or .npz file to write; default: CSV on stdout.",
-    ),
+    Path | None, output_option("The .csv or .npz file to write; default: CSV on stdout.")
 ]
 Picture = Annotated[
     Path | None,

@@ -1,7 +1,7 @@
 """The arguments and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,3 +43,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 RUNS_DIR = Path("runs")
+
+
+def output_option(meaning: str, metavar: str = "FILE") -> Any:
+    """Return the option --output; what it is for differs from command to command."""
+    return typer.Option("--output", "-o", metavar=metavar, help=meaning)

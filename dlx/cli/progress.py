@@ -136,7 +136,6 @@ class _Lines(Display):
         self._began = False
 
     def show(self, progress: "Progress") -> None:
-        """Print a new evaluation, unless another was printed a moment ago."""
         if not self._began:
             self._began = True
             note(f"training {progress.folder}")
@@ -145,7 +144,6 @@ class _Lines(Display):
         self.keep_pace()
 
     def draw(self, progress: "Progress") -> None:
-        """Print the evaluation."""
         note("  ".join([*_position(progress), *_metrics(progress)]))
 
 
@@ -156,7 +154,6 @@ class _Live(Live):
         super().__init__(widest=100)
 
     def draw(self, progress: "Progress") -> None:
-        """Draw both lines again."""
         from rich.text import Text
 
         metrics = Text("  ".join(_metrics(progress)), style="dim", no_wrap=True)

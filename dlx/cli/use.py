@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunPath, RunsDir
+from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunPath, RunsDir, output_option
 from dlx.cli.output import emit, emit_json, emit_result, emit_table, note, run_labels, warn
 from dlx.errors import ConfigError
 
@@ -24,12 +24,7 @@ OneSplit = Annotated[
 MeasuredSplit = Annotated[
     Split, typer.Option("--split", help="The part of the data to measure on.")
 ]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output", "-o", metavar="FILE", help="The CSV file to write; default: CSV on stdout."
-    ),
-]
+Output = Annotated[Path | None, output_option("The CSV file to write; default: CSV on stdout.")]
 Picture = Annotated[
     Path | None,
     typer.Option(
@@ -161,12 +156,7 @@ def export(
     run: RunPath,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="The folder to write to; default: export in the run's folder.",
-        ),
+        output_option("The folder to write to; default: export in the run's folder.", "DIR"),
     ] = None,
     form: Annotated[
         Form, typer.Option("--format", help="torch: weights and a script; onnx: one ONNX file.")
@@ -199,12 +189,7 @@ def figures(
     run: RunPath,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FOLDER",
-            help="The folder to write to; default: figures in the run's folder.",
-        ),
+        output_option("The folder to write to; default: figures in the run's folder.", "FOLDER"),
     ] = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,

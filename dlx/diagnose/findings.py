@@ -25,6 +25,13 @@ def findings(layers: Sequence[dict[str, Any]]) -> list[str]:
     return sentences + _gradients(weighted)
 
 
+def _verb(ratio: float) -> str:
+    """Return what happened to a signal or a gradient; an empty text if nothing remarkable did."""
+    if _NOTABLE < ratio < 1 / _NOTABLE:
+        return ""
+    return "vanishes" if ratio < 1 else "explodes"
+
+
 def power(ratio: float) -> str:
     """Return a ratio as a power of ten: 10⁻⁵."""
     return "10" + str(round(math.log10(ratio))).translate(_SUPERSCRIPTS)
@@ -47,10 +54,8 @@ def _signals(hidden: Sequence[dict[str, Any]]) -> list[str]:
     before, after = first["variance"]["measured"], last["variance"]["measured"]
     if not (math.isfinite(before) and math.isfinite(after)):
         return ["the activations are not finite: they explode on their way forward"]
-    ratio = after / before
-    if _NOTABLE < ratio < 1 / _NOTABLE:
+    if not (verb := _verb(ratio := after / before)):
         return []
-    verb = "vanishes" if ratio < 1 else "explodes"
     return [
         f"the activations of layer {last['name']} have {power(ratio)} of the variance of layer "
         f"{first['name']}'s: the signal {verb} on its way forward"
@@ -78,8 +83,7 @@ def _steps(name: str, steps: dict[str, Any]) -> list[str]:
         sentences.append(f"the gradients of layer {name} are not finite: they explode back in time")
     elif ratio == 0:
         sentences.append(f"no gradient reaches step 1 of layer {name}: its inputs are not learned")
-    elif not _NOTABLE < ratio < 1 / _NOTABLE:
-        verb = "vanishes" if ratio < 1 else "explodes"
+    elif verb := _verb(ratio):
         sentences.append(
             f"the gradient of layer {name} at step 1 is {power(ratio)} of step {len(gradients)}'s: "
             f"it {verb} back in time"
@@ -98,9 +102,8 @@ def _gradients(weighted: Sequence[dict[str, Any]]) -> list[str]:
     ratio = first["weight_gradient"] / last["weight_gradient"]
     if not math.isfinite(ratio):
         return ["the gradients are not finite: they explode on their way back"]
-    if _NOTABLE < ratio < 1 / _NOTABLE:
+    if not (verb := _verb(ratio)):
         return []
-    verb = "vanishes" if ratio < 1 else "explodes"
     return [
         f"the gradient of layer {first['name']} is {power(ratio)} of layer {last['name']}'s: it "
         f"{verb} on its way back"

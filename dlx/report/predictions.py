@@ -30,21 +30,16 @@ class Context:
 class Predictions:
     """A table of predictions.
 
-    Attributes:
-        columns: row, the inputs' names, target, predicted, p(CLASS) … as far as there are any; of
-            several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …; an input with the name
-            of another column is called input(NAME)
-        rows: cells: numbers, and names of classes
-        warnings: sentences for the user
-        inputs: (N, I) in the data's units, if they are to be drawn
-        outputs: (N, C) likewise
+    The columns are row, the inputs' names, target, predicted, p(CLASS) … as far as there are any;
+    of several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …; an input with the name of
+    another column is called input(NAME).
     """
 
     columns: tuple[str, ...]
-    rows: list[list[Any]]
-    warnings: tuple[str, ...] = ()
-    inputs: np.ndarray | None = None
-    outputs: np.ndarray | None = None
+    rows: list[list[Any]]  # numbers, and names of classes
+    warnings: tuple[str, ...] = ()  # sentences for the user
+    inputs: np.ndarray | None = None  # (N, I) in the data's units, if they are to be drawn
+    outputs: np.ndarray | None = None  # (N, C) likewise
 
     @classmethod
     def of(cls, columns: Mapping[str, Any], warnings: tuple[str, ...]) -> "Predictions":

@@ -58,7 +58,7 @@ def _panel(
 ) -> None:
     axes.axvspan(-margin, margin, color="#ececec", zorder=0, linewidth=0)
     axes.axvline(0, color=style.INK, linewidth=0.9, zorder=1)
-    intervals: list[tuple[int, float, float, str]] = []  # row, ends, colour
+    rows, lows, highs, colors = [], [], [], []  # of the intervals
     points: dict[tuple[str, str], list[tuple[float, int]]] = {}  # by colour and shape
     for row, variant in enumerate(variants):
         versus = variant["vs_baseline"]
@@ -70,11 +70,12 @@ def _panel(
             shape = "<" if middle < 0 else ">"
             middle = limits[0] if middle < 0 else limits[1]
         elif versus["low"] is not None and versus["high"] is not None:
-            ends = factor * versus["low"], factor * versus["high"]
-            intervals.append((row, *ends, _edge(color)))
+            rows.append(row)
+            lows.append(factor * versus["low"])
+            highs.append(factor * versus["high"])
+            colors.append(_edge(color))
         points.setdefault((color, shape), []).append((middle, row))
-    if intervals:
-        axes.hlines(*zip(*intervals, strict=True), linewidth=1.6, zorder=2)
+    axes.hlines(rows, lows, highs, colors=colors, linewidth=1.6, zorder=2)
     look = {"linestyle": "", "markersize": 7, "clip_on": False, "zorder": 3}
     for (color, shape), places in points.items():
         x, y = zip(*places, strict=True)

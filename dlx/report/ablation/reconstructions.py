@@ -15,8 +15,7 @@ from dlx.data.dataset import Task
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
-from dlx.report.run.filters import decoder_filters, encoder_filters
-from dlx.report.run.pictures import as_tiles, is_image, shades, weight_images
+from dlx.report.run import pictures
 from dlx.report.run.reconstruction import Look, Sample
 from dlx.runs.ablations import read_index
 from dlx.training.finding import readable_tensors
@@ -52,7 +51,7 @@ def draw(
     able = {
         variant
         for variant, task in tasks.items()
-        if task.kind == "reconstruction" and is_image(task.input_shape)
+        if task.kind == "reconstruction" and pictures.is_image(task.input_shape)
     }
     names = [v["name"] for v in reading.best_first(summary) if v["name"] in able]
     pictured = _pictured(plan, directory, names[:_MOST], results)
@@ -83,8 +82,9 @@ def _pictured(
         job = plan.job(planned[result.path])
         cohort = stack([(job.design, tensors[result.path])], (), [result.seed])
         network, task = cohort.network, job.splits.task
-        look = Sample(job.splits, job.labelled, job.design).look(cohort, 0)
-        filters = decoder_filters(network, 0, task) or encoder_filters(network, 0, task)
+        look = Sample(job.splits, job.labelled, job.design).look(cohort)
+        filters = pictures.decoder_filters(network, task)
+        filters = filters or pictures.encoder_filters(network, task)
         weights = None if filters is None else filters.weights
         pictured.append(_Pictured(variant, task, look, weights))
     return pictured
@@ -95,13 +95,13 @@ def _rows(pictured: Sequence[_Pictured], left_out: str) -> Drawing:
     lines: list[tuple[str, np.ndarray]] = []
     for of_rows in _by_rows(pictured):
         shape, inputs = of_rows[0].task.input_shape, of_rows[0].look.inputs
-        low_high = shades(inputs)
+        low_high = pictures.shades(inputs)
         named = [("input", inputs)]
         for variant in of_rows:
             if variant.look.corrupted is not None:
                 named.append((_CORRUPTED, variant.look.corrupted))
             named.append((variant.variant, variant.look.outputs))
-        lines += [(name, as_tiles(rows[:_ROWS], shape, *low_high)) for name, rows in named]
+        lines += [(name, pictures.as_tiles(rows[:_ROWS], shape, *low_high)) for name, rows in named]
     labels = [style.wrapped(name, 40) for name, _ in lines]
     left = style.inches(labels) + 0.15
     count = max(len(tiles) for _, tiles in lines)
@@ -153,7 +153,7 @@ def _filters(pictured: Sequence[_Pictured], left_out: str) -> list[Drawing]:
         row, column = divmod(place, columns)
         left, top = 0.1 + column * (size + 0.2), above + row * (size + above)
         axes = style.panel(figure, left, top, size, size)
-        image = weight_images(variant.filters[:, :_UNITS], variant.task.input_shape)
+        image = pictures.weight_images(variant.filters[:, :_UNITS], variant.task.input_shape)
         axes.imshow(image, cmap="gray")
         axes.set_axis_off()
         axes.set_title(style.wrapped(variant.variant, 34), fontsize=style.SMALL, loc="left")

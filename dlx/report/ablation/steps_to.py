@@ -40,8 +40,9 @@ def _draw(metric: str, summary: Summary, results: Sequence[RunResult]) -> Drawin
     else:
 
         def paint(axes: "Axes", group: Group) -> None:
-            others = set(steps) - {line.variant for line in group.lines}
-            _paint(axes, [Line(name, name, style.FAINT) for name in others], steps, last)
+            drawn = {line.variant for line in group.lines}
+            others = [Line(name, name, style.FAINT) for name in steps if name not in drawn]
+            _paint(axes, others, steps, last)
             _paint(axes, group.lines, steps, last)
 
         figure, left_out = small_multiples(summary, panels, paint)

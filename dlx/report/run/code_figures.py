@@ -10,15 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dlx.cohort import Cohort
-from dlx.report.run.filters import Filters, decoder_filters, encoder_filters
-from dlx.report.run.pictures import (
-    COLORS,
-    as_tiles,
-    is_image,
-    lines_of_images,
-    shades,
-    weight_images,
-)
+from dlx.report.run import pictures
 from dlx.report.run.reconstruction import MOST_CODES, SIDE, Codes, Look, Sample
 
 if TYPE_CHECKING:
@@ -33,13 +25,17 @@ _MOST_MOVED = 128  # units of a code: one of more units changes hardly anything
 
 def draw(sample: Sample, cohort: Cohort, title: str) -> dict[str, Figure]:
     """Return all figures of a trained autoencoder, a cohort of one, by name."""
-    task, codes, look = sample.task, sample.codes(cohort, MOST_CODES), sample.look(cohort, 0)
+    task, codes, look = sample.task, sample.codes(cohort, MOST_CODES), sample.look(cohort)
     of_rows = f"{title}, {sample.split} rows"
     figures: dict[str, Figure] = {}
-    if is_image(task.input_shape):
+    if pictures.is_image(task.input_shape):
         figures["reconstruction"] = reconstructed_images(look.lines, task.input_shape, of_rows)
-        for name, find in (("filters", encoder_filters), ("decoder_filters", decoder_filters)):
-            if (filters := find(cohort.network, 0, task)) is not None:
+        found = {
+            "filters": pictures.encoder_filters(cohort.network, task),
+            "decoder_filters": pictures.decoder_filters(cohort.network, task),
+        }
+        for name, filters in found.items():
+            if filters is not None:
                 figures[name] = filter_sheet(name, filters, task.input_shape, title)
     else:
         figures["reconstruction"] = _reconstructed_numbers(sample, look, of_rows)
@@ -51,7 +47,7 @@ def draw(sample: Sample, cohort: Cohort, title: str) -> dict[str, Figure]:
         figures["traversal"] = _traversal(sample, *sample.traversals(cohort, codes), of_rows)
     if codes.values.shape[1] == 2:
         figures["code_map"] = _code_map(codes, of_rows)
-        if is_image(task.input_shape):
+        if pictures.is_image(task.input_shape):
             ends, decoded = sample.manifold(cohort, codes)
             figures["manifold"] = _manifold(ends, decoded, task.input_shape, of_rows)
     return figures
@@ -62,7 +58,7 @@ def reconstructed_images(lines: Sequence[np.ndarray], shape: tuple[int, ...], ti
 
     The lines are (N, I) each: the images, corrupted ones if there are any, the reconstructions.
     """
-    sheet, middles = lines_of_images(lines, shape)
+    sheet, middles = pictures.lines_of_images(lines, shape)
     names = ["input", *["corrupted"] * (len(lines) > 2), "reconstruction"]
     figure, axes = picture(sheet, f"{title}: reconstructions", len(lines[0]))
     axes.set_yticks(middles, names * (len(middles) // len(names)))
@@ -92,13 +88,16 @@ def _reconstructed_numbers(sample: Sample, look: Look, title: str) -> Figure:
     return figure
 
 
-def filter_sheet(name: str, filters: Filters, shape: tuple[int, ...], title: str) -> Figure:
+def filter_sheet(
+    name: str, filters: pictures.Filters, shape: tuple[int, ...], title: str
+) -> Figure:
     """Draw the weights of each unit as an image, under the name `filters` or `decoder_filters`."""
     units = filters.weights.shape[1]
     meaning = "looks for" if name == "filters" else "adds to an image"
     of = f"the first 64 of {units:,} units" if units > 64 else f"{units} units"
     words = f"{title}: weights of layer {filters.layer}, what each unit {meaning}"
-    figure, axes = picture(weight_images(filters.weights, shape), f"{words}\n({of}; grey is 0)")
+    sheet = pictures.weight_images(filters.weights, shape)
+    figure, axes = picture(sheet, f"{words}\n({of}; grey is 0)")
     axes.set_axis_off()
     return figure
 
@@ -177,8 +176,10 @@ def _traversal(
     title = f"{title}: one row's code, one unit moved at a time"
     count, steps, _ = decoded.shape
     shape = sample.task.input_shape
-    if is_image(shape):
-        sheet, middles = lines_of_images([decoded.reshape(count * steps, -1)], shape, steps)
+    if pictures.is_image(shape):
+        sheet, middles = pictures.lines_of_images(
+            [decoded.reshape(count * steps, -1)], shape, steps
+        )
         figure, axes = picture(sheet, title)
         axes.set_yticks(middles, names)
         axes.set_xticks([])
@@ -189,7 +190,7 @@ def _traversal(
     panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
     for axes, name, lines in zip(panels, names, away / scale, strict=True):
         for step, line in enumerate(lines):
-            tint = (COLORS[1] if step > steps // 2 else COLORS[0]) / 255
+            tint = (pictures.COLORS[1] if step > steps // 2 else pictures.COLORS[0]) / 255
             pale = 1 - abs(step - steps // 2) / max(steps // 2, 1)
             axes.plot(line, color=1 - (1 - tint) * (1 - 0.8 * pale), marker=".", linewidth=0.8)
         axes.set_title(name, fontsize=9)
@@ -212,7 +213,8 @@ def _code_map(codes: Codes, title: str) -> Figure:
     if codes.classes is None:
         axes.scatter(*codes.values.T, **style)
     for number, name in enumerate(codes.names):
-        points, color = codes.values[codes.classes == number], COLORS[number % len(COLORS)] / 255
+        points = codes.values[codes.classes == number]
+        color = pictures.COLORS[number % len(pictures.COLORS)] / 255
         axes.scatter(*points.T, color=color, label=name if number < _NAMED else None, **style)
     if codes.names:
         axes.legend(markerscale=2.5, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -223,7 +225,7 @@ def _code_map(codes: Codes, title: str) -> Figure:
 def _manifold(ends: np.ndarray, decoded: np.ndarray, shape: tuple[int, ...], title: str) -> Figure:
     """Draw the images that points of the plane of a code are decoded to; see `Sample.manifold`."""
     flat = decoded[::-1].reshape(SIDE * SIDE, -1)
-    images = as_tiles(flat, shape, *shades(flat))
+    images = pictures.as_tiles(flat, shape, *pictures.shades(flat))
     height, width, channels = images.shape[1:]
     grid = images.reshape(SIDE, SIDE, height, width, channels).transpose(0, 2, 1, 3, 4)
     figure, axes = _figure(8.5, 8.8)

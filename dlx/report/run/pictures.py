@@ -7,10 +7,12 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dlx.data.dataset import Task
+from dlx.nn.network import Network
 from dlx.report.run.regions import Panel, Plane, Shade, shade_units
 
 if TYPE_CHECKING:
@@ -107,6 +109,33 @@ def _draw_counts(axes: "Axes", counts: np.ndarray, names: tuple[str, ...]) -> No
         shade = "white" if shares[truth, predicted] > 0.5 else "black"
         text = f"{counts[truth, predicted]:,}"
         axes.text(predicted, truth, text, ha="center", va="center", color=shade, fontsize=7)
+
+
+class Filters(NamedTuple):
+    """The weights of a layer, (I, O), and its name."""
+
+    layer: str
+    weights: np.ndarray
+
+
+def encoder_filters(network: Network, task: Task) -> Filters | None:
+    """Return the first layer's weights, of a cohort of one; None if they multiply no inputs."""
+    first = next(p for p in network.buffer.parameters if p.is_weight)
+    if first.value.shape[1] != task.num_inputs:
+        return None
+    return Filters(first.layer, first.value[0].detach().cpu().numpy())
+
+
+def decoder_filters(network: Network, task: Task) -> Filters | None:
+    """Return the last layer's weights of a cohort of one: what each unit adds to an output.
+
+    None if the last layer has no weights of its own: tied ones are those of the encoder.
+    """
+    output = network.layer_names[-1]
+    last = [p for p in network.buffer.parameters if p.is_weight and p.layer == output]
+    if not last or last[0].value.ndim != 3 or last[0].value.shape[2] != task.num_inputs:
+        return None
+    return Filters(output, last[0].value[0].detach().T.cpu().numpy())
 
 
 def weight_images(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

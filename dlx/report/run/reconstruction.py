@@ -1,6 +1,6 @@
 """The numbers behind an autoencoder's pictures: reconstructions, codes, errors by class.
 
-# K runs, N rows, R rows that are shown, I inputs, C classes, D units of the code
+# N rows, R rows that are shown, I inputs, C classes, D units of the code
 """
 
 from collections.abc import Sequence
@@ -104,26 +104,25 @@ class Sample:
         return np.array(shown[:_SHOWN])
 
     @torch.no_grad()
-    def look(self, cohort: Cohort, row: int) -> Look:
-        """Return the reconstructions and codes of a cohort's run, in evaluation mode.
+    def look(self, cohort: Cohort) -> Look:
+        """Return the reconstructions and codes of a cohort of one, in evaluation mode.
 
         The first 1,024 rows are passed together, as in evaluations and predictions, so that the
         bits are the same.
         """
         x = self._part.inputs[:CHUNK].to(cohort.network.buffer.values)
         rows = torch.from_numpy(self.shown).to(x.device)
-        inputs = x.expand(cohort.network.num_runs, *x.shape)
-        shown_corrupted = None
-        if cohort.members[row].design.inputs.corruption is not None:
+        inputs, shown_corrupted = x.unsqueeze(0), None
+        if cohort.members[0].design.inputs.corruption is not None:
             inputs = corrupted(cohort.network, x)
-            shown_corrupted = self._in_units(inputs[row, rows])
+            shown_corrupted = self._in_units(inputs[0, rows])
         outputs = cohort.head.outputs(cohort.network.forward(inputs, Pass()))
         return Look(
             self._in_units(x[rows]),
             shown_corrupted,
-            self._in_units(outputs[row, rows]),
-            encode(cohort.network, x, self.code)[row].cpu().numpy(),
-            self._divergence(cohort, row, x),
+            self._in_units(outputs[0, rows]),
+            encode(cohort.network, x, self.code)[0].cpu().numpy(),
+            self._divergence(cohort, x),
         )
 
     @torch.no_grad()
@@ -136,16 +135,16 @@ class Sample:
         if spec.is_code:
             active = (values.abs() > spec.threshold).float().mean(0).cpu().numpy()
         classes = self._labels[:most].cpu().numpy() if self.classes else None
-        nats = self._divergence(cohort, 0, x)
+        nats = self._divergence(cohort, x)
         return Codes(values.cpu().numpy(), classes, self.classes, nats, active)
 
-    def _divergence(self, cohort: Cohort, row: int, x: Tensor) -> np.ndarray | None:
-        """Return the divergence of each unit of a run's code on rows x, see `Codes`."""
+    def _divergence(self, cohort: Cohort, x: Tensor) -> np.ndarray | None:
+        """Return the divergence of each unit of the code on rows x, see `Codes`."""
         network, place = cohort.network, self._place(cohort)
-        spec = network.blueprints[row][place]
+        spec = network.blueprints[0][place]
         if not (spec.is_code and spec.is_drawn):
             return None
-        before = encode(network, x, network.blueprints[row][place - 1].name)[row]
+        before = encode(network, x, network.blueprints[0][place - 1].name)[0]
         mean, log_variance = before.chunk(2, 1)
         return divergence(mean, log_variance.exp(), log_variance).mean(0).cpu().numpy()
 
