@@ -168,7 +168,6 @@ def _write_outputs(
     output: Path | None,
     picture: Path | None,
 ) -> None:
-    """Write outputs (N, C), and their table, to the files that are asked for."""
     if picture is not None:
         _write(picture, run.draw(outputs), "images")
     if output is not None:

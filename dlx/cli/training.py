@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from dlx.api import Training
     from dlx.training.job import Job
 
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run", help="Build the network, pass one batch through it, print; write nothing."
-    ),
-]
 NoFigures = Annotated[bool, typer.Option("--no-figures", help="Draw no figures after training.")]
 
 
@@ -44,7 +38,12 @@ def train(
     data_dir: DataDir = None,
     seed: Seed = None,
     no_figures: NoFigures = False,
-    dry_run: DryRun = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Build the network, pass one batch through it, print; write nothing."
+        ),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -110,7 +110,6 @@ def _pass(cohort: Cohort, design: Design, x: Tensor, targets: Tensor, pass_: Pas
 
 
 def _tensors(recorded: Any) -> Iterator[Tensor]:
-    """Yield the tensors of what a tape recorded."""
     if isinstance(recorded, Tensor):
         yield recorded
     elif isinstance(recorded, list | tuple):
@@ -127,7 +126,6 @@ def _layer(
     pass_: Pass,
     theory: Prediction,
 ) -> dict[str, Any]:
-    """Describe a layer or a block; B are the rows."""
     name, facts = spec.name, spec.facts()
     outputs, gradient = (pass_.activations or {}).get(name), (pass_.gradients or {}).get(name)
     states = (pass_.states or {}).get(name)

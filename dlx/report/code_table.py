@@ -48,7 +48,6 @@ def columns_beside_codes(task: Task, context: Context, id_name: str | None) -> d
 
 
 def _code_names(width: int) -> tuple[str, ...]:
-    """Return the columns of a code of D numbers: code_1, code_2, …."""
     return tuple(f"code_{number}" for number in range(1, width + 1))
 
 

@@ -83,7 +83,6 @@ def _together(summary: Summary, group: Group, curves: Mapping[str, Bands]) -> Dr
 
 
 def _enlarge(axes: "Axes", curves: Bands, factor: float) -> None:
-    """Set the limits of the axes to the second half of the curves."""
     last = _last_step(curves)
     late = [
         factor * line[band.steps >= last / 2]

@@ -73,7 +73,6 @@ def write(
 
 
 def _varied(plan: Plan) -> dict[str, list[Any]]:
-    """Return the values of every key that varies, in the order of the config."""
     varied = plan.section.vary
     if isinstance(varied, Mapping):
         return {key: vary.expand(key, values) for key, values in varied.items()}

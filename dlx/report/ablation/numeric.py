@@ -82,7 +82,6 @@ def _heading(metric: str) -> str:
 
 
 def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> list[style.EndLabel]:
-    """Draw train and dev, and return the labels of their ends."""
     values = np.array(curve["values"], float)
     order = np.argsort(values)
     ends: list[style.EndLabel] = []

@@ -53,7 +53,6 @@ def verdicts(summary: Summary) -> str:
 
 
 def _verdicts(summary: Summary, heading: str, text: str = "") -> str:
-    """Return the table of verdicts, which a click on a heading sorts."""
     shown = columns(summary)
     headings = "".join(
         f"<th{_number(column.is_number)} title='{escape(column.meaning)}'>"

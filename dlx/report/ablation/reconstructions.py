@@ -140,7 +140,6 @@ def _by_rows(pictured: Sequence[_Pictured]) -> list[list[_Pictured]]:
 
 
 def _filters(pictured: Sequence[_Pictured], left_out: str) -> list[Drawing]:
-    """Draw the weights of the first units of each variant."""
     drawn = [variant for variant in pictured if variant.filters is not None]
     if not drawn:
         return []

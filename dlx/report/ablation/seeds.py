@@ -66,7 +66,6 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
 
 
 def _values(results: Sequence[RunResult], metric: str, factor: float) -> Mapping[str, Runs]:
-    """Return the finite values of each variant's runs."""
     values: dict[str, dict[tuple[int, int], float]] = {}
     for result in results:
         value = result.value(metric)

@@ -41,29 +41,17 @@ def columns(summary: Summary) -> list[Column]:
     def versus(variant: Variant, key: str) -> Any:
         return (variant["vs_baseline"] or {}).get(key)
 
-    def interval(variant: Variant) -> str:
-        return reading.value_interval(metric, judged(variant, "low"), judged(variant, "high"))
+    def compared(cell: Callable[[Mapping[str, Any]], str]) -> Callable[[Variant], str]:
+        return lambda variant: cell(variant["vs_baseline"]) if variant["vs_baseline"] else ""
 
-    def difference(variant: Variant) -> str:
-        if variant["vs_baseline"] is None:
-            return ""
-        values = [versus(variant, key) for key in ("difference", "low", "high")]
-        return reading.difference_with_interval(metric, *values)
-
-    def p(variant: Variant) -> str:
-        return "" if variant["vs_baseline"] is None else reading.p_value(versus(variant, "p"))
-
-    def wins(variant: Variant) -> str:
-        compared = variant["vs_baseline"]
-        return "" if compared is None else f"{compared['wins']}/{compared['n']}"
-
-    def lost(variant: Variant) -> str:
-        count = reading.lost(variant)
-        return f"{count}/{variant['runs']}" if count else ""
-
-    def verdict(variant: Variant) -> str:
-        return versus(variant, "verdict") or "baseline"
-
+    interval = lambda v: reading.value_interval(metric, judged(v, "low"), judged(v, "high"))
+    difference = compared(
+        lambda d: reading.difference_with_interval(metric, d["difference"], d["low"], d["high"])
+    )
+    p = compared(lambda d: reading.p_value(d["p"]))
+    wins = compared(lambda d: f"{d['wins']}/{d['n']}")
+    lost = lambda v: f"{reading.lost(v)}/{v['runs']}" if reading.lost(v) else ""
+    verdict = lambda v: versus(v, "verdict") or "baseline"
     heading = f"{reading.percent(summary)} interval"
     shown = [
         Column("variant", _name, _name, "its values", is_number=False),

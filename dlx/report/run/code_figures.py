@@ -207,7 +207,6 @@ def _traversal(
 
 
 def _code_map(codes: Codes, title: str) -> Figure:
-    """Draw a code of two units as points of the plane, coloured by class."""
     figure, axes = _figure(7.5, 6.5)
     style = {"s": 9, "alpha": 0.75, "linewidths": 0}
     if codes.classes is None:

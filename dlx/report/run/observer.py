@@ -172,7 +172,6 @@ class RunObserver(Observer):
             self._write_filters(tracker, cohort, step)
 
     def _write_filters(self, tracker: Tracker, cohort: Cohort, step: int) -> None:
-        """Draw the weights of the first layer as images, and an autoencoder's last layer too."""
         task = self._job.splits.task
         if not pictures.is_image(task.input_shape):
             return
