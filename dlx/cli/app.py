@@ -149,7 +149,7 @@ for _heading, _commands in _COMMANDS.items():
             app.add_typer(_command, name=_name, rich_help_panel=_heading)
         else:
             app.command(_name, rich_help_panel=_heading)(_command)
-_main = typer.main.get_command(app)
+_group = typer.main.get_command(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_own_process:
             lenient()
         with _terminated(is_own_process) as terminated, _remarks():
-            code = _main.main(words, prog_name="dlx", standalone_mode=False, obj=is_own_process)
+            code = _group.main(words, prog_name="dlx", standalone_mode=False, obj=is_own_process)
         if code == _STOPPED:
             note("stopped")
             return 128 + signal.SIGTERM if terminated else _STOPPED

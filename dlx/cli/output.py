@@ -119,11 +119,9 @@ def emit_result(result: Mapping[str, Any]) -> None:
 
 def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
     """Print metrics by split as a table; those of corrupted inputs have rows of their own."""
-    by_row = {
-        row: values
-        for split, of_split in metrics.items()
-        for row, values in _by_inputs(split, of_split).items()
-    }
+    by_row: dict[str, Mapping[str, float]] = {}
+    for split, of_split in metrics.items():
+        by_row |= _by_inputs(split, of_split)
     names = list(dict.fromkeys(name for values in by_row.values() for name in values))
     if names:
         rows = [

@@ -157,8 +157,7 @@ def _members(ablation: RunDirectory) -> list[_Ended]:
     created = ablation.read_info().get("created")
     base = _plain(ablation.path / "ablation.yaml")
     configs: dict[str, Flat] = {}
-    members = []
-    order: list[str] = []
+    members, order = [], []
     with contextlib.suppress(OSError, ValueError, KeyError):  # the ablation has not ended
         summary = json.loads((ablation.path / "summary.json").read_bytes())
         order = [summary["baseline"], *(variant["name"] for variant in summary["variants"])]
@@ -166,18 +165,17 @@ def _members(ablation: RunDirectory) -> list[_Ended]:
     indexed.sort(key=lambda run: places.get(run.variant, len(order)))
     fields = infos(ablation.path, indexed)
     for run in indexed:
-        key = f"{run.variant}, fold {run.fold}"
+        key, folder = f"{run.variant}, fold {run.fold}", ablation.path / run.name
+        alone = run.cohort is None
         if key not in configs:
             plain = (
-                _plain(ablation.path / run.name / "config.yaml")
-                if run.cohort is None
-                else with_differences(base, run.differences)
+                _plain(folder / "config.yaml") if alone else with_differences(base, run.differences)
             )
             configs[key] = _config(plain)
-        path = ablation.path / run.name if run.cohort is None else f"{ablation.path}#{run.number}"
+        path = str(folder) if alone else f"{ablation.path}#{run.number}"
         info = fields[run.name]
         info = info if info.get("created") else info | {"created": created}
-        members.append(_Ended(str(path), info, configs[key], run.fold))
+        members.append(_Ended(path, info, configs[key], run.fold))
     return members
 
 
@@ -231,6 +229,5 @@ def _result(variant: str, run: _Ended) -> RunResult:
         split: {tag: value for tag, value in values.items() if value is not None}
         for split, values in (run.info.get("metrics") or {}).items()
     }
-    return RunResult(
-        variant=variant, fold=run.fold, metrics=metrics, path=run.path, **fields_of(run.info)
-    )
+    fields = fields_of(run.info)
+    return RunResult(variant=variant, fold=run.fold, metrics=metrics, path=run.path, **fields)

@@ -72,8 +72,8 @@ def _together(summary: Summary, group: Group, curves: Mapping[str, Bands]) -> Dr
             _set_limits(axes, limits, by_variant)
             if is_enlarged:
                 _enlarge(axes, by_variant, factor)
-                bands_ = [by_variant.get(line.variant) for line in group.lines]
-                ends = [factor * float(band.mean[-1]) if band else math.nan for band in bands_]
+                drawn = [by_variant.get(line.variant) for line in group.lines]
+                ends = [factor * float(band.mean[-1]) if band else math.nan for band in drawn]
                 colors = [line.color for line in group.lines]
                 style.label_ends(axes, list(zip(ends, names, colors, strict=True)))
             axes.locator_params(axis="x", nbins=4)
