@@ -1,5 +1,6 @@
 """`dlx encode`, `dlx decode` and `dlx sample`: inputs to codes, codes to outputs, new rows."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,12 +114,12 @@ def decode(
     _check_suffix(output)
     trained = api.load(run, runs_dir=runs_dir)
     outputs = trained.decode_file(codes, layer)
-    table = trained.tabulate(outputs)
+    table = lambda: trained.tabulate(outputs)
     _write_outputs(trained, outputs, table, output, picture)
     if as_json:
-        emit_json({"run": str(trained.path), "predictions": table.records()})
+        emit_json({"run": str(trained.path), "predictions": table().records()})
     elif output is None and picture is None:
-        emit(table.csv())
+        emit(table().csv())
 
 
 def sample(
@@ -153,18 +154,18 @@ def sample(
     _check_suffix(output)
     trained = api.load(run, runs_dir=runs_dir)
     rows = trained.sample(number, seed=seed, steps=steps)
-    table = trained.table_of_rows(rows)
+    table = lambda: trained.table_of_rows(rows)
     _write_outputs(trained, rows, table, output, picture)
     if as_json:
-        emit_json({"run": str(trained.path), "seed": seed, "samples": table.records()})
+        emit_json({"run": str(trained.path), "seed": seed, "samples": table().records()})
     elif output is None and picture is None:
-        emit(table.csv())
+        emit(table().csv())
 
 
 def _write_outputs(
     run: "Run",
     outputs: "np.ndarray",
-    table: "Predictions",
+    table: "Callable[[], Predictions]",
     output: Path | None,
     picture: Path | None,
 ) -> None:
@@ -172,7 +173,7 @@ def _write_outputs(
         _write(picture, run.draw(outputs), "images")
     if output is not None:
         is_array = output.suffix.lower() == ".npz"
-        content = run.archive(outputs) if is_array else table.csv().encode()
+        content = run.archive(outputs) if is_array else table().csv().encode()
         _write(output, content, f"{len(outputs):,} rows")
 
 

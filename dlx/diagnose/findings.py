@@ -54,7 +54,8 @@ def _signals(hidden: Sequence[dict[str, Any]]) -> list[str]:
     before, after = first["variance"]["measured"], last["variance"]["measured"]
     if not (math.isfinite(before) and math.isfinite(after)):
         return ["the activations are not finite: they explode on their way forward"]
-    if not (verb := _verb(ratio := after / before)):
+    ratio = after / before
+    if not (verb := _verb(ratio)):
         return []
     return [
         f"the activations of layer {last['name']} have {power(ratio)} of the variance of layer "
