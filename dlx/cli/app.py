@@ -143,13 +143,13 @@ _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
         "data": data.data_app,
     },
 }
-for _heading, _commands in _COMMANDS.items():
-    for _name, _command in _commands.items():
-        if isinstance(_command, typer.Typer):
-            app.add_typer(_command, name=_name, rich_help_panel=_heading)
+for _heading, _named in _COMMANDS.items():
+    for _name, _added in _named.items():
+        if isinstance(_added, typer.Typer):
+            app.add_typer(_added, name=_name, rich_help_panel=_heading)
         else:
-            app.command(_name, rich_help_panel=_heading)(_command)
-_group = typer.main.get_command(app)
+            app.command(_name, rich_help_panel=_heading)(_added)
+_command = typer.main.get_command(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_own_process:
             lenient()
         with _terminated(is_own_process) as terminated, _remarks():
-            code = _group.main(words, prog_name="dlx", standalone_mode=False, obj=is_own_process)
+            code = _command.main(words, prog_name="dlx", standalone_mode=False, obj=is_own_process)
         if code == _STOPPED:
             note("stopped")
             return 128 + signal.SIGTERM if terminated else _STOPPED
