@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +77,7 @@ TWO = [["digits", f"seed={seed}", "train.epochs=5"] for seed in range(2)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the commands name: configs, a CSV file and short runs."""
     folder = tmp_path_factory.mktemp("shown")
     (folder / "configs").symlink_to(ROOT / "configs")
@@ -95,6 +96,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     knobs = ["digits", "name=mnist_knobs", "train.epochs=1", "--vary", "model.dropout=0,0.3"]
     assert main(["ablate", *knobs, "--seeds", "2", *runs]) == 0
     return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy for one document, whose commands may delete runs."""
+    return shutil.copytree(made, tmp_path / "shown", symlinks=True)
 
 
 @pytest.mark.parametrize("document", shown())
