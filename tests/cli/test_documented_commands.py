@@ -49,15 +49,12 @@ def shown_in_help() -> list[str]:
 def shown() -> dict[str, list[str]]:
     """Return the commands of each document and of the help texts.
 
-    Commands of a document may need what an earlier one of it wrote; across documents, what several
-    show is run once.
+    Commands of a document may need what an earlier one of it wrote; what deletes runs comes last.
     """
-    seen: set[str] = set()
     commands = {}
     for name, lines in {**{p.name: shown_in(p) for p in FILES}, "help": shown_in_help()}.items():
-        new = [line for line in dict.fromkeys(lines) if line not in seen]
-        commands[name] = [line for line in new if not ELSEWHERE.match(line)]
-        seen.update(new)
+        kept = [line for line in dict.fromkeys(lines) if not ELSEWHERE.match(line)]
+        commands[name] = sorted(kept, key=lambda line: " rm " in line)
     return {name: lines for name, lines in commands.items() if lines}
 
 
