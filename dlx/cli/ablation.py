@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlx.cli.ablation_progress import shown
-from dlx.cli.options import RUNS_DIR, Config, DataDir, Json, Overrides, Quiet, RunsDir
-from dlx.cli.output import amount, emit, emit_json, emit_table, note
+from dlx.cli.options import RUNS_DIR, Changes, Config, DataDir, Json, Quiet, RunsDir
+from dlx.cli.output import amount, emit, emit_json, emit_table, note, warn
 from dlx.cli.progress import duration
 from dlx.errors import DlxError
 
@@ -22,46 +22,33 @@ Jobs = Annotated[
         metavar="N",
         min=1,
         help="The number of processes that train; default: chosen by the size of the work.",
-        show_default=False,
     ),
 ]
 Seeds = Annotated[
     str | None,
     typer.Option(
-        "--seeds",
-        metavar="N",
-        help="The number of seeds, or a list of seeds: '[3, 5, 8]'.",
-        show_default=False,
+        "--seeds", metavar="N", help="The number of seeds, or a list of seeds: '[3, 5, 8]'."
     ),
 ]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(rich_help_panel="Train")(ablate)
-
-
 def ablate(
     config: Config,
-    overrides: Overrides = None,
+    overrides: Changes = None,
     vary: Annotated[
         list[str] | None,
         typer.Option(
-            "--vary",
             metavar="KEY=a,b,c",
             help="A key and its values, as in a YAML list, or a range: '0.001..1 log 7'; may be "
             "repeated.",
-            show_default=False,
         ),
     ] = None,
     seeds: Seeds = None,
     design: Annotated[
         str | None,
         typer.Option(
-            "--design",
             metavar="DESIGN",
             help="How values make variants: grid (all combinations), one_at_a_time, zip or list.",
-            show_default=False,
         ),
     ] = None,
     jobs: Jobs = None,
@@ -100,8 +87,7 @@ def ablate(
         locate(config), changes, varied=vary or [], seeds=seeds, design=design
     )
     plan = api.plan_ablation(resolved, runs_dir=runs_dir, data_dir=data_dir, jobs=jobs)
-    for remark in plan.remarks:
-        note(f"note: {remark}")
+    warn(plan.remarks, "note")
     if dry_run:
         document = api.preview_ablation(plan)
         emit_json(document) if as_json else _emit_preview(document)
@@ -143,9 +129,7 @@ def resume_ablation(
 def _trained(train: Callable[[], "Ablation"], as_json: bool) -> "Ablation":
     """Return the trained ablation; if some of its runs failed, print the results before the error.
 
-    Args:
-        train: trains it
-        as_json: print the results of an ablation that was stopped too
+    As JSON the results of an ablation that was stopped are printed too.
     """
     from dlx import api
     from dlx.api.ablation import CrashedError
@@ -159,9 +143,7 @@ def _trained(train: Callable[[], "Ablation"], as_json: bool) -> "Ablation":
 
 
 def _emit_ablation(ablation: "Ablation", as_json: bool) -> None:
-    """Print the results of an ablation."""
-    for remark in ablation.info.get("remarks") or []:
-        note(f"note: {remark}")
+    warn(ablation.info.get("remarks") or [], "note")
     if as_json:
         emit_json(ablation.result())
         return
@@ -172,8 +154,7 @@ def _emit_ablation(ablation: "Ablation", as_json: bool) -> None:
     for view in (summary, *by_others(summary)):
         table = verdicts(view)
         emit_table(table.headings, table.rows, table.right)
-    for warning in summary["warnings"]:
-        note(f"warning: {warning}")
+    warn(summary["warnings"])
     emit(f"{ablation.path / 'report.html'}")
 
 

@@ -16,19 +16,15 @@ from typer.core import TyperGroup
 
 from dlx.cli import (
     ablation,
-    compare,
     configs,
     data,
-    drawing,
     encoding,
-    ensemble,
     inspect,
     lists,
-    probe,
     run_folders,
+    several,
     training,
     use,
-    verify,
 )
 from dlx.cli.output import OutputClosed, complain, lenient, note
 from dlx.cli.without_torch import leave_out_torch
@@ -47,13 +43,8 @@ from dlx.errors import (
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[2])
 
 _STORAGE = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EFBIG,
-    errno.EIO,
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+    *(errno.EROFS, errno.EACCES, errno.EPERM),
 )
 
 _LOOK_UPS = ("list", "config")  # commands that compute nothing
@@ -65,13 +56,11 @@ class _Sections(TyperGroup):
     """A group whose help lists its commands under headings."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands under their headings."""
         headings: dict[str, list[tuple[str, str]]] = {}
         width = formatter.width - 6 - max(map(len, self.commands))
         for name, command in self.commands.items():
-            heading = getattr(command, "rich_help_panel", None)
-            heading = heading if isinstance(heading, str) else "Commands"
-            headings.setdefault(heading, []).append((name, command.get_short_help_str(width)))
+            row = name, command.get_short_help_str(width)
+            headings.setdefault(getattr(command, "rich_help_panel", ""), []).append(row)
         for heading, rows in headings.items():
             with formatter.section(heading):
                 formatter.write_dl(rows)
@@ -98,10 +87,8 @@ def _dlx(
     plugin: Annotated[
         list[Path] | None,
         typer.Option(
-            "--plugin",
             metavar="FILE",
             help="Run a Python file that registers names of your own; may be repeated.",
-            show_default=False,
         ),
     ] = None,
     allow_code: Annotated[
@@ -129,31 +116,46 @@ def _dlx(
         plugins.load(file)
 
 
-for _module in (
-    training,
-    ablation,
-    use,
-    encoding,
-    probe,
-    drawing,
-    verify,
-    ensemble,
-    run_folders,
-    compare,
-    inspect,
-    configs,
-    lists,
-    data,
-):
-    _module.add_to(app)
+_COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
+    "Train": {"train": training.train, "resume": training.resume, "ablate": ablation.ablate},
+    "Use a trained run": {
+        "evaluate": use.evaluate,
+        "predict": use.predict,
+        "export": use.export,
+        "encode": encoding.encode,
+        "decode": encoding.decode,
+        "sample": encoding.sample,
+        "probe": several.probe,
+        "figures": use.figures,
+        "verify": use.verify,
+        "ensemble": several.ensemble,
+    },
+    "Look at runs": {
+        "runs": run_folders.runs_app,
+        "board": run_folders.board,
+        "compare": several.compare,
+        "inspect": inspect.inspect,
+    },
+    "Look things up": {
+        "init": configs.init,
+        "config": configs.config_app,
+        "list": lists.list_names,
+        "data": data.data_app,
+    },
+}
+for _heading, _named in _COMMANDS.items():
+    for _name, _added in _named.items():
+        if isinstance(_added, typer.Typer):
+            app.add_typer(_added, name=_name, rich_help_panel=_heading)
+        else:
+            app.command(_name, rich_help_panel=_heading)(_added)
 _command = typer.main.get_command(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; errors go to stderr as `error: …`.
 
-    Args:
-        arguments: of the command; default: those of the process, which ends with the command
+    The arguments are by default those of the process, which ends with the command.
     """
     is_own_process = arguments is None
     words = sys.argv[1:] if arguments is None else list(arguments)
@@ -187,12 +189,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if is_out_of_memory(error):
             reason = str(error) or type(error).__name__
-            return _fail(
-                MemoryLimitError(
-                    f"out of memory: {reason}; smaller layers, batches or data need less"
-                )
-            )
-        if (place := _place_in_plugin(error)) is not None:
+            cure = "smaller layers, batches or data need less"
+            return _fail(MemoryLimitError(f"out of memory: {reason}; {cure}"))
+        plugins = sys.modules.get("dlx.plugins")
+        if plugins and (place := plugins.blamed(error)) is not None:
             return _fail(ConfigError(f"plug-in {place}"))
         raise
 
@@ -231,12 +231,6 @@ def _remarks() -> Iterator[None]:
         warnings.simplefilter("default", DlxWarning)
         warnings.showwarning = remark
         yield
-
-
-def _place_in_plugin(error: Exception) -> str | None:
-    """Return the place in a plug-in where an error was raised; None: in no plug-in."""
-    loaded = sys.modules.get("dlx.plugins")
-    return loaded.blamed(error) if loaded is not None else None
 
 
 def _fail(error: DlxError) -> int:

@@ -5,20 +5,14 @@ from typing import Annotated
 
 import typer
 
-from dlx.cli.options import Config, Json, Overrides
+from dlx.cli.options import Changes, Config, Json, output_option
 from dlx.cli.output import emit, emit_json, emit_table, note
 from dlx.errors import ConfigError, DataError, did_you_mean
 
-_config = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Check or show configs.")
+config_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Check or show configs.")
 
 
 _TABLES = (".csv", ".tsv", ".parquet")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(rich_help_panel="Look things up")(init)
-    app.add_typer(_config, name="config", rich_help_panel="Look things up")
 
 
 def init(
@@ -27,22 +21,13 @@ def init(
         typer.Argument(
             metavar="NAME|FILE",
             help="The config to copy, or a CSV or parquet file to write one for.",
-            show_default=False,
         ),
     ] = None,
     target: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="The column of FILE to predict.", show_default=False),
+        str | None, typer.Option(metavar="COLUMN", help="The column of FILE to predict.")
     ] = None,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="The file to write; default: the config's name, in this folder.",
-            show_default=False,
-        ),
+        Path | None, output_option("The file to write; default: the config's name, in this folder.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -97,8 +82,8 @@ def _for_table(table: Path, target: str | None, output: Path | None) -> bytes:
     return starter(table, target, output.parent if output else Path()).encode()
 
 
-@_config.command()
-def validate(config: Config, overrides: Overrides = None, as_json: Json = False) -> None:
+@config_app.command()
+def validate(config: Config, overrides: Changes = None, as_json: Json = False) -> None:
     """Check a config, and list everything that is wrong with it.
 
     \b
@@ -114,8 +99,8 @@ def validate(config: Config, overrides: Overrides = None, as_json: Json = False)
     emit_json({"config": str(path), "valid": True}) if as_json else emit(f"{path}: valid")
 
 
-@_config.command()
-def show(config: Config, overrides: Overrides = None, as_json: Json = False) -> None:
+@config_app.command()
+def show(config: Config, overrides: Changes = None, as_json: Json = False) -> None:
     """Print a config with every default filled in.
 
     \b
@@ -131,7 +116,7 @@ def show(config: Config, overrides: Overrides = None, as_json: Json = False) -> 
     emit_json(to_plain(resolved)) if as_json else emit(dump(resolved))
 
 
-@_config.command()
+@config_app.command()
 def schema() -> None:
     """Print the JSON Schema of configs, for editors that check YAML.
 

@@ -1,35 +1,27 @@
 """`dlx data`: list, show and download data sets."""
 
 import contextlib
-import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlx.cli.options import DataDir, Json
-from dlx.cli.output import emit, emit_json, emit_table, note
+from dlx.cli.options import DataDir, Json, output_option
+from dlx.cli.output import emit, emit_json, emit_table, save_picture
 
 if TYPE_CHECKING:
     from dlx.data.dataset import Dataset
 
-_data = typer.Typer(
+data_app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="List, show and download data sets."
 )
 _NUM_DRAWN = 8  # images that the terminal shows
 
-Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="The name of the data set.", show_default=False)
-]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the data set.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(_data, name="data", rich_help_panel="Look things up")
-
-
-@_data.command("list")
+@data_app.command("list")
 def list_sets(as_json: Json = False) -> None:
     """List the data sets."""
     from dlx.data.fetch import NAMES
@@ -45,27 +37,16 @@ def list_sets(as_json: Json = False) -> None:
         emit_table(["name", ""], [[source["name"], source["summary"]] for source in sources])
 
 
-@_data.command()
+@data_app.command()
 def show(
     name: Name,
     options: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="KEY=VALUE",
-            help="Options of the data set, such as noise=0.3.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="KEY=VALUE", help="Options of the data set, such as noise=0.3."),
     ] = None,
     data_dir: DataDir = None,
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Draw images of the data set in a PNG file.",
-            show_default=False,
-        ),
+        Path | None, output_option("Draw images of the data set in a PNG file.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -78,19 +59,18 @@ def show(
     """
     from dlx.config.load import data_choice
     from dlx.data import default_directory
-    from dlx.data.describe import describe
+    from dlx.data.describe import describe, picture
     from dlx.data.pipeline import load_chosen
 
     choice = data_choice(name, options or [])
     dataset = load_chosen(choice, data_dir or default_directory())
     description = describe(dataset)
     if output is not None:
-        _save_picture(dataset, output)
-        note(f"picture written to {output}")
+        save_picture(picture(dataset), output)
     emit_json(description) if as_json else _emit_description(description, dataset)
 
 
-@_data.command()
+@data_app.command()
 def fetch(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Download a data set, unless it was downloaded before.
 
@@ -121,10 +101,11 @@ def _emit_description(description: dict[str, Any], dataset: "Dataset") -> None:
     test_part = f", {test_rows:,} of them its own test part" if test_rows else ""
     shape = " × ".join(map(str, description["input_shape"]))
     emit(f"{description['task']}, {description['rows']:,} rows{test_part}; inputs of shape {shape}")
-    columns = {"all inputs": description["inputs"], **(description["features"] or {})}
-    columns |= {
-        f"target {number}": statistics
-        for number, statistics in enumerate(description["targets"] or [], 1)
+    targets = enumerate(description["targets"] or [], 1)
+    columns = {
+        "all inputs": description["inputs"],
+        **(description["features"] or {}),
+        **{f"target {number}": statistics for number, statistics in targets},
     }
     rows = [
         [name, *(f"{value:.4g}" for value in statistics.values())]
@@ -141,12 +122,3 @@ def _emit_description(description: dict[str, Any], dataset: "Dataset") -> None:
         emit_table(["class", "rows", "of test part"], rows, " rr")
     if len(dataset.inputs.shape) > 2:
         emit("\n" + draw(list(dataset.inputs[:_NUM_DRAWN])))
-
-
-def _save_picture(dataset: "Dataset", path: Path) -> None:
-    from dlx.data.describe import picture
-    from dlx.runs import write_atomic
-
-    content = io.BytesIO()
-    picture(dataset).savefig(content, format="png", dpi=150)
-    write_atomic(path, content.getvalue())

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlx.cli.options import RUNS_DIR, DataDir, Json, RunPath, RunsDir
-from dlx.cli.output import emit, emit_json, note
+from dlx.cli.options import RUNS_DIR, DataDir, Json, RunPath, RunsDir, output_option
+from dlx.cli.output import emit, emit_json, note, warn
 from dlx.cli.use import Inputs, OneSplit
 from dlx.errors import ConfigError
 
@@ -24,34 +24,17 @@ Layer = Annotated[
         metavar="NAME",
         help="The layer whose outputs are the codes; default: the code of an autoencoder, the last "
         "hidden layer of any other network.",
-        show_default=False,
     ),
 ]
 Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="The .csv or .npz file to write; default: CSV on stdout.",
-        show_default=False,
-    ),
+    Path | None, output_option("The .csv or .npz file to write; default: CSV on stdout.")
 ]
 Picture = Annotated[
     Path | None,
     typer.Option(
-        "--picture",
-        metavar="FILE",
-        help="Draw the first 100 images side by side in a PNG file.",
-        show_default=False,
+        "--picture", metavar="FILE", help="Draw the first 100 images side by side in a PNG file."
     ),
 ]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (encode, decode, sample):
-        app.command(rich_help_panel="Use a trained run")(command)
 
 
 def encode(
@@ -87,9 +70,8 @@ def encode(
         codes = trained.encode_file(inputs, layer)
     else:
         assert split is not None
-        codes = trained.encode_split(split.value, layer, data_dir)
-    for warning in codes.warnings:
-        note(f"warning: {warning}")
+        codes = trained.encode_split(str(split), layer, data_dir)
+    warn(codes.warnings)
     if output is not None:
         is_array = output.suffix.lower() == ".npz"
         content = codes.npz() if is_array else codes.table().csv().encode()
@@ -106,9 +88,7 @@ def decode(
     codes: Annotated[
         Path,
         typer.Argument(
-            metavar="CODES",
-            help="A .csv, .npz or .npy file of codes, as `dlx encode` writes them.",
-            show_default=False,
+            metavar="CODES", help="A .csv, .npz or .npy file of codes, as `dlx encode` writes them."
         ),
     ],
     layer: Layer = None,
@@ -134,12 +114,12 @@ def decode(
     _check_suffix(output)
     trained = api.load(run, runs_dir=runs_dir)
     outputs = trained.decode_file(codes, layer)
-    _write_outputs(trained, outputs, trained.tabulate, output, picture)
+    table = lambda: trained.tabulate(outputs)
+    _write_outputs(trained, outputs, table, output, picture)
     if as_json:
-        records = trained.tabulate(outputs).records()
-        emit_json({"run": str(trained.path), "predictions": records})
+        emit_json({"run": str(trained.path), "predictions": table().records()})
     elif output is None and picture is None:
-        emit(trained.tabulate(outputs).csv())
+        emit(table().csv())
 
 
 def sample(
@@ -147,15 +127,10 @@ def sample(
     number: Annotated[
         int, typer.Option("--number", "-n", metavar="N", help="The number of rows.")
     ] = 64,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The seed of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="The seed of the draws.")] = 0,
     steps: Annotated[
         int | None,
-        typer.Option(
-            "--steps",
-            metavar="N",
-            help="The steps of an RBM's Gibbs sampling; default: 1,000.",
-            show_default=False,
-        ),
+        typer.Option(metavar="N", help="The steps of an RBM's Gibbs sampling; default: 1,000."),
     ] = None,
     output: Output = None,
     picture: Picture = None,
@@ -179,27 +154,26 @@ def sample(
     _check_suffix(output)
     trained = api.load(run, runs_dir=runs_dir)
     rows = trained.sample(number, seed=seed, steps=steps)
-    _write_outputs(trained, rows, trained.table_of_rows, output, picture)
+    table = lambda: trained.table_of_rows(rows)
+    _write_outputs(trained, rows, table, output, picture)
     if as_json:
-        records = trained.table_of_rows(rows).records()
-        emit_json({"run": str(trained.path), "seed": seed, "samples": records})
+        emit_json({"run": str(trained.path), "seed": seed, "samples": table().records()})
     elif output is None and picture is None:
-        emit(trained.table_of_rows(rows).csv())
+        emit(table().csv())
 
 
 def _write_outputs(
     run: "Run",
     outputs: "np.ndarray",
-    tabulate: "Callable[[np.ndarray], Predictions]",
+    table: "Callable[[], Predictions]",
     output: Path | None,
     picture: Path | None,
 ) -> None:
-    """Write outputs (N, C) to the files that are asked for."""
     if picture is not None:
         _write(picture, run.draw(outputs), "images")
     if output is not None:
         is_array = output.suffix.lower() == ".npz"
-        content = run.archive(outputs) if is_array else tabulate(outputs).csv().encode()
+        content = run.archive(outputs) if is_array else table().csv().encode()
         _write(output, content, f"{len(outputs):,} rows")
 
 

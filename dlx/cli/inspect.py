@@ -1,21 +1,15 @@
 """`dlx inspect`: a network layer by layer, with the sizes of its signals and gradients."""
 
-import io
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from dlx.cli.options import RUNS_DIR, DataDir, Json, Overrides, RunsDir, Seed
-from dlx.cli.output import amount, emit, emit_json, emit_table, note
+from dlx.cli.options import RUNS_DIR, Changes, DataDir, Json, RunsDir, Seed
+from dlx.cli.output import amount, emit, emit_json, emit_table, save_picture
 from dlx.errors import ConfigError
 
 _INTERVALS = 4  # a recurrent layer is shown at the steps that divide it into so many parts
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(rich_help_panel="Look at runs")(inspect)
 
 
 def inspect(
@@ -24,15 +18,11 @@ def inspect(
         typer.Argument(
             metavar="CONFIG|RUN",
             help="A YAML file, the name of a config that comes with dlx, or a run.",
-            show_default=False,
         ),
     ],
-    overrides: Overrides = None,
+    overrides: Changes = None,
     plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot", metavar="FILE", help="Draw the variances in a PNG file.", show_default=False
-        ),
+        Path | None, typer.Option(metavar="FILE", help="Draw the variances in a PNG file.")
     ] = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
@@ -52,13 +42,13 @@ def inspect(
       dlx inspect runs/digits
     """
     from dlx.diagnose import inspection
+    from dlx.report.inspection_figure import draw
 
     changes = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
     job, state, weights = _read(subject, changes, runs_dir, data_dir)
     document = {"weights": weights, **inspection.inspect(job, state)}
     if plot is not None:
-        _save_picture(document, plot)
-        note(f"picture written to {plot}")
+        save_picture(draw(document), plot)
     emit_json(document) if as_json else _emit(document)
 
 
@@ -79,15 +69,6 @@ def _read(subject: str, changes: list[str], runs_dir: Path, data_dir: Path | Non
     return jobs.prepare(run.config, run.labelled_splits(data_dir)), state, run.info.get("weights")
 
 
-def _save_picture(document: dict[str, Any], path: Path) -> None:
-    from dlx.report.inspection_figure import draw
-    from dlx.runs import write_atomic
-
-    content = io.BytesIO()
-    draw(document).savefig(content, format="png", dpi=150)
-    write_atomic(path, content.getvalue())
-
-
 def _emit(document: dict[str, Any]) -> None:
     layers, is_trained = document["layers"], document["weights"] != "initial"
     weights = f"trained weights ({document['weights']})" if is_trained else "initial weights"
@@ -102,8 +83,7 @@ def _emit(document: dict[str, Any]) -> None:
     headings = ["layer", "init", "I", "Var W", "I Var W", "Var A", "theory", "dZ²", "theory"]
     emit_table([*headings, "|dW|"], map(_variance_row, layers), "  rrrrrrrr")
     emit("")
-    rows = [row for layer in layers if layer["steps"] for row in _step_rows(layer)]
-    if rows:
+    if rows := [row for layer in layers if layer["steps"] for row in _step_rows(layer)]:
         emit_table(["layer", "step", "Var A", "theory", "dZ²", "theory"], rows, " rrrrr")
         emit("")
     flops, memory = document["flops"], document["memory"]
@@ -129,10 +109,8 @@ def _shape_row(layer: dict[str, Any]) -> list[str]:
     weight = _shape(shapes.get(f"W[{name}]"))
     if layer["steps"]:
         count = len(layer["steps"]["variance"]["measured"])
-        kind, weight = (
-            f"{layer['cell']}, {amount(count, 'step')}",
-            f"U {_shape(shapes[f'U[{name}]'])}",
-        )
+        kind = f"{layer['cell']}, {amount(count, 'step')}"
+        weight = f"U {_shape(shapes[f'U[{name}]'])}"
     return [
         "  " * layer["depth"] + name,
         kind,
@@ -152,10 +130,8 @@ def _variance_row(layer: dict[str, Any]) -> list[str]:
         "" if fan_in is None else f"{fan_in:,}",
         "" if variance is None else _number(variance),
         "" if variance is None or fan_in is None else _number(fan_in * variance),
-        _number(layer["variance"]["measured"]),
-        _number(layer["variance"]["predicted"]),
-        _number(layer["gradient"]["measured"]),
-        _number(layer["gradient"]["predicted"]),
+        *(_number(layer["variance"][which]) for which in ("measured", "predicted")),
+        *(_number(layer["gradient"][which]) for which in ("measured", "predicted")),
         _number(layer["weight_gradient"]),
     ]
 
@@ -165,8 +141,7 @@ def _step_rows(layer: dict[str, Any]) -> list[list[str]]:
     variance, gradient = layer["steps"]["variance"], layer["steps"]["gradient"]
     last = len(variance["measured"]) - 1
     steps = sorted({round(last * part / _INTERVALS) for part in range(_INTERVALS + 1)})
-    columns = [variance["measured"], variance["predicted"]]
-    columns += [gradient["measured"], gradient["predicted"]]
+    columns = [of[which] for of in (variance, gradient) for which in ("measured", "predicted")]
     return [
         [layer["name"], f"{step + 1}", *(_number(column and column[step]) for column in columns)]
         for step in steps

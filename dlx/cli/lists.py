@@ -10,15 +10,9 @@ from dlx.cli.output import emit, emit_json, emit_table
 from dlx.registry import MODULES, Entry, Option, get, names
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("list", rich_help_panel="Look things up")(list_names)
-
-
 def list_names(
     kind: Annotated[
-        str | None,
-        typer.Argument(metavar="KIND", help=f"One of: {', '.join(MODULES)}.", show_default=False),
+        str | None, typer.Argument(metavar="KIND", help=f"One of: {', '.join(MODULES)}.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -1,24 +1,20 @@
 """The arguments and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-Config = Annotated[
-    str,
-    typer.Argument(
-        metavar="CONFIG",
-        help="A YAML file, or the name of a config that comes with dlx (`dlx init` lists them).",
-        show_default=False,
-    ),
-]
-Overrides = Annotated[
+CONFIG = typer.Argument(
+    metavar="CONFIG",
+    help="A YAML file, or the name of a config that comes with dlx (`dlx init` lists them).",
+)
+Config = Annotated[str, CONFIG]
+Changes = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="KEY=VALUE",
         help="Values that replace those of the config, such as optimizer.lr=0.01.",
-        show_default=False,
     ),
 ]
 RunPath = Annotated[
@@ -27,7 +23,6 @@ RunPath = Annotated[
         metavar="RUN",
         help="A run: its folder, its name (the newest run of that name), its id, or latest; a run "
         "of an ablation: ABLATION#NUMBER or ABLATION/VARIANT@SEED.",
-        show_default=False,
     ),
 ]
 RunsDir = Annotated[
@@ -39,14 +34,17 @@ DataDir = Annotated[
         "--data-dir",
         metavar="DIR",
         help="The folder that holds the data sets; default: $DLX_DATA, else the user's cache.",
-        show_default=False,
     ),
 ]
 Seed = Annotated[
-    int | None,
-    typer.Option("--seed", metavar="N", help="The seed; short for seed=N.", show_default=False),
+    int | None, typer.Option("--seed", metavar="N", help="The seed; short for seed=N.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 RUNS_DIR = Path("runs")
+
+
+def output_option(meaning: str, metavar: str = "FILE") -> Any:
+    """Return the option --output; what it is for differs from command to command."""
+    return typer.Option("--output", "-o", metavar=metavar, help=meaning)

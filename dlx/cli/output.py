@@ -7,12 +7,15 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from dlx.errors import StorageError
 from dlx.report.numbers import format_metric
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class OutputClosed(Exception):
@@ -26,12 +29,7 @@ def lenient() -> None:
 
 
 def emit(text: str) -> None:
-    """Print a text and the end of its last line to stdout.
-
-    Raises:
-        OutputClosed: the reader of stdout has gone
-        StorageError: stdout cannot be written
-    """
+    """Print a text and the end of its last line to stdout; OutputClosed if its reader has gone."""
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
@@ -56,6 +54,12 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def warn(sentences: Iterable[str], kind: str = "warning") -> None:
+    """Print warnings, or remarks of another kind, to stderr."""
+    for sentence in sentences:
+        note(f"{kind}: {sentence}")
+
+
 def complain(text: str) -> None:
     """Print an error to stderr; each line of a text of several is an error of its own."""
     first, *more = text.splitlines() or [""]
@@ -66,14 +70,7 @@ def complain(text: str) -> None:
 
 
 def emit_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> None:
-    """Print a table.
-
-    Args:
-        headings: of the columns
-        rows: of cells
-        right: r at the place of each column that is aligned right: "  rr" aligns the last two of
-            four columns
-    """
+    """Print a table; `right` has an r at the place of each column that is aligned right: "  rr"."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -122,11 +119,9 @@ def emit_result(result: Mapping[str, Any]) -> None:
 
 def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
     """Print metrics by split as a table; those of corrupted inputs have rows of their own."""
-    by_row = {
-        row: values
-        for split, of_split in metrics.items()
-        for row, values in _by_inputs(split, of_split).items()
-    }
+    by_row: dict[str, Mapping[str, float]] = {}
+    for split, of_split in metrics.items():
+        by_row |= _by_inputs(split, of_split)
     names = list(dict.fromkeys(name for values in by_row.values() for name in values))
     if names:
         rows = [
@@ -141,9 +136,7 @@ def _by_inputs(split: str, metrics: Mapping[str, float]) -> dict[str, dict[str, 
     from dlx.nn.metrics import CORRUPTED
 
     clean = {k: v for k, v in metrics.items() if not k.startswith(CORRUPTED)}
-    corrupted = {
-        k.removeprefix(CORRUPTED): v for k, v in metrics.items() if k.startswith(CORRUPTED)
-    }
+    corrupted = {k.removeprefix(CORRUPTED): v for k, v in metrics.items() if k not in clean}
     return {split: clean} | ({f"{split}, corrupted": corrupted} if corrupted else {})
 
 
@@ -175,15 +168,17 @@ def _emit_importance(importance: Mapping[str, Any]) -> None:
     )
 
 
+def save_picture(figure: "Figure", path: Path) -> None:
+    """Write a figure as a PNG file."""
+    from dlx.report.run.pictures import png
+    from dlx.runs import write_atomic
+
+    write_atomic(path, png(figure, dpi=150))
+    note(f"picture written to {path}")
+
+
 def run_labels(paths: Iterable[str]) -> list[str]:
-    """Return the runs' first cells in a table.
-
-    The cell of an ablation's run is `ABLATION#NUMBER (VARIANT@SEED)`, that of any other run its
-    path.
-
-    Args:
-        paths: of the runs' folders
-    """
+    """Return the first cell of each run: `ABLATION#NUMBER (VARIANT@SEED)`, or else its path."""
     from dlx.runs.ablations import INDEX, read_index
 
     numbered: dict[Path, dict[str, str]] = {}

@@ -3,9 +3,10 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dlx.cli.output import note
 from dlx.report.numbers import format_metric
@@ -13,39 +14,95 @@ from dlx.report.numbers import format_metric
 if TYPE_CHECKING:
     from dlx.training.records import Progress
 
-_SECONDS_BETWEEN_LINES = 1.0
 
+class Display:
+    """Shows progress on stderr: at most once in `seconds`, and the last one always."""
 
-class Display(Protocol):
-    """A display of progress."""
+    seconds = 0.0
+
+    def __init__(self) -> None:
+        self._drawn = 0.0
+        self._waiting: Any = None
 
     def show(self, progress: Any) -> None:
-        """Draw the progress, unless it was drawn a moment ago."""
-        ...
+        """Draw the progress, unless another was drawn a moment ago."""
+        self._waiting = progress
+        self.keep_pace()
+
+    def keep_pace(self) -> None:
+        """Draw what waits, unless something was drawn a moment ago."""
+        if time.monotonic() - self._drawn >= self.seconds:
+            self._draw_waiting()
 
     def close(self) -> None:
         """Draw the last progress, if it has not been drawn yet, and end the display."""
-        ...
+        self._draw_waiting()
+
+    def draw(self, progress: Any) -> None:
+        """Draw the progress."""
+        raise NotImplementedError
+
+    def _draw_waiting(self) -> None:
+        if self._waiting is not None:
+            self.draw(self._waiting)
+            self._drawn, self._waiting = time.monotonic(), None
+
+
+class Live(Display):
+    """A display that changes in place; its last state stays on the terminal."""
+
+    def __init__(self, widest: int | None = None) -> None:
+        from rich import live
+        from rich.console import Console
+
+        super().__init__()
+        console = Console(stderr=True)
+        console.width = min(console.width, widest or console.width)
+        # Training calls `show` five times a second, so rich needs no thread that refreshes.
+        self._live = live.Live(console=console, auto_refresh=False, redirect_stdout=False)
+        self._began = False
+
+    def update(self, folder: Path, *parts: Any) -> None:
+        """Draw the parts, one below another; at first say which folder the runs are in."""
+        from rich.console import Group
+
+        if not self._began:
+            self._began = True
+            note(f"training {folder}")
+            self._live.start()
+        self._live.update(Group(*parts), refresh=True)
+
+    def close(self) -> None:
+        """End the display."""
+        super().close()
+        if self._began:
+            self._live.stop()
+
+
+def bar(total: int, done: float, texts: Sequence[str]) -> Any:
+    """Return a progress bar with texts on its right, as rich draws it."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    line = Table.grid(padding=(0, 2), expand=True)
+    line.add_column(ratio=1)
+    for _ in texts:
+        line.add_column(no_wrap=True)
+    line.add_row(ProgressBar(max(total, 1), done), *texts)
+    return line
 
 
 @contextlib.contextmanager
 def displayed(
     quiet: bool, live: Callable[[], Display], lines: Callable[[], Display]
 ) -> Iterator[Callable[[Any], None]]:
-    """Give the function that shows progress.
-
-    Args:
-        quiet: show nothing
-        live: makes the display for a terminal
-        lines: makes the display that only adds lines
-    """
+    """Give the function that shows progress: live on a terminal, else in lines."""
     if quiet:
         yield lambda progress: None
         return
     display = live() if sys.stderr.isatty() else lines()
-    show = _Unbreakable(display.show)
     try:
-        yield show
+        yield _Unbreakable(display.show)
     finally:
         _Unbreakable(display.close)()
 
@@ -62,7 +119,6 @@ class _Unbreakable:
         self._function: Callable[..., None] | None = function
 
     def __call__(self, *arguments: Any) -> None:
-        """Call the function, unless a call has failed before."""
         if self._function is not None:
             try:
                 self._function(*arguments)
@@ -70,68 +126,39 @@ class _Unbreakable:
                 self._function = None
 
 
-class _Lines:
+class _Lines(Display):
     """A line for an evaluation, at most one line a second; always one for the last evaluation."""
 
+    seconds = 1.0
+
     def __init__(self) -> None:
+        super().__init__()
         self._began = False
-        self._printed = 0.0
-        self._waiting: Progress | None = None
 
     def show(self, progress: "Progress") -> None:
-        """Print a new evaluation, unless another was printed a moment ago."""
         if not self._began:
             self._began = True
             note(f"training {progress.folder}")
         if progress.is_new:
             self._waiting = progress
-        if self._waiting and time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES:
-            self.close()
+        self.keep_pace()
 
-    def close(self) -> None:
-        """Print the last evaluation, if it has not been printed yet."""
-        if self._waiting:
-            note("  ".join([*_position(self._waiting), *_metrics(self._waiting)]))
-            self._printed, self._waiting = time.monotonic(), None
+    def draw(self, progress: "Progress") -> None:
+        note("  ".join([*_position(progress), *_metrics(progress)]))
 
 
-class _Live:
+class _Live(Live):
     """Two lines that change in place: position and speed, then the newest metrics."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
+        super().__init__(widest=100)
 
-        console = Console(stderr=True)
-        console.width = min(console.width, 100)
-        # Training calls `show` five times a second, so rich needs no thread that refreshes.
-        self._live = Live(console=console, auto_refresh=False, redirect_stdout=False)
-        self._began = False
-
-    def show(self, progress: "Progress") -> None:
-        """Draw the display again."""
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
+    def draw(self, progress: "Progress") -> None:
         from rich.text import Text
 
-        if not self._began:
-            self._began = True
-            note(f"training {progress.folder}")
-            self._live.start()
-        parts = _position(progress)
-        position = Table.grid(padding=(0, 2), expand=True)
-        position.add_column(ratio=1)
-        for _ in parts:
-            position.add_column(no_wrap=True)
-        position.add_row(ProgressBar(max(progress.num_steps, 1), progress.step), *parts)
         metrics = Text("  ".join(_metrics(progress)), style="dim", no_wrap=True)
-        self._live.update(Group(position, metrics), refresh=True)
-
-    def close(self) -> None:
-        """End the display; its last state stays on the terminal."""
-        if self._began:
-            self._live.stop()
+        position = bar(progress.num_steps, progress.step, _position(progress))
+        self.update(progress.folder, position, metrics)
 
 
 def _position(progress: "Progress") -> list[str]:

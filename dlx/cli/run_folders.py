@@ -1,7 +1,9 @@
 """`dlx runs` and `dlx board`: list and delete runs, show them in TensorBoard."""
 
+import contextlib
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,20 +11,16 @@ from typing import Annotated, Any
 import typer
 
 from dlx.cli.options import RUNS_DIR, Json, RunsDir
-from dlx.cli.output import emit, emit_json, emit_table, note
+from dlx.cli.output import emit, emit_json, emit_table, note, warn
 from dlx.errors import ConfigError
 from dlx.report.numbers import format_metric
 
-_runs = typer.Typer(rich_markup_mode=None)
+_MOST_NAMED = 5  # variants that are left out
+
+runs_app = typer.Typer(rich_markup_mode=None)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(_runs, name="runs", rich_help_panel="Look at runs")
-    app.command(rich_help_panel="Look at runs")(board)
-
-
-@_runs.callback(invoke_without_command=True)
+@runs_app.callback(invoke_without_command=True)
 def list_all(context: typer.Context, runs_dir: RunsDir = RUNS_DIR, as_json: Json = False) -> None:
     """List runs and ablations, newest first; `dlx runs rm` deletes.
 
@@ -35,8 +33,7 @@ def list_all(context: typer.Context, runs_dir: RunsDir = RUNS_DIR, as_json: Json
     from dlx.report.run_list import summaries
 
     runs, warnings = summaries(runs_dir)
-    for warning in warnings:
-        note(f"warning: {warning}")
+    warn(warnings)
     if as_json:
         emit_json({"runs": runs})
     elif runs:
@@ -46,7 +43,7 @@ def list_all(context: typer.Context, runs_dir: RunsDir = RUNS_DIR, as_json: Json
         note(f"no runs in {runs_dir}; `dlx train digits` makes one")
 
 
-@_runs.command("rm")
+@runs_app.command("rm")
 def remove(
     context: typer.Context,
     runs: Annotated[
@@ -58,12 +55,7 @@ def remove(
     ],
     runs_dir: Annotated[
         Path | None,
-        typer.Option(
-            "--runs-dir",
-            metavar="DIR",
-            help=f"The folder that holds all runs.  [default: {RUNS_DIR}]",
-            show_default=False,
-        ),
+        typer.Option(metavar="DIR", help=f"The folder that holds all runs.  [default: {RUNS_DIR}]"),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     as_json: Json = False,
@@ -99,15 +91,11 @@ def board(
             metavar="PATH",
             help="A run or an ablation (folder, name, id, latest or ABLATION#NUMBER), or a folder "
             "of runs.  [default: the folder of all runs]",
-            show_default=False,
         ),
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(
-            help="The port; 0: any free one.  [default: 6006 or the next free one]",
-            show_default=False,
-        ),
+        typer.Option(help="The port; 0: any free one.  [default: 6006 or the next free one]"),
     ] = None,
     top: Annotated[
         int | None,
@@ -115,7 +103,6 @@ def board(
             min=1,
             metavar="N",
             help="Show the N best variants of an ablation that has ended, with all their seeds.",
-            show_default=False,
         ),
     ] = None,
     host: Annotated[
@@ -134,7 +121,6 @@ def board(
       dlx board mnist --port 7000
       dlx board latest --top 20
     """
-    from dlx.cli import tensorboard
     from dlx.report import board as views
 
     folder = _folder_to_show(path, runs_dir, needs_ablation=top is not None)
@@ -145,12 +131,12 @@ def board(
             best = views.link_best(folder, top, shown)
             what = f"{len(best.shown)} variants of {folder}, the best by {best.metric}"
             if best.left_out:
-                note(f"left out: {_first(best.left_out, 5)}")
-        elif views.is_ablation(folder):
-            count = views.derive(folder)
-            if count:
-                note(f"wrote TensorBoard's files of {count:,} runs")
-        address = tensorboard.start(shown, host, port)
+                more = len(best.left_out) - _MOST_NAMED
+                rest = f" and {more} more" if more > 0 else ""
+                note(f"left out: {', '.join(best.left_out[:_MOST_NAMED])}{rest}")
+        elif views.is_ablation(folder) and (count := views.derive(folder)):
+            note(f"wrote TensorBoard's files of {count:,} runs")
+        address = serve(shown, host, port)
         emit(f"TensorBoard on {what}: {address} (Ctrl-C ends it)")
         if views.is_ablation(folder):
             emit(f"means of the variants, with intervals: {views.means_page(address)}")
@@ -159,16 +145,38 @@ def board(
                     f"TensorBoard draws no curves of more than {views.MOST_SELECTED} runs until "
                     "you tick the box above their list; --top shows fewer"
                 )
-        tensorboard.wait()
+        wait()
+
+
+def serve(folder: Path, host: str, port: int | None) -> str:
+    """Serve TensorBoard from a thread of this process, and return its address.
+
+    Port 0 is any free one, None 6006 or the next free one. Raises ConfigError if the port is taken,
+    or the host is not an address of this machine.
+    """
+    from tensorboard import program
+
+    board = program.TensorBoard()
+    port_option = [] if port is None else [f"--port={port}"]
+    board.configure(["", f"--logdir={folder}", f"--host={host}", *port_option])
+    try:
+        return board.launch()
+    except program.TensorBoardServerException as error:
+        raise ConfigError(f"TensorBoard could not start: {error.msg}") from error
+
+
+def wait() -> None:
+    """Wait for Ctrl-C."""
+    # On Windows, Ctrl-C interrupts no wait for a lock or an event.
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(60)
 
 
 def _folder_to_show(path: str | None, runs_dir: Path, *, needs_ablation: bool) -> Path:
-    """Return the folder of event files that a path or name means.
+    """Return the folder of event files that a path or name means; None: that of all runs.
 
-    Args:
-        path: None: all runs or, where an ablation is needed, the newest
-        runs_dir: the folder that holds all runs
-        needs_ablation: a folder of runs means its newest run
+    Where an ablation is needed, a folder of runs means its newest run.
     """
     from dlx.report import board as views
     from dlx.runs.ablations import read_index
@@ -186,12 +194,6 @@ def _folder_to_show(path: str | None, runs_dir: Path, *, needs_ablation: bool) -
     [run] = [run for run in read_index(ablation).values() if str(run.number) == folder.name]
     views.derive(ablation, [run.variant])
     return ablation / run.name
-
-
-def _first(names: list[str], count: int) -> str:
-    """Return the first names in words, and the number of all others."""
-    more = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(names[:count]) + more
 
 
 def _agreed(runs: list[str]) -> bool:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlx.cli.ablation import Jobs, Seeds, resume_ablation
-from dlx.cli.options import RUNS_DIR, DataDir, Json, Overrides, Quiet, RunPath, RunsDir, Seed
-from dlx.cli.output import amount, emit, emit_json, emit_result, emit_table, note
+from dlx.cli.options import CONFIG, RUNS_DIR, Changes, DataDir, Json, Quiet, RunPath, RunsDir, Seed
+from dlx.cli.output import amount, emit, emit_json, emit_result, emit_table, note, warn
 from dlx.cli.progress import shown
 from dlx.errors import ConfigError, DlxError
 
@@ -14,58 +14,36 @@ if TYPE_CHECKING:
     from dlx.api import Training
     from dlx.training.job import Job
 
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run", help="Build the network, pass one batch through it, print; write nothing."
-    ),
-]
 NoFigures = Annotated[bool, typer.Option("--no-figures", help="Draw no figures after training.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(rich_help_panel="Train")(train)
-    app.command(rich_help_panel="Train")(resume)
-
-
 def train(
-    config: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="CONFIG",
-            help="A YAML file, or the name of a config that comes with dlx (`dlx init` lists "
-            "them).",
-            show_default=False,
-        ),
-    ] = None,
-    overrides: Overrides = None,
+    config: Annotated[str | None, CONFIG] = None,
+    overrides: Changes = None,
     ablation: Annotated[
         str | None,
         typer.Option(
             "--from",
             metavar="ABLATION",
             help="Train one run of this ablation again; with --variant, without CONFIG.",
-            show_default=False,
         ),
     ] = None,
     variant: Annotated[
-        str | None,
-        typer.Option(
-            "--variant", metavar="NAME", help="The run's variant, with --from.", show_default=False
-        ),
+        str | None, typer.Option(metavar="NAME", help="The run's variant, with --from.")
     ] = None,
     fold: Annotated[
-        int | None,
-        typer.Option(
-            "--fold", metavar="N", help="The run's fold, with --from.", show_default=False
-        ),
+        int | None, typer.Option(metavar="N", help="The run's fold, with --from.")
     ] = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     seed: Seed = None,
     no_figures: NoFigures = False,
-    dry_run: DryRun = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Build the network, pass one batch through it, print; write nothing."
+        ),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -107,15 +85,10 @@ def train(
 
 def resume(
     run: RunPath,
-    overrides: Overrides = None,
+    overrides: Changes = None,
     only: Annotated[
         str | None,
-        typer.Option(
-            "--only",
-            metavar="failed",
-            help="Train those runs of an ablation again that failed.",
-            show_default=False,
-        ),
+        typer.Option(metavar="failed", help="Train those runs of an ablation again that failed."),
     ] = None,
     seeds: Seeds = None,
     jobs: Jobs = None,
@@ -193,10 +166,8 @@ def _finish(training: "Training", no_figures: bool, as_json: bool, quiet: bool) 
 def _remark(job: "Job", config: str) -> None:
     if job.config.ablation is not None:
         note(f"note: this trains the base run of {config}, without its ablation")
-    for remark in job.remarks:
-        note(f"note: {remark}")
-    for warning in job.splits.warnings:
-        note(f"warning: {warning}")
+    warn(job.remarks, "note")
+    warn(job.splits.warnings)
 
 
 def _emit_preview(document: dict[str, Any]) -> None:
@@ -210,18 +181,17 @@ def _emit_preview(document: dict[str, Any]) -> None:
     if document["corruption"]:
         name, *options = document["corruption"].values()
         emit(f"{name.replace('_', ' ')} {', '.join(map(str, options))} of the inputs")
-    table = []
-    for layer in document["layers"]:
-        table.append(
-            [
-                layer["name"],
-                f"{layer['inputs']:,} → {layer['outputs']:,}",
-                layer["activation"] or "",
-                layer["init"] or "",
-                _extras(layer),
-                f"{layer['parameters']:,}",
-            ]
-        )
+    table = [
+        [
+            layer["name"],
+            f"{layer['inputs']:,} → {layer['outputs']:,}",
+            layer["activation"] or "",
+            layer["init"] or "",
+            _extras(layer),
+            f"{layer['parameters']:,}",
+        ]
+        for layer in document["layers"]
+    ]
     table[-1][2] = document["output"]
     emit_table(["layer", "shape", "activation", "init", "", "parameters"], table, " " * 5 + "r")
     emit(

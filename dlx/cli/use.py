@@ -1,4 +1,4 @@
-"""`dlx evaluate`, `dlx predict` and `dlx export`: use a trained run."""
+"""`dlx evaluate`, `predict`, `export`, `figures` and `verify`: use a trained run."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,56 +6,31 @@ from typing import Annotated
 
 import typer
 
-from dlx.cli.options import RUNS_DIR, DataDir, Json, RunPath, RunsDir
-from dlx.cli.output import emit, emit_json, emit_result, note
+from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunPath, RunsDir, output_option
+from dlx.cli.output import emit, emit_json, emit_result, emit_table, note, run_labels, warn
 from dlx.errors import ConfigError
 
-
-class Split(StrEnum):
-    """A part of the data."""
-
-    train = "train"
-    train_dev = "train_dev"
-    dev = "dev"
-    test = "test"
-
-
-class Form(StrEnum):
-    """A format that a network can be exported in."""
-
-    torch = "torch"
-    onnx = "onnx"
-
-
+Split = StrEnum("Split", "train train_dev dev test")
+Form = StrEnum("Form", "torch onnx")  # what a network can be exported as
 Inputs = Annotated[
     Path | None,
     typer.Argument(
-        metavar="INPUT",
-        help="A file of inputs: .csv, .parquet, .npy, .npz, .png or .jpg.",
-        show_default=False,
+        metavar="INPUT", help="A file of inputs: .csv, .parquet, .npy, .npz, .png or .jpg."
     ),
 ]
 OneSplit = Annotated[
-    Split | None,
-    typer.Option("--split", help="The part of the run's own data to use.", show_default=False),
+    Split | None, typer.Option("--split", help="The part of the run's own data to use.")
 ]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="The CSV file to write; default: CSV on stdout.",
-        show_default=False,
-    ),
+MeasuredSplit = Annotated[
+    Split, typer.Option("--split", help="The part of the data to measure on.")
 ]
+Output = Annotated[Path | None, output_option("The CSV file to write; default: CSV on stdout.")]
 Picture = Annotated[
     Path | None,
     typer.Option(
         "--picture",
         metavar="FILE",
         help="Draw the first 100 images with their predictions in a PNG file.",
-        show_default=False,
     ),
 ]
 Metrics = Annotated[
@@ -64,15 +39,8 @@ Metrics = Annotated[
         "--metric",
         metavar="NAME",
         help="A metric to compute; may be repeated; default: the metrics that the run logs.",
-        show_default=False,
     ),
 ]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (evaluate, predict, export):
-        app.command(rich_help_panel="Use a trained run")(command)
 
 
 def evaluate(
@@ -90,9 +58,7 @@ def evaluate(
     repeats: Annotated[
         int | None,
         typer.Option(
-            metavar="N",
-            help="How many times --importance permutes each column; default: 30.",
-            show_default=False,
+            metavar="N", help="How many times --importance permutes each column; default: 30."
         ),
     ] = None,
     runs_dir: RunsDir = RUNS_DIR,
@@ -118,17 +84,16 @@ def evaluate(
     if repeats is not None and not importance:
         raise ConfigError("--repeats is for --importance; add it, or leave out --repeats")
     trained = api.load(run, runs_dir=runs_dir)
-    names = metric or []
+    names, part = metric or [], split and str(split)
     labelled = trained.labelled_splits(data_dir)
     splits = trained.splits(labelled=labelled)
-    part = split and split.value
     metrics, baseline = trained.evaluate_beside_baseline(split=part, metrics=names, splits=splits)
     result = trained.result() | {"metrics": metrics, "baseline": baseline}
     by_class = trained.error_per_class(split=part, labelled=labelled)
     if by_class:
         result["per_class"] = by_class
     if importance:
-        rows, first = (split or Split.test).value, names[0] if names else None
+        rows, first = str(split or Split.test), names[0] if names else None
         repeats = 30 if repeats is None else repeats
         columns = trained.importance(rows, repeats, first, splits=splits)
         result["importance"] = {"split": rows, **columns.document()}
@@ -173,9 +138,8 @@ def predict(
         predictions = trained.predict_file(inputs)
     else:
         assert split is not None
-        predictions = trained.predict_split(split.value, data_dir)
-    for warning in predictions.warnings:
-        note(f"warning: {warning}")
+        predictions = trained.predict_split(str(split), data_dir)
+    warn(predictions.warnings)
     if picture is not None:
         write_atomic(picture, trained.draw_predictions(predictions))
         note(f"images written to {picture}")
@@ -192,13 +156,7 @@ def export(
     run: RunPath,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="The folder to write to; default: export in the run's folder.",
-            show_default=False,
-        ),
+        output_option("The folder to write to; default: export in the run's folder.", "DIR"),
     ] = None,
     form: Annotated[
         Form, typer.Option("--format", help="torch: weights and a script; onnx: one ONNX file.")
@@ -220,8 +178,93 @@ def export(
     from dlx import api
 
     trained = api.load(run, runs_dir=runs_dir)
-    paths = trained.export(output or trained.path / "export", form.value)
+    paths = trained.export(output or trained.path / "export", str(form))
     if as_json:
         emit_json({"run": str(trained.path), "format": form, "files": [str(p) for p in paths]})
     else:
         emit("\n".join(str(path) for path in paths))
+
+
+def figures(
+    run: RunPath,
+    output: Annotated[
+        Path | None,
+        output_option("The folder to write to; default: figures in the run's folder.", "FOLDER"),
+    ] = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Draw the figures of a trained run as PNG files.
+
+    Autoencoders and RBMs: reconstructions, filters, codes, the error of each class, and what each
+    unit of the code changes. Other networks: confusion matrices, the filters of the first layer
+    and, with two inputs, the regions of each decision. A run of an ablation has no figures until
+    this command draws them.
+
+    \b
+    Examples:
+      dlx figures autoencoder
+      dlx figures digits --output pictures
+    """
+    from dlx import api
+
+    trained = api.load(run, runs_dir=runs_dir)
+    files = api.figures(trained, folder=output, data_dir=data_dir)
+    if as_json:
+        emit_json({"run": str(trained.path), "figures": [str(path) for path in files]})
+    elif files:
+        emit("\n".join(map(str, files)))
+    else:
+        note("nothing to draw: the run predicts numbers from more than two inputs")
+
+
+def verify(
+    run: RunPath,
+    runs: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many runs of an ablation to train.")
+    ] = 3,
+    runs_dir: RunsDir = RUNS_DIR,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train runs again and check that the results are the same.
+
+    RUN is a run, or an ablation, of which a few runs are trained again, each alone. Metrics and
+    weights are compared bit for bit. On one CPU thread they are the same. On several threads, or on
+    a GPU, sums are added up in another order, and small differences grow as training goes on.
+
+    \b
+    Examples:
+      dlx verify latest
+      dlx verify runs/activation_depth/ID --runs 5
+    """
+    from dlx import api
+
+    def show(path: str) -> None:
+        if not quiet:
+            note(f"training {path} again")
+
+    result = api.verify(run, runs, runs_dir=runs_dir, data_dir=data_dir, show=show)
+    if as_json:
+        emit_json(result)
+        return
+    verified = result["verified"]
+    labels = run_labels(comparison["run"] for comparison in verified)
+    rows = [
+        [
+            label,
+            comparison["status"],
+            "yes" if comparison["identical"] else "no",
+            "–" if comparison["weights"] is None else f"{comparison['weights']:.2g}",
+            f"{comparison['metrics']:.2g}",
+            str(comparison["missing"]),
+            "never" if comparison["parted"] is None else f"step {comparison['parted']:,}",
+        ]
+        for label, comparison in zip(labels, verified, strict=True)
+    ]
+    headings = ["run", "status", "identical", "weights differ by", "metrics differ by"]
+    headings += ["lines missing", "differs from"]
+    emit_table(headings, rows, "   rrrr")
+    emit("(differences are the largest, relative to the size of what differs)")

@@ -27,12 +27,10 @@ class _Finder(MetaPathFinder, Loader):
     """Finds torch and everything in it."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        """Return how torch or a module of it is made; None for any other module."""
         is_torch = fullname.partition(".")[0] == "torch"
         return ModuleSpec(fullname, self, is_package=True) if is_torch else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Return the module."""
         return _Module(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
@@ -51,11 +49,7 @@ class _StandIn(type):
         return _stand_in(name)
 
     def __call__(cls, *arguments: Any, **options: Any) -> Any:
-        """Return a decorator that changes nothing.
-
-        Raises:
-            RuntimeError: the name is no decorator's: something is computed after all
-        """
+        """Return a decorator that changes nothing; any other call would compute something."""
         if cls.__name__ not in _DECORATORS:
             raise RuntimeError(f"torch.{cls.__name__} is called where torch was left out")
         return lambda function: function

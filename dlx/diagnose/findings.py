@@ -10,11 +10,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def findings(layers: Sequence[dict[str, Any]]) -> list[str]:
-    """Return a sentence for each thing that keeps a network from learning.
-
-    Args:
-        layers: as `inspect` describes them
-    """
+    """Return a sentence for each thing that keeps a network from learning, see `inspect`."""
     weighted = [layer for layer in layers if layer["weight_variance"] is not None]
     # A projection is a part of a recurrent layer: its outputs are not yet the layer's.
     hidden = [
@@ -27,6 +23,13 @@ def findings(layers: Sequence[dict[str, Any]]) -> list[str]:
         if layer["steps"] is not None:
             sentences += _steps(layer["name"], layer["steps"])
     return sentences + _gradients(weighted)
+
+
+def _verb(ratio: float) -> str:
+    """Return what happened to a signal or a gradient; an empty text if nothing remarkable did."""
+    if _NOTABLE < ratio < 1 / _NOTABLE:
+        return ""
+    return "vanishes" if ratio < 1 else "explodes"
 
 
 def power(ratio: float) -> str:
@@ -52,9 +55,8 @@ def _signals(hidden: Sequence[dict[str, Any]]) -> list[str]:
     if not (math.isfinite(before) and math.isfinite(after)):
         return ["the activations are not finite: they explode on their way forward"]
     ratio = after / before
-    if _NOTABLE < ratio < 1 / _NOTABLE:
+    if not (verb := _verb(ratio)):
         return []
-    verb = "vanishes" if ratio < 1 else "explodes"
     return [
         f"the activations of layer {last['name']} have {power(ratio)} of the variance of layer "
         f"{first['name']}'s: the signal {verb} on its way forward"
@@ -82,8 +84,7 @@ def _steps(name: str, steps: dict[str, Any]) -> list[str]:
         sentences.append(f"the gradients of layer {name} are not finite: they explode back in time")
     elif ratio == 0:
         sentences.append(f"no gradient reaches step 1 of layer {name}: its inputs are not learned")
-    elif not _NOTABLE < ratio < 1 / _NOTABLE:
-        verb = "vanishes" if ratio < 1 else "explodes"
+    elif verb := _verb(ratio):
         sentences.append(
             f"the gradient of layer {name} at step 1 is {power(ratio)} of step {len(gradients)}'s: "
             f"it {verb} back in time"
@@ -102,9 +103,8 @@ def _gradients(weighted: Sequence[dict[str, Any]]) -> list[str]:
     ratio = first["weight_gradient"] / last["weight_gradient"]
     if not math.isfinite(ratio):
         return ["the gradients are not finite: they explode on their way back"]
-    if _NOTABLE < ratio < 1 / _NOTABLE:
+    if not (verb := _verb(ratio)):
         return []
-    verb = "vanishes" if ratio < 1 else "explodes"
     return [
         f"the gradient of layer {first['name']} is {power(ratio)} of layer {last['name']}'s: it "
         f"{verb} on its way back"

@@ -22,15 +22,10 @@ from dlx.training.evaluation import evaluate
 
 @dataclass(frozen=True)
 class FeatureImportance:
-    """How much worse a metric gets when one feature's values are permuted among the rows.
+    """How much worse a metric gets when one feature's values are permuted among the rows."""
 
-    Attributes:
-        feature: its name
-        drops: (R,) of each repeat; positive is worse, whichever way the metric goes
-    """
-
-    feature: str
-    drops: tuple[float, ...]
+    feature: str  # its name
+    drops: tuple[float, ...]  # (R,); positive is worse, whichever way the metric goes
 
     @property
     def mean(self) -> float:
@@ -53,21 +48,13 @@ class FeatureImportance:
 
 @dataclass(frozen=True)
 class Importance:
-    """The importance of every feature to a trained network.
+    """The importance of every feature to a trained network."""
 
-    Attributes:
-        metric: that is compared, by its tag
-        rising: whether larger values of it are better
-        value: on the rows as they are
-        num_rows: N
-        features: the most important first
-    """
-
-    metric: str
-    rising: bool
-    value: float
-    num_rows: int
-    features: tuple[FeatureImportance, ...]
+    metric: str  # that is compared, by its tag
+    rising: bool  # whether larger values of it are better
+    value: float  # on the rows as they are
+    num_rows: int  # N
+    features: tuple[FeatureImportance, ...]  # the most important first
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON for the command line."""
@@ -117,15 +104,8 @@ def permutation_importance(
     The feature keeps its distribution, but says nothing of its row. Features that say the same
     share their importance: without one, the network still has the other.
 
-    The rows are copied once, and evaluated in chunks. A feature's draws depend on seed, name and
-    repeat alone.
-
-    Args:
-        cohort: one trained run
-        part: the rows, (N, I)
-        places: of each feature's inputs, by its name
-        repeats: R, at least 2
-        seed: of the stream `importance`
+    The rows are copied once, and evaluated in chunks. A feature's draws, of the stream
+    `importance`, depend on seed, name and repeat alone.
 
     Raises:
         ConfigError: fewer than two repeats

@@ -12,12 +12,11 @@ from torch import Tensor
 from dlx.cohort import Cohort
 from dlx.denormals import flushed_denormals
 from dlx.diagnose.findings import findings
-from dlx.diagnose.theory import predict
-from dlx.diagnose.weights import effective, moments
+from dlx.diagnose.theory import effective, predict
 from dlx.models.design import Design
 from dlx.nn.layers import Blueprint, Spec
 from dlx.nn.passes import Pass
-from dlx.nn.theory import Prediction
+from dlx.nn.theory import Prediction, Weights
 from dlx.optimizers.rule import Search
 from dlx.training.job import Job
 
@@ -32,10 +31,8 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
     Nothing is updated. Masks of dropout and corruption, and statistics of batch norm, are those of
     the first step.
 
-    Args:
-        job: the run
-        state: trained weights, as `Network.run_state` gives them; default: initial weights, which
-            theory has predictions for
+    The weights are trained ones, as `Network.run_state` gives them, or else initial ones, which
+    theory has predictions for.
 
     Returns:
         name, seed, inputs, outputs, batch_size, parameters, flops (forward: of a row; step: of a
@@ -62,9 +59,10 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
         training = Pass(tape=[], batch_size=job.batch_size)
         seen = cohort.network.corruption.forward(x, training)
         output = (pass_.gradients or {}).get(cohort.network.layer_names[-1])
+        biases = cohort.network.run_state(0)
         predictions = predict(
             job.design,
-            moments(weights, cohort.network.run_state(0)),
+            {name: Weights.of(w, biases.get(f"{name}.bias")) for name, w in weights.items()},
             job.design.layers[0].input_signals(seen[0]),
             None if output is None else _square(output),
         )
@@ -73,8 +71,8 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
         for spec, depth in _nested(job.design.layers)
     ]
     parameters = cohort.network.num_parameters(0)
-    optimizer = job.member.optimizer()
-    kept_by_optimizer = optimizer.vectors if isinstance(optimizer, Search) else len(optimizer.state)
+    size, optimizer = parameters * _BYTES, job.member.optimizer()
+    vectors = optimizer.vectors if isinstance(optimizer, Search) else len(optimizer.state)
     forward = sum(layer["flops"] or 0 for layer in layers)
     return {
         "name": job.config.name,
@@ -89,9 +87,9 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
             "step": rows * (3 * forward - job.design.layers[0].input_flops),
         },
         "memory": {
-            "parameters": parameters * _BYTES,
-            "gradients": parameters * _BYTES,
-            "optimizer": parameters * _BYTES * kept_by_optimizer,
+            "parameters": size,
+            "gradients": size,
+            "optimizer": size * vectors,
             "activations": kept,
         },
         "layers": layers,
@@ -102,9 +100,8 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
 def _pass(cohort: Cohort, design: Design, x: Tensor, targets: Tensor, pass_: Pass) -> int:
     """Pass a batch forward and, where a gradient passes, back; return the bytes kept in between."""
     z = cohort.network.forward(x, pass_)
-    kept = {  # a layer's inputs are the outputs of the one before: the same memory
-        tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in _tensors(pass_.tape)
-    }
+    # A layer's inputs are the outputs of the one before: the same memory.
+    kept = {tensor.data_ptr(): tensor.nbytes for tensor in _tensors(pass_.tape)}
     if design.untrainable is None:
         gradient = cohort.head.cost_and_gradient(z, targets, pass_.emphasis)[1]
         cohort.network.backward(gradient, pass_)
@@ -113,7 +110,6 @@ def _pass(cohort: Cohort, design: Design, x: Tensor, targets: Tensor, pass_: Pas
 
 
 def _tensors(recorded: Any) -> Iterator[Tensor]:
-    """Yield the tensors of what a tape recorded."""
     if isinstance(recorded, Tensor):
         yield recorded
     elif isinstance(recorded, list | tuple):
@@ -130,17 +126,6 @@ def _layer(
     pass_: Pass,
     theory: Prediction,
 ) -> dict[str, Any]:
-    """Describe a layer or a block.
-
-    Args:
-        spec: the layer
-        depth: number of blocks that it stands inside
-        rows: B
-        cohort: the network
-        weights: that layers multiply with, by the layer's name
-        pass_: forward and back
-        theory: what it says of the layer
-    """
     name, facts = spec.name, spec.facts()
     outputs, gradient = (pass_.activations or {}).get(name), (pass_.gradients or {}).get(name)
     states = (pass_.states or {}).get(name)
@@ -153,10 +138,7 @@ def _layer(
         "name": name,
         "depth": depth,
         "kind": spec.kind,
-        "cell": facts.get("cell"),
-        "pieces": facts.get("pieces"),
-        "activation": facts.get("activation"),
-        "init": facts.get("init"),
+        **{fact: facts.get(fact) for fact in ("cell", "pieces", "activation", "init")},
         "shapes": spec.shapes(rows),
         "parameters": sum(p.value[0].numel() for p in own),
         "flops": spec.flops,
@@ -177,13 +159,7 @@ def _layer(
 
 
 def _steps(states: Tensor, gradient: Tensor | None, theory: Prediction) -> dict[str, Any]:
-    """Return variance and gradient of a recurrent layer's states along the steps.
-
-    Args:
-        states: (K, B, T, H)
-        gradient: of Z, (K, B T, G H)
-        theory: what it says of the layer
-    """
+    """Describe a recurrent layer's steps by its states (K, B, T, H) and dZ (K, B T, G H)."""
     measured = None
     if gradient is not None:
         by_step = gradient.unflatten(1, (-1, states.shape[2])).unbind(2)

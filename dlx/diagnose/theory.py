@@ -1,7 +1,13 @@
-"""What mean-field theory predicts of a whole network (see `dlx.nn.theory`)."""
+"""What mean-field theory predicts of a whole network (see `dlx.nn.theory`).
+
+# I inputs, O outputs
+"""
 
 from collections.abc import Mapping
 
+from torch import Tensor
+
+from dlx.cohort import Cohort
 from dlx.models.design import Design
 from dlx.nn.moments import Signal, Signals
 from dlx.nn.theory import MeanField, Prediction, Weights, disturbed, is_known
@@ -13,17 +19,12 @@ def predict(
     inputs: Signal | list[Signal],
     output_gradient: float | None,
 ) -> dict[str, Prediction]:
-    """Return what theory says of layers and blocks of a design, by name.
+    """Return what theory says of layers and blocks of a design at its start, by name.
 
     A layer that theory does not apply to, and every layer after it, has no prediction of its
-    variance; likewise of gradients on the way back.
-
-    Args:
-        design: the network, at its start
-        weights: of its layers, by name
-        inputs: of the network; of each step where its first layer is recurrent
-        output_gradient: mean square of the output layer's dZ, where the way back begins; it depends
-            on the loss and the targets
+    variance; likewise of gradients on the way back. This begins at the mean square of the output
+    layer's dZ, which depends on the loss and the targets. Where the first layer is recurrent,
+    inputs are those of each step.
 
     Reference:
         Schoenholz, Gilmer, Ganguli and Sohl-Dickstein (2017), Deep information propagation; He,
@@ -40,3 +41,20 @@ def predict(
     if output_gradient is not None:
         field.backward(tuple(hidden), output.theory_from_z(output_gradient, field))
     return field.predictions
+
+
+def effective(cohort: Cohort) -> dict[str, Tensor]:
+    """Return the weights (I, O) that every layer multiplies with, those of weight norm too."""
+    state = cohort.network.run_state(0)
+    weights: dict[str, Tensor] = {}
+    for name, value in state.items():
+        layer, _, kind = name.rpartition(".")
+        if kind == "weight":
+            weights[layer] = value.double()
+            if f"{layer}.magnitude" in state:
+                direction = weights[layer] / weights[layer].norm(dim=0)
+                weights[layer] = direction * state[f"{layer}.magnitude"]
+    for part in cohort.members[0].design.parts:
+        if part.tied_to is not None:
+            weights[part.name] = weights[part.tied_to].T
+    return weights

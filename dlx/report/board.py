@@ -6,9 +6,8 @@ import math
 import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from dlx.config.dump import to_yaml
@@ -23,40 +22,26 @@ from dlx.tracking.tracker import Tracker
 from dlx.training.finding import base_config, config_of
 from dlx.training.records import worth
 
+# TensorBoard selects all event folders at its start only if there are at most so many.
 MOST_SELECTED = 500
-"""TensorBoard selects all event folders at its start only if there are at most so many."""
 
 _VARIANTS = "^[^./][^/]*$"  # matches the event folders of variants, not those of runs
 _PAGE = "#custom_scalars&_smoothingWeight=0&regexInput="
 _EVENTS = "events.out.tfevents."
 
 
-@dataclass(frozen=True)
-class Best:
-    """The best variants of an ablation.
+class Best(NamedTuple):
+    """The names of an ablation's best variants."""
 
-    Attributes:
-        metric: that they are judged by, in words
-        shown: their names, best first
-        left_out: the other variants, with their means
-    """
-
-    metric: str
-    shown: list[str]
-    left_out: list[str]
+    metric: str  # that they are judged by, in words
+    shown: list[str]  # best first
+    left_out: list[str]  # the other variants, with their means
 
 
 def derive(ablation: Path, variants: Collection[str] | None = None) -> int:
-    """Write the missing event files of an ablation's runs that have ended.
+    """Write the missing event files of the variants' runs that have ended; return their number.
 
     They lie at `<ablation>/<variant's folder>/seed=<seed>` and may be deleted at any time.
-
-    Args:
-        ablation: its directory
-        variants: names of the variants whose runs are wanted; None: all
-
-    Returns:
-        the number of runs whose files were written
 
     Raises:
         RunError: files of the ablation are damaged
@@ -97,11 +82,7 @@ def _write_events(
 ) -> None:
     """Write the event files of one run: all of them or none.
 
-    Args:
-        folder: of the event files
-        yaml: the run's config
-        records: its lines of metrics.jsonl
-        info: the contents of its run.json
+    They are made of its config, its lines of metrics.jsonl, and its run.json.
     """
     unfinished = folder.with_name(f".{folder.name}")
     shutil.rmtree(unfinished, ignore_errors=True)  # left by a process that was killed
@@ -146,13 +127,10 @@ def means_page(address: str) -> str:
 
 
 def link_best(ablation: Path, count: int, target: Path) -> Best:
-    """Fill a folder with links to the event files of an ablation's best variants.
+    """Fill an empty folder with links to the event files of an ablation's best variants.
 
-    Args:
-        ablation: its directory
-        count: number of variants, by the mean of the judged metric; variants without a mean, all of
-            whose runs were lost, come last
-        target: an empty folder
+    These have the best means of the judged metric; variants without a mean, all of whose runs were
+    lost, come last.
 
     Raises:
         RunError: the directory is not an ablation's, or the ablation has not ended
@@ -172,8 +150,7 @@ def link_best(ablation: Path, count: int, target: Path) -> Best:
             _link(target / folder, (ablation / folder).resolve())
     metric = summary["metric"]
     left_out = [
-        f"{variant['name']} "
-        f"({reading.value(metric, reading.interval_of(variant, metric).get('mean'))})"
+        f"{variant['name']} ({reading.value(metric, reading.judged(variant, summary).get('mean'))})"
         for variant in ranked
         if variant["name"] not in names
     ]

@@ -19,19 +19,12 @@ from dlx.report.predictions import Context, Predictions, beside, target_columns
 
 @dataclass(frozen=True)
 class Codes:
-    """The codes of rows, and other columns of the same rows.
+    """The codes of rows, and other columns of the same rows: row, the id and the targets."""
 
-    Attributes:
-        values: (N, D) float32
-        layer: whose outputs they are
-        columns: N cells each, by name: row, the id and the targets, as far as there are any
-        warnings: sentences for the user
-    """
-
-    values: np.ndarray
-    layer: str
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    values: np.ndarray  # (N, D) float32
+    layer: str  # whose outputs they are
+    columns: Mapping[str, Any] = field(default_factory=dict)  # N cells each, by name
+    warnings: tuple[str, ...] = ()  # sentences for the user
 
     def table(self) -> Predictions:
         """Return a table of the other columns and code_1, code_2, ….
@@ -39,9 +32,7 @@ class Codes:
         Another column with the name of one of these is called input(NAME).
         """
         codes = dict(zip(_code_names(self.values.shape[1]), self.values.T, strict=True))
-        columns = beside(self.columns, set(codes)) | codes
-        rows = [list(row) for row in zip(*columns.values(), strict=True)]
-        return Predictions(tuple(columns), rows, self.warnings)
+        return Predictions.of(beside(self.columns, set(codes)) | codes, self.warnings)
 
     def npz(self) -> bytes:
         """Return the contents of a NumPy archive: `codes` (N, D) and the other columns."""
@@ -49,13 +40,7 @@ class Codes:
 
 
 def columns_beside_codes(task: Task, context: Context, id_name: str | None) -> dict[str, Any]:
-    """Return the columns of rows beside their codes: their numbers, ids and targets.
-
-    Args:
-        task: of the data set
-        context: of the rows
-        id_name: the column of the ids, if there is one
-    """
+    """Return the columns of rows beside their codes: their numbers, ids and targets."""
     rows = {} if context.rows is None else {"row": context.rows}
     ids = {name: cells for name, cells in context.inputs.items() if name == id_name}
     targets = {} if context.targets is None else target_columns(task, context)
@@ -63,7 +48,6 @@ def columns_beside_codes(task: Task, context: Context, id_name: str | None) -> d
 
 
 def _code_names(width: int) -> tuple[str, ...]:
-    """Return the columns of a code of D numbers: code_1, code_2, …."""
     return tuple(f"code_{number}" for number in range(1, width + 1))
 
 
@@ -77,12 +61,12 @@ def archive(arrays: Mapping[str, Any]) -> bytes:
 
 
 def read_codes(path: Path, width: int, layer: str) -> np.ndarray:
-    """Return the codes in a file: (N, D) float32.
+    """Return the codes in a file, of D numbers of a layer: (N, D) float32.
 
     Args:
         path: `.csv` with the columns code_1 … code_D among others, or with D numbers in a line;
             `.npy`; `.npz` with one array, or with one called `codes`
-        width: D, of the layer that they are decoded from
+        width: D
         layer: its name
 
     Raises:

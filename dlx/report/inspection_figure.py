@@ -9,6 +9,10 @@ if TYPE_CHECKING:
 
 _TICKS = 12  # names of layers under an axis
 _QUANTITIES = {"variance": "activations: Var(A)", "gradient": "gradients: mean of dZ²"}
+_LOOKS: dict[str, dict[str, Any]] = {
+    "measured": {"color": "C0", "marker": "o", "markersize": 4},
+    "predicted": {"color": "C1", "linestyle": "--", "marker": "x", "zorder": 3},
+}
 
 
 @plain_texts()
@@ -54,10 +58,11 @@ def _step(steps: dict[str, Any], step: int) -> dict[str, Any]:
 def _panel(
     axes: Any, label: str, names: list[str], places: list[dict[str, Any]], quantity: str
 ) -> None:
-    measured = {"color": "C0", "marker": "o", "markersize": 4}
-    _line(axes, places, quantity, "measured", **measured)
-    predicted = {"color": "C1", "linestyle": "--", "marker": "x", "zorder": 3}
-    _line(axes, places, quantity, "predicted", **predicted)
+    for which, look in _LOOKS.items():
+        points = [(number, place[quantity][which]) for number, place in enumerate(places)]
+        shown = [(number, value) for number, value in points if value]  # zero has no logarithm
+        if shown:
+            axes.plot(*zip(*shown, strict=True), label=which, **look)
     axes.set_xlabel(label)
     ticks = range(0, len(names), -(-len(names) // _TICKS))
     axes.set_xticks(list(ticks), [names[i] for i in ticks])
@@ -66,10 +71,3 @@ def _panel(
     if axes.lines:
         axes.set_yscale("log")
         axes.legend()
-
-
-def _line(axes: Any, places: list[dict[str, Any]], quantity: str, which: str, **style: Any) -> None:
-    points = [(number, place[quantity][which]) for number, place in enumerate(places)]
-    shown = [(number, value) for number, value in points if value]  # zero has no logarithm
-    if shown:
-        axes.plot(*zip(*shown, strict=True), label=which, **style)

@@ -28,12 +28,7 @@ def of_file(
 ) -> tuple[Tensor, Context]:
     """Return the inputs (N, I) in a file, before the preprocessing, and their context.
 
-    Args:
-        path: a file that `dlx.data.inputs.read` reads or, with an encoder, a table
-        task: of the network
-        features: the names of the inputs, if they have any
-        encoder: of the table that the network was trained on
-        data: that it was trained on
+    With an encoder, that of the data the network was trained on, the file is a table.
 
     Raises:
         DataError: the file is missing, damaged, or does not fit the network
@@ -58,13 +53,8 @@ def of_file(
 def of_split(splits: Splits, name: str, data: Choice, folder: Path) -> tuple[Tensor, Context]:
     """Return the preprocessed inputs (N, I) of a part, and the context of its rows.
 
-    The context's targets and inputs are in the data's units.
-
-    Args:
-        splits: of the data
-        name: of the part
-        data: that was split; it is read again if the inputs have names
-        folder: where data sets are kept
+    The context's targets and inputs are in the data's units. The data are read again if their
+    inputs have names.
 
     Raises:
         DataError: the part has no rows
@@ -95,6 +85,5 @@ def _of_table(dataset: Dataset, rows: np.ndarray, targets: np.ndarray) -> Contex
     named: dict[str, Any] = {}
     if table.id_name is not None and table.ids is not None:
         named[table.id_name] = table.ids[rows]
-    for place, column in enumerate(table.columns):
-        named[column.name] = shown(cells[:, place], column)
+    named |= {column.name: shown(cells[:, i], column) for i, column in enumerate(table.columns)}
     return Context(table.rows[rows], targets, named, table.targets)

@@ -17,42 +17,35 @@ from dlx.nn.head import Head
 
 @dataclass(frozen=True)
 class Context:
-    """What is known about the rows that a network predicts.
+    """What is known about the rows that a network predicts."""
 
-    Attributes:
-        rows: (N,) their numbers in the data set
-        targets: (N,) class numbers, or (N, T) labels of 0 and 1 or values
-        inputs: by name, (N,) values before preprocessing
-        target_names: of the T targets, if they have names
-        warnings: sentences for the user
-    """
-
-    rows: np.ndarray | None = None
-    targets: np.ndarray | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    target_names: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    rows: np.ndarray | None = None  # (N,) their numbers in the data set
+    targets: np.ndarray | None = None  # (N,) class numbers, or (N, T) labels of 0 and 1 or values
+    inputs: Mapping[str, Any] = field(default_factory=dict)  # by name, (N,) before preprocessing
+    target_names: tuple[str, ...] = ()  # of the T targets, if they have names
+    warnings: tuple[str, ...] = ()  # sentences for the user
 
 
 @dataclass(frozen=True)
 class Predictions:
     """A table of predictions.
 
-    Attributes:
-        columns: row, the inputs' names, target, predicted, p(CLASS) … as far as there are any; of
-            several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …; an input with the name
-            of another column is called input(NAME)
-        rows: cells: numbers, and names of classes
-        warnings: sentences for the user
-        inputs: (N, I) in the data's units, if they are to be drawn
-        outputs: (N, C) likewise
+    The columns are row, the inputs' names, target, predicted, p(CLASS) … as far as there are any;
+    of several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …; an input with the name of
+    another column is called input(NAME).
     """
 
     columns: tuple[str, ...]
-    rows: list[list[Any]]
-    warnings: tuple[str, ...] = ()
-    inputs: np.ndarray | None = None
-    outputs: np.ndarray | None = None
+    rows: list[list[Any]]  # numbers, and names of classes
+    warnings: tuple[str, ...] = ()  # sentences for the user
+    inputs: np.ndarray | None = None  # (N, I) in the data's units, if they are to be drawn
+    outputs: np.ndarray | None = None  # (N, C) likewise
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Any], warnings: tuple[str, ...]) -> "Predictions":
+        """Return the table of columns of N cells."""
+        rows = [list(row) for row in zip(*columns.values(), strict=True)]
+        return cls(tuple(columns), rows, warnings)
 
     def csv(self) -> str:
         """Return the table as CSV with a header."""
@@ -71,14 +64,7 @@ class Predictions:
 def tabulate(
     task: Task, head: Head, outputs: np.ndarray, context: Context | None = None
 ) -> Predictions:
-    """Return the table of a network's outputs.
-
-    Args:
-        task: of the network
-        head: of the network
-        outputs: (N, C)
-        context: of the rows
-    """
+    """Return the table of a network's outputs (N, C)."""
     context = context or Context()
     before = {} if context.rows is None else {"row": context.rows}
     after = {} if context.targets is None else target_columns(task, context)
@@ -89,8 +75,7 @@ def tabulate(
     else:
         after |= _classes(task, head, outputs)
     columns = before | beside(context.inputs, {*before, *after}) | after
-    rows = [list(row) for row in zip(*columns.values(), strict=True)]
-    return Predictions(tuple(columns), rows, context.warnings)
+    return Predictions.of(columns, context.warnings)
 
 
 def beside(inputs: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:

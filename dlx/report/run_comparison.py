@@ -1,23 +1,51 @@
 """The comparison of any runs: those of one config are a variant, the first is the baseline."""
 
-from collections.abc import Sequence
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlx.ablation.factors import values_of
-from dlx.ablation.results import RunResult
+from dlx.ablation.results import RunResult, Variant, fields_of
 from dlx.ablation.summary import summarize
-from dlx.errors import ConfigError, did_you_mean
-from dlx.report.gather import gather
+from dlx.ablation.variants import short_labels
+from dlx.config.dump import flat, inline
+from dlx.config.nodes import read_file
+from dlx.errors import ConfigError, RunError, did_you_mean
+from dlx.runs import RunDirectory, list_runs
+from dlx.runs.ablations import infos, read_index
+from dlx.training.finding import find, with_differences
+
+# Keys that do not change a run's weights, besides the seed: configs that differ in these alone are
+# of one variant.
+_IGNORED = ("seed", "name", "ablation", "log.level", "train.device", "train.checkpoint_seconds")
+_ENDED = ("completed", "stopped_early", "diverged", "failed")
+
+Flat = dict[str, Any]  # plain value by dotted key
+
+
+class Gathered(NamedTuple):
+    """Runs by variant, in the order in which the paths name them."""
+
+    variants: list[Variant]
+    results: list[RunResult]
+    data: list[str]  # names of the data sets
+    warnings: list[str]  # sentences for the user
+
+
+class _Ended(NamedTuple):
+    path: str  # its folder; of an ablation's run its name
+    info: Mapping[str, Any]  # the contents of run.json
+    config: Flat  # without the ignored keys
+    fold: int | None = None  # of a cross-validation, from 1
 
 
 def compare(paths: Sequence[str], runs_dir: Path, metric: str | None = None) -> dict[str, Any]:
     """Return the summary of runs and ablations, in the form of an ablation's summary.json.
 
-    Args:
-        paths: see `gather`; the other variants are compared with the first one
-        runs_dir: where names and ids are looked up
-        metric: `<split>.<tag>`; default: dev.accuracy, or else dev.cost, or else the first one
+    The paths are those of `gather`. The other variants are compared with the first one, by a metric
+    `<split>.<tag>`; default: dev.accuracy, or else dev.cost, or else the first one.
 
     Raises:
         RunError: there is no such run, or none has ended
@@ -59,3 +87,147 @@ def _metric(wanted: str | None, results: Sequence[RunResult]) -> str:
             f"--metric: no run has {wanted!r}{did_you_mean(wanted, metrics)}; they have: {listed}"
         )
     return wanted
+
+
+def gather(paths: Sequence[str], runs_dir: Path) -> Gathered:
+    """Return the runs that have ended, grouped by config.
+
+    The paths are of runs, ablations (all their runs) and folders of runs; also names (all runs with
+    the name), ids, or latest.
+
+    Raises:
+        RunError: there is no such run, none has ended, or a config is damaged
+    """
+    families: dict[str, dict[tuple[int, int | None], _Ended]] = {}
+    warnings: list[str] = []
+    for run in _runs(paths, runs_dir, warnings):
+        # Configs of earlier versions lack newer keys, whose default is null.
+        settings = sorted((k, repr(v)) for k, v in run.config.items() if v is not None)
+        members = families.setdefault(repr(settings), {})
+        key = run.info["seed"], run.fold
+        before = members.get(key)
+        if before is not None and Path(before.path).resolve() != Path(run.path).resolve():
+            older, run = sorted((before, run), key=lambda run: run.info.get("created") or "")
+            warnings.append(f"{older.path} is left out: {run.path} has the same config and seed")
+        members[key] = run
+    if not families:
+        raise RunError(
+            f"none of {', '.join(paths)} has a run that has ended; `dlx resume` continues a run"
+        )
+    configs = [next(iter(members.values())).config for members in families.values()]
+    variants = _named(configs)
+    results = [
+        _result(variant.name, run)
+        for variant, members in zip(variants, families.values(), strict=True)
+        for run in members.values()
+    ]
+    data = list(dict.fromkeys(str(config["data"]) for config in configs))
+    return Gathered(variants, results, data, list(dict.fromkeys(warnings)))
+
+
+def _runs(paths: Sequence[str], runs_dir: Path, warnings: list[str]) -> Iterator[_Ended]:
+    for text in paths:
+        family = next((f for f in (Path(text), runs_dir / text) if _is_family(f)), None)
+        if family is not None:
+            listed, _ = list_runs(family.parent)
+            # Oldest first, since the first run's variant is the baseline.
+            runs = [run for run in reversed(listed) if run.path.parent == family]
+        else:
+            runs = [find(text, runs_dir)]
+        for run in runs:
+            info, status = run.read_info(), run.status()
+            if info["kind"] == "ablation":
+                yield from _members(run)
+            elif status in _ENDED:
+                yield _Ended(str(run.path), info, _config(_plain(run.path / "config.yaml")))
+            else:
+                warnings.append(f"{run.path} is left out: it is {status}")
+
+
+def _is_family(folder: Path) -> bool:
+    """Return whether a folder contains runs and is not a run itself."""
+    return not (folder / "run.json").exists() and any(folder.glob("*/run.json"))
+
+
+def _members(ablation: RunDirectory) -> list[_Ended]:
+    """Return an ablation's compared runs: the baseline's first, then in the order of variants."""
+    indexed = [run for run in read_index(ablation.path).values() if run.phase == "comparison"]
+    if not indexed:
+        raise RunError(f"{ablation.path} has no run that has ended; `dlx resume` continues it")
+    created = ablation.read_info().get("created")
+    base = _plain(ablation.path / "ablation.yaml")
+    configs: dict[str, Flat] = {}
+    members, order = [], []
+    with contextlib.suppress(OSError, ValueError, KeyError):  # the ablation has not ended
+        summary = json.loads((ablation.path / "summary.json").read_bytes())
+        order = [summary["baseline"], *(variant["name"] for variant in summary["variants"])]
+    places = {name: place for place, name in reversed([*enumerate(order)])}
+    indexed.sort(key=lambda run: places.get(run.variant, len(order)))
+    fields = infos(ablation.path, indexed)
+    for run in indexed:
+        key, folder = f"{run.variant}, fold {run.fold}", ablation.path / run.name
+        alone = run.cohort is None
+        if key not in configs:
+            plain = (
+                _plain(folder / "config.yaml") if alone else with_differences(base, run.differences)
+            )
+            configs[key] = _config(plain)
+        path = str(folder) if alone else f"{ablation.path}#{run.number}"
+        info = fields[run.name]
+        info = info if info.get("created") else info | {"created": created}
+        members.append(_Ended(path, info, configs[key], run.fold))
+    return members
+
+
+def _plain(path: Path) -> dict[str, Any]:
+    problems: list[str] = []
+    try:
+        plain = read_file(path, problems).plain()
+    except ConfigError as error:
+        problems.append(str(error))
+    if problems:
+        raise RunError(f"the config of {path.parent} cannot be used: {problems[0]}")
+    return plain
+
+
+def _config(plain: Mapping[str, Any]) -> Flat:
+    sections = {key: value for key, value in plain.items() if key != "ablation"}
+    return {key: value for key, value in flat(sections).items() if key not in _IGNORED}
+
+
+def _named(configs: Sequence[Flat]) -> list[Variant]:
+    """Return a variant for each config, named by the values in which configs differ."""
+    keys = _differing(configs)
+    labels = short_labels(keys)
+    variants = []
+    for config in configs:
+        settings = {key: config[key] for key in keys if key in config}
+        parts = [f"{labels[key]}={inline(value)}" for key, value in settings.items()]
+        variants.append(Variant(" ".join(parts) or "these runs", settings))
+    return variants
+
+
+def _differing(configs: Sequence[Flat]) -> list[str]:
+    """Return the keys in which configs differ.
+
+    An option counts only if it differs between two configs with the same choice: with another
+    optimizer other options are to be expected.
+    """
+    differing = []
+    for key in dict.fromkeys(key for config in configs for key in config):
+        groups: dict[str, set[str]] = {}
+        choice = key.rpartition(".")[0]
+        for config in configs:
+            groups.setdefault(repr(config.get(choice)), set()).add(repr(config.get(key)))
+        if any(len(values) > 1 for values in groups.values()):
+            differing.append(key)
+    return differing
+
+
+def _result(variant: str, run: _Ended) -> RunResult:
+    metrics = {
+        split: {tag: value for tag, value in values.items() if value is not None}
+        for split, values in (run.info.get("metrics") or {}).items()
+    }
+    fields = fields_of(run.info)
+    return RunResult(variant=variant, fold=run.fold, metrics=metrics, path=run.path, **fields)

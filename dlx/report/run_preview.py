@@ -22,15 +22,7 @@ _NEUTRAL = {
 
 
 def preview(job: Job) -> dict[str, Any]:
-    """Build a job's network, pass its first batch through it, and return a description.
-
-    Returns:
-        name, seed, data (name, task, inputs, outputs, rows of each part), layers (name, inputs,
-        outputs, activation, init, dropout, dropout_kind, noise, batch_norm, layer_norm,
-        weight_norm, pieces, parameters), input_dropout, input_noise, corruption (name and options;
-        None without), output, loss, parameters, optimizer, batch_size, steps, epochs,
-        evaluate_every, device, cost (of the first batch, in training mode)
-    """
+    """Build a job's network, pass its first batch through it in training mode, and describe it."""
     cohort = Cohort([job.member], job.batch_size, device=job.device)
     batch = job.first_batch(job.examples()["train"])
     cohort.initialize(batch[0])

@@ -3,7 +3,6 @@
 # N images, I inputs, C outputs
 """
 
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from dlx.data.dataset import Task
 from dlx.report.predictions import Predictions
+from dlx.report.run import pictures
 from dlx.report.run.pictures import MOST_IMAGES, lines_of_images, plain_texts, shades
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ _MOST_NUMBERS = 3  # of a prediction that fit
 @plain_texts()
 def png(task: Task, predictions: Predictions, title: str) -> bytes:
     """Return images and their predictions as the contents of a PNG file; see `draw`."""
-    encoded = io.BytesIO()
-    draw(task, predictions, title).savefig(encoded, format="png")
-    return encoded.getvalue()
+    return pictures.png(draw(task, predictions, title))
 
 
 def draw(task: Task, predictions: Predictions, title: str) -> "Figure":
@@ -34,11 +32,6 @@ def draw(task: Task, predictions: Predictions, title: str) -> "Figure":
 
     A prediction is a class with its probability, the labels that hold, or numbers. If it is known
     to be wrong, the target follows it, and both are red.
-
-    Args:
-        task: of the network, whose inputs are images
-        predictions: of N rows, with their inputs and outputs
-        title: of the figure
     """
     from dlx.report.run.code_figures import picture, reconstructed_images
 
@@ -58,15 +51,10 @@ def draw(task: Task, predictions: Predictions, title: str) -> "Figure":
     below = middles.reshape(-1, 2).mean(1)
     for number, row in enumerate(predictions.records()[: len(inputs)]):
         lines, is_wrong = _lines(task, row)
-        axes.text(
-            across[number % _PER_LINE],
-            below[number // _PER_LINE],
-            "\n".join(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…" for line in lines),
-            color="#c44e52" if is_wrong else "black",
-            fontsize=7,
-            ha="center",
-            va="top",
-        )
+        text = "\n".join(ln if len(ln) <= _LONGEST else f"{ln[:_LONGEST]}…" for ln in lines)
+        x, y = across[number % _PER_LINE], below[number // _PER_LINE]
+        color = "#c44e52" if is_wrong else "black"
+        axes.text(x, y, text, color=color, fontsize=7, ha="center", va="top")
     return figure
 
 

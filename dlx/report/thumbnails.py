@@ -11,12 +11,9 @@ _SHADES = np.array(list(" .:-=+*#%@"))
 def draw(images: list[np.ndarray], width: int = 80) -> str:
     """Return images side by side in characters from ' ' (0) to '@' (the largest value).
 
-    Characters are twice as high as wide: each stands for 2 s × s pixels. s is as small as an image
-    of at most 16 characters in width allows.
-
-    Args:
-        images: (H, W) or, with colours, (3, H, W); all of one shape
-        width: of the line, in characters; images that do not fit go to the next line
+    Images are (H, W) or, with colours, (3, H, W), all of one shape; those that do not fit go to the
+    next line. Characters are twice as high as wide: each stands for 2 s × s pixels. s is as small
+    as an image of at most 16 characters in width allows.
     """
     drawn = [_characters(image) for image in images]
     per_line = max(1, (width + 2) // (len(drawn[0][0]) + 2))

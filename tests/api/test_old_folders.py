@@ -8,7 +8,7 @@ import pytest
 
 from dlx import api
 from dlx.errors import RunError
-from dlx.report.gather import gather
+from dlx.report.run_comparison import gather
 
 FOLDERS = Path(__file__).parents[1] / "old_folders"
 VARIANTS = ["activation=relu", "activation=tanh"]

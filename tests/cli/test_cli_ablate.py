@@ -205,6 +205,7 @@ def test_killed_and_resumed_is_as_never_killed(jobs: int, dlx: Command, tmp_path
         assert twin.read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow(*SAVING)
 def test_a_killed_worker_takes_its_own_cohort_alone(tmp_path: Path) -> None:
     command = ["ablate", "xor", "train.steps=6000", "--vary", "model.hidden=[8],[9]"]
     started = start(*command, "--seeds", "6", "--jobs", "2", "--quiet", cwd=tmp_path)
@@ -298,6 +299,7 @@ def test_nothing_is_resumed_on_other_data(dlx: Command, tmp_path: Path) -> None:
     assert "have changed since the ablation began" in ended.err
 
 
+@pytest.mark.slow(*SAVING)
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     command = ["ablate", "xor", "train.steps=100000", "--vary", "model.hidden=[8],[9]"]
     started = start(*command, "--seeds", "2", "--jobs", "2", "--quiet", cwd=tmp_path)

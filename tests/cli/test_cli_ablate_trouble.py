@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Command, start
+from tests.guarded import SAVING
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -78,6 +79,7 @@ def no_larger_than(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
+@pytest.mark.slow(*SAVING)
 @pytest.mark.parametrize(
     ("size", "jobs", "file"), [(2_000, 1, "metrics.jsonl"), (2_000, 2, ""), (60_000, 1, "figures/")]
 )
@@ -99,6 +101,7 @@ def test_a_full_disk_is_told_and_resuming_goes_on(
     assert_equal_to(whole, path)
 
 
+@pytest.mark.slow(*SAVING)
 def test_ctrl_c_twice_and_a_second_process(dlx: Command, whole: Path, tmp_path: Path) -> None:
     started = begun(tmp_path, "twice", "cohorts/*/checkpoints/step*")
     started.send_signal(signal.SIGSTOP)  # so that it does not end meanwhile
@@ -117,6 +120,7 @@ def test_ctrl_c_twice_and_a_second_process(dlx: Command, whole: Path, tmp_path: 
     assert_equal_to(whole, only(tmp_path, "twice"))
 
 
+@pytest.mark.slow(*SAVING)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_resuming_makes_a_report_that_was_not_written_whole(
     number: int, dlx: Command, whole: Path, tmp_path: Path
@@ -141,6 +145,7 @@ def test_resuming_makes_a_report_that_was_not_written_whole(
     assert_equal_to(whole, path)
 
 
+@pytest.mark.slow(*SAVING)
 @pytest.mark.parametrize("threads", [1, 4])
 def test_processes_know_plug_ins_and_what_is_allowed(
     threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command, environment, only_run
+from tests.guarded import DOCUMENTS
 from tests.shown_files import write_example
 
 PLUGIN = ("--plugin", "my_layers.py")
@@ -18,6 +19,7 @@ def example(tmp_path: Path) -> Path:
     return write_example(tmp_path)
 
 
+@pytest.mark.slow(*DOCUMENTS)
 @pytest.mark.usefixtures("forgotten")
 def test_a_run_with_a_plugin_from_start_to_export(
     process: Command, dlx: Command, example: Path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dlx.cli import tensorboard
+from dlx.cli import run_folders
 from dlx.runs import RunDirectory
 from dlx.runs.ablations import read_index
 from tests.cli.conftest import Command, start
@@ -153,8 +153,8 @@ def test_board_shows_one_run_of_an_ablation(
     dlx: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_ablation(tmp_path / "runs", {"relu": 0.9, "tanh": 0.8}).relative_to(tmp_path)
-    monkeypatch.setattr(tensorboard, "start", lambda *_: "http://localhost:1/")
-    monkeypatch.setattr(tensorboard, "wait", lambda: None)
+    monkeypatch.setattr(run_folders, "serve", lambda *_: "http://localhost:1/")
+    monkeypatch.setattr(run_folders, "wait", lambda: None)
     number = next(run.number for run in read_index(path).values() if run.name == "tanh/seed=1")
     for name in ("demo/tanh@1", f"demo#{number}", path / "runs" / str(number)):
         ended = dlx("board", name)
@@ -168,8 +168,8 @@ def test_board_says_how_to_see_many_curves(
     dlx: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_ablation(tmp_path / "runs", {f"relu {place}": 0.5 for place in range(9)}, seeds=28)
-    monkeypatch.setattr(tensorboard, "start", lambda *_: "http://localhost:1/")
-    monkeypatch.setattr(tensorboard, "wait", lambda: None)
+    monkeypatch.setattr(run_folders, "serve", lambda *_: "http://localhost:1/")
+    monkeypatch.setattr(run_folders, "wait", lambda: None)
     assert "until you tick the box above their list" in dlx("board", path).err
     fewer = dlx("board", path, "--top", 2)
     assert "left out: relu 2 (50.00 %), relu 3 (50.00 %)" in fewer.err

@@ -11,12 +11,16 @@ from dlx.registry import MODULES
 from tests.cli.conftest import Command
 
 HEAVY = ("matplotlib", "scipy", "sklearn", "pandas", "tensorboard")
+# Runs the commands that it is given, parted by a semicolon, and tells what each has imported.
 IMPORTED = f"""
-import sys
+import shlex, sys
 from dlx.cli import main
-code = main()
-torch = getattr(sys.modules.get("torch"), "__file__", None)
-print(code, torch, *[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+for command in sys.argv[1].split(";"):
+    sys.argv[1:] = shlex.split(command)
+    code = main()
+    torch = getattr(sys.modules.get("torch"), "__file__", None)
+    print(code, torch, *[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+    print("end of", command)
 """
 SHOW = """
 import sys
@@ -27,8 +31,7 @@ for name in sys.argv[1:]:
     main(["config", "show", name])
 """
 COMMANDS = [
-    *("runs", "runs rm xor --yes", "data list", "init"),
-    *("config show digits", "config validate mnist_dbn", "config schema"),
+    *("data list", "init", "config show digits", "config validate mnist_dbn", "config schema"),
     *("list", *(f"list {kind}" for kind in MODULES)),
 ]
 
@@ -38,14 +41,21 @@ def run(program: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_nothing_heavy_is_imported(command: str, dlx: Command, tmp_path: Path) -> None:
-    if command.startswith("runs"):
-        assert dlx("train", "xor", "train.steps=2", "--quiet").code == 0
-    with_torch = None if command.startswith("runs") else dlx(*command.split())
-    ended = run(IMPORTED, *command.split(), cwd=tmp_path)
-    assert ended.stderr.splitlines()[-1] == "0 None"
-    assert with_torch is None or ended.stdout == with_torch.out
+def test_what_is_looked_up_is_the_same_and_nothing_heavy_is_imported(
+    dlx: Command, tmp_path: Path
+) -> None:
+    with_torch = "".join(f"{dlx(*command.split()).out}end of {command}\n" for command in COMMANDS)
+    ended = run(IMPORTED, ";".join(COMMANDS), cwd=tmp_path)
+    assert ended.stderr.splitlines() == ["0 None"] * len(COMMANDS)
+    assert ended.stdout == with_torch
+
+
+def test_runs_are_listed_and_deleted_without_torch(dlx: Command, tmp_path: Path) -> None:
+    assert dlx("train", "xor", "train.steps=2", "--quiet").code == 0
+    ended = run(IMPORTED, "runs;runs rm xor --yes", cwd=tmp_path)
+    deleted = [line for line in ended.stderr.splitlines() if line != "0 None"]
+    assert len(deleted) == 1 and deleted[0].startswith("deleted runs/xor/")
+    assert not list((tmp_path / "runs" / "xor").glob("*"))
 
 
 def test_shipped_configs_are_shown_as_with_torch(dlx: Command, tmp_path: Path) -> None:
@@ -58,7 +68,7 @@ def test_shipped_configs_are_shown_as_with_torch(dlx: Command, tmp_path: Path) -
 @pytest.mark.parametrize("option", ["--plugin=extra.py", "--allow-code"])
 def test_code_of_a_users_has_torch(option: str, tmp_path: Path) -> None:
     (tmp_path / "extra.py").write_text("import torch\n\nHALF = torch.ones(2) / 2\n")
-    ended = run(IMPORTED, option, "list", "activation", cwd=tmp_path)
+    ended = run(IMPORTED, f"{option} list activation", cwd=tmp_path)
     code, path = ended.stderr.split()
     assert code == "0" and path.endswith("__init__.py")
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,15 +49,12 @@ def shown_in_help() -> list[str]:
 def shown() -> dict[str, list[str]]:
     """Return the commands of each document and of the help texts.
 
-    Commands of a document may need what an earlier one of it wrote; across documents, what several
-    show is run once.
+    Commands of a document may need what an earlier one of it wrote; what deletes runs comes last.
     """
-    seen: set[str] = set()
     commands = {}
     for name, lines in {**{p.name: shown_in(p) for p in FILES}, "help": shown_in_help()}.items():
-        new = [line for line in dict.fromkeys(lines) if line not in seen]
-        commands[name] = [line for line in new if not ELSEWHERE.match(line)]
-        seen.update(new)
+        kept = [line for line in dict.fromkeys(lines) if not ELSEWHERE.match(line)]
+        commands[name] = sorted(kept, key=lambda line: " rm " in line)
     return {name: lines for name, lines in commands.items() if lines}
 
 
@@ -76,7 +74,7 @@ TWO = [["digits", f"seed={seed}", "train.epochs=5"] for seed in range(2)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the commands name: configs, a CSV file and short runs."""
     folder = tmp_path_factory.mktemp("shown")
     (folder / "configs").symlink_to(ROOT / "configs")
@@ -95,6 +93,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     knobs = ["digits", "name=mnist_knobs", "train.epochs=1", "--vary", "model.dropout=0,0.3"]
     assert main(["ablate", *knobs, "--seeds", "2", *runs]) == 0
     return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy for one document, whose commands may delete runs."""
+    return shutil.copytree(made, tmp_path / "shown", symlinks=True)
 
 
 @pytest.mark.parametrize("document", shown())

@@ -6,7 +6,7 @@ import pytest
 
 from dlx import api
 from dlx.errors import RunError
-from dlx.report.gather import gather
+from dlx.report.run_comparison import gather
 from dlx.runs.files import write_atomic
 from tests.cohorts_on_disk import Row, add_cohort, make_ablation
 from tests.report.runs_on_disk import write_member, write_run

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 
 import dlx
-from dlx.report.run.pretraining_figure import draw
+from dlx.report.run.run_figures import pretraining
 from dlx.tracking.metrics import read
 
 
 def test_stages_follow_one_another_on_one_axis_of_steps(tmp_path: Path) -> None:
     overrides = ["pretrain.epochs=2", "pretrain.unroll=1", "train.epochs=3"]
     run = dlx.train("configs/stacked.yaml", overrides, runs_dir=tmp_path)
-    figure = draw(read(run.path / "pretraining.jsonl"), run.history, "stacked")
+    figure = pretraining(read(run.path / "pretraining.jsonl"), run.history, "stacked")
     spans = [axes.get_title() for axes in figure.axes]
     assert spans == [
         "autoencoder, layer 1",

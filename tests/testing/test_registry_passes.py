@@ -3,6 +3,7 @@
 import pytest
 
 from dlx import registry
+from dlx.data.fetch import NAMES as FETCHED
 from dlx.testing import (
     check_activation,
     check_block,
@@ -18,13 +19,25 @@ from dlx.testing import (
     check_sparsity,
 )
 from tests.cohorts import INITIALIZERS
+from tests.data.needed import needed
 
-# What a block is told of the layers in it.
+# What a block or a model is told of the layers in it.
 BLOCKS = {
     "dense": {"units": 3, "batch_norm": True},
+    "maxout": {"units": 3, "pieces": 2},
     "residual": {"layers": [4, 3]},
     "branch": {"branches": [[3], [], [2, 2]]},
 }
+MODELS = {
+    "mlp": {"hidden": [4, 3], "activation": "tanh"},
+    "autoencoder": {"encoder": [4, 2]},
+    "recurrent": {"hidden": [4]},
+}
+
+
+def is_at_hand(source: str) -> bool:
+    """Say whether a data source needs no file."""
+    return not needed(source) and source not in (*FETCHED, "california")
 
 
 @pytest.mark.parametrize("name", registry.names("activation"))
@@ -73,15 +86,19 @@ def test_schedule(name: str) -> None:
     check_schedule(name, warmup=3)
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("name", registry.names("block"))
 def test_block(name: str) -> None:
+    assert name in BLOCKS, "say in BLOCKS of which layers an example of it consists"
     check_block(name, **BLOCKS[name])
 
 
-def test_model() -> None:
-    check_model("mlp", hidden=[4, 3], activation="tanh")
+# An RBM follows an estimate of another gradient than that of its plain network.
+@pytest.mark.parametrize("name", sorted({*registry.names("model")} - {"rbm"}))
+def test_model(name: str) -> None:
+    assert name in MODELS, "say in MODELS of which layers an example of it consists"
+    check_model(name, **MODELS[name])
 
 
-@pytest.mark.parametrize("name", ["xor", "digits", "iris"])
+@pytest.mark.parametrize("name", [name for name in registry.names("data") if is_at_hand(name)])
 def test_data_source(name: str) -> None:
     check_data_source(name)

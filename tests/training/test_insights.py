@@ -178,7 +178,7 @@ def test_pictures_of_reconstructions_are_those_of_predictions(tmp_path: Path) ->
     overrides = ["train.epochs=2", "model.corruption=masking"]
     run = dlx.train("configs/autoencoder.yaml", overrides, runs_dir=tmp_path)
     sample = Sample(run.splits(), run.labelled_splits(), run.design)
-    look = sample.look(run.cohort, 0)
+    look = sample.look(run.cohort)
     expected, _ = lines_of_images(look.lines, (8, 8))
     image = events(run.path, "dev").Images("reconstruction")[-1]
     pixels = np.asarray(Image.open(io.BytesIO(image.encoded_image_string)))

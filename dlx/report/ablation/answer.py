@@ -25,13 +25,11 @@ def answer(summary: Summary) -> list[str]:
         by_verdict.setdefault(variant["vs_baseline"]["verdict"], []).append(variant)
     paragraphs = [_verdict(by_verdict, summary)]
     if better := by_verdict.get("better"):
-        paragraphs.append(
-            _strongest("Best", better[0], summary) + _others("Also better", better[1:])
-        )
+        others = _others("Also better", better[1:])
+        paragraphs.append(_strongest("Best", better[0], summary) + others)
     if worse := by_verdict.get("worse"):
-        paragraphs.append(
-            _strongest("Worst", worse[-1], summary) + _others("Also worse", worse[:-1])
-        )
+        others = _others("Also worse", worse[:-1])
+        paragraphs.append(_strongest("Worst", worse[-1], summary) + others)
     if same := by_verdict.get("equivalent"):
         margin = reading.difference(summary["metric"], summary["margin"] or 0.0).lstrip("+")
         margin += reading.difference_unit(summary["metric"])
@@ -52,10 +50,6 @@ def seeds_to_decide(variant: Variant, summary: Summary) -> int | None:
     accounts for Holm's correction of the first of m comparisons: it is the normal quantile of
     1 - alpha / 2m divided by that of 1 - alpha / 2. In half of all cases it takes more seeds.
 
-    Args:
-        variant: an undecided one
-        summary: of the ablation
-
     Returns:
         the number of seeds; None for one seed, no variance, lost runs, or more than a thousand
     """
@@ -69,11 +63,9 @@ def seeds_to_decide(variant: Variant, summary: Summary) -> int | None:
     half = (versus["high"] - versus["low"]) / 2
     if reach <= 0 or half <= 0:
         return None
-    comparisons = len(reading.compared(summary))
-    tail = (1 - summary["confidence"]) / 2
-    normal = NormalDist()
-    fewest = fewest_pairs(comparisons)
-    correction = normal.inv_cdf(1 - tail / comparisons) / normal.inv_cdf(1 - tail)
+    comparisons, tail = len(reading.compared(summary)), (1 - summary["confidence"]) / 2
+    fewest, quantile = fewest_pairs(comparisons), NormalDist().inv_cdf
+    correction = quantile(1 - tail / comparisons) / quantile(1 - tail)
     needed = versus["n"] * (correction * half / reach) ** 2
     if not math.isfinite(needed) or needed > _MOST_SEEDS:
         return None

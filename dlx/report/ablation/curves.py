@@ -72,7 +72,10 @@ def _together(summary: Summary, group: Group, curves: Mapping[str, Bands]) -> Dr
             _set_limits(axes, limits, by_variant)
             if is_enlarged:
                 _enlarge(axes, by_variant, factor)
-                style.label_ends(axes, _ends(group.lines, names, by_variant, factor))
+                drawn = [by_variant.get(line.variant) for line in group.lines]
+                ends = [factor * float(band.mean[-1]) if band else math.nan for band in drawn]
+                colors = [line.color for line in group.lines]
+                style.label_ends(axes, list(zip(ends, names, colors, strict=True)))
             axes.locator_params(axis="x", nbins=4)
             if row == len(tags) - 1:
                 style.label_below(axes, "optimizer steps")
@@ -80,7 +83,6 @@ def _together(summary: Summary, group: Group, curves: Mapping[str, Bands]) -> Dr
 
 
 def _enlarge(axes: "Axes", curves: Bands, factor: float) -> None:
-    """Set the limits of the axes to the second half of the curves."""
     last = _last_step(curves)
     late = [
         factor * line[band.steps >= last / 2]
@@ -131,15 +133,11 @@ def _best(summary: Summary, curves: Bands) -> Bands:
 
 
 def _draw_others(axes: "Axes", lines: Sequence[Line], curves: Bands, factor: float) -> None:
-    """Draw the curves of all other variants in grey."""
     from matplotlib.collections import LineCollection
 
     drawn = {line.variant for line in lines}
-    others = [
-        np.column_stack([band.steps, factor * band.mean])
-        for name, band in curves.items()
-        if name not in drawn
-    ]
+    shown = [band for name, band in curves.items() if name not in drawn]
+    others = [np.column_stack([band.steps, factor * band.mean]) for band in shown]
     axes.add_collection(LineCollection(others, colors=style.FAINT, linewidths=0.8, zorder=1))
 
 
@@ -150,19 +148,13 @@ def _draw(axes: "Axes", lines: Sequence[Line], curves: Bands, factor: float) -> 
         steps, mean, low, high = band.steps, *(factor * x for x in (band.mean, band.low, band.high))
         if np.isfinite(low).any():
             axes.fill_between(steps, low, high, color=line.color, alpha=0.18, linewidth=0, zorder=2)
-        axes.plot(
-            steps[: band.whole],
-            mean[: band.whole],
-            color=line.color,
-            linewidth=1.5,
-            zorder=3,
-            label=line.variant,
-            marker="o" if len(steps) == 1 else None,
-            markersize=4,
-        )
+        whole, marker = slice(band.whole), "o" if len(steps) == 1 else None
+        look = {"color": line.color, "zorder": 3}
+        point = {"label": line.variant, "marker": marker, "markersize": 4}
+        axes.plot(steps[whole], mean[whole], linewidth=1.5, **point, **look)
         if band.whole < len(steps):
             rest = slice(band.whole - 1, None)
-            axes.plot(steps[rest], mean[rest], ":", color=line.color, linewidth=1.2, zorder=3)
+            axes.plot(steps[rest], mean[rest], ":", linewidth=1.2, **look)
 
 
 def _limits(curves: Sequence[Band], factor: float) -> tuple[float, float, bool]:
@@ -188,16 +180,6 @@ def _set_limits(axes: "Axes", limits: tuple[float, float, bool], curves: Bands) 
 
 def _last_step(curves: Bands) -> int:
     return max(int(band.steps[-1]) for band in curves.values())
-
-
-def _ends(
-    lines: Sequence[Line], names: Sequence[str], curves: Bands, factor: float
-) -> list[style.EndLabel]:
-    ends = []
-    for line, name in zip(lines, names, strict=True):
-        band = curves.get(line.variant)
-        ends.append((factor * float(band.mean[-1]) if band else math.nan, name, line.color))
-    return ends
 
 
 def _label(line: Line, summary: Summary) -> str:

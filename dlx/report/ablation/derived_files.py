@@ -24,18 +24,8 @@ def write(
 ) -> dict[str, Any]:
     """Write summary.json, results.csv, figures/, report.html and TensorBoard's overview.
 
-    Args:
-        plan: of the ablation
-        directory: of the ablation
-        results: of the compared runs that have ended
-        tries: of tuning
-        command: that runs the ablation again
-
-    Returns:
-        the summary
-
-    Raises:
-        StorageError: a file cannot be written
+    `results` are of the compared runs that have ended, `command` runs the ablation again. Returns
+    the summary.
     """
     section = plan.section
     variants = plan.variants
@@ -83,7 +73,6 @@ def write(
 
 
 def _varied(plan: Plan) -> dict[str, list[Any]]:
-    """Return the values of every key that varies, in the order of the config."""
     varied = plan.section.vary
     if isinstance(varied, Mapping):
         return {key: vary.expand(key, values) for key, values in varied.items()}

@@ -76,17 +76,10 @@ def _panel(
             colors.append(_edge(color))
         points.setdefault((color, shape), []).append((middle, row))
     axes.hlines(rows, lows, highs, colors=colors, linewidth=1.6, zorder=2)
+    look = {"linestyle": "", "markersize": 7, "clip_on": False, "zorder": 3}
     for (color, shape), places in points.items():
-        axes.plot(
-            *zip(*places, strict=True),
-            linestyle="",
-            marker=shape,
-            color=color,
-            markeredgecolor=_edge(color),
-            markersize=7,
-            clip_on=False,
-            zorder=3,
-        )
+        x, y = zip(*places, strict=True)
+        axes.plot(x, y, marker=shape, color=color, markeredgecolor=_edge(color), **look)
     if limits:
         axes.set_xlim(*limits)
     else:

@@ -80,18 +80,21 @@ def _by_values(summary: Summary) -> list[Group]:
         for of_panels in itertools.combinations(factors, size):
             of_lines = [factor for factor in factors if factor not in of_panels]
             is_ordered = _is_ordered(of_lines)
-            panels: dict[str, list[Mapping[str, Any]]] = {}
+            panels: dict[str, list[str]] = {}
             for variant in variants:
                 title = " ".join(f"{f['label']}={_value(variant, f)}" for f in of_panels)
-                panels.setdefault(title, []).append(variant)
-            labels = list(dict.fromkeys(_label(variant, of_lines) for variant in variants))
-            fits = len(labels) <= (_MOST_ORDERED if is_ordered else MOST_LINES)
+                panels.setdefault(title, []).append(variant["name"])
+            labels = {variant["name"]: _label(variant, of_lines) for variant in variants}
+            count = len(set(labels.values()))
+            fits = count <= (_MOST_ORDERED if is_ordered else MOST_LINES)
             if fits and (not best or len(panels) < len(best)):
-                colors = dict(zip(labels, shades(len(labels), is_ordered), strict=True))
+                distinct = dict.fromkeys(labels.values())
+                colors = dict(zip(distinct, shades(count, is_ordered), strict=True))
+                lines = {name: Line(name, label, colors[label]) for name, label in labels.items()}
                 factor = of_lines[0]["label"] if len(of_lines) == 1 else ""
                 best = [
-                    Group(title, _lines(members, of_lines, colors), factor)
-                    for title, members in panels.items()
+                    Group(title, tuple(lines[name] for name in names), factor)
+                    for title, names in panels.items()
                 ]
     return best if len(best) <= len(variants) / 2 else []
 
@@ -123,15 +126,3 @@ def _label(variant: Mapping[str, Any], factors: Sequence[Mapping[str, Any]]) -> 
     if len(factors) == 1:
         return _value(variant, factors[0])
     return " ".join(f"{factor['label']}={_value(variant, factor)}" for factor in factors)
-
-
-def _lines(
-    variants: Sequence[Mapping[str, Any]],
-    factors: Sequence[Mapping[str, Any]],
-    colors: Mapping[str, str],
-) -> tuple[Line, ...]:
-    labels = [_label(variant, factors) for variant in variants]
-    return tuple(
-        Line(variant["name"], label, colors[label])
-        for variant, label in zip(variants, labels, strict=True)
-    )

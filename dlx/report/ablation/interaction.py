@@ -69,14 +69,9 @@ def _crossed(variants: Sequence[Mapping[str, Any]], one: Factor, other: Factor) 
 
 
 def _roles(pair: tuple[Factor, Factor]) -> tuple[Factor, Factor]:
-    """Return the factor of the axis and that of the lines.
-
-    The axis has numbers, or otherwise the factor with more values.
-    """
-    one, other = pair
-    if one["numeric"] != other["numeric"]:
-        return (one, other) if one["numeric"] else (other, one)
-    return (one, other) if len(one["values"]) >= len(other["values"]) else (other, one)
+    """Return the factor of the axis, one of numbers or else with more values, and the lines'."""
+    one, other = sorted(pair, key=lambda f: (f["numeric"], len(f["values"])), reverse=True)
+    return one, other
 
 
 def _cells(summary: Summary, across: Factor, lines: Factor) -> Cells:
@@ -104,12 +99,9 @@ def _cells(summary: Summary, across: Factor, lines: Factor) -> Cells:
 def _draw(summary: Summary, across: Factor, lines: Factor, cells: Cells, number: int) -> Drawing:
     is_map = min(len(across["values"]), len(lines["values"])) > MOST_LINES
     figure, caption = (_map if is_map else _lines)(summary, across, lines, cells)
-    others = [
-        factor["label"]
-        for factor in summary["factors"]
-        if factor["key"] not in (across["key"], lines["key"]) and len(factor["values"]) > 1
-    ]
-    if others:
+    varying = [factor for factor in summary["factors"] if len(factor["values"]) > 1]
+    keys = (across["key"], lines["key"])
+    if others := [factor["label"] for factor in varying if factor["key"] not in keys]:
         listed = " and ".join([", ".join(others[:-1]), others[-1]] if others[1:] else others)
         caption += f" Means over {listed}."
     title = f"{across['label']} and {lines['label']} together"
@@ -127,8 +119,7 @@ def _lines(summary: Summary, across: Factor, lines: Factor, cells: Cells) -> tup
         # Side by side, so that intervals at the same value do not hide each other.
         shift = 0.035 * (number - (len(cells) - 1) / 2)
         points = [(x + shift, cell) for x, cell in enumerate(row) if cell is not None]
-        means = [factor * cell["mean"] for _, cell in points]
-        places = [x for x, _ in points]
+        means, places = [factor * cell["mean"] for _, cell in points], [x for x, _ in points]
         axes.plot(places, means, "o-", color=color, linewidth=1.4, markersize=5, zorder=3)
         for x, cell in points:
             if cell["low"] is not None and cell["high"] is not None:
@@ -161,12 +152,12 @@ def _map(summary: Summary, across: Factor, lines: Factor, cells: Cells) -> tuple
     axes.set_yticks(range(len(names)), names, fontsize=style.SMALL)
     _name_places(axes, across)
     middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    centred = {"ha": "center", "va": "center", "fontsize": style.SMALL}
     for row, column in np.argwhere(np.isfinite(values)):
         value = values[row, column]
         text = f"{value:.1f}" if factor == 100 else f"{value:.3g}"
         color = "white" if value < middle else "black"
-        options = {"ha": "center", "va": "center", "fontsize": style.SMALL}
-        axes.text(column, row, text, color=color, **options)
+        axes.text(column, row, text, color=color, **centred)
     return figure, (
         f"Mean {reading.in_words(summary['metric'])} of every pair of values. Rows with different "
         f"patterns mean that the best {across['label']} depends on {lines['label']}."

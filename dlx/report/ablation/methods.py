@@ -6,12 +6,7 @@ _WIKIPEDIA = "https://en.wikipedia.org/wiki/"
 
 
 class Method(NamedTuple):
-    """A statistical method.
-
-    Attributes:
-        meaning: in a sentence
-        page: address of a page about it
-    """
+    """What a statistical method does, in a sentence, and the address of a page about it."""
 
     meaning: str
     page: str

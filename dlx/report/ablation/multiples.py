@@ -23,10 +23,8 @@ def small_multiples(
 ) -> tuple["Figure", str]:
     """Return a picture of the panels, and a sentence if some are left out.
 
-    Args:
-        summary: of the ablation
-        panels: to draw; of more than twelve those with the best variants
-        paint: draws a group's lines and sets the limits, which are the same for all panels
+    Of more than twelve panels those with the best variants are drawn. `paint` draws a group's lines
+    and sets the limits, which are the same for all panels.
     """
     shown = _best(summary, panels)
     columns = min(3 if len(shown) in (3, 5, 6, 9) else 4, len(shown))
@@ -52,17 +50,15 @@ def small_multiples(
             y = -(0.32 + _LINE * number) / _HEIGHT
             for offset, text, color in line:
                 axes.text(offset / width, y, text, color=color, **text_style)
-    left_out = ""
-    if len(shown) < len(panels):
-        left_out = f" Of {len(panels)} panels these are the {len(shown)} with the best variants."
-    return figure, left_out
+    if len(shown) == len(panels):
+        return figure, ""
+    return figure, f" Of {len(panels)} panels these are the {len(shown)} with the best variants."
 
 
 def _best(summary: Summary, panels: Sequence[Group]) -> list[Group]:
     ranks = {variant["name"]: rank for rank, variant in enumerate(reading.best_first(summary))}
     best = sorted(panels, key=lambda group: min(ranks[line.variant] for line in group.lines))
-    kept = best[:MOST_PANELS]
-    return [group for group in panels if group in kept]
+    return [group for group in panels if group in best[:MOST_PANELS]]
 
 
 def _labels(group: Group, width: float) -> list[_Labels]:

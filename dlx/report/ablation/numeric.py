@@ -52,9 +52,8 @@ def _sheet(
     """Return a figure of curves under their headings, on one scale if `shared`."""
     columns = min(len(panels), _PER_ROW)
     left, gap, right, pitch = 0.75, 1.2, 0.75, _HEIGHT + 0.95
-    width = (style.WIDTH - left - right - gap * (columns - 1)) / columns
-    if len(panels) == 1:
-        width = 6.5
+    whole = style.WIDTH - left - right - gap * (columns - 1)
+    width = whole / columns if columns > 1 else 6.5
     figure = style.sheet(-(-len(panels) // columns) * pitch + 0.1)
     ends: list[list[style.EndLabel]] = []
     for place, (heading, curve) in enumerate(panels):
@@ -82,7 +81,6 @@ def _heading(metric: str) -> str:
 
 
 def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> list[style.EndLabel]:
-    """Draw train and dev, and return the labels of their ends."""
     values = np.array(curve["values"], float)
     order = np.argsort(values)
     ends: list[style.EndLabel] = []

@@ -1,16 +1,67 @@
-"""report.html: an ablation on one page that needs no other file."""
+"""The pictures of an ablation, and report.html: all of it on one page that needs no other file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
 from dlx.ablation.results import RunResult
+from dlx.report.ablation import (
+    curves,
+    ended,
+    forest,
+    interaction,
+    numeric,
+    reading,
+    seeds,
+    steps_to,
+)
 from dlx.report.ablation import page_sections as sections
-from dlx.report.ablation.drawings import draw_all, write_all
 from dlx.report.ablation.page_style import SCRIPT, STYLE
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
-from dlx.runs import write_atomic
+from dlx.runs import make_directory, write_atomic
+
+
+def _by_others(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
+    """Draw the differences in each further metric by which variants are judged."""
+    return [
+        replace(
+            drawing,
+            name=f"{drawing.name}_{view['metric'].replace('.', '_')}",
+            title=f"{drawing.title}: {reading.in_words(view['metric'])}",
+        )
+        for view in reading.by_others(summary)
+        for drawing in forest.draw(view, results)
+    ]
+
+
+# In the order of a reader's questions: which is better, how fast, what does it depend on, how sure.
+_KINDS: tuple[Callable[[Summary, Sequence[RunResult]], list[Drawing]], ...] = (
+    forest.draw,
+    _by_others,
+    ended.succeeded,
+    curves.draw,
+    steps_to.draw,
+    numeric.draw,
+    interaction.draw,
+    seeds.draw,
+    ended.lost,
+)
+
+
+def draw_all(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
+    """Return the pictures of an ablation, from its summary and the runs of the comparison."""
+    return [drawing for kind in _KINDS for drawing in kind(summary, results)]
+
+
+def write_all(folder: Path, drawings: Sequence[Drawing]) -> dict[str, bytes]:
+    """Write the pictures as `<name>.png` and return the files' contents by name."""
+    make_directory(folder)
+    encoded = {drawing.name: drawing.png() for drawing in drawings}
+    for name, content in encoded.items():
+        write_atomic(folder / f"{name}.png", content)
+    return encoded
 
 
 def write(
@@ -20,20 +71,9 @@ def write(
     config: str,
     more: Sequence[Drawing] = (),
 ) -> Path:
-    """Draw an ablation's pictures and write its page.
+    """Draw an ablation's pictures, and write figures/ and the page into its folder.
 
-    Args:
-        folder: of the ablation; gets report.html and figures/
-        summary: the contents of summary.json
-        results: of all runs of the comparison
-        config: the resolved config, in YAML
-        more: further pictures, which come last
-
-    Returns:
-        the page
-
-    Raises:
-        StorageError: a file cannot be written
+    The config is in YAML; further pictures, `more`, come last.
     """
     drawings = [*draw_all(summary, results), *more]
     encoded = write_all(folder / "figures", drawings)
@@ -45,14 +85,7 @@ def write(
 def page(
     summary: Summary, drawings: Sequence[Drawing], encoded: Mapping[str, bytes], config: str
 ) -> str:
-    """Return the page as HTML.
-
-    Args:
-        summary: the contents of summary.json
-        drawings: the pictures
-        encoded: the contents of their PNG files by name
-        config: the resolved config, in YAML
-    """
+    """Return the page as HTML; `encoded` has the pictures' PNG files by name."""
     parts = (
         sections.head(summary),
         sections.warnings(summary),

@@ -53,7 +53,6 @@ def verdicts(summary: Summary) -> str:
 
 
 def _verdicts(summary: Summary, heading: str, text: str = "") -> str:
-    """Return the table of verdicts, which a click on a heading sorts."""
     shown = columns(summary)
     headings = "".join(
         f"<th{_number(column.is_number)} title='{escape(column.meaning)}'>"
@@ -149,11 +148,11 @@ def effects(summary: Summary) -> str:
     ]
     unit = reading.difference_unit(metric)
     name = f"effect{f' ({unit.strip()})' if unit else ''}"
-    text = "<h2>Effects of the factors</h2>"
-    text += (
-        "<p class='soft'>A main effect is the difference between a value and the baseline's value "
-        "of the factor, averaged over the other factors. An interaction is the difference between "
-        "the effect of a pair of values and the sum of their main effects.</p>"
+    text = (
+        "<h2>Effects of the factors</h2><p class='soft'>A main effect is the difference between a "
+        "value and the baseline's value of the factor, averaged over the other factors. An "
+        "interaction is the difference between the effect of a pair of values and the sum of their "
+        "main effects.</p>"
     )
     if main:
         text += _table(["factor", "value", name, "interval"], main, "  rr")
@@ -186,8 +185,7 @@ def tuning(summary: Summary) -> str:
 
 def failures(summary: Summary) -> str:
     """Return the runs that diverged or failed, with the reasons."""
-    lost = summary["failures"]
-    if not lost:
+    if not (lost := summary["failures"]):
         return ""
     rows = [
         [
@@ -210,15 +208,15 @@ def statistics(summary: Summary) -> str:
     items = []
     for use, name in summary["tests"].items():
         text = escape(name)
-        if (described := method(name)) is not None:
+        if described := method(name):
             text = f"<a href='{escape(described.page)}'>{text}</a>: {escape(described.meaning)}"
         items.append(f"<li><b>{escape(use.replace('_', ' '))}</b>: {text}.</li>")
-    more = (
-        " Each metric has verdicts of its own: the probability of a false one is below 5 % for "
-        "each metric, not for all metrics together."
-        if summary.get("also")
-        else ""
-    )
+    more = ""
+    if summary.get("also"):
+        more = (
+            " Each metric has verdicts of its own: the probability of a false one is below 5 % for "
+            "each metric, not for all metrics together."
+        )
     return (
         "<h2>Statistics</h2><p>At the same seed all variants share the split, the order of the "
         "rows and, if their shapes agree, the initial random numbers. So runs are compared in "
@@ -258,12 +256,11 @@ def _chosen(summary: Summary) -> list[str]:
 
 def _cell(column: Column, variant: Mapping[str, Any]) -> str:
     key = column.key(variant)
-    key = "" if key is None else key
+    key = "" if key is None else escape(str(key))
     kind = "number" if column.is_number else "name"
-    text = escape(column.cell(variant))
     if column.heading == "verdict":
-        kind = f"verdict {escape(str(key))}"
-    return f"<td class='{kind}' data-key='{escape(str(key))}'>{text}</td>"
+        kind = f"verdict {key}"
+    return f"<td class='{kind}' data-key='{key}'>{escape(column.cell(variant))}</td>"
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: str) -> str:
@@ -273,9 +270,8 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: str) -
         f"<tr>{''.join(f'<td{k}>{escape(c)}</td>' for k, c in zip(kinds, row, strict=True))}</tr>"
         for row in rows
     )
-    return (
-        f"<div class='wide'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<div class='wide'>{table}</div>"
 
 
 def _number(is_number: bool) -> str:

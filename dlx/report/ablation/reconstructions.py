@@ -15,8 +15,7 @@ from dlx.data.dataset import Task
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
-from dlx.report.run.filters import decoder_filters, encoder_filters
-from dlx.report.run.pictures import as_tiles, is_image, shades, weight_images
+from dlx.report.run import pictures
 from dlx.report.run.reconstruction import Look, Sample
 from dlx.runs.ablations import read_index
 from dlx.training.finding import readable_tensors
@@ -47,30 +46,20 @@ def draw(
     The run is the scored one with the lowest seed; of more than twelve variants the best ones are
     drawn. If a run corrupts its inputs, its reconstructions are those of corrupted rows. Variants
     with the same rows are drawn together: where data or split vary, there are several such groups.
-
-    Args:
-        plan: of the ablation
-        directory: of the ablation
-        summary: the contents of summary.json
-        results: of the compared runs that have ended
     """
+    tasks = {run.arm.variant: plan.job(run).splits.task for run in plan.runs("comparison")}
     able = {
-        run.arm.variant
-        for run in plan.runs("comparison")
-        if _reconstructs_images(plan.job(run).splits.task)
+        variant
+        for variant, task in tasks.items()
+        if task.kind == "reconstruction" and pictures.is_image(task.input_shape)
     }
     names = [v["name"] for v in reading.best_first(summary) if v["name"] in able]
     pictured = _pictured(plan, directory, names[:_MOST], results)
     if not pictured:
         return []
-    left_out = (
-        f" Of {len(names)} variants these are the best {_MOST}." if len(names) > _MOST else ""
-    )
+    more = len(names) > _MOST
+    left_out = f" Of {len(names)} variants these are the best {_MOST}." if more else ""
     return [_rows(pictured, left_out), *_filters(pictured, left_out)]
-
-
-def _reconstructs_images(task: Task) -> bool:
-    return task.kind == "reconstruction" and is_image(task.input_shape)
 
 
 def _pictured(
@@ -93,8 +82,9 @@ def _pictured(
         job = plan.job(planned[result.path])
         cohort = stack([(job.design, tensors[result.path])], (), [result.seed])
         network, task = cohort.network, job.splits.task
-        look = Sample(job.splits, job.labelled, job.design).look(cohort, 0)
-        filters = decoder_filters(network, 0, task) or encoder_filters(network, 0, task)
+        look = Sample(job.splits, job.labelled, job.design).look(cohort)
+        filters = pictures.decoder_filters(network, task)
+        filters = filters or pictures.encoder_filters(network, task)
         weights = None if filters is None else filters.weights
         pictured.append(_Pictured(variant, task, look, weights))
     return pictured
@@ -105,13 +95,13 @@ def _rows(pictured: Sequence[_Pictured], left_out: str) -> Drawing:
     lines: list[tuple[str, np.ndarray]] = []
     for of_rows in _by_rows(pictured):
         shape, inputs = of_rows[0].task.input_shape, of_rows[0].look.inputs
-        low_high = shades(inputs)
+        low_high = pictures.shades(inputs)
         named = [("input", inputs)]
         for variant in of_rows:
             if variant.look.corrupted is not None:
                 named.append((_CORRUPTED, variant.look.corrupted))
             named.append((variant.variant, variant.look.outputs))
-        lines += [(name, as_tiles(rows[:_ROWS], shape, *low_high)) for name, rows in named]
+        lines += [(name, pictures.as_tiles(rows[:_ROWS], shape, *low_high)) for name, rows in named]
     labels = [style.wrapped(name, 40) for name, _ in lines]
     left = style.inches(labels) + 0.15
     count = max(len(tiles) for _, tiles in lines)
@@ -123,15 +113,9 @@ def _rows(pictured: Sequence[_Pictured], left_out: str) -> Drawing:
             axes.imshow(tile, cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
             if not column:
-                axes.text(
-                    *(-0.08 / _SIZE, 0.5),
-                    label,
-                    transform=axes.transAxes,
-                    ha="right",
-                    va="center",
-                    fontsize=style.SMALL,
-                    color=style.GREY if label == _CORRUPTED else style.INK,
-                )
+                color = style.GREY if label == _CORRUPTED else style.INK
+                beside = {"transform": axes.transAxes, "ha": "right", "va": "center"}
+                axes.text(-0.08 / _SIZE, 0.5, label, fontsize=style.SMALL, color=color, **beside)
     caption = (
         "One run of each variant, at the first seed. The line `input` has dev rows, or train rows "
         f"if there are no dev rows. A line `{_CORRUPTED}` has the inputs of the line below it."
@@ -156,7 +140,6 @@ def _by_rows(pictured: Sequence[_Pictured]) -> list[list[_Pictured]]:
 
 
 def _filters(pictured: Sequence[_Pictured], left_out: str) -> list[Drawing]:
-    """Draw the weights of the first units of each variant."""
     drawn = [variant for variant in pictured if variant.filters is not None]
     if not drawn:
         return []
@@ -169,7 +152,7 @@ def _filters(pictured: Sequence[_Pictured], left_out: str) -> list[Drawing]:
         row, column = divmod(place, columns)
         left, top = 0.1 + column * (size + 0.2), above + row * (size + above)
         axes = style.panel(figure, left, top, size, size)
-        image = weight_images(variant.filters[:, :_UNITS], variant.task.input_shape)
+        image = pictures.weight_images(variant.filters[:, :_UNITS], variant.task.input_shape)
         axes.imshow(image, cmap="gray")
         axes.set_axis_off()
         axes.set_title(style.wrapped(variant.variant, 34), fontsize=style.SMALL, loc="left")

@@ -23,12 +23,8 @@ def row_chart(
 ) -> tuple["Figure", list["Axes"]]:
     """Return a picture and its panels, in which row r lies at y = r, from the top.
 
-    Args:
-        names: of the rows
-        notes: texts on the right of the rows
-        headings: of the panels, side by side
-        step: least distance of rows in inches; names or notes of several lines take more
-        label: of the horizontal axis
+    Rows have notes on their right, panels side by side have headings. `step` is the least distance
+    of rows in inches; names or notes of several lines take more.
     """
     names = [style.wrapped(name) for name in names]
     lines = max(text.count("\n") + 1 for text in [*names, *notes])
@@ -49,16 +45,9 @@ def row_chart(
         panels.append(axes)
     # As texts: ticks with labels take several times as long to draw.
     for axes, texts, x, side in ((panels[0], names, 0, "right"), (panels[-1], notes, 1, "left")):
-        points = (8 if x else -8, 0)
+        points, coordinates = (8 if x else -8, 0), axes.get_yaxis_transform()
         for row, text in enumerate(texts):
-            place, coordinates = (x, row), axes.get_yaxis_transform()
-            style.write(axes, text, place, points, coordinates, ha=side, va="center")
-    figure.text(
-        (left + whole / 2) / figure.get_figwidth(),
-        0.1 / figure.get_figheight(),
-        label,
-        ha="center",
-        fontsize=style.NORMAL,
-        color=style.INK,
-    )
+            style.write(axes, text, (x, row), points, coordinates, ha=side, va="center")
+    x, y = (left + whole / 2) / figure.get_figwidth(), 0.1 / figure.get_figheight()
+    figure.text(x, y, label, ha="center", fontsize=style.NORMAL, color=style.INK)
     return figure, panels

@@ -66,7 +66,6 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
 
 
 def _values(results: Sequence[RunResult], metric: str, factor: float) -> Mapping[str, Runs]:
-    """Return the finite values of each variant's runs."""
     values: dict[str, dict[tuple[int, int], float]] = {}
     for result in results:
         value = result.value(metric)
@@ -78,8 +77,7 @@ def _values(results: Sequence[RunResult], metric: str, factor: float) -> Mapping
 def _near(runs: Sequence[Runs]) -> tuple[float, float] | None:
     """Return the limits of a panel of the better half, if that is worth a panel of its own.
 
-    Args:
-        runs: of each variant, the best variant first
+    The runs are of each variant, the best variant first.
     """
     values = [list(of_variant.values()) for of_variant in runs if of_variant]
     better = np.concatenate(values[: max(2, len(values) // 2)])
@@ -123,7 +121,6 @@ def _draw_means(axes: "Axes", means: Sequence[Mapping[str, Any]], factor: float)
     points = [(row + 0.2, mean) for row, mean in enumerate(means) if mean.get("mean") is not None]
     intervals = [(row, mean) for row, mean in points if mean["low"] is not None]
     lows, highs = ([factor * mean[end] for _, mean in intervals] for end in ("low", "high"))
-    rows = [row for row, _ in intervals]
-    axes.hlines(rows, lows, highs, colors=style.INK, linewidth=1.4, zorder=3)
+    axes.hlines([row for row, _ in intervals], lows, highs, style.INK, linewidth=1.4, zorder=3)
     values, rows = [factor * mean["mean"] for _, mean in points], [row for row, _ in points]
     axes.plot(values, rows, "|", color=style.INK, markersize=8, zorder=4)

@@ -40,8 +40,9 @@ def _draw(metric: str, summary: Summary, results: Sequence[RunResult]) -> Drawin
     else:
 
         def paint(axes: "Axes", group: Group) -> None:
-            others = set(steps) - {line.variant for line in group.lines}
-            _paint(axes, [Line(name, name, style.FAINT) for name in others], steps, last)
+            drawn = {line.variant for line in group.lines}
+            others = [Line(name, name, style.FAINT) for name in steps if name not in drawn]
+            _paint(axes, others, steps, last)
             _paint(axes, group.lines, steps, last)
 
         figure, left_out = small_multiples(summary, panels, paint)
@@ -75,15 +76,9 @@ def _paint(axes: "Axes", lines: Sequence[Line], steps: Steps, last: int) -> None
     for line in lines:
         of_runs = steps.get(line.variant, [])
         reached = np.sort([step for step in of_runs if step is not None])
-        count = np.array([*range(len(reached) + 1), len(reached)])
-        is_faint = line.color == style.FAINT
-        axes.step(
-            np.concatenate([[0], reached, [last]]),
-            100 * count / max(len(of_runs), 1),
-            where="post",
-            color=line.color,
-            linewidth=0.8 if is_faint else 1.6,
-            zorder=1 if is_faint else 3,
-        )
+        x = np.concatenate([[0], reached, [last]])
+        share = 100 * np.array([*range(len(reached) + 1), len(reached)]) / max(len(of_runs), 1)
+        width, order = (0.8, 1) if line.color == style.FAINT else (1.6, 3)
+        axes.step(x, share, where="post", color=line.color, linewidth=width, zorder=order)
     axes.set_xlim(0, last)
     axes.set_ylim(-2, 102)

@@ -35,24 +35,16 @@ SMALL, NORMAL = 8, 9  # points
 LINE = 0.17  # inches between the lines of a text
 _CHARACTER = 0.073  # inches at NORMAL, in the widest usual text
 
-EndLabel = tuple[float, str, str]
-"""A label beside the end of a line: y in data, text, colour."""
+EndLabel = tuple[float, str, str]  # beside the end of a line: y in data, text, colour
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture with its texts.
+    """A picture with its texts."""
 
-    Attributes:
-        name: of its file, without the ending
-        title: heading
-        caption: how to read it, in sentences
-        figure: the picture
-    """
-
-    name: str
+    name: str  # of its file, without the ending
     title: str
-    caption: str
+    caption: str  # how to read it, in sentences
     figure: "Figure"
 
     @property
@@ -79,16 +71,7 @@ def sheet(height: float, width: float = WIDTH) -> "Figure":
 def panel(
     figure: "Figure", left: float, top: float, width: float, height: float, grid: str = "y"
 ) -> "Axes":
-    """Add axes to a picture.
-
-    Args:
-        figure: the picture
-        left: inches from its left side
-        top: inches from its upper side
-        width: of the axes, in inches
-        height: of the axes, in inches
-        grid: the axis whose ticks have lines: x or y
-    """
+    """Add axes to a picture, inches from its left and upper side, with lines at ticks of `grid`."""
     across, down = figure.get_size_inches()
     axes = figure.add_axes(
         (left / across, (down - top - height) / down, width / across, height / down)
@@ -128,13 +111,7 @@ def write(
 
 
 def line_chart(names: Sequence[str], height: float, text: str) -> tuple["Figure", "Axes"]:
-    """Return a picture with one panel that leaves room for the names of lines on its right.
-
-    Args:
-        names: of the lines
-        height: of the panel, in inches
-        text: heading of the panel
-    """
+    """Return a picture with one panel that leaves room for the names of lines on its right."""
     left, right = 0.75, 0.25 + inches(names, SMALL)
     figure = sheet(height + 1.05)
     axes = panel(figure, left, 0.4, WIDTH - left - right, height)
@@ -152,11 +129,9 @@ def shortened(text: str, width: int) -> str:
 
 def wrapped(name: str, width: int = 40, lines: int = 3) -> str:
     """Return a name in at most `lines` lines of at most `width` characters."""
-    wrapped_lines = textwrap.wrap(name, width)
-    if len(wrapped_lines) > lines:
-        short = shortened(name, int(width * (lines - 0.7)))
-        wrapped_lines = textwrap.wrap(short, width)[:lines]
-    return "\n".join(wrapped_lines)
+    if len(textwrap.wrap(name, width)) > lines:
+        name = shortened(name, int(width * (lines - 0.7)))
+    return "\n".join(textwrap.wrap(name, width)[:lines])
 
 
 def inches(texts: Iterable[str], size: float = NORMAL) -> float:
@@ -166,12 +141,7 @@ def inches(texts: Iterable[str], size: float = NORMAL) -> float:
 
 
 def shades(count: int, ordered: bool = False) -> list[str]:
-    """Return the colours of lines.
-
-    Args:
-        count: number of lines
-        ordered: whether the lines have an order, which colours from dark to light show
-    """
+    """Return the colours of lines: from dark to light if the lines have an order."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
@@ -192,9 +162,7 @@ def keep_shares(
 def label_ends(axes: "Axes", labels: Sequence[EndLabel]) -> None:
     """Write labels on the right of the axes, as near to their lines' ends as they fit.
 
-    Args:
-        axes: with their final limits
-        labels: from any line; y is NaN for a line without an end
+    The axes have their final limits. y is NaN for a line without an end.
     """
     height = axes.get_window_extent().height / DPI
     to_share = axes.transData + axes.transAxes.inverted()

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlx.report.ablation import reading
 from dlx.report.ablation.reading import Summary
@@ -14,37 +13,21 @@ _WIDEST = 60  # characters of a name
 Variant = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table of texts.
-
-    Attributes:
-        headings: of the columns
-        rows: of cells
-        right: a character for each column: r if the cells are numbers, a space if they are words
-    """
+class Table(NamedTuple):
+    """A table of texts."""
 
     headings: list[str]
     rows: list[list[str]]
-    right: str
+    right: str  # a character for each column: r for numbers, a space for words
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of the table.
-
-    Attributes:
-        heading: of the column
-        cell: returns a variant's cell
-        key: returns the value by which the variant is sorted; None comes last
-        meaning: of the cells, in words
-        is_number: whether the cells are numbers
-    """
+class Column(NamedTuple):
+    """A column of the table."""
 
     heading: str
     cell: Callable[[Variant], str]
-    key: Callable[[Variant], float | str | None]
-    meaning: str = ""
+    key: Callable[[Variant], float | str | None]  # what variants are sorted by; None comes last
+    meaning: str = ""  # of the cells, in words
     is_number: bool = True
 
 
@@ -58,30 +41,17 @@ def columns(summary: Summary) -> list[Column]:
     def versus(variant: Variant, key: str) -> Any:
         return (variant["vs_baseline"] or {}).get(key)
 
-    def interval(variant: Variant) -> str:
-        return reading.value_interval(metric, judged(variant, "low"), judged(variant, "high"))
+    def compared(cell: Callable[[Mapping[str, Any]], str]) -> Callable[[Variant], str]:
+        return lambda variant: cell(variant["vs_baseline"]) if variant["vs_baseline"] else ""
 
-    def difference(variant: Variant) -> str:
-        if variant["vs_baseline"] is None:
-            return ""
-        values = [versus(variant, key) for key in ("difference", "low", "high")]
-        return reading.difference_with_interval(metric, *values)
-
-    def p(variant: Variant) -> str:
-        return "" if variant["vs_baseline"] is None else reading.p_value(versus(variant, "p"))
-
-    def wins(variant: Variant) -> str:
-        if variant["vs_baseline"] is None:
-            return ""
-        return f"{versus(variant, 'wins')}/{versus(variant, 'n')}"
-
-    def lost(variant: Variant) -> str:
-        count = reading.lost(variant)
-        return f"{count}/{variant['runs']}" if count else ""
-
-    def verdict(variant: Variant) -> str:
-        return versus(variant, "verdict") or "baseline"
-
+    interval = lambda v: reading.value_interval(metric, judged(v, "low"), judged(v, "high"))
+    difference = compared(
+        lambda d: reading.difference_with_interval(metric, d["difference"], d["low"], d["high"])
+    )
+    p = compared(lambda d: reading.p_value(d["p"]))
+    wins = compared(lambda d: f"{d['wins']}/{d['n']}")
+    lost = lambda v: f"{reading.lost(v)}/{v['runs']}" if reading.lost(v) else ""
+    verdict = lambda v: versus(v, "verdict") or "baseline"
     heading = f"{reading.percent(summary)} interval"
     shown = [
         Column("variant", _name, _name, "its values", is_number=False),
@@ -128,26 +98,26 @@ def _optional(summary: Summary) -> list[Column]:
 
 
 def _mean_column(metric: str) -> Column:
-    def mean(variant: Variant) -> float | None:
-        return reading.interval_of(variant, metric).get("mean")
-
-    def cell(variant: Variant) -> str:
-        return reading.value(metric, mean(variant))
-
+    mean = lambda variant: reading.interval_of(variant, metric).get("mean")
+    cell = lambda variant: reading.value(metric, mean(variant))
     return Column(reading.in_words(metric), cell, mean, "mean over the runs")
 
 
 def verdicts(summary: Summary, order: str = "best") -> Table:
-    """Return the table of verdicts.
+    """Return the table of verdicts of an ablation, or of runs that are compared.
 
-    Args:
-        summary: of an ablation, or of runs that are compared
-        order: best: the baseline first, then the variants from best to worst; variant, difference
-            (largest first), p or speed (fastest first)
+    The order is `best`: the baseline first, then the variants from best to worst; or variant,
+    difference (largest first), p or speed (fastest first).
     """
-    keys = {"variant": _name, "difference": _by_difference, "p": _by_p, "speed": _by_speed}
+    keys: dict[str, Callable[[Variant], Any]] = {
+        "best": lambda variant: variant["vs_baseline"] is not None,
+        "variant": _name,
+        "difference": _by_difference,
+        "p": _by_p,
+        "speed": lambda variant: -(_rate(variant) or 0.0),
+    }
     variants = reading.best_first(summary)
-    variants.sort(key=keys.get(order, _is_compared))  # stable: equal ones stay in their order
+    variants.sort(key=keys[order])  # stable: equal ones stay in their order
     shown = columns(summary)
     rows = [
         [shortened(variant["name"], _WIDEST), *(column.cell(variant) for column in shown[1:])]
@@ -161,10 +131,6 @@ def _name(variant: Variant) -> str:
     return variant["name"]
 
 
-def _is_compared(variant: Variant) -> bool:
-    return variant["vs_baseline"] is not None
-
-
 def _by_difference(variant: Variant) -> float:
     versus = variant["vs_baseline"]
     if versus is None:
@@ -175,10 +141,6 @@ def _by_difference(variant: Variant) -> float:
 def _by_p(variant: Variant) -> float:
     p = (variant["vs_baseline"] or {}).get("p")
     return math.inf if p is None else p
-
-
-def _by_speed(variant: Variant) -> float:
-    return -(_rate(variant) or 0.0)
 
 
 def _success(variant: Variant) -> str:
@@ -196,5 +158,4 @@ def _rate(variant: Variant) -> float | None:
 
 
 def _speed(variant: Variant) -> str:
-    rate = _rate(variant)
-    return "" if rate is None else f"{rate:,.0f}"
+    return "" if (rate := _rate(variant)) is None else f"{rate:,.0f}"

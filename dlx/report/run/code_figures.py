@@ -10,15 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dlx.cohort import Cohort
-from dlx.report.run.filters import Filters, decoder_filters, encoder_filters
-from dlx.report.run.pictures import (
-    COLORS,
-    as_tiles,
-    is_image,
-    lines_of_images,
-    shades,
-    weight_images,
-)
+from dlx.report.run import pictures
 from dlx.report.run.reconstruction import MOST_CODES, SIDE, Codes, Look, Sample
 
 if TYPE_CHECKING:
@@ -32,23 +24,21 @@ _MOST_MOVED = 128  # units of a code: one of more units changes hardly anything
 
 
 def draw(sample: Sample, cohort: Cohort, title: str) -> dict[str, Figure]:
-    """Return all figures of a trained autoencoder by name.
-
-    Args:
-        sample: the rows that the figures show
-        cohort: the network, a cohort of one
-        title: of the figures
-    """
-    task, codes = sample.task, sample.codes(cohort, MOST_CODES)
+    """Return all figures of a trained autoencoder, a cohort of one, by name."""
+    task, codes, look = sample.task, sample.codes(cohort, MOST_CODES), sample.look(cohort)
     of_rows = f"{title}, {sample.split} rows"
-    figures = {"reconstruction": _reconstruction(sample, sample.look(cohort, 0), of_rows)}
-    if is_image(task.input_shape):
-        for name, filters in (
-            ("filters", encoder_filters(cohort.network, 0, task)),
-            ("decoder_filters", decoder_filters(cohort.network, 0, task)),
-        ):
+    figures: dict[str, Figure] = {}
+    if pictures.is_image(task.input_shape):
+        figures["reconstruction"] = reconstructed_images(look.lines, task.input_shape, of_rows)
+        found = {
+            "filters": pictures.encoder_filters(cohort.network, task),
+            "decoder_filters": pictures.decoder_filters(cohort.network, task),
+        }
+        for name, filters in found.items():
             if filters is not None:
                 figures[name] = filter_sheet(name, filters, task.input_shape, title)
+    else:
+        figures["reconstruction"] = _reconstructed_numbers(sample, look, of_rows)
     figures["code"] = code_units(codes, of_rows)
     if sample.classes:
         errors = sample.error_per_class(cohort)
@@ -57,28 +47,18 @@ def draw(sample: Sample, cohort: Cohort, title: str) -> dict[str, Figure]:
         figures["traversal"] = _traversal(sample, *sample.traversals(cohort, codes), of_rows)
     if codes.values.shape[1] == 2:
         figures["code_map"] = _code_map(codes, of_rows)
-        if is_image(task.input_shape):
+        if pictures.is_image(task.input_shape):
             ends, decoded = sample.manifold(cohort, codes)
             figures["manifold"] = _manifold(ends, decoded, task.input_shape, of_rows)
     return figures
 
 
-def _reconstruction(sample: Sample, look: Look, title: str) -> Figure:
-    """Draw images over their reconstructions, or numbers against theirs."""
-    if not is_image(sample.task.input_shape):
-        return _reconstructed_numbers(sample, look, title)
-    return reconstructed_images(look.lines, sample.task.input_shape, title)
-
-
 def reconstructed_images(lines: Sequence[np.ndarray], shape: tuple[int, ...], title: str) -> Figure:
     """Draw images over their reconstructions.
 
-    Args:
-        lines: (N, I) each: the images, corrupted ones if there are any, the reconstructions
-        shape: of the images
-        title: of the figure
+    The lines are (N, I) each: the images, corrupted ones if there are any, the reconstructions.
     """
-    sheet, middles = lines_of_images(lines, shape)
+    sheet, middles = pictures.lines_of_images(lines, shape)
     names = ["input", *["corrupted"] * (len(lines) > 2), "reconstruction"]
     figure, axes = picture(sheet, f"{title}: reconstructions", len(lines[0]))
     axes.set_yticks(middles, names * (len(middles) // len(names)))
@@ -108,20 +88,16 @@ def _reconstructed_numbers(sample: Sample, look: Look, title: str) -> Figure:
     return figure
 
 
-def filter_sheet(name: str, filters: Filters, shape: tuple[int, ...], title: str) -> Figure:
-    """Draw the weights of each unit as an image; see `weight_images`.
-
-    Args:
-        name: of the figure: filters, or decoder_filters
-        filters: the weights
-        shape: of the images
-        title: of the figure
-    """
+def filter_sheet(
+    name: str, filters: pictures.Filters, shape: tuple[int, ...], title: str
+) -> Figure:
+    """Draw the weights of each unit as an image, under the name `filters` or `decoder_filters`."""
     units = filters.weights.shape[1]
     meaning = "looks for" if name == "filters" else "adds to an image"
     of = f"the first 64 of {units:,} units" if units > 64 else f"{units} units"
     words = f"{title}: weights of layer {filters.layer}, what each unit {meaning}"
-    figure, axes = picture(weight_images(filters.weights, shape), f"{words}\n({of}; grey is 0)")
+    sheet = pictures.weight_images(filters.weights, shape)
+    figure, axes = picture(sheet, f"{words}\n({of}; grey is 0)")
     axes.set_axis_off()
     return figure
 
@@ -165,13 +141,7 @@ def _bars(axes: "Axes", heights: np.ndarray, what: str) -> None:
 
 
 def _error_per_class(errors: Sequence[np.ndarray], names: Sequence[str], title: str) -> Figure:
-    """Draw the mean squared error of each class's rows, summed over a row's inputs.
-
-    Args:
-        errors: of each class, (N,) of its rows
-        names: of the classes
-        title: of the figure
-    """
+    """Draw the mean squared error of each class's rows (N,), summed over a row's inputs."""
     by_class = {name: rows for name, rows in zip(names, errors, strict=True) if len(rows)}
     places, labels = range(len(by_class)), list(by_class)
     means = [rows.mean() for rows in by_class.values()]
@@ -179,8 +149,7 @@ def _error_per_class(errors: Sequence[np.ndarray], names: Sequence[str], title: 
         1.96 * rows.std(ddof=min(1, len(rows) - 1)) / len(rows) ** 0.5 for rows in by_class.values()
     ]
     width = min(6 + 0.3 * len(by_class), 14)
-    figure = Figure(figsize=(width, 4.2), dpi=110, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _figure(width, 4.2)
     axes.bar(places, means, yerr=halves, capsize=3, color="#4c72b0")
     mean = np.concatenate(list(by_class.values())).mean()
     axes.axhline(mean, color="black", linewidth=0.8, linestyle="--", label=f"all: {mean:.4g}")
@@ -199,15 +168,7 @@ def _error_per_class(errors: Sequence[np.ndarray], names: Sequence[str], title: 
 def _traversal(
     sample: Sample, units: np.ndarray, values: np.ndarray, decoded: np.ndarray, title: str
 ) -> Figure:
-    """Draw the outputs for a code in which one unit is moved; see `Sample.traversals`.
-
-    Args:
-        sample: the rows
-        units: (U,) numbers from 0
-        values: (U, S) that each unit is set to
-        decoded: (U, S, I)
-        title: of the figure
-    """
+    """Draw the outputs (U, S, I) for a code in which one unit is moved; see `Sample.traversals`."""
     names = [
         f"unit {unit + 1}: {steps[0]:.3g} to {steps[-1]:.3g}"
         for unit, steps in zip(units, values, strict=True)
@@ -215,8 +176,10 @@ def _traversal(
     title = f"{title}: one row's code, one unit moved at a time"
     count, steps, _ = decoded.shape
     shape = sample.task.input_shape
-    if is_image(shape):
-        sheet, middles = lines_of_images([decoded.reshape(count * steps, -1)], shape, steps)
+    if pictures.is_image(shape):
+        sheet, middles = pictures.lines_of_images(
+            [decoded.reshape(count * steps, -1)], shape, steps
+        )
         figure, axes = picture(sheet, title)
         axes.set_yticks(middles, names)
         axes.set_xticks([])
@@ -227,7 +190,7 @@ def _traversal(
     panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
     for axes, name, lines in zip(panels, names, away / scale, strict=True):
         for step, line in enumerate(lines):
-            tint = (COLORS[1] if step > steps // 2 else COLORS[0]) / 255
+            tint = (pictures.COLORS[1] if step > steps // 2 else pictures.COLORS[0]) / 255
             pale = 1 - abs(step - steps // 2) / max(steps // 2, 1)
             axes.plot(line, color=1 - (1 - tint) * (1 - 0.8 * pale), marker=".", linewidth=0.8)
         axes.set_title(name, fontsize=9)
@@ -244,17 +207,14 @@ def _traversal(
 
 
 def _code_map(codes: Codes, title: str) -> Figure:
-    """Draw a code of two units as points of the plane, coloured by class."""
-    figure = Figure(figsize=(7.5, 6.5), dpi=110, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _figure(7.5, 6.5)
     style = {"s": 9, "alpha": 0.75, "linewidths": 0}
     if codes.classes is None:
         axes.scatter(*codes.values.T, **style)
     for number, name in enumerate(codes.names):
         points = codes.values[codes.classes == number]
-        color = COLORS[number % len(COLORS)] / 255
-        label = name if number < _NAMED else None
-        axes.scatter(*points.T, color=color, label=label, **style)
+        color = pictures.COLORS[number % len(pictures.COLORS)] / 255
+        axes.scatter(*points.T, color=color, label=name if number < _NAMED else None, **style)
     if codes.names:
         axes.legend(markerscale=2.5, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.set(xlabel="unit 1", ylabel="unit 2", title=f"{title}: codes")
@@ -262,20 +222,12 @@ def _code_map(codes: Codes, title: str) -> Figure:
 
 
 def _manifold(ends: np.ndarray, decoded: np.ndarray, shape: tuple[int, ...], title: str) -> Figure:
-    """Draw the images that points of the plane of a two-unit code are decoded to.
-
-    Args:
-        ends: (2, 2) lowest and highest value of the first and of the second unit
-        decoded: (S, S, I), the lowest second unit first
-        shape: of the images
-        title: of the figure
-    """
+    """Draw the images that points of the plane of a code are decoded to; see `Sample.manifold`."""
     flat = decoded[::-1].reshape(SIDE * SIDE, -1)
-    images = as_tiles(flat, shape, *shades(flat))
+    images = pictures.as_tiles(flat, shape, *pictures.shades(flat))
     height, width, channels = images.shape[1:]
     grid = images.reshape(SIDE, SIDE, height, width, channels).transpose(0, 2, 1, 3, 4)
-    figure = Figure(figsize=(8.5, 8.8), dpi=110, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _figure(8.5, 8.8)
     pixels = grid.reshape(SIDE * height, SIDE * width, channels)
     (left, right), (bottom, top) = ends.tolist()
     # matplotlib refuses an extent without width, that of a unit that never changes.
@@ -286,23 +238,24 @@ def _manifold(ends: np.ndarray, decoded: np.ndarray, shape: tuple[int, ...], tit
 
 
 def picture(sheet: np.ndarray, title: str, columns: int = 10) -> tuple[Figure, "Axes"]:
-    """Return a figure of pixels, and its axes.
+    """Return a figure of pixels (H, W, 1 or 3) uint8, and its axes.
 
-    Args:
-        sheet: (H, W, 1 or 3) uint8
-        title: of the figure
-        columns: images side by side; up to ten have the same size
+    `columns` are the images side by side; up to ten have the same size.
     """
     height, width = sheet.shape[:2]
     across = max(0.8 * min(columns, 10), 3.2)
-    figure = Figure(figsize=(across, across * height / width + 0.8), dpi=110, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = _figure(across, across * height / width + 0.8)
     axes.imshow(_colors(sheet), interpolation="nearest")
     axes.set_title(title, fontsize=10)
     axes.tick_params(length=0, labelsize=8)
     for spine in axes.spines.values():
         spine.set_visible(False)
     return figure, axes
+
+
+def _figure(width: float, height: float) -> tuple[Figure, "Axes"]:
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    return figure, figure.add_subplot()
 
 
 def _colors(pixels: np.ndarray) -> np.ndarray:

@@ -8,9 +8,7 @@ from pathlib import Path
 from dlx.cohort import Cohort
 from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
-from dlx.nn.network import Network
 from dlx.report.run import pictures
-from dlx.report.run.filters import decoder_filters, encoder_filters
 from dlx.report.run.reconstruction import MOST_CODES, Sample
 from dlx.report.run.regions import Plane, is_plane
 from dlx.report.run.run_figures import Trained, draw, save
@@ -32,12 +30,7 @@ _MOST_NUMBERS, _FEWEST_POINTS = 400_000, 200  # of the codes in the Projector
 
 
 class RunObserver(Observer):
-    """Writes the event files of a single run as it trains, and draws the run when it has ended.
-
-    Args:
-        job: the run
-        folder: of the run
-    """
+    """Writes the event files of a single run as it trains, and draws the run when it has ended."""
 
     def __init__(self, job: Job, folder: Path) -> None:
         self._job = job
@@ -62,30 +55,25 @@ class RunObserver(Observer):
         settings = {key: v for key, v in flat(to_plain(config)).items() if v is not None}
         self._tracker.hparams(settings, config.name)
         if stages:
-            before = {
-                stage.number: sum(
-                    other.num_steps for other in stages if other.number < stage.number
-                )
-                for stage in stages
-            }
             for record in metrics_file.read(self._folder / PRETRAINING):
-                self._tracker.stage(before[record["stage"]] + record["step"], record)
+                before = sum(s.num_steps for s in stages if s.number < record["stage"])
+                self._tracker.stage(before + record["step"], record)
 
     def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
         """Write scalars and, at some evaluations, histograms and pictures."""
         assert self._tracker is not None
-        record = evaluation.record(0)
-        self._tracker.log(record)
+        tracker, record = self._tracker, evaluation.record(0)
+        tracker.log(record)
         if self._level == "minimal":
             return
         cohort, step = trainer.cohort, record.step
         if self._is_among(_HISTOGRAMS, step):
-            self._write_histograms(cohort.network, trainer, step)
+            self._write_histograms(tracker, trainer, step)
         if self._is_among(_PICTURES, step):
             if self._plane is not None:
-                self._write_regions(cohort, step, self._plane)
+                self._write_regions(tracker, cohort, step, self._plane)
             if self._sample is not None:
-                self._write_reconstruction(cohort, step, self._sample)
+                self._write_reconstruction(tracker, cohort, step, self._sample)
 
     def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
         """Write how the run ended, and keep the scored network for the figures."""
@@ -107,9 +95,6 @@ class RunObserver(Observer):
         """Draw the run, which has ended, into PNG files and TensorBoard; return the files.
 
         Nothing is drawn at level minimal, and if the run diverged.
-
-        Raises:
-            StorageError: a file cannot be written
         """
         if self._ended is None or self._level == "minimal":
             return []
@@ -149,55 +134,50 @@ class RunObserver(Observer):
         stride = -(-member.num_steps // (member.evaluate_every * count))
         return number % max(stride, 1) == 0 or step == member.num_steps
 
-    def _write_histograms(self, network: Network, trainer: Trainer, step: int) -> None:
-        """Write histograms of weights, gradients and, at level full, activations."""
-        assert self._tracker is not None
+    def _write_histograms(self, tracker: Tracker, trainer: Trainer, step: int) -> None:
+        network = trainer.cohort.network
         for parameter in network.buffer.parameters:
             layer = parameter.layer
             if parameter.name == f"{layer}.weight":
                 value = parameter.value[0].detach()
-                self._tracker.histogram("train", f"weights/{layer}", value, step)
+                tracker.histogram("train", f"weights/{layer}", value, step)
                 if step > 0:  # before the first step there are no gradients
                     gradient = parameter.gradient[0]
-                    self._tracker.histogram("train", f"gradients/{layer}", gradient, step)
+                    tracker.histogram("train", f"gradients/{layer}", gradient, step)
         if self._level == "full":
             for layer, outputs in activations(network, trainer.splits["train"][0]).items():
-                self._tracker.histogram("train", f"activations/{layer}", outputs[0], step)
+                tracker.histogram("train", f"activations/{layer}", outputs[0], step)
 
-    def _write_regions(self, cohort: Cohort, step: int, plane: Plane) -> None:
-        """Draw the outputs and the hidden units of a network of two inputs in the plane."""
-        assert self._tracker is not None
+    def _write_regions(self, tracker: Tracker, cohort: Cohort, step: int, plane: Plane) -> None:
         surface = plane.look(cohort.network, cohort.head, 0)
         image = pictures.decision(plane.panels(surface, cohort.head), plane)
-        self._tracker.image("train", "decision", image, step)
+        tracker.image("train", "decision", image, step)
         for layer, values in surface.units.items():
-            image = pictures.unit_regions(values)
-            self._tracker.image("train", f"decision/{layer}", image, step)
+            tracker.image("train", f"decision/{layer}", pictures.unit_regions(values), step)
 
-    def _write_reconstruction(self, cohort: Cohort, step: int, sample: Sample) -> None:
+    def _write_reconstruction(
+        self, tracker: Tracker, cohort: Cohort, step: int, sample: Sample
+    ) -> None:
         """Write an autoencoder's histograms of codes and, of images, reconstructions and filters.
 
-        A variational code has also a histogram of the divergences of its units from N(0, 1) in
-        nats.
+        A variational code has also a histogram of its units' divergences from N(0, 1) in nats.
         """
-        assert self._tracker is not None
-        look, task = sample.look(cohort, 0), sample.task
-        self._tracker.histogram(sample.split, "code", look.codes, step)
+        look, task = sample.look(cohort), sample.task
+        tracker.histogram(sample.split, "code", look.codes, step)
         if look.divergence is not None:
-            self._tracker.histogram(sample.split, "kl_per_unit", look.divergence, step)
+            tracker.histogram(sample.split, "kl_per_unit", look.divergence, step)
         if pictures.is_image(task.input_shape):
             sheet, _ = pictures.lines_of_images(look.lines, task.input_shape)
-            self._tracker.image(sample.split, "reconstruction", sheet, step)
-            self._write_filters(self._tracker, cohort, step)
+            tracker.image(sample.split, "reconstruction", sheet, step)
+            self._write_filters(tracker, cohort, step)
 
     def _write_filters(self, tracker: Tracker, cohort: Cohort, step: int) -> None:
-        """Draw the weights of the first layer as images, and an autoencoder's last layer too."""
         task = self._job.splits.task
         if not pictures.is_image(task.input_shape):
             return
-        layers = [encoder_filters(cohort.network, 0, task)]
+        layers = [pictures.encoder_filters(cohort.network, task)]
         if self._sample is not None:
-            layers.append(decoder_filters(cohort.network, 0, task))
+            layers.append(pictures.decoder_filters(cohort.network, task))
         for filters in layers:
             if filters is not None:
                 image = pictures.weight_images(filters.weights, task.input_shape)

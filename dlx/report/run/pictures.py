@@ -4,12 +4,15 @@
 """
 
 import contextlib
+import io
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dlx.data.dataset import Task
+from dlx.nn.network import Network
 from dlx.report.run.regions import Panel, Plane, Shade, shade_units
 
 if TYPE_CHECKING:
@@ -54,11 +57,8 @@ def is_image(shape: tuple[int, ...]) -> bool:
 def confusion_figure(counts: np.ndarray, classes: tuple[str, ...], title: str = "") -> "Figure":
     """Return a figure of a confusion matrix: a square is the darker the larger its share of a row.
 
-    Args:
-        counts: (C, C) with a line for each true class; or of labels (T, 2, 2), of which the first
-            20 are drawn
-        classes: names of the classes or labels
-        title: of the figure
+    The counts are (C, C) with a line for each true class; or of labels (T, 2, 2), of which the
+    first 20 are drawn.
     """
     from matplotlib.figure import Figure
 
@@ -78,6 +78,13 @@ def confusion_figure(counts: np.ndarray, classes: tuple[str, ...], title: str = 
     if title:
         figure.suptitle(title)
     return figure
+
+
+def png(figure: "Figure", **options: Any) -> bytes:
+    """Return a figure as the contents of a PNG file; the options are those of `savefig`."""
+    encoded = io.BytesIO()
+    figure.savefig(encoded, format="png", **options)
+    return encoded.getvalue()
 
 
 def rendered(figure: "Figure") -> np.ndarray:
@@ -104,16 +111,37 @@ def _draw_counts(axes: "Axes", counts: np.ndarray, names: tuple[str, ...]) -> No
         axes.text(predicted, truth, text, ha="center", va="center", color=shade, fontsize=7)
 
 
+class Filters(NamedTuple):
+    """The weights of a layer, (I, O), and its name."""
+
+    layer: str
+    weights: np.ndarray
+
+
+def encoder_filters(network: Network, task: Task) -> Filters | None:
+    """Return the first layer's weights, of a cohort of one; None if they multiply no inputs."""
+    first = next(p for p in network.buffer.parameters if p.is_weight)
+    if first.value.shape[1] != task.num_inputs:
+        return None
+    return Filters(first.layer, first.value[0].detach().cpu().numpy())
+
+
+def decoder_filters(network: Network, task: Task) -> Filters | None:
+    """Return the last layer's weights of a cohort of one: what each unit adds to an output.
+
+    None if the last layer has no weights of its own: tied ones are those of the encoder.
+    """
+    output = network.layer_names[-1]
+    last = [p for p in network.buffer.parameters if p.is_weight and p.layer == output]
+    if not last or last[0].value.ndim != 3 or last[0].value.shape[2] != task.num_inputs:
+        return None
+    return Filters(output, last[0].value[0].detach().T.cpu().numpy())
+
+
 def weight_images(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw the weights of each unit as an image.
+    """Draw the weights (I, O) of the first 64 units as images side by side: (H, W, 1 or 3) uint8.
 
-    Args:
-        weights: (I, O); the first 64 units are drawn
-        shape: of the images, (H, W) or (3, H, W)
-
-    Returns:
-        (H, W, 1 or 3) uint8, units side by side; middle grey is zero, and a unit's largest weight
-        is black or white
+    Middle grey is zero, and a unit's largest weight is black or white.
     """
     images = _channels_last(weights.T[:_MOST_UNITS], shape)
     largest = np.abs(images).max(axis=(1, 2, 3), keepdims=True)
@@ -122,15 +150,7 @@ def weight_images(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def images(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw images side by side.
-
-    Args:
-        rows: (N, I) values of pixels; the first 100 rows are drawn
-        shape: of the images, (H, W) or (3, H, W)
-
-    Returns:
-        (H, W, 1 or 3) uint8; for black and white see `shades`
-    """
+    """Draw the first 100 rows of pixels (N, I) as images side by side: (H, W, 1 or 3) uint8."""
     values = rows[:MOST_IMAGES]
     return _sheet(as_tiles(values, shape, *shades(values)))
 
@@ -153,12 +173,10 @@ def as_tiles(rows: np.ndarray, shape: tuple[int, ...], low: float, high: float) 
 def lines_of_images(
     lines: Sequence[np.ndarray], shape: tuple[int, ...], per_line: int = 10
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw several lines of images, one under another.
+    """Draw several lines of images, (N, I) each, one under another.
 
-    Args:
-        lines: (N, I) values of pixels each; the first one decides what is black and white
-        shape: of the images, (H, W) or (3, H, W)
-        per_line: images side by side; the next ones follow in a block of lines below
+    The first line decides what is black and white. Of more images than fit side by side the next
+    ones follow in a block of lines below.
 
     Returns:
         (H, W, 1 or 3) uint8, and the middles of the lines, block by block, in pixels from the top
@@ -194,9 +212,7 @@ def _enlarged(pictures: np.ndarray) -> np.ndarray:
 def colored(shade: Shade, depth: float = 1.0) -> np.ndarray:
     """Return the colors of shades: (..., 3) uint8, the paler the less certain.
 
-    Args:
-        shade: of any shape
-        depth: of the color at strength 1: 0 is white, 1 the class's own color
+    At strength 1 a depth of 0 is white, and of 1 the class's own color.
     """
     away = 255 - COLORS[shade.number % len(COLORS)]
     return (255 - away * (depth * shade.strength[..., None])).round().astype(np.uint8)
@@ -238,11 +254,8 @@ def decision(panels: list[Panel], plane: Plane) -> np.ndarray:
 def unit_regions(values: np.ndarray) -> np.ndarray:
     """Draw each hidden unit's outputs over the plane: (H, W, 3) uint8.
 
-    Blue is a unit's lowest output and orange its highest, with a line half-way. A unit whose
-    outputs are the same everywhere is grey.
-
-    Args:
-        values: (U, H, W)
+    The values are (U, H, W). Blue is a unit's lowest output and orange its highest, with a line
+    half-way. A unit whose outputs are the same everywhere is grey.
     """
     tiles = regions(shade_units(values))
     tiles[values.min((1, 2)) == values.max((1, 2))] = 225

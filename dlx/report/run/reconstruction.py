@@ -1,6 +1,6 @@
 """The numbers behind an autoencoder's pictures: reconstructions, codes, errors by class.
 
-# K runs, N rows, R rows that are shown, I inputs, C classes, D units of the code
+# N rows, R rows that are shown, I inputs, C classes, D units of the code
 """
 
 from collections.abc import Sequence
@@ -30,21 +30,13 @@ _REACH = 3.0  # standard deviations to either side in a traversal
 
 @dataclass(frozen=True)
 class Look:
-    """Reconstructions of the rows that are shown, and codes of the first rows.
+    """Reconstructions of the rows that are shown, in the data's units, and codes of first rows."""
 
-    Attributes:
-        inputs: (R, I) in the data's units
-        corrupted: (R, I) likewise, as evaluations corrupt them; None if the run corrupts nothing
-        outputs: (R, I) likewise, their reconstructions
-        codes: (N, D) of the first rows without corruption, at most 1,024
-        divergence: of these, see `Codes`
-    """
-
-    inputs: np.ndarray
-    corrupted: np.ndarray | None
-    outputs: np.ndarray
-    codes: np.ndarray
-    divergence: np.ndarray | None
+    inputs: np.ndarray  # (R, I)
+    corrupted: np.ndarray | None  # (R, I), as evaluations do it; None if the run corrupts nothing
+    outputs: np.ndarray  # (R, I)
+    codes: np.ndarray  # (N, D) of the first rows without corruption, at most 1,024
+    divergence: np.ndarray | None  # of these, see `Codes`
 
     @property
     def lines(self) -> list[np.ndarray]:
@@ -54,33 +46,24 @@ class Look:
 
 @dataclass(frozen=True)
 class Codes:
-    """The codes of rows.
+    """The codes of rows, and their classes, if they have any.
 
-    Attributes:
-        values: (N, D)
-        classes: (N,) of the rows; None if they have no class
-        names: of the classes; empty without classes
-        divergence: (D,) in nats: how far the distribution of each unit of a variational code is
-            from N(0, 1), the mean over the rows; None for another code
-        active: (D,) share of rows on which the unit is on (see `CodeSpec.threshold`); None for
-            units that are probabilities
+    `divergence` is how far the distribution of each unit of a variational code is from N(0, 1), the
+    mean over the rows; `active` the share of rows on which a unit is on (see `CodeSpec.threshold`).
     """
 
-    values: np.ndarray
-    classes: np.ndarray | None
-    names: tuple[str, ...]
-    divergence: np.ndarray | None
-    active: np.ndarray | None
+    values: np.ndarray  # (N, D)
+    classes: np.ndarray | None  # (N,)
+    names: tuple[str, ...]  # of the classes
+    divergence: np.ndarray | None  # (D,) in nats; None for another code
+    active: np.ndarray | None  # (D,); None for units that are probabilities
 
 
 class Sample:
-    """The rows that an autoencoder's pictures show.
+    """The rows that an autoencoder's pictures show: those of `split`, or else of dev, or of train.
 
-    Args:
-        splits: whose targets are the inputs
-        labelled: the same rows with the data's own targets
-        design: of the network; without a layer `code` the last hidden layer is the code
-        split: of the rows; default: dev, or else train
+    The targets of `splits` are the inputs; `labelled` has the data's own targets. Without a layer
+    `code` the last hidden layer is the code.
     """
 
     def __init__(
@@ -121,58 +104,47 @@ class Sample:
         return np.array(shown[:_SHOWN])
 
     @torch.no_grad()
-    def look(self, cohort: Cohort, row: int) -> Look:
-        """Return a network's reconstructions and codes, in evaluation mode.
+    def look(self, cohort: Cohort) -> Look:
+        """Return the reconstructions and codes of a cohort of one, in evaluation mode.
 
         The first 1,024 rows are passed together, as in evaluations and predictions, so that the
         bits are the same.
-
-        Args:
-            cohort: K runs
-            row: of the run
         """
         x = self._part.inputs[:CHUNK].to(cohort.network.buffer.values)
         rows = torch.from_numpy(self.shown).to(x.device)
-        inputs = x.expand(cohort.network.num_runs, *x.shape)
-        shown_corrupted = None
-        if cohort.members[row].design.inputs.corruption is not None:
+        inputs, shown_corrupted = x.unsqueeze(0), None
+        if cohort.members[0].design.inputs.corruption is not None:
             inputs = corrupted(cohort.network, x)
-            shown_corrupted = self._in_units(inputs[row, rows])
+            shown_corrupted = self._in_units(inputs[0, rows])
         outputs = cohort.head.outputs(cohort.network.forward(inputs, Pass()))
         return Look(
             self._in_units(x[rows]),
             shown_corrupted,
-            self._in_units(outputs[row, rows]),
-            encode(cohort.network, x, self.code)[row].cpu().numpy(),
-            self._divergence(cohort, row, x),
+            self._in_units(outputs[0, rows]),
+            encode(cohort.network, x, self.code)[0].cpu().numpy(),
+            self._divergence(cohort, x),
         )
 
     @torch.no_grad()
     def codes(self, cohort: Cohort, most: int) -> Codes:
-        """Return the codes of the first rows.
-
-        Args:
-            cohort: the network, a cohort of one
-            most: number of rows
-        """
-        network, place = cohort.network, self._place(cohort)
+        """Return the codes of the first rows, by a cohort of one."""
+        network = cohort.network
         x = self._part.inputs[:most].to(network.buffer.values)
         values = encode(network, x, self.code)[0]
-        spec = network.blueprints[0][place]
-        active = None
+        spec, active = network.blueprints[0][self._place(cohort)], None
         if spec.is_code:
             active = (values.abs() > spec.threshold).float().mean(0).cpu().numpy()
         classes = self._labels[:most].cpu().numpy() if self.classes else None
-        nats = self._divergence(cohort, 0, x)
+        nats = self._divergence(cohort, x)
         return Codes(values.cpu().numpy(), classes, self.classes, nats, active)
 
-    def _divergence(self, cohort: Cohort, row: int, x: Tensor) -> np.ndarray | None:
-        """Return the divergence of each unit of a run's code on rows x, see `Codes`."""
+    def _divergence(self, cohort: Cohort, x: Tensor) -> np.ndarray | None:
+        """Return the divergence of each unit of the code on rows x, see `Codes`."""
         network, place = cohort.network, self._place(cohort)
-        spec = network.blueprints[row][place]
+        spec = network.blueprints[0][place]
         if not (spec.is_code and spec.is_drawn):
             return None
-        before = encode(network, x, network.blueprints[row][place - 1].name)[row]
+        before = encode(network, x, network.blueprints[0][place - 1].name)[0]
         mean, log_variance = before.chunk(2, 1)
         return divergence(mean, log_variance.exp(), log_variance).mean(0).cpu().numpy()
 
@@ -209,15 +181,11 @@ class Sample:
 
     @torch.no_grad()
     def traversals(self, cohort: Cohort, codes: Codes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return a network's outputs when one unit of a row's code is moved.
+        """Return what a cohort of one puts out when one unit of a row's code is moved.
 
         The row is the first one that is shown. A unit goes in equal steps from three standard
-        deviations below its mean to three above it, within its range on the rows; a variational
-        one from -3 to 3.
-
-        Args:
-            cohort: the network, a cohort of one
-            codes: of rows, which give the units' ranges
+        deviations below its mean to three above it, within its range in `codes`; a variational one
+        from -3 to 3.
 
         Returns:
             the units (U,), from 0, that vary most or, variational, have the largest divergence;
@@ -234,15 +202,11 @@ class Sample:
 
     @torch.no_grad()
     def manifold(self, cohort: Cohort, codes: Codes) -> tuple[np.ndarray, np.ndarray]:
-        """Return a network's outputs on a grid over the plane of a code of two units.
-
-        Args:
-            cohort: the network, a cohort of one
-            codes: of rows, which give the units' ranges
+        """Return what a cohort of one puts out on a grid over the plane of a code of two units.
 
         Returns:
-            the lowest and the highest value of both units (2, 2); the outputs (S, S, I) in the
-            data's units, with the lowest second unit first
+            the lowest and the highest value of both units (2, 2), see `_ranges`; the outputs
+            (S, S, I) in the data's units, with the lowest second unit first
         """
         ends = np.stack(_ranges(codes), 1)
         first, second = (np.linspace(low, high, SIDE) for low, high in ends)

@@ -3,7 +3,6 @@
 # K runs, N rows, C outputs, U units, H height, W width, in points of the plane
 """
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -30,44 +29,26 @@ _FINEST, _COARSEST = 96, 32  # points along a side for which the network is comp
 
 
 class Shade(NamedTuple):
-    """A class and how certain it is, at every place.
-
-    Attributes:
-        number: of the class
-        strength: 0 (undecided) to 1 (certain)
-    """
+    """The number of a class, and how certain it is, at every place."""
 
     number: np.ndarray
-    strength: np.ndarray
+    strength: np.ndarray  # 0 (undecided) to 1 (certain)
 
 
 class Panel(NamedTuple):
-    """A drawing of one output.
+    """A drawing of one output."""
 
-    Attributes:
-        title: the output; empty if there is one drawing only
-        names: of the shades' classes; for a value the lowest and the highest
-        regions: (H, W) in the plane, the lowest second input first
-        rows: (N,) of the training rows that are drawn over it
-    """
-
-    title: str
-    names: tuple[str, ...]
-    regions: Shade
-    rows: Shade
+    title: str  # the output; empty if there is one drawing only
+    names: tuple[str, ...]  # of the shades' classes; for a value the lowest and the highest
+    regions: Shade  # (H, W) in the plane, the lowest second input first
+    rows: Shade  # (N,) of the training rows that are drawn over it
 
 
-@dataclass(frozen=True)
-class Surface:
-    """A network's outputs over the plane; the lowest second input comes first.
+class Surface(NamedTuple):
+    """A network's outputs over the plane; the lowest second input comes first."""
 
-    Attributes:
-        outputs: (C, H, W), probabilities under softmax or sigmoid
-        units: (U, H, W) of each hidden layer that is shown
-    """
-
-    outputs: np.ndarray
-    units: dict[str, np.ndarray]
+    outputs: np.ndarray  # (C, H, W), probabilities under softmax or sigmoid
+    units: dict[str, np.ndarray]  # (U, H, W) of each hidden layer that is shown
 
 
 def is_plane(task: Task) -> bool:
@@ -76,11 +57,7 @@ def is_plane(task: Task) -> bool:
 
 
 class Plane:
-    """The part of the plane that the training rows lie in.
-
-    Args:
-        splits: of a task of two inputs
-    """
+    """The part of the plane that the training rows of a task of two inputs lie in."""
 
     def __init__(self, splits: Splits) -> None:
         assert is_plane(splits.task)
@@ -120,14 +97,9 @@ class Plane:
 
     @torch.no_grad()
     def look(self, network: Network, head: Head, row: int) -> Surface:
-        """Return a network's outputs and units in the plane, in evaluation mode.
+        """Return the outputs and units of one run in the plane, in evaluation mode.
 
         A large network is computed for fewer points; the others are interpolated.
-
-        Args:
-            network: of K runs
-            head: of the runs
-            row: of the run
         """
         side = int((_WORK / max(network.num_parameters(row), 1)) ** 0.5)
         points = self._points(min(max(side, _COARSEST), _FINEST), network)
@@ -148,12 +120,7 @@ class Plane:
         )
 
     def panels(self, surface: Surface, head: Head) -> list[Panel]:
-        """Return the drawings of outputs: one for all classes, or one for each label or value.
-
-        Args:
-            surface: of the network
-            head: of the network
-        """
+        """Return the drawings of outputs: one for all classes, or one for each label or value."""
         task, outputs = self._task, surface.outputs
         targets = self._train.targets[self._drawn].cpu().numpy()
         if task.classes is None:
@@ -176,10 +143,9 @@ class Plane:
     def _values(self, outputs: np.ndarray, targets: np.ndarray) -> list[Panel]:
         """Return a drawing of each value, from the lowest to the highest of the training rows."""
         ends = np.stack([targets.min(0), targets.max(0)])
+        named = zip(outputs, self._task.in_units(ends).T, strict=True)
         panels = []
-        for place, (values, in_units) in enumerate(
-            zip(outputs, self._task.in_units(ends).T, strict=True)
-        ):
+        for place, (values, in_units) in enumerate(named):
             low, high = ends[:, place]
             width = max(high - low, 1e-12)
             regions, rows = ((v - low) / width for v in (values, targets[:, place]))
@@ -191,9 +157,7 @@ class Plane:
     def _points(self, side: int, network: Network) -> Tensor:
         """Return a grid of preprocessed points: (side * side, 2)."""
         left, right, bottom, top = self.extent
-        y, x = np.meshgrid(
-            np.linspace(bottom, top, side), np.linspace(left, right, side), indexing="ij"
-        )
+        x, y = np.meshgrid(np.linspace(left, right, side), np.linspace(bottom, top, side))
         points = torch.from_numpy(np.stack([x.ravel(), y.ravel()], 1).astype(np.float32))
         return self._preprocessing(points).to(network.buffer.values)
 

@@ -1,52 +1,46 @@
 """The figures of a trained run, and their files."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx.cohort import Cohort
 from dlx.data.parts import Splits
-from dlx.report.run import pretraining_figure, region_figures
-from dlx.report.run.filters import encoder_filters
-from dlx.report.run.pictures import confusion_figure, is_image
+from dlx.report.run import pictures
 from dlx.report.run.reconstruction import Sample
-from dlx.report.run.regions import Plane, is_plane
+from dlx.report.run.regions import Panel, Plane, is_plane
 from dlx.runs import make_directory, write_atomic
 from dlx.training.evaluation import confusion
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_MOST_NAMES = 12  # in a legend
+_SPLITS = {"train": "#4c72b0", "dev": "#dd8452"}
+_NARROWEST = 0.15  # of all steps: the least width of a panel, so that a short stage is visible
+
+Records = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained run that is to be drawn.
+    """A trained run that is to be drawn."""
 
-    Attributes:
-        title: of its figures
-        cohort: the network, a cohort of one
-        splits: with the targets that it learned
-        labelled: the same rows with the data's own targets
-        stages: the lines of pretraining.jsonl; empty without pre-training
-        history: the lines of metrics.jsonl
-    """
-
-    title: str
-    cohort: Cohort
-    splits: Splits
-    labelled: Splits
-    stages: Sequence[Mapping[str, Any]] = ()
-    history: Sequence[Mapping[str, Any]] = ()
+    title: str  # of its figures
+    cohort: Cohort  # of one
+    splits: Splits  # with the targets that it learned
+    labelled: Splits  # the same rows with the data's own targets
+    stages: Records = ()  # the lines of pretraining.jsonl
+    history: Records = ()  # the lines of metrics.jsonl
 
 
 def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
-    """Return a run's figures by name.
+    """Return a run's figures by name; with `everything` also those of level full.
 
-    Args:
-        run: the trained run
-        everything: whether to draw confusion matrices and, of images, filters, as level full does
+    These are confusion matrices and, of images, the filters of the first layer.
     """
     from dlx.report.run import code_figures  # imports matplotlib
 
@@ -55,40 +49,109 @@ def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
     if task.kind == "reconstruction":
         sample = Sample(run.splits, run.labelled, cohort.members[0].design)
         figures |= code_figures.draw(sample, cohort, title)
-    elif everything and is_image(task.input_shape):
-        filters = encoder_filters(cohort.network, 0, task)
+    elif everything and pictures.is_image(task.input_shape):
+        filters = pictures.encoder_filters(cohort.network, task)
         if filters is not None:
-            figures["filters"] = code_figures.filter_sheet(
-                "filters", filters, task.input_shape, title
-            )
+            sheet = code_figures.filter_sheet("filters", filters, task.input_shape, title)
+            figures["filters"] = sheet
     if is_plane(task):
-        figures |= region_figures.draw(cohort, Plane(run.splits), title)
+        figures |= _regions(cohort, Plane(run.splits), title)
     if everything and task.classes is not None:
         for name, part in run.splits.parts.items():
             counts = confusion(cohort, part.inputs, cohort.head.encode(part.targets))[0]
-            figures[f"confusion_{name}"] = confusion_figure(
+            figures[f"confusion_{name}"] = pictures.confusion_figure(
                 counts.cpu().numpy(), task.classes, f"{title}, {name} rows"
             )
     if run.stages:
-        figures["pretraining"] = pretraining_figure.draw(run.stages, run.history, title)
+        figures["pretraining"] = pretraining(run.stages, run.history, title)
     return figures
 
 
-def save(figures: "Mapping[str, Figure]", folder: Path) -> list[Path]:
-    """Write figures as PNG files, and return their paths.
+def _regions(cohort: Cohort, plane: Plane, title: str) -> "dict[str, Figure]":
+    """Return figures `decision` and `decision_<layer>` of a cohort of one, by name."""
+    from matplotlib.figure import Figure
 
-    Args:
-        figures: by name
-        folder: made if it does not exist
+    surface = plane.look(cohort.network, cohort.head, 0)
+    panels = plane.panels(surface, cohort.head)
+    figure = Figure(figsize=(5.6 * len(panels), 5), dpi=110, layout="constrained")
+    for place, panel in enumerate(panels, 1):
+        _panel(figure.add_subplot(1, len(panels), place), panel, plane)
+    figure.suptitle(title)
+    figures = {"decision": figure}
+    for layer, values in surface.units.items():
+        figure = Figure(figsize=(6, 6), dpi=110, layout="constrained")
+        axes = figure.add_subplot()
+        axes.imshow(pictures.unit_regions(values))
+        axes.set_axis_off()
+        axes.set_title(
+            f"{title}, layer {layer}: units 1 to {len(values)}, from the lowest output (blue)\nto "
+            "the highest (orange); grey: the same everywhere",
+            fontsize=9,
+        )
+        figures[f"decision_{layer}"] = figure
+    return figures
 
-    Raises:
-        StorageError: a file cannot be written
+
+def _panel(axes: "Axes", panel: Panel, plane: Plane) -> None:
+    axes.imshow(pictures.regions(panel.regions), extent=plane.extent, aspect="auto")
+    size = 18 if len(plane.rows) > 50 else 70
+    style = {"s": size, "edgecolors": "black", "linewidths": 0.5}
+    axes.scatter(*plane.rows.T, c=pictures.colored(panel.rows) / 255, **style)
+    for number, name in enumerate(panel.names[:_MOST_NAMES]):
+        axes.scatter(
+            [], [], color=pictures.COLORS[number % len(pictures.COLORS)] / 255, label=name, **style
+        )
+    axes.set(xlabel=plane.axes[0], ylabel=plane.axes[1], title=panel.title)
+    axes.legend(loc="upper right", fontsize=8)
+
+
+def pretraining(stages: Records, history: Records, title: str) -> "Figure":
+    """Return a figure of the costs in pretraining.jsonl and metrics.jsonl, side by side.
+
+    Each panel has a scale of its own, since costs of different networks do not compare.
     """
-    paths = []
-    for name, figure in figures.items():
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    by_stage = (list(records) for _, records in groupby(stages, lambda record: record["stage"]))
+    phases = [*((_heading(records[0]), records) for records in by_stage), ("the run", history)]
+    counts = [records[-1]["step"] if records else 0 for _, records in phases]
+    widths = [max(count, _NARROWEST * sum(counts), 1) for count in counts]
+    figure = Figure(figsize=(max(8, 3 * len(phases)), 4), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(phases), width_ratios=widths, squeeze=False)[0]
+    before = 0
+    drawn = zip(panels, phases, counts, strict=True)
+    for place, (axes, (heading, records), count) in enumerate(drawn):
+        for split, color in _SPLITS.items():
+            points = [
+                (before + record["step"], record[split]["cost"])
+                for record in records
+                if record.get(split, {}).get("cost") is not None
+            ]
+            steps, costs = zip(*points, strict=True) if points else ((), ())
+            axes.plot(steps, costs, color=color, label=split, marker=".", markersize=4)
+        axes.axvspan(before, before + max(count, 1), color=f"C{place}", alpha=0.1, linewidth=0)
+        axes.set_title(heading, fontsize=9)
+        axes.set_xlim(before, before + max(count, 1))
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.tick_params(labelsize=8)
+        before += count
+    panels[0].set_ylabel("cost")
+    panels[-1].legend(fontsize=8)
+    figure.suptitle(f"{title}: pre-training, then the run itself")
+    figure.supxlabel("step", fontsize=9)
+    return figure
+
+
+def _heading(record: Mapping[str, Any]) -> str:
+    layers = record["layers"]
+    return f"{record['method']}, layer{'s' * (len(layers) > 1)} {', '.join(layers)}"
+
+
+def save(figures: "Mapping[str, Figure]", folder: Path) -> list[Path]:
+    """Write figures as PNG files into a folder, which is made for them, and return the files."""
+    paths = {folder / f"{name}.png": figure for name, figure in figures.items()}
+    for path, figure in paths.items():
         make_directory(folder)
-        encoded = io.BytesIO()
-        figure.savefig(encoded, format="png")
-        write_atomic(folder / f"{name}.png", encoded.getvalue())
-        paths.append(folder / f"{name}.png")
-    return paths
+        write_atomic(path, pictures.png(figure))
+    return list(paths)

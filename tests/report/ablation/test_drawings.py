@@ -4,7 +4,7 @@ import pytest
 from matplotlib.image import imread
 
 from dlx.errors import StorageError
-from dlx.report.ablation.drawings import draw_all, write_all
+from dlx.report.ablation.page import draw_all, write_all
 from tests.report.ablation import synthetic
 from tests.report.ablation.conftest import Synthetic
 

@@ -1,11 +1,11 @@
 from matplotlib.patches import Rectangle
 
-from dlx.report.ablation import lost_runs
+from dlx.report.ablation import ended
 from tests.report.ablation.conftest import Synthetic
 
 
 def test_bars_count_how_the_runs_of_lossy_variants_ended(lossy: Synthetic) -> None:
-    (drawing,) = lost_runs.draw(*lossy)
+    (drawing,) = ended.lost(*lossy)
     (axes,) = drawing.figure.axes
     bars = {
         container.get_label(): [bar.get_width() for bar in container if isinstance(bar, Rectangle)]
@@ -19,4 +19,4 @@ def test_bars_count_how_the_runs_of_lossy_variants_ended(lossy: Synthetic) -> No
 
 
 def test_there_is_none_where_all_ended_well(two: Synthetic) -> None:
-    assert lost_runs.draw(*two) == []
+    assert ended.lost(*two) == []

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dlx.report.ablation import success
+from dlx.report.ablation import ended
 from tests.report.ablation import synthetic
 from tests.report.ablation.conftest import Synthetic
 
@@ -12,7 +12,7 @@ def test_shares_with_intervals_from_most_to_least() -> None:
         variants, 8, lambda s, seed: 0.95 if s["model.activation"] == "relu" or seed < 2 else 0.5
     )
     summary = synthetic.summary(variants, runs)
-    (drawing,) = success.draw(summary, runs)
+    (drawing,) = ended.succeeded(summary, runs)
     (axes,) = drawing.figure.axes
     lines, points = axes.collections
     np.testing.assert_allclose(np.asarray(points.get_offsets()), [[100, 0], [25, 1]])
@@ -27,4 +27,4 @@ def test_shares_with_intervals_from_most_to_least() -> None:
 def test_there_is_none_where_success_is_not_counted(two: Synthetic) -> None:
     summary, runs = two
     uncounted = summary | {"variants": [v | {"success": None} for v in summary["variants"]]}
-    assert success.draw(uncounted, runs) == []
+    assert ended.succeeded(uncounted, runs) == []

@@ -8,7 +8,7 @@ import torch
 
 import dlx
 from dlx.nn.network import Network
-from dlx.report.run.filters import decoder_filters, encoder_filters
+from dlx.report.run.pictures import decoder_filters, encoder_filters
 
 
 def network(config: str, overrides: list[str], tmp_path: Path) -> tuple[dlx.Run, Network]:
@@ -20,7 +20,7 @@ def network(config: str, overrides: list[str], tmp_path: Path) -> tuple[dlx.Run,
 def test_the_first_layer_looks_and_the_last_one_paints(tmp_path: Path) -> None:
     options = ["model.tied=false", "model.encoder=[12, 5]"]
     run, its = network("autoencoder", options, tmp_path)
-    first, last = encoder_filters(its, 0, run.task), decoder_filters(its, 0, run.task)
+    first, last = encoder_filters(its, run.task), decoder_filters(its, run.task)
     assert first is not None and last is not None
     assert (first.layer, last.layer) == ("1", "4")
     linear = [module for module in run.network() if isinstance(module, torch.nn.Linear)]
@@ -31,11 +31,11 @@ def test_the_first_layer_looks_and_the_last_one_paints(tmp_path: Path) -> None:
 @pytest.mark.parametrize("config", ["autoencoder", "rbm"])
 def test_a_tied_decoder_has_no_filters_of_its_own(config: str, tmp_path: Path) -> None:
     run, its = network(config, [], tmp_path)
-    first = encoder_filters(its, 0, run.task)
+    first = encoder_filters(its, run.task)
     assert first is not None and first.weights.shape[0] == 64
-    assert decoder_filters(its, 0, run.task) is None
+    assert decoder_filters(its, run.task) is None
 
 
 def test_a_layer_that_sees_a_row_of_pixels_at_a_time_has_none(tmp_path: Path) -> None:
     run, its = network("recurrent", [], tmp_path)
-    assert encoder_filters(its, 0, run.task) is None
+    assert encoder_filters(its, run.task) is None

@@ -50,7 +50,7 @@ def test_what_the_data_say_is_in_their_own_units(tmp_path: Path) -> None:
 def test_what_is_shown_has_the_bits_of_predictions(tmp_path: Path) -> None:
     run, sample = trained(["train.epochs=2"], tmp_path)
     part = run.splits().part("dev")
-    look = sample.look(run.cohort, 0)
+    look = sample.look(run.cohort)
     in_units = run.task.in_units
     assert look.corrupted is None
     assert np.array_equal(look.inputs, in_units(part.inputs.numpy())[sample.shown])
@@ -62,7 +62,7 @@ def test_what_is_shown_has_the_bits_of_predictions(tmp_path: Path) -> None:
 def test_what_is_shown_has_the_bits_of_evaluations_on_corrupted_inputs(tmp_path: Path) -> None:
     run, sample = trained(DENOISING, tmp_path)
     part = run.splits().part("dev")
-    look = sample.look(run.cohort, 0)
+    look = sample.look(run.cohort)
     seen: list[torch.Tensor] = []
     network = run.cohort.network
     forward = network._stack.forward
@@ -143,7 +143,7 @@ def test_active_shares_average_to_the_measure(tmp_path: Path) -> None:
 def test_looking_changes_nothing(tmp_path: Path) -> None:
     run, sample = trained(DENOISING, tmp_path)
     before = run.cohort.network.buffer.values.clone()
-    first, second = (sample.look(run.cohort, 0) for _ in range(2))
+    first, second = (sample.look(run.cohort) for _ in range(2))
     assert torch.equal(run.cohort.network.buffer.values, before)
     assert np.array_equal(first.outputs, second.outputs)
     assert first.corrupted is not None and second.corrupted is not None
