@@ -19,7 +19,7 @@ from dlx.runs.ablations import cohort_folder
 from dlx.tracking.evaluations import Evaluation
 from dlx.training.records import Outcome, Progress, Stop
 from dlx.training.session import Observer, Stopped
-from dlx.training.store import CohortStore, PlannedMember
+from dlx.training.store import CohortStore, PlannedMember, rows_of
 from dlx.training.train import train
 from dlx.training.trainer import Trainer
 
@@ -112,9 +112,10 @@ class _Reporter(Observer):
         results = []
         for row in outcomes:
             run = self._planned[trainer.members[row].name]
-            fields, curve = self._store.fields[run.path], self._store.curves[run.path]
+            plan, curve = self._work.plan, self._store.curves[run.path]
+            fields = self._store.fields[run.path] | {"rows": rows_of(plan.job(run))}
             number = self._cohort.number_of(run.path)
-            results.append(result_of(run, number, fields, curve, self._work.plan.section))
+            results.append(result_of(run, number, fields, curve, plan.section))
         active = len(trainer.members) - len(outcomes)
         self._work.show(
             replace(self._newest, active=active, values=self._take_values(), ended=results)

@@ -26,6 +26,7 @@ _TYPES: dict[str, type | UnionType] = {
     "parameters": int | None,
     "weights": str | None,
     "data_fingerprint": str | None,
+    "rows": dict | None,
     "task": dict | None,
     "features": list | None,
     "table": bool | None,
@@ -40,8 +41,19 @@ _TYPES: dict[str, type | UnionType] = {
 _ORDER = (
     *("schema", "kind", "sequence", "status", "weights", "seed", "steps", "epochs", "examples"),
     *("pretraining_steps", "pretraining_examples", "pretraining", "parameters", "metrics"),
-    *("baseline", "reason", "data_fingerprint", "task", "features", "table", "device", "threads"),
-    *("created", "started", "ended", "seconds", "command", "git_commit", "versions", "plugins"),
+    *("baseline", "reason", "data_fingerprint", "rows", "task", "features", "table"),
+    *(
+        "device",
+        "threads",
+        "created",
+        "started",
+        "ended",
+        "seconds",
+        "command",
+        "git_commit",
+        "versions",
+        "plugins",
+    ),
 )
 # What says when, where and by which command a run was trained, not what came out.
 CIRCUMSTANCES = (

@@ -116,13 +116,18 @@ def shared_fields(job: Job) -> dict[str, Any]:
     return {
         "baseline": baseline(splits.task, splits.train, splits.parts, job.member.metrics),
         "data_fingerprint": splits.fingerprint,
-        "rows": {name: len(part.rows) for name, part in splits.parts.items()},
+        "rows": rows_of(job),
         "task": dataclasses.asdict(splits.task),
         "features": splits.features,
         "table": splits.encoder is not None,
         "device": device_name(job.device),
         "threads": torch.get_num_threads(),
     }
+
+
+def rows_of(job: Job) -> dict[str, int]:
+    """Return the number of rows of each part."""
+    return {name: len(part.rows) for name, part in job.splits.parts.items()}
 
 
 def own_fields(job: Job, ended: Ended, stages: Sequence[StageResult]) -> dict[str, Any]:

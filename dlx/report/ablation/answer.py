@@ -1,16 +1,12 @@
 """The answer of an ablation in words: which variants are better and worse, and which undecided."""
 
-import math
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import Any
 
-from dlx.ablation.statistics.verdicts import fewest_pairs
 from dlx.report.ablation import reading
 from dlx.report.ablation.reading import Summary
 
 _MOST_NAMES = 4  # in a sentence
-_MOST_SEEDS = 1000  # nobody would run more
 
 Variant = Mapping[str, Any]
 
@@ -33,43 +29,12 @@ def answer(summary: Summary) -> list[str]:
     if same := by_verdict.get("equivalent"):
         margin = reading.difference(summary["metric"], summary["margin"] or 0.0).lstrip("+")
         margin += reading.difference_unit(summary["metric"])
-        names = _listed([variant["name"] for variant in same])
-        paragraphs.append(f"Equivalent to the baseline, within {margin}: {names}.")
+        paragraphs.append(f"Equivalent to the baseline, within {margin}: {_concluded(same)}.")
     if undecided := by_verdict.get("undecided"):
-        paragraphs.append(_undecided(undecided, summary))
+        paragraphs.append(_undecided(undecided))
     if lost := [variant for variant in summary["variants"] if reading.lost(variant)]:
         paragraphs.append(_lost(lost))
     return paragraphs
-
-
-def seeds_to_decide(variant: Variant, summary: Summary) -> int | None:
-    """Return about how many seeds would decide between a variant and the baseline.
-
-    n' = n (q h / r)^2. The half width h of the interval shrinks with the root of the number of
-    seeds, down to r, the larger of |d| (for better or worse) and margin - |d| (for equivalent). q
-    accounts for Holm's correction of the first of m comparisons: it is the normal quantile of
-    1 - alpha / 2m divided by that of 1 - alpha / 2. In half of all cases it takes more seeds.
-
-    Returns:
-        the number of seeds; None for one seed, no variance, lost runs, or more than a thousand
-    """
-    versus = variant["vs_baseline"]
-    if versus["difference"] is None or versus["low"] is None or versus["n"] < 2:
-        return None
-    if reading.lost(variant):
-        return None
-    distance = abs(versus["difference"])
-    reach = max(distance, (summary["margin"] or 0.0) - distance)
-    half = (versus["high"] - versus["low"]) / 2
-    if reach <= 0 or half <= 0:
-        return None
-    comparisons, tail = len(reading.compared(summary)), (1 - summary["confidence"]) / 2
-    fewest, quantile = fewest_pairs(comparisons), NormalDist().inv_cdf
-    correction = quantile(1 - tail / comparisons) / quantile(1 - tail)
-    needed = versus["n"] * (correction * half / reach) ** 2
-    if not math.isfinite(needed) or needed > _MOST_SEEDS:
-        return None
-    return max(math.ceil(needed), fewest, versus["n"] + 1)
 
 
 def _verdict(by_verdict: Mapping[str, Sequence[Variant]], summary: Summary) -> str:
@@ -116,16 +81,21 @@ def _others(words: str, variants: Sequence[Variant]) -> str:
     return f" {words}: {_listed([v['name'] for v in variants])}." if variants else ""
 
 
-def _undecided(variants: Sequence[Variant], summary: Summary) -> str:
-    parts = []
-    for variant in variants:
-        needed = seeds_to_decide(variant, summary)
-        seeds = f" (about {needed:,} seeds would decide)" if needed else ""
-        parts.append(f"{variant['name']}{seeds}")
+def _undecided(variants: Sequence[Variant]) -> str:
     return (
-        f"Undecided: {_listed(parts)}. Undecided does not mean equal: these runs do not show "
+        f"Undecided: {_concluded(variants)}. Undecided does not mean equal: these runs do not show "
         "whether there is a difference."
     )
+
+
+def _concluded(variants: Sequence[Variant]) -> str:
+    """Return the names, each with its conclusion where that says more than the verdict."""
+    names = []
+    for variant in variants:
+        versus, conclusion = variant["vs_baseline"], reading.conclusion(variant["vs_baseline"])
+        says_more = conclusion != versus["verdict"]
+        names.append(variant["name"] + (f" ({conclusion})" if says_more else ""))
+    return _listed(names)
 
 
 def _lost(variants: Sequence[Variant]) -> str:

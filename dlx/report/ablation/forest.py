@@ -109,4 +109,4 @@ def _note(variant: Mapping[str, Any], metric: str) -> str:
         number = reading.difference_with_interval(
             metric, versus["difference"], versus["low"], versus["high"]
         )
-    return f"{number}  {versus['verdict']}" + (f"\n{lost}" if lost else "")
+    return f"{number}  {reading.conclusion(versus)}" + (f"\n{lost}" if lost else "")

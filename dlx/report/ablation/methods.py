@@ -29,7 +29,8 @@ _METHODS = {
         _WIKIPEDIA + "Equivalence_test",
     ),
     "paired t": Method(
-        "tests whether the mean of the differences at equal seeds could be 0",
+        "tests whether the mean of the differences at equal seeds could be 0; variants lend each "
+        "other what they show of the variance",
         _WIKIPEDIA + "Paired_difference_test",
     ),
     "mcnemar": Method(
@@ -40,17 +41,17 @@ _METHODS = {
         "compares the ranks of the differences, so that 'never' is later than any step",
         _WIKIPEDIA + "Wilcoxon_signed-rank_test",
     ),
-    "fisher": Method(
+    "boschloo": Method(
         "tests whether two shares of lost runs could be equal, exact for any number of runs",
-        _WIKIPEDIA + "Fisher%27s_exact_test",
+        _WIKIPEDIA + "Boschloo%27s_test",
     ),
     "wilson": Method(
         "an interval of a share that is right near 0 % and 100 % too",
         _WIKIPEDIA + "Binomial_proportion_confidence_interval",
     ),
     "holm": Method(
-        "raises every p, so that the probability of any false verdict among all variants stays "
-        "below 5 %",
+        "raises every p, so that the probability of any false verdict, of any variant by any "
+        "metric, stays below 5 %",
         _WIKIPEDIA + "Holm%E2%80%93Bonferroni_method",
     ),
 }

@@ -98,7 +98,7 @@ def per_data(summary: Summary) -> str:
     parts = []
     for name, on_data in (summary["per_data"] or {}).items():
         rows = [[variant, *_versus(metric, v)] for variant, v in on_data.items() if v]
-        headings = ["variant", "difference", "interval", "p", "verdict"]
+        headings = ["variant", "difference", "interval", "p", "conclusion"]
         parts.append(f"<h3>{escape(name)}</h3>{_table(headings, rows, ' rrr ')}")
     if overall := summary["overall"]:
         rows = []
@@ -108,7 +108,7 @@ def per_data(summary: Summary) -> str:
             rows.append([variant, *_versus(shown, versus), versus["why"]])
         is_relative = any(versus["is_relative"] for versus in overall.values())
         name = "difference, % of the baseline" if is_relative else "difference"
-        headings = ["variant", name, "interval", "p", "verdict", "why"]
+        headings = ["variant", name, "interval", "p", "conclusion", "why"]
         parts.append(f"<h3>Over all data sets</h3>{_table(headings, rows, ' rrr  ')}")
     return f"<h2>On each data set</h2>{''.join(parts)}" if parts else ""
 
@@ -118,7 +118,7 @@ def _versus(metric: str, versus: Mapping[str, Any]) -> list[str]:
         reading.difference(metric, versus["difference"]),
         reading.difference_interval(metric, versus["low"], versus["high"]),
         reading.p_value(versus["p"]),
-        versus["verdict"],
+        reading.conclusion(versus),
     ]
 
 
@@ -211,17 +211,13 @@ def statistics(summary: Summary) -> str:
         if described := method(name):
             text = f"<a href='{escape(described.page)}'>{text}</a>: {escape(described.meaning)}"
         items.append(f"<li><b>{escape(use.replace('_', ' '))}</b>: {text}.</li>")
-    more = ""
-    if summary.get("also"):
-        more = (
-            " Each metric has verdicts of its own: the probability of a false one is below 5 % for "
-            "each metric, not for all metrics together."
-        )
     return (
         "<h2>Statistics</h2><p>At the same seed all variants share the split, the order of the "
         "rows and, if their shapes agree, the initial random numbers. So runs are compared in "
         "pairs: the effects of a seed on both runs of a pair cancel out. Verdicts use dev rows; "
-        f"test rows decide nothing.{more}</p><ul>{''.join(items)}</ul>"
+        "test rows decide nothing. They are about other seeds on these training and dev rows: with "
+        "other rows a small difference may turn round. The probability of any false better or "
+        f"worse on this page, by any metric, is below 5 %.</p><ul>{''.join(items)}</ul>"
     )
 
 
@@ -258,8 +254,8 @@ def _cell(column: Column, variant: Mapping[str, Any]) -> str:
     key = column.key(variant)
     key = "" if key is None else escape(str(key))
     kind = "number" if column.is_number else "name"
-    if column.heading == "verdict":
-        kind = f"verdict {key}"
+    if column.heading == "conclusion":
+        kind = f"verdict {(variant['vs_baseline'] or {}).get('verdict', 'baseline')}"
     return f"<td class='{kind}' data-key='{key}'>{escape(column.cell(variant))}</td>"
 
 

@@ -77,6 +77,14 @@ def by_others(summary: Summary) -> list[Summary]:
     ]
 
 
+def conclusion(versus: Mapping[str, Any]) -> str:
+    """Return what people read of a comparison: its verdict, or what would decide it."""
+    word = versus["conclusion"]
+    if word == "too few seeds" and (enough := versus["enough_seeds"]):
+        return f"{word} ({enough:,} would do)"
+    return "too few rows (no number of seeds would do)" if word == "too few rows" else word
+
+
 def percent(summary: Summary) -> str:
     """Return the confidence of intervals: `95 %`."""
     return f"{100 * summary['confidence']:g} %"

@@ -51,7 +51,7 @@ def columns(summary: Summary) -> list[Column]:
     p = compared(lambda d: reading.p_value(d["p"]))
     wins = compared(lambda d: f"{d['wins']}/{d['n']}")
     lost = lambda v: f"{reading.lost(v)}/{v['runs']}" if reading.lost(v) else ""
-    verdict = lambda v: versus(v, "verdict") or "baseline"
+    conclusion = lambda v: compared(reading.conclusion)(v) or "baseline"
     heading = f"{reading.percent(summary)} interval"
     shown = [
         Column("variant", _name, _name, "its values", is_number=False),
@@ -69,7 +69,7 @@ def columns(summary: Summary) -> list[Column]:
             Column("p", p, lambda v: versus(v, "p"), "adjusted for all comparisons"),
             Column("wins", wins, lambda v: versus(v, "wins"), "pairs better than the baseline"),
         ]
-    shown.append(Column("verdict", verdict, verdict, is_number=False))
+    shown.append(Column("conclusion", conclusion, conclusion, is_number=False))
     return shown + _optional(summary)
 
 

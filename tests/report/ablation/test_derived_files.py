@@ -10,6 +10,8 @@ import pytest
 from scipy import stats
 
 from dlx import api
+from dlx.ablation.statistics.intervals import spread_of
+from dlx.ablation.statistics.moderation import moderated
 from dlx.runs.ablations import infos, read_index
 
 CONFIG = {
@@ -41,7 +43,10 @@ def rows_of(path: Path) -> dict[str, dict[int, dict[str, str]]]:
 
 
 def test_the_statistics_are_those_of_the_table(ended: api.Ablation) -> None:
-    """Means, intervals, paired differences and Holm's p by SciPy, from results.csv alone."""
+    """Means, intervals, paired differences and Holm's p by SciPy, from results.csv alone.
+
+    Only what variants lend each other of their variances is dlx's own; test_moderation.py tests it.
+    """
     summary: dict[str, Any] = ended.summary
     rows = rows_of(ended.path / "results.csv")
     seeds = sorted(rows[summary["baseline"]])
@@ -65,16 +70,22 @@ def test_the_statistics_are_those_of_the_table(ended: api.Ablation) -> None:
         stats.ttest_rel(values[variant["name"]], values[summary["baseline"]])
         for variant in compared
     ]
-    smallest_first = np.argsort([test.pvalue for test in tests])
+    differences = [values[v["name"]] - values[summary["baseline"]] for v in compared]
+    shared = moderated([spread_of(paired) for paired in differences])
+    p = [
+        2 * stats.t.sf(abs(paired.mean()) / (one.variance / len(seeds)) ** 0.5, one.freedom)
+        for paired, one in zip(differences, shared, strict=True)
+    ]
     adjusted, before = {}, 0.0
-    for place, index in enumerate(smallest_first):
-        before = max(before, min(1.0, float(tests[index].pvalue) * (len(tests) - place)))
+    for place, index in enumerate(np.argsort(p)):
+        before = max(before, min(1.0, float(p[index]) * (len(tests) - place)))
         adjusted[index] = before
     for index, (variant, test) in enumerate(zip(compared, tests, strict=True)):
-        shown, interval = variant["vs_baseline"], test.confidence_interval(0.95)
-        paired = values[variant["name"]] - values[summary["baseline"]]
+        shown, one, paired = variant["vs_baseline"], shared[index], differences[index]
+        width = stats.t.ppf(0.975, one.freedom) * (one.variance / len(seeds)) ** 0.5
+        mean = paired.mean()
         assert (shown["difference"], shown["low"], shown["high"]) == pytest.approx(
-            (paired.mean(), interval.low, interval.high), rel=1e-7
+            (mean, mean - width, mean + width), rel=1e-7
         )
         assert (shown["p_raw"], shown["p"]) == pytest.approx(
             (test.pvalue, adjusted[index]), rel=1e-7

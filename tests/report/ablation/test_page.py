@@ -81,7 +81,7 @@ def test_nothing_of_the_user_s_is_read_as_html(two: Synthetic, tmp_path: Path) -
         "warnings": ["w"],
         "failures": [bad],
         "tuning": {"v": {"optimizer.lr": "l", "tried": {"a": 0.9}, "runs": 3, "steps": 9}},
-        "per_data": {"d": {"v": summary["variants"][1]["vs_baseline"] | {"verdict": "better"}}},
+        "per_data": {"d": {"v": summary["variants"][1]["vs_baseline"] | {"conclusion": "better"}}},
         "effects": {
             "main": [{"factor": "f", "level": "l", "effect": 0.1, "low": 0.0, "high": 0.2}],
             "interactions": [],
@@ -147,7 +147,7 @@ def test_effects_tuning_and_data_sets_have_tables(two: Synthetic, tmp_path: Path
     assert "init he_normal +1.23 [+1.00, +2.00]" in text
     assert "init × activation he × relu +1.23 [+1.00, +2.00] 0.040" in text
     assert "activation=relu optimizer.lr=0.01 0.01: 95.00 %, 0.1: 90.00 % 6 6,000" in text
-    assert "iris variant difference interval p verdict activation=relu +3.50" in text
+    assert "iris variant difference interval p conclusion activation=relu +3.50" in text
     assert "Keep in mind The variants differ in parameters." in text
 
 
@@ -188,7 +188,13 @@ def test_verdicts_by_another_metric_have_a_table_and_a_picture(
 ) -> None:
     summary, runs = two
     comparisons = [variant["vs_baseline"] for variant in summary["variants"]]
-    other = comparisons[1] | {"difference": -0.5, "low": -0.6, "high": -0.4, "verdict": "worse"}
+    other = comparisons[1] | {
+        "difference": -0.5,
+        "low": -0.6,
+        "high": -0.4,
+        "verdict": "worse",
+        "conclusion": "worse",
+    }
     names = [variant["name"] for variant in summary["variants"]]
     variants = {names[0]: {"n": 4, "vs_baseline": None}, names[1]: {"n": 4, "vs_baseline": other}}
     also = {"dev.probe_accuracy": {"rising": True, "margin": 0.005, "variants": variants}}
@@ -196,6 +202,6 @@ def test_verdicts_by_another_metric_have_a_table_and_a_picture(
     assert "judged by dev accuracy and dev probe accuracy" in reader.text
     verdicts, others = reader.text.split("Judged by dev probe accuracy\n")
     assert "−50.00 [−60.00, −40.00]" in others and "−50.00" not in verdicts
-    assert "Each metric has verdicts of its own" in reader.text
+    assert "The probability of any false better or worse on this page, by any metric" in reader.text
     assert (tmp_path / "figures" / "forest_dev_probe_accuracy.png").is_file()
     assert (tmp_path / "figures" / "forest.png").is_file()

@@ -12,12 +12,13 @@ def rows_of(summary: dict) -> list[dict[str, str]]:
 def test_a_row_says_mean_interval_difference_p_and_verdict(two: Synthetic) -> None:
     base, relu = rows_of(two[0])
     mean = two[0]["variants"][1]["metrics"]["dev"]["accuracy"]
-    assert base["variant"] == "activation=sigmoid" and base["verdict"] == "baseline"
+    assert base["variant"] == "activation=sigmoid" and base["conclusion"] == "baseline"
     assert base["difference (points)"] == base["p"] == base["wins"] == ""
     assert relu["dev accuracy"] == "95.00 %"
     assert relu["95 % interval"] == f"[{100 * mean['low']:.2f}, {100 * mean['high']:.2f}]"
     assert relu["difference (points)"].startswith("+3.50 [+")
-    assert (relu["n"], relu["p"], relu["wins"], relu["verdict"]) == ("4", "0.001", "4/4", "better")
+    assert (relu["n"], relu["p"], relu["wins"]) == ("4", "0.003", "4/4")
+    assert relu["conclusion"] == "better"
     assert relu["steps/s"] == "2,500"
     assert relu["steps to 88.00 %"].endswith("(4/4)")
 
