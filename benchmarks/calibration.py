@@ -12,15 +12,22 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
+from dlx.ablation.comparisons import Judged
 from dlx.ablation.statistics.censored import steps_difference
+from dlx.ablation.statistics.intervals import spread_of
+from dlx.ablation.statistics.moderation import moderated
 from dlx.ablation.statistics.multiple import holm
-from dlx.ablation.statistics.verdicts import Comparison, Verdict, judge
+from dlx.ablation.statistics.paired import paired_t
+from dlx.ablation.statistics.verdicts import Comparison, Verdict, judge, judge_together
 from dlx.api import prepare
 from dlx.cohort import Cohort
 from dlx.training.records import Outcome
@@ -137,23 +144,25 @@ def judge_values(
         overlap: of folds
         margin: of equivalence
     """
+    return judge(comparisons(values, is_binary=is_binary, overlap=overlap, margin=margin))
+
+
+def comparisons(values: Array, *, margin: float = MARGIN, **options: Any) -> list[Comparison]:
+    """Return those of the variants 1, 2, … with variant 0, of values (V, N)."""
     lost = np.isnan(values).sum(-1)
     n = values.shape[-1]
-    return judge(
-        [
-            Comparison(
-                variant=values[i],
-                baseline=values[0],
-                rising=True,
-                margin=margin,
-                is_binary=is_binary,
-                diverged=(int(lost[i]), n),
-                baseline_diverged=(int(lost[0]), n),
-                overlap=overlap,
-            )
-            for i in range(1, len(values))
-        ]
-    )
+    return [
+        Comparison(
+            variant=values[i],
+            baseline=values[0],
+            rising=True,
+            margin=margin,
+            diverged=(int(lost[i]), n),
+            baseline_diverged=(int(lost[0]), n),
+            **options,
+        )
+        for i in range(1, len(values))
+    ]
 
 
 @dataclass(frozen=True)
@@ -260,6 +269,132 @@ def false_equivalence(noise: Draw, *, spread: float, n: int, ablations: int) -> 
     return found / ablations
 
 
+def false_equivalence_of_a_share(*, error: float, n: int, ablations: int) -> float:
+    """Return how often a variant is called equivalent whose error is just 10 % higher.
+
+    Errors are those on 1,000 judged rows, at each seed of another network: they vary by a tenth
+    from seed to seed, and the margin is 10 % of the baseline's mean error.
+
+    Args:
+        error: of the baseline, below 5 %, so that it sets the margin
+        n: pairs
+        ablations: to simulate
+    """
+    generator = np.random.default_rng((n, round(1000 * error)))
+    judged = Judged("dev.error", rising=False, is_share=True)
+    found = 0
+    for _ in range(ablations):
+        rates = np.array([[1.1], [1.0]]) * error * (1 + 0.1 * generator.standard_normal((2, n)))
+        variant, baseline = generator.binomial(1000, np.clip(rates, 0, 1)) / 1000
+        margin = judged.margin_beside(baseline, rows=1000)
+        [verdict] = judge([Comparison(variant, baseline, rising=False, **margin)])
+        found += verdict.word == "equivalent"
+    return found / ablations
+
+
+def metrics_rate(*, num_metrics: int, num_variants: int, n: int, ablations: int) -> Array:
+    """Return how often equal variants are decided by any of several metrics.
+
+    Returns:
+        as one family; with a family for each metric
+    """
+    generator = np.random.default_rng((num_metrics, num_variants, n))
+    found = np.zeros(2)
+    for _ in range(ablations):
+        values = generator.standard_normal((num_metrics, num_variants, n))
+        groups = [comparisons(of_metric) for of_metric in values]
+        together, _ = judge_together(groups)
+        alone = [judge(group) for group in groups]
+        for place, verdicts in enumerate((together, alone)):
+            words = {verdict.word for group in verdicts for verdict in group}
+            found[place] += bool(words & {"better", "worse"})
+    return found / ablations
+
+
+def _holm_t(differences: Array) -> Array:
+    """Return the adjusted p of each variant: paired t tests alone, by Holm."""
+    return holm([paired_t(paired).p for paired in differences])
+
+
+def _holm_pooled(differences: Array) -> Array:
+    """Return those with one variance for all variants, as in an analysis of variance."""
+    num_variants, n = differences.shape
+    error = (differences.var(1, ddof=1).mean() / n) ** 0.5
+    t = np.abs(differences.mean(1)) / error
+    return holm(2 * student.sf(t, num_variants * (n - 1)))
+
+
+def _sign_flips(differences: Array) -> Array:
+    """Return those of the largest t among all ways to flip the signs of whole seeds (max-t)."""
+    n = differences.shape[1]
+    numbers = np.arange(2 ** (n - 1))
+    signs = 1 - 2.0 * ((numbers[:, None] >> np.arange(n)) & 1)  # (F, N); the mirror images agree
+    means = signs @ differences.T / n
+    squares = (differences**2).mean(1)
+    t = np.abs(means) / np.sqrt(np.maximum(squares - means**2, 1e-300) / (n - 1))
+    return (t.max(1)[:, None] >= t[0] - 1e-9).mean(0)
+
+
+def _dunnett(differences: Array) -> Array:
+    """Return those of the largest of t values that correlate by 1/2 (Dunnett), shared variances."""
+    spreads = moderated([spread_of(paired) for paired in differences])
+    error = [(spread.variance * spread.share) ** 0.5 for spread in spreads]
+    t = np.abs(differences.mean(1)) / error
+    largest = _largest_t(len(differences), round(np.mean([spread.freedom for spread in spreads])))
+    return 1 - np.searchsorted(largest, t) / len(largest)
+
+
+@cache
+def _largest_t(num_variants: int, freedom: int) -> Array:
+    """Return sorted draws of the largest |t| among so many that share a baseline and variance."""
+    generator = np.random.default_rng((num_variants, freedom))
+    own, shared = generator.standard_normal((20_000, num_variants + 1)), slice(-1, None)
+    z = (own[:, :-1] - own[:, shared]) / 2**0.5
+    scale = np.sqrt(generator.chisquare(freedom, 20_000) / freedom)
+    return np.sort(np.abs(z).max(1) / scale)
+
+
+def _holm_moderated(differences: Array) -> Array:
+    """Return those of dlx: variances drawn towards each other, by Holm."""
+    return np.array(
+        [verdict.p for verdict in judge_values(np.vstack([0 * differences[:1], differences]))]
+    )
+
+
+PROCEDURES: dict[str, Callable[[Array], Array]] = {
+    "Holm, paired t of each variant": _holm_t,
+    "max-t over flipped signs": _sign_flips,
+    "Holm, one variance for all": _holm_pooled,
+    "Dunnett, variances drawn together": _dunnett,
+    "Holm, variances drawn together (dlx)": _holm_moderated,
+}
+"""Adjusted p of each variant, of paired differences (V, N)."""
+
+
+def of_unequal_spread(generator: Generator, shape: tuple[int, ...]) -> Array:
+    """Return normal values of which one variant's have five times the deviation."""
+    values = generator.standard_normal(shape)
+    values[-1] *= 5
+    return values
+
+
+def procedure_rates(
+    procedure: Callable[[Array], Array], draw: Draw, *, num_variants: int, n: int, ablations: int
+) -> tuple[float, float]:
+    """Return how often any equal variant is decided, and how often a planted effect is found.
+
+    The effect is of two standard deviations of a paired difference, and of one variant.
+    """
+    generator = np.random.default_rng((num_variants, n))
+    false = found = 0
+    for _ in range(ablations):
+        values = draw(generator, (num_variants, n))
+        false += bool((procedure(values[1:] - values[0]) <= 0.05).any())
+        values[1] += 2 * 2**0.5
+        found += bool(procedure(values[1:] - values[0])[0] <= 0.05)
+    return false / ablations, found / ablations
+
+
 class _Ends(Listener):
     """Listens for the final metrics of runs on dev rows."""
 
@@ -342,6 +477,40 @@ def main() -> None:
             ],
         )
 
+    _head("three metrics: false verdicts", ["n = 5, 4 variants", "n = 10, 4 variants"])
+    found = np.array(
+        [metrics_rate(num_metrics=3, num_variants=4, n=n, ablations=ablations) for n in (5, 10)]
+    )
+    _row("one family (dlx)", found[:, 0].tolist())
+    _row("a family for each metric", found[:, 1].tolist())
+
+    many = [(v, n) for v in (8, 36) for n in (5, 10)]
+    for title, place, draws in (
+        ("false verdicts", 0, {"normal": NOISES["normal"], "exponential": NOISES["exponential"]}),
+        ("one variant with five times the deviation: false verdicts", 0, {"": of_unequal_spread}),
+        ("an effect of two deviations: found", 1, {"": NOISES["normal"]}),
+    ):
+        _head(title, [f"n = {n}, {v} variants" for v, n in many])
+        for kind, draw in draws.items():
+            for name, procedure in PROCEDURES.items():
+                found = [
+                    procedure_rates(
+                        procedure, draw, num_variants=v, n=n, ablations=max(ablations // 4, 1)
+                    )[place]
+                    for v, n in many
+                ]
+                _row(f"{name}{kind and f', {kind}'}", found)
+
+    sizes = [(effect, n) for effect in (1.0, 2.0) for n in (3, 5, 10, 15)]
+    _head("power, 4 variants", [f"{effect:g} deviations, n = {n}" for effect, n in sizes])
+    _row(
+        "normal",
+        [
+            power(NOISES["normal"], effect=e, planted=1, num_variants=4, n=n, ablations=ablations)
+            for e, n in sizes
+        ],
+    )
+
     effects = [(v, planted) for v in (2, 3, 4) for planted in {1, v - 1}]
     _head("1 deviation, n = 15: found", [f"{p} of {v - 1}" for v, p in effects])
     for name in ("normal", "t, 3 degrees of freedom", "exponential"):
@@ -373,6 +542,14 @@ def main() -> None:
                 for n in (5, 10, 30)
             ]
             _row(f"{name}, deviation {spread:g} margins", found)
+    for error in (0.01, 0.04):
+        _row(
+            f"10 % of an error of {100 * error:g} %",
+            [
+                false_equivalence_of_a_share(error=error, n=n, ablations=ablations)
+                for n in (5, 10, 30)
+            ],
+        )
 
 
 if __name__ == "__main__":
