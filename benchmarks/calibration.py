@@ -281,7 +281,7 @@ def false_equivalence_of_a_share(*, error: float, n: int, ablations: int) -> flo
         ablations: to simulate
     """
     generator = np.random.default_rng((n, round(1000 * error)))
-    judged = Judged("dev.error", rising=False, is_share=True)
+    judged = Judged("dev.error", rising=False, scale="share")
     found = 0
     for _ in range(ablations):
         rates = np.array([[1.1], [1.0]]) * error * (1 + 0.1 * generator.standard_normal((2, n)))

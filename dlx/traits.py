@@ -110,6 +110,9 @@ class LossTraits(Traits):
     with_gradient: "Callable[..., tuple[Tensor, Tensor]] | None" = None
 
 
+Scale = Literal["share", "score"] | None
+
+
 @dataclass(frozen=True)
 class MetricTraits(Traits):
     """Traits of a metric.
@@ -121,6 +124,7 @@ class MetricTraits(Traits):
         tag: under which it is logged, with options in braces; None: its name
         scale: "share": a share of rows or labels, which is shown in percent; "score": another
             number between 0 and 1; None: any number
+        best: value that none exceeds, of a metric of any number; None: there is none
         graded: whether it depends on how sure answers are, not only on the answers
         check: `check(head, **options)` returns why a task with this head cannot have the metric, or
             None if it can
@@ -130,7 +134,8 @@ class MetricTraits(Traits):
     kinds: "tuple[TaskKind, ...]"
     rising: bool = field(kw_only=True)
     tag: str | None = field(default=None, kw_only=True)
-    scale: Literal["share", "score"] | None = field(default=None, kw_only=True)
+    scale: Scale = field(default=None, kw_only=True)
+    best: float | None = field(default=None, kw_only=True)
     graded: bool = field(default=False, kw_only=True)
     check: "Callable[..., str | None] | None" = field(default=None, kw_only=True)
 

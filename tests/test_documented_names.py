@@ -7,9 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import dlx
 from dlx import registry
+from dlx.cli.app import app
 from dlx.errors import DlxError
 
 ROOT = Path(__file__).parents[1]
@@ -64,6 +66,22 @@ def test_lists_of_names_hold_no_name_that_is_not_there() -> None:
             assert set(names) <= NAMES[kind], f"{file}: {kind}s {', '.join(names)}"
             checked += 1
     assert checked > 10
+
+
+def test_the_readme_lists_every_command() -> None:
+    (table,) = re.findall(r"\| command \| does \|\n\|---\|---\|\n((?:\|.*\n)+)", README)
+    listed = {
+        name
+        for row in table.splitlines()
+        for names in re.findall(r"`dlx ([^` ]+(?: [a-z\\|]+)?)", row.split(" | ")[0])
+        for name in names.split()[:1]
+    }
+    assert listed == set(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_the_document_on_data_names_every_source() -> None:
+    text = text_of(ROOT / "docs" / "data.md") + README
+    assert NAMES["data"] <= set(re.findall(r"`(\w+)`", text))
 
 
 def subclasses(error: type[DlxError]) -> set[type[DlxError]]:

@@ -22,6 +22,7 @@ from dlx.ablation.statistics.verdicts import (
     overall,
     pooled,
 )
+from dlx.traits import Scale
 
 HALF_A_POINT = 0.005
 
@@ -32,7 +33,7 @@ class Judged:
 
     metric: str  # `<split>.<tag>` or `success`
     rising: bool  # whether larger values are better
-    is_share: bool  # whether it lies between 0 and 1
+    scale: Scale  # see `MetricTraits`
     # Largest difference that does not matter; None: see `margin_beside`.
     margin: float | None = None
     best: float | None = None  # value that nothing exceeds; None: there is none
@@ -50,7 +51,7 @@ class Judged:
         """
         if self.margin is not None or self.metric == "success":
             return {"margin": self.margin or HALF_A_POINT}
-        if self.is_share:
+        if self.scale:
             errors = 1 - baseline if self.rising else baseline
             least = 1 / rows if rows else 0.0
             return {"margin": HALF_A_POINT, "relative": 0.1 * errors, "least": least}
@@ -174,7 +175,7 @@ def document(
         "why": wording.why(
             verdict,
             metric=judged.metric,
-            is_share=judged.is_share,
+            in_points=judged.scale == "share",
             baseline=baseline,
             margin=comparison.limit,
             unit=unit,
@@ -215,7 +216,7 @@ class _OverDataSets:
             names.setdefault(labels[name], []).append(name)
         names = {label: own for label, own in names.items() if len(own) == len(data.values)}
         together = {
-            label: pooled([comparisons[name] for name in own], is_share=judged.is_share)
+            label: pooled([comparisons[name] for name in own], is_bounded=judged.scale is not None)
             for label, own in names.items()
         }
         return cls(data_of, labels, names, together, pairs, judged)
@@ -233,16 +234,16 @@ class _OverDataSets:
         for name, own in alone.items():
             per_data[self.data_of[name]][self.labels[name]] = own
         worded = self.judged
-        if not worded.is_share:  # pooled costs are relative to the baseline's
+        if worded.scale is None:  # pooled costs are relative to the baseline's
             metric = f"{worded.metric}, in % of the baseline's,"
-            worded = replace(worded, metric=metric, is_share=True)
+            worded = replace(worded, metric=metric, scale="share")
         overall_: dict[str, Any] = {}
         for (label, names), verdict in zip(self.names.items(), verdicts, strict=True):
             base = self.labels[self.pairs[names[0]]]
             result = document(self.together[label], verdict, base, worded, unit, num_comparisons)
             own_words: dict[str, Word] = {self.data_of[name]: words[name] for name in names}
             result["verdict"] = overall(verdict, list(own_words.values()))
-            result["is_relative"] = not self.judged.is_share
+            result["is_relative"] = self.judged.scale is None
             if result["verdict"] != verdict.word:
                 result["basis"] = "conflict"
                 result["why"] = wording.contradiction(own_words)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from dlx.ablation.factors import DATA, Factor, same, setting_names
-from dlx.ablation.outcomes import Outcomes, is_share
+from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import Variant
 from dlx.ablation.statistics.effects import Effect, joint_effects
 from dlx.ablation.statistics.intervals import present, share_interval
+from dlx.nn.metrics import scale_of
 
 MOST_LINES = 8
 """Curves of one factor, at the settings of the others, that can be told apart in one picture."""
@@ -32,7 +33,7 @@ def effects(
     """
     factors = [factor for factor in factors if len(factor.values) > 1]
     levels = [factor.level(baseline) for factor in factors]
-    is_comparable = is_share(metric.partition(".")[2] or metric) or all(
+    is_comparable = scale_of(metric.partition(".")[2] or metric) or all(
         factor.key != DATA for factor in factors
     )
     if not factors or not is_comparable or None in levels:

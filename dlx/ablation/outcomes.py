@@ -8,16 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlx.ablation.results import RunResult, Variant
 from dlx.ablation.statistics.intervals import Estimate, mean_interval, mean_of_present
-from dlx.nn.metrics import is_between_0_and_1
+from dlx.nn.metrics import scale_of
 
 # S seeds, F folds (1 without cross-validation), N units: S seeds, or F folds
 
 Array = NDArray[np.float64]
-
-
-def is_share(tag: str) -> bool:
-    """Return whether a metric lies between 0 and 1, see `Judged.margin_beside`."""
-    return tag == "success" or is_between_0_and_1(tag)
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ class Outcomes:
     def interval(self, units: ArrayLike, tag: str) -> Estimate:
         """Return the mean of a metric's units with its interval, cut to what the metric can be."""
         mean = mean_interval(units, overlap=self.overlap)
-        return mean.within(0, 1) if is_share(tag) else mean
+        return mean.within(0, 1) if scale_of(tag) else mean
 
     def pairs(self, values: Array, others: Array) -> tuple[Array, Array]:
         """Return the units of two variants, of the runs that both have: (N,) each, from (S F,)."""

@@ -10,7 +10,7 @@ import numpy as np
 from dlx.ablation.bands import Band, bands
 from dlx.ablation.results import RunResult
 from dlx.ablation.statistics.intervals import CONFIDENCE
-from dlx.nn.metrics import WORTH
+from dlx.nn.metrics import PROBED
 from dlx.tracking.overview import write_overview
 
 
@@ -74,5 +74,5 @@ def _last(results: Sequence[RunResult], metric: str) -> dict[str, float]:
 def _tags(result: RunResult, split: str) -> list[str]:
     """Return a split's tags of metrics of the whole network."""
     curves = [tag for tag in result.curve.values.get(split, {}) if "/" not in tag]
-    worth = [tag for tag in result.metrics.get(split, {}) if tag in WORTH]
+    worth = [tag for tag in result.metrics.get(split, {}) if tag in PROBED]
     return curves + worth if curves else []

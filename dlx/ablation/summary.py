@@ -11,11 +11,11 @@ from dlx.ablation import wording
 from dlx.ablation.comparisons import Compared, Judged, baselines_of, compare, margin_of
 from dlx.ablation.factors import DATA, factors_of, filled
 from dlx.ablation.grid import curves_by_factor, effects
-from dlx.ablation.outcomes import Outcomes, is_share
+from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import RunResult, Variant
 from dlx.ablation.statistics.failures import FAILURES
 from dlx.ablation.statistics.intervals import CONFIDENCE, median_interval, present, share_interval
-from dlx.nn.metrics import is_rising
+from dlx.nn.metrics import best_of, is_rising, scale_of
 from dlx.runs.files import finite
 
 SCHEMA = 1
@@ -136,7 +136,7 @@ def summarize(
 def _judged(metric: str, margin: float | None) -> Judged:
     tag = metric.partition(".")[2] or metric
     rising = metric == "success" or is_rising(tag)
-    return Judged(metric, rising, is_share(tag), margin)
+    return Judged(metric, rising, scale_of(tag), margin, best_of(tag))
 
 
 def _also(outcomes: Outcomes, compared: Compared, baseline: str, judged: Judged) -> dict[str, Any]:

@@ -26,10 +26,10 @@ def _number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _size(value: float, *, is_share: bool, signed: bool = False) -> str:
+def _size(value: float, *, in_points: bool, signed: bool = False) -> str:
     """Return a difference: in percentage points for a share, otherwise with three digits."""
     sign = "+" if signed else ""
-    text = f"{100 * value:{sign}.2f}" if is_share else f"{value:{sign}.3g}"
+    text = f"{100 * value:{sign}.2f}" if in_points else f"{value:{sign}.3g}"
     return text.replace("-", "−")
 
 
@@ -41,7 +41,7 @@ def why(
     verdict: Verdict,
     *,
     metric: str,
-    is_share: bool,
+    in_points: bool,
     baseline: str,
     margin: float,
     unit: str,
@@ -50,14 +50,14 @@ def why(
     """Return the reason of a verdict in a few sentences; differences of a share are in points."""
     test = verdict.difference
     metric = "the success rate" if metric == "success" else metric
-    limit = f"±{_size(margin, is_share=is_share)}{' points' if is_share else ''}"
-    difference = _difference(test, metric, baseline, is_share=is_share)
+    limit = f"±{_size(margin, in_points=in_points)}{' points' if in_points else ''}"
+    difference = _difference(test, metric, baseline, in_points=in_points)
     if test.n == 0:
         sentences = [f"No two runs of the same {unit[:-1]} have {metric} to compare."]
     elif test.n == 1:
         sentences = [f"One pair gives no interval: {difference}."]
     else:
-        low, high = (_size(end, is_share=is_share, signed=True) for end in (test.low, test.high))
+        low, high = (_size(end, in_points=in_points, signed=True) for end in (test.low, test.high))
         sentences = [
             f"{difference} ({100 * CONFIDENCE:g} % interval {low} to {high}, adjusted "
             f"{_p(verdict.p)}, better in {verdict.wins} of {test.n} {unit})."
@@ -96,11 +96,11 @@ def contradiction(words: Mapping[str, Word]) -> str:
     )
 
 
-def _difference(test: Difference, metric: str, baseline: str, *, is_share: bool) -> str:
+def _difference(test: Difference, metric: str, baseline: str, *, in_points: bool) -> str:
     if not test.mean:
         return f"{metric} is equal to that of {baseline}"
     direction = "above" if test.mean > 0 else "below"
-    amount = _size(abs(test.mean), is_share=is_share) + (" points" if is_share else "")
+    amount = _size(abs(test.mean), in_points=in_points) + (" points" if in_points else "")
     return f"{metric} is {amount} {direction} that of {baseline}"
 
 

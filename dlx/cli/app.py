@@ -47,7 +47,7 @@ _STORAGE = (
     *(errno.EROFS, errno.EACCES, errno.EPERM),
 )
 
-_LOOK_UPS = ("list", "config")  # commands that compute nothing
+_LOOK_UPS = ("list", "config", "runs")  # commands that compute nothing
 
 _STOPPED = 130  # the exit code after Ctrl-C, in Typer as in shells
 

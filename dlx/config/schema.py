@@ -312,7 +312,9 @@ class AblationConfig(Section):
         None, "The variant that the others are compared with: its name or {dotted key: value}."
     )
     margin: Annotated[float, Gt(0)] | None = option(
-        None, "Largest difference that does not matter; null: 0.005 for a share, 5 % for a cost."
+        None,
+        "Largest difference that does not matter; null: half a percentage point, but at most 10 % "
+        "of the baseline's error, or 5 % of a cost.",
     )
     steps_to: dict[Metric, float] = option(
         {}, "{metric: threshold}; the steps until it is reached are compared too."

@@ -37,6 +37,18 @@ class DropoutRule:
     std: float | None = None  # of a normal factor; None: numbers are kept or dropped
     on: Literal["units", "weights"] = "units"  # what is changed
 
+    def multiplies(self, rate: float) -> bool:
+        """Say whether x becomes f x with E[f] = 1 and E[f²] = 1 / (1 - rate), as by dropout."""
+        if self.on == "weights" or self.kept or self.dropped:
+            return False
+        squares = (1 - rate) * self.scale**2 if self.std is None else 1 + self.std**2
+        return math.isclose(squares, 1 / (1 - rate))
+
+
+def rule_of(kind: str, rate: float) -> DropoutRule:
+    """Return what a kind of dropout does at a rate."""
+    return registry.get("dropout", kind).function(rate)
+
 
 @register("dropout")
 def dropout(rate: float) -> DropoutRule:
@@ -91,7 +103,7 @@ def drop_connect(rate: float) -> DropoutRule:
 
 def is_on_weights(kind: str) -> bool:
     """Say whether a kind of dropout drops weights, not units."""
-    return registry.get("dropout", kind).function(0.5).on == "weights"
+    return rule_of(kind, 0.5).on == "weights"
 
 
 class Dropout:
@@ -117,7 +129,7 @@ class Dropout:
     ) -> None:
         kept = [max(round((1 - rate) * _LEVELS), 1) for rate in rates]
         rules = [
-            registry.get("dropout", kind).function(1 - levels / _LEVELS) if rate else DropoutRule()
+            rule_of(kind, 1 - levels / _LEVELS) if rate else DropoutRule()
             for rate, kind, levels in zip(rates, kinds, kept, strict=True)
         ]
         acts = [rate > 0 and rule.on == on for rate, rule in zip(rates, rules, strict=True)]

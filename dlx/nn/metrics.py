@@ -34,6 +34,7 @@ from dlx.nn.counts import (
 )
 from dlx.nn.head import Head, TaskKind
 from dlx.registry import Entry, get, names, register
+from dlx.traits import Scale
 
 CLASSES: tuple[TaskKind, ...] = ("multiclass", "binary")
 LABELS: tuple[TaskKind, ...] = (*CLASSES, "multilabel")
@@ -41,7 +42,7 @@ NUMBERS: tuple[TaskKind, ...] = ("regression",)
 INPUTS: tuple[TaskKind, ...] = ("reconstruction",)
 CORRUPTED = "corrupted_"  # prefix of what is measured on corrupted inputs
 # What probes measure at a run's end (training/probing.py), and whether larger values are better.
-WORTH = {"probe_accuracy": True, "fine_tuned_accuracy": True, "fine_tuned_error": False}
+PROBED = {"probe_accuracy": True, "fine_tuned_accuracy": True, "fine_tuned_error": False}
 
 
 def _check_k(head: Head, *, k: int) -> str | None:
@@ -182,7 +183,7 @@ def mae(errors: Tensor, rows: Rows) -> Tensor:
     return (errors * _scale(rows)).mean(1) / len(rows)
 
 
-@register("metric", SQUARED_ERRORS, NUMBERS, rising=True)
+@register("metric", SQUARED_ERRORS, NUMBERS, rising=True, best=1.0)
 def r2(squares: Tensor, rows: Rows) -> Tensor:
     """Share of the targets' variance that is explained: 1 - squared errors / those of the mean.
 
@@ -204,14 +205,21 @@ def tag(metric: Choice) -> str:
 
 def is_rising(name: str) -> bool:
     """Say whether larger values are better, given the name under which a metric is logged."""
-    if name in WORTH:
-        return WORTH[name]
+    if name in PROBED:
+        return PROBED[name]
     return any(entry.traits.rising for entry in _logged_as(name))
 
 
-def is_between_0_and_1(name: str) -> bool:
-    """Say whether values lie between 0 and 1, given the name under which a metric is logged."""
-    return name in WORTH or any(entry.traits.scale for entry in _logged_as(name))
+def scale_of(name: str) -> Scale:
+    """Return the scale of a metric, given the name under which it is logged, or of success."""
+    if name in PROBED or name == "success":
+        return "share"
+    return next((entry.traits.scale for entry in _logged_as(name)), None)
+
+
+def best_of(name: str) -> float | None:
+    """Return the value that no network exceeds by a metric; None: there is none."""
+    return next((entry.traits.best for entry in _logged_as(name)), None)
 
 
 def _logged_as(name: str) -> Iterator[Entry]:

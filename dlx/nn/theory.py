@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
+from dlx.nn.dropout import rule_of
 from dlx.nn.layers.protocol import Blueprint
 from dlx.nn.moments import Signal, Signals, pooled
 
@@ -24,8 +25,6 @@ Gradients = float | list[float] | None
 
 # Five standard errors of a mean of so many draws, squared.
 _TOLERANCE = 25
-# Kinds of dropout that multiply by a factor of mean 1 and mean square 1 / (1 - rate).
-_UNBIASED = ("dropout", "gaussian_dropout")
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def sum_of(signals: list[Signal]) -> Signal:
 
 def is_known(dropout: float, kind: str) -> bool:
     """Say whether theory applies to dropout of a kind and share."""
-    return not dropout or kind in _UNBIASED
+    return not dropout or rule_of(kind, dropout).multiplies(dropout)
 
 
 def disturbed(signal: Signal, noise: float, dropout: float) -> Signal:

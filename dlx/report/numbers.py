@@ -2,15 +2,12 @@
 
 import math
 
-# The metrics whose `scale` is "share", repeated here since `dlx runs` does not import torch; a test
-# compares them with the registry.
-_SHARES = ("accuracy", "error", "balanced_accuracy", "success")
-_WORTH = ("probe_accuracy", "fine_tuned_accuracy", "fine_tuned_error")
-
 
 def is_share(name: str) -> bool:
     """Return whether a metric, by its tag, is a share of rows or runs, shown in percent."""
-    return name in (*_SHARES, *_WORTH) or name.startswith("top_")
+    from dlx.nn.metrics import scale_of  # imports torch, but for commands that compute nothing
+
+    return scale_of(name) == "share"
 
 
 def format_metric(name: str, value: float | None) -> str:

@@ -162,6 +162,16 @@ def _records(content: bytes, path: Path, first: int = 1) -> Iterator[dict[str, A
             elif record and isinstance([*record.values()][-1], int):
                 raise ValueError("it has no checksum")
         yield record
+    rest = content[content.rfind(b"\n") + 1 :]
+    if _is_sealed(rest[:-1]):  # one that is cut off has no byte after its closing brace
+        raise RunError(f"{path} is damaged: its last line does not end with a newline")
+
+
+def _is_sealed(line: bytes) -> bool:
+    try:
+        return bool(_unsealed(line))
+    except ValueError:
+        return False
 
 
 def _lines_of(content: bytes) -> list[bytes]:

@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor
 
 from dlx.cohort import Member
-from dlx.nn.metrics import WORTH
+from dlx.nn.metrics import PROBED
 from dlx.tracking.evaluations import Metrics, Record
 
 
@@ -61,7 +61,7 @@ class Outcome:
 def worth(metrics: Mapping[str, Mapping[str, float]]) -> Metrics:
     """Return what codes are worth: the final metrics that no evaluation before the end measures."""
     kept = {
-        split: {tag: value for tag, value in tags.items() if tag in WORTH}
+        split: {tag: value for tag, value in tags.items() if tag in PROBED}
         for split, tags in metrics.items()
     }
     return {split: tags for split, tags in kept.items() if tags}

@@ -9,7 +9,7 @@ from dlx.ablation.results import Variant
 from tests.ablation.simulated import grid, run, runs
 
 SEEDS = range(10)
-ACCURACY = Judged("dev.accuracy", True, True, None)
+ACCURACY = Judged("dev.accuracy", True, "share", None)
 VARIED = {"data.name": ["iris", "wine"], "model.activation": ["sigmoid", "relu", "tanh"]}
 VARIANTS = grid(VARIED)
 
@@ -74,7 +74,7 @@ def test_comparisons_are_of_runs_with_equal_seeds():
 def test_the_margin_of_a_cost_is_a_twentieth_of_the_baselines():
     variants = VARIANTS[:2]
     results = runs(variants, SEEDS, level)
-    documents = compared(results, variants, Judged("dev.cost", False, False, None))
+    documents = compared(results, variants, Judged("dev.cost", False, None, None))
     mean = np.mean([result.metrics["dev"]["cost"] for result in results[:10]])
     assert documents[variants[1].name]["equivalence"]["margin"] == pytest.approx(0.05 * mean)
     assert documents[variants[1].name]["verdict"] == "better"
@@ -95,7 +95,7 @@ def test_what_diverged_is_counted():
 
 def test_success_is_tested_by_outcomes_and_counts_divergence_once():
     variants = VARIANTS[:2]
-    judged = Judged("success", True, True, None)
+    judged = Judged("success", True, "share", None)
     results = [run(variants[0], seed, 0, status="diverged") for seed in SEEDS]
     results += [run(variants[1], seed, 0.9, success=True) for seed in SEEDS]
     document = compared(results, variants, judged)[variants[1].name]
@@ -160,7 +160,7 @@ def test_data_sets_have_verdicts_of_their_own_and_one_together():
 
 
 def test_costs_of_several_data_sets_are_told_as_shares_of_the_baselines():
-    _, together = summarized(runs(VARIANTS, SEEDS, level), Judged("dev.cost", False, False, None))
+    _, together = summarized(runs(VARIANTS, SEEDS, level), Judged("dev.cost", False, None, None))
     assert together
     relu = together["activation=relu"]
     assert relu["is_relative"] is True

@@ -16,7 +16,7 @@ def why(variant, baseline=BASE, *, others: int = 0, metric="dev.accuracy", **opt
     return wording.why(
         judge(comparisons)[0],
         metric=metric,
-        is_share=metric == "dev.accuracy",
+        in_points=metric == "dev.accuracy",
         baseline="base",
         margin=settings["margin"],
         unit="seeds",

@@ -1,10 +1,13 @@
 import math
 
 import pytest
+from torch import Tensor
 
 from dlx import registry
 from dlx.config.types import choice
-from dlx.nn.metrics import WORTH, tag
+from dlx.nn.counts import RIGHT, Rows
+from dlx.nn.metrics import LABELS, PROBED, tag
+from dlx.registry import register
 from dlx.report.numbers import format_metric, is_share
 
 
@@ -25,8 +28,19 @@ def test_shares_are_in_percent_and_what_is_missing_is_a_dash(
     assert format_metric(name, value) == shown
 
 
-def test_the_names_of_shares_are_those_of_the_registry() -> None:
+def test_the_registry_says_what_is_a_share() -> None:
     metrics = [choice("metric", name) for name in registry.names("metric")]
-    for metric in metrics:
-        assert is_share(tag(metric)) == (metric.traits.scale == "share"), metric.name
-    assert all(map(is_share, WORTH))
+    shares = [tag(metric) for metric in metrics if is_share(tag(metric))]
+    assert shares == ["accuracy", "error", "top_5", "balanced_accuracy"]
+    assert all(map(is_share, PROBED))
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_share_of_a_plug_ins_is_shown_in_percent_too() -> None:
+    register("metric", RIGHT, LABELS, rising=True, scale="share")(half_right)
+    assert format_metric("half_right", 0.25) == "25.00 %"
+
+
+def half_right(right: Tensor, rows: Rows) -> Tensor:
+    """Half of the share of rows that are classified correctly."""
+    return right.double() / len(rows) / 2

@@ -213,25 +213,33 @@ def flipped(content: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]
 @pytest.mark.parametrize("number", [1, 2, 4])
 def test_every_flipped_byte_is_noticed(number: int, tiny: bytes, tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_bytes(tiny)
-    expected = read(path)
     whole = tiny.splitlines(keepends=True)
     start = sum(map(len, whole[: number - 1]))
     for position, content in flipped(tiny, start, start + len(whole[number - 1])):
         path.write_bytes(content)
-        if position == len(tiny) - 1:  # a last line without its end is one that was cut off
-            assert read(path) == expected[:-1]
-        else:
-            with pytest.raises(RunError, match=rf"metrics\.jsonl:{number}: damaged line"):
-                read(path)
+        message = rf"metrics\.jsonl:{number}: damaged line"
+        if position == len(tiny) - 1:
+            message = "its last line does not end with a newline"
+        with pytest.raises(RunError, match=message):
+            read(path)
+
+
+def test_a_last_line_that_is_cut_off_is_left_out(tiny: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(tiny)
+    expected, last = read(path), len(tiny.splitlines(keepends=True)[-1])
+    for length in range(len(tiny) - last, len(tiny)):
+        path.write_bytes(tiny[:length])
+        assert read(path) == expected[:-1]
 
 
 def test_every_flipped_byte_of_a_single_line_is_noticed(tiny: bytes, tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     first = tiny.splitlines(keepends=True)[0]
-    for _, content in flipped(first, 0, len(first) - 1):
+    for position, content in flipped(first, 0, len(first)):
         path.write_bytes(content)
-        with pytest.raises(RunError, match=r"metrics\.jsonl:1: damaged line"):
+        is_last = position == len(first) - 1
+        with pytest.raises(RunError, match="newline" if is_last else "jsonl:1: damaged line"):
             read(path)
 
 

@@ -297,7 +297,7 @@ def _conclude(
     return ("too few rows" if enough is None else "too few seeds"), enough
 
 
-def pooled(comparisons: Sequence[Comparison], *, is_share: bool) -> Comparison:
+def pooled(comparisons: Sequence[Comparison], *, is_bounded: bool) -> Comparison:
     """Return the comparison of a variant with its baseline over several data sets.
 
     At each of the N seeds the differences are averaged over the data sets; these means are tested.
@@ -312,7 +312,7 @@ def pooled(comparisons: Sequence[Comparison], *, is_share: bool) -> Comparison:
     differences, margins = [], []
     for comparison in comparisons:
         baseline = np.abs(present(comparison.baseline))
-        scale = 1.0 if is_share or not len(baseline) else float(baseline.mean()) or 1.0
+        scale = 1.0 if is_bounded or not len(baseline) else float(baseline.mean()) or 1.0
         differences.append((comparison.variant - comparison.baseline) / scale)
         margins.append(comparison.limit / scale)
     # NaN where a data set has no pair at the seed: the mean of the others would not compare.

@@ -15,7 +15,7 @@ def of(difference: float, *, level: float = 0.9, margin: float = 0.005) -> Compa
 
 
 def test_shares_are_averaged_at_each_seed():
-    together = pooled([of(0.02), of(0.04, level=0.5)], is_share=True)
+    together = pooled([of(0.02), of(0.04, level=0.5)], is_bounded=True)
     verdict = judge([together])[0]
     assert verdict.difference.mean == pytest.approx(0.03, abs=0.001)
     assert verdict.difference.n == 8
@@ -26,7 +26,7 @@ def test_shares_are_averaged_at_each_seed():
 
 def test_costs_are_relative_to_the_baseline_of_their_data_set():
     small, large = of(-0.05, level=0.5, margin=0.025), of(-10.0, level=100.0, margin=5.0)
-    together = pooled([small, large], is_share=False)
+    together = pooled([small, large], is_bounded=False)
     assert np.mean(together.variant) == pytest.approx(-0.1, abs=0.002)
     assert together.margin == pytest.approx(0.05, rel=0.01)
 
@@ -34,7 +34,7 @@ def test_costs_are_relative_to_the_baseline_of_their_data_set():
 def test_a_seed_that_one_data_set_lacks_is_left_out():
     first, second = of(0.02), of(0.04)
     second.variant[3] = np.nan
-    together = pooled([first, second], is_share=True)
+    together = pooled([first, second], is_bounded=True)
     assert np.isnan(together.variant[3])
     assert judge([together])[0].difference.n == 7
 

@@ -26,7 +26,10 @@ def test_very_many_runs_are_tested_by_fishers_test():
 def test_the_least_p_is_fishers_of_the_most_lopsided_table(runs, other_runs, total):
     tables = [(k, total - k) for k in range(total + 1) if k <= runs and total - k <= other_runs]
     tests = [failure_difference((a, runs), (b, other_runs)) for a, b in tables]
-    fisher = [float(stats.fisher_exact([[a, b], [runs - a, other_runs - b]])[1]) for a, b in tables]
+    fisher = [
+        stats.fisher_exact([[a, b], [runs - a, other_runs - b]]).pvalue  # type: ignore
+        for a, b in tables
+    ]
     assert [test.least_p for test in tests if test] == pytest.approx([min(fisher)] * len(tables))
 
 
