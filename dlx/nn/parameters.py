@@ -54,7 +54,10 @@ class Parameter:
 
     @property
     def is_weight(self) -> bool:
-        """Whether it multiplies a layer's inputs; biases, gains and slopes do not."""
+        """Whether it multiplies a layer's inputs, as its name says, which begins with weight.
+
+        Weight decay of weights alone, penalties and max-norm spare biases, gains and slopes.
+        """
         return self.name.rpartition(".")[2].startswith("weight")
 
 

@@ -44,14 +44,16 @@ class Layer(Protocol):
         """Return the outputs: (K, B, I) to (K, B, O).
 
         In training, append to `pass_.tape` what `backward` needs. Where `pass_.activations` is set,
-        leave the outputs there under the layer's name.
+        leave the outputs there under the layer's name. Elementwise functions give other bits in
+        memory with gaps, such as a slice of columns: make it contiguous first.
         """
         ...
 
     def backward(self, upstream: Tensor, pass_: Pass, is_first: bool = False) -> Tensor | None:
         """Leave the parameters' gradients in their buffer; return that of x, (K, B, I).
 
-        Where `pass_.gradients` is set, leave dZ there under the layer's name.
+        Where `pass_.gradients` is set, leave dZ there under the layer's name: the gradient of what
+        the layer hands its activation, or of its outputs if it has none.
 
         Args:
             upstream: gradient of the outputs, (K, B, O); may be written over
