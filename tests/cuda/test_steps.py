@@ -45,9 +45,10 @@ def assert_close(
     what: str,
     gradients: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Equal to 1e-10, but for biases before batch norm, and the means it keeps of them.
+    """Equal to 1e-8, but for biases before batch norm, and the means it keeps of them.
 
-    Their gradients are nothing but rounding, of which Adam makes whole steps.
+    Their gradients are nothing but rounding, of which Adam makes whole steps. Other gradients may be
+    near 0 for a step or two, where Adam divides rounding of 1e-17 by as little as its eps, 1e-8.
     """
     assert list(actual) == list(expected)
     rounding = {
@@ -59,7 +60,7 @@ def assert_close(
     for name, value in actual.items():
         if value.is_floating_point() and name not in skipped:
             distance = relative_distance(value.cpu(), expected[name].cpu())
-            assert distance < 1e-10, (what, name, distance)
+            assert distance < 1e-8, (what, name, distance)
 
 
 @pytest.mark.parametrize("what", TASKS, ids=lambda what: what.kind)
