@@ -254,9 +254,10 @@ class _OverDataSets:
 def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Comparison:
     values, base_values = (outcomes.values(variant, judged.metric) for variant in (name, base))
     variant, baseline = outcomes.pairs(values, base_values)
+    same_rows = outcomes.have_same_rows(name, base, judged.metric)
     is_success = judged.metric == "success"  # where a run that diverged counts as 0
     return Comparison(
-        variant=variant,
+        variant=variant if same_rows else np.full_like(variant, np.nan),
         baseline=baseline,
         rising=judged.rising,
         **judged.margin_beside(baseline, outcomes.rows(base, judged.metric)),
@@ -264,6 +265,7 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
         diverged=(0, 0) if is_success else outcomes.diverged(name),
         baseline_diverged=(0, 0) if is_success else outcomes.diverged(base),
         overlap=outcomes.overlap,
+        same_rows=same_rows,
     )
 
 
@@ -281,15 +283,15 @@ def _steps_differences(
     outcomes: Outcomes, pairs: Mapping[str, str], steps_to: Mapping[str, float]
 ) -> dict[str, dict[str, Difference]]:
     """Return the difference in steps to each threshold, by metric and variant."""
+
+    def difference(name: str, base: str, metric: str) -> Difference:
+        steps = [outcomes.steps_to(variant, metric) for variant in (name, base)]
+        if not outcomes.have_same_rows(name, base, metric):
+            steps = [np.full_like(own, np.nan) for own in steps]
+        return steps_difference(*steps, horizon=_horizon(outcomes, name, base))
+
     return {
-        metric: {
-            name: steps_difference(
-                outcomes.steps_to(name, metric),
-                outcomes.steps_to(base, metric),
-                horizon=_horizon(outcomes, name, base),
-            )
-            for name, base in pairs.items()
-        }
+        metric: {name: difference(name, base, metric) for name, base in pairs.items()}
         for metric in steps_to
     }
 

@@ -70,7 +70,21 @@ class Outcomes:
     def rows(self, variant: str, metric: str) -> int:
         """Return on how many rows a variant's runs are judged by a metric; 0: unknown."""
         part = metric.partition(".")[0]
-        return next((run.rows.get(part, 0) for run in self.ended(variant) if run.is_scored), 0)
+        scored = (run for run in self.ended(variant) if run.is_scored)
+        return next((run.rows[part]["n"] for run in scored if part in run.rows), 0)
+
+    def have_same_rows(self, variant: str, other: str, metric: str) -> bool:
+        """Say whether all pairs of two variants' runs are judged by a metric on the same rows.
+
+        A metric on training rows is what a variant has learned from, and may differ.
+        """
+        part = metric.partition(".")[0]
+        pairs = [
+            (run.rows[part]["digest"], base.rows[part]["digest"])
+            for run, base in zip(self.runs[variant], self.runs[other], strict=True)
+            if run and base and part in run.rows and part in base.rows
+        ]
+        return part == "train" or all(one == another for one, another in pairs)
 
     def steps_to(self, variant: str, metric: str) -> Array:
         """Return the steps to the threshold of a metric: (S F,), infinite if never reached."""

@@ -32,8 +32,8 @@ class RunResult:
     examples: int = 0  # training rows seen
     # By split and tag, of the scored weights on all rows; empty without scored weights.
     metrics: Metrics = field(default_factory=dict)
-    # By split, on how many rows it was judged; empty for runs of before this was recorded.
-    rows: Mapping[str, int] = field(default_factory=dict)
+    # By split, `n` rows it was judged on, and their `digest`; empty for runs that recorded none.
+    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     curve: Curve = field(default_factory=lambda: Curve((), {}))  # its evaluations
     # By `<split>.<tag>`, the steps after which its threshold was first reached; None: never.
     steps_to: Mapping[str, int | None] = field(default_factory=dict)

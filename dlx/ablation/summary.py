@@ -71,6 +71,7 @@ def summarize(
     compared = compare(outcomes, complete, factors, pairs, metrics, thresholds)
     reference = next(variant for variant in complete if variant.name == baseline)
     tags = _tags(results)
+    same_rows = all(outcomes.have_same_rows(name, other, metric) for name, other in pairs.items())
     documents = [
         _variant(variant, outcomes, tags, judged, thresholds, show_test=show_test)
         | {"vs_baseline": compared.by_metric[metric].get(variant.name)}
@@ -108,11 +109,12 @@ def summarize(
             ],
             "variants": documents,
             # Over several data sets there is no best variant: another one may be best on each.
+            # And on other rows the best mean may be that of the easier ones.
             "chosen": _chosen(documents, outcomes, tags, judged)
-            if compared.per_data is None
+            if compared.per_data is None and same_rows
             else None,
             "effects": effects(outcomes, complete, factors, reference, metric=metric)
-            if design == "grid"
+            if design == "grid" and same_rows
             else None,
             "curves_by_factor": curves_by_factor(
                 outcomes, complete, factors, reference, design=design, metric=metric
@@ -205,6 +207,7 @@ def _variant(
         "name": variant.name,
         "settings": dict(variant.settings),
         "n": len(present(outcomes.values(variant.name, judged.metric))),
+        "rows": outcomes.rows(variant.name, judged.metric),
         "runs": len(runs),
         "diverged": statuses["diverged"],
         "failed": statuses["failed"],

@@ -52,7 +52,12 @@ def why(
     metric = "the success rate" if metric == "success" else metric
     limit = f"±{_size(margin, in_points=in_points)}{' points' if in_points else ''}"
     difference = _difference(test, metric, baseline, in_points=in_points)
-    if test.n == 0:
+    if verdict.basis == "other rows":
+        sentences = [
+            "They were judged on other rows, so that a difference would not be theirs: give both "
+            "the same split and the same way with missing values."
+        ]
+    elif test.n == 0:
         sentences = [f"No two runs of the same {unit[:-1]} have {metric} to compare."]
     elif test.n == 1:
         sentences = [f"One pair gives no interval: {difference}."]
@@ -177,6 +182,14 @@ def warnings(
         sentences.append(
             f"Variants differ in model.loss, and {metric} is in units of each variant's own loss: "
             "such costs do not compare. Choose an ablation.metric with the same meaning for all."
+        )
+    if any((variant["vs_baseline"] or {}).get("basis") == "other rows" for variant in variants):
+        counts = [f"{variant['rows']:,} ({variant['name']})" for variant in variants]
+        more = [f"and {len(counts) - 4} more"] if len(counts) > 4 else []
+        sentences.append(
+            f"Variants are judged on different {metric.partition('.')[0]} rows: "
+            f"{', '.join(counts[:4] + more)}. There is no verdict between them; give them the same "
+            "split and the same way with missing values."
         )
     if num_seeds == 1 and folds is None:
         sentences.append("One seed (n = 1) gives no intervals and no verdicts; use more seeds.")

@@ -2,6 +2,7 @@
 
 # N rows, I inputs, T targets
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,6 +46,8 @@ class Splits:
     preprocessing: Preprocessing
     shared: bool  # whether train, dev and test are the same rows (the gates)
     fingerprint: str  # SHA-256 of inputs, targets and the row numbers of each part
+    # By part, a digest of which rows it has, by their lines in a table's file or their numbers
+    row_digests: Mapping[str, str]
     warnings: tuple[str, ...]  # sentences for the user
     # all training rows where the labels of some are withheld; otherwise None
     everything: Part | None = None

@@ -141,6 +141,7 @@ def assemble(
         preprocessing=preprocessing,
         shared=dataset.shared_splits,
         fingerprint=fingerprint(dataset, rows),
+        row_digests=_row_digests(dataset, rows),
         warnings=tuple(warnings),
         everything=None if all_labelled else everything,
     )
@@ -157,6 +158,15 @@ def fingerprint(dataset: Dataset, rows: Rows) -> str:
         digest.update(f"{little.dtype.str}{little.shape}".encode())
         digest.update(little.data)
     return digest.hexdigest()
+
+
+def _row_digests(dataset: Dataset, rows: Rows) -> dict[str, str]:
+    """Return what is equal where a part has the same rows, though others may have been left out."""
+    names = np.arange(len(dataset.targets)) if dataset.table is None else dataset.table.rows
+    return {
+        part: hashlib.sha256(names[members].astype("<i8").tobytes()).hexdigest()[:16]
+        for part, members in vars(rows).items()
+    }
 
 
 def _inputs(dataset: Dataset, rows: np.ndarray, encoder: Encoder | None) -> np.ndarray:

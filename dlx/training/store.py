@@ -125,9 +125,12 @@ def shared_fields(job: Job) -> dict[str, Any]:
     }
 
 
-def rows_of(job: Job) -> dict[str, int]:
-    """Return the number of rows of each part."""
-    return {name: len(part.rows) for name, part in job.splits.parts.items()}
+def rows_of(job: Job) -> dict[str, dict[str, Any]]:
+    """Return the number of rows of each part, and what tells other rows from them."""
+    return {
+        name: {"n": len(part.rows), "digest": job.splits.row_digests[name]}
+        for name, part in job.splits.parts.items()
+    }
 
 
 def own_fields(job: Job, ended: Ended, stages: Sequence[StageResult]) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def assert_close(
 ) -> None:
     """Equal to 1e-8, but for biases before batch norm, and the means it keeps of them.
 
-    Their gradients are nothing but rounding, of which Adam makes whole steps. Other gradients may be
-    near 0 for a step or two, where Adam divides rounding of 1e-17 by as little as its eps, 1e-8.
+    Their gradients are nothing but rounding, of which Adam makes whole steps. Other gradients may
+    be near 0 for a step, where Adam divides rounding of 1e-17 by as little as its eps, 1e-8.
     """
     assert list(actual) == list(expected)
     rounding = {

@@ -35,15 +35,18 @@ Conclusion = Literal[
     "too few seeds",
     "too few rows",
     "mixed",
+    "other dev rows",
 ]
 """What people read: a verdict with what would decide it.
 
 better, worse: as the verdict. … within the margin: surely not 0, and surely too small to matter.
 equivalent: surely too small to matter. too few seeds: so many would do. too few rows: no number of
 seeds would do, but more dev rows or folds would. mixed: the runs that ended are better, but more of
-them diverged, or the other way round.
+them diverged, or the other way round. other dev rows: the two were not judged on the same rows.
 """
-Basis = Literal["difference", "divergence", "margin", "conflict", "few pairs", "alike", "nothing"]
+Basis = Literal[
+    "difference", "divergence", "margin", "conflict", "few pairs", "alike", "other rows", "nothing"
+]
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Comparison:
     diverged: tuple[int, int] = (0, 0)
     baseline_diverged: tuple[int, int] = (0, 0)  # likewise of the baseline
     overlap: float = 0.0  # for the folds of a cross-validation, see `intervals.spread_of`
+    same_rows: bool = True  # whether both were judged on the same rows; else there are no values
 
     @property
     def limit(self) -> float:
@@ -82,7 +86,7 @@ class Verdict:
     # Why. `difference`: of the metric; `divergence`: of the failure rates; `margin`: the difference
     # is inside it; `conflict`: metric and failure rates disagree; `few pairs`: too few for the
     # difference that they show; `alike`: all pairs are equal, which a few pairs may be by chance;
-    # `nothing`: noise.
+    # `other rows`: judged on other rows; `nothing`: noise.
     basis: Basis
     difference: Difference  # of the metric, with the unadjusted p
     p: float  # of the difference, Holm-adjusted over all tests of the ablation
@@ -173,6 +177,7 @@ def judge_together(
                 fails=p_failure <= ALPHA,
                 is_enough=comparison.is_binary or test.n >= needed,
                 is_alike=gains.size > 1 and not gains.any(),
+                same_rows=comparison.same_rows,
             )
             conclusion, enough = _conclude(
                 word,
@@ -243,7 +248,14 @@ def _equivalence(comparison: Comparison, spread: Spread) -> float:
 
 
 def _decide(
-    *, direction: int, equivalent: bool, excess: float, fails: bool, is_enough: bool, is_alike: bool
+    *,
+    direction: int,
+    equivalent: bool,
+    excess: float,
+    fails: bool,
+    is_enough: bool,
+    is_alike: bool,
+    same_rows: bool,
 ) -> tuple[Word, Basis]:
     """Return the verdict that follows from the tests, by the rules of `judge`.
 
@@ -254,11 +266,14 @@ def _decide(
         fails: whether the failure rates certainly differ
         is_enough: whether there are enough pairs to believe a difference
         is_alike: whether all pairs are equal
+        same_rows: whether both were judged on the same rows
     """
     believed = direction if is_enough and not equivalent else 0
     if fails:
         verdict: Word = "worse" if excess > 0 else "better"
         return ("undecided", "conflict") if believed * excess > 0 else (verdict, "divergence")
+    if not same_rows:
+        return "undecided", "other rows"
     if equivalent and is_enough:
         return ("undecided", "conflict") if excess else ("equivalent", "margin")
     if believed:
@@ -283,8 +298,8 @@ def _conclude(
         return ("better within the margin" if rises else "worse within the margin"), None
     if word != "undecided":
         return word, None
-    if basis == "conflict":
-        return "mixed", None
+    if basis in ("conflict", "other rows"):
+        return ("mixed" if basis == "conflict" else "other dev rows"), None
     if basis == "alike":
         enough = enough_alike(evidence.num_equivalences)
         return "too few seeds", max(enough, evidence.n + 1)
@@ -325,6 +340,7 @@ def pooled(comparisons: Sequence[Comparison], *, is_bounded: bool) -> Comparison
         diverged=_sums([comparison.diverged for comparison in comparisons]),
         baseline_diverged=_sums([comparison.baseline_diverged for comparison in comparisons]),
         overlap=comparisons[0].overlap,
+        same_rows=all(comparison.same_rows for comparison in comparisons),
     )
 
 

@@ -57,6 +57,9 @@ def columns(summary: Summary) -> list[Column]:
         Column("variant", _name, _name, "its values", is_number=False),
         Column("n", lambda v: f"{v['n']}", lambda v: v["n"], "runs that have the metric"),
     ]
+    if len({variant["rows"] for variant in variants if variant["rows"]}) > 1:
+        part = f"{metric.partition('.')[0]} rows"
+        shown.append(Column(part, lambda v: f"{v['rows']:,}", lambda v: v["rows"], "judged rows"))
     if any(map(reading.lost, variants)):
         shown.append(Column("lost", lost, reading.lost, "runs that diverged or failed"))
     shown.append(_mean_column(metric))
