@@ -28,6 +28,10 @@ _PREPARING = (
 )
 
 
+REPEATED = 0.01
+"""The share of a part's rows from which on it is said that they are training rows too."""
+
+
 def load(choice: Choice, data_dir: Path) -> Splits:
     """Read the data set that a config names, split it and preprocess it."""
     preparing = {key: getattr(choice, key) for key in _PREPARING}
@@ -121,6 +125,8 @@ def assemble(
     task, targets = _standardized_targets(dataset, task, labelled.train)
     if encoder is not None:
         warnings += _unseen_categories(dataset, rows, encoder)
+    if not dataset.shared_splits:
+        warnings += _repeated(dataset, rows)
 
     def held_out(members: np.ndarray) -> Part | None:
         if len(members) == 0:
@@ -158,6 +164,28 @@ def fingerprint(dataset: Dataset, rows: Rows) -> str:
         digest.update(f"{little.dtype.str}{little.shape}".encode())
         digest.update(little.data)
     return digest.hexdigest()
+
+
+def _repeated(dataset: Dataset, rows: Rows) -> list[str]:
+    """Say of which parts many rows are training rows too, value for value."""
+    inputs = np.ascontiguousarray(dataset.inputs)
+
+    def values(members: np.ndarray) -> list[int]:
+        pairs = zip(inputs[members], dataset.targets[members], strict=True)
+        return [hash(row.tobytes() + target.tobytes()) for row, target in pairs]
+
+    seen = set(values(rows.train))
+    warnings = []
+    for part in ("train_dev", "dev", "test"):
+        own = values(getattr(rows, part))
+        count = sum(value in seen for value in own)
+        if count and count >= REPEATED * len(own):
+            warnings.append(
+                f"{count} of {len(own)} {part} rows of {dataset.name} are training rows too, value "
+                "for value: where rows were copied, these show what was remembered, not what was "
+                "learned"
+            )
+    return warnings
 
 
 def _row_digests(dataset: Dataset, rows: Rows) -> dict[str, str]:

@@ -96,6 +96,8 @@ def fold_of(dataset: Dataset, rows: Rows, number: int, of: int, seed: int) -> Ro
     pool = np.sort(np.concatenate([rows.train, rows.dev]))
     strata = strata_of(dataset)[pool]
     groups = None if table is None or table.groups is None else table.groups[pool]
+    if groups is not None and seed:  # GroupKFold puts groups of equal size where their numbers say
+        groups = randomness.generator("fold", seed).permutation(int(groups.max()) + 1)[groups]
     if groups is not None:
         count, what = len(np.unique(groups)), "groups"
         division = GroupKFold(of)

@@ -74,10 +74,18 @@ def _confusion(z: Tensor, rows: Rows) -> Tensor:
 
 
 def _within(z: Tensor, rows: Rows, *, k: int) -> Tensor:
-    """Count the rows whose class is among the k with the largest z: (K,)."""
+    """Count the places among the k largest z that rows' classes have, by size of their tie: (K, C).
+
+    m classes of equal z, with a classes above them, share min(m, k - a) of the places; a row counts
+    with these in column m - 1.
+    """
     truth = rows.head.decode(rows.targets).expand(z.shape[:-1]).unsqueeze(-1)
-    above = (~(z <= z.gather(-1, truth))).sum(-1)  # NaN counts as above
-    return (above < k).sum(1)
+    own = z.gather(-1, truth)
+    above = (~(z <= own)).sum(-1)  # NaN counts as above
+    tied = (z == own).sum(-1).clamp_min(1)
+    places = torch.minimum(tied, (k - above).clamp_min(0))
+    counts = torch.zeros(len(z), z.shape[-1], dtype=torch.int64, device=z.device)
+    return counts.scatter_add_(1, tied - 1, places)
 
 
 def _scores(z: Tensor, rows: Rows) -> Tensor:

@@ -88,12 +88,16 @@ def error(right: Tensor, rows: Rows) -> Tensor:
 def top_k(within: Tensor, rows: Rows, *, k: Annotated[int, Gt(0)] = 5) -> Tensor:
     """Share of rows whose class is among the k most probable ones.
 
+    Classes that are equally probable share the places that are left for them: if all ten are, the
+    top 5 hold half of the rows.
+
     Args:
-        within: number of these rows, (K,)
+        within: the places that rows' classes have, by the size of their tie, (K, C)
         rows: all rows
         k: fewer than there are classes
     """
-    return within.double() / len(rows)
+    sizes = torch.arange(1, within.shape[1] + 1, device=within.device)
+    return (within.double() / sizes).sum(1) / len(rows)
 
 
 @register("metric", CONFUSION, LABELS, rising=True, scale="share")
@@ -115,6 +119,16 @@ def f1(confusion: Tensor, rows: Rows) -> Tensor:
     if rows.head.kind == "multilabel":
         scores = scores[..., 1]  # of the rows that have the label
     return scores.nanmean(-1)
+
+
+@register("metric", CONFUSION, ("binary",), rising=True, scale="score")
+def f1_positive(confusion: Tensor, rows: Rows) -> Tensor:
+    """F1 of the second of two classes, 2 hits / (2 hits + misses + false alarms).
+
+    `f1` is the mean of this and of the first class's, which a frequent first class makes high.
+    """
+    hits = confusion[:, 1, 1]
+    return 2 * hits.double() / (confusion[:, 1].sum(-1) + confusion[:, :, 1].sum(-1))
 
 
 @register("metric", SCORES, LABELS, rising=True, scale="score", graded=True)

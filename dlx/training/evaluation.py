@@ -5,12 +5,15 @@
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dlx import registry
 from dlx.cohort import Cohort
+from dlx.data import randomness
 from dlx.data.batches import for_each_run, num_rows
+from dlx.data.splits import draw
 from dlx.data.targets import SharedExamples, Targets, TargetSets
 from dlx.nn.counts import CONFUSION, Rows
 from dlx.nn.metrics import CORRUPTED, Measurement, tag
@@ -125,12 +128,17 @@ def asked(cohort: Cohort) -> dict[str, list[bool]]:
 
 
 def thinned(examples: SharedExamples, most: int) -> SharedExamples:
-    """Return at most so many rows, at even distances; the same object where there are no more."""
+    """Return at most so many rows, drawn by class; the same object where there are no more."""
     inputs, targets = examples
     count = num_rows(inputs)
     if count <= most:
         return examples
-    rows = (torch.arange(most, device=inputs.device) * (count / most)).long()
+    # Not at even distances: files may hold their rows in a pattern.
+    strata = np.zeros(count, np.int64)
+    if isinstance(targets, Tensor) and targets.ndim == 1 and not targets.is_floating_point():
+        strata = targets.cpu().numpy()
+    order = randomness.generator("evaluated", 0).permutation(count)
+    rows = torch.from_numpy(draw(order, strata, most)[0]).to(inputs.device)
     axis = inputs.ndim - 2
     if isinstance(targets, TargetSets):
         return inputs.index_select(axis, rows), targets.thinned(rows)

@@ -47,6 +47,23 @@ def test_groups_stay_whole(tmp_path):
     assert set(splits.train.rows // 4).isdisjoint(splits.part("dev").rows // 4)
 
 
+def test_groups_are_divided_anew_by_another_split_seed(tmp_path):
+    lines = [f"{x},{x % 3},{x // 4}" for x in range(40)]
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(["size,kind,person", *lines]))
+    divisions = []
+    for seed in (0, 1, 2):
+        folds = []
+        for number in (1, 2, 3, 4):
+            options = [f"path={path}", "target=kind", "group=person", "split={test: 0}"]
+            options += [f"split_seed={seed}", f"fold={{number: {number}, of: 4}}"]
+            dev = load(data_choice("csv", options), tmp_path).part("dev").rows
+            folds.append(tuple(sorted(set(dev // 4))))
+        assert sorted(group for fold in folds for group in fold) == list(range(10))
+        divisions.append(tuple(sorted(folds)))
+    assert len(set(divisions)) == 3
+
+
 def test_what_cannot_be_divided_is_refused(tmp_path):
     fold = "fold={number: 1, of: 3}"
     with pytest.raises(DataError, match=r"data\.fold: the 4 rows of xor serve as train"):

@@ -237,3 +237,22 @@ def test_splits_whose_targets_are_their_inputs(
     assert splits.reconstructing() is splits
     raw = prepare(load_dataset("iris", Path("unused"))).train.inputs
     np.testing.assert_allclose(task.in_units(splits.train.inputs.numpy()), raw, rtol=1e-5)
+
+
+def test_rows_that_are_training_rows_too_are_said() -> None:
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(200, 3)).astype(np.float32)
+    inputs[150:] = inputs[:50]
+    targets = np.tile([0, 1], 100)
+    copied = Dataset("copied", inputs, targets, ("a", "b"))
+    warnings = [text for text in prepare(copied).warnings if "training rows too" in text]
+    assert len(warnings) == 2
+    counts = {}
+    rows = split_rows(copied)
+    for part in ("dev", "test"):
+        own = getattr(rows, part)
+        counts[part] = sum((inputs[rows.train] == inputs[row]).all(1).any() for row in own)
+        assert any(text.startswith(f"{counts[part]} of 40 {part} rows") for text in warnings)
+    targets[150:] = 1 - targets[:50]
+    assert not prepare(replace(copied, targets=targets)).warnings, "other answers: other rows"
+    assert not prepare(Dataset("own", inputs[:150], targets[:150], ("a", "b"))).warnings

@@ -1,5 +1,6 @@
 """Metrics against scikit-learn's, run by run."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from dlx.errors import ConfigError
 from dlx.models.heads import build_head
 from dlx.nn.head import Head
 from dlx.nn.metrics import Measurement, check_metrics, default_metrics, is_rising, tag
-from tests.cohorts import all_metrics, bits, head, reconstruction
+from tests.cohorts import all_metrics, bits, head, reconstruction, task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -86,6 +87,13 @@ def areas(truth: np.ndarray, z: np.ndarray, built: Head) -> float:
     return sk.roc_auc_score(columns, a, average="macro")
 
 
+def in_top(k: int, truth: np.ndarray, z: np.ndarray) -> float:
+    """Return the share of rows in the top k if ties are broken by lot: the mean over all orders."""
+    orders = list(itertools.permutations(range(z.shape[1])))
+    places = [np.lexsort((np.broadcast_to(order, z.shape), -z))[:, :k] for order in orders]
+    return float(np.mean([(place == truth[:, None]).any(1).mean() for place in places]))
+
+
 def balanced(truth: np.ndarray, said: np.ndarray) -> float:
     if truth.ndim == 1:
         return sk.balanced_accuracy_score(truth, said)
@@ -114,11 +122,12 @@ def expected(name: str, built: Head, z: np.ndarray, truth: np.ndarray) -> float:
     return {
         "accuracy": lambda: right,
         "error": lambda: 1 - right,
-        "top_2": lambda: ((z > z[np.arange(len(z)), truth][:, None]).sum(1) < 2).mean(),
+        "top_2": lambda: in_top(2, truth, z),
         "balanced_accuracy": lambda: balanced(truth, said),
         "f1": lambda: sk.f1_score(
             truth, said, average="binary" if truth.shape[1:] == (1,) else "macro"
         ),
+        "f1_positive": lambda: sk.f1_score(truth, said),
         "auc": lambda: areas(truth, z, built),
     }[name]()
 
@@ -128,7 +137,8 @@ def test_every_metric_is_that_of_scikit_learn(name: str) -> None:
     built = HEADS[name]
     z, truth = answers(built), truth_of(built)
     values = measured(built, all_metrics(built.kind), z, truth)
-    assert len(values) == (3 if built.kind == "regression" else 5 + (built.kind == "multiclass"))
+    own = {"regression": 3, "multiclass": 6, "binary": 6, "multilabel": 5}
+    assert len(values) == own[built.kind]
     for metric, by_run in values.items():
         assert (by_run.shape, by_run.dtype) == ((RUNS,), torch.float64)
         for run in range(RUNS):
@@ -144,6 +154,19 @@ def test_top_k_without_ties_is_that_of_scikit_learn() -> None:
     for run in range(RUNS):
         reference = sk.top_k_accuracy_score(truth.numpy(), z[run].numpy(), k=3)
         assert values[run].item() == pytest.approx(reference)
+
+
+def test_equal_weights_have_half_of_the_rows_in_the_top_five_of_ten() -> None:
+    built = build_head(task(5, 10))
+    truth = torch.arange(10).repeat(3)
+    values = measured(built, (choice("metric", "top_k", k=5),), torch.zeros(2, 30, 10), truth)
+    assert values["top_5"].tolist() == [0.5, 0.5]
+
+
+def test_a_row_whose_own_value_is_not_a_number_is_in_no_top() -> None:
+    z = torch.tensor([[[float("nan"), 1.0, 2.0, 3.0]]])
+    chosen = (choice("metric", "top_k", k=3),)
+    assert measured(HEADS["softmax"], chosen, z, torch.tensor([0]))["top_3"].item() == 0
 
 
 @pytest.mark.parametrize("rows", [1, 5, ROWS])
@@ -206,7 +229,7 @@ def test_names_and_directions() -> None:
     assert not is_rising("corrupted_mse")
     assert is_rising("probe_accuracy") and is_rising("fine_tuned_accuracy")
     assert not is_rising("fine_tuned_error")
-    assert rising == {"accuracy", "top_k", "balanced_accuracy", "f1", "auc", "r2"}
+    assert rising == {"accuracy", "top_k", "balanced_accuracy", "f1", "f1_positive", "auc", "r2"}
     assert tag(choice("metric", "top_k", k=3)) == "top_3"
     assert [metric.name for metric in default_metrics(head("regression", 2))] == ["mse", "r2"]
     assert [metric.name for metric in default_metrics(head("multilabel", 3))] == ["accuracy"]

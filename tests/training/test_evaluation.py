@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from dlx.cohort import Cohort
 from dlx.models.plain import to_torch
-from dlx.training.evaluation import CHUNK, evaluate, predict
+from dlx.training.evaluation import CHUNK, evaluate, predict, thinned
 from tests.cohorts import design, member, rows, task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -53,3 +53,18 @@ def test_evaluation_changes_nothing() -> None:
     evaluate(cohort, inputs, targets)
     predict(cohort, inputs)
     assert all(torch.equal(value, before[name]) for name, value in cohort.tensors().items())
+
+
+def test_a_sample_of_the_rows_has_every_class_by_its_share_and_no_pattern() -> None:
+    targets = torch.tensor([0, 1] * 300 + [2] * 60)
+    inputs = torch.arange(660.0).unsqueeze(1)
+    rows, classes = thinned((inputs, targets), 110)
+    assert isinstance(classes, torch.Tensor)
+    assert classes.bincount().tolist() == [50, 50, 10]
+    numbers = rows[:, 0].long()
+    assert targets[numbers].equal(classes) and numbers.diff().min() > 0
+    assert set((numbers[classes < 2] % 6).tolist()) == set(range(6)), "not every sixth row"
+    again, _ = thinned((inputs, targets), 110)
+    assert again.equal(rows)
+    whole = (inputs, targets)
+    assert thinned(whole, 660) is whole

@@ -9,7 +9,7 @@ from dlx.data.batches import order
 from dlx.models.plain import to_torch
 from dlx.optimizers.penalties import Penalty
 from dlx.training import trainer as trainer_module
-from dlx.training.evaluation import evaluate
+from dlx.training.evaluation import evaluate, thinned
 from dlx.training.trainer import Trainer
 from tests.cohorts import Recorder, design, examples, member, rows, task, train, trainer_of
 
@@ -109,9 +109,8 @@ def test_training_curves_are_evaluated_on_a_fixed_sample(monkeypatch: pytest.Mon
     inputs, targets = rows(what, 45)
     run = member("run", design(what), num_steps=4, evaluate_every=2)
     trainer = trainer_of([run], inputs, targets)
-    # The rows are spread evenly over all of them.
-    sample = [int(index * 4.5) for index in range(10)]
-    expected = evaluate(trainer.cohort, inputs[sample], targets[sample])["cost"][0]
+    sample = thinned((inputs, targets), 10)
+    expected = evaluate(trainer.cohort, *sample)["cost"][0]
     recorder = Recorder()
     trainer.fit(recorder)
     assert recorder.records["run"][0].metrics["train"]["cost"] == expected
