@@ -94,7 +94,7 @@ def _concluded(variants: Sequence[Variant]) -> str:
     for variant in variants:
         versus, conclusion = variant["vs_baseline"], reading.conclusion(variant["vs_baseline"])
         says_more = conclusion != versus["verdict"]
-        names.append(variant["name"] + (f" ({conclusion})" if says_more else ""))
+        names.append(variant["name"] + (f": {conclusion}" if says_more else ""))
     return _listed(names)
 
 

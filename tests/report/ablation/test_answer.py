@@ -26,16 +26,16 @@ def test_equal_variants_are_no_and_name_the_margin(two: Synthetic) -> None:
     assert first.startswith("No, not by more than the margin.")
     assert same == "Equivalent to the baseline, within 0.50 points: activation=relu."
     compared["conclusion"] = "better within the margin"
-    assert answer(summary)[1].endswith("points: activation=relu (better within the margin).")
+    assert answer(summary)[1].endswith("points: activation=relu: better within the margin.")
 
 
 @pytest.mark.parametrize(
     ("conclusion", "enough", "shown"),
     [
-        ("too few seeds", 1234, "activation=relu (too few seeds (1,234 would do))"),
-        ("too few seeds", None, "activation=relu (too few seeds)"),
-        ("too few rows", None, "activation=relu (too few rows (no number of seeds would do))"),
-        ("mixed", None, "activation=relu (mixed)"),
+        ("too few seeds", 1234, "activation=relu: too few seeds (1,234 would do)"),
+        ("too few seeds", None, "activation=relu: too few seeds"),
+        ("too few rows", None, "activation=relu: too few rows (no number of seeds would do)"),
+        ("mixed", None, "activation=relu: mixed"),
     ],
 )
 def test_undecided_says_what_would_decide(
