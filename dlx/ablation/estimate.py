@@ -17,6 +17,9 @@ from typing import Any
 
 from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.ablation.sizes import Size
+from dlx.ablation.statistics.conclusions import smallest_effect
+from dlx.ablation.statistics.verdicts import fewest_pairs
+from dlx.ablation.variants import distance_from_base
 from dlx.training.evaluation import CHUNK
 from dlx.training.job import Job
 from dlx.training.trainer import EVALUATED_TRAIN_ROWS
@@ -82,11 +85,18 @@ def preview(plan: Plan) -> dict[str, Any]:
     if tuned and not plan.chosen:
         seconds *= 1 + compared / tuned
     seconds += BEGINNING
+    baseline = next(variant for variant in plan.variants if variant.name == plan.baseline)
+    num_comparisons = max(len(plan.variants) - 1, 1)
+    fewest, units = fewest_pairs(num_comparisons), plan.section.folds or len(plan.seeds)
     first = {run.arm.variant: path for path, run in reversed(planned.items())}
     return {
         "name": plan.config.name,
         "metric": plan.metric,
         "baseline": plan.baseline,
+        "baseline_differs": distance_from_base(baseline, plan.config),
+        "comparisons": num_comparisons,
+        "fewest_seeds": fewest,
+        "smallest_effect": smallest_effect(num_comparisons, units) if units >= fewest else None,
         "design": plan.section.design,
         "variants": [
             {

@@ -12,7 +12,7 @@ from typing import Any
 from dlx.ablation import vary
 from dlx.ablation.results import Variant
 from dlx.config import load as config_files
-from dlx.config.dump import inline, to_plain
+from dlx.config.dump import flat, inline, to_plain
 from dlx.config.schema import AblationConfig, RunConfig
 from dlx.errors import ConfigError, did_you_mean
 
@@ -93,13 +93,12 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
     """Return the name of the variant that others are compared with.
 
     It is the one that `ablation.baseline` names or describes. Without that key it is the variant
-    with the base config, or else the first one.
+    with the base config, or else the one that differs from it in the fewest values.
     """
     wanted = _section(config).baseline
     names = [variant.name for variant in variants]
     if wanted is None:
-        base = _text(_base_of(config))
-        return next((v.name for v in variants if _text(v.config) == base), names[0])
+        return min(variants, key=lambda variant: distance_from_base(variant, config)).name
     if isinstance(wanted, str):
         if wanted not in names:
             raise ConfigError(
@@ -113,6 +112,12 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
         problem = f"fits {len(fitting)} variants" if fitting else "is no variant"
         raise ConfigError(f"ablation.baseline: {text} {problem}; {_listed(fitting or names)}")
     return fitting[0]
+
+
+def distance_from_base(variant: Resolved, config: RunConfig) -> int:
+    """Return in how many values a variant differs from the base config."""
+    one, other = (flat(to_plain(each)) for each in (variant.config, _base_of(config)))
+    return sum(one.get(key) != other.get(key) for key in {*one, *other})
 
 
 def _fits(condition: Mapping[str, Any], settings: Mapping[str, Any], plain: Any) -> bool:

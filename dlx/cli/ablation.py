@@ -1,6 +1,6 @@
 """`dlx ablate`: train and compare the variants of a config."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -158,6 +158,30 @@ def _emit_ablation(ablation: "Ablation", as_json: bool) -> None:
     emit(f"{ablation.path / 'report.html'}")
 
 
+def _baseline_in_words(document: Mapping[str, Any]) -> str:
+    differs = document["baseline_differs"]
+    if not differs:
+        return "the baseline is the variant with the values of the config"
+    return (
+        f"the baseline differs from the config in {amount(differs, 'value')}, as few as any "
+        "variant; ablation.baseline names another"
+    )
+
+
+def _power_in_words(document: Mapping[str, Any]) -> str:
+    """Say which difference the comparisons can find, before anything is trained."""
+    units = "folds" if document["folds"] else "seeds"
+    start = f"{amount(document['comparisons'], 'comparison')}: "
+    if document["smallest_effect"] is None:
+        return (
+            f"{start}nothing can be decided; it takes at least {document['fewest_seeds']} {units}"
+        )
+    return (
+        f"{start}a difference of {document['smallest_effect']:.1f} times its standard deviation "
+        f"over the {units} is found in four of five ablations"
+    )
+
+
 def _emit_preview(document: dict[str, Any]) -> None:
     tuning = document["tuning"]
     emit(
@@ -168,6 +192,8 @@ def _emit_preview(document: dict[str, Any]) -> None:
         + (f", after {amount(tuning['runs'], 'tuning run')}" if tuning else "")
         + f"; judged by {document['metric']} against {document['baseline']!r}"
     )
+    emit(_baseline_in_words(document))
+    emit(_power_in_words(document))
     rows = [[variant["name"], f"{variant['parameters']:,}"] for variant in document["variants"]]
     emit_table(["variant", "parameters"], rows, " r")
     emit("")

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from dlx.ablation.variants import BASE, expand, find_baseline, quieted, short_labels, show
+from dlx.ablation.variants import (
+    BASE,
+    distance_from_base,
+    expand,
+    find_baseline,
+    quieted,
+    short_labels,
+    show,
+)
 from dlx.config.load import load
 from dlx.config.schema import RunConfig
 from dlx.errors import ConfigError
@@ -156,6 +164,15 @@ def test_the_baseline_is_the_base_config_if_it_is_among_the_variants():
     assert find_baseline(expand(ready), ready) == "activation=tanh lr=0.5"
     ready = config({"model.activation": ["relu", "elu"]})
     assert find_baseline(expand(ready), ready) == "activation=relu"
+
+
+def test_the_nearest_variant_is_the_baseline_if_none_is_the_base_config():
+    ready = config({"model.activation": ["relu", "tanh"], "optimizer.lr": [0.25, 0.75]})
+    base = ready.model.activation.name
+    assert base == "tanh" and ready.optimizer.lr not in (0.25, 0.75)
+    variants = expand(ready)
+    assert find_baseline(variants, ready) == "activation=tanh lr=0.25"
+    assert [distance_from_base(variant, ready) for variant in variants] == [2, 2, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ def test_divergence_that_decides_says_so():
 def document(name: str, **options):
     plain = {"runs": 5, "n": 5, "diverged": 0, "failed": 0, "parameters": 81}
     before = {"pretraining_steps": 0, "pretraining_examples": 0, "settings": {}}
+    before |= {"vs_baseline": None, "rows": 40}
     return {"name": name, "steps": 100, "examples": 6400} | before | plain | options
 
 

@@ -65,6 +65,20 @@ def test_progress_is_told_in_lines_on_stderr(dlx: Command) -> None:
     assert others[-1].startswith("4/4 runs  cohort 1/1  step 30/30  ")
 
 
+def test_a_dry_run_says_what_the_seeds_can_decide(dlx: Command) -> None:
+    vary = ["ablate", "digits", "--vary", "model.activation=relu,tanh", "--dry-run"]
+    few = dlx(*vary, "--seeds", 2).out
+    assert "the baseline is the variant with the values of the config" in few
+    assert "1 comparison: nothing can be decided; it takes at least 3 seeds" in few
+    enough = dlx(*vary, "--seeds", 10)
+    assert "a difference of 1.0 times its standard deviation over the seeds" in enough.out
+    document = dlx(*vary, "--seeds", 10, "--json").json
+    assert (document["comparisons"], document["baseline_differs"]) == (1, 0)
+    assert document["fewest_seeds"] == 3 and 0.9 < document["smallest_effect"] < 1.1
+    other = dlx("ablate", "digits", "--vary", "optimizer.lr=0.1,0.2", "--dry-run", "--seeds", 2).out
+    assert "the baseline differs from the config in 1 value, as few as any variant" in other
+
+
 def test_a_dry_run_builds_all_and_writes_nothing(dlx: Command, tmp_path: Path) -> None:
     arguments = ["--vary", "model.hidden=[3],[4,4]", "--seeds", "[5, 7]", "--dry-run"]
     ended = dlx("ablate", "xor", *SHORT, *arguments)

@@ -40,6 +40,23 @@ def enough_seeds(evidence: Evidence) -> int | None:
     return _first(lambda n: _decides(evidence, n), first)
 
 
+def smallest_effect(num_variants: int, n: int) -> float | None:
+    """Return the difference that n seeds find in four of five ablations; None: they find none.
+
+    In standard deviations of the differences of pairs, which are taken to be alike for all variants
+    and are known only when some have been trained.
+
+    Args:
+        num_variants: besides the baseline, each of them compared by one metric
+        n: seeds
+    """
+    if n < 2:
+        return None
+    freedom = (n - 1) * num_variants / (1 + (num_variants - 1) / 4)
+    spread = Spread(1.0, freedom, 1 / n)
+    return spread.width(1 - (1 - CONFIDENCE) / num_variants) + float(ndtri(POWER)) / n**0.5
+
+
 def enough_outcomes(gains: int, losses: int, n: int, num_tests: int) -> int | None:
     """Return how many seeds would decide between two success rates; None: no number of them.
 

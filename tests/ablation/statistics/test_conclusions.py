@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from dlx.ablation.statistics import conclusions
-from dlx.ablation.statistics.conclusions import Evidence, enough_outcomes, enough_seeds
+from dlx.ablation.statistics.conclusions import (
+    Evidence,
+    enough_outcomes,
+    enough_seeds,
+    smallest_effect,
+)
 from dlx.ablation.statistics.intervals import Spread
 from dlx.ablation.statistics.verdicts import Comparison, judge
 
@@ -108,3 +113,19 @@ def test_equal_outcomes_are_told_apart_by_no_number_of_seeds():
     outcomes = np.repeat([0.0, 1.0], 5)
     word = concluded(outcomes, outcomes[::-1].copy(), is_binary=True)
     assert word == ("too few seeds", None)
+
+
+@pytest.mark.parametrize(("num_variants", "n"), [(1, 5), (5, 5), (3, 10)])
+def test_the_smallest_effect_is_found_in_four_of_five_ablations(num_variants: int, n: int) -> None:
+    generator = np.random.default_rng(0)
+    effect = smallest_effect(num_variants, n)
+    assert effect is not None
+    found = []
+    for _ in range(300):
+        values = generator.normal(size=(num_variants + 1, n))
+        values[0] = 0.0
+        values[1] += effect
+        pairs = [Comparison(row, values[0], True, 1e-9) for row in values[1:]]
+        found.append(judge(pairs)[0].word == "better")
+    assert np.mean(found) == pytest.approx(0.8, abs=0.09)
+    assert smallest_effect(num_variants, 1) is None
