@@ -127,7 +127,8 @@ def summarize(
                 num_seeds=len(seeds),
                 folds=folds,
                 data=[str(variant.settings.get(DATA, "")) for variant in complete],
-            ),
+            )
+            + wording.at_the_edge(tuning or {}),
             "tuning": tuning,
             "failures": _failures(outcomes),
             "command": command,

@@ -58,3 +58,18 @@ def choose(tried: Sequence[Try], *, rising: bool) -> dict[str, dict[str, Any]]:
             )
         chosen[variant] = dict(max(scored, key=lambda a: sign * (a.mean or 0.0)).choice)
     return chosen
+
+
+def edges(chosen: Mapping[str, Any], tried: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return which chosen numbers are the smallest or the largest that were tried, by key.
+
+    Beyond the edge of its grid a variant may do better, so that a verdict on it may be on the grid.
+    """
+    found = {}
+    for key, value in chosen.items():
+        values = [choice[key] for choice in tried]
+        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            low, high = min(values), max(values)
+            if low < high and value in (low, high):
+                found[key] = "largest" if value == high else "smallest"
+    return found

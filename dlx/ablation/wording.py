@@ -213,3 +213,17 @@ def warnings(
             cure = "no run ended well"
         sentences.append(f"No run has {metric}, so that nothing could be judged: {cure}.")
     return sentences
+
+
+def at_the_edge(tuning: Mapping[str, Any]) -> list[str]:
+    """Return sentences on tuned values beyond which nothing was tried; see `tuning.edges`."""
+    places: dict[tuple[str, str], list[Any]] = {}
+    for tuned in tuning.values():
+        for key, end in tuned["edges"].items():
+            places.setdefault((key, end), []).append(tuned[key])
+    return [
+        f"{key}: {len(values)} of {len(tuning)} variants chose the {end} value that was tried "
+        f"({', '.join(f'{value:g}' for value in dict.fromkeys(values))}); beyond it they may do "
+        "better: give ablation.tune more values there."
+        for (key, end), values in places.items()
+    ]

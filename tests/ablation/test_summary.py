@@ -277,7 +277,7 @@ def test_one_at_a_time_the_base_is_a_point_of_every_curve_and_the_baseline_on_ev
 
 
 def test_what_was_tuned_is_handed_on(results):
-    tuned = {"activation=relu": {"optimizer.lr": 0.1}}
+    tuned = {"activation=relu": {"optimizer.lr": 0.1, "edges": {}}}
     assert summary(results, tuning=tuned)["tuning"] == tuned
     assert summary(results)["tuning"] is None
 

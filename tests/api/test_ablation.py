@@ -280,6 +280,9 @@ def test_each_variant_is_tuned_on_dev_before_it_is_compared(tmp_path: Path) -> N
     assert found["optimizer.lr"] == 0.5
     assert set(found["tried"]) == {"0.0001", "0.5"}
     assert (found["runs"], found["steps"]) == (4, 600)
+    assert found["edges"] == {"optimizer.lr": "largest"}
+    [edge] = [text for text in ended.summary["warnings"] if "largest value" in text]
+    assert "variants chose the largest value that was tried (0.5)" in edge
     run = api.load(f"{ended.path}/activation=tanh optimizer=sgd@0")
     assert run.config.optimizer.lr == 0.5
     tuned = [run for run in read_index(ended.path).values() if run.phase == "tuning"]

@@ -11,7 +11,7 @@ from dlx.ablation.plan import Plan
 from dlx.ablation.results import RunResult
 from dlx.ablation.results_csv import results_csv
 from dlx.ablation.summary import summarize
-from dlx.ablation.tuning import Try
+from dlx.ablation.tuning import Try, edges
 from dlx.ablation.variants import show, value_at
 from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
@@ -90,6 +90,7 @@ def _tuning(plan: Plan, tries: Sequence[Try]) -> dict[str, Any] | None:
             "tried": {_choice(attempt.choice): attempt.mean for attempt in of_variant},
             "runs": sum(attempt.runs for attempt in of_variant),
             "steps": sum(attempt.steps for attempt in of_variant),
+            "edges": edges(chosen, [attempt.choice for attempt in of_variant]),
         }
     return tuning
 

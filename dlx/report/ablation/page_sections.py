@@ -166,8 +166,7 @@ def tuning(summary: Summary) -> str:
     """Return the tuned settings of each variant, and the runs and steps that it took."""
     rows = []
     for variant, tuned in (summary["tuning"] or {}).items():
-        keys = [key for key in tuned if key not in ("tried", "runs", "steps")]
-        chosen = " ".join(f"{key}={show(tuned[key])}" for key in keys)
+        chosen = reading.tuned(tuned)
         tried = ", ".join(
             f"{choice}: {reading.value(summary['metric'], mean)}"
             for choice, mean in tuned["tried"].items()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dlx.ablation.variants import show
 from dlx.report.numbers import format_metric, is_share
 
 Summary = Mapping[str, Any]
@@ -75,6 +76,16 @@ def by_others(summary: Summary) -> list[Summary]:
         }
         for metric, other in (summary.get("also") or {}).items()
     ]
+
+
+def tuned(document: Mapping[str, Any]) -> str:
+    """Return the chosen settings of a variant, and which of them are at the edge of their grid."""
+    keys = [key for key in document if key not in ("tried", "runs", "steps", "edges")]
+    edges = document["edges"]
+    return " ".join(
+        f"{key}={show(document[key])}" + (f" ({edges[key]})" if key in edges else "")
+        for key in keys
+    )
 
 
 def conclusion(versus: Mapping[str, Any]) -> str:

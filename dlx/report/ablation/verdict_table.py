@@ -60,6 +60,11 @@ def columns(summary: Summary) -> list[Column]:
     if len({variant["rows"] for variant in variants if variant["rows"]}) > 1:
         part = f"{metric.partition('.')[0]} rows"
         shown.append(Column(part, lambda v: f"{v['rows']:,}", lambda v: v["rows"], "judged rows"))
+    if tuning := summary["tuning"]:
+        choice = lambda v: reading.tuned(tuning[v["name"]]) if v["name"] in tuning else ""
+        shown.append(
+            Column("tuned", choice, choice, "the values that were chosen", is_number=False)
+        )
     if any(map(reading.lost, variants)):
         shown.append(Column("lost", lost, reading.lost, "runs that diverged or failed"))
     shown.append(_mean_column(metric))

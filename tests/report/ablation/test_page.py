@@ -80,7 +80,9 @@ def test_nothing_of_the_user_s_is_read_as_html(two: Synthetic, tmp_path: Path) -
     extra = {
         "warnings": ["w"],
         "failures": [bad],
-        "tuning": {"v": {"optimizer.lr": "l", "tried": {"a": 0.9}, "runs": 3, "steps": 9}},
+        "tuning": {
+            "v": {"optimizer.lr": "l", "tried": {"a": 0.9}, "runs": 3, "steps": 9, "edges": {}}
+        },
         "per_data": {"d": {"v": summary["variants"][1]["vs_baseline"] | {"conclusion": "better"}}},
         "effects": {
             "main": [{"factor": "f", "level": "l", "effect": 0.1, "low": 0.0, "high": 0.2}],
@@ -138,6 +140,7 @@ def test_effects_tuning_and_data_sets_have_tables(two: Synthetic, tmp_path: Path
                 "tried": {"0.01": 0.95, "0.1": 0.9},
                 "runs": 6,
                 "steps": 6000,
+                "edges": {"optimizer.lr": "smallest"},
             }
         },
         "per_data": {"iris": {"activation=relu": summary["variants"][1]["vs_baseline"]}},
@@ -146,7 +149,9 @@ def test_effects_tuning_and_data_sets_have_tables(two: Synthetic, tmp_path: Path
     text = re.sub(r"\s+", " ", Reader(write(tmp_path, summary, runs, CONFIG)).text)
     assert "init he_normal +1.23 [+1.00, +2.00]" in text
     assert "init × activation he × relu +1.23 [+1.00, +2.00] 0.040" in text
-    assert "activation=relu optimizer.lr=0.01 0.01: 95.00 %, 0.1: 90.00 % 6 6,000" in text
+    assert (
+        "activation=relu optimizer.lr=0.01 (smallest) 0.01: 95.00 %, 0.1: 90.00 % 6 6,000" in text
+    )
     assert "iris variant difference interval p conclusion activation=relu +3.50" in text
     assert "Keep in mind The variants differ in parameters." in text
 
