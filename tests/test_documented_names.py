@@ -13,6 +13,7 @@ import dlx
 from dlx import registry
 from dlx.cli.app import app
 from dlx.errors import DlxError
+from tests.data.made import MADE
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -80,8 +81,9 @@ def test_the_readme_lists_every_command() -> None:
 
 
 def test_the_document_on_data_names_every_source() -> None:
-    text = text_of(ROOT / "docs" / "data.md") + README
-    assert NAMES["data"] <= set(re.findall(r"`(\w+)`", text))
+    text = text_of(ROOT / "docs" / "data.md")
+    assert NAMES["data"] <= set(re.findall(r"`(\w+)`", text + README))
+    assert set(MADE) <= set(re.findall(r"`(\w+)`", text)), "made-up sets are listed in docs/data.md"
 
 
 def subclasses(error: type[DlxError]) -> set[type[DlxError]]:

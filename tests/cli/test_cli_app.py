@@ -66,16 +66,6 @@ def test_version(dlx: Command) -> None:
     assert re.fullmatch(r"dlx \d+\.\d+\.\d+\n", ended.out)
 
 
-def test_all_commands_are_there() -> None:
-    assert {path.removeprefix("dlx ") for path in COMMANDS} - {"dlx"} == {
-        *("train", "resume", "evaluate", "predict", "export", "runs", "runs rm", "board"),
-        *("encode", "decode", "sample", "probe", "figures"),
-        *("ablate", "compare", "verify", "inspect", "ensemble"),
-        *("init", "list", "config", "config validate", "config show", "config schema"),
-        *("data", "data list", "data show", "data fetch"),
-    }
-
-
 @pytest.mark.parametrize("path", COMMANDS)
 def test_summaries_are_shown_whole(path: str, dlx: Command) -> None:
     assert "..." not in help_of(path, dlx).partition("\n")[2]
