@@ -27,7 +27,8 @@ def check_metric(metric: str | Callable[..., Tensor], **options: Any) -> None:
     For each kind of task that it is for, it returns one value per run, (K,) float64, with the same
     bits alone and beside other runs, even if one of these has diverged. Chunks of any size and rows
     in any order give the same value. Perfect outputs have a better value than random ones, as
-    `rising` says. Rows of a single class raise no error.
+    `rising` says. With a `scale` all values lie between 0 and 1. Rows of a single class raise no
+    error.
     """
     named = chosen("metric", metric, options)
     kinds = named.traits.kinds
@@ -59,6 +60,14 @@ def _check(what: str, named: Choice, task: Task, head: Head) -> None:
         f"{', '.join(f'{value:g}' for value in values.tolist())}; rising={rising} says that the "
         f"{'larger' if rising else 'smaller'} one is the better"
     )
+    if named.traits.scale:
+        # Each run's outputs turned round are as wrong as the others are right.
+        wrong = _measure(what, named, head, -_perfect(task, head, truth), truth)
+        for value in (*values.tolist(), perfect, wrong[0].item()):
+            assert not value < 0 and not value > 1, (
+                f"{what}: it has the value {value:g}, but its scale {named.traits.scale!r} says "
+                "that it lies between 0 and 1; leave scale out"
+            )
     if task.classes is not None:
         _measure(what, named, head, z, torch.zeros_like(truth))
 

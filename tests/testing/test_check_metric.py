@@ -46,6 +46,10 @@ METRICS = {
         share,
         {"rising": False},
     ),
+    r"it has the value -\S+, but its scale 'score' says that it lies between 0 and 1": (
+        lambda right, rows: 2 * share(right, rows) - 1,
+        {"scale": "score"},
+    ),
     r"in chunks of 7 rows against all at once": (
         lambda found, rows: found.double(),
         {"statistic": summed(lambda z, rows: rows.head.correct(z, rows.targets) / len(rows))},
