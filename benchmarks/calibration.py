@@ -303,7 +303,7 @@ def metrics_rate(*, num_metrics: int, num_variants: int, n: int, ablations: int)
     for _ in range(ablations):
         values = generator.standard_normal((num_metrics, num_variants, n))
         groups = [comparisons(of_metric) for of_metric in values]
-        together, _ = judge_together(groups)
+        together, _, _ = judge_together(groups)
         alone = [judge(group) for group in groups]
         for place, verdicts in enumerate((together, alone)):
             words = {verdict.word for group in verdicts for verdict in group}

@@ -106,19 +106,20 @@ def compare(
     ]
     over = _OverDataSets.of(variants, factors, pairs, groups[0], judged[0])
     steps = _steps_differences(outcomes, pairs, steps_to)
-    verdicts, adjusted = judge_together(
-        [list(group.values()) for group in [*groups, over.together if over else {}]],
+    verdicts, over_verdicts, adjusted = judge_together(
+        [list(group.values()) for group in groups],
+        list(over.together.values()) if over else [],
         [test.p for tests in steps.values() for test in tests.values()],
     )
-    num_comparisons = sum(map(len, verdicts)) + len(adjusted)
+    num_comparisons = sum(map(len, verdicts)) + len(over_verdicts) + len(adjusted)
     documents = {
         metric.metric: {
             name: document(
                 group[name], verdict, pairs[name], metric, outcomes.unit, num_comparisons
             )
-            for name, verdict in zip(group, found, strict=True)
+            for name, verdict in zip(group, of_metric, strict=True)
         }
-        for metric, group, found in zip(judged, groups, verdicts, strict=False)
+        for metric, group, of_metric in zip(judged, groups, verdicts, strict=True)
     }
     words: dict[str, Word] = {
         name: verdict.word for name, verdict in zip(groups[0], verdicts[0], strict=True)
@@ -133,7 +134,7 @@ def compare(
             first[name]["steps_to"][metric] = _steps_document(test, float(next(places)), horizon)
     if over is None:
         return Compared(documents, None, None)
-    per_data, together = over.documents(first, words, verdicts[-1], outcomes.unit, num_comparisons)
+    per_data, together = over.documents(first, words, over_verdicts, outcomes.unit, num_comparisons)
     return Compared(documents, per_data, together)
 
 
@@ -245,7 +246,8 @@ class _OverDataSets:
             result["verdict"] = overall(verdict, list(own_words.values()))
             result["is_relative"] = self.judged.scale is None
             if result["verdict"] != verdict.word:
-                result["basis"] = "conflict"
+                result["basis"], result["conclusion"] = "conflict", "mixed"
+                result["enough_seeds"] = None
                 result["why"] = wording.contradiction(own_words)
             overall_[label] = result
         return per_data, overall_

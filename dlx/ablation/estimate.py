@@ -15,6 +15,8 @@ two, which is the range that is stated.
 
 from typing import Any
 
+from dlx.ablation.comparisons import baselines_of
+from dlx.ablation.outcomes import overlap_of
 from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.ablation.sizes import Size
 from dlx.ablation.statistics.conclusions import smallest_effect
@@ -86,17 +88,14 @@ def preview(plan: Plan) -> dict[str, Any]:
         seconds *= 1 + compared / tuned
     seconds += BEGINNING
     baseline = next(variant for variant in plan.variants if variant.name == plan.baseline)
-    num_comparisons = max(len(plan.variants) - 1, 1)
-    fewest, units = fewest_pairs(num_comparisons), plan.section.folds or len(plan.seeds)
+    compared_variants = len(baselines_of(plan.variants, plan.baseline))
     first = {run.arm.variant: path for path, run in reversed(planned.items())}
     return {
         "name": plan.config.name,
         "metric": plan.metric,
         "baseline": plan.baseline,
         "baseline_differs": distance_from_base(baseline, plan.config),
-        "comparisons": num_comparisons,
-        "fewest_seeds": fewest,
-        "smallest_effect": smallest_effect(num_comparisons, units) if units >= fewest else None,
+        **_power(plan, compared_variants),
         "design": plan.section.design,
         "variants": [
             {
@@ -115,6 +114,19 @@ def preview(plan: Plan) -> dict[str, Any]:
         "seconds": seconds,
         "range": [seconds / RANGE, seconds * RANGE],
     }
+
+
+def _power(plan: Plan, num_variants: int) -> dict[str, Any]:
+    """Return what can be decided between the baseline and so many other variants."""
+    section, folds = plan.section, plan.section.folds
+    num_metrics = 1 + len(section.also)
+    num_tests = num_variants * (num_metrics + len(section.steps_to))
+    fewest, units = fewest_pairs(num_variants * num_metrics), folds or len(plan.seeds)
+    effect = None
+    if num_variants and units >= fewest:
+        overlap = overlap_of(folds)
+        effect = smallest_effect(num_variants, num_tests, units, overlap=overlap)
+    return {"comparisons": num_tests, "fewest_seeds": fewest, "smallest_effect": effect}
 
 
 def _parameters(plan: Plan, path: str) -> int:

@@ -15,6 +15,11 @@ from dlx.nn.metrics import scale_of
 Array = NDArray[np.float64]
 
 
+def overlap_of(folds: int | None) -> float:
+    """Return a fold's test rows per training row, 1 / (F - 1); 0 without folds."""
+    return 1 / (folds - 1) if folds else 0.0
+
+
 @dataclass(frozen=True)
 class Outcomes:
     """The results of the runs of an ablation."""
@@ -44,8 +49,8 @@ class Outcomes:
 
     @property
     def overlap(self) -> float:
-        """A fold's test rows per training row; 0 without folds."""
-        return 1 / (self.folds - 1) if self.folds else 0.0
+        """How much the units overlap, see `overlap_of`."""
+        return overlap_of(self.folds)
 
     @property
     def unit(self) -> str:
@@ -76,9 +81,10 @@ class Outcomes:
     def have_same_rows(self, variant: str, other: str, metric: str) -> bool:
         """Say whether all pairs of two variants' runs are judged by a metric on the same rows.
 
-        A metric on training rows is what a variant has learned from, and may differ.
+        A metric on training rows is what a variant has learned from, and may differ. Success is
+        what dev rows say.
         """
-        part = metric.partition(".")[0]
+        part = "dev" if metric == "success" else metric.partition(".")[0]
         pairs = [
             (run.rows[part]["digest"], base.rows[part]["digest"])
             for run, base in zip(self.runs[variant], self.runs[other], strict=True)

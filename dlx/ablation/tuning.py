@@ -65,11 +65,11 @@ def edges(chosen: Mapping[str, Any], tried: Sequence[Mapping[str, Any]]) -> dict
 
     Beyond the edge of its grid a variant may do better, so that a verdict on it may be on the grid.
     """
-    found = {}
+    at_edge = {}
     for key, value in chosen.items():
         values = [choice[key] for choice in tried]
         if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
             low, high = min(values), max(values)
             if low < high and value in (low, high):
-                found[key] = "largest" if value == high else "smallest"
-    return found
+                at_edge[key] = "largest" if value == high else "smallest"
+    return at_edge

@@ -116,8 +116,8 @@ def find_baseline(variants: Sequence[Resolved], config: RunConfig) -> str:
 
 def distance_from_base(variant: Resolved, config: RunConfig) -> int:
     """Return in how many values a variant differs from the base config."""
-    one, other = (flat(to_plain(each)) for each in (variant.config, _base_of(config)))
-    return sum(one.get(key) != other.get(key) for key in {*one, *other})
+    own, base = flat(to_plain(variant.config)), flat(to_plain(_base_of(config)))
+    return sum(own.get(key) != base.get(key) for key in {*own, *base})
 
 
 def _fits(condition: Mapping[str, Any], settings: Mapping[str, Any], plain: Any) -> bool:

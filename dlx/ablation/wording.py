@@ -9,7 +9,7 @@ from dlx.ablation.factors import Factor
 from dlx.ablation.statistics.equivalence import most_unseen
 from dlx.ablation.statistics.intervals import CONFIDENCE
 from dlx.ablation.statistics.paired import Difference
-from dlx.ablation.statistics.verdicts import ALPHA, Verdict, Word, fewest_pairs
+from dlx.ablation.statistics.verdicts import ALPHA, Verdict, Word
 
 
 def question(factors: Sequence[Factor], metric: str, success: Mapping[str, float]) -> str:
@@ -77,7 +77,7 @@ def why(
                 else f"That is {within}."
             )
         case "few pairs":
-            pairs = max(fewest_pairs(num_comparisons), test.n + 1)
+            pairs = verdict.enough or test.n + 1
             comparisons = f"{num_comparisons} comparison{'s' * (num_comparisons != 1)}"
             sentences.append(
                 f"{test.n} pairs are too few to rely on; with {comparisons} it takes {pairs}."
@@ -117,9 +117,12 @@ def _undecided(verdict: Verdict, margin: float, limit: str) -> str:
             "comparisons of the ablation and for values that repeat, is not small enough."
         )
     if np.isnan(margin) or test.low < -margin or test.high > margin:
+        more = "more seeds would show"
+        if verdict.conclusion == "too few rows":
+            more = "no number of seeds, but more rows or folds would show"
         return (
             f"The interval contains 0 and reaches beyond {limit}: "
-            "more seeds would show whether the variant is better, worse or equivalent."
+            f"{more} whether the variant is better, worse or equivalent."
         )
     return f"It may be within {limit}, but that is not certain ({_p(verdict.p_equivalent)})."
 

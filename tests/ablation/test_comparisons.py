@@ -178,6 +178,27 @@ def test_data_sets_that_contradict_each_other_leave_it_undecided():
     relu = together["activation=relu"]
     assert (relu["verdict"], relu["basis"]) == ("undecided", "conflict")
     assert relu["why"] == "The data sets contradict each other: better on iris, worse on wine"
+    assert (relu["conclusion"], relu["enough_seeds"]) == ("mixed", None)
+
+
+def test_rates_of_divergence_over_data_sets_are_their_own():
+    """On each data set too few runs diverged to decide, over both of them enough."""
+    results = runs(VARIANTS, SEEDS, level)
+    for place, result in enumerate(results):
+        variant = next(v for v in VARIANTS if v.name == result.variant)
+        if variant.settings["model.activation"] == "tanh" and result.seed < 4:
+            results[place] = run(variant, result.seed, 0, status="diverged")
+    per_data, together = summarized(results)
+    assert per_data and together
+    tanh = "activation=tanh"
+    assert per_data["iris"][tanh]["failures"]["variant"] == [4, 10]
+    assert together[tanh]["failures"]["variant"] == [8, 20]
+    pooled, alone = together[tanh]["failures"], per_data["iris"][tanh]["failures"]
+    assert pooled["p_raw"] == pytest.approx(stats.boschloo_exact([[8, 0], [12, 20]]).pvalue)
+    assert pooled["p_raw"] < 0.01 < alone["p_raw"]
+    assert together[tanh]["verdict"] == "worse" and together[tanh]["basis"] == "divergence"
+    assert per_data["iris"][tanh]["basis"] != "divergence"
+    assert together["activation=relu"]["failures"] is None
 
 
 def test_one_data_set_has_no_overall_verdict():

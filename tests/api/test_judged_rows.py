@@ -63,6 +63,15 @@ def test_other_dev_rows_have_no_verdict(
     assert cost["n"] == 3, "what is learned from may differ"
 
 
+def test_success_on_other_dev_rows_has_no_verdict(config: Path) -> None:
+    options = {"success": "{dev.accuracy: 0.5}", "metric": "success"}
+    summary = ablated(config, {"data.split_seed": [0, 1]}, **options)
+    versus = summary["variants"][1]["vs_baseline"]
+    assert (versus["conclusion"], versus["n"]) == ("other dev rows", 0)
+    summary = ablated(config, {"data.limit": [50, 100]}, **options)
+    assert next(v for variant in summary["variants"] if (v := variant["vs_baseline"]))["n"] == 3
+
+
 @pytest.mark.parametrize(
     "vary", [{"data.limit": [50, 100]}, {"data.label_noise": [0, 0.2]}, {"data.labels": [40, 80]}]
 )

@@ -75,6 +75,13 @@ def test_a_dry_run_says_what_the_seeds_can_decide(dlx: Command) -> None:
     document = dlx(*vary, "--seeds", 10, "--json").json
     assert (document["comparisons"], document["baseline_differs"]) == (1, 0)
     assert document["fewest_seeds"] == 3 and 0.9 < document["smallest_effect"] < 1.1
+    also = ["ablation.also=[dev.cost]", "ablation.steps_to={dev.accuracy: 0.9}"]
+    more = dlx(*vary, *also, "--seeds", 10, "--json").json
+    assert more["comparisons"] == 3 and more["smallest_effect"] > document["smallest_effect"]
+    folds = dlx(*vary, "ablation.folds=10", "--seeds", 1, "--json").json
+    assert folds["smallest_effect"] == pytest.approx(
+        (1 + 10 / 9) ** 0.5 * document["smallest_effect"]
+    )
     other = dlx("ablate", "digits", "--vary", "optimizer.lr=0.1,0.2", "--dry-run", "--seeds", 2).out
     assert "the baseline differs from the config in 1 value, as few as any variant" in other
 

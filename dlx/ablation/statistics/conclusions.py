@@ -8,6 +8,7 @@ from scipy.special import ndtri
 
 from dlx.ablation.statistics.equivalence import RARE
 from dlx.ablation.statistics.intervals import CONFIDENCE, Spread
+from dlx.ablation.statistics.moderation import worth
 
 POWER = 0.8
 """With so many seeds as would do, the chance of a verdict if the difference is what it seems."""
@@ -32,7 +33,7 @@ def enough_seeds(evidence: Evidence) -> int | None:
 
     It is the smallest number at which a difference as large as the one seen is told from 0, or
     shown to be within the margin, in four of five ablations: with the quantile of POWER beside that
-    of the test, by the variances that were found. What the dev rows add does not shrink with it.
+    of the test, by the variances that were found. What folds share does not shrink with it.
     """
     if np.isnan(evidence.spread.variance) or not np.isfinite(evidence.mean):
         return evidence.fewest
@@ -40,21 +41,24 @@ def enough_seeds(evidence: Evidence) -> int | None:
     return _first(lambda n: _decides(evidence, n), first)
 
 
-def smallest_effect(num_variants: int, n: int) -> float | None:
+def smallest_effect(
+    num_variants: int, num_tests: int, n: int, *, overlap: float = 0.0
+) -> float | None:
     """Return the difference that n seeds find in four of five ablations; None: they find none.
 
     In standard deviations of the differences of pairs, which are taken to be alike for all variants
     and are known only when some have been trained.
 
     Args:
-        num_variants: besides the baseline, each of them compared by one metric
-        n: seeds
+        num_variants: that are compared with the baseline
+        num_tests: of differences in the family
+        n: seeds, or folds
+        overlap: of folds, see `intervals.spread_of`
     """
     if n < 2:
         return None
-    freedom = (n - 1) * num_variants / (1 + (num_variants - 1) / 4)
-    spread = Spread(1.0, freedom, 1 / n)
-    return spread.width(1 - (1 - CONFIDENCE) / num_variants) + float(ndtri(POWER)) / n**0.5
+    freedom = worth(np.full(num_variants, n - 1.0))
+    return _found(Spread(1.0, freedom, 1 / n + overlap), num_tests)
 
 
 def enough_outcomes(gains: int, losses: int, n: int, num_tests: int) -> int | None:
@@ -99,9 +103,13 @@ def _decides(evidence: Evidence, n: int) -> bool:
     overlap = spread.share - 1 / evidence.n
     freedom = spread.freedom * (n - 1) / max(evidence.n - 1, 1)
     more = replace(spread, freedom=freedom, share=1 / n + overlap)
-    reserve = float(ndtri(POWER)) * (more.variance * more.share + more.rows) ** 0.5
-    alpha, distance = 1 - CONFIDENCE, abs(evidence.mean)
-    if distance > more.width(1 - alpha / evidence.num_tests) + reserve:
+    distance = abs(evidence.mean)
+    if distance > _found(more, evidence.num_tests):
         return True
-    room = evidence.limit - distance
-    return room > more.width(1 - 2 * alpha / evidence.num_equivalences) + reserve
+    # Two one-sided tests at ALPHA make an interval at 1 - 2 ALPHA.
+    return evidence.limit - distance > _found(more, evidence.num_equivalences / 2)
+
+
+def _found(spread: Spread, num_tests: float) -> float:
+    """Return the distance that is found with POWER, by the first of so many tests of Holm's."""
+    return spread.width(1 - (1 - CONFIDENCE) / num_tests) + float(ndtri(POWER)) * spread.error

@@ -33,12 +33,8 @@ def two_one_sided(
     values = present(paired)
     if len(values) < 2:
         return np.nan
-    mean, spread = float(values.mean()), spread or spread_of(values, overlap=overlap)
-    room = margin - abs(mean)
-    if not spread.variance and not spread.rows:
-        return float(room <= 0)
-    p = spread.p(room) / 2
-    return p if room > 0 else 1 - p
+    spread = spread or spread_of(values, overlap=overlap)
+    return spread.p_above(margin - abs(float(values.mean())))
 
 
 def within_share(
@@ -63,16 +59,12 @@ def within_share(
         return np.nan
     own = spread_of(paired)
     lent = spread.variance / own.variance if own.variance else 1.0
-    p = 0.0
-    for sums in (paired + margins, margins - paired):
-        alone = spread_of(sums)
-        known = replace(spread, variance=alone.variance * lent)
-        mean = float(sums.mean())
-        if not known.variance and not known.rows:
-            p = max(p, float(mean <= 0))
-        else:
-            p = max(p, known.p(mean) / 2 if mean > 0 else 1 - known.p(mean) / 2)
-    return p
+
+    def p_above(sums: NDArray[np.float64]) -> float:
+        known = replace(spread, variance=spread_of(sums).variance * lent)
+        return known.p_above(float(sums.mean()))
+
+    return max(p_above(margins + paired), p_above(margins - paired))
 
 
 def alike_by_chance(values: ArrayLike) -> float:

@@ -50,45 +50,33 @@ class Spread:
     variance: float  # s², of the differences about their mean
     freedom: float  # its degrees of freedom, N - 1 of the pairs alone
     share: float  # of s² that is the variance of the mean: 1/N, more where the pairs overlap
-    rows: float = 0.0  # variance of the mean that no further pair takes away: that of the dev rows
-    rows_freedom: float = np.inf
+
+    @property
+    def error(self) -> float:
+        """The standard error of the mean, s sqrt(share)."""
+        return (self.variance * self.share) ** 0.5
 
     def width(self, confidence: float = CONFIDENCE) -> float:
-        """Return the half of the interval, sqrt(t² s² share + u² rows).
-
-        t and u are the quantiles of Student's distribution with the degrees of freedom of the two
-        variances. So a part that is known well is not paid for as if it were not.
-
-        Reference:
-            Graybill and Wang 1980, Confidence intervals on nonnegative linear combinations of
-            variances, Journal of the American Statistical Association 75.
-        """
-        tail = (1 - confidence) / 2
-        squares = stdtrit(self.freedom, tail) ** 2 * self.variance * self.share
-        if self.rows:
-            squares += stdtrit(self.rows_freedom, tail) ** 2 * self.rows
-        return float(squares**0.5)
+        """Return the half of the t interval: t s sqrt(share)."""
+        return float(stdtrit(self.freedom, (1 + confidence) / 2)) * self.error
 
     def p(self, distance: float) -> float:
-        """Return the two-sided p of a mean so far from the true one: where `width` reaches it.
+        """Return the two-sided p of a mean so far from the true one.
 
         Without any variance it is 0, and 1 for no distance.
         """
-        from scipy.optimize import brentq  # takes a fifth of a second to import
+        if not self.error:
+            return 0.0 if distance else 1.0
+        return 2 * float(stdtr(self.freedom, -abs(distance) / self.error))
 
-        error = (self.variance * self.share) ** 0.5
-        if not self.rows:
-            if not error:
-                return 0.0 if distance else 1.0
-            return 2 * float(stdtr(self.freedom, -abs(distance) / error))
+    def p_above(self, mean: float) -> float:
+        """Return the one-sided p of the hypothesis that the true mean is not above 0.
 
-        def room(log_p: float) -> float:
-            return self.width(1 - np.exp(log_p)) - abs(distance)
-
-        least = -27.0  # p = 2e-12; 1 - p is 1 from 1e-16 on
-        if not distance or room(least) <= 0:
-            return float(np.exp(least)) if distance else 1.0
-        return float(np.exp(brentq(room, least, 0.0)))  # type: ignore[arg-type]
+        Without any variance it is 0 for a mean above 0, and 1 for another.
+        """
+        if not self.error:
+            return float(mean <= 0)
+        return float(stdtr(self.freedom, -mean / self.error))
 
 
 def spread_of(paired: ArrayLike, *, overlap: float = 0.0) -> Spread:

@@ -50,14 +50,16 @@ def moderated(spreads: Sequence[Spread]) -> list[Spread]:
     told = [i for i, spread in enumerate(spreads) if spread.variance > 0]
     variances = np.array([spreads[i].variance for i in told])
     freedoms = np.array([spreads[i].freedom for i in told])
-    result = list(spreads)
-    for place, i in enumerate(told if len(told) > 1 else []):
+    if len(told) < 2:
+        return list(spreads)
+    result, most = list(spreads), worth(freedoms)
+    for place, i in enumerate(told):
         own, variance = freedoms[place], variances[place]
         freedom, centre = _prior(np.delete(variances, place), np.delete(freedoms, place))
         if not TOO_LARGE <= fdtrc(own, freedom, variance / centre) <= 1 - TOO_SMALL:
             continue
         drawn = (freedom * centre + own * variance) / (freedom + own)
-        known = min(freedom + own, _worth(freedoms))
+        known = min(freedom + own, most)
         result[i] = replace(spreads[i], variance=float(drawn), freedom=float(known))
     return result
 
@@ -70,17 +72,17 @@ def _prior(variances: Array, freedoms: Array) -> tuple[float, float]:
     half = freedoms / 2
     logs = np.log(variances) - digamma(half) + np.log(half)
     excess = logs.var(ddof=1) - polygamma(1, half).mean() if len(logs) > 1 else 0.0
-    worth = _worth(freedoms)
-    if excess <= polygamma(1, worth / 2):  # as alike as chance makes them
-        return worth, float(half @ variances / half.sum())
+    most = worth(freedoms)
+    if excess <= polygamma(1, most / 2):  # as alike as chance makes them
+        return most, float(half @ variances / half.sum())
 
     def surplus(half: float) -> float:
         return float(polygamma(1, half) - excess)
 
-    prior: float = brentq(surplus, 1e-9, worth)  # type: ignore
+    prior: float = brentq(surplus, 1e-9, most)  # type: ignore
     return 2 * prior, float(np.exp(logs.mean() + digamma(prior) - np.log(prior)))
 
 
-def _worth(freedoms: Array) -> float:
-    """Return the degrees of freedom of variances that correlate by 1/4."""
+def worth(freedoms: Array) -> float:
+    """Return the degrees of freedom, all in all, of variances that correlate by 1/4: (V,)."""
     return max(float(freedoms.sum()) / (1 + (len(freedoms) - 1) / 4), float(freedoms.max()))

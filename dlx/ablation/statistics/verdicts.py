@@ -42,7 +42,8 @@ Conclusion = Literal[
 better, worse: as the verdict. … within the margin: surely not 0, and surely too small to matter.
 equivalent: surely too small to matter. too few seeds: so many would do. too few rows: no number of
 seeds would do, but more dev rows or folds would. mixed: the runs that ended are better, but more of
-them diverged, or the other way round. other dev rows: the two were not judged on the same rows.
+them diverged, or the other way round; or data sets contradict each other. other dev rows: the two
+were not judged on the same rows.
 """
 Basis = Literal[
     "difference", "divergence", "margin", "conflict", "few pairs", "alike", "other rows", "nothing"
@@ -116,12 +117,15 @@ def fewest_pairs(num_comparisons: int) -> int:
 
 def judge(comparisons: Sequence[Comparison]) -> list[Verdict]:
     """Return the verdicts on all variants of an ablation by one metric, see `judge_together`."""
-    return judge_together([comparisons])[0][0]
+    (verdicts,), _, _ = judge_together([comparisons])
+    return verdicts
 
 
 def judge_together(
-    groups: Sequence[Sequence[Comparison]], others: Sequence[float] = ()
-) -> tuple[list[list[Verdict]], NDArray[np.float64]]:
+    groups: Sequence[Sequence[Comparison]],
+    over: Sequence[Comparison] = (),
+    others: Sequence[float] = (),
+) -> tuple[list[list[Verdict]], list[Verdict], NDArray[np.float64]]:
     """Return the verdicts on all variants of an ablation by all its metrics: one family of tests.
 
     The probability of any false `better` or `worse`, of any variant by any metric, is at most
@@ -139,77 +143,75 @@ def judge_together(
        variant that would gain by them diverged more often, even if by chance.
 
     Args:
-        groups: of each metric, the comparison of every variant
+        groups: of each metric, the comparison of every variant, in the same order
+        over: comparisons over several data sets, which have rates of divergence of their own
         others: p of further tests of the family, whose verdicts follow from p alone
 
     Returns:
-        the verdicts of each group; the adjusted p of the further tests
+        the verdicts of each group; those over several data sets; the adjusted p of `others`
     """
-    comparisons = [comparison for group in groups for comparison in group]
-    spreads = [spread for group in groups for spread in _spreads(group)]
+    comparisons = [comparison for group in [*groups, over] for comparison in group]
+    spreads = [spread for group in [*groups, over] for spread in _spreads(group)]
     tests = list(map(_difference, comparisons, spreads))
-    # Each variant diverges by one rate, whatever the metric: equal ones are one test.
     rates = [failure_difference(pair.diverged, pair.baseline_diverged) for pair in comparisons]
+    # A variant diverges by one rate, whatever the metric: it is tested once.
+    subjects = [(False, row) for group in groups for row in range(len(group))]
+    subjects += [(True, row) for row in range(len(over))]
     tested = {
-        place: failures
-        for place, failures in enumerate(rates[: len(groups[0])] if groups else [])
+        subject: failures.p
+        for subject, failures in zip(subjects, rates, strict=True)
         if failures is not None and failures.least_p <= ALPHA
     }
-    raw = [test.p_coarse for test in tests] + [failures.p for failures in tested.values()]
+    raw = [test.p_coarse for test in tests] + list(tested.values())
     adjusted = holm([*raw, *others])
-    p_failures = dict(zip(tested, adjusted[len(tests) :], strict=False))
+    adjusted_rates = dict(zip(tested, adjusted[len(tests) : len(raw)].tolist(), strict=True))
     equivalent = holm(list(map(_equivalence, comparisons, spreads)))
-    num_tests = sum(not np.isnan(p) for p in raw) + len(others)
-    num_equivalences = max(sum(not np.isnan(p) for p in equivalent), 1)
+    num_tests = max(int((~np.isnan(adjusted)).sum()), 1)
+    num_equivalences = max(int((~np.isnan(equivalent)).sum()), 1)
     needed = fewest_pairs(sum(not np.isnan(test.p) for test in tests))
-    verdicts, place = [], 0
-    for group in groups:
-        verdicts.append([])
-        for row, comparison in enumerate(group):
-            test, failures = tests[place], rates[place]
-            sign = 1 if comparison.rising else -1
-            gains = sign * differences(comparison.variant, comparison.baseline)
-            p, p_failure = float(adjusted[place]), float(p_failures.get(row, np.nan))
-            word, basis = _decide(
-                direction=sign * int(np.sign(test.mean)) if p <= ALPHA else 0,
-                equivalent=bool(equivalent[place] <= ALPHA),
-                excess=failures.excess if failures else 0.0,
-                fails=p_failure <= ALPHA,
-                is_enough=comparison.is_binary or test.n >= needed,
-                is_alike=gains.size > 1 and not gains.any(),
-                same_rows=comparison.same_rows,
+    fewest = fewest_pairs(len(comparisons))
+    verdicts = []
+    for place, comparison in enumerate(comparisons):
+        test, failures = tests[place], rates[place]
+        sign = 1 if comparison.rising else -1
+        gains = sign * differences(comparison.variant, comparison.baseline)
+        p, p_failures = float(adjusted[place]), adjusted_rates.get(subjects[place], 1.0)
+        word, basis = _decide(
+            direction=sign * int(np.sign(test.mean)) if p <= ALPHA else 0,
+            equivalent=bool(equivalent[place] <= ALPHA),
+            excess=failures.excess if failures else 0.0,
+            fails=p_failures <= ALPHA,
+            is_enough=comparison.is_binary or test.n >= needed,
+            is_alike=gains.size > 1 and not gains.any(),
+            same_rows=comparison.same_rows,
+        )
+        evidence = Evidence(
+            mean=test.mean,
+            spread=spreads[place],
+            n=test.n,
+            limit=comparison.limit,
+            num_tests=num_tests,
+            num_equivalences=num_equivalences,
+            fewest=fewest,
+        )
+        conclusion, enough = _conclude(word, basis, comparison, evidence, is_sure=p <= ALPHA)
+        verdicts.append(
+            Verdict(
+                word=word,
+                basis=basis,
+                difference=test,
+                p=p,
+                p_equivalent=float(equivalent[place]),
+                failures=failures,
+                p_failures=p_failures,
+                wins=int((gains > 0).sum()),
+                conclusion=conclusion,
+                enough=enough,
             )
-            conclusion, enough = _conclude(
-                word,
-                basis,
-                comparison,
-                Evidence(
-                    mean=test.mean,
-                    spread=spreads[place],
-                    n=test.n,
-                    limit=comparison.limit,
-                    num_tests=max(num_tests, 1),
-                    num_equivalences=num_equivalences,
-                    fewest=fewest_pairs(len(comparisons)),
-                ),
-                is_sure=p <= ALPHA,
-            )
-            verdicts[-1].append(
-                Verdict(
-                    word=word,
-                    basis=basis,
-                    difference=test,
-                    p=p,
-                    p_equivalent=float(equivalent[place]),
-                    failures=failures,
-                    p_failures=1.0 if np.isnan(p_failure) else p_failure,
-                    wins=int((gains > 0).sum()),
-                    conclusion=conclusion,
-                    enough=enough,
-                )
-            )
-            place += 1
-    return verdicts, adjusted[len(raw) :]
+        )
+    in_order = iter(verdicts)
+    of_groups = [[next(in_order) for _ in group] for group in groups]
+    return of_groups, list(in_order), adjusted[len(raw) :]
 
 
 def _spreads(comparisons: Sequence[Comparison]) -> list[Spread]:

@@ -67,10 +67,11 @@ def test_so_many_seeds_as_would_do_mostly_decide(shift):
     assert decided(enough // 3) < 0.72
 
 
-def test_rows_that_no_seed_changes_leave_it_undecided_for_ever():
+def test_what_no_seed_takes_away_leaves_it_undecided_for_ever():
     known = Evidence(0.004, Spread(1e-4, 9, 1 / 10), 10, 0.005, 1, 1, 3)
     assert enough_seeds(known) is not None
-    assert enough_seeds(replace(known, spread=replace(known.spread, rows=1e-4))) is None
+    shared = replace(known.spread, share=known.spread.share + 1)  # of the mean, like that of folds
+    assert enough_seeds(replace(known, spread=shared)) is None
 
 
 def test_a_difference_just_at_the_margin_takes_no_number_of_folds():
@@ -118,7 +119,7 @@ def test_equal_outcomes_are_told_apart_by_no_number_of_seeds():
 @pytest.mark.parametrize(("num_variants", "n"), [(1, 5), (5, 5), (3, 10)])
 def test_the_smallest_effect_is_found_in_four_of_five_ablations(num_variants: int, n: int) -> None:
     generator = np.random.default_rng(0)
-    effect = smallest_effect(num_variants, n)
+    effect = smallest_effect(num_variants, num_variants, n)
     assert effect is not None
     found = []
     for _ in range(300):
@@ -128,4 +129,4 @@ def test_the_smallest_effect_is_found_in_four_of_five_ablations(num_variants: in
         pairs = [Comparison(row, values[0], True, 1e-9) for row in values[1:]]
         found.append(judge(pairs)[0].word == "better")
     assert np.mean(found) == pytest.approx(0.8, abs=0.09)
-    assert smallest_effect(num_variants, 1) is None
+    assert smallest_effect(num_variants, num_variants, 1) is None

@@ -161,13 +161,13 @@ def test_all_groups_are_one_family():
     """Two metrics of one variant and a further p take evidence from each other, once each."""
     one, other = comparison(0.0022, margin=1e-4), comparison(0.0, margin=1e-4)
     alone = judge([one])[0]
-    (first, second), adjusted = judge_together([[one], [other]], [0.001])
+    (first, second), _, adjusted = judge_together([[one], [other]], others=[0.001])
     assert alone.word == "better"
     assert first[0].p == pytest.approx(2 * alone.difference.p_coarse)
     assert adjusted.tolist() == pytest.approx([3 * 0.001])
     assert second[0].word != "better"
     diverging = replace(one, diverged=(5, 10), baseline_diverged=(0, 10))
-    (first, second), _ = judge_together([[diverging], [diverging]])
+    (first, second), _, _ = judge_together([[diverging], [diverging]])
     rare = stats.boschloo_exact([[5, 0], [5, 10]]).pvalue
     assert first[0].p_failures == pytest.approx(3 * rare), "once for both metrics"
     assert (first[0].basis, second[0].basis) == ("divergence", "divergence")
