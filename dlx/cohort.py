@@ -105,7 +105,8 @@ class Cohort:
         self.batch_size = batch_size
         self.device = torch.device(device)
         self.dtype = dtype
-        self.head = members[0].design.head.to(dtype, self.device)
+        heads = [m.design.head for m in members]
+        self.head = heads[0].to(dtype, self.device, [head.target_scale for head in heads])
         self.network = Network(
             [m.design.layers for m in members],
             [m.seed for m in members],

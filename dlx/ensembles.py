@@ -3,11 +3,13 @@
 # K runs, N rows, C classes, T labels or targets
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,6 +18,8 @@ from dlx.api import Run, read_config
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
 from dlx.data.parts import Part
+from dlx.data.pipeline import Pool
+from dlx.data.selection import Selection
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError
 from dlx.models.heads import build_head
@@ -33,6 +37,8 @@ class Ensemble:
 
     members: list[dict[str, float]]  # metrics of each run, in their order
     together: dict[str, float]  # metrics of the ensemble
+    split: str  # whose rows they were found on
+    num_rows: int  # how many
 
     @property
     def mean(self) -> dict[str, float]:
@@ -51,23 +57,31 @@ class Ensemble:
 @flushed_denormals()
 def evaluate(
     runs: Sequence[Run],
-    split: str = "dev",
+    split: str | None = None,
     combine: Combine = "mean",
     metrics: Sequence[str] = (),
     data_dir: Path | str | None = None,
 ) -> Ensemble:
     """Return the metrics of runs, alone and together, on a split of their data.
 
-    Runs of equal shapes are evaluated in one pass, on the run axis.
+    Runs of equal shapes are evaluated in one pass, on the run axis. Rows that any of them was
+    trained on say nothing: where runs were split differently, only rows that are in this split for
+    all of them are judged.
 
     Args:
         runs: at least two, of any shapes, trained on the same data
+        split: default: dev where all have the same dev rows, otherwise test
         combine: 'mean' averages probabilities, or numbers in the data's units; 'vote' counts the
             classes that runs predict, and of equal counts the first class wins
         metrics: names, or YAML such as '{name: top_k, k: 3}'; default: those of the task
     """
     _check(runs, combine)
-    part, task = runs[0].splits(data_dir).part(split), runs[0].task
+    pools: dict[str, Pool] = {}
+    splits = [run.splits(data_dir, run.labelled_splits(data_dir, pools)) for run in runs]
+    if split is None:
+        split = "dev" if len({own.fingerprint for own in splits}) == 1 else "test"
+    parts = _common(runs, [own.part(split) for own in splits], split)
+    part, task = parts[0], runs[0].task
     head = _head(task)
     chosen = _metrics(runs[0], head, metrics)
     for metric in chosen if combine == "vote" else ():
@@ -79,16 +93,40 @@ def evaluate(
     targets = (
         part.targets if task.classes else torch.from_numpy(task.in_units(part.targets.numpy()))
     )
-    encoded = head.encode(targets)
-    alone = _answers(runs, split, combine, data_dir)
+    encoded = head.encode(targets).unsqueeze(0)
+    alone = _answers(runs, parts, combine)
     answers = torch.cat([alone, alone.mean(0, keepdim=True)])
     measurement = Measurement(head, chosen)
     measurement.add(answers, encoded)
-    values = measurement.results(encoded)
+    values = measurement.results(len(part), lambda: encoded)
     by_row = [
         {name: by_run[row].item() for name, by_run in values.items()} for row in range(len(answers))
     ]
-    return Ensemble(by_row[:-1], by_row[-1])
+    return Ensemble(by_row[:-1], by_row[-1], split, len(part))
+
+
+def _common(runs: Sequence[Run], parts: Sequence[Part], split: str) -> list[Part]:
+    """Return the rows of a split that all runs have in it, as each of them sees them."""
+    rows = functools.reduce(np.intersect1d, [part.rows for part in parts])
+    if all(len(rows) == len(part) for part in parts):
+        return list(parts)
+    if split == "train" or len(rows) == 0:
+        why = (
+            "some trained on rows that others did not"
+            if split == "train"
+            else "every one of them was a training row of some run"
+        )
+        raise ConfigError(
+            f"the {len(runs)} runs drew other {split} rows each, and {why}; judge them on test "
+            "rows, which are the same for all, with --split test"
+        )
+    return [_some(part, rows) for part in parts]
+
+
+def _some(part: Part, rows: np.ndarray) -> Part:
+    places = torch.from_numpy(np.searchsorted(part.rows, rows))
+    targets = None if part.own_targets is None else part.own_targets[places]
+    return Part(part.selection.picked(places), targets, rows)
 
 
 def _check(runs: Sequence[Run], combine: Combine) -> None:
@@ -99,11 +137,11 @@ def _check(runs: Sequence[Run], combine: Combine) -> None:
     for run, path in zip(runs, paths, strict=True):
         if paths.count(path) > 1:
             raise ConfigError(f"{run.path} is named twice, but counts once; remove one")
-        if run.info.get("data_fingerprint") != first.info.get("data_fingerprint"):
+        if _data_of(run) != _data_of(first):
             raise ConfigError(
-                f"{run.path} was trained on other data or another split ({run.config.data.name}) "
-                f"than {first.path} ({first.config.data.name}): one would be judged by rows "
-                "that another was trained on; give runs of the same data and data.split_seed"
+                f"{run.path} was trained on other data ({run.config.data.name}) than {first.path} "
+                f"({first.config.data.name}), whose rows it cannot be judged by; give runs of the "
+                "same data"
             )
         if run.task.kind != first.task.kind:
             raise ConfigError(
@@ -124,6 +162,11 @@ def _check(runs: Sequence[Run], combine: Combine) -> None:
             )
 
 
+def _data_of(run: Run) -> Any:
+    """Return what is equal for runs of the same data; older runs recorded it with their split."""
+    return run.info.get("data_digest") or run.info.get("data_fingerprint")
+
+
 def _head(task: Task) -> Head:
     """Return the head that judges answers: probabilities, shares of votes, or numbers."""
     plain = replace(task, target_shift=(), target_scale=())
@@ -139,19 +182,17 @@ def _metrics(run: Run, head: Head, names: Sequence[str]) -> tuple[Choice, ...]:
     return tuple(chosen)
 
 
-def _answers(
-    runs: Sequence[Run], split: str, combine: Combine, data_dir: Path | str | None
-) -> Tensor:
+def _answers(runs: Sequence[Run], parts: Sequence[Part], combine: Combine) -> Tensor:
     """Return every run's answer to every row, in the form that `_head` judges: (K, N, C)."""
     groups: dict[Any, list[int]] = {}
-    for index, run in enumerate(runs):
-        groups.setdefault((run.design.structure, repr(run.config.data)), []).append(index)
+    for index, (run, part) in enumerate(zip(runs, parts, strict=True)):
+        groups.setdefault((run.design.structure, id(part.selection.base)), []).append(index)
     answers: dict[int, Tensor] = {}
     for indices in groups.values():
         members = [runs[index] for index in indices]
-        part: Part = members[0].splits(data_dir).part(split)
+        inputs = Selection.together([parts[index].selection for index in indices])
         cohort = stack([(run.design, run.tensors) for run in members], ())
-        for index, outputs in zip(indices, predict(cohort, part.inputs), strict=True):
+        for index, outputs in zip(indices, predict(cohort, inputs), strict=True):
             answers[index] = _answer(runs[index], outputs, combine)
     return torch.stack([answers[index] for index in range(len(runs))])
 

@@ -17,7 +17,6 @@ from dlx.config.types import Choice, choice
 from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches
 from dlx.data.dataset import Task, TaskKind
-from dlx.data.targets import Examples
 from dlx.models.design import Design
 from dlx.models.heads import build_head
 from dlx.models.mlp import BatchNorm, LayerNorm, NoiseLevels, mlp
@@ -263,7 +262,12 @@ def mixed_members(
             "cosine": {"warmup": 3},
             "inverse_sqrt": {"timescale": 3},
             "one_cycle": {"peak": 0.4, "momentum": [0.7, 0.9] if cycles else None},
-            "reduce_on_plateau": {"patience": 0, "factor": 0.5, "threshold": 0.3},
+            "reduce_on_plateau": {
+                "metric": "dev.cost",
+                "patience": 0,
+                "factor": 0.5,
+                "threshold": 0.3,
+            },
         }
         members.append(
             member(
@@ -346,7 +350,7 @@ class Recorder(Listener):
             self.ended_runs[trainer.members[row].name] = Ended(outcome, tensors)
 
 
-def examples(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, Examples]:
+def examples(cohort: Cohort, inputs: Tensor, targets: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
     """Return the splits that a trainer is given, made of the same rows, on the cohort's device."""
     encoded = cohort.head.encode(targets, cohort.dtype)
     return {

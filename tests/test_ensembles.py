@@ -126,17 +126,39 @@ def test_outputs_that_are_no_probabilities_may_only_vote(folder: Path) -> None:
     assert ensembles.evaluate(runs, combine="vote").together["accuracy"] == 1
 
 
+def test_no_member_is_judged_by_rows_that_another_was_trained_on(digits: list[Run]) -> None:
+    by_default = ensembles.evaluate(digits)
+    assert (by_default.split, by_default.num_rows) == ("test", 359)
+    judged = ensembles.evaluate([digits[0], digits[2]], "dev")
+    parts = [run.splits().part("dev") for run in (digits[0], digits[2])]
+    common = np.intersect1d(*(part.rows for part in parts))
+    assert judged.num_rows == len(common) and 20 < len(common) < 140
+    for run, part, member in zip((digits[0], digits[2]), parts, judged.members, strict=True):
+        places = np.flatnonzero(np.isin(part.rows, common))
+        answers = evaluation.predict(run.cohort, part.inputs[places])[0].argmax(1)
+        right = (answers == part.targets[places]).double().mean().item()
+        assert member["accuracy"] == pytest.approx(right)
+
+
+def test_runs_without_a_dev_row_in_common_are_refused(folder: Path) -> None:
+    runs = [
+        train(folder, "digits", "train.steps=2", "data.split={dev: 5}", f"data.split_seed={seed}")
+        for seed in (0, 1)
+    ]
+    with pytest.raises(ConfigError, match=r"every one of them was a training row of some run"):
+        ensembles.evaluate(runs, "dev")
+
+
 def test_runs_that_are_no_ensemble(folder: Path, digits: list[Run]) -> None:
     with pytest.raises(ConfigError, match="needs at least two runs; received 1"):
         ensembles.evaluate(digits[:1])
     with pytest.raises(ConfigError, match="is named twice, but counts once; remove one"):
         ensembles.evaluate([digits[0], digits[1], digits[0]])
-    for other in (
-        train(folder, "iris", "train.steps=2"),
-        train(folder, "digits", "train.steps=2", "data.split_seed=1"),
-    ):
-        with pytest.raises(ConfigError, match=r"on other data or another split .*split_seed"):
-            ensembles.evaluate([digits[0], other])
+    other = train(folder, "iris", "train.steps=2")
+    with pytest.raises(ConfigError, match=r"on other data \(iris\) .* runs of the same data"):
+        ensembles.evaluate([digits[0], other])
+    with pytest.raises(ConfigError, match=r"drew other train rows .* with --split test"):
+        ensembles.evaluate(digits, "train")
     other = train(folder, "autoencoder", "train.epochs=0", "log.level=minimal")
     with pytest.raises(ConfigError, match=r"another task \(reconstruction\) .* \(multiclass\)"):
         ensembles.evaluate([digits[0], other])

@@ -25,7 +25,7 @@ def read_config(directory: Path) -> RunConfig:
     """Return the resolved config of an ablation."""
     RunDirectory(directory).read_file(CONFIG)
     try:
-        return config_files.load(directory / CONFIG)
+        return config_files.load_resolved(directory / CONFIG)
     except ConfigError as error:
         raise RunError(f"the config of {directory} cannot be used: {error}") from error
 

@@ -65,7 +65,7 @@ def seconds_of(job: Job, size: Size, runs: int) -> float:
 
 
 def _evaluated_rows(job: Job) -> int:
-    sizes = {name: len(part.inputs) for name, part in job.splits.parts.items()}
+    sizes = {name: len(part) for name, part in job.splits.parts.items()}
     train = min(sizes.pop("train"), EVALUATED_TRAIN_ROWS)
     if job.splits.shared:
         return train

@@ -17,7 +17,8 @@ from dlx.ablation.variants import Resolved, short_labels, show
 from dlx.config import load as config_files
 from dlx.config.schema import AblationConfig, RunConfig
 from dlx.data import pipeline
-from dlx.data.parts import Part, Splits
+from dlx.data.parts import Splits
+from dlx.data.pipeline import Pool
 from dlx.errors import ConfigError
 from dlx.nn.metrics import is_rising
 from dlx.training import job as jobs
@@ -104,9 +105,9 @@ class Plan:
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
     jobs: int = 1  # number of processes that the cohorts were planned for
     _arms: dict[str, list[Arm]] = field(default_factory=dict, repr=False)
-    _jobs: dict[tuple[str, int | None], Job] = field(default_factory=dict, repr=False)
+    _jobs: dict[tuple[str, int | None, int | None], Job] = field(default_factory=dict, repr=False)
     _splits: dict[str, Splits] = field(default_factory=dict, repr=False)
-    _shared: dict[str, Splits] = field(default_factory=dict, repr=False)
+    _pools: dict[str, Pool] = field(default_factory=dict, repr=False)
 
     @property
     def section(self) -> AblationConfig:
@@ -192,7 +193,8 @@ class Plan:
 
     def job(self, run: PlannedRun) -> Job:
         """Return a run that is ready to train; ConfigError where its data or model cannot do it."""
-        key = (run.arm.folder, run.fold)
+        draws = run.arm.config.data.split_seed == "auto"
+        key = (run.arm.folder, run.fold, run.seed if draws else None)
         if key not in self._jobs:
             config = run.arm.config.model_copy(update={"seed": run.seed})
             if run.fold is not None:
@@ -222,18 +224,18 @@ class Plan:
         return f"{', '.join(names[:3])}{more}: "
 
     def _data(self, config: RunConfig) -> Splits:
-        """Return a config's data, loaded once for configs that differ in training alone.
-
-        Data that differ in their wrong labels share all tensors that are equal.
-        """
-        loaded_part = config.data.model_copy(update={"augment": None, "bagging": False})
-        key = f"{config.train.device} {loaded_part!r}"
+        """Return a config's data: read once for all that differ in how they are split alone."""
+        data, device = config.data, config.train.device
+        loaded_part = data.model_copy(update={"augment": None, "bagging": False})
+        seed = config.seed if data.split_seed == "auto" else None
+        key = f"{device} {seed} {config.watches_stop} {loaded_part!r}"
         if key not in self._splits:
-            device = jobs.resolve_device(config.train.device)
-            splits = pipeline.load(config.data, self.data_dir).to(device)
-            noiseless = loaded_part.model_copy(update={"label_noise": 0.0})
-            shared_key = f"{config.train.device} {noiseless!r}"
-            self._splits[key] = _sharing(splits, self._shared.setdefault(shared_key, splits))
+            source = f"{device} {pipeline.source_of(data)}"
+            if source not in self._pools:
+                dataset = pipeline.load_chosen(data, self.data_dir)
+                self._pools[source] = Pool(dataset, jobs.resolve_device(device))
+            pool = self._pools[source]
+            self._splits[key] = pool.split_for(config)
         return self._splits[key]
 
     def document(self) -> dict[str, Any]:
@@ -255,22 +257,6 @@ class Plan:
             "jobs": self.jobs,
             "cohorts": [cohort.document() for cohort in self.cohorts],
         }
-
-
-def _sharing(splits: Splits, other: Splits) -> Splits:
-
-    def shared(part: Part, other_part: Part) -> Part:
-        inputs, targets = other_part.inputs, other_part.targets
-        return replace(
-            part,
-            inputs=inputs if part.inputs.equal(inputs) else part.inputs,
-            targets=targets if part.targets.equal(targets) else part.targets,
-        )
-
-    parts = {name: shared(part, other.parts[name]) for name, part in splits.parts.items()}
-    if splits.everything is not None and other.everything is not None:
-        parts["everything"] = shared(splits.everything, other.everything)
-    return replace(splits, **parts)
 
 
 def runs_by_path(plan: Plan) -> dict[str, PlannedRun]:

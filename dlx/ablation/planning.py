@@ -9,7 +9,9 @@ from dlx.ablation.plan import SUCCESS, Plan, PlannedCohort, PlannedRun, runs_by_
 from dlx.ablation.sizes import Size, largest_cohort, parts, processes, size_of
 from dlx.ablation.variants import MAX_RUNS, Resolved, expand, find_baseline, refuse_seed, show
 from dlx.cohort import group
+from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
+from dlx.data.pipeline import STOP_SHARE
 from dlx.errors import ConfigError, DataError, RunError, did_you_mean
 from dlx.nn.layers.boltzmann import FREE_ENERGY
 from dlx.nn.metrics import tag
@@ -38,6 +40,7 @@ def make(config: RunConfig, data_dir: Path, jobs: int | None = None) -> Plan:
 
 def outline(config: RunConfig, data_dir: Path) -> Plan:
     """Return the plan of a config's ablation without cohorts; see `make`."""
+    config = _with_splits(config)
     variants = expand(config)
     section = config.ablation
     assert section is not None
@@ -59,6 +62,24 @@ def outline(config: RunConfig, data_dir: Path) -> Plan:
     )
     _check_count(plan)
     return plan
+
+
+def _with_splits(config: RunConfig) -> RunConfig:
+    """Return a config whose data are split as its ablation asks for."""
+    section, data = config.ablation, config.data
+    if section is None:  # which `expand` refuses
+        return config
+    changes: dict[str, Any] = {}
+    if section.splits == "each_seed" and data.split_seed != "auto":
+        raise ConfigError(
+            f"ablation.splits: received each_seed, but data.split_seed is {data.split_seed}, which "
+            "draws the rows of all seeds; leave one of them out"
+        )
+    if section.splits == "fixed" and data.split_seed == "auto":
+        changes["data.split_seed"] = 0
+    if section.tune and (data.split == "auto" or data.split.stop is None):
+        changes["data.split.stop"] = STOP_SHARE
+    return config_files.assign(config, changes) if changes else config
 
 
 def _check_count(plan: Plan) -> None:
@@ -215,10 +236,9 @@ def _numbers(plan: Plan, phase: str, runs: Sequence[PlannedRun]) -> list[int]:
 def _shared(job: Job) -> tuple[Any, ...]:
     """Return what runs of a cohort must have in common, besides their networks' shapes."""
     config = job.config
-    held_out = [part for name, part in job.splits.parts.items() if name != "train"]
+    parts = job.splits.parts.items()
     return (
-        *(id(part.inputs) for part in job.splits.parts.values()),
-        *(id(part.targets) for part in held_out),
+        *((name, id(part.selection.base), len(part)) for name, part in parts),
         job.batch_size,
         str(job.device),
         config.train.matmul_precision,

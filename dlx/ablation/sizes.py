@@ -44,7 +44,7 @@ def size_of(job: Job) -> Size:
     update = job.member.optimizer()
     states = update.vectors if isinstance(update, Search) else len(update.state)
     widths = [job.splits.task.num_inputs, *(part.outputs for part in job.design.parts)]
-    rows = max((len(part.inputs) for part in job.splits.parts.values()), default=0)
+    rows = max((len(part) for part in job.splits.parts.values()), default=0)
     per_row = itemsize * sum(widths)
     return Size(
         parameters=itemsize * numbers * (2 + states),

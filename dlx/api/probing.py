@@ -130,7 +130,7 @@ def probe(
         raise ConfigError(
             f"{runs[0].path} has labels that may hold together; probes are for classes or numbers"
         )
-    num_train = len(train.inputs)
+    num_train = len(train)
     if labels is None:
         labels = default_labels(num_train)
     seeds = 1 if labels == num_train else seeds
@@ -162,7 +162,7 @@ def probe(
             widths[kind], scores[kind] = known[key]
         probed.append(Probed(run, name, widths, scores))
     metric = "r2" if task.classes is None else "accuracy"
-    return Probe(tuple(probed), split, metric, labels, seeds, num_train, len(test.inputs))
+    return Probe(tuple(probed), split, metric, labels, seeds, num_train, len(test))
 
 
 def _check(runs: Sequence[Run], labels: int | None, seeds: int) -> None:

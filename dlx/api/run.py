@@ -15,7 +15,7 @@ from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.cohort import Cohort
 from dlx.data.dataset import Task
 from dlx.data.parts import Splits
-from dlx.data.pipeline import load as load_data
+from dlx.data.pipeline import Pool, load_chosen, source_of
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables.encoder import Encoder
 from dlx.denormals import flushed_denormals
@@ -139,15 +139,22 @@ class Run(Saved):
         """
         return jobs.targeted(self.config, labelled or self.labelled_splits(data_dir))
 
-    def labelled_splits(self, data_dir: Path | str | None = None) -> Splits:
+    def labelled_splits(
+        self, data_dir: Path | str | None = None, pools: dict[str, Pool] | None = None
+    ) -> Splits:
         """Return the data that the run was trained on, split and preprocessed as it was.
 
-        Targets are the data's own, whatever the run learned.
+        Targets are the data's own, whatever the run learned. Data that are in `pools` already are
+        not read again.
 
         Raises:
             DataError: the data are missing, or are not those the run was trained on
         """
-        splits = load_data(self.config.data, data_directory(data_dir))
+        config, pools = self.config, {} if pools is None else pools
+        source = source_of(config.data)
+        if source not in pools:
+            pools[source] = Pool(load_chosen(config.data, data_directory(data_dir)))
+        splits = pools[source].split_for(config)
         if splits.fingerprint != self.info.get("data_fingerprint"):
             raise DataError(
                 f"the data {self.config.data.name!r} have changed since {self.path} was trained: "

@@ -11,7 +11,7 @@ from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.api.run import Run, load
 from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
-from dlx.data.pipeline import load as load_data
+from dlx.data.pipeline import load_of as load_data
 from dlx.denormals import flushed_denormals
 from dlx.errors import DataError, DivergedError, Interrupted, RunError
 from dlx.report.run.observer import RunObserver
@@ -49,7 +49,8 @@ def prepare(
         DataError: the data are missing or damaged
     """
     config = located(read_config(config, overrides), Path(runs_dir))
-    return jobs.prepare(config, load_data(config.data, data_directory(data_dir)))
+    jobs.refuse_watched_dev(config)
+    return jobs.prepare(config, load_data(config, data_directory(data_dir)))
 
 
 class Training:
@@ -239,7 +240,8 @@ def resumed_training(
     if loaded.status == "diverged":
         raise DivergedError(f"{loaded.info.get('reason')}; train a new run ({loaded.path})")
     config = read_config(loaded.config, overrides)
-    splits = load_data(config.data, data_directory(data_dir))
+    resuming.check_watched(loaded.config, config)
+    splits = load_data(config, data_directory(data_dir))
     recorded = loaded.info.get("data_fingerprint")
     if recorded is not None and splits.fingerprint != recorded:
         raise DataError(

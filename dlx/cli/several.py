@@ -73,7 +73,13 @@ def ensemble(
             "that is best on dev.",
         ),
     ] = None,
-    split: MeasuredSplit = Split.dev,
+    split: Annotated[
+        Split | None,
+        typer.Option(
+            help="The part of the data to measure on; default: dev where all members have the "
+            "same dev rows, otherwise test."
+        ),
+    ] = None,
     vote: Annotated[
         bool, typer.Option("--vote", help="Count the members' votes; do not average.")
     ] = False,
@@ -86,7 +92,9 @@ def ensemble(
 
     The ensemble's output is the mean of its members' probabilities (of numbers, of their
     predictions). Its gain is over the mean of the members' metrics; a positive gain means that the
-    ensemble is better. The members may differ in everything but their data.
+    ensemble is better. The members may differ in everything but their data. Rows that one of them
+    was trained on judge none: by default members with dev rows of their own are judged on test
+    rows.
 
     \b
     Examples:
@@ -101,7 +109,8 @@ def ensemble(
     else:
         members = [member for run in runs for member in api.members(run, variant, runs_dir)]
     combine = "vote" if vote else "mean"
-    result = ensembles.evaluate(members, str(split), combine, metric or (), data_dir)
+    chosen = None if split is None else str(split)
+    result = ensembles.evaluate(members, chosen, combine, metric or (), data_dir)
     paths = [str(run.path) for run in members]
     of_all = {"mean": result.mean, "ensemble": result.together, "gain": result.gain}
     if as_json:
@@ -109,12 +118,20 @@ def ensemble(
             {"run": path, "metrics": metrics}
             for path, metrics in zip(paths, result.members, strict=True)
         ]
-        emit_json({"split": split, "combine": combine, "members": members_of_json, **of_all})
+        emit_json(
+            {
+                "split": result.split,
+                "rows": result.num_rows,
+                "combine": combine,
+                "members": members_of_json,
+                **of_all,
+            }
+        )
         return
     lines = [*zip(run_labels(paths), result.members, strict=True), *of_all.items()]
     rows = [[name, *(format_metric(key, value) for key, value in m.items())] for name, m in lines]
     emit_table(["", *result.together], rows, " " + "r" * len(result.together))
-    emit(f"(on the {split} rows)")
+    emit(f"(on {result.num_rows:,} {result.split} rows)")
 
 
 def probe(

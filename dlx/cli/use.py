@@ -10,7 +10,7 @@ from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunPath, RunsDir, ou
 from dlx.cli.output import emit, emit_json, emit_result, emit_table, note, run_labels, warn
 from dlx.errors import ConfigError
 
-Split = StrEnum("Split", "train train_dev dev test")
+Split = StrEnum("Split", "train train_dev stop dev test")
 Form = StrEnum("Form", "torch onnx")  # what a network can be exported as
 Inputs = Annotated[
     Path | None,

@@ -16,7 +16,20 @@ from dlx.config.schema import RunConfig
 from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
 
-__all__ = ["RunConfig", "assign", "data_choice", "dump", "json_schema", "load", "override"]
+__all__ = [
+    "RunConfig",
+    "assign",
+    "data_choice",
+    "dump",
+    "json_schema",
+    "load",
+    "load_resolved",
+    "override",
+]
+
+# What a resolved config lacks that was written before seeds drew their own rows, and what it meant.
+_ONE_SPLIT = {"test_seed": None}
+_NO_STOP_ROWS = {"stop": 0}
 
 
 def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> RunConfig:
@@ -39,6 +52,24 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
         root = merge.read_extended(path, problems)
         root = replace(root, value={"name": Node(path.stem, root.where), **root.value})
     return _check(merge.override(root, overrides, problems), problems)
+
+
+def load_resolved(path: Path) -> RunConfig:
+    """Return the config that a folder of runs holds, in which nothing is left out.
+
+    In those of older versions `data.split_seed` drew the test rows too, and dev rows were watched.
+    """
+    problems: list[str] = []
+    root = merge.read_extended(path, problems)
+    data = root.value.get("data")
+    if data is not None and isinstance(data.value, dict) and "test_seed" not in data.value:
+        split = data.value.get("split")
+        parts = split.plain() if split is not None else "auto"
+        own = {} if parts == "auto" else parts
+        older = from_plain(_ONE_SPLIT | {"split": own | _NO_STOP_ROWS})
+        data = replace(data, value=data.value | older.value)
+        root = replace(root, value=root.value | {"data": data})
+    return _check(root, problems)
 
 
 def override(

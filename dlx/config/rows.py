@@ -12,13 +12,19 @@ Share = Annotated[int, Ge(0)] | Annotated[float, Ge(0), Lt(1)] | None
 
 @checked_model
 class Split(Section):
-    """How many rows the dev and the test part have."""
+    """How many rows the dev and the test part have, and how many of dev only watch training."""
 
     dev: Share = option(
         None, "Rows of the dev part: a count or a fraction (written with a point); null: as auto."
     )
     test: Share = option(
         None, "Rows of the test part; not for a data set that has a test part of its own."
+    )
+
+    stop: Share = option(
+        None,
+        "Rows that early stopping, schedules and tuning watch, taken from dev: a count or a "
+        "fraction of dev; null: half of dev where one of them watches, else none.",
     )
 
     @field_validator("test")

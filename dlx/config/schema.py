@@ -29,7 +29,7 @@ Every = Annotated[
 Metric = Annotated[
     str,
     Text(
-        r"(train|train_dev|dev|test)\..+",
+        r"(train|train_dev|stop|dev|test)\..+",
         "PART.METRIC (such as dev.cost)",
         ("dev.cost", "dev.accuracy", "train.cost", "train.accuracy"),
     ),
@@ -78,7 +78,9 @@ BatchSize = Annotated[int, Gt(0)] | Literal["all"]
 class EarlyStopping(Section):
     """When a run stops before its last step."""
 
-    metric: Metric = option("dev.cost", "The logged metric that is watched.")
+    metric: Metric = option(
+        "stop.cost", "The metric that is watched; of dev rows, it is that of stop rows."
+    )
     patience: Annotated[int, Ge(1)] = option(
         5, "Evaluations without a new best value before training stops."
     )
@@ -299,6 +301,11 @@ class AblationConfig(Section):
     folds: Annotated[int, Ge(2)] | None = option(
         None, "Folds of a cross-validation; each is the dev part of one run per variant and seed."
     )
+    splits: Literal["each_seed", "fixed"] | None = option(
+        None,
+        "each_seed: every seed draws its own train and dev rows; fixed: seed 0 draws those of all; "
+        "null: as data.split_seed says, which is each_seed by default.",
+    )
     metric: Literal["success"] | Metric | None = option(
         None, "The metric that variants are judged by; null: dev.accuracy, or else dev.cost."
     )
@@ -325,7 +332,7 @@ class AblationConfig(Section):
         "log.level standard); from the last evaluation if they are not measured at the end.",
     )
     tune: dict[DottedKey, Values] = option(
-        {}, "{dotted key: values} of which each variant takes the best, chosen on dev."
+        {}, "{dotted key: values} of which each variant takes the best, chosen on stop rows."
     )
     tune_seeds: Annotated[int, Gt(0)] = option(
         3, "Number of seeds of the tuning runs, which are not compared."
@@ -351,7 +358,21 @@ class RunConfig(Section):
         None, "How well labels can be learned from the codes, measured at the end; null: not."
     )
     log: LogConfig = option({}, "What is logged.")
-    seed: Annotated[int, Ge(0)] = option(0, "Seed of everything random but the split.")
+    seed: Annotated[int, Ge(0)] = option(0, "Seed of everything random but the test rows.")
     ablation: AblationConfig | None = option(
         None, "What `dlx ablate` varies; `dlx train` ignores it."
     )
+
+    @property
+    def watched(self) -> dict[str, str]:
+        """The metrics that training watches to stop or to change its rate, by their keys."""
+        stopping, schedule = self.train.early_stopping, self.optimizer.schedule
+        watched = {} if stopping is None else {"train.early_stopping.metric": stopping.metric}
+        if schedule.traits.watches:
+            watched["optimizer.schedule.metric"] = schedule.metric
+        return watched
+
+    @property
+    def watches_stop(self) -> bool:
+        """Whether training watches rows that are not trained on: stop rows, taken from dev."""
+        return any(metric.startswith(("stop.", "dev.")) for metric in self.watched.values())

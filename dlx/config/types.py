@@ -201,7 +201,12 @@ class DataChoice(Choice):
     split: Literal["auto"] | Split = option(
         "auto", "Rows of dev and test; auto: 60/20/20, or 10,000 each from a million rows on."
     )
-    split_seed: Annotated[int, Ge(0)] = option(0, "Seed of the split, shared by all runs.")
+    split_seed: Literal["auto"] | Annotated[int, Ge(0)] = option(
+        "auto", "Seed that draws train and dev among the other rows than test; auto: the run's."
+    )
+    test_seed: Annotated[int, Ge(0)] | None = option(
+        0, "Seed that draws the test rows, which no other seed moves; null: split_seed."
+    )
     fold: Fold | None = option(
         None, "{number, of}: a fold of a cross-validation of train and dev; null: none."
     )

@@ -1,8 +1,6 @@
 """Mini-batches of every run: which training rows it sees at which step.
 
 # K runs, N training rows, B batch, I inputs, D runs that differ in seed or bagging
-
-Runs share their rows, (N, I), or each has rows of its own, (K, N, I): the codes of its network.
 """
 
 from collections.abc import Sequence
@@ -10,23 +8,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dlx.data.targets import Targets, TargetSets
+from dlx.data.selection import Selection, examples
 from dlx.streams import generator
 
 
 def steps_per_epoch(num_rows: int, batch_size: int) -> int:
     """Return the number of batches in an epoch; the last batch may be smaller."""
     return -(-num_rows // batch_size)
-
-
-def num_rows(inputs: Tensor) -> int:
-    """Return N, whether runs share their rows or not."""
-    return inputs.shape[-2]
-
-
-def for_each_run(rows: Tensor, num_runs: int, *, shared: bool) -> Tensor:
-    """Return rows as (K, N, ...): shared ones once for each run."""
-    return rows.expand(num_runs, *rows.shape) if shared else rows
 
 
 def order(seed: int, epoch: int, num_rows: int) -> Tensor:
@@ -47,9 +35,9 @@ class Batches:
     """Each run's mini-batches, shuffled every epoch; with one batch an epoch, all rows in order.
 
     Args:
-        inputs: (N, I), shared by the runs, or (K, N, I)
-        targets: (N,) or (N, C); (K, N) or (K, N, C); or sets that runs choose from. The same object
-            as the inputs where these are to be reconstructed
+        inputs: (N, I), shared by the runs, (K, N, I), or the selection of each run
+        targets: (N,) or (N, C); (K, N) or (K, N, C); or a selection. The same object as the inputs
+            where these are to be reconstructed
         seeds: one per run
         batch_size: B
         bagging: which runs are trained on a bootstrap sample of the rows; None: no run is
@@ -57,16 +45,14 @@ class Batches:
 
     def __init__(
         self,
-        inputs: Tensor,
-        targets: Targets,
+        inputs: Tensor | Selection,
+        targets: Tensor | Selection,
         seeds: Sequence[int],
         batch_size: int,
         bagging: Sequence[bool] | None = None,
     ) -> None:
-        self._inputs = inputs
-        self._targets = targets
-        self._shared = inputs.ndim == 2
-        self._num_rows = num_rows(inputs)
+        self._inputs, self._targets = examples(inputs, targets)
+        self._num_rows = self._inputs.num_rows
         self._seeds = list(seeds)
         self._batch_size = batch_size
         self._bagging = list(bagging or [False] * len(self._seeds))
@@ -74,7 +60,7 @@ class Batches:
         self._samples = {s: bootstrap(s, self._num_rows) for s, bagged in runs if bagged}
         # Runs of equal seed see their rows in the same order, which is kept once.
         self._distinct = {run: place for place, run in enumerate(dict.fromkeys(runs))}
-        places = torch.tensor([self._distinct[run] for run in runs], device=inputs.device)
+        places = torch.tensor([self._distinct[run] for run in runs], device=self._inputs.device)
         self._places = None if len(self._distinct) == len(runs) else places
         self._order: tuple[int, Tensor] | None = None
         self._whole: tuple[Tensor, Tensor] | None = None
@@ -94,13 +80,8 @@ class Batches:
         """Return the batches of the runs in `rows` alone."""
         seeds = [self._seeds[row] for row in rows]
         bagging = [self._bagging[row] for row in rows]
-        inputs = self._inputs if self._shared else self._inputs[list(rows)]
-        if self._targets is self._inputs:
-            targets = inputs
-        elif isinstance(self._targets, TargetSets):
-            targets = self._targets.keep(rows)
-        else:
-            targets = self._targets if self._shared else self._targets[list(rows)]
+        inputs = self._inputs.keep(rows)
+        targets = inputs if self._targets is self._inputs else self._targets.keep(rows)
         kept = Batches(inputs, targets, seeds, self._batch_size, bagging)
         if self._order is not None:
             epoch, orders = self._order
@@ -111,29 +92,18 @@ class Batches:
         if self._samples:
             in_order = torch.arange(self._num_rows)
             return self._gather(self._of_runs(self._sampled(dict.fromkeys(self._seeds, in_order))))
-        num_runs, shared = len(self._seeds), self._shared
-        inputs = for_each_run(self._inputs, num_runs, shared=shared)
+        inputs = self._for_each_run(self._inputs.chunk(0, self._num_rows))
         if self._targets is self._inputs:
             return inputs, inputs
-        if isinstance(self._targets, TargetSets):
-            return inputs, self._targets.of_runs()
-        return inputs, for_each_run(self._targets, num_runs, shared=shared)
+        return inputs, self._for_each_run(self._targets.chunk(0, self._num_rows))
+
+    def _for_each_run(self, rows: Tensor) -> Tensor:
+        return rows.expand(len(self._seeds), *rows.shape[1:])
 
     def _gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the rows of every run, given their numbers (K, B)."""
-        if isinstance(self._targets, TargetSets):
-            return self._select(self._inputs, rows), self._targets.gather(rows)
-        if not self._shared:
-            first = torch.arange(len(rows), device=rows.device) * self._num_rows
-            rows = rows + first.unsqueeze(1)
-        inputs = self._select(self._inputs, rows)
-        if self._targets is self._inputs:
-            return inputs, inputs
-        return inputs, self._select(self._targets, rows)
-
-    def _select(self, values: Tensor, rows: Tensor) -> Tensor:
-        flat = values if self._shared else values.flatten(0, 1)
-        return flat.index_select(0, rows.reshape(-1)).view(*rows.shape, *flat.shape[1:])
+        inputs = self._inputs.gather(rows)
+        return inputs, inputs if self._targets is self._inputs else self._targets.gather(rows)
 
     def _epoch(self, epoch: int) -> Tensor:
         """Return the row numbers of an epoch, in each order that differs: (D, N)."""

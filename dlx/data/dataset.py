@@ -139,11 +139,14 @@ def class_counts(dataset: Dataset, rows: np.ndarray | slice = slice(None)) -> np
 
 
 def to_float(inputs: np.ndarray) -> np.ndarray:
-    """Return rows as a network sees them before preprocessing: (N, I) float32, pixels x / 255."""
+    """Return rows as a network sees them before preprocessing: (N, I), pixels x / 255 in float32.
+
+    Numbers of 64 bits stay so, all others become float32.
+    """
     flat = inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))
     if flat.dtype == np.uint8:
         return flat / np.float32(255)
-    return flat.astype(np.float32, copy=False)
+    return flat.astype(np.float64 if flat.dtype == np.float64 else np.float32, copy=False)
 
 
 def check(dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""The parts of the data as training needs them: preprocessed tensors."""
+"""The parts of the data as training needs them: rows of one copy of the data."""
 
 # N rows, I inputs, T targets
 
@@ -10,23 +10,42 @@ import torch
 
 from dlx.data.dataset import Task
 from dlx.data.preprocessing import Preprocessing
+from dlx.data.selection import Selection
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import DataError
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the data, preprocessed."""
+    """One part of the data."""
 
-    inputs: torch.Tensor  # (N, I) float32
-    # (N,) int64 class numbers, (N, T) int64 labels of 0 and 1, or (N, T) float32; see
-    # `Task.target_shift`
-    targets: torch.Tensor
+    selection: Selection  # of its rows, which are preprocessed when they are asked for
+    # (N,) int64 class numbers, (N, T) int64 labels of 0 and 1, or (N, T) float32, see
+    # `Task.target_shift`; None: the preprocessed inputs are reconstructed
+    own_targets: torch.Tensor | None
     rows: np.ndarray  # (N,) the rows' numbers in the data set, ascending
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def inputs(self) -> torch.Tensor:
+        """The preprocessed inputs (N, I) float32, made anew at each call."""
+        return self.selection.tensor()
+
+    def first(self, count: int) -> torch.Tensor:
+        """Return the preprocessed inputs of the first rows."""
+        return self.selection.chunk(0, count)[0]
+
+    @property
+    def targets(self) -> torch.Tensor:
+        """What a network learns of each row: see `own_targets`."""
+        return self.inputs if self.own_targets is None else self.own_targets
 
     def to(self, device: torch.device | str) -> "Part":
         """Return the part with its tensors on a device."""
-        return Part(self.inputs.to(device), self.targets.to(device), self.rows)
+        targets = None if self.own_targets is None else self.own_targets.to(device)
+        return Part(self.selection.to(device), targets, self.rows)
 
 
 @dataclass(frozen=True)
@@ -37,7 +56,8 @@ class Splits:
     task: Task  # what the network has to do
     features: tuple[str, ...] | None  # the names of the inputs; None: they have none
     train: Part
-    train_dev: Part | None  # this and the next two are None where they have no rows
+    train_dev: Part | None  # this and the next three are None where they have no rows
+    stop: Part | None  # what early stopping, schedules and tuning watch
     dev: Part | None
     test: Part | None
     # made the inputs of a table's columns, before the preprocessing; None for other data
@@ -46,6 +66,7 @@ class Splits:
     preprocessing: Preprocessing
     shared: bool  # whether train, dev and test are the same rows (the gates)
     fingerprint: str  # SHA-256 of inputs, targets and the row numbers of each part
+    data_digest: str  # SHA-256 of inputs and targets
     # By part, a digest of which rows it has, by their lines in a table's file or their numbers
     row_digests: Mapping[str, str]
     warnings: tuple[str, ...]  # sentences for the user
@@ -62,7 +83,7 @@ class Splits:
     @property
     def parts(self) -> dict[str, Part]:
         """The parts that have rows, by name."""
-        names = ("train", "train_dev", "dev", "test")
+        names = ("train", "train_dev", "stop", "dev", "test")
         return {name: part for name in names if (part := getattr(self, name)) is not None}
 
     def part(self, name: str) -> Part:
@@ -97,7 +118,7 @@ class Splits:
             lowest=lowest,
             highest=highest,
         )
-        parts = {name: replace(part, targets=part.inputs) for name, part in self.parts.items()}
+        parts = {name: replace(part, own_targets=None) for name, part in self.parts.items()}
         return replace(self, task=task, **parts)
 
     def to(self, device: torch.device | str) -> "Splits":

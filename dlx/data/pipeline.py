@@ -3,40 +3,54 @@
 # N rows, I inputs, T targets
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from dlx.config.schema import RunConfig
 from dlx.config.types import Choice, choice
 from dlx.data import functions, studies
 from dlx.data.dataset import Dataset, Task, check, class_counts, task_of, to_float
 from dlx.data.mismatch import hold_out
 from dlx.data.parts import Part, Splits
-from dlx.data.preprocessing import Preprocessing, fit
-from dlx.data.splits import Rows, Split, fold_of, split_rows
+from dlx.data.preprocessing import division, fit
+from dlx.data.selection import Change, Selection
+from dlx.data.splits import Rows, Split, fold_of, set_stop_aside, split_rows
 from dlx.data.tables import encoder as encoders
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError
 
 # The options of all sources that prepare their rows before training.
 _PREPARING = (
-    *("split", "split_seed", "fold", "train_dev", "limit", "labels", "label_noise"),
+    *("split", "split_seed", "test_seed", "fold", "train_dev", "limit", "labels", "label_noise"),
     *("standardize", "scale"),
 )
+# Those, and what is done to rows in training: no source depends on them.
+_NOT_OF_SOURCES = (*_PREPARING, "augment", "bagging")
 
+STOP_SHARE = 0.5
+"""The share of dev rows that become stop rows where something watches these."""
 
 REPEATED = 0.01
 """The share of a part's rows from which on it is said that they are training rows too."""
 
 
-def load(choice: Choice, data_dir: Path) -> Splits:
-    """Read the data set that a config names, split it and preprocess it."""
-    preparing = {key: getattr(choice, key) for key in _PREPARING}
-    preparing["fold"] = choice.fold and (choice.fold.number, choice.fold.of)
-    return prepare(load_chosen(choice, data_dir), **preparing)
+def load(choice: Choice, data_dir: Path, seed: int = 0, *, watches_stop: bool = False) -> Splits:
+    """Read the data set that a choice names, split it and preprocess it.
+
+    `seed` is the run's; `watches_stop` says that something in its training watches stop rows.
+    """
+    return Pool(load_chosen(choice, data_dir)).split(choice, seed, watches_stop=watches_stop)
+
+
+def load_of(config: RunConfig, data_dir: Path) -> Splits:
+    """Read, split and preprocess the data of a run's config."""
+    return Pool(load_chosen(config.data, data_dir)).split_for(config)
 
 
 def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
@@ -47,7 +61,21 @@ def load_chosen(choice: Choice, data_dir: Path) -> Dataset:
     sources = (choice.dev_from, choice.test_from)
     dev, test = (source and _read(source, data_dir) for source in sources)
     same = choice.dev_from == choice.test_from
-    return hold_out(dataset, dev, test, same=same, seed=choice.split_seed)
+    return hold_out(dataset, dev, test, same=same, seed=_test_seed(choice))
+
+
+def source_of(choice: Choice) -> str:
+    """Return what is equal for choices of one data set, however it is split."""
+    plain = {key: type(choice).model_fields[key].default for key in _NOT_OF_SOURCES}
+    seed = None if choice.dev_from is None else _test_seed(choice)
+    return f"{seed} {choice.model_copy(update=plain)!r}"
+
+
+def _test_seed(choice: Choice) -> int:
+    """Return the seed that draws test rows where a choice says it without a run's seed."""
+    if choice.test_seed is not None:
+        return choice.test_seed
+    return choice.split_seed if isinstance(choice.split_seed, int) else 0
 
 
 def require_code(choice: Choice) -> None:
@@ -67,125 +95,214 @@ def load_dataset(name: str, data_dir: Path, **options: Any) -> Dataset:
     return load_chosen(choice("data", name, **options), data_dir)
 
 
-def prepare(
-    dataset: Dataset,
-    *,
-    split: Split = "auto",
-    split_seed: int = 0,
-    fold: tuple[int, int] | None = None,
-    train_dev: int | float = 0,
-    limit: int | None = None,
-    labels: int | None = None,
-    label_noise: float = 0.0,
-    standardize: bool = False,
-    scale: bool | float = False,
-) -> Splits:
-    """Check, split and preprocess a data set; the arguments are those of the functions in its body.
+def prepare(dataset: Dataset, **options: Any) -> Splits:
+    """Check, split and preprocess a data set; see `Pool.splits`."""
+    return Pool(dataset).splits(**options)
 
-    `fold` is number and count of a cross-validation's folds; `labels` the number of training rows
-    whose labels are used, None: all are.
+
+class Pool:
+    """A data set of which splits are made: they share one copy of its rows.
+
+    Args:
+        dataset: the rows, as a source read them
+        device: where they lie
     """
-    if standardize and scale:
-        raise ConfigError("data.standardize and data.scale exclude each other; choose one")
-    check(dataset)
-    rows = split_rows(dataset, split=split, split_seed=split_seed)
-    if fold is not None:
-        rows = fold_of(dataset, rows, *fold, split_seed)
-    rows = studies.set_aside(dataset, rows, train_dev, split_seed)
-    rows = studies.limit(dataset, rows, limit, split_seed)
-    labelled = studies.limit(dataset, rows, labels, split_seed, "labels")
-    dataset = studies.mislabel(dataset, labelled, label_noise, split_seed)
-    return assemble(dataset, rows, labelled, standardize=standardize, scale=scale)
+
+    def __init__(self, dataset: Dataset, device: torch.device | str = "cpu") -> None:
+        check(dataset)
+        self.dataset = dataset
+        self._device = torch.device(device)
+        self._bases: dict[Any, torch.Tensor] = {}
+
+    def split(self, choice: Choice, seed: int, *, watches_stop: bool = False) -> Splits:
+        """Return the splits that a config's data section asks for in a run of a seed."""
+        options = {key: getattr(choice, key) for key in _PREPARING}
+        options["fold"] = choice.fold and (choice.fold.number, choice.fold.of)
+        options["split_seed"] = seed if choice.split_seed == "auto" else choice.split_seed
+        wanted = None if choice.split == "auto" else choice.split.stop
+        options["stop"] = (STOP_SHARE if watches_stop else 0) if wanted is None else wanted
+        return self.splits(**options)
+
+    def split_for(self, config: RunConfig) -> Splits:
+        """Return the splits of a run's config."""
+        return self.split(config.data, config.seed, watches_stop=config.watches_stop)
+
+    def splits(
+        self,
+        *,
+        split: Split = "auto",
+        split_seed: int = 0,
+        test_seed: int | None = None,
+        fold: tuple[int, int] | None = None,
+        stop: int | float = 0,
+        train_dev: int | float = 0,
+        limit: int | None = None,
+        labels: int | None = None,
+        label_noise: float = 0.0,
+        standardize: bool = False,
+        scale: bool | float = False,
+    ) -> Splits:
+        """Split and preprocess; the arguments are those of the functions in its body.
+
+        `fold` is number and count of a cross-validation's folds; `labels` the number of training
+        rows whose labels are used, None: all are.
+        """
+        if standardize and scale:
+            raise ConfigError("data.standardize and data.scale exclude each other; choose one")
+        dataset = self.dataset
+        rows = split_rows(dataset, split=split, split_seed=split_seed, test_seed=test_seed)
+        if fold is not None:
+            rows = fold_of(dataset, rows, *fold, split_seed)
+        if stop and len(rows.dev):
+            rows = set_stop_aside(dataset, rows, stop, split_seed, folded=fold is not None)
+        rows = studies.set_aside(dataset, rows, train_dev, split_seed)
+        rows = studies.limit(dataset, rows, limit, split_seed)
+        labelled = studies.limit(dataset, rows, labels, split_seed, "labels")
+        targets = studies.mislabel(dataset, labelled, label_noise, split_seed).targets
+        return self.assemble(rows, labelled, targets, standardize=standardize, scale=scale)
+
+    def assemble(
+        self,
+        rows: Rows,
+        labelled: Rows | None = None,
+        targets: np.ndarray | None = None,
+        *,
+        standardize: bool,
+        scale: bool | float,
+    ) -> Splits:
+        """Make the parts; what is fitted sees the training rows alone.
+
+        `labelled` is the same split without the training rows whose labels are withheld; None: no
+        label is. `targets` are those of the data set, some of which may be wrong on purpose.
+        """
+        labelled = rows if labelled is None else labelled
+        targets = self.dataset.targets if targets is None else targets
+        dataset = replace(self.dataset, targets=targets)
+        warnings = [*dataset.warnings, *_check_classes(dataset, labelled)]
+        if dataset.mismatch and len(rows.dev) and len(rows.test):
+            warnings.insert(0, dataset.mismatch)
+        encoder = dataset.table and encoders.fit(
+            dataset.inputs[rows.train], dataset.table, source=dataset.name
+        )
+        divisor = None if isinstance(scale, bool) else scale
+        base = self._base(encoder, divisor)
+        if standardize or scale is True:
+            train = to_float(dataset.inputs[rows.train])
+            if encoder is not None:
+                train = self._encoded(encoder, rows.train, filled=True)
+            preprocessing = fit(train, standardize=standardize)
+            change = Change(None, preprocessing.shift, preprocessing.scale)
+        else:
+            preprocessing = division(base.shape[1], divisor)
+            change = Change() if base.dtype == torch.float64 else None
+        if encoder is not None and encoder.imputes:
+            fill = encoder.fill / (divisor or 1.0)
+            change = replace(change or Change(), fill=torch.from_numpy(fill))
+        change = change and change.to(self._device)
+        task = _task(dataset, labelled.train, encoder)
+        task, learned = _standardized_targets(dataset, task, labelled.train)
+        if encoder is not None:
+            warnings += _unseen_categories(dataset, rows, encoder)
+        if not dataset.shared_splits:
+            warnings += self._repeated(rows)
+
+        def part(members: np.ndarray) -> Part | None:
+            if len(members) == 0:
+                return None
+            numbers = None
+            if len(members) < len(base):
+                numbers = torch.from_numpy(members).unsqueeze(0).to(self._device)
+            own = torch.from_numpy(learned[members]).to(self._device)
+            return Part(Selection(base, numbers, None, change), own, members)
+
+        everything, with_labels = part(rows.train), part(labelled.train)
+        assert everything is not None and with_labels is not None
+        all_labelled = len(labelled.train) == len(rows.train)
+        return Splits(
+            name=dataset.name,
+            task=task,
+            features=encoder.features if encoder else dataset.features,
+            train=with_labels,
+            train_dev=part(rows.train_dev),
+            stop=part(rows.stop),
+            dev=part(rows.dev),
+            test=part(rows.test),
+            encoder=encoder,
+            preprocessing=preprocessing.to(self._device),
+            shared=dataset.shared_splits,
+            fingerprint=self._fingerprint(targets, rows),
+            data_digest=self._inputs_and_targets.hexdigest(),
+            row_digests=_row_digests(dataset, rows),
+            warnings=tuple(warnings),
+            everything=None if all_labelled else everything,
+        )
+
+    def _base(self, encoder: Encoder | None, divisor: float | None) -> torch.Tensor:
+        """Return all rows before what is fitted is done to them, NaN where values are missing.
+
+        Encoders of the same inputs share them. What divides all inputs has been done.
+        """
+        key = (encoder and encoder.features, divisor)
+        if key not in self._bases:
+            inputs = to_float(self.dataset.inputs) if encoder is None else self._encoded(encoder)
+            if divisor is not None:
+                inputs = (inputs / np.float64(divisor)).astype(inputs.dtype)
+            writable = np.require(inputs, requirements=["C", "W"])
+            self._bases[key] = torch.from_numpy(writable).to(self._device)
+        return self._bases[key]
+
+    def _encoded(
+        self, encoder: Encoder, rows: np.ndarray | slice = slice(None), *, filled: bool = False
+    ) -> np.ndarray:
+        assert self.dataset.table is not None
+        columns = self.dataset.table.columns
+        return encoder(self.dataset.inputs[rows], columns, filled=filled)
+
+    @cached_property
+    def _inputs_and_targets(self) -> Any:
+        """The SHA-256 of inputs and targets, which goes on with row numbers."""
+        return _digest(hashlib.sha256(), [self.dataset.inputs, self.dataset.targets])
+
+    def _fingerprint(self, targets: np.ndarray, rows: Rows) -> str:
+        """Return the SHA-256 of inputs, targets and the row numbers of each part."""
+        digest = self._inputs_and_targets.copy()
+        if targets is not self.dataset.targets:
+            digest = _digest(hashlib.sha256(), [self.dataset.inputs, targets])
+        more = [part for part in (rows.train_dev, rows.stop) if len(part)]
+        return _digest(digest, [rows.train, rows.dev, rows.test, *more]).hexdigest()
+
+    @cached_property
+    def _copies(self) -> np.ndarray:
+        """A number for each row, the same for rows that are equal value for value: (N,)."""
+        inputs = np.ascontiguousarray(self.dataset.inputs)
+        pairs = zip(inputs, self.dataset.targets, strict=True)
+        hashes = [hash(row.tobytes() + target.tobytes()) for row, target in pairs]
+        return np.unique(np.array(hashes), return_inverse=True)[1]
+
+    def _repeated(self, rows: Rows) -> list[str]:
+        """Say of which parts many rows are training rows too, value for value."""
+        is_seen = np.zeros(len(self._copies), dtype=bool)
+        is_seen[self._copies[rows.train]] = True
+        warnings = []
+        for part in ("train_dev", "stop", "dev", "test"):
+            own = self._copies[getattr(rows, part)]
+            count = int(is_seen[own].sum())
+            if count and count >= REPEATED * len(own):
+                warnings.append(
+                    f"{count} of {len(own)} {part} rows of {self.dataset.name} are training rows "
+                    "too, value for value: where rows were copied, these show what was remembered, "
+                    "not what was learned"
+                )
+        return warnings
 
 
-def assemble(
-    dataset: Dataset,
-    rows: Rows,
-    labelled: Rows | None = None,
-    /,
-    *,
-    standardize: bool,
-    scale: bool | float,
-) -> Splits:
-    """Make the tensors of each part; the preprocessing sees the training rows alone.
-
-    `labelled` is the same split without the training rows whose labels are withheld; None: no label
-    is withheld.
-    """
-    labelled = labelled or rows
-    warnings = [*dataset.warnings, *_check_classes(dataset, labelled)]
-    if dataset.mismatch and len(rows.dev) and len(rows.test):
-        warnings.insert(0, dataset.mismatch)
-    encoder = dataset.table and encoders.fit(
-        dataset.inputs[rows.train], dataset.table, source=dataset.name
-    )
-    train = _inputs(dataset, rows.train, encoder)
-    preprocessing = fit(train, standardize=standardize, scale=scale)
-    task = _task(dataset, labelled.train, encoder)
-    task, targets = _standardized_targets(dataset, task, labelled.train)
-    if encoder is not None:
-        warnings += _unseen_categories(dataset, rows, encoder)
-    if not dataset.shared_splits:
-        warnings += _repeated(dataset, rows)
-
-    def held_out(members: np.ndarray) -> Part | None:
-        if len(members) == 0:
-            return None
-        return _part(_inputs(dataset, members, encoder), targets, members, preprocessing)
-
-    everything = _part(train, targets, rows.train, preprocessing)
-    all_labelled = len(labelled.train) == len(rows.train)
-    return Splits(
-        name=dataset.name,
-        task=task,
-        features=encoder.features if encoder else dataset.features,
-        train=everything if all_labelled else _some(everything, labelled.train),
-        train_dev=held_out(rows.train_dev),
-        dev=held_out(rows.dev),
-        test=held_out(rows.test),
-        encoder=encoder,
-        preprocessing=preprocessing,
-        shared=dataset.shared_splits,
-        fingerprint=fingerprint(dataset, rows),
-        row_digests=_row_digests(dataset, rows),
-        warnings=tuple(warnings),
-        everything=None if all_labelled else everything,
-    )
-
-
-def fingerprint(dataset: Dataset, rows: Rows) -> str:
-    """Return the SHA-256 of inputs, targets and the row numbers of each part, in hexadecimal."""
-    digest = hashlib.sha256()
-    arrays = [dataset.inputs, dataset.targets, rows.train, rows.dev, rows.test]
-    if len(rows.train_dev):
-        arrays.append(rows.train_dev)
+def _digest(digest: Any, arrays: Sequence[np.ndarray]) -> Any:
+    """Return a hash that went on with arrays, whatever the machine's order of bytes."""
     for array in arrays:
         little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         digest.update(f"{little.dtype.str}{little.shape}".encode())
         digest.update(little.data)
-    return digest.hexdigest()
-
-
-def _repeated(dataset: Dataset, rows: Rows) -> list[str]:
-    """Say of which parts many rows are training rows too, value for value."""
-    inputs = np.ascontiguousarray(dataset.inputs)
-
-    def values(members: np.ndarray) -> list[int]:
-        pairs = zip(inputs[members], dataset.targets[members], strict=True)
-        return [hash(row.tobytes() + target.tobytes()) for row, target in pairs]
-
-    seen = set(values(rows.train))
-    warnings = []
-    for part in ("train_dev", "dev", "test"):
-        own = values(getattr(rows, part))
-        count = sum(value in seen for value in own)
-        if count and count >= REPEATED * len(own):
-            warnings.append(
-                f"{count} of {len(own)} {part} rows of {dataset.name} are training rows too, value "
-                "for value: where rows were copied, these show what was remembered, not what was "
-                "learned"
-            )
-    return warnings
+    return digest
 
 
 def _row_digests(dataset: Dataset, rows: Rows) -> dict[str, str]:
@@ -195,29 +312,6 @@ def _row_digests(dataset: Dataset, rows: Rows) -> dict[str, str]:
         part: hashlib.sha256(names[members].astype("<i8").tobytes()).hexdigest()[:16]
         for part, members in vars(rows).items()
     }
-
-
-def _inputs(dataset: Dataset, rows: np.ndarray, encoder: Encoder | None) -> np.ndarray:
-    """Return the inputs (N, I) float32 of some rows, before the preprocessing: a copy."""
-    if encoder is None or dataset.table is None:
-        return to_float(dataset.inputs[rows])
-    return encoder(dataset.inputs[rows], dataset.table.columns)
-
-
-def _part(
-    inputs: np.ndarray, targets: np.ndarray, rows: np.ndarray, preprocessing: Preprocessing
-) -> Part:
-    # In place, since the array is a copy already; that of MNIST is 150 MB.
-    x = torch.from_numpy(inputs)
-    if preprocessing.shift is not None and preprocessing.scale is not None:
-        x.sub_(preprocessing.shift).div_(preprocessing.scale)
-    return Part(x, torch.from_numpy(targets[rows]), rows)
-
-
-def _some(part: Part, members: np.ndarray) -> Part:
-    """Return the rows of a part that have the given numbers, which are ascending."""
-    places = torch.from_numpy(np.searchsorted(part.rows, members))
-    return Part(part.inputs[places], part.targets[places], members)
 
 
 def _task(dataset: Dataset, train: np.ndarray, encoder: Encoder | None) -> Task:
@@ -237,7 +331,8 @@ def _standardized_targets(
 ) -> tuple[Task, np.ndarray]:
     """Return the task and the targets to train on: (t - mean) / std of the training rows."""
     if not dataset.standardize_targets:
-        return task, dataset.targets
+        is_regression = dataset.classes is None
+        return task, dataset.targets.astype(np.float32) if is_regression else dataset.targets
     values = dataset.targets.astype(np.float64)
     shift, scale = values[train].mean(axis=0), values[train].std(axis=0)
     constant = np.flatnonzero(np.ptp(values[train], axis=0) == 0)
@@ -256,7 +351,7 @@ def _unseen_categories(dataset: Dataset, rows: Rows, encoder: Encoder) -> list[s
     assert dataset.table is not None
     return [
         f"{part}: {sentence}"
-        for part in ("train_dev", "dev", "test")
+        for part in ("train_dev", "stop", "dev", "test")
         for sentence in encoder.unseen(dataset.inputs[getattr(rows, part)], dataset.table.columns)
     ]
 
@@ -266,7 +361,7 @@ def _check_classes(dataset: Dataset, rows: Rows) -> tuple[str, ...]:
         return ()
     absent = {
         part: _listed(dataset.classes, class_counts(dataset, members) == 0)
-        for part, members in (("train", rows.train), ("dev", rows.dev), ("test", rows.test))
+        for part, members in vars(rows).items()
         if len(members)
     }
     if absent["train"]:

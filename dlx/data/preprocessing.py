@@ -12,21 +12,23 @@ from dlx.data.statistics import feature_statistics
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """x ↦ (x - shift) / scale for every input."""
+    """x ↦ (x - shift) / scale for every input, found in float64 and rounded to float32."""
 
-    shift: torch.Tensor | None = None  # (I,) float32; None: inputs stay as they are
-    # (I,) float32; 1 for an input that is constant in the training rows
+    shift: torch.Tensor | None = None  # (I,) float64; None: inputs stay as they are
+    # (I,) float64; 1 for an input that is constant in the training rows
     scale: torch.Tensor | None = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Return (x - shift) / scale for x of shape (..., I)."""
+        """Return (x - shift) / scale for x of shape (..., I), in float32."""
         if self.shift is None or self.scale is None:
-            return x
-        return (x - self.shift) / self.scale
+            return x.to(torch.float32)
+        return ((x.to(torch.float64) - self.shift) / self.scale).to(torch.float32)
 
     def undone(self, x: torch.Tensor) -> torch.Tensor:
-        """Return x * scale + shift, in the units of the data, for x of shape (..., I)."""
-        return x if self.shift is None or self.scale is None else x * self.scale + self.shift
+        """Return x * scale + shift, in the units of the data, for x (..., I), in its own type."""
+        if self.shift is None or self.scale is None:
+            return x
+        return (x.to(torch.float64) * self.scale + self.shift).to(x.dtype)
 
     def to(self, device: torch.device | str) -> "Preprocessing":
         """Return the same preprocessing with its tensors on a device."""
@@ -44,18 +46,20 @@ class Preprocessing:
         return cls(tensors.get("shift"), tensors.get("scale"))
 
 
-def fit(train: np.ndarray, *, standardize: bool, scale: bool | float) -> Preprocessing:
-    """Fit the preprocessing on the training rows alone: (N, I) float32.
-
-    standardize:     shift = mean     scale = standard deviation (over N)
-    scale: true      shift = minimum  scale = maximum - minimum: training inputs lie in [0, 1]
-    scale: a number  shift = 0        scale = the number, whatever the rows
-    """
-    if not (standardize or scale):
+def division(num_inputs: int, divisor: float | None) -> Preprocessing:
+    """Return the preprocessing that divides all inputs by a number, or that changes none."""
+    if divisor is None:
         return Preprocessing()
-    if scale and not isinstance(scale, bool):
-        width = torch.full((train[0].size,), float(scale))
-        return Preprocessing(torch.zeros_like(width), width)
+    width = torch.full((num_inputs,), float(divisor), dtype=torch.float64)
+    return Preprocessing(torch.zeros_like(width), width)
+
+
+def fit(train: np.ndarray, *, standardize: bool) -> Preprocessing:
+    """Fit the preprocessing on the training rows alone: (N, I).
+
+    standardize:  shift = mean     scale = standard deviation (over N)
+    otherwise:    shift = minimum  scale = maximum - minimum: training inputs lie in [0, 1]
+    """
     statistics = feature_statistics(train)
     shift = statistics.mean if standardize else statistics.minimum
     width = statistics.std if standardize else statistics.maximum - statistics.minimum
@@ -63,6 +67,4 @@ def fit(train: np.ndarray, *, standardize: bool, scale: bool | float) -> Preproc
     constant = (statistics.minimum == statistics.maximum) | (width < np.finfo(np.float32).tiny)
     shift = np.where(constant, statistics.minimum, shift)
     width = np.where(constant, 1.0, width)
-    return Preprocessing(
-        torch.from_numpy(shift.astype(np.float32)), torch.from_numpy(width.astype(np.float32))
-    )
+    return Preprocessing(torch.from_numpy(shift), torch.from_numpy(width))

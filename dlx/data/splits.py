@@ -1,4 +1,4 @@
-"""Which rows are train, dev and test; in a cross-validation, which are the dev rows of a fold."""
+"""Which rows are train, stop, dev and test; in a cross-validation, which are a fold's dev rows."""
 
 # n rows that can be split (a set's own test part cannot)
 
@@ -28,22 +28,28 @@ class Rows:
     dev: np.ndarray
     test: np.ndarray
     train_dev: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    stop: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
-def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) -> Rows:
-    """Draw the rows of each part at random: a pure function of the labels and `split_seed`.
+def split_rows(
+    dataset: Dataset, *, split: Split = "auto", split_seed: int = 0, test_seed: int | None = None
+) -> Rows:
+    """Draw the rows of each part at random: a pure function of the labels and the seeds.
 
-    Classes (but not labels that may hold together) are stratified by largest remainders: of each
-    class, a part gets its share to within one row. Test rows are drawn first, so that another
-    number of dev rows leaves them as they were. A set's own dev or test part stays that part. A
-    table with a time column is cut in time; one with a group column is divided into whole groups,
-    without strata.
+    `test_seed` draws the test rows, and `split_seed` the dev rows among the others; None: one seed
+    draws both. Classes (but not labels that may hold together) are stratified by largest
+    remainders: of each class, a part gets its share to within one row. Test rows are drawn first,
+    so that another number of dev rows leaves them as they were. A set's own dev or test part stays
+    that part. A table with a time column is cut in time; one with a group column is divided into
+    whole groups, without strata.
 
     `split` is how many rows dev and test take: counts, or fractions of the rows that can be split;
     `auto` is 60/20/20, and 10,000 rows each for dev and test from a million rows on; so is a part
     that is not named or None. 0: the part has no rows.
     """
+    test_seed = split_seed if test_seed is None else test_seed
     wanted = {} if split == "auto" else {k: v for k, v in dict(split).items() if v is not None}
+    wanted.pop("stop", None)  # these rows are taken from dev: see `set_stop_aside`
     if dataset.shared_splits:
         if wanted:
             raise DataError(
@@ -55,16 +61,18 @@ def split_rows(dataset: Dataset, *, split: Split = "auto", split_seed: int = 0) 
     own_test = dataset.first_test_row
     num_rows = own_test - dataset.dev_rows
     num_dev, num_test = _sizes(dataset, wanted, num_rows)
-    generator = randomness.generator("split", split_seed)
     table = dataset.table
     if table is not None and table.times is not None:
         return _by_time(dataset.name, table.times, num_dev, num_test)
+    generators = (randomness.generator("split", seed) for seed in (test_seed, split_seed))
     if table is not None and table.groups is not None:
-        return by_group(dataset.name, table.groups, num_dev, num_test, generator)
+        return by_group(dataset.name, table.groups, num_dev, num_test, *generators)
     strata = strata_of(dataset)
-    order = generator.permutation(num_rows)
-    test, order = draw(order, strata, num_test)
-    dev, order = draw(order, strata, num_dev)
+    for_test, for_dev = (generator.permutation(num_rows) for generator in generators)
+    test, _ = draw(for_test, strata, num_test)
+    is_test = np.zeros(num_rows, dtype=bool)
+    is_test[test] = True
+    dev, order = draw(for_dev[~is_test[for_dev]], strata, num_dev)
     if dataset.dev_rows:
         dev = np.arange(num_rows, own_test)
     if dataset.test_rows:
@@ -143,30 +151,76 @@ def _by_time(name: str, times: np.ndarray, num_dev: int, num_test: int) -> Rows:
 
 
 def by_group(
-    name: str, groups: np.ndarray, num_dev: int, num_test: int, generator: np.random.Generator
+    name: str,
+    groups: np.ndarray,
+    num_dev: int,
+    num_test: int,
+    for_test: np.random.Generator,
+    for_dev: np.random.Generator,
 ) -> Rows:
-    """Draw whole groups at random, so that each part comes as near as possible to its size."""
-    order = generator.permutation(int(groups.max()) + 1)
-    sizes = np.bincount(groups, minlength=len(order))[order]
-    starts = np.concatenate([[0], np.cumsum(sizes)])  # rows before each group, and all rows
+    """Draw whole groups at random, so that each part comes as near as possible to its size.
 
-    def stop(first: int, count: int) -> int:
-        """Return the group at which a part of about `count` rows ends that begins at `first`."""
-        if count == 0 or first == len(order):
-            return first
-        return first + 1 + int(np.abs(starts[first + 1 :] - starts[first] - count).argmin())
+    Groups are numbered from 0.
+    """
+    sizes = np.bincount(groups)
 
-    last_test = stop(0, num_test)
-    last_dev = stop(last_test, num_dev)
-    if last_dev == len(order):
+    def first(order: np.ndarray, count: int) -> np.ndarray:
+        """Return the groups at the start of `order` that have about so many rows."""
+        if count == 0 or len(order) == 0:
+            return order[:0]
+        rows = np.cumsum(sizes[order])
+        return order[: 1 + int(np.abs(rows - count).argmin())]
+
+    test = first(for_test.permutation(len(sizes)), num_test)
+    others = for_dev.permutation(len(sizes))
+    others = others[~np.isin(others, test)]
+    dev = first(others, num_dev)
+    if len(dev) == len(others):
         raise DataError(
-            f"data.group: {name} has {len(order)} groups, too few for every part to have its own; "
+            f"data.group: {name} has {len(sizes)} groups, too few for every part to have its own; "
             "take fewer rows for dev and test, or leave data.group out"
         )
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    part = np.searchsorted([last_test, last_dev], place[groups], side="right")
-    return Rows(*(np.flatnonzero(part == number) for number in (2, 1, 0)))
+    part = np.full(len(sizes), 2)
+    part[test], part[dev] = 0, 1
+    return Rows(*(np.flatnonzero(part[groups] == number) for number in (2, 1, 0)))
+
+
+def set_stop_aside(
+    dataset: Dataset, rows: Rows, share: int | float, seed: int, *, folded: bool
+) -> Rows:
+    """Move dev rows to the stop part, which early stopping, schedules and tuning watch.
+
+    What is chosen by rows looks better on them than on others, so that dev rows judge only what
+    was chosen by stop rows. They are drawn like dev rows: stratified by class, whole groups, or the
+    first ones in time. `share` is a number of rows, or a fraction of the dev rows. Of a fold the
+    dev rows stay whole, so that the folds cover all rows: as many training rows are taken.
+
+    Reference:
+        Varma and Simon (2006), Bias in error estimation when using cross-validation for model
+        selection
+    """
+    if dataset.shared_splits:
+        return replace(rows, stop=rows.dev)
+    count = count_of("data.split.stop", dataset.name, share, len(rows.dev))
+    source = rows.train if folded else rows.dev
+    if not 0 < count < len(source):
+        raise DataError(
+            f"data.split.stop: takes {count} of the {len(source)} "
+            f"{'training' if folded else 'dev'} rows of {dataset.name}; both parts need a row: "
+            "give data.split more dev rows, or watch train.cost"
+        )
+    generator, table = randomness.generator("stop", seed), dataset.table
+    if table is not None and table.times is not None:
+        in_order = source[np.argsort(table.times[source], kind="stable")]
+        stop, left = in_order[:count], in_order[count:]
+    elif table is not None and table.groups is not None:
+        _, groups = np.unique(table.groups[source], return_inverse=True)
+        parts = by_group(dataset.name, groups, 0, count, generator, generator)
+        stop, left = source[parts.test], source[parts.train]
+    else:
+        stop, left = draw(generator.permutation(source), strata_of(dataset), count)
+    left = {"train" if folded else "dev": np.sort(left)}
+    return replace(rows, stop=np.sort(stop), **left)
 
 
 def largest_remainder(sizes: np.ndarray, count: int) -> np.ndarray:

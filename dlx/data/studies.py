@@ -36,7 +36,7 @@ def set_aside(dataset: Dataset, rows: Rows, share: int | float, seed: int) -> Ro
     generator = randomness.generator("train_dev", seed)
     if dataset.table is not None and dataset.table.groups is not None:
         _, groups = np.unique(dataset.table.groups[rows.train], return_inverse=True)
-        parts = by_group(dataset.name, groups, 0, count, generator)
+        parts = by_group(dataset.name, groups, 0, count, generator, generator)
         return replace(rows, train=rows.train[parts.train], train_dev=rows.train[parts.test])
     order = generator.permutation(rows.train)
     train_dev, left = draw(order, strata_of(dataset), count)

@@ -117,10 +117,11 @@ def permutation_importance(
     """
     if repeats < 2:
         raise ConfigError(f"--repeats: received {repeats}; an interval needs 2 or more")
-    if len(part.inputs) < 2:
+    if len(part) < 2:
         raise DataError("importance: there is one row, and permuting needs two or more")
     targets = cohort.head.encode(part.targets)
-    inputs = part.inputs.clone()
+    original = part.inputs
+    inputs = original.clone()
 
     def metrics() -> dict[str, float]:
         return {name: values[0] for name, values in evaluate(cohort, inputs, targets).items()}
@@ -138,10 +139,10 @@ def permutation_importance(
         for repeat in range(repeats):
             draws = streams.generator(seed, "importance", name, repeat)
             rows = torch.randperm(len(inputs), generator=draws)
-            inputs[:, place] = part.inputs[rows, place]
+            inputs[:, place] = original[rows, place]
             drop = value - metrics()[metric]
             drops.append(drop if rising else -drop)
-        inputs[:, place] = part.inputs[:, place]
+        inputs[:, place] = original[:, place]
         importances.append(FeatureImportance(name, tuple(drops)))
     importances.sort(key=lambda importance: -importance.mean)
     return Importance(metric, rising, value, len(inputs), tuple(importances))

@@ -113,7 +113,7 @@ def script(
     argument = "x"
     if preprocessing.tensors():
         fitted = 'preprocessing = load_file(FOLDER / "preprocessing.safetensors")\n'
-        argument = '(x - preprocessing["shift"]) / preprocessing["scale"]'
+        argument = '((x.double() - preprocessing["shift"]) / preprocessing["scale"]).float()'
     outputs = f"network({argument})"
     if task.target_scale:
         scale, shift = list(task.target_scale), list(task.target_shift)
@@ -204,7 +204,7 @@ class _Preprocess(nn.Module):
         self.fitted = bool(preprocessing.tensors())
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x - self.shift) / self.scale if self.fitted else x
+        return ((x.double() - self.shift) / self.scale).float() if self.fitted else x
 
 
 class _InUnits(nn.Module):

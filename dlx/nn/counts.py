@@ -22,15 +22,24 @@ class Rows:
 
     Attributes:
         head: of the runs
-        targets: as the head encodes them, (N,) or (N, C), shared by the runs; (K, N, C) where each
-            run reconstructs inputs of its own
+        count: N
+        find_targets: gives the targets
     """
 
     head: Head
-    targets: Tensor
+    count: int
+    find_targets: Callable[[], Tensor]
+
+    @property
+    def targets(self) -> Tensor:
+        """The targets as the head encodes them, (R, N) or (R, N, C).
+
+        R is 1 where runs share their rows, and K where each has rows of its own.
+        """
+        return self.find_targets()
 
     def __len__(self) -> int:
-        return self.targets.shape[1 if self.targets.ndim == 3 else 0]
+        return self.count
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ def joined(chunks: Sequence[Tensor]) -> Tensor:
 
 def _right(z: Tensor, rows: Rows) -> Tensor:
     """Count right answers: (K,)."""
-    count = rows.head.correct(z, rows.targets.expand(len(z), *rows.targets.shape))
+    count = rows.head.correct(z, rows.targets)
     assert count is not None
     return count
 
@@ -102,13 +111,13 @@ def _scores(z: Tensor, rows: Rows) -> Tensor:
 def _added_up(find: Callable[[Tensor, Tensor], Tensor], z: Tensor, targets: Tensor) -> Tensor:
     """Return the sum over the rows of a number for each output: (K, T), float64.
 
-    `find` gives the numbers (R, B, T) of R runs, from their z (R, B, T) and the targets (B, T), or
-    each run's own (R, B, T).
+    `find` gives the numbers (S, B, T) of S runs, from their z (S, B, T) and the targets, which they
+    share, (1, B, T), or have to themselves, (S, B, T).
     """
     num_runs = max(_NUMBERS_AT_ONCE // max(z[0].numel(), 1), 1)
-    of_each_run = targets.ndim == z.ndim
+    is_shared = len(targets) == 1
     sums = [
-        find(some, targets[start : start + num_runs] if of_each_run else targets)
+        find(some, targets if is_shared else targets[start : start + num_runs])
         .transpose(1, 2)
         .contiguous()
         .sum(-1)

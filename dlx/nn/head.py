@@ -3,6 +3,7 @@
 # K runs, B batch, C outputs
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -31,16 +32,26 @@ class Head:
     # C numbers for cross-entropy; 2 C for binary cross-entropy, the weights of targets 0, then of
     # targets 1; none: all rows have equal weight.
     class_weights: tuple[float, ...] = ()
-    target_scale: tuple[float, ...] = ()  # C numbers, what 1 is in the target's units; none: 1
+    # C numbers, what 1 is in the target's units; none: 1. It may differ within a cohort.
+    target_scale: tuple[float, ...] = field(default=(), compare=False)
     in_unit_interval: bool = False  # all targets of the training rows are numbers in [0, 1]
-    # Class weights and target scale on the device of a cohort (see `to`).
+    # Class weights, and the target scale of each run (K, C), on the device of a cohort (see `to`).
     constants: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
-    def to(self, dtype: torch.dtype, device: torch.device) -> "Head":
-        """Return the head with its constants as tensors of a type on a device."""
+    def to(
+        self,
+        dtype: torch.dtype,
+        device: torch.device,
+        target_scales: Sequence[tuple[float, ...]] = (),
+    ) -> "Head":
+        """Return the head with its constants as tensors of a type on a device.
+
+        `target_scales` are those of K runs; none: all have this head's.
+        """
+        scales = list(target_scales) or [self.target_scale]
         constants = {
             "class_weights": torch.tensor(self.class_weights, dtype=dtype),
-            "target_scale": torch.tensor(self.target_scale, dtype=torch.float64),
+            "target_scale": torch.tensor(scales, dtype=torch.float64),
         }
         if not self.loss.traits.exclusive:
             constants["class_weights"] = constants["class_weights"].view(2, -1)

@@ -10,7 +10,7 @@ JSON).
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -141,13 +141,13 @@ def auc(scores: Tensor, rows: Rows) -> Tensor:
     truth = rows.head.decode(rows.targets)
     if rows.head.kind != "multilabel":
         classes = torch.arange(scores.shape[1], device=scores.device)
-        truth = truth.unsqueeze(1) == (classes if len(classes) > 1 else classes + 1)
-    pairs = zip(scores.unbind(1), truth.unbind(1), strict=True)
+        truth = truth.unsqueeze(-1) == (classes if len(classes) > 1 else classes + 1)
+    pairs = zip(scores.unbind(1), truth.unbind(-1), strict=True)
     return torch.stack([_area(score, has) for score, has in pairs], 1).nanmean(1)
 
 
 def _area(scores: Tensor, positive: Tensor) -> Tensor:
-    """Return the area under each run's curve, given scores (K, rows): (K,).
+    """Return the area under each run's curve, given scores (K, N) and classes (R, N): (K,).
 
     (sum of the positive rows' ranks - P (P + 1) / 2) / (P N), of P positive and N negative rows.
     """
@@ -157,8 +157,8 @@ def _area(scores: Tensor, positive: Tensor) -> Tensor:
     below = torch.searchsorted(ordered, scores)
     not_above = torch.searchsorted(ordered, scores, right=True)
     twice_ranks = ((below + not_above + 1) * positive.long()).sum(1)
-    num_positive = positive.sum()
-    num_negative = len(positive) - num_positive
+    num_positive = positive.sum(1)
+    num_negative = positive.shape[1] - num_positive
     area = (twice_ranks - num_positive * (num_positive + 1)).double()
     area /= 2 * num_positive * num_negative
     return torch.where(scores.isfinite().all(1), area, torch.nan)
@@ -203,8 +203,8 @@ def r2(squares: Tensor, rows: Rows) -> Tensor:
 
     The mean over the targets; a target that is constant is left out.
     """
-    targets = rows.targets.double().T.contiguous()
-    spread = (targets - targets.mean(1, keepdim=True)).square().sum(1)
+    targets = rows.targets.double().transpose(1, 2).contiguous()
+    spread = (targets - targets.mean(-1, keepdim=True)).square().sum(-1)
     return torch.where(spread > 0, 1 - squares / spread, torch.nan).nanmean(1)
 
 
@@ -285,15 +285,21 @@ class Measurement:
         return metric.traits.statistic, tuple(metric.arguments().items())
 
     def add(self, z: Tensor, targets: Tensor) -> None:
-        """Take in a chunk of rows: z (K, B, C), and targets as the head encodes them."""
-        rows = Rows(self._head, targets)
+        """Take in a chunk of rows: z (K, B, C), and targets as the head encodes them.
+
+        Targets are (R, B) or (R, B, C), see `Rows`.
+        """
+        rows = Rows(self._head, z.shape[1], lambda: targets)
         for (statistic, options), chunks in self._chunks.items():
             chunks.append(statistic.find(z, rows, **dict(options)))
             if statistic.join is added:
                 chunks[:] = [added(chunks)]
 
-    def results(self, targets: Tensor) -> dict[str, Tensor]:
-        """Return the metrics by their tags, a value per run, (K,) float64, given all targets."""
-        rows = Rows(self._head, targets)
+    def results(self, count: int, targets: Callable[[], Tensor]) -> dict[str, Tensor]:
+        """Return the metrics by their tags, a value per run, (K,) float64.
+
+        `count` rows have been taken in, and `targets` gives those of all.
+        """
+        rows = Rows(self._head, count, targets)
         totals = {key: key[0].join(chunks) for key, chunks in self._chunks.items()}
         return {tag(metric): metric(totals[self._key(metric)], rows) for metric in self._metrics}

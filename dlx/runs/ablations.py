@@ -17,6 +17,8 @@ from dlx.runs.info import blank, damage
 
 INDEX, COHORT = "index.json", "cohort.json"
 METRICS, WEIGHTS, PRETRAINING = "metrics.jsonl", "weights.safetensors", "pretraining.jsonl"
+# What was fitted on a run's training rows; a cohort's tables.json holds those of its runs.
+PREPROCESSING, TABLE, TABLES = "preprocessing.safetensors", "table.json", "tables.json"
 FINISHED = ("completed", "stopped_early", "diverged")
 _SHARED = "shared"
 

@@ -26,6 +26,7 @@ _TYPES: dict[str, type | UnionType] = {
     "parameters": int | None,
     "weights": str | None,
     "data_fingerprint": str | None,
+    "data_digest": str | None,
     "rows": dict | None,
     "task": dict | None,
     "features": list | None,
@@ -41,7 +42,7 @@ _TYPES: dict[str, type | UnionType] = {
 _ORDER = (
     *("schema", "kind", "sequence", "status", "weights", "seed", "steps", "epochs", "examples"),
     *("pretraining_steps", "pretraining_examples", "pretraining", "parameters", "metrics"),
-    *("baseline", "reason", "data_fingerprint", "rows", "task", "features", "table"),
+    *("baseline", "reason", "data_fingerprint", "data_digest", "rows", "task", "features", "table"),
     *(
         "device",
         "threads",

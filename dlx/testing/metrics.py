@@ -80,6 +80,10 @@ def _check_runs(
         alone = _measure(what, named, head, z[run : run + 1].clone(), truth)
         where = f"{what}, run {run + 1} of {_RUNS} against alone"
         assert_same_bits({"the value": values[run]}, {"the value": alone[0]}, where, cure)
+    own = _measure(what, named, head, z, truth, num_sets=_RUNS)
+    own_where = f"{what}, with targets (K, N, ...) of each run against (1, N, ...), which all share"
+    let = "let targets broadcast against z"
+    assert_same_bits({"the values": own}, {"the values": values}, own_where, let)
     diverged = z.clone()
     diverged[-1] = torch.nan
     beside = _measure(what, named, head, diverged, truth)
@@ -88,14 +92,22 @@ def _check_runs(
 
 
 def _measure(
-    what: str, named: Choice, head: Head, z: Tensor, truth: Tensor, size: int = _ROWS
+    what: str,
+    named: Choice,
+    head: Head,
+    z: Tensor,
+    truth: Tensor,
+    size: int = _ROWS,
+    num_sets: int = 1,
 ) -> Tensor:
+    """Return the metric of each run (K,), whose targets are shared, or own with K sets of them."""
     targets = head.encode(truth, torch.float32)
     measurement = Measurement(head, [named])
     before = {"z": z.clone(), "targets": targets.clone()}
     for z_chunk, target_chunk in zip(z.split(size, 1), targets.split(size), strict=True):
-        measurement.add(z_chunk, target_chunk)
-    value = measurement.results(targets)[tag(named)]
+        measurement.add(z_chunk, target_chunk.expand(num_sets, *target_chunk.shape))
+    of_all = targets.expand(num_sets, *targets.shape)
+    value = measurement.results(len(targets), lambda: of_all)[tag(named)]
     cure = "do not write over arguments"
     assert_same_bits({"z": z, "targets": targets}, before, f"{what}: after it was measured", cure)
     assert value.shape == z.shape[:1] and value.dtype == torch.float64, (

@@ -30,9 +30,9 @@ def baseline(
     answer = head.encode(train.targets).double().T.contiguous().mean(1)
     by_part = {}
     for name, part in parts.items():
-        targets = head.encode(part.targets)
+        targets = head.encode(part.targets).unsqueeze(0)
         measurement = Measurement(head, metrics)
-        measurement.add(answer.expand(1, len(targets), -1), targets)
-        values = measurement.results(targets)
+        measurement.add(answer.expand(1, len(part), -1), targets)
+        values = measurement.results(len(part), lambda own=targets: own)
         by_part[name] = {tag: value.item() for tag, value in values.items()}
     return by_part

@@ -12,9 +12,8 @@ from torch import Tensor
 from dlx import registry
 from dlx.cohort import Cohort
 from dlx.data import randomness
-from dlx.data.batches import for_each_run, num_rows
+from dlx.data.selection import Examples, Selection, examples
 from dlx.data.splits import draw
-from dlx.data.targets import SharedExamples, Targets, TargetSets
 from dlx.nn.counts import CONFUSION, Rows
 from dlx.nn.metrics import CORRUPTED, Measurement, tag
 from dlx.nn.network import Network
@@ -26,7 +25,9 @@ _LOOKED_AT = 256  # of the training rows, for the activations of every layer
 
 
 @torch.no_grad()
-def evaluate(cohort: Cohort, inputs: Tensor, targets: Targets) -> dict[str, list[float]]:
+def evaluate(
+    cohort: Cohort, inputs: Tensor | Selection, targets: Tensor | Selection
+) -> dict[str, list[float]]:
     """Return every run's `cost`, and all that is measured of any run of the cohort, on the rows.
 
     Dropout is off and batch norm uses its running statistics. Inputs are as they are; where runs
@@ -35,83 +36,56 @@ def evaluate(cohort: Cohort, inputs: Tensor, targets: Targets) -> dict[str, list
 
     Args:
         cohort: K runs
-        inputs: (N, I), shared by the runs, or (K, N, I)
-        targets: as the head encodes them, (N,) or (N, C), each run's own, or sets of them
+        inputs: (N, I), shared by the runs, (K, N, I), or a selection
+        targets: as the head encodes them, (N,) or (N, C), each run's own, or a selection
     """
-    values = _measured(cohort, inputs, targets)
+    rows = examples(inputs, targets)
+    values = _measured(cohort, *rows)
     if cohort.network.corruption.present:
-        corrupted = _measured(cohort, inputs, targets, corrupted=True)
+        corrupted = _measured(cohort, *rows, corrupted=True)
         values |= {f"{CORRUPTED}{name}": value for name, value in corrupted.items()}
     # In one: on CUDA, taking values over waits for the device.
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
 
 
 def _measured(
-    cohort: Cohort, inputs: Tensor, targets: Targets, *, corrupted: bool = False
+    cohort: Cohort, inputs: Selection, targets: Selection, *, corrupted: bool = False
 ) -> dict[str, Tensor]:
     """Return cost, metrics and, of inputs as they are, what layers measure, by tag: (K,) each."""
     cost = torch.zeros(cohort.network.num_runs, dtype=torch.float64, device=cohort.device)
     names = () if corrupted else cohort.measures
     measures = {name: torch.zeros_like(cost) for name in names}
-    learned, count = _Learned(cohort, targets, own=inputs.ndim == 3), num_rows(inputs)
-    for number, x in enumerate(_chunks(cohort.network, inputs)):
+    measurement = Measurement(cohort.head, cohort.metrics)
+    for number, start in enumerate(range(0, inputs.num_rows, CHUNK)):
+        x = inputs.chunk(start, start + CHUNK)
+        t = x if targets is inputs else targets.chunk(start, start + CHUNK)
+        count = x.shape[1]
         pass_ = Pass(measured={})
         if corrupted:
             pass_ = Pass(batch_size=CHUNK, corrupted_chunk=number)
-        z = cohort.network.forward(x, pass_)
-        costs = pass_.cost(cohort.head.cost(z, learned.add(z, number * CHUNK)))
-        cost += costs.to(torch.float64) * num_rows(x)
+        z = cohort.network.forward(_for_each_run(cohort.network, x), pass_)
+        costs = pass_.cost(cohort.head.cost(z, _for_each_run(cohort.network, t)))
+        cost += costs.to(torch.float64) * count
+        measurement.add(z, t)
         for name, sums in measures.items():
             assert pass_.measured is not None
-            sums += pass_.measured[name].to(torch.float64) * num_rows(x)
+            sums += pass_.measured[name].to(torch.float64) * count
+    count = inputs.num_rows
     means = {name: sums / count for name, sums in measures.items()}
-    return {"cost": cost / count, **learned.results(), **means}
+    metrics = measurement.results(count, lambda: targets.chunk(0, count))
+    return {"cost": cost / count, **metrics, **means}
 
 
-def _chunks(network: Network, inputs: Tensor) -> Iterator[Tensor]:
-    """Give inputs, (N, I) or (K, N, I), piece by piece as every run sees them: (K, B, I)."""
-    for x in inputs.split(CHUNK, -2):
-        yield for_each_run(x, network.num_runs, shared=inputs.ndim == 2)
+def _for_each_run(network: Network, rows: Tensor) -> Tensor:
+    """Return rows that runs share, (1, B, ...), or that are each run's own, as (K, B, ...)."""
+    return rows.expand(network.num_runs, *rows.shape[1:])
 
 
-class _Learned:
-    """What runs are measured by, chunk by chunk: a metric sees runs of the same targets at once.
-
-    Targets are as the head encodes them; `own` says that a tensor holds each run's own.
-    """
-
-    def __init__(self, cohort: Cohort, targets: Targets, *, own: bool) -> None:
-        self._targets = targets
-        self._own = own
-        self._num_runs = cohort.network.num_runs
-        self._owners: list[tuple[Tensor, Tensor | None]]
-        if isinstance(targets, TargetSets):
-            self._owners = list(targets.owners())
-        else:
-            self._owners = [(targets, None)]
-        self._measurements = [Measurement(cohort.head, cohort.metrics) for _ in self._owners]
-
-    def add(self, z: Tensor, start: int) -> Tensor:
-        """Take in a chunk, z (K, B, C), and return its targets, (K, B) or (K, B, C)."""
-        stop = start + z.shape[1]
-        for (targets, runs), measurement in zip(self._owners, self._measurements, strict=True):
-            chunk = targets[:, start:stop] if self._own else targets[start:stop]
-            measurement.add(z if runs is None else z.index_select(0, runs), chunk)
-        if isinstance(self._targets, TargetSets):
-            return self._targets.of_runs(start, stop)
-        chunk = self._targets[:, start:stop] if self._own else self._targets[start:stop]
-        return for_each_run(chunk, self._num_runs, shared=not self._own)
-
-    def results(self) -> dict[str, Tensor]:
-        """Return each metric by its tag: (K,) float64."""
-        metrics: dict[str, Tensor] = {}
-        for (targets, runs), measurement in zip(self._owners, self._measurements, strict=True):
-            for name, values in measurement.results(targets).items():
-                if runs is None:
-                    metrics[name] = values
-                else:
-                    metrics.setdefault(name, values.new_empty(self._num_runs))[runs] = values
-        return metrics
+def _chunks(network: Network, inputs: Tensor | Selection) -> Iterator[Tensor]:
+    """Give inputs, (N, I), (K, N, I) or a selection, piece by piece as every run sees them."""
+    rows, _ = examples(inputs, inputs)
+    for start in range(0, rows.num_rows, CHUNK):
+        yield _for_each_run(network, rows.chunk(start, start + CHUNK))
 
 
 def asked(cohort: Cohort) -> dict[str, list[bool]]:
@@ -127,57 +101,60 @@ def asked(cohort: Cohort) -> dict[str, list[bool]]:
     return {name: asking for name, asking in wanted.items() if any(asking)}
 
 
-def thinned(examples: SharedExamples, most: int) -> SharedExamples:
+def thinned(rows: Examples, most: int) -> Examples:
     """Return at most so many rows, drawn by class; the same object where there are no more."""
-    inputs, targets = examples
-    count = num_rows(inputs)
+    inputs, targets = rows
+    count = inputs.num_rows
     if count <= most:
-        return examples
+        return rows
     # Not at even distances: files may hold their rows in a pattern.
-    strata = np.zeros(count, np.int64)
-    if isinstance(targets, Tensor) and targets.ndim == 1 and not targets.is_floating_point():
-        strata = targets.cpu().numpy()
     order = randomness.generator("evaluated", 0).permutation(count)
-    rows = torch.from_numpy(draw(order, strata, most)[0]).to(inputs.device)
-    axis = inputs.ndim - 2
-    if isinstance(targets, TargetSets):
-        return inputs.index_select(axis, rows), targets.thinned(rows)
-    return inputs.index_select(axis, rows), targets.index_select(axis, rows)
+    kept = torch.from_numpy(draw(order, np.zeros(count, np.int64), most)[0])
+    if not targets.base.is_floating_point() and targets.base.ndim == 1:
+        classes = targets.chunk(0, count).cpu().numpy()
+        kept = torch.from_numpy(np.stack([draw(order, own, most)[0] for own in classes]))
+        kept = kept[0] if len(kept) == 1 else kept
+    kept = kept.to(inputs.device)
+    picked = inputs.picked(kept)
+    return picked, picked if targets is inputs else targets.picked(kept)
 
 
 def evaluate_all(
-    cohort: Cohort, splits: Mapping[str, SharedExamples]
+    cohort: Cohort, splits: Mapping[str, Examples]
 ) -> dict[str, dict[str, list[float]]]:
     """Return the metrics of every split; splits of the same rows are evaluated once."""
     evaluated: dict[int, dict[str, list[float]]] = {}
-    for examples in splits.values():
-        if id(examples) not in evaluated:
-            evaluated[id(examples)] = evaluate(cohort, *examples)
-    return {split: evaluated[id(examples)] for split, examples in splits.items()}
+    for rows in splits.values():
+        if id(rows) not in evaluated:
+            evaluated[id(rows)] = evaluate(cohort, *rows)
+    return {split: evaluated[id(rows)] for split, rows in splits.items()}
 
 
 @torch.no_grad()
-def confusion(cohort: Cohort, inputs: Tensor, targets: Tensor) -> Tensor:
+def confusion(cohort: Cohort, inputs: Tensor | Selection, targets: Tensor | Selection) -> Tensor:
     """Return every run's number of rows by true class and said class: (K, C, C) int64.
 
     Of labels that may hold together (K, T, 2, 2), whether each holds and is said to. Inputs are
-    (N, I), targets as the head encodes them.
+    (N, I), targets as the head encodes them; or both are selections.
     """
-    chunks = zip(_chunks(cohort.network, inputs), targets.split(CHUNK), strict=True)
-    return CONFUSION.join(
-        [CONFUSION.find(cohort.network.forward(x, Pass()), Rows(cohort.head, t)) for x, t in chunks]
-    )
+    _, truth = examples(inputs, targets)
+    counts = []
+    for number, x in enumerate(_chunks(cohort.network, inputs)):
+        t = truth.chunk(number * CHUNK, (number + 1) * CHUNK)
+        rows = Rows(cohort.head, x.shape[1], lambda own=t: own)
+        counts.append(CONFUSION.find(cohort.network.forward(x, Pass()), rows))
+    return CONFUSION.join(counts)
 
 
 @torch.no_grad()
-def predict(cohort: Cohort, inputs: Tensor) -> Tensor:
+def predict(cohort: Cohort, inputs: Tensor | Selection) -> Tensor:
     """Return every run's outputs, probabilities under softmax or sigmoid: (K, N, C)."""
     outputs = [cohort.network.forward(x, Pass()) for x in _chunks(cohort.network, inputs)]
     return torch.cat([cohort.head.outputs(z) for z in outputs], 1)
 
 
 @torch.no_grad()
-def corrupted(network: Network, inputs: Tensor) -> Tensor:
+def corrupted(network: Network, inputs: Tensor | Selection) -> Tensor:
     """Return every run's inputs (N, I) as `evaluate` corrupts them: (K, N, I), bit for bit."""
     chunks = [
         network.corruption.forward(x, Pass(batch_size=CHUNK, corrupted_chunk=number))
@@ -187,10 +164,11 @@ def corrupted(network: Network, inputs: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def encode(network: Network, inputs: Tensor, layer: str) -> Tensor:
+def encode(network: Network, inputs: Tensor | Selection, layer: str) -> Tensor:
     """Return every run's outputs of a layer, in evaluation mode: (K, N, O).
 
-    Inputs are (N, I), shared by the runs, or (K, N, I). The layer is none inside a block.
+    Inputs are (N, I), shared by the runs, (K, N, I), or a selection. The layer is none inside a
+    block.
     """
     return torch.cat([network.encode(x, layer) for x in _chunks(network, inputs)], 1)
 
@@ -206,11 +184,10 @@ def decode(cohort: Cohort, codes: Tensor, layer: str) -> Tensor:
 
 
 @torch.no_grad()
-def activations(network: Network, inputs: Tensor) -> dict[str, Tensor]:
-    """Return every layer's outputs (K, B, O) on the first rows of (N, I), in evaluation mode."""
-    rows = inputs[:_LOOKED_AT]
+def activations(network: Network, inputs: Selection) -> dict[str, Tensor]:
+    """Return every layer's outputs (K, B, O) on each run's first rows, in evaluation mode."""
     pass_ = Pass(activations={})
-    network.forward(rows.expand(network.num_runs, *rows.shape), pass_)
+    network.forward(_for_each_run(network, inputs.chunk(0, _LOOKED_AT)), pass_)
     return pass_.activations or {}
 
 

@@ -10,6 +10,7 @@ once and never changed.
 """
 
 import contextlib
+import json
 import re
 import secrets
 import shutil
@@ -23,7 +24,10 @@ from dlx.errors import RunError, did_you_mean
 from dlx.runs import RunDirectory, directory, documents, make_directory, weights
 from dlx.runs.ablations import (
     METRICS,
+    PREPROCESSING,
     PRETRAINING,
+    TABLE,
+    TABLES,
     WEIGHTS,
     IndexedRun,
     cohort_folder,
@@ -156,6 +160,12 @@ def _files(ablation: Path, run: IndexedRun, info: Mapping[str, Any]) -> dict[str
         if name == PRETRAINING:
             lines = metrics_file.of_run(content, run.number, folder / name)
             files |= {name: lines} if lines else {}
+        elif name == PREPROCESSING:
+            files[name] = _preprocessing(content, folder / name, _shared(cohort, run))
+        elif name == TABLES:
+            from dlx.data.tables.encoder import content_of  # of tables alone
+
+            files[TABLE] = content_of(json.loads(content)[str(_shared(cohort, run))])
         elif name != WEIGHTS:
             files[name] = content
         elif run.status != "diverged":
@@ -163,6 +173,21 @@ def _files(ablation: Path, run: IndexedRun, info: Mapping[str, Any]) -> dict[str
             tensors = _row(weights.load(content, folder / name)[0], run)
             files[name] = weights.encode(tensors, described)
     return files
+
+
+def _shared(cohort: Mapping[str, Any], run: IndexedRun) -> int:
+    """Return the number of what a run shares with others of its cohort."""
+    return next(own["shared"] for own in cohort["runs"] if own["number"] == run.number)
+
+
+def _preprocessing(content: bytes, path: Path, shared: int) -> bytes:
+    """Return a run's own of what a cohort's file holds; in older ones, that is the same for all."""
+    tensors = weights.load(content, path)[0]
+    if not any("/" in name for name in tensors):
+        return content
+    start = f"{shared}/"
+    own = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+    return weights.encode(own, {})
 
 
 def base_config(ablation: Path) -> dict[str, Any]:

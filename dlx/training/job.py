@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from dlx.cohort import Cohort, Member
+from dlx.config import load as config_files
 from dlx.config.schema import RunConfig, resolved
 from dlx.config.types import Choice
 from dlx.data.augmentation import Augmentation
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.parts import Splits
-from dlx.data.targets import Examples, SharedExamples, TargetSets
+from dlx.data.pipeline import STOP_SHARE
+from dlx.data.selection import Examples, Selection
 from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models.design import Design
@@ -48,7 +50,7 @@ class Job(Trainable):
     @property
     def steps_per_epoch(self) -> int:
         """Batches in a pass over the training rows."""
-        return steps_per_epoch(len(self.splits.train.inputs), self.batch_size)
+        return steps_per_epoch(len(self.splits.train), self.batch_size)
 
     @property
     def spent_before(self) -> dict[str, int]:
@@ -56,18 +58,18 @@ class Job(Trainable):
         return {
             "pretraining_steps": sum(stage.num_steps for stage in self.stages),
             "pretraining_examples": sum(stage.epochs for stage in self.stages)
-            * len(self.splits.unlabelled.train.inputs),
+            * len(self.splits.unlabelled.train),
         }
 
     @staticmethod
     def trainer(jobs: "Sequence[Job]", *, is_new: bool) -> Trainer:
         """Return the trainer of runs that go together; new ones get their initial weights.
 
-        Their splits share all tensors, but for the targets of the training rows.
+        Their splits are of one copy of the data, with as many rows in each part.
         """
         first = jobs[0]
         cohort = Cohort([job.member for job in jobs], first.batch_size, device=first.device)
-        examples = _shared_examples(jobs)
+        examples = examples_of(jobs)
         if is_new:
             initialize(cohort, examples["train"])
         # At level minimal test rows are evaluated once, when a run has ended.
@@ -88,7 +90,7 @@ class Job(Trainable):
         more = dict.fromkeys(worth.judged, worth.metrics) if worth is not None else {}
         return {part: (*self.member.measured, *more.get(part, ())) for part in self.splits.parts}
 
-    def first_batch(self, examples: SharedExamples) -> Examples:
+    def first_batch(self, examples: Examples) -> tuple[Tensor, Tensor]:
         """Return the inputs (1, B, I) and targets of the first step."""
         return first_batch([self.member], examples, self.batch_size)
 
@@ -97,37 +99,37 @@ class Job(Trainable):
 
         Parts that are the same rows are the same object.
         """
-        if self.splits.shared:
-            train = self.splits.train
-            same = (train.inputs, self.design.head.encode(train.targets))
-            return dict.fromkeys(self.splits.parts, same)
-        return {
-            name: (part.inputs, self.design.head.encode(part.targets))
-            for name, part in self.splits.parts.items()
-        }
+        return examples_of([self])
 
 
-def _shared_examples(jobs: "Sequence[Job]") -> dict[str, SharedExamples]:
-    """Return what runs that go together learn from: the same rows, with their own targets."""
+def examples_of(jobs: "Sequence[Job]") -> dict[str, Examples]:
+    """Return what runs that go together learn from, by part: each its own rows and targets."""
     first = jobs[0]
-    examples: dict[str, SharedExamples] = {**first.examples()}
-    targets = {id(job.splits.train.targets): job for job in jobs}
-    if len(targets) == 1:
-        return examples
-    sets = [job.design.head.encode(job.splits.train.targets) for job in targets.values()]
-    numbers = {key: number for number, key in enumerate(targets)}
-    chosen = [numbers[id(job.splits.train.targets)] for job in jobs]
-    inputs = first.splits.train.inputs
-    return examples | {"train": (inputs, TargetSets(torch.stack(sets), chosen))}
+    if first.splits.shared:
+        return dict.fromkeys(first.splits.parts, _examples(jobs, "train"))
+    return {name: _examples(jobs, name) for name in first.splits.parts}
 
 
-def first_batch(members: Sequence[Member], examples: SharedExamples, batch_size: int) -> Examples:
+def _examples(jobs: "Sequence[Job]", name: str) -> Examples:
+    parts = [job.splits.part(name) for job in jobs]
+    inputs = Selection.together([part.selection for part in parts])
+    if parts[0].own_targets is None:
+        return inputs, inputs
+    encode = jobs[0].design.head.encode
+    distinct = {id(part.own_targets): part for part in parts}
+    encoded = {key: encode(part.targets) for key, part in distinct.items()}
+    return inputs, Selection.stacked([encoded[id(part.own_targets)] for part in parts])
+
+
+def first_batch(
+    members: Sequence[Member], examples: Examples, batch_size: int
+) -> tuple[Tensor, Tensor]:
     """Return the inputs (K, B, I) and targets of the first step of runs that go together."""
     seeds, bagging = [m.seed for m in members], [m.bagging for m in members]
     return Batches(*examples, seeds, batch_size, bagging)(0)
 
 
-def initialize(cohort: Cohort, examples: SharedExamples) -> None:
+def initialize(cohort: Cohort, examples: Examples) -> None:
     """Give every run of a new cohort its initial weights, some by the first batch of examples."""
     batch = None
     if cohort.starts_on_data:
@@ -143,10 +145,12 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     design: Design = config.model(splits.task)
     splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
     plain.check(design)
-    num_rows = len(splits.train.inputs)
+    num_rows = len(splits.train)
     given = config.train.batch_size
     batch_size = batch_sizes.resolved(given, num_rows, "train.batch_size")
-    remarks = batch_sizes.remarks(given, batch_size, "train.batch_size")
+    watched = config.watched
+    config, remarks = _watching_stop(config, splits)
+    remarks += batch_sizes.remarks(given, batch_size, "train.batch_size")
     if given == "auto":
         config = _changed(config, "train", batch_size=batch_size)
     num_steps = config.train.steps
@@ -187,19 +191,51 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         start=start,
         frozen=frozen,
     )
-    watched = {
-        "train.early_stopping.metric": member.stop_metric,
-        "optimizer.schedule.metric": member.rate_metric,
-    }
-    for key, metric in watched.items():
-        if metric is not None:
-            parts = [part for part in splits.parts if part != "test"]
-            check_watched(key, metric, parts, member.measured)
+    # Where there are stop rows, nothing watches dev rows; in runs of older versions there are none.
+    not_watched = {"test"} if splits.stop is None else {"test", "dev"}
+    parts = [part for part in splits.parts if part not in not_watched]
+    for key, metric in config.watched.items():
+        check_watched(key, metric, parts, member.measured, received=watched[key])
     worth = probing.plan(config, on_device, design)
     if worth is not None and worth.fine_tune is not None:
         remarks += worth.remarks
         config = _changed(config, "probe", fine_tune=worth.fine_tune)
     return Job(config, splits, labelled, design, member, batch_size, device, stages, worth, remarks)
+
+
+def _watching_stop(config: RunConfig, splits: Splits) -> tuple[RunConfig, tuple[str, ...]]:
+    """Return a config in which nothing watches dev rows where there are stop rows, with notes."""
+    if splits.stop is None or not config.watches_stop:
+        return config, ()
+    remarks = []
+    split = config.data.split
+    if split == "auto" or split.stop is None:  # they stay, whatever a resumed run watches
+        config = config_files.assign(config, {"data.split.stop": STOP_SHARE})
+    for key, metric in config.watched.items():
+        if metric.startswith("dev."):
+            instead = f"stop.{metric.removeprefix('dev.')}"
+            remarks.append(f"{key}: {metric} is taken for {instead}, since dev rows only judge")
+            config = config_files.assign(config, {key: instead})
+    number = len(splits.stop)
+    left = "" if splits.dev is None else f"; {len(splits.dev)} dev rows are left to judge"
+    taken = "training" if config.data.fold else "dev"
+    if not splits.shared:
+        remarks.append(
+            f"training watches {number} stop rows, taken from {taken} rows{left} (data.split.stop "
+            "sets how many)"
+        )
+    return config, tuple(remarks)
+
+
+def refuse_watched_dev(config: RunConfig) -> None:
+    """Refuse what watches dev rows while it trains: they could not judge it."""
+    split = config.data.split
+    if config.watches_stop and split != "auto" and split.stop == 0:
+        key, metric = next(iter(config.watched.items()))
+        raise ConfigError(
+            f"data.split.stop: received 0, but {key} is {metric}: dev rows that training watches "
+            "cannot judge what comes of it; leave stop out, or watch train.cost"
+        )
 
 
 def _changed(config: RunConfig, section: str, **values: Any) -> RunConfig:

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from dlx.cohort import Cohort, Member, group
 from dlx.config.schema import RunConfig
-from dlx.data.targets import Examples
+from dlx.data.parts import Part
+from dlx.data.selection import Examples, Selection
 from dlx.errors import RunError, RunInUseError
 from dlx.models import stages as networks
 from dlx.nn.metrics import default_metrics
@@ -181,7 +182,7 @@ def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[li
     runs = [_Run(jobs[p], jobs[p].stages[number], str(p), {}) for p in places]
     shared = [
         (
-            id(run.job.splits.unlabelled.train.inputs),
+            *((name, id(part.selection.base), len(part)) for name, part in _parts(run.job).items()),
             run.planned.batch_size,
             run.planned.below == (),
         )
@@ -192,7 +193,7 @@ def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[li
         run = runs[indices[0]]
         most = _MOST_RUNS
         if run.planned.below:
-            rows = sum(len(part.inputs) for part in run.job.splits.unlabelled.parts.values())
+            rows = sum(len(part) for part in run.job.splits.unlabelled.parts.values())
             most = max(min(most, _CODE_BYTES // (4 * rows * run.planned.layers[0].inputs)), 1)
         for start in range(0, len(indices), most):
             cohorts.append([places[index] for index in indices[start : start + most]])
@@ -277,13 +278,21 @@ class _StageStore(Store):
         self._records |= {name: [] for name in names}
 
 
+def _parts(job: Job) -> dict[str, Part]:
+    """Return the parts that a stage looks at."""
+    splits = job.splits.unlabelled
+    return {name: part for name, part in splits.parts.items() if name in _PARTS}
+
+
 def _examples(runs: Sequence[_Run]) -> dict[str, Examples]:
     """Return what a stage reconstructs: the data, or each run's own codes of them."""
     first = runs[0]
-    splits = first.job.splits.unlabelled
-    parts = {name: part.inputs for name, part in splits.parts.items() if name in _PARTS}
-    if splits.shared:
-        parts = dict.fromkeys(parts, splits.train.inputs)
+    shared = first.job.splits.shared
+    names = ["train"] if shared else list(_parts(first.job))
+    parts = {
+        name: Selection.together([_parts(run.job)[name].selection for run in runs])
+        for name in names
+    }
     if first.planned.below:
         encoders = Network(
             [run.planned.below for run in runs],
@@ -293,7 +302,8 @@ def _examples(runs: Sequence[_Run]) -> dict[str, Examples]:
         for row, run in enumerate(runs):
             encoders.load_start(row, run.learned)
         last = first.planned.below[-1].name
-        coded = {id(inputs): encode(encoders, inputs, last) for inputs in parts.values()}
-        parts = {name: coded[id(inputs)] for name, inputs in parts.items()}
-    same = {id(inputs): (inputs, inputs) for inputs in parts.values()}
-    return {name: same[id(inputs)] for name, inputs in parts.items()}
+        parts = {
+            name: Selection.own(encode(encoders, inputs, last)) for name, inputs in parts.items()
+        }
+    examples = {name: (inputs, inputs) for name, inputs in parts.items()}
+    return dict.fromkeys(_parts(first.job), examples["train"]) if shared else examples

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from dlx.cohort import Cohort, Member, group
 from dlx.config.schema import FINE_TUNE_BATCH, FineTune, RunConfig
 from dlx.config.types import choice
 from dlx.data.parts import Part, Splits
+from dlx.data.selection import Selection
 from dlx.errors import ConfigError, did_you_mean
 from dlx.models.design import Design
 from dlx.models.heads import build_head, output_layer
@@ -87,7 +89,7 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> Probing | None:
         )
     layer = _layer(section.layer, design)
     layers = design.layers[: [part.name for part in design.layers].index(layer) + 1]
-    labels = section.labels or default_labels(len(splits.train.inputs))
+    labels = section.labels or default_labels(len(splits.train))
     probing = Probing(layer, layers, labels, splits, section.fine_tune, _labelling(layers, splits))
     probing.rows(config.seed)  # how many of each class there are is the same for every seed
     return probing if section.fine_tune is None else _fine_tuned(section.fine_tune, probing)
@@ -177,23 +179,24 @@ def finisher(probings: Mapping[str, Probing]) -> Finish | None:
 
 def _probe(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> bool:
     """Find out what logistic regression reads from the codes of runs; False if stopped."""
-    by_layer: dict[str, list[_Ended]] = {}
+    alike: dict[Any, list[_Ended]] = {}
     for run in runs:
-        by_layer.setdefault(run.probing.layer, []).append(run)
-    for piece in (piece for own in by_layer.values() for piece in _pieces(own, _code_bytes)):
+        alike.setdefault((run.probing.layer, *_sizes(run.probing)), []).append(run)
+    for piece in (piece for own in alike.values() for piece in _pieces(own, _code_bytes)):
         if stop():
             return False
         first = piece[0].probing
         network = Network(
             [run.probing.layers for run in piece],
             [run.seed for run in piece],
-            device=first.splits.train.inputs.device,
+            device=first.splits.train.selection.device,
         )
         for row, run in enumerate(piece):
             network.load_start(row, run.state)
+        probings = [run.probing for run in piece]
         codes = {
-            name: encode(network, part.inputs, first.layer).cpu().numpy()
-            for name, part in first.splits.parts.items()
+            name: encode(network, _inputs(probings, name), first.layer).cpu().numpy()
+            for name in first.splits.parts
         }
         for row, run in enumerate(piece):
             codes_of_run = {name: values[row] for name, values in codes.items()}
@@ -226,7 +229,7 @@ def _fine_tune(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) 
     """Train the layers of runs, from where they ended, on the labelled rows; False if stopped."""
     tuned = [run for run in runs if run.probing.fine_tune is not None]
     members = [_member(run) for run in tuned]
-    shared = [(_batch_size(run.probing), run.probing.labels) for run in tuned]
+    shared = [(_batch_size(run.probing), run.probing.labels, *_sizes(run.probing)) for run in tuned]
     for indices in group(members, shared):
         together = [tuned[index] for index in indices]
         if not all(_train(piece, metrics, stop) for piece in _pieces(together, _row_bytes)):
@@ -236,7 +239,8 @@ def _fine_tune(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) 
 
 def _train(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> bool:
     first = runs[0].probing
-    inputs, head = first.splits.train.inputs, first.design.head
+    probings, head = [run.probing for run in runs], first.design.head
+    inputs = _inputs(probings, "train")
     device = inputs.device
     cohort = Cohort([_member(run) for run in runs], _batch_size(first), device=device)
     # Not `Cohort.initialize`: what starts by LSUV has started, and must not be scaled again.
@@ -247,8 +251,8 @@ def _train(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> b
     # Each run's own: where labels are wrong on purpose, they may differ over the same inputs.
     encoded = [head.encode(run.probing.splits.train.targets) for run in runs]
     targets = torch.stack([targets[own] for targets, own in zip(encoded, rows, strict=True)])
-    trainer = Trainer(cohort, {"train": (inputs[rows], targets)}, gradient_norms=False)
-    trainer.fit(_Judge(first, metrics), stop)
+    trainer = Trainer(cohort, {"train": (inputs.gather(rows), targets)}, gradient_norms=False)
+    trainer.fit(_Judge({run.name: run.probing for run in runs}, metrics), stop)
     return not trainer.members
 
 
@@ -258,8 +262,8 @@ class _Judge(Listener):
     Nothing is saved: a run whose training is resumed is fine-tuned from its start.
     """
 
-    def __init__(self, probing: Probing, metrics: dict[str, Metrics]) -> None:
-        self._probing = probing
+    def __init__(self, probings: Mapping[str, Probing], metrics: dict[str, Metrics]) -> None:
+        self._probings = probings
         self._metrics = metrics
 
     def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
@@ -267,14 +271,25 @@ class _Judge(Listener):
         ended = [row for row, outcome in outcomes.items() if outcome.status == "completed"]
         if not ended:
             return
-        for name, part in self._probing.judged.items():
-            targets = trainer.cohort.head.encode(part.targets)
-            counts = confusion(trainer.cohort, part.inputs, targets).cpu()
-            right = counts.diagonal(dim1=-2, dim2=-1).sum(-1).double() / len(part.inputs)
+        probings, head = [self._probings[m.name] for m in trainer.members], trainer.cohort.head
+        for name, part in probings[0].judged.items():
+            targets = Selection.stacked([head.encode(p.judged[name].targets) for p in probings])
+            counts = confusion(trainer.cohort, _inputs(probings, name), targets).cpu()
+            right = counts.diagonal(dim1=-2, dim2=-1).sum(-1).double() / len(part)
             for row in ended:
                 values = self._metrics[trainer.members[row].name][name]
                 values["fine_tuned_accuracy"] = float(right[row])
                 values["fine_tuned_error"] = float(1 - right[row])
+
+
+def _sizes(probing: Probing) -> tuple[int, ...]:
+    """Return the number of rows of each part, which must agree for runs to be asked together."""
+    return tuple(len(part) for part in probing.splits.parts.values())
+
+
+def _inputs(probings: Sequence[Probing], part: str) -> Selection:
+    """Return the inputs of a part for runs that end together: each its own rows."""
+    return Selection.together([probing.splits.part(part).selection for probing in probings])
 
 
 def _member(run: _Ended) -> Member:
@@ -299,7 +314,7 @@ def _batch_size(probing: Probing) -> int:
 
 def _code_bytes(run: _Ended) -> int:
     """Return the bytes that the codes of all rows of a run take."""
-    rows = sum(len(part.inputs) for part in run.probing.splits.parts.values())
+    rows = sum(len(part) for part in run.probing.splits.parts.values())
     return 4 * rows * run.probing.layers[-1].outputs
 
 

@@ -17,6 +17,23 @@ def check_keys(overrides: list[str]) -> None:
             )
 
 
+def check_watched(old: RunConfig, new: RunConfig) -> None:
+    """Check that a run goes on to watch what it has watched, or stops watching."""
+    stopping, before = new.train.early_stopping, old.train.early_stopping
+    if stopping is None:
+        return
+    watched = "no metric" if before is None else before.metric
+    metric = stopping.metric
+    if watched.startswith("stop.") and metric.startswith("dev."):
+        metric = f"stop.{metric.removeprefix('dev.')}"
+    if metric != watched:
+        raise ConfigError(
+            f"train.early_stopping: this run has watched {watched} so far and has not kept the "
+            f"weights that were best by {metric}; train a new run, or change the patience alone "
+            "(null stops watching)"
+        )
+
+
 def check(old: RunConfig, new: RunConfig, steps_taken: int, num_steps: int) -> None:
     """Check that a run which has begun can go on with a changed config.
 
@@ -32,14 +49,6 @@ def check(old: RunConfig, new: RunConfig, steps_taken: int, num_steps: int) -> N
         raise ConfigError(
             "train.average: the mean is taken over all steps from the first on, which this run "
             "has taken without it; train a new run, or leave train.average as it is"
-        )
-    stopping, before = new.train.early_stopping, old.train.early_stopping
-    if stopping is not None and (before is None or stopping.metric != before.metric):
-        watched = "no metric" if before is None else before.metric
-        raise ConfigError(
-            f"train.early_stopping: this run has watched {watched} so far and has not kept the "
-            f"weights that were best by {stopping.metric}; train a new run, or change the patience "
-            "alone (null stops watching)"
         )
     if num_steps < steps_taken:
         raise ConfigError(

@@ -72,7 +72,7 @@ def open_saved(path: Path) -> Saved:
     directory = RunDirectory(path)
     directory.read_file(directory.config_path.name)  # which checks its digest
     try:
-        return Saved(path, config_files.load(directory.config_path))
+        return Saved(path, config_files.load_resolved(directory.config_path))
     except ConfigError as error:
         raise RunError(f"the config of {path} cannot be used: {error}") from error
 

@@ -204,7 +204,7 @@ def reduce_on_plateau(
     step: int,
     num_steps: int,
     *,
-    metric: Metric = "dev.cost",
+    metric: Metric = "stop.cost",
     factor: Annotated[float, Gt(0), Lt(1)] = 0.1,
     patience: Annotated[int, Ge(0)] = 10,
     threshold: Annotated[float, Ge(0), Lt(1)] = 1e-4,
@@ -214,7 +214,8 @@ def reduce_on_plateau(
     """The rate is lowered whenever a metric of the run has not improved for some evaluations.
 
     Args:
-        metric: a logged metric; it is compared at every evaluation (see log.every)
+        metric: a logged metric, compared at every evaluation (see log.every); of dev rows, it is
+            that of stop rows
         factor: by which the rate is multiplied
         patience: evaluations without improvement that are tolerated
         threshold: smallest relative change that counts as an improvement

@@ -97,7 +97,7 @@ def plan(config: RunConfig, splits: Splits, design: Design) -> tuple[PlannedStag
             )
     planned: list[PlannedStage] = []
     splits = splits.unlabelled
-    num_rows, whole = len(splits.train.inputs), splits.reconstructing().task
+    num_rows, whole = len(splits.train), splits.reconstructing().task
     for place, (layer, stage) in enumerate(zip(layers, given, strict=True)):
         below = layers[:place]
         task = networks.codes_task(below[-1].activation, layer.inputs) if below else whole

@@ -5,11 +5,14 @@ ablation/cohorts/<n>/            the runs of a cohort
   cohort.json                    what run.json says of each of them; written last
   metrics.jsonl                  their evaluations, each line with its run's number
   weights.safetensors            their scored weights, as `<row>/<name>`
-  preprocessing.safetensors, table.json, pretraining.jsonl
+  preprocessing.safetensors      what was fitted on training rows, as `<shared>/<name>`, the number
+  tables.json                    of what runs share in cohort.json; of tables, also by that number
+  pretraining.jsonl
   checkpoints/                   while they train
 """
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +24,17 @@ from torch import Tensor
 from dlx.config.load import dump
 from dlx.models.plain import PlainForm
 from dlx.runs import RunDirectory, checkpoints, documents, make_directory, timestamp, weights
-from dlx.runs.ablations import COHORT, METRICS, PRETRAINING, WEIGHTS, read_cohort, read_cohort_file
+from dlx.runs.ablations import (
+    COHORT,
+    METRICS,
+    PREPROCESSING,
+    PRETRAINING,
+    TABLE,
+    TABLES,
+    WEIGHTS,
+    read_cohort,
+    read_cohort_file,
+)
 from dlx.runs.checkpoints import Checkpoint
 from dlx.runs.files import finite, write_atomic
 from dlx.tracking import metrics as metrics_file
@@ -32,8 +45,6 @@ from dlx.training.job import Job
 from dlx.training.process import device_name
 from dlx.training.records import Outcome
 from dlx.training.trainer import Trainer
-
-_PREPROCESSING, _TABLE = "preprocessing.safetensors", "table.json"
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,7 @@ def shared_fields(job: Job) -> dict[str, Any]:
     return {
         "baseline": baseline(splits.task, splits.train, splits.parts, job.member.metrics),
         "data_fingerprint": splits.fingerprint,
+        "data_digest": splits.data_digest,
         "rows": rows_of(job),
         "task": dataclasses.asdict(splits.task),
         "features": splits.features,
@@ -158,9 +170,9 @@ def own_fields(job: Job, ended: Ended, stages: Sequence[StageResult]) -> dict[st
 def data_files(job: Job) -> dict[str, bytes]:
     """Return the files that hold what was fitted on the training rows."""
     splits = job.splits
-    files = {_PREPROCESSING: weights.encode(splits.preprocessing.to("cpu").tensors(), {})}
+    files = {PREPROCESSING: weights.encode(splits.preprocessing.to("cpu").tensors(), {})}
     if splits.encoder is not None:
-        files[_TABLE] = splits.encoder.to_json()
+        files[TABLE] = splits.encoder.to_json()
     return files
 
 
@@ -407,19 +419,29 @@ class CohortStore(_FolderStore):
         shared: list[dict[str, Any]] = []
         runs: list[dict[str, Any]] = []
         tensors: dict[str, Tensor] = {}
+        fitted: dict[str, Tensor] = {}
+        tables: dict[str, Any] = {}
         if self._saved:
             shared, runs = list(self._saved["shared"]), list(self._saved["runs"])
-            content = read_cohort_file(self.folder, self._saved, WEIGHTS)
-            tensors = weights.load(content, self.folder / WEIGHTS)[0]
+            tensors, fitted = (self._read_tensors(name) for name in (WEIGHTS, PREPROCESSING))
+            if TABLES in self._saved["digests"]:
+                tables = json.loads(read_cohort_file(self.folder, self._saved, TABLES))
+        places = {json.dumps(common): place for place, common in enumerate(shared)}
         shared_places: dict[tuple[int, int], int] = {}
         for name, fields in self.fields.items():
             member = self._members[name]
-            key = id(member.job.splits), id(member.job.design)
+            splits = member.job.splits
+            key = id(splits), id(member.job.design)
             if key not in shared_places:
-                common = finite(shared_fields(member.job))
-                if common not in shared:
+                common = json.loads(json.dumps(finite(shared_fields(member.job))))
+                place = places.setdefault(json.dumps(common), len(shared))
+                if place == len(shared):
                     shared.append(common)
-                shared_places[key] = shared.index(common)
+                    own = splits.preprocessing.to("cpu").tensors()
+                    fitted |= {f"{place}/{name}": tensor for name, tensor in own.items()}
+                    if splits.encoder is not None:
+                        tables[str(place)] = splits.encoder.document()
+                shared_places[key] = place
             runs.append(
                 {
                     "number": member.number,
@@ -432,7 +454,9 @@ class CohortStore(_FolderStore):
             tensors |= {
                 f"{member.row}/{key}": tensor for key, tensor in self._tensors.get(name, {}).items()
             }
-        files = data_files(next(iter(self._members.values())).job)
+        files = {PREPROCESSING: weights.encode(fitted, {})}
+        if tables:
+            files[TABLES] = json.dumps(tables, ensure_ascii=False).encode()
         for name, content in files.items():
             write_atomic(self.folder / name, content)
         weights_digest = weights.save(self.folder / WEIGHTS, tensors, {})
@@ -451,6 +475,12 @@ class CohortStore(_FolderStore):
         }
         documents.write(self.folder / COHORT, document)
         checkpoints.clear(self._checkpoints)
+
+    def _read_tensors(self, name: str) -> dict[str, Tensor]:
+        """Return the tensors that a file of the cohort holds."""
+        assert self._saved is not None
+        content = read_cohort_file(self.folder, self._saved, name)
+        return weights.load(content, self.folder / name)[0]
 
     def _drop_unfinished(self) -> int:
         """Take the lines of runs that have not ended out of metrics.jsonl; return its length."""

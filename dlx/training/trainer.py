@@ -14,8 +14,8 @@ from torch import Tensor
 from dlx.cohort import Cohort, Member
 from dlx.config.schema import RunConfig
 from dlx.data.augmentation import Augmenter
-from dlx.data.batches import Batches, num_rows, steps_per_epoch
-from dlx.data.targets import SharedExamples, of_runs
+from dlx.data.batches import Batches, steps_per_epoch
+from dlx.data.selection import Examples, examples
 from dlx.nn.passes import Pass
 from dlx.tracking.evaluations import Evaluation
 from dlx.training.evaluation import asked, evaluate_all, thinned
@@ -67,8 +67,8 @@ class Trainer:
 
     Args:
         cohort: with initial weights
-        splits: by name, inputs (N, I), or each run's own (K, N, I), and targets as the head encodes
-            them, on the device; 'train' must be there, whose targets runs may choose from sets
+        splits: by name, inputs and targets as the head encodes them, on the device: selections, or
+            tensors as `examples` takes them; 'train' must be there
         only_at_end: splits that are left out of the evaluations while a run trains
         gradient_norms: whether evaluations tell those of every layer
         finish: measures more of runs that end, see `Finish`
@@ -77,20 +77,22 @@ class Trainer:
     def __init__(
         self,
         cohort: Cohort,
-        splits: Mapping[str, SharedExamples],
+        splits: Mapping[str, Examples | tuple[Tensor, Tensor]],
         only_at_end: Collection[str] = (),
         *,
         gradient_norms: bool = True,
         finish: Finish | None = None,
     ) -> None:
         self.cohort = cohort
-        self.splits = splits
+        # Parts that are the same object stay so: they are evaluated once.
+        selected = {id(rows): examples(*rows) for rows in splits.values()}
+        self.splits = {name: selected[id(rows)] for name, rows in splits.items()}
         self.step = 0
         self._evaluated = -1  # the step of the last evaluation
-        inputs, targets = splits["train"]
-        self.num_rows = num_rows(inputs)
-        self._curves = {name: rows for name, rows in splits.items() if name not in only_at_end}
-        self._curves["train"] = thinned(splits["train"], EVALUATED_TRAIN_ROWS)
+        inputs, targets = self.splits["train"]
+        self.num_rows = inputs.num_rows
+        self._curves = {name: own for name, own in self.splits.items() if name not in only_at_end}
+        self._curves["train"] = thinned(self.splits["train"], EVALUATED_TRAIN_ROWS)
         seeds, bagging = [m.seed for m in self.members], [m.bagging for m in self.members]
         self._batches = Batches(inputs, targets, seeds, cohort.batch_size, bagging)
         self._augment = self._new_augmenter()
@@ -328,7 +330,7 @@ class Trainer:
             scored = self.cohort.keep(best)
             for name, value in scored.network.state().items():
                 value.copy_(self._best[name][best])
-            scores = evaluate_all(scored, self.splits)
+            scores = evaluate_all(scored, _kept(self.splits, best))
             outcomes |= {
                 row: self._outcome(row, ended[row], scored, place, scores)
                 for place, row in enumerate(best)
@@ -375,10 +377,10 @@ class Trainer:
         self._gradient_norms = self._gradient_norms[:, rows]
         names = self.cohort.network.state()
         self._best = {k: v[rows] for k, v in self._best.items() if k in names}
-        known = {id(part): part for part in (*self.splits.values(), *self._curves.values())}
-        kept = {key: of_runs(part, rows) for key, part in known.items()}
-        self.splits = {name: kept[id(examples)] for name, examples in self.splits.items()}
-        self._curves = {name: kept[id(examples)] for name, examples in self._curves.items()}
+        parts = [*self.splits.values(), *self._curves.values()]
+        known = _kept({id(part): part for part in parts}, rows)
+        self.splits = {name: known[id(part)] for name, part in self.splits.items()}
+        self._curves = {name: known[id(part)] for name, part in self._curves.items()}
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the tensors and the JSON values that training goes on from, between two steps."""
@@ -419,6 +421,16 @@ class Trainer:
         ]
         self._plateaus = [p and Plateau(**p) for p in metadata["plateaus"]]
         self._rates = self._new_rates()
+
+
+def _kept(parts: Mapping[Any, Examples], rows: Sequence[int]) -> dict[Any, Examples]:
+    """Return the parts for some of the runs; what is one object stays one."""
+    kept: dict[int, Examples] = {}
+    for part in parts.values():
+        if id(part) not in kept:
+            inputs = part[0].keep(rows)
+            kept[id(part)] = inputs, inputs if part[1] is part[0] else part[1].keep(rows)
+    return {name: kept[id(part)] for name, part in parts.items()}
 
 
 def present(has: Sequence[bool], values: Sequence[Any]) -> list[Any]:

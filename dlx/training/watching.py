@@ -10,22 +10,25 @@ from dlx.nn.layers.boltzmann import FREE_ENERGY
 from dlx.nn.metrics import is_rising
 
 
-def check_watched(key: str, metric: str, parts: Collection[str], names: Collection[str]) -> None:
+def check_watched(
+    key: str, metric: str, parts: Collection[str], names: Collection[str], received: str
+) -> None:
     """Check that a metric can be watched: that it is measured, and compares over steps.
 
-    The message says which of what is measured (`names`, on each of the splits) can be.
+    The message says which of what is measured (`names`, on each of the splits) can be, and which
+    metric was received, in whose place `metric` is taken.
     """
     allowed = [f"{part}.{name}" for part in parts for name in names if name != FREE_ENERGY]
     part, _, name = metric.partition(".")
     if name == FREE_ENERGY and f"{part}.cost" in allowed and name in names:
         raise ConfigError(
-            f"{key}: received {metric}, but free energies of different steps do not compare: they "
-            "lack log Z, which every step changes, so that weights that have learned nothing may "
-            f"have the lowest; use {part}.cost or {part}.squared_error_per_row, how well inputs "
-            "are reconstructed"
+            f"{key}: received {received}, but free energies of different steps do not compare: "
+            "they lack log Z, which every step changes, so that weights that have learned nothing "
+            f"may have the lowest; use {part}.cost or {part}.squared_error_per_row, how well "
+            "inputs are reconstructed"
         )
     if metric not in allowed:
-        raise ConfigError(f"{key}: received {metric}; allowed: {', '.join(allowed)}")
+        raise ConfigError(f"{key}: received {received}; allowed: {', '.join(allowed)}")
 
 
 def _improves(metric: str, value: float, best: float | None, threshold: float = 0.0) -> bool:

@@ -94,10 +94,10 @@ def test_a_changed_key_is_honoured_or_refused(key: str, tmp_path: Path, one_thre
 def test_a_changed_patience_is_that_of_a_run_that_always_had_it(
     change: str, steps: int, tmp_path: Path, one_thread: None
 ) -> None:
-    """The rate is so high that dev cost is never again what it was before the first step."""
+    """The rate is so high that the watched cost is never again what it was at the start."""
     stopping = "train.early_stopping={metric: dev.cost, patience: 8}"
     run = api.train(CONFIG, [stopping, "train.epochs=2", "optimizer.lr=3"], runs_dir=tmp_path)
-    best = min(run.history, key=lambda line: line["dev"]["cost"])["step"]
+    best = min(run.history, key=lambda line: line["stop"]["cost"])["step"]
     longer = api.resume(run.path, [change, "train.epochs=10"])
     always = api.train(
         CONFIG, [stopping, change, "train.epochs=10", "optimizer.lr=3"], runs_dir=tmp_path
@@ -115,7 +115,9 @@ def test_a_changed_patience_is_that_of_a_run_that_always_had_it(
 def test_another_watched_metric_is_refused(tmp_path: Path) -> None:
     stopping = "train.early_stopping={metric: dev.cost, patience: 3}"
     run = api.train(CONFIG, [stopping], runs_dir=tmp_path)
-    with pytest.raises(ConfigError, match=r"has watched dev\.cost so far .*best by dev\.accuracy"):
+    with pytest.raises(
+        ConfigError, match=r"has watched stop\.cost so far .*best by stop\.accuracy"
+    ):
         api.resume(run.path, ["train.early_stopping.metric=dev.accuracy", LONGER])
 
 

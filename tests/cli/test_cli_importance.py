@@ -31,7 +31,7 @@ def test_importance_as_json(dlx: Command, trained: Path) -> None:
         "error",
         False,
     )
-    assert (importance["rows"], importance["repeats"], len(importance["features"])) == (30, 30, 4)
+    assert (importance["rows"], importance["repeats"], len(importance["features"])) == (15, 30, 4)
     assert importance["value"] == plain["metrics"]["dev"]["error"]
     for feature in importance["features"]:
         assert feature["low"] <= feature["mean"] <= feature["high"]

@@ -36,7 +36,7 @@ def test_a_metric_may_stop_the_run_early(dlx: Command) -> None:
     refused = dlx("train", "iris", "log.metrics=[f1]", stopping.replace("dev.f1", "dev.auc"))
     assert refused.code == 2
     assert (
-        "train.early_stopping.metric: received dev.auc; allowed: train.cost, train.f1, dev.cost"
+        "train.early_stopping.metric: received dev.auc; allowed: train.cost, train.f1, stop.cost"
         in (refused.err)
     )
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dlx import registry
 from dlx.data.dataset import Dataset
 from dlx.data.parts import Splits
-from dlx.data.pipeline import assemble, load_dataset, prepare
+from dlx.data.pipeline import Pool, load_dataset, prepare
 from dlx.data.splits import split_rows
 from tests.data.made import BUNDLED, GATES, MADE
 
@@ -71,9 +71,11 @@ def test_labels_too_once_the_rows_are_drawn(seed, option, is_regression):
         dataset = replace(dataset, targets=inputs[:, :1] * 2, classes=None)
     rows = split_rows(dataset, split_seed=seed)
     options = {"standardize": False, "scale": False, option: True}
-    clean = assemble(dataset, rows, **options)
+    clean = Pool(dataset).assemble(rows, **options)
     held_out = np.concatenate([rows.dev, rows.test])
-    assert_same_training(clean, assemble(spoil(dataset, held_out, labels=True), rows, **options))
+    assert_same_training(
+        clean, Pool(spoil(dataset, held_out, labels=True)).assemble(rows, **options)
+    )
 
 
 def test_labels_of_a_sets_own_test_part(table):

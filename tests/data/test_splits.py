@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlx.data.dataset import Dataset
-from dlx.data.splits import LARGE, largest_remainder, split_rows
+from dlx.data.dataset import Column, Dataset, Table
+from dlx.data.splits import LARGE, largest_remainder, set_stop_aside, split_rows
 from dlx.errors import ConfigError, DataError
 
 
@@ -163,3 +163,86 @@ def test_a_test_part_beside_the_sets_own_is_an_error(test):
     made = dataset(np.zeros(10), test_rows=4)
     with pytest.raises(DataError, match="made brings its own test part of 4 rows"):
         split_rows(made, split={"test": test})
+
+
+@given(cases(), st.integers(0, 2**64))
+def test_the_seed_of_the_split_never_moves_test_rows(case, test_seed):
+    made, split, _, _, seed = case
+    rows, other = (
+        split_rows(made, split=split, split_seed=number, test_seed=test_seed)
+        for number in (seed, seed + 1)
+    )
+    np.testing.assert_array_equal(rows.test, other.test)
+    assert sizes(rows) == sizes(other)
+    both = split_rows(made, split=split, split_seed=test_seed, test_seed=test_seed)
+    for one, seeded in zip(
+        vars(both).values(),
+        vars(split_rows(made, split=split, split_seed=test_seed)).values(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, seeded)
+
+
+def grouped(number=40, *, times=False) -> Dataset:
+    """Return a table of 3 rows a group, or of rows in time."""
+    made = dataset(np.arange(3 * number) % 2, num_classes=2)
+    groups = None if times else np.repeat(np.arange(number), 3)
+    order = np.arange(3 * number, dtype=float) if times else None
+    lines = np.arange(3 * number) + 2
+    table = Table((Column("x"),), ("y",), lines, groups=groups, times=order)
+    return replace(made, table=table)
+
+
+def test_groups_of_test_stay_too():
+    made = grouped()
+    rows = [split_rows(made, split_seed=seed, test_seed=0) for seed in range(5)]
+    assert len({row.test.tobytes() for row in rows}) == 1
+    assert len({row.dev.tobytes() for row in rows}) == 5
+    for row in rows:
+        parts = [set(part // 3) for part in (row.train, row.dev, row.test)]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 40
+
+
+def test_rows_in_time_are_the_same_for_every_seed():
+    made = grouped(times=True)
+    first, second = (split_rows(made, split_seed=seed, test_seed=0) for seed in (0, 7))
+    for one, other in zip(vars(first).values(), vars(second).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("made", [dataset(np.arange(120) % 2, num_classes=2), grouped()])
+def test_stop_rows_are_taken_from_dev(made):
+    rows = split_rows(made)
+    halved = set_stop_aside(made, rows, 0.5, 0, folded=False)
+    np.testing.assert_array_equal(np.union1d(halved.stop, halved.dev), rows.dev)
+    assert len(halved.stop) == len(halved.dev) == 12
+    np.testing.assert_array_equal(halved.train, rows.train)
+    if made.table is not None:
+        assert not set(halved.stop // 3) & set(halved.dev // 3)
+    else:
+        assert made.targets[halved.stop].sum() == 6
+    other = set_stop_aside(made, rows, 0.5, 1, folded=False)
+    assert (other.stop != halved.stop).any()
+
+
+def test_stop_rows_in_time_come_before_dev_rows():
+    made = grouped(times=True)
+    halved = set_stop_aside(made, split_rows(made), 0.25, 0, folded=False)
+    assert len(halved.stop) == 6
+    assert halved.train.max() < halved.stop.min() and halved.stop.max() < halved.dev.min()
+
+
+def test_stop_rows_of_a_fold_are_training_rows():
+    made = dataset(np.arange(120) % 2, num_classes=2)
+    rows = split_rows(made)
+    folded = set_stop_aside(made, rows, 5, 0, folded=True)
+    np.testing.assert_array_equal(folded.dev, rows.dev)
+    np.testing.assert_array_equal(np.union1d(folded.stop, folded.train), rows.train)
+    assert len(folded.stop) == 5
+
+
+@pytest.mark.parametrize(("share", "taken"), [(24, 24), (30, 30), (1.0, 24)])
+def test_stop_rows_leave_rows_that_judge(share, taken):
+    made = dataset(np.arange(120) % 2, num_classes=2)
+    with pytest.raises(DataError, match=rf"split.stop: takes {taken} of the 24 dev rows of made;"):
+        set_stop_aside(made, split_rows(made), share, 0, folded=False)

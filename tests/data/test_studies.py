@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dlx.data.dataset import Dataset, Table
 from dlx.data.parts import Splits
-from dlx.data.pipeline import assemble, load_dataset, prepare
+from dlx.data.pipeline import Pool, load_dataset, prepare
 from dlx.data.splits import split_rows
 from dlx.data.studies import limit, mislabel, set_aside
 from dlx.errors import DataError
@@ -142,8 +142,8 @@ def test_labels_that_are_not_told_say_nothing(table):
     targets = table.targets.copy()
     targets[secret] = (targets[secret] + 1) % 3
     options = {"standardize": True, "scale": False}
-    clean = assemble(table, rows, told, **options)
-    other = assemble(replace(table, targets=targets), rows, told, **options)
+    clean = Pool(table).assemble(rows, told, **options)
+    other = Pool(replace(table, targets=targets)).assemble(rows, told, **options)
     assert clean.task == other.task
     same(clean, other, "train")
     torch.testing.assert_close(clean.train.inputs, other.train.inputs, rtol=0, atol=0)

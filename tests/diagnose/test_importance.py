@@ -130,7 +130,7 @@ def test_what_cannot_be_permuted_is_refused(iris: Run, tmp_path: Path) -> None:
         iris.importance(repeats=1)
     with pytest.raises(ConfigError, match="mse is not defined for this task"):
         iris.importance(metric="mse")
-    with pytest.raises(DataError, match="without train_dev rows; there are train, dev, test"):
+    with pytest.raises(DataError, match="without train_dev rows; there are train, stop, dev, test"):
         iris.importance("train_dev")
     digits = dlx.train("configs/digits.yaml", ["train.steps=1"], runs_dir=tmp_path)
     with pytest.raises(ConfigError, match="--importance: the rows are images or sequences of 8 × "):

@@ -257,9 +257,10 @@ CONFIG: dict[str, Any] = {
 def test_free_energies_of_different_steps_are_not_compared(
     key: str, section: str, part: str
 ) -> None:
+    instead = part.replace("dev", "stop")  # which are watched in place of dev rows
     words = (
         rf"{key}: received {part}\.free_energy, but free energies of different steps do not compare"
-        rf".*; use {part}\.cost or {part}\.squared_error_per_row"
+        rf".*; use {instead}\.cost or {instead}\.squared_error_per_row"
     )
     with pytest.raises(ConfigError, match=words):
         api.prepare(CONFIG, [section.format(f"{part}.free_energy")])
@@ -271,7 +272,7 @@ def test_free_energies_of_different_steps_are_not_compared(
 def test_early_stopping_chooses_a_machine_by_its_reconstructions() -> None:
     stopping = {"early_stopping": {"patience": 1}}
     ready = api.prepare(CONFIG | {"train": CONFIG["train"] | stopping})
-    assert ready.member.stop_metric == "dev.cost"
+    assert ready.member.stop_metric == "stop.cost"
 
 
 def test_a_gaussian_machine_learns_where_the_data_are(tmp_path: Path) -> None:

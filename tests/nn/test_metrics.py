@@ -71,8 +71,8 @@ def measured(
     targets = built.encode(truth)
     measurement = Measurement(built, chosen)
     for z_chunk, target_chunk in zip(z.split(chunk, 1), targets.split(chunk), strict=True):
-        measurement.add(z_chunk, target_chunk)
-    return measurement.results(targets)
+        measurement.add(z_chunk, target_chunk.unsqueeze(0))
+    return measurement.results(len(targets), lambda: targets.unsqueeze(0))
 
 
 def areas(truth: np.ndarray, z: np.ndarray, built: Head) -> float:

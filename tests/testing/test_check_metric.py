@@ -72,8 +72,7 @@ METRICS = {
         {
             "statistic": summed(
                 lambda z, rows: (
-                    rows.head.correct(z, rows.targets.expand(len(z), *rows.targets.shape))
-                    * (1.0 if bool(z.isfinite().all()) else 0.5)
+                    rows.head.correct(z, rows.targets) * (1.0 if bool(z.isfinite().all()) else 0.5)
                 )
             )
         },

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from dlx.cohort import Cohort
+from dlx.data.selection import Selection, examples
 from dlx.models.plain import to_torch
 from dlx.training.evaluation import CHUNK, evaluate, predict, thinned
 from tests.cohorts import design, member, rows, task
@@ -58,13 +59,16 @@ def test_evaluation_changes_nothing() -> None:
 def test_a_sample_of_the_rows_has_every_class_by_its_share_and_no_pattern() -> None:
     targets = torch.tensor([0, 1] * 300 + [2] * 60)
     inputs = torch.arange(660.0).unsqueeze(1)
-    rows, classes = thinned((inputs, targets), 110)
-    assert isinstance(classes, torch.Tensor)
+    whole = examples(inputs, targets)
+    rows, classes = (selection.tensor() for selection in thinned(whole, 110))
     assert classes.bincount().tolist() == [50, 50, 10]
     numbers = rows[:, 0].long()
     assert targets[numbers].equal(classes) and numbers.diff().min() > 0
     assert set((numbers[classes < 2] % 6).tolist()) == set(range(6)), "not every sixth row"
-    again, _ = thinned((inputs, targets), 110)
-    assert again.equal(rows)
-    whole = (inputs, targets)
+    again, _ = thinned(examples(inputs, targets), 110)
+    assert again.tensor().equal(rows)
+    several = Selection.stacked([targets, targets.flip(0)])
+    own_rows, own_classes = thinned((whole[0], several), 110)
+    assert own_rows.chunk(0, 110)[0].equal(rows), "the same rows alone and beside others"
+    assert own_classes.chunk(0, 110)[1].bincount().tolist() == [50, 50, 10]
     assert thinned(whole, 660) is whole

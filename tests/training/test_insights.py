@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import dlx
 from dlx.cohort import Cohort
+from dlx.data.selection import Selection
 from dlx.report.run.pictures import lines_of_images
 from dlx.report.run.reconstruction import Sample
 from dlx.training.evaluation import activation_statistics, activations, confusion
@@ -28,7 +29,7 @@ def test_statistics_are_those_of_the_outputs() -> None:
     with torch.no_grad():
         bias.value[1, 0, :3] = -100  # three of six units are always at zero
     inputs, _ = rows(what, 300)
-    outputs = activations(cohort.network, inputs)
+    outputs = activations(cohort.network, Selection(inputs))
     assert outputs["1"].shape == (2, 256, 6)
     found = {tag: values[1] for tag, values in activation_statistics(outputs).items()}
     its = outputs["1"][1].double()

@@ -20,7 +20,13 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def watching(name: str, network: Any, **settings: Any) -> Member:
     """Return a run whose rate is halved at every evaluation without great progress."""
-    schedule = {"name": "reduce_on_plateau", "factor": 0.5, "patience": 0, "threshold": 0.2}
+    schedule = {
+        "name": "reduce_on_plateau",
+        "metric": "dev.cost",
+        "factor": 0.5,
+        "patience": 0,
+        "threshold": 0.2,
+    }
     return member(name, network, "momentum", schedule=schedule, lr=0.1, **settings)
 
 
@@ -85,7 +91,13 @@ def test_each_run_of_a_cohort_follows_its_own_metric() -> None:
 
 def test_a_warm_up_goes_before() -> None:
     what = task(5, 3)
-    schedule = {"name": "reduce_on_plateau", "warmup": 4, "patience": 0, "threshold": 0.9}
+    schedule = {
+        "name": "reduce_on_plateau",
+        "metric": "dev.cost",
+        "warmup": 4,
+        "patience": 0,
+        "threshold": 0.9,
+    }
     run = member("run", design(what), "sgd", lr=1.0, schedule=schedule, evaluate_every=1)
     records = train([run], *rows(what)).records["run"][1:]
     rates = [record.metrics["train"]["optimizer/lr"] for record in records]
@@ -103,4 +115,4 @@ def test_runs_that_follow_a_metric_have_a_slab_each() -> None:
 
 def test_a_schedule_that_follows_none() -> None:
     assert member("run", design(task(5, 3))).rate_metric is None
-    assert choice("schedule", "reduce_on_plateau").arguments()["metric"] == "dev.cost"
+    assert choice("schedule", "reduce_on_plateau").arguments()["metric"] == "stop.cost"

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 ADAM = {"name": "adam", "lr": 0.01}
 BASE: dict[str, Any] = {
-    "data": {"name": "digits", "scale": True, "limit": 300},
+    # With stop rows for all, so that runs that watch them have as many dev rows.
+    "data": {"name": "digits", "scale": True, "limit": 300, "split": {"stop": 0.5}},
     "model": {"name": "autoencoder", "encoder": [24, 12]},
     "train": {"epochs": 2, "batch_size": 50},
     "probe": {"labels": 100, "fine_tune": {"steps": 30, "batch_size": 30, "optimizer": ADAM}},

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from dlx.cohort import Member
 from dlx.data.batches import order
+from dlx.data.selection import Selection
 from dlx.models.plain import to_torch
 from dlx.optimizers.penalties import Penalty
 from dlx.training import trainer as trainer_module
@@ -109,7 +110,7 @@ def test_training_curves_are_evaluated_on_a_fixed_sample(monkeypatch: pytest.Mon
     inputs, targets = rows(what, 45)
     run = member("run", design(what), num_steps=4, evaluate_every=2)
     trainer = trainer_of([run], inputs, targets)
-    sample = thinned((inputs, targets), 10)
+    sample = thinned((Selection(inputs), Selection(targets)), 10)
     expected = evaluate(trainer.cohort, *sample)["cost"][0]
     recorder = Recorder()
     trainer.fit(recorder)

@@ -5,8 +5,10 @@
 
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,19 +59,31 @@ class Encoder:
         pairs = itertools.pairwise((0, *stops))
         return {c.name: slice(*pair) for c, pair in zip(self.columns, pairs, strict=True)}
 
-    def __call__(self, values: np.ndarray, columns: tuple[Column, ...]) -> np.ndarray:
-        """Return the inputs (N, I) float32 of numbers and codes (N, C), NaN where missing.
+    @property
+    def fill(self) -> np.ndarray:
+        """What takes the place of a missing number in each of the I inputs: (I,) float64."""
+        fill = np.zeros(len(self.features))
+        for column in self.columns:
+            if column.categories is None:
+                fill[self.places[column.name].start] = column.mean
+        return fill
+
+    def __call__(
+        self, values: np.ndarray, columns: tuple[Column, ...], *, filled: bool = True
+    ) -> np.ndarray:
+        """Return the inputs (N, I) float64 of numbers and codes (N, C), NaN where missing.
 
         For a category that no training row has, all inputs of the column are 0. `columns` says what
-        the values stand for; their names are those the encoder was fitted on.
+        the values stand for; their names are those the encoder was fitted on. With `filled` a
+        missing number is the mean of the training rows, otherwise NaN.
         """
-        encoded = np.zeros((len(values), len(self.features)), np.float32)
+        encoded = np.zeros((len(values), len(self.features)))
         slices = self.places
         for place, column in enumerate(self.columns):
             cells, where = values[:, place], slices[column.name]
             missing = np.isnan(cells)
             if column.categories is None:
-                encoded[:, where.start] = np.where(missing, np.float32(column.mean), cells)
+                encoded[:, where.start] = np.where(missing & filled, column.mean, cells)
             else:
                 inputs = _inputs_of_codes(column, columns[place])
                 rows = np.flatnonzero(~missing)
@@ -98,9 +112,13 @@ class Encoder:
                 )
         return sentences
 
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
     def to_json(self) -> bytes:
         """Return the content of the file that `read` reads."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False).encode()
+        return content_of(self.document())
 
     @classmethod
     def from_json(cls, content: bytes, path: Path) -> "Encoder":
@@ -114,6 +132,11 @@ class Encoder:
             return cls(columns, document["imputes"], tuple(document["missing_values"]))
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: damaged ({error}); train the run again") from error
+
+
+def content_of(document: Mapping[str, Any]) -> bytes:
+    """Return the content of the file of an encoder, given its `document`."""
+    return json.dumps(document, indent=1, ensure_ascii=False).encode()
 
 
 def fit(train: np.ndarray, table: Table, *, source: str) -> Encoder:

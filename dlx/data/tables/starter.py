@@ -194,6 +194,6 @@ optimizer:
 train:
   epochs: {epochs}
   batch_size: {batch_size}
-  early_stopping: {{metric: dev.cost, patience: 10}}
+  early_stopping: {{metric: stop.cost, patience: 10}}
 seed: 0
 """

@@ -90,7 +90,7 @@ class Sample:
         Images of up to ten classes: the first of each class, then the second of each. Images of
         more classes: the first of each class, at most 20. Other rows: some at equal distances.
         """
-        count = min(len(self._part.inputs), CHUNK)
+        count = min(len(self._part), CHUNK)
         drawn = is_image(self.task.input_shape)
         if not (drawn and self.classes):
             most = _SHOWN if drawn else _SHOWN_NUMBERS
@@ -110,7 +110,7 @@ class Sample:
         The first 1,024 rows are passed together, as in evaluations and predictions, so that the
         bits are the same.
         """
-        x = self._part.inputs[:CHUNK].to(cohort.network.buffer.values)
+        x = self._part.first(CHUNK).to(cohort.network.buffer.values)
         rows = torch.from_numpy(self.shown).to(x.device)
         inputs, shown_corrupted = x.unsqueeze(0), None
         if cohort.members[0].design.inputs.corruption is not None:
@@ -129,7 +129,7 @@ class Sample:
     def codes(self, cohort: Cohort, most: int) -> Codes:
         """Return the codes of the first rows, by a cohort of one."""
         network = cohort.network
-        x = self._part.inputs[:most].to(network.buffer.values)
+        x = self._part.first(most).to(network.buffer.values)
         values = encode(network, x, self.code)[0]
         spec, active = network.blueprints[0][self._place(cohort)], None
         if spec.is_code:
@@ -150,7 +150,7 @@ class Sample:
 
     def inputs(self, most: int) -> np.ndarray:
         """Return the first rows in the data's units: (N, I)."""
-        return self._in_units(self._part.inputs[:most])
+        return self._in_units(self._part.first(most))
 
     def labels(self, most: int) -> dict[str, Sequence[object]]:
         """Return the columns of the first rows' labels: their targets and their numbers."""

@@ -69,10 +69,8 @@ class Plane:
     @cached_property
     def _inputs(self) -> np.ndarray:
         """The training rows in the data's units: (N, 2) float64."""
-        inputs, preprocessing = self._train.inputs.cpu(), self._preprocessing
-        if preprocessing.shift is not None and preprocessing.scale is not None:
-            inputs = inputs * preprocessing.scale + preprocessing.shift
-        return inputs.double().numpy()  # differences of the largest numbers overflow in float32
+        # In float64, in which differences of the largest numbers do not overflow.
+        return self._preprocessing.undone(self._train.inputs.cpu().double()).numpy()
 
     @cached_property
     def _drawn(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlx.data.dataset import Column, Dataset, Table, Task
-from dlx.data.pipeline import assemble, load_dataset, prepare
+from dlx.data.pipeline import Pool, load_dataset, prepare
 from dlx.data.splits import Rows, split_rows
 from dlx.errors import ConfigError, DataError
 
@@ -248,7 +248,9 @@ def test_dev_and_test_rows_change_no_training_byte(seed, standardize):
     targets[held_out] += 1e6
     spoilt = replace(clean, inputs=inputs, targets=targets)
     first, second = (
-        assemble(data, Rows(rows.train, rows.dev, rows.test), standardize=standardize, scale=False)
+        Pool(data).assemble(
+            Rows(rows.train, rows.dev, rows.test), standardize=standardize, scale=False
+        )
         for data in (clean, spoilt)
     )
     assert first.train.inputs.numpy().tobytes() == second.train.inputs.numpy().tobytes()
@@ -260,7 +262,7 @@ def test_dev_and_test_rows_change_no_training_byte(seed, standardize):
 def test_categories_that_only_train_dev_rows_have_are_said(read):
     dataset = read("c,y\nred,1\nred,2\nblue,3\nred,4\n")
     rows = Rows(np.array([0, 1]), np.array([3]), np.array([], np.int64), np.array([2]))
-    splits = assemble(dataset, rows, standardize=False, scale=False)
+    splits = Pool(dataset).assemble(rows, standardize=False, scale=False)
     assert splits.warnings == (
         "train_dev: 1 of 1 rows have a 'c' that no training row has ('blue'); all inputs "
         "of this column are 0 for them",

@@ -43,7 +43,7 @@ def suggested(frame: pd.DataFrame, folder: Path, target: str, **options) -> tupl
     text = starter(path, target, folder)
     (folder / "table.yaml").write_text(text)
     run = api.train(folder / "table.yaml", ["train.epochs=2"], runs_dir=folder / "runs")
-    assert set(run.metrics) == {"train", "dev", "test"}
+    assert set(run.metrics) == {"train", "stop", "dev", "test"}
     return yaml.safe_load(text)["data"], text
 
 
