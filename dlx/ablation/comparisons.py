@@ -159,6 +159,7 @@ def document(
         "wins": verdict.wins,
         "n": test.n,
         "test": test.test,
+        "variance_of_rows": verdict.of_rows,
         "verdict": verdict.word,
         "basis": verdict.basis,
         "conclusion": verdict.conclusion,
@@ -258,6 +259,7 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
     variant, baseline = outcomes.pairs(values, base_values)
     same_rows = outcomes.have_same_rows(name, base, judged.metric)
     is_success = judged.metric == "success"  # where a run that diverged counts as 0
+    spread = outcomes.spread(values - base_values, name, judged.metric, base)
     return Comparison(
         variant=variant if same_rows else np.full_like(variant, np.nan),
         baseline=baseline,
@@ -268,6 +270,8 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
         baseline_diverged=(0, 0) if is_success else outcomes.diverged(base),
         overlap=outcomes.overlap,
         same_rows=same_rows,
+        of_rows=spread.of_rows if same_rows else 0.0,
+        row_freedom=spread.row_freedom,
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import PlannedRun
 from dlx.ablation.results import RunResult, fields_of
+from dlx.ablation.statistics.rows import Judgement
 from dlx.config.schema import AblationConfig
 from dlx.nn.metrics import is_rising
-from dlx.runs import RunDirectory
-from dlx.runs.ablations import cohort_folder, infos, read_cohort
+from dlx.runs import RunDirectory, weights
+from dlx.runs.ablations import ROWS, cohort_folder, infos, read_cohort, read_cohort_file, read_index
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Curve, curve_of
 
@@ -60,6 +62,42 @@ def results(
         )
         for name, run in ended.items()
     }
+
+
+def with_judgements(directory: Path, results: Iterable[RunResult]) -> list[RunResult]:
+    """Return results with what their runs make of each row, where the ablation's folder has it."""
+    cohorts = {run.number: run.cohort for run in read_index(directory).values()}
+    known: dict[int, dict[int, dict[str, Judgement]]] = {}
+    complete = []
+    for result in results:
+        cohort = cohorts.get(result.number)
+        if not cohort or not result.is_scored:
+            complete.append(result)
+            continue
+        if cohort not in known:
+            known[cohort] = _judgements(cohort_folder(directory, cohort))
+        complete.append(replace(result, judgements=known[cohort].get(result.number, {})))
+    return complete
+
+
+def _judgements(folder: Path) -> dict[int, dict[str, Judgement]]:
+    """Return what the runs of a cohort make of each row, by number and metric."""
+    cohort = read_cohort(folder)
+    if cohort is None or ROWS not in cohort["digests"]:
+        return {}
+    tensors = weights.load(read_cohort_file(folder, cohort, ROWS), folder / ROWS)[0]
+    by_row = {run["row"]: run for run in cohort["runs"]}
+    found: dict[int, dict[str, Judgement]] = {}
+    for key, values in tensors.items():
+        row, _, metric = key.partition("/")
+        if row == "rows":
+            continue
+        run, split = by_row[int(row)], metric.partition(".")[0]
+        rows = tensors[f"rows/{run['shared']}/{split}"].numpy().astype(np.int64)
+        num_train = cohort["shared"][run["shared"]]["rows"]["train"]["n"]
+        judgement = Judgement(rows, values.numpy().astype(np.float64), num_train)
+        found.setdefault(run["number"], {})[metric] = judgement
+    return found
 
 
 def _curves_of_cohort(folder: Path) -> dict[str, Curve]:

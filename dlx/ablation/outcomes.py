@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlx.ablation.results import RunResult, Variant
-from dlx.ablation.statistics.intervals import Estimate, mean_interval, mean_of_present
+from dlx.ablation.statistics.intervals import (
+    Estimate,
+    Spread,
+    mean_interval,
+    mean_of_present,
+    present,
+    spread_of,
+)
+from dlx.ablation.statistics.rows import difference, with_rows
 from dlx.nn.metrics import scale_of
 
 # S seeds, F folds (1 without cross-validation), N units: S seeds, or F folds
@@ -92,6 +100,20 @@ class Outcomes:
         ]
         return part == "train" or all(one == another for one, another in pairs)
 
+    def spread(self, values: Array, variant: str, metric: str, other: str | None = None) -> Spread:
+        """Return the spread of the mean of values, with what other judged rows would change.
+
+        `values` are a variant's own by a metric, or its differences from the `other` one. What
+        other rows would change is known of metrics that are means over rows, without folds.
+        """
+        spread = spread_of(self.units(values), overlap=self.overlap)
+        own = [run and run.judgements.get(metric) for run in self.runs[variant]]
+        if other is not None:
+            bases = [run and run.judgements.get(metric) for run in self.runs[other]]
+            own = [a and b and difference(a, b) for a, b in zip(own, bases, strict=True)]
+        known = [judgement for judgement in own if judgement is not None]
+        return with_rows(spread, known) if len(known) == len(present(values)) else spread
+
     def steps_to(self, variant: str, metric: str) -> Array:
         """Return the steps to the threshold of a metric: (S F,), infinite if never reached."""
         return np.array([_steps_to(run, metric) for run in self.runs[variant]], float)
@@ -104,13 +126,29 @@ class Outcomes:
     def units(self, values: Array) -> Array:
         """Return the values that intervals are of: (N,) from (S F,).
 
-        With cross-validation each is the mean of a fold over the seeds.
+        With cross-validation each is the mean of a fold over the seeds; where every seed draws
+        folds of its own, each is a fold at a seed.
         """
-        return mean_of_present(values.reshape(-1, self.folds)) if self.folds else values
+        if self.folds is None or self.redraws:
+            return values
+        return mean_of_present(values.reshape(-1, self.folds))
 
-    def interval(self, units: ArrayLike, tag: str) -> Estimate:
-        """Return the mean of a metric's units with its interval, cut to what the metric can be."""
-        mean = mean_interval(units, overlap=self.overlap)
+    @property
+    def redraws(self) -> bool:
+        """Whether the dev rows of the same fold, or of no fold, differ from seed to seed."""
+        digests: dict[tuple[str, int | None], set[str]] = {}
+        for name in self.runs:
+            for run in self.ended(name):
+                if "dev" in run.rows:
+                    digests.setdefault((name, run.fold), set()).add(run.rows["dev"]["digest"])
+        return any(len(own) > 1 for own in digests.values())
+
+    def interval(self, units: ArrayLike, tag: str, spread: Spread | None = None) -> Estimate:
+        """Return the mean of a metric's units with its interval, cut to what the metric can be.
+
+        The interval is that of the units alone, or of a given spread.
+        """
+        mean = mean_interval(units, overlap=self.overlap, spread=spread)
         return mean.within(0, 1) if scale_of(tag) else mean
 
     def pairs(self, values: Array, others: Array) -> tuple[Array, Array]:

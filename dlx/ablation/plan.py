@@ -204,7 +204,15 @@ class Plan:
         job = self._jobs[key]
         member = replace(job.member, name=run.path, seed=run.seed)
         config = job.config.model_copy(update={"seed": run.seed})
-        return replace(job, config=config, member=member)
+        return replace(job, config=config, member=member, judged=self._judged(run, job))
+
+    def _judged(self, run: PlannedRun, job: Job) -> tuple[str, ...]:
+        """Return the metrics by which a run is judged row by row: none of folds, or in tuning."""
+        if run.arm.choice is not None or run.fold is not None:
+            return ()
+        parts = [part for part in job.splits.parts if part != "train"]
+        metrics = dict.fromkeys([self.metric, *self.section.also])
+        return tuple(metric for metric in metrics if metric.partition(".")[0] in parts)
 
     @property
     def remarks(self) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dlx.ablation.statistics.rows import Judgement
 from dlx.tracking.evaluations import Curve
 
 Status = Literal["completed", "stopped_early", "diverged", "failed"]
@@ -34,6 +35,8 @@ class RunResult:
     metrics: Metrics = field(default_factory=dict)
     # By split, `n` rows it was judged on, and their `digest`; empty for runs that recorded none.
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # What it makes of each row, by judged metric `<split>.<tag>`, if that is a mean over rows.
+    judgements: Mapping[str, Judgement] = field(default_factory=dict)
     curve: Curve = field(default_factory=lambda: Curve((), {}))  # its evaluations
     # By `<split>.<tag>`, the steps after which its threshold was first reached; None: never.
     steps_to: Mapping[str, int | None] = field(default_factory=dict)

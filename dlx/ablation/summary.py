@@ -248,7 +248,8 @@ def _metrics_of(
     for split, names in tags.items():
         for tag in names:
             values = outcomes.values(variant, f"{split}.{tag}")
-            mean = outcomes.interval(outcomes.units(values), tag)
+            spread = outcomes.spread(values, variant, f"{split}.{tag}")
+            mean = outcomes.interval(outcomes.units(values), tag, spread)
             metrics.setdefault(split, {})[tag] = asdict(mean) | {"values": values.tolist()}
     return metrics
 

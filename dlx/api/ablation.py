@@ -86,7 +86,7 @@ class Ablation:
         ready = self.plan()
         runs, ledger = ready.runs("comparison"), Ledger(ready, self.path)
         results = loading.results(self.path, runs, ledger, ready.section)
-        return list(results.values())
+        return loading.with_judgements(self.path, results.values())
 
     @property
     def runs(self) -> list[Run]:
@@ -320,6 +320,7 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
                 from dlx.report.ablation import derived_files
 
                 results, command = _results(ready, ended), command_of(run)
+                results = loading.with_judgements(run.path, results)
                 derived_files.write(ready, run.path, results, ended.tries, command)
         except Interrupted:
             run.write_info(status="interrupted", ended=timestamp(), seconds=seconds)

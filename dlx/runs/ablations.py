@@ -17,6 +17,7 @@ from dlx.runs.info import blank, damage
 
 INDEX, COHORT = "index.json", "cohort.json"
 METRICS, WEIGHTS, PRETRAINING = "metrics.jsonl", "weights.safetensors", "pretraining.jsonl"
+ROWS = "rows.safetensors"  # what each row adds to what runs are judged by
 # What was fitted on a run's training rows; a cohort's tables.json holds those of its runs.
 PREPROCESSING, TABLE, TABLES = "preprocessing.safetensors", "table.json", "tables.json"
 FINISHED = ("completed", "stopped_early", "diverged")

@@ -3,7 +3,8 @@
 # K runs, N rows, I inputs, B rows that are looked at, O outputs of a layer
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from dlx import registry
 from dlx.cohort import Cohort
+from dlx.config.types import Choice
 from dlx.data import randomness
 from dlx.data.selection import Examples, Selection, examples
 from dlx.data.splits import draw
@@ -74,6 +76,58 @@ def _measured(
     means = {name: sums / count for name, sums in measures.items()}
     metrics = measurement.results(count, lambda: targets.chunk(0, count))
     return {"cost": cost / count, **metrics, **means}
+
+
+@torch.no_grad()
+def of_each_row(cohort: Cohort, rows: Examples, names: Collection[str]) -> dict[str, Tensor]:
+    """Return what each row adds to the metrics of every run: (K, N) float32 by tag.
+
+    A metric's value is the mean over its rows. What is no such mean, as an area under a curve, is
+    left out.
+    """
+    inputs, targets = rows
+    metrics = tuple(metric for metric in cohort.metrics if tag(metric) in names)
+    chunks: dict[str, list[Tensor]] = {}
+    whole = Measurement(cohort.head, metrics)
+    cost = torch.zeros(cohort.network.num_runs, dtype=torch.float64, device=cohort.device)
+    for start in range(0, inputs.num_rows, CHUNK):
+        x = inputs.chunk(start, start + CHUNK)
+        pass_ = Pass(measured={})
+        z = cohort.network.forward(_for_each_run(cohort.network, x), pass_)
+        t = x if targets is inputs else targets.chunk(start, start + CHUNK)
+        t = _for_each_run(cohort.network, t)
+        whole.add(z, t)
+        cost += pass_.cost(cohort.head.cost(z, t)).double() * x.shape[1]
+        for name, values in _alone(cohort, z, t, metrics).items():
+            chunks.setdefault(name, []).append(values)
+    count = inputs.num_rows
+    means = whole.results(count, lambda: _for_each_run(cohort.network, targets.chunk(0, count)))
+    means["cost"] = cost / count
+    by_name = {name: torch.cat(values, 1) for name, values in chunks.items() if name in names}
+    return {
+        name: values.float()
+        for name, values in by_name.items()
+        if torch.allclose(values.double().mean(1), means[name], rtol=1e-4, atol=1e-7)
+    }
+
+
+def _alone(
+    cohort: Cohort, z: Tensor, targets: Tensor, metrics: Sequence[Choice]
+) -> dict[str, Tensor]:
+    """Return cost and metrics of each row by itself, (K, B): rows are taken for runs."""
+    shape = z.shape[:2]
+    z, t = z.flatten(0, 1).unsqueeze(1), targets.flatten(0, 1).unsqueeze(1)
+    head = cohort.head
+    constants = {
+        name: tensor.repeat_interleave(shape[1], 0) if len(tensor) == shape[0] > 1 else tensor
+        for name, tensor in head.constants.items()
+        if name == "target_scale"
+    }
+    head = replace(head, constants=head.constants | constants)
+    measurement = Measurement(head, metrics)
+    measurement.add(z, t)
+    values = {"cost": head.cost(z, t)} | measurement.results(1, lambda: t)
+    return {name: own.view(shape) for name, own in values.items()}
 
 
 def _for_each_run(network: Network, rows: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from dlx.runs.ablations import (
     METRICS,
     PREPROCESSING,
     PRETRAINING,
+    ROWS,
     TABLE,
     TABLES,
     WEIGHTS,
@@ -155,7 +156,7 @@ def _files(ablation: Path, run: IndexedRun, info: Mapping[str, Any]) -> dict[str
     files = {"config.yaml": to_yaml(config_of(run, base_config(ablation))).encode()}
     content, path = read_cohort_file(folder, cohort, METRICS), folder / METRICS
     files[METRICS] = metrics_file.of_run(content, run.number, path)
-    for name in cohort["digests"]:
+    for name in cohort["digests"].keys() - {ROWS}:
         content = read_cohort_file(folder, cohort, name)
         if name == PRETRAINING:
             lines = metrics_file.of_run(content, run.number, folder / name)

@@ -46,6 +46,7 @@ class Job(Trainable):
     probing: Probing | None = None
     # Sentences for the user about defaults that the data did not allow.
     remarks: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()  # metrics, `<split>.<tag>`, kept for each row when it has ended
 
     @property
     def steps_per_epoch(self) -> int:
@@ -81,6 +82,7 @@ class Job(Trainable):
             ["test"] if quiet else [],
             gradient_norms=not quiet,
             finish=finisher(probings),
+            judged=first.judged,
         )
 
     @property

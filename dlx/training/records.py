@@ -1,7 +1,7 @@
 """How far runs are, how they end, and what training is given to ask and to tell."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -51,6 +51,8 @@ class Outcome:
     # diverged run.
     metrics: Metrics
     reason: str = ""  # of a divergence, in words
+    # What each row adds to metrics by which the run is judged, by `<split>.<tag>`: (N,) each.
+    judged: dict[str, Tensor] = field(default_factory=dict)
 
     def measured(self, more: Metrics) -> "Outcome":
         """Return the outcome with more metrics."""

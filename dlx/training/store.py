@@ -7,6 +7,8 @@ ablation/cohorts/<n>/            the runs of a cohort
   weights.safetensors            their scored weights, as `<row>/<name>`
   preprocessing.safetensors      what was fitted on training rows, as `<shared>/<name>`, the number
   tables.json                    of what runs share in cohort.json; of tables, also by that number
+  rows.safetensors               what each row adds to what runs are judged by, `<row>/<split>.<tag>`,
+                                 and the rows' numbers, `rows/<shared>/<split>`
   pretraining.jsonl
   checkpoints/                   while they train
 """
@@ -29,6 +31,7 @@ from dlx.runs.ablations import (
     METRICS,
     PREPROCESSING,
     PRETRAINING,
+    ROWS,
     TABLE,
     TABLES,
     WEIGHTS,
@@ -327,6 +330,7 @@ class CohortStore(_FolderStore):
         self._circumstances = circumstances
         self._saved = read_cohort(folder)
         self._tensors: dict[str, dict[str, Tensor]] = {}
+        self._judged: dict[str, dict[str, Tensor]] = {}
         self._stages: dict[str, Sequence[StageResult]] = {}
         self._forms: dict[int, PlainForm] = {}
 
@@ -367,6 +371,9 @@ class CohortStore(_FolderStore):
             if key.startswith("ended/"):
                 _, row, name = key.split("/", 2)
                 self._tensors.setdefault(names[row], {})[name] = tensor
+            elif key.startswith("judged/"):
+                _, row, name = key.split("/", 2)
+                self._judged.setdefault(names[row], {})[name] = tensor
         self._metrics = MetricsFile(self.folder / METRICS, saved.metadata["position"])
         numbers = {member.number: name for name, member in self._members.items()}
         records = metrics_file.records(self.folder / METRICS, start)
@@ -383,9 +390,10 @@ class CohortStore(_FolderStore):
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the runs that have ended: their fields and weights."""
         tensors = {
-            f"ended/{self._members[name].row}/{key}": tensor
-            for name, state in self._tensors.items()
-            for key, tensor in state.items()
+            f"{kind}/{self._members[name].row}/{key}": tensor
+            for kind, kept in (("ended", self._tensors), ("judged", self._judged))
+            for name, own in kept.items()
+            for key, tensor in own.items()
         }
         stages = {
             name: [result.summary for result in results] for name, results in self._stages.items()
@@ -401,12 +409,14 @@ class CohortStore(_FolderStore):
             if ended.outcome.status != "diverged":
                 form = self._forms.setdefault(id(job.design), PlainForm(job.design))
                 self._tensors[name] = form.state_dict(_on_cpu(ended.outcome.state))
+                self._judged[name] = ended.outcome.judged
 
     def forget(self, names: Sequence[str], start: int) -> None:
         """Take back what was written of runs since `start`."""
         for name in names:
             self.fields.pop(name, None)
             self._tensors.pop(name, None)
+            self._judged.pop(name, None)
         if self._metrics is not None:
             self._metrics.close()
             self._metrics = MetricsFile(self.folder / METRICS, start)
@@ -420,10 +430,13 @@ class CohortStore(_FolderStore):
         runs: list[dict[str, Any]] = []
         tensors: dict[str, Tensor] = {}
         fitted: dict[str, Tensor] = {}
+        judged: dict[str, Tensor] = {}
         tables: dict[str, Any] = {}
         if self._saved:
             shared, runs = list(self._saved["shared"]), list(self._saved["runs"])
             tensors, fitted = (self._read_tensors(name) for name in (WEIGHTS, PREPROCESSING))
+            if ROWS in self._saved["digests"]:
+                judged = self._read_tensors(ROWS)
             if TABLES in self._saved["digests"]:
                 tables = json.loads(read_cohort_file(self.folder, self._saved, TABLES))
         places = {json.dumps(common): place for place, common in enumerate(shared)}
@@ -454,7 +467,14 @@ class CohortStore(_FolderStore):
             tensors |= {
                 f"{member.row}/{key}": tensor for key, tensor in self._tensors.get(name, {}).items()
             }
+            for metric, values in self._judged.get(name, {}).items():
+                split = metric.partition(".")[0]
+                judged[f"{member.row}/{metric}"] = values
+                numbers = torch.from_numpy(splits.part(split).rows.astype("int32"))
+                judged[f"rows/{shared_places[key]}/{split}"] = numbers
         files = {PREPROCESSING: weights.encode(fitted, {})}
+        if judged:
+            files[ROWS] = weights.encode(judged, {})
         if tables:
             files[TABLES] = json.dumps(tables, ensure_ascii=False).encode()
         for name, content in files.items():

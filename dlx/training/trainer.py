@@ -18,7 +18,7 @@ from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.selection import Examples, examples
 from dlx.nn.passes import Pass
 from dlx.tracking.evaluations import Evaluation
-from dlx.training.evaluation import asked, evaluate_all, thinned
+from dlx.training.evaluation import asked, evaluate_all, of_each_row, thinned
 from dlx.training.records import Finish, Outcome, Stop
 from dlx.training.schedules import Rates
 from dlx.training.watching import EarlyStopping, Plateau, plateaus
@@ -72,6 +72,7 @@ class Trainer:
         only_at_end: splits that are left out of the evaluations while a run trains
         gradient_norms: whether evaluations tell those of every layer
         finish: measures more of runs that end, see `Finish`
+        judged: metrics, `<split>.<tag>`, of which it is kept what each row adds
     """
 
     def __init__(
@@ -82,8 +83,10 @@ class Trainer:
         *,
         gradient_norms: bool = True,
         finish: Finish | None = None,
+        judged: Collection[str] = (),
     ) -> None:
         self.cohort = cohort
+        self._judged = judged
         # Parts that are the same object stay so: they are evaluated once.
         selected = {id(rows): examples(*rows) for rows in splits.values()}
         self.splits = {name: selected[id(rows)] for name, rows in splits.items()}
@@ -323,22 +326,43 @@ class Trainer:
             }
             others = {k: rows for k, rows in self.splits.items() if k not in known}
             scores = known | evaluate_all(self.cohort, others)
+            of_rows = self._of_each_row(self.cohort, self.splits)
             outcomes |= {
-                row: self._outcome(row, ended[row], self.cohort, row, scores) for row in last
+                row: self._outcome(row, ended[row], self.cohort, row, scores, of_rows)
+                for row in last
             }
         if best:
             scored = self.cohort.keep(best)
             for name, value in scored.network.state().items():
                 value.copy_(self._best[name][best])
-            scores = evaluate_all(scored, _kept(self.splits, best))
+            splits = _kept(self.splits, best)
+            scores, of_rows = evaluate_all(scored, splits), self._of_each_row(scored, splits)
             outcomes |= {
-                row: self._outcome(row, ended[row], scored, place, scores)
+                row: self._outcome(row, ended[row], scored, place, scores, of_rows)
                 for place, row in enumerate(best)
             }
         return {row: outcomes[row] for row in ended}
 
+    def _of_each_row(self, cohort: Cohort, splits: Mapping[str, Examples]) -> dict[str, Tensor]:
+        """Return what each row adds to what runs are judged by: (K, N) by `<split>.<tag>`."""
+        by_split: dict[str, list[str]] = {}
+        for metric in self._judged:
+            split, _, name = metric.partition(".")
+            by_split.setdefault(split, []).append(name)
+        return {
+            f"{split}.{name}": values
+            for split, names in by_split.items()
+            for name, values in of_each_row(cohort, splits[split], names).items()
+        }
+
     def _outcome(
-        self, row: int, status: _Status, scored: Cohort, place: int, scores: _Metrics
+        self,
+        row: int,
+        status: _Status,
+        scored: Cohort,
+        place: int,
+        scores: _Metrics,
+        of_rows: Mapping[str, Tensor],
     ) -> Outcome:
         """Return how a run ended that has a place of its own in the scored cohort."""
         names = self.members[row].measured
@@ -347,7 +371,8 @@ class Trainer:
         }
         state = {k: v.clone() for k, v in scored.network.run_state(place).items()}
         weights = "last" if self._stopping[row] is None else "best"
-        return Outcome(status, self.step, weights, state, metrics)
+        judged = {name: values[place].cpu() for name, values in of_rows.items()}
+        return Outcome(status, self.step, weights, state, metrics, judged=judged)
 
     def keep(self, names: Collection[str]) -> None:
         """Let all runs leave but the named ones, unheard."""

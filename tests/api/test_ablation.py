@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 
 from dlx import api
 from dlx.ablation.session import Progress
+from dlx.ablation.statistics.intervals import spread_of
+from dlx.ablation.statistics.rows import difference, with_rows
 from dlx.api.ablation import CrashedError
 from dlx.errors import ConfigError, Interrupted, RunError
 from dlx.runs.ablations import read_index
@@ -347,3 +349,49 @@ def test_gradient_norms_can_stand_beside_the_judged_metric(tmp_path: Path) -> No
     assert first["metrics"]["train"]["gradient_norm/1"]["mean"] == pytest.approx(mean)
     assert "gradient norm/1" in (ended.path / "report.html").read_text()
     assert "gradient_norm/1" not in ablate(tmp_path).summary["variants"][0]["metrics"]["train"]
+
+
+def test_what_rows_add_to_an_interval_is_kept_and_read_again(tmp_path: Path) -> None:
+    """By runs that were interrupted in between, too: what has ended is in the checkpoint."""
+    varied = ["model.hidden=[3],[8]"]
+    base = {"name": "rows", "data": "iris", "train": {"epochs": 2}}
+    made = api.ablate(base, varied=varied, seeds=4, runs_dir=tmp_path)
+    results = made.results
+    for result in results:
+        judgement = result.judgements["dev.accuracy"]
+        assert judgement.values.mean() == pytest.approx(result.metrics["dev"]["accuracy"])
+        run = api.load(f"{made.path}#{result.number}")
+        part = run.splits().part("dev")
+        assert judgement.rows.tolist() == part.rows.tolist()
+        right = run.predict(run.preprocessing.undone(part.inputs).numpy()).argmax(1)
+        assert judgement.values.tolist() == (right == part.targets.numpy()).tolist()
+        assert judgement.num_train == 90
+    (document,) = [v for v in made.summary["variants"] if v["vs_baseline"]]
+    pairs = list(zip(results[:4], results[4:], strict=True))
+    name = "dev.accuracy"
+    judged = [difference(b.judgements[name], a.judgements[name]) for a, b in pairs]
+    means = [own.values.mean() for own in judged]
+    spread = with_rows(spread_of(means), judged)
+    found = document["vs_baseline"]
+    assert found["high"] - found["low"] == pytest.approx(2 * spread.width())
+    assert found["variance_of_rows"] == pytest.approx(spread.row_share)
+
+
+def test_every_seed_draws_its_own_rows_unless_they_are_fixed(tmp_path: Path) -> None:
+    base = {"name": "splits", "data": "iris", "train": {"epochs": 1}}
+    for splits, number in (({}, 3), ({"splits": "each_seed"}, 3), ({"splits": "fixed"}, 1)):
+        section = {"vary": {"model.activation": ["relu", "tanh"]}, "seeds": 3} | splits
+        made = api.ablate(base | {"ablation": section}, runs_dir=tmp_path)
+        rows = [result.rows for result in made.results]
+        assert len({own["dev"]["digest"] for own in rows}) == number
+        assert len({own["test"]["digest"] for own in rows}) == 1, "test rows never move"
+        digests = [own["dev"]["digest"] for own in rows]
+        assert digests[:3] == digests[3:], "variants are paired"
+        assert made.info["cohorts"] == 1
+    alone = api.train(base, ["seed=2", "model.activation=tanh"], runs_dir=tmp_path)
+    drawn = api.ablate(base, varied=["model.activation=relu,tanh"], seeds=3, runs_dir=tmp_path)
+    assert drawn.results[5].metrics == alone.metrics
+    fixed = base | {"data": {"name": "iris", "split_seed": 3}}
+    section = {"vary": {"model.activation": ["relu", "tanh"]}, "splits": "each_seed"}
+    with pytest.raises(ConfigError, match=r"splits: received each_seed, but data.split_seed is 3"):
+        api.ablate(fixed | {"ablation": section}, runs_dir=tmp_path)

@@ -40,8 +40,8 @@ def test_importance_as_json(dlx: Command, trained: Path) -> None:
 def test_the_data_are_read_once(
     dlx: Command, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, load = [], run.load_data
-    monkeypatch.setattr(run, "load_data", lambda *given: read.append(given) or load(*given))
+    read, load = [], run.load_chosen
+    monkeypatch.setattr(run, "load_chosen", lambda *given: read.append(given) or load(*given))
     options = ["--repeats", "2", "--runs-dir", trained]
     assert dlx("evaluate", "iris", "--importance", *options).code == 0
     assert len(read) == 1

@@ -114,7 +114,7 @@ def test_errors_of_extends(write, files, message):
         (["model.output.name=tanh"], "model.output.name", "tanh"),
         (["data.split.dev=0.1"], "data.split.dev", 0.1),
         (["data.split=auto"], "data.split", "auto"),
-        (["train.early_stopping.patience=3"], "train.early_stopping.metric", "dev.cost"),
+        (["train.early_stopping.patience=3"], "train.early_stopping.metric", "stop.cost"),
         (["name=a=b"], "name", "a=b"),
         (["train.clip_norm="], "train.clip_norm", None),
         (["train.batch_size=32"], "train.batch_size", 32),

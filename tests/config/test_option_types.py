@@ -55,6 +55,7 @@ def test_what_a_kind_has_in_common_follows_the_options():
         "subset",
         "split",
         "split_seed",
+        "test_seed",
         "fold",
         "dev_from",
         "test_from",

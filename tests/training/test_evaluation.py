@@ -1,13 +1,16 @@
 """Evaluation of a whole split, in chunks."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from dlx.cohort import Cohort
+from dlx.config.types import choice
 from dlx.data.selection import Selection, examples
 from dlx.models.plain import to_torch
-from dlx.training.evaluation import CHUNK, evaluate, predict, thinned
+from dlx.training.evaluation import CHUNK, evaluate, of_each_row, predict, thinned
 from tests.cohorts import design, member, rows, task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -72,3 +75,42 @@ def test_a_sample_of_the_rows_has_every_class_by_its_share_and_no_pattern() -> N
     assert own_rows.chunk(0, 110)[0].equal(rows), "the same rows alone and beside others"
     assert own_classes.chunk(0, 110)[1].bincount().tolist() == [50, 50, 10]
     assert thinned(whole, 660) is whole
+
+
+def test_what_each_row_adds_is_the_metric_on_it_alone() -> None:
+    what = task(5)
+    chosen = (choice("metric", "accuracy"), choice("metric", "top_k", k=2), choice("metric", "auc"))
+    runs = [member(str(seed), design(what), seed=seed, metrics=chosen) for seed in range(3)]
+    cohort = Cohort(runs, 16)
+    cohort.initialize()
+    inputs, targets = rows(what, CHUNK + 30)
+    encoded = cohort.head.encode(targets)
+    shared = examples(inputs, encoded)
+    found = of_each_row(cohort, shared, ["accuracy", "top_2", "auc", "cost"])
+    assert list(found) == ["cost", "accuracy", "top_2"], "an area under a curve is no mean of rows"
+    means = evaluate(cohort, *shared)
+    for name, values in found.items():
+        assert values.shape == (3, len(targets))
+        assert values.mean(1).tolist() == pytest.approx(means[name], rel=1e-5)
+    right = predict(cohort, inputs).argmax(2) == targets
+    assert found["accuracy"].equal(right.float())
+
+
+def test_what_each_row_adds_in_units_of_each_runs_own() -> None:
+    what = task(4, 0)
+    runs = []
+    for seed, scale in ((0, 2.0), (1, 5.0)):
+        made = design(what)
+        head = replace(made.head, target_scale=(scale, scale))
+        chosen = (choice("metric", "mse"),)
+        runs.append(member(str(seed), replace(made, head=head), seed=seed, metrics=chosen))
+    cohort = Cohort(runs, 16)
+    cohort.initialize()
+    inputs, targets = rows(what, 40)
+    own = torch.stack([targets, targets + 1])
+    split = Selection(inputs), Selection.stacked(list(own))
+    found = of_each_row(cohort, split, ["mse"])["mse"]
+    errors = (predict(cohort, inputs) - own).square().mean(2)
+    expected = errors * torch.tensor([[4.0], [25.0]])
+    torch.testing.assert_close(found, expected)
+    assert found.mean(1).tolist() == pytest.approx(evaluate(cohort, *split)["mse"])

@@ -1,6 +1,6 @@
 """The paired comparison of a variant with its baseline: value against value at equal seeds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,7 +66,7 @@ def paired_t(
 
     If all differences are equal, p is 1 if they are 0, else 0. NaNs are left out. `overlap`, see
     `spread_of`, gives the corrected resampled t test for folds. A given `spread` is that of the
-    interval and of `p_coarse`; p is always that of the pairs alone.
+    interval and of `p_coarse`; p has no variance that other variants lend.
 
     Reference:
         Student 1908; with overlap, Nadeau and Bengio 2003.
@@ -78,6 +78,9 @@ def paired_t(
         return Difference(mean, np.nan, np.nan, np.nan, np.nan, n, test)
     alone = spread_of(values, overlap=overlap)
     spread = spread or alone
+    if spread.of_rows:
+        test = "paired t, over seeds and rows"
+        alone = replace(alone, of_rows=spread.of_rows, row_freedom=spread.row_freedom)
     width, least = spread.width(), max(abs(mean) - step(values) / (2 * n), 0.0)
     p, p_coarse = alone.p(mean), spread.p(least)
     return Difference(mean, mean - width, mean + width, p, p_coarse, n, test)

@@ -1,7 +1,7 @@
 """The verdict on every variant: better, worse, equivalent or undecided; also over data sets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -69,6 +69,9 @@ class Comparison:
     baseline_diverged: tuple[int, int] = (0, 0)  # likewise of the baseline
     overlap: float = 0.0  # for the folds of a cross-validation, see `intervals.spread_of`
     same_rows: bool = True  # whether both were judged on the same rows; else there are no values
+    # What other judged rows add to the variance of the mean difference, see `rows.with_rows`.
+    of_rows: float = 0.0
+    row_freedom: float = np.inf
 
     @property
     def limit(self) -> float:
@@ -95,6 +98,7 @@ class Verdict:
     # The failure rates, with the unadjusted p; None if one of the two has no runs.
     failures: Failures | None
     p_failures: float  # Holm-adjusted together with the differences
+    of_rows: float  # share of the mean difference's variance that the choice of the rows makes
     wins: int  # number of pairs in which the variant is better
     conclusion: Conclusion
     enough: int | None  # seeds that would decide, if there are too few
@@ -204,6 +208,7 @@ def judge_together(
                 p_equivalent=float(equivalent[place]),
                 failures=failures,
                 p_failures=p_failures,
+                of_rows=spreads[place].row_share,
                 wins=int((gains > 0).sum()),
                 conclusion=conclusion,
                 enough=enough,
@@ -218,7 +223,11 @@ def _spreads(comparisons: Sequence[Comparison]) -> list[Spread]:
     """Return how far the mean difference of each comparison varies, in the light of the others."""
     return moderated(
         [
-            spread_of(differences(pair.variant, pair.baseline), overlap=pair.overlap)
+            replace(
+                spread_of(differences(pair.variant, pair.baseline), overlap=pair.overlap),
+                of_rows=pair.of_rows,
+                row_freedom=pair.row_freedom,
+            )
             for pair in comparisons
         ]
     )
@@ -326,12 +335,13 @@ def pooled(comparisons: Sequence[Comparison], *, is_bounded: bool) -> Comparison
     Reference:
         Demšar 2006, Statistical comparisons of classifiers over multiple data sets, JMLR 7.
     """
-    differences, margins = [], []
+    differences, margins, of_rows = [], [], []
     for comparison in comparisons:
         baseline = np.abs(present(comparison.baseline))
         scale = 1.0 if is_bounded or not len(baseline) else float(baseline.mean()) or 1.0
         differences.append((comparison.variant - comparison.baseline) / scale)
         margins.append(comparison.limit / scale)
+        of_rows.append(comparison.of_rows / scale**2)
     # NaN where a data set has no pair at the seed: the mean of the others would not compare.
     mean = np.mean(np.stack(differences), axis=0)
     return Comparison(
@@ -343,6 +353,8 @@ def pooled(comparisons: Sequence[Comparison], *, is_bounded: bool) -> Comparison
         baseline_diverged=_sums([comparison.baseline_diverged for comparison in comparisons]),
         overlap=comparisons[0].overlap,
         same_rows=all(comparison.same_rows for comparison in comparisons),
+        of_rows=float(np.sum(of_rows)) / len(comparisons) ** 2,
+        row_freedom=min(comparison.row_freedom for comparison in comparisons),
     )
 
 
