@@ -27,6 +27,7 @@ from dlx.ablation.statistics.intervals import spread_of
 from dlx.ablation.statistics.moderation import moderated
 from dlx.ablation.statistics.multiple import holm
 from dlx.ablation.statistics.paired import paired_t
+from dlx.ablation.statistics.power import Shown, found_difference
 from dlx.ablation.statistics.verdicts import Comparison, Verdict, judge, judge_together
 from dlx.api import prepare
 from dlx.cohort import Cohort
@@ -235,6 +236,22 @@ def power(
         values[1 : planted + 1] += effect
         found += sum(each.word == "better" for each in judge_values(values)[:planted])
     return found / (ablations * planted)
+
+
+def pilot_power(noise: Draw, *, num_variants: int, pilot: int, n: int, ablations: int) -> float:
+    """Return how often a difference is found that n seeds find, as a pilot's variances say.
+
+    The seeds of the pilot are the first of the n. One variant differs, by what is said of it.
+    """
+    generator = np.random.default_rng((num_variants, pilot, n))
+    found = 0
+    for _ in range(ablations):
+        values = noise(generator, (num_variants, n))
+        differences = values[1:, :pilot] - values[0, :pilot]
+        spread = moderated([spread_of(paired) for paired in differences])[0]
+        values[1] += found_difference(Shown(spread, pilot), n, num_variants - 1)
+        found += judge_values(values)[0].word == "better"
+    return found / ablations
 
 
 def shapes_rate(noise: Draw, *, n: int, ablations: int) -> float:
@@ -528,6 +545,18 @@ def main() -> None:
                 for v, p in effects
             ],
         )
+
+    pilots = [(v, pilot, n) for n in (10, 20) for v in (2, 8) for pilot in (3, 5)]
+    _head(
+        "found, of a difference that a pilot names",
+        [f"{v} variants, pilot of {pilot}, n = {n}" for v, pilot, n in pilots],
+    )
+    for name in ("normal", "t, 3 degrees of freedom", "exponential"):
+        found = [
+            pilot_power(NOISES[name], num_variants=v, pilot=pilot, n=n, ablations=ablations)
+            for v, pilot, n in pilots
+        ]
+        _row(name, found)
 
     pairs = (5, 10, 30, 100)
     _head("equal means, the baseline without noise: decided", [f"n = {n}" for n in pairs])

@@ -5,7 +5,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -207,10 +207,18 @@ class Plan:
     @property
     def remarks(self) -> list[str]:
         """What the user is told of the first phase, each sentence with the variants it is about."""
+        return self._said(lambda job: job.remarks)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings about the data, each with the variants it is about."""
+        return self._said(lambda job: job.splits.warnings)
+
+    def _said(self, of: Callable[[Job], Sequence[str]]) -> list[str]:
         variants: dict[str, dict[str, None]] = {}
         for arm in self.arms(self.phases[0]):
             for fold in self.folds:
-                for remark in self.job(PlannedRun(arm, self.seeds[0], fold)).remarks:
+                for remark in of(self.job(PlannedRun(arm, self.seeds[0], fold))):
                     variants.setdefault(remark, {})[arm.variant] = None
         return [f"{self._named(list(names))}{remark}" for remark, names in variants.items()]
 
@@ -271,6 +279,11 @@ def _sharing(splits: Splits, other: Splits) -> Splits:
     if splits.everything is not None and other.everything is not None:
         parts["everything"] = shared(splits.everything, other.everything)
     return replace(splits, **parts)
+
+
+def planned_seeds(section: AblationConfig) -> list[int]:
+    """Return the seeds that a config asks for; after a pilot a plan has the first of them."""
+    return list(range(section.seeds)) if isinstance(section.seeds, int) else section.seeds
 
 
 def runs_by_path(plan: Plan) -> dict[str, PlannedRun]:

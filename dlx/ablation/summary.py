@@ -41,6 +41,7 @@ def summarize(
     tuning: Mapping[str, Any] | None = None,
     show_test: bool = False,
     show: Sequence[str] = (),
+    planned: int | None = None,
     command: str = "",
 ) -> dict[str, Any]:
     """Return the summary of an ablation, a JSON object.
@@ -60,6 +61,7 @@ def summarize(
         steps_to: thresholds by metric
         tuning: by variant, what was chosen and tried; None without tuning
         show: metrics that tables show beside the judged one
+        planned: number of seeds of which these are the first, as after a pilot
     """
     thresholds = steps_to or {}
     outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
@@ -128,7 +130,8 @@ def summarize(
                 folds=folds,
                 data=[str(variant.settings.get(DATA, "")) for variant in complete],
             )
-            + wording.at_the_edge(tuning or {}),
+            + wording.at_the_edge(tuning or {})
+            + wording.pilot(len(seeds), planned or len(seeds)),
             "tuning": tuning,
             "failures": _failures(outcomes),
             "command": command,

@@ -10,7 +10,7 @@ from dlx.cli.ablation_progress import shown
 from dlx.cli.options import RUNS_DIR, Changes, Config, DataDir, Json, Quiet, RunsDir
 from dlx.cli.output import amount, emit, emit_json, emit_table, note, warn
 from dlx.cli.progress import duration
-from dlx.errors import DlxError
+from dlx.errors import ConfigError, DlxError
 
 if TYPE_CHECKING:
     from dlx.api.ablation import Ablation
@@ -63,6 +63,19 @@ def ablate(
             "--dry-run", help="Build every network, estimate the time, print; write nothing."
         ),
     ] = False,
+    pilot: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=2,
+            help="Train the first N seeds alone, and say which differences all seeds will find; "
+            "`dlx resume` goes on with the others. With --dry-run the runs are not kept.",
+        ),
+    ] = None,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="Train even if nothing can be decided, as with one seed."),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -78,9 +91,11 @@ def ablate(
       dlx ablate configs/ablations/activation_depth.yaml
       dlx ablate digits --vary model.activation=relu,tanh --vary model.dropout=0,0.3 --seeds 5
       dlx ablate digits --vary 'optimizer.lr=0.0001..0.1 log 4' --dry-run
+      dlx ablate digits --vary optimizer=sgd,adam --pilot 3
     """
     from dlx import api
     from dlx.config.shipped import locate
+    from dlx.report.ablation import prospects
 
     changes = [*(overrides or []), *(["ablation.show_test=true"] if show_test else [])]
     resolved = api.read_ablation(
@@ -88,15 +103,35 @@ def ablate(
     )
     plan = api.plan_ablation(resolved, runs_dir=runs_dir, data_dir=data_dir, jobs=jobs)
     warn(plan.remarks, "note")
+    warn(plan.warnings)
     if dry_run:
-        document = api.preview_ablation(plan)
+        with shown(quiet or pilot is None) as show:
+            document = api.preview_ablation(
+                plan, runs_dir=runs_dir, pilot=pilot, jobs=jobs, show=show
+            )
+        warn(prospects.same(document))
         emit_json(document) if as_json else _emit_preview(document)
         return
+    foreseen = api.foresee_ablation(plan, runs_dir=runs_dir)
+    warn(prospects.same(foreseen))
+    if foreseen["refusal"] and not anyway:
+        raise ConfigError(f"{foreseen['refusal']}, or train without verdicts by --anyway")
+    if not quiet:
+        warn(prospects.sentences(foreseen), "note")
     with shown(quiet) as show:
         ablation = _trained(
-            lambda: api.train_plan(plan, runs_dir=runs_dir, jobs=jobs, show=show), as_json
+            lambda: api.train_plan(plan, runs_dir=runs_dir, pilot=pilot, jobs=jobs, show=show),
+            as_json,
         )
+    if pilot is None:
+        _emit_ablation(ablation, as_json)
+        return
+    foreseen = api.foresee_ablation(plan, pilot=ablation)
+    if as_json:
+        emit_json(ablation.result() | {"pilot": foreseen})
+        return
     _emit_ablation(ablation, as_json)
+    _emit_pilot(foreseen, ablation.path)
 
 
 def resume_ablation(
@@ -158,28 +193,21 @@ def _emit_ablation(ablation: "Ablation", as_json: bool) -> None:
     emit(f"{ablation.path / 'report.html'}")
 
 
-def _baseline_in_words(document: Mapping[str, Any]) -> str:
-    differs = document["baseline_differs"]
-    if not differs:
-        return "the baseline is the variant with the values of the config"
-    return (
-        f"the baseline differs from the config in {amount(differs, 'value')}, as few as any "
-        "variant; ablation.baseline names another"
-    )
+def _emit_pilot(document: Mapping[str, Any], path: Path) -> None:
+    """Print what a pilot says of all seeds, and how to go on."""
+    from dlx.report.ablation import prospects
 
-
-def _power_in_words(document: Mapping[str, Any]) -> str:
-    """Say which difference the comparisons can find, before anything is trained."""
-    units = "folds" if document["folds"] else "seeds"
-    start = f"{amount(document['comparisons'], 'comparison')}: "
-    if document["smallest_effect"] is None:
-        return (
-            f"{start}nothing can be decided; it takes at least {document['fewest_seeds']} {units}"
+    if document["variances"] is None:
+        note(
+            "the pilot does not show how far differences vary: its pairs are equal or missing, or "
+            "success is judged"
         )
-    return (
-        f"{start}a difference of {document['smallest_effect']:.1f} times its standard deviation "
-        f"over the {units} is found in four of five ablations"
-    )
+    else:
+        table = prospects.table(document)
+        emit("")
+        emit_table(table.headings, table.rows, table.right)
+        emit(prospects.found(document))
+    emit(f"`dlx resume {path}` trains the other seeds; with --seeds N so many in all")
 
 
 def _emit_preview(document: dict[str, Any]) -> None:
@@ -192,10 +220,12 @@ def _emit_preview(document: dict[str, Any]) -> None:
         + (f", after {amount(tuning['runs'], 'tuning run')}" if tuning else "")
         + f"; judged by {document['metric']} against {document['baseline']!r}"
     )
-    emit(_baseline_in_words(document))
-    emit(_power_in_words(document))
-    rows = [[variant["name"], f"{variant['parameters']:,}"] for variant in document["variants"]]
-    emit_table(["variant", "parameters"], rows, " r")
+    from dlx.report.ablation import prospects
+
+    for sentence in prospects.sentences(document):
+        emit(sentence)
+    table = prospects.table(document)
+    emit_table(table.headings, table.rows, table.right)
     emit("")
     rows = [
         [

@@ -7,7 +7,7 @@ from typing import Any
 
 from dlx.ablation import overview, vary
 from dlx.ablation.factors import values_of
-from dlx.ablation.plan import Plan
+from dlx.ablation.plan import Plan, planned_seeds
 from dlx.ablation.results import RunResult
 from dlx.ablation.results_csv import results_csv
 from dlx.ablation.summary import summarize
@@ -52,6 +52,7 @@ def write(
         tuning=_tuning(plan, tries),
         show_test=section.show_test,
         show=section.show,
+        planned=len(planned_seeds(section)),
         command=command,
     )
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
