@@ -412,6 +412,72 @@ def procedure_rates(
     return false / ablations, found / ablations
 
 
+def _beaten_in_pairs(values: Array) -> NDArray[np.bool_]:
+    """Return which variants are worse than any other, all pairs judged as one family (dlx)."""
+    places = [(i, j) for j in range(len(values)) for i in range(j + 1, len(values))]
+    verdicts = judge([comparisons(values[[j, i]])[0] for i, j in places])
+    beaten = np.zeros(len(values), bool)
+    for (i, j), verdict in zip(places, verdicts, strict=True):
+        beaten[i] |= verdict.word == "worse"
+        beaten[j] |= verdict.word == "better"
+    return beaten
+
+
+def _beaten_by_the_best(values: Array) -> NDArray[np.bool_]:
+    """Return those that are worse by one-sided tests with all others, at 5 % for each variant.
+
+    So are multiple comparisons with the best (Hsu), with Bonferroni's bound.
+    """
+    beaten = np.zeros(len(values), bool)
+    for i, own in enumerate(values):
+        others = np.delete(values, i, axis=0)
+        spreads = moderated([spread_of(other - own) for other in others])
+        means = (others - own).mean(1).tolist()
+        p = [spread.p_above(mean) for spread, mean in zip(spreads, means, strict=True)]
+        beaten[i] = min(p) * len(others) <= 0.05
+    return beaten
+
+
+GROUPS: dict[str, Callable[[Array], NDArray[np.bool_]]] = {
+    "all pairs as one family (dlx)": _beaten_in_pairs,
+    "with the best, 5 % for each variant": _beaten_by_the_best,
+}
+"""Which variants are not in the group of the best, of values (V, N)."""
+
+
+def group_rates(
+    beaten: Callable[[Array], NDArray[np.bool_]],
+    draw: Draw,
+    *,
+    best: int,
+    num_variants: int,
+    n: int,
+    ablations: int,
+) -> tuple[float, float]:
+    """Return how often any of the best variants is left out, and which share of the others is.
+
+    The others are worse by two standard deviations of a paired difference.
+
+    Args:
+        beaten: a procedure of `GROUPS`
+        draw: values of equal variants
+        best: equal variants that no other is better than
+        num_variants: all
+        n: seeds
+        ablations: to simulate
+    """
+    generator = np.random.default_rng((best, num_variants, n))
+    scale = draw(generator, (2, 100_000)).std()
+    false = found = 0.0
+    for _ in range(ablations):
+        values = draw(generator, (num_variants, n))
+        values[best:] -= 2 * 2**0.5 * scale
+        out = beaten(values)
+        false += bool(out[:best].any())
+        found += float(out[best:].mean()) if best < num_variants else 0.0
+    return false / ablations, found / ablations
+
+
 class _Ends(Listener):
     """Listens for the final metrics of runs on dev rows."""
 
@@ -517,6 +583,30 @@ def main() -> None:
                     for v, n in many
                 ]
                 _row(f"{name}{kind and f', {kind}'}", found)
+
+    cases = [(best, v, n) for best, v in ((4, 4), (8, 8), (1, 8), (4, 8)) for n in (6, 10)]
+    for title, place, chosen in (
+        ("one of the best left out of their group", 0, cases),
+        ("others left out of it", 1, cases[4:]),
+    ):
+        _head(title, [f"{best} best of {v}, n = {n}" for best, v, n in chosen])
+        kinds = {
+            name: NOISES[name] for name in ("normal", "t, 3 degrees of freedom", "exponential")
+        }
+        for kind, draw in (kinds | {"one of five times the deviation": of_unequal_spread}).items():
+            for name, beaten in GROUPS.items():
+                found = [
+                    group_rates(
+                        beaten,
+                        draw,
+                        best=best,
+                        num_variants=v,
+                        n=n,
+                        ablations=max(ablations // 2, 1),
+                    )[place]
+                    for best, v, n in chosen
+                ]
+                _row(f"{name}, {kind}", found)
 
     sizes = [(effect, n) for effect in (1.0, 2.0) for n in (3, 5, 10, 15)]
     _head("power, 4 variants", [f"{effect:g} deviations, n = {n}" for effect, n in sizes])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlx.ablation.comparisons import HALF_A_POINT, baselines_of
+from dlx.ablation.comparisons import HALF_A_POINT, baselines_of, other_pairs
 from dlx.ablation.outcomes import overlap_of
 from dlx.ablation.plan import SUCCESS, Plan, PlannedRun
 from dlx.ablation.sameness import same_variants
@@ -31,14 +31,17 @@ def prospects(plan: Plan, variances: Variances | None) -> dict[str, Any]:
         variances: of a pilot or an earlier ablation; None: they are not known
     """
     baseline = next(variant for variant in plan.variants if variant.name == plan.baseline)
-    compared = list(baselines_of(plan.variants, plan.baseline))
-    num_metrics = 1 + len(plan.section.also)
-    num_tests = len(compared) * (num_metrics + len(plan.section.steps_to))
-    fewest = _fewest(plan, len(compared) * num_metrics, num_tests)
+    baselines = baselines_of(plan.variants, plan.baseline)
+    compared = list(baselines)
+    others = other_pairs(plan.variants, baselines) if plan.section.comparisons == "all" else []
+    num_pairs = len(compared) + len(others)
+    num_means = num_pairs + len(compared) * len(plan.section.also)
+    num_tests = num_means + len(compared) * len(plan.section.steps_to)
+    fewest = _fewest(plan, num_means, num_tests)
     units, effect = plan.section.folds or len(plan.seeds), None
     if compared and units >= fewest:
         overlap = overlap_of(plan.section.folds)
-        effect = smallest_effect(len(compared), num_tests, units, overlap=overlap)
+        effect = smallest_effect(num_pairs, num_tests, units, overlap=overlap)
     same = same_variants(plan)
     return {
         "metric": plan.metric,

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from dlx.ablation import wording
-from dlx.ablation.comparisons import Compared, Judged, baselines_of, compare, margin_of
+from dlx.ablation.comparisons import (
+    Compared,
+    Judged,
+    baselines_of,
+    best_group,
+    compare,
+    margin_of,
+    other_pairs,
+)
 from dlx.ablation.factors import DATA, factors_of, filled
 from dlx.ablation.grid import curves_by_factor, effects
 from dlx.ablation.outcomes import Outcomes
@@ -35,6 +43,7 @@ def summarize(
     design: str = "grid",
     folds: int | None = None,
     data: Sequence[str] = (),
+    comparisons: str = "baseline",
     margin: float | None = None,
     success: Mapping[str, float] | None = None,
     steps_to: Mapping[str, float] | None = None,
@@ -56,6 +65,7 @@ def summarize(
         also: further judged metrics, each by itself: `<split>.<tag>`
         varied: values by dotted key, in the order of the config
         base: plain values of the base config by dotted key, for keys that a variant does not set
+        comparisons: `baseline`, or `all` for all pairs of variants too
         margin: largest difference of the judged metric that does not matter, see `Judged`
         success: thresholds by metric that a successful run reaches; None: success is not counted
         steps_to: thresholds by metric
@@ -70,10 +80,12 @@ def summarize(
     complete, values = filled(variants, varied, base or {})
     factors = factors_of(values)
     pairs = baselines_of(complete, baseline)
-    compared = compare(outcomes, complete, factors, pairs, metrics, thresholds)
+    others = other_pairs(complete, pairs) if comparisons == "all" else []
+    compared = compare(outcomes, complete, factors, pairs, metrics, thresholds, others)
     reference = next(variant for variant in complete if variant.name == baseline)
     tags = _tags(results)
     same_rows = all(outcomes.have_same_rows(name, other, metric) for name, other in pairs.items())
+    is_one_question = compared.per_data is None and same_rows
     documents = [
         _variant(variant, outcomes, tags, judged, thresholds, show_test=show_test)
         | {"vs_baseline": compared.by_metric[metric].get(variant.name)}
@@ -112,8 +124,11 @@ def summarize(
             "variants": documents,
             # Over several data sets there is no best variant: another one may be best on each.
             # And on other rows the best mean may be that of the easier ones.
-            "chosen": _chosen(documents, outcomes, tags, judged)
-            if compared.per_data is None and same_rows
+            "chosen": _chosen(documents, outcomes, tags, judged) if is_one_question else None,
+            "comparisons": comparisons,
+            "pairs": compared.pairs,
+            "best_group": best_group(compared, metric, list(outcomes.runs))
+            if comparisons == "all" and is_one_question
             else None,
             "effects": effects(outcomes, complete, factors, reference, metric=metric)
             if design == "grid" and same_rows

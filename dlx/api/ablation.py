@@ -117,7 +117,7 @@ class Ablation:
             "ablation": str(self.path),
             "status": self.status,
             **{key: info.get(key) for key in counted},
-            **{key: summary.get(key) for key in ("metric", "baseline", "chosen")},
+            **{key: summary.get(key) for key in ("metric", "baseline", "chosen", "best_group")},
             "also": summary.get("also", {}),
             "variants": [
                 {key: variant[key] for key in keys} for variant in summary.get("variants", [])

@@ -15,6 +15,8 @@ from dlx.errors import ConfigError, DlxError
 if TYPE_CHECKING:
     from dlx.api.ablation import Ablation
 
+_MOST_PAIRS = 30  # rows of the table
+
 Jobs = Annotated[
     int | None,
     typer.Option(
@@ -49,6 +51,14 @@ def ablate(
         typer.Option(
             metavar="DESIGN",
             help="How values make variants: grid (all combinations), one_at_a_time, zip or list.",
+        ),
+    ] = None,
+    comparisons: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH",
+            help="What is compared: each variant with the baseline, or all pairs too: baseline or "
+            "all, which also names the group that is not shown to be worse than the best.",
         ),
     ] = None,
     jobs: Jobs = None,
@@ -99,7 +109,12 @@ def ablate(
 
     changes = [*(overrides or []), *(["ablation.show_test=true"] if show_test else [])]
     resolved = api.read_ablation(
-        locate(config), changes, varied=vary or [], seeds=seeds, design=design
+        locate(config),
+        changes,
+        varied=vary or [],
+        seeds=seeds,
+        design=design,
+        comparisons=comparisons,
     )
     plan = api.plan_ablation(resolved, runs_dir=runs_dir, data_dir=data_dir, jobs=jobs)
     warn(plan.remarks, "note")
@@ -183,12 +198,20 @@ def _emit_ablation(ablation: "Ablation", as_json: bool) -> None:
         emit_json(ablation.result())
         return
     from dlx.report.ablation.reading import by_others
-    from dlx.report.ablation.verdict_table import verdicts
+    from dlx.report.ablation.verdict_table import best_group, pairs, verdicts
 
     summary = ablation.summary
     for view in (summary, *by_others(summary)):
         table = verdicts(view)
         emit_table(table.headings, table.rows, table.right)
+    if summary["pairs"]:
+        table = pairs(summary)
+        emit("")
+        emit_table(table.headings, table.rows[:_MOST_PAIRS], table.right)
+        if (more := len(table.rows) - _MOST_PAIRS) > 0:
+            note(f"and {more:,} more pairs, in the report")
+    if summary["best_group"]:
+        emit(best_group(summary))
     warn(summary["warnings"])
     emit(f"{ablation.path / 'report.html'}")
 

@@ -67,6 +67,14 @@ def test_what_can_decide_something_is_not(vary, config, tmp_path):
     assert not refusal(plan_of(vary, tmp_path, **config))
 
 
+def test_all_pairs_count_as_comparisons(tmp_path):
+    vary = {"model.activation": ["relu", "tanh", "sigmoid", "elu"]}
+    section = {"comparisons": "all", "also": ["dev.cost"]}
+    document = prospects(plan_of(vary, tmp_path, ablation=section), None)
+    assert document["comparisons"] == 6 + 3
+    assert "9 comparisons take at least 5" in document["refusal"]
+
+
 def shown_by(values: dict[str, list[float]], folder: Path, **fields: object) -> Path:
     """Write the summary of an ablation of these dev accuracies; the first is the baseline."""
     names = list(values)

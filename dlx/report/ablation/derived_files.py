@@ -46,6 +46,7 @@ def write(
         design=section.design,
         folds=section.folds,
         data=data,
+        comparisons=section.comparisons,
         margin=section.margin,
         success=section.success,
         steps_to=section.steps_to,

@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from dlx.ablation.variants import show
-from dlx.report.ablation import reading
+from dlx.report.ablation import reading, verdict_table
 from dlx.report.ablation.answer import answer
 from dlx.report.ablation.methods import method
 from dlx.report.ablation.reading import Summary
@@ -74,6 +74,17 @@ def _verdicts(summary: Summary, heading: str, text: str = "") -> str:
         f"<h2>{escape(heading)}</h2>{text}<p class='soft'>A click on a heading sorts the table.</p>"
         f"<div class='wide'><table class='sortable'><thead><tr>{headings}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>{why if reasons else ''}"
+    )
+
+
+def pairs(summary: Summary) -> str:
+    """Return the verdicts on pairs of variants that are no baseline, if all pairs are compared."""
+    table = verdict_table.pairs(summary)
+    if not table.rows:
+        return ""
+    return (
+        f"<details><summary>All pairs of variants without the baseline ({len(table.rows):,})"
+        f"</summary>{_table(table.headings, table.rows, table.right)}</details>"
     )
 
 

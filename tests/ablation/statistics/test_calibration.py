@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.calibration import (
+    GROUPS,
     LEVEL,
     NOISES,
     POWER,
@@ -12,6 +13,7 @@ from benchmarks.calibration import (
     SUCCESSES,
     false_equivalence,
     folds_rate,
+    group_rates,
     pilot_power,
     power,
     rate_of_steps,
@@ -56,6 +58,14 @@ def test_an_effect_of_one_deviation_is_found_at_15_seeds(num_variants, planted):
         NOISES["normal"], effect=1, planted=planted, num_variants=num_variants, n=15, ablations=400
     )
     assert rate > POWER
+
+
+def test_the_best_are_hardly_ever_left_out_of_their_group():
+    pairs, alone = (
+        group_rates(beaten, NOISES["normal"], best=4, num_variants=4, n=6, ablations=ABLATIONS)[0]
+        for beaten in GROUPS.values()
+    )
+    assert pairs <= LEVEL + NOISE < alone
 
 
 @pytest.mark.parametrize(("num_variants", "pilot"), [(2, 3), (8, 5)])
