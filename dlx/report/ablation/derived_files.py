@@ -15,7 +15,7 @@ from dlx.ablation.tuning import Try, edges
 from dlx.ablation.variants import show, value_at
 from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
-from dlx.report.ablation import page, reconstructions
+from dlx.report.ablation import markdown, page, reconstructions
 from dlx.runs import write_atomic
 
 
@@ -70,6 +70,7 @@ def write(
         folders={arm.variant: arm.folder for arm in plan.arms("comparison")},
         results=results,
         show_test=section.show_test,
+        conclusions=markdown.conclusions(summary),
     )
     return summary
 
