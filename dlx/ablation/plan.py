@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.ablation import vary
+from dlx.ablation.rules import RULES
 from dlx.ablation.sizes import Size
 from dlx.ablation.variants import Resolved, short_labels, show
 from dlx.config import load as config_files
@@ -103,6 +104,7 @@ class Plan:
     # By variant, the tuned settings; empty until tuning has ended.
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
     jobs: int = 1  # number of processes that the cohorts were planned for
+    rules: int = RULES  # by which its verdicts were to be made when it began
     _arms: dict[str, list[Arm]] = field(default_factory=dict, repr=False)
     _jobs: dict[tuple[str, int | None], Job] = field(default_factory=dict, repr=False)
     _splits: dict[str, Splits] = field(default_factory=dict, repr=False)
@@ -261,6 +263,7 @@ class Plan:
             ],
             "tuning": tuning,
             "jobs": self.jobs,
+            "rules": self.rules,
             "cohorts": [cohort.document() for cohort in self.cohorts],
         }
 

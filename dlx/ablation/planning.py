@@ -267,6 +267,7 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
     plan.seeds = list(document["seeds"])
     plan.tuning_seeds = list(tuning.get("seeds") or [])
     plan.metric, plan.jobs = document["metric"], document["jobs"]
+    plan.rules = document.get("rules", 1)
     plan.chosen = dict(tuning.get("chosen") or {})
     names = [variant["name"] for variant in document["variants"]]
     if names != [variant.name for variant in plan.variants]:

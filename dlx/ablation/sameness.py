@@ -63,7 +63,10 @@ def _places(tensors: Iterable[Tensor], known: list[Tensor]) -> tuple[int, ...]:
     """Return the place of each tensor among the known ones, to which a new one is added."""
     places = []
     for tensor in tensors:
-        place = next((i for i, other in enumerate(known) if _are_equal(tensor, other)), len(known))
+        place = next((i for i, other in enumerate(known) if other is tensor), None)
+        if place is None:
+            equal = (i for i, other in enumerate(known) if _are_equal(tensor, other))
+            place = next(equal, len(known))
         if place == len(known):
             known.append(tensor)
         places.append(place)
@@ -71,6 +74,4 @@ def _places(tensors: Iterable[Tensor], known: list[Tensor]) -> tuple[int, ...]:
 
 
 def _are_equal(tensor: Tensor, other: Tensor) -> bool:
-    if tensor is other:
-        return True
     return tensor.shape == other.shape and tensor.dtype == other.dtype and tensor.equal(other)

@@ -21,6 +21,7 @@ from dlx.ablation.factors import DATA, factors_of, filled
 from dlx.ablation.grid import curves_by_factor, effects
 from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import RunResult, Variant
+from dlx.ablation.rules import RULES
 from dlx.ablation.statistics.failures import FAILURES
 from dlx.ablation.statistics.intervals import CONFIDENCE, median_interval, present, share_interval
 from dlx.nn.metrics import best_of, is_rising, scale_of
@@ -94,6 +95,7 @@ def summarize(
     return finite(
         {
             "schema": SCHEMA,
+            "rules": RULES,
             "name": name,
             "question": wording.question(factors, metric, success or {}),
             "metric": metric,

@@ -118,6 +118,7 @@ class Ablation:
             "status": self.status,
             **{key: info.get(key) for key in counted},
             **{key: summary.get(key) for key in ("metric", "baseline", "chosen", "best_group")},
+            "rules": summary.get("rules", 1) if summary else None,
             "also": summary.get("also", {}),
             "variants": [
                 {key: variant[key] for key in keys} for variant in summary.get("variants", [])
@@ -330,7 +331,7 @@ def _with_seeds(
             "tuning; name a list of others"
         )
     wider.metric, wider.tuning_seeds = ready.metric, ready.tuning_seeds
-    wider.chosen, wider.jobs = ready.chosen, jobs or ready.jobs
+    wider.chosen, wider.jobs, wider.rules = ready.chosen, jobs or ready.jobs, ready.rules
     wider.cohorts = ready.cohorts
     if not ready.section.tune or ready.chosen:
         old = runs_by_path(ready)

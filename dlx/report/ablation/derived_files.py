@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlx.ablation import overview, vary
+from dlx.ablation import overview, rules, vary
 from dlx.ablation.factors import values_of
 from dlx.ablation.plan import Plan, planned_seeds
 from dlx.ablation.results import RunResult
@@ -33,6 +33,7 @@ def write(
     varied = _varied(plan)
     plain = to_plain(plan.config)
     base = {key: value_at(key, {}, plain) for key in varied}
+    before = rules.kept(directory)
     summary = summarize(
         variants,
         results,
@@ -56,6 +57,8 @@ def write(
         planned=len(planned_seeds(section)),
         command=command,
     )
+    changes = rules.changed(before, summary["variants"]) if before else {}
+    summary["warnings"] += rules.sentences(plan.rules, before, changes)
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(directory / "summary.json", text.encode() + b"\n")
     table = results_csv(variants, results, base=base, data=data[0], show_test=section.show_test)

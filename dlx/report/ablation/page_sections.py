@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from dlx.ablation import rules
 from dlx.ablation.variants import show
 from dlx.report.ablation import reading, verdict_table
 from dlx.report.ablation.answer import answer
@@ -227,7 +228,8 @@ def statistics(summary: Summary) -> str:
         "pairs: the effects of a seed on both runs of a pair cancel out. Verdicts use dev rows; "
         "test rows decide nothing. They are about other seeds on these training and dev rows: with "
         "other rows a small difference may turn round. The probability of any false better or "
-        f"worse on this page, by any metric, is below 5 %.</p><ul>{''.join(items)}</ul>"
+        "worse on this page, by any metric, is below 5 %. Judged by "
+        f"{escape(rules.in_words(summary['rules']))}.</p><ul>{''.join(items)}</ul>"
     )
 
 
