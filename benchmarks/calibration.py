@@ -27,6 +27,7 @@ from dlx.ablation.statistics.intervals import spread_of
 from dlx.ablation.statistics.moderation import moderated
 from dlx.ablation.statistics.multiple import holm
 from dlx.ablation.statistics.paired import paired_t
+from dlx.ablation.statistics.power import Shown, found_difference
 from dlx.ablation.statistics.verdicts import Comparison, Verdict, judge, judge_together
 from dlx.api import prepare
 from dlx.cohort import Cohort
@@ -237,6 +238,22 @@ def power(
     return found / (ablations * planted)
 
 
+def pilot_power(noise: Draw, *, num_variants: int, pilot: int, n: int, ablations: int) -> float:
+    """Return how often a difference is found that n seeds find, as a pilot's variances say.
+
+    The seeds of the pilot are the first of the n. One variant differs, by what is said of it.
+    """
+    generator = np.random.default_rng((num_variants, pilot, n))
+    found = 0
+    for _ in range(ablations):
+        values = noise(generator, (num_variants, n))
+        differences = values[1:, :pilot] - values[0, :pilot]
+        spread = moderated([spread_of(paired) for paired in differences])[0]
+        values[1] += found_difference(Shown(spread, pilot), n, num_variants - 1)
+        found += judge_values(values)[0].word == "better"
+    return found / ablations
+
+
 def shapes_rate(noise: Draw, *, n: int, ablations: int) -> float:
     """Return how often a variant is decided that has the mean of a baseline without any noise.
 
@@ -395,6 +412,72 @@ def procedure_rates(
     return false / ablations, found / ablations
 
 
+def _beaten_in_pairs(values: Array) -> NDArray[np.bool_]:
+    """Return which variants are worse than any other, all pairs judged as one family (dlx)."""
+    places = [(i, j) for j in range(len(values)) for i in range(j + 1, len(values))]
+    verdicts = judge([comparisons(values[[j, i]])[0] for i, j in places])
+    beaten = np.zeros(len(values), bool)
+    for (i, j), verdict in zip(places, verdicts, strict=True):
+        beaten[i] |= verdict.word == "worse"
+        beaten[j] |= verdict.word == "better"
+    return beaten
+
+
+def _beaten_by_the_best(values: Array) -> NDArray[np.bool_]:
+    """Return those that are worse by one-sided tests with all others, at 5 % for each variant.
+
+    So are multiple comparisons with the best (Hsu), with Bonferroni's bound.
+    """
+    beaten = np.zeros(len(values), bool)
+    for i, own in enumerate(values):
+        others = np.delete(values, i, axis=0)
+        spreads = moderated([spread_of(other - own) for other in others])
+        means = (others - own).mean(1).tolist()
+        p = [spread.p_above(mean) for spread, mean in zip(spreads, means, strict=True)]
+        beaten[i] = min(p) * len(others) <= 0.05
+    return beaten
+
+
+GROUPS: dict[str, Callable[[Array], NDArray[np.bool_]]] = {
+    "all pairs as one family (dlx)": _beaten_in_pairs,
+    "with the best, 5 % for each variant": _beaten_by_the_best,
+}
+"""Which variants are not in the group of the best, of values (V, N)."""
+
+
+def group_rates(
+    beaten: Callable[[Array], NDArray[np.bool_]],
+    draw: Draw,
+    *,
+    best: int,
+    num_variants: int,
+    n: int,
+    ablations: int,
+) -> tuple[float, float]:
+    """Return how often any of the best variants is left out, and which share of the others is.
+
+    The others are worse by two standard deviations of a paired difference.
+
+    Args:
+        beaten: a procedure of `GROUPS`
+        draw: values of equal variants
+        best: equal variants that no other is better than
+        num_variants: all
+        n: seeds
+        ablations: to simulate
+    """
+    generator = np.random.default_rng((best, num_variants, n))
+    scale = draw(generator, (2, 100_000)).std()
+    false = found = 0.0
+    for _ in range(ablations):
+        values = draw(generator, (num_variants, n))
+        values[best:] -= 2 * 2**0.5 * scale
+        out = beaten(values)
+        false += bool(out[:best].any())
+        found += float(out[best:].mean()) if best < num_variants else 0.0
+    return false / ablations, found / ablations
+
+
 class _Ends(Listener):
     """Listens for the final metrics of runs on dev rows."""
 
@@ -501,6 +584,30 @@ def main() -> None:
                 ]
                 _row(f"{name}{kind and f', {kind}'}", found)
 
+    cases = [(best, v, n) for best, v in ((4, 4), (8, 8), (1, 8), (4, 8)) for n in (6, 10)]
+    for title, place, chosen in (
+        ("one of the best left out of their group", 0, cases),
+        ("others left out of it", 1, cases[4:]),
+    ):
+        _head(title, [f"{best} best of {v}, n = {n}" for best, v, n in chosen])
+        kinds = {
+            name: NOISES[name] for name in ("normal", "t, 3 degrees of freedom", "exponential")
+        }
+        for kind, draw in (kinds | {"one of five times the deviation": of_unequal_spread}).items():
+            for name, beaten in GROUPS.items():
+                found = [
+                    group_rates(
+                        beaten,
+                        draw,
+                        best=best,
+                        num_variants=v,
+                        n=n,
+                        ablations=max(ablations // 2, 1),
+                    )[place]
+                    for best, v, n in chosen
+                ]
+                _row(f"{name}, {kind}", found)
+
     sizes = [(effect, n) for effect in (1.0, 2.0) for n in (3, 5, 10, 15)]
     _head("power, 4 variants", [f"{effect:g} deviations, n = {n}" for effect, n in sizes])
     _row(
@@ -528,6 +635,18 @@ def main() -> None:
                 for v, p in effects
             ],
         )
+
+    pilots = [(v, pilot, n) for n in (10, 20) for v in (2, 8) for pilot in (3, 5)]
+    _head(
+        "found, of a difference that a pilot names",
+        [f"{v} variants, pilot of {pilot}, n = {n}" for v, pilot, n in pilots],
+    )
+    for name in ("normal", "t, 3 degrees of freedom", "exponential"):
+        found = [
+            pilot_power(NOISES[name], num_variants=v, pilot=pilot, n=n, ablations=ablations)
+            for v, pilot, n in pilots
+        ]
+        _row(name, found)
 
     pairs = (5, 10, 30, 100)
     _head("equal means, the baseline without noise: decided", [f"n = {n}" for n in pairs])

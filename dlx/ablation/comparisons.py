@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,17 @@ def baselines_of(variants: Sequence[Variant], baseline: str) -> dict[str, str]:
     return {name: other for name, other in baselines.items() if other and other != name}
 
 
+def other_pairs(variants: Sequence[Variant], baselines: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the names of all pairs of variants on the same data that no baseline is part of."""
+    compared = {frozenset(pair) for pair in baselines.items()}
+    return [
+        (variant.name, other.name)
+        for other, variant in combinations(variants, 2)
+        if same(variant.settings.get(DATA)) == same(other.settings.get(DATA))
+        and {variant.name, other.name} not in compared
+    ]
+
+
 @dataclass(frozen=True)
 class Compared:
     """All verdicts of an ablation, in the form of summary.json."""
@@ -85,6 +97,7 @@ class Compared:
     # over all of them.
     per_data: Mapping[str, Any] | None
     overall: Mapping[str, Any] | None
+    pairs: Sequence[dict[str, Any]]  # of two variants that are no baseline, by the first metric
 
 
 def compare(
@@ -94,17 +107,24 @@ def compare(
     pairs: Mapping[str, str],
     judged: Sequence[Judged],
     steps_to: Mapping[str, float],
+    others: Sequence[tuple[str, str]] = (),
 ) -> Compared:
     """Judge variants against their baselines (`pairs`) by every metric, as one family of tests.
 
-    So the probability of any false `better` or `worse` in it is at most 5 %, whether it is by the
-    first metric, by another, by the steps to a threshold or over several data sets.
+    Further pairs, `others`, are judged by the first metric in the same family. So the probability
+    of any false `better` or `worse` in it is at most 5 %, whether it is by the first metric, by
+    another, by the steps to a threshold or over several data sets.
     """
+    first = judged[0]
     groups = [
-        {name: _comparison(outcomes, name, base, metric) for name, base in pairs.items()}
+        {
+            (name, base): _comparison(outcomes, name, base, metric)
+            for name, base in [*pairs.items(), *(others if metric is first else [])]
+        }
         for metric in judged
     ]
-    over = _OverDataSets.of(variants, factors, pairs, groups[0], judged[0])
+    with_base = {name: groups[0][name, base] for name, base in pairs.items()}
+    over = _OverDataSets.of(variants, factors, pairs, with_base, first)
     steps = _steps_differences(outcomes, pairs, steps_to)
     verdicts, over_verdicts, adjusted = judge_together(
         [list(group.values()) for group in groups],
@@ -112,30 +132,53 @@ def compare(
         [test.p for tests in steps.values() for test in tests.values()],
     )
     num_comparisons = sum(map(len, verdicts)) + len(over_verdicts) + len(adjusted)
-    documents = {
-        metric.metric: {
-            name: document(
-                group[name], verdict, pairs[name], metric, outcomes.unit, num_comparisons
+    told = [
+        {
+            (name, base): document(
+                comparison, verdict, base, metric, outcomes.unit, num_comparisons
             )
-            for name, verdict in zip(group, of_metric, strict=True)
+            for ((name, base), comparison), verdict in zip(group.items(), own, strict=True)
         }
-        for metric, group, of_metric in zip(judged, groups, verdicts, strict=True)
+        for metric, group, own in zip(judged, groups, verdicts, strict=True)
+    ]
+    documents = {
+        metric.metric: {name: own[name, base] for name, base in pairs.items()}
+        for metric, own in zip(judged, told, strict=True)
     }
-    words: dict[str, Word] = {
-        name: verdict.word for name, verdict in zip(groups[0], verdicts[0], strict=True)
-    }
+    between = [{"variant": name, **told[0][name, base]} for name, base in others]
     places = iter(adjusted)
-    first = documents[judged[0].metric]
-    for own in first.values():
+    by_first = documents[first.metric]
+    for own in by_first.values():
         own["steps_to"] = {}
     for metric, tests in steps.items():
         for name, test in tests.items():
             horizon = _horizon(outcomes, name, pairs[name])
-            first[name]["steps_to"][metric] = _steps_document(test, float(next(places)), horizon)
+            by_first[name]["steps_to"][metric] = _steps_document(test, float(next(places)), horizon)
     if over is None:
-        return Compared(documents, None, None)
-    per_data, together = over.documents(first, words, over_verdicts, outcomes.unit, num_comparisons)
-    return Compared(documents, per_data, together)
+        return Compared(documents, None, None, between)
+    per_data, together = over.documents(by_first, over_verdicts, outcomes.unit, num_comparisons)
+    return Compared(documents, per_data, together, between)
+
+
+def best_group(compared: Compared, metric: str, names: Sequence[str]) -> dict[str, Any]:
+    """Return the variants that are not shown to be worse than any other: names, and what is out.
+
+    Every pair is judged in the family of the ablation. So the probability that a variant is left
+    out which is as good as the best is at most 5 %, whichever and however many these are.
+
+    Reference:
+        Hsu 1984, Constrained simultaneous confidence intervals for multiple comparisons with the
+        best, Annals of Statistics 12, whose bound is for one best variant: it leaves out one of
+        several equally good ones more often (`benchmarks/calibration.py`).
+    """
+    every = [{"variant": name, **own} for name, own in compared.by_metric[metric].items()]
+    beaten: dict[str, str] = {}
+    for pair in [*every, *compared.pairs]:
+        if pair["verdict"] == "worse":
+            beaten.setdefault(pair["variant"], pair["baseline"])
+        elif pair["verdict"] == "better":
+            beaten.setdefault(pair["baseline"], pair["variant"])
+    return {"variants": [name for name in names if name not in beaten], "beaten_by": beaten}
 
 
 def document(
@@ -226,7 +269,6 @@ class _OverDataSets:
     def documents(
         self,
         alone: Mapping[str, dict[str, Any]],
-        words: Mapping[str, Word],
         verdicts: Sequence[Verdict],
         unit: str,
         num_comparisons: int,
@@ -243,7 +285,9 @@ class _OverDataSets:
         for (label, names), verdict in zip(self.names.items(), verdicts, strict=True):
             base = self.labels[self.pairs[names[0]]]
             result = document(self.together[label], verdict, base, worded, unit, num_comparisons)
-            own_words: dict[str, Word] = {self.data_of[name]: words[name] for name in names}
+            own_words: dict[str, Word] = {
+                self.data_of[name]: alone[name]["verdict"] for name in names
+            }
             result["verdict"] = overall(verdict, list(own_words.values()))
             result["is_relative"] = self.judged.scale is None
             if result["verdict"] != verdict.word:
@@ -259,7 +303,10 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
     variant, baseline = outcomes.pairs(values, base_values)
     same_rows = outcomes.have_same_rows(name, base, judged.metric)
     is_success = judged.metric == "success"  # where a run that diverged counts as 0
-    spread = outcomes.spread(values - base_values, name, judged.metric, base)
+    other_rows = {}
+    if same_rows:
+        spread = outcomes.spread(values - base_values, name, judged.metric, base)
+        other_rows = {"of_rows": spread.of_rows, "row_freedom": spread.row_freedom}
     return Comparison(
         variant=variant if same_rows else np.full_like(variant, np.nan),
         baseline=baseline,
@@ -270,8 +317,7 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
         baseline_diverged=(0, 0) if is_success else outcomes.diverged(base),
         overlap=outcomes.overlap,
         same_rows=same_rows,
-        of_rows=spread.of_rows if same_rows else 0.0,
-        row_freedom=spread.row_freedom,
+        **other_rows,
     )
 
 

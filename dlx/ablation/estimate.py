@@ -15,13 +15,10 @@ two, which is the range that is stated.
 
 from typing import Any
 
-from dlx.ablation.comparisons import baselines_of
-from dlx.ablation.outcomes import overlap_of
 from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
+from dlx.ablation.prospects import prospects
 from dlx.ablation.sizes import Size
-from dlx.ablation.statistics.conclusions import smallest_effect
-from dlx.ablation.statistics.verdicts import fewest_pairs
-from dlx.ablation.variants import distance_from_base
+from dlx.ablation.variances import Variances
 from dlx.training.evaluation import CHUNK
 from dlx.training.job import Job
 from dlx.training.trainer import EVALUATED_TRAIN_ROWS
@@ -74,10 +71,11 @@ def _evaluated_rows(job: Job) -> int:
     return train + sum(sizes.values())
 
 
-def preview(plan: Plan) -> dict[str, Any]:
+def preview(plan: Plan, variances: Variances | None = None) -> dict[str, Any]:
     """Build every cohort, and say what it is and how long it will take; nothing is trained.
 
-    A comparison whose settings are still to be tuned is reckoned from the tuning runs.
+    A comparison whose settings are still to be tuned is reckoned from the tuning runs. What the
+    seeds can decide is said too, see `prospects`.
     """
     planned = runs_by_path(plan)
     cohorts = [_cohort(plan, cohort) for cohort in plan.cohorts]
@@ -87,15 +85,10 @@ def preview(plan: Plan) -> dict[str, Any]:
     if tuned and not plan.chosen:
         seconds *= 1 + compared / tuned
     seconds += BEGINNING
-    baseline = next(variant for variant in plan.variants if variant.name == plan.baseline)
-    compared_variants = len(baselines_of(plan.variants, plan.baseline))
     first = {run.arm.variant: path for path, run in reversed(planned.items())}
     return {
         "name": plan.config.name,
-        "metric": plan.metric,
-        "baseline": plan.baseline,
-        "baseline_differs": distance_from_base(baseline, plan.config),
-        **_power(plan, compared_variants),
+        **prospects(plan, variances),
         "design": plan.section.design,
         "variants": [
             {
@@ -105,8 +98,6 @@ def preview(plan: Plan) -> dict[str, Any]:
             }
             for variant in plan.variants
         ],
-        "seeds": plan.seeds,
-        "folds": plan.section.folds,
         "runs": compared,
         "tuning": {"runs": tuned, "seeds": plan.tuning_seeds} if tuned else None,
         "cohorts": cohorts,
@@ -114,19 +105,6 @@ def preview(plan: Plan) -> dict[str, Any]:
         "seconds": seconds,
         "range": [seconds / RANGE, seconds * RANGE],
     }
-
-
-def _power(plan: Plan, num_variants: int) -> dict[str, Any]:
-    """Return what can be decided between the baseline and so many other variants."""
-    section, folds = plan.section, plan.section.folds
-    num_metrics = 1 + len(section.also)
-    num_tests = num_variants * (num_metrics + len(section.steps_to))
-    fewest, units = fewest_pairs(num_variants * num_metrics), folds or len(plan.seeds)
-    effect = None
-    if num_variants and units >= fewest:
-        overlap = overlap_of(folds)
-        effect = smallest_effect(num_variants, num_tests, units, overlap=overlap)
-    return {"comparisons": num_tests, "fewest_seeds": fewest, "smallest_effect": effect}
 
 
 def _parameters(plan: Plan, path: str) -> int:

@@ -23,11 +23,13 @@ def write(
     folders: Mapping[str, str],
     results: Sequence[RunResult],
     show_test: bool = False,
+    conclusions: str = "",
 ) -> None:
     """Write the event files of an ablation as a whole, in place of earlier ones.
 
     Every metric of the whole network gets a column and a chart, the judged one first. (A metric of
     a layer has a slash in its tag.) Settings and folders, below the directory, are by variant.
+    Conclusions are in Markdown.
     """
     splits = ("dev", "train", "test") if show_test else ("dev", "train")
     tags = dict.fromkeys(
@@ -57,6 +59,7 @@ def write(
             variant: max((run.steps for run in results if run.variant == variant), default=0)
             for variant in settings
         },
+        conclusions=conclusions,
     )
 
 

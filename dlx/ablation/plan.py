@@ -5,13 +5,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from dlx.ablation import vary
+from dlx.ablation.rules import RULES
 from dlx.ablation.sizes import Size
 from dlx.ablation.variants import Resolved, short_labels, show
 from dlx.config import load as config_files
@@ -104,6 +105,7 @@ class Plan:
     # By variant, the tuned settings; empty until tuning has ended.
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
     jobs: int = 1  # number of processes that the cohorts were planned for
+    rules: int = RULES  # by which its verdicts were to be made when it began
     _arms: dict[str, list[Arm]] = field(default_factory=dict, repr=False)
     _jobs: dict[tuple[str, int | None, int | None], Job] = field(default_factory=dict, repr=False)
     _splits: dict[str, Splits] = field(default_factory=dict, repr=False)
@@ -217,10 +219,18 @@ class Plan:
     @property
     def remarks(self) -> list[str]:
         """What the user is told of the first phase, each sentence with the variants it is about."""
+        return self._said(lambda job: job.remarks)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings about the data, each with the variants it is about."""
+        return self._said(lambda job: job.splits.warnings)
+
+    def _said(self, of: Callable[[Job], Sequence[str]]) -> list[str]:
         variants: dict[str, dict[str, None]] = {}
         for arm in self.arms(self.phases[0]):
             for fold in self.folds:
-                for remark in self.job(PlannedRun(arm, self.seeds[0], fold)).remarks:
+                for remark in of(self.job(PlannedRun(arm, self.seeds[0], fold))):
                     variants.setdefault(remark, {})[arm.variant] = None
         return [f"{self._named(list(names))}{remark}" for remark, names in variants.items()]
 
@@ -263,8 +273,14 @@ class Plan:
             ],
             "tuning": tuning,
             "jobs": self.jobs,
+            "rules": self.rules,
             "cohorts": [cohort.document() for cohort in self.cohorts],
         }
+
+
+def planned_seeds(section: AblationConfig) -> list[int]:
+    """Return the seeds that a config asks for; after a pilot a plan has the first of them."""
+    return list(range(section.seeds)) if isinstance(section.seeds, int) else section.seeds
 
 
 def runs_by_path(plan: Plan) -> dict[str, PlannedRun]:

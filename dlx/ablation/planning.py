@@ -1,11 +1,12 @@
 """Making a plan: checking every config with its data, and grouping runs into cohorts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dlx.ablation.plan import SUCCESS, Plan, PlannedCohort, PlannedRun, runs_by_path
+from dlx.ablation.plan import SUCCESS, Plan, PlannedCohort, PlannedRun, planned_seeds, runs_by_path
 from dlx.ablation.sizes import Size, largest_cohort, parts, processes, size_of
 from dlx.ablation.variants import MAX_RUNS, Resolved, expand, find_baseline, refuse_seed, show
 from dlx.cohort import group
@@ -44,7 +45,7 @@ def outline(config: RunConfig, data_dir: Path) -> Plan:
     variants = expand(config)
     section = config.ablation
     assert section is not None
-    seeds = list(range(section.seeds)) if isinstance(section.seeds, int) else section.seeds
+    seeds = planned_seeds(section)
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"ablation.seeds: the list {seeds} has a seed twice; remove one")
     # Far away, so that seeds of the comparison can be added later.
@@ -82,6 +83,22 @@ def _with_splits(config: RunConfig) -> RunConfig:
     return config_files.assign(config, changes) if changes else config
 
 
+def pilot(plan: Plan, seeds: int) -> Plan:
+    """Return the plan of the first seeds alone; the config keeps all of them.
+
+    Raises:
+        ConfigError: the plan has no more seeds than that
+    """
+    if seeds >= len(plan.seeds):
+        raise ConfigError(
+            f"--pilot {seeds}: the ablation has {len(plan.seeds)} seeds, which leaves none for "
+            "after the pilot; name fewer, or leave out --pilot"
+        )
+    first = replace(plan, seeds=plan.seeds[:seeds], cohorts=[])
+    add_cohorts(first, first.phases[0], first.runs(first.phases[0]))
+    return first
+
+
 def _check_count(plan: Plan) -> None:
     tries = len(plan.tunings) * len(plan.tuning_seeds)
     number = len(plan.variants) * len(plan.folds) * (len(plan.seeds) + tries)
@@ -113,6 +130,10 @@ def check(plan: Plan, runs: Iterable[PlannedRun]) -> None:
     for run in runs:
         try:
             plan.job(run)
+        except DataError as error:
+            if len({repr(variant.config.data) for variant in plan.variants}) == 1:
+                raise
+            raise DataError(f"variant {run.arm.variant!r}: {error}") from error
         except ConfigError as error:
             choice = "" if run.arm.choice is None else f" ({show(dict(run.arm.choice))})"
             name = f"variant {run.arm.variant!r}{choice}"
@@ -266,6 +287,7 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
     plan.seeds = list(document["seeds"])
     plan.tuning_seeds = list(tuning.get("seeds") or [])
     plan.metric, plan.jobs = document["metric"], document["jobs"]
+    plan.rules = document.get("rules", 1)
     plan.chosen = dict(tuning.get("chosen") or {})
     names = [variant["name"] for variant in document["variants"]]
     if names != [variant.name for variant in plan.variants]:

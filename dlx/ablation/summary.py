@@ -8,11 +8,20 @@ from typing import Any
 import numpy as np
 
 from dlx.ablation import wording
-from dlx.ablation.comparisons import Compared, Judged, baselines_of, compare, margin_of
+from dlx.ablation.comparisons import (
+    Compared,
+    Judged,
+    baselines_of,
+    best_group,
+    compare,
+    margin_of,
+    other_pairs,
+)
 from dlx.ablation.factors import DATA, factors_of, filled
 from dlx.ablation.grid import curves_by_factor, effects
 from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import RunResult, Variant
+from dlx.ablation.rules import RULES
 from dlx.ablation.statistics.failures import FAILURES
 from dlx.ablation.statistics.intervals import CONFIDENCE, median_interval, present, share_interval
 from dlx.nn.metrics import best_of, is_rising, scale_of
@@ -35,12 +44,14 @@ def summarize(
     design: str = "grid",
     folds: int | None = None,
     data: Sequence[str] = (),
+    comparisons: str = "baseline",
     margin: float | None = None,
     success: Mapping[str, float] | None = None,
     steps_to: Mapping[str, float] | None = None,
     tuning: Mapping[str, Any] | None = None,
     show_test: bool = False,
     show: Sequence[str] = (),
+    planned: int | None = None,
     command: str = "",
 ) -> dict[str, Any]:
     """Return the summary of an ablation, a JSON object.
@@ -55,11 +66,13 @@ def summarize(
         also: further judged metrics, each by itself: `<split>.<tag>`
         varied: values by dotted key, in the order of the config
         base: plain values of the base config by dotted key, for keys that a variant does not set
+        comparisons: `baseline`, or `all` for all pairs of variants too
         margin: largest difference of the judged metric that does not matter, see `Judged`
         success: thresholds by metric that a successful run reaches; None: success is not counted
         steps_to: thresholds by metric
         tuning: by variant, what was chosen and tried; None without tuning
         show: metrics that tables show beside the judged one
+        planned: number of seeds of which these are the first, as after a pilot
     """
     thresholds = steps_to or {}
     outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
@@ -68,10 +81,12 @@ def summarize(
     complete, values = filled(variants, varied, base or {})
     factors = factors_of(values)
     pairs = baselines_of(complete, baseline)
-    compared = compare(outcomes, complete, factors, pairs, metrics, thresholds)
+    others = other_pairs(complete, pairs) if comparisons == "all" else []
+    compared = compare(outcomes, complete, factors, pairs, metrics, thresholds, others)
     reference = next(variant for variant in complete if variant.name == baseline)
     tags = _tags(results)
     same_rows = all(outcomes.have_same_rows(name, other, metric) for name, other in pairs.items())
+    is_one_question = compared.per_data is None and same_rows
     documents = [
         _variant(variant, outcomes, tags, judged, thresholds, show_test=show_test)
         | {"vs_baseline": compared.by_metric[metric].get(variant.name)}
@@ -80,6 +95,7 @@ def summarize(
     return finite(
         {
             "schema": SCHEMA,
+            "rules": RULES,
             "name": name,
             "question": wording.question(factors, metric, success or {}),
             "metric": metric,
@@ -110,8 +126,11 @@ def summarize(
             "variants": documents,
             # Over several data sets there is no best variant: another one may be best on each.
             # And on other rows the best mean may be that of the easier ones.
-            "chosen": _chosen(documents, outcomes, tags, judged)
-            if compared.per_data is None and same_rows
+            "chosen": _chosen(documents, outcomes, tags, judged) if is_one_question else None,
+            "comparisons": comparisons,
+            "pairs": compared.pairs,
+            "best_group": best_group(compared, metric, list(outcomes.runs))
+            if comparisons == "all" and is_one_question
             else None,
             "effects": effects(outcomes, complete, factors, reference, metric=metric)
             if design == "grid" and same_rows
@@ -128,7 +147,8 @@ def summarize(
                 folds=folds,
                 data=[str(variant.settings.get(DATA, "")) for variant in complete],
             )
-            + wording.at_the_edge(tuning or {}),
+            + wording.at_the_edge(tuning or {})
+            + wording.pilot(len(seeds), planned or len(seeds)),
             "tuning": tuning,
             "failures": _failures(outcomes),
             "command": command,

@@ -230,3 +230,13 @@ def at_the_edge(tuning: Mapping[str, Any]) -> list[str]:
         "better: give ablation.tune more values there."
         for (key, end), values in places.items()
     ]
+
+
+def pilot(num_seeds: int, planned: int) -> list[str]:
+    """Return a sentence on a pilot, whose seeds are the first of those that are planned."""
+    if num_seeds >= planned:
+        return []
+    return [
+        f"This is a pilot of {num_seeds} of {planned} planned seeds; `dlx resume` trains the "
+        "others and keeps these."
+    ]

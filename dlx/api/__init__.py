@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dlx.api.ablation import (
         Ablation,
         ablate,
+        foresee_ablation,
         plan_ablation,
         preview_ablation,
         resume_ablation,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "ablation": (
-        *("Ablation", "ablate", "plan_ablation", "preview_ablation", "resume_ablation"),
-        "train_plan",
+        *("Ablation", "ablate", "foresee_ablation", "plan_ablation", "preview_ablation"),
+        *("resume_ablation", "train_plan"),
     ),
     "ablation_config": ("read_ablation",),
     "ablation_runs": ("members", "run_config"),
@@ -53,6 +54,7 @@ __all__ = [
     "Training",
     "ablate",
     "figures",
+    "foresee_ablation",
     "load",
     "members",
     "new_training",

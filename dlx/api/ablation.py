@@ -4,8 +4,10 @@ import functools
 import json
 import shlex
 import signal
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ from dlx.ablation.directory import CONFIG, PLAN, read_config, read_plan, write_p
 from dlx.ablation.estimate import preview
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, runs_by_path
+from dlx.ablation.prospects import prospects
 from dlx.ablation.results import RunResult
 from dlx.ablation.session import Ended, Show
+from dlx.ablation.variances import Variances, earlier, variances_of
 from dlx.api.ablation_config import read_ablation
 from dlx.api.inputs import RUNS_DIR, data_directory
 from dlx.api.run import Run, load
@@ -113,7 +117,8 @@ class Ablation:
             "ablation": str(self.path),
             "status": self.status,
             **{key: info.get(key) for key in counted},
-            **{key: summary.get(key) for key in ("metric", "baseline", "chosen")},
+            **{key: summary.get(key) for key in ("metric", "baseline", "chosen", "best_group")},
+            "rules": summary.get("rules", 1) if summary else None,
             "also": summary.get("also", {}),
             "variants": [
                 {key: variant[key] for key in keys} for variant in summary.get("variants", [])
@@ -152,12 +157,55 @@ def plan_ablation(
 
 
 @flushed_denormals()
-def preview_ablation(ready: Plan) -> dict[str, Any]:
-    """Return what an ablation would train, and how long it would take; nothing is written.
+def foresee_ablation(
+    ready: Plan, *, runs_dir: Path | str | None = None, pilot: Ablation | None = None
+) -> dict[str, Any]:
+    """Return what an ablation can decide, see `dlx.ablation.prospects.prospects`.
+
+    Args:
+        ready: from `plan_ablation`
+        runs_dir: where an earlier ablation of the same data is looked for
+        pilot: the ablation's own first seeds, trained
+    """
+    if pilot is not None:
+        return prospects(ready, _of_pilot(ready, pilot))
+    return prospects(ready, earlier(ready, Path(runs_dir)) if runs_dir is not None else None)
+
+
+@flushed_denormals()
+def preview_ablation(
+    ready: Plan,
+    *,
+    runs_dir: Path | str | None = None,
+    pilot: int | None = None,
+    jobs: int | None = None,
+    show: Show = lambda progress: None,
+) -> dict[str, Any]:
+    """Return what an ablation would train and can decide, and how long it takes; nothing is kept.
 
     See `dlx.ablation.estimate.preview`.
+
+    Args:
+        ready: from `plan_ablation`
+        runs_dir: where an earlier ablation of the same data is looked for
+        pilot: how many of the first seeds are trained to see how far differences vary
+        jobs: processes that train the pilot at a time
+        show: is told of the pilot's progress
     """
-    return preview(ready)
+    if pilot is None:
+        return preview(ready, earlier(ready, Path(runs_dir)) if runs_dir is not None else None)
+    with tempfile.TemporaryDirectory(prefix="dlx-pilot-") as folder:
+        try:
+            trained = train_plan(ready, runs_dir=folder, pilot=pilot, jobs=jobs, show=show)
+        except Interrupted as error:
+            words = "stopped; the pilot of a dry run is not kept"
+            raise Interrupted(words, error.exit_code - 128) from error
+        return preview(ready, _of_pilot(ready, trained))
+
+
+def _of_pilot(ready: Plan, pilot: Ablation) -> Variances | None:
+    shown = variances_of(pilot.path, ready.metric)
+    return shown and replace(shown, path=None)
 
 
 def ablate(
@@ -186,6 +234,7 @@ def train_plan(
     ready: Plan,
     *,
     runs_dir: Path | str = RUNS_DIR,
+    pilot: int | None = None,
     jobs: int | None = None,
     show: Show = lambda progress: None,
 ) -> Ablation:
@@ -194,16 +243,20 @@ def train_plan(
     Args:
         ready: from `plan_ablation`
         runs_dir: where runs are kept
+        pilot: how many of the first seeds are trained; `resume_ablation` goes on with the others
         jobs: processes that train at a time; default: by the size of the work
         show: is told of progress
 
     Raises:
+        ConfigError: the ablation has no more seeds than the pilot
         CrashedError: some runs could not be trained
         MemoryLimitError: some did not fit into memory, and no other failed
         Interrupted: SIGINT or SIGTERM, after saving
         StorageError: a file could not be written
     """
     config = ready.config
+    if pilot is not None:
+        ready = planning.pilot(ready, pilot)
     run = RunDirectory.create(
         Path(runs_dir),
         config.name,
@@ -227,6 +280,8 @@ def resume_ablation(
 ) -> Ablation:
     """Go on with an ablation that stopped, repeat what failed, or add seeds.
 
+    After a pilot it goes on with the seeds that were planned.
+
     Args:
         directory: of the ablation
         seeds: how many there shall be, or a list in YAML that holds all there are
@@ -248,30 +303,35 @@ def resume_ablation(
         ready = plan_ablation(read_config(directory), data_dir=data_dir, jobs=jobs)
     with run.lock():
         if seeds is not None:
-            ready = _with_seeds(ready, run, seeds, jobs)
+            text = f"ablation.seeds={seeds}"
+            config = config_files.override(ready.config, [text], {text: f"--seeds {seeds}"})
+            ready = _with_seeds(ready, run, config, f"--seeds {seeds}", jobs)
+        elif not only_failed:
+            ready = _with_seeds(ready, run, ready.config, "ablation.seeds", jobs)
         if only_failed:
             Ledger(ready, directory).forget_failed()
     return _train(ready, run, jobs, show)
 
 
-def _with_seeds(ready: Plan, run: RunDirectory, seeds: str, jobs: int | None) -> Plan:
-    """Plan the runs of new seeds, in cohorts of their own, and write the plan."""
-    text = f"ablation.seeds={seeds}"
-    config = config_files.override(ready.config, [text], {text: f"--seeds {seeds}"})
+def _with_seeds(
+    ready: Plan, run: RunDirectory, config: RunConfig, where: str, jobs: int | None
+) -> Plan:
+    """Plan the runs of a config's further seeds, in cohorts of their own, and write the plan."""
     wider = planning.outline(config, ready.data_dir)
+    if wider.seeds == ready.seeds:
+        return ready
     missing = [seed for seed in ready.seeds if seed not in wider.seeds]
     if missing:
         raise ConfigError(
-            f"--seeds {seeds}: seed {missing[0]} has been trained; name all of "
-            f"{ready.seeds} and more"
+            f"{where}: seed {missing[0]} has been trained; name all of {ready.seeds} and more"
         )
     if set(wider.seeds) & set(ready.tuning_seeds):
         raise ConfigError(
-            f"--seeds {seeds}: {sorted(set(wider.seeds) & set(ready.tuning_seeds))} were used for "
+            f"{where}: {sorted(set(wider.seeds) & set(ready.tuning_seeds))} were used for "
             "tuning; name a list of others"
         )
     wider.metric, wider.tuning_seeds = ready.metric, ready.tuning_seeds
-    wider.chosen, wider.jobs = ready.chosen, jobs or ready.jobs
+    wider.chosen, wider.jobs, wider.rules = ready.chosen, jobs or ready.jobs, ready.rules
     wider.cohorts = ready.cohorts
     if not ready.section.tune or ready.chosen:
         old = runs_by_path(ready)

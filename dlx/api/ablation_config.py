@@ -20,6 +20,7 @@ def read_ablation(
     varied: Sequence[str] = (),
     seeds: str | int | None = None,
     design: str | None = None,
+    comparisons: str | None = None,
 ) -> RunConfig:
     """Return a checked config whose `ablation` section is changed as a command line says.
 
@@ -30,6 +31,7 @@ def read_ablation(
             says of the key
         seeds: how many, or a list in YAML
         design: of the ablation
+        comparisons: what is compared, `baseline` or `all`
 
     Raises:
         ConfigError: with every error of the config at once
@@ -38,6 +40,8 @@ def read_ablation(
     changes: dict[str, str] = {}
     if design is not None:
         changes[f"ablation.design={design}"] = f"--design {design}"
+    if comparisons is not None:
+        changes[f"ablation.comparisons={comparisons}"] = f"--comparisons {comparisons}"
     if seeds is not None:
         changes[f"ablation.seeds={seeds}"] = f"--seeds {seeds}"
     if varied:

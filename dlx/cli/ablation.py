@@ -10,10 +10,12 @@ from dlx.cli.ablation_progress import shown
 from dlx.cli.options import RUNS_DIR, Changes, Config, DataDir, Json, Quiet, RunsDir
 from dlx.cli.output import amount, emit, emit_json, emit_table, note, warn
 from dlx.cli.progress import duration
-from dlx.errors import DlxError
+from dlx.errors import ConfigError, DlxError
 
 if TYPE_CHECKING:
     from dlx.api.ablation import Ablation
+
+_MOST_PAIRS = 30  # rows of the table
 
 Jobs = Annotated[
     int | None,
@@ -51,6 +53,14 @@ def ablate(
             help="How values make variants: grid (all combinations), one_at_a_time, zip or list.",
         ),
     ] = None,
+    comparisons: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH",
+            help="What is compared: each variant with the baseline, or all pairs too: baseline or "
+            "all, which also names the group that is not shown to be worse than the best.",
+        ),
+    ] = None,
     jobs: Jobs = None,
     show_test: Annotated[
         bool, typer.Option("--show-test", help="Show the test metrics of every variant.")
@@ -62,6 +72,19 @@ def ablate(
         typer.Option(
             "--dry-run", help="Build every network, estimate the time, print; write nothing."
         ),
+    ] = False,
+    pilot: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=2,
+            help="Train the first N seeds alone, and say which differences all seeds will find; "
+            "`dlx resume` goes on with the others. With --dry-run the runs are not kept.",
+        ),
+    ] = None,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="Train even if nothing can be decided, as with one seed."),
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -78,25 +101,52 @@ def ablate(
       dlx ablate configs/ablations/activation_depth.yaml
       dlx ablate digits --vary model.activation=relu,tanh --vary model.dropout=0,0.3 --seeds 5
       dlx ablate digits --vary 'optimizer.lr=0.0001..0.1 log 4' --dry-run
+      dlx ablate digits --vary optimizer=sgd,adam --pilot 3
     """
     from dlx import api
     from dlx.config.shipped import locate
+    from dlx.report.ablation import prospects
 
     changes = [*(overrides or []), *(["ablation.show_test=true"] if show_test else [])]
     resolved = api.read_ablation(
-        locate(config), changes, varied=vary or [], seeds=seeds, design=design
+        locate(config),
+        changes,
+        varied=vary or [],
+        seeds=seeds,
+        design=design,
+        comparisons=comparisons,
     )
     plan = api.plan_ablation(resolved, runs_dir=runs_dir, data_dir=data_dir, jobs=jobs)
     warn(plan.remarks, "note")
+    warn(plan.warnings)
     if dry_run:
-        document = api.preview_ablation(plan)
+        with shown(quiet or pilot is None) as show:
+            document = api.preview_ablation(
+                plan, runs_dir=runs_dir, pilot=pilot, jobs=jobs, show=show
+            )
+        warn(prospects.same(document))
         emit_json(document) if as_json else _emit_preview(document)
         return
+    foreseen = api.foresee_ablation(plan, runs_dir=runs_dir)
+    warn(prospects.same(foreseen))
+    if foreseen["refusal"] and not anyway:
+        raise ConfigError(f"{foreseen['refusal']}, or train without verdicts by --anyway")
+    if not quiet:
+        warn(prospects.sentences(foreseen), "note")
     with shown(quiet) as show:
         ablation = _trained(
-            lambda: api.train_plan(plan, runs_dir=runs_dir, jobs=jobs, show=show), as_json
+            lambda: api.train_plan(plan, runs_dir=runs_dir, pilot=pilot, jobs=jobs, show=show),
+            as_json,
         )
+    if pilot is None:
+        _emit_ablation(ablation, as_json)
+        return
+    foreseen = api.foresee_ablation(plan, pilot=ablation)
+    if as_json:
+        emit_json(ablation.result() | {"pilot": foreseen})
+        return
     _emit_ablation(ablation, as_json)
+    _emit_pilot(foreseen, ablation.path)
 
 
 def resume_ablation(
@@ -148,38 +198,39 @@ def _emit_ablation(ablation: "Ablation", as_json: bool) -> None:
         emit_json(ablation.result())
         return
     from dlx.report.ablation.reading import by_others
-    from dlx.report.ablation.verdict_table import verdicts
+    from dlx.report.ablation.verdict_table import best_group, pairs, verdicts
 
     summary = ablation.summary
     for view in (summary, *by_others(summary)):
         table = verdicts(view)
         emit_table(table.headings, table.rows, table.right)
+    if summary["pairs"]:
+        table = pairs(summary)
+        emit("")
+        emit_table(table.headings, table.rows[:_MOST_PAIRS], table.right)
+        if (more := len(table.rows) - _MOST_PAIRS) > 0:
+            note(f"and {more:,} more pairs, in the report")
+    if summary["best_group"]:
+        emit(best_group(summary))
     warn(summary["warnings"])
     emit(f"{ablation.path / 'report.html'}")
 
 
-def _baseline_in_words(document: Mapping[str, Any]) -> str:
-    differs = document["baseline_differs"]
-    if not differs:
-        return "the baseline is the variant with the values of the config"
-    return (
-        f"the baseline differs from the config in {amount(differs, 'value')}, as few as any "
-        "variant; ablation.baseline names another"
-    )
+def _emit_pilot(document: Mapping[str, Any], path: Path) -> None:
+    """Print what a pilot says of all seeds, and how to go on."""
+    from dlx.report.ablation import prospects
 
-
-def _power_in_words(document: Mapping[str, Any]) -> str:
-    """Say which difference the comparisons can find, before anything is trained."""
-    units = "folds" if document["folds"] else "seeds"
-    start = f"{amount(document['comparisons'], 'comparison')}: "
-    if document["smallest_effect"] is None:
-        return (
-            f"{start}nothing can be decided; it takes at least {document['fewest_seeds']} {units}"
+    if document["variances"] is None:
+        note(
+            "the pilot does not show how far differences vary: its pairs are equal or missing, or "
+            "success is judged"
         )
-    return (
-        f"{start}a difference of {document['smallest_effect']:.1f} times its standard deviation "
-        f"over the {units} is found in four of five ablations"
-    )
+    else:
+        table = prospects.table(document)
+        emit("")
+        emit_table(table.headings, table.rows, table.right)
+        emit(prospects.found(document))
+    emit(f"`dlx resume {path}` trains the other seeds; with --seeds N so many in all")
 
 
 def _emit_preview(document: dict[str, Any]) -> None:
@@ -192,10 +243,12 @@ def _emit_preview(document: dict[str, Any]) -> None:
         + (f", after {amount(tuning['runs'], 'tuning run')}" if tuning else "")
         + f"; judged by {document['metric']} against {document['baseline']!r}"
     )
-    emit(_baseline_in_words(document))
-    emit(_power_in_words(document))
-    rows = [[variant["name"], f"{variant['parameters']:,}"] for variant in document["variants"]]
-    emit_table(["variant", "parameters"], rows, " r")
+    from dlx.report.ablation import prospects
+
+    for sentence in prospects.sentences(document):
+        emit(sentence)
+    table = prospects.table(document)
+    emit_table(table.headings, table.rows, table.right)
     emit("")
     rows = [
         [

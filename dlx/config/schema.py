@@ -318,6 +318,11 @@ class AblationConfig(Section):
     baseline: str | dict[DottedKey, Any] | None = option(
         None, "The variant that the others are compared with: its name or {dotted key: value}."
     )
+    comparisons: Literal["baseline", "all"] = option(
+        "baseline",
+        "What is compared: each variant with the baseline, or all pairs of variants too; all also "
+        "names the group that is not shown to be worse than the best.",
+    )
     margin: Annotated[float, Gt(0)] | None = option(
         None,
         "Largest difference that does not matter; null: half a percentage point, but at most 10 % "

@@ -377,10 +377,17 @@ def _check_classes(dataset: Dataset, rows: Rows) -> tuple[str, ...]:
                 f"{_listed(dataset.classes, held)}: there is nothing to learn; leave the label out"
             )
     return tuple(
-        f"no {part} row of {dataset.name!r} has class {classes}"
+        f"all {part} rows of {dataset.name!r} have one class, so that accuracy there is only how "
+        "often it is predicted; give the part rows of every class"
+        if _is_constant(dataset.targets[getattr(rows, part)])
+        else f"no {part} row of {dataset.name!r} has class {classes}"
         for part, classes in absent.items()
         if classes
     )
+
+
+def _is_constant(targets: np.ndarray) -> bool:
+    return targets.ndim == 1 and bool((targets == targets[0]).all())
 
 
 def _listed(classes: tuple[str, ...], chosen: np.ndarray) -> str:

@@ -54,7 +54,7 @@ class Change:
     @cached_property
     def digest(self) -> bytes:
         """What is equal where changes are."""
-        return _digest(*self._tensors)
+        return digest(*self._tensors)
 
     @classmethod
     def stacked(cls, changes: "Sequence[Change | None]", width: int) -> "Change | None":
@@ -115,7 +115,7 @@ class Selection:
         Equal ones are kept once; where all are equal, they are changed once and for all.
         """
         places: dict[bytes, int] = {}
-        which = [places.setdefault(selection._key, len(places)) for selection in selections]
+        which = [places.setdefault(selection.key, len(places)) for selection in selections]
         first = selections[0]
         distinct = [selections[which.index(place)] for place in range(len(places))]
         if len(distinct) == 1:
@@ -129,7 +129,7 @@ class Selection:
     def stacked(cls, values: Sequence[Tensor]) -> "Selection":
         """Return the selection of K runs, given the rows (N, ...) of each; equal ones once."""
         places: dict[bytes, int] = {}
-        keys = {id(tensor): _digest(tensor) for tensor in values}
+        keys = {id(tensor): digest(tensor) for tensor in values}
         which = [places.setdefault(keys[id(tensor)], len(places)) for tensor in values]
         if len(places) == 1:
             return cls(values[0])
@@ -153,13 +153,14 @@ class Selection:
         return self.base.device
 
     @property
-    def _key(self) -> bytes:
+    def key(self) -> bytes:
+        """What is equal for selections of one base that take and change the same rows alike."""
         change = b"" if self.change is None else self.change.digest
         return self._rows_digest + change
 
     @cached_property
     def _rows_digest(self) -> bytes:
-        return _digest(self._rows)
+        return digest(self._rows)
 
     def _all_rows(self) -> Tensor:
         if self._rows is None:
@@ -229,16 +230,17 @@ class Selection:
         )
 
 
-def _digest(*tensors: Tensor | None) -> bytes:
-    digest = hashlib.sha256()
+def digest(*tensors: Tensor | None) -> bytes:
+    """Return what is equal where all tensors are, bit for bit."""
+    found = hashlib.sha256()
     for tensor in tensors:
         if tensor is None:
-            digest.update(b"none")
+            found.update(b"none")
             continue
         values = tensor.cpu().contiguous()
-        digest.update(f"{values.dtype}{tuple(values.shape)}".encode())
-        digest.update(values.numpy().data)
-    return digest.digest()
+        found.update(f"{values.dtype}{tuple(values.shape)}".encode())
+        found.update(values.numpy().data)
+    return found.digest()
 
 
 Examples = tuple[Selection, Selection]

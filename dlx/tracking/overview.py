@@ -1,6 +1,7 @@
 """What TensorBoard shows of an ablation as a whole.
 
-<directory>/events.out.tfevents.*             columns of the HParams page, charts of Custom Scalars
+<directory>/events.out.tfevents.*             columns of the HParams page, charts of Custom Scalars,
+                                              the conclusions as a text
 <directory>/<variant>/events.out.tfevents.*   mean and interval of the variant's runs, its settings
 
 # T steps
@@ -33,6 +34,7 @@ def write_overview(
     bands: Mapping[str, Mapping[str, Band]],
     last: Mapping[str, Mapping[str, float]],
     steps: Mapping[str, int],
+    conclusions: str = "",
 ) -> None:
     """Write the event files of an ablation as a whole, in place of any that are there.
 
@@ -46,6 +48,7 @@ def write_overview(
         bands: by variant and metric; a variant without any failed
         last: by variant and metric, the mean of its runs' last values
         steps: by variant, how many its longest run took
+        conclusions: what it has come to, in Markdown; empty: no text
     """
     now = time.time()
     title = f"{name}: mean of each variant's runs, with its 95 % interval"
@@ -55,6 +58,8 @@ def write_overview(
     file = _new_file(directory)
     file.summary(0, [summaries.experiment(name, list(settings.values()), columns, now)])
     file.summary(0, [summaries.charts(title, margins)])
+    if conclusions:
+        file.summary(0, [summaries.text("conclusions", conclusions)])
     file.close()
     for variant, own_settings in settings.items():
         curves = bands.get(variant, {})

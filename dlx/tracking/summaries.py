@@ -9,7 +9,12 @@ from dlx.tracking import protos
 
 def config(yaml: str) -> Any:
     """Return the text of a run's config, shown as Markdown."""
-    return _plugin("text", "config", _string(f"```yaml\n{yaml}```".encode()))
+    return text("config", f"```yaml\n{yaml}```")
+
+
+def text(tag: str, markdown: str) -> Any:
+    """Return a text, which the Text page shows as Markdown."""
+    return _plugin("text", tag, _string(markdown.encode()))
 
 
 def hparams(settings: Mapping[str, Any], group_name: str, began: float) -> Any:

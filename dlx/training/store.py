@@ -7,8 +7,8 @@ ablation/cohorts/<n>/            the runs of a cohort
   weights.safetensors            their scored weights, as `<row>/<name>`
   preprocessing.safetensors      what was fitted on training rows, as `<shared>/<name>`, the number
   tables.json                    of what runs share in cohort.json; of tables, also by that number
-  rows.safetensors               what each row adds to what runs are judged by, `<row>/<split>.<tag>`,
-                                 and the rows' numbers, `rows/<shared>/<split>`
+  rows.safetensors               what each row adds to judged metrics, as `<row>/<split>.<tag>`, and
+                                 the rows' numbers, as `rows/<shared>/<split>`
   pretraining.jsonl
   checkpoints/                   while they train
 """

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dlx.ablation.comparisons import Compared, Judged, baselines_of, compare
+from dlx.ablation.comparisons import (
+    Compared,
+    Judged,
+    baselines_of,
+    best_group,
+    compare,
+    other_pairs,
+)
 from dlx.ablation.factors import factors_of
 from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import Variant
@@ -20,13 +27,20 @@ def level(variant: Variant) -> float:
 
 
 def all_compared(
-    results, variants=VARIANTS, judged=ACCURACY, folds=None, steps_to=None, varied=VARIED, also=()
+    results,
+    variants=VARIANTS,
+    judged=ACCURACY,
+    folds=None,
+    steps_to=None,
+    varied=VARIED,
+    also=(),
+    others=(),
 ) -> Compared:
     seeds = sorted({result.seed for result in results})
     outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
     pairs = baselines_of(variants, variants[0].name)
     factors = factors_of(varied)
-    return compare(outcomes, variants, factors, pairs, [judged, *also], steps_to or {})
+    return compare(outcomes, variants, factors, pairs, [judged, *also], steps_to or {}, others)
 
 
 def compared(results, variants=VARIANTS, judged=ACCURACY, **options):
@@ -208,3 +222,61 @@ def test_one_data_set_has_no_overall_verdict():
         varied={"model.activation": VARIED["model.activation"]},
     )
     assert (verdicts.per_data, verdicts.overall) == (None, None)
+
+
+LEVELS = {"a": 0.90, "b": 0.96, "c": 0.96, "d": 0.8}
+LETTERS = grid({"model.activation": list(LEVELS)})
+LETTER_PAIRS = other_pairs(LETTERS, baselines_of(LETTERS, LETTERS[0].name))
+
+
+def of_letters(seeds=SEEDS, **options) -> Compared:
+    results = runs(LETTERS, seeds, lambda v: LEVELS[v.settings["model.activation"]])
+    return all_compared(results, LETTERS, varied={"model.activation": list(LEVELS)}, **options)
+
+
+def test_other_pairs_are_those_without_a_baseline_on_the_same_data():
+    assert [(v[-1], w[-1]) for v, w in LETTER_PAIRS] == [("c", "b"), ("d", "b"), ("d", "c")]
+    pairs = baselines_of(VARIANTS, VARIANTS[0].name)
+    assert other_pairs(VARIANTS, pairs) == [
+        (VARIANTS[2].name, VARIANTS[1].name),
+        (VARIANTS[5].name, VARIANTS[4].name),
+    ]
+    assert len(other_pairs(LETTERS, {})) == 6
+
+
+def test_all_pairs_are_of_one_family_with_the_baseline_s():
+    cost = Judged("dev.cost", False, None, None)
+    found = of_letters(range(3), others=LETTER_PAIRS, also=[cost])
+    assert [(own["variant"][-1], own["baseline"][-1]) for own in found.pairs] == [
+        *(("c", "b"), ("d", "b"), ("d", "c"))
+    ]
+    documents = [*found.by_metric["dev.accuracy"].values(), *found.pairs]
+    assert len(documents) == 6 and len(found.by_metric["dev.cost"]) == 3
+    few = [own["why"] for own in documents if own["basis"] == "few pairs"]
+    assert few and all("with 9 comparisons it takes 5" in why for why in few)
+    words = {
+        (own["variant"][-1], own["baseline"][-1]): own["verdict"]
+        for own in of_letters(others=LETTER_PAIRS).pairs
+    }
+    assert words["d", "b"] == words["d", "c"] == "worse"
+    assert words["c", "b"] not in ("better", "worse")
+
+
+def test_the_best_group_is_what_no_other_beats():
+    names = [variant.name for variant in LETTERS]
+    group = best_group(of_letters(others=LETTER_PAIRS), "dev.accuracy", names)
+    assert [name[-1] for name in group["variants"]] == ["b", "c"]
+    assert {name[-1]: by[-1] for name, by in group["beaten_by"].items()}.keys() == {"a", "d"}
+
+
+def test_equal_variants_are_all_in_the_best_group():
+    values = np.random.default_rng(0).normal(0.9, 0.01, 10)
+    results = [
+        run(variant, seed, float(np.roll(values, place)[seed]))
+        for place, variant in enumerate(LETTERS)
+        for seed in SEEDS
+    ]
+    varied = {"model.activation": list(LEVELS)}
+    found = all_compared(results, LETTERS, varied=varied, others=LETTER_PAIRS)
+    names = [variant.name for variant in LETTERS]
+    assert best_group(found, "dev.accuracy", names) == {"variants": names, "beaten_by": {}}

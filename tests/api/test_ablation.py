@@ -184,6 +184,23 @@ def test_more_seeds_train_the_new_ones_alone(tmp_path: Path, one_thread: None) -
         api.resume_ablation(few.path, seeds="3")
 
 
+def test_a_pilot_is_kept_by_the_ablation(tmp_path: Path, one_thread: None) -> None:
+    """With tuning, whose seeds are those of the whole ablation."""
+    tune = ["ablation.tune={optimizer.lr: [0.1, 0.5]}", "ablation.tune_seeds=1"]
+    whole = ablate(tmp_path / "whole", *tune, seeds=5)
+    read = api.read_ablation(CONFIG, tune, varied=VARIED, seeds=5)
+    few = api.train_plan(api.plan_ablation(read), runs_dir=tmp_path / "few", pilot=2)
+    assert few.summary["seeds"] == [0, 1]
+    before = {path: path.stat().st_mtime_ns for path in few.path.rglob("metrics.jsonl")}
+    assert api.resume_ablation(few.path, only_failed=True).summary["seeds"] == [0, 1]
+    more = api.resume_ablation(few.path)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert_same_runs(more.path, whole.path)
+    assert more.summary["seeds"] == [0, 1, 2, 3, 4]
+    kept = ("metric", "baseline", "chosen", "variants")
+    assert {key: more.result()[key] for key in kept} == {key: whole.result()[key] for key in kept}
+
+
 def test_a_changed_plan_is_refused(tmp_path: Path) -> None:
     ended = ablate(tmp_path)
     plan = ended.path / "plan.json"

@@ -1,5 +1,6 @@
 """Folders that were written before documents had digests and cohorts their own files."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from dlx import api
+from dlx.ablation.rules import MEANING, RULES
 from dlx.errors import RunError
 from dlx.report.run_comparison import gather
 
@@ -52,3 +54,34 @@ def test_an_ablation_opens_and_grows(runs_dir: Path) -> None:
     new = api.load(f"{ablation.path}#6")
     assert (new.path, new.config.seed) == (ablation.path / "runs" / "6", 2)
     assert new.config.model.activation.name == "tanh"
+
+
+def test_verdicts_by_old_rules_are_kept_and_new_ones_say_that_they_changed(runs_dir: Path) -> None:
+    ablation = api.Ablation(next((runs_dir / "ablation").iterdir()))
+    by_old = (ablation.path / "summary.json").read_bytes()
+    assert ablation.result()["rules"] == 1
+    # One variant was called better: by the present rules two seeds show nothing.
+    old = json.loads(by_old)
+    old["variants"][1]["vs_baseline"]["verdict"] = "better"
+    (ablation.path / "summary.json").write_text(json.dumps(old))
+    for _ in range(2):
+        judged = api.resume_ablation(ablation.path)
+        assert judged.result()["rules"] == RULES > 1
+        [sentence] = [text for text in judged.summary["warnings"] if "rules" in text]
+        assert sentence == (
+            "The rules have changed: an earlier summary, summary.rules1.json, was made by rules 1 "
+            f"({MEANING[1]}); this one is by rules {RULES} ({MEANING[RULES]}). Other verdicts: "
+            "activation=tanh: better, now undecided."
+        )
+        assert json.loads((ablation.path / "summary.rules1.json").read_bytes()) == old
+        page = (ablation.path / "report.html").read_text()
+        assert "The rules have changed" in page and f"Judged by rules {RULES}" in page
+
+
+def test_an_ablation_that_began_under_old_rules_says_so(runs_dir: Path) -> None:
+    path = next((runs_dir / "ablation").iterdir())
+    (path / "summary.json").unlink()
+    for seeds in (None, "3"):  # which writes the plan anew
+        warnings = api.resume_ablation(path, seeds=seeds).summary["warnings"]
+        said = f"This ablation began under rules 1 ({MEANING[1]}); it is judged by rules {RULES} "
+        assert any(text.startswith(said) for text in warnings)

@@ -15,7 +15,7 @@ from tests.cli.conftest import Command, start
 from tests.guarded import SAVING
 
 SHORT = ["train.steps=30", "log.every=10"]
-TWO = ["--vary", "model.activation=relu,tanh", "--seeds", "2", "--quiet"]
+TWO = ["--vary", "model.activation=relu,tanh", "--seeds", "2", "--anyway", "--quiet"]
 
 
 def only_ablation(folder: Path) -> Path:
@@ -60,15 +60,19 @@ def test_the_table_of_verdicts_and_where_the_report_is(dlx: Command, tmp_path: P
 
 def test_progress_is_told_in_lines_on_stderr(dlx: Command) -> None:
     ended = dlx("ablate", "xor", *SHORT, *TWO[:-1])
-    first, *others = ended.err.splitlines()
-    assert first.startswith("comparison: 4 runs in 1 cohort, runs/xor/")
+    first, second, third, *others = ended.err.splitlines()
+    assert (
+        first == "note: the baseline 'activation=tanh' is the variant with the values of the config"
+    )
+    assert second == "note: 1 comparison: nothing can be decided; it takes at least 3 seeds"
+    assert third.startswith("comparison: 4 runs in 1 cohort, runs/xor/")
     assert others[-1].startswith("4/4 runs  cohort 1/1  step 30/30  ")
 
 
 def test_a_dry_run_says_what_the_seeds_can_decide(dlx: Command) -> None:
     vary = ["ablate", "digits", "--vary", "model.activation=relu,tanh", "--dry-run"]
     few = dlx(*vary, "--seeds", 2).out
-    assert "the baseline is the variant with the values of the config" in few
+    assert "the baseline 'activation=relu' is the variant with the values of the config" in few
     assert "1 comparison: nothing can be decided; it takes at least 3 seeds" in few
     enough = dlx(*vary, "--seeds", 10)
     assert "a difference of 1.0 times its standard deviation over the seeds" in enough.out
@@ -83,7 +87,49 @@ def test_a_dry_run_says_what_the_seeds_can_decide(dlx: Command) -> None:
         (1 + 10 / 9) ** 0.5 * document["smallest_effect"]
     )
     other = dlx("ablate", "digits", "--vary", "optimizer.lr=0.1,0.2", "--dry-run", "--seeds", 2).out
-    assert "the baseline differs from the config in 1 value, as few as any variant" in other
+    assert "'lr=0.1' differs from the config in 1 value, as few as any variant" in other
+
+
+def test_what_can_decide_nothing_is_refused_unless_anyway(dlx: Command, tmp_path: Path) -> None:
+    few = [argument for argument in TWO if argument != "--anyway"]
+    ended = dlx("ablate", "xor", *SHORT, *few)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "error: ablation.seeds: 2 seeds can decide nothing, since 1 comparison takes at least 3; "
+        "use --seeds 3 or more, or train without verdicts by --anyway\n"
+    )
+    assert not (tmp_path / "runs").exists()
+    assert dlx("ablate", "xor", *SHORT, *few, "model.hidden=[]", "--dry-run").err == (
+        "warning: 'activation=relu' and 'activation=tanh' train alike: their runs do not use what "
+        "differs; leave all but one of them out\n"
+    )
+
+
+def test_a_pilot_says_what_all_seeds_will_find(dlx: Command, tmp_path: Path) -> None:
+    metric = "ablation.metric=dev.cost"
+    wanted = ["ablate", "iris", "train.epochs=3", metric, *TWO[:2], "--seeds", 4, "-q"]
+    dry = dlx(*wanted, "--pilot", 3, "--dry-run")
+    said = "as differences vary in the pilot (3 seeds); 4 seeds find one of "
+    assert dry.code == 0 and said in dry.out
+    assert not (tmp_path / "runs").exists()
+    ended = dlx(*wanted, "--pilot", 3)
+    assert ended.code == 0, ended.err
+    [path] = (tmp_path / "runs" / "iris").iterdir()
+    folder = path.relative_to(tmp_path)
+    assert ended.out.splitlines()[-1] == (
+        f"`dlx resume {folder}` trains the other seeds; with --seeds N so many in all"
+    )
+    assert said in ended.out and ended.out.splitlines()[-2] in dry.out, "the same runs"
+    warning = "warning: This is a pilot of 3 of 4 planned seeds; `dlx resume` trains the others"
+    assert warning in ended.err
+    document = dlx(*wanted, "--dry-run", "--json").json["variances"]
+    assert document["ablation"] == str(folder)
+    assert document["variants"]["activation=relu"]["deviation"] > 0
+    ended = dlx("resume", "iris", "-q", "--json")
+    assert [variant["n"] for variant in ended.json["variants"]] == [4, 4]
+    ended = dlx(*wanted, "--pilot", 4)
+    assert ended.code == 2
+    assert "--pilot 4: the ablation has 4 seeds, which leaves none for after" in ended.err
 
 
 def test_a_dry_run_builds_all_and_writes_nothing(dlx: Command, tmp_path: Path) -> None:
@@ -323,7 +369,7 @@ def test_nothing_is_resumed_on_other_data(dlx: Command, tmp_path: Path) -> None:
 @pytest.mark.slow(*SAVING)
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     command = ["ablate", "xor", "train.steps=100000", "--vary", "model.hidden=[8],[9]"]
-    started = start(*command, "--seeds", "2", "--jobs", "2", "--quiet", cwd=tmp_path)
+    started = start(*command, "--seeds", "3", "--jobs", "2", "--quiet", cwd=tmp_path)
 
     def workers() -> list[Path]:
         folders = []

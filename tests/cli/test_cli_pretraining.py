@@ -87,7 +87,7 @@ def test_what_is_trained_again_says_that_its_stages_were_reused(
 
 def test_an_ablation_reuses_stages_and_its_runs_repeat(dlx: Command, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(ABLATION)
-    ended = dlx("ablate", "a.yaml", "--json")
+    ended = dlx("ablate", "a.yaml", "--anyway", "--json")
     assert ended.code == 0, ended.err
     stages = [path for path in (tmp_path / "runs/.cache/pretrain").iterdir() if path.is_dir()]
     assert len(stages) == 2, "one for each seed, whatever the learning rate"
@@ -99,7 +99,7 @@ def test_an_ablation_reuses_stages_and_its_runs_repeat(dlx: Command, tmp_path: P
     verified = dlx("verify", ended.json["ablation"], "--runs", "8", "--json")
     assert len(verified.json["verified"]) == 8
     assert all(comparison["identical"] for comparison in verified.json["verified"])
-    again = dlx("ablate", "a.yaml", "--json")
+    again = dlx("ablate", "a.yaml", "--anyway", "--json")
     assert "4 of 4 stages of pre-training were reused" in again.err
     assert "were reused" not in ended.err
     assert [variant["metrics"] for variant in again.json["variants"]] == [

@@ -45,7 +45,7 @@ def test_probe_as_a_table_and_as_json(dlx: Command) -> None:
 
 
 def test_an_ablation_is_no_run(dlx: Command) -> None:
-    varied = ["--vary", "model.encoder=[2],[3]", "train.epochs=1", "--seeds", "2"]
+    varied = ["--vary", "model.encoder=[2],[3]", "train.epochs=1", "--seeds", "2", "--anyway"]
     path = dlx("ablate", "autoencoder", *varied, "--json", "-q").json["ablation"]
     ended = dlx("probe", path)
     assert (ended.code, ended.out) == (4, "")

@@ -87,11 +87,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = ["--quiet", "--runs-dir", str(folder / "runs")]
     for arguments in (MNIST, AUTOENCODER, RBM, ["iris"], ["xor"], *TWO):
         assert main(["train", *arguments, *runs]) == 0
-    two_steps = ["train.steps=2", "log.points=2", "--seeds", "2"]
+    two_steps = ["train.steps=2", "log.points=2", "--seeds", "2", "--anyway"]
     assert main(["ablate", "ablations/activation_depth", *two_steps, *runs]) == 0
     # Of digits, which train faster.
     knobs = ["digits", "name=mnist_knobs", "train.epochs=1", "--vary", "model.dropout=0,0.3"]
-    assert main(["ablate", *knobs, "--seeds", "2", *runs]) == 0
+    assert main(["ablate", *knobs, "--seeds", "2", "--anyway", *runs]) == 0
     return folder
 
 

@@ -63,7 +63,7 @@ def test_a_cohort_is_halved_and_its_runs_are_the_same(tmp_path: Path) -> None:
     assert_same_runs(halved, only_ablation(tmp_path, "whole"))
 
 
-@pytest.mark.parametrize("command", [["train"], ["ablate", *TWO, "--seeds", "1"]])
+@pytest.mark.parametrize("command", [["train"], ["ablate", *TWO, "--seeds", "1", "--anyway"]])
 def test_not_even_one_run_fits(command: list[str], tmp_path: Path) -> None:
     # A step keeps z and a of 1,437 rows and makes a gradient: 66 MiB.
     large = ["model.hidden=[4000]", "train.batch_size=all", "train.steps=2"]
@@ -78,7 +78,7 @@ def test_not_even_one_run_fits(command: list[str], tmp_path: Path) -> None:
 def test_not_even_the_plan_fits(tmp_path: Path) -> None:
     # Parameters, gradients and Adam's moments: 66 MiB.
     wide = ["model.hidden=[2000,2000]", "optimizer=adam"]
-    ended = limited(tmp_path, 30, "ablate", "digits", *wide, *TWO, "--seeds", "1")
+    ended = limited(tmp_path, 30, "ablate", "digits", *wide, *TWO, "--seeds", "1", "--anyway")
     assert ended.code == 6, ended.err
     assert "smaller layers, batches or data need less" in ended.err
     assert not (tmp_path / "runs").exists()

@@ -38,7 +38,7 @@ def enough_seeds(evidence: Evidence) -> int | None:
     if np.isnan(evidence.spread.variance) or not np.isfinite(evidence.mean):
         return evidence.fewest
     first = max(evidence.n + 1, evidence.fewest)
-    return _first(lambda n: _decides(evidence, n), first)
+    return first_number(lambda n: _decides(evidence, n), first)
 
 
 def smallest_effect(
@@ -87,7 +87,7 @@ def enough_alike(num_equivalences: int) -> int:
     return int(np.ceil(np.log((1 - CONFIDENCE) / num_equivalences) / np.log(1 - RARE)))
 
 
-def _first(decides: Callable[[int], bool], first: int) -> int | None:
+def first_number(decides: Callable[[int], bool], first: int) -> int | None:
     """Return the smallest number from `first` on that decides, as more seeds always do."""
     if not decides(MOST_SEEDS):
         return None

@@ -82,8 +82,12 @@ class Spread:
             Wang 1980, Confidence intervals on nonnegative linear combinations of variances, JASA
             75.
         """
-        seeds, rows = stdtrit([self.freedom, self.row_freedom], (1 + confidence) / 2)
-        return float(seeds**2 * self.of_seeds + rows**2 * self.of_rows) ** 0.5
+        return self._width((1 - confidence) / 2)
+
+    def _width(self, tail: float) -> float:
+        """Return the half of the interval outside of which a share `tail` lies on each side."""
+        quantiles = stdtrit([self.freedom, self.row_freedom], tail)
+        return float(np.hypot(*(quantiles * np.sqrt([self.of_seeds, self.of_rows]))))
 
     def p(self, distance: float) -> float:
         """Return the two-sided p of a mean so far from the true one: 1 - the interval's confidence.
@@ -100,10 +104,8 @@ class Spread:
         """Return the p at which an interval of two variances is so wide."""
         from scipy.optimize import brentq  # takes a fifth of a second to import
 
-        freedoms, variances = [self.freedom, self.row_freedom], [self.of_seeds, self.of_rows]
-
         def excess(log_p: float) -> float:
-            return float(stdtrit(freedoms, np.exp(log_p) / 2) ** 2 @ variances) - distance**2
+            return self._width(np.exp(log_p) / 2) - distance
 
         if excess(0.0) >= 0:
             return 1.0

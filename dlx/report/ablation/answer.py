@@ -5,6 +5,7 @@ from typing import Any
 
 from dlx.report.ablation import reading
 from dlx.report.ablation.reading import Summary
+from dlx.report.ablation.verdict_table import best_group
 
 _MOST_NAMES = 4  # in a sentence
 
@@ -32,6 +33,8 @@ def answer(summary: Summary) -> list[str]:
         paragraphs.append(f"Equivalent to the baseline, within {margin}: {_concluded(same)}.")
     if undecided := by_verdict.get("undecided"):
         paragraphs.append(_undecided(undecided))
+    if summary.get("best_group"):
+        paragraphs.append(best_group(summary))
     if lost := [variant for variant in summary["variants"] if reading.lost(variant)]:
         paragraphs.append(_lost(lost))
     return paragraphs

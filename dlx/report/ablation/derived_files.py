@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlx.ablation import overview, vary
+from dlx.ablation import overview, rules, vary
 from dlx.ablation.factors import values_of
-from dlx.ablation.plan import Plan
+from dlx.ablation.plan import Plan, planned_seeds
 from dlx.ablation.results import RunResult
 from dlx.ablation.results_csv import results_csv
 from dlx.ablation.summary import summarize
@@ -15,7 +15,7 @@ from dlx.ablation.tuning import Try, edges
 from dlx.ablation.variants import show, value_at
 from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
-from dlx.report.ablation import page, reconstructions
+from dlx.report.ablation import markdown, page, reconstructions
 from dlx.runs import write_atomic
 
 
@@ -33,6 +33,7 @@ def write(
     varied = _varied(plan)
     plain = to_plain(plan.config)
     base = {key: value_at(key, {}, plain) for key in varied}
+    before = rules.kept(directory)
     summary = summarize(
         variants,
         results,
@@ -46,14 +47,18 @@ def write(
         design=section.design,
         folds=section.folds,
         data=data,
+        comparisons=section.comparisons,
         margin=section.margin,
         success=section.success,
         steps_to=section.steps_to,
         tuning=_tuning(plan, tries),
         show_test=section.show_test,
         show=section.show,
+        planned=len(planned_seeds(section)),
         command=command,
     )
+    changes = rules.changed(before, summary["variants"]) if before else {}
+    summary["warnings"] += rules.sentences(plan.rules, before, changes)
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(directory / "summary.json", text.encode() + b"\n")
     table = results_csv(variants, results, base=base, data=data[0], show_test=section.show_test)
@@ -68,6 +73,7 @@ def write(
         folders={arm.variant: arm.folder for arm in plan.arms("comparison")},
         results=results,
         show_test=section.show_test,
+        conclusions=markdown.conclusions(summary),
     )
     return summary
 

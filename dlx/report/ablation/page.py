@@ -90,6 +90,7 @@ def page(
         sections.head(summary),
         sections.warnings(summary),
         sections.verdicts(summary),
+        sections.pairs(summary),
         sections.per_data(summary),
         sections.pictures(drawings, encoded),
         sections.effects(summary),

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from dlx.ablation import rules
 from dlx.ablation.variants import show
-from dlx.report.ablation import reading
+from dlx.report.ablation import reading, verdict_table
 from dlx.report.ablation.answer import answer
 from dlx.report.ablation.methods import method
 from dlx.report.ablation.reading import Summary
@@ -74,6 +75,17 @@ def _verdicts(summary: Summary, heading: str, text: str = "") -> str:
         f"<h2>{escape(heading)}</h2>{text}<p class='soft'>A click on a heading sorts the table.</p>"
         f"<div class='wide'><table class='sortable'><thead><tr>{headings}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>{why if reasons else ''}"
+    )
+
+
+def pairs(summary: Summary) -> str:
+    """Return the verdicts on pairs of variants that are no baseline, if all pairs are compared."""
+    table = verdict_table.pairs(summary)
+    if not table.rows:
+        return ""
+    return (
+        f"<details><summary>All pairs of variants without the baseline ({len(table.rows):,})"
+        f"</summary>{_table(table.headings, table.rows, table.right)}</details>"
     )
 
 
@@ -216,7 +228,8 @@ def statistics(summary: Summary) -> str:
         "pairs: the effects of a seed on both runs of a pair cancel out. Verdicts use dev rows; "
         "test rows decide nothing. They are about other seeds on these training and dev rows: with "
         "other rows a small difference may turn round. The probability of any false better or "
-        f"worse on this page, by any metric, is below 5 %.</p><ul>{''.join(items)}</ul>"
+        "worse on this page, by any metric, is below 5 %. Judged by "
+        f"{escape(rules.in_words(summary['rules']))}.</p><ul>{''.join(items)}</ul>"
     )
 
 

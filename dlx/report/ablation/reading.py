@@ -72,6 +72,8 @@ def by_others(summary: Summary) -> list[Summary]:
             "metric": metric,
             "rising": other["rising"],
             "margin": other["margin"],
+            "pairs": [],
+            "best_group": None,
             "variants": [v | other["variants"][v["name"]] for v in summary["variants"]],
         }
         for metric, other in (summary.get("also") or {}).items()

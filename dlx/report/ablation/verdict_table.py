@@ -78,6 +78,11 @@ def columns(summary: Summary) -> list[Column]:
             Column("wins", wins, lambda v: versus(v, "wins"), "pairs better than the baseline"),
         ]
     shown.append(Column("conclusion", conclusion, conclusion, is_number=False))
+    if group := summary.get("best_group"):
+        beaten = group["beaten_by"]
+        among = lambda v: "no" if v["name"] in beaten else "yes"
+        meaning = "not shown to be worse than any other variant"
+        shown.append(Column("among the best", among, among, meaning, is_number=False))
     return shown + _optional(summary)
 
 
@@ -133,6 +138,33 @@ def verdicts(summary: Summary, order: str = "best") -> Table:
     ]
     right = "".join("r" if column.is_number else " " for column in shown)
     return Table([column.heading for column in shown], rows, right)
+
+
+def pairs(summary: Summary) -> Table:
+    """Return the table of pairs of variants that are no baseline."""
+    metric = summary["metric"]
+    unit = " (points)" if reading.difference_unit(metric) else ""
+    rows = [
+        [
+            shortened(pair["variant"], _WIDEST),
+            shortened(pair["baseline"], _WIDEST),
+            reading.difference_with_interval(metric, pair["difference"], pair["low"], pair["high"]),
+            reading.p_value(pair["p"]),
+            reading.conclusion(pair),
+        ]
+        for pair in summary["pairs"]
+    ]
+    return Table(["variant", "against", f"difference{unit}", "p", "conclusion"], rows, "  rr ")
+
+
+def best_group(summary: Summary) -> str:
+    """Return which variants are not shown to be worse than the best, in a sentence."""
+    names = summary["best_group"]["variants"]
+    if not names:
+        return "Every variant is worse than another one in some way: there is no best group."
+    rest = len(summary["variants"]) - len(names)
+    others = f" The other {rest} {'is' if rest == 1 else 'are'} worse." if rest else ""
+    return f"Not shown to be worse than the best: {'; '.join(names)}.{others}"
 
 
 def _name(variant: Variant) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.calibration import (
+    GROUPS,
     LEVEL,
     NOISES,
     POWER,
@@ -12,6 +13,8 @@ from benchmarks.calibration import (
     SUCCESSES,
     false_equivalence,
     folds_rate,
+    group_rates,
+    pilot_power,
     power,
     rate_of_steps,
     rates,
@@ -55,6 +58,22 @@ def test_an_effect_of_one_deviation_is_found_at_15_seeds(num_variants, planted):
         NOISES["normal"], effect=1, planted=planted, num_variants=num_variants, n=15, ablations=400
     )
     assert rate > POWER
+
+
+def test_the_best_are_hardly_ever_left_out_of_their_group():
+    pairs, alone = (
+        group_rates(beaten, NOISES["normal"], best=4, num_variants=4, n=6, ablations=ABLATIONS)[0]
+        for beaten in GROUPS.values()
+    )
+    assert pairs <= LEVEL + NOISE < alone
+
+
+@pytest.mark.parametrize(("num_variants", "pilot"), [(2, 3), (8, 5)])
+def test_what_a_pilot_says_is_found_is_found(num_variants, pilot):
+    found = pilot_power(
+        NOISES["normal"], num_variants=num_variants, pilot=pilot, n=10, ablations=400
+    )
+    assert 0.75 < found < 0.9
 
 
 @pytest.mark.parametrize("n", [5, 10])

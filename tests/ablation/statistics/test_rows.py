@@ -63,6 +63,7 @@ def test_an_interval_of_two_variances() -> None:
     assert both.p(0.0) == 1 and both.p(1e9) < 1e-60
     assert both.p_above(1.0) == pytest.approx(both.p(1.0) / 2)
     assert both.p_above(-1.0) == pytest.approx(1 - both.p(1.0) / 2)
+    assert Spread(1e-4, 1, 0.5, of_rows=1e-4, row_freedom=9).p(1e30) < 1e-25
     assert both.error == pytest.approx(0.7**0.5)
     assert both.row_share == pytest.approx(3 / 7)
 

@@ -96,6 +96,7 @@ def summary(
     design: str = "grid",
     baseline: str | None = None,
     steps_to: float | None = None,
+    comparisons: str = "baseline",
     **changes: Any,
 ) -> dict[str, Any]:
     """Return the summary of such runs; `changes` replace its fields."""
@@ -114,6 +115,7 @@ def summary(
         seeds=sorted({run.seed for run in runs}),
         design=design,
         data=["digits"],
+        comparisons=comparisons,
         success={"dev.accuracy": 0.9},
         steps_to={} if steps_to is None else {"dev.accuracy": steps_to},
         command="dlx ablate made.yaml",

@@ -12,7 +12,9 @@ from scipy import stats
 from dlx import api
 from dlx.ablation.statistics.intervals import spread_of
 from dlx.ablation.statistics.moderation import moderated
+from dlx.report.ablation import reading
 from dlx.runs.ablations import infos, read_index
+from tests.tracking.event_files import accumulate
 
 CONFIG = {
     "name": "small",
@@ -120,3 +122,22 @@ def test_test_rows_of_what_was_not_chosen_are_nowhere_to_be_seen(ended: api.Abla
         for cost in [*of_runs, float(np.mean(of_runs))]:
             where = [path.name for path in seen(cost)]
             assert ("summary.json" in where) if variant == chosen else where == [], variant
+
+
+def test_tensorboard_has_the_conclusions_in_the_words_of_the_table(ended: api.Ablation) -> None:
+    accumulator = accumulate(ended.path)
+    assert "conclusions" in accumulator.PluginTagToContent("text")
+    (event,) = accumulator.Tensors("conclusions")
+    text = event.tensor_proto.string_val[0].decode()
+    assert text.startswith("# Does model.activation change dev.cost?\n\n")
+    rows = {
+        cells[0]: cells
+        for line in text.splitlines()
+        if line.startswith("| ") and (cells := line.strip("| ").split(" | "))
+    }
+    assert "conclusion" in rows["variant"]
+    place = rows["variant"].index("conclusion")
+    for variant in ended.summary["variants"]:
+        versus = variant["vs_baseline"]
+        words = reading.conclusion(versus) if versus else "baseline"
+        assert rows[variant["name"]][place].strip() == words

@@ -8,6 +8,8 @@ import pytest
 
 from dlx.errors import StorageError
 from dlx.report.ablation.page import write
+from dlx.report.ablation.verdict_table import best_group
+from tests.report.ablation import synthetic
 from tests.report.ablation.conftest import Synthetic
 
 
@@ -210,3 +212,12 @@ def test_verdicts_by_another_metric_have_a_table_and_a_picture(
     assert "The probability of any false better or worse on this page, by any metric" in reader.text
     assert (tmp_path / "figures" / "forest_dev_probe_accuracy.png").is_file()
     assert (tmp_path / "figures" / "forest.png").is_file()
+
+
+def test_all_pairs_and_the_best_group_are_on_the_page(tmp_path: Path) -> None:
+    variants = synthetic.grid(model__activation=["relu", "tanh", "elu"])
+    runs = synthetic.results(variants, 5, lambda s, seed: 0.9 + 0.001 * seed * len(str(s)))
+    summary = synthetic.summary(variants, runs, comparisons="all")
+    text = Reader(write(tmp_path, summary, runs, CONFIG)).text
+    assert "All pairs of variants without the baseline (1)" in text
+    assert best_group(summary) in text

@@ -1,4 +1,4 @@
-from dlx.report.ablation.verdict_table import verdicts
+from dlx.report.ablation.verdict_table import best_group, pairs, verdicts
 from tests.report.ablation import synthetic
 from tests.report.ablation.conftest import Synthetic
 
@@ -81,3 +81,28 @@ def test_what_is_shown_beside_the_judged_metric_has_its_column(two: Synthetic) -
     shown = summary | {"show": ["train.gradient_norm/1"]}
     assert [row["train gradient norm/1"] for row in rows_of(shown)] == ["0.25", "1.25"]
     assert "train gradient norm/1" not in rows_of(summary)[0]
+
+
+def test_all_pairs_have_a_table_and_the_best_group_a_column() -> None:
+    levels = {"relu": 0.8, "tanh": 0.9, "elu": 0.9}
+    variants = synthetic.grid(model__activation=list(levels))
+    noise = lambda name, seed: 0.001 * ((seed * 7 + len(name) * 3) % 5)
+    runs = synthetic.results(
+        variants,
+        6,
+        lambda s, seed: levels[s["model.activation"]] + noise(s["model.activation"], seed),
+    )
+    summary = synthetic.summary(variants, runs, comparisons="all")
+    among = {row["variant"]: row["among the best"] for row in rows_of(summary)}
+    assert among == {"activation=relu": "no", "activation=tanh": "yes", "activation=elu": "yes"}
+    table = pairs(summary)
+    assert table.headings == ["variant", "against", "difference (points)", "p", "conclusion"]
+    [[variant, against, *_, conclusion]] = table.rows
+    assert (variant, against) == ("activation=elu", "activation=tanh")
+    assert conclusion not in ("better", "worse")
+    assert best_group(summary) == (
+        "Not shown to be worse than the best: activation=tanh; activation=elu. The other 1 is "
+        "worse."
+    )
+    assert pairs(synthetic.summary(variants, runs)).rows == []
+    assert "among the best" not in rows_of(synthetic.summary(variants, runs))[0]

@@ -1,0 +1,146 @@
+"""What an ablation can decide, said before it is trained."""
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from dlx.ablation.comparisons import HALF_A_POINT, baselines_of, other_pairs
+from dlx.ablation.outcomes import overlap_of
+from dlx.ablation.plan import SUCCESS, Plan, PlannedRun
+from dlx.ablation.sameness import same_variants
+from dlx.ablation.statistics.censored import signed_rank_p
+from dlx.ablation.statistics.conclusions import smallest_effect
+from dlx.ablation.statistics.paired_shares import mcnemar
+from dlx.ablation.statistics.power import found_difference, seeds_to_find
+from dlx.ablation.statistics.verdicts import ALPHA, fewest_pairs
+from dlx.ablation.variances import Variances
+from dlx.ablation.variants import distance_from_base
+from dlx.nn.metrics import scale_of
+
+FEWEST_ROWS = 6
+"""Judged rows: if one variant beats another in all of n rows, p of the sign test is 2 / 2^n."""
+
+
+def prospects(plan: Plan, variances: Variances | None) -> dict[str, Any]:
+    """Return what the plan's seeds can decide, a JSON object.
+
+    Args:
+        plan: with its data
+        variances: of a pilot or an earlier ablation; None: they are not known
+    """
+    baseline = next(variant for variant in plan.variants if variant.name == plan.baseline)
+    baselines = baselines_of(plan.variants, plan.baseline)
+    compared = list(baselines)
+    others = other_pairs(plan.variants, baselines) if plan.section.comparisons == "all" else []
+    num_pairs = len(compared) + len(others)
+    num_means = num_pairs + len(compared) * len(plan.section.also)
+    num_tests = num_means + len(compared) * len(plan.section.steps_to)
+    fewest = _fewest(plan, num_means, num_tests)
+    units, effect = plan.section.folds or len(plan.seeds), None
+    if compared and units >= fewest:
+        overlap = overlap_of(plan.section.folds)
+        effect = smallest_effect(num_pairs, num_tests, units, overlap=overlap)
+    same = same_variants(plan)
+    return {
+        "metric": plan.metric,
+        "seeds": plan.seeds,
+        "folds": plan.section.folds,
+        "baseline": plan.baseline,
+        "baseline_differs": distance_from_base(baseline, plan.config),
+        "comparisons": num_tests,
+        "fewest_seeds": fewest,
+        "smallest_effect": effect,
+        "same_variants": same,
+        "refusal": _refusal(plan, same, num_tests, fewest) if compared else None,
+        "variances": variances and _found(plan, compared, variances, num_tests, fewest),
+    }
+
+
+def _fewest(plan: Plan, num_means: int, num_tests: int) -> int:
+    """Return how many pairs it takes before any test can decide, `num_means` of them of means."""
+
+    def fewest(p_of_equal: Callable[[int], float]) -> int:
+        return next(n for n in count(2) if num_tests * p_of_equal(n) <= ALPHA)
+
+    is_binary = plan.metric == SUCCESS and not plan.section.folds
+    counts = [fewest_pairs(num_means)]
+    if is_binary:
+        counts = [fewest(lambda n: mcnemar(np.ones(n), np.zeros(n)).p)]
+    if plan.section.steps_to:
+        counts.append(fewest(lambda n: signed_rank_p(np.ones(n))))
+    return min(counts)
+
+
+def _refusal(plan: Plan, same: Sequence[Sequence[str]], num_tests: int, fewest: int) -> str | None:
+    """Return why the ablation could decide nothing, and the cure; None if it may decide."""
+    folds, units = plan.section.folds, plan.section.folds or len(plan.seeds)
+    if any(len(names) == len(plan.variants) for names in same):
+        return (
+            "ablation.vary: all variants train alike, since their runs do not use what differs; "
+            "vary another key"
+        )
+    if units < fewest:
+        key, what = ("ablation.folds", "fold") if folds else ("ablation.seeds", "seed")
+        cure = f"ablation.folds={fewest}" if folds else f"--seeds {fewest}"
+        return (
+            f"{key}: {units} {what}{'s' * (units != 1)} can decide nothing, since {num_tests} "
+            f"comparison{'s take' if num_tests > 1 else ' takes'} at least {fewest}; use {cure} "
+            "or more"
+        )
+    part, rows = _judged_rows(plan)
+    if rows is not None and rows < FEWEST_ROWS:
+        return (
+            f"data.split: {part} has {rows} row{'s' * (rows != 1)}, and fewer than {FEWEST_ROWS} "
+            f"show nothing of other rows, even if a variant is better on all of them; give {part} "
+            "more rows, or use ablation.folds"
+        )
+    return None
+
+
+def _judged_rows(plan: Plan) -> tuple[str, int | None]:
+    """Return the judged part, and the most rows that any variant is judged on, over all folds.
+
+    None for training rows, and for data whose parts are all the same rows: these are all there are.
+    """
+    part = "dev" if plan.metric == SUCCESS else plan.metric.partition(".")[0]
+    most = 0
+    for arm in plan.arms(plan.phases[0]):
+        jobs = [plan.job(PlannedRun(arm, plan.seeds[0], fold)) for fold in plan.folds]
+        if part == "train" or jobs[0].splits.shared:
+            return part, None
+        most = max(most, sum(len(job.splits.part(part).inputs) for job in jobs))
+    return part, most
+
+
+def _found(
+    plan: Plan, compared: Sequence[str], variances: Variances, num_tests: int, fewest: int
+) -> dict[str, Any]:
+    """Return the difference that is found of each variant, and the seeds that others take.
+
+    In a cross-validation no number of seeds changes the number of pairs, which are the folds.
+    """
+    n = plan.section.folds or len(plan.seeds)
+    targets = {"margin": plan.section.margin or variances.margin}
+    if scale_of(plan.metric.partition(".")[2]) == "share":
+        targets["half_a_point"] = HALF_A_POINT
+    found: dict[str, Any] = {}
+    for name in compared:
+        shown = variances.of(name)
+        enough = {
+            target: seeds_to_find(difference, shown, num_tests, fewest)
+            for target, difference in targets.items()
+            if difference and not plan.section.folds
+        }
+        found[name] = {
+            "deviation": shown.spread.variance**0.5,
+            "found": found_difference(shown, n, num_tests) if n >= fewest else None,
+            "enough_seeds": enough,
+        }
+    return {
+        "ablation": variances.path and str(variances.path),
+        "seeds": variances.seeds,
+        "margin": targets["margin"],
+        "variants": found,
+    }

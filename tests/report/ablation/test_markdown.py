@@ -1,0 +1,28 @@
+"""The conclusions as TensorBoard shows them."""
+
+from dlx.report.ablation.markdown import conclusions
+from tests.report.ablation import synthetic
+from tests.report.ablation.conftest import Synthetic
+
+
+def test_markdown_has_answer_tables_and_warnings(two: Synthetic) -> None:
+    summary, _ = two
+    text = conclusions(summary | {"warnings": ["use *more* seeds"]})
+    head, *_, last = text.strip().split("\n\n")
+    assert head == f"# {summary['question']}"
+    assert last == "- use \\*more\\* seeds"
+    assert "\n| :-- | --: |" in text
+
+
+def test_names_are_no_markdown() -> None:
+    variants = synthetic.grid(model__hidden=["a|b", "<i>"])
+    runs = synthetic.results(variants, 4, lambda s, seed: 0.9 + 0.001 * seed * len(str(s)))
+    text = conclusions(synthetic.summary(variants, runs))
+    assert "| hidden=a\\|b |" in text and "&lt;i>" in text
+
+
+def test_all_pairs_have_a_table() -> None:
+    variants = synthetic.grid(model__activation=["relu", "tanh", "elu"])
+    runs = synthetic.results(variants, 5, lambda s, seed: 0.9 + 0.001 * seed * len(str(s)))
+    text = conclusions(synthetic.summary(variants, runs, comparisons="all"))
+    assert "## All pairs\n\n| variant | against |" in text
