@@ -13,6 +13,7 @@ from torch import Tensor
 from dlx import plugins
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.cohort import Cohort
+from dlx.data.channels import fitting
 from dlx.data.dataset import Task
 from dlx.data.parts import Splits
 from dlx.data.pipeline import load as load_data
@@ -281,7 +282,7 @@ class Run(Saved):
         return stack([(self.design, self.tensors)], chosen, [self.config.seed])
 
     def predict_file(self, path: Path | str) -> Predictions:
-        """Return what the network says of the inputs in a CSV, parquet, NumPy or image file.
+        """Return what the network says of the inputs in a file, or in a folder of images.
 
         Raises:
             DataError: the file is missing, damaged, or does not fit the network
@@ -357,6 +358,8 @@ class Run(Saved):
             DataError: the rows do not have the width that the network takes
         """
         inputs = torch.as_tensor(x, dtype=torch.float32)
+        channels = self.config.data.arguments().get("channels", "auto")
+        inputs = torch.from_numpy(fitting(inputs.numpy(), self.task.input_shape, channels))
         rows = inputs.reshape(len(inputs), -1) if inputs.ndim > 1 else inputs.unsqueeze(0)
         if rows.shape[1] != self.task.num_inputs:
             raise DataError(
@@ -412,7 +415,7 @@ class Run(Saved):
         return self.task.in_units(decode(self.cohort, values.unsqueeze(0), name)[0].numpy())
 
     def encode_file(self, path: Path | str, layer: str | None = None) -> Codes:
-        """Return the codes of the inputs in a CSV, parquet, NumPy or image file.
+        """Return the codes of the inputs in a file, or in a folder of images.
 
         Raises:
             ConfigError: no such layer
@@ -531,7 +534,7 @@ class Run(Saved):
 
     def _table(self, values: np.ndarray, layer: str | None, task: Task, context: Context) -> Codes:
         columns = columns_beside_codes(task, context, self.config.data.arguments().get("id"))
-        return Codes(values, self.layer(layer), columns, context.warnings)
+        return Codes(values, self.layer(layer), columns, context.warnings, context.notes)
 
     def export(self, folder: Path, form: str = "torch") -> list[Path]:
         """Write the network as files that need no dlx, and return their paths.

@@ -15,7 +15,8 @@ Form = StrEnum("Form", "torch onnx")  # what a network can be exported as
 Inputs = Annotated[
     Path | None,
     typer.Argument(
-        metavar="INPUT", help="A file of inputs: .csv, .parquet, .npy, .npz, .png or .jpg."
+        metavar="INPUT",
+        help="A file of inputs, .csv, .parquet, .npy or .npz, an image, or a folder of images.",
     ),
 ]
 OneSplit = Annotated[
@@ -139,6 +140,7 @@ def predict(
     else:
         assert split is not None
         predictions = trained.predict_split(str(split), data_dir)
+    warn(predictions.notes, "note")
     warn(predictions.warnings)
     if picture is not None:
         write_atomic(picture, trained.draw_predictions(predictions))

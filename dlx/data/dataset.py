@@ -60,6 +60,7 @@ class Dataset:
     # what a user's columns mean; their inputs are encoded once the training rows are chosen
     table: Table | None = None
     warnings: tuple[str, ...] = ()  # sentences for the user
+    notes: tuple[str, ...] = ()  # sentences that say what was taken for what
     # a warning that dev and test rows come from different sources, for the case that both parts
     # have rows; empty: they come from the same
     mismatch: str = ""

@@ -149,6 +149,7 @@ def assemble(
         fingerprint=fingerprint(dataset, rows),
         row_digests=_row_digests(dataset, rows),
         warnings=tuple(warnings),
+        notes=dataset.notes,
         everything=None if all_labelled else everything,
     )
 

@@ -42,7 +42,7 @@ class Job(Trainable):
     stages: tuple[PlannedStage, ...] = ()  # of its pre-training, which comes first
     # How it is asked at its end what its codes are worth; None: it is not.
     probing: Probing | None = None
-    # Sentences for the user about defaults that the data did not allow.
+    # Sentences for the user: what the data were taken for, and defaults that they did not allow.
     remarks: tuple[str, ...] = ()
 
     @property
@@ -146,7 +146,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     num_rows = len(splits.train.inputs)
     given = config.train.batch_size
     batch_size = batch_sizes.resolved(given, num_rows, "train.batch_size")
-    remarks = batch_sizes.remarks(given, batch_size, "train.batch_size")
+    remarks = splits.notes + batch_sizes.remarks(given, batch_size, "train.batch_size")
     if given == "auto":
         config = _changed(config, "train", batch_size=batch_size)
     num_steps = config.train.steps

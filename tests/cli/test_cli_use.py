@@ -106,6 +106,37 @@ def test_predict_arrays_and_images(dlx: Command, trained: Path, tmp_path: Path) 
     ) == pytest.approx(1)
 
 
+def test_images_are_predicted_as_they_were_trained(dlx: Command, tmp_path: Path) -> None:
+    """Black strokes on a transparent ground, of any size and format, from a folder or alone."""
+    from PIL import Image
+
+    for name, box in (("bar", (2, 0, 4, 12)), ("line", (0, 2, 12, 4))):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number, suffix in enumerate((".png", ".webp", ".gif", ".tif") * 5):
+            image = Image.new("RGBA", (12, 12))
+            image.paste((0, 0, 0, 255), (box[0], box[1], box[2] + number % 3, box[3] + number % 3))
+            image.save(tmp_path / "set" / name / f"{number}{suffix}")
+    (tmp_path / "set/bar/notes.txt").touch()
+    config = "data: {name: image_folder, path: set, size: 6, grey: true}\nmodel: {hidden: [4]}\n"
+    (tmp_path / "set.yaml").write_text(config + "train: {epochs: 30, batch_size: 4}\n")
+    trained = dlx("train", "set.yaml", "--quiet", "--no-figures")
+    assert "note: " in trained.err and "holds 40 images of 2 classes: bar (20), line" in trained.err
+    assert "left out 1 .txt files" in trained.err
+    ended = dlx("predict", "set", "set")
+    assert "note: set: left out 1 .txt files" in ended.err
+    rows = table(ended.out)
+    assert [*rows[0]] == ["file", "predicted", "p(bar)", "p(line)"]
+    assert {row["file"]: row["predicted"] for row in rows} == {
+        f"{name}/{path.name}": name
+        for name in ("bar", "line")
+        for path in (tmp_path / "set" / name).glob("*.[pwgt][!x]*")
+    }
+    alone = dlx("predict", "set", f"set/{rows[7]['file']}")
+    assert table(alone.out)[0]["predicted"] == rows[7]["predicted"]
+    shown = dlx("data", "show", "image_folder", "path=set", "grey=true")
+    assert "left out 1 .txt files" in shown.err
+
+
 @pytest.mark.parametrize("arguments", [[], ["a.csv", "--split", "test"]])
 def test_predict_takes_one_source(arguments: list[str], dlx: Command, trained: Path) -> None:
     ended = dlx("predict", "iris", *arguments, "--runs-dir", trained)

@@ -1,5 +1,6 @@
 """Arrays of the user's own as data sets: npz, npy and idx."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,40 @@ def test_paths_are_relative_to_the_config(tmp_path, monkeypatch):
     config.write_text("data: {name: npy, inputs: sets/y.npy, targets: sets/t.npy}\n")
     with pytest.raises(DataError, match=r"sets/y\.npy: cannot be read \(No such file"):
         load_splits(load(config).data, NOWHERE)
+
+
+# Images that differ in height, width and channels, channels first.
+IMAGES = GENERATOR.integers(0, 256, (20, 3, 5, 6), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("array", "channels", "expected", "said"),
+    [
+        (IMAGES, "auto", IMAGES, r"\(N, 3, 5, 6\) are images with channels first; .*: last"),
+        (IMAGES / 255, "auto", IMAGES / 255, "channels first"),
+        (
+            np.moveaxis(IMAGES, 1, 3),
+            *("auto", IMAGES, r"\(N, 5, 6, 3\) are images with channels last; .*: first"),
+        ),
+        (IMAGES[:, :1], "auto", IMAGES[:, 0], "channels first"),
+        (np.moveaxis(IMAGES[:, :1], 1, 3), "auto", IMAGES[:, 0], "channels last"),
+        (IMAGES[:, :, :4, :4], "auto", IMAGES[:, :, :4, :4], "channels first"),
+        (IMAGES[:, :2], "auto", IMAGES[:, :2], None),
+        (np.moveaxis(IMAGES[:, :2], 1, 3), "last", IMAGES[:, :2], None),
+        (IMAGES[:, :, :, :3], "first", IMAGES[:, :, :, :3], None),
+        (np.moveaxis(IMAGES[:, :, :3], 1, 3), "last", IMAGES[:, :, :3], None),
+        (IMAGES[:, 0], "auto", IMAGES[:, 0], None),
+    ],
+)
+def test_channels_first_or_last(array, channels, expected, said):
+    made = dataset_of("x", {"train": (array, T)}, "auto", channels)
+    np.testing.assert_array_equal(made.inputs, expected.astype(made.inputs.dtype))
+    notes = [note for note in made.notes if "channels" in note]
+    assert len(notes) == (said is not None)
+    assert said is None or re.search(said, notes[0])
+
+
+def test_channels_that_may_be_first_or_last():
+    message = r"x: inputs of shape \(N, 3, 5, 3\) may be images .*; write data\.channels: first or"
+    with pytest.raises(DataError, match=message):
+        dataset_of("x", {"train": (IMAGES[..., :3], T)}, "auto")

@@ -1,6 +1,7 @@
 """A user's arrays: npz and npy files of NumPy, IDX files, and what a function returns.
 
-Inputs are (N, I) or (N, *shape). Rows of unsigned bytes in two dimensions or more are pixels, which
+Inputs are (N, I) or (N, *shape); those of images (N, height, width), (N, channels, height, width)
+or (N, height, width, channels). Rows of unsigned bytes in two dimensions or more are pixels, which
 a network sees as x / 255. Targets are (N,), or (N, T) numbers to predict.
 """
 
@@ -13,6 +14,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from dlx.data import idx as idx_format
+from dlx.data.channels import Channels, arranged
 from dlx.data.dataset import Dataset
 from dlx.data.npy import Archive, read_npy
 from dlx.data.source_files import WRITE_AGAIN
@@ -34,6 +36,7 @@ def npz(
     test_inputs: str | None = None,
     test_targets: str | None = None,
     task: Targets = "auto",
+    channels: Channels = "auto",
 ) -> Dataset:
     """Your own arrays in an npz file, as numpy.savez writes it.
 
@@ -44,6 +47,7 @@ def npz(
         test_inputs: name of the inputs of a test part; null: the file has no test part
         test_targets: name of the targets of the test part
         task: auto: whole numbers, booleans and words are classes, other numbers are predicted
+        channels: of images: first, or last; auto: whichever axis has 1, 3 or 4 of them
 
     Raises:
         ConfigError: only one of the two arrays of the test part is named
@@ -51,7 +55,7 @@ def npz(
     """
     with Archive(path) as archive:
         parts = _parts(archive.read, inputs, targets, test_inputs, test_targets)
-    return dataset_of(path.name, parts, task)
+    return dataset_of(path.name, parts, task, channels)
 
 
 @register("data")
@@ -63,6 +67,7 @@ def npy(
     test_inputs: Path | None = None,
     test_targets: Path | None = None,
     task: Targets = "auto",
+    channels: Channels = "auto",
 ) -> Dataset:
     """Your own arrays in npy files, as numpy.save writes them, mapped into memory.
 
@@ -73,13 +78,14 @@ def npy(
         test_inputs: path of the inputs of a test part; null: there is no test part
         test_targets: path of the targets of the test part
         task: auto: whole numbers, booleans and words are classes, other numbers are predicted
+        channels: of images: first, or last; auto: whichever axis has 1, 3 or 4 of them
 
     Raises:
         ConfigError: only one of the two files of the test part is named
         DataError: a file is missing, is damaged or does not fit the others
     """
     parts = _parts(lambda key, path: read_npy(path), inputs, targets, test_inputs, test_targets)
-    return dataset_of(inputs.name, parts, task)
+    return dataset_of(inputs.name, parts, task, channels)
 
 
 @register("data")
@@ -91,6 +97,7 @@ def idx(
     test_inputs: Path | None = None,
     test_targets: Path | None = None,
     task: Targets = "auto",
+    channels: Channels = "auto",
 ) -> Dataset:
     """Your own arrays in IDX files, the format of MNIST, gzipped or not.
 
@@ -100,6 +107,7 @@ def idx(
         test_inputs: path of the inputs of a test part; null: there is no test part
         test_targets: path of the targets of the test part
         task: auto: whole numbers are classes, other numbers are predicted
+        channels: of images: first, or last; auto: whichever axis has 1, 3 or 4 of them
 
     Raises:
         ConfigError: only one of the two files of the test part is named
@@ -109,7 +117,8 @@ def idx(
         LeCun, Cortes, Burges: The MNIST database of handwritten digits
     """
     read = lambda key, path: idx_format.read(path, WRITE_AGAIN)
-    return dataset_of(inputs.name, _parts(read, inputs, targets, test_inputs, test_targets), task)
+    parts = _parts(read, inputs, targets, test_inputs, test_targets)
+    return dataset_of(inputs.name, parts, task, channels)
 
 
 def _parts(
@@ -132,7 +141,9 @@ def _parts(
     return {"train": train, "test": test}
 
 
-def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset:
+def dataset_of(
+    name: str, parts: Mapping[str, Arrays], task: Targets, channels: Channels = "auto"
+) -> Dataset:
     """Return the data set that arrays of inputs and targets make."""
     for part, (x, t) in parts.items():
         where = name if part == "train" else f"{name}: {part} part"
@@ -156,6 +167,7 @@ def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset
         arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
         for arrays in zip(*ordered, strict=True)
     )
+    inputs, layout = arranged(name, inputs, channels)
     classes, targets = _encode(name, targets, task)
     rows = {part: len(x) for part, (x, _) in parts.items()}
     return Dataset(
@@ -165,6 +177,7 @@ def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset
         classes=classes,
         dev_rows=rows.get("dev", 0),
         test_rows=rows.get("test", 0),
+        notes=(layout,) if layout else (),
     )
 
 

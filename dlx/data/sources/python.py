@@ -8,6 +8,7 @@ import numpy as np
 
 from dlx.config.types import Text
 from dlx.data import functions
+from dlx.data.channels import Channels
 from dlx.data.dataset import Dataset
 from dlx.data.sources.arrays import Arrays, Targets, dataset_of
 from dlx.errors import DataError
@@ -26,7 +27,12 @@ Function = Annotated[
 
 @register("data", runs_code=True)
 def python(
-    data_dir: Path, *, function: Function, options: dict[str, Any] = {}, task: Targets = "auto"
+    data_dir: Path,
+    *,
+    function: Function,
+    options: dict[str, Any] = {},
+    task: Targets = "auto",
+    channels: Channels = "auto",
 ) -> Dataset:
     """Arrays that your own function returns; it is executed only under `dlx --allow-code`.
 
@@ -35,13 +41,14 @@ def python(
             function returns inputs and targets (x, y), or such a pair for each of train, dev, test
         options: keyword arguments of the function
         task: auto: whole numbers, booleans and words are classes, other numbers are predicted
+        channels: of images: first, or last; auto: whichever axis has 1, 3 or 4 of them
 
     Raises:
         ConfigError: code is not allowed, there is no such function, or it takes other options
         DataError: it raises an error, or returns something else
     """
     returned = functions.call(function, options)
-    return dataset_of(function, _parts(function, returned), task)
+    return dataset_of(function, _parts(function, returned), task, channels)
 
 
 def _parts(name: str, returned: Any) -> dict[str, Arrays]:
