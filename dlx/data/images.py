@@ -147,10 +147,10 @@ def read_images(files: Sequence[Path], conversion: Conversion) -> tuple[np.ndarr
             _check_memory(len(files), pixels.shape)
             images = np.empty((len(files), *pixels.shape), pixels.dtype)
         if pixels.shape != images.shape[1:]:
-            height, width = pixels.shape[-2:]
+            sizes = [f"{array.shape[-1]} × {[*array.shape][-2]}" for array in (pixels, images)]
             raise DataError(
-                f"{file}: the image is {width} wide and {height} high, {files[0].name} is "
-                f"{images.shape[-1]} × {images.shape[-2]}; give data.size to scale all to one"
+                f"{file}: the image is {sizes[0]} (width × height), {files[0].name} is {sizes[1]}; "
+                f"give data.size to scale all to one"
             )
         if pixels.dtype != images.dtype:
             images, pixels = _in_unit_interval(images), _in_unit_interval(pixels)
