@@ -56,7 +56,7 @@ class Dataset:
     test_rows: int = 0  # how many rows, the last ones, are the set's own test part
     shared_splits: bool = False  # whether the rows serve as train, dev and test at once (the gates)
     dev_rows: int = 0  # how many rows, before those of the test part, are the set's own dev part
-    standardize_targets: bool = False  # whether training sees values to predict as z-scores
+    standardize_targets: bool = True  # whether training sees values to predict as z-scores
     # what a user's columns mean; their inputs are encoded once the training rows are chosen
     table: Table | None = None
     warnings: tuple[str, ...] = ()  # sentences for the user

@@ -157,6 +157,8 @@ def assemble(
 def fingerprint(dataset: Dataset, rows: Rows) -> str:
     """Return the SHA-256 of inputs, targets and the row numbers of each part, in hexadecimal."""
     digest = hashlib.sha256()
+    if _are_standardized(dataset) and dataset.table is None:  # they were not before
+        digest.update(b"standardized targets")
     arrays = [dataset.inputs, dataset.targets, rows.train, rows.dev, rows.test]
     if len(rows.train_dev):
         arrays.append(rows.train_dev)
@@ -233,11 +235,15 @@ def _task(dataset: Dataset, train: np.ndarray, encoder: Encoder | None) -> Task:
     return replace(task, num_train=len(train), class_counts=tuple(counts))
 
 
+def _are_standardized(dataset: Dataset) -> bool:
+    return dataset.classes is None and dataset.standardize_targets
+
+
 def _standardized_targets(
     dataset: Dataset, task: Task, train: np.ndarray
 ) -> tuple[Task, np.ndarray]:
     """Return the task and the targets to train on: (t - mean) / std of the training rows."""
-    if not dataset.standardize_targets:
+    if not _are_standardized(dataset):
         return task, dataset.targets
     values = dataset.targets.astype(np.float64)
     shift, scale = values[train].mean(axis=0), values[train].std(axis=0)

@@ -10,7 +10,8 @@ from dlx.config.types import Text
 from dlx.data import functions
 from dlx.data.channels import Channels
 from dlx.data.dataset import Dataset
-from dlx.data.sources.arrays import Arrays, Targets, dataset_of
+from dlx.data.sources.arrays import Arrays, dataset_of
+from dlx.data.tasks import TaskName
 from dlx.errors import DataError
 from dlx.registry import register
 
@@ -31,7 +32,7 @@ def python(
     *,
     function: Function,
     options: dict[str, Any] = {},
-    task: Targets = "auto",
+    task: TaskName = "auto",
     channels: Channels = "auto",
 ) -> Dataset:
     """Arrays that your own function returns; it is executed only under `dlx --allow-code`.
@@ -40,7 +41,7 @@ def python(
         function: module:function; the module is looked for in the working directory first; the
             function returns inputs and targets (x, y), or such a pair for each of train, dev, test
         options: keyword arguments of the function
-        task: auto: whole numbers, booleans and words are classes, other numbers are predicted
+        task: classification, multilabel or regression; auto: as the values look, see docs/data.md
         channels: of images: first, or last; auto: whichever axis has 1, 3 or 4 of them
 
     Raises:
