@@ -21,7 +21,7 @@ from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables.encoder import Encoder
 from dlx.denormals import flushed_denormals
 from dlx.diagnose.importance import Importance, groups, permutation_importance
-from dlx.errors import ConfigError, DataError, RunError, did_you_mean
+from dlx.errors import ConfigError, DataError, did_you_mean
 from dlx.models import export
 from dlx.models.plain import to_torch
 from dlx.report import sheets
@@ -38,7 +38,7 @@ from dlx.tracking.metrics import read
 from dlx.training import job as jobs
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import decode, encode, evaluate, predict
-from dlx.training.finding import find
+from dlx.training.finding import find_run
 from dlx.training.saved import Saved, open_saved, stack
 
 GIBBS_STEPS = 1000
@@ -567,18 +567,13 @@ class Run(Saved):
 
 
 def load(run: Path | str, *, runs_dir: Path | str = RUNS_DIR) -> Run:
-    """Return a run by its path, its name (the newest), its id, 'latest', or `ABLATION#17`.
+    """Return a run by its path, its name (the newest), id or tag, 'latest', or `ABLATION#17`.
 
     Raises:
         ConfigError: the run was made with a plug-in that is not loaded
         RunError: no such run, or its config is missing or damaged
     """
-    directory = find(run, Path(runs_dir))
+    directory = find_run(run, Path(runs_dir))
     info = directory.read_info()
-    if info["kind"] == "ablation":
-        raise RunError(
-            f"{directory.path} is an ablation; name one of its runs, such as {directory.path}#1 "
-            f"or {directory.path}/VARIANT@SEED"
-        )
     plugins.require(info.get("plugins") or [], directory.path)
     return Run(directory.path, open_saved(directory.path).config, info)

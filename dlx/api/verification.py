@@ -14,6 +14,7 @@ from dlx.api.run import Run, load
 from dlx.denormals import flushed_denormals
 from dlx.errors import RunError
 from dlx.runs.ablations import FINISHED, read_index
+from dlx.runs.directory import LATEST
 from dlx.training import job as jobs
 from dlx.training.finding import find, materialise
 from dlx.training.pretraining import pretrain
@@ -32,7 +33,8 @@ def verify(
     """Train a run, or a sample of an ablation's runs, again and alone, and compare.
 
     Args:
-        path: of a run or an ablation, a name (the newest), an id or 'latest'
+        path: of a run or an ablation, a name (the newest run, or ablation if there is no run), an
+            id or 'latest'
         runs: of an ablation: how many, drawn at random, the same ones every time
         runs_dir: where runs are kept
         data_dir: where data sets are kept
@@ -48,7 +50,7 @@ def verify(
         RunError: no such run, or one that has not ended
         DataError: the data are missing or changed
     """
-    directory = find(path, Path(runs_dir))
+    directory = find(path, Path(runs_dir), prefer_run=str(path) != LATEST)
     if directory.read_info()["kind"] != "ablation":
         run = load(directory.path)
         return run.result() | {"verified": [_verify(run, data_dir, show)]}

@@ -2,13 +2,16 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunPath, RunsDir, output_option
 from dlx.cli.output import emit, emit_json, emit_result, emit_table, note, run_labels, warn
 from dlx.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dlx.api import Run
 
 Split = StrEnum("Split", "train train_dev dev test")
 Form = StrEnum("Form", "torch onnx")  # what a network can be exported as
@@ -42,6 +45,16 @@ Metrics = Annotated[
         help="A metric to compute; may be repeated; default: the metrics that the run logs.",
     ),
 ]
+
+
+def _load(run: str, runs_dir: Path) -> "Run":
+    """Return the run that a name means, and say which one it is."""
+    from dlx import api
+    from dlx.training.finding import which
+
+    trained = api.load(run, runs_dir=runs_dir)
+    note(f"run: {which(run, trained.directory)}")
+    return trained
 
 
 def evaluate(
@@ -80,11 +93,9 @@ def evaluate(
       dlx evaluate iris --metric f1 --metric "{name: top_k, k: 2}"
       dlx evaluate iris --importance --repeats 100
     """
-    from dlx import api
-
     if repeats is not None and not importance:
         raise ConfigError("--repeats is for --importance; add it, or leave out --repeats")
-    trained = api.load(run, runs_dir=runs_dir)
+    trained = _load(run, runs_dir)
     names, part = metric or [], split and str(split)
     labelled = trained.labelled_splits(data_dir)
     splits = trained.splits(labelled=labelled)
@@ -129,12 +140,11 @@ def predict(
       dlx predict xor --split test
       dlx predict digits --split dev --picture digits.png
     """
-    from dlx import api
     from dlx.runs import write_atomic
 
     if (inputs is None) == (split is None):
         raise ConfigError("predict takes either a file of inputs or --split; give one of them")
-    trained = api.load(run, runs_dir=runs_dir)
+    trained = _load(run, runs_dir)
     if inputs is not None:
         predictions = trained.predict_file(inputs)
     else:
@@ -177,9 +187,7 @@ def export(
     Example:
       dlx export mnist --output digits-reader && python digits-reader/load.py
     """
-    from dlx import api
-
-    trained = api.load(run, runs_dir=runs_dir)
+    trained = _load(run, runs_dir)
     paths = trained.export(output or trained.path / "export", str(form))
     if as_json:
         emit_json({"run": str(trained.path), "format": form, "files": [str(p) for p in paths]})
@@ -233,9 +241,10 @@ def verify(
 ) -> None:
     """Train runs again and check that the results are the same.
 
-    RUN is a run, or an ablation, of which a few runs are trained again, each alone. Metrics and
-    weights are compared bit for bit. On one CPU thread they are the same. On several threads, or on
-    a GPU, sums are added up in another order, and small differences grow as training goes on.
+    RUN is a run, or an ablation, of which a few runs are trained again, each alone; a name means
+    the newest run of that name, and an ablation only if there is no run. Metrics and weights are
+    compared bit for bit. On one CPU thread they are the same. On several threads, or on a GPU, sums
+    are added up in another order, and small differences grow as training goes on.
 
     \b
     Examples:

@@ -80,7 +80,8 @@ def test_predict_a_csv_file(dlx: Command, trained: Path, tmp_path: Path) -> None
     (tmp_path / "flowers.csv").write_text(split.out)  # more columns than inputs, in its order
     ended = dlx("predict", "iris", "flowers.csv", "--runs-dir", trained, "-o", "said.csv")
     assert (ended.code, ended.out) == (0, "")
-    assert ended.err == "30 rows written to said.csv\n"
+    (path,) = (trained / "iris").iterdir()
+    assert ended.err == f"run: {path}\n30 rows written to said.csv\n"
     for expected, row in zip(
         table(split.out), table((tmp_path / "said.csv").read_text()), strict=True
     ):
