@@ -13,9 +13,11 @@ from torch import Tensor
 from dlx import plugins
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.cohort import Cohort
+from dlx.config.types import choice
 from dlx.data.channels import fitting
 from dlx.data.dataset import Task
-from dlx.data.parts import Splits
+from dlx.data.labelled import read_labelled
+from dlx.data.parts import Part, Splits
 from dlx.data.pipeline import load as load_data
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables.encoder import Encoder
@@ -24,6 +26,7 @@ from dlx.diagnose.importance import Importance, groups, permutation_importance
 from dlx.errors import ConfigError, DataError, did_you_mean
 from dlx.models import export
 from dlx.models.plain import to_torch
+from dlx.nn.metrics import class_scores, evaluated_metrics, tag
 from dlx.report import sheets
 from dlx.report.code_table import Codes, archive, columns_beside_codes, read_codes, wrong_width
 from dlx.report.prediction_rows import of_file, of_split
@@ -36,12 +39,25 @@ from dlx.streams import generator
 from dlx.tracking.images import png
 from dlx.tracking.metrics import read
 from dlx.training import job as jobs
-from dlx.training.baseline import baseline
-from dlx.training.evaluation import decode, encode, evaluate, predict
+from dlx.training.baseline import baseline, training_targets
+from dlx.training.evaluation import confusion, decode, encode, evaluate, predict
 from dlx.training.finding import find_run
 from dlx.training.saved import Saved, open_saved, stack
 
 GIBBS_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class NewEvaluation:
+    """What was measured on the rows of a new file; mappings are by the part `new`."""
+
+    path: str  # of the file
+    rows: int  # their number
+    metrics: Mapping[str, Mapping[str, float]]  # by part and name
+    baseline: Mapping[str, Mapping[str, float]]  # those of the best constant answer likewise
+    class_scores: Mapping[str, Mapping[str, Mapping[str, float]]]  # see `Run.class_scores`
+    notes: tuple[str, ...]  # sentences for the user
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -182,21 +198,86 @@ class Run(Saved):
         split: str | None = None,
         metrics: Sequence[str] = (),
         splits: Splits | None = None,
+        usual: bool = False,
     ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
         """Return what `evaluate` does, and the metrics of the best constant answer likewise.
 
-        See `dlx.training.baseline.baseline`; arguments and errors are those of `evaluate`, and
-        `splits` is what `self.splits` has given, which then are not read again.
+        See `dlx.training.baseline.baseline`; arguments and errors are those of `evaluate`.
+        `splits` is what `self.splits` has given, which then are not read again; `usual` says that
+        `dlx.nn.metrics.evaluated_metrics` are computed too.
         """
         splits = splits or self.splits(data_dir)
         parts = splits.parts if split is None else {split: splits.part(split)}
-        cohort = self._measured_by(metrics)
-        constant = baseline(splits.task, splits.train, parts, cohort.metrics)
+        return self._measure(parts, splits.train.targets, metrics, usual)
+
+    @flushed_denormals()
+    def evaluate_file(
+        self, path: Path | str, metrics: Sequence[str] = (), usual: bool = False
+    ) -> NewEvaluation:
+        """Return the metrics on the rows of a new file, which holds their targets too.
+
+        Args:
+            path: a CSV or parquet file with the columns of the training, an npz file with inputs
+                and targets, or a folder of classes with images; whichever the run was trained on
+            metrics: as for `evaluate`
+            usual: see `evaluate_beside_baseline`
+
+        Raises:
+            ConfigError: a metric is unknown or not for this task
+            DataError: the file is missing, damaged, or does not fit the network, or a target is
+                missing or a class that the network does not know
+        """
+        if self.task.kind == "reconstruction":
+            raise ConfigError(
+                f"{self.path} reconstructs its inputs and is measured on its own data alone; leave "
+                "the file out, or `dlx predict` it"
+            )
+        features, data = self.info.get("features"), self.config.data
+        rows = read_labelled(Path(path), self.task, features, self.encoder, data)
+        targets = rows.targets
+        if self.task.classes is None:
+            targets = self.task.standardized(targets)
+        inputs = self.preprocessed(rows.inputs, "evaluate")
+        part = Part(inputs, torch.from_numpy(targets), np.arange(len(targets)))
+        train = training_targets(self.task)
+        values, constant = self._measure({"new": part}, train, metrics, usual)
+        scores = self.class_scores({"new": part})
+        return NewEvaluation(
+            str(path), len(targets), values, constant, scores, rows.notes, rows.warnings
+        )
+
+    def _measure(
+        self, parts: Mapping[str, Part], train: Tensor | None, metrics: Sequence[str], usual: bool
+    ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+        """Return metrics of parts, and those of the constant answer to training targets."""
+        cohort = self._measured_by(metrics, usual=usual)
+        constant = {} if train is None else baseline(self.task, train, parts, cohort.metrics)
         measured = {}
         for name, part in parts.items():
             values = evaluate(cohort, part.inputs, cohort.head.encode(part.targets))
             measured[name] = {tag: value for tag, [value] in values.items()}
         return measured, constant
+
+    @flushed_denormals()
+    def class_scores(self, parts: Mapping[str, Part]) -> dict[str, dict[str, dict[str, float]]]:
+        """Return rows, precision, recall and f1 of every class or label, by part and class.
+
+        See `dlx.nn.metrics.class_scores`; nothing of a run that predicts numbers.
+        """
+        if self.task.classes is None:
+            return {}
+        head = self.cohort.head
+        by_part = {}
+        for name, part in parts.items():
+            [counts] = confusion(self.cohort, part.inputs, head.encode(part.targets))
+            scores = {"rows": counts.sum(-1), **class_scores(counts)}
+            if self.task.kind == "multilabel":
+                scores = {key: values[:, 1] for key, values in scores.items()}
+            by_part[name] = {
+                label: {key: values[place].item() for key, values in scores.items()}
+                for place, label in enumerate(self.task.classes)
+            }
+        return by_part
 
     @flushed_denormals()
     def error_per_class(
@@ -273,12 +354,19 @@ class Run(Saved):
             cohort, splits.part(split), places, repeats=repeats, seed=seed
         )
 
-    def _measured_by(self, metrics: Sequence[str]) -> Cohort:
-        """Return the network, to be measured by the named metrics in place of the config's."""
-        if not metrics:
+    def _measured_by(self, metrics: Sequence[str], *, usual: bool = False) -> Cohort:
+        """Return the network, to be measured by the named metrics in place of the config's.
+
+        With `usual`, `dlx.nn.metrics.evaluated_metrics` are added.
+        """
+        if not (metrics or usual):
             return self.cohort
-        config = read_config(self.config, [f"log.metrics=[{', '.join(metrics)}]"])
+        changes = [f"log.metrics=[{', '.join(metrics)}]"] if metrics else []
+        config = read_config(self.config, changes)
         chosen = jobs.chosen_metrics(config, self.design)
+        more = evaluated_metrics(self.design.head) if usual else ()
+        known = {tag(metric) for metric in chosen}
+        chosen += tuple(choice("metric", name) for name in more if name not in known)
         return stack([(self.design, self.tensors)], chosen, [self.config.seed])
 
     def predict_file(self, path: Path | str) -> Predictions:

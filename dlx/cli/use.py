@@ -22,6 +22,14 @@ Inputs = Annotated[
         help="A file of inputs, .csv, .parquet, .npy or .npz, an image, or a folder of images.",
     ),
 ]
+Labelled = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="INPUT",
+        help="New rows with their targets: a .csv, .parquet or .npz file, or a folder of classes "
+        "with images, whichever the run was trained on; default: the run's own data.",
+    ),
+]
 OneSplit = Annotated[
     Split | None, typer.Option("--split", help="The part of the run's own data to use.")
 ]
@@ -59,6 +67,7 @@ def _load(run: str, runs_dir: Path) -> "Run":
 
 def evaluate(
     run: RunPath,
+    inputs: Labelled = None,
     split: OneSplit = None,
     metric: Metrics = None,
     importance: Annotated[
@@ -81,34 +90,55 @@ def evaluate(
 ) -> None:
     """Compute the metrics of a trained run on all its rows.
 
-    `dlx list metrics` names the metrics. --importance computes the permutation importance of every
-    column: how much the metric drops when the column's values are permuted among the rows, as a
-    mean over the repeats with its 95 % confidence interval. Columns that tell the network the same
-    share their importance. Autoencoders of data with classes: the error of each class is computed
-    too.
+    With INPUT they are computed on the rows of a new file, which holds their targets too.
+
+    `dlx list metrics` names the metrics. Without --metric they are those that the run logs, and
+    precision, recall and f1 of classes, or rmse, mae and mape (in percent) of numbers. The last
+    table shows every class of the test rows, of those of --split, or of the new ones.
+
+    --importance computes the permutation importance of every column: how much the metric drops when
+    the column's values are permuted among the rows, as a mean over the repeats with its 95 %
+    confidence interval. Columns that tell the network the same share their importance.
+    Autoencoders of data with classes: the error of each class is computed too.
 
     \b
     Examples:
       dlx evaluate mnist --split test
+      dlx evaluate prices sold.csv
       dlx evaluate iris --metric f1 --metric "{name: top_k, k: 2}"
       dlx evaluate iris --importance --repeats 100
     """
     if repeats is not None and not importance:
         raise ConfigError("--repeats is for --importance; add it, or leave out --repeats")
+    if inputs is not None and (split or importance):
+        option = "--split" if split else "--importance"
+        raise ConfigError(f"{option} is for the run's own data; leave it or the file out")
     trained = _load(run, runs_dir)
     names, part = metric or [], split and str(split)
-    labelled = trained.labelled_splits(data_dir)
-    splits = trained.splits(labelled=labelled)
-    metrics, baseline = trained.evaluate_beside_baseline(split=part, metrics=names, splits=splits)
-    result = trained.result() | {"metrics": metrics, "baseline": baseline}
-    by_class = trained.error_per_class(split=part, labelled=labelled)
+    if inputs is not None:
+        new = trained.evaluate_file(inputs, names, usual=not names)
+        warn(new.notes, "note")
+        warn(new.warnings)
+        result = trained.result() | {"metrics": new.metrics, "baseline": new.baseline}
+        result |= {"input": new.path, "rows": {"new": new.rows}}
+        by_class = new.class_scores
+    else:
+        labelled = trained.labelled_splits(data_dir)
+        splits = trained.splits(labelled=labelled)
+        metrics, baseline = trained.evaluate_beside_baseline(
+            split=part, metrics=names, splits=splits, usual=not names
+        )
+        result = trained.result() | {"metrics": metrics, "baseline": baseline}
+        parts = splits.parts if part is None else {part: splits.part(part)}
+        by_class = trained.error_per_class(split=part, labelled=labelled)
+        by_class = by_class or trained.class_scores(parts)
+        if importance:
+            rows, first = str(split or Split.test), names[0] if names else None
+            repeats = 30 if repeats is None else repeats
+            columns = trained.importance(rows, repeats, first, splits=splits)
+            result["importance"] = {"split": rows, **columns.document()}
     if by_class:
         result["per_class"] = by_class
-    if importance:
-        rows, first = str(split or Split.test), names[0] if names else None
-        repeats = 30 if repeats is None else repeats
-        columns = trained.importance(rows, repeats, first, splits=splits)
-        result["importance"] = {"split": rows, **columns.document()}
     emit_json(result) if as_json else emit_result(result)
 
 

@@ -106,6 +106,13 @@ class Task:
         shift, scale = np.array(self.target_shift), np.array(self.target_scale)
         return (outputs * scale + shift).astype(outputs.dtype)
 
+    def standardized(self, targets: np.ndarray) -> np.ndarray:
+        """Return values to predict (N, T) as they are trained on: (t - shift) / scale, float32."""
+        if not self.target_scale:
+            return targets.astype(np.float32)
+        shift, scale = np.array(self.target_shift), np.array(self.target_scale)
+        return ((targets.astype(np.float64) - shift) / scale).astype(np.float32)
+
 
 def with_own_test(
     name: str, parts: Sequence[tuple[np.ndarray, np.ndarray]], classes: tuple[str, ...]

@@ -4,7 +4,7 @@
 
 import contextlib
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,8 @@ def read(
         if suffix == ".csv":
             return _read_csv(path, task, features)
         if suffix == ".npy":
-            return _rows(path, read_npy(path), task, features, channels)
-        return _rows(path, _from_archive(path, array), task, features, channels)
+            return as_rows(path, read_npy(path), task, features, channels)
+        return as_rows(path, _from_archive(path, array), task, features, channels)
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,6 @@ def read_images(path: Path, task: Task, options: Mapping[str, Any]) -> ImageRows
     `options` are those of the data that the network was trained on: the size and the background of
     an image folder. Images become grey or RGB, whichever the network reads.
     """
-    shape = task.input_shape
-    is_rgb = len(shape) == 3 and shape[0] == 3
-    if not (is_rgb or len(shape) == 2):
-        raise DataError(f"{path}: the network reads {task.num_inputs} numbers, not an image")
-    chosen = {key: options[key] for key in ("size", "background") if key in options}
     left_out = LeftOut()
     if path.is_dir():
         files = images.images_below(path, left_out)
@@ -82,6 +77,23 @@ def read_images(path: Path, task: Task, options: Mapping[str, Any]) -> ImageRows
     said = left_out.sentences(path)
     if not files:
         raise DataError(f"{path}: no image in this folder{''.join(f' ({s})' for s in said)}")
+    inputs, remarks = fitting_images(files, task, options)
+    names = [str(file.relative_to(path)) if path.is_dir() else str(file) for file in files]
+    return ImageRows(inputs, tuple(names), (*said, *remarks))
+
+
+def fitting_images(
+    files: Sequence[Path], task: Task, options: Mapping[str, Any]
+) -> tuple[np.ndarray, list[str]]:
+    """Return images as the rows that a network reads, (N, I) float32, and sentences for the user.
+
+    `options` are those of `read_images`.
+    """
+    shape = task.input_shape
+    is_rgb = len(shape) == 3 and shape[0] == 3
+    if not (is_rgb or len(shape) == 2):
+        raise DataError(f"{files[0]}: the network reads {task.num_inputs} numbers, not an image")
+    chosen = {key: options[key] for key in ("size", "background") if key in options}
     pixels, remarks = images.read_images(files, Conversion(not is_rgb, **chosen))
     if pixels.shape[1:] != shape:
         raise DataError(
@@ -89,8 +101,7 @@ def read_images(path: Path, task: Task, options: Mapping[str, Any]) -> ImageRows
             f"network reads {shape[-1]} × {shape[-2]}; resize it, or train with data.size, to "
             "which images are then scaled"
         )
-    names = [str(file.relative_to(path)) if path.is_dir() else str(file) for file in files]
-    return ImageRows(to_float(pixels), tuple(names), (*said, *remarks))
+    return to_float(pixels), remarks
 
 
 def csv_header(path: Path) -> list[str]:
@@ -185,9 +196,10 @@ def _from_archive(path: Path, array: str) -> np.ndarray:
         return archive.read("array", array if array in names else names[0])
 
 
-def _rows(
+def as_rows(
     path: Path, array: np.ndarray, task: Task, features: Features, channels: Channels
 ) -> np.ndarray:
+    """Return an array of a file as the rows that a network reads: (N, I) float32."""
     if array.dtype.kind not in "buif":
         raise DataError(f"{path}: holds {array.dtype}, not numbers")
     array = fitting(array, task.input_shape, channels)

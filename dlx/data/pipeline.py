@@ -256,7 +256,7 @@ def _standardized_targets(
             "another target"
         )
     task = replace(task, target_shift=tuple(shift.tolist()), target_scale=tuple(scale.tolist()))
-    return task, ((values - shift) / scale).astype(np.float32)
+    return task, task.standardized(values)
 
 
 def _unseen_categories(dataset: Dataset, rows: Rows, encoder: Encoder) -> list[str]:

@@ -138,7 +138,7 @@ def _classes(what: str, targets: np.ndarray) -> Targets:
         )
     labels, numbers = np.unique(targets, return_inverse=True)
     _refuse_too_many(what, len(labels), len(targets))
-    return Targets(numbers.astype(np.int64), tuple(_name(label) for label in labels.tolist()))
+    return Targets(numbers.astype(np.int64), tuple(class_name(label) for label in labels.tolist()))
 
 
 def _refuse_too_many(what: str, number: int, rows: int) -> None:
@@ -149,6 +149,6 @@ def _refuse_too_many(what: str, number: int, rows: int) -> None:
         )
 
 
-def _name(label: object) -> str:
-    """Return a class's name; a whole number is written without a point."""
+def class_name(label: object) -> str:
+    """Return the name of a class that is a word, a boolean or a number; 1.0 is called 1."""
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)

@@ -13,6 +13,7 @@ from torch import Tensor
 from dlx.nn.head import Head
 from dlx.nn.losses import sigmoid_cross_entropies
 
+_NEARLY_0 = 1e-6  # of a z-score's scale or mean: what float32 does not tell from 0
 _NUMBERS_AT_ONCE = 2**18  # so many float64 numbers stay in the cache of a processor
 
 
@@ -127,6 +128,31 @@ def _errors(z: Tensor, rows: Rows, *, power: int) -> Tensor:
     return _added_up(find, z, rows.targets)
 
 
+def in_units(head: Head, targets: Tensor) -> Tensor:
+    """Return numbers to predict (N, T) in the data's units, float64; exactly 0 where they are 0.
+
+    A target that is trained on as a z-score comes back with the error of a float32.
+    """
+    values = targets.double()
+    if not head.target_scale:
+        return values
+    scale, shift = head.constants["target_scale"], head.constants["target_shift"]
+    values = values * scale + shift
+    return torch.where(values.abs() <= _NEARLY_0 * torch.maximum(scale, shift.abs()), 0, values)
+
+
+def _relative_errors(z: Tensor, rows: Rows) -> Tensor:
+    """Add up |a - t| / |t| in the data's units, over the rows whose t is not 0: (K, T), float64."""
+    scale = rows.head.constants.get("target_scale", 1.0)
+    values = in_units(rows.head, rows.targets)
+    factor = torch.where(values == 0, 0, scale / values.abs())
+
+    def find(z: Tensor, targets: Tensor) -> Tensor:
+        return (rows.head.outputs(z).double() - targets.double()).abs() * factor
+
+    return _added_up(find, z, rows.targets)
+
+
 def _cross_entropies(z: Tensor, rows: Rows) -> Tensor:
     """Add up -t log a - (1 - t) log(1 - a): (K, I), float64."""
 
@@ -148,4 +174,5 @@ WITHIN = Statistic(_within, added)
 SCORES = Statistic(_scores, joined)
 ABSOLUTE_ERRORS = Statistic(partial(_errors, power=1), added)
 SQUARED_ERRORS = Statistic(partial(_errors, power=2), added)
+RELATIVE_ERRORS = Statistic(_relative_errors, added)
 CROSS_ENTROPIES = Statistic(_cross_entropies, added)

@@ -32,8 +32,9 @@ class Head:
     # targets 1; none: all rows have equal weight.
     class_weights: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()  # C numbers, what 1 is in the target's units; none: 1
+    target_shift: tuple[float, ...] = ()  # C numbers, what 0 is in the target's units; none: 0
     in_unit_interval: bool = False  # all targets of the training rows are numbers in [0, 1]
-    # Class weights and target scale on the device of a cohort (see `to`).
+    # Class weights, scale and shift of targets on the device of a cohort (see `to`).
     constants: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     def to(self, dtype: torch.dtype, device: torch.device) -> "Head":
@@ -41,6 +42,7 @@ class Head:
         constants = {
             "class_weights": torch.tensor(self.class_weights, dtype=dtype),
             "target_scale": torch.tensor(self.target_scale, dtype=torch.float64),
+            "target_shift": torch.tensor(self.target_shift, dtype=torch.float64),
         }
         if not self.loss.traits.exclusive:
             constants["class_weights"] = constants["class_weights"].view(2, -1)

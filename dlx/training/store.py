@@ -114,7 +114,7 @@ def shared_fields(job: Job) -> dict[str, Any]:
     """Return what run.json says of all runs that differ in nothing but their seeds."""
     splits = job.splits
     return {
-        "baseline": baseline(splits.task, splits.train, splits.parts, job.member.metrics),
+        "baseline": baseline(splits.task, splits.train.targets, splits.parts, job.member.metrics),
         "data_fingerprint": splits.fingerprint,
         "rows": rows_of(job),
         "task": dataclasses.asdict(splits.task),

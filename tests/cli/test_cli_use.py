@@ -23,15 +23,42 @@ def test_evaluate_repeats_the_final_metrics(dlx: Command, trained: Path) -> None
         assert ended.code == 0
         (path,) = (trained / name).iterdir()
         final = json.loads((path / "run.json").read_text())
-        assert ended.json["metrics"] == {
-            split: pytest.approx(values, rel=1e-6) for split, values in final["metrics"].items()
-        }
-        assert ended.json["baseline"] == final["baseline"]
+        for key in ("metrics", "baseline"):
+            for split, values in final[key].items():
+                own = {name: ended.json[key][split][name] for name in values}
+                assert own == pytest.approx(values, rel=1e-6)
 
 
 def test_evaluate_one_split(dlx: Command, trained: Path) -> None:
     ended = dlx("evaluate", "digits", "--split", "test", "--runs-dir", trained)
-    assert [line.split()[0] for line in ended.out.splitlines()[2:-2]] == ["test", "baseline,"]
+    rows, _, scores = ended.out.partition("(metrics of")
+    assert [line.split()[0] for line in rows.splitlines()[2:]] == ["test", "baseline,"]
+    assert rows.splitlines()[1].split() == ["cost", "accuracy", "precision", "recall", "f1"]
+    heading, *classes = scores.partition("\n\n")[2].splitlines()
+    assert heading.split() == ["class,", "test", "rows", "precision", "recall", "f1"]
+    assert [line.split()[0] for line in classes] == [*"0123456789"]
+
+
+def test_evaluate_new_rows(dlx: Command, tmp_path: Path) -> None:
+    lines = [f"{x % 7},{x},{'yes' if x % 7 > 3 else 'no'}" for x in range(60)]
+    (tmp_path / "new.csv").write_text("\n".join(["a,b,won", *lines[:20]]))
+    (tmp_path / "old.csv").write_text("\n".join(["a,b,won", *lines[20:]]))
+    config = "data: {name: csv, path: old.csv, target: won, standardize: true}\n"
+    (tmp_path / "won.yaml").write_text(config + "train: {epochs: 20, batch_size: 8}\n")
+    dlx("train", "won.yaml", "--quiet", "--no-figures")
+    (tmp_path / "old.csv").unlink()
+    ended = dlx("evaluate", "won", "new.csv")
+    assert [line.split()[0] for line in ended.out.splitlines()[2:4]] == ["new", "baseline,"]
+    assert "on the 20 rows of new.csv)" in ended.out
+    result = dlx("evaluate", "won", "new.csv", "--json").json
+    assert (result["rows"], result["input"]) == ({"new": 20}, "new.csv")
+    no, yes = result["per_class"]["new"].values()
+    assert (no["rows"], yes["rows"]) == (12, 8)
+    right = no["recall"] * 12 + yes["recall"] * 8
+    assert result["metrics"]["new"]["accuracy"] == pytest.approx(right / 20)
+    for option in (["--split", "test"], ["--importance"]):
+        ended = dlx("evaluate", "won", "new.csv", *option)
+        assert (ended.code, f"{option[0]} is for the run's own data" in ended.err) == (2, True)
 
 
 def test_evaluate_a_split_without_rows(dlx: Command) -> None:
