@@ -650,7 +650,7 @@ class Run(Saved):
             **{key: info.get(key) for key in ("steps", "epochs", "seconds", "parameters")},
             "metrics": self.metrics,
             "baseline": info.get("baseline") or {},
-            **({"pretraining": info["pretraining"]} if "pretraining" in info else {}),
+            **{key: info[key] for key in ("pretraining", "resumed") if key in info},
         }
 
 

@@ -16,6 +16,7 @@ from dlx.errors import RunError
 from dlx.runs.ablations import FINISHED, read_index
 from dlx.runs.directory import LATEST
 from dlx.training import job as jobs
+from dlx.training import resuming
 from dlx.training.finding import find, materialise
 from dlx.training.pretraining import pretrain
 from dlx.training.verification import verify as verify_job
@@ -47,7 +48,8 @@ def verify(
         differs or an evaluation is missing, or null)
 
     Raises:
-        RunError: no such run, or one that has not ended
+        RunError: no such run, or one that has not ended, or that went on with changes that
+            its config does not tell from those it was trained with before
         DataError: the data are missing or changed
     """
     directory = find(path, Path(runs_dir), prefer_run=str(path) != LATEST)
@@ -71,6 +73,11 @@ def verify(
 def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) -> dict[str, Any]:
     if run.status not in FINISHED:
         raise RunError(f"{run.path} has not ended ({run.status}); `dlx resume` it first")
+    if why := resuming.not_repeatable(run.info.get("resumed") or []):
+        raise RunError(
+            f"{run.path} cannot be repeated from its config: it {why}; verify a run that was "
+            "trained in one go"
+        )
     show(str(run.path))
     job = jobs.prepare(run.config, run.labelled_splits(data_directory(data_dir)))
     threads = torch.get_num_threads()

@@ -105,6 +105,10 @@ def emit_result(result: Mapping[str, Any]) -> None:
         steps = amount(stage["steps"], "step")
         source = ", from the cache" if stage["reused"] else ""
         emit(f"stage {stage['stage']}: {stage['method']}, layer {layers}, {steps}{source}")
+    for entry in result.get("resumed", []):
+        from dlx.training.resuming import in_words
+
+        emit(in_words(entry))
     constant = {f"baseline, {split}": values for split, values in result["baseline"].items()}
     emit_metrics(result["metrics"] | constant)
     if result["weights"]:
