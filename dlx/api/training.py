@@ -18,7 +18,7 @@ from dlx.report.run.observer import RunObserver
 from dlx.runs import RunDirectory, checkpoints, timestamp
 from dlx.training import job as jobs
 from dlx.training import resuming
-from dlx.training.finding import find, is_of_ablation
+from dlx.training.finding import find_run, is_of_ablation
 from dlx.training.process import breaking_off, in_training, signals
 from dlx.training.records import Show
 from dlx.training.session import Stopped
@@ -237,7 +237,7 @@ def resumed_training(
         RunError: no such run, or no checkpoint of it can be used
         DataError: the data are missing or changed
     """
-    directory = find(run, Path(runs_dir))
+    directory = find_run(run, Path(runs_dir))
     loaded = load(directory.path)
     resuming.check_keys(list(overrides))
     if overrides and is_of_ablation(directory):  # which never changes

@@ -115,7 +115,8 @@ def resume(
     from dlx import api
     from dlx.training.finding import find
 
-    directory = find(run, runs_dir)
+    # KEY=VALUE is for a run: then a name does not mean an ablation of this name.
+    directory = find(run, runs_dir, prefer_run=bool(overrides))
     if directory.read_info()["kind"] == "ablation":
         if overrides:
             raise ConfigError(
