@@ -106,7 +106,7 @@ class Cohort:
         self.device = torch.device(device)
         self.dtype = dtype
         heads = [m.design.head for m in members]
-        self.head = heads[0].to(dtype, self.device, [head.target_scale for head in heads])
+        self.head = heads[0].to(dtype, self.device, heads)
         self.network = Network(
             [m.design.layers for m in members],
             [m.seed for m in members],

@@ -126,6 +126,7 @@ class MetricTraits(Traits):
             number between 0 and 1; None: any number
         best: value that none exceeds, of a metric of any number; None: there is none
         graded: whether it depends on how sure answers are, not only on the answers
+        unit: what is written after a value
         check: `check(head, **options)` returns why a task with this head cannot have the metric, or
             None if it can
     """
@@ -137,6 +138,7 @@ class MetricTraits(Traits):
     scale: Scale = field(default=None, kw_only=True)
     best: float | None = field(default=None, kw_only=True)
     graded: bool = field(default=False, kw_only=True)
+    unit: str = field(default="", kw_only=True)
     check: "Callable[..., str | None] | None" = field(default=None, kw_only=True)
 
 

@@ -13,6 +13,7 @@ from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import Variant
 from dlx.ablation.statistics.censored import steps_difference
 from dlx.ablation.statistics.failures import FAILURES
+from dlx.ablation.statistics.intervals import Spread
 from dlx.ablation.statistics.paired import Difference
 from dlx.ablation.statistics.verdicts import (
     ALPHA,
@@ -303,10 +304,9 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
     variant, baseline = outcomes.pairs(values, base_values)
     same_rows = outcomes.have_same_rows(name, base, judged.metric)
     is_success = judged.metric == "success"  # where a run that diverged counts as 0
-    other_rows = {}
+    spread = Spread(np.nan, np.nan, np.nan)
     if same_rows:
         spread = outcomes.spread(values - base_values, name, judged.metric, base)
-        other_rows = {"of_rows": spread.of_rows, "row_freedom": spread.row_freedom}
     return Comparison(
         variant=variant if same_rows else np.full_like(variant, np.nan),
         baseline=baseline,
@@ -317,7 +317,8 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
         baseline_diverged=(0, 0) if is_success else outcomes.diverged(base),
         overlap=outcomes.overlap,
         same_rows=same_rows,
-        **other_rows,
+        of_rows=spread.of_rows,
+        row_freedom=spread.row_freedom,
     )
 
 

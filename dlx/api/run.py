@@ -13,16 +13,21 @@ from torch import Tensor
 from dlx import plugins
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.cohort import Cohort
+from dlx.config.types import choice
+from dlx.data.channels import fitting
 from dlx.data.dataset import Task
-from dlx.data.parts import Splits
+from dlx.data.labelled import read_labelled
+from dlx.data.parts import Part, Splits
 from dlx.data.pipeline import Pool, load_chosen, source_of
 from dlx.data.preprocessing import Preprocessing
+from dlx.data.selection import Selection
 from dlx.data.tables.encoder import Encoder
 from dlx.denormals import flushed_denormals
 from dlx.diagnose.importance import Importance, groups, permutation_importance
-from dlx.errors import ConfigError, DataError, RunError, did_you_mean
+from dlx.errors import ConfigError, DataError, did_you_mean
 from dlx.models import export
 from dlx.models.plain import to_torch
+from dlx.nn.metrics import class_scores, evaluated_metrics, tag
 from dlx.report import sheets
 from dlx.report.code_table import Codes, archive, columns_beside_codes, read_codes, wrong_width
 from dlx.report.prediction_rows import of_file, of_split
@@ -35,12 +40,25 @@ from dlx.streams import generator
 from dlx.tracking.images import png
 from dlx.tracking.metrics import read
 from dlx.training import job as jobs
-from dlx.training.baseline import baseline
-from dlx.training.evaluation import decode, encode, evaluate, predict
-from dlx.training.finding import find
+from dlx.training.baseline import baseline, training_targets
+from dlx.training.evaluation import confusion, decode, encode, evaluate, predict
+from dlx.training.finding import find_run
 from dlx.training.saved import Saved, open_saved, stack
 
 GIBBS_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class NewEvaluation:
+    """What was measured on the rows of a new file; mappings are by the part `new`."""
+
+    path: str  # of the file
+    rows: int  # their number
+    metrics: Mapping[str, Mapping[str, float]]  # by part and name
+    baseline: Mapping[str, Mapping[str, float]]  # those of the best constant answer likewise
+    class_scores: Mapping[str, Mapping[str, Mapping[str, float]]]  # see `Run.class_scores`
+    notes: tuple[str, ...]  # sentences for the user
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -188,21 +206,86 @@ class Run(Saved):
         split: str | None = None,
         metrics: Sequence[str] = (),
         splits: Splits | None = None,
+        usual: bool = False,
     ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
         """Return what `evaluate` does, and the metrics of the best constant answer likewise.
 
-        See `dlx.training.baseline.baseline`; arguments and errors are those of `evaluate`, and
-        `splits` is what `self.splits` has given, which then are not read again.
+        See `dlx.training.baseline.baseline`; arguments and errors are those of `evaluate`.
+        `splits` is what `self.splits` has given, which then are not read again; `usual` says that
+        `dlx.nn.metrics.evaluated_metrics` are computed too.
         """
         splits = splits or self.splits(data_dir)
         parts = splits.parts if split is None else {split: splits.part(split)}
-        cohort = self._measured_by(metrics)
-        constant = baseline(splits.task, splits.train, parts, cohort.metrics)
+        return self._measure(parts, splits.train.targets, metrics, usual)
+
+    @flushed_denormals()
+    def evaluate_file(
+        self, path: Path | str, metrics: Sequence[str] = (), usual: bool = False
+    ) -> NewEvaluation:
+        """Return the metrics on the rows of a new file, which holds their targets too.
+
+        Args:
+            path: a CSV or parquet file with the columns of the training, an npz file with inputs
+                and targets, or a folder of classes with images; whichever the run was trained on
+            metrics: as for `evaluate`
+            usual: see `evaluate_beside_baseline`
+
+        Raises:
+            ConfigError: a metric is unknown or not for this task
+            DataError: the file is missing, damaged, or does not fit the network, or a target is
+                missing or a class that the network does not know
+        """
+        if self.task.kind == "reconstruction":
+            raise ConfigError(
+                f"{self.path} reconstructs its inputs and is measured on its own data alone; leave "
+                "the file out, or `dlx predict` it"
+            )
+        features, data = self.info.get("features"), self.config.data
+        rows = read_labelled(Path(path), self.task, features, self.encoder, data)
+        targets = rows.targets
+        if self.task.classes is None:
+            targets = self.task.standardized(targets)
+        inputs = self.preprocessed(rows.inputs, "evaluate")
+        part = Part(Selection(inputs), torch.from_numpy(targets), np.arange(len(targets)))
+        train = training_targets(self.task)
+        values, constant = self._measure({"new": part}, train, metrics, usual)
+        scores = self.class_scores({"new": part})
+        return NewEvaluation(
+            str(path), len(targets), values, constant, scores, rows.notes, rows.warnings
+        )
+
+    def _measure(
+        self, parts: Mapping[str, Part], train: Tensor | None, metrics: Sequence[str], usual: bool
+    ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+        """Return metrics of parts, and those of the constant answer to training targets."""
+        cohort = self._measured_by(metrics, usual=usual)
+        constant = {} if train is None else baseline(self.task, train, parts, cohort.metrics)
         measured = {}
         for name, part in parts.items():
             values = evaluate(cohort, part.inputs, cohort.head.encode(part.targets))
             measured[name] = {tag: value for tag, [value] in values.items()}
         return measured, constant
+
+    @flushed_denormals()
+    def class_scores(self, parts: Mapping[str, Part]) -> dict[str, dict[str, dict[str, float]]]:
+        """Return rows, precision, recall and f1 of every class or label, by part and class.
+
+        See `dlx.nn.metrics.class_scores`; nothing of a run that predicts numbers.
+        """
+        if self.task.classes is None:
+            return {}
+        head = self.cohort.head
+        by_part = {}
+        for name, part in parts.items():
+            [counts] = confusion(self.cohort, part.inputs, head.encode(part.targets))
+            scores = {"rows": counts.sum(-1), **class_scores(counts)}
+            if self.task.kind == "multilabel":
+                scores = {key: values[:, 1] for key, values in scores.items()}
+            by_part[name] = {
+                label: {key: values[place].item() for key, values in scores.items()}
+                for place, label in enumerate(self.task.classes)
+            }
+        return by_part
 
     @flushed_denormals()
     def error_per_class(
@@ -279,16 +362,23 @@ class Run(Saved):
             cohort, splits.part(split), places, repeats=repeats, seed=seed
         )
 
-    def _measured_by(self, metrics: Sequence[str]) -> Cohort:
-        """Return the network, to be measured by the named metrics in place of the config's."""
-        if not metrics:
+    def _measured_by(self, metrics: Sequence[str], *, usual: bool = False) -> Cohort:
+        """Return the network, to be measured by the named metrics in place of the config's.
+
+        With `usual`, `dlx.nn.metrics.evaluated_metrics` are added.
+        """
+        if not (metrics or usual):
             return self.cohort
-        config = read_config(self.config, [f"log.metrics=[{', '.join(metrics)}]"])
+        changes = [f"log.metrics=[{', '.join(metrics)}]"] if metrics else []
+        config = read_config(self.config, changes)
         chosen = jobs.chosen_metrics(config, self.design)
+        more = evaluated_metrics(self.design.head) if usual else ()
+        known = {tag(metric) for metric in chosen}
+        chosen += tuple(choice("metric", name) for name in more if name not in known)
         return stack([(self.design, self.tensors)], chosen, [self.config.seed])
 
     def predict_file(self, path: Path | str) -> Predictions:
-        """Return what the network says of the inputs in a CSV, parquet, NumPy or image file.
+        """Return what the network says of the inputs in a file, or in a folder of images.
 
         Raises:
             DataError: the file is missing, damaged, or does not fit the network
@@ -364,6 +454,8 @@ class Run(Saved):
             DataError: the rows do not have the width that the network takes
         """
         inputs = torch.as_tensor(x, dtype=torch.float32)
+        channels = self.config.data.arguments().get("channels", "auto")
+        inputs = torch.from_numpy(fitting(inputs.numpy(), self.task.input_shape, channels))
         rows = inputs.reshape(len(inputs), -1) if inputs.ndim > 1 else inputs.unsqueeze(0)
         if rows.shape[1] != self.task.num_inputs:
             raise DataError(
@@ -419,7 +511,7 @@ class Run(Saved):
         return self.task.in_units(decode(self.cohort, values.unsqueeze(0), name)[0].numpy())
 
     def encode_file(self, path: Path | str, layer: str | None = None) -> Codes:
-        """Return the codes of the inputs in a CSV, parquet, NumPy or image file.
+        """Return the codes of the inputs in a file, or in a folder of images.
 
         Raises:
             ConfigError: no such layer
@@ -538,7 +630,7 @@ class Run(Saved):
 
     def _table(self, values: np.ndarray, layer: str | None, task: Task, context: Context) -> Codes:
         columns = columns_beside_codes(task, context, self.config.data.arguments().get("id"))
-        return Codes(values, self.layer(layer), columns, context.warnings)
+        return Codes(values, self.layer(layer), columns, context.warnings, context.notes)
 
     def export(self, folder: Path, form: str = "torch") -> list[Path]:
         """Write the network as files that need no dlx, and return their paths.
@@ -566,23 +658,18 @@ class Run(Saved):
             **{key: info.get(key) for key in ("steps", "epochs", "seconds", "parameters")},
             "metrics": self.metrics,
             "baseline": info.get("baseline") or {},
-            **({"pretraining": info["pretraining"]} if "pretraining" in info else {}),
+            **{key: info[key] for key in ("pretraining", "resumed") if key in info},
         }
 
 
 def load(run: Path | str, *, runs_dir: Path | str = RUNS_DIR) -> Run:
-    """Return a run by its path, its name (the newest), its id, 'latest', or `ABLATION#17`.
+    """Return a run by its path, its name (the newest), id or tag, 'latest', or `ABLATION#17`.
 
     Raises:
         ConfigError: the run was made with a plug-in that is not loaded
         RunError: no such run, or its config is missing or damaged
     """
-    directory = find(run, Path(runs_dir))
+    directory = find_run(run, Path(runs_dir))
     info = directory.read_info()
-    if info["kind"] == "ablation":
-        raise RunError(
-            f"{directory.path} is an ablation; name one of its runs, such as {directory.path}#1 "
-            f"or {directory.path}/VARIANT@SEED"
-        )
     plugins.require(info.get("plugins") or [], directory.path)
     return Run(directory.path, open_saved(directory.path).config, info)

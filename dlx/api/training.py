@@ -15,10 +15,10 @@ from dlx.data.pipeline import load_of as load_data
 from dlx.denormals import flushed_denormals
 from dlx.errors import DataError, DivergedError, Interrupted, RunError
 from dlx.report.run.observer import RunObserver
-from dlx.runs import RunDirectory, timestamp
+from dlx.runs import RunDirectory, checkpoints, timestamp
 from dlx.training import job as jobs
 from dlx.training import resuming
-from dlx.training.finding import find, is_of_ablation
+from dlx.training.finding import find_run, is_of_ablation
 from dlx.training.process import breaking_off, in_training, signals
 from dlx.training.records import Show
 from dlx.training.session import Stopped
@@ -59,13 +59,22 @@ class Training:
     Args:
         job: the run
         directory: its directory
-        changed: its config is not the one that the directory holds
+        change: where its config is not the one that the directory holds, what run.json says of it
+        remarks: sentences for the user about that
     """
 
-    def __init__(self, job: jobs.Job, directory: RunDirectory, *, changed: bool = False) -> None:
+    def __init__(
+        self,
+        job: jobs.Job,
+        directory: RunDirectory,
+        *,
+        change: Mapping[str, Any] | None = None,
+        remarks: Sequence[str] = (),
+    ) -> None:
+        self.remarks = tuple(remarks)
         self._job = job
         self._directory = directory
-        self._changed = changed
+        self._change = change
         self._observer = RunObserver(job, directory.path)
 
     @property
@@ -86,7 +95,7 @@ class Training:
         """
         directory, began = self._directory, time.monotonic()
         with in_training(directory), signals() as received:
-            store = RunStore(directory, self._job, changed=self._changed)
+            store = RunStore(directory, self._job, change=self._change)
             store.start()
             try:
                 remarks = train_jobs(
@@ -229,7 +238,7 @@ def resumed_training(
         RunError: no such run, or no checkpoint of it can be used
         DataError: the data are missing or changed
     """
-    directory = find(run, Path(runs_dir))
+    directory = find_run(run, Path(runs_dir))
     loaded = load(directory.path)
     resuming.check_keys(list(overrides))
     if overrides and is_of_ablation(directory):  # which never changes
@@ -248,9 +257,22 @@ def resumed_training(
             f"the data {config.data.name!r} have changed since {loaded.path} began; train a new run"
         )
     job = jobs.prepare(config, splits)
-    steps = loaded.info.get("steps") or 0
-    resuming.check(loaded.config, job.config, steps, job.member.num_steps)
-    return Training(job, directory, changed=bool(overrides))
+    if not overrides:
+        return Training(job, directory)
+    taken = checkpoints.newest_step(directory.checkpoints)
+    if taken is None and loaded.info.get("steps"):
+        raise RunError(f"{loaded.path} has no checkpoint to go on from; train a new run")
+    asked = job.member.num_steps
+    resuming.check(loaded.config, job.config, taken or 0, asked)
+    sizes = len(job.splits.train.inputs), job.batch_size
+    before, after = (jobs.asked_steps(c, *sizes) for c in (loaded.config, job.config))
+    change = resuming.change(
+        config.optimizer, overrides, taken or 0, (asked - after + before, asked)
+    )
+    if config_files.dump(job.config) == config_files.dump(loaded.config):
+        return Training(job, directory)
+    remark = resuming.remark(config.optimizer, change)
+    return Training(job, directory, change=change, remarks=[remark] if remark else [])
 
 
 def _is_whole(run: Run) -> bool:

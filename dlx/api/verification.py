@@ -14,7 +14,9 @@ from dlx.api.run import Run, load
 from dlx.denormals import flushed_denormals
 from dlx.errors import RunError
 from dlx.runs.ablations import FINISHED, read_index
+from dlx.runs.directory import LATEST
 from dlx.training import job as jobs
+from dlx.training import resuming
 from dlx.training.finding import find, materialise
 from dlx.training.pretraining import pretrain
 from dlx.training.verification import verify as verify_job
@@ -32,7 +34,8 @@ def verify(
     """Train a run, or a sample of an ablation's runs, again and alone, and compare.
 
     Args:
-        path: of a run or an ablation, a name (the newest), an id or 'latest'
+        path: of a run or an ablation, a name (the newest run, or ablation if there is no run), an
+            id or 'latest'
         runs: of an ablation: how many, drawn at random, the same ones every time
         runs_dir: where runs are kept
         data_dir: where data sets are kept
@@ -45,10 +48,11 @@ def verify(
         differs or an evaluation is missing, or null)
 
     Raises:
-        RunError: no such run, or one that has not ended
+        RunError: no such run, or one that has not ended, or that went on with changes that
+            its config does not tell from those it was trained with before
         DataError: the data are missing or changed
     """
-    directory = find(path, Path(runs_dir))
+    directory = find(path, Path(runs_dir), prefer_run=str(path) != LATEST)
     if directory.read_info()["kind"] != "ablation":
         run = load(directory.path)
         return run.result() | {"verified": [_verify(run, data_dir, show)]}
@@ -69,6 +73,11 @@ def verify(
 def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) -> dict[str, Any]:
     if run.status not in FINISHED:
         raise RunError(f"{run.path} has not ended ({run.status}); `dlx resume` it first")
+    if why := resuming.not_repeatable(run.info.get("resumed") or []):
+        raise RunError(
+            f"{run.path} cannot be repeated from its config: it {why}; verify a run that was "
+            "trained in one go"
+        )
     show(str(run.path))
     job = jobs.prepare(run.config, run.labelled_splits(data_directory(data_dir)))
     threads = torch.get_num_threads()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlx.cli.options import DataDir, Json, output_option
-from dlx.cli.output import emit, emit_json, emit_table, save_picture
+from dlx.cli.output import emit, emit_json, emit_table, save_picture, warn
 
 if TYPE_CHECKING:
     from dlx.data.dataset import Dataset
@@ -65,6 +65,8 @@ def show(
     choice = data_choice(name, options or [])
     dataset = load_chosen(choice, data_dir or default_directory())
     description = describe(dataset)
+    warn(dataset.notes, "note")
+    warn(dataset.warnings)
     if output is not None:
         save_picture(picture(dataset), output)
     emit_json(description) if as_json else _emit_description(description, dataset)

@@ -71,6 +71,7 @@ def encode(
     else:
         assert split is not None
         codes = trained.encode_split(str(split), layer, data_dir)
+    warn(codes.notes, "note")
     warn(codes.warnings)
     if output is not None:
         is_array = output.suffix.lower() == ".npz"

@@ -21,8 +21,8 @@ RunPath = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run: its folder, its name (the newest run of that name), its id, or latest; a run "
-        "of an ablation: ABLATION#NUMBER or ABLATION/VARIANT@SEED.",
+        help="A run: its folder, its name (the newest run of that name), its id, its tag NAME@TAG, "
+        "or latest; a run of an ablation: ABLATION#NUMBER or ABLATION/VARIANT@SEED.",
     ),
 ]
 RunsDir = Annotated[

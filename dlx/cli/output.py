@@ -105,10 +105,19 @@ def emit_result(result: Mapping[str, Any]) -> None:
         steps = amount(stage["steps"], "step")
         source = ", from the cache" if stage["reused"] else ""
         emit(f"stage {stage['stage']}: {stage['method']}, layer {layers}, {steps}{source}")
+    for entry in result.get("resumed", []):
+        from dlx.training.resuming import in_words
+
+        emit(in_words(entry))
     constant = {f"baseline, {split}": values for split, values in result["baseline"].items()}
     emit_metrics(result["metrics"] | constant)
     if result["weights"]:
-        emit(f"(metrics of the {result['weights']} weights, on all rows)")
+        rows = (
+            f"on the {result['rows']['new']:,} rows of {result['input']}"
+            if ("input" in result)
+            else "on all rows"
+        )
+        emit(f"(metrics of the {result['weights']} weights, {rows})")
     if constant:
         emit("(baseline: the majority class of the training rows, or the mean of numbers)")
     if "per_class" in result:
@@ -140,15 +149,25 @@ def _by_inputs(split: str, metrics: Mapping[str, float]) -> dict[str, dict[str, 
     return {split: clean} | ({f"{split}, corrupted": corrupted} if corrupted else {})
 
 
-def _emit_per_class(errors: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+def _emit_per_class(by_split: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """Print the scores of every class of the last split or, of reconstructions, errors of all."""
+    split, last = list(by_split.items())[-1]
+    emit("")
+    if "f1" in next(iter(last.values()), {}):
+        names = ("precision", "recall", "f1")
+        rows = [
+            [label, f"{scores['rows']:,}", *(format_metric(name, scores[name]) for name in names)]
+            for label, scores in last.items()
+        ]
+        emit_table([f"class, {split}", "rows", *names], rows, " rrrr")
+        return
     name = "squared_error_per_row"
-    classes = dict.fromkeys(label for by_class in errors.values() for label in by_class)
+    classes = dict.fromkeys(label for by_class in by_split.values() for label in by_class)
     rows = [
-        [label, *(format_metric(name, by.get(label, {}).get(name)) for by in errors.values())]
+        [label, *(format_metric(name, by.get(label, {}).get(name)) for by in by_split.values())]
         for label in classes
     ]
-    emit("")
-    emit_table(["class", *errors], rows, " " + "r" * len(errors))
+    emit_table(["class", *by_split], rows, " " + "r" * len(by_split))
     emit("(squared error of a class's rows, summed over a row's inputs as the network sees them)")
 
 

@@ -1,4 +1,4 @@
-"""`dlx runs` and `dlx board`: list and delete runs, show them in TensorBoard."""
+"""`dlx runs` and `dlx board`: list, tag and delete runs, show them in TensorBoard."""
 
 import contextlib
 import sys
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dlx.cli.options import RUNS_DIR, Json, RunsDir
+from dlx.cli.options import RUNS_DIR, Json, RunPath, RunsDir
 from dlx.cli.output import emit, emit_json, emit_table, note, warn
 from dlx.errors import ConfigError
 from dlx.report.numbers import format_metric
@@ -24,9 +24,11 @@ runs_app = typer.Typer(rich_markup_mode=None)
 def list_all(context: typer.Context, runs_dir: RunsDir = RUNS_DIR, as_json: Json = False) -> None:
     """List runs and ablations, newest first; `dlx runs rm` deletes.
 
+    `dlx runs tag` pins a run under a name, `dlx runs untag` takes the name away.
+
     The columns dev and test show the accuracy, or the first metric of log.metrics where there is no
     accuracy: on all rows or, while a run trains, at its last evaluation. An ablation is one line;
-    the runs of an ablation are in its results.csv.
+    the runs of an ablation are in its results.csv, and their tags beside it.
     """
     if context.invoked_subcommand is not None:
         return
@@ -38,9 +40,70 @@ def list_all(context: typer.Context, runs_dir: RunsDir = RUNS_DIR, as_json: Json
         emit_json({"runs": runs})
     elif runs:
         headings = ["run", "status", "seed", "steps", "dev", "test", "seconds", "age"]
-        emit_table(headings, [_row(run) for run in runs], "  rrrrrr")
+        rows = [_row(run) for run in runs]
+        if any(run["tags"] for run in runs):
+            headings.append("tags")
+            rows = [[*row, ", ".join(run["tags"])] for row, run in zip(rows, runs, strict=True)]
+        emit_table(headings, rows, "  rrrrrr")
     else:
         note(f"no runs in {runs_dir}; `dlx train digits` makes one")
+
+
+Below = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs-dir", metavar="DIR", help=f"The folder that holds all runs.  [default: {RUNS_DIR}]"
+    ),
+]
+Tag = Annotated[str, typer.Argument(metavar="NAME@TAG", help="The tag, such as churn@production.")]
+
+
+@runs_app.command()
+def tag(
+    context: typer.Context, run: RunPath, name: Tag, runs_dir: Below = None, as_json: Json = False
+) -> None:
+    """Pin a run under a name that stays with it.
+
+    All commands take NAME@TAG for it, whatever is trained later under NAME. TAG begins with a
+    letter. A tag that another run has moves to this one. A tagged run is not deleted.
+
+    \b
+    Examples:
+      dlx runs tag latest churn@production
+      dlx runs untag churn@production
+    """
+    from dlx.runs.tags import set_tag
+    from dlx.training.finding import find_run
+
+    folder = _folder_of_all(context, runs_dir)
+    path = find_run(run, folder).path
+    before = set_tag(path, name, folder)
+    moved = f" (before: {before})" if before not in (None, path) else ""
+    note(f"{name} now means {path}{moved}")
+    if as_json:
+        emit_json({"tag": name, "run": str(path), "before": before and str(before)})
+
+
+@runs_app.command()
+def untag(context: typer.Context, name: Tag, runs_dir: Below = None, as_json: Json = False) -> None:
+    """Take a tag away; its run stays.
+
+    \b
+    Example:
+      dlx runs untag churn@production
+    """
+    from dlx.runs.tags import remove_tag
+
+    path = remove_tag(name, _folder_of_all(context, runs_dir))
+    note(f"{name} no longer means {path}")
+    if as_json:
+        emit_json({"tag": name, "run": str(path)})
+
+
+def _folder_of_all(context: typer.Context, runs_dir: Path | None) -> Path:
+    """Return the folder of all runs that a command below `dlx runs`, or `dlx runs`, was given."""
+    assert context.parent is not None
+    return runs_dir or Path(context.parent.params["runs_dir"])
 
 
 @runs_app.command("rm")
@@ -53,10 +116,7 @@ def remove(
             help="Runs or ablations: folders, names (the newest run of each), ids or latest.",
         ),
     ],
-    runs_dir: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help=f"The folder that holds all runs.  [default: {RUNS_DIR}]"),
-    ] = None,
+    runs_dir: Below = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -70,8 +130,7 @@ def remove(
     from dlx.runs import remove as delete
     from dlx.training.finding import find
 
-    assert context.parent is not None
-    folder = runs_dir or Path(context.parent.params["runs_dir"])
+    folder = _folder_of_all(context, runs_dir)
     chosen = [find(run, folder) for run in runs]
     distinct = list({run.path.resolve(): run for run in chosen}.values())
     if not yes and not _agreed([f"{run.path} ({run.status()})" for run in distinct]):

@@ -102,7 +102,8 @@ def resume(
 
     KEY=VALUE changes train. and log. keys of a run from here on; a change that cannot be made to a
     run that has begun is refused, with the reason. A finished run goes on if it is given more steps
-    (train.epochs=40), a finished ablation if it is given more seeds. A run of an ablation is never
+    (train.epochs=40), a finished ablation if it is given more seeds. A schedule that more steps
+    stretch is warned of, and run.json keeps how the run came about. A run of an ablation is never
     changed: KEY=VALUE then trains a new run from the start.
 
     \b
@@ -114,7 +115,8 @@ def resume(
     from dlx import api
     from dlx.training.finding import find
 
-    directory = find(run, runs_dir)
+    # KEY=VALUE is for a run: then a name does not mean an ablation of this name.
+    directory = find(run, runs_dir, prefer_run=bool(overrides))
     if directory.read_info()["kind"] == "ablation":
         if overrides:
             raise ConfigError(
@@ -141,6 +143,7 @@ def resume(
         note(
             f"note: {directory.path} is a run of an ablation and stays as it is; this is a new run"
         )
+    warn(training.remarks)
     _finish(training, no_figures, as_json, quiet)
 
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,12 +10,24 @@ from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunPath, RunsDir, ou
 from dlx.cli.output import emit, emit_json, emit_result, emit_table, note, run_labels, warn
 from dlx.errors import ConfigError
 
+if TYPE_CHECKING:
+    from dlx.api import Run
+
 Split = StrEnum("Split", "train train_dev stop dev test")
 Form = StrEnum("Form", "torch onnx")  # what a network can be exported as
 Inputs = Annotated[
     Path | None,
     typer.Argument(
-        metavar="INPUT", help="A file of inputs: .csv, .parquet, .npy, .npz, .png or .jpg."
+        metavar="INPUT",
+        help="A file of inputs, .csv, .parquet, .npy or .npz, an image, or a folder of images.",
+    ),
+]
+Labelled = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="INPUT",
+        help="New rows with their targets: a .csv, .parquet or .npz file, or a folder of classes "
+        "with images, whichever the run was trained on; default: the run's own data.",
     ),
 ]
 OneSplit = Annotated[
@@ -43,8 +55,19 @@ Metrics = Annotated[
 ]
 
 
+def _load(run: str, runs_dir: Path) -> "Run":
+    """Return the run that a name means, and say which one it is."""
+    from dlx import api
+    from dlx.training.finding import which
+
+    trained = api.load(run, runs_dir=runs_dir)
+    note(f"run: {which(run, trained.directory)}")
+    return trained
+
+
 def evaluate(
     run: RunPath,
+    inputs: Labelled = None,
     split: OneSplit = None,
     metric: Metrics = None,
     importance: Annotated[
@@ -67,36 +90,55 @@ def evaluate(
 ) -> None:
     """Compute the metrics of a trained run on all its rows.
 
-    `dlx list metrics` names the metrics. --importance computes the permutation importance of every
-    column: how much the metric drops when the column's values are permuted among the rows, as a
-    mean over the repeats with its 95 % confidence interval. Columns that tell the network the same
-    share their importance. Autoencoders of data with classes: the error of each class is computed
-    too.
+    With INPUT they are computed on the rows of a new file, which holds their targets too.
+
+    `dlx list metrics` names the metrics. Without --metric they are those that the run logs, and
+    precision, recall and f1 of classes, or rmse, mae and mape (in percent) of numbers. The last
+    table shows every class of the test rows, of those of --split, or of the new ones.
+
+    --importance computes the permutation importance of every column: how much the metric drops when
+    the column's values are permuted among the rows, as a mean over the repeats with its 95 %
+    confidence interval. Columns that tell the network the same share their importance.
+    Autoencoders of data with classes: the error of each class is computed too.
 
     \b
     Examples:
       dlx evaluate mnist --split test
+      dlx evaluate prices sold.csv
       dlx evaluate iris --metric f1 --metric "{name: top_k, k: 2}"
       dlx evaluate iris --importance --repeats 100
     """
-    from dlx import api
-
     if repeats is not None and not importance:
         raise ConfigError("--repeats is for --importance; add it, or leave out --repeats")
-    trained = api.load(run, runs_dir=runs_dir)
+    if inputs is not None and (split or importance):
+        option = "--split" if split else "--importance"
+        raise ConfigError(f"{option} is for the run's own data; leave it or the file out")
+    trained = _load(run, runs_dir)
     names, part = metric or [], split and str(split)
-    labelled = trained.labelled_splits(data_dir)
-    splits = trained.splits(labelled=labelled)
-    metrics, baseline = trained.evaluate_beside_baseline(split=part, metrics=names, splits=splits)
-    result = trained.result() | {"metrics": metrics, "baseline": baseline}
-    by_class = trained.error_per_class(split=part, labelled=labelled)
+    if inputs is not None:
+        new = trained.evaluate_file(inputs, names, usual=not names)
+        warn(new.notes, "note")
+        warn(new.warnings)
+        result = trained.result() | {"metrics": new.metrics, "baseline": new.baseline}
+        result |= {"input": new.path, "rows": {"new": new.rows}}
+        by_class = new.class_scores
+    else:
+        labelled = trained.labelled_splits(data_dir)
+        splits = trained.splits(labelled=labelled)
+        metrics, baseline = trained.evaluate_beside_baseline(
+            split=part, metrics=names, splits=splits, usual=not names
+        )
+        result = trained.result() | {"metrics": metrics, "baseline": baseline}
+        parts = splits.parts if part is None else {part: splits.part(part)}
+        by_class = trained.error_per_class(split=part, labelled=labelled)
+        by_class = by_class or trained.class_scores(parts)
+        if importance:
+            rows, first = str(split or Split.test), names[0] if names else None
+            repeats = 30 if repeats is None else repeats
+            columns = trained.importance(rows, repeats, first, splits=splits)
+            result["importance"] = {"split": rows, **columns.document()}
     if by_class:
         result["per_class"] = by_class
-    if importance:
-        rows, first = str(split or Split.test), names[0] if names else None
-        repeats = 30 if repeats is None else repeats
-        columns = trained.importance(rows, repeats, first, splits=splits)
-        result["importance"] = {"split": rows, **columns.document()}
     emit_json(result) if as_json else emit_result(result)
 
 
@@ -128,17 +170,17 @@ def predict(
       dlx predict xor --split test
       dlx predict digits --split dev --picture digits.png
     """
-    from dlx import api
     from dlx.runs import write_atomic
 
     if (inputs is None) == (split is None):
         raise ConfigError("predict takes either a file of inputs or --split; give one of them")
-    trained = api.load(run, runs_dir=runs_dir)
+    trained = _load(run, runs_dir)
     if inputs is not None:
         predictions = trained.predict_file(inputs)
     else:
         assert split is not None
         predictions = trained.predict_split(str(split), data_dir)
+    warn(predictions.notes, "note")
     warn(predictions.warnings)
     if picture is not None:
         write_atomic(picture, trained.draw_predictions(predictions))
@@ -175,9 +217,7 @@ def export(
     Example:
       dlx export mnist --output digits-reader && python digits-reader/load.py
     """
-    from dlx import api
-
-    trained = api.load(run, runs_dir=runs_dir)
+    trained = _load(run, runs_dir)
     paths = trained.export(output or trained.path / "export", str(form))
     if as_json:
         emit_json({"run": str(trained.path), "format": form, "files": [str(p) for p in paths]})
@@ -231,9 +271,10 @@ def verify(
 ) -> None:
     """Train runs again and check that the results are the same.
 
-    RUN is a run, or an ablation, of which a few runs are trained again, each alone. Metrics and
-    weights are compared bit for bit. On one CPU thread they are the same. On several threads, or on
-    a GPU, sums are added up in another order, and small differences grow as training goes on.
+    RUN is a run, or an ablation, of which a few runs are trained again, each alone; a name means
+    the newest run of that name, and an ablation only if there is no run. Metrics and weights are
+    compared bit for bit. On one CPU thread they are the same. On several threads, or on a GPU, sums
+    are added up in another order, and small differences grow as training goes on.
 
     \b
     Examples:

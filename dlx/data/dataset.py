@@ -56,10 +56,11 @@ class Dataset:
     test_rows: int = 0  # how many rows, the last ones, are the set's own test part
     shared_splits: bool = False  # whether the rows serve as train, dev and test at once (the gates)
     dev_rows: int = 0  # how many rows, before those of the test part, are the set's own dev part
-    standardize_targets: bool = False  # whether training sees values to predict as z-scores
+    standardize_targets: bool = True  # whether training sees values to predict as z-scores
     # what a user's columns mean; their inputs are encoded once the training rows are chosen
     table: Table | None = None
     warnings: tuple[str, ...] = ()  # sentences for the user
+    notes: tuple[str, ...] = ()  # sentences that say what was taken for what
     # a warning that dev and test rows come from different sources, for the case that both parts
     # have rows; empty: they come from the same
     mismatch: str = ""
@@ -104,6 +105,13 @@ class Task:
             return outputs
         shift, scale = np.array(self.target_shift), np.array(self.target_scale)
         return (outputs * scale + shift).astype(outputs.dtype)
+
+    def standardized(self, targets: np.ndarray) -> np.ndarray:
+        """Return values to predict (N, T) as they are trained on: (t - shift) / scale, float32."""
+        if not self.target_scale:
+            return targets.astype(np.float32)
+        shift, scale = np.array(self.target_shift), np.array(self.target_scale)
+        return ((targets.astype(np.float64) - shift) / scale).astype(np.float32)
 
 
 def with_own_test(

@@ -1,16 +1,20 @@
-"""Inputs to predict from: a user's CSV, NumPy array or image as the rows that a network reads."""
+"""Inputs to predict from: a user's CSV, NumPy array or images as the rows that a network reads."""
 
 # N rows, I inputs
 
 import contextlib
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dlx.data import images
+from dlx.data.channels import Channels, fitting
 from dlx.data.dataset import Task, to_float
-from dlx.data.images import read_image
+from dlx.data.images import Conversion, LeftOut
 from dlx.data.npy import Archive, read_npy
 from dlx.data.source_files import readable
 from dlx.data.tables.cells import LARGEST
@@ -18,29 +22,86 @@ from dlx.data.tables.reading import csv_records, is_number
 from dlx.errors import DataError, did_you_mean
 
 Features = tuple[str, ...] | None
-SUFFIXES = (".csv", ".npy", ".npz", ".png", ".jpg", ".jpeg")
+SUFFIXES = (".csv", ".npy", ".npz")
 
 
-def read(path: Path, task: Task, features: Features, array: str = "inputs") -> np.ndarray:
+def read(
+    path: Path, task: Task, features: Features, array: str = "inputs", channels: Channels = "auto"
+) -> np.ndarray:
     """Return the inputs in a file, before the run's preprocessing: (N, I) float32.
 
     `.csv`: numbers, one row a line, with or without a header. With a header, columns are matched by
     name if the features have names (other columns are ignored), otherwise by position. `.npy`: (N,
-    I), (N, *input_shape) or a single row. `.npz`: likewise; its only array, or the one called
-    `array`. `.png`, `.jpg`: one image, converted to grey or RGB, whichever the network reads.
-    Pixels (uint8 images) count as x / 255.
+    I), (N, *input_shape) or a single row; of images, `channels` says where their channels stand.
+    `.npz`: likewise; its only array, or the one called `array`. Pixels (uint8 images) count as x /
+    255. Images are read by `read_images`.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise DataError(f"{path}: inputs are read from {', '.join(SUFFIXES)} files")
+        known = ", ".join((*SUFFIXES, *images.SUFFIXES))
+        raise DataError(f"{path}: inputs are read from {known} files and folders of images")
     with _readable(path):
         if suffix == ".csv":
             return _read_csv(path, task, features)
         if suffix == ".npy":
-            return _rows(path, read_npy(path), task, features)
-        if suffix == ".npz":
-            return _rows(path, _from_archive(path, array), task, features)
-        return _read_image(path, task)
+            return as_rows(path, read_npy(path), task, features, channels)
+        return as_rows(path, _from_archive(path, array), task, features, channels)
+
+
+@dataclass(frozen=True)
+class ImageRows:
+    """Images to predict from."""
+
+    inputs: np.ndarray  # (N, I) float32
+    files: tuple[str, ...]  # (N,) their paths, in a folder relative to it
+    notes: tuple[str, ...]  # sentences for the user
+
+
+def are_images(path: Path) -> bool:
+    """Return whether a path is a folder or has the name of an image file."""
+    return path.is_dir() or path.suffix.lower() in images.SUFFIXES
+
+
+def read_images(path: Path, task: Task, options: Mapping[str, Any]) -> ImageRows:
+    """Return an image, or the images in a folder and its folders, as in training.
+
+    `options` are those of the data that the network was trained on: the size and the background of
+    an image folder. Images become grey or RGB, whichever the network reads.
+    """
+    left_out = LeftOut()
+    if path.is_dir():
+        files = images.images_below(path, left_out)
+    else:
+        with _readable(path):
+            files = [path]
+    said = left_out.sentences(path)
+    if not files:
+        raise DataError(f"{path}: no image in this folder{''.join(f' ({s})' for s in said)}")
+    inputs, remarks = fitting_images(files, task, options)
+    names = [str(file.relative_to(path)) if path.is_dir() else str(file) for file in files]
+    return ImageRows(inputs, tuple(names), (*said, *remarks))
+
+
+def fitting_images(
+    files: Sequence[Path], task: Task, options: Mapping[str, Any]
+) -> tuple[np.ndarray, list[str]]:
+    """Return images as the rows that a network reads, (N, I) float32, and sentences for the user.
+
+    `options` are those of `read_images`.
+    """
+    shape = task.input_shape
+    is_rgb = len(shape) == 3 and shape[0] == 3
+    if not (is_rgb or len(shape) == 2):
+        raise DataError(f"{files[0]}: the network reads {task.num_inputs} numbers, not an image")
+    chosen = {key: options[key] for key in ("size", "background") if key in options}
+    pixels, remarks = images.read_images(files, Conversion(not is_rgb, **chosen))
+    if pixels.shape[1:] != shape:
+        raise DataError(
+            f"{files[0]}: the image is {pixels.shape[-1]} wide and {pixels.shape[-2]} high, the "
+            f"network reads {shape[-1]} × {shape[-2]}; resize it, or train with data.size, to "
+            "which images are then scaled"
+        )
+    return to_float(pixels), remarks
 
 
 def csv_header(path: Path) -> list[str]:
@@ -135,9 +196,13 @@ def _from_archive(path: Path, array: str) -> np.ndarray:
         return archive.read("array", array if array in names else names[0])
 
 
-def _rows(path: Path, array: np.ndarray, task: Task, features: Features) -> np.ndarray:
+def as_rows(
+    path: Path, array: np.ndarray, task: Task, features: Features, channels: Channels
+) -> np.ndarray:
+    """Return an array of a file as the rows that a network reads: (N, I) float32."""
     if array.dtype.kind not in "buif":
         raise DataError(f"{path}: holds {array.dtype}, not numbers")
+    array = fitting(array, task.input_shape, channels)
     if array.shape in (task.input_shape, (task.num_inputs,)):
         array = array[np.newaxis]
     if array.shape[1:] not in (task.input_shape, (task.num_inputs,)):
@@ -162,17 +227,3 @@ def _rows(path: Path, array: np.ndarray, task: Task, features: Features) -> np.n
             "(of 32 bits)"
         )
     return x
-
-
-def _read_image(path: Path, task: Task) -> np.ndarray:
-    shape = task.input_shape
-    is_rgb = len(shape) == 3 and shape[0] == 3
-    if not (is_rgb or len(shape) == 2):
-        raise DataError(f"{path}: the network reads {task.num_inputs} numbers, not an image")
-    pixels = read_image(path, grey=not is_rgb)
-    if pixels.shape != shape:
-        raise DataError(
-            f"{path}: the image is {pixels.shape[-1]} wide and {pixels.shape[-2]} high, the "
-            f"network reads {shape[-1]} × {shape[-2]}; resize it first"
-        )
-    return to_float(pixels[np.newaxis])

@@ -51,7 +51,14 @@ def hold_out(
         dev_rows=len(parts["dev"][1]) if "dev" in parts else 0,
         test_rows=len(parts["test"][1]) if "test" in parts else 0,
         mismatch="" if same else mismatch,
+        warnings=_together(dataset.warnings, dev and dev.warnings, test and test.warnings),
+        notes=_together(dataset.notes, dev and dev.notes, test and test.notes),
     )
+
+
+def _together(*sentences: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the sentences of several sets, one that is said twice once."""
+    return tuple(dict.fromkeys(s for some in sentences for s in some or ()))
 
 
 def _fitting(

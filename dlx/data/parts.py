@@ -70,6 +70,7 @@ class Splits:
     # By part, a digest of which rows it has, by their lines in a table's file or their numbers
     row_digests: Mapping[str, str]
     warnings: tuple[str, ...]  # sentences for the user
+    notes: tuple[str, ...] = ()  # sentences that say what was taken for what
     # all training rows where the labels of some are withheld; otherwise None
     everything: Part | None = None
 

@@ -234,6 +234,7 @@ class Pool:
             data_digest=self._inputs_and_targets.hexdigest(),
             row_digests=_row_digests(dataset, rows),
             warnings=tuple(warnings),
+            notes=dataset.notes,
             everything=None if all_labelled else everything,
         )
 
@@ -261,13 +262,19 @@ class Pool:
     @cached_property
     def _inputs_and_targets(self) -> Any:
         """The SHA-256 of inputs and targets, which goes on with row numbers."""
-        return _digest(hashlib.sha256(), [self.dataset.inputs, self.dataset.targets])
+        return self._digest_of(self.dataset.targets)
+
+    def _digest_of(self, targets: np.ndarray) -> Any:
+        digest = hashlib.sha256()
+        if _are_standardized(self.dataset) and self.dataset.table is None:  # they were not before
+            digest.update(b"standardized targets")
+        return _digest(digest, [self.dataset.inputs, targets])
 
     def _fingerprint(self, targets: np.ndarray, rows: Rows) -> str:
         """Return the SHA-256 of inputs, targets and the row numbers of each part."""
         digest = self._inputs_and_targets.copy()
         if targets is not self.dataset.targets:
-            digest = _digest(hashlib.sha256(), [self.dataset.inputs, targets])
+            digest = self._digest_of(targets)
         more = [part for part in (rows.train_dev, rows.stop) if len(part)]
         return _digest(digest, [rows.train, rows.dev, rows.test, *more]).hexdigest()
 
@@ -326,11 +333,15 @@ def _task(dataset: Dataset, train: np.ndarray, encoder: Encoder | None) -> Task:
     return replace(task, num_train=len(train), class_counts=tuple(counts))
 
 
+def _are_standardized(dataset: Dataset) -> bool:
+    return dataset.classes is None and dataset.standardize_targets
+
+
 def _standardized_targets(
     dataset: Dataset, task: Task, train: np.ndarray
 ) -> tuple[Task, np.ndarray]:
     """Return the task and the targets to train on: (t - mean) / std of the training rows."""
-    if not dataset.standardize_targets:
+    if not _are_standardized(dataset):
         is_regression = dataset.classes is None
         return task, dataset.targets.astype(np.float32) if is_regression else dataset.targets
     values = dataset.targets.astype(np.float64)
@@ -344,7 +355,7 @@ def _standardized_targets(
             "another target"
         )
     task = replace(task, target_shift=tuple(shift.tolist()), target_scale=tuple(scale.tolist()))
-    return task, ((values - shift) / scale).astype(np.float32)
+    return task, task.standardized(values)
 
 
 def _unseen_categories(dataset: Dataset, rows: Rows, encoder: Encoder) -> list[str]:

@@ -73,6 +73,7 @@ def build_head(task: Task, output: Choice | str = "auto", loss: Choice | str = "
         num_outputs,
         # A reconstruction is measured in the units that the network sees: no scale.
         target_scale=() if kind == "reconstruction" else task.target_scale,
+        target_shift=() if kind == "reconstruction" else task.target_shift,
         in_unit_interval=task.in_unit_interval,
     )
     return replace(head, class_weights=_class_weights(task, head))

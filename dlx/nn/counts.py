@@ -13,6 +13,7 @@ from torch import Tensor
 from dlx.nn.head import Head
 from dlx.nn.losses import sigmoid_cross_entropies
 
+_NEARLY_0 = 1e-6  # of a z-score's scale or mean: what float32 does not tell from 0
 _NUMBERS_AT_ONCE = 2**18  # so many float64 numbers stay in the cache of a processor
 
 
@@ -112,7 +113,7 @@ def _added_up(find: Callable[[Tensor, Tensor], Tensor], z: Tensor, targets: Tens
     """Return the sum over the rows of a number for each output: (K, T), float64.
 
     `find` gives the numbers (S, B, T) of S runs, from their z (S, B, T) and the targets, which they
-    share, (1, B, T), or have to themselves, (S, B, T).
+    share, (1, B, T, ...), or have to themselves, (S, B, T, ...).
     """
     num_runs = max(_NUMBERS_AT_ONCE // max(z[0].numel(), 1), 1)
     is_shared = len(targets) == 1
@@ -136,6 +137,34 @@ def _errors(z: Tensor, rows: Rows, *, power: int) -> Tensor:
     return _added_up(find, z, rows.targets)
 
 
+def in_units(head: Head, targets: Tensor) -> Tensor:
+    """Return numbers to predict (R, N, T) in the data's units, float64; exactly 0 where they are 0.
+
+    A target that is trained on as a z-score comes back with the error of a float32.
+    """
+    values = targets.double()
+    if not head.target_scale:
+        return values
+    names = ("target_scale", "target_shift")
+    scale, shift = (head.constants[name].unsqueeze(1) for name in names)
+    values = values * scale + shift
+    return torch.where(values.abs() <= _NEARLY_0 * torch.maximum(scale, shift.abs()), 0, values)
+
+
+def _relative_errors(z: Tensor, rows: Rows) -> Tensor:
+    """Add up |a - t| / |t| in the data's units, over the rows whose t is not 0: (K, T), float64."""
+    values = in_units(rows.head, rows.targets)
+    scale = rows.head.constants["target_scale"].unsqueeze(1) if rows.head.target_scale else 1.0
+    factor = torch.where(values == 0, 0, scale / values.abs())
+    targets = rows.targets.double().expand_as(factor)
+
+    def find(z: Tensor, both: Tensor) -> Tensor:
+        targets, factor = both.unbind(-1)
+        return (rows.head.outputs(z).double() - targets).abs() * factor
+
+    return _added_up(find, z, torch.stack([targets, factor], -1))
+
+
 def _cross_entropies(z: Tensor, rows: Rows) -> Tensor:
     """Add up -t log a - (1 - t) log(1 - a): (K, I), float64."""
 
@@ -157,4 +186,5 @@ WITHIN = Statistic(_within, added)
 SCORES = Statistic(_scores, joined)
 ABSOLUTE_ERRORS = Statistic(partial(_errors, power=1), added)
 SQUARED_ERRORS = Statistic(partial(_errors, power=2), added)
+RELATIVE_ERRORS = Statistic(_relative_errors, added)
 CROSS_ENTROPIES = Statistic(_cross_entropies, added)

@@ -32,26 +32,26 @@ class Head:
     # C numbers for cross-entropy; 2 C for binary cross-entropy, the weights of targets 0, then of
     # targets 1; none: all rows have equal weight.
     class_weights: tuple[float, ...] = ()
-    # C numbers, what 1 is in the target's units; none: 1. It may differ within a cohort.
+    # C numbers, what 1 is in the target's units; none: 1. It may differ within a cohort, as may the
+    # next one.
     target_scale: tuple[float, ...] = field(default=(), compare=False)
+    # C numbers, what 0 is in the target's units; none: 0
+    target_shift: tuple[float, ...] = field(default=(), compare=False)
     in_unit_interval: bool = False  # all targets of the training rows are numbers in [0, 1]
-    # Class weights, and the target scale of each run (K, C), on the device of a cohort (see `to`).
+    # Class weights, and scale and shift of each run's targets (K, C), on the device of a cohort
+    # (see `to`).
     constants: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
-    def to(
-        self,
-        dtype: torch.dtype,
-        device: torch.device,
-        target_scales: Sequence[tuple[float, ...]] = (),
-    ) -> "Head":
+    def to(self, dtype: torch.dtype, device: torch.device, runs: "Sequence[Head]" = ()) -> "Head":
         """Return the head with its constants as tensors of a type on a device.
 
-        `target_scales` are those of K runs; none: all have this head's.
+        Scale and shift of targets are those of the heads of K `runs`; none: all have this head's.
         """
-        scales = list(target_scales) or [self.target_scale]
+        heads = list(runs) or [self]
         constants = {
             "class_weights": torch.tensor(self.class_weights, dtype=dtype),
-            "target_scale": torch.tensor(scales, dtype=torch.float64),
+            "target_scale": torch.tensor([own.target_scale for own in heads], dtype=torch.float64),
+            "target_shift": torch.tensor([own.target_shift for own in heads], dtype=torch.float64),
         }
         if not self.loss.traits.exclusive:
             constants["class_weights"] = constants["class_weights"].view(2, -1)

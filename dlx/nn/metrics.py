@@ -24,6 +24,7 @@ from dlx.nn.counts import (
     ABSOLUTE_ERRORS,
     CONFUSION,
     CROSS_ENTROPIES,
+    RELATIVE_ERRORS,
     RIGHT,
     SCORES,
     SQUARED_ERRORS,
@@ -31,6 +32,7 @@ from dlx.nn.counts import (
     Rows,
     Statistic,
     added,
+    in_units,
 )
 from dlx.nn.head import Head, TaskKind
 from dlx.registry import Entry, get, names, register
@@ -106,16 +108,51 @@ def balanced_accuracy(confusion: Tensor, rows: Rows) -> Tensor:
 
     Of labels, the mean of the labels' balanced accuracies.
     """
-    hits = confusion.diagonal(dim1=-2, dim2=-1).double()
-    values = (hits / confusion.sum(-1)).nanmean(-1)
+    values = class_scores(confusion)["recall"].nanmean(-1)
     return values.nanmean(-1) if rows.head.kind == "multilabel" else values
+
+
+@register("metric", CONFUSION, LABELS, rising=True, scale="share")
+def precision(confusion: Tensor, rows: Rows) -> Tensor:
+    """Mean over the classes or labels of the share of rows said to be of it that are (macro).
+
+    It is 0 of a class that no row is said to be of. `dlx evaluate` shows each class's own.
+    """
+    return _mean_of_classes("precision", confusion, rows)
+
+
+@register("metric", CONFUSION, LABELS, rising=True, scale="share")
+def recall(confusion: Tensor, rows: Rows) -> Tensor:
+    """Mean over the classes or labels of the share of its rows that are said to be of it (macro).
+
+    Of classes it is `balanced_accuracy`. `dlx evaluate` shows each class's own.
+    """
+    return _mean_of_classes("recall", confusion, rows)
 
 
 @register("metric", CONFUSION, LABELS, rising=True, scale="score")
 def f1(confusion: Tensor, rows: Rows) -> Tensor:
     """Mean over the classes or labels of F1 = 2 hits / (2 hits + misses + false alarms) (macro)."""
-    hits = confusion.diagonal(dim1=-2, dim2=-1)
-    scores = 2 * hits.double() / (confusion.sum(-1) + confusion.sum(-2))
+    return _mean_of_classes("f1", confusion, rows)
+
+
+def class_scores(confusion: Tensor) -> dict[str, Tensor]:
+    """Return precision, recall and F1 of every class, (..., C) float64, given counts (..., C, C).
+
+    A class without rows has no recall; one that no row is said to be of either has no score.
+    """
+    hits = confusion.diagonal(dim1=-2, dim2=-1).double()
+    of_class, said = confusion.sum(-1), confusion.sum(-2)
+    missing = torch.where(of_class > 0, 0.0, torch.nan)
+    return {
+        "precision": torch.where(said > 0, hits / said, missing.double()),
+        "recall": hits / of_class,
+        "f1": 2 * hits / (of_class + said),
+    }
+
+
+def _mean_of_classes(name: str, confusion: Tensor, rows: Rows) -> Tensor:
+    scores = class_scores(confusion)[name]
     if rows.head.kind == "multilabel":
         scores = scores[..., 1]  # of the rows that have the label
     return scores.nanmean(-1)
@@ -173,6 +210,12 @@ def mse(squares: Tensor, rows: Rows) -> Tensor:
     return (squares * _scale(rows) ** 2).mean(1) / len(rows)
 
 
+@register("metric", SQUARED_ERRORS, (*NUMBERS, *INPUTS), rising=False)
+def rmse(squares: Tensor, rows: Rows) -> Tensor:
+    """Root of the mean squared error `mse`, in the units of the targets."""
+    return mse(squares, rows).sqrt()
+
+
 @register("metric", SQUARED_ERRORS, INPUTS, rising=False)
 def squared_error_per_row(squares: Tensor, rows: Rows) -> Tensor:
     """Squared error of a reconstruction, summed over a row's preprocessed inputs."""
@@ -195,6 +238,16 @@ def mae(errors: Tensor, rows: Rows) -> Tensor:
     Of a reconstruction, over rows and inputs, in the units of the preprocessed inputs.
     """
     return (errors * _scale(rows)).mean(1) / len(rows)
+
+
+@register("metric", RELATIVE_ERRORS, NUMBERS, rising=False, unit="%")
+def mape(errors: Tensor, rows: Rows) -> Tensor:
+    """Mean absolute error in percent of the target: 100 |a - t| / |t|, over rows and targets.
+
+    Rows whose target is 0 are left out.
+    """
+    count = (in_units(rows.head, rows.targets) != 0).sum(1)
+    return (100 * errors / count).nanmean(1)
 
 
 @register("metric", SQUARED_ERRORS, NUMBERS, rising=True, best=1.0)
@@ -236,6 +289,11 @@ def best_of(name: str) -> float | None:
     return next((entry.traits.best for entry in _logged_as(name)), None)
 
 
+def unit_of(name: str) -> str:
+    """Return what is written after a metric's value, given the name under which it is logged."""
+    return next((entry.traits.unit for entry in _logged_as(name)), "")
+
+
 def _logged_as(name: str) -> Iterator[Entry]:
     """Return the metrics that may be logged under a name; of "cost" there are none."""
     name = name.removeprefix(CORRUPTED)
@@ -253,6 +311,13 @@ def default_metrics(head: Head) -> tuple[Choice, ...]:
         if head.has_cross_entropies:
             usual = (*usual, "cross_entropy_per_row")
     return tuple(choice("metric", name) for name in usual)
+
+
+def evaluated_metrics(head: Head) -> tuple[str, ...]:
+    """Return the metrics that an evaluation shows beside those that a run logs."""
+    if head.kind == "reconstruction":
+        return ()
+    return ("rmse", "mae", "mape") if head.is_numeric else ("precision", "recall", "f1")
 
 
 def check_metrics(chosen: Sequence[Choice], head: Head) -> None:

@@ -25,6 +25,7 @@ class Codes:
     layer: str  # whose outputs they are
     columns: Mapping[str, Any] = field(default_factory=dict)  # N cells each, by name
     warnings: tuple[str, ...] = ()  # sentences for the user
+    notes: tuple[str, ...] = ()  # sentences that say what was left out
 
     def table(self) -> Predictions:
         """Return a table of the other columns and code_1, code_2, ….
@@ -32,7 +33,7 @@ class Codes:
         Another column with the name of one of these is called input(NAME).
         """
         codes = dict(zip(_code_names(self.values.shape[1]), self.values.T, strict=True))
-        return Predictions.of(beside(self.columns, set(codes)) | codes, self.warnings)
+        return Predictions.of(beside(self.columns, set(codes)) | codes, self.warnings, self.notes)
 
     def npz(self) -> bytes:
         """Return the contents of a NumPy archive: `codes` (N, D) and the other columns."""
@@ -41,7 +42,7 @@ class Codes:
 
 def columns_beside_codes(task: Task, context: Context, id_name: str | None) -> dict[str, Any]:
     """Return the columns of rows beside their codes: their numbers, ids and targets."""
-    rows = {} if context.rows is None else {"row": context.rows}
+    rows = context.names
     ids = {name: cells for name, cells in context.inputs.items() if name == id_name}
     targets = {} if context.targets is None else target_columns(task, context)
     return rows | beside(ids, {*rows, *targets}) | targets

@@ -12,6 +12,8 @@ def is_share(name: str) -> bool:
 
 def format_metric(name: str, value: float | None) -> str:
     """Return a metric's value with four digits, a share in percent, and a dash for no value."""
+    from dlx.nn.metrics import unit_of
+
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{100 * value:.2f} %" if is_share(name) else f"{value:.4g}"
+    return f"{100 * value:.2f} %" if is_share(name) else f"{value:.4g} {unit_of(name)}".rstrip()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.data.dataset import Dataset, Task
-from dlx.data.inputs import read
+from dlx.data.inputs import are_images, read, read_images
 from dlx.data.parts import Splits
 from dlx.data.pipeline import load_chosen
 from dlx.data.tables.cells import shown
@@ -35,8 +35,13 @@ def of_file(
     """
     named = tuple(features or ())
     reconstructed = named if task.kind == "reconstruction" else None
+    if encoder is None and are_images(path):
+        images = read_images(path, task, data.arguments() if data.name == "image_folder" else {})
+        context = Context(files=images.files if path.is_dir() else (), notes=images.notes)
+        return torch.from_numpy(images.inputs), context
     if encoder is None:
-        inputs = read(path, task, named or None)
+        channels = data.arguments().get("channels", "auto")
+        inputs = read(path, task, named or None, channels=channels)
         return torch.from_numpy(inputs), Context(target_names=reconstructed or ())
     options = data.arguments()
     layout = Layout(

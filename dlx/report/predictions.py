@@ -24,15 +24,24 @@ class Context:
     inputs: Mapping[str, Any] = field(default_factory=dict)  # by name, (N,) before preprocessing
     target_names: tuple[str, ...] = ()  # of the T targets, if they have names
     warnings: tuple[str, ...] = ()  # sentences for the user
+    notes: tuple[str, ...] = ()  # sentences that say what was left out
+    files: tuple[str, ...] = ()  # (N,) the files of images in a folder
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The column of the rows' numbers or files, if there is one."""
+        if self.files:
+            return {"file": self.files}
+        return {} if self.rows is None else {"row": self.rows}
 
 
 @dataclass(frozen=True)
 class Predictions:
     """A table of predictions.
 
-    The columns are row, the inputs' names, target, predicted, p(CLASS) … as far as there are any;
-    of several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …; an input with the name of
-    another column is called input(NAME).
+    The columns are row or file, the inputs' names, target, predicted, p(CLASS) … as far as there
+    are any; of several labels target(LABEL) …, predicted(LABEL) …, p(LABEL) …; an input with the
+    name of another column is called input(NAME).
     """
 
     columns: tuple[str, ...]
@@ -40,12 +49,15 @@ class Predictions:
     warnings: tuple[str, ...] = ()  # sentences for the user
     inputs: np.ndarray | None = None  # (N, I) in the data's units, if they are to be drawn
     outputs: np.ndarray | None = None  # (N, C) likewise
+    notes: tuple[str, ...] = ()  # sentences that say what was left out
 
     @classmethod
-    def of(cls, columns: Mapping[str, Any], warnings: tuple[str, ...]) -> "Predictions":
+    def of(
+        cls, columns: Mapping[str, Any], warnings: tuple[str, ...], notes: tuple[str, ...] = ()
+    ) -> "Predictions":
         """Return the table of columns of N cells."""
         rows = [list(row) for row in zip(*columns.values(), strict=True)]
-        return cls(tuple(columns), rows, warnings)
+        return cls(tuple(columns), rows, warnings, notes=notes)
 
     def csv(self) -> str:
         """Return the table as CSV with a header."""
@@ -66,7 +78,7 @@ def tabulate(
 ) -> Predictions:
     """Return the table of a network's outputs (N, C)."""
     context = context or Context()
-    before = {} if context.rows is None else {"row": context.rows}
+    before = context.names
     after = {} if context.targets is None else target_columns(task, context)
     if task.classes is None:
         after |= _numbers("predicted", outputs, context.target_names)
@@ -75,7 +87,7 @@ def tabulate(
     else:
         after |= _classes(task, head, outputs)
     columns = before | beside(context.inputs, {*before, *after}) | after
-    return Predictions.of(columns, context.warnings)
+    return Predictions.of(columns, context.warnings, context.notes)
 
 
 def beside(inputs: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:

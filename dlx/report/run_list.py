@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.runs import RunDirectory, list_runs
+from dlx.runs.tags import tags_of
 
 _FIELDS = ("kind", "seed", "steps", "epochs", "seconds", "parameters", "created")
 
@@ -12,13 +13,14 @@ def summaries(runs_dir: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Return a summary of every run, newest first, and a warning for every damaged one.
 
     A summary has run (the path), name, id, status, kind, seed, steps, epochs, seconds, parameters,
-    created and metrics: the final ones or, if there are none yet, those of the last evaluation.
+    created, tags (of an ablation, those of its runs) and metrics: the final ones or, if there are
+    none yet, those of the last evaluation.
     """
     runs, warnings = list_runs(runs_dir)
-    return [_summary(run) for run in runs], warnings
+    return [_summary(run, tags_of(run.path, runs_dir)) for run in runs], warnings
 
 
-def _summary(run: RunDirectory) -> dict[str, Any]:
+def _summary(run: RunDirectory, tags: list[str]) -> dict[str, Any]:
     info = run.read_info()
     summary = {
         "run": str(run.path),
@@ -26,6 +28,7 @@ def _summary(run: RunDirectory) -> dict[str, Any]:
         "id": run.path.name,
         "status": run.status(),
         **{field: info.get(field) for field in _FIELDS},
+        "tags": tags,
         "metrics": info.get("metrics"),
     }
     last = _last_record(run) if summary["metrics"] is None else {}

@@ -80,6 +80,11 @@ def load_newest(folder: Path) -> Checkpoint | None:
     return None
 
 
+def newest_step(folder: Path) -> int | None:
+    """Return the step of the newest checkpoint, by its name; None if there are no checkpoints."""
+    return next((step for step, _ in _files(folder)), None)
+
+
 def clear(folder: Path) -> None:
     """Delete the checkpoints in a folder, and the folder; nothing if there is none."""
     if folder.exists():

@@ -21,6 +21,7 @@ from dlx.runs import documents
 from dlx.runs.files import make_directory, storage_errors, write_atomic
 from dlx.runs.info import blank, damage, describe, in_order
 from dlx.runs.locks import hold, is_held
+from dlx.runs.tags import tags_of
 
 LATEST = "latest"
 
@@ -57,11 +58,15 @@ class RunDirectory:
         return self.path / "weights.safetensors"
 
     @property
+    def runs_dir(self) -> Path:
+        """The folder of all runs."""
+        above = self.path.absolute().parent.parent
+        return above.parent.parent if (above / "run.json").exists() else above
+
+    @property
     def cache(self) -> Path:
         """The folder beside all runs for what can be made again."""
-        above = self.path.parents[1]
-        runs_dir = above.parents[1] if (above / "run.json").exists() else above
-        return runs_dir / ".cache"
+        return self.runs_dir / ".cache"
 
     @property
     def _lock_path(self) -> Path:
@@ -216,10 +221,11 @@ def list_runs(runs_dir: Path) -> tuple[list[RunDirectory], list[str]]:
     return _runs_of(_directories(runs_dir, warnings), warnings), warnings
 
 
-def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
+def find(wanted: Path | str, runs_dir: Path, *, prefer_run: bool = False) -> RunDirectory:
     """Return the run meant by a path, a name (its newest run), 'name/id', an id or 'latest'.
 
-    A path may also be that of a name's directory, or lead into an ablation.
+    A path may also be that of a name's directory, or lead into an ablation. With `prefer_run`, a
+    name and 'latest' mean an ablation only if there is no run that they could mean.
     """
     text = str(wanted)
     places = [Path(wanted), runs_dir / text]
@@ -227,9 +233,15 @@ def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
         if RunDirectory(place).info_path.exists():
             return RunDirectory.open(place)
     runs, _ = list_runs(runs_dir)
-    for run in runs + _runs_of(places[:1], []):  # newest first
-        if text in (LATEST, run.path.parent.name, run.path.name) or run.path.parent == places[0]:
-            return run
+    meant = [
+        run
+        for run in runs + _runs_of(places[:1], [])  # newest first
+        if text in (LATEST, run.path.parent.name, run.path.name) or run.path.parent == places[0]
+    ]
+    if prefer_run:
+        meant.sort(key=lambda run: run.read_info()["kind"] == "ablation")
+    if meant:
+        return meant[0]
     for place in places:
         if place.exists():
             for path in _directories(place, []):
@@ -248,10 +260,14 @@ def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
 def remove(run: RunDirectory) -> None:
     """Delete a run's directory, and the directory of its name if that was the last one.
 
-    Links inside are deleted, never followed; a run that is reached through one is a RunError.
+    Links inside are deleted, never followed; a run that is reached through one is a RunError, and
+    so is one that has a tag.
     """
     path = run.path.absolute()
     run.read_info()
+    pinned = tags_of(path, RunDirectory(path).runs_dir)
+    if pinned:
+        raise RunError(f"{run.path} is tagged {pinned[0]}: `dlx runs untag {pinned[0]}` first")
     if path.is_symlink() or path.parent.is_symlink():
         raise RunError(f"{run.path} is reached through a link: give the path of the run itself")
     with storage_errors(run.path, "remove"):

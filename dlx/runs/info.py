@@ -35,14 +35,16 @@ _TYPES: dict[str, type | UnionType] = {
     "digests": dict | None,
     "metrics": dict | None,
     "baseline": dict | None,
+    "resumed": list | None,
 }
 
 
 # The fields of run.json in their order; others follow.
 _ORDER = (
     *("schema", "kind", "sequence", "status", "weights", "seed", "steps", "epochs", "examples"),
-    *("pretraining_steps", "pretraining_examples", "pretraining", "parameters", "metrics"),
-    *("baseline", "reason", "data_fingerprint", "data_digest", "rows", "task", "features", "table"),
+    *("pretraining_steps", "pretraining_examples", "pretraining", "resumed", "parameters"),
+    *("metrics", "baseline", "reason", "data_fingerprint", "data_digest", "rows", "task"),
+    *("features", "table"),
     *(
         "device",
         "threads",

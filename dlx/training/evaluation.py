@@ -121,7 +121,7 @@ def _alone(
     constants = {
         name: tensor.repeat_interleave(shape[1], 0) if len(tensor) == shape[0] > 1 else tensor
         for name, tensor in head.constants.items()
-        if name == "target_scale"
+        if name in ("target_scale", "target_shift")
     }
     head = replace(head, constants=head.constants | constants)
     measurement = Measurement(head, metrics)

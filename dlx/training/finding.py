@@ -1,6 +1,7 @@
 """From a run's name to its folder; runs of an ablation get a folder when they are asked for.
 
     latest, digits, digits/20260131-094501-7f3a, 20260131-094501-7f3a, a path
+    churn@production         the run that has this tag, see `dlx.runs.tags`
     ABLATION#17              run 17 of an ablation, by the number that tables show
     ABLATION/VARIANT@SEED    a run of a variant; of a cross-validation there are several: use #
     ABLATION/VARIANT/seed=N  the same, as its folder was called when each run had one
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from dlx.config.dump import to_yaml
 from dlx.config.nodes import read_file
 from dlx.errors import RunError, did_you_mean
-from dlx.runs import RunDirectory, directory, documents, make_directory, weights
+from dlx.runs import RunDirectory, directory, documents, make_directory, tags, weights
 from dlx.runs.ablations import (
     METRICS,
     PREPROCESSING,
@@ -48,9 +49,21 @@ _OLD_NAME = re.compile(r"(.+)/seed=(\d+)( fold=\d+)?")
 _SHOWN = 6  # names in a message
 
 
-def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
-    """Return the run or ablation that a name or path means; RunError lists near names."""
+def find(wanted: Path | str, runs_dir: Path, *, prefer_run: bool = False) -> RunDirectory:
+    """Return the run or ablation that a name or path means; RunError lists near names.
+
+    With `prefer_run`, a name and 'latest' mean an ablation only if they can mean no run.
+    """
     text = str(wanted).rstrip("/")
+    if tags.is_tag(text) and not Path(text).exists() and not (runs_dir / text).exists():
+        folder = tags.tagged(text, runs_dir)
+        try:
+            return find(folder, runs_dir)
+        except RunError as error:
+            raise RunError(
+                f"{text} is the tag of {folder}, which cannot be used ({error}); "
+                f"`dlx runs tag RUN {text}` gives it to another run"
+            ) from error
     if not RunDirectory(Path(text)).info_path.exists():
         for ablation, name in _splits(text, runs_dir):
             member = _member(ablation, name)
@@ -58,7 +71,33 @@ def find(wanted: Path | str, runs_dir: Path) -> RunDirectory:
                 return materialise(ablation.path, member)
             if "@" in name or name.startswith("#") or _OLD_NAME.fullmatch(f"/{name}"):
                 raise _unknown(ablation.path, name)
-    return directory.find(wanted, runs_dir)
+    return directory.find(wanted, runs_dir, prefer_run=prefer_run)
+
+
+def find_run(wanted: Path | str, runs_dir: Path) -> RunDirectory:
+    """Return the run that a name or path means; RunError if that is an ablation, or nothing."""
+    run = find(wanted, runs_dir, prefer_run=True)
+    if run.read_info()["kind"] == "ablation":
+        raise RunError(
+            f"{run.path} is an ablation; name one of its runs, such as {run.path}#1 or "
+            f"{run.path}/VARIANT@SEED"
+        )
+    return run
+
+
+def which(wanted: Path | str, run: RunDirectory) -> str:
+    """Return the folder of a run that was found, and how it was chosen among others."""
+    text, family = str(wanted).rstrip("/"), run.path.parent
+    told = [tag for tag in tags.tags_of(run.path, run.runs_dir) if tag != text]
+    if tags.is_tag(text):
+        told.insert(0, text)
+    reasons = [f"tagged {', '.join(told)}"] if told else []
+    if text == family.name or (Path(text).exists() and Path(text).resolve() == family.resolve()):
+        runs, _ = directory.list_runs(family.parent)
+        own = [r for r in runs if r.path.parent == family and r.read_info()["kind"] == "run"]
+        if len(own) > 1:
+            reasons.insert(0, f"the newest of {len(own)} runs called {family.name!r}")
+    return ", ".join([str(run.path), *reasons])
 
 
 def _splits(text: str, runs_dir: Path) -> Iterator[tuple[RunDirectory, str]]:

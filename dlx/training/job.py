@@ -44,7 +44,7 @@ class Job(Trainable):
     stages: tuple[PlannedStage, ...] = ()  # of its pre-training, which comes first
     # How it is asked at its end what its codes are worth; None: it is not.
     probing: Probing | None = None
-    # Sentences for the user about defaults that the data did not allow.
+    # Sentences for the user: what the data were taken for, and defaults that they did not allow.
     remarks: tuple[str, ...] = ()
     judged: tuple[str, ...] = ()  # metrics, `<split>.<tag>`, kept for each row when it has ended
 
@@ -152,12 +152,11 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     batch_size = batch_sizes.resolved(given, num_rows, "train.batch_size")
     watched = config.watched
     config, remarks = _watching_stop(config, splits)
+    remarks = splits.notes + remarks
     remarks += batch_sizes.remarks(given, batch_size, "train.batch_size")
     if given == "auto":
         config = _changed(config, "train", batch_size=batch_size)
-    num_steps = config.train.steps
-    if num_steps is None:
-        num_steps = (config.train.epochs or 0) * steps_per_epoch(num_rows, batch_size)
+    num_steps = asked_steps(config, num_rows, batch_size)
     stages, section = stages_of(config, splits, design), resolved(config.pretrain)
     if section is not None and section.equal_steps:
         num_steps = _steps_left(num_steps, stages)
@@ -203,6 +202,13 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         remarks += worth.remarks
         config = _changed(config, "probe", fine_tune=worth.fine_tune)
     return Job(config, splits, labelled, design, member, batch_size, device, stages, worth, remarks)
+
+
+def asked_steps(config: RunConfig, num_rows: int, batch_size: int) -> int:
+    """Return the steps that a config asks for, those of its pre-training included if it says so."""
+    if config.train.steps is not None:
+        return config.train.steps
+    return (config.train.epochs or 0) * steps_per_epoch(num_rows, batch_size)
 
 
 def _watching_stop(config: RunConfig, splits: Splits) -> tuple[RunConfig, tuple[str, ...]]:

@@ -1,9 +1,30 @@
-"""What may change in a run that has begun."""
+"""What may change in a run that has begun, and what run.json keeps of it.
+
+`resumed` in run.json has an entry for each time that the run went on with a changed config:
+
+    step       how many steps it had taken
+    changes    the overrides
+    num_steps  how many steps it was planned for, before and after
+    stretched  whether its schedule would have set other rates in the steps that it had taken
+    resumed    when
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dlx.config.schema import RunConfig
+from dlx.config.types import Choice
 from dlx.errors import ConfigError
+from dlx.runs import timestamp
+from dlx.training.schedules import cycled_momentum
 
 _RESUMABLE = ("train.", "log.")
+# Keys whose change leaves what was trained before as it would have been with them.
+_REPEATABLE = (
+    *("train.epochs", "train.steps", "train.early_stopping", "train.checkpoint_seconds"),
+    *("train.device", "log."),
+)
+_LOOKS = 1000  # steps at which two schedules are compared
 
 
 def check_keys(overrides: list[str]) -> None:
@@ -55,3 +76,55 @@ def check(old: RunConfig, new: RunConfig, steps_taken: int, num_steps: int) -> N
             f"train: {num_steps:,} steps are asked for, but the run has taken {steps_taken:,}; "
             "give more epochs or steps, or train a new run"
         )
+
+
+def change(
+    optimizer: Choice, overrides: Sequence[str], step: int, num_steps: tuple[int, int]
+) -> dict[str, Any]:
+    """Return the entry of `resumed` for a run that goes on after `step` steps."""
+    return {
+        "step": step,
+        "changes": list(overrides),
+        "num_steps": list(num_steps),
+        "stretched": _is_stretched(optimizer.schedule, step, *num_steps),
+        "resumed": timestamp(),
+    }
+
+
+def _is_stretched(schedule: Choice, step: int, before: int, after: int) -> bool:
+    factor = schedule.bound()
+    steps = range(0, step, max(step // _LOOKS, 1))
+    return before != after and any(
+        factor(s, before) != factor(s, after)
+        or cycled_momentum(schedule, s, before) != cycled_momentum(schedule, s, after)
+        for s in steps
+    )
+
+
+def remark(optimizer: Choice, entry: Mapping[str, Any]) -> str:
+    """Return a warning about a stretched schedule; empty if an entry of `resumed` has none."""
+    if not entry["stretched"]:
+        return ""
+    (before, after), step = entry["num_steps"], entry["step"]
+    factor = optimizer.schedule.bound()
+    rates = (optimizer.lr * factor(step - 1, before), optimizer.lr * factor(step, after))
+    word = "stretched" if after > before else "shortened"
+    return (
+        f"optimizer.schedule: {optimizer.schedule.name} was planned for {before:,} steps, of which "
+        f"{step:,} are taken, and is {word} to {after:,}: the rate goes from {rates[0]:.3g} to "
+        f"{rates[1]:.3g}; run.json says so, and `dlx verify` cannot repeat the run"
+    )
+
+
+def in_words(entry: Mapping[str, Any]) -> str:
+    """Return what an entry of `resumed` says."""
+    stretched = ", which stretched its schedule" if entry["stretched"] else ""
+    return f"went on at step {entry['step']:,} with {' '.join(entry['changes'])}{stretched}"
+
+
+def not_repeatable(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Return why a run's config does not say how it was trained; empty if it does."""
+    for entry in entries:
+        if entry["stretched"] or not all(c.startswith(_REPEATABLE) for c in entry["changes"]):
+            return in_words(entry)
+    return ""

@@ -128,7 +128,7 @@ def shared_fields(job: Job) -> dict[str, Any]:
     """Return what run.json says of all runs that differ in nothing but their seeds."""
     splits = job.splits
     return {
-        "baseline": baseline(splits.task, splits.train, splits.parts, job.member.metrics),
+        "baseline": baseline(splits.task, splits.train.targets, splits.parts, job.member.metrics),
         "data_fingerprint": splits.fingerprint,
         "data_digest": splits.data_digest,
         "rows": rows_of(job),
@@ -213,17 +213,20 @@ class _FolderStore(Store):
 class RunStore(_FolderStore):
     """Writes the folder of a single run, whose lock the caller holds.
 
-    `changed` says that the job's config is not the one that the folder holds.
+    `change` is given where the job's config is not the one that the folder holds: what run.json
+    says of it (see `dlx.training.resuming`).
     """
 
     keeps_last_checkpoint = True
 
-    def __init__(self, run: RunDirectory, job: Job, *, changed: bool = False) -> None:
+    def __init__(
+        self, run: RunDirectory, job: Job, *, change: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(run.path)
         self.outcome: Outcome | None = None
         self._run = run
         self._job = job
-        self._changed = changed
+        self._change = change
         self._stages: Sequence[StageResult] = ()
 
     def start(self) -> None:
@@ -258,12 +261,11 @@ class RunStore(_FolderStore):
 
     def _open(self, trainer: Trainer, position: int) -> None:
         self._metrics = MetricsFile(self._run.metrics_path, position)
-        files = data_files(self._job)
-        if self._changed:
+        files, fields = data_files(self._job), shared_fields(self._job)
+        if self._change is not None:
             files["config.yaml"] = dump(self._job.config).encode()
-        self._run.write_files(
-            files, **shared_fields(self._job), parameters=trainer.cohort.network.num_parameters(0)
-        )
+            fields["resumed"] = [*(self._run.read_info().get("resumed") or []), self._change]
+        self._run.write_files(files, **fields, parameters=trainer.cohort.network.num_parameters(0))
 
     def evaluated(
         self, names: Sequence[str], evaluation: Evaluation, seconds: Sequence[float], now: float

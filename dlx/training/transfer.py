@@ -16,7 +16,7 @@ from dlx.config.schema import RunConfig
 from dlx.config.types import FromRun
 from dlx.errors import ConfigError, DlxError
 from dlx.models.design import Design
-from dlx.training.finding import find
+from dlx.training.finding import find, find_run
 from dlx.training.saved import open_saved
 
 _OTHER_RUN = ("from_run", "from_run.run")
@@ -53,15 +53,9 @@ def _with_runs(value: Any, path_of: Callable[[str], str], *, is_run: bool = Fals
 
 def _path_of(wanted: str, runs_dir: Path) -> str:
     try:
-        run = find(wanted, runs_dir)
-        kind = run.read_info()["kind"]
+        run = find_run(wanted, runs_dir)
     except DlxError as error:
         raise ConfigError(f"model.from_run: {error}") from error
-    if kind != "run":
-        raise ConfigError(
-            f"model.from_run: {run.path} is an ablation; give the path of one of its runs, "
-            f"{run.path}#NUMBER or {run.path}/VARIANT@SEED"
-        )
     return str(run.path.absolute())
 
 

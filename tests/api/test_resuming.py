@@ -7,7 +7,7 @@ import pytest
 
 from dlx import api
 from dlx.config.schema import LogConfig, TrainConfig
-from dlx.errors import ConfigError
+from dlx.errors import ConfigError, RunError
 
 CONFIG: dict[str, Any] = {
     "name": "begun",
@@ -125,6 +125,87 @@ def test_fewer_steps_than_taken_are_refused(tmp_path: Path) -> None:
     run = api.train(CONFIG, runs_dir=tmp_path)
     with pytest.raises(ConfigError, match=r"3 steps are asked for, but the run has taken 6"):
         api.resume(run.path, ["train.epochs=1"])
+
+
+def test_fewer_epochs_than_a_killed_run_has_taken_are_refused(tmp_path: Path) -> None:
+    """run.json of a run that was killed does not say how far it came; its checkpoints do."""
+    run = api.train(CONFIG, runs_dir=tmp_path)
+    run.directory.write_info(status="running", steps=None, metrics=None)
+    before = (run.path / "config.yaml").read_bytes()
+    with pytest.raises(ConfigError, match=r"3 steps are asked for, but the run has taken 6"):
+        api.resume(run.path, ["train.epochs=1"])
+    assert (run.path / "config.yaml").read_bytes() == before
+
+
+def test_without_a_checkpoint_a_run_does_not_begin_anew_under_another_config(
+    tmp_path: Path,
+) -> None:
+    run = api.train(CONFIG, runs_dir=tmp_path)
+    before = (run.path / "config.yaml").read_bytes()
+    [*files] = (run.path / "checkpoints").iterdir()
+    contents = [file.read_bytes() for file in files]
+    for file in files:
+        file.write_bytes(b"damaged")
+    with pytest.raises(RunError, match=r"no checkpoint in .* can be used; train the run again"):
+        api.resume(run.path, [LONGER])
+    for file in files:
+        file.unlink()
+    with pytest.raises(RunError, match="has no checkpoint to go on from; train a new run"):
+        api.resume(run.path, [LONGER])
+    assert (run.path / "config.yaml").read_bytes() == before
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+    assert api.resume(run.path, [LONGER]).info["steps"] == 12
+
+
+SCHEDULES = {
+    "cosine": True,
+    "one_cycle": True,
+    "constant": False,
+    "exponential": False,
+    "{name: step, every: 2}": False,
+    "reduce_on_plateau": False,
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_stretched_schedule_is_said_and_recorded(schedule: str, tmp_path: Path) -> None:
+    run = api.train(CONFIG, [f"optimizer.schedule={schedule}"], runs_dir=tmp_path)
+    training = api.resumed_training(run.path, [LONGER])
+    assert training is not None and len(training.remarks) == SCHEDULES[schedule]
+    longer = training.train()
+    [entry] = longer.info["resumed"]
+    assert longer.result()["resumed"] == [entry]
+    assert {key: entry[key] for key in ("step", "changes", "num_steps", "stretched")} == {
+        "step": 6,
+        "changes": [LONGER],
+        "num_steps": [6, 12],
+        "stretched": SCHEDULES[schedule],
+    }
+    if SCHEDULES[schedule]:
+        assert (
+            "was planned for 6 steps, of which 6 are taken, and is stretched to 12: the rate"
+            in (training.remarks[0])
+        )
+        with pytest.raises(RunError, match=r"cannot be repeated from its config: it went on at s"):
+            api.verify(run.path)
+    again = api.resumed_training(run.path, ["train.epochs=6", "log.points=3"])
+    assert again is not None
+    assert [len(entry["changes"]) for entry in again.train().info["resumed"]] == [1, 2]
+
+
+def test_what_a_config_does_not_say_is_not_verified(tmp_path: Path, one_thread: None) -> None:
+    run = api.resume(api.train(CONFIG, runs_dir=tmp_path).path, [LONGER])
+    assert api.verify(run.path)["verified"][0]["identical"]
+    changed = api.resume(run.path, ["train.clip_norm=0.1", "train.epochs=6"])
+    message = r"it went on at step 12 with train\.clip_norm=0\.1 train\.epochs=6; verify a run"
+    with pytest.raises(RunError, match=message):
+        api.verify(changed.path)
+
+
+def test_a_change_that_is_none_is_not_recorded(tmp_path: Path) -> None:
+    run = api.train(CONFIG, runs_dir=tmp_path)
+    assert "resumed" not in api.resume(run.path, ["train.epochs=2"]).info
 
 
 def test_a_run_of_an_ablation_stays_as_it_is_and_becomes_a_new_one(tmp_path: Path) -> None:

@@ -48,6 +48,33 @@ def test_the_list_as_json(dlx: Command, trained: Path) -> None:
     }
 
 
+def test_a_tag_pins_a_run_and_the_list_shows_it(dlx: Command, runs: Path) -> None:
+    (path,) = (runs / "xor").iterdir()
+    ended = dlx("runs", "tag", "xor", "xor@production")
+    assert ended.err == f"xor@production now means {path.relative_to(runs.parent)}\n"
+    heading, first, *_ = dlx("runs").out.splitlines()
+    assert heading.split()[-1] == "tags" and first.split()[-1] == "xor@production"
+    assert [run["tags"] for run in dlx("runs", "--json").json["runs"]] == [
+        ["xor@production"],
+        [],
+        [],
+    ]
+    dlx("train", "xor", "train.steps=1", "--quiet")
+    for name, said in (
+        ("xor@production", "tagged xor@production"),
+        ("xor", "the newest of 2 runs called 'xor'"),
+    ):
+        for command in (["predict", name, "--split", "test"], ["evaluate", name], ["export", name]):
+            ended = dlx(*command)
+            assert "run: runs/xor/" in ended.err and said in ended.err
+            assert (path.name in ended.err) == (name == "xor@production")
+    assert dlx("runs", "rm", "xor@production", "--yes").code == 4
+    moved = dlx("runs", "tag", "xor", "xor@production", "--json")
+    assert moved.json["before"] == str(path.relative_to(runs.parent))
+    assert dlx("runs", "untag", "xor@production").code == 0
+    assert "no run has a tag" in dlx("predict", "xor@production", "--split", "test").err
+
+
 def test_an_unfinished_run_shows_its_last_evaluation(dlx: Command, runs: Path) -> None:
     (path,) = (runs / "digits").iterdir()
     RunDirectory(path).write_info(status="running", metrics=None)

@@ -23,15 +23,42 @@ def test_evaluate_repeats_the_final_metrics(dlx: Command, trained: Path) -> None
         assert ended.code == 0
         (path,) = (trained / name).iterdir()
         final = json.loads((path / "run.json").read_text())
-        assert ended.json["metrics"] == {
-            split: pytest.approx(values, rel=1e-6) for split, values in final["metrics"].items()
-        }
-        assert ended.json["baseline"] == final["baseline"]
+        for key in ("metrics", "baseline"):
+            for split, values in final[key].items():
+                own = {name: ended.json[key][split][name] for name in values}
+                assert own == pytest.approx(values, rel=1e-6)
 
 
 def test_evaluate_one_split(dlx: Command, trained: Path) -> None:
     ended = dlx("evaluate", "digits", "--split", "test", "--runs-dir", trained)
-    assert [line.split()[0] for line in ended.out.splitlines()[2:-2]] == ["test", "baseline,"]
+    rows, _, scores = ended.out.partition("(metrics of")
+    assert [line.split()[0] for line in rows.splitlines()[2:]] == ["test", "baseline,"]
+    assert rows.splitlines()[1].split() == ["cost", "accuracy", "precision", "recall", "f1"]
+    heading, *classes = scores.partition("\n\n")[2].splitlines()
+    assert heading.split() == ["class,", "test", "rows", "precision", "recall", "f1"]
+    assert [line.split()[0] for line in classes] == [*"0123456789"]
+
+
+def test_evaluate_new_rows(dlx: Command, tmp_path: Path) -> None:
+    lines = [f"{x % 7},{x},{'yes' if x % 7 > 3 else 'no'}" for x in range(60)]
+    (tmp_path / "new.csv").write_text("\n".join(["a,b,won", *lines[:20]]))
+    (tmp_path / "old.csv").write_text("\n".join(["a,b,won", *lines[20:]]))
+    config = "data: {name: csv, path: old.csv, target: won, standardize: true}\n"
+    (tmp_path / "won.yaml").write_text(config + "train: {epochs: 20, batch_size: 8}\n")
+    dlx("train", "won.yaml", "--quiet", "--no-figures")
+    (tmp_path / "old.csv").unlink()
+    ended = dlx("evaluate", "won", "new.csv")
+    assert [line.split()[0] for line in ended.out.splitlines()[2:4]] == ["new", "baseline,"]
+    assert "on the 20 rows of new.csv)" in ended.out
+    result = dlx("evaluate", "won", "new.csv", "--json").json
+    assert (result["rows"], result["input"]) == ({"new": 20}, "new.csv")
+    no, yes = result["per_class"]["new"].values()
+    assert (no["rows"], yes["rows"]) == (12, 8)
+    right = no["recall"] * 12 + yes["recall"] * 8
+    assert result["metrics"]["new"]["accuracy"] == pytest.approx(right / 20)
+    for option in (["--split", "test"], ["--importance"]):
+        ended = dlx("evaluate", "won", "new.csv", *option)
+        assert (ended.code, f"{option[0]} is for the run's own data" in ended.err) == (2, True)
 
 
 def test_evaluate_a_split_without_rows(dlx: Command) -> None:
@@ -80,7 +107,8 @@ def test_predict_a_csv_file(dlx: Command, trained: Path, tmp_path: Path) -> None
     (tmp_path / "flowers.csv").write_text(split.out)  # more columns than inputs, in its order
     ended = dlx("predict", "iris", "flowers.csv", "--runs-dir", trained, "-o", "said.csv")
     assert (ended.code, ended.out) == (0, "")
-    assert ended.err == "30 rows written to said.csv\n"
+    (path,) = (trained / "iris").iterdir()
+    assert ended.err == f"run: {path}\n30 rows written to said.csv\n"
     for expected, row in zip(
         table(split.out), table((tmp_path / "said.csv").read_text()), strict=True
     ):
@@ -104,6 +132,37 @@ def test_predict_arrays_and_images(dlx: Command, trained: Path, tmp_path: Path) 
     assert sum(
         value for key, value in results[0][0].items() if key != "predicted"
     ) == pytest.approx(1)
+
+
+def test_images_are_predicted_as_they_were_trained(dlx: Command, tmp_path: Path) -> None:
+    """Black strokes on a transparent ground, of any size and format, from a folder or alone."""
+    from PIL import Image
+
+    for name, box in (("bar", (2, 0, 4, 12)), ("line", (0, 2, 12, 4))):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number, suffix in enumerate((".png", ".webp", ".gif", ".tif") * 5):
+            image = Image.new("RGBA", (12, 12))
+            image.paste((0, 0, 0, 255), (box[0], box[1], box[2] + number % 3, box[3] + number % 3))
+            image.save(tmp_path / "set" / name / f"{number}{suffix}")
+    (tmp_path / "set/bar/notes.txt").touch()
+    config = "data: {name: image_folder, path: set, size: 6, grey: true}\nmodel: {hidden: [4]}\n"
+    (tmp_path / "set.yaml").write_text(config + "train: {epochs: 30, batch_size: 4}\n")
+    trained = dlx("train", "set.yaml", "--quiet", "--no-figures")
+    assert "note: " in trained.err and "holds 40 images of 2 classes: bar (20), line" in trained.err
+    assert "left out 1 .txt files" in trained.err
+    ended = dlx("predict", "set", "set")
+    assert "note: set: left out 1 .txt files" in ended.err
+    rows = table(ended.out)
+    assert [*rows[0]] == ["file", "predicted", "p(bar)", "p(line)"]
+    assert {row["file"]: row["predicted"] for row in rows} == {
+        f"{name}/{path.name}": name
+        for name in ("bar", "line")
+        for path in (tmp_path / "set" / name).glob("*.[pwgt][!x]*")
+    }
+    alone = dlx("predict", "set", f"set/{rows[7]['file']}")
+    assert table(alone.out)[0]["predicted"] == rows[7]["predicted"]
+    shown = dlx("data", "show", "image_folder", "path=set", "grey=true")
+    assert "left out 1 .txt files" in shown.err
 
 
 @pytest.mark.parametrize("arguments", [[], ["a.csv", "--split", "test"]])

@@ -83,9 +83,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_examples(folder, "data.md")
     (folder / "flowers.csv").write_text("\n".join(rows) + "\n")
     houses = "".join(f"{area},{area * 2}\n" for area in range(50, 90))
-    (folder / "houses.csv").write_text("area,price\n" + houses)
+    for name in ("houses.csv", "sold.csv"):
+        (folder / name).write_text("area,price\n" + houses)
+    prices = folder / "prices.yaml"
+    prices.write_text("data: {name: csv, path: houses.csv, target: price}\n")
     runs = ["--quiet", "--runs-dir", str(folder / "runs")]
-    for arguments in (MNIST, AUTOENCODER, RBM, ["iris"], ["xor"], *TWO):
+    for arguments in (MNIST, AUTOENCODER, RBM, ["iris"], ["xor"], [str(prices)], *TWO):
         assert main(["train", *arguments, *runs]) == 0
     two_steps = ["train.steps=2", "log.points=2", "--seeds", "2", "--anyway"]
     assert main(["ablate", "ablations/activation_depth", *two_steps, *runs]) == 0

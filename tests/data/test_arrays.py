@@ -1,5 +1,6 @@
 """Arrays of the user's own as data sets: npz, npy and idx."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ def test_a_table_with_classes(saved):
     np.testing.assert_array_equal(made.inputs, X)
     assert made.targets.tolist() == (T // 5).tolist()
     assert made.classes == ("0", "5", "10")
+    [note] = made.notes
+    assert note.endswith(
+        ": 3 different whole numbers from 0 to 10 are taken as classes; data.task: regression "
+        "predicts a number"
+    )
 
 
 def test_pixels_and_a_test_part_of_its_own(saved):
@@ -69,16 +75,16 @@ def test_numbers_to_predict(saved):
     made = read(saved(inputs=X, targets=X[:, :2].astype("f8")))
     assert made.classes is None
     np.testing.assert_array_equal(made.targets, X[:, :2])
-    whole = saved(inputs=X, targets=np.arange(20, dtype="i4"))
-    with pytest.raises(DataError, match="20 different targets in 20 rows are no classes; for num"):
-        read(whole)
-    counted = read({**whole, "task": "regression"})
+    counted = read(saved(inputs=X, targets=np.arange(20, dtype="i4")))
+    assert counted.classes is None
     np.testing.assert_array_equal(counted.targets[:, 0], np.arange(20))
+    assert made.standardize_targets and counted.standardize_targets
 
 
 def test_words_and_booleans_are_classes():
     made = dataset_of("words", {"train": (X, np.array(["no", "yes"])[np.arange(20) % 2])}, "auto")
     assert made.classes == ("no", "yes") and task_of(made).kind == "binary"
+    assert made.notes == ()
     assert dataset_of("b", {"train": (X, T > 4)}, "auto").classes == ("False", "True")
     assert dataset_of("f", {"train": (X, T / 1)}, "classification").classes == ("0", "5", "10")
 
@@ -89,10 +95,8 @@ def test_words_and_booleans_are_classes():
         (X, T[1:], "auto", r"bad: inputs of shape \(20, 3\) and targets of shape \(19,\); inputs"),
         (X[:, 0], T, "auto", r"inputs of shape \(20,\) and .* inputs are \(N, I\) or"),
         (X.astype(str), T, "auto", "the inputs are <U32 words, not numbers"),
-        (X, X.astype(str), "regression", "targets are words, and data.task says regression"),
-        (X, X[:, 0], "classification", "says classification, but a target is no whole number"),
-        (X, np.eye(20, dtype=int), "auto", r"\(20, 20\) instead of \(N,\) classes; for numbers"),
-        (X, X[:, None, None], "auto", r"targets of shape \(20, 1, 1, 3\) instead of \(N, T\)"),
+        (X, X.astype(str), "regression", "targets of bad are words, and data.task says regression"),
+        (X, X[:, None, None], "auto", r"bad: shape \(20, 1, 1, 3\) instead of \(N,\) or \(N, T\)"),
     ],
 )
 def test_arrays_that_are_no_data_set(x, t, task, message):
@@ -140,3 +144,40 @@ def test_paths_are_relative_to_the_config(tmp_path, monkeypatch):
     config.write_text("data: {name: npy, inputs: sets/y.npy, targets: sets/t.npy}\n")
     with pytest.raises(DataError, match=r"sets/y\.npy: cannot be read \(No such file"):
         load_splits(load(config).data, NOWHERE)
+
+
+# Images that differ in height, width and channels, channels first.
+IMAGES = GENERATOR.integers(0, 256, (20, 3, 5, 6), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("array", "channels", "expected", "said"),
+    [
+        (IMAGES, "auto", IMAGES, r"\(N, 3, 5, 6\) are images with channels first; .*: last"),
+        (IMAGES / 255, "auto", IMAGES / 255, "channels first"),
+        (
+            np.moveaxis(IMAGES, 1, 3),
+            *("auto", IMAGES, r"\(N, 5, 6, 3\) are images with channels last; .*: first"),
+        ),
+        (IMAGES[:, :1], "auto", IMAGES[:, 0], "channels first"),
+        (np.moveaxis(IMAGES[:, :1], 1, 3), "auto", IMAGES[:, 0], "channels last"),
+        (IMAGES[:, :, :4, :4], "auto", IMAGES[:, :, :4, :4], "channels first"),
+        (IMAGES[:, :2], "auto", IMAGES[:, :2], None),
+        (np.moveaxis(IMAGES[:, :2], 1, 3), "last", IMAGES[:, :2], None),
+        (IMAGES[:, :, :, :3], "first", IMAGES[:, :, :, :3], None),
+        (np.moveaxis(IMAGES[:, :, :3], 1, 3), "last", IMAGES[:, :, :3], None),
+        (IMAGES[:, 0], "auto", IMAGES[:, 0], None),
+    ],
+)
+def test_channels_first_or_last(array, channels, expected, said):
+    made = dataset_of("x", {"train": (array, T)}, "auto", channels)
+    np.testing.assert_array_equal(made.inputs, expected.astype(made.inputs.dtype))
+    notes = [note for note in made.notes if "channels" in note]
+    assert len(notes) == (said is not None)
+    assert said is None or re.search(said, notes[0])
+
+
+def test_channels_that_may_be_first_or_last():
+    message = r"x: inputs of shape \(N, 3, 5, 3\) may be images .*; write data\.channels: first or"
+    with pytest.raises(DataError, match=message):
+        dataset_of("x", {"train": (IMAGES[..., :3], T)}, "auto")

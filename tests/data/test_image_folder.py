@@ -1,3 +1,6 @@
+import os
+import re
+import shutil
 import sys
 
 import numpy as np
@@ -5,6 +8,7 @@ import pytest
 from PIL import Image
 
 from dlx.data.dataset import check, task_of
+from dlx.data.images import SUFFIXES
 from dlx.data.pipeline import load_dataset
 from dlx.errors import DataError, MemoryLimitError
 from tests.data.made import NOWHERE
@@ -66,16 +70,17 @@ def test_a_broken_image_is_named(folder):
 
 def test_an_image_of_another_size_is_named(folder):
     Image.new("RGB", (5, 4)).save(folder / "cat/2.png")
-    message = r"cat/2\.png: the image is 5 wide and 4 high, 0\.png is 6 × 4; give data\.size"
+    message = r"cat/2\.png: the image is 5 × 4 \(.*\), 0\.png is 6 × 4; give data\.size"
     with pytest.raises(DataError, match=message):
         load_dataset("image_folder", NOWHERE, path=folder)
     assert load_dataset("image_folder", NOWHERE, path=folder, size=4).inputs.shape[0] == 5
 
 
-def test_an_image_of_more_than_8_bits_is_named(folder):
-    Image.fromarray(np.zeros((4, 6), np.uint16)).save(folder / "cat/2.png")
-    with pytest.raises(DataError, match=r"cat/2\.png: more than 8 bits per pixel; save it with 8"):
-        load_dataset("image_folder", NOWHERE, path=folder)
+def test_images_of_16_bits_train_as_numbers(folder):
+    Image.fromarray(np.full((4, 6), 65535, np.uint16)).save(folder / "cat/2.png")
+    made = load_dataset("image_folder", NOWHERE, path=folder, grey=True)
+    check(made)
+    assert made.inputs.dtype == np.float32 and (made.inputs[2] == 1).all()
 
 
 def test_an_image_too_large_to_be_one_is_named(folder, monkeypatch):
@@ -86,13 +91,96 @@ def test_an_image_too_large_to_be_one_is_named(folder, monkeypatch):
 
 def test_folders_without_images(folder, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"empty: Couldn't find any class folder .*; it should"):
+    with pytest.raises(DataError, match=r"empty: no folder of images; the images of each class"):
         load_dataset("image_folder", NOWHERE, path=tmp_path / "empty")
-    with pytest.raises(DataError, match=r"none: No such file or directory; it should hold a f"):
+    with pytest.raises(DataError, match=r"none: no such folder; it should hold a folder of images"):
         load_dataset("image_folder", NOWHERE, path=tmp_path / "none")
-    (folder / "fox").mkdir()
-    with pytest.raises(DataError, match=r"pets: Found no valid file for the classes fox\."):
-        load_dataset("image_folder", NOWHERE, path=folder)
+    with pytest.raises(DataError, match=r"0\.png: not a folder; it should hold a folder of images"):
+        load_dataset("image_folder", NOWHERE, path=folder / "cat/0.png")
+    with pytest.raises(DataError, match=r"cat: it holds 3 images but no folder of images; the ima"):
+        load_dataset("image_folder", NOWHERE, path=folder / "cat")
+
+
+def test_what_is_no_class_is_left_out_and_said(folder):
+    for name in (".ipynb_checkpoints", "__MACOSX/cat", "fox", "notes"):
+        (folder / name).mkdir(parents=True)
+    Image.open(folder / "cat/0.png").save(folder / ".ipynb_checkpoints/0.png")
+    Image.open(folder / "cat/0.png").save(folder / "cover.png")
+    (folder / "notes/a.txt").touch()
+    (folder / "cat/.DS_Store").touch()
+    (folder / "cat/b.heic").touch()
+    os.mkfifo(folder / "dog/2.png")
+    made = load_dataset("image_folder", NOWHERE, path=folder)
+    assert made.classes == ("cat", "dog") and len(made.inputs) == 5
+    assert made.notes == (
+        f"{folder} holds 5 images of 2 classes: cat (3), dog (2)",
+        f"{folder}: left out 1 .heic files, 1 .txt files, 3 hidden files or folders, 1 special "
+        f"files; images are read from {', '.join(SUFFIXES)} files",
+        f"{folder}: no images in 'fox', 'notes', so it is no class",
+        f"{folder}: left out 1 images that are in no class's folder, such as cover.png",
+    )
+    assert made.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (("train", "test"), ("path: {}/train", "test_path: {}/test")),
+        (("Train", "val"), ("path: {}/Train", "dev_path: {}/val")),
+        (
+            ("training", "validation", "testing"),
+            ("path: {}/training", "dev_path: {}/validation", "test_path: {}/testing"),
+        ),
+        (("train", "test", "unlabelled"), ("path: {}/train", "test_path: {}/test")),
+        (("train",), ("path: {}/train",)),
+    ],
+)
+def test_folders_that_are_parts_are_refused(folder, tmp_path, names, keys):
+    for name in names:
+        shutil.copytree(folder, tmp_path / "set" / name)
+    cures = ", ".join(f"data.{key.format(tmp_path / 'set')}" for key in keys)
+    with pytest.raises(DataError, match=f"parts, not classes .*; write {re.escape(cures)}$"):
+        load_dataset("image_folder", NOWHERE, path=tmp_path / "set")
+
+
+def test_one_part_name_among_classes_is_a_class(folder):
+    shutil.copytree(folder / "dog", folder / "train")
+    made = load_dataset("image_folder", NOWHERE, path=folder)
+    assert made.classes == ("cat", "dog", "train")
+
+
+def test_a_folder_around_the_classes_is_named(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "download/pets")
+    message = r"download holds one folder, 'pets', whose own .*; write data\.path: .*download/pets$"
+    with pytest.raises(DataError, match=message):
+        load_dataset("image_folder", NOWHERE, path=tmp_path / "download")
+
+
+def test_a_dev_part_of_its_own(folder, tmp_path):
+    for part, number in (("val", 1), ("test", 2)):
+        (tmp_path / part / "dog").mkdir(parents=True)
+        for index in range(number):
+            shutil.copy(folder / "dog/1.png", tmp_path / part / f"dog/{index}.png")
+    made = load_dataset(
+        *("image_folder", NOWHERE),
+        path=folder,
+        dev_path=tmp_path / "val",
+        test_path=tmp_path / "test",
+    )
+    assert (made.dev_rows, made.test_rows) == (1, 2)
+    assert made.targets.tolist() == [0, 0, 0, 1, 1, 1, 1, 1]
+
+
+def test_images_that_are_all_the_same_are_warned_of(folder):
+    for file in folder.glob("*/*.png"):
+        Image.new("RGBA", (6, 4), (255, 255, 255, 40)).save(file)
+    made = load_dataset("image_folder", NOWHERE, path=folder)
+    assert made.warnings == (
+        f"{folder}: all 5 images are the same; if they are drawn in the colour of "
+        "data.background, white, choose another",
+    )
+    made = load_dataset("image_folder", NOWHERE, path=folder, background="black")
+    assert (made.inputs == 40).all()
 
 
 def test_torchvision_is_imported_for_nothing_else():

@@ -1,11 +1,12 @@
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dlx.data.dataset import Task
-from dlx.data.inputs import read
+from dlx.data.inputs import read, read_images
 from dlx.errors import DataError
 
 TABLE = Task("multiclass", 3, 3, ("a", "b", "c"), (3,))
@@ -182,45 +183,70 @@ def test_archives_that_are_none_or_hold_too_much(tmp_path):
         read(path, TABLE, None)
 
 
+@pytest.mark.parametrize("shape", [(1, 2, 3, 3), (2, 3, 3), (1, 3, 2, 3), (3, 2, 3), (18,)])
+def test_arrays_of_images_with_channels_first_or_last(tmp_path, shape):
+    pixels = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 14
+    first = pixels.transpose(2, 0, 1)
+    is_last = shape[-3:] == (2, 3, 3)
+    np.save(tmp_path / "x.npy", (pixels if is_last else first).reshape(shape))
+    expected = first.reshape(1, 18) / F255
+    channels = "last" if is_last else "first"
+    np.testing.assert_allclose(read(tmp_path / "x.npy", RGB, None, channels=channels), expected)
+
+
+F255 = np.float32(255)
 PIXELS = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 14
 
 
 def test_images_become_grey_or_rgb(tmp_path):
     path = tmp_path / "image.png"
     Image.fromarray(PIXELS).save(path)
-    expected = PIXELS.transpose(2, 0, 1).reshape(1, 18) / np.float32(255)
-    np.testing.assert_array_equal(read(path, RGB, None), expected)
-    grey = np.asarray(Image.fromarray(PIXELS).convert("L")).reshape(1, 6) / np.float32(255)
-    np.testing.assert_array_equal(read(path, GREY, None), grey)
-    Image.fromarray(PIXELS[:, :, 0]).save(path)
-    np.testing.assert_array_equal(
-        read(path, GREY, None), PIXELS[:, :, 0].reshape(1, 6) / np.float32(255)
-    )
+    rows = read_images(path, RGB, {})
+    np.testing.assert_array_equal(rows.inputs, PIXELS.transpose(2, 0, 1).reshape(1, 18) / F255)
+    assert (rows.files, rows.notes) == ((str(path),), ())
+    grey = np.asarray(Image.fromarray(PIXELS).convert("L")).reshape(1, 6) / F255
+    np.testing.assert_array_equal(read_images(path, GREY, {}).inputs, grey)
 
 
-def test_jpeg(tmp_path):
-    path = tmp_path / "image.JPG"
-    Image.fromarray(np.full((2, 3, 3), 102, dtype=np.uint8)).save(path, format="jpeg")
-    np.testing.assert_allclose(read(path, GREY, None), np.full((1, 6), 0.4), atol=0.01)
+def test_images_are_scaled_and_laid_on_a_ground_as_in_training(tmp_path):
+    path = tmp_path / "image.bmp"
+    Image.fromarray(PIXELS).resize((9, 8)).save(path)
+    assert read_images(path, GREY, {"size": [2, 3]}).inputs.shape == (1, 6)
+    Image.new("RGBA", (3, 2)).save(tmp_path / "clear.png")
+    clear = tmp_path / "clear.png"
+    assert (read_images(clear, GREY, {}).inputs == 1).all()
+    assert (read_images(clear, GREY, {"background": "black"}).inputs == 0).all()
+
+
+def test_a_folder_of_images(tmp_path):
+    for name, value in (("b.png", 51), ("a.JPG", 102), ("more/c.gif", 0)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        form = "jpeg" if name == "a.JPG" else None
+        Image.fromarray(np.full((2, 3), value, dtype=np.uint8)).save(tmp_path / name, format=form)
+    (tmp_path / "notes.txt").touch()
+    rows = read_images(tmp_path, GREY, {})
+    assert rows.files == ("a.JPG", "b.png", str(Path("more/c.gif")))
+    np.testing.assert_allclose(rows.inputs[:, 0], [0.4, 0.2, 0], atol=0.01)
+    [note] = rows.notes
+    assert note.startswith(f"{tmp_path}: left out 1 .txt files")
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match=r"none: no image in this folder$"):
+        read_images(tmp_path / "none", GREY, {})
 
 
 def test_images_that_do_not_fit(tmp_path):
     path = tmp_path / "image.png"
     Image.fromarray(PIXELS.transpose(1, 0, 2).copy()).save(path)
-    with pytest.raises(DataError, match="is 2 wide and 3 high, the network reads 3 × 2; resize"):
-        read(path, GREY, None)
+    message = r"is 2 wide and 3 high, the network reads 3 × 2; resize it, or train with data\.size"
+    with pytest.raises(DataError, match=message):
+        read_images(path, GREY, {})
     with pytest.raises(DataError, match="the network reads 3 numbers, not an image"):
-        read(path, TABLE, FEATURES)
-    Image.fromarray(np.zeros((2, 3), dtype=np.uint16)).save(path)
-    with pytest.raises(DataError, match="more than 8 bits per pixel"):
-        read(path, GREY, None)
-    Image.fromarray(PIXELS).save(path)
-    path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(DataError, match=r"image\.png"):
-        read(path, GREY, None)
+        read_images(path, TABLE, {})
+    with pytest.raises(DataError, match=r"none\.png: no such file"):
+        read_images(tmp_path / "none.png", GREY, {})
     path.write_bytes(b"not an image")
     with pytest.raises(DataError, match=r"image\.png: not an image"):
-        read(path, GREY, None)
+        read_images(path, GREY, {})
 
 
 def test_other_files(tmp_path):

@@ -55,8 +55,22 @@ def test_pixels_are_divided_by_255_and_flattened():
 def test_regression():
     values = np.arange(20, dtype=np.float32).reshape(10, 2)
     splits = prepare(Dataset("line", values, values * 2, None))
-    assert splits.task == Task("regression", 2, 2, None, (2,))
-    assert torch.equal(splits.train.targets, splits.train.inputs * 2)
+    known = splits.train.inputs.numpy() * 2
+    shift, scale = known.mean(0, np.float64), known.std(0, dtype=np.float64)
+    assert splits.task == Task(
+        *("regression", 2, 2, None, (2,)), target_shift=(*shift,), target_scale=(*scale,)
+    )
+    expected = ((known - shift) / scale).astype(np.float32)
+    np.testing.assert_array_equal(splits.train.targets.numpy(), expected)
+    np.testing.assert_allclose(splits.task.in_units(expected), known, atol=1e-5)
+
+
+def test_targets_that_are_standardized_tell_their_data_from_those_of_before():
+    values = np.arange(20, dtype=np.float32).reshape(10, 2)
+    made = Dataset("line", values, values * 2, None)
+    plain = replace(made, standardize_targets=False)
+    assert prepare(plain).task == Task("regression", 2, 2, None, (2,))
+    assert prepare(plain).fingerprint != prepare(made).fingerprint
 
 
 def labelled(targets: object) -> Dataset:

@@ -47,7 +47,8 @@ def test_inputs_and_targets(read: Any) -> None:
     assert dataset.targets.tolist() == T.tolist()
     assert dataset.classes == ("0", "1")
     assert dataset.name == "made:f"
-    assert read((X, T / 2)).classes is None
+    assert read((X, T / 2)).classes == ("0", "0.5")
+    assert read((X, X[:, 0])).classes is None
     assert read((X, T), task="regression").targets.shape == (20, 1)
 
 

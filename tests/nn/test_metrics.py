@@ -34,7 +34,9 @@ HEADS = {
     "labels of one": head("multilabel", 1),
     "labels under hinge": head("multilabel", 3, "auto", "hinge"),
     "numbers": head("regression", 2),
-    "numbers in units": replace(head("regression", 2), target_scale=(0.1, 30.0)),
+    "numbers in units": replace(
+        head("regression", 2), target_scale=(0.1, 30.0), target_shift=(3.0, -2.0)
+    ),
 }
 
 
@@ -106,12 +108,15 @@ def expected(name: str, built: Head, z: np.ndarray, truth: np.ndarray) -> float:
     """Return what scikit-learn computes of one run."""
     if built.kind == "regression":
         scale = np.array(built.target_scale or 1.0)
+        shift = np.array(built.target_shift or 0.0)
         by_name: dict[str, Callable[..., Any]] = {
             "mse": sk.mean_squared_error,
+            "rmse": lambda t, a: sk.mean_squared_error(t, a) ** 0.5,
+            "mape": lambda t, a: 100 * sk.mean_absolute_percentage_error(t, a),
             "mae": sk.mean_absolute_error,
             "r2": sk.r2_score,
         }
-        return by_name[name](truth.astype(float) * scale, z.astype(float) * scale)
+        return by_name[name](truth.astype(float) * scale + shift, z.astype(float) * scale + shift)
     if built.kind == "multilabel":
         said = built.decide(torch.from_numpy(z)[None])[0].numpy()
     elif built.num_outputs > 1:
@@ -119,14 +124,15 @@ def expected(name: str, built: Head, z: np.ndarray, truth: np.ndarray) -> float:
     else:
         said = (built.outputs(torch.from_numpy(z)) > built.middle).numpy()[:, 0].astype(int)
     right = (truth == said).mean()
+    average = "binary" if truth.shape[1:] == (1,) else "macro"
     return {
         "accuracy": lambda: right,
         "error": lambda: 1 - right,
         "top_2": lambda: in_top(2, truth, z),
         "balanced_accuracy": lambda: balanced(truth, said),
-        "f1": lambda: sk.f1_score(
-            truth, said, average="binary" if truth.shape[1:] == (1,) else "macro"
-        ),
+        "precision": lambda: sk.precision_score(truth, said, average=average, zero_division=0),
+        "recall": lambda: sk.recall_score(truth, said, average=average, zero_division=0),
+        "f1": lambda: sk.f1_score(truth, said, average=average),
         "f1_positive": lambda: sk.f1_score(truth, said),
         "auc": lambda: areas(truth, z, built),
     }[name]()
@@ -253,7 +259,11 @@ def test_names_and_directions() -> None:
             [choice("metric", "mse")],
             r"log\.metrics: mse is not defined for this task, which is multiclass; allowed: accur",
         ),
-        ("numbers", [choice("metric", "f1")], r"which is regression; allowed: mse, mae, r2$"),
+        (
+            "numbers",
+            [choice("metric", "f1")],
+            r"which is regression; allowed: mse, rmse, mae, mape, r2$",
+        ),
         ("sigmoid", [choice("metric", "top_k", k=1)], r"top_k is not defined .* which is binary"),
         ("softmax", [choice("metric", "top_k", k=4)], r"received k 4, .* 4 classes .*; lower k"),
         ("softmax", [choice("metric", "f1")] * 2, r"f1 is named twice; name it once"),
@@ -262,3 +272,18 @@ def test_names_and_directions() -> None:
 def test_metrics_that_a_task_does_not_have(name: str, chosen: list[Choice], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_metrics(chosen, HEADS[name])
+
+
+def test_targets_of_0_are_left_out_of_mape() -> None:
+    """Also where they are trained on as z-scores, which float32 does not bring back to 0."""
+    chosen = (choice("metric", "mape"),)
+    values = torch.tensor([[0.0], [100_000.0], [300_000.0], [0.0]], dtype=torch.float64)
+    shift, scale = values.mean().item(), values.std().item()
+    built = replace(HEADS["numbers"], num_outputs=1, target_scale=(scale,), target_shift=(shift,))
+    z_scores = ((values - shift) / scale).float()
+    said = (values + torch.tensor([[5.0], [10_000.0], [-30_000.0], [9.0]]) - shift) / scale
+    mape = measured(built, chosen, said.float().unsqueeze(0), z_scores)["mape"]
+    assert mape.item() == pytest.approx(10, rel=1e-4)
+    plain = replace(built, target_scale=(), target_shift=())
+    zeros = measured(plain, chosen, torch.ones(1, 4, 1), torch.zeros(4, 1))["mape"]
+    assert zeros.isnan().item()

@@ -18,6 +18,7 @@ from dlx.report.numbers import format_metric, is_share
         ("top_5", 1.0, "100.00 %"),
         ("success", 0.5, "50.00 %"),
         ("cost", 0.0123456, "0.01235"),
+        ("mape", 8.34567, "8.346 %"),
         ("r2", math.nan, "–"),
         ("accuracy", None, "–"),
     ],
@@ -31,7 +32,7 @@ def test_shares_are_in_percent_and_what_is_missing_is_a_dash(
 def test_the_registry_says_what_is_a_share() -> None:
     metrics = [choice("metric", name) for name in registry.names("metric")]
     shares = [tag(metric) for metric in metrics if is_share(tag(metric))]
-    assert shares == ["accuracy", "error", "top_5", "balanced_accuracy"]
+    assert shares == ["accuracy", "error", "top_5", "balanced_accuracy", "precision", "recall"]
     assert all(map(is_share, PROBED))
 
 

@@ -42,7 +42,7 @@ def metrics_of(kind: str) -> list[Choice]:
 
 def measured(task: Task, train: Any, test: Any) -> dict[str, dict[str, float]]:
     parts = {"train": part(train), "test": part(test)}
-    return baseline(task, parts["train"], parts, metrics_of(task.kind))
+    return baseline(task, parts["train"].targets, parts, metrics_of(task.kind))
 
 
 @pytest.mark.parametrize("classes", [2, 3])

@@ -1,25 +1,27 @@
 """A user's arrays: npz and npy files of NumPy, IDX files, and what a function returns.
 
-Inputs are (N, I) or (N, *shape). Rows of unsigned bytes in two dimensions or more are pixels, which
-a network sees as x / 255. Targets are (N,), or (N, T) numbers to predict.
+Inputs are (N, I) or (N, *shape); those of images (N, height, width), (N, channels, height, width)
+or (N, height, width, channels). Rows of unsigned bytes in two dimensions or more are pixels, which
+a network sees as x / 255. Targets are (N,) or (N, T); `dlx.data.tasks` says what they are.
 """
 
 # N rows, I inputs, T targets
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from dlx.data import idx as idx_format
+from dlx.data.channels import Channels, arranged
 from dlx.data.dataset import Dataset
 from dlx.data.npy import Archive, read_npy
 from dlx.data.source_files import WRITE_AGAIN
+from dlx.data.tasks import TaskName, decide
 from dlx.errors import ConfigError, DataError
 from dlx.registry import register
 
-Targets = Literal["auto", "classification", "regression"]
 Arrays = tuple[np.ndarray, np.ndarray]
 Name = TypeVar("Name", str, Path)
 
@@ -33,7 +35,8 @@ def npz(
     targets: str = "targets",
     test_inputs: str | None = None,
     test_targets: str | None = None,
-    task: Targets = "auto",
+    task: TaskName = "auto",
+    channels: Channels = "auto",
 ) -> Dataset:
     """Your own arrays in an npz file, as numpy.savez writes it.
 
@@ -43,7 +46,8 @@ def npz(
         targets: name of the array of classes or numbers to predict
         test_inputs: name of the inputs of a test part; null: the file has no test part
         test_targets: name of the targets of the test part
-        task: auto: whole numbers, booleans and words are classes, other numbers are predicted
+        task: classification, multilabel or regression; auto: as the values look, see docs/data.md
+        channels: of images: first, or last; auto: whichever axis has 1, 3 or 4 of them
 
     Raises:
         ConfigError: only one of the two arrays of the test part is named
@@ -51,7 +55,7 @@ def npz(
     """
     with Archive(path) as archive:
         parts = _parts(archive.read, inputs, targets, test_inputs, test_targets)
-    return dataset_of(path.name, parts, task)
+    return dataset_of(path.name, parts, task, channels)
 
 
 @register("data")
@@ -62,7 +66,8 @@ def npy(
     targets: Path,
     test_inputs: Path | None = None,
     test_targets: Path | None = None,
-    task: Targets = "auto",
+    task: TaskName = "auto",
+    channels: Channels = "auto",
 ) -> Dataset:
     """Your own arrays in npy files, as numpy.save writes them, mapped into memory.
 
@@ -72,14 +77,15 @@ def npy(
         targets: path of the classes or numbers to predict
         test_inputs: path of the inputs of a test part; null: there is no test part
         test_targets: path of the targets of the test part
-        task: auto: whole numbers, booleans and words are classes, other numbers are predicted
+        task: classification, multilabel or regression; auto: as the values look, see docs/data.md
+        channels: of images: first, or last; auto: whichever axis has 1, 3 or 4 of them
 
     Raises:
         ConfigError: only one of the two files of the test part is named
         DataError: a file is missing, is damaged or does not fit the others
     """
     parts = _parts(lambda key, path: read_npy(path), inputs, targets, test_inputs, test_targets)
-    return dataset_of(inputs.name, parts, task)
+    return dataset_of(inputs.name, parts, task, channels)
 
 
 @register("data")
@@ -90,7 +96,8 @@ def idx(
     targets: Path,
     test_inputs: Path | None = None,
     test_targets: Path | None = None,
-    task: Targets = "auto",
+    task: TaskName = "auto",
+    channels: Channels = "auto",
 ) -> Dataset:
     """Your own arrays in IDX files, the format of MNIST, gzipped or not.
 
@@ -99,7 +106,8 @@ def idx(
         targets: path of the classes or numbers to predict
         test_inputs: path of the inputs of a test part; null: there is no test part
         test_targets: path of the targets of the test part
-        task: auto: whole numbers are classes, other numbers are predicted
+        task: classification, multilabel or regression; auto: as the values look, see docs/data.md
+        channels: of images: first, or last; auto: whichever axis has 1, 3 or 4 of them
 
     Raises:
         ConfigError: only one of the two files of the test part is named
@@ -109,7 +117,8 @@ def idx(
         LeCun, Cortes, Burges: The MNIST database of handwritten digits
     """
     read = lambda key, path: idx_format.read(path, WRITE_AGAIN)
-    return dataset_of(inputs.name, _parts(read, inputs, targets, test_inputs, test_targets), task)
+    parts = _parts(read, inputs, targets, test_inputs, test_targets)
+    return dataset_of(inputs.name, parts, task, channels)
 
 
 def _parts(
@@ -132,7 +141,9 @@ def _parts(
     return {"train": train, "test": test}
 
 
-def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset:
+def dataset_of(
+    name: str, parts: Mapping[str, Arrays], task: TaskName, channels: Channels = "auto"
+) -> Dataset:
     """Return the data set that arrays of inputs and targets make."""
     for part, (x, t) in parts.items():
         where = name if part == "train" else f"{name}: {part} part"
@@ -156,15 +167,17 @@ def dataset_of(name: str, parts: Mapping[str, Arrays], task: Targets) -> Dataset
         arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
         for arrays in zip(*ordered, strict=True)
     )
-    classes, targets = _encode(name, targets, task)
+    inputs, layout = arranged(name, inputs, channels)
+    decided = decide(f"the targets of {name}", targets, task)
     rows = {part: len(x) for part, (x, _) in parts.items()}
     return Dataset(
         name=name,
         inputs=_as_numbers(inputs),
-        targets=targets,
-        classes=classes,
+        targets=_as_float32(decided.values) if decided.classes is None else decided.values,
+        classes=decided.classes,
         dev_rows=rows.get("dev", 0),
         test_rows=rows.get("test", 0),
+        notes=(*([layout] if layout else []), *decided.notes),
     )
 
 
@@ -177,40 +190,9 @@ def _kind(array: np.ndarray) -> str:
 
 def _as_numbers(inputs: np.ndarray) -> np.ndarray:
     """Return inputs as float32, but for pixels, which stay as they are."""
-    if inputs.dtype == np.uint8 and inputs.ndim > 2:
-        return inputs
+    return inputs if inputs.dtype == np.uint8 and inputs.ndim > 2 else _as_float32(inputs)
+
+
+def _as_float32(values: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):  # an overflow is reported later, with its place
-        return inputs.astype(np.float32, copy=False)
-
-
-def _encode(
-    name: str, targets: np.ndarray, task: Targets
-) -> tuple[tuple[str, ...] | None, np.ndarray]:
-    """Return the classes' names and class numbers (N,), or None and values (N, T)."""
-    if targets.ndim == 2 and targets.shape[1] == 1:
-        targets = targets[:, 0]
-    whole = targets.dtype.kind in "biuU"
-    if task == "regression" or (task == "auto" and not whole):
-        if targets.dtype.kind == "U":
-            raise DataError(f"{name}: the targets are words, and data.task says regression")
-        if targets.ndim > 2:
-            raise DataError(f"{name}: targets of shape {targets.shape} instead of (N, T)")
-        with np.errstate(over="ignore"):
-            values = targets.reshape(len(targets), -1).astype(np.float32)
-        return None, values
-    if targets.ndim != 1:
-        raise DataError(
-            f"{name}: targets of shape {targets.shape} instead of (N,) classes; for numbers to "
-            "predict say data.task: regression"
-        )
-    labels, numbers = np.unique(targets, return_inverse=True)
-    if targets.dtype.kind == "f" and not np.all(labels == np.floor(labels)):
-        raise DataError(f"{name}: data.task says classification, but a target is no whole number")
-    if 2 * len(labels) > max(len(targets), 4):
-        raise DataError(
-            f"{name}: {len(labels)} different targets in {len(targets)} rows are no classes; for "
-            "numbers to predict say data.task: regression"
-        )
-    if targets.dtype.kind == "f":
-        labels = labels.astype(np.int64)
-    return tuple(str(label) for label in labels.tolist()), numbers.astype(np.int64)
+        return values.astype(np.float32, copy=False)

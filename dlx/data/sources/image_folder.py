@@ -1,20 +1,30 @@
 """A folder that holds a folder of images for each class."""
 
-import math
-import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt, MaxLen, MinLen
 
 from dlx.data.dataset import Dataset
-from dlx.data.images import read_image
-from dlx.errors import DataError, MemoryLimitError
+from dlx.data.images import (
+    Background,
+    Conversion,
+    LeftOut,
+    Size,
+    images_below,
+    look_into,
+    read_images,
+)
+from dlx.errors import DataError
 from dlx.registry import register
 
-Pixels = Annotated[int, Gt(0)]
-Size = Pixels | Annotated[list[Pixels], MinLen(2), MaxLen(2)] | None
+# What folders of parts are called, where they stand in the place of classes.
+_PARTS = {
+    "train": ("train", "training"),
+    "dev": ("dev", "val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+_LISTED = 5  # classes in a sentence
 
 
 @register("data")
@@ -22,89 +32,142 @@ def image_folder(
     data_dir: Path,
     *,
     path: Path,
+    dev_path: Path | None = None,
     test_path: Path | None = None,
     size: Size = None,
     grey: bool = False,
+    background: Background = "white",
 ) -> Dataset:
     """Your own images, those of each class in a folder of the class's name.
 
     Args:
         path: of the folder that holds the classes' folders, relative to the config
-        test_path: of such a folder for the test part; null: there is no test part
+        dev_path: of such a folder for the dev part; null: dev rows are taken from path
+        test_path: of such a folder for the test part; null: test rows are taken from path
         size: height and width to which images are scaled, such as [28, 20], or 28 for both; null:
             all images have one size already
         grey: convert images to grey; otherwise they are red, green and blue
+        background: the colour that transparent pixels show, a name or '#rrggbb'
 
     Raises:
+        ConfigError: no such colour
         DataError: no such folder or no images in it, an image that is broken or has another size,
-            a class that only the test part has
+            folders that are parts and not classes, a class that only dev or test has
         MemoryLimitError: the images do not fit into the machine's memory
     """
-    files, labels, classes = _listed(path)
-    test_rows = 0
-    if test_path is not None:
-        more, more_labels, more_classes = _listed(test_path)
-        unknown = [name for name in more_classes if name not in classes]
-        if unknown:
-            raise DataError(
-                f"{test_path}: class {unknown[0]!r} has no folder in {path}, which has "
-                f"{', '.join(map(repr, classes))}"
-            )
-        labels += [classes.index(more_classes[label]) for label in more_labels]
-        files, test_rows = files + more, len(more)
-    height_width = (size, size) if isinstance(size, int) else tuple(size or ())
+    paths = {"train": path, "dev": dev_path, "test": test_path}
+    folders = {part: list_folder(folder) for part, folder in paths.items() if folder is not None}
+    classes = tuple(folders["train"].classes)
+    conversion = Conversion(grey, size, background)
+    files = [file for folder in folders.values() for file in folder.files]
+    labels = [label for folder in folders.values() for label in folder.labels(classes, path)]
+    images, remarks = read_images(files, conversion)
+    are_same = len(images) > 1 and bool((images == images[0]).all())
+    same = (
+        f"{path}: all {len(images):,} images are the same; if they are drawn in the colour of "
+        f"data.background, {background}, choose another"
+    )
+    rows = {part: len(folder.files) for part, folder in folders.items()}
     return Dataset(
         name=path.name,
-        inputs=_read_all(files, height_width, grey),
+        inputs=images,
         targets=np.array(labels, dtype=np.int64),
-        classes=tuple(classes),
-        test_rows=test_rows,
+        classes=classes,
+        dev_rows=rows.get("dev", 0),
+        test_rows=rows.get("test", 0),
+        warnings=(same,) if are_same else (),
+        notes=(*(s for folder in folders.values() for s in folder.notes), *remarks),
     )
 
 
-def _listed(path: Path) -> tuple[list[Path], list[int], list[str]]:
-    """Return the images, the class numbers and the classes of a folder, in order of their names."""
-    from torchvision.datasets import ImageFolder
+@dataclass(frozen=True)
+class ClassFolders:
+    """The images of a folder, by class."""
 
-    try:
-        folder = ImageFolder(str(path))
-    except OSError as error:
-        reason = str(error).splitlines()[0].rstrip(".") if error.errno is None else error.strerror
+    path: Path
+    by_class: dict[str, list[Path]]
+    left_out: tuple[str, ...]  # sentences
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes' names, in order."""
+        return list(self.by_class)
+
+    @property
+    def files(self) -> list[Path]:
+        """All images, class by class."""
+        return [file for files in self.by_class.values() for file in files]
+
+    def labels(self, classes: tuple[str, ...], known: Path | str) -> list[int]:
+        """Return the number of each image's class among `classes`, those of `known`."""
+        for name in self.by_class:
+            if name not in classes:
+                raise DataError(
+                    f"{self.path}: class {name!r} has no folder in {known}, which has "
+                    f"{', '.join(map(repr, classes))}"
+                )
+        return [classes.index(name) for name, files in self.by_class.items() for _ in files]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence that names the classes, and those about what is left out."""
+        counts = [f"{name} ({len(files):,})" for name, files in self.by_class.items()]
+        more = f" and {len(counts) - _LISTED:,} more" if len(counts) > _LISTED else ""
+        summary = (
+            f"{self.path} holds {len(self.files):,} images of {len(counts)} classes: "
+            f"{', '.join(counts[:_LISTED])}{more}"
+        )
+        return summary, *self.left_out
+
+
+def list_folder(path: Path) -> ClassFolders:
+    """Return the images in the folders of a folder, each of which is a class.
+
+    Raises:
+        DataError: no such folder, no folder with images in it, or folders called train and test
+    """
+    if not path.is_dir():
+        problem = "not a folder" if path.exists() else "no such folder"
+        raise DataError(f"{path}: {problem}; it should hold a folder of images for each class")
+    left_out = LeftOut()
+    folders, beside = look_into(path, left_out)
+    by_class = {folder.name: images_below(folder, left_out) for folder in folders}
+    without = [name for name, files in by_class.items() if not files]
+    by_class = {name: files for name, files in by_class.items() if files}
+    said = left_out.sentences(path)
+    if not by_class:
+        found = f"it holds {len(beside):,} images but " if beside else ""
         raise DataError(
-            f"{path}: {reason}; it should hold a folder of images for each class"
-        ) from error
-    files = [Path(name) for name, _ in folder.samples]
-    return files, [label for _, label in folder.samples], folder.classes
+            f"{path}: {found}no folder of images; the images of each class belong into a folder of "
+            f"the class's name{''.join(f' ({sentence})' for sentence in said)}"
+        )
+    _refuse_parts(path, by_class)
+    if without:
+        shown = ", ".join(map(repr, without[:_LISTED]))
+        more = f" and {len(without) - _LISTED:,} more" if len(without) > _LISTED else ""
+        said.append(f"{path}: no images in {shown}{more}, so it is no class")
+    if beside:
+        said.append(
+            f"{path}: left out {len(beside):,} images that are in no class's folder, such as "
+            f"{beside[0].name}"
+        )
+    return ClassFolders(path, by_class, tuple(said))
 
 
-def _read_all(files: list[Path], size: tuple[int, ...], grey: bool) -> np.ndarray:
-    """Return the images as (N, height, width) or (N, 3, height, width) uint8."""
-    if size:
-        _check_memory(len(files), size if grey else (3, *size))
-    first = read_image(files[0], grey=grey, size=size)
-    _check_memory(len(files), first.shape)
-    images = np.empty((len(files), *first.shape), dtype=np.uint8)
-    for row, file in enumerate(files):
-        pixels = read_image(file, grey=grey, size=size)
-        if pixels.shape != first.shape:
-            height, width = pixels.shape[-2:]
-            raise DataError(
-                f"{file}: the image is {width} wide and {height} high, {files[0].name} is "
-                f"{first.shape[-1]} × {first.shape[-2]}; give data.size to scale all to one"
-            )
-        images[row] = pixels
-    return images
-
-
-def _check_memory(count: int, shape: tuple[int, ...]) -> None:
-    """Refuse images that do not fit into memory as the float32 numbers that networks see."""
-    if not hasattr(os, "sysconf"):  # Windows, where the allocation itself fails
-        return
-    needed = 4 * count * math.prod(shape)
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > memory:
-        raise MemoryLimitError(
-            f"data.size: {count:,} images of {shape[-2]:,} × {shape[-1]:,} pixels take "
-            f"{needed / 2**30:,.0f} GiB as numbers, but the machine has {memory / 2**30:,.0f}; "
-            "lower data.size, or use grey: true"
+def _refuse_parts(path: Path, by_class: dict[str, list[Path]]) -> None:
+    """Refuse folders that are parts of the data, or one that holds the classes' folders."""
+    part_of = {name: part for part, names in _PARTS.items() for name in names}
+    parts = {part_of[name.lower()]: name for name in by_class if name.lower() in part_of}
+    keys = {"train": "data.path", "dev": "data.dev_path", "test": "data.test_path"}
+    if parts and (len(parts) == len(by_class) or len(parts) > 1):
+        cures = [f"{keys[part]}: {path / parts[part]}" for part in keys if part in parts]
+        raise DataError(
+            f"{path}: its folders are parts, not classes ({', '.join(by_class)}); write "
+            f"{', '.join(cures)}"
+        )
+    [only, *more] = by_class
+    if not more and all(file.parent != path / only for file in by_class[only]):
+        raise DataError(
+            f"{path} holds one folder, {only!r}, whose own folders hold the images; write "
+            f"data.path: {path / only}"
         )

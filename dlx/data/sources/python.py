@@ -8,8 +8,10 @@ import numpy as np
 
 from dlx.config.types import Text
 from dlx.data import functions
+from dlx.data.channels import Channels
 from dlx.data.dataset import Dataset
-from dlx.data.sources.arrays import Arrays, Targets, dataset_of
+from dlx.data.sources.arrays import Arrays, dataset_of
+from dlx.data.tasks import TaskName
 from dlx.errors import DataError
 from dlx.registry import register
 
@@ -26,7 +28,12 @@ Function = Annotated[
 
 @register("data", runs_code=True)
 def python(
-    data_dir: Path, *, function: Function, options: dict[str, Any] = {}, task: Targets = "auto"
+    data_dir: Path,
+    *,
+    function: Function,
+    options: dict[str, Any] = {},
+    task: TaskName = "auto",
+    channels: Channels = "auto",
 ) -> Dataset:
     """Arrays that your own function returns; it is executed only under `dlx --allow-code`.
 
@@ -34,14 +41,15 @@ def python(
         function: module:function; the module is looked for in the working directory first; the
             function returns inputs and targets (x, y), or such a pair for each of train, dev, test
         options: keyword arguments of the function
-        task: auto: whole numbers, booleans and words are classes, other numbers are predicted
+        task: classification, multilabel or regression; auto: as the values look, see docs/data.md
+        channels: of images: first, or last; auto: whichever axis has 1, 3 or 4 of them
 
     Raises:
         ConfigError: code is not allowed, there is no such function, or it takes other options
         DataError: it raises an error, or returns something else
     """
     returned = functions.call(function, options)
-    return dataset_of(function, _parts(function, returned), task)
+    return dataset_of(function, _parts(function, returned), task, channels)
 
 
 def _parts(name: str, returned: Any) -> dict[str, Arrays]:

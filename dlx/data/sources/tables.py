@@ -9,8 +9,9 @@ from annotated_types import MinLen
 from dlx.config.sections import Section, checked_model, option
 from dlx.config.types import Text
 from dlx.data.dataset import Dataset
-from dlx.data.tables.build import Missing, Roles, TaskName, build
+from dlx.data.tables.build import Missing, Roles, build
 from dlx.data.tables.reading import Layout, read_csv, read_parquet
+from dlx.data.tasks import TaskName
 from dlx.registry import register
 
 Names = Annotated[list[str], MinLen(1)]
@@ -47,7 +48,7 @@ def csv(
 
     Args:
         path: the file, relative to the config, or {train, dev, test} with a file for each
-        target: the column to predict, or several of numbers; text is a class, a number a value
+        target: the column to predict, or several of numbers or of labels, 0 and 1
         ignore: columns to leave out
         id: a column that names the rows in predictions; not an input
         group: a column, such as a person; rows of one group stay in one part; not an input
@@ -55,7 +56,7 @@ def csv(
         categorical: columns of numbers that are categories, such as postcodes; texts always are
         missing: error; drop the row; impute the training mean, and add an input that says so
         missing_values: texts that stand for a missing value, beside '', NA, N/A, NaN, NULL, None
-        task: classification makes classes of numbers; auto: texts are classes, numbers are not
+        task: classification, multilabel or regression; auto: as the values look, see docs/data.md
         separator: between values; auto: whichever of , ; tab | splits the header
         encoding: auto: UTF-8, otherwise cp949 (EUC-KR)
     """
@@ -84,14 +85,14 @@ def parquet(
 
     Args:
         path: the file, relative to the config, or {train, dev, test} with a file for each
-        target: the column to predict, or several of numbers; text is a class, a number a value
+        target: the column to predict, or several of numbers or of labels, 0 and 1
         ignore: columns to leave out
         id: a column that names the rows in predictions; not an input
         group: a column, such as a person; rows of one group stay in one part; not an input
         time: a column of numbers or dates; train comes before dev, dev before test; not an input
         categorical: columns of numbers that are categories, such as postcodes; texts always are
         missing: error; drop the row; impute the training mean, and add an input that says so
-        task: classification makes classes of numbers; auto: texts are classes, numbers are not
+        task: classification, multilabel or regression; auto: as the values look, see docs/data.md
     """
     roles = Roles(_names(target), ignore, id, group, time, categorical, missing, (), task)
     return build(_paths(path), lambda file, text: read_parquet(file, ignore=ignore), roles)

@@ -15,13 +15,13 @@ import numpy as np
 
 from dlx.data.dataset import Column, Dataset, Table
 from dlx.data.tables.cells import Where, read_cells, read_times, text_cells
+from dlx.data.tasks import Targets, TaskName, decide
 from dlx.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Missing = Literal["error", "drop", "impute"]
-TaskName = Literal["auto", "classification", "regression"]
 # From a file, and its text columns as `text`, to a frame, whose `attrs["header"]` names ignored
 # columns too.
 Read = Callable[..., "pd.DataFrame"]
@@ -44,7 +44,8 @@ class Roles:
     @property
     def texts(self) -> list[str]:
         """The columns whose cells are read as texts."""
-        classes = self.targets if self.task == "classification" else ()
+        is_class = self.task == "classification" and len(self.targets) == 1
+        classes = self.targets if is_class else ()
         named = (self.id, self.group, *self.categorical, *classes)
         return [name for name in named if name is not None]
 
@@ -89,14 +90,18 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
             raise DataError(f"{paths[part]}: no row is left for {part}")
     _refuse_constant(targets, roles.targets, classes)
     first = next(iter(paths.values()))
+    decided = Targets(targets[:, 0].astype(np.int64), classes)
+    if classes is None:
+        what = "the targets" if len(roles.targets) > 1 else f"column {roles.targets[0]!r}"
+        decided = decide(f"{what} of {first.name}", targets, roles.task, tuple(roles.targets))
     return Dataset(
         name=first.name,
         inputs=inputs,
-        targets=targets.astype(np.float32) if classes is None else targets[:, 0].astype(np.int64),
-        classes=classes,
+        targets=decided.values if decided.classes else decided.values.astype(np.float32),
+        classes=decided.classes,
+        notes=decided.notes,
         test_rows=counts.get("test", 0),
         dev_rows=counts.get("dev", 0),
-        standardize_targets=classes is None,
         table=Table(
             tuple(columns),
             tuple(roles.targets),
@@ -127,11 +132,6 @@ def _check_roles(roles: Roles, paths: Mapping[str, Path]) -> None:
         raise ConfigError(
             "data.group and data.time choose the rows of dev and test, but data.path names files "
             "for them; leave one out"
-        )
-    if len(roles.targets) > 1 and roles.task == "classification":
-        raise ConfigError(
-            "data.task: classification has one target, but data.target names "
-            f"{len(roles.targets)}; name one"
         )
 
 
@@ -198,8 +198,13 @@ def _no_column(path: Path | str, name: str, header: Sequence[str]) -> str:
 def _targets(
     frame: pd.DataFrame, roles: Roles, where: Where
 ) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """Return the targets (N, T) float64, NaN where missing, and the classes' names or None."""
-    is_text = {"auto": None, "classification": True, "regression": False}[roles.task]
+    """Return the targets (N, T) float64, NaN where missing, and the classes' names or None.
+
+    Classes of numbers are left to `dlx.data.tasks`, unless the config says that they are classes.
+    """
+    is_text = None
+    if len(roles.targets) == 1:
+        is_text = {"classification": True, "regression": False}.get(roles.task)
     columns = [read_cells(frame[name], where, is_text=is_text) for name in roles.targets]
     texts = [name for name, cells in zip(roles.targets, columns, strict=True) if cells.categories]
     if texts and len(columns) > 1:

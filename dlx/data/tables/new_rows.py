@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,30 @@ def read_rows(path: Path, encoder: Encoder, layout: Layout, id_name: str | None)
         text_cells(frame[id_name]) if id_name in frame.columns else None,
         tuple(encoder.unseen(values, columns)),
     )
+
+
+def read_targets(path: Path, names: Sequence[str], layout: Layout, *, as_text: bool) -> np.ndarray:
+    """Return target columns, (N, T) numbers, NaN where missing, or (N,) texts, '' where missing.
+
+    `as_text`: the cells of the one column are texts, even where they look like numbers.
+    """
+    if path.suffix.lower() == ".parquet":
+        frame = read_parquet(path)
+    else:
+        frame = read_csv(path, layout, text=names if as_text else (), wanted=names)
+    for name in names:
+        if name not in frame.columns:
+            near = did_you_mean(name, frame.columns)
+            raise DataError(f"{path}: no column {name!r}{near}, which the network predicts")
+    where = lambda place: f"{path}, row {frame.index[place]}"
+    cells = [read_cells(frame[name], where, is_text=as_text or None) for name in names]
+    texts = next((column for column in cells if column.categories is not None), None)
+    if texts is None:
+        return np.stack([column.values for column in cells], 1)
+    if len(names) > 1:
+        raise DataError(f"{path}: several targets have to be numbers, but one holds texts")
+    known = np.array([*(texts.categories or ()), ""], dtype=object)
+    return known[np.where(np.isnan(texts.values), -1, texts.values).astype(np.int64)]
 
 
 def _values(

@@ -66,6 +66,28 @@ def test_a_target_of_texts_is_a_class(read):
         read("a,y\n1,no\n2,yes\n", task="regression")
 
 
+def test_a_target_of_two_numbers_is_a_class(read):
+    made = read("a,won\n" + "1,0\n2,1.0\n" * 10, target="won")
+    assert made.classes == ("0", "1") and made.targets.tolist() == [0, 1] * 10
+    assert made.notes == (
+        "column 'won' of table.csv: two numbers, 0 and 1, are taken as classes; data.task: "
+        "regression predicts a number",
+    )
+    number = read("a,won\n" + "1,0\n2,1.0\n" * 10, target="won", task="regression")
+    assert (number.classes, number.notes) == (None, ())
+
+
+def test_several_targets_of_0_and_1_are_labels_or_classes(read):
+    labels = read("a,u,v\n" + "1,0,1\n2,1,0\n3,1,1\n" * 5, target=["u", "v"])
+    assert labels.classes == ("u", "v")
+    assert labels.targets.tolist() == [[0, 1], [1, 0], [1, 1]] * 5
+    classes = read("a,u,v\n" + "1,0,1\n2,1,0\n" * 5, target=["u", "v"])
+    assert classes.classes == ("u", "v") and classes.targets.tolist() == [1, 0] * 5
+    assert "a single 1 in every row" in classes.notes[0]
+    kept = read("a,u,v\n" + "1,0,1\n2,1,0\n" * 5, target=["u", "v"], task="multilabel")
+    assert kept.targets.shape == (10, 2) and kept.notes == ()
+
+
 def test_several_targets_of_numbers(read):
     splits = prepare(read("a,u,v\n" + "1,2,3\n2,3,9\n4,7,5\n" * 5, target=["u", "v"]))
     assert (splits.task.kind, splits.task.num_outputs) == ("regression", 2)
@@ -144,7 +166,6 @@ def test_parquet_gives_the_same_data_set_as_csv(tmp_path, write):
         ({"ignore": ["width"], "categorical": ["width"]}, "data.categorical: .* data.ignore too"),
         ({"ignore": ["y"]}, "column 'y' has two uses among target, ignore, id, group and time"),
         ({"group": "person", "time": "sold"}, "data.group and data.time exclude each other"),
-        ({"target": ["y", "width"], "task": "classification"}, "classification has one target"),
         ({"ignore": ["id", "person", "width", "colour", "sold"]}, "no column is left as an input"),
     ],
 )
@@ -178,7 +199,8 @@ def test_nothing_to_learn(read):
         read("a,y\n1,3\n2,3\n")
     with pytest.raises(DataError, match="column 'y' is 'yes' in every row: there is nothing to le"):
         read("a,y\n1,yes\n2,yes\n")
-    dataset = read("t,a,y\n" + "".join(f"{i},{i},{max(i - 8, 0)}\n" for i in range(10)), time="t")
+    rows = "".join(f"{i},{i},{max(i - 8, 0)}\n" for i in range(10))
+    dataset = read(f"t,a,y\n{rows}", time="t", task="regression")
     with pytest.raises(DataError, match="target 'y' is 0 in every training row: there is nothing"):
         prepare(dataset)
 
@@ -227,7 +249,7 @@ def made(**known):
     num_rows = len(next(iter(known.values())))
     values = np.arange(num_rows, dtype=np.float32)[:, None]
     table = Table((Column("a"),), ("y",), np.arange(len(values)) + 2, **known)
-    return Dataset("table.csv", values, values, None, standardize_targets=True, table=table)
+    return Dataset("table.csv", values, values, None, table=table)
 
 
 @given(st.integers(0, 1000), st.booleans())
@@ -239,7 +261,7 @@ def test_dev_and_test_rows_change_no_training_byte(seed, standardize):
     columns = (Column("width"), Column("colour", ("a", "b", "c", "d")))
     table = Table(columns, ("y",), np.arange(40) + 2, imputes=True)
     inputs, targets = inputs.astype(np.float32), generator.normal(size=(40, 1)).astype(np.float32)
-    clean = Dataset("t", inputs, targets, None, standardize_targets=True, table=table)
+    clean = Dataset("t", inputs, targets, None, table=table)
     rows = split_rows(clean, split_seed=seed)
     held_out = np.concatenate([rows.dev, rows.test])
     inputs, targets = inputs.copy(), targets.copy()
