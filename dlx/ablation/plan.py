@@ -23,6 +23,7 @@ from dlx.data.pipeline import Pool
 from dlx.errors import ConfigError
 from dlx.nn.metrics import is_rising
 from dlx.training import job as jobs
+from dlx.training import transfer
 from dlx.training.job import Job
 
 SUCCESS = "success"
@@ -129,6 +130,16 @@ class Plan:
         return self.metric == SUCCESS or is_rising(self.metric.partition(".")[2])
 
     @property
+    def tuned_metric(self) -> str:
+        """The metric by which settings are chosen: the judged one, on stop rows in place of dev.
+
+        Success, and the metrics of ablations from before there were stop rows, are those of dev.
+        """
+        split, _, name = self.metric.partition(".")
+        has_stop = self.config.data.split != "auto" and self.config.data.split.stop
+        return f"stop.{name}" if split == "dev" and has_stop else self.metric
+
+    @property
     def tunings(self) -> list[dict[str, Any]]:
         """The choices of tuned settings that every variant tries; none without tuning."""
         tune = self.section.tune
@@ -202,7 +213,9 @@ class Plan:
             if run.fold is not None:
                 fold = {"number": run.fold, "of": self.section.folds}
                 config = config_files.assign(config, {"data.fold": fold})
-            self._jobs[key] = jobs.prepare(config, self._data(config))
+            splits = self._data(config)
+            transfer.refuse_leaks(config, splits, self._pool(config))
+            self._jobs[key] = jobs.prepare(config, splits)
         job = self._jobs[key]
         member = replace(job.member, name=run.path, seed=run.seed)
         config = job.config.model_copy(update={"seed": run.seed})
@@ -248,13 +261,17 @@ class Plan:
         seed = config.seed if data.split_seed == "auto" else None
         key = f"{device} {seed} {config.watches_stop} {loaded_part!r}"
         if key not in self._splits:
-            source = f"{device} {pipeline.source_of(data)}"
-            if source not in self._pools:
-                dataset = pipeline.load_chosen(data, self.data_dir)
-                self._pools[source] = Pool(dataset, jobs.resolve_device(device))
-            pool = self._pools[source]
-            self._splits[key] = pool.split_for(config)
+            self._splits[key] = self._pool(config).split_for(config)
         return self._splits[key]
+
+    def _pool(self, config: RunConfig) -> Pool:
+        """Return the data set of a config, read once."""
+        data, device = config.data, config.train.device
+        source = f"{device} {pipeline.source_of(data)}"
+        if source not in self._pools:
+            dataset = pipeline.load_chosen(data, self.data_dir)
+            self._pools[source] = Pool(dataset, jobs.resolve_device(device))
+        return self._pools[source]
 
     def document(self) -> dict[str, Any]:
         """Return plan.json."""

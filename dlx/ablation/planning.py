@@ -16,7 +16,8 @@ from dlx.data.pipeline import STOP_SHARE
 from dlx.errors import ConfigError, DataError, RunError, did_you_mean
 from dlx.nn.layers.boltzmann import FREE_ENERGY
 from dlx.nn.metrics import tag
-from dlx.training.job import Job
+from dlx.training.job import Job, refuse_watched_dev
+from dlx.training.transfer import split_of_source
 
 _FIRST_TUNING_SEED = 1_000_000
 
@@ -28,6 +29,8 @@ def make(config: RunConfig, data_dir: Path, jobs: int | None = None) -> Plan:
     anything is trained. `jobs` processes will share the work; default: see `sizes.processes`.
     """
     plan = outline(config, data_dir)
+    for variant in plan.variants:
+        refuse_watched_dev(variant.config)
     for phase in plan.phases:
         check(plan, plan.runs(phase))
     if not plan.metric:
@@ -43,6 +46,11 @@ def outline(config: RunConfig, data_dir: Path) -> Plan:
     """Return the plan of a config's ablation without cohorts; see `make`."""
     config = _with_splits(config)
     variants = expand(config)
+    # Variants are judged on the same rows: if one starts from a run, all take that run's split.
+    taken = next(filter(None, (split_of_source(own.config) for own in variants)), None)
+    if taken is not None:
+        config = config_files.assign(config, taken)
+        variants = expand(config)
     section = config.ablation
     assert section is not None
     seeds = planned_seeds(section)
@@ -162,6 +170,11 @@ def _check_metrics(plan: Plan) -> None:
         wanted[f"ablation.also.{place}"] = metric
     wanted |= {f"ablation.show.{place}": metric for place, metric in enumerate(section.show)}
     for key, metric in wanted.items():
+        if metric.startswith("stop.") and not key.startswith("ablation.show."):
+            raise ConfigError(
+                f"{key}: received {metric}, but stop rows choose when a run stops, or what is "
+                f"tuned, and cannot judge it; use dev.{metric.removeprefix('stop.')}"
+            )
         if metric.startswith("test."):
             raise ConfigError(
                 f"{key}: received {metric}, but nothing is judged by test rows: they would become "

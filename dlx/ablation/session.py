@@ -109,7 +109,7 @@ def _tune(plan: Plan, run: RunDirectory, ended: Ended, ledger: Ledger) -> None:
     trying = plan.runs("tuning")
     missing = [planned for planned in trying if planned.path not in ended.results]
     ended.results |= loading.results(run.path, missing, ledger, plan.section)
-    ended.tries = tuning.tries(trying, ended.results, plan.metric)
+    ended.tries = tuning.tries(trying, ended.results, plan.tuned_metric)
     if not plan.chosen:
         plan.choose(tuning.choose(ended.tries, rising=plan.is_rising))
         compared = plan.runs("comparison")

@@ -1,4 +1,4 @@
-"""Tuning: the best settings of each variant, judged on dev rows at seeds that are not compared."""
+"""Tuning: the best settings of each variant, chosen on stop rows at seeds that are not compared."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -11,6 +11,7 @@ from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.api.run import Run, load
 from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
+from dlx.data.pipeline import Pool, load_chosen
 from dlx.data.pipeline import load_of as load_data
 from dlx.denormals import flushed_denormals
 from dlx.errors import DataError, DivergedError, Interrupted, RunError
@@ -24,7 +25,7 @@ from dlx.training.records import Show
 from dlx.training.session import Stopped
 from dlx.training.store import RunStore
 from dlx.training.train import train as train_jobs
-from dlx.training.transfer import located
+from dlx.training.transfer import located, refuse_leaks, split_of_source
 
 
 @flushed_denormals()
@@ -50,7 +51,11 @@ def prepare(
     """
     config = located(read_config(config, overrides), Path(runs_dir))
     jobs.refuse_watched_dev(config)
-    return jobs.prepare(config, load_data(config, data_directory(data_dir)))
+    config = config_files.assign(config, split_of_source(config))
+    pool = Pool(load_chosen(config.data, data_directory(data_dir)))
+    splits = pool.split_for(config)
+    refuse_leaks(config, splits, pool)
+    return jobs.prepare(config, splits)
 
 
 class Training:

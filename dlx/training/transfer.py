@@ -8,12 +8,15 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from dlx.config import load as config_files
 from dlx.config.dump import to_plain
 from dlx.config.schema import RunConfig
 from dlx.config.types import FromRun
+from dlx.data.parts import Splits
+from dlx.data.pipeline import Pool, source_of
 from dlx.errors import ConfigError, DlxError
 from dlx.models.design import Design
 from dlx.training.finding import find, find_run
@@ -57,6 +60,52 @@ def _path_of(wanted: str, runs_dir: Path) -> str:
     except DlxError as error:
         raise ConfigError(f"model.from_run: {error}") from error
     return str(run.path.absolute())
+
+
+def split_of_source(config: RunConfig) -> dict[str, Any]:
+    """Return what a config takes over to split its rows as the run that it starts from; by key.
+
+    Nothing where it starts from none, or from one on other data, or says itself how it is split.
+    """
+    if config.data.split_seed != "auto" or (other := _source_on_same_data(config)) is None:
+        return {}
+    data = other.data
+    seed = other.seed if data.split_seed == "auto" else data.split_seed
+    return {"data.split_seed": seed, "data.test_seed": data.test_seed}
+
+
+def refuse_leaks(config: RunConfig, splits: Splits, pool: Pool) -> None:
+    """Refuse a run that would be judged by rows that the run which it starts from has seen."""
+    given, other = config.model.source, _source_on_same_data(config)
+    if given is None or other is None or splits.shared:
+        return
+    source = pool.split_for(other)
+    watched = [] if source.stop is None else [source.stop.rows]
+    seen = np.concatenate([source.unlabelled.train.rows, *watched])
+    for name in ("dev", "test", "train_dev"):
+        part = splits.parts.get(name)
+        count = 0 if part is None else int(np.isin(part.rows, seen).sum())
+        if part is not None and count:
+            data = other.data
+            seed = other.seed if data.split_seed == "auto" else data.split_seed
+            test_seed = "null" if data.test_seed is None else data.test_seed
+            raise ConfigError(
+                f"model.from_run: {count} of the {len(part)} {name} rows were seen in the training "
+                f"of {given.run}, and would say too much good of it; split the data "
+                f"as there: data.split_seed={seed} data.test_seed={test_seed}, with its data.split"
+            )
+
+
+def _source_on_same_data(config: RunConfig) -> RunConfig | None:
+    """Return the config of the run that a config starts from, if that is on the same data."""
+    given = config.model.source
+    if given is None:
+        return None
+    try:
+        other = open_saved(find(given.run, Path()).path).config
+    except DlxError as error:
+        raise ConfigError(f"model.from_run: {error}") from error
+    return other if source_of(other.data) == source_of(config.data) else None
 
 
 def take(given: FromRun, design: Design) -> dict[str, Tensor]:

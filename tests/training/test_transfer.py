@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dlx import api
@@ -129,3 +130,29 @@ def test_an_ablation_is_not_a_run(source: api.Run, tmp_path: Path) -> None:
     assert prepared.model.from_run == f"{ablation.path}/runs/1"
     shutil.rmtree(ablation.path / "runs")  # it is made again
     assert api.prepare(prepared).member.start
+
+
+def test_the_split_of_the_source_is_taken_over(source: api.Run) -> None:
+    """So that no row judges which the source was trained on."""
+    seen = source.splits().train.rows
+    ready = api.prepare(config(source) | {"seed": 5})
+    assert ready.config.data.split_seed == source.config.seed
+    assert ready.config.data.test_seed == source.config.data.test_seed
+    for part in ("dev", "test"):
+        assert not np.isin(ready.splits.part(part).rows, seen).any()
+    varied = config(source) | {"train": {"epochs": 0}}
+    varied["ablation"] = {"vary": {"model.from_run": [None, str(source.path)]}, "seeds": 2}
+    plan = api.plan_ablation(api.read_ablation(varied))
+    jobs = [plan.job(run) for run in plan.runs("comparison")]
+    dev = ready.splits.part("dev").rows.tolist()
+    assert all(job.splits.part("dev").rows.tolist() == dev for job in jobs)
+
+
+def test_rows_that_the_source_has_seen_judge_nothing(source: api.Run) -> None:
+    with pytest.raises(ConfigError) as refused:
+        api.prepare(config(source), ["data.split_seed=9"])
+    other = api.prepare({"data": AUTOENCODER["data"], "name": "other"}, ["data.split_seed=9"])
+    count = int(np.isin(other.splits.part("dev").rows, source.splits().train.rows).sum())
+    assert f"model.from_run: {count} of the 359 dev rows were seen" in str(refused.value)
+    assert f"data.split_seed={source.config.seed} data.test_seed=0" in str(refused.value)
+    assert count > 30

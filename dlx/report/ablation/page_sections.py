@@ -189,8 +189,8 @@ def tuning(summary: Summary) -> str:
     headings = ["variant", "chosen", f"tried ({reading.in_words(summary['metric'])})"]
     return (
         "<h2>Tuning</h2><p class='soft'>Before the comparison, the best value of each variant was "
-        "chosen on dev rows, at seeds that are not compared. All variants had the same budget.</p>"
-        + _table([*headings, "runs", "steps"], rows, "   rr")
+        "chosen on stop rows, which judge nothing else, at seeds that are not compared. All "
+        "variants had the same budget.</p>" + _table([*headings, "runs", "steps"], rows, "   rr")
     )
 
 
