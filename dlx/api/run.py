@@ -220,7 +220,11 @@ class Run(Saved):
 
     @flushed_denormals()
     def evaluate_file(
-        self, path: Path | str, metrics: Sequence[str] = (), usual: bool = False
+        self,
+        path: Path | str,
+        metrics: Sequence[str] = (),
+        usual: bool = False,
+        layout: Mapping[str, Any] | None = None,
     ) -> NewEvaluation:
         """Return the metrics on the rows of a new file, which holds their targets too.
 
@@ -229,6 +233,7 @@ class Run(Saved):
                 and targets, or a folder of classes with images; whichever the run was trained on
             metrics: as for `evaluate`
             usual: see `evaluate_beside_baseline`
+            layout: as for `predict_file`
 
         Raises:
             ConfigError: a metric is unknown or not for this task
@@ -241,7 +246,7 @@ class Run(Saved):
                 "the file out, or `dlx predict` it"
             )
         features, data = self.info.get("features"), self.config.data
-        rows = read_labelled(Path(path), self.task, features, self.encoder, data)
+        rows = read_labelled(Path(path), self.task, features, self.encoder, data, layout or {})
         targets = rows.targets
         if self.task.classes is None:
             targets = self.task.standardized(targets)
@@ -377,15 +382,21 @@ class Run(Saved):
         chosen += tuple(choice("metric", name) for name in more if name not in known)
         return stack([(self.design, self.tensors)], chosen, [self.config.seed])
 
-    def predict_file(self, path: Path | str) -> Predictions:
+    def predict_file(
+        self, path: Path | str, layout: Mapping[str, Any] | None = None
+    ) -> Predictions:
         """Return what the network says of the inputs in a file, or in a folder of images.
+
+
+        Args:
+            path: of the file
+            layout: separator, encoding and header of a table in CSV, as far as they are known
 
         Raises:
             DataError: the file is missing, damaged, or does not fit the network
         """
-        inputs, context = of_file(
-            Path(path), self.task, self.info.get("features"), self.encoder, self.config.data
-        )
+        features, data = self.info.get("features"), self.config.data
+        inputs, context = of_file(Path(path), self.task, features, self.encoder, data, layout or {})
         outputs = self.predict(inputs)
         table = tabulate(self.task, self.design.head, outputs, context)
         return replace(table, inputs=inputs.numpy(), outputs=outputs)
@@ -453,16 +464,18 @@ class Run(Saved):
         Raises:
             DataError: the rows do not have the width that the network takes
         """
-        inputs = torch.as_tensor(x, dtype=torch.float32)
-        channels = self.config.data.arguments().get("channels", "auto")
-        inputs = torch.from_numpy(fitting(inputs.numpy(), self.task.input_shape, channels))
+        inputs = torch.as_tensor(x)
+        if self.encoder is None:
+            channels = self.config.data.arguments().get("channels", "auto")
+            shaped = fitting(inputs.float().numpy(), self.task.input_shape, channels)
+            inputs = torch.from_numpy(shaped)
         rows = inputs.reshape(len(inputs), -1) if inputs.ndim > 1 else inputs.unsqueeze(0)
         if rows.shape[1] != self.task.num_inputs:
             raise DataError(
                 f"{verb}: received rows of {rows.shape[1]} numbers; the network of {self.path} "
                 f"takes {self.task.num_inputs}, of shape {self.task.input_shape}"
             )
-        return self.preprocessing(rows)
+        return self.preprocessing(rows).to(torch.float32)
 
     @flushed_denormals()
     def encode(
@@ -517,9 +530,8 @@ class Run(Saved):
             ConfigError: no such layer
             DataError: the file is missing, damaged, or does not fit the network
         """
-        inputs, context = of_file(
-            Path(path), self.task, self.info.get("features"), self.encoder, self.config.data
-        )
+        features, data = self.info.get("features"), self.config.data
+        inputs, context = of_file(Path(path), self.task, features, self.encoder, data)
         return self._table(self.encode(inputs, layer), layer, self.task, context)
 
     @flushed_denormals()
@@ -644,8 +656,8 @@ class Run(Saved):
             StorageError: a file cannot be written
         """
         write = {"torch": export.write_torch, "onnx": export.write_onnx}[form]
-        parts = self.network(), self.preprocessing, self.task, self.encoder
-        return write(folder, str(self.path), *parts)
+        parts = self.network(), self.preprocessing, self.task, self.design.head, self.encoder
+        return write(folder, str(self.path), *parts, self.info.get("features"))
 
     def result(self) -> dict[str, Any]:
         """Return the JSON object that train, evaluate and resume print."""

@@ -42,7 +42,32 @@ Seed = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIGN", help="What stands between the values of a CSV file; default: it is judged."
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The encoding of a CSV file; default: it is judged."),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header", help="Whether a CSV file has the columns' names; default: judged."
+    ),
+]
+
 RUNS_DIR = Path("runs")
+
+
+def layout_options(
+    separator: str | None, encoding: str | None, header: bool | None
+) -> dict[str, Any]:
+    """Return what the command line says of how a CSV file is written."""
+    given = {"separator": separator, "encoding": encoding, "header": header}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def output_option(meaning: str, metavar: str = "FILE") -> Any:

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunPath, RunsDir, output_option
+from dlx.cli.options import (
+    RUNS_DIR,
+    DataDir,
+    Encoding,
+    Header,
+    Json,
+    Quiet,
+    RunPath,
+    RunsDir,
+    Separator,
+    layout_options,
+    output_option,
+)
 from dlx.cli.output import emit, emit_json, emit_result, emit_table, note, run_labels, warn
 from dlx.errors import ConfigError
 
@@ -84,6 +96,9 @@ def evaluate(
             metavar="N", help="How many times --importance permutes each column; default: 30."
         ),
     ] = None,
+    separator: Separator = None,
+    encoding: Encoding = None,
+    header: Header = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -116,7 +131,8 @@ def evaluate(
     trained = _load(run, runs_dir)
     names, part = metric or [], split and str(split)
     if inputs is not None:
-        new = trained.evaluate_file(inputs, names, usual=not names)
+        layout = layout_options(separator, encoding, header)
+        new = trained.evaluate_file(inputs, names, usual=not names, layout=layout)
         warn(new.notes, "note")
         warn(new.warnings)
         result = trained.result() | {"metrics": new.metrics, "baseline": new.baseline}
@@ -148,6 +164,9 @@ def predict(
     split: OneSplit = None,
     output: Output = None,
     picture: Picture = None,
+    separator: Separator = None,
+    encoding: Encoding = None,
+    header: Header = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -176,7 +195,7 @@ def predict(
         raise ConfigError("predict takes either a file of inputs or --split; give one of them")
     trained = _load(run, runs_dir)
     if inputs is not None:
-        predictions = trained.predict_file(inputs)
+        predictions = trained.predict_file(inputs, layout_options(separator, encoding, header))
     else:
         assert split is not None
         predictions = trained.predict_split(str(split), data_dir)

@@ -3,12 +3,13 @@
 # N rows, I inputs (the product of the input shape), T targets
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from dlx.data.tables.cells import PLAIN, Format
 from dlx.errors import DataError
 
 TaskKind = Literal["multiclass", "binary", "multilabel", "regression", "reconstruction"]
@@ -19,25 +20,32 @@ class Column:
     """A column of a table."""
 
     name: str  # in the header
-    # what the codes 0, 1, … in it stand for; None: it holds numbers
+    # what the codes 0, 1, … in it stand for; None: it holds numbers, or dates as seconds since 1970
     categories: tuple[str, ...] | None = None
+    form: Format = PLAIN  # how its cells are written
 
 
 @dataclass(frozen=True)
 class Table:
     """What the columns of a table mean before they are encoded, and what its rows are called."""
 
-    # of the inputs (N, C), which are numbers or codes of categories, NaN where missing
+    # of the inputs (N, C) float64: numbers, seconds or codes of categories, NaN where missing
     columns: tuple[Column, ...]
     targets: tuple[str, ...]  # the target columns' names
     rows: np.ndarray  # (N,) the rows' numbers in their file, as a spreadsheet counts them
     imputes: bool = False  # whether missing inputs are filled in; otherwise no input is missing
-    missing_values: tuple[str, ...] = ()  # the user's own texts for a missing value
     id_name: str | None = None  # the name of the id column; None: the table has none
     ids: np.ndarray | None = None  # (N,) texts that identify the rows
     groups: np.ndarray | None = None  # (N,) int64; the rows of a group stay in one part
     # (N,) numbers in the order of time; test comes after dev, dev after train
     times: np.ndarray | None = None
+    target_columns: tuple[Column, ...] = ()  # classes are the categories of their column
+    # separator, encoding and header of a CSV file, as far as the config names them
+    layout: Mapping[str, Any] = field(default_factory=dict)
+    # reads the cells of the named columns again, as they stand in the file: (N,) texts of each
+    texts: Callable[[Sequence[str]], Mapping[str, np.ndarray]] | None = field(
+        default=None, repr=False, compare=False
+    )
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class Dataset:
     # (height, width) or, as in torch, (3, height, width)
     inputs: np.ndarray
     # (N,) int64 class numbers, (N, T) int64 labels of 0 and 1 that do not exclude each other, or
-    # (N, T) float32 values to predict
+    # (N, T) values to predict, float32 or of a table float64
     targets: np.ndarray
     classes: tuple[str, ...] | None  # names of classes or of the T labels; None for regression
     features: tuple[str, ...] | None = None  # the names of the I inputs; None: they have none
@@ -99,12 +107,22 @@ class Task:
     lowest: tuple[float, ...] = field(default=(), repr=False)
     highest: tuple[float, ...] = field(default=(), repr=False)  # the highest value, likewise
 
+    @property
+    def digits(self) -> list[int]:
+        """The decimals that a float32 z-score of each of the T values to predict can tell."""
+        return [math.ceil(7 - math.log10(scale)) for scale in self.target_scale]
+
     def in_units(self, outputs: np.ndarray) -> np.ndarray:
-        """Return predictions (N, T) in the units of the data: outputs * scale + shift."""
+        """Return predictions (N, T) in the units of the data: outputs * scale + shift.
+
+        Values to predict are float64, so that large ones keep their digits; reconstructions stay
+        float32.
+        """
         if not self.target_scale:
             return outputs
         shift, scale = np.array(self.target_shift), np.array(self.target_scale)
-        return (outputs * scale + shift).astype(outputs.dtype)
+        values = outputs * scale + shift
+        return values if self.kind == "regression" else values.astype(outputs.dtype)
 
     def standardized(self, targets: np.ndarray) -> np.ndarray:
         """Return values to predict (N, T) as they are trained on: (t - shift) / scale, float32."""

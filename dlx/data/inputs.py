@@ -18,7 +18,7 @@ from dlx.data.images import Conversion, LeftOut
 from dlx.data.npy import Archive, read_npy
 from dlx.data.source_files import readable
 from dlx.data.tables.cells import LARGEST
-from dlx.data.tables.reading import csv_records, is_number
+from dlx.data.tables.layout import is_number
 from dlx.errors import DataError, did_you_mean
 
 Features = tuple[str, ...] | None
@@ -147,10 +147,12 @@ def _read_csv(path: Path, task: Task, features: Features) -> np.ndarray:
 def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the cells of each line that is not blank."""
     try:
-        for line, cells in csv_records(path, "utf-8-sig", ","):
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped):
-                yield line, stripped
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, skipinitialspace=True)
+            for cells in reader:
+                stripped = [cell.strip() for cell in cells]
+                if any(stripped):
+                    yield reader.line_num, stripped
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from error
 

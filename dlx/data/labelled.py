@@ -16,8 +16,7 @@ from dlx.data.inputs import as_rows, fitting_images
 from dlx.data.npy import Archive
 from dlx.data.sources.image_folder import list_folder
 from dlx.data.tables.encoder import Encoder
-from dlx.data.tables.new_rows import read_rows, read_targets
-from dlx.data.tables.reading import Layout
+from dlx.data.tables.new_rows import read_rows
 from dlx.data.tasks import class_name
 from dlx.errors import DataError, did_you_mean
 
@@ -36,12 +35,18 @@ class LabelledRows:
 
 
 def read_labelled(
-    path: Path, task: Task, features: Sequence[str] | None, encoder: Encoder | None, data: Choice
+    path: Path,
+    task: Task,
+    features: Sequence[str] | None,
+    encoder: Encoder | None,
+    data: Choice,
+    layout: Mapping[str, Any] = {},
 ) -> LabelledRows:
     """Return the rows of a table, of an npz file, or of a folder of classes with images.
 
     `data` is what the network was trained on: its options name the target columns, or the arrays
-    (which may also be called `inputs` and `targets`), and say how images are read.
+    (which may also be called `inputs` and `targets`), and say how images are read. `layout` says
+    how a CSV file is written, see `dlx.data.tables.new_rows.read_rows`.
 
     Raises:
         DataError: the file is missing, damaged, or does not fit the network, a target is missing,
@@ -54,7 +59,11 @@ def read_labelled(
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     if encoder is not None and suffix != ".npz":
-        return _of_table(path, task, encoder, options)
+        table = read_rows(path, encoder, layout, labelled=True)
+        assert table.targets is not None
+        where = lambda place: f"{path}, row {table.rows[place]}"
+        coded = as_targets(table.targets, task, where)
+        return LabelledRows(table.inputs, coded, table.notes, table.warnings)
     if encoder is None and suffix == ".npz":
         return _of_archive(path, task, features, options)
     wanted = ".csv and .parquet files" if encoder else ".npz files and folders of classes"
@@ -83,26 +92,6 @@ def _of_archive(
         raise DataError(f"{path}: {len(rows):,} rows of inputs but {len(targets):,} of targets")
     where = lambda place: f"{path}, row {place} (the first is 0)"
     return LabelledRows(rows, as_targets(targets, task, where))
-
-
-def _of_table(path: Path, task: Task, encoder: Encoder, options: Mapping[str, Any]) -> LabelledRows:
-    layout = Layout(
-        options.get("separator", "auto"), options.get("encoding", "auto"), encoder.missing_values
-    )
-    table = read_rows(path, encoder, layout, None)
-    names = [options["target"]] if isinstance(options["target"], str) else options["target"]
-    targets = read_targets(path, names, layout, as_text=_are_texts(task, options))
-    where = lambda place: f"{path}, row {table.rows[place]}"
-    coded = as_targets(targets, task, where)
-    return LabelledRows(table.inputs, coded, warnings=table.warnings)
-
-
-def _are_texts(task: Task, options: Mapping[str, Any]) -> bool:
-    """Return whether the classes of a table are texts, not numbers, which may look otherwise."""
-    if task.kind not in ("multiclass", "binary") or not isinstance(options["target"], str):
-        return False
-    is_number = [name.replace(".", "", 1).lstrip("-").isdigit() for name in task.classes or ()]
-    return options["task"] == "classification" or not all(is_number)
 
 
 def as_targets(targets: np.ndarray, task: Task, where: Where) -> np.ndarray:

@@ -203,6 +203,8 @@ class Pool:
         task, learned = _standardized_targets(dataset, task, labelled.train)
         if encoder is not None:
             warnings += _unseen_categories(dataset, rows, encoder)
+            train = dataset.inputs[rows.train]
+            warnings += encoders.merged_numbers(encoder, train, preprocessing)
         if not dataset.shared_splits:
             warnings += self._repeated(rows)
 

@@ -5,8 +5,9 @@
 
 import importlib.util
 import inspect
+import json
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from torch import Tensor, nn
 
 from dlx.data.dataset import Task
 from dlx.data.preprocessing import Preprocessing
+from dlx.data.tables import cells, layout
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError
 from dlx.nn import layers
+from dlx.nn.head import Head
 from dlx.nn.layers.dense import Transposed
 from dlx.nn.plain import Elementwise
 from dlx.runs import make_directory, write_atomic
@@ -25,10 +28,9 @@ from dlx.runs import make_directory, write_atomic
 _SCRIPT = '''\
 """The network of {run}, in plain torch.
 
-Needs torch and safetensors, and the files beside it. From Python:
+Needs {packages}, and the files beside it. From Python:
 
-    from load import predict
-    outputs = predict(x)
+{usage}
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from __future__ import annotations
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-
+{reader}
 FOLDER = Path(__file__).parent
 CLASSES = {classes}
 {table}
@@ -55,17 +57,66 @@ def predict(x: Tensor) -> Tensor:
     with torch.no_grad():
         return {outputs_in_units}
 
-
+{answers}
 if __name__ == "__main__":
-    print(network)
 {main}
 '''
-_PREDICT_ZEROS = '    print("outputs for zeros:", predict(torch.zeros(1, {num_inputs})))'
-_PREDICT_FILE = """\
-    for path in sys.argv[1:]:  # CSV files, with commas, of the columns that table.json names
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            for outputs in predict(encode(list(csv.DictReader(file)), TABLE)).tolist():
-                print(*outputs, sep=",")"""
+_USAGE = """\
+    from load import predict
+    outputs = predict(x)"""
+_TABLE_USAGE = """\
+    from load import answers
+    answers([{{{columns}}}])  # rows, by column
+
+and from a shell, for CSV files with these columns: python load.py new.csv"""
+_PREDICT_ZEROS = """\
+    print(network)
+    print("outputs for zeros:", predict(torch.zeros(1, {num_inputs})))"""
+_READER = """
+# Beside this file: how dlx reads a table, as it was when this was written.
+from cells import Encoder, id_texts
+from layout import Layout, records, survey_new
+"""
+_ANSWERS = '''
+def answers(rows: list[dict]) -> list[dict]:
+    """Return {columns_in_words} for rows, each a mapping from column to text or number."""
+    inputs, remarks = TABLE.of_rows(rows)
+    for remark in remarks:
+        warnings.warn(remark, stacklevel=2)
+    return [dict(zip(COLUMNS, answer)) for answer in _answers(inputs)]
+
+
+def _answers(inputs) -> list[list]:
+    outputs = predict(torch.from_numpy(inputs)).numpy()
+    return [{answer} for row in outputs]
+
+
+def _numbers(values) -> list[float]:
+    return [float(str(value)) for value in values]  # as short as their 32 bits allow
+
+
+def answer_file(path: Path) -> None:
+    """Print the answers for the rows of a CSV file as CSV, and remarks to stderr."""
+    found = survey_new(path, Layout(**TABLE.layout), [column.name for column in TABLE.columns])
+    numbers, cells = zip(*records(path, found))
+    texts = dict(zip(found.header, zip(*cells)))
+    inputs, remarks = TABLE.of_texts(texts, numbers)
+    for remark in found.remarks:
+        print(f"note: {{remark}}", file=sys.stderr)
+    for remark in remarks:
+        print(f"warning: {{remark}}", file=sys.stderr)
+    ids = {{ID: id_texts(texts[TABLE.id_name])}} if TABLE.id_name in texts else {{}}
+    writer = csv.writer(sys.stdout, lineterminator="\\n")
+    writer.writerow(["row", *ids, *COLUMNS])
+    writer.writerows(zip(numbers, *ids.values(), *zip(*_answers(inputs))))
+
+'''
+_PREDICT_FILES = """\
+    for path in sys.argv[1:]:
+        try:
+            answer_file(Path(path))
+        except (OSError, ValueError) as error:
+            sys.exit(f"{path}: {error}")"""
 _ELEMENTWISE = """\
 class Elementwise(nn.Module):
     def __init__(self, function, **options):
@@ -83,22 +134,31 @@ def write_torch(
     network: nn.Sequential,
     preprocessing: Preprocessing,
     task: Task,
+    head: Head,
     encoder: Encoder | None = None,
+    features: Sequence[str] | None = None,
 ) -> list[Path]:
     """Write weights.safetensors, load.py, which rebuilds the network, and files that it reads.
 
-    These are preprocessing.safetensors, if there is any, and table.json of a table's encoder.
-    `run` is the path of the run that the network comes from.
+    These are preprocessing.safetensors, if there is any, and of a table `_table_files`. `run` is
+    the path of the run that the network comes from, `features` the names of its inputs.
     """
     from safetensors.torch import save
 
     files = {"weights.safetensors": save(network.state_dict())}
     if preprocessing.tensors():
         files["preprocessing.safetensors"] = save(preprocessing.tensors())
-    if encoder is not None:
-        files["table.json"] = encoder.to_json()
-    files["load.py"] = script(run, network, preprocessing, task, encoder).encode()
+    files |= _table_files(encoder)
+    files["load.py"] = script(run, network, preprocessing, task, head, encoder, features).encode()
     return _write(folder, files)
+
+
+def _table_files(encoder: Encoder | None) -> dict[str, bytes]:
+    """Return table.json and the modules of dlx that read a table by it; nothing of other data."""
+    if encoder is None:
+        return {}
+    modules = {Path(str(m.__file__)).name: inspect.getsource(m).encode() for m in (cells, layout)}
+    return {"table.json": encoder.to_json(), **modules}
 
 
 def script(
@@ -106,28 +166,44 @@ def script(
     network: nn.Sequential,
     preprocessing: Preprocessing,
     task: Task,
+    head: Head,
     encoder: Encoder | None,
+    features: Sequence[str] | None = None,
 ) -> str:
     """Return the text of load.py: the network's modules written out, and `predict`."""
-    fitted = units = imports = table = encoding = ""
-    argument = "x"
+    fitted = units = imports = table = reader = answers = ""
+    argument, packages, usage = "x", "torch and safetensors", _USAGE
     if preprocessing.tensors():
         fitted = 'preprocessing = load_file(FOLDER / "preprocessing.safetensors")\n'
         argument = '((x.double() - preprocessing["shift"]) / preprocessing["scale"]).float()'
+    elif encoder is not None:
+        argument = "x.float()"
     outputs = f"network({argument})"
     if task.target_scale:
         scale, shift = list(task.target_scale), list(task.target_shift)
-        units = f"SCALE, SHIFT = torch.tensor({scale}), torch.tensor({shift})\n"
+        dtype = ", dtype=torch.float64" if task.kind == "regression" else ""
+        units = f"SCALE, SHIFT = torch.tensor({scale}{dtype}), torch.tensor({shift}{dtype})\n"
         outputs += " * SCALE + SHIFT"
     if encoder is None:
         pixels = "; pixels in [0, 1]" if len(task.input_shape) > 1 else ""
         main = _PREDICT_ZEROS.format(num_inputs=task.num_inputs)
         inputs = f"x (N, {task.num_inputs}) as they are in the data{pixels}"
     else:
-        imports = "import csv\nimport json\nimport sys\n"
-        table = 'TABLE = json.loads((FOLDER / "table.json").read_text(encoding="utf-8"))\n'
-        encoding = f"\n{inspect.getsource(encode)}\n"
-        main, inputs = _PREDICT_FILE, f"x (N, {task.num_inputs}) that encode() gives"
+        columns, answer = _answers(task, head, encoder, features)
+        packages = "torch, safetensors and numpy"
+        imports, reader = "import csv\nimport sys\nimport warnings\n", _READER
+        table = (
+            'TABLE = Encoder.of_json((FOLDER / "table.json").read_bytes())\n'
+            f"COLUMNS = {columns!r}\n"
+            f"ID = {_free(encoder.id_name or '', ['row', *columns])!r}\n"
+        )
+        shown = ", ".join(columns[:3]) + (", …" if len(columns) > 3 else "")
+        answers = _ANSWERS.format(columns_in_words=shown, answer=answer)
+        example = ", ".join(f"{column.name!r}: …" for column in encoder.columns[:3])
+        more = ", …" if len(encoder.columns) > 3 else ""
+        usage = _TABLE_USAGE.format(columns=example + more)
+        main = _PREDICT_FILES
+        inputs = f"x (N, {task.num_inputs}) float64 that TABLE gives"
     tied = [module for module in network if isinstance(module, Transposed)]
     owners: dict[nn.Module, str] = {
         module.owner[0]: f"linear_{n}" for n, module in enumerate(reversed(tied), 1)
@@ -141,10 +217,13 @@ def script(
     linear = [module for module in network if isinstance(module, nn.Linear | Transposed)]
     return _SCRIPT.format(
         run=run,
+        packages=packages,
+        usage=usage,
         classes=repr(task.classes),
         imports=imports,
+        reader=reader,
         table=table,
-        definitions=_definitions(network) + encoding,
+        definitions=_definitions(network),
         owners="".join(f"{name} = {_written(owner)}\n" for owner, name in owners.items()),
         modules=textwrap.indent("\n".join(f"{line}," for line in lines), "    "),
         preprocessing=fitted,
@@ -152,8 +231,43 @@ def script(
         inputs=inputs,
         units=units,
         outputs_in_units=outputs,
+        answers=answers,
         main=main,
     )
+
+
+def _answers(
+    task: Task, head: Head, encoder: Encoder, features: Sequence[str] | None
+) -> tuple[list[str], str]:
+    """Return the columns of a table's answers, as `dlx predict` calls them, and the code of one.
+
+    The code makes a list of an array `row`, the outputs of a row.
+    """
+    if task.classes is None:
+        names = features if task.kind == "reconstruction" else [c.name for c in encoder.targets]
+        ends = list(names or map(str, range(1, task.num_outputs + 1)))
+        columns = [f"predicted_{end}" for end in ends] if len(ends) > 1 else ["predicted"]
+        if task.kind == "reconstruction":
+            return columns, "_numbers(row)"
+        return columns, f"[round(v, d) for v, d in zip(row.tolist(), {task.digits})]"
+    if task.kind == "multilabel":
+        name = "p" if head.gives_probabilities else "output"
+        columns = [f"{what}({label})" for what in ("predicted", name) for label in task.classes]
+        return columns, f"[*map(int, row > {head.middle}), *_numbers(row)]"
+    chosen = "CLASSES[row.argmax()]"
+    if task.num_outputs == 1:
+        chosen = f"CLASSES[int(row[0] > {head.middle})]"
+    if head.gives_probabilities:
+        columns = ["predicted", *(f"p({name})" for name in task.classes)]
+        values = "*_numbers([1 - row[0], row[0]])" if task.num_outputs == 1 else "*_numbers(row)"
+    else:
+        named = task.classes if task.num_outputs > 1 else task.classes[1:]
+        columns, values = ["predicted", *(f"output({name})" for name in named)], "*_numbers(row)"
+    return columns, f"[{chosen}, {values}]"
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    return _free(f"input({name})", taken) if name in taken else name
 
 
 def write_onnx(
@@ -162,22 +276,26 @@ def write_onnx(
     network: nn.Sequential,
     preprocessing: Preprocessing,
     task: Task,
+    head: Head,
     encoder: Encoder | None = None,
+    features: Sequence[str] | None = None,
 ) -> list[Path]:
     """Write network.onnx, from `inputs` (N, I) as they are in the data to `outputs` (N, C).
 
-    The inputs of a table are those that `encode` returns, by table.json.
+    Its metadata say what goes in and comes out: JSON lists of `classes`, `features` and `columns`.
+    The inputs of a table are float64, as its encoder gives them by table.json.
     """
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(
             f"--format onnx needs {' and '.join(missing)}; install it with: pip install 'dlx[onnx]'"
         )
+    dtype = torch.float32 if encoder is None else torch.float64
     units = [_InUnits(task)] if task.target_scale else []
     whole = nn.Sequential(_Preprocess(preprocessing), *network, *units).eval()
     program = torch.onnx.export(
         whole,
-        (torch.zeros(2, task.num_inputs),),
+        (torch.zeros(2, task.num_inputs, dtype=dtype),),
         dynamo=True,
         input_names=["inputs"],
         output_names=["outputs"],
@@ -185,10 +303,16 @@ def write_onnx(
         verbose=False,
     )
     assert program is not None
-    files = {"network.onnx": program.model_proto.SerializeToString()}
-    if encoder is not None:
-        files["table.json"] = encoder.to_json()
-    return _write(folder, files)
+    model = program.model_proto
+    columns = None if encoder is None else [column.name for column in encoder.columns]
+    targets = None if encoder is None else [column.name for column in encoder.targets]
+    names = {"classes": task.classes, "features": features, "columns": columns, "targets": targets}
+    for key, value in {"run": run, "task": task.kind, **names}.items():
+        if value:
+            text = value if isinstance(value, str) else json.dumps(list(value), ensure_ascii=False)
+            model.metadata_props.add(key=key, value=text)
+    files = {"network.onnx": model.SerializeToString()}
+    return _write(folder, files | _table_files(encoder))
 
 
 class _Preprocess(nn.Module):
@@ -204,7 +328,7 @@ class _Preprocess(nn.Module):
         self.fitted = bool(preprocessing.tensors())
 
     def forward(self, x: Tensor) -> Tensor:
-        return ((x.double() - self.shift) / self.scale).float() if self.fitted else x
+        return ((x.double() - self.shift) / self.scale if self.fitted else x).float()
 
 
 class _InUnits(nn.Module):
@@ -215,8 +339,9 @@ class _InUnits(nn.Module):
 
     def __init__(self, task: Task) -> None:
         super().__init__()
-        self.register_buffer("shift", torch.tensor(task.target_shift))
-        self.register_buffer("scale", torch.tensor(task.target_scale))
+        dtype = torch.float64 if task.kind == "regression" else torch.float32
+        self.register_buffer("shift", torch.tensor(task.target_shift, dtype=dtype))
+        self.register_buffer("scale", torch.tensor(task.target_scale, dtype=dtype))
 
     def forward(self, y: Tensor) -> Tensor:
         return y * self.scale + self.shift
@@ -280,33 +405,6 @@ def _definitions(network: nn.Sequential) -> str:
     if functions:
         parts += _elementwise(functions.values())
     return "\n" + "\n\n".join(parts) + "\n" if parts else ""
-
-
-# Its source is copied into load.py, so that it needs nothing but torch and Tensor.
-def encode(rows: list[dict], table: dict) -> Tensor:
-    """Return the inputs (N, I) of rows, each a mapping from column to number or text.
-
-    A number is one input; a category is one input of 0 or 1 for each value that the column has. One
-    more input says whether the value is missing, where values may be missing.
-    """
-    inputs = []
-    for row in rows:
-        values: list[float] = []
-        for column in table["columns"]:
-            cell = row[column["name"]]
-            text = "" if cell is None else str(cell).strip()
-            missing = text in table["missing_values"]
-            if missing and not table["imputes"]:
-                raise ValueError(f"column {column['name']!r}: the value is missing")
-            if column["categories"] is None:
-                values.append(column["mean"] if missing else float(text))
-            else:
-                text = text.capitalize() if text.lower() in ("true", "false") else text
-                values += [float(not missing and text == name) for name in column["categories"]]
-            if column["indicator"]:
-                values.append(float(missing))
-        inputs.append(values)
-    return torch.tensor(inputs, dtype=torch.float32)
 
 
 def _define(function: Callable[..., Any], defined: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 # N rows, I inputs
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,24 @@ from dlx.data.dataset import Dataset, Task
 from dlx.data.inputs import are_images, read, read_images
 from dlx.data.parts import Splits
 from dlx.data.pipeline import load_chosen
-from dlx.data.tables.cells import shown
+from dlx.data.tables.columns import shown
 from dlx.data.tables.encoder import Encoder
 from dlx.data.tables.new_rows import read_rows
-from dlx.data.tables.reading import Layout
 from dlx.report.predictions import Context
 
 
 def of_file(
-    path: Path, task: Task, features: list[str] | None, encoder: Encoder | None, data: Choice
+    path: Path,
+    task: Task,
+    features: list[str] | None,
+    encoder: Encoder | None,
+    data: Choice,
+    layout: Mapping[str, Any] = {},
 ) -> tuple[Tensor, Context]:
     """Return the inputs (N, I) in a file, before the preprocessing, and their context.
 
-    With an encoder, that of the data the network was trained on, the file is a table.
+    With an encoder, that of the data the network was trained on, the file is a table; `layout` says
+    how it is written, see `dlx.data.tables.new_rows.read_rows`.
 
     Raises:
         DataError: the file is missing, damaged, or does not fit the network
@@ -43,15 +49,11 @@ def of_file(
         channels = data.arguments().get("channels", "auto")
         inputs = read(path, task, named or None, channels=channels)
         return torch.from_numpy(inputs), Context(target_names=reconstructed or ())
-    options = data.arguments()
-    layout = Layout(
-        options.get("separator", "auto"), options.get("encoding", "auto"), encoder.missing_values
-    )
-    table = read_rows(path, encoder, layout, options["id"])
-    ids = {} if table.ids is None else {options["id"]: table.ids}
-    target = options["target"]
-    names = (target,) if isinstance(target, str) else tuple(target)
-    context = Context(table.rows, None, ids, reconstructed or names, table.warnings)
+    table = read_rows(path, encoder, layout)
+    ids = {} if table.ids is None else {str(encoder.id_name): table.ids}
+    names = tuple(column.name for column in encoder.targets)
+    named = reconstructed or names
+    context = Context(table.rows, None, ids, named, table.warnings, notes=table.notes)
     return torch.from_numpy(table.inputs), context
 
 
@@ -86,9 +88,13 @@ def of_split(splits: Splits, name: str, data: Choice, folder: Path) -> tuple[Ten
 def _of_table(dataset: Dataset, rows: np.ndarray, targets: np.ndarray) -> Context:
     table = dataset.table
     assert table is not None
-    cells = dataset.inputs[rows]
     named: dict[str, Any] = {}
     if table.id_name is not None and table.ids is not None:
         named[table.id_name] = table.ids[rows]
-    named |= {column.name: shown(cells[:, i], column) for i, column in enumerate(table.columns)}
+    if table.texts is not None:  # as they stand in the file
+        texts = table.texts([column.name for column in table.columns])
+        named |= {name: cells[rows] for name, cells in texts.items()}
+    else:
+        cells = dataset.inputs[rows]
+        named |= {column.name: shown(cells[:, i], column) for i, column in enumerate(table.columns)}
     return Context(table.rows[rows], targets, named, table.targets)

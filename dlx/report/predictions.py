@@ -81,13 +81,20 @@ def tabulate(
     before = context.names
     after = {} if context.targets is None else target_columns(task, context)
     if task.classes is None:
-        after |= _numbers("predicted", outputs, context.target_names)
+        after |= _numbers("predicted", _rounded(outputs, task), context.target_names)
     elif task.kind == "multilabel":
         after |= _labels(task.classes, head, outputs)
     else:
         after |= _classes(task, head, outputs)
     columns = before | beside(context.inputs, {*before, *after}) | after
     return Predictions.of(columns, context.warnings, context.notes)
+
+
+def _rounded(outputs: np.ndarray, task: Task) -> np.ndarray:
+    """Return predictions (N, T) of numbers with the digits that a float32 z-score holds."""
+    if task.kind != "regression" or not task.target_scale:
+        return outputs
+    return np.stack([np.round(c, d) for c, d in zip(outputs.T, task.digits, strict=True)], 1)
 
 
 def beside(inputs: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:

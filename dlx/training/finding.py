@@ -203,7 +203,7 @@ def _files(ablation: Path, run: IndexedRun, info: Mapping[str, Any]) -> dict[str
         elif name == PREPROCESSING:
             files[name] = _preprocessing(content, folder / name, _shared(cohort, run))
         elif name == TABLES:
-            from dlx.data.tables.encoder import content_of  # of tables alone
+            from dlx.data.tables.cells import content_of  # of tables alone
 
             files[TABLE] = content_of(json.loads(content)[str(_shared(cohort, run))])
         elif name != WEIGHTS:

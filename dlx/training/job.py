@@ -300,6 +300,11 @@ def _augmentation(config: RunConfig, splits: Splits) -> Augmentation | None:
 def targeted(config: RunConfig, splits: Splits) -> Splits:
     """Return the splits with the targets that a config's model learns: its inputs, or theirs."""
     if not config.model.traits.reconstructs:
+        if splits.task.num_outputs == 0:
+            raise ConfigError(
+                f"data.target: name the column to predict; {config.model.name} needs one, and an "
+                "autoencoder or an RBM none"
+            )
         return splits
     if config.data.labels is not None:
         raise ConfigError(

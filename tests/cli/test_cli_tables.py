@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from tests.cli.conftest import Command, Ended, environment
 
@@ -93,7 +95,7 @@ def test_a_table_that_has_changed_is_not_evaluated(dlx: Command, sales: pd.DataF
         (["data.path=sales.csv"], 3, "sales.csv: no such file; data.path is relative to the con"),
         (["data.target=prize"], 2, "has no column 'prize'; did you mean 'price'?"),
         (["data.separator=;"], 2, "if it holds several, name another data.separator"),
-        (["data.encoding=ascii"], 3, "row 2: byte 0xeb is not ascii; name its data.encoding"),
+        (["data.encoding=ascii"], 3, "row 2: byte 0xeb is not ascii; name its encoding"),
         (["data.task=classification"], 3, "no training row has class"),
         (["data.target=city", "data.task=regression"], 3, "row 2, column 'city': "),
         (["data.split.dev=400"], 3, "none is left to train on"),
@@ -178,7 +180,7 @@ def test_an_unseen_category_is_predicted_with_a_warning(dlx: Command, sales) -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("area,citi\n90,서울\n", "new.csv: no column 'city'; did you mean 'citi'?, which the net"),
+        ("area,citi\n90,서울\n", "new.csv: no column 'city'; did you mean 'citi'?, which the"),
         ("area,city\n90,서울\n,서울\n", "new.csv, row 3, column 'area': the value is missing"),
         (
             "area,city\nwide,서울\n",
@@ -195,40 +197,73 @@ def test_files_that_cannot_be_predicted(text: str, message: str, dlx: Command, s
     assert (ended.code, message in ended.err) == (3, True), ended.err
 
 
-def test_the_exported_script_takes_the_columns(dlx: Command, gaps: None) -> None:
-    Path("new.csv").write_text(GAPS + "e,?,green,FALSE,no\n")
-    said = rows(dlx("predict", "gaps", "new.csv").out)
-    assert [prediction["id"] for prediction in said] == list("abcde")
-    assert dlx("export", "gaps", "--output", "plain").out.splitlines() == [
-        f"plain/{name}"
-        for name in ("weights.safetensors", "preprocessing.safetensors", "table.json", "load.py")
-    ]
-    answer = subprocess.run(
-        [sys.executable, "-W", "error", "plain/load.py", "new.csv"],
-        env=environment(),
+def loaded(*files: str) -> subprocess.CompletedProcess[str]:
+    """Run the script of the export in `plain` on files."""
+    return subprocess.run(
+        [sys.executable, "plain/load.py", *files],
+        env={k: v for k, v in environment().items() if k != "PYTHONPATH"},
         capture_output=True,
         text=True,
     )
+
+
+def assert_same(one: str, other: str) -> None:
+    """Check that two texts are the same CSV, but for the last of the 24 bits of numbers."""
+    lines = [list(csv.reader(io.StringIO(text))) for text in (one, other)]
+    assert [len(line) for line in lines[0]] == [len(line) for line in lines[1]]
+    for cell, own in zip(*(itertools.chain(*text) for text in lines), strict=True):
+        assert cell == own or float(cell) == pytest.approx(float(own), rel=1e-6)
+
+
+def test_the_exported_script_says_what_predict_says(dlx: Command, gaps: None) -> None:
+    text = GAPS.replace("width,", " width ,") + "\ne, ?,green,FALSE,no\nf,2.5,blue,,yes\n"
+    Path("new.csv").write_text(text)
+    said = dlx("predict", "gaps", "new.csv")
+    assert [row["id"] for row in rows(said.out)] == list("abcdef")
+    assert dlx("export", "gaps", "--output", "plain").out.splitlines() == [
+        f"plain/{name}"
+        for name in (
+            *("weights.safetensors", "preprocessing.safetensors", "table.json"),
+            *("cells.py", "layout.py", "load.py"),
+        )
+    ]
+    Path("semicolons.csv").write_bytes(text.replace(",", ";").encode("utf-16"))
+    answer = loaded("new.csv", "semicolons.csv")
     assert answer.returncode == 0, answer.stderr
-    printed = [float(line) for line in answer.stdout.splitlines() if line[0].isdigit()]
-    assert printed == pytest.approx([float(prediction["p(yes)"]) for prediction in said], abs=1e-6)
+    first, second = answer.stdout.split("row,")[1:]
+    assert first == second
+    assert_same("row," + first, said.out)
+    assert answer.stderr == 2 * said.err and "'colour' that no training row has" in said.err
+    Path("new.csv").write_text("id,width,colour,open\na,wide,red,true\n")
+    wrong = loaded("new.csv")
+    assert wrong.returncode == 1
+    assert wrong.stderr == "new.csv: row 2, column 'width': 'wide' is not a number\n"
 
 
-def test_the_exported_script_answers_in_units(dlx: Command, sales: pd.DataFrame) -> None:
+def test_the_exported_script_answers_in_units_and_takes_rows(
+    dlx: Command, sales: pd.DataFrame
+) -> None:
     trained(dlx)
     dlx("export", "sales", "--output", "plain")
     sales.head(3).to_csv("new.csv", index=False)
-    answer = subprocess.run(
-        [sys.executable, "plain/load.py", "new.csv"],
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    said = [
-        float(prediction["predicted"])
-        for prediction in rows(dlx("predict", "sales", "new.csv").out)
-    ]
-    assert [float(line) for line in answer.stdout.splitlines()[-3:]] == pytest.approx(said)
+    said = dlx("predict", "sales", "new.csv").out
+    assert_same(loaded("new.csv").stdout, said)
+    row = {"area": float(sales["area"][0]), "city": sales["city"][0], "left": "alone"}
+    code = f"from load import answers; print(answers([{row!r}])[0]['predicted'])"
+    printed = subprocess.run([sys.executable, "-c", code], cwd="plain", capture_output=True)
+    assert float(printed.stdout) == pytest.approx(float(rows(said)[0]["predicted"]), rel=1e-6)
+
+
+def test_a_labelled_file_is_evaluated(dlx: Command, sales: pd.DataFrame) -> None:
+    part = trained(dlx).json["metrics"]["test"]
+    predictions = rows(dlx("predict", "sales", "--split", "test").out)
+    chosen = sales.iloc[[int(prediction["row"]) - 2 for prediction in predictions]]
+    chosen.to_csv("new.csv", index=False, sep=";", encoding="cp949")
+    measured = dlx("evaluate", "sales", "new.csv", "--json").json["metrics"]["new.csv"]
+    assert measured == pytest.approx(part, rel=1e-5)
+    chosen.drop(columns="price").to_csv("new.csv", index=False)
+    ended = dlx("evaluate", "sales", "new.csv")
+    assert ended.code == 3 and "new.csv: no column 'price'" in ended.err
 
 
 def test_init_writes_a_config_that_trains(dlx: Command, sales: pd.DataFrame) -> None:
@@ -237,6 +272,79 @@ def test_init_writes_a_config_that_trains(dlx: Command, sales: pd.DataFrame) -> 
     result = dlx("train", "data/mine.yaml", "--json", "--quiet").json
     assert result["metrics"]["test"]["cost"] < 0.05
     assert dlx("init", "data/sales.csv", "--target", "price", "-o", "data/mine.yaml").code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "message"),
+    [
+        ("a,b\n" + "1,0\n2,0\n" * 9, "b", "column 'b' is '0' in every row: there is nothing to"),
+        ("a,b\n" + "x,1\nx,2\n" * 9, "b", "data: no column is left as an input"),
+    ],
+)
+def test_init_says_of_what_cannot_be_trained_that_it_cannot(
+    text: str, target: str, message: str, dlx: Command
+) -> None:
+    Path("t.csv").write_text(text)
+    ended = dlx("init", "t.csv", "--target", target)
+    assert ended.code in (2, 3) and "trains it" not in ended.err
+    assert "t.yaml is written, but cannot be trained yet: " in ended.err and message in ended.err
+    again = dlx("train", "t.yaml")
+    assert again.code == ended.code and message in again.err
+
+
+def test_a_layout_is_named_where_it_cannot_be_judged(dlx: Command) -> None:
+    rows = "".join(f"{i % 7}:{i % 5}.5:{i % 3}\n" for i in range(60))
+    Path("t.csv").write_text("größe:y:z\n" + rows, encoding="utf-8")
+    assert "no column 'y'" in dlx("init", "t.csv", "--target", "y").err
+    ended = dlx("init", "t.csv", "--target", "y", "--separator", ":", "-o", "t.yaml")
+    assert "trains it" in ended.err and "separator: ':'" in Path("t.yaml").read_text()
+    assert dlx("train", "t.yaml", "train.epochs=1", "--quiet").code == 0
+    said = dlx("predict", "t", "t.csv").out
+    Path("other.csv").write_text(("größe;y;z\n" + rows.replace(":", ";")), encoding="cp1252")
+    other = dlx("predict", "t", "other.csv")
+    assert other.out == said  # its layout is judged, whatever the training file's is
+    assert "other.csv is not UTF-8; it is read as cp1252" in other.err
+    named = dlx("predict", "t", "other.csv", "--encoding", "latin-1", "--separator", ";")
+    assert named.out == said and not named.err
+    wrong = dlx("predict", "t", "other.csv", "--encoding", "utf-8")
+    assert wrong.code == 3 and "byte 0xf6 is not utf-8; name its encoding" in wrong.err
+    refused = dlx("init", "digits", "--separator", ";")
+    assert refused.code == 2 and "--separator goes with a file" in refused.err
+
+
+def test_a_table_without_names_is_trained_and_predicted(dlx: Command) -> None:
+    colours = ("red", "blue")
+    Path("t.csv").write_text("".join(f"{i % 7},{colours[i % 2]},{i % 5}.5\n" for i in range(60)))
+    ended = dlx("init", "t.csv", "--target", "3")
+    assert "note: row 1 of t.csv holds values" in ended.err and "trains it" in ended.err
+    assert dlx("train", "t.yaml", "train.epochs=1", "--quiet").code == 0
+    assert len(rows(dlx("predict", "t", "t.csv").out)) == 60
+
+
+def test_predictions_show_cells_as_they_stand(dlx: Command) -> None:
+    body = "".join(f'"${1000 + i:,}.50",{20240100000 + i},{i}\n' for i in range(60))
+    Path("t.csv").write_text("price,order,y\n" + body)
+    assert dlx("init", "t.csv", "--target", "y").code == 0
+    data = yaml.safe_load(Path("t.yaml").read_text())["data"]
+    assert data["numbers"] == {"price": {"thousands": ",", "strip": ["$"]}}
+    assert dlx("train", "t.yaml", "train.epochs=1", "--quiet").code == 0
+    row = rows(dlx("predict", "t", "--split", "test").out)[0]
+    place = int(row["row"]) - 2
+    assert row["price"] == f"${1000 + place:,}.50" and row["order"] == str(20240100000 + place)
+
+
+def test_an_autoencoder_of_a_table_needs_no_target(dlx: Command) -> None:
+    Path("t.csv").write_text("a,b\n" + "".join(f"{i % 7},{i % 5}.5\n" for i in range(60)))
+    data = "{name: csv, path: t.csv, standardize: true}"
+    model = "{name: autoencoder, encoder: [3, 1]}"
+    Path("t.yaml").write_text(f"data: {data}\nmodel: {model}\ntrain: {{epochs: 1}}\n")
+    assert dlx("train", "t.yaml", "--quiet").code == 0
+    assert list(rows(dlx("predict", "t", "t.csv").out)[0]) == ["row", "predicted_a", "predicted_b"]
+    dlx("export", "t", "--output", "plain")
+    assert_same(loaded("t.csv").stdout, dlx("predict", "t", "t.csv").out)
+    refused = dlx("train", "t.yaml", "model={name: mlp}")
+    assert refused.code == 2
+    assert "data.target: name the column to predict; mlp needs one" in refused.err
 
 
 @pytest.mark.parametrize(
@@ -256,15 +364,21 @@ def test_init_of_tables_that_cannot_be(
 
 def test_onnx_answers_in_units(dlx: Command, sales: pd.DataFrame) -> None:
     pytest.importorskip("onnxscript", reason="needs dlx[onnx]")
+    import onnx  # pyright: ignore[reportMissingImports]
     from onnx.reference import ReferenceEvaluator  # pyright: ignore[reportMissingImports]
 
     from dlx import api
 
     trained(dlx)
-    assert dlx("export", "sales", "--format", "onnx", "-o", "o").out == (
-        "o/network.onnx\no/table.json\n"
-    )
-    inputs = np.random.default_rng(0).random((7, 4), dtype=np.float32)
+    files = ("network.onnx", "table.json", "cells.py", "layout.py")
+    assert dlx("export", "sales", "--format", "onnx", "-o", "o").out.split() == [
+        f"o/{name}" for name in files
+    ]
+    properties = {p.key: p.value for p in onnx.load("o/network.onnx").metadata_props}
+    assert json.loads(properties["columns"]) == ["area", "city"]
+    assert json.loads(properties["features"])[1] == "city=대구"
+    assert json.loads(properties["targets"]) == ["price"] and properties["task"] == "regression"
+    inputs = np.random.default_rng(0).random((7, 4))
     (outputs,) = ReferenceEvaluator("o/network.onnx").run(None, {"inputs": inputs})
     assert outputs == pytest.approx(api.load("sales").predict(inputs), rel=1e-5)
 

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dlx.config.dump import inline
 from dlx.data.dataset import Column, Dataset, Table
-from dlx.data.tables.cells import Where, read_cells, read_times, text_cells
+from dlx.data.tables import hints
+from dlx.data.tables.cells import text_of
+from dlx.data.tables.columns import Cells, Rules, Where, read_cells, read_times, text_cells
 from dlx.data.tasks import Targets, TaskName, decide
 from dlx.errors import ConfigError, DataError, did_you_mean
 
@@ -22,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Missing = Literal["error", "drop", "impute"]
-# From a file, and its text columns as `text`, to a frame, whose `attrs["header"]` names ignored
-# columns too.
+# From a file, its text columns (None: all) as `text` and the only columns to read as `only` (None:
+# all that are not ignored), to a frame; see `dlx.data.tables.reading.read_csv`.
 Read = Callable[..., "pd.DataFrame"]
 
 
@@ -31,75 +35,119 @@ Read = Callable[..., "pd.DataFrame"]
 class Roles:
     """What columns are, as the options of the sources say; all other columns are inputs."""
 
-    targets: Sequence[str]
+    targets: Sequence[str]  # none: the inputs are to be reconstructed
     ignore: Sequence[str] = ()
     id: str | None = None
     group: str | None = None
     time: str | None = None
+    time_is_input: bool = False
     categorical: Sequence[str] = ()
     missing: Missing = "error"
-    missing_values: Sequence[str] = ()
     task: TaskName = "auto"
+    rules: Rules = field(default_factory=Rules)
+    layout: Mapping[str, Any] = field(default_factory=dict)  # separator, encoding, header of a CSV
 
     @property
-    def texts(self) -> list[str]:
-        """The columns whose cells are read as texts."""
+    def texts(self) -> list[str] | None:
+        """The columns whose cells are read as texts; None: all."""
+        if not self.rules.number.is_plain:
+            return None
         is_class = self.task == "classification" and len(self.targets) == 1
         classes = self.targets if is_class else ()
         named = (self.id, self.group, *self.categorical, *classes)
-        return [name for name in named if name is not None]
+        return [name for name in (*named, *self.rules.numbers, *self.rules.dates) if name]
 
     @property
     def apart(self) -> list[str]:
         """The columns that are not inputs."""
-        named = [*self.targets, *self.ignore, self.id, self.group, self.time]
+        named = [*self.targets, *self.ignore, self.id, self.group]
+        named += [] if self.time_is_input else [self.time]
         return [name for name in named if name is not None]
+
+    def kind(self, name: str) -> str | None:
+        """What an input's cells are by the options: number, category or date; None: open."""
+        if name in self.categorical:
+            return "category"
+        if name in self.rules.dates:
+            return "date"
+        return "number" if name in self.rules.numbers else None
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """The rows of all files in one frame."""
+
+    frame: pd.DataFrame
+    paths: tuple[Path, ...]
+    starts: np.ndarray  # the first row of each file, and the number of all rows
+    read: Read
+    remarks: tuple[str, ...]
+
+    def where(self, place: int) -> str:
+        """Return the file and the row at a place."""
+        file = int(np.searchsorted(self.starts, place, side="right")) - 1
+        return f"{self.paths[file]}, row {self.frame.index[place]}"
+
+    def missing(self, place: int, name: str) -> str:
+        """Return what a cell that is missing holds, and how it becomes a value; "" if nothing."""
+        text = _texts(self.paths, self.read, [name])[name][place]
+        if not text:
+            return ""
+        option = inline({name: []})
+        return f" (it holds {text!r}; if that is a value, write data.missing_values: {option})"
 
 
 def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     """Read the files of a table's parts and return its data set."""
     _check_roles(roles, paths)
-    frame, where, counts = _read_all(paths, read, roles)
+    frames, counts = _read_all(paths, read, roles)
+    frame, where, rules = frames.frame, frames.where, roles.rules
     names = [name for name in frame.columns if name not in roles.apart]
     if not names:
         raise ConfigError("data: no column is left as an input; take some out of data.ignore")
-    inputs = np.empty((len(frame), len(names)), np.float32)
-    columns = []
+    inputs, columns, notes = np.empty((len(frame), len(names))), [], list(frames.remarks)
     for place, name in enumerate(names):
-        cells = read_cells(frame[name], where, is_text=name in roles.categorical or None)
+        cells = read_cells(frame[name], where, rules, roles.kind(name))
         inputs[:, place] = cells.values
-        columns.append(Column(name, cells.categories))
+        columns.append(cells.column)
+        notes += cells.remarks
+    notes += _missing_counts(inputs, names, roles)
     if roles.missing == "error":
-        _refuse_missing(inputs, names, where)
-    targets, classes = _targets(frame, roles, where)
+        _refuse_missing(inputs, names, frames)
+    known = [_target(frame[name], where, roles) for name in roles.targets]
+    _check_targets(known)
+    notes += [remark for cells in known for remark in cells.remarks]
+    targets = np.stack([cells.values for cells in known], 1) if known else np.empty((len(frame), 0))
+    classes = known[0].column.categories if known else None
     needed = dict(zip(roles.targets, targets.T, strict=True))
     groups = times = None
     if roles.group:
-        groups = needed[roles.group] = read_cells(frame[roles.group], where, is_text=True).values
+        groups = read_cells(frame[roles.group], where, rules, "category").values
+        needed[roles.group] = groups
     if roles.time:
-        times = needed[roles.time] = read_times(frame[roles.time], where)
-    keep = _kept(inputs, needed, roles, where)
+        times = needed[roles.time] = read_times(frame[roles.time], where, rules)
+    keep, warnings = _kept(inputs, needed, roles, frames), []
     counts = {part: int(keep[rows].sum()) for part, rows in counts.items()}
-    warnings = ()
     if not keep.all():
         inputs, targets = inputs[keep], targets[keep]
         left_out = int((~keep).sum())
-        warnings = (f"{left_out:,} of {len(keep):,} rows with a missing value are left out",)
+        warnings.append(f"{left_out:,} of {len(keep):,} rows with a missing value are left out")
     for part, count in counts.items():
         if count == 0:
             raise DataError(f"{paths[part]}: no row is left for {part}")
     _refuse_constant(targets, roles.targets, classes)
     first = next(iter(paths.values()))
-    decided = Targets(targets[:, 0].astype(np.int64), classes)
-    if classes is None:
-        what = "the targets" if len(roles.targets) > 1 else f"column {roles.targets[0]!r}"
-        decided = decide(f"{what} of {first.name}", targets, roles.task, tuple(roles.targets))
+    decided = _decided(first.name, targets, classes, roles)
+    if decided.classes is not None and decided.values.ndim == 1:
+        _refuse_new_classes(decided, counts, paths, roles.targets)
+    warnings += _hints(columns, inputs, decided, roles)
+    of = f"Predict {', '.join(roles.targets)} from" if roles.targets else "Reconstruct"
     return Dataset(
         name=first.name,
         inputs=inputs,
-        targets=decided.values if decided.classes else decided.values.astype(np.float32),
+        targets=decided.values,
         classes=decided.classes,
-        notes=decided.notes,
+        notes=(*notes, *decided.notes),
         test_rows=counts.get("test", 0),
         dev_rows=counts.get("dev", 0),
         table=Table(
@@ -107,19 +155,35 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
             tuple(roles.targets),
             frame.index.to_numpy()[keep],
             roles.missing == "impute",
-            tuple(roles.missing_values),
             roles.id,
             text_cells(frame[roles.id])[keep] if roles.id else None,
             None if groups is None else np.unique(groups[keep], return_inverse=True)[1],
             None if times is None else times[keep],
+            tuple(cells.column for cells in known),
+            layout=dict(roles.layout),
+            texts=functools.partial(_texts, frames.paths, read, keep=keep),
         ),
-        warnings=warnings,
-        description=f"Predict {', '.join(roles.targets)} from the other columns of {first}.",
+        warnings=tuple(warnings),
+        description=f"{of} the other columns of {first}.",
     )
 
 
+def _texts(
+    paths: Sequence[Path], read: Read, names: Sequence[str], keep: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Return the cells of columns as they stand in the files, read again: (N,) of each."""
+    frames = [read(path, text=None, only=names) for path in paths]
+    texts = {
+        name: [text_of(cell).strip() for frame in frames for cell in frame[name].fillna("")]
+        for name in names
+    }
+    rows = slice(None) if keep is None else keep
+    return {name: np.array(cells, dtype=object)[rows] for name, cells in texts.items()}
+
+
 def _check_roles(roles: Roles, paths: Mapping[str, Path]) -> None:
-    named = roles.apart
+    named = [*roles.targets, *roles.ignore, roles.id, roles.group, roles.time]
+    named = [name for name in named if name is not None]
     twice = next((name for place, name in enumerate(named) if name in named[:place]), None)
     if twice is not None and not (twice == roles.id == roles.group):
         raise ConfigError(
@@ -133,51 +197,61 @@ def _check_roles(roles: Roles, paths: Mapping[str, Path]) -> None:
             "data.group and data.time choose the rows of dev and test, but data.path names files "
             "for them; leave one out"
         )
+    kinds = {"categorical": roles.categorical, "numbers": roles.rules.numbers}
+    kinds["dates"] = roles.rules.dates
+    for (one, first), (other, second) in itertools.combinations(kinds.items(), 2):
+        both = next((name for name in first if name in second), None)
+        if both is not None:
+            raise ConfigError(f"data: column {both!r} is under {one} and {other}; leave one")
 
 
 def _read_all(
     paths: Mapping[str, Path], read: Read, roles: Roles
-) -> tuple[pd.DataFrame, Where, dict[str, slice]]:
-    """Return all rows in one frame, a function that names a row, and the rows of each part."""
+) -> tuple[_Frames, dict[str, slice]]:
+    """Return all rows in one frame, and the rows of each part."""
     import pandas as pd
 
     frames: list[pd.DataFrame] = []
     header: dict[str, None] = {}  # of all files together, ignored columns too
-    texts = list(roles.texts)
     for path in paths.values():
-        frame = read(path, text=texts)
+        frame = read(path, text=roles.texts)
         header |= dict.fromkeys(frame.attrs["header"])
         _check_columns(path, list(frame.columns), roles, list(frames[0].columns) if frames else [])
-        if frames:
-            frame = frame[frames[0].columns]
-        else:  # a column that is text in the first file is text in every file
-            texts += [
-                name
-                for name in frame.columns
-                if frame[name].dtype.kind in "OTUb" and name != roles.time
-            ]
-        frames.append(frame)
+        frames.append(frame[frames[0].columns] if frames else frame)
     for name in roles.ignore:
         if name not in header:
             files = ", ".join(map(str, paths.values()))
             raise ConfigError(f"data.ignore: {_no_column(files, name, list(header))}")
+    numeric = [{name for name in f.columns if f[name].dtype.kind in "ifu"} for f in frames]
+    # A column that is text in one file is text in every file.
+    as_text = sorted(set().union(*numeric) - set.intersection(*numeric))
+    for place, path in enumerate(paths.values()):
+        again = [name for name in as_text if name in numeric[place]]
+        if again:
+            texts = read(path, text=None, only=again)
+            for name in again:
+                frames[place][name] = texts[name]
     starts = np.cumsum([0, *map(len, frames)])
-    ends = itertools.pairwise(starts.tolist())
-    counts = {part: slice(*pair) for part, pair in zip(paths, ends, strict=True)}
+    pairs = itertools.pairwise(starts.tolist())
+    counts = {part: slice(*pair) for part, pair in zip(paths, pairs, strict=True)}
+    remarks = [remark for frame in frames for remark in frame.attrs["remarks"]]
     whole = frames[0] if len(frames) == 1 else pd.concat(frames)
-    rows, files = whole.index.to_numpy(), list(paths.values())
-
-    def where(place: int) -> str:
-        file = int(np.searchsorted(starts, place, side="right")) - 1
-        return f"{files[file]}, row {rows[place]}"
-
-    return whole, where, counts
+    return _Frames(whole, tuple(paths.values()), starts, read, tuple(remarks)), counts
 
 
 def _check_columns(path: Path, header: Sequence[str], roles: Roles, needed: Sequence[str]) -> None:
-    for option in ("target", "id", "group", "time", "categorical"):
-        value = roles.targets if option == "target" else getattr(roles, option)
-        for name in (value,) if isinstance(value, str) else value or ():
+    rules = roles.rules
+    missing = rules.missing_values if isinstance(rules.missing_values, Mapping) else ()
+    named: dict[str, Sequence[str] | Mapping[str, Any]] = {
+        "target": roles.targets,
+        **{key: [n] for key in ("id", "group", "time") if (n := getattr(roles, key)) is not None},
+        "categorical": roles.categorical,
+        "numbers": rules.numbers,
+        "dates": rules.dates,
+        "missing_values": missing,
+    }
+    for option, names in named.items():
+        for name in names:
             if name in roles.ignore:
                 raise ConfigError(
                     f"data.{option}: column {name!r} is under data.ignore too; leave one out"
@@ -195,39 +269,55 @@ def _no_column(path: Path | str, name: str, header: Sequence[str]) -> str:
     return f"{path} has no column {name!r}{did_you_mean(name, header)} (it has: {shown}{alone})"
 
 
-def _targets(
-    frame: pd.DataFrame, roles: Roles, where: Where
-) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """Return the targets (N, T) float64, NaN where missing, and the classes' names or None.
+def _target(series: pd.Series, where: Where, roles: Roles) -> Cells:
+    """Return the cells of a target: numbers, or codes of classes.
 
     Classes of numbers are left to `dlx.data.tasks`, unless the config says that they are classes.
     """
-    is_text = None
+    name, kind = str(series.name), None
     if len(roles.targets) == 1:
-        is_text = {"classification": True, "regression": False}.get(roles.task)
-    columns = [read_cells(frame[name], where, is_text=is_text) for name in roles.targets]
-    texts = [name for name, cells in zip(roles.targets, columns, strict=True) if cells.categories]
-    if texts and len(columns) > 1:
+        kind = {"classification": "category", "regression": "number"}.get(roles.task)
+    return read_cells(series, where, roles.rules, kind or roles.kind(name))
+
+
+def _check_targets(known: Sequence[Cells]) -> None:
+    names = [cells.column.name for cells in known if cells.column.categories is not None]
+    if names and len(known) > 1:
         raise DataError(
-            f"data.target: several targets have to be numbers, but {texts[0]!r} holds texts; "
+            f"data.target: several targets have to be numbers, but {names[0]!r} holds texts; "
             "name one target"
         )
-    return np.stack([cells.values for cells in columns], 1), columns[0].categories
 
 
-def _refuse_missing(inputs: np.ndarray, names: Sequence[str], where: Where) -> None:
+def _missing_counts(inputs: np.ndarray, names: Sequence[str], roles: Roles) -> list[str]:
+    """Say how many cells of which columns count as missing."""
+    if roles.missing == "error":
+        return []
+    counts: dict[str, int] = dict(zip(names, np.isnan(inputs).sum(0).tolist(), strict=True))
+    counts = {name: count for name, count in counts.items() if count}
+    if not counts:
+        return []
+    shown = ", ".join(f"{count:,} of {name!r}" for name, count in list(counts.items())[:5])
+    more = f" and some of {len(counts) - 5} more columns" if len(counts) > 5 else ""
+    meaning = "empty, or among numbers NA, NaN, NULL, None and the like"
+    if roles.rules.missing_values is not None:
+        meaning = "empty, or by data.missing_values"
+    return [f"cells that count as missing ({meaning}): {shown}{more}"]
+
+
+def _refuse_missing(inputs: np.ndarray, names: Sequence[str], frames: _Frames) -> None:
     missing = np.isnan(inputs)
     if missing.any():
-        row, column = np.argwhere(missing)[0]
+        row, column = map(int, np.argwhere(missing)[0])
         raise DataError(
-            f"{where(row)}, column {names[column]!r}: the value is missing, one of "
-            f"{missing.sum():,} missing values; write data.missing: impute or drop, or ignore the "
-            "column"
+            f"{frames.where(row)}, column {names[column]!r}: the value is missing"
+            f"{frames.missing(row, names[column])}, one of {missing.sum():,} missing values; write "
+            "data.missing: impute or drop, or ignore the column"
         )
 
 
 def _kept(
-    inputs: np.ndarray, needed: Mapping[str, np.ndarray], roles: Roles, where: Where
+    inputs: np.ndarray, needed: Mapping[str, np.ndarray], roles: Roles, frames: _Frames
 ) -> np.ndarray:
     """Return which rows are kept: (N,) bool; in the `needed` columns no value can be filled in."""
     keep = np.ones(len(inputs), dtype=bool)
@@ -236,12 +326,48 @@ def _kept(
     for name, values in needed.items():
         missing = np.isnan(values)
         if missing.any() and roles.missing != "drop":
+            row = int(missing.argmax())
             raise DataError(
-                f"{where(int(missing.argmax()))}, column {name!r}: the value is missing, and this "
-                "column's values cannot be filled in; complete it, or write data.missing: drop"
+                f"{frames.where(row)}, column {name!r}: the value is missing"
+                f"{frames.missing(row, name)}, and this column's values cannot be filled in; "
+                "complete it, or write data.missing: drop"
             )
         keep &= ~missing
     return keep
+
+
+def _decided(
+    file: str, targets: np.ndarray, classes: tuple[str, ...] | None, roles: Roles
+) -> Targets:
+    """Return targets (N, T) as classes, labels or numbers."""
+    if classes is not None:
+        return Targets(targets[:, 0].astype(np.int64), classes)
+    if not roles.targets:
+        return Targets(targets, None)
+    what = "the targets" if len(roles.targets) > 1 else f"column {roles.targets[0]!r}"
+    return decide(f"{what} of {file}", targets, roles.task, tuple(roles.targets))
+
+
+def _refuse_new_classes(
+    decided: Targets, counts: Mapping[str, int], paths: Mapping[str, Path], targets: Sequence[str]
+) -> None:
+    """Refuse classes that no row of the training file has; `counts` are the rows of each file."""
+    assert decided.classes is not None
+    starts = np.cumsum([0, *counts.values()]).tolist()
+    rows = {
+        part: slice(*pair) for part, pair in zip(counts, itertools.pairwise(starts), strict=True)
+    }
+    trained = {decided.classes[code] for code in np.unique(decided.values[rows["train"]])}
+    for part, own in rows.items():
+        names = [decided.classes[code] for code in np.unique(decided.values[own])]
+        new = [name for name in names if name not in trained]
+        if new:
+            near = did_you_mean(new[0], trained) or did_you_mean(new[0].lower(), trained)
+            raise DataError(
+                f"{paths[part]}, column {', '.join(map(repr, targets))}: no row of {paths['train']} "
+                f"has the class {new[0]!r}{near} (it has: {', '.join(sorted(trained)[:8])}); write "
+                "classes alike in both files"
+            )
 
 
 def _refuse_constant(
@@ -254,3 +380,21 @@ def _refuse_constant(
                 f"data.target: column {name!r} is {value} in every row: there is nothing to learn; "
                 "name another column"
             )
+
+
+def _hints(
+    columns: Sequence[Column], inputs: np.ndarray, decided: Targets, roles: Roles
+) -> list[str]:
+    """Return what is odd about the inputs and has to be said before training."""
+    numbers = [p for p, c in enumerate(columns) if c.categories is None and c.form.kind == "number"]
+    names = [columns[place].name for place in numbers]
+    values = [inputs[:, place] for place in numbers]
+    if decided.classes is None:
+        names, values = [*names, *roles.targets], [*values, *decided.values.T]
+    sentences = hints.counters(columns, inputs)
+    sentences += hints.sentinels(names, values, roles.rules)
+    single = decided.values.ndim == 1
+    known = [decided.values] if single else decided.values.T
+    for name, own in zip(roles.targets[:1] if single else roles.targets, known, strict=True):
+        sentences += hints.giveaways(columns, inputs, name, own)
+    return sentences

@@ -1,21 +1,22 @@
 """Rows to predict from, in a new file: columns are matched by name with those of the training.
 
-# N rows, C columns, I inputs
+# N rows, I inputs, T targets
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.data.dataset import Column
-from dlx.data.tables.cells import read_cells, text_cells
+from dlx.data.tables.cells import CellError, InputColumn, text_of
+from dlx.data.tables.columns import Where, finite_numbers, is_numeric, plain, text_cells
 from dlx.data.tables.encoder import Encoder
-from dlx.data.tables.reading import Layout, read_csv, read_parquet
+from dlx.data.tables.layout import Layout
+from dlx.data.tables.reading import read_csv, read_parquet, surveyed
 from dlx.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -26,79 +27,100 @@ if TYPE_CHECKING:
 class NewRows:
     """Rows to predict from."""
 
-    # (N, I) float32, encoded as the training rows were, before the preprocessing
+    # (N, I) float64, encoded as the training rows were, before the preprocessing
     inputs: np.ndarray
     rows: np.ndarray  # (N,) their numbers in the file, as a spreadsheet counts them
     ids: np.ndarray | None  # (N,) texts of the id column; None: the file has none
+    # (N, T) numbers, NaN where missing, or (N,) texts, '' where missing; None: not asked for
+    targets: np.ndarray | None
+    notes: tuple[str, ...]  # sentences for the user on how the file is read
     warnings: tuple[str, ...]  # sentences for the user
 
 
-def read_rows(path: Path, encoder: Encoder, layout: Layout, id_name: str | None) -> NewRows:
-    """Read the columns that a network was trained on; `layout` is that of a CSV file."""
-    texts = [column.name for column in encoder.columns if column.categories is not None]
-    if path.suffix.lower() == ".parquet":
-        frame = read_parquet(path)
-    else:
-        wanted = [column.name for column in encoder.columns]
-        named = [*texts, *([id_name] if id_name else [])]
-        frame = read_csv(path, layout, text=named, wanted=wanted)
-    values, columns = _values(path, frame, encoder)
-    return NewRows(
-        encoder(values, columns),
-        frame.index.to_numpy(),
-        text_cells(frame[id_name]) if id_name in frame.columns else None,
-        tuple(encoder.unseen(values, columns)),
-    )
+def read_rows(
+    path: Path, encoder: Encoder, options: Mapping[str, Any] = {}, *, labelled: bool = False
+) -> NewRows:
+    """Read the columns that a network was trained on, and if they are `labelled` its targets.
 
-
-def read_targets(path: Path, names: Sequence[str], layout: Layout, *, as_text: bool) -> np.ndarray:
-    """Return target columns, (N, T) numbers, NaN where missing, or (N,) texts, '' where missing.
-
-    `as_text`: the cells of the one column are texts, even where they look like numbers.
+    `options` say how a CSV file is written: separator, encoding and header; what they do not say is
+    judged, and otherwise as in the training file.
     """
-    if path.suffix.lower() == ".parquet":
-        frame = read_parquet(path)
-    else:
-        frame = read_csv(path, layout, text=names if as_text else (), wanted=names)
-    for name in names:
-        if name not in frame.columns:
-            near = did_you_mean(name, frame.columns)
-            raise DataError(f"{path}: no column {name!r}{near}, which the network predicts")
-    where = lambda place: f"{path}, row {frame.index[place]}"
-    cells = [read_cells(frame[name], where, is_text=as_text or None) for name in names]
-    texts = next((column for column in cells if column.categories is not None), None)
-    if texts is None:
-        return np.stack([column.values for column in cells], 1)
-    if len(names) > 1:
-        raise DataError(f"{path}: several targets have to be numbers, but one holds texts")
-    known = np.array([*(texts.categories or ()), ""], dtype=object)
-    return known[np.where(np.isnan(texts.values), -1, texts.values).astype(np.int64)]
-
-
-def _values(
-    path: Path, frame: pd.DataFrame, encoder: Encoder
-) -> tuple[np.ndarray, tuple[Column, ...]]:
-    """Return the cells (N, C) of the encoder's columns, and what their codes stand for."""
+    frame = _frame(path, encoder, options)
     rows = frame.index.to_numpy()
-
-    def where(place: int) -> str:
-        return f"{path}, row {rows[place]}"
-
-    values = np.empty((len(frame), len(encoder.columns)), np.float32)
-    columns = []
-    for place, column in enumerate(encoder.columns):
-        if column.name not in frame.columns:
-            raise DataError(
-                f"{path}: no column {column.name!r}{did_you_mean(column.name, frame.columns)}, "
-                "which the network was trained on"
-            )
-        cells = read_cells(frame[column.name], where, is_text=column.categories is not None)
-        missing = np.isnan(cells.values)
+    where: Where = lambda place: f"{path}, row {rows[place]}"
+    warnings: list[str] = []
+    values = []
+    for column in encoder.columns:
+        read, unknown = _read(path, frame, column, where)
+        missing = np.isnan(read)
         if missing.any() and not encoder.imputes:
             raise DataError(
                 f"{where(int(missing.argmax()))}, column {column.name!r}: the value is missing; "
                 "complete it, or train with data.missing: impute"
             )
-        values[:, place] = cells.values
-        columns.append(Column(column.name, cells.categories))
-    return values, tuple(columns)
+        warnings += column.warnings(read, unknown)
+        values.append(read)
+    named = encoder.id_name if encoder.id_name in frame.columns else None
+    return NewRows(
+        encoder.encode(values),
+        rows,
+        None if named is None else text_cells(frame[named]),
+        _targets(path, frame, encoder, where) if labelled else None,
+        frame.attrs["remarks"],
+        tuple(warnings),
+    )
+
+
+def _frame(path: Path, encoder: Encoder, options: Mapping[str, Any]) -> pd.DataFrame:
+    if path.suffix.lower() == ".parquet":
+        return read_parquet(path)
+    wanted = [column.name for column in encoder.columns]
+    layout = replace(Layout(**encoder.layout), **options)
+    found = surveyed(path, layout, wanted, is_new=not options)
+    forms = {column.name: column.form for column in (*encoder.columns, *encoder.targets)}
+    texts = [n for n, form in forms.items() if form.kind != "number" or not form.is_plain]
+    if encoder.id_name is not None:
+        texts.append(encoder.id_name)
+    ignore = [name for name in found.header if name not in (*forms, encoder.id_name)]
+    missing = lambda name: forms[name].missing
+    return read_csv(path, found, ignore=ignore, text=texts, missing=missing)
+
+
+def _read(
+    path: Path, frame: pd.DataFrame, column: InputColumn, where: Where
+) -> tuple[np.ndarray, Sequence[str]]:
+    """Return what `InputColumn.read` does of a column's cells, and its unknown categories."""
+    import pandas as pd
+
+    name, series = column.name, _series(path, frame, column.name)
+    if column.form.kind == "number" and column.form.is_plain and is_numeric(series):
+        return finite_numbers(series, column.form, where), ()
+    codes, cells = pd.factorize(series)
+    texts = [text_of(cell) for cell in cells]
+    try:
+        values = column.read(texts)
+    except CellError as error:
+        place = int(np.flatnonzero(codes == texts.index(error.text))[0])
+        raise DataError(f"{where(place)}, column {name!r}: {error}; correct it") from error
+    unknown = [texts[place].strip() for place in np.flatnonzero(values == -1)]
+    return np.append(values, np.nan)[codes], unknown
+
+
+def _series(path: Path, frame: pd.DataFrame, name: str) -> pd.Series:
+    if name not in frame.columns:
+        header = frame.attrs["header"]
+        raise DataError(
+            f"{path}: no column {name!r}{did_you_mean(name, header)}, which the network was "
+            f"trained on (it has: {', '.join(header[:8])}{', …' if len(header) > 8 else ''})"
+        )
+    return frame[name]
+
+
+def _targets(path: Path, frame: pd.DataFrame, encoder: Encoder, where: Where) -> np.ndarray:
+    if not encoder.targets:
+        raise DataError(f"{path}: the run does not say how its targets are read; train it again")
+    first = encoder.targets[0]
+    if len(encoder.targets) == 1 and first.form.kind == "category":
+        cells = plain(_series(path, frame, first.name))
+        return np.array(first.form.categories(map(text_of, cells)), dtype=object)
+    return np.stack([_read(path, frame, column, where)[0] for column in encoder.targets], 1)

@@ -1,93 +1,176 @@
-"""CSV and parquet files as pandas frames; every error names the file and the row.
-
-Rows are counted as in a spreadsheet: the header is row 1, a record over several lines is one row,
-and blank rows count.
-"""
+"""CSV and parquet files as pandas frames; every error names the file and the row."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import importlib.util
-import io
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from dlx.data.source_files import readable
+from dlx.data.tables.cells import is_code, is_plain_number
+from dlx.data.tables.layout import (
+    BLANKS,
+    Layout,
+    LayoutError,
+    Survey,
+    is_compressed,
+    survey,
+    survey_new,
+)
 from dlx.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEPARATORS = (",", ";", "\t", "|")
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
-_BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_CHUNK = 1 << 24  # bytes
+_SAMPLE = 200  # rows that show which columns hold numbers
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a CSV file is written."""
+def surveyed(
+    path: Path, layout: Layout, wanted: Collection[str] = (), *, is_new: bool = False
+) -> Survey:
+    """Return how a CSV file is written; see `dlx.data.tables.layout`.
 
-    separator: str = "auto"  # between values; 'auto': whichever of , ; tab | splits the header
-    # 'auto': UTF-8 (or UTF-16 with a byte order mark), otherwise cp949, which includes EUC-KR
-    encoding: str = "auto"
-    missing_values: tuple[str, ...] = ()  # texts that stand for a missing value, beside `MISSING`
+    `is_new`: it holds new rows, which need not be written as `layout` says.
 
-
-@dataclass(frozen=True)
-class Survey:
-    """The layout of a CSV file, as a first pass over it shows."""
-
-    header: tuple[str, ...]  # the columns' names
-    separator: str  # between values
-    encoding: str  # of the text
-    blank: tuple[int, ...]  # the rows without a value
+    Raises:
+        DataError: it cannot be read, or is no table
+    """
+    check_there(path)
+    with readable(path):
+        try:
+            return (survey_new if is_new else survey)(path, layout, wanted)
+        except LayoutError as error:
+            raise DataError(str(error)) from error
 
 
 def read_csv(
     path: Path,
-    layout: Layout,
+    found: Survey,
     *,
     ignore: Collection[str] = (),
-    text: Collection[str] = (),
-    wanted: Collection[str] = (),
+    text: Collection[str] | None = (),
+    missing: Callable[[str], Sequence[str]] = lambda name: (),
 ) -> pd.DataFrame:
-    """Return the columns of a CSV file, indexed by row.
+    """Return the columns of a CSV file that was surveyed, indexed by row.
 
-    `attrs["header"]` of the frame names all columns, the ignored ones included. The cells of `text`
-    columns are read as texts; the separator is chosen by `wanted` columns.
+    `attrs["header"]` of the frame names all columns, the ignored ones included. `text` columns,
+    None: all, are read as texts, and so are others unless all cells are numbers without leading
+    zeros or texts that are missing values: `missing` returns those of a column of numbers.
     """
     import pandas as pd
 
-    surveyed = survey(path, layout, wanted)
-    try:
-        frame = pd.read_csv(
-            path,
-            sep=surveyed.separator,
-            encoding=surveyed.encoding,
-            header=0,
-            names=list(surveyed.header),
-            usecols=[name for name in surveyed.header if name not in ignore],
-            dtype=dict.fromkeys([name for name in text if name in surveyed.header], str),
-            na_values=[*MISSING, *layout.missing_values],
-            keep_default_na=False,
-            skipinitialspace=True,
-            skip_blank_lines=False,
-            index_col=False,
-            low_memory=False,  # otherwise chunks of a column may differ in type
-        )
-    except (pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a CSV file ({error})") from error
-    frame.index = pd.RangeIndex(2, len(frame) + 2)
-    blank = [row for row in surveyed.blank if row in frame.index]
+    columns = [name for name in found.header if name not in ignore]
+    as_text = columns if text is None else [name for name in text if name in columns]
+    gzipped = "gzip" if is_compressed(path) else None
+
+    def parsed(
+        columns: Sequence[str],
+        as_text: Collection[str],
+        marks: Mapping[str, Sequence[str]] = {},
+        rows: int | None = None,
+    ) -> pd.DataFrame:
+        try:
+            return pd.read_csv(
+                path,
+                sep=r"\s+" if found.separator == BLANKS else found.separator,
+                encoding=found.encoding,
+                compression=gzipped,
+                header=0 if found.has_names else None,
+                skiprows=found.skipped,
+                names=list(found.header),
+                usecols=list(columns),
+                nrows=rows,
+                dtype=dict.fromkeys(as_text, object),
+                na_values={name: ["", *marks.get(name, ())] for name in columns},
+                keep_default_na=False,
+                skipinitialspace=True,
+                skip_blank_lines=False,
+                index_col=False,
+                low_memory=False,  # otherwise chunks of a column may differ in type
+            )
+        except (pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
+            raise DataError(f"{path}: not a CSV file ({error})") from error
+
+    open_columns = [name for name in columns if name not in as_text]
+    marks = {}
+    if open_columns:
+        marks = _marks(parsed(open_columns, open_columns, rows=_SAMPLE), missing)
+    frame = parsed(columns, as_text, marks)
+    # A text has turned up below the sample, or a number with a leading zero.
+    again = [name for name in marks if frame[name].dtype.kind not in "ifu"]
+    codes = _codes(path, found, frame[[name for name in open_columns if name not in again]])
+    if again or codes:
+        texts = parsed([*again, *codes], [*again, *codes])
+        for name in texts.columns:
+            if name in again or any(map(is_code, texts[name].dropna().str.strip().unique())):
+                frame[name] = texts[name]
+    frame.index = pd.RangeIndex(found.first_row, len(frame) + found.first_row)
+    blank = [row for row in found.blank if row in frame.index]
     if blank:
         frame = frame.drop(index=blank)
     if len(frame) == 0:
         raise DataError(f"{path}: a header but no rows")
-    frame.attrs["header"] = surveyed.header
+    frame.attrs["header"] = found.header
+    frame.attrs["remarks"] = found.remarks
+    frame.attrs["separator"] = found.separator
     return frame
+
+
+def _marks(
+    sample: pd.DataFrame, missing: Callable[[str], Sequence[str]]
+) -> dict[str, Sequence[str]]:
+    """Return the texts that mean a missing value in columns which seem to hold numbers."""
+    marks = {}
+    for name in sample.columns:
+        texts = [text for text in missing(name) if not is_plain_number(text)]
+        cells = {cell.strip() for cell in sample[name].dropna()} - {"", *texts}
+        if texts and all(map(is_plain_number, cells)):
+            marks[name] = texts
+    return marks
+
+
+def _codes(path: Path, found: Survey, frame: pd.DataFrame) -> list[str]:
+    """Return the columns that pandas took for numbers, but of which some begin with a zero.
+
+    Where the file alone cannot tell, all columns of whole numbers are returned.
+    """
+    numbers = [name for name in frame.columns if frame[name].dtype.kind in "ifu"]
+    whole = [name for name in numbers if (frame[name].dropna() % 1 == 0).all()]
+    if not whole:
+        return []
+    if found.encoding.startswith("utf-16") or is_compressed(path) or found.separator == BLANKS:
+        return whole
+    separator, places = ord(found.separator), set()
+    with path.open("rb") as file:
+        end = b"\n"
+        while chunk := file.read(_CHUNK):
+            whole_lines = (end + chunk).rpartition(b"\n")
+            end = b"\n" + whole_lines[2]
+            if b'"' in whole_lines[0] and _zeros(whole_lines[0], separator):
+                return whole
+            places |= _zeros(whole_lines[0], separator)
+    places |= _zeros(end, separator)
+    return [name for name in whole if found.header.index(name) in places]
+
+
+def _zeros(lines: bytes, separator: int) -> set[int]:
+    """Return the columns in which cells of a piece of a file begin with a zero and a digit."""
+    signs = np.frombuffer(lines, np.uint8)
+    first, second, before = signs[1:-1], signs[2:], signs[:-2]
+    found = (first == ord("0")) & (second >= ord("0")) & (second <= ord("9"))
+    found &= (before == separator) | (before == ord("\n")) | (before == ord('"')) | (before == 32)
+    hits = np.flatnonzero(found)
+    if len(hits) == 0:
+        return set()
+    starts, parted = np.flatnonzero(signs == ord("\n")), np.flatnonzero(signs == separator)
+    line = starts[np.maximum(np.searchsorted(starts, hits, side="right") - 1, 0)]
+    columns = np.searchsorted(parted, hits, side="right") - np.searchsorted(parted, line)
+    return set(np.unique(columns).tolist())
 
 
 def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
@@ -101,7 +184,7 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
     import pyarrow as pa  # pyright: ignore[reportMissingImports]
     import pyarrow.parquet as pq  # pyright: ignore[reportMissingImports]
 
-    _check_there(path)
+    check_there(path)
     try:
         header = pq.read_schema(path).names
         names = [name for name in header if name not in ignore]
@@ -110,167 +193,21 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
         raise DataError(f"{path}: not a parquet file ({error})") from error
     frame = frame.reset_index(drop=True)[names]
     frame.columns = [str(name) for name in frame.columns]
-    _check_header(path, tuple(frame.columns))
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     if len(frame) == 0:
         raise DataError(f"{path}: no rows")
     frame.attrs["header"] = tuple(header)
+    frame.attrs["remarks"] = ()
+    frame.attrs["separator"] = ""
     return frame
 
 
-def survey(path: Path, layout: Layout, wanted: Collection[str] = ()) -> Survey:
-    """Return how a CSV file is written, and check that rows have as many values as the header."""
-    _check_there(path)
-    try:
-        with readable(path):
-            if layout.encoding != "auto":
-                return _survey(path, layout, _known_encoding(layout.encoding), wanted)
-            with path.open("rb") as file:
-                encoding = _BOMS.get(file.read(2), "utf-8-sig")
-            try:
-                return _survey(path, layout, encoding, wanted)
-            except UnicodeDecodeError:
-                return _survey(path, layout, "cp949", wanted)
-    except UnicodeError:  # not UnicodeDecodeError alone: UTF-16 may lack its byte order mark
-        named = layout.encoding if layout.encoding != "auto" else "utf-8"
-        raise _not_encoded(path, named, is_named=layout.encoding != "auto") from None
-    except csv.Error as error:
-        raise DataError(f"{path}: not a CSV file ({error}); is a quote left open?") from error
-
-
-def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) -> Survey:
-    with path.open(encoding=encoding, newline="") as file:
-        first = file.readline()
-    separator = layout.separator
-    if separator == "auto":
-        separator = _separator(first, wanted)
-    try:
-        return _count(path, encoding, separator, _plain_rows(path, encoding, separator))
-    except _QuoteError:
-        return _count(path, encoding, separator, _quoted_rows(path, encoding, separator))
-
-
-def _count(
-    path: Path, encoding: str, separator: str, rows: Iterator[tuple[int, list[str] | None]]
-) -> Survey:
-    """Check the number of values in every row: `rows` yields them, and the cells of the first."""
-    width, cells = next(rows, (0, None))
-    if not width or cells is None:
-        raise DataError(f"{path}: row 1 has to hold the columns' names, but it is empty")
-    header = tuple(cell.strip() or f"Unnamed: {place}" for place, cell in enumerate(cells))
-    _check_header(path, header)
-    blank = []
-    for row, (count, _) in enumerate(rows, 2):
-        if count == 0:
-            blank.append(row)
-        elif count != width:
-            raise DataError(
-                f"{path}, row {row}: {count} values instead of {width}, separated by "
-                f"{separator!r}; complete the row, put values with a {separator!r} inside in "
-                "quotes, or name another data.separator"
-            )
-    return Survey(header, separator, encoding, tuple(blank))
-
-
-class _QuoteError(Exception):
-    """A file has quotes; inside them, separators and line breaks are a part of the value."""
-
-
-def _plain_rows(
-    path: Path, encoding: str, separator: str
-) -> Iterator[tuple[int, list[str] | None]]:
-    """Yield the number of values of every line (0: blank), as long as no line has quotes.
-
-    A million lines take half a second, with the csv module several seconds.
-    """
-    empty = f"{separator} \r\n\t"
-    with path.open(encoding=encoding) as file:
-        for place, line in enumerate(file):
-            if '"' in line:
-                raise _QuoteError
-            cells = None if place else line.rstrip("\n").split(separator)
-            yield (line.count(separator) + 1 if line.strip(empty) else 0), cells
-
-
-def _quoted_rows(
-    path: Path, encoding: str, separator: str
-) -> Iterator[tuple[int, list[str] | None]]:
-    for _, cells in csv_records(path, encoding, separator):
-        yield (len(cells) if any(cell.strip() for cell in cells) else 0), cells
-
-
-def csv_records(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of each record of a CSV file, with the number of its last line."""
-    with path.open(encoding=encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
-        for cells in reader:
-            yield reader.line_num, cells
-
-
-def _separator(first: str, wanted: Collection[str]) -> str:
-    """Return the separator that splits the header into most of the wanted, then most columns."""
-
-    def score(separator: str) -> tuple[int, int]:
-        cells = next(csv.reader(io.StringIO(first), delimiter=separator), [])
-        names = {cell.strip() for cell in cells}
-        return sum(name in names for name in wanted), len(cells)
-
-    return max(SEPARATORS, key=score)
-
-
-def _check_there(path: Path) -> None:
+def check_there(path: Path) -> None:
+    """Refuse a path at which there is no file."""
     if path.is_dir():
         raise DataError(f"{path}: this is a folder; name a file")
     if not path.exists():
         raise DataError(f"{path}: no such file; data.path is relative to the config file")
-
-
-def _check_header(path: Path, header: tuple[str, ...]) -> None:
-    twice = [name for place, name in enumerate(header) if name in header[:place]]
-    if twice:
-        raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
-    if all(map(is_number, header)):
-        raise DataError(
-            f"{path}: row 1 holds numbers ({', '.join(header[:3])}, …) and not the columns' names; "
-            "add a header"
-        )
-
-
-def is_number(text: str) -> bool:
-    """Say whether Python takes a text for a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _known_encoding(name: str) -> str:
-    try:
-        "".encode(name)  # codecs.lookup also knows codecs of bytes, such as base64
-        return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
-    except (LookupError, ValueError):
-        raise ConfigError(
-            f"data.encoding: received {name!r}, which is no known encoding; "
-            "allowed: auto, utf-8, cp949, euc-kr, latin-1, cp1252, utf-16, …"
-        ) from None
-
-
-def _not_encoded(path: Path, encoding: str, *, is_named: bool) -> DataError:
-    content, start = path.read_bytes(), 0
-    try:
-        content.decode(encoding)
-    except UnicodeDecodeError as error:
-        start = error.start
-    row, byte = content.count(b"\n", 0, start) + 1, content[start : start + 1].hex()
-    tried = encoding if is_named else f"{encoding}, nor is the file cp949"
-    return DataError(
-        f"{path}, row {row}: byte 0x{byte} is not {tried}; name its data.encoding "
-        "(cp949, euc-kr, latin-1, cp1252, …), or save the file as UTF-8"
-    )
-
-
-def text_of(cell: Any) -> str:
-    """Return a cell as the text of a category or id: trimmed, True and False in one spelling."""
-    text = str(cell).strip()
-    return text.capitalize() if text.lower() in ("true", "false") else text

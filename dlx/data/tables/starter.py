@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +13,30 @@ import numpy as np
 
 from dlx.config.dump import inline
 from dlx.data.splits import AUTO_SHARE
-from dlx.data.tables.cells import has_commas
-from dlx.data.tables.reading import Layout, read_csv, read_parquet, survey, text_of
+from dlx.data.tables.cells import (
+    MISSING,
+    MISSING_CATEGORIES,
+    PLAIN,
+    category,
+    is_code,
+    is_plain_number,
+    text_of,
+)
+from dlx.data.tables.columns import PLACEHOLDERS, by_number_or_name, is_numeric
+from dlx.data.tables.hints import counts_rows, is_called_counter, is_called_id, is_id
+from dlx.data.tables.layout import AUTO, Layout, LayoutError, NoNamesError, Survey, survey
+from dlx.data.tables.reading import check_there, read_csv, read_parquet, surveyed
+from dlx.data.tables.recognition import date_looks, number_look
+from dlx.data.tasks import decide
 from dlx.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_CLASSES = 10  # a target of at most so many different whole numbers has classes
+_FEWEST_DATES = 10  # so many different numbers of 8 digits are dates, if each is one
 FEWEST_REPEATS = 4  # a text is an input if a category has at least so many rows on average
 NUM_STEPS = 2000
+_MOST_NAMED = 50  # numbers that name something are categories if they are no more
 Option = tuple[str, Any, str]  # key, value and comment
 
 
@@ -29,42 +45,70 @@ class Look:
     """What a column looks like."""
 
     name: str
-    # number, category, id, date, text (different in nearly every row, or numbers with commas) or
-    # constant
+    # number, category, id, counter (of rows), date, text (different in nearly every row, or numbers
+    # and texts) or constant
     kind: str
     words: str  # a description for a comment
-    missing: int  # number of rows without a value
-    # texts among the numbers that seem to stand for missing values
-    placeholders: tuple[str, ...] = ()
+    missing: int = 0  # number of rows without a value
+    placeholders: tuple[str, ...] = ()  # texts that seem to stand for missing values
+    number: dict[str, Any] = field(default_factory=dict)  # how its numbers are written
+    dates: str | tuple[str, ...] = ()  # a format of its dates, or several that all fit
+    is_mixed: bool = False  # whether it holds categories of which some look like numbers
+    note: str = ""  # a sentence for the user
 
 
-def starter(path: Path, target: str | None, folder: Path) -> str:
-    """Return the text of a config, to stand in `folder`, that trains on a CSV or parquet file."""
+@dataclass(frozen=True)
+class Start:
+    """A config to start from."""
+
+    text: str
+    notes: tuple[str, ...]  # sentences for the user
+
+
+def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO) -> Start:
+    """Return a config, to stand in `folder`, that trains on a CSV or parquet file."""
     is_parquet = path.suffix.lower() == ".parquet"
-    wanted = () if target is None else (target,)
-    frame = read_parquet(path) if is_parquet else read_csv(path, Layout(), wanted=wanted)
+    notes: list[str] = []
+    found = None
+    if is_parquet:
+        frame = read_parquet(path)
+    else:
+        layout = _with_header(path, layout, target, notes)
+        found = surveyed(path, layout, () if target is None else (target,))
+        frame = read_csv(path, found, missing=lambda name: MISSING)
     names = ", ".join(map(str, frame.columns))
     if target is None:
         raise ConfigError(f"name the column to predict with --target; {path} has: {names}")
     if target not in frame.columns:
         near = did_you_mean(target, frame.columns)
-        raise ConfigError(f"--target: {path} has no column {target!r}{near} (it has: {names})")
-    looks = [look(frame[name]) for name in frame.columns]
+        said = f"; {notes[0]}" if notes else ""
+        raise ConfigError(
+            f"--target: {path} has no column {target!r}{near} (it has: {names}){said}"
+        )
+    looks = _looks(path, frame, found)
+    goal = next(column for column in looks if column.name == target)
+    inputs = _with_inputs([column for column in looks if column.name != target], notes)
     data: list[Option] = [
         ("name", "parquet" if is_parquet else "csv", ""),
         ("path", os.path.relpath(path, folder), "relative to this file"),
-        ("target", target, _target_words(frame[target])),
-        *_roles([column for column in looks if column.name != target]),
-        *_gaps(looks, target),
-        *([] if is_parquet else _layout(path, target)),
+        ("target", target, _target_words(frame[target], goal)),
+        *_roles(inputs),
+        *_formats([goal, *inputs]),
+        *_gaps(goal, inputs),
+        *_layout(layout),
     ]
-    if _is_class(frame[target]) and frame[target].dtype.kind in "if":
+    if goal.kind == "number" and not is_numeric(frame[target]):
+        data.append(("task", "regression", "it is read as numbers; classification makes classes"))
+    elif _is_class(frame[target], goal) and is_numeric(frame[target]):
         data.append(("task", "classification", "few whole numbers; regression predicts a number"))
     data.append(("standardize", True, "every input gets mean 0 and variance 1"))
     num_train = max(int(len(frame) * (1 - 2 * AUTO_SHARE)), 1)
     batch_size = min(128, max(num_train // 10, 1))
     epochs = int(np.clip(NUM_STEPS * batch_size / num_train, 5, 200))
-    rest = _REST.format(batch_size=batch_size, epochs=epochs)
+    has_dev = int(AUTO_SHARE * len(frame) + 0.5) > 0
+    rest = _REST.format(
+        batch_size=batch_size, epochs=epochs, early_stopping=_EARLY_STOPPING if has_dev else ""
+    )
     lines = [_line(f"  {key}: {inline(value)}", words) for key, value, words in data]
     about = [
         f"Predict {target} from the other columns of {path.name}: {len(frame):,} rows.",
@@ -73,106 +117,306 @@ def starter(path: Path, target: str | None, folder: Path) -> str:
     ]
     # A name in quotes may hold a line break, which would end the comment.
     comments = [f"# {' '.join(line.splitlines())}".rstrip() for line in about]
-    return "\n".join([*comments, "data:", *lines, rest])
+    notes += [column.note for column in (goal, *inputs) if column.note]
+    return Start("\n".join([*comments, "data:", *lines, rest]), tuple(notes))
 
 
-def look(series: pd.Series) -> Look:
-    """Return what a column looks like."""
+def _with_header(path: Path, layout: Layout, target: str | None, notes: list[str]) -> Layout:
+    """Return the layout, without a header if the first row seems to hold values."""
+    check_there(path)
+    try:
+        survey(path, layout, () if target is None else (target,))
+    except NoNamesError:
+        notes.append(
+            f"row 1 of {path.name} holds values and not the columns' names, which are 1, 2, 3, … "
+            "therefore; --header takes it for names"
+        )
+        return replace(layout, header=False)
+    except (LayoutError, OSError):
+        pass  # said by who reads the file next
+    return layout
+
+
+def _looks(path: Path, frame: pd.DataFrame, found: Survey | None) -> list[Look]:
+    """Return what columns look like; where some have decimal commas, points do not precede them.
+
+    So it is of files with semicolons, which programs write where the comma stands before decimals.
+    """
+    looks = [look(frame[name]) for name in frame.columns]
+    decimal = any(column.number.get("decimal") == "," for column in looks)
+    thousands = any(column.number.get("thousands") for column in looks)
+    if found is None or not (decimal or (found.separator == ";" and thousands)):
+        return looks
+    pointed = [n for n in frame.columns if is_numeric(frame[n]) and (frame[n].dropna() % 1).any()]
+    texts = read_csv(path, found, ignore=[n for n in frame.columns if n not in pointed], text=None)
+    again = {name: look(texts[name], "decimal") for name in pointed}
+    return [
+        again[column.name]
+        if column.name in again and again[column.name].number
+        else look(frame[column.name], "decimal")
+        for column in looks
+    ]
+
+
+def look(series: pd.Series, commas: str = "") -> Look:
+    """Return what a column looks like; for `commas` see `number_look`."""
     import pandas as pd
 
     name, present = str(series.name), series.dropna()
+    if not is_numeric(series) and not pd.api.types.is_datetime64_any_dtype(series):
+        present = present.map(text_of).str.strip()
+        present = present[present != ""]
     missing = len(series) - len(present)
     gaps = f", {missing:,} missing" if missing else ""
+    seen = Look(name, "", "", missing)
 
-    def looks_like(kind: str, words: str, placeholders: tuple[str, ...] = ()) -> Look:
-        return Look(name, kind, words + gaps, missing, placeholders)
+    def looks_like(kind: str, words: str, **more: Any) -> Look:
+        return replace(seen, kind=kind, words=words + gaps, **more)
 
-    if present.nunique() <= 1:
+    if len(present) == 0:
+        return looks_like("constant", "no value at all")
+    if present.nunique() == 1:
         return looks_like("constant", "the same in every row")
     if pd.api.types.is_datetime64_any_dtype(series):
-        return looks_like("date", "dates")
-    if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
-        if name.lower() == "id" and present.is_unique:
-            return looks_like("id", "another number in every row")
-        return looks_like("number", f"numbers from {present.min():g} to {present.max():g}")
-    texts = present.map(text_of)
-    numbers = pd.to_numeric(texts, errors="coerce")
-    odd = tuple(sorted(set(texts[numbers.isna()])))
-    if odd and has_commas(odd):
-        words = "numbers with commas: write points, and nothing between thousands"
-        return looks_like("text", words)
-    if numbers.notna().mean() > 0.5 and len(odd) <= 3:
-        words = f"numbers from {numbers.min():g} to {numbers.max():g}, and "
-        return looks_like("number", words + ", ".join(map(repr, odd)), odd)
-    dates = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
-    if numbers.isna().all() and dates.notna().all():
-        return looks_like("date", f"dates from {texts.min()} to {texts.max()}")
-    count = texts.nunique()
-    if count == len(series):
+        return looks_like("date", "dates", dates="auto")
+    if is_numeric(series):
+        return _numbers(series, present, looks_like)
+    return _texts(present, len(series), commas, looks_like)
+
+
+def _numbers(series: pd.Series, present: pd.Series, looks_like: Any) -> Look:
+    name = str(series.name)
+    words = f"numbers from {present.min():.12g} to {present.max():.12g}"
+    values = series.to_numpy(np.float64, na_value=np.nan)
+    if is_called_counter(name) and counts_rows(values):
+        note = f"column {name!r} counts the rows: it is no input"
+        return looks_like("counter", f"{words}, one more in every row", note=note)
+    if is_id(name, values):
+        note = f"column {name!r} has another number in every row: it is no input"
+        return looks_like("id", "another number in every row", note=note)
+    is_whole = bool((present % 1 == 0).all())
+    if is_whole and is_called_id(name):
+        return _repeated_id(present, words, looks_like)
+    if is_whole and present.between(18000101, 22001231).all():
+        distinct = [str(int(value)) for value in present.unique()]
+        if len(distinct) >= _FEWEST_DATES and date_looks(distinct):
+            return looks_like("date", f"{words}, dates as numbers", dates="%Y%m%d")
+    return looks_like("number", words)
+
+
+def _repeated_id(present: pd.Series, words: str, looks_like: Any) -> Look:
+    """Return the look of numbers that name something which several rows have in common."""
+    name, count = present.name, present.nunique()
+    if count <= _MOST_NAMED and count * FEWEST_REPEATS <= len(present):
+        note = f"column {name!r} names {count} things by numbers: they are categories"
+        return looks_like(
+            "category", f"{count} numbers that name something", is_mixed=True, note=note
+        )
+    note = (
+        f"column {name!r} names {count:,} things by numbers, and is left out; group: {name} keeps "
+        "the rows of each in one part"
+    )
+    return looks_like("text", f"{words}, which name something", note=note)
+
+
+def _texts(present: pd.Series, num_rows: int, commas: str, looks_like: Any) -> Look:
+    name = str(present.name)
+    counts = present.value_counts()
+    texts = list(counts.index)
+    if all(category(text) in ("True", "False") for text in texts):
+        return looks_like("category", "True and False")
+    words = [text for text in texts if text not in (*PLACEHOLDERS, *MISSING)]
+    lacking = int(counts[[text for text in texts if text in MISSING_CATEGORIES]].sum())
+    looks_like = functools.partial(_lacking, lacking, looks_like)
+    odd = tuple(sorted(text for text in texts if text in PLACEHOLDERS))
+    are_plain = [is_plain_number(text) for text in words]
+    codes = [text for text in words if is_code(text)]
+    if codes and all(is_plain_number(text) or is_code(text) for text in words):
+        note = f"column {name!r} holds codes, with leading zeros such as {codes[0]!r}: "
+        if counts.size == num_rows:
+            return looks_like("id", "another code in every row", note=note + "they name the rows")
+        return _category(present, "codes", looks_like, is_mixed=True, note=note + "categories")
+    shown = number_look(words, commas) if words else None
+    if shown is not None or (words and all(are_plain)):
+        return _written(name, words, odd, counts, shown, looks_like)
+    looks = date_looks(words) if words else []
+    if looks:
+        return _dates(name, words, [formats[0] for formats in looks], odd, looks_like)
+    doubtful = tuple(text for text in odd if text in ("?", "-", "--", "."))
+    present = present[~present.isin([*MISSING_CATEGORIES, *doubtful])]
+    if any(are_plain):
+        return _mixed(present, words, doubtful, looks_like)
+    if counts.size == num_rows:
         return looks_like("id", "another text in every row")
-    if count > 2 and count * FEWEST_REPEATS > len(texts):
+    note = ""
+    if doubtful:
+        note = (
+            f"column {name!r}: {sum(counts[t] for t in doubtful):,} cells hold "
+            f"{' or '.join(map(repr, doubtful))}, taken for missing"
+        )
+    return _category(present, "categories", looks_like, placeholders=doubtful, note=note)
+
+
+def _lacking(lacking: int, looks_like: Any, kind: str, words: str, **more: Any) -> Look:
+    """Return a look of a column of texts, some of which mean a missing value."""
+    seen = looks_like(kind, words, **more)
+    return replace(seen, missing=seen.missing + lacking)
+
+
+def _category(present: pd.Series, what: str, looks_like: Any, **more: Any) -> Look:
+    count = present.nunique()
+    if count > 2 and count * FEWEST_REPEATS > len(present):
         return looks_like("text", f"{count:,} different texts")
-    mixed = "numbers and texts" if numbers.notna().any() else "categories"
-    return looks_like("category", f"{count:,} {mixed}")
+    return looks_like("category", f"{count:,} {what}", **more)
+
+
+def _written(
+    name: str,
+    words: Sequence[str],
+    odd: tuple[str, ...],
+    counts: pd.Series,
+    shown: Any,
+    looks_like: Any,
+) -> Look:
+    """Return the look of numbers with signs and units, or with texts that seem to be missing."""
+    form = shown.form if shown else PLAIN
+    numbers = [form.number(text) or 0.0 for text in words]
+    description = f"numbers from {min(numbers):.12g} to {max(numbers):.12g}"
+    notes = []
+    if shown:
+        description += f", with {shown.words}"
+        example = next(text for text in words if form.number(text) != PLAIN.number(text))
+        doubt = ", which may be decimals" if shown.is_ambiguous else ""
+        notes.append(f"numbers such as {example!r}, with {shown.words}{doubt}")
+    if odd:
+        description += f", and {', '.join(map(repr, odd))}"
+        notes.append(f"{', '.join(f'{t!r} ({counts[t]:,})' for t in odd)}, taken for missing")
+    if is_called_counter(name) and counts.size == counts.sum() and not shown:
+        return looks_like("id", "another number in every row")
+    return looks_like(
+        "number",
+        description,
+        placeholders=odd,
+        number=shown.options if shown else {},
+        note=f"column {name!r} holds {'; '.join(notes)}" if notes else "",
+    )
+
+
+def _dates(
+    name: str, words: Sequence[str], formats: list[str], odd: tuple[str, ...], looks_like: Any
+) -> Look:
+    if len(formats) > 1:
+        options = " or ".join(inline({name: form}) for form in formats)
+        note = f"column {name!r} holds dates such as {words[0]!r}: data.dates: {options}? say which"
+        return looks_like("date", "dates", dates=tuple(formats), placeholders=odd, note=note)
+    note = f"column {name!r} holds dates such as {words[0]!r} ({formats[0]})"
+    return looks_like("date", f"dates such as {words[0]}", dates=formats[0], note=note)
+
+
+def _mixed(
+    present: pd.Series, words: Sequence[str], doubtful: tuple[str, ...], looks_like: Any
+) -> Look:
+    """Return the look of numbers among texts."""
+    name, count = present.name, present.nunique()
+    others = [text for text in words if not is_plain_number(text)]
+    shown = ", ".join(map(repr, others[:3])) + (", …" if len(others) > 3 else "")
+    if count > 2 and count * FEWEST_REPEATS > len(present):
+        note = f"column {name!r} holds numbers and texts such as {shown}, and is left out"
+        if len(others) <= 3:
+            option = inline({name: others})
+            note += f"; correct these, or write data.missing_values: {option} if they mean that"
+        return looks_like("text", f"numbers, and {shown}", note=note)
+    note = f"column {name!r} holds numbers and {shown}: they are categories"
+    if doubtful:
+        note += f"; {' and '.join(map(repr, doubtful))}, taken for missing"
+    words = f"{count:,} numbers and texts"
+    return looks_like("category", words, is_mixed=True, placeholders=doubtful, note=note)
+
+
+def _with_inputs(looks: list[Look], notes: list[str]) -> list[Look]:
+    """Return the looks, with an input at least: dates, or else what counts the rows."""
+    if any(column.kind in ("number", "category") for column in looks):
+        return looks
+    for kind, made in (("date", "input_date"), ("counter", "number"), ("id", "number")):
+        found = [c for c in looks if c.kind == kind and (kind == "date" or "number" in c.words)]
+        if found:
+            names = ", ".join(repr(column.name) for column in found)
+            notes.append(f"no other column is left, so that {names} is an input")
+            return [replace(c, kind=made, note="") if c in found else c for c in looks]
+    return looks
 
 
 def _roles(looks: list[Look]) -> list[Option]:
     """Return the options for columns that are not inputs as they are."""
     ids = [column.name for column in looks if column.kind == "id"]
-    dates = [column.name for column in looks if column.kind == "date"]
-    useless = [column.name for column in looks if column.kind in ("constant", "text", "date")]
-    ignored = useless + ids[1:]
-    mixed = [column.name for column in looks if "numbers and texts" in column.words]
+    dates = [column for column in looks if column.kind == "date"]
+    kinds = ("constant", "text", "date", "counter")
+    ignored = [column.name for column in looks if column.kind in kinds] + ids[1:]
+    mixed = [column.name for column in looks if column.is_mixed]
+    inputs = {c.name: "auto" for c in looks if c.kind == "input_date"}
     options: list[Option] = []
     if ids:
         options.append(("id", ids[0], "names the rows in predictions; not an input"))
     if ignored:
-        words = f"or time: {dates[0]}, so that the past predicts the future" if dates else ""
-        options.append(("ignore", ignored, words or "columns that say nothing as they are"))
+        words = "columns that say nothing as they are"
+        if dates:
+            form = dates[0].dates if isinstance(dates[0].dates, str) else dates[0].dates[0]
+            option = inline({dates[0].name: form})
+            words = (
+                f"or time: {dates[0].name}, so that the past predicts the future; or dates: "
+                f"{option}, for inputs"
+            )
+        options.append(("ignore", ignored, words))
     if mixed:
         options.append(("categorical", mixed, "categories, though some look like numbers"))
+    if inputs:
+        options.append(("dates", inputs, "inputs: year, month, weekday, hour, days"))
     return options
 
 
-def _gaps(looks: list[Look], target: str) -> list[Option]:
+def _formats(looks: list[Look]) -> list[Option]:
+    """Return the options for numbers that are written with signs and units."""
+    numbers = {column.name: column.number for column in looks if column.number}
+    return [("numbers", numbers, "signs and units are left out")] if numbers else []
+
+
+def _gaps(goal: Look, inputs: list[Look]) -> list[Option]:
     """Return the options for missing values."""
-    kinds = ("number", "category")
-    used = [column for column in looks if column.kind in kinds or column.name == target]
+    kinds = ("number", "category", "input_date")
+    used = [column for column in inputs if column.kind in kinds]
     incomplete = [column.name for column in used if column.missing or column.placeholders]
-    placeholders = sorted({text for column in used for text in column.placeholders})
+    placeholders = {c.name: list(c.placeholders) for c in (goal, *used) if c.placeholders}
     options: list[Option] = []
-    if target in incomplete:
+    if goal.missing or goal.placeholders:
         options.append(("missing", "drop", "rows without a target teach nothing"))
     elif incomplete:
         words = "the training mean, and an input that says so; or drop the rows"
         options.append(("missing", "impute", words))
     if placeholders:
-        options.append(("missing_values", placeholders, "texts among numbers"))
+        options.append(("missing_values", placeholders, "what means missing beside an empty cell"))
     return options
 
 
-def _layout(path: Path, target: str) -> list[Option]:
-    """Return the options for a CSV file whose separator or encoding is unusual."""
-    surveyed = survey(path, Layout(), [target])
+def _layout(layout: Layout) -> list[Option]:
+    """Return the options for what was said of a CSV file, or judged of its header."""
     options: list[Option] = []
-    if surveyed.separator != ",":
-        options.append(("separator", surveyed.separator, ""))
-    if not surveyed.encoding.startswith("utf-8"):
-        options.append(("encoding", surveyed.encoding, ""))
+    for key, value in vars(layout).items():
+        if value not in ("auto", None):
+            options.append((key, value, ""))
     return options
 
 
-def _is_class(target: pd.Series) -> bool:
-    present = target.dropna()
-    if present.dtype.kind not in "if":
-        return look(target).kind != "number"
-    return bool((present % 1 == 0).all()) and present.nunique() <= MOST_CLASSES
+def _is_class(target: pd.Series, goal: Look) -> bool:
+    if not is_numeric(target):
+        return goal.kind not in ("number", "date")
+    return decide("", target.dropna().to_numpy(np.float64)).classes is not None
 
 
-def _target_words(target: pd.Series) -> str:
-    if not _is_class(target):
+def _target_words(target: pd.Series, goal: Look) -> str:
+    if not _is_class(target, goal):
         return "a number"
-    shown = sorted({text_of(cell) for cell in target.dropna()})
+    names = {category(text_of(cell)) for cell in target.dropna()}
+    shown = sorted(names - {"", *goal.placeholders}, key=by_number_or_name)
     more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
     return f"classes: {', '.join(shown[:5])}{more}"
 
@@ -194,6 +438,6 @@ optimizer:
 train:
   epochs: {epochs}
   batch_size: {batch_size}
-  early_stopping: {{metric: stop.cost, patience: 10}}
-seed: 0
+{early_stopping}seed: 0
 """
+_EARLY_STOPPING = "  early_stopping: {metric: stop.cost, patience: 10}\n"

@@ -44,6 +44,10 @@ def test_missing_values_are_errors_unless_told_otherwise(read):
     dropped = read(PEOPLE, missing="drop", **ROLES)
     assert dropped.table.ids.tolist() == ["a", "b", "d"]
     assert dropped.warnings == ("1 of 4 rows with a missing value are left out",)
+    assert dropped.notes[0] == (
+        "cells that count as missing (empty, or among numbers NA, NaN, NULL, None and the like): 1 "
+        "of 'width'"
+    )
     with pytest.raises(DataError, match="no row is left for train"):
         read("a,y\n,1\n,2\n", missing="drop")
 
@@ -150,7 +154,7 @@ def test_parquet_gives_the_same_data_set_as_csv(tmp_path, write):
     frame.drop(columns="width").to_parquet(dated_path)
     dated = load_dataset("parquet", Path(), path=dated_path, target="y", time="sold", ignore=["id"])
     assert dated.table is not None and dated.table.times is not None
-    assert dated.table.times.tolist() == [3, 1, 2, 4]
+    assert np.argsort(dated.table.times).tolist() == [1, 2, 0, 3]
     with pytest.raises(ConfigError, match=r"data\.ignore: .* has no column 'width'"):
         load_dataset("parquet", Path(), path=dated_path, target="y", ignore=["width"])
 
@@ -289,3 +293,159 @@ def test_categories_that_only_train_dev_rows_have_are_said(read):
         "train_dev: 1 of 1 rows have a 'c' that no training row has ('blue'); all inputs "
         "of this column are 0 for them",
     )
+
+
+LARGE = "order_no,y\n" + "".join(f"{20240100001 + i},{i / 2}\n" for i in range(50))
+
+
+def test_large_numbers_keep_their_digits(read):
+    splits = prepare(read(LARGE), standardize=True)
+    assert len(splits.train.inputs.unique()) == len(splits.train.inputs)
+    line = np.polyfit(splits.train.inputs[:, 0].double(), splits.train.targets[:, 0].double(), 1)
+    np.testing.assert_allclose(line, [1, 0], atol=1e-6)
+    large = prepare(read("a,y\n" + "".join(f"{i},{1.7e9 + i}\n" for i in range(50))))
+    values = large.task.in_units(large.train.targets.numpy())
+    np.testing.assert_allclose(values[:, 0], 1.7e9 + large.train.rows, atol=1e-4)
+
+
+def test_a_class_of_the_test_file_alone_is_named_with_the_near_one(write):
+    paths = {"train": write("x,y\n1,yes\n2,no\n3,yes\n", "tr.csv"), "test": Path()}
+    paths["test"] = write("x,y\n1,yes.\n", "te.csv")
+    with pytest.raises(
+        DataError, match=r"te.csv, column 'y': no row of .*tr.csv has the class 'ye"
+    ):
+        load_dataset("csv", Path(), path=paths, target="y")
+    paths["test"] = write("x,y\n1,Yes\n", "te.csv")
+    with pytest.raises(DataError, match=r"the class 'Yes'; did you mean 'yes'\?"):
+        load_dataset("csv", Path(), path=paths, target="y")
+    paths = {"train": write("x,y\n1,1\n2,0\n", "tr.csv"), "test": write("x,y\n1,1.0\n", "te.csv")}
+    dataset = load_dataset("csv", Path(), path=paths, target="y", task="classification")
+    assert dataset.classes == ("0", "1") and dataset.targets.tolist() == [1, 0, 1]
+
+
+def test_equal_numbers_are_one_person(read):
+    text = "person,x,y\n" + "".join(f"{i % 5}{'.0' * (i > 9)},{i},{i}\n" for i in range(20))
+    dataset = read(text, group="person")
+    assert dataset.table.groups.tolist() == [0, 1, 2, 3, 4] * 4
+    assert set(read(text, id="person").table.ids) == set("01234")
+
+
+def test_a_column_that_is_text_in_one_file_is_text_in_all(write):
+    paths = {"train": write("a,y\n01,1\n2,2\n", "tr.csv"), "test": write("a,y\n1,3\n", "te.csv")}
+    dataset = load_dataset("csv", Path(), path=paths, target="y")
+    assert dataset.table is not None
+    assert set(dataset.table.columns[0].categories or ()) == {"01", "1", "2"}
+    paths = {"train": write("a,y\n1,1\n2,2\n", "tr.csv"), "test": write("a,y\nx,3\n", "te.csv")}
+    with pytest.raises(DataError, match=r"te.csv, row 2, column 'a': 'x' is not a number"):
+        load_dataset("csv", Path(), path=paths, target="y")
+
+
+def test_without_a_target_the_inputs_are_all_there_is(read):
+    dataset = read("a,y\n1,2\n2,3\n", target=None)
+    assert dataset.targets.shape == (2, 0) and len(dataset.table.columns) == 2
+
+
+def test_a_missing_cell_is_named_by_its_text(read):
+    message = (
+        r"row 3, column 'a': the value is missing \(it holds 'NA'; .* data.missing_values: {a:"
+    )
+    with pytest.raises(DataError, match=message):
+        read("a,y\n1,1\nNA,2\n")
+    with pytest.raises(DataError, match=r"column 'y': the value is missing \(it holds 'nan'; if"):
+        read("a,y\n1,red\n2,nan\n3,blue\n")
+    kept = read("a,y\n1,red\n2,nan\n3,blue\n", missing_values={"y": []})
+    assert kept.classes == ("blue", "nan", "red")
+
+
+def test_what_means_missing_is_replaced_for_all_columns_or_by_column(read):
+    text = "glucose,kind,y\n0,?,1\n90,a,0\n0.0,b,3\n"
+    one = read(text, missing="impute", missing_values={"glucose": ["0"]})
+    np.testing.assert_array_equal(one.inputs[:, 0], [np.nan, 90, np.nan])
+    assert one.table.columns[1].categories == ("?", "a", "b")
+    everywhere = read(text, missing="impute", missing_values=[90, "?"])
+    np.testing.assert_array_equal(everywhere.inputs, [[0, np.nan], [np.nan, 0], [0, 1]])
+
+
+def test_a_number_that_seems_to_mean_missing_is_said(read):
+    rows = "".join(f"{-200 if i % 9 == 0 else i / 7:.2f},{i % 13},{i}\n" for i in range(90))
+    warnings = read("co,n,y\n" + rows).warnings
+    assert warnings[0] == (
+        "-200 lies apart from all other values, in 10 of 'co' rows; if it means missing, write "
+        "data.missing_values: {co: ['-200']}"
+    )
+    assert not any("-200" in w for w in read("co,n,y\n" + rows, missing_values={"co": []}).warnings)
+
+
+def test_row_numbers_and_what_gives_the_target_away_are_said(read):
+    generator = np.random.default_rng(0)
+    rows = [(i, generator.integers(9), "abc"[i // 20], "xyz"[i // 20]) for i in range(60)]
+    text = ",u,code,kind\n" + "".join(",".join(map(str, row)) + "\n" for row in rows)
+    warnings = "\n".join(read(text, target="kind").warnings)
+    assert (
+        "column 'Unnamed: 0' counts the rows, and is an input; list it under data.ign" in warnings
+    )
+    assert "column 'Unnamed: 0' alone tells 100 % of 'kind'" in warnings
+    assert "column 'code' alone tells 100 % of 'kind'; if it is known only after it" in warnings
+    assert "'u'" not in warnings
+
+
+def test_dates_are_times_and_inputs(read):
+    days = [f"{1 + i % 28:02}/{1 + i // 28:02}/2024" for i in range(60)]
+    text = "d,y\n" + "".join(f"{day},{i}\n" for i, day in enumerate(days))
+    as_input = prepare(read(text, dates={"d": "%d/%m/%Y"}))
+    assert as_input.features is not None and as_input.features[:2] == ("d year", "d days")
+    both = {"d": {"format": "auto", "inputs": True}}
+    dataset = read(text, dates=both, time="d")
+    assert dataset.table.times.tolist() == dataset.inputs[:, 0].tolist()
+    rows = split_rows(dataset)
+    assert rows.train.max() < rows.dev.min() and rows.dev.max() < rows.test.min()
+    alone = read("d,x,y\n" + text[4:].replace(",", ",1,"), dates={"d": "%d/%m/%Y"}, time="d")
+    assert [column.name for column in alone.table.columns] == ["x"]
+    with pytest.raises(
+        DataError, match=r"name it as data.time, .* or write data.dates: {d: '%d/%m"
+    ):
+        read(text)
+
+
+def test_numbers_are_read_as_options_say(read):
+    text = 'price;size;y\n"1.234,5 €";3 cm;1\n7 €;;2\n'
+    options = {"number": {"decimal": ",", "thousands": ".", "strip": ["€"]}}
+    dataset = read(text, missing="impute", numbers={"size": {"strip": ["cm"]}}, **options)
+    np.testing.assert_array_equal(dataset.inputs, [[1234.5, 3], [7, np.nan]])
+    texts = dataset.table.texts(["price", "size"])
+    assert texts["price"].tolist() == ["1.234,5 €", "7 €"] and texts["size"].tolist() == [
+        "3 cm",
+        "",
+    ]
+    with pytest.raises(ConfigError, match="column 'size' is under numbers and dates; leave one"):
+        read(text, numbers={"size": {}}, dates={"size": "auto"})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"number": {"decimal": ",", "thousands": ","}}, "decimal and thousands are both ','"),
+        ({"number": {"strip": ["5"]}}, "a sign or unit such as"),
+        ({"dates": {"a": "%d/%m"}}, "data.dates: a: '%d/%m' is no format of dates; it has a year"),
+        ({"dates": {"a": {"format": "%m-%m"}}}, "is no format of dates"),
+        ({"header": "maybe"}, "true, false"),
+    ],
+)
+def test_options_of_cells_that_cannot_be(options, message, read):
+    with pytest.raises(ConfigError, match=message):
+        read("a,y\n1,2\n2,3\n", **options)
+
+
+def test_many_categories_and_columns_without_values(read):
+    rows = "".join(f"c{i},,{i}\n" for i in range(10_000))
+    with pytest.raises(DataError, match=r"'c' has 6,000 different texts .* more than the 1,000"):
+        prepare(read("c,e,y\n" + rows, ignore=["e"]))
+    with pytest.raises(DataError, match="column 'e' has no value in any training row; list it"):
+        prepare(read("a,e,y\n" + "1,,2\n2,,3\n" * 9, missing="impute"))
+
+
+def test_numbers_that_become_one_in_32_bits_are_said(read):
+    warnings = prepare(read(LARGE)).warnings
+    message = "column 'order_no': 30 different numbers become 1 in 32 bits; write data.standardize"
+    assert any(warning.startswith(message) for warning in warnings)
+    assert not any("32 bits" in w for w in prepare(read(LARGE), standardize=True).warnings)

@@ -15,6 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from dlx.data.dataset import Column, Table
 from dlx.data.pipeline import load_dataset, prepare
 from dlx.data.tables import encoder as encoders
+from dlx.data.tables.cells import Format
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import DataError, RunError
 
@@ -23,7 +24,7 @@ TRAIN = np.array([[1, 0], [3, 1], [np.nan, 1]])
 
 
 def table(columns: tuple[Column, ...], imputes: bool = True) -> Table:
-    return Table(columns, ("y",), np.arange(3) + 2, imputes, ("?",))
+    return Table(columns, ("y",), np.arange(3) + 2, imputes)
 
 
 def fitted(imputes: bool = True) -> Encoder:
@@ -44,9 +45,37 @@ def test_an_unseen_category_is_all_zeros_and_said():
     assert encoder(rows, COLUMNS)[:, 2:].tolist() == [[0, 0], [0, 0], [0, 0], [1, 0]]
     assert encoder.unseen(rows, COLUMNS) == [
         "2 of 4 rows have a 'colour' that no training row has ('white'); all inputs of this column "
-        "are 0 for them"
+        "are 0 for them",
+        "1 of 4 rows have no 'colour', which no training row lacks; all inputs of this column are "
+        "0 for them",
     ]
     assert encoder.unseen(TRAIN, COLUMNS) == []
+
+
+def test_a_number_that_no_training_row_lacks_is_said():
+    encoder = encoders.fit(TRAIN[:2], table(COLUMNS), source="table.csv")
+    assert encoder.unseen(TRAIN, COLUMNS) == [
+        "1 of 3 rows have no 'width', which no training row lacks; it is the mean of the training "
+        "rows for them"
+    ]
+
+
+def test_dates_are_a_calendar():
+    column = Column("sold", None, Format("date", (), dates=("%Y-%m-%d %H:%M",)))
+    texts = ["2024-01-01 06:00", "2024-04-04 18:00", "", "2023-12-31 00:00"]
+    values = column.form.values(texts)[:, None]
+    encoder = encoders.fit(values, table((column,)), source="table.csv")
+    inputs = encoder(values, (column,))
+    assert encoder.features == (
+        *("sold year", "sold days", "sold month sine", "sold month cosine"),
+        *("sold weekday sine", "sold weekday cosine", "sold hour sine", "sold hour cosine"),
+        "sold is missing",
+    )
+    np.testing.assert_allclose(inputs[0], [2024, 19723.25, 0, 1, 0, 1, 1, 0, 0], atol=1e-12)
+    thursday = [np.sin(6 / 7 * np.pi), np.cos(6 / 7 * np.pi)]
+    np.testing.assert_allclose(inputs[1], [2024, 19817.75, 1, 0, *thursday, -1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(inputs[2, :-1], inputs[[0, 1, 3], :-1].mean(0))
+    assert inputs[2, -1] == 1
 
 
 def test_codes_of_another_file_mean_its_own_categories():

@@ -1,68 +1,147 @@
 """How a CSV or parquet file is read, and what is said of one that cannot be."""
 
+import gzip
 import importlib.util
 
 import pandas as pd
 import pytest
 
-from dlx.data.tables.reading import Layout, read_csv, read_parquet, survey
+from dlx.data.tables.layout import AUTO, Layout
+from dlx.data.tables.reading import read_csv, read_parquet, surveyed
 from dlx.errors import ConfigError, DataError
 
-AUTO = Layout()
+
+def read(path, layout=AUTO, **options):
+    return read_csv(path, surveyed(path, layout), **options)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949", "euc-kr"])
 def test_separators_and_encodings_are_found(separator, encoding, write):
     text = "도시,값\n서울,1\n부산,2.5\n".replace(",", separator)
-    frame = read_csv(write(text, encoding=encoding), AUTO)
+    frame = read(write(text, encoding=encoding))
     assert frame.columns.tolist() == ["도시", "값"]
     assert frame["도시"].tolist() == ["서울", "부산"]
     assert frame["값"].tolist() == [1, 2.5]
     assert frame.index.tolist() == [2, 3]
 
 
+WESTERN = "Größe,Temp(°C),Stadt\n1,2,Äpfel\n2,3,Zoë\n"
+KOREAN = "지역,면적\n부산,1\nLG전자,2\n7원,3\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (WESTERN, "cp1252"),
+        ("name,preço\nSão João,1\n", "cp1252"),
+        ("price\n5 €\n", "cp1252"),
+        (KOREAN, "cp949"),
+        ("구,이름\n강남,똠방각하\n", "cp949"),
+        ("T(°C),면적(㎡)\n5,6\n", "cp949"),
+        ("T,°C\n5,6\n", "cp949"),
+        ("T,°C\n5,6\n", "cp1252"),
+        ("«Être»,Prêt\nÀ côté,6\n", "cp1252"),
+        ("DIREÇÃO,AÇÃO\nSÃO,6\n", "cp1252"),
+    ],
+)
+def test_encodings_are_judged_and_said(text, encoding, write):
+    frame = read(write(text, encoding=encoding))
+    header, first = (line.split(",") for line in text.splitlines()[:2])
+    assert frame.columns.tolist() == header and frame.iloc[0].astype(str).tolist() == first
+    assert frame.attrs["remarks"] == (f"table.csv is not UTF-8; it is read as {encoding}",)
+
+
 def test_an_encoding_is_named(write):
     path = write("name,y\nZoë,1\nJosé,2\n", encoding="latin-1")
-    assert read_csv(path, Layout(encoding="latin-1"))["name"].tolist() == ["Zoë", "José"]
-    with pytest.raises(DataError, match=r"row 2: byte 0xeb is not utf-8, nor .* data.encoding"):
-        read_csv(path, AUTO)
-    with pytest.raises(DataError, match=r"row 2: byte 0xeb is not utf-8; name its data.encoding"):
-        read_csv(path, Layout(encoding="utf-8"))
-    with pytest.raises(DataError, match=r"byte 0x6e is not utf-16; name its data.encoding"):
-        read_csv(path, Layout(encoding="utf-16"))
+    assert read(path, Layout(encoding="latin-1"))["name"].tolist() == ["Zoë", "José"]
+    with pytest.raises(DataError, match=r"row 2: byte 0xeb is not utf-8; name its encoding \(cp"):
+        read(path, Layout(encoding="utf-8"))
+    with pytest.raises(DataError, match=r"byte 0x6e is not utf-16; name its encoding"):
+        read(path, Layout(encoding="utf-16"))
     for unknown in ("klingon", "base64", "undefined"):
-        message = rf"data.encoding: received '{unknown}', which is no known"
-        with pytest.raises(ConfigError, match=message):
-            read_csv(path, Layout(encoding=unknown))
+        with pytest.raises(DataError, match=rf"encoding: received '{unknown}', which is no known"):
+            read(path, Layout(encoding=unknown))
 
 
 def test_the_wanted_columns_tell_the_separator(write):
     path = write("a,b;c,d;y\n1,5;2,5;0\n")
-    assert survey(path, AUTO, ["y"]).header == ("a,b", "c,d", "y")
+    assert surveyed(path, AUTO, ["y"]).header == ("a,b", "c,d", "y")
 
 
 def test_quotes_blank_lines_and_long_records(write):
     path = write('name,y\n"Kim, Lee",1\n\n"two\nlines",2\n ,\n  x ,3\n')
-    frame = read_csv(path, AUTO)
+    frame = read(path)
     assert frame["name"].tolist() == ["Kim, Lee", "two\nlines", "x "]
     assert frame.index.tolist() == [2, 4, 6]  # as a spreadsheet counts: a record is a row
 
 
 def test_the_index_without_quotes(write):
-    assert read_csv(write("a,y\n1,2\n\n3,4\n\n"), AUTO).index.tolist() == [2, 4]
+    assert read(write("a,y\n1,2\n\n3,4\n\n")).index.tolist() == [2, 4]
 
 
 def test_texts_stay_as_they_are_written(write):
-    frame = read_csv(write("code,y\n007,1\n1e3,2\n"), AUTO, text=["code"])
+    frame = read(write("code,y\n007,1\n1e3,2\n"), AUTO, text=["code"])
     assert frame["code"].tolist() == ["007", "1e3"]
 
 
-def test_values_that_mean_missing(write):
-    path = write("a,b,y\n-,NA,1\n2,?,2\n")
-    frame = read_csv(path, Layout(missing_values=("-", "?")))
-    assert frame["a"].isna().tolist() == [True, False]
-    assert frame["b"].isna().tolist() == [True, True]
+def test_texts_that_mean_missing_leave_a_column_of_numbers(write):
+    path = write("a,b,y\n-,NA,1\n2,red,2\n" + "3,blue,3\n" * 300 + "NA,NA,4\n")
+    frame = read(path, missing=lambda name: ["-", "NA"])
+    assert frame["a"].dtype.kind == "f" and frame["a"].isna().sum() == 2
+    assert frame["b"].tolist()[:2] == ["NA", "red"]
+    late = read(write("a\n" + "3\n" * 300 + "wide\n-\n"), missing=lambda name: ["-"])
+    assert late["a"].tolist()[-2:] == ["wide", "-"]  # not all numbers: texts, as they stand
+
+
+def test_numbers_with_leading_zeros_stay_texts(write):
+    text = "zip,n,d\n1234,1,05:30\n" + "1234,2,06:30\n" * 300 + "00501,3,07:30\n"
+    for table in (text, text.replace("00501", '"00501"')):
+        frame = read(write(table))
+        assert frame["zip"].tolist()[-1] == "00501" and frame["n"].dtype.kind == "i"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# lab 4\n# by me\n\nx,y\n1,a b\n2,c\n",
+        "# x,y\n1,7\n2,8\n",  # as numpy.savetxt writes it
+        "x y\n1   7\n2\t8\n",
+        "  x   y\n  1   7\n 2   8  \n",
+        "x\ty\n1\t7\n2\t8\n",
+    ],
+)
+def test_comments_and_blanks(text, write):
+    frame = read(write(text))
+    assert frame.columns.tolist() == ["x", "y"] and frame["x"].tolist() == [1, 2]
+    first = next(n for n, line in enumerate(text.splitlines(), 1) if line.strip()[:1] == "1")
+    assert frame.index.tolist() == [first, first + 1]
+
+
+def test_a_file_without_names(write):
+    path = write("red,1,0\nblue,2,1\nred,3,0\n")
+    with pytest.raises(DataError, match=r"row 1 holds values \(red, 1, 0\) and not .* header: fal"):
+        read(path)
+    frame = read(path, Layout(header=False))
+    assert frame.columns.tolist() == ["1", "2", "3"] and frame.index.tolist() == [1, 2, 3]
+    assert read(path, Layout(header=True)).columns.tolist() == ["red", "1", "0"]
+    years = "city,2019,2020,2021\nSeoul,1,2,3\nBusan,4,5,6\n"
+    assert read(write(years)).columns.tolist() == ["city", "2019", "2020", "2021"]
+
+
+def test_a_compressed_file(tmp_path):
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress("도시,y\n서울,1\n".encode("cp949")))
+    assert read(tmp_path / "t.csv.gz")["도시"].tolist() == ["서울"]
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [(b"PK\x03\x04", "Excel workbook"), (b"PAR1", "a parquet file"), (b"%PDF-1", "a PDF file")],
+)
+def test_files_of_other_kinds_are_called_by_name(start, words, tmp_path):
+    (tmp_path / "t.csv").write_bytes(start + bytes(50))
+    with pytest.raises(DataError, match=words):
+        read(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize(
@@ -72,9 +151,9 @@ def test_values_that_mean_missing(write):
         ("a,b,y\n\n1,2,3,4\n", r"row 3: 4 values instead of 3"),
         ('a,b,y\n"x",2,3\n1,2\n', r"row 3: 2 values instead of 3.*complete the row"),
         ("a,a,y\n1,2,3\n", "two columns are called 'a'; rename one of them"),
-        ("1,2,3\n4,5,6\n", r"row 1 holds numbers \(1, 2, 3, …\).* add a header"),
-        ("\n1,2\n", "row 1 has to hold the columns' names, but it is empty"),
-        ("", "row 1 has to hold the columns' names"),
+        ("1,2,3\n4,5,6\n", r"row 1 holds values \(1, 2, 3\).* a row of names above"),
+        ("\n1,2\n", r"row 2 holds values \(1, 2\)"),
+        ("", "it holds no row"),
         ("a,y\n", "a header but no rows"),
         ("a,y\n\n ,\n", "a header but no rows"),
         ('a,y\n"1,2\n', "row 2: 1 values instead of 2"),
@@ -82,17 +161,17 @@ def test_values_that_mean_missing(write):
 )
 def test_files_that_are_no_tables(text, message, write):
     with pytest.raises(DataError, match=message):
-        read_csv(write(text), AUTO)
+        read(write(text))
 
 
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match=r"no such file; data.path is relative to the config file"):
-        read_csv(tmp_path / "table.csv", AUTO)
+        read(tmp_path / "table.csv")
     with pytest.raises(DataError, match="this is a folder; name a file"):
-        read_csv(tmp_path, AUTO)
+        read(tmp_path)
     (tmp_path / "zipped.csv").write_bytes(b"PK\x03\x04\x00\x00\xff\xfe\x81")
     with pytest.raises(DataError, match=r"zipped.csv"):
-        read_csv(tmp_path / "zipped.csv", AUTO)
+        read(tmp_path / "zipped.csv")
 
 
 def test_parquet(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from dlx import api
-from dlx.data.tables.starter import look, starter
+from dlx.data.tables.starter import Start, look, starter
 from dlx.errors import ConfigError
 
 NUM_ROWS = 60
@@ -40,7 +40,7 @@ def suggested(frame: pd.DataFrame, folder: Path, target: str, **options) -> tupl
     (folder / "data").mkdir(exist_ok=True)
     path = folder / "data" / "table.csv"
     frame.to_csv(path, index=False, **options)
-    text = starter(path, target, folder)
+    text = starter(path, target, folder).text
     (folder / "table.yaml").write_text(text)
     run = api.train(folder / "table.yaml", ["train.epochs=2"], runs_dir=folder / "runs")
     assert set(run.metrics) == {"train", "stop", "dev", "test"}
@@ -75,32 +75,108 @@ def test_gaps_and_placeholders(frame, tmp_path):
     frame.loc[3, "width"] = "?"
     frame.loc[5, "colour: of it"] = None
     data, text = suggested(frame, tmp_path, "y", sep=";", encoding="cp949")
-    assert (data["missing"], data["missing_values"], data["separator"]) == ("impute", ["?"], ";")
+    assert (data["missing"], data["missing_values"]) == ("impute", {"width": ["?"]})
+    assert not {"separator", "encoding"} & set(data)  # what is found is not pinned
     assert "and '?'" in text
     frame.loc[7, "y"] = None
     assert suggested(frame, tmp_path, "y")[0]["missing"] == "drop"
 
 
-def test_numbers_with_commas_are_left_out(frame, tmp_path):
-    frame["width"] = [f"{number:.2f}".replace(".", ",") for number in frame["width"]]
-    frame["size"] = ["1,200" if row == 3 else str(900 + row % 50) for row in range(NUM_ROWS)]
-    data, text = suggested(frame, tmp_path, "y")
-    assert {"width", "size"} <= set(data["ignore"])
-    assert "#   width: numbers with commas: write points, and nothing between thousands\n" in text
+def test_numbers_with_signs_and_units_are_read(frame, tmp_path):
+    frame["width"] = [f"{number:.2f} €".replace(".", ",") for number in frame["width"]]
+    frame["size"] = ["1.200" if row == 3 else str(900 + row % 50) for row in range(NUM_ROWS)]
+    data, text = suggested(frame, tmp_path, "y", sep=";", decimal=",")
+    width, size = {"decimal": ",", "strip": ["€"]}, {"decimal": ",", "thousands": "."}
+    assert data["numbers"] == {"width": width, "size": size, "y": {"decimal": ","}}
+    assert (
+        "#   size: numbers from 900 to 1200, with decimal commas, '.' between thousands\n" in text
+    )
+    assert "target: y                    # a number" in text
 
 
 def test_korean_text_is_read_again(frame, tmp_path):
     frame["kind"] = frame["kind"].map({"a": "가", "b": "나"})
     data, text = suggested(frame, tmp_path, "kind", encoding="cp949")
-    assert data["encoding"] == "cp949"
+    assert "encoding" not in data
     assert "# classes: 가, 나" in text
+
+
+def started(tmp_path: Path, text: str, target: str = "y") -> tuple[dict, Start]:
+    """Write a text as a table, and return what its config says, and all that is said."""
+    (tmp_path / "t.csv").write_text(text)
+    start = starter(tmp_path / "t.csv", target, tmp_path)
+    return yaml.safe_load(start.text)["data"], start
+
+
+def test_texts_among_numbers_are_missing_only_if_they_look_so(tmp_path):
+    for odd, options in (
+        ("-", {"missing": "impute", "missing_values": {"a": ["-"]}}),
+        ("unknown", {"missing": "impute", "missing_values": {"a": ["unknown"]}}),
+        ("3+", {"categorical": ["a"]}),
+        ("B1", {"categorical": ["a"]}),
+        ("<1", {"categorical": ["a"]}),
+    ):
+        data, start = started(tmp_path, "a,y\n" + f"1,1.5\n2,2.5\n{odd},3\n0,2\n" * 20)
+        found = {
+            key: data[key] for key in ("missing", "missing_values", "categorical") if key in data
+        }
+        assert found == options
+        assert repr(odd) in start.notes[0]
+    numbers = "".join(f"{i},{i}\n" for i in range(50))
+    data, start = started(tmp_path, "a,b,y\n" + numbers.replace(",", ",1,") + "Total,1,3\n")
+    assert data["ignore"] == ["a", "b"] and "such as 'Total', and is left out" in start.notes[0]
+
+
+def test_thousands_among_small_numbers(tmp_path):
+    data, _ = started(tmp_path, "rain,y\n" + '29,1.5\n"1,900",2\n-,3\n900,4\n' * 20)
+    assert data["numbers"] == {"rain": {"thousands": ","}}
+    assert data["missing_values"] == {"rain": ["-"]}
+
+
+@pytest.mark.parametrize(
+    "name", ["", "index", "row_id", "PassengerId", "Person ID", "no", "번호", "S.No", "Unnamed: 0"]
+)
+def test_row_numbers_are_no_inputs(name, tmp_path):
+    text = f"{name},u,y\n" + "".join(f"{i},{i % 7},{i % 5}.5\n" for i in range(3, 60))
+    data, start = started(tmp_path, text)
+    assert data["ignore"] == [name or "Unnamed: 0"]
+    assert "counts the rows: it is no input" in start.notes[0]
+
+
+def test_a_column_that_goes_up_by_one_is_an_input_if_it_is_not_called_a_number(tmp_path):
+    data, _ = started(tmp_path, "rpm,y\n" + "".join(f"{i},{i % 5}.5\n" for i in range(60)))
+    assert "ignore" not in data and "id" not in data
+    data, start = started(tmp_path, "no,y\n" + "".join(f"{i},{i % 5}.5\n" for i in range(60)))
+    assert "ignore" not in data and "no other column is left, so that 'no' is an" in start.notes[0]
+
+
+def test_dates_alone_are_inputs(tmp_path):
+    rows = "".join(f"2024년 {1 + i % 12}월 {1 + i % 28}일,{i}\n" for i in range(40))
+    data, start = started(tmp_path, "날짜,y\n" + rows)
+    assert data["dates"] == {"날짜": "auto"} and "ignore" not in data
+    rows = "".join(f"0{1 + i % 9}/02/2024,{i % 7},{i}\n" for i in range(40))
+    data, start = started(tmp_path, "d,x,y\n" + rows)
+    assert data["ignore"] == ["d"]
+    assert "'%d/%m/%Y'" in start.notes[0] and "? say which" in start.notes[0]
+
+
+def test_codes_and_none_are_values(tmp_path):
+    text = "zip,y\n" + "01234,None\n1234,Belt\n00501,None\n" * 20
+    data, start = started(tmp_path, text)
+    assert data["categorical"] == ["zip"] and "# classes: Belt, None" in start.text
+
+
+def test_a_table_without_names(tmp_path):
+    data, start = started(tmp_path, "red,1,0\nblue,2,1\ngreen,3,0\n" * 9, "3")
+    assert data["header"] is False and data["target"] == "3"
+    assert "row 1 of t.csv holds values" in start.notes[0]
 
 
 def test_small_and_large_tables_take_about_as_many_steps(frame, tmp_path):
     path = tmp_path / "t.csv"
     for num_rows, batch_size, epochs in ((5, 1, 200), (60, 3, 166), (60_000, 128, 7)):
         pd.DataFrame({"a": range(num_rows), "y": np.arange(num_rows) / 2}).to_csv(path, index=False)
-        train = yaml.safe_load(starter(path, "y", tmp_path))["train"]
+        train = yaml.safe_load(starter(path, "y", tmp_path).text)["train"]
         assert (train["batch_size"], train["epochs"]) == (batch_size, epochs)
 
 

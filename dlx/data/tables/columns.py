@@ -1,0 +1,303 @@
+"""A column of a frame as numbers, dates or codes of categories; errors name the cell.
+
+# N rows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.config.dump import inline
+from dlx.data.dataset import Column
+from dlx.data.tables.cells import (
+    LARGEST,
+    MISSING,
+    MISSING_CATEGORIES,
+    PLAIN,
+    CellError,
+    Format,
+    category,
+    date_of,
+    id_texts,
+    is_code,
+    is_plain_number,
+    text_of,
+)
+from dlx.data.tables.recognition import NumberLook, date_looks, number_look
+from dlx.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Where = Callable[[int], str]  # from a row's place among the N to "sales.csv, row 17"
+# Texts among numbers that people write for a missing value, beside `MISSING`.
+PLACEHOLDERS = ("?", "-", "--", "---", ".", "..", "...", "*", "x", "X", "n.a.", "unknown")
+_PLAUSIBLE = tuple(text for text in MISSING if text not in MISSING_CATEGORIES)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the options of a source say of how cells are written."""
+
+    # the texts that mean a missing value, for all columns or by column; None: the usual ones
+    missing_values: Sequence[str] | Mapping[str, Sequence[str]] | None = None
+    number: Format = PLAIN  # how numbers are written
+    numbers: Mapping[str, Format] = field(default_factory=dict)  # by column
+    # formats by column, a column without any has dates whose format is recognized
+    dates: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def settled(self, name: str) -> bool:
+        """Say whether an option says what means a missing value in a column."""
+        return self._missing(name) is not None
+
+    def form(self, name: str, kind: str) -> Format:
+        """Return the format of a column's cells, which are of a kind: number, category or date."""
+        missing = self._missing(name)
+        if missing is None:
+            missing = MISSING_CATEGORIES if kind == "category" else MISSING
+        if kind == "number":
+            return replace(self.numbers.get(name, self.number), missing=tuple(missing))
+        return Format(kind, tuple(missing), dates=tuple(self.dates.get(name, ())))
+
+    def _missing(self, name: str) -> Sequence[str] | None:
+        if isinstance(self.missing_values, Mapping):
+            return self.missing_values.get(name)
+        return self.missing_values
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a column."""
+
+    column: Column
+    values: np.ndarray  # (N,) float64: numbers, seconds or codes; NaN where missing
+    remarks: tuple[str, ...] = ()  # sentences for the user
+
+
+def read_cells(
+    series: pd.Series, where: Where, rules: Rules = Rules(), kind: str | None = None
+) -> Cells:
+    """Return the cells of a column; `kind` is number, category or date, None: what it looks like.
+
+    Raises:
+        DataError: a cell is not of the kind, or what the column holds has to be said by an option
+    """
+    import pandas as pd
+
+    name = str(series.name)
+    if isinstance(series.dtype, pd.DatetimeTZDtype):
+        series = series.dt.tz_convert("UTC").dt.tz_localize(None)
+    if pd.api.types.is_datetime64_any_dtype(series) and kind != "category":
+        if kind is None:
+            raise DataError(_date_refusal(name, date_of(_seconds(series.dropna())[0]), "auto"))
+        return Cells(Column(name, None, _iso(rules.form(name, "date"))), _seconds(series))
+    if is_numeric(series) and kind in (None, "number"):
+        form = rules.form(name, "number")
+        return Cells(Column(name, None, form), finite_numbers(series, form, where))
+    codes, cells = pd.factorize(series)
+    texts = [text_of(cell) for cell in cells]
+    remarks: list[str] = []
+    if kind is None:
+        kind = _kind(name, texts, rules, remarks)
+    form = rules.form(name, kind)
+    if kind == "category":
+        return _categories(name, codes, texts, form, remarks, is_settled=rules.settled(name))
+    if kind == "date" and not form.dates:
+        form = replace(form, dates=_recognized(name, texts, form))
+    try:
+        values = form.values(texts)
+    except CellError as error:
+        place = int(np.flatnonzero(codes == texts.index(error.text))[0])
+        raise DataError(_misfit(name, where(place), error, texts, form)) from error
+    values = np.append(values, np.nan)[codes]  # the code -1, missing, takes the last value
+    return Cells(Column(name, None, form), values, tuple(remarks))
+
+
+def _seconds(series: pd.Series) -> np.ndarray:
+    """Return the seconds since 1970 of timestamps, NaN where missing."""
+    values = series.to_numpy("datetime64[us]")
+    return np.where(np.isnat(values), np.nan, values.astype(np.int64) / 1e6)
+
+
+def _iso(form: Format) -> Format:
+    times = ("", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S")
+    return replace(form, dates=tuple(f"%Y-%m-%d{time}" for time in times))
+
+
+def is_numeric(series: pd.Series) -> bool:
+    """Say whether a column was read as numbers."""
+    import pandas as pd
+
+    return pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series)
+
+
+def finite_numbers(series: pd.Series, form: Format, where: Where) -> np.ndarray:
+    """Return numbers (N,) float64, NaN where missing."""
+    values = series.to_numpy(np.float64, na_value=np.nan)
+    if form.missing_numbers:
+        values = np.where(np.isin(values, list(form.missing_numbers)), np.nan, values)
+    wrong = np.flatnonzero(np.abs(values) > LARGEST)  # False for NaN, a missing value
+    if len(wrong):
+        raise DataError(
+            f"{where(wrong[0])}, column {series.name!r}: {values[wrong[0]]} is not a finite number "
+            "(of 32 bits); correct it or drop the row"
+        )
+    return values
+
+
+def _categories(
+    name: str,
+    codes: np.ndarray,
+    texts: Sequence[str],
+    form: Format,
+    remarks: list[str],
+    *,
+    is_settled: bool,
+) -> Cells:
+    present = [text for text in map(str.strip, texts) if text not in ("", *form.missing)]
+    form = replace(form, is_numeric=bool(present) and all(map(is_plain_number, present)))
+    read = form.categories(texts)
+    names = sorted(set(read) - {""}, key=by_number_or_name)
+    places = {text: float(place) for place, text in enumerate(names)} | {"": np.nan}
+    if not is_settled:
+        remarks += _kept(name, codes, read)
+    values = np.array([*(places[text] for text in read), np.nan])[codes]
+    return Cells(Column(name, tuple(names), form), values, tuple(remarks))
+
+
+def _kept(name: str, codes: np.ndarray, texts: Sequence[str]) -> list[str]:
+    """Say which texts count as values that may mean a missing one."""
+    sentences = []
+    for place, text in enumerate(texts):
+        if text in _PLAUSIBLE:
+            option = inline({name: [text]})
+            sentences.append(
+                f"column {name!r}: {(codes == place).sum():,} cells hold {text!r}, which is a "
+                f"value; if it means missing, write data.missing_values: {option}"
+            )
+    return sentences
+
+
+def by_number_or_name(text: str) -> tuple[int, float, str]:
+    """Return what orders categories: numbers in their order, then names by alphabet."""
+    return (0, float(text), text) if is_plain_number(text) else (1, 0.0, text)
+
+
+def _kind(name: str, texts: Sequence[str], rules: Rules, remarks: list[str]) -> str:
+    """Return what a column of texts holds, number or category, if it is beyond doubt."""
+    form = rules.form(name, "number")
+    present = [text for text in texts if not form.is_missing(text)]
+    if not present:
+        return "number"
+    if any(category(text) in ("True", "False") for text in present):
+        return "category"
+    are_numbers = [form.number(text) is not None for text in present]
+    code = next((text for text in present if is_code(text.strip())), None)
+    if all(are_numbers) and code is None:
+        return "number"
+    if all(are_numbers):
+        remarks.append(
+            f"column {name!r} holds codes, with leading zeros such as {code!r}: they are "
+            f"categories; data.numbers: {inline({name: {}})} reads numbers"
+        )
+        return "category"
+    words = [text for text in present if text.strip() not in PLACEHOLDERS]
+    look = number_look(words)
+    if look is not None:
+        _refuse_numbers(name, words, look)
+    if any(are_numbers):
+        return "number"  # and the text among the numbers is named
+    looks = date_looks(words) if words else []
+    if looks:
+        raise DataError(_date_refusal(name, words[0], *(look[0] for look in looks)))
+    return "category"
+
+
+def _refuse_numbers(name: str, texts: Sequence[str], look: NumberLook) -> None:
+    shown = next(text for text in texts if not is_plain_number(text))
+    if look.is_ambiguous:
+        decimal, thousands = inline({"decimal": ","}), inline({"thousands": ","})
+        raise DataError(
+            f"column {name!r} holds numbers such as {shown!r}: is the comma before decimals "
+            f"(data.number: {decimal}) or between thousands (data.number: {thousands})? say which"
+        )
+    raise DataError(
+        f"column {name!r} holds numbers such as {shown!r}, with {look.words}; write data.numbers: "
+        f"{inline({name: look.options})} to read them, or list {name!r} under data.categorical if "
+        "they are categories"
+    )
+
+
+def _date_refusal(name: str, shown: str, *formats: str) -> str:
+    first, *others = formats
+    if others:
+        options = " or ".join(f"data.dates: {inline({name: form})}" for form in formats)
+        return (
+            f"column {name!r} holds dates such as {shown!r}, of which the file does not tell day, "
+            f"month and year apart; write {options}"
+        )
+    return (
+        f"column {name!r} holds dates such as {shown!r}; name it as data.time, list it under "
+        f"data.ignore, or write data.dates: {inline({name: first})} to make inputs of year, "
+        "month, weekday and hour"
+    )
+
+
+def _recognized(name: str, texts: Sequence[str], form: Format) -> tuple[str, ...]:
+    """Return the formats of a column that is said to hold dates."""
+    present = [text for text in texts if not form.is_missing(text)]
+    looks = date_looks(present)
+    if not looks:
+        shown = f", such as {present[0]!r}" if present else ""
+        raise DataError(
+            f"column {name!r} holds texts{shown}, which are not all dates that are recognized; "
+            f"name their format, as in data.dates: {inline({name: '%Y-%m-%d %H:%M'})}"
+        )
+    if len(looks) > 1:
+        raise DataError(_date_refusal(name, present[0], *(look[0] for look in looks)))
+    return looks[0]
+
+
+def _misfit(name: str, where: str, error: CellError, texts: Sequence[str], form: Format) -> str:
+    """Return the error for a cell that is not what its column holds, with the cures there are."""
+    if form.kind == "date" or "finite" in str(error):
+        return f"{where}, column {name!r}: {error}; correct it, or drop the row"
+    option = inline({name: [error.text]})
+    return (
+        f"{where}, column {name!r}: {error}; correct it, write data.missing_values: {option} if "
+        f"it means that, or list {name!r} under data.categorical if its values are categories"
+    )
+
+
+def text_cells(series: pd.Series) -> np.ndarray:
+    """Return the cells of an id column as texts, '' where missing: (N,).
+
+    If all are numbers, equal ones have one text, and none has a leading zero.
+    """
+    return np.array(id_texts(plain(series)), dtype=object)
+
+
+def plain(series: pd.Series) -> pd.Series:
+    """Return a column of Python's objects, None where missing."""
+    return series.astype(object).where(series.notna(), None)
+
+
+def shown(values: np.ndarray, column: Column) -> np.ndarray:
+    """Return texts for values as they are read, '' where missing: (N,); numbers stay numbers."""
+    missing = np.isnan(values)
+    if column.categories is not None:
+        names = np.array([*column.categories, ""], dtype=object)
+        return names[np.where(missing, len(names) - 1, values).astype(np.int64)]
+    if column.form.kind == "date":
+        return np.array(["" if np.isnan(value) else date_of(value) for value in values], object)
+    return np.where(missing, "", values.astype(object)) if missing.any() else values
+
+
+def read_times(series: pd.Series, where: Where, rules: Rules = Rules()) -> np.ndarray:
+    """Return numbers that order rows in time, of numbers or dates: (N,) float64, NaN if missing."""
+    kind = "number" if is_numeric(series) and str(series.name) not in rules.dates else "date"
+    return read_cells(series, where, rules, kind).values

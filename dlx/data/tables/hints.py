@@ -1,0 +1,155 @@
+"""What is odd about a table's columns and has to be said before a network is trained on them.
+
+# N rows, C columns
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from dlx.config.dump import inline
+from dlx.data.dataset import Column
+from dlx.data.tables.columns import Rules
+from dlx.data.tables.recognition import sentinel
+
+_MOST_ROWS = 10_000  # that hints look at
+_FEWEST_ROWS = 20  # below, a column may tell the target by chance
+_GIVES_AWAY = 0.999  # share of the variance of numbers that one column explains
+_GIVES_CLASS_AWAY = 0.9  # share of the rows not of the most frequent class that one column tells
+_ROWS_PER_GROUP = 5  # on average, so that groups do not tell the target by chance
+_COUNTERS = re.compile(
+    r"unnamed: \d+|#|level_0|(row|record|obs|observation|case|sample|index|idx|id|no|nr|num|number|"
+    r"key|seq|serial|sl|s|n|x1)(_?(id|no|nr|num|number|index|names?))?\.?|s\.? ?no\.?|"
+    r"lfd\.? ?nr\.?|"
+    r".*[_ .-](id|no|nr|idx|index|key|num)|.+[a-z](Id|ID|No)|.*(번호|순번|연번|일련번호|아이디)"
+)
+_ID = re.compile(r"id|.*[_ .-]id|.*(번호|아이디)")
+_CAMEL = re.compile(r".*[a-z](Id|ID|No|Nr|Key)")
+
+
+def is_called_counter(name: str) -> bool:
+    """Say whether a name is one that columns of row numbers and ids have."""
+    return bool(_COUNTERS.fullmatch(name.strip().lower()) or _CAMEL.fullmatch(name.strip()))
+
+
+def is_called_id(name: str) -> bool:
+    """Say whether a name is one that columns have which name something by numbers."""
+    return bool(
+        _ID.fullmatch(name.strip().lower()) or re.fullmatch(r".*[a-z](Id|ID)", name.strip())
+    )
+
+
+def counts_rows(values: np.ndarray) -> bool:
+    """Say whether whole numbers go up by 1 from row to row: (N,) float64 or NaN."""
+    return len(values) > 2 and bool((np.diff(values) == 1).all()) and values[0] % 1 == 0
+
+
+def is_id(name: str, values: np.ndarray) -> bool:
+    """Say whether numbers seem to name rows: by the column's name, and since no two are equal."""
+    if not is_called_counter(name) or np.isnan(values).any() or (values % 1).any():
+        return False
+    return len(np.unique(values)) == len(values) > 2
+
+
+def counters(columns: Sequence[Column], values: np.ndarray) -> list[str]:
+    """Return a sentence for each input (N, C) that is a row number, by its name and its cells."""
+    return [
+        f"column {column.name!r} counts the rows, and is an input; list it under data.ignore, or "
+        "name it as data.id"
+        for column, own in zip(columns, values.T, strict=True)
+        if column.categories is None and is_called_counter(column.name) and counts_rows(own)
+    ]
+
+
+def sentinels(names: Sequence[str], values: Sequence[np.ndarray], rules: Rules) -> list[str]:
+    """Return a sentence for each number that seems to stand for missing values in some columns."""
+    found: dict[float, dict[str, int]] = {}
+    for name, own in zip(names, values, strict=True):
+        if rules.settled(name):
+            continue
+        step = max(len(own) // _MOST_ROWS, 1)
+        number = sentinel(own[::step])
+        if number is not None:
+            found.setdefault(number, {})[name] = int((own == number).sum())
+    sentences = []
+    for number, counts in found.items():
+        rows = [f"{count:,} of {name!r}" for name, count in list(counts.items())[:3]]
+        more = f" and in {len(counts) - 3} more columns" if len(counts) > 3 else ""
+        option = inline({name: [f"{number:g}"] for name in counts})
+        sentences.append(
+            f"{number:g} lies apart from all other values, in {', '.join(rows)} rows{more}; if it "
+            f"means missing, write data.missing_values: {option}"
+        )
+    return sentences
+
+
+def giveaways(
+    columns: Sequence[Column], values: np.ndarray, target: str, known: np.ndarray
+) -> list[str]:
+    """Return a sentence for each column that alone tells the target (N,), classes or numbers."""
+    if len(known) < _FEWEST_ROWS:
+        return []
+    step = max(len(values) // _MOST_ROWS, 1)
+    values, known = values[::step], known[::step]
+    sentences = []
+    for place, column in enumerate(columns):
+        own, are_codes = values[:, place], column.categories is not None
+        share = max(
+            _explained(own, known, are_codes=are_codes),
+            _explained(np.isnan(own).astype(np.float64), known, are_codes=True),
+        )
+        if share >= (_GIVES_CLASS_AWAY if known.dtype.kind == "i" else _GIVES_AWAY):
+            percent = f"{100 * share:.1f}".removesuffix(".0")
+            sentences.append(
+                f"column {column.name!r} alone tells {percent} % of {target!r}; if it is known "
+                "only after it, or made from it, list it under data.ignore"
+            )
+    return sentences
+
+
+def _explained(own: np.ndarray, known: np.ndarray, *, are_codes: bool) -> float:
+    """Return the share that a column explains: of errors of the most frequent class, or of the
+    variance of numbers; codes are grouped, numbers are compared in their order."""
+    if known.dtype.kind == "i":
+        return _explained_classes(own, known, are_codes=are_codes)
+    total = np.var(known)
+    if total == 0:
+        return 0.0
+    if are_codes:
+        groups, sizes = _groups(own)
+        if len(sizes) * _ROWS_PER_GROUP > len(known):
+            return 0.0
+        means = np.bincount(groups, known) / sizes
+        return float(np.var(means[groups]) / total)
+    present = ~np.isnan(own)
+    if present.mean() < 0.9 or np.ptp(own[present]) == 0:
+        return 0.0
+    return float(np.corrcoef(own[present], known[present])[0, 1] ** 2)
+
+
+def _explained_classes(own: np.ndarray, known: np.ndarray, *, are_codes: bool) -> float:
+    count, majority = len(known), np.bincount(known).max()
+    if majority == count:
+        return 0.0
+    groups, sizes = _groups(own)
+    right = 0
+    if len(sizes) * _ROWS_PER_GROUP <= count:
+        pairs = np.zeros((len(sizes), known.max() + 1))
+        np.add.at(pairs, (groups, known), 1)
+        right = pairs.max(1).sum()
+    elif not are_codes and not np.isnan(own).any():
+        in_order = known[np.lexsort((known, own))]
+        is_parted = np.count_nonzero(np.diff(in_order)) + 1 == len(np.unique(known))
+        right = count if is_parted else 0
+    return float((right - majority) / (count - majority))
+
+
+def _groups(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each row's group, missing values being one, and the groups' sizes."""
+    _, groups, sizes = np.unique(
+        np.nan_to_num(values, nan=-1e300), return_inverse=True, return_counts=True
+    )
+    return groups, sizes

@@ -1,0 +1,398 @@
+"""How a CSV file is written: its encoding, its separator, and where its columns have their names.
+
+dlx surveys a file with this module before pandas reads it, and `dlx export` copies it beside the
+weights. So it needs nothing but Python.
+
+Rows are counted as in a spreadsheet: a record over several lines is one row, and blank rows and
+comments count.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import itertools
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+SEPARATORS = ("\t", ";", "|", ",")  # of two that split a header alike, the first is taken
+BLANKS = " "  # stands for one blank or tab, or several
+_SAMPLE = 30  # rows that an automatic choice looks at
+_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_KINDS = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive; save the table as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook; save the table as CSV",
+    b"PAR1": "a parquet file; give its name the ending .parquet, and use data.name: parquet",
+    b"%PDF": "a PDF file; save the table as CSV",
+    b"BZh": "compressed by bzip2; unpack it, or compress it by gzip",
+    b"\xfd7zXZ": "compressed by xz; unpack it, or compress it by gzip",
+}
+_GZIP = b"\x1f\x8b"
+
+
+class LayoutError(ValueError):
+    """A file that is no table, or one of another layout than it is said to have."""
+
+
+class NoNamesError(LayoutError):
+    """The first row of a file seems to hold values, not the columns' names."""
+
+
+class NotEncodedError(LayoutError):
+    """The bytes of a file are not in the encoding that was named."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a CSV file is said to be written."""
+
+    separator: str = "auto"  # between values; ' ' stands for one blank or tab, or several
+    encoding: str = "auto"
+    header: bool | None = None  # whether a row has the columns' names; None: it is judged
+
+
+AUTO = Layout()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The layout of a CSV file, as a first pass over it shows."""
+
+    header: tuple[str, ...]  # the columns' names
+    separator: str  # between values
+    encoding: str  # of the text
+    skipped: int = 0  # lines above the columns' names, or above the values if there are none
+    has_names: bool = True  # whether the next row has the columns' names
+    blank: tuple[int, ...] = ()  # the rows without a value
+    remarks: tuple[str, ...] = ()  # sentences for the user on what was judged
+
+    @property
+    def first_row(self) -> int:
+        """The number of the first row of values."""
+        return self.skipped + 1 + self.has_names
+
+
+def survey(path: Path, layout: Layout, wanted: Collection[str] = ()) -> Survey:
+    """Return how a CSV file is written, and check that all rows have as many values.
+
+    The separator is judged by `wanted` columns.
+
+    Raises:
+        LayoutError: the file is no table, or not written as `layout` says
+        OSError: it cannot be read
+    """
+    try:
+        if layout.encoding != "auto":
+            return _survey(path, layout, _known_encoding(layout.encoding), wanted)
+        try:
+            return _survey(path, layout, _first_encoding(path), wanted)
+        except UnicodeDecodeError:
+            encoding = judged_encoding(_content(path))
+            found = _survey(path, layout, encoding, wanted)
+            remark = f"{path.name} is not UTF-8; it is read as {encoding}"
+            return replace(found, remarks=(remark, *found.remarks))
+    except UnicodeError:  # not UnicodeDecodeError alone: UTF-16 may lack its byte order mark
+        named = "utf-8" if layout.encoding == "auto" else layout.encoding
+        raise _not_encoded(path, named) from None
+    except csv.Error as error:
+        raise LayoutError(f"{path}: not a CSV file ({error}); is a quote left open?") from error
+
+
+def survey_new(path: Path, layout: Layout, wanted: Collection[str]) -> Survey:
+    """Return how a file of new rows is written, which need not be as the training file was.
+
+    UTF-8 is recognized whatever the layout says; the separator is that of the layout if it splits
+    the header into all wanted columns, otherwise it is judged.
+    """
+    is_utf8 = _decodes(_content(path), "utf-8")
+    same = replace(layout, encoding="auto" if is_utf8 else layout.encoding)
+    if same.separator != "auto":
+        try:
+            found = survey(path, same, wanted)
+        except LayoutError:
+            return survey(path, replace(same, separator="auto"), wanted)
+        if set(wanted) <= set(found.header):
+            return found
+    return survey(path, replace(same, separator="auto"), wanted)
+
+
+def records(path: Path, surveyed: Survey) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the cells of each row of values that is not blank."""
+    rows = enumerate(_quoted_rows(path, surveyed.encoding, surveyed.separator, surveyed.skipped), 1)
+    for row, cells in rows:
+        number = row + surveyed.skipped
+        if number >= surveyed.first_row and any(cells):
+            yield number, cells
+
+
+def judged_encoding(content: bytes) -> str:
+    """Return cp949 or cp1252, whichever gives more plausible words for bytes that are not UTF-8.
+
+    Korean text has pairs of bytes above 127, which are Hangul; Western text has mostly single ones,
+    between Latin letters. Bytes that are neither are read as latin-1.
+    """
+    if _decodes(content, "cp949") and _is_korean(content.decode("cp949"), content):
+        return "cp949"
+    return "cp1252" if _decodes(content, "cp1252") else "latin-1"
+
+
+def _is_korean(text: str, content: bytes) -> bool:
+    odd = sum(len(run) % 2 for run in re.findall(rb"[\x80-\xff]+", content))
+    korean = western = symbols = 0
+    for before, word, after in re.findall(r"([A-Za-z]?)([^\x00-\x7f]+)([A-Za-z]?)", text):
+        if all(0xA1 <= sign.encode("cp949")[0] <= 0xAC for sign in word):
+            symbols += 1  # such as °, ㎡ and ℃, beside letters too
+        elif not re.fullmatch("[가-힣]+", word):
+            western += 1
+        elif len(word) == 1 and (before or after or word.encode("cp949")[1] < 0xA1):
+            western += 1  # beside Latin letters, or a syllable that hardly occurs
+        else:
+            korean += 1
+    return korean > western or (symbols > 0 and korean == western == odd == 0)
+
+
+def _decodes(content: bytes, encoding: str) -> bool:
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _content(path: Path) -> bytes:
+    with _opened(path) as file:
+        return file.read()
+
+
+def _opened(path: Path) -> gzip.GzipFile | io.BufferedReader:
+    """Open a file, through gzip if it is compressed, and refuse files that are no text."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    for magic, words in _KINDS.items():
+        if start.startswith(magic):
+            raise LayoutError(f"{path}: this is {words}")
+    return gzip.open(path, "rb") if start.startswith(_GZIP) else path.open("rb")
+
+
+def is_compressed(path: Path) -> bool:
+    """Say whether a file is compressed by gzip, whatever its name is."""
+    with path.open("rb") as file:
+        return file.read(2) == _GZIP
+
+
+def _lines(path: Path, encoding: str, newline: str | None = None) -> io.TextIOWrapper:
+    return io.TextIOWrapper(_opened(path), encoding=encoding, newline=newline)
+
+
+def _first_encoding(path: Path) -> str:
+    with _opened(path) as file:
+        start = file.read(64)
+    for mark, encoding in _BOMS.items():
+        if start.startswith(mark):
+            return encoding
+    if b"\0" in start:  # UTF-16 without a mark: of Latin letters, every other byte is 0
+        return "utf-16-be" if start[:1] == b"\0" else "utf-16-le"
+    return "utf-8-sig"
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        "".encode(name)  # codecs.lookup also knows codecs of bytes, such as base64
+        return "utf-8-sig" if codecs.lookup(name).name == "utf-8" else name
+    except (LookupError, ValueError):
+        raise LayoutError(
+            f"encoding: received {name!r}, which is no known encoding; "
+            "allowed: auto, utf-8, cp949, euc-kr, latin-1, cp1252, utf-16, …"
+        ) from None
+
+
+def _not_encoded(path: Path, encoding: str) -> LayoutError:
+    content, start = _content(path), 0
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        start = error.start
+    row, byte = content.count(b"\n", 0, start) + 1, content[start : start + 1].hex()
+    fitting = [name for name in ("utf-8", "cp949", "cp1252") if _decodes(content, name)]
+    return NotEncodedError(
+        f"{path}, row {row}: byte 0x{byte} is not {encoding}; name its encoding "
+        f"({', '.join(fitting)} would do), or leave it to auto"
+    )
+
+
+def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) -> Survey:
+    with _lines(path, encoding) as file:
+        skipped = [*itertools.takewhile(lambda line: not line.strip() or line[0] == "#", file)]
+    with _lines(path, encoding) as file:
+        sample = [*itertools.islice(file, len(skipped), len(skipped) + _SAMPLE)]
+    if not sample:
+        raise LayoutError(f"{path}: it holds no row")
+    separator = layout.separator
+    if separator == "auto":
+        separator = _separator(sample, wanted)
+    comment = _cells([skipped[-1].lstrip("# \t")], separator) if skipped else []
+    rows = _cells(sample, separator)
+    found = Survey((), separator, encoding, len(skipped))
+    remarks = []
+    if comment and _names_in_comment(comment[0], rows):
+        found = replace(found, header=tuple(comment[0]), has_names=False)
+    elif layout.header is False:
+        names = tuple(str(place) for place in range(1, len(rows[0]) + 1))
+        found = replace(found, header=names, has_names=False)
+    else:
+        if layout.header is None:
+            _refuse_values(path, rows, len(skipped) + 1, wanted)
+        names = tuple(name or f"Unnamed: {place}" for place, name in enumerate(rows[0]))
+        found = replace(found, header=names)
+    comments = sum(line[0] == "#" for line in skipped)
+    if comments:
+        lines = "a line" if comments == 1 else f"{comments} lines"
+        remarks.append(f"{lines} of {path.name} with # at the beginning left out")
+    found = replace(found, blank=_blank_rows(path, found), remarks=tuple(remarks))
+    _refuse_twice(path, found.header)
+    return found
+
+
+def _blank_rows(path: Path, surveyed: Survey) -> tuple[int, ...]:
+    """Check that every row has as many values as the first one, and return the blank rows."""
+    encoding, separator, skipped = surveyed.encoding, surveyed.separator, surveyed.skipped
+    try:
+        return _checked(path, surveyed, _plain_counts(path, encoding, separator, skipped))
+    except _QuoteError:
+        counts = (
+            len(cells) if any(cells) else 0
+            for cells in _quoted_rows(path, encoding, separator, skipped)
+        )
+        return _checked(path, surveyed, counts)
+
+
+def _checked(path: Path, surveyed: Survey, counts: Iterable[int]) -> tuple[int, ...]:
+    width, separator, blank = len(surveyed.header), surveyed.separator, []
+    for row, count in enumerate(counts, surveyed.skipped + 1):
+        if count == 0:
+            blank.append(row)
+        elif count != width:
+            parted = "blanks" if separator == BLANKS else repr(separator)
+            hint = (
+                "; or delete the lines above the columns' names, if this row is the first of them"
+            )
+            raise LayoutError(
+                f"{path}, row {row}: {count} values instead of {width}, separated by {parted}; "
+                f"complete the row, put values with a {separator!r} inside in quotes, or name "
+                f"another separator{hint if row < 10 and width == 1 else ''}"
+            )
+    return tuple(blank)
+
+
+class _QuoteError(Exception):
+    """A file has quotes; inside them, separators and line breaks are a part of the value."""
+
+
+def _plain_counts(path: Path, encoding: str, separator: str, skipped: int) -> Iterator[int]:
+    """Yield the number of values of every line (0: blank), as long as no line has quotes.
+
+    A million lines take half a second, with the csv module several seconds.
+    """
+    empty = f"{separator} \r\n\t"
+    with _lines(path, encoding) as file:
+        for line in itertools.islice(file, skipped, None):
+            if '"' in line:
+                raise _QuoteError
+            if separator == BLANKS:
+                yield len(line.split())
+            else:
+                yield line.count(separator) + 1 if line.strip(empty) else 0
+
+
+def _quoted_rows(path: Path, encoding: str, separator: str, skipped: int) -> Iterator[list[str]]:
+    """Yield the trimmed cells of each record below the skipped lines."""
+    with _lines(path, encoding, newline="") as file:
+        for _ in range(skipped):
+            file.readline()
+        yield from _parsed(file, separator)
+
+
+def _parsed(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    if separator == BLANKS:
+        lines = (line.strip().replace("\t", " ") for line in lines)
+    for cells in csv.reader(lines, delimiter=separator, skipinitialspace=True):
+        yield [cell.strip() for cell in cells]
+
+
+def _cells(lines: Iterable[str], separator: str) -> list[list[str]]:
+    return [row for row in _parsed(lines, separator) if any(row)]
+
+
+def _separator(sample: Sequence[str], wanted: Collection[str]) -> str:
+    """Return the separator that splits the header into most of the wanted, then most columns.
+
+    Blanks are one where no other sign splits all rows alike, or where they part more numbers.
+    """
+
+    def score(separator: str) -> tuple[int, bool, int]:
+        rows = _cells(sample, separator)
+        same = all(len(row) == len(rows[0]) for row in rows)
+        return sum(name in rows[0] for name in wanted), same and len(rows[0]) > 1, len(rows[0])
+
+    best = max(SEPARATORS, key=score)
+    _, is_regular, width = score(best)
+    rows = _cells(sample, BLANKS)
+    widths = {len(row) for row in rows}
+    if len(rows) > 1 and len(widths) == 1 and widths != {1}:
+        are_numbers = sum(map(is_number, rows[-1])) > len(rows[-1]) / 2
+        if not is_regular or (are_numbers and len(rows[-1]) > width):
+            return BLANKS
+    return best if width > 1 else ","
+
+
+def _names_in_comment(names: list[str], rows: list[list[str]]) -> bool:
+    """Say whether a comment is the header, as `numpy.savetxt` writes it."""
+    same = len(names) == len(rows[0]) and len(names) > 1
+    return same and all(map(is_number, rows[0])) and not any(map(is_number, names))
+
+
+def _refuse_values(path: Path, rows: list[list[str]], number: int, wanted: Collection[str]) -> None:
+    """Refuse a first row that holds numbers or texts of the rows below in place of names."""
+    first, below = rows[0], rows[1:]
+    words = [name for name in wanted if not is_number(name)]
+    if words and all(name in first for name in words):
+        return
+    if not (all(map(is_number, first)) or _looks_like_values(first, below)):
+        return
+    shown = ", ".join(first[:3]) + (", …" if len(first) > 3 else "")
+    raise NoNamesError(
+        f"{path}: row {number} holds values ({shown}) and not the columns' names; write a row of "
+        "names above it, or say header: false, which calls the columns 1, 2, 3, …; header: true "
+        "takes them for names"
+    )
+
+
+def _looks_like_values(first: list[str], below: list[list[str]]) -> bool:
+    if not below or any(len(row) != len(first) for row in below):
+        return False
+    columns = list(zip(*below, strict=True))
+    numbers = [place for place, cell in enumerate(first) if is_number(cell)]
+    steps = [float(first[b]) - float(first[a]) for a, b in itertools.pairwise(numbers)]
+    count_on = bool(steps) and all(step == 1 for step in steps)  # names such as 2019, 2020, 2021
+    like = [p for p in numbers if all(is_number(cell) for cell in columns[p] if cell)]
+    again = [p for p, c in enumerate(first) if p not in numbers and c and c in columns[p]]
+    return bool(again) or (bool(like) and not count_on)
+
+
+def _refuse_twice(path: Path, header: tuple[str, ...]) -> None:
+    twice = [name for place, name in enumerate(header) if name in header[:place]]
+    if twice:
+        raise LayoutError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
+
+
+def is_number(text: str) -> bool:
+    """Say whether Python takes a text for a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,208 @@
+"""What the cells of a column look like: money and units, decimal commas, dates, sentinels.
+
+Nothing is decided here: readers refuse, ask or say what is recognized, and options settle it.
+
+# N rows
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dlx.data.tables.cells import Format, date_pattern, seconds_of
+
+_SAMPLE = 500  # texts that formats are tried on before all are
+# (decimal, thousands), the plainest first
+_SIGNS = (
+    *((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'")),
+    (",", "'"),
+)
+_CURRENCIES = (
+    *("usd", "eur", "gbp", "krw", "jpy", "cny", "rmb", "chf", "inr", "cad", "aud", "brl", "sek"),
+    *("nok", "dkk", "pln", "rub", "try", "mxn", "rs", "rs.", "rm", "rp", "kr", "kr.", "fr", "fr."),
+)
+_CELL = re.compile(
+    r"[-+]?\s*(?P<before>[^\d\s.,+-][^\d,+-]*)?\s*[-+]?"
+    r"(?P<number>[.,]?\d(?:[\d.,'\u2019\u00a0\u2009\u202f ]*\d)?(?:[eE][-+]?\d+)?)"
+    r"\s*(?P<after>[^\d\s.,][^\d,]*[23]?)?"
+)
+
+
+@dataclass(frozen=True)
+class NumberLook:
+    """How numbers are written that Python would not read."""
+
+    form: Format
+    is_ambiguous: bool = False  # whether the comma may stand before decimals or between thousands
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `data.number` has to say to read them."""
+        form, options = self.form, {}
+        if form.decimal != ".":
+            options["decimal"] = form.decimal
+        if form.thousands:
+            options["thousands"] = form.thousands
+        if form.strip:
+            options["strip"] = list(form.strip)
+        if form.parentheses:
+            options["parentheses"] = True
+        return options
+
+    @property
+    def words(self) -> str:
+        """What is special about them."""
+        form = self.form
+        words = ["decimal commas"] if form.decimal == "," else []
+        if form.thousands:
+            between = "blanks" if form.thousands == " " else repr(form.thousands)
+            words.append(f"{between} between thousands")
+        words += map(repr, form.strip)
+        words += ["parentheses for a minus"] if form.parentheses else []
+        return ", ".join(words)
+
+
+def number_look(texts: Sequence[str], commas: str = "") -> NumberLook | None:
+    """Return how texts are written that all are numbers, but not as Python writes them, else None.
+
+    A sign or unit is one that more than half of the numbers have. `commas` says what a comma is in
+    other columns of the file: "decimal", "thousands" or "", not known.
+    """
+    texts = [text.strip().replace("\u2212", "-") for text in texts]
+    parentheses = any(text[:1] == "(" and text[-1:] == ")" for text in texts)
+    bare = [re.sub(r"[()]", "", text) for text in texts] if parentheses else texts
+    found = [match for text in bare if (match := _CELL.fullmatch(text))]
+    if not texts or len(found) < len(texts):
+        return None
+    strip: list[str] = []
+    for part in ("before", "after"):
+        affixes = {(match[part] or "").strip() for match in found} - {""}
+        nonzero = [match for match in found if re.search("[1-9]", match["number"])]
+        share = sum(bool(match[part]) for match in nonzero)
+        if len(affixes) > 1 or (affixes and 2 * share <= len(nonzero)):
+            return None
+        if not all(_is_currency(a) if part == "before" else _is_unit(a) for a in affixes):
+            return None
+        strip += affixes
+    base = Format(strip=tuple(dict.fromkeys(strip)), parentheses=parentheses)
+    signs = [pair for pair in _SIGNS if pair[0] == ","] if commas == "decimal" else _SIGNS
+    fitting = [pair for pair in signs if _fits(texts, _with_signs(base, *pair))]
+    is_plain = base.is_plain and not any(re.search("[.,' \u00a0\u2009\u202f]", t) for t in texts)
+    if not fitting or is_plain or (base.is_plain and fitting[0] == (".", "")):
+        return None
+    both = {(".", ","), (",", "")} <= set(fitting) and (".", "") not in fitting
+    return NumberLook(_with_signs(base, *fitting[0]), both and not commas)
+
+
+def _with_signs(base: Format, decimal: str, thousands: str) -> Format:
+    return Format("number", (), decimal, thousands, base.strip, base.parentheses)
+
+
+def _fits(texts: Sequence[str], form: Format) -> bool:
+    return all(form.number(text) is not None for text in texts)
+
+
+def _is_currency(affix: str) -> bool:
+    is_symbol = unicodedata.category(affix[-1]) == "Sc" and len(affix) <= 3
+    return is_symbol or affix.lower() in _CURRENCIES
+
+
+def _is_unit(affix: str) -> bool:
+    return len(affix) <= 12 and not re.search(r"[<>≤≥~#?:;()_/-]$|^[-:;/_]", affix)
+
+
+# Parts of formats; each order is one reading of the same texts.
+_DATES = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y. %m. %d.", "%Y. %m. %d", "%Y년 %m월 %d일"),
+    *("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%d. %m. %Y"),
+    *("%d/%m/%y", "%m/%d/%y", "%y/%m/%d", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d"),
+    *("%d.%m.%y", "%y.%m.%d", "%y. %m. %d.", "'%y. %m. %d.", "%y년 %m월 %d일"),
+    *("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %b %y", "%d. %b %Y", "%d/%b/%Y", "%d%b%Y"),
+    *("%b %d, %Y", "%b %d %Y", "%b-%d-%Y", "%Y-%b-%d", "%Y %b %d", "%a, %d %b %Y"),
+    *("%a %d %b %Y", "%a %b %d %Y", "%a, %b %d, %Y", "%Y-%m", "%Y/%m", "%Y년 %m월"),
+    *("%b-%Y", "%b-%y", "%b %Y", "%m/%Y", "%Y%m%d"),
+)
+_TIMES = (
+    *("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S.%f"),
+    *(" %I:%M %p", " %I:%M:%S %p", " %p %I:%M", " %p %I:%M:%S", ", %I:%M %p", ", %H:%M"),
+    *(" %H시 %M분", " %H시", "T%H:%M:%S%z", " %H:%M:%S%z", "T%H:%M:%S.%f%z", "T%H:%M%z"),
+    *(":%H:%M:%S", " %H.%M", " %H.%M.%S"),
+)
+Formats = tuple[str, ...]
+
+
+def date_looks(texts: Sequence[str]) -> list[Formats]:
+    """Return the formats of each way in which all texts are dates; several: it cannot be known.
+
+    Ways that give the same dates count once. Numbers are no dates, but for eight digits in texts.
+    """
+    step = max(len(texts) // _SAMPLE, 1)
+    looks = _looks(texts[::step], _DATES)
+    if step > 1 and len(looks) > 1:
+        looks = _looks(texts, [look[0] for look in looks])
+    different: dict[tuple[float | None, ...], Formats] = {}
+    for formats in looks.values():
+        some = tuple(_seconds(text, formats) for text in texts[::step])
+        different.setdefault(some, formats)
+    return list(different.values())
+
+
+def _looks(texts: Sequence[str], dates: Sequence[str]) -> dict[str, Formats]:
+    looks = {}
+    for date in dates:
+        if not texts or date_pattern(date).match(texts[0].strip()) is None:
+            continue  # most of the time: what follows tries all times behind it
+        formats: list[str] = []
+        for text in texts:
+            if _seconds(text, formats) is None:
+                more = (date + time for time in _TIMES)
+                form = next((form for form in more if seconds_of(text, form) is not None), None)
+                if form is None:
+                    break
+                formats.append(form)
+        else:
+            if formats:
+                looks[date] = tuple(formats)
+    return looks
+
+
+def _seconds(text: str, formats: Sequence[str]) -> float | None:
+    return next((s for form in formats if (s := seconds_of(text, form)) is not None), None)
+
+
+def sentinel(values: np.ndarray) -> float | None:
+    """Return a number that seems to stand for a missing value: (N,) float64 or NaN; else None.
+
+    It is a repeated extreme far from the others: -1, -200 or nines below zero where nothing else is
+    negative; nines above all others by more than their range; 0 where the others do not come near.
+    """
+    present, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    if len(present) < 4:
+        return None
+    low, high = present[0], present[-1]
+    if low < 0 <= present[1] and counts[0] > 1 and (low in (-1, -200) or _is_nines(-low)):
+        return float(low)
+    if low < 0 and counts[0] > 1 and _is_far(present[1] - low, present[1:]) and _is_nines(-low):
+        return float(low)
+    if _is_nines(high) and counts[-1] > 1 and _is_far(high - present[-2], present[:-1]):
+        return float(high)
+    others = present[1:]
+    is_apart = low == 0 and others[0] > 0.2 * np.median(others) and others[0] > 1
+    share = counts[0] / counts.sum()
+    dense = len(others) >= 20 and counts[0] > 2 * counts[1:].mean()
+    return 0.0 if is_apart and dense and share < 0.5 else None
+
+
+def _is_far(gap: float, others: np.ndarray) -> bool:
+    return gap > others[-1] - others[0]
+
+
+def _is_nines(value: float) -> bool:
+    """Say whether a number is 9, 99, 999, … or these with decimals of nines, or -200's kin."""
+    return bool(re.fullmatch(r"9+(\.(0|9+|25))?|(2|7|8)0+\.0", repr(float(value)))) and value >= 9
