@@ -175,8 +175,9 @@ class Run(Saved):
         splits = pools[source].split_for(config)
         if splits.fingerprint != self.info.get("data_fingerprint"):
             raise DataError(
-                f"the data {self.config.data.name!r} have changed since {self.path} was trained: "
-                "its split and metrics would not be the same; train a new run"
+                f"the data {self.config.data.name!r} have changed since {self.path} was trained, "
+                "or this version of dlx reads them otherwise: its split and metrics would not be "
+                "the same; train a new run"
             )
         return splits
 
@@ -250,8 +251,8 @@ class Run(Saved):
         targets = rows.targets
         if self.task.classes is None:
             targets = self.task.standardized(targets)
-        inputs = self.preprocessed(rows.inputs, "evaluate")
-        part = Part(Selection(inputs), torch.from_numpy(targets), np.arange(len(targets)))
+        inputs = Selection(self.preprocessed(rows.inputs, "evaluate"))
+        part = Part(inputs, torch.from_numpy(targets), np.arange(len(targets)))
         train = training_targets(self.task)
         values, constant = self._measure({"new": part}, train, metrics, usual)
         scores = self.class_scores({"new": part})

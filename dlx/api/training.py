@@ -259,7 +259,8 @@ def resumed_training(
     recorded = loaded.info.get("data_fingerprint")
     if recorded is not None and splits.fingerprint != recorded:
         raise DataError(
-            f"the data {config.data.name!r} have changed since {loaded.path} began; train a new run"
+            f"the data {config.data.name!r} have changed since {loaded.path} began, or this "
+            "version of dlx reads them otherwise; train a new run"
         )
     job = jobs.prepare(config, splits)
     if not overrides:
@@ -269,7 +270,7 @@ def resumed_training(
         raise RunError(f"{loaded.path} has no checkpoint to go on from; train a new run")
     asked = job.member.num_steps
     resuming.check(loaded.config, job.config, taken or 0, asked)
-    sizes = len(job.splits.train.inputs), job.batch_size
+    sizes = len(job.splits.train), job.batch_size
     before, after = (jobs.asked_steps(c, *sizes) for c in (loaded.config, job.config))
     change = resuming.change(
         config.optimizer, overrides, taken or 0, (asked - after + before, asked)

@@ -189,7 +189,8 @@ def test_one_run_of_an_ablation_is_trained_alone(dlx: Command, tmp_path: Path) -
     chosen = ["--from", path, "--variant", "activation=tanh", "--seed", 1, "name=alone"]
     ended = dlx("train", *chosen, "--json", "--quiet")
     assert ended.code == 0, ended.err
-    run = dlx("evaluate", f"{path}/activation=tanh@1", "--json").json
+    names = ["--metric", "accuracy"]
+    run = dlx("evaluate", f"{path}/activation=tanh@1", *names, "--json").json
     assert ended.json["metrics"] == run["metrics"]
     info = json.loads((path / "runs" / "4" / "run.json").read_text())
     assert ended.json["metrics"] == info["metrics"]
