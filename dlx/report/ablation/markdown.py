@@ -27,11 +27,8 @@ def conclusions(summary: Summary) -> str:
 
 def _table(table: Table) -> str:
     sides = ["--:" if side == "r" else ":--" for side in table.right]
-    return "\n".join(map(_row, [[*map(_escaped, table.headings)], sides, *_cells(table)]))
-
-
-def _cells(table: Table) -> list[list[str]]:
-    return [[*map(_escaped, row)] for row in table.rows]
+    head, *rows = [[*map(_escaped, cells)] for cells in [table.headings, *table.rows]]
+    return "\n".join(map(_row, [head, sides, *rows]))
 
 
 def _row(cells: Sequence[str]) -> str:
