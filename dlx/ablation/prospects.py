@@ -38,7 +38,7 @@ def prospects(plan: Plan, variances: Variances | None) -> dict[str, Any]:
     num_means = num_pairs + len(compared) * len(plan.section.also)
     num_tests = num_means + len(compared) * len(plan.section.steps_to)
     fewest = _fewest(plan, num_means, num_tests)
-    units, effect = plan.section.folds or len(plan.seeds), None
+    units, effect = _units(plan), None
     if compared and units >= fewest:
         overlap = overlap_of(plan.section.folds)
         effect = smallest_effect(num_pairs, num_tests, units, overlap=overlap)
@@ -73,9 +73,17 @@ def _fewest(plan: Plan, num_means: int, num_tests: int) -> int:
     return min(counts)
 
 
+def _units(plan: Plan) -> int:
+    """Return the number of pairs: of seeds, of folds, or of both where seeds draw their own."""
+    if plan.section.folds is None:
+        return len(plan.seeds)
+    draws = plan.config.data.split_seed == "auto"
+    return plan.section.folds * (len(plan.seeds) if draws else 1)
+
+
 def _refusal(plan: Plan, same: Sequence[Sequence[str]], num_tests: int, fewest: int) -> str | None:
     """Return why the ablation could decide nothing, and the cure; None if it may decide."""
-    folds, units = plan.section.folds, plan.section.folds or len(plan.seeds)
+    folds, units = plan.section.folds, _units(plan)
     if any(len(names) == len(plan.variants) for names in same):
         return (
             "ablation.vary: all variants train alike, since their runs do not use what differs; "
@@ -110,18 +118,15 @@ def _judged_rows(plan: Plan) -> tuple[str, int | None]:
         jobs = [plan.job(PlannedRun(arm, plan.seeds[0], fold)) for fold in plan.folds]
         if part == "train" or jobs[0].splits.shared:
             return part, None
-        most = max(most, sum(len(job.splits.part(part).inputs) for job in jobs))
+        most = max(most, sum(len(job.splits.part(part)) for job in jobs))
     return part, most
 
 
 def _found(
     plan: Plan, compared: Sequence[str], variances: Variances, num_tests: int, fewest: int
 ) -> dict[str, Any]:
-    """Return the difference that is found of each variant, and the seeds that others take.
-
-    In a cross-validation no number of seeds changes the number of pairs, which are the folds.
-    """
-    n = plan.section.folds or len(plan.seeds)
+    """Return the difference that is found of each variant, and the seeds that others take."""
+    n = len(plan.seeds)
     targets = {"margin": plan.section.margin or variances.margin}
     if scale_of(plan.metric.partition(".")[2]) == "share":
         targets["half_a_point"] = HALF_A_POINT
@@ -131,7 +136,7 @@ def _found(
         enough = {
             target: seeds_to_find(difference, shown, num_tests, fewest)
             for target, difference in targets.items()
-            if difference and not plan.section.folds
+            if difference
         }
         found[name] = {
             "deviation": shown.spread.variance**0.5,

@@ -36,7 +36,11 @@ def refusal(plan: Plan) -> str:
             {"ablation": {"success": {"dev.accuracy": 1.0}, "metric": "success"}},
             "takes at least 5; use --seeds 5",
         ),
-        (ACTIVATIONS, {"ablation": {"seeds": 5, "folds": 2}, **SMALL}, "use ablation.folds=3"),
+        (
+            ACTIVATIONS,
+            {"ablation": {"seeds": 5, "folds": 2, "splits": "fixed"}, **SMALL},
+            "use ablation.folds=3",
+        ),
         (ACTIVATIONS, {"model": {"hidden": []}}, "all variants train alike"),
         (
             ACTIVATIONS,
@@ -59,6 +63,7 @@ def test_what_can_decide_nothing_is_refused_with_the_cure(vary, config, message,
             {"model": {"hidden": []}, "ablation": {"seeds": 4}},
         ),
         (ACTIVATIONS, {"ablation": {"seeds": 1, "folds": 3}, **SMALL}),
+        (ACTIVATIONS, {"ablation": {"seeds": 2, "folds": 2}, **SMALL}),
         # As many seeds decide by the metric, though steps take more.
         (ACTIVATIONS, {"ablation": {"seeds": 4, "steps_to": {"dev.accuracy": 1.0}}}),
     ],

@@ -12,7 +12,7 @@ CONFIDENCE = 0.95
 """Of all intervals that an ablation shows; 1 - CONFIDENCE is the error rate of its verdicts."""
 
 
-_LEAST_LOG_P = -600.0  # smaller p are not told apart
+_LEAST_LOG_P = -300.0  # smaller p are not told apart
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,20 @@ class Shown:
     n: int  # pairs
 
     def at(self, n: int) -> Spread:
-        """Return what the same variance would be worth with n pairs."""
-        overlap = self.spread.share - 1 / self.n
+        """Return what the same variance would be worth with n pairs; that of rows stays."""
         freedom = self.spread.freedom * (n - 1) / (self.n - 1)
-        return replace(self.spread, freedom=freedom, share=1 / n + overlap)
+        return replace(self.spread, freedom=freedom, share=1 / n)
+
+    def freedom_at(self, n: int) -> float:
+        """Return the degrees of freedom of the error with n pairs, as well as it is known now.
+
+        Reference:
+            Satterthwaite 1946, An approximate distribution of estimates of variance components,
+            Biometrics Bulletin 2.
+        """
+        planned, rows = self.at(n), self.spread.of_rows
+        known = planned.of_seeds**2 / self.spread.freedom + rows**2 / self.spread.row_freedom
+        return (planned.of_seeds + rows) ** 2 / known
 
 
 def found_difference(shown: Shown, n: int, num_tests: int) -> float:
@@ -28,7 +38,8 @@ def found_difference(shown: Shown, n: int, num_tests: int) -> float:
     A variance of three pairs may be several times too small. So what is found is not the test's
     quantile k plus that of POWER, in standard errors, but the quantile of POWER of the noncentral t
     distribution with noncentrality k and the degrees of freedom of the variance that was shown:
-    on the average over all that could have been shown, POWER of the ablations find it.
+    on the average over all that could have been shown, POWER of the ablations find it. What the
+    choice of the judged rows adds does not shrink with n.
 
     Args:
         shown: of a pilot, or of an earlier ablation
@@ -41,7 +52,7 @@ def found_difference(shown: Shown, n: int, num_tests: int) -> float:
     """
     planned = shown.at(n)
     quantile = planned.width(1 - (1 - CONFIDENCE) / num_tests) / planned.error
-    return float(nctdtrit(shown.spread.freedom, quantile, POWER)) * planned.error
+    return float(nctdtrit(shown.freedom_at(n), quantile, POWER)) * planned.error
 
 
 def seeds_to_find(difference: float, shown: Shown, num_tests: int, fewest: int) -> int | None:

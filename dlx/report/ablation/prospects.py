@@ -52,17 +52,17 @@ def found(document: Prospects) -> str:
     ends = [row["found"] for row in rows if row["found"] is not None]
     if ends:
         size = _range(_size(metric, end) for end in (min(ends), max(ends)))
-        n = document["folds"] or len(document["seeds"])
-        facts.append(
-            f"{_count(n, _unit(document))} find one of {size}{reading.difference_unit(metric)} in "
-            "four of five ablations"
-        )
+        n = _count(len(document["seeds"]), "seed")
+        unit = reading.difference_unit(metric)
+        facts.append(f"{n} find one of {size}{unit} in four of five ablations")
     for target, words in _targets(document).items():
         counts = [row["enough_seeds"].get(target) for row in rows]
         known = [count for count in counts if count is not None]
         if known:
-            most = f"{max(known):,}" if len(known) == len(counts) else "more than can be said"
+            most = f"{max(known):,}" if len(known) == len(counts) else "more than 10,000"
             facts.append(f"{words} takes {_range((f'{min(known):,}', most))} seeds")
+        else:
+            facts.append(f"{words} takes more judged rows, or more than 10,000 seeds")
     return "; ".join(facts)
 
 
@@ -74,7 +74,7 @@ def table(document: Prospects) -> Table:
     targets = _targets(document)
     headings = ["variant", *(["parameters"] if parameters else [])]
     if variances["variants"]:
-        n = _count(document["folds"] or len(document["seeds"]), _unit(document))
+        n = _count(len(document["seeds"]), "seed")
         headings += [f"deviation{unit}", f"{n} find{unit}"]
         headings += [f"seeds for {words}" for words in targets.values()]
     rows = []
@@ -90,7 +90,7 @@ def table(document: Prospects) -> Table:
 def _targets(document: Prospects) -> dict[str, str]:
     """Return the differences that seeds are reckoned for, in words; equal ones once."""
     variances, metric = document["variances"], document["metric"]
-    if not variances or document["folds"]:
+    if not variances:
         return {}
     unit, margin = reading.difference_unit(metric), variances["margin"]
     targets = {"half_a_point": "half a point"} if unit else {}

@@ -33,10 +33,13 @@ def test_so_many_seeds_find_what_they_are_said_to_find():
     assert seeds_to_find(1e-6, shown, 2, 4) is None
 
 
-def test_folds_have_a_floor():
-    shown = Shown(Spread(1.0, 4.0, 1 / 5 + 1 / 4), 5)
-    assert shown.at(20).share == pytest.approx(1 / 20 + 1 / 4)
-    assert seeds_to_find(0.7, shown, 1, 3) is None
+def test_judged_rows_set_a_floor():
+    shown = Shown(Spread(1.0, 4.0, 1 / 5, of_rows=0.04, row_freedom=99.0), 5)
+    assert shown.at(20).error == pytest.approx((1 / 20 + 0.04) ** 0.5)
+    assert seeds_to_find(0.5, shown, 1, 3) is None
+    assert 4 < shown.freedom_at(5) < shown.freedom_at(50) < 200
+    many = found_difference(shown, 10_000, 1)
+    assert many == pytest.approx(0.2 * (t.ppf(0.975, 99) + 0.85), rel=0.02)
 
 
 def test_four_of_five_pilots_lead_to_an_ablation_that_finds_it():
