@@ -50,7 +50,7 @@ def cohort_of(num_runs: int) -> Trainer:
 
 def loop() -> Callable[[], None]:
     """Return what takes a step as one writes it by hand, over a tensor in memory."""
-    inputs = prepare(CONFIG).examples()["train"][0]
+    inputs = prepare(CONFIG).splits.train.inputs
     network = nn.Sequential(
         *(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 64), nn.ReLU()),
         *(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 784)),

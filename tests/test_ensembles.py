@@ -131,7 +131,7 @@ def test_no_member_is_judged_by_rows_that_another_was_trained_on(digits: list[Ru
     assert (by_default.split, by_default.num_rows) == ("test", 359)
     judged = ensembles.evaluate([digits[0], digits[2]], "dev")
     parts = [run.splits().part("dev") for run in (digits[0], digits[2])]
-    common = np.intersect1d(*(part.rows for part in parts))
+    common = np.intersect1d(parts[0].rows, parts[1].rows)
     assert judged.num_rows == len(common) and 20 < len(common) < 140
     for run, part, member in zip((digits[0], digits[2]), parts, judged.members, strict=True):
         places = np.flatnonzero(np.isin(part.rows, common))

@@ -172,7 +172,7 @@ def compare(one: list[list[str]], other: list[list[str]]) -> None:
 
 quickly = settings(
     max_examples=12,
-    suppress_health_check=[*HealthCheck],
+    suppress_health_check=list(HealthCheck),  # type: ignore
     phases=[Phase.explicit, Phase.generate],  # to shrink a failing example takes minutes
     derandomize=True,
     database=None,

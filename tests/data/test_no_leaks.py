@@ -71,10 +71,13 @@ def test_labels_too_once_the_rows_are_drawn(seed, option, is_regression):
         dataset = replace(dataset, targets=inputs[:, :1] * 2, classes=None)
     rows = split_rows(dataset, split_seed=seed)
     options = {"standardize": False, "scale": False, option: True}
-    clean = Pool(dataset).assemble(rows, **options)
+    clean = Pool(dataset).assemble(rows, standardize=options["standardize"], scale=options["scale"])
     held_out = np.concatenate([rows.dev, rows.test])
     assert_same_training(
-        clean, Pool(spoil(dataset, held_out, labels=True)).assemble(rows, **options)
+        clean,
+        Pool(spoil(dataset, held_out, labels=True)).assemble(
+            rows, standardize=options["standardize"], scale=options["scale"]
+        ),
     )
 
 

@@ -141,9 +141,10 @@ def test_labels_that_are_not_told_say_nothing(table):
     secret = np.setdiff1d(rows.train, told.train)
     targets = table.targets.copy()
     targets[secret] = (targets[secret] + 1) % 3
-    options = {"standardize": True, "scale": False}
-    clean = Pool(table).assemble(rows, told, **options)
-    other = Pool(replace(table, targets=targets)).assemble(rows, told, **options)
+    clean = Pool(table).assemble(rows, told, standardize=True, scale=False)
+    other = Pool(replace(table, targets=targets)).assemble(
+        rows, told, standardize=True, scale=False
+    )
     assert clean.task == other.task
     same(clean, other, "train")
     torch.testing.assert_close(clean.train.inputs, other.train.inputs, rtol=0, atol=0)

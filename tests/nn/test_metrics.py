@@ -130,8 +130,8 @@ def expected(name: str, built: Head, z: np.ndarray, truth: np.ndarray) -> float:
         "error": lambda: 1 - right,
         "top_2": lambda: in_top(2, truth, z),
         "balanced_accuracy": lambda: balanced(truth, said),
-        "precision": lambda: sk.precision_score(truth, said, average=average, zero_division=0),
-        "recall": lambda: sk.recall_score(truth, said, average=average, zero_division=0),
+        "precision": lambda: sk.precision_score(truth, said, average=average, zero_division=0),  # type: ignore
+        "recall": lambda: sk.recall_score(truth, said, average=average, zero_division=0),  # type: ignore
         "f1": lambda: sk.f1_score(truth, said, average=average),
         "f1_positive": lambda: sk.f1_score(truth, said),
         "auc": lambda: areas(truth, z, built),

@@ -21,6 +21,7 @@ from dlx import registry
 from dlx.config.types import Choice, choice
 from dlx.data.dataset import Task
 from dlx.data.parts import Part
+from dlx.data.selection import Selection
 from dlx.training.baseline import baseline
 
 
@@ -30,7 +31,9 @@ def task_of(kind: Any, outputs: int, **options: Any) -> Task:
 
 
 def part(targets: Any) -> Part:
-    return Part(torch.zeros(len(targets), 1), torch.as_tensor(targets), np.arange(len(targets)))
+    return Part(
+        Selection(torch.zeros(len(targets), 1)), torch.as_tensor(targets), np.arange(len(targets))
+    )
 
 
 def metrics_of(kind: str) -> list[Choice]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_the_first_batch_is_drawn_for_a_start_that_looks_at_it(
 ) -> None:
     drawn, first_batch = [], job.first_batch
 
-    def counted(members: Sequence[Member], examples: Examples, batch_size: int) -> Examples:
+    def counted(members: Sequence[Member], examples: Examples, batch_size: int) -> Any:
         drawn.append(members[0].design.layers[0].init.name)
         return first_batch(members, examples, batch_size)
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dlx import api
+from dlx.data.selection import Examples
 from dlx.errors import ConfigError
 from dlx.nn.layers.boltzmann import HiddenSpec
 from dlx.nn.network import Network
@@ -55,7 +56,7 @@ def fitted(ready: Job) -> dict[str, torch.Tensor]:
 def test_the_second_autoencoder_is_trained_on_the_codes_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[dict[str, tuple[torch.Tensor, torch.Tensor]]] = []
+    seen: list[dict[str, Examples]] = []
 
     class Watched(Trainer):
         def __init__(self, cohort: Any, splits: Any, *rest: Any, **options: Any) -> None:

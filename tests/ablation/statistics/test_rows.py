@@ -1,5 +1,7 @@
 """What the choice of the judged rows adds to a variance."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,7 +11,7 @@ from dlx.ablation.statistics.paired import paired_t
 from dlx.ablation.statistics.rows import TRAINED_TOO, Judgement, difference, with_rows
 
 
-def judged(values: np.ndarray, rows: np.ndarray | None = None, num_train: int = 300) -> Judgement:
+def judged(values: Any, rows: np.ndarray | None = None, num_train: int = 300) -> Judgement:
     rows = np.arange(len(values)) if rows is None else rows
     return Judgement(rows, np.asarray(values, float), num_train)
 

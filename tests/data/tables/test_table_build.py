@@ -272,7 +272,9 @@ def test_dev_and_test_rows_change_no_training_byte(seed, standardize):
     inputs[held_out, 0] = np.where(generator.random(16) < 0.5, np.nan, 1e6)
     inputs[held_out, 1] = 3
     targets[held_out] += 1e6
-    spoilt = replace(clean, inputs=inputs, targets=targets)
+    elsewhere = (columns[0], Column("colour", ("a", "b", "c", "only held-out rows have it")))
+    named = replace(table, columns=elsewhere)
+    spoilt = replace(clean, inputs=inputs, targets=targets, table=named)
     first, second = (
         Pool(data).assemble(
             Rows(rows.train, rows.dev, rows.test), standardize=standardize, scale=False
