@@ -179,9 +179,12 @@ def _also(outcomes: Outcomes, compared: Compared, baseline: str, judged: Judged)
 
 def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool) -> dict[str, str]:
     is_binary = metric == "success" and not outcomes.folds
-    paired = "paired t, corrected for folds" if outcomes.folds else "paired t"
+    over = ", corrected for folds" if outcomes.folds else ""
+    if any(metric in run.judgements for name in outcomes.runs for run in outcomes.ended(name)):
+        over = ", over seeds and rows"
+    paired = f"paired t{over}"
     tests = {
-        "mean": "t interval" + (", corrected for folds" if outcomes.folds else ""),
+        "mean": f"t interval{over}",
         "success": "Wilson interval",
         "difference": "McNemar mid-p" if is_binary else paired,
         "equivalence": "two one-sided "

@@ -67,6 +67,8 @@ def why(
             f"{difference} ({100 * CONFIDENCE:g} % interval {low} to {high}, adjusted "
             f"{_p(verdict.p)}, better in {verdict.wins} of {test.n} {unit})."
         ]
+        if verdict.of_rows:
+            sentences.append(_sources(verdict.of_rows))
     match verdict.basis:
         case "margin":
             within = f"within {limit} ({_p(verdict.p_equivalent)})"
@@ -107,6 +109,14 @@ def _difference(test: Difference, metric: str, baseline: str, *, in_points: bool
     direction = "above" if test.mean > 0 else "below"
     amount = _size(abs(test.mean), in_points=in_points) + (" points" if in_points else "")
     return f"{metric} is {amount} {direction} that of {baseline}"
+
+
+def _sources(of_rows: float) -> str:
+    """Say what makes a difference uncertain, given the share of its variance that rows make."""
+    return (
+        f"What makes it uncertain is the choice of the rows ({100 * of_rows:.0f} % of the "
+        f"variance) and the seeds ({100 * (1 - of_rows):.0f} %)."
+    )
 
 
 def _undecided(verdict: Verdict, margin: float, limit: str) -> str:

@@ -78,7 +78,7 @@ def paired_t(
         return Difference(mean, np.nan, np.nan, np.nan, np.nan, n, test)
     alone = spread_of(values, overlap=overlap)
     spread = spread or alone
-    if spread.of_rows:
+    if np.isfinite(spread.row_freedom):
         test = "paired t, over seeds and rows"
         alone = replace(alone, of_rows=spread.of_rows, row_freedom=spread.row_freedom)
     width, least = spread.width(), max(abs(mean) - step(values) / (2 * n), 0.0)

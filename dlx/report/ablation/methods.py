@@ -14,6 +14,20 @@ class Method(NamedTuple):
 
 # By a part of the method's name in lower case; the first part that occurs counts.
 _METHODS = {
+    "two one-sided": Method(
+        "two variants are equivalent if the difference is certainly above -margin and certainly "
+        "below +margin",
+        _WIKIPEDIA + "Equivalence_test",
+    ),
+    "paired t, over seeds and rows": Method(
+        "tests whether the mean of the differences at equal seeds could be 0 with other seeds and "
+        "other dev rows; variants lend each other what they show of the variance over seeds",
+        "https://doi.org/10.1080/01621459.1980.10477565",
+    ),
+    "t interval, over seeds and rows": Method(
+        "contains the mean over all possible seeds and dev rows with the given confidence",
+        "https://doi.org/10.1080/01621459.1980.10477565",
+    ),
     "t interval": Method(
         "contains the mean over all possible seeds with the given confidence",
         _WIKIPEDIA + "Confidence_interval",
@@ -22,11 +36,6 @@ _METHODS = {
         "a paired t test with a larger variance, since the folds of a cross-validation share most "
         "of their training rows",
         "https://doi.org/10.1023/A:1024068626366",
-    ),
-    "two one-sided": Method(
-        "two variants are equivalent if the difference is certainly above -margin and certainly "
-        "below +margin",
-        _WIKIPEDIA + "Equivalence_test",
     ),
     "paired t": Method(
         "tests whether the mean of the differences at equal seeds could be 0; variants lend each "
