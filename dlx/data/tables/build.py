@@ -363,9 +363,9 @@ def _refuse_new_classes(
         new = [name for name in names if name not in trained]
         if new:
             near = did_you_mean(new[0], trained) or did_you_mean(new[0].lower(), trained)
+            names = ", ".join(map(repr, targets))
             raise DataError(
-                f"{paths[part]}, column {', '.join(map(repr, targets))}: no row of {paths['train']} "
-                f"has the class {new[0]!r}{near} (it has: {', '.join(sorted(trained)[:8])}); write "
+                f"{paths[part]}, column {names}: no row of {paths['train']} has the class {new[0]!r}{near} (it has: {', '.join(sorted(trained)[:8])}); write "
                 "classes alike in both files"
             )
 
