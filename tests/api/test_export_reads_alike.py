@@ -24,6 +24,8 @@ from dlx.errors import DataError
 from tests.shown_files import write_examples
 
 NUM_ROWS = 20
+NUM_FILES = 5  # of new rows for a trained network
+Rows = list[dict[str, str]]
 CATEGORIES = (
     *(
         "red",
@@ -89,19 +91,17 @@ def written(draw: st.DrawFn, table: dict[str, list[str]]) -> bytes:
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[dict[str, Any], bytes, bytes, list[dict[str, str]]]:
-    """Draw the options of a source, the files of a training table and of a new one, its rows."""
+def tables(draw: st.DrawFn) -> tuple[dict[str, Any], bytes, list[tuple[bytes, Rows]]]:
+    """Draw the options of a source, the file of its table, and files of new rows with the rows."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=2, max_size=4, unique=True))
-    old, new = {}, {}
+    kinds = {name: draw(st.sampled_from(list(KINDS))) for name in names}
     options: dict[str, Any] = {"missing": "impute", "categorical": [], "numbers": {}, "dates": {}}
-    for name in names:
-        kind = draw(st.sampled_from(list(KINDS)))
-        old[name], new[name] = (draw(columns(texts)) for texts in KINDS[kind])
-        if kind == "category":
-            options["categorical"].append(name)
-        elif kind in OPTIONS:
+    options["categorical"] = [name for name, kind in kinds.items() if kind == "category"]
+    for name, kind in kinds.items():
+        if kind in OPTIONS:
             key, option = OPTIONS[kind]
             options[key][name] = option
+    old = {name: draw(columns(KINDS[kind][0])) for name, kind in kinds.items()}
     answers = TARGETS[draw(st.sampled_from(list(TARGETS)))]
     options["task"] = "regression" if "1.5" in answers else "classification"
     old["y"] = [*answers * 3, *draw(columns(answers))][:NUM_ROWS]
@@ -109,11 +109,17 @@ def tables(draw: st.DrawFn) -> tuple[dict[str, Any], bytes, bytes, list[dict[str
     options["missing_values"] = draw(st.sampled_from(usual))
     if draw(st.booleans()):
         options["id"] = "key"
-        old["key"] = new["key"] = [f"{place}" for place in range(NUM_ROWS)]
-    new = {name: new[name] for name in draw(st.permutations(list(new)))}
-    cells = [row for row in zip(*new.values(), strict=True) if any(map(str.strip, row))]
-    rows = [dict(zip(new, row, strict=True)) for row in cells]  # blank rows are left out
-    return options, written(draw, old), written(draw, new), rows
+        old["key"] = [f"{place}" for place in range(NUM_ROWS)]
+    files = []
+    for _ in range(NUM_FILES):
+        new = {name: draw(columns(KINDS[kind][1])) for name, kind in kinds.items()}
+        if "id" in options:
+            new["key"] = old["key"]
+        new = {name: new[name] for name in draw(st.permutations(list(new)))}
+        cells = [row for row in zip(*new.values(), strict=True) if any(map(str.strip, row))]
+        rows = [dict(zip(new, row, strict=True)) for row in cells]  # blank rows are left out
+        files.append((written(draw, new), rows))
+    return options, written(draw, old), files
 
 
 def loaded(folder: Path) -> ModuleType:
@@ -127,11 +133,10 @@ def loaded(folder: Path) -> ModuleType:
         sys.path.remove(str(folder))
 
 
-def check(options: dict[str, Any], old: bytes, new: bytes, rows: list[dict[str, str]]) -> None:
+def check(options: dict[str, Any], old: bytes, files: list[tuple[bytes, Rows]]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "old.csv").write_bytes(old)
-        (folder / "new.csv").write_bytes(new)
         data = {"name": "csv", "path": str(folder / "old.csv"), "target": "y", **options}
         data |= {"standardize": True, "split": {"dev": 0, "test": 0}}
         train = {"steps": 2, "batch_size": 10, "device": "cpu"}
@@ -139,25 +144,32 @@ def check(options: dict[str, Any], old: bytes, new: bytes, rows: list[dict[str, 
         run = api.train(config | {"log": {"level": "minimal"}}, runs_dir=folder / "runs")
         run.export(folder / "out")
         script = loaded(folder / "out")
-        out, err = io.StringIO(), io.StringIO()
-        try:
-            said = run.predict_file(folder / "new.csv")
-        except DataError:
-            with pytest.raises(ValueError):
-                script.answer_file(folder / "new.csv")
-            return
-        with redirect_stdout(out), redirect_stderr(err):
-            script.answer_file(folder / "new.csv")
-        lines, others = (list(csv.reader(io.StringIO(t))) for t in (out.getvalue(), said.csv()))
-        assert lines[0] == others[0]
-        compare(lines[1:], others[1:])
-        lines = [f"note: {sentence}" for sentence in said.notes]
-        lines += [f"warning: {sentence}" for sentence in said.warnings]
-        assert err.getvalue().splitlines() == lines
-        with pytest.warns() if said.warnings else redirect_stderr(err):
-            answers = script.answers(rows)
-        own = [[str(row[name]) for name in script.COLUMNS] for row in said.records()]
-        compare([[str(cell) for cell in answer.values()] for answer in answers], own)
+        for content, rows in files:
+            (folder / "new.csv").write_bytes(content)
+            check_file(run, script, folder / "new.csv", rows)
+
+
+def check_file(run: api.Run, script: ModuleType, path: Path, rows: Rows) -> None:
+    """Check that a run and its exported script say the same of a file and of its rows."""
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        said = run.predict_file(path)
+    except DataError:
+        with pytest.raises(ValueError):
+            script.answer_file(path)
+        return
+    with redirect_stdout(out), redirect_stderr(err):
+        script.answer_file(path)
+    lines, others = (list(csv.reader(io.StringIO(text))) for text in (out.getvalue(), said.csv()))
+    assert lines[0] == others[0]
+    compare(lines[1:], others[1:])
+    remarks = [f"note: {sentence}" for sentence in said.notes]
+    remarks += [f"warning: {sentence}" for sentence in said.warnings]
+    assert err.getvalue().splitlines() == remarks
+    with pytest.warns() if said.warnings else redirect_stderr(err):
+        answers = script.answers(rows)
+    own = [[str(row[name]) for name in script.COLUMNS] for row in said.records()]
+    compare([[str(cell) for cell in answer.values()] for answer in answers], own)
 
 
 def compare(one: list[list[str]], other: list[list[str]]) -> None:
@@ -171,8 +183,8 @@ def compare(one: list[list[str]], other: list[list[str]]) -> None:
 
 
 quickly = settings(
-    max_examples=12,
-    suppress_health_check=list(HealthCheck),  # type: ignore
+    max_examples=4,
+    suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
     phases=[Phase.explicit, Phase.generate],  # to shrink a failing example takes minutes
     derandomize=True,
     database=None,
@@ -186,7 +198,7 @@ def test_the_script_and_predict_say_the_same(drawn) -> None:
 
 
 @pytest.mark.slow("dlx/data/tables/", "dlx/models/export.py")
-@settings(quickly, max_examples=10_000)
+@settings(quickly, max_examples=10_000 // NUM_FILES)
 @given(tables())
 def test_the_script_and_predict_say_the_same_of_ten_thousand_tables(drawn) -> None:
     check(*drawn)

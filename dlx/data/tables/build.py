@@ -363,10 +363,11 @@ def _refuse_new_classes(
         new = [name for name in names if name not in trained]
         if new:
             near = did_you_mean(new[0], trained) or did_you_mean(new[0].lower(), trained)
+            has = ", ".join(sorted(trained)[:8])
             raise DataError(
-                f"{paths[part]}, column {', '.join(map(repr, targets))}: no row of {paths['train']} "
-                f"has the class {new[0]!r}{near} (it has: {', '.join(sorted(trained)[:8])}); write "
-                "classes alike in both files"
+                f"{paths[part]}, column {', '.join(map(repr, targets))}: no row of "
+                f"{paths['train']} has the class {new[0]!r}{near} (it has: {has}); write classes "
+                "alike in both files"
             )
 
 
