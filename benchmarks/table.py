@@ -3,10 +3,10 @@
     python benchmarks/table.py [--rows 1000000] [--beside CHECKOUT]
 
 The file has an id, 20 columns of numbers, five of whole numbers, three of texts and a numeric
-target (about 200 MB, in a temporary folder). It is loaded as `dlx train` does: read, checked, split,
-encoded, standardized. The limits are 10 s and 2 GiB, importing torch and pandas included in the
-memory alone. With a second checkout both load the file three times in turn, and the quotient of the
-shortest times is printed.
+target (about 200 MB, in a temporary folder). It is loaded as `dlx train` does: read, checked,
+split, encoded, standardized. The limits are 10 s and 2 GiB, importing torch and pandas included in
+the memory alone. With a second checkout both load the file three times in turn, and the quotient of
+the shortest times is printed.
 """
 
 import argparse
