@@ -27,7 +27,7 @@ from dlx.data.tables.cells import (
     is_plain_number,
     text_of,
 )
-from dlx.data.tables.recognition import NumberLook, date_looks, number_look
+from dlx.data.tables.recognition import NumberLook, date_looks, number_look, odd_date
 from dlx.errors import DataError
 
 if TYPE_CHECKING:
@@ -214,6 +214,13 @@ def _kind(name: str, texts: Sequence[str], rules: Rules, remarks: list[str]) -> 
     looks = date_looks(words) if words else []
     if looks:
         raise DataError(_date_refusal(name, words[0], *(look[0] for look in looks)))
+    odd = odd_date(words) if words else None
+    if odd is not None:
+        raise DataError(
+            f"column {name!r} holds dates such as {words[0]!r}, but {odd!r} is none; write "
+            f"data.missing_values: {inline({name: [odd]})} if it means missing, correct it, or "
+            "list the column under data.ignore"
+        )
     return "category"
 
 

@@ -344,6 +344,7 @@ def _separator(sample: Sequence[str], wanted: Collection[str]) -> str:
     widths = {len(row) for row in rows}
     if len(rows) > 1 and len(widths) == 1 and widths != {1}:
         are_numbers = sum(map(is_number, rows[-1])) > len(rows[-1]) / 2
+        are_numbers &= not any(best in cell for row in rows for cell in row)
         if not is_regular or (are_numbers and len(rows[-1]) > width):
             return BLANKS
     return best if width > 1 else ","

@@ -153,6 +153,17 @@ def date_looks(texts: Sequence[str]) -> list[Formats]:
     return list(different.values())
 
 
+def odd_date(texts: Sequence[str]) -> str | None:
+    """Return a text that is no date among texts of which nine in ten are, if they are not all."""
+    some = texts[:: max(len(texts) // _SAMPLE, 1)]
+    for date in _DATES:
+        wrong = [text for text in some if date_pattern(date).match(text.strip()) is None]
+        if 10 * len(wrong) <= len(some) and len(some) > 2:
+            formats = [date + time for time in _TIMES]
+            return next((text for text in texts if _seconds(text, formats) is None), None)
+    return None
+
+
 def _looks(texts: Sequence[str], dates: Sequence[str]) -> dict[str, Formats]:
     looks = {}
     for date in dates:

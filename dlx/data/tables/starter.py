@@ -26,7 +26,7 @@ from dlx.data.tables.columns import PLACEHOLDERS, by_number_or_name, is_numeric
 from dlx.data.tables.hints import counts_rows, is_called_counter, is_called_id, is_id
 from dlx.data.tables.layout import AUTO, Layout, LayoutError, NoNamesError, Survey, survey
 from dlx.data.tables.reading import check_there, read_csv, read_parquet, surveyed
-from dlx.data.tables.recognition import date_looks, number_look
+from dlx.data.tables.recognition import date_looks, number_look, odd_date
 from dlx.data.tasks import decide
 from dlx.errors import ConfigError, did_you_mean
 
@@ -145,10 +145,12 @@ def _looks(path: Path, frame: pd.DataFrame, found: Survey | None) -> list[Look]:
     looks = [look(frame[name]) for name in frame.columns]
     decimal = any(column.number.get("decimal") == "," for column in looks)
     thousands = any(column.number.get("thousands") for column in looks)
-    if found is None or not (decimal or (found.separator == ";" and thousands)):
-        return looks
     pointed = [n for n in frame.columns if is_numeric(frame[n]) and (frame[n].dropna() % 1).any()]
+    if found is None or not pointed:
+        return looks
     texts = read_csv(path, found, ignore=[n for n in frame.columns if n not in pointed], text=None)
+    if not (decimal or (found.separator == ";" and thousands)):
+        return [_with_doubt(column, texts, found) for column in looks]
     again = {name: look(texts[name], "decimal") for name in pointed}
     return [
         again[column.name]
@@ -156,6 +158,24 @@ def _looks(path: Path, frame: pd.DataFrame, found: Survey | None) -> list[Look]:
         else look(frame[column.name], "decimal")
         for column in looks
     ]
+
+
+def _with_doubt(column: Look, texts: pd.DataFrame, found: Survey) -> Look:
+    """Return a look with a question where a point may stand between thousands."""
+    if column.name not in texts.columns:
+        return column
+    cells = texts[column.name].dropna().str.strip().drop_duplicates()
+    grouped = cells[cells.str.fullmatch(r"[-+]?[1-9][0-9]{0,2}(\.[0-9]{3})+")]
+    small = cells[cells.str.fullmatch(r"[-+]?[0-9]{1,3}")]
+    is_likely = found.separator == ";" or len(small) > 0
+    if len(grouped) == 0 or len(grouped) + len(small) < len(cells) or not is_likely:
+        return column
+    option = inline({column.name: {"decimal": ",", "thousands": "."}})
+    note = (
+        f"column {column.name!r} holds numbers such as {grouped.iloc[0]!r}: if the point stands "
+        f"between thousands, write data.numbers: {option}"
+    )
+    return replace(column, note=note)
 
 
 def look(series: pd.Series, commas: str = "") -> Look:
@@ -244,6 +264,10 @@ def _texts(present: pd.Series, num_rows: int, commas: str, looks_like: Any) -> L
         return _dates(name, words, [formats[0] for formats in looks], odd, looks_like)
     doubtful = tuple(text for text in odd if text in ("?", "-", "--", "."))
     present = present[~present.isin([*MISSING_CATEGORIES, *doubtful])]
+    wrong = odd_date(words) if words else None
+    if wrong is not None:
+        note = f"column {name!r} holds dates, but {wrong!r} is none; it is left out"
+        return looks_like("text", f"dates, and {wrong!r}", note=note)
     if any(are_plain):
         return _mixed(present, words, doubtful, looks_like)
     if counts.size == num_rows:

@@ -229,3 +229,12 @@ def test_times():
     message = "column 'width' holds texts, such as '2024-01-31', which are not all dates that are"
     with pytest.raises(DataError, match=message):
         read_times(column("2024-01-31", "soon"), where)
+
+
+def test_a_date_that_is_none_among_dates_is_named():
+    days = [f"2024-01-{day:02}" for day in range(1, 21)]
+    with pytest.raises(
+        DataError, match=r"holds dates such as '2024-01-01', but '0000-00-00' is no"
+    ):
+        read_cells(column(*days, "0000-00-00"), where)
+    assert read_cells(column("2024-01-01", "soon", "later"), where).column.categories is not None

@@ -160,6 +160,12 @@ def test_dates_alone_are_inputs(tmp_path):
     assert "'%d/%m/%Y'" in start.notes[0] and "? say which" in start.notes[0]
 
 
+def test_points_that_may_stand_between_thousands_are_asked_about(tmp_path):
+    _, start = started(tmp_path, "a;y\n" + "1.234;1\n2.500;2\n900;3\n" * 9)
+    assert "if the point stands between thousands, write data.numbers: {a: " in start.notes[0]
+    assert started(tmp_path, "a;y\n" + "1.234;1\n0.500;2\n9.25;3\n" * 9)[1].notes == ()
+
+
 def test_codes_and_none_are_values(tmp_path):
     text = "zip,y\n" + "01234,None\n1234,Belt\n00501,None\n" * 20
     data, start = started(tmp_path, text)
