@@ -105,6 +105,10 @@ NOISES: dict[str, Draw] = {
 }
 
 
+MANY = ("normal", "t, 3 degrees of freedom", "exponential", "accuracy 1, 36 % at 0.5 or 0.75")
+"""Noises under which many variants are compared at few seeds."""
+
+
 def success(share: float) -> Draw:
     """Return outcomes of which a share is 1."""
     return lambda generator, shape: (generator.random(shape) < share).astype(float)
@@ -537,6 +541,14 @@ def main() -> None:
         _row(
             name, [rate_of_steps(draw, num_variants=v, n=n, ablations=ablations) for v, n in sizes]
         )
+
+    many = [(21, 5), (36, 5)]
+    _head("many variants: false `better` or `worse`", [f"n = {n}, {v} variants" for v, n in many])
+    for name in MANY:
+        found = [
+            rates(NOISES[name], num_variants=v, n=n, ablations=ablations // 4) for v, n in many
+        ]
+        _row(name, [each.decided for each in found])
 
     real = [(8, 5), (8, 10), (8, 30)]
     _head(

@@ -14,7 +14,7 @@ from dlx.ablation.statistics.censored import signed_rank_p
 from dlx.ablation.statistics.conclusions import smallest_effect
 from dlx.ablation.statistics.paired_shares import mcnemar
 from dlx.ablation.statistics.power import found_difference, seeds_to_find
-from dlx.ablation.statistics.verdicts import ALPHA, fewest_pairs
+from dlx.ablation.statistics.verdicts import ALPHA, FEWEST_VARYING, fewest_pairs
 from dlx.ablation.variances import Variances
 from dlx.ablation.variants import distance_from_base
 from dlx.nn.metrics import scale_of
@@ -65,7 +65,7 @@ def _fewest(plan: Plan, num_means: int, num_tests: int) -> int:
         return next(n for n in count(2) if num_tests * p_of_equal(n) <= ALPHA)
 
     is_binary = plan.metric == SUCCESS and not plan.section.folds
-    counts = [fewest_pairs(num_means)]
+    counts = [min(fewest_pairs(num_means), FEWEST_VARYING)]
     if is_binary:
         counts = [fewest(lambda n: mcnemar(np.ones(n), np.zeros(n)).p)]
     if plan.section.steps_to:

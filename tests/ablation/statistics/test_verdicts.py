@@ -188,3 +188,16 @@ def test_folds_are_judged_by_the_corrected_test():
     )
     assert corrected[0].p > plain[0].p
     assert "folds" in corrected[0].difference.test
+
+
+def test_a_plain_difference_is_told_at_five_seeds_among_many_variants():
+    """But the same difference in all five pairs may be chance, with 35 comparisons."""
+    generator = np.random.default_rng(0)
+    base = generator.normal(0.9, 0.01, 5)
+    alike = [Comparison(base + generator.normal(0, 0.01, 5), base, True, 0.005) for _ in range(34)]
+    worse = Comparison(base - 0.709 + generator.normal(0, 0.03, 5), base, True, 0.005)
+    verdicts = judge([*alike, worse])
+    assert verdicts[-1].word == "worse" and verdicts[-1].p < 0.001
+    constant = Comparison(np.full(5, 0.5), np.ones(5), True, 0.005)
+    verdict = judge([*alike, constant])[-1]
+    assert (verdict.word, verdict.basis) == ("undecided", "few pairs")
