@@ -156,7 +156,7 @@ def test_a_table_is_reconstructed_under_its_columns(dlx: Command, tmp_path: Path
     split = dlx("predict", "houses", "--split", "test", "--json").json["predictions"]
     columns = ["row", "house", "area", "kind", *(f"target_{name}" for name in features)]
     assert list(split[0]) == [*columns, *said]
-    assert split[0]["target_area"] == pytest.approx(split[0]["area"], rel=1e-5)
+    assert split[0]["target_area"] == pytest.approx(float(split[0]["area"]), rel=1e-5)
     file = dlx("predict", "houses", "houses.csv", "--json").json["predictions"]
     assert list(file[0]) == ["row", "house", *said]
     codes = dlx("encode", "houses", "--split", "test", "--json").json["codes"]
