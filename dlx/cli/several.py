@@ -171,7 +171,7 @@ def probe(
     \b
     Examples:
       dlx probe autoencoder --labels 300
-      dlx probe autoencoder digits --split test --seeds 5
+      dlx probe autoencoder --split test --seeds 5
     """
     from dlx import api
     from dlx.report.probe_table import table
