@@ -91,10 +91,32 @@ def _of_table(dataset: Dataset, rows: np.ndarray, targets: np.ndarray) -> Contex
     named: dict[str, Any] = {}
     if table.id_name is not None and table.ids is not None:
         named[table.id_name] = table.ids[rows]
-    if table.texts is not None:  # as they stand in the file
-        texts = table.texts([column.name for column in table.columns])
-        named |= {name: cells[rows] for name, cells in texts.items()}
-    else:
-        cells = dataset.inputs[rows]
-        named |= {column.name: shown(cells[:, i], column) for i, column in enumerate(table.columns)}
+    texts = table.texts([c.name for c in table.columns]) if table.texts is not None else {}
+    for place, column in enumerate(table.columns):
+        cells = dataset.inputs[rows, place]
+        if column.name not in texts:
+            named[column.name] = shown(cells, column)
+        elif column.form.kind == "number":
+            pairs = zip(texts[column.name][rows], cells, strict=True)
+            named[column.name] = [text and NumberText(text, value) for text, value in pairs]
+        else:
+            named[column.name] = texts[column.name][rows]
     return Context(table.rows[rows], targets, named, table.targets)
+
+
+class NumberText(str):
+    """The text of a number as it stands in a file; `item` returns the number, None if missing."""
+
+    def __new__(cls, text: str, value: float) -> "NumberText":
+        """Return a text with the number that it means."""
+        made = super().__new__(cls, text)
+        made.value = float(value)
+        return made
+
+    value: float
+
+    def item(self) -> float | None:
+        """Return the number; whole ones have no point."""
+        if np.isnan(self.value):
+            return None
+        return int(self.value) if self.value.is_integer() else self.value

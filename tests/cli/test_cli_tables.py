@@ -333,6 +333,8 @@ def test_predictions_show_cells_as_they_stand(dlx: Command) -> None:
     row = rows(dlx("predict", "t", "--split", "test").out)[0]
     place = int(row["row"]) - 2
     assert row["price"] == f"${1000 + place:,}.50" and row["order"] == str(20240100000 + place)
+    first = dlx("predict", "t", "--split", "test", "--json").json["predictions"][0]
+    assert (first["price"], first["order"]) == (1000.5 + place, 20240100000 + place)
 
 
 def test_an_autoencoder_of_a_table_needs_no_target(dlx: Command) -> None:
