@@ -182,7 +182,8 @@ def compare(one: list[list[str]], other: list[list[str]], precision: float) -> N
     for cell, own in zip(itertools.chain(*one), itertools.chain(*other), strict=True):
         if cell != own:
             largest = largest or max(1.0, *(abs(float(row[-1])) for row in other))
-            assert float(cell) == pytest.approx(float(own), rel=1e-6, abs=precision * largest)
+            near = pytest.approx(float(own), rel=1e-6, abs=precision * largest)
+            assert float(cell) == near, (cell, own, largest)
 
 
 quickly = settings(

@@ -330,7 +330,7 @@ def _cells(lines: Iterable[str], separator: str) -> list[list[str]]:
 def _separator(sample: Sequence[str], wanted: Collection[str]) -> str:
     """Return the separator that splits the header into most of the wanted, then most columns.
 
-    Blanks are one where no other sign splits all rows alike, or where they part more numbers.
+    Blanks are one where no other sign splits all rows alike, or tabs leave numbers together.
     """
 
     def score(separator: str) -> tuple[int, bool, int]:
@@ -343,9 +343,9 @@ def _separator(sample: Sequence[str], wanted: Collection[str]) -> str:
     rows = _cells(sample, BLANKS)
     widths = {len(row) for row in rows}
     if len(rows) > 1 and len(widths) == 1 and widths != {1}:
-        are_numbers = sum(map(is_number, rows[-1])) > len(rows[-1]) / 2
-        are_numbers &= not any(best in cell for row in rows for cell in row)
-        if not is_regular or (are_numbers and len(rows[-1]) > width):
+        inner = [cell.split() for cell in _cells(sample[-1:], "\t")[0]]
+        has_more = any(len(c) > 2 and 2 * sum(map(is_number, c)) > len(c) for c in inner)
+        if not is_regular or (best == "\t" and has_more):
             return BLANKS
     return best if width > 1 else ","
 

@@ -110,6 +110,7 @@ def test_numbers_with_leading_zeros_stay_texts(write):
         "  x   y\n  1   7\n 2   8  \n",
         "x\ty\n1\t7\n2\t8\n",
         " x ; y \n 1 ; 7 \n 2 ; 8 \n",
+        "x\ty\n1\t7 Jan\n2\t8 Feb\n",
     ],
 )
 def test_comments_and_blanks(text, write):
