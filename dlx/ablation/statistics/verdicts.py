@@ -196,7 +196,7 @@ def judge_together(
             fails=p_failures <= ALPHA,
             is_enough=comparison.is_binary
             or test.n >= needed
-            or (test.n >= FEWEST_VARYING and np.ptp(gains) > 0),
+            or (test.n >= FEWEST_VARYING and bool(np.ptp(gains) > 0)),
             is_alike=gains.size > 1 and not gains.any(),
             same_rows=comparison.same_rows,
         )
