@@ -95,13 +95,18 @@ class ParameterBuffer:
                     parameter.value[run] = parameter.initialize(run)
 
     def gradient_norms(self, layer: str | None = None) -> Tensor:
-        """Return each run's Euclidean norm of the gradient of a layer, or of all: (K,).
+        """Return each run's Euclidean norm of the gradient of a layer, or of all: (K,)."""
+        return self.norms(self.gradients, layer)
 
-        The norm is added up parameter by parameter. One that a run does not own adds an exact zero,
+    def norms(self, values: Tensor, layer: str | None = None) -> Tensor:
+        """Return the Euclidean norms of a layer's part of `values` (K, P), or of all: (K,).
+
+        A norm is added up parameter by parameter. One that a run does not own adds an exact zero,
         so that the bits do not depend on what other runs of the cohort own.
         """
-        squares = torch.zeros_like(self.gradients[:, 0])
+        squares = torch.zeros_like(values[:, 0])
         for parameter in self.parameters:
             if layer is None or parameter.layer == layer:
-                squares += parameter.gradient.flatten(1).square().sum(1)
+                own = values[:, parameter.columns].view(parameter.value.shape)
+                squares += own.flatten(1).square().sum(1)
         return squares.sqrt_()

@@ -27,6 +27,8 @@ class Pass:
     )
     # Set to a dict to receive every layer's outputs (K, B, O) by name.
     activations: dict[str, Tensor] | None = None
+    # Set to a dict to receive what a dense layer's activation is applied to, and gives, by name.
+    signals: dict[str, tuple[Tensor, Tensor]] | None = None
     # Set to a dict to receive every layer's dZ (K, B, O) by name; that of a recurrent layer's G
     # gates of H units in T steps is (K, B T, G H).
     gradients: dict[str, Tensor] | None = None

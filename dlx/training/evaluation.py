@@ -23,7 +23,6 @@ from dlx.nn.passes import Pass
 
 # Fixed, whatever the number of runs, so that a run's metrics have the same bits alone and together.
 CHUNK = 1024
-_LOOKED_AT = 256  # of the training rows, for the activations of every layer
 
 
 @torch.no_grad()
@@ -235,28 +234,3 @@ def decode(cohort: Cohort, codes: Tensor, layer: str) -> Tensor:
     """
     chunks = [cohort.network.decode(values, layer) for values in codes.split(CHUNK, 1)]
     return torch.cat([cohort.head.outputs(z) for z in chunks], 1)
-
-
-@torch.no_grad()
-def activations(network: Network, inputs: Selection) -> dict[str, Tensor]:
-    """Return every layer's outputs (K, B, O) on each run's first rows, in evaluation mode."""
-    pass_ = Pass(activations={})
-    network.forward(_for_each_run(network, inputs.chunk(0, _LOOKED_AT)), pass_)
-    return pass_.activations or {}
-
-
-def activation_statistics(outputs: Mapping[str, Tensor]) -> dict[str, list[float]]:
-    """Return mean and standard deviation of each layer's outputs, and the share of dead units.
-
-    A unit is dead that gives all rows the same output, as a ReLU does that is always at zero.
-    Outputs are (K, B, O) each; a tag has a value for each run.
-    """
-    statistics: dict[str, list[float]] = {}
-    for layer, of_runs in outputs.items():
-        # A run at a time: sums over a part of a tensor would depend on the runs beside it.
-        moments = [torch.std_mean(values, correction=0) for values in of_runs]
-        dead = (of_runs.amax(1) == of_runs.amin(1)).to(of_runs.dtype)
-        statistics[f"activation_mean/{layer}"] = [mean.item() for _, mean in moments]
-        statistics[f"activation_std/{layer}"] = [std.item() for std, _ in moments]
-        statistics[f"activation_dead/{layer}"] = [share.mean().item() for share in dead]
-    return statistics

@@ -3,6 +3,7 @@
 # K runs
 """
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +13,10 @@ import torch
 from dlx.errors import is_out_of_memory
 from dlx.runs.checkpoints import Checkpoint
 from dlx.tracking.evaluations import Curves, Evaluation
-from dlx.training.evaluation import activation_statistics, activations
+from dlx.training.layer_statistics import is_looked_at, probe
 from dlx.training.records import Outcome, Progress, Show, Stop
 from dlx.training.store import Ended, Store
-from dlx.training.trainer import Listener, Trainable, Trainer
+from dlx.training.trainer import Listener, Trainable, Trainer, present
 
 _SECONDS_BETWEEN_SHOWS = 0.2
 
@@ -162,10 +163,17 @@ class Session(Listener):
         level = self._first.log_level
         if level == "minimal":
             evaluation = evaluation.of_whole_networks()
-        elif level == "full":
-            outputs = activations(trainer.cohort.network, trainer.splits["train"][0])
-            statistics = activation_statistics(outputs)
-            evaluation = evaluation.with_metrics("train", statistics)
+        else:
+            numbers = [trainer.step / member.evaluate_every for member in trainer.members]
+            points = [
+                level == "full" or is_looked_at(math.floor(n), m.num_steps // m.evaluate_every)
+                for n, m in zip(numbers, trainer.members, strict=True)
+            ]
+            if any(points[row] for row in evaluation.rows):
+                statistics = probe(trainer.cohort, trainer.splits["train"][0])
+                evaluation = evaluation.with_metrics(
+                    "train", {tag: present(points, own) for tag, own in statistics.items()}
+                )
         now = time.time()
         names = [member.name for member in trainer.members]
         self._curves.add(evaluation, names, now)

@@ -107,7 +107,9 @@ class Trainer:
         self._next_due = 0
         self._measures_gradients = gradient_norms
         self._finish = finish
+        # Of the last step before an evaluation, by layer and run: (L, K).
         self._gradient_norms = torch.zeros(len(cohort.network.layer_names), len(self.members))
+        self._update_ratios = torch.zeros_like(self._gradient_norms)
         self._looks: list[Tensor] = []
         self._stopping = [
             EarlyStopping(m.stop_metric, m.patience) if m.stop_metric else None
@@ -173,13 +175,23 @@ class Trainer:
         due = self.step + 1 == self._next_due
         diverged = self._look(costs, x, due)
         if due and self._measures_gradients:
-            buffer = cohort.network.buffer
-            norms = [buffer.gradient_norms(layer) for layer in cohort.network.layer_names]
-            self._gradient_norms = torch.stack(norms).cpu()
-        cohort.update(x, targets, self.step)
+            self._measure_update(x, targets)
+        else:
+            cohort.update(x, targets, self.step)
         self.step += 1
         cohort.averages.update(self.step)
         return diverged
+
+    def _measure_update(self, x: Tensor, targets: Tensor) -> None:
+        """Update the weights, and keep each layer's |gradient| and |change of W| / |W|."""
+        buffer, layers = self.cohort.network.buffer, self.cohort.network.layer_names
+        before = buffer.values.clone()
+        gradients = torch.stack([buffer.gradient_norms(layer) for layer in layers])
+        self.cohort.update(x, targets, self.step)
+        changes = torch.stack([buffer.norms(buffer.values - before, layer) for layer in layers])
+        sizes = torch.stack([buffer.norms(before, layer) for layer in layers])
+        self._gradient_norms = gradients.cpu()
+        self._update_ratios = (changes / sizes).cpu()
 
     def _look(self, costs: Tensor, x: Tensor, due: bool) -> dict[int, Outcome]:
         """Return the runs with a cost that is not finite, among the steps not looked at yet."""
@@ -300,10 +312,12 @@ class Trainer:
             if any(momenta):
                 train["optimizer/momentum"] = present(trained, momenta)
         if any(seen) and self._measures_gradients:
-            norms = self._gradient_norms.tolist()
-            for (layer, owners), values in zip(network.layer_owners.items(), norms, strict=True):
+            measured = {"gradient_norm": self._gradient_norms, "update_ratio": self._update_ratios}
+            for place, (layer, owners) in enumerate(network.layer_owners.items()):
                 has = [t and o for t, o in zip(trained, owners, strict=True)]
-                train[f"gradient_norm/{layer}"] = present(has, values)
+                for name, values in measured.items():
+                    own = [v if math.isfinite(v) else None for v in values[place].tolist()]
+                    train[f"{name}/{layer}"] = present(has, own)
         if any(member.penalty for member in members):
             penalized = [member.penalty is not None for member in members]
             train["penalty"] = present(penalized, self.cohort.penalties.costs().tolist())
@@ -400,6 +414,7 @@ class Trainer:
         self._looks = [costs[rows] for costs in self._looks]
         self._stopping = [self._stopping[row] for row in rows]
         self._gradient_norms = self._gradient_norms[:, rows]
+        self._update_ratios = self._update_ratios[:, rows]
         names = self.cohort.network.state()
         self._best = {k: v[rows] for k, v in self._best.items() if k in names}
         parts = [*self.splits.values(), *self._curves.values()]
@@ -412,6 +427,7 @@ class Trainer:
         tensors = self.cohort.tensors() | {f"best/{k}": v for k, v in self._best.items()}
         tensors["sums"] = self._sums
         tensors["gradient_norms"] = self._gradient_norms
+        tensors["update_ratios"] = self._update_ratios
         if self._looks:
             tensors["looks"] = torch.stack(self._looks)
         return tensors, {
@@ -432,6 +448,7 @@ class Trainer:
         self._best = {name: tensors[f"best/{name}"].to(self.cohort.device) for name in self._best}
         self._sums = tensors["sums"].to(self.cohort.device)
         self._gradient_norms = tensors["gradient_norms"]
+        self._update_ratios = tensors.get("update_ratios", torch.zeros_like(self._gradient_norms))
         self._looks = list(tensors["looks"].to(self.cohort.device)) if "looks" in tensors else []
         self.step = metadata["step"]
         self._evaluated = metadata["evaluated"]

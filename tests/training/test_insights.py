@@ -14,7 +14,8 @@ from dlx.cohort import Cohort
 from dlx.data.selection import Selection
 from dlx.report.run.pictures import lines_of_images
 from dlx.report.run.reconstruction import Sample
-from dlx.training.evaluation import activation_statistics, activations, confusion
+from dlx.training.evaluation import confusion
+from dlx.training.layer_statistics import activations, probe
 from dlx.training.records import Progress
 from tests.cohorts import design, member, rows, task
 
@@ -31,12 +32,15 @@ def test_statistics_are_those_of_the_outputs() -> None:
     inputs, _ = rows(what, 300)
     outputs = activations(cohort.network, Selection(inputs))
     assert outputs["1"].shape == (2, 256, 6)
-    found = {tag: values[1] for tag, values in activation_statistics(outputs).items()}
+    found = {tag: values[1] for tag, values in probe(cohort, Selection(inputs)).items()}
     its = outputs["1"][1].double()
     assert found["activation_mean/1"] == pytest.approx(its.mean().item(), rel=1e-5)
     assert found["activation_std/1"] == pytest.approx(its.std(correction=0).item(), rel=1e-5)
     assert found["activation_dead/1"] == 0.5
     assert found["activation_dead/3"] == 0  # the output layer's z
+    between = its.var(0, correction=0).mean().item()
+    assert found["between_rows/1"] == pytest.approx(between, rel=1e-5)
+    assert found["copies/1"] == 0
 
 
 def test_confusion_counts_every_row_once() -> None:

@@ -278,6 +278,8 @@ class Dense:
         z = self.normalization.forward(affine, "before", pass_)
         a = self.activation.forward(z)
         pass_.record((x, z, a))
+        if pass_.signals is not None:
+            pass_.signals[self.name] = z, a
         self.contraction.forward(w, z, pass_)
         y = self.normalization.forward(a, "after", pass_)
         if pass_.activations is not None:

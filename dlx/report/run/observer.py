@@ -17,8 +17,8 @@ from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Evaluation
 from dlx.tracking.projector import write_projector
 from dlx.tracking.tracker import Tracker
-from dlx.training.evaluation import activations
 from dlx.training.job import Job
+from dlx.training.layer_statistics import activations
 from dlx.training.records import Outcome, worth
 from dlx.training.session import Observer
 from dlx.training.trainer import Trainer
