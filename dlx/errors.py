@@ -11,6 +11,9 @@ import traceback
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+FOUND = 10
+"""The exit code of `dlx diagnose --fail-on` where something as severe stands out."""
+
 
 class DlxWarning(UserWarning):
     """A warning to the user; the command line prints it after `warning:` and goes on."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from dlx.api.ablation_config import read_ablation
     from dlx.api.ablation_runs import members, run_config
+    from dlx.api.diagnosis import diagnose_ablation, diagnose_run
     from dlx.api.drawing import figures
     from dlx.api.inputs import RUNS_DIR, read_config
     from dlx.api.probing import Probe, probe
@@ -40,6 +41,7 @@ _MODULES = {
     "drawing": ("figures",),
     "inputs": ("RUNS_DIR", "read_config"),
     "probing": ("Probe", "probe"),
+    "diagnosis": ("diagnose_ablation", "diagnose_run"),
     "run": ("Run", "load"),
     "training": ("Training", "new_training", "prepare", "resume", "resumed_training", "train"),
     "verification": ("verify",),
@@ -53,6 +55,8 @@ __all__ = [
     "Run",
     "Training",
     "ablate",
+    "diagnose_ablation",
+    "diagnose_run",
     "figures",
     "foresee_ablation",
     "load",

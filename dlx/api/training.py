@@ -120,6 +120,17 @@ class Training:
                 raise _diverged(self._job, directory)
         return load(directory.path)
 
+    def diagnose(self) -> dict[str, Any]:
+        """Return what stands out in the run, which has ended, see `diagnose_run`.
+
+        The same stands on TensorBoard's Text page.
+        """
+        from dlx.api.diagnosis import diagnose_run
+
+        found = diagnose_run(load(self.path), labelled=self._job.labelled)
+        self._observer.diagnosed(found["findings"])
+        return found
+
     @flushed_denormals()
     def draw(self) -> list[Path]:
         """Draw the run that has been trained: figures in its folder, the same in TensorBoard.

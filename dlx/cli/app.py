@@ -18,6 +18,7 @@ from dlx.cli import (
     ablation,
     configs,
     data,
+    diagnose,
     encoding,
     inspect,
     lists,
@@ -134,6 +135,7 @@ _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
         "runs": run_folders.runs_app,
         "board": run_folders.board,
         "compare": several.compare,
+        "diagnose": diagnose.diagnose,
         "inspect": inspect.inspect,
     },
     "Look things up": {

@@ -126,6 +126,17 @@ def emit_result(result: Mapping[str, Any]) -> None:
         _emit_importance(result["importance"])
 
 
+def emit_findings(findings: Sequence[Mapping[str, Any]], most: int | None = None) -> None:
+    """Print what stands out in a run, each with a command to try; at most so many."""
+    if not findings:
+        emit("diagnosis: nothing found")
+    for finding in findings[:most]:
+        emit(f"{finding['severity']}: {finding['name']}: {finding['reason']}")
+        emit(f"  try: {finding['try']}")
+    if most is not None and len(findings) > most:
+        emit(f"({len(findings) - most} more: `dlx diagnose`)")
+
+
 def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
     """Print metrics by split as a table; those of corrupted inputs have rows of their own."""
     by_row: dict[str, Mapping[str, float]] = {}

@@ -6,7 +6,16 @@ import typer
 
 from dlx.cli.ablation import Jobs, Seeds, resume_ablation
 from dlx.cli.options import CONFIG, RUNS_DIR, Changes, DataDir, Json, Quiet, RunPath, RunsDir, Seed
-from dlx.cli.output import amount, emit, emit_json, emit_result, emit_table, note, warn
+from dlx.cli.output import (
+    amount,
+    emit,
+    emit_findings,
+    emit_json,
+    emit_result,
+    emit_table,
+    note,
+    warn,
+)
 from dlx.cli.progress import shown
 from dlx.errors import ConfigError, DlxError
 
@@ -161,7 +170,12 @@ def _finish(training: "Training", no_figures: bool, as_json: bool, quiet: bool) 
         if as_json and error.run:
             emit_json(api.load(error.run).result())
         raise
-    emit_json(run.result()) if as_json else emit_result(run.result())
+    found = training.diagnose()
+    if as_json:
+        emit_json(run.result() | {"diagnosis": found})
+    else:
+        emit_result(run.result())
+        emit_findings(found["findings"], most=5)
     if not no_figures:
         training.draw()
 

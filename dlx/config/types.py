@@ -235,6 +235,11 @@ class DataChoice(Choice):
         "all features by it, such as 255 for pixels.",
     )
     augment: Augment | None = option(None, "How training rows are changed at random; null: not.")
+    human_error: Annotated[float, Ge(0), Le(1)] | None = option(
+        None,
+        "The share of rows that somebody who does this well gets wrong, which a diagnosis measures "
+        "bias by; null: simple models say what is possible.",
+    )
     bagging: bool = option(
         False, "Train each seed on a bootstrap sample of the training rows, for ensembles."
     )

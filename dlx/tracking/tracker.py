@@ -102,6 +102,10 @@ class Tracker:
         """Write the text of the run's config."""
         self._write(summaries.config(yaml), self._began)
 
+    def text(self, tag: str, markdown: str) -> None:
+        """Write a text for the Text page."""
+        self._write(summaries.text(tag, markdown))
+
     def hparams(self, settings: Mapping[str, Any], group_name: str) -> None:
         """Write the run's settings for TensorBoard's HParams page; its metrics are the scalars."""
         self._write(summaries.hparams(settings, group_name, time.time()))

@@ -18,7 +18,7 @@ from dlx.nn.products import product
 _ROWS = 256  # the first training rows of each run
 _POINTS = 18  # evaluations that are looked at between the first and the last one
 _NEAR = 0.025  # of the range of a bounded activation: there the slope is a tenth of the largest
-_ALIKE = 1e-6  # units whose means and variances differ by a smaller share are copies
+_ALIKE = 1e-3  # units whose means and variances differ by a smaller share are copies
 
 
 def is_looked_at(number: int, last: int) -> bool:

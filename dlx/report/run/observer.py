@@ -3,7 +3,9 @@
 # K runs, B rows, O outputs
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dlx.cohort import Cohort
 from dlx.config.dump import flat, to_plain
@@ -85,6 +87,15 @@ class RunObserver(Observer):
             scored = trainer.cohort.keep([row])
             scored.network.load_run(0, outcome.state)
             self._ended = scored, outcome.step
+
+    def diagnosed(self, findings: Sequence[Mapping[str, Any]]) -> None:
+        """Write what stands out in the run on the Text page."""
+        lines = [
+            f"- **{f['name']}** ({f['severity']}): {f['reason']}\n\n  `{f['try']}`"
+            for f in findings
+        ]
+        with Tracker(self._folder) as tracker:
+            tracker.text("diagnosis", "\n".join(lines) or "nothing found")
 
     def close(self) -> None:
         """Close the event files."""

@@ -1,0 +1,103 @@
+"""What stands out in a run, or in the runs of an ablation."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dlx.api.ablation import Ablation
+from dlx.api.run import Run
+from dlx.config.types import choice
+from dlx.data.parts import Splits
+from dlx.data.pipeline import Pool
+from dlx.diagnose.diagnosis import SEVERITIES, Finding, diagnose
+from dlx.diagnose.evidence import Evidence, errors_of
+from dlx.errors import DataError, RunError
+from dlx.tracking.evaluations import curve_of
+from dlx.training import job as jobs
+from dlx.training.saved import stack
+
+
+def evidence_of(run: Run, labelled: Splits | None) -> Evidence:
+    """Return what a diagnosis of a run is made from; without data it is its records alone.
+
+    Raises:
+        RunError: the run still trains, or has logged nothing
+    """
+    if run.status == "running":
+        raise RunError(f"{run.path} is being trained; diagnose it when it has ended")
+    if not run.directory.metrics_path.exists():
+        raise RunError(f"{run.path} has logged nothing yet; `dlx resume` it")
+    curve = curve_of(run.history)
+    if labelled is None:
+        return Evidence(run.config, run.info, curve)
+    splits = jobs.targeted(run.config, labelled)
+    if run.status == "diverged" or run.info.get("weights") is None:
+        return Evidence(run.config, run.info, curve, splits=splits)
+    metric = choice("metric", "mse" if splits.task.classes is None else "accuracy")
+    cohort = stack([(run.design, run.tensors)], (metric,), [run.config.seed])
+    return Evidence(run.config, run.info, curve, *errors_of(cohort, splits), splits)
+
+
+def diagnose_run(
+    run: Run,
+    data_dir: Path | str | None = None,
+    labelled: Splits | None = None,
+    pools: dict[str, Pool] | None = None,
+) -> dict[str, Any]:
+    """Return what stands out in a run: `findings`, the most severe first, and `notes`.
+
+    Args:
+        run: one that has ended or was stopped
+        data_dir: where data sets are kept
+        labelled: what `Run.labelled_splits` has given, which then are not read again
+        pools: data that were read already
+
+    Raises:
+        RunError: the run still trains, or has logged nothing
+    """
+    notes = []
+    if labelled is None:
+        try:
+            labelled = run.labelled_splits(data_dir, pools)
+        except DataError as error:
+            notes.append(f"only what was recorded is looked at: {error}")
+    found = diagnose(evidence_of(run, labelled))
+    return {"findings": [finding.document(str(run.path)) for finding in found], "notes": notes}
+
+
+def diagnose_ablation(
+    ablation: Ablation, data_dir: Path | str | None = None
+) -> list[dict[str, Any]]:
+    """Return what stands out in each variant: `variant`, `runs`, and `findings` as of a run.
+
+    A finding has also `runs`, the number of the variant's runs that have it; it is that of the
+    first of them. What fewer than half of them have is left out.
+    """
+    pools: dict[str, Pool] = {}
+    by_variant: dict[str, list[list[Finding]]] = {}
+    first: dict[tuple[str, str], tuple[str, Finding]] = {}
+    variants = {str(result.number): result.variant for result in ablation.results}
+    for run in ablation.runs:
+        variant = variants[run.path.name]
+        found = diagnose(evidence_of(run, run.labelled_splits(data_dir, pools)))
+        by_variant.setdefault(variant, []).append(found)
+        for finding in found:
+            first.setdefault((variant, finding.name), (str(run.path), finding))
+    return [
+        {"variant": variant, "runs": len(runs), "findings": _common(variant, runs, first)}
+        for variant, runs in by_variant.items()
+    ]
+
+
+def _common(
+    variant: str, runs: list[list[Finding]], first: Mapping[tuple[str, str], tuple[str, Finding]]
+) -> list[dict[str, Any]]:
+    counts: dict[str, int] = {}
+    for name in (name for found in runs for name in {finding.name for finding in found}):
+        counts[name] = counts.get(name, 0) + 1
+    documents = []
+    for name, count in counts.items():
+        if 2 * count >= len(runs):
+            path, finding = first[variant, name]
+            documents.append(finding.document(path) | {"runs": count})
+    return sorted(documents, key=lambda d: (SEVERITIES.index(d["severity"]), -d["runs"]))

@@ -1,0 +1,69 @@
+"""`dlx diagnose`: what went wrong in a run or in an ablation, and what to try next."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from dlx.cli.options import RUNS_DIR, DataDir, Json, RunsDir
+from dlx.cli.output import emit, emit_findings, emit_json, warn
+from dlx.errors import FOUND
+
+
+class Severity(StrEnum):
+    """How severe a finding is."""
+
+    high = "high"
+    medium = "medium"
+    low = "low"
+
+
+def diagnose(
+    run: Annotated[str, typer.Argument(metavar="RUN|ABLATION", help="A run, or an ablation.")],
+    fail_on: Annotated[
+        Severity | None,
+        typer.Option(help=f"Exit with {FOUND} if a finding is as severe as this, or more."),
+    ] = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Say what stands out in a run: what went wrong, why, and a command to try next.
+
+    Of an ablation, what at least half of a variant's runs have. A name means the newest run of that
+    name, and an ablation only if there is no run. The findings' names are explained in
+    docs/diagnosis.md.
+
+    \b
+    Examples:
+      dlx diagnose latest
+      dlx diagnose runs/activation_depth/ID
+      dlx diagnose churn --fail-on high
+    """
+    from dlx import api
+    from dlx.training.finding import find
+
+    directory = find(run, runs_dir, prefer_run=True)
+    if directory.read_info()["kind"] == "ablation":
+        by_variant = api.diagnose_ablation(api.Ablation(directory.path), data_dir)
+        document: dict[str, Any] = {"ablation": str(directory.path), "variants": by_variant}
+        found = [finding for of in by_variant for finding in of["findings"]]
+    else:
+        document = {"run": str(directory.path)} | api.diagnose_run(
+            api.load(directory.path), data_dir
+        )
+        by_variant, found = [], document["findings"]
+    if as_json:
+        emit_json(document)
+    elif by_variant:
+        for of in by_variant:
+            emit(f"{of['variant']} ({of['runs']} runs)")
+            emit_findings(of["findings"])
+    else:
+        warn(document.get("notes", ()), "note")
+        emit_findings(found)
+    severities = [severity.value for severity in Severity]
+    if fail_on is not None:
+        failing = severities[: severities.index(fail_on.value) + 1]
+        if any(finding["severity"] in failing for finding in found):
+            raise typer.Exit(FOUND)

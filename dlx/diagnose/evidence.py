@@ -1,0 +1,256 @@
+"""What a diagnosis is made from: a run's records, and what its network makes of the rows.
+
+# N rows, I inputs, C outputs, L layers
+"""
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from dlx.cohort import Cohort
+from dlx.config.schema import RunConfig
+from dlx.data import randomness
+from dlx.data.parts import Part, Splits
+from dlx.denormals import flushed_denormals
+from dlx.tracking.evaluations import Curve
+from dlx.training.baseline import baseline
+from dlx.training.evaluation import of_each_row, predict
+
+MOST_ROWS = 5_000  # of a part that are looked at
+_REFERENCE_ROWS = 2_000  # that simple models are fitted on
+_FEWEST = 20  # rows that simple models are worth fitting on
+_NEIGHBORS = 5
+_MOST_INPUTS = 200  # of a table whose columns are tried one by one
+_MOST_COMPARED = 20_000  # rows that are compared value for value
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What a network gets wrong in a part: by row, and what the best constant answer does.
+
+    Of classes and labels an error is the share that is told wrong; of numbers and of inputs that
+    are reconstructed, a squared error as a share of what the mean of the training rows leaves.
+    """
+
+    rows: np.ndarray  # (N,)
+    constant: float  # the error of the majority class, or 1
+
+    @property
+    def mean(self) -> float:
+        """The part's error."""
+        return float(self.rows.mean())
+
+    @property
+    def variance(self) -> float:
+        """The variance of this mean, were other rows drawn."""
+        count = len(self.rows)
+        if count < 2:
+            return math.inf
+        # One row more of each kind, so that no error in a few rows is not taken for certain.
+        own = float(self.rows.var())
+        if set(np.unique(self.rows)) <= {0.0, 1.0}:
+            share = (float(self.rows.sum()) + 1) / (count + 2)
+            own = share * (1 - share)
+        return own / count
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known of a run that has ended."""
+
+    config: RunConfig
+    info: Mapping[str, Any]  # what run.json says
+    curve: Curve
+    errors: Mapping[str, Errors] = field(default_factory=dict)  # by part; none if it diverged
+    # Probabilities of the classes (N, C) and the right ones (N,), by part; none of other tasks
+    said: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    splits: Splits | None = None  # None: the data are not there
+
+    @property
+    def task(self) -> Mapping[str, Any]:
+        """What the network had to do, as run.json has it."""
+        return self.info.get("task") or {}
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether train, dev and test are the same rows."""
+        return self.splits is not None and self.splits.shared
+
+    @property
+    def judged(self) -> str | None:
+        """The part that says how good the network is on rows it did not see."""
+        return next((part for part in ("dev", "test") if part in self.errors), None)
+
+    @functools.cached_property
+    def layers(self) -> tuple[str, ...]:
+        """The layers whose signals were looked at, first to last; the last one is the output."""
+        prefix = "between_rows/"
+        tags = [tag for tag in self.curve.values.get("train", {}) if tag.startswith(prefix)]
+        return tuple(tag.removeprefix(prefix) for tag in tags if tag != f"{prefix}input")
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The layers before the output."""
+        return self.layers[:-1]
+
+    def series(self, tag: str, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
+        """Return the steps at which a tag was measured, and its values."""
+        values = np.array(self.curve.of(f"{split}.{tag}"), float)
+        steps = np.array(self.curve.steps)[: len(values)]
+        known = ~np.isnan(values)
+        return steps[known], values[known]
+
+    def last(self, tag: str, split: str = "train") -> float | None:
+        """Return the newest value of a tag; None if it was never measured."""
+        values = self.series(tag, split)[1]
+        return float(values[-1]) if len(values) else None
+
+    def first(self, tag: str, split: str = "train") -> float | None:
+        """Return the first value of a tag; None if it was never measured."""
+        values = self.series(tag, split)[1]
+        return float(values[0]) if len(values) else None
+
+    @functools.cached_property
+    def has_learned(self) -> bool:
+        """Whether a tenth or more of the error of a constant answer is gone on training rows."""
+        train = self.errors.get("train")
+        return train is not None and train.mean < 0.9 * train.constant
+
+    @functools.cached_property
+    def inputs(self) -> np.ndarray | None:
+        """The preprocessed inputs of training rows, (N, I); at most so many."""
+        if self.splits is None:
+            return None
+        train = self.splits.train
+        return train.selection.picked(_rows(train, _REFERENCE_ROWS)).tensor().numpy()
+
+    @functools.cached_property
+    def reference(self) -> Mapping[str, float]:
+        """The error that simple models leave on training rows, by name; none of few rows."""
+        if self.splits is None or self.inputs is None or len(self.inputs) < _FEWEST:
+            return {}
+        train = self.splits.train
+        if train.own_targets is None or self.splits.task.kind == "multilabel":
+            return {}
+        targets = train.own_targets[_rows(train, _REFERENCE_ROWS)].numpy()
+        return simple_errors(self.inputs, targets, self.splits.task.classes is not None)
+
+    @functools.cached_property
+    def leak(self) -> tuple[str | None, float]:
+        """The input that alone tells most of the target, and how much; None if none tells all."""
+        if self.splits is None or self.inputs is None or len(self.inputs) < _FEWEST:
+            return None, 0.0
+        task, train = self.splits.task, self.splits.train
+        width = self.inputs.shape[1]
+        is_plain = len(task.input_shape) == 1 and task.kind in ("binary", "multiclass")
+        if train.own_targets is None or not is_plain or not 1 < width <= _MOST_INPUTS:
+            return None, 0.0
+        from sklearn.tree import DecisionTreeClassifier
+
+        targets = train.own_targets[_rows(train, _REFERENCE_ROWS)].numpy()
+        leaves = 2 * len(task.classes or (0, 1))
+        told = [
+            DecisionTreeClassifier(max_leaf_nodes=leaves).fit(x, targets).score(x, targets)
+            for x in self.inputs.T[:, :, None]
+        ]
+        best = int(np.argmax(told))
+        most = np.bincount(targets).max() / len(targets)
+        if told[best] < 0.995 or most > 0.95:
+            return None, 0.0
+        features = self.splits.features
+        return features[best] if features else f"x{best + 1}", float(told[best])
+
+    @functools.cached_property
+    def copied(self) -> tuple[int, int] | None:
+        """How many of the judged rows are training rows too, and how many there are."""
+        if self.splits is None or self.judged is None or self.is_shared:
+            return None
+        train, judged = self.splits.train, self.splits.part(self.judged)
+        if max(len(train), len(judged)) > _MOST_COMPARED or train.own_targets is None:
+            return None
+        known = {row.tobytes() for row in train.inputs.numpy()}
+        return sum(row.tobytes() in known for row in judged.inputs.numpy()), len(judged)
+
+
+@flushed_denormals()
+def simple_errors(inputs: np.ndarray, targets: np.ndarray, are_classes: bool) -> dict[str, float]:
+    """Return the error of a linear model on the rows that it was fitted on, and that of neighbours.
+
+    The nearest five rows answer for a row that is not among them. Targets are (N,) class numbers,
+    or (N, T) numbers, whose errors are shares of their variance.
+    """
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.neighbors import NearestNeighbors
+
+    near = min(_NEIGHBORS, len(inputs) - 1)
+    neighbors = NearestNeighbors(n_neighbors=near).fit(inputs).kneighbors(return_distance=False)
+    if are_classes:
+        if len(np.unique(targets)) < 2:
+            return {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            linear = LogisticRegression(max_iter=200).fit(inputs, targets).predict(inputs)
+        votes = np.apply_along_axis(np.bincount, 1, targets[neighbors], None, targets.max() + 1)
+        return {
+            "a linear model": float(np.mean(linear != targets)),
+            "nearest neighbours": float(np.mean(votes.argmax(1) != targets)),
+        }
+    total = float(targets.var(0).sum()) or 1.0
+    said = {
+        "a linear model": Ridge(1.0).fit(inputs, targets).predict(inputs).reshape(targets.shape),
+        "nearest neighbours": targets[neighbors].mean(1),
+    }
+    return {
+        name: float(np.square(values - targets).mean(0).sum() / total)
+        for name, values in said.items()
+    }
+
+
+def _rows(part: Part, most: int) -> torch.Tensor:
+    """Return the places of at most so many rows of a part, always the same."""
+    order = randomness.generator("diagnosed", 0).permutation(len(part))
+    return torch.from_numpy(np.sort(order[:most]))
+
+
+@flushed_denormals()
+def errors_of(cohort: Cohort, splits: Splits) -> tuple[dict[str, Errors], dict[str, Any]]:
+    """Return the errors of one network by part, and the classes' probabilities, see `Evidence`.
+
+    The cohort is of one run; it measures accuracy, or of numbers the mean squared error.
+    """
+    task, head = splits.task, cohort.head
+    name = "mse" if task.classes is None else "accuracy"
+    errors, said = {}, {}
+    for part_name, part in splits.parts.items():
+        rows = _rows(part, MOST_ROWS)
+        inputs = part.selection.picked(rows)
+        if part.own_targets is None:
+            kept = Part(inputs, None, part.rows[rows.numpy()])
+            examples = inputs, inputs
+        else:
+            kept = Part(inputs, part.own_targets[rows], part.rows[rows.numpy()])
+            examples = inputs, type(inputs)(head.encode(kept.targets))
+        measured = of_each_row(cohort, examples, [name])
+        constant = baseline(task, splits.train.targets, {"part": kept}, cohort.metrics)["part"]
+        if name not in measured:
+            continue
+        values = measured[name][0].double().numpy()
+        if task.classes is not None:
+            errors[part_name] = Errors(1 - values, 1 - constant[name])
+        else:
+            errors[part_name] = Errors(values / max(constant[name], 1e-300), 1.0)
+        if task.kind in ("binary", "multiclass") and head.gives_probabilities:
+            outputs = predict(cohort, inputs)[0].double().numpy()
+            if outputs.shape[1] == 1:
+                outputs = np.hstack([1 - outputs, outputs])
+            assert kept.own_targets is not None
+            said[part_name] = outputs, kept.own_targets.numpy()
+    return errors, said

@@ -1,0 +1,166 @@
+"""What stands out in runs: the gaps of the course, the signs of single rules, whole runs."""
+
+import math
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlx import api
+from dlx.config.load import load
+from dlx.diagnose.diagnosis import NAMES, Finding, bias_and_variance, calibration_error, diagnose
+from dlx.diagnose.evidence import Errors, Evidence, simple_errors
+from dlx.tracking.evaluations import Curve
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import diagnosis as zoo
+
+DEEP = Path(__file__).parents[2] / "configs" / "course" / "deep_sigmoid.yaml"
+
+
+def errors(share: float, rows: int = 10_000) -> Errors:
+    wrong = np.zeros(rows)
+    wrong[: round(share * rows)] = 1
+    return Errors(wrong, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("train", "dev", "human", "bias", "variance"),
+    [
+        (0.01, 0.11, 0.0, None, 0.10),
+        (0.15, 0.16, 0.0, 0.15, None),
+        (0.15, 0.30, 0.0, 0.15, 0.15),
+        (0.005, 0.01, 0.0, None, None),
+        (0.15, 0.16, 0.15, None, None),
+        (0.01, 0.15, 0.01, None, 0.14),  # accuracies of 0.99 and 0.85
+    ],
+)
+def test_the_cases_of_the_course(
+    train: float, dev: float, human: float, bias: float | None, variance: float | None
+) -> None:
+    gaps = bias_and_variance(errors(train), errors(dev), human)
+    assert gaps.bias == (bias and pytest.approx(bias - human))
+    assert gaps.variance == (variance and pytest.approx(variance))
+
+
+def test_eighteen_dev_rows_prove_nothing() -> None:
+    assert bias_and_variance(errors(0.05), errors(3 / 18, rows=18)).variance is None
+    assert bias_and_variance(errors(0.05), errors(1 / 6, rows=1800)).variance is not None
+
+
+def test_a_mismatch_is_between_train_dev_and_dev() -> None:
+    gaps = bias_and_variance(errors(0.01), errors(0.1), train_dev=errors(0.015))
+    assert gaps.variance is None
+    assert gaps.mismatch == pytest.approx(0.085)
+    assert bias_and_variance(errors(0.01), errors(0.1), test=errors(0.2)).dev is not None
+
+
+def test_nine_sigmoid_layers_let_nothing_pass_and_the_command_mends_them(tmp_path: Path) -> None:
+    run = api.train(DEEP, ["train.steps=1000"], runs_dir=tmp_path)
+    findings = api.diagnose_run(run)["findings"]
+    first = findings[0]
+    assert first["name"] == "dying_signal" and first["severity"] == "high"
+    assert "nothing of the input reaches the output" in first["reason"]
+    assert "no gradient reaches the input" in first["reason"]
+    seen = first["evidence"]
+    assert seen["between_rows_last"] < 1e-9 < 1e-4 < seen["between_rows_first"]
+    assert seen["first_gradient"] < 1e-6
+    command, config, *changes = shlex.split(first["try"])[1:]
+    assert command == "train"
+    mended = api.train(config, changes, runs_dir=tmp_path)
+    assert mended.metrics["train"]["accuracy"] == 1
+
+
+def test_digits_that_were_learned_by_heart_have_high_variance(tmp_path: Path) -> None:
+    changes = ["data.limit=60", "train.batch_size=all", "train.epochs=200"]
+    run = api.train("digits", changes, runs_dir=tmp_path)
+    first = api.diagnose_run(run)["findings"][0]
+    assert (first["name"], first["severity"]) == ("high_variance", "high")
+    gap = run.metrics["train"]["accuracy"] - run.metrics["dev"]["accuracy"]
+    assert first["evidence"]["gap"] == pytest.approx(gap)
+    for remedy in ("more data", "dropout", "a penalty"):
+        assert remedy in first["reason"]
+
+
+def test_a_healthy_run_has_nothing_severe(tmp_path: Path) -> None:
+    run = api.train("iris", runs_dir=tmp_path)
+    assert all(f["severity"] != "high" for f in api.diagnose_run(run)["findings"])
+
+
+def evidence(train: dict[str, list[float]], **more: object) -> Evidence:
+    steps = len(next(iter(train.values())))
+    values = {"train": {tag: tuple(column) for tag, column in train.items()}}
+    curve = Curve(tuple(range(steps)), values)
+    config = load({"data": "digits"}, [])
+    return Evidence(config, {"status": "completed"}, curve, **more)  # type: ignore[arg-type]
+
+
+def names(found: list[Finding]) -> list[str]:
+    return [finding.name for finding in found]
+
+
+def test_a_cost_that_rose_and_stayed_finite_exploded() -> None:
+    found = diagnose(evidence({"cost": [2.3, 1e8, 4e8]}, errors={"train": errors(0.9)}))
+    assert {"rate_too_high", "exploded_cost"} <= set(names(found))
+    assert found[0].changes == ("optimizer.lr=0.0001",)
+
+
+def test_moving_inputs_of_a_layer_are_a_covariate_shift() -> None:
+    def drifting(means: list[float]) -> Evidence:
+        values = {"between_rows/1": [1.0] * 6, "between_rows/2": [1.0] * 6}
+        return evidence(
+            {"cost": [2, 1, 0.5, 0.2, 0.1, 0.1], "z_mean/1": means, "z_std/1": [1.0] * 6, **values}
+        )
+
+    assert "covariate_shift" in names(diagnose(drifting([0, 1, 2, 4, 6, 8])))
+    assert "covariate_shift" not in names(diagnose(drifting([0, 0.1, 0.1, 0.2, 0.2, 0.2])))
+
+
+def test_the_calibration_error_is_that_of_the_formula() -> None:
+    outputs = np.tile([0.9, 0.1], (100, 1))
+    targets = np.array([0] * 60 + [1] * 40)
+    error, noise = calibration_error(outputs, targets)
+    assert error == pytest.approx(0.3)
+    assert noise == pytest.approx(math.sqrt(0.09 / 100))
+
+
+def test_neighbours_do_not_answer_for_themselves() -> None:
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(400, 3))
+    targets = generator.integers(0, 2, 400)  # nothing to learn
+    found = simple_errors(inputs, targets, are_classes=True)
+    assert found["nearest neighbours"] == pytest.approx(0.5, abs=0.1)
+    line = inputs @ np.array([1.0, -2.0, 0.5])
+    assert simple_errors(inputs, line[:, None], are_classes=False)["a linear model"] < 0.01
+
+
+def test_a_column_with_the_answer_and_copied_rows_are_named(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    rows = [f"{a:.3f},{b:.3f},{int(a + b > 0)}" for a, b in generator.normal(size=(120, 2))]
+    rows = [f"{row},{2 * int(row[-1]) + 1}" for row in rows]  # a code of the answer
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,won,fee", *rows, *rows]))
+    config = {"data": {"name": "csv", "path": str(tmp_path / "t.csv"), "target": "won"}}
+    run = api.train(config, ["train.epochs=5", "model.hidden=[4]"], runs_dir=tmp_path)
+    found = {f["name"]: f for f in api.diagnose_run(run)["findings"]}
+    assert "input fee alone tells 100 %" in found["leaking_column"]["reason"]
+    assert found["duplicate_rows"]["evidence"]["copied"] > 10
+
+
+def test_every_name_has_its_place_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text()
+    missing = [name for name in NAMES if f"`{name}`" not in page]
+    assert not missing
+
+
+@pytest.mark.slow("dlx/diagnose/", "dlx/training/layer_statistics.py", "benchmarks/diagnosis.py")
+@pytest.mark.parametrize(("name", "case"), [*zoo.SICK.items(), *zoo.HEALTHY.items()])
+def test_what_is_wrong_is_told_and_each_command_can_run(
+    name: str, case: zoo.Case, tmp_path: Path
+) -> None:
+    if name in ("dropout 0.95", "diabetes"):
+        pytest.xfail("told in 2 of 5, and 4 of 5 seeds")
+    findings = zoo.examine(case, 0, tmp_path)
+    zoo.run_as_printed(findings)
+    assert zoo.is_told(case, findings), findings
