@@ -42,7 +42,7 @@ _PLACEHOLDERS = (
     *("no data", "tbd", "#ref!", "#name?", "#num!", "k.a.", "없음", "해당없음"),
     *("해당 없음", "미상", "모름", "결측", "무응답"),
 )
-_FEWEST_REPEATS = 4  # rows of a text on average, below which it hardly tells anything
+FEWEST_REPEATS = 4  # rows of a text on average, below which it hardly tells anything
 _FEW_TEXTS = 20  # of which nothing is said however rare they are
 _PLAUSIBLE = tuple(text for text in MISSING if text not in MISSING_CATEGORIES)
 
@@ -111,7 +111,7 @@ def read_cells(
     remarks: list[str] = []
     if kind is None:
         kind = _kind(name, texts, rules, remarks)
-        if kind == "category" and len(texts) > max(_FEW_TEXTS, len(series) / _FEWEST_REPEATS):
+        if kind == "category" and len(texts) > max(_FEW_TEXTS, len(series) / FEWEST_REPEATS):
             remarks.append(
                 f"column {name!r} holds {len(texts):,} different texts in {len(series):,} rows, "
                 f"such as {texts[0]!r}: each is an input; list it under data.ignore, or name it as "

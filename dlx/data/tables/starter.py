@@ -23,7 +23,7 @@ from dlx.data.tables.cells import (
     is_plain_number,
     text_of,
 )
-from dlx.data.tables.columns import by_number_or_name, is_numeric, is_placeholder
+from dlx.data.tables.columns import FEWEST_REPEATS, by_number_or_name, is_numeric, is_placeholder
 from dlx.data.tables.hints import counts_rows, is_called_counter, is_called_id, is_id
 from dlx.data.tables.layout import AUTO, Layout, LayoutError, NoNamesError, Survey, survey
 from dlx.data.tables.reading import check_there, read_csv, read_parquet, surveyed
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FEWEST_DATES = 10  # so many different numbers of 8 digits are dates, if each is one
-FEWEST_REPEATS = 4  # a text is an input if a category has at least so many rows on average
 NUM_STEPS = 2000
 _MOST_NAMED = 50  # numbers that name something are categories if they are no more
 Option = tuple[str, Any, str]  # key, value and comment
