@@ -292,17 +292,18 @@ class Pool:
         """Say of which parts many rows are training rows too, value for value."""
         is_seen = np.zeros(len(self._copies), dtype=bool)
         is_seen[self._copies[rows.train]] = True
-        warnings = []
+        counts = []
         for part in ("train_dev", "stop", "dev", "test"):
             own = self._copies[getattr(rows, part)]
             count = int(is_seen[own].sum())
             if count and count >= REPEATED * len(own):
-                warnings.append(
-                    f"{count} of {len(own)} {part} rows of {self.dataset.name} are training rows "
-                    "too, value for value: where rows were copied, these show what was remembered, "
-                    "not what was learned"
-                )
-        return warnings
+                counts.append(f"{count} of {len(own)} {part} rows")
+        if not counts:
+            return []
+        return [
+            f"{', '.join(counts)} of {self.dataset.name} are training rows too, value for value: "
+            "where rows were copied, these show what was remembered, not what was learned"
+        ]
 
 
 def _digest(digest: Any, arrays: Sequence[np.ndarray]) -> Any:

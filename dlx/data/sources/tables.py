@@ -26,7 +26,7 @@ Names = Annotated[list[str], MinLen(1)]
 Separator = Annotated[str, Text(r"(?s:auto|[^\w\s\"]|\t| )", "auto or one character", ("auto",))]
 Sign = Annotated[str, Text(r"[.,]", "'.' or ','", (".", ","))]
 Thousands = Annotated[str, Text(r"[.,' ]?", "one of . , ' and a blank", (",", "."))]
-Affix = Annotated[str, Text(r"[^0-9.,]+(\.|[23])?", "a sign or unit such as $, 원, %, kg or m2")]
+Affix = Annotated[str, Text(r"[^0-9.,][^0-9,]*[23]?", "a sign or unit such as $, 원, %, kg or m2")]
 DateFormat = Annotated[
     str, Text(r"(?s)auto|.*%.*", "auto or a format such as '%d/%m/%Y'", ("auto", "%d/%m/%Y"))
 ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -34,8 +35,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Where = Callable[[int], str]  # from a row's place among the N to "sales.csv, row 17"
-# Texts among numbers that people write for a missing value, beside `MISSING`.
-PLACEHOLDERS = ("?", "-", "--", "---", ".", "..", "...", "*", "x", "X", "n.a.", "unknown")
+# Words among numbers that people write for a missing value, beside `MISSING`.
+_PLACEHOLDERS = (
+    *("x", "na", "n.a.", "n.a", "n/a", "-nan", "nil", "nd", "n.d.", "n/d", "none", "null", "\\n"),
+    *("unknown", "missing", "undefined", "unavailable", "not available", "not applicable", "blank"),
+    *("no data", "tbd", "#ref!", "#name?", "#num!", "k.a.", "없음", "해당없음"),
+    *("해당 없음", "미상", "모름", "결측", "무응답"),
+)
+FEWEST_REPEATS = 4  # rows of a text on average, below which it hardly tells anything
+_FEW_TEXTS = 20  # of which nothing is said however rare they are
 _PLAUSIBLE = tuple(text for text in MISSING if text not in MISSING_CATEGORIES)
 
 
@@ -103,6 +111,12 @@ def read_cells(
     remarks: list[str] = []
     if kind is None:
         kind = _kind(name, texts, rules, remarks)
+        if kind == "category" and len(texts) > max(_FEW_TEXTS, len(series) / FEWEST_REPEATS):
+            remarks.append(
+                f"column {name!r} holds {len(texts):,} different texts in {len(series):,} rows, "
+                f"such as {texts[0]!r}: each is an input; list it under data.ignore, or name it as "
+                "data.id, if they tell nothing"
+            )
     form = rules.form(name, kind)
     if kind == "category":
         return _categories(name, codes, texts, form, remarks, is_settled=rules.settled(name))
@@ -115,6 +129,12 @@ def read_cells(
         raise DataError(_misfit(name, where(place), error, texts, form)) from error
     values = np.append(values, np.nan)[codes]  # the code -1, missing, takes the last value
     return Cells(Column(name, None, form), values, tuple(remarks))
+
+
+def is_placeholder(text: str) -> bool:
+    """Say whether a text among numbers seems to stand for a missing value, as ?, -- and n.a. do."""
+    words = text.strip().casefold()
+    return words.strip("()[]<>") in _PLACEHOLDERS or not re.search(r"\w", words.replace("_", ""))
 
 
 def _seconds(series: pd.Series) -> np.ndarray:
@@ -205,7 +225,7 @@ def _kind(name: str, texts: Sequence[str], rules: Rules, remarks: list[str]) -> 
             f"categories; data.numbers: {inline({name: {}})} reads numbers"
         )
         return "category"
-    words = [text for text in present if text.strip() not in PLACEHOLDERS]
+    words = [text for text in present if not is_placeholder(text)]
     look = number_look(words)
     if look is not None:
         _refuse_numbers(name, words, look)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from dlx.data.tables.cells import (
     is_plain_number,
     text_of,
 )
-from dlx.data.tables.columns import PLACEHOLDERS, by_number_or_name, is_numeric
+from dlx.data.tables.columns import FEWEST_REPEATS, by_number_or_name, is_numeric, is_placeholder
 from dlx.data.tables.hints import counts_rows, is_called_counter, is_called_id, is_id
 from dlx.data.tables.layout import AUTO, Layout, LayoutError, NoNamesError, Survey, survey
 from dlx.data.tables.reading import check_there, read_csv, read_parquet, surveyed
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FEWEST_DATES = 10  # so many different numbers of 8 digits are dates, if each is one
-FEWEST_REPEATS = 4  # a text is an input if a category has at least so many rows on average
 NUM_STEPS = 2000
 _MOST_NAMED = 50  # numbers that name something are categories if they are no more
 Option = tuple[str, Any, str]  # key, value and comment
@@ -184,7 +184,7 @@ def look(series: pd.Series, commas: str = "") -> Look:
 
     name, present = str(series.name), series.dropna()
     if not is_numeric(series) and not pd.api.types.is_datetime64_any_dtype(series):
-        present = present.map(text_of).str.strip()
+        present = present.map(text_of).str.strip().str.replace("^\u2212(?=[0-9.])", "-", regex=True)
         present = present[present != ""]
     missing = len(series) - len(present)
     gaps = f", {missing:,} missing" if missing else ""
@@ -245,10 +245,10 @@ def _texts(present: pd.Series, num_rows: int, commas: str, looks_like: Any) -> L
     texts = list(counts.index)
     if all(category(text) in ("True", "False") for text in texts):
         return looks_like("category", "True and False")
-    words = [text for text in texts if text not in (*PLACEHOLDERS, *MISSING)]
+    odd = tuple(sorted(text for text in texts if text not in MISSING and is_placeholder(text)))
+    words = [text for text in texts if text not in (*odd, *MISSING)]
     lacking = int(counts[[text for text in texts if text in MISSING_CATEGORIES]].sum())
     looks_like = functools.partial(_lacking, lacking, looks_like)
-    odd = tuple(sorted(text for text in texts if text in PLACEHOLDERS))
     are_plain = [is_plain_number(text) for text in words]
     codes = [text for text in words if is_code(text)]
     if codes and all(is_plain_number(text) or is_code(text) for text in words):
@@ -270,10 +270,15 @@ def _texts(present: pd.Series, num_rows: int, commas: str, looks_like: Any) -> L
         return looks_like("text", f"dates, and {wrong!r}", note=note)
     if any(are_plain):
         return _mixed(present, words, doubtful, looks_like)
-    if counts.size == num_rows:
-        return looks_like("id", "another text in every row")
     note = ""
-    if doubtful:
+    if _is_rare(present) and sum(map(_is_quantity, words)) > len(words) / 2:
+        note = (
+            f"column {name!r} holds numbers that are not read, such as {words[0]!r}, and is no "
+            "input; write plain numbers if they are quantities"
+        )
+    if counts.size == num_rows:
+        return looks_like("id", "another text in every row", note=note)
+    if doubtful and not note:
         note = (
             f"column {name!r}: {sum(counts[t] for t in doubtful):,} cells hold "
             f"{' or '.join(map(repr, doubtful))}, taken for missing"
@@ -289,9 +294,17 @@ def _lacking(lacking: int, looks_like: Any, kind: str, words: str, **more: Any) 
 
 def _category(present: pd.Series, what: str, looks_like: Any, **more: Any) -> Look:
     count = present.nunique()
-    if count > 2 and count * FEWEST_REPEATS > len(present):
-        return looks_like("text", f"{count:,} different texts")
+    if _is_rare(present):
+        return looks_like("text", f"{count:,} different texts", note=more["note"])
     return looks_like("category", f"{count:,} {what}", **more)
+
+
+def _is_rare(present: pd.Series) -> bool:
+    return 2 < present.nunique() > len(present) / FEWEST_REPEATS
+
+
+def _is_quantity(text: str) -> bool:
+    return bool(re.match(r"\W{0,2}[0-9]", text))
 
 
 def _written(

@@ -238,3 +238,9 @@ def test_a_date_that_is_none_among_dates_is_named():
     ):
         read_cells(column(*days, "0000-00-00"), where)
     assert read_cells(column("2024-01-01", "soon", "later"), where).column.categories is not None
+
+
+def test_texts_that_hardly_repeat_are_said_to_be_an_input_each():
+    texts = pd.Series([f"<{number}" for number in range(40)], name="x")
+    assert "40 different texts in 40 rows" in read_cells(texts, str).remarks[0]
+    assert read_cells(pd.Series([f"k{n % 10}" for n in range(40)], name="x"), str).remarks == ()

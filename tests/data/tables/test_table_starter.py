@@ -198,3 +198,23 @@ def test_a_target_has_to_be_named(frame, tmp_path):
         starter(path, None, tmp_path)
     with pytest.raises(ConfigError, match=r"has no column 'widht'; did you mean 'width'"):
         starter(path, "widht", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "mark", ["na", "Unknown", "N.A.", "***", "(blank)", "[null]", "없음", "not available"]
+)
+def test_words_for_missing_among_numbers_are_placeholders(mark):
+    seen = look(pd.Series([mark, *map(str, range(20))], name="x"))
+    assert (seen.kind, seen.placeholders) == ("number", (mark,))
+    assert repr(mark) in seen.note
+
+
+@pytest.mark.parametrize("form", ["<{}", "{}:30", "~{}", "{}/10", "{} lb or kg?"])
+def test_numbers_that_are_not_read_are_named(form):
+    seen = look(pd.Series([form.format(number) for number in range(1, 40)], name="x"))
+    assert "holds numbers that are not read" in seen.note
+
+
+def test_a_minus_may_be_the_sign_of_typesetters():
+    seen = look(pd.Series(["\u22121.5", "\u22122", "3"], name="x"))
+    assert (seen.kind, seen.words) == ("number", "numbers from -2 to 3")
