@@ -28,6 +28,12 @@ def evidence_of(run: Run, labelled: Splits | None) -> Evidence:
     if not run.directory.metrics_path.exists():
         raise RunError(f"{run.path} has logged nothing yet; `dlx resume` it")
     curve = curve_of(run.history)
+    has_ended = run.status in ("completed", "stopped_early")
+    if has_ended and (not curve.steps or curve.steps[-1] != run.info.get("steps")):
+        raise RunError(
+            f"{run.directory.metrics_path} is damaged: it does not go on to step "
+            f"{run.info.get('steps')}, where the run ended; `dlx verify` trains the run again"
+        )
     if labelled is None:
         return Evidence(run.config, run.info, curve)
     splits = jobs.targeted(run.config, labelled)
