@@ -17,10 +17,10 @@ def figures(
 ) -> list[Path]:
     """Draw a trained run and return the PNG files, one for each picture that there is of it.
 
-    Of a run that reconstructs: reconstruction, filters, decoder_filters, code, error_per_class,
-    of codes of up to 128 units traversal, of two units code_map and manifold; of others filters and
-    confusion_<split>; of two inputs decision and decision_<layer>; of a run with pre-training
-    pretraining. See docs/pictures.md.
+    Of every run curves. Of one that reconstructs: reconstruction, filters, decoder_filters, code,
+    error_per_class, of codes of up to 128 units traversal, of two units code_map and manifold; of
+    others filters and confusion_<split>; of two inputs decision and decision_<layer>; of a run with
+    pre-training pretraining. See docs/pictures.md.
 
     Args:
         run: trained to an end

@@ -92,6 +92,8 @@ def test_a_run_ends_with_the_pictures_that_say_something(
 ) -> None:
     run = train(config, overrides, tmp_path)
     files = list((run.path / "figures").glob("*"))
+    if "log.level=minimal" not in overrides:
+        expected = [*expected, "curves"]
     if "log.level=full" in overrides:
         expected = [*expected, "filters"]
     assert names(files) == sorted(expected)
@@ -104,18 +106,18 @@ def test_every_picture_of_a_run_is_drawn_later(tmp_path: Path) -> None:
     run = train("digits", ["log.level=minimal"], tmp_path)
     confusion = ["confusion_dev", "confusion_test", "confusion_train"]
     files = api.figures(run)
-    assert names(files) == [*confusion, "filters"]
+    assert names(files) == [*confusion, "curves", "filters"]
     assert {path.parent for path in files} == {run.path / "figures"}
     plane = dlx.train("configs/moons.yaml", ["log.level=minimal", *STEPS], runs_dir=tmp_path)
     elsewhere = api.figures(plane, folder=tmp_path / "a" / "b")
-    assert names(elsewhere) == [*confusion, "decision", "decision_1", "decision_2"]
+    assert names(elsewhere) == [*confusion, "curves", "decision", "decision_1", "decision_2"]
     assert not (plane.path / "figures").exists()
 
 
 def test_pictures_are_the_same_whenever_they_are_drawn(tmp_path: Path) -> None:
     run = train("autoencoder", ["model.corruption=salt_and_pepper"], tmp_path)
     drawn = {path.name: path.read_bytes() for path in (run.path / "figures").iterdir()}
-    assert len(drawn) == 5
+    assert len(drawn) == 6
     assert {path.name: path.read_bytes() for path in api.figures(run)} == drawn
 
 

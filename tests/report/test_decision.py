@@ -30,7 +30,7 @@ def names(run: dlx.Run) -> list[str]:
         ),
         ("moons", ["model={name: recurrent, hidden: [3]}"], ["decision.png", "decision_1.png"]),
         ("moons", ["log.level=minimal"], []),
-        ("iris", [], []),
+        ("iris", [], ["curves.png"]),
     ],
 )
 def test_a_run_of_two_inputs_ends_with_pictures(
@@ -42,7 +42,8 @@ def test_a_run_of_two_inputs_ends_with_pictures(
     assert set(files) <= set(names(run)) and bool(files) == bool(names(run))
     for name in names(run):
         pixels = imread(run.path / "figures" / name)
-        assert min(pixels.shape[:2]) >= 500 and np.ptp(pixels) > 0.5
+        least = 400 if name == "curves.png" else 500
+        assert min(pixels.shape[:2]) >= least and np.ptp(pixels) > 0.5
 
 
 def test_names_are_drawn_as_they_stand(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_names_are_drawn_as_they_stand(tmp_path: Path) -> None:
         "log": {"level": "full"},
     }
     run = dlx.train(config, runs_dir=tmp_path / "runs")
-    decisions = ["decision.png", "decision_1.png"]
+    decisions = ["curves.png", "decision.png", "decision_1.png"]
     assert (
         names(run) == [f"confusion_{split}.png" for split in ("dev", "test", "train")] + decisions
     )

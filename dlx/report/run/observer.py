@@ -127,7 +127,9 @@ class RunObserver(Observer):
             if self._sample is not None:
                 has_images = pictures.is_image(job.splits.task.input_shape)
                 for name, figure in figures.items():
-                    if name != "pretraining" and not (has_images and name in _OVER_TIME):
+                    if name not in ("pretraining", "curves") and not (
+                        has_images and name in _OVER_TIME
+                    ):
                         image = pictures.rendered(figure)
                         tracker.image(self._sample.split, f"figures/{name}", image, step)
                 self._write_points(cohort, self._sample)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlx.cohort import Cohort
 from dlx.data.parts import Splits
+from dlx.nn.metrics import is_rising, scale_of, tag, unit_of
 from dlx.report.run import pictures
 from dlx.report.run.reconstruction import Sample
 from dlx.report.run.regions import Panel, Plane, is_plane
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_NAMES = 12  # in a legend
-_SPLITS = {"train": "#4c72b0", "dev": "#dd8452"}
+_SPLITS = {  # the same colours in every picture
+    "train": "#4c72b0",
+    "train_dev": "#937860",
+    "stop": "#8172b3",
+    "dev": "#dd8452",
+    "test": "#55a868",
+}
+_WIDE = 100  # a cost that falls by more than this factor is drawn on a logarithmic axis
 _NARROWEST = 0.15  # of all steps: the least width of a panel, so that a short stage is visible
 
 Records = Sequence[Mapping[str, Any]]
@@ -62,6 +70,8 @@ def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
             figures[f"confusion_{name}"] = pictures.confusion_figure(
                 counts.cpu().numpy(), task.classes, f"{title}, {name} rows"
             )
+    if len(run.history) > 1:
+        figures["curves"] = curves(run)
     if run.stages:
         figures["pretraining"] = pretraining(run.stages, run.history, title)
     return figures
@@ -103,6 +113,63 @@ def _panel(axes: "Axes", panel: Panel, plane: Plane) -> None:
         )
     axes.set(xlabel=plane.axes[0], ylabel=plane.axes[1], title=panel.title)
     axes.legend(loc="upper right", fontsize=8)
+
+
+def curves(run: Trained) -> "Figure":
+    """Return a figure of the cost and of the first metric beside it, over the steps, by part.
+
+    A line marks the step whose weights were kept, where early stopping chose one.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    member = run.cohort.members[0]
+    measured = [tag(metric) for metric in member.metrics]
+    names = ["cost", *measured[:1]]
+    figure = Figure(figsize=(5.2 * len(names), 4), dpi=110, layout="constrained")
+    for place, name in enumerate(names, 1):
+        axes = figure.add_subplot(1, len(names), place)
+        drawn: list[float] = []
+        for split, color in _SPLITS.items():
+            known = [
+                (record["step"], record[split][name])
+                for record in run.history
+                if record.get(split, {}).get(name) is not None
+            ]
+            if known:
+                steps, values = zip(*known, strict=True)
+                axes.plot(steps, values, color=color, label=split, linewidth=1.5)
+                drawn += values
+        if name == "cost" and drawn and 0 < _WIDE * min(drawn) < max(drawn):
+            axes.set_yscale("log")
+        elif scale_of(name) == "share":
+            axes.set_ylim(0, 1.02)
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        chosen = _chosen_step(run, member.stop_metric)
+        if chosen is not None:
+            label = f"kept: step {chosen:,}"
+            axes.axvline(chosen, color="black", linestyle=":", linewidth=1, label=label)
+        unit = unit_of(name).strip()
+        axes.set(xlabel="step", ylabel=f"{name} ({unit})" if unit else name)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.grid(alpha=0.3)
+        if drawn:
+            axes.legend(fontsize=8)
+    figure.suptitle(run.title)
+    return figure
+
+
+def _chosen_step(run: Trained, metric: str | None) -> int | None:
+    if metric is None:
+        return None
+    split, _, name = metric.partition(".")
+    sign = -1 if is_rising(name) else 1
+    known = [
+        (sign * record[split][name], record["step"])
+        for record in run.history
+        if record.get(split, {}).get(name) is not None
+    ]
+    return min(known)[1] if known else None
 
 
 def pretraining(stages: Records, history: Records, title: str) -> "Figure":
