@@ -216,8 +216,8 @@ def _variance(e: Evidence) -> Iterator[Finding]:
             "dev_overfitting",
             "medium",
             f"the error on test rows, {_share(test.mean)}, is {_points(gaps.dev)} above "
-            f"that on dev rows, {_share(dev.mean)}: what was chosen by dev rows holds for these alone, or test "
-            "rows are of another kind",
+            f"that on dev rows, {_share(dev.mean)}: what was chosen by dev rows holds for "
+            "these alone, or test rows are of another kind",
             ("data.split_seed=1",),
             {"dev_error": dev.mean, "test_error": test.mean, "gap": gaps.dev},
         )

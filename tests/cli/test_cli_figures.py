@@ -12,7 +12,9 @@ def test_figures_are_drawn_and_named(dlx: Command) -> None:
     ended = dlx("figures", "autoencoder")
     assert (ended.code, ended.err) == (0, "")
     files = [Path(line) for line in ended.out.splitlines()]
-    assert {"reconstruction.png", "curves.png"} <= {path.name for path in files} and all(path.is_file() for path in files)
+    assert {"reconstruction.png", "curves.png"} <= {path.name for path in files} and all(
+        path.is_file() for path in files
+    )
     elsewhere = dlx("figures", "autoencoder", "--output", "pictures", "--json").json
     assert elsewhere["figures"] == [f"pictures/{path.name}" for path in files]
     assert elsewhere["run"] == str(files[0].parent.parent)
