@@ -11,9 +11,6 @@ import traceback
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-FOUND = 10
-"""The exit code of `dlx diagnose --fail-on` where something as severe stands out."""
-
 
 class DlxWarning(UserWarning):
     """A warning to the user; the command line prints it after `warning:` and goes on."""
@@ -53,6 +50,12 @@ class DivergedError(DlxError):
     """Training stopped because a cost was not finite."""
 
     exit_code = 5
+
+
+class FindingsError(DlxError):
+    """Something stands out in a run that is as severe as `dlx diagnose --fail-on` says."""
+
+    exit_code = 10
 
 
 class MemoryLimitError(DlxError):

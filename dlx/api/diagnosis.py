@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dlx.api.ablation import Ablation
 from dlx.api.run import Run
 from dlx.config.types import choice
 from dlx.data.parts import Splits
@@ -15,6 +14,9 @@ from dlx.errors import DataError, RunError
 from dlx.tracking.evaluations import curve_of
 from dlx.training import job as jobs
 from dlx.training.saved import stack
+
+if TYPE_CHECKING:  # a single run needs nothing of ablations
+    from dlx.api.ablation import Ablation
 
 
 def evidence_of(run: Run, labelled: Splits | None) -> Evidence:
@@ -72,7 +74,7 @@ def diagnose_run(
 
 
 def diagnose_ablation(
-    ablation: Ablation, data_dir: Path | str | None = None
+    ablation: "Ablation", data_dir: Path | str | None = None
 ) -> list[dict[str, Any]]:
     """Return what stands out in each variant: `variant`, `runs`, and `findings` as of a run.
 

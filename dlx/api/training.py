@@ -127,8 +127,10 @@ class Training:
         """
         from dlx.api.diagnosis import diagnose_run
 
-        found = diagnose_run(load(self.path), labelled=self._job.labelled)
-        self._observer.diagnosed(found["findings"])
+        path = self._directory.path
+        with breaking_off(f": the run has ended; `dlx diagnose {path}` says what stands out in it"):
+            found = diagnose_run(load(path), labelled=self._job.labelled)
+            self._observer.diagnosed(found["findings"])
         return found
 
     @flushed_denormals()

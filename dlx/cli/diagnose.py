@@ -7,7 +7,7 @@ import typer
 
 from dlx.cli.options import RUNS_DIR, DataDir, Json, RunsDir
 from dlx.cli.output import emit, emit_findings, emit_json, warn
-from dlx.errors import FOUND
+from dlx.errors import FindingsError
 
 
 class Severity(StrEnum):
@@ -22,13 +22,13 @@ def diagnose(
     run: Annotated[str, typer.Argument(metavar="RUN|ABLATION", help="A run, or an ablation.")],
     fail_on: Annotated[
         Severity | None,
-        typer.Option(help=f"Exit with {FOUND} if a finding is as severe as this, or more."),
+        typer.Option(help="Exit with 10 if a finding is as severe as this, or more."),
     ] = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Say what stands out in a run: what went wrong, why, and a command to try next.
+    """Say what went wrong in a run, and what to try next.
 
     Of an ablation, what at least half of a variant's runs have. A name means the newest run of that
     name, and an ablation only if there is no run. The findings' names are explained in
@@ -65,5 +65,6 @@ def diagnose(
     severities = [severity.value for severity in Severity]
     if fail_on is not None:
         failing = severities[: severities.index(fail_on.value) + 1]
-        if any(finding["severity"] in failing for finding in found):
-            raise typer.Exit(FOUND)
+        names = [finding["name"] for finding in found if finding["severity"] in failing]
+        if names:
+            raise FindingsError(f"found in {directory.path}: {', '.join(dict.fromkeys(names))}")

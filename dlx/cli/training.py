@@ -170,11 +170,12 @@ def _finish(training: "Training", no_figures: bool, as_json: bool, quiet: bool) 
         if as_json and error.run:
             emit_json(api.load(error.run).result())
         raise
+    if not as_json:
+        emit_result(run.result())
     found = training.diagnose()
     if as_json:
         emit_json(run.result() | {"diagnosis": found})
     else:
-        emit_result(run.result())
         emit_findings(found["findings"], most=5)
     if not no_figures:
         training.draw()

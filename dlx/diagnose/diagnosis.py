@@ -342,8 +342,10 @@ def _gradient_ratio(e: Evidence) -> float | None:
 
 def _healthy(e: Evidence) -> tuple[str, ...]:
     """Return a start and an activation that let signals and gradients pass a deep network."""
-    widths = e.config.model.arguments().get("hidden") or [0]
-    is_narrow = all(isinstance(width, int) and width <= 32 for width in widths)
+    widths = e.config.model.arguments().get("hidden")
+    is_narrow = isinstance(widths, list) and all(
+        isinstance(width, int) and width <= 32 for width in widths
+    )
     rate = f"optimizer={{name: adam, lr: {0.01 if is_narrow else 0.001}}}"
     return ("model.activation=tanh", "model.init=xavier_normal", rate)
 

@@ -22,7 +22,7 @@ RESULT = [
 def test_json_in_a_process(process: Command, tmp_path: Path) -> None:
     ended = process("train", "digits", "train.epochs=2", "--seed", "3", "--json")
     assert ended.code == 0
-    assert list(ended.json) == RESULT
+    assert list(ended.json) == [*RESULT, "diagnosis"]
     path = only_run(tmp_path / "runs")
     assert ended.json["run"] == str(path.relative_to(tmp_path))
     assert (ended.json["status"], ended.json["seed"], ended.json["steps"]) == ("completed", 3, 34)
@@ -37,7 +37,9 @@ def test_json_in_a_process(process: Command, tmp_path: Path) -> None:
 def test_table(dlx: Command) -> None:
     ended = dlx("train", "xor", "train.steps=10", "--quiet")
     assert (ended.code, ended.err) == (0, "")
-    first, heading, *rows, last, constant = ended.out.splitlines()
+    lines = ended.out.splitlines()
+    first, heading, *rows, last, constant = lines[:10]
+    assert lines[10] == "diagnosis: nothing found" or lines[10].split(":")[0] in ("high", "medium")
     assert re.match(r"runs/xor/\S+: completed, 10 steps, 10 epochs, .* 151 parameters", first)
     assert heading.split() == ["cost", "accuracy"]
     assert [row.split()[0] for row in rows[:3]] == ["train", "dev", "test"]
@@ -175,6 +177,7 @@ def test_dry_run_of_what_cannot_be_trained(dlx: Command) -> None:
 
 def test_resume_leaves_a_finished_run_alone(dlx: Command, tmp_path: Path) -> None:
     first = dlx("train", "xor", "train.steps=10", "--json").json
+    assert list(first.pop("diagnosis")) == ["findings", "notes"]
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     again = dlx("resume", "latest", "--json")
     assert (again.code, again.json, again.err) == (0, first, "")

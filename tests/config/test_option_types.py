@@ -66,6 +66,7 @@ def test_what_a_kind_has_in_common_follows_the_options():
         "standardize",
         "scale",
         "augment",
+        "human_error",
         "bagging",
     ]
     sgd = read(Optimizer, "sgd")

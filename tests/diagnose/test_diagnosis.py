@@ -2,20 +2,17 @@
 
 import math
 import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks import diagnosis as zoo
 from dlx import api
 from dlx.config.load import load
 from dlx.diagnose.diagnosis import NAMES, Finding, bias_and_variance, calibration_error, diagnose
 from dlx.diagnose.evidence import Errors, Evidence, simple_errors
 from dlx.tracking.evaluations import Curve
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import diagnosis as zoo
 
 DEEP = Path(__file__).parents[2] / "configs" / "course" / "deep_sigmoid.yaml"
 

@@ -1,0 +1,45 @@
+"""`dlx diagnose`: findings of runs and ablations, exit codes, folders that cannot be diagnosed."""
+
+from pathlib import Path
+
+from tests.cli.conftest import Command
+
+SICK = ["digits", "optimizer={name: sgd, lr: 50}", "train.epochs=3", "--quiet", "--no-figures"]
+
+
+def test_a_run_ends_with_findings_and_they_are_told_again(dlx: Command) -> None:
+    trained = dlx("train", *SICK)
+    assert trained.code == 0
+    assert "high: rate_too_high: a step changes weights by up to" in trained.out
+    assert "  try: dlx train runs/digits/" in trained.out
+    again = dlx("diagnose", "latest", "--json")
+    first = again.json["findings"][0]
+    assert (first["name"], first["severity"]) == ("rate_too_high", "high")
+    assert set(first) == {"name", "severity", "layer", "step", "evidence", "reason", "try"}
+    failing = dlx("diagnose", "latest", "--fail-on", "high")
+    assert failing.code == 10 and failing.err.startswith("error: found in runs/digits/")
+    assert dlx("diagnose", "latest", "--fail-on", "severe").code == 2
+
+
+def test_of_an_ablation_each_variant_has_findings(dlx: Command) -> None:
+    changes = ["optimizer=sgd", "train.epochs=3", "--vary", "optimizer.lr=0.1,50"]
+    assert dlx("ablate", "digits", *changes, "--seeds", "2", "--quiet").code == 0
+    variants = dlx("diagnose", "digits", "--json").json["variants"]
+    found = {v["variant"]: [f["name"] for f in v["findings"]] for v in variants}
+    assert [v["runs"] for v in variants] == [2, 2]
+    assert "rate_too_high" in found["lr=50"] and "rate_too_high" not in found["lr=0.1"]
+
+
+def test_what_cannot_be_diagnosed_is_said(dlx: Command) -> None:
+    assert dlx("diagnose", "nothing").code == 4
+    Path("runs/empty").mkdir(parents=True)
+    assert dlx("diagnose", "runs/empty").code == 4
+    assert dlx("train", "xor", "train.steps=20", "--quiet", "--no-figures").code == 0
+    [metrics] = Path("runs/xor").glob("*/metrics.jsonl")
+    lines = metrics.read_text().splitlines(keepends=True)
+    metrics.write_text("".join(lines[: len(lines) // 2]))
+    cut = dlx("diagnose", "xor")
+    assert cut.code == 4 and "is damaged: it does not go on to step 20" in cut.err
+    metrics.unlink()
+    assert "has logged nothing yet" in dlx("diagnose", "xor").err
+    assert dlx("train", "xor", "data.human_error=1.5").code == 2
