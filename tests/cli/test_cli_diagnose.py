@@ -23,10 +23,10 @@ def test_a_run_ends_with_findings_and_they_are_told_again(dlx: Command) -> None:
 
 def test_of_an_ablation_each_variant_has_findings(dlx: Command) -> None:
     changes = ["optimizer=sgd", "train.epochs=3", "--vary", "optimizer.lr=0.1,50"]
-    assert dlx("ablate", "digits", *changes, "--seeds", "2", "--quiet").code == 0
+    assert dlx("ablate", "digits", *changes, "--seeds", "3", "--quiet").code == 0
     variants = dlx("diagnose", "digits", "--json").json["variants"]
     found = {v["variant"]: [f["name"] for f in v["findings"]] for v in variants}
-    assert [v["runs"] for v in variants] == [2, 2]
+    assert [v["runs"] for v in variants] == [3, 3]
     assert "rate_too_high" in found["lr=50"] and "rate_too_high" not in found["lr=0.1"]
 
 
