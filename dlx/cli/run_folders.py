@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from dlx.cli.options import RUNS_DIR, Json, RunPath, RunsDir
 from dlx.cli.output import emit, emit_json, emit_table, note, warn
@@ -17,36 +18,113 @@ from dlx.report.numbers import format_metric
 
 _MOST_NAMED = 5  # variants that are left out
 
-runs_app = typer.Typer(rich_markup_mode=None)
+
+class _Named(TyperGroup):
+    """A group that takes a NAME where no command stands: `dlx runs digits`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        place = {"--runs-dir": 2}.get(args[0] if args else "", 0)
+        place = 1 if args and args[0].startswith("--runs-dir=") else place
+        if args[place : place + 1] and args[place] in self.commands:
+            args = [*args[:place], "", *args[place:]]  # no NAME
+        else:
+            ctx.allow_interspersed_args = True
+        return super().parse_args(ctx, args)
+
+
+runs_app = typer.Typer(rich_markup_mode=None, cls=_Named)
 
 
 @runs_app.callback(invoke_without_command=True)
-def list_all(context: typer.Context, runs_dir: RunsDir = RUNS_DIR, as_json: Json = False) -> None:
+def list_all(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="List the runs of this name alone.")
+    ] = "",
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="List the runs that meet a condition on keys of their config, metrics and fields: "
+            "'optimizer.lr>0.01 and dev.accuracy>0.9'.",
+        ),
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help="What they are sorted by, joined by commas; -NAME: largest first."
+        ),
+    ] = "",
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="The columns, joined by commas; default: status, metrics, and the keys in which "
+            "runs of one name differ.",
+        ),
+    ] = "",
+    runs_dir: RunsDir = RUNS_DIR,
+    as_json: Json = False,
+) -> None:
     """List runs and ablations, newest first; `dlx runs rm` deletes.
 
     `dlx runs tag` pins a run under a name, `dlx runs untag` takes the name away.
 
     The columns dev and test show the accuracy, or the first metric of log.metrics where there is no
-    accuracy: on all rows or, while a run trains, at its last evaluation. An ablation is one line;
-    the runs of an ablation are in its results.csv, and their tags beside it.
+    accuracy: on all rows or, while a run trains, at its last evaluation. An ablation is one line,
+    with its answer; the runs of an ablation are in its results.csv, and their tags beside it.
+
+    \b
+    Examples:
+      dlx runs digits --sort -dev.accuracy
+      dlx runs --where 'optimizer.lr>0.0001 and status=="completed"' --columns optimizer.lr,seed
     """
     if context.invoked_subcommand is not None:
         return
     from dlx.report.run_list import summaries
 
-    runs, warnings = summaries(runs_dir)
-    warn(warnings)
+    asked = _split(columns)
+    listed = summaries(runs_dir, name, where=where, sort=_split(sort), columns=asked)
+    runs = listed.runs
+    warn(listed.warnings)
     if as_json:
         emit_json({"runs": runs})
-    elif runs:
-        headings = ["run", "status", "seed", "steps", "dev", "test", "seconds", "age"]
+    elif not runs:
+        cure = "no run meets the condition" if where else "`dlx train digits` makes one"
+        note(cure if where else f"no runs in {runs_dir}; {cure}")
+    elif asked:
+        rows = [[f"{run['name']}/{run['id']}", *_cells(run)] for run in runs]
+        emit_table(["run", *listed.columns], rows, " " + "r" * len(asked))
+    else:
+        headings = ["run", "status", "seed", "steps", *listed.columns]
+        headings += ["dev", "test", "seconds", "age"]
         rows = [_row(run) for run in runs]
+        right = "  " + "r" * (len(headings) - 2)
         if any(run["tags"] for run in runs):
             headings.append("tags")
             rows = [[*row, ", ".join(run["tags"])] for row, run in zip(rows, runs, strict=True)]
-        emit_table(headings, rows, "  rrrrrr")
-    else:
-        note(f"no runs in {runs_dir}; `dlx train digits` makes one")
+        if any(run["answer"] for run in runs):
+            headings.append("answer")
+            rows = [[*row, run["answer"] or ""] for row, run in zip(rows, runs, strict=True)]
+        emit_table(headings, rows, right)
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def _cells(run: dict[str, Any]) -> list[str]:
+    from dlx.config.dump import inline
+
+    def cell(name: str, value: Any) -> str:
+        split, _, tag = name.partition(".")
+        if value is None:
+            return ""
+        if tag in ((run["metrics"] or {}).get(split) or {}):
+            return format_metric(tag, value)
+        return value if isinstance(value, str) else inline(value)
+
+    return [cell(name, value) for name, value in run["columns"].items()]
 
 
 Below = Annotated[
@@ -269,6 +347,7 @@ def _row(run: dict[str, Any]) -> list[str]:
         run["status"],
         "" if run["seed"] is None else str(run["seed"]),
         "" if run["steps"] is None else f"{run['steps']:,}",
+        *_cells(run),
         _shown_metric((run["metrics"] or {}).get("dev")),
         _shown_metric((run["metrics"] or {}).get("test")),
         "" if run["seconds"] is None else f"{run['seconds']:.1f}",

@@ -13,13 +13,11 @@ from dlx.ablation.variants import short_labels
 from dlx.config.dump import flat, inline
 from dlx.config.nodes import read_file
 from dlx.errors import ConfigError, RunError, did_you_mean
+from dlx.report.run_list import IGNORED, differing
 from dlx.runs import RunDirectory, list_runs
 from dlx.runs.ablations import infos, read_index
 from dlx.training.finding import find, with_differences
 
-# Keys that do not change a run's weights, besides the seed: configs that differ in these alone are
-# of one variant.
-_IGNORED = ("seed", "name", "ablation", "log.level", "train.device", "train.checkpoint_seconds")
 _ENDED = ("completed", "stopped_early", "diverged", "failed")
 
 Flat = dict[str, Any]  # plain value by dotted key
@@ -192,12 +190,12 @@ def _plain(path: Path) -> dict[str, Any]:
 
 def _config(plain: Mapping[str, Any]) -> Flat:
     sections = {key: value for key, value in plain.items() if key != "ablation"}
-    return {key: value for key, value in flat(sections).items() if key not in _IGNORED}
+    return {key: value for key, value in flat(sections).items() if key not in IGNORED}
 
 
 def _named(configs: Sequence[Flat]) -> list[Variant]:
     """Return a variant for each config, named by the values in which configs differ."""
-    keys = _differing(configs)
+    keys = differing(configs)
     labels = short_labels(keys)
     variants = []
     for config in configs:
@@ -205,23 +203,6 @@ def _named(configs: Sequence[Flat]) -> list[Variant]:
         parts = [f"{labels[key]}={inline(value)}" for key, value in settings.items()]
         variants.append(Variant(" ".join(parts) or "these runs", settings))
     return variants
-
-
-def _differing(configs: Sequence[Flat]) -> list[str]:
-    """Return the keys in which configs differ.
-
-    An option counts only if it differs between two configs with the same choice: with another
-    optimizer other options are to be expected.
-    """
-    differing = []
-    for key in dict.fromkeys(key for config in configs for key in config):
-        groups: dict[str, set[str]] = {}
-        choice = key.rpartition(".")[0]
-        for config in configs:
-            groups.setdefault(repr(config.get(choice)), set()).add(repr(config.get(key)))
-        if any(len(values) > 1 for values in groups.values()):
-            differing.append(key)
-    return differing
 
 
 def _result(variant: str, run: _Ended) -> RunResult:

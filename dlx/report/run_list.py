@@ -1,51 +1,293 @@
-"""The list of runs, with their status and metrics. Imports no torch."""
+"""The list of runs: status, metrics, config, and of ablations the answer. Imports no torch.
 
+<runs_dir>/.index.json    what the list says of every run that does not train, with size and time of
+                          its run.json: a run whose run.json is another one is read again
+"""
+
+import contextlib
+import functools
+import json
+import re
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from dlx.runs import RunDirectory, list_runs
-from dlx.runs.tags import tags_of
+from dlx.config.dump import flat
+from dlx.config.nodes import read_value
+from dlx.errors import ConfigError, DlxError, RunError, StorageError, did_you_mean
+from dlx.runs import RunDirectory, documents
+from dlx.runs.directory import directories
+from dlx.runs.tags import read_tags
+from dlx.runs.where import Condition
 
+# Keys that do not change a run's weights, besides the seed: configs that differ in these alone are
+# of one variant.
+IGNORED = ("seed", "name", "ablation", "log.level", "train.device", "train.checkpoint_seconds")
+_INDEX = ".index.json"
 _FIELDS = ("kind", "seed", "steps", "epochs", "seconds", "parameters", "created")
+_NAMED = ("run", "name", "id", "status", *_FIELDS, "answer", "tags")  # in conditions and columns
+_MOST_DIFFERING = 8  # columns
+
+Flat = Mapping[str, Any]  # plain value by dotted key
 
 
-def summaries(runs_dir: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return a summary of every run, newest first, and a warning for every damaged one.
+class RunList(NamedTuple):
+    """Runs as they are listed."""
 
-    A summary has run (the path), name, id, status, kind, seed, steps, epochs, seconds, parameters,
-    created, tags (of an ablation, those of its runs) and metrics: the final ones or, if there are
-    none yet, those of the last evaluation.
+    # Of each run: run (the path), name, id, status, kind, seed, steps, epochs, seconds, parameters,
+    # created, tags (of an ablation, those of its runs), answer (of an ablation), columns (by name)
+    # and metrics: the final ones or, if there are none yet, those of the last evaluation.
+    runs: list[dict[str, Any]]
+    columns: list[str]  # names of the asked columns or, of none, of the keys that differ
+    warnings: list[str]  # one for each damaged run
+
+
+@dataclass(frozen=True)
+class _Listed:
+    summary: dict[str, Any]
+    config: Flat
+
+    def value(self, name: str) -> Any:
+        """Return the value of a field, metric or key of the config; None if it has none."""
+        if name in _NAMED:
+            return self.summary[name]
+        split, _, tag = name.partition(".")
+        metrics = (self.summary["metrics"] or {}).get(split) or {}
+        return metrics[tag] if tag in metrics else self.config.get(name)
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """By which the newest comes last."""
+        return str(self.summary["created"]), self.summary["sequence"] or 0
+
+
+def summaries(
+    runs_dir: Path,
+    name: str = "",
+    *,
+    where: str | None = None,
+    sort: Sequence[str] = (),
+    columns: Sequence[str] = (),
+) -> RunList:
+    """Return the runs and ablations below a folder, newest first.
+
+    Args:
+        runs_dir: the folder
+        name: of the runs; default: all
+        where: a condition that they meet, see `dlx.runs.where`
+        sort: names of what they are sorted by; `-name` for the largest first; null comes last
+        columns: names of the columns; default: the keys in which runs of one name differ
+
+    Raises:
+        ConfigError: no run has a name in a condition, or among what is sorted by or shown
+        RunError: there are no runs of the name
     """
-    runs, warnings = list_runs(runs_dir)
-    return [_summary(run, tags_of(run.path, runs_dir)) for run in runs], warnings
+    warnings: list[str] = []
+    listed = _listed(runs_dir, warnings)
+    if name:
+        names = {run.summary["name"] for run in listed}
+        if Path(name).name not in names:
+            near = did_you_mean(name, names)
+            raise RunError(f"no runs called {name!r} in {runs_dir}{near}; `dlx runs` lists all")
+        listed = [run for run in listed if run.summary["name"] == Path(name).name]
+    if where is not None or sort or columns:
+        known = _names(listed)
+        if where is not None and (condition := Condition(where, known)) and listed:
+            listed = [run for run in listed if condition(run.value)]
+        for option, asked in (("--sort", sort), ("--columns", columns)):
+            for key in (key.removeprefix("-") if option == "--sort" else key for key in asked):
+                if key not in known:
+                    near = did_you_mean(key, known) or "; name a key, metric or field"
+                    raise ConfigError(f"{option}: no run here has {key!r}{near}")
+    listed.sort(key=lambda run: run.order, reverse=True)
+    for key in reversed(sort):
+        descends = key.startswith("-")
+        value = functools.partial(_Listed.value, name=key.removeprefix("-"))
+        # Both sorts are stable: those without a value stay last, and equal ones in their order.
+        listed.sort(key=lambda run, value=value: _rank(value(run)), reverse=descends)
+        listed.sort(key=lambda run, value=value: value(run) is None)
+    shown = list(columns) or _differing_by_name(listed)
+    runs = [
+        {key: value for key, value in run.summary.items() if key != "sequence"}
+        | {"columns": {key: run.value(key) for key in shown}}
+        for run in listed
+    ]
+    return RunList(runs, shown, warnings)
 
 
-def _summary(run: RunDirectory, tags: list[str]) -> dict[str, Any]:
+def differing(configs: Sequence[Flat], keys: Sequence[str] | None = None) -> list[str]:
+    """Return the keys in which configs differ, of all or of some.
+
+    An option counts only if it differs between two configs with the same choice: with another
+    optimizer other options are to be expected.
+    """
+    if keys is None:
+        keys = list(dict.fromkeys(key for config in configs for key in config))
+    differ = []
+    for key in keys:
+        groups: dict[str, set[str]] = {}
+        choice = key.rpartition(".")[0]
+        for config in configs:
+            groups.setdefault(repr(config.get(choice)), set()).add(repr(config.get(key)))
+        if any(len(values) > 1 for values in groups.values()):
+            differ.append(key)
+    return differ
+
+
+def _differing_by_name(listed: Sequence[_Listed]) -> list[str]:
+    """Return the keys in which runs of one name differ, as many as a table has room for."""
+    by_name: dict[str, list[Any]] = {}
+    for run in listed:
+        if run.summary["kind"] == "run":
+            by_name.setdefault(run.summary["name"], []).append(run.config)
+    keys: dict[str, None] = {}
+    for configs in by_name.values():
+        changed = dict.fromkeys(key for config in configs for key in config.maps[0])
+        keys |= dict.fromkeys(differing(configs, [key for key in changed if key not in IGNORED]))
+    return list(keys)[:_MOST_DIFFERING]
+
+
+def _names(listed: Sequence[_Listed]) -> dict[str, None]:
+    names = dict.fromkeys(_NAMED)
+    for run in listed:
+        for split, tags in (run.summary["metrics"] or {}).items():
+            names |= {f"{split}.{tag}": None for tag in tags}
+    for config in {id(run.config): run.config for run in listed}.values():
+        names |= dict.fromkeys(config)
+    return names
+
+
+def _rank(value: Any) -> tuple[bool, Any]:
+    is_number = isinstance(value, int | float)
+    return (not is_number, value if is_number else str(value))
+
+
+def _listed(runs_dir: Path, warnings: list[str]) -> list[_Listed]:
+    """Return all runs; what the index does not know yet is read and written into it."""
+    known, bases = _read_index(runs_dir / _INDEX)
+    tags: dict[str, list[str]] = {}
+    for tag, folder in read_tags(runs_dir).items():
+        tags.setdefault("/".join(folder.relative_to(runs_dir).parts[:2]), []).append(tag)
+    kept: dict[str, Any] = {}
+    listed: list[_Listed] = []
+    for family in directories(runs_dir, warnings):
+        for path in directories(family, warnings):
+            place = f"{family.name}/{path.name}"
+            try:
+                stat = (path / "run.json").stat()
+                entry = known.get(place)
+                if entry is None or entry["stamp"] != [stat.st_mtime_ns, stat.st_size]:
+                    entry = _entry(RunDirectory(path), bases, warnings)
+                    entry["stamp"] = [stat.st_mtime_ns, stat.st_size]
+            except (DlxError, OSError) as error:
+                warnings.append(_said(path, error))
+                continue
+            if not entry["trains"]:
+                kept[place] = entry
+            config = ChainMap(entry["changes"], bases.get(family.name, {}))
+            place_of = {"run": str(path), "name": family.name, "id": path.name}
+            listed.append(
+                _Listed(place_of | entry["summary"] | {"tags": tags.get(place, [])}, config)
+            )
+    if kept != known and runs_dir.is_dir():
+        used = {place.partition("/")[0] for place in kept}
+        text = json.dumps([kept, {name: bases[name] for name in bases if name in used}])
+        with contextlib.suppress(StorageError):  # in a folder that may only be read
+            # As one text, which is written and read several times as fast as its parts.
+            documents.write(runs_dir / _INDEX, {"runs": text})
+    return listed
+
+
+def _read_index(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is known of runs by name and id, and by name the config they are compared to."""
+    try:
+        runs, bases = json.loads(documents.read(path)["runs"])
+        return runs, bases
+    except (OSError, RunError, ValueError, KeyError, TypeError):
+        return {}, {}  # it is made anew
+
+
+def _said(path: Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{path} is not a run: it has no run.json (half made, or half removed)"
+    return str(error)
+
+
+def _entry(run: RunDirectory, bases: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+    """Return what the index keeps of a run; its config by the changes from the first of its name.
+
+    A key that the config lacks is null: configs of earlier versions lack keys that came later.
+    """
     info = run.read_info()
+    status = run.status()
     summary = {
-        "run": str(run.path),
-        "name": run.path.parent.name,
-        "id": run.path.name,
-        "status": run.status(),
-        **{field: info.get(field) for field in _FIELDS},
-        "tags": tags,
+        "status": status,
+        **{field: info.get(field) for field in (*_FIELDS, "sequence")},
         "metrics": info.get("metrics"),
+        "answer": None,
     }
-    last = _last_record(run) if summary["metrics"] is None else {}
-    if last:
-        summary["steps"], summary["epochs"] = last["step"], last["epoch"]
-        summary["seconds"] = last["seconds"]
-        summary["metrics"] = {
-            split: {name: value for name, value in last[split].items() if "/" not in name}
-            for split in ("train", "dev", "test")
-            if split in last
-        }
-    return summary
+    is_ablation = info["kind"] == "ablation"
+    if is_ablation:
+        summary["answer"] = _answer(run.path)
+    elif summary["metrics"] is None:
+        try:
+            summary |= _last_evaluation(run)
+        except RunError as error:
+            warnings.append(str(error))
+    try:
+        config = _config(run.path / ("ablation.yaml" if is_ablation else "config.yaml"))
+    except (DlxError, OSError, ValueError) as error:
+        config = {}
+        warnings.append(f"the config of {run.path} cannot be read: {error}")
+    base = bases.setdefault(run.path.parent.name, config)
+    changes = {
+        key: config.get(key)
+        for key in dict.fromkeys([*base, *config])
+        if repr(config.get(key)) != repr(base.get(key))
+    }
+    return {"trains": info["status"] == "running", "summary": summary, "changes": changes}
 
 
-def _last_record(run: RunDirectory) -> dict[str, Any]:
+def _config(path: Path) -> dict[str, Any]:
+    """Return a config that dlx wrote, by dotted key, without its ablation."""
+    plain: dict[str, Any] = {}
+    for section in re.split(r"(?m)^(?=[a-z_]+:)", path.read_text("utf-8")):
+        plain |= _section(section)
+    return flat({key: value for key, value in plain.items() if key != "ablation"})
+
+
+@functools.lru_cache(maxsize=1000)
+def _section(text: str) -> dict[str, Any]:
+    """Return a section, of which most runs have the same."""
+    return (read_value(text, "config", []).plain() or {}) if text else {}
+
+
+def _answer(ablation: Path) -> str | None:
+    from dlx.report.ablation.answer import in_a_line  # imports what draws and computes
+
+    try:
+        return in_a_line(json.loads((ablation / "summary.json").read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return None  # it has not ended
+
+
+def _last_evaluation(run: RunDirectory) -> dict[str, Any]:
     if not run.metrics_path.exists():
         return {}
     from dlx.tracking import metrics  # takes a quarter of a second to import
 
-    return next(reversed(metrics.read(run.metrics_path)), {})
+    last = next(reversed(metrics.read(run.metrics_path)), None)
+    if last is None:
+        return {}
+    return {
+        "steps": last["step"],
+        "epochs": last["epoch"],
+        "seconds": last["seconds"],
+        "metrics": {
+            split: {name: value for name, value in last[split].items() if "/" not in name}
+            for split in ("train", "dev", "test")
+            if split in last
+        },
+    }

@@ -218,7 +218,7 @@ def check_name(name: str) -> None:
 def list_runs(runs_dir: Path) -> tuple[list[RunDirectory], list[str]]:
     """Return the runs and ablations below a folder, newest first, and a warning per damaged one."""
     warnings: list[str] = []
-    return _runs_of(_directories(runs_dir, warnings), warnings), warnings
+    return _runs_of(directories(runs_dir, warnings), warnings), warnings
 
 
 def find(wanted: Path | str, runs_dir: Path, *, prefer_run: bool = False) -> RunDirectory:
@@ -244,7 +244,7 @@ def find(wanted: Path | str, runs_dir: Path, *, prefer_run: bool = False) -> Run
         return meant[0]
     for place in places:
         if place.exists():
-            for path in _directories(place, []):
+            for path in directories(place, []):
                 if RunDirectory(path).info_path.exists():
                     RunDirectory.open(path)  # which says how it is damaged
             raise RunError(f"{place} is not a run and holds none; `dlx runs` lists the runs")
@@ -297,7 +297,7 @@ def _runs_of(families: list[Path], warnings: list[str]) -> list[RunDirectory]:
     """Return the runs in the directories of names, newest first."""
     dated: list[tuple[str, int, RunDirectory]] = []
     for family in families:
-        for path in _directories(family, warnings):
+        for path in directories(family, warnings):
             run = RunDirectory(path)
             try:
                 info = run.read_info()
@@ -314,12 +314,11 @@ def _next_sequence(family: Path) -> int:
     return 1 + max((info.get("sequence") or 0 for info in infos), default=0)
 
 
-def _directories(folder: Path, warnings: list[str]) -> list[Path]:
+def directories(folder: Path, warnings: list[str]) -> list[Path]:
     """Return the directories in a folder, hidden ones aside; [] if there is no such folder."""
     try:
-        return [
-            path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
-        ]
+        with os.scandir(folder) as entries:
+            return [Path(e.path) for e in entries if e.is_dir() and not e.name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -1,5 +1,6 @@
 """The answer of an ablation in words: which variants are better and worse, and which undecided."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,24 @@ def answer(summary: Summary) -> list[str]:
     if lost := [variant for variant in summary["variants"] if reading.lost(variant)]:
         paragraphs.append(_lost(lost))
     return paragraphs
+
+
+def in_a_line(summary: Summary) -> str | None:
+    """Return the answer in a few words, for a list; None if nothing is compared."""
+    metric, compared = summary["metric"], reading.compared(summary)
+    if not compared:
+        return None
+    better = [v for v in compared if v["vs_baseline"]["verdict"] == "better"]
+    if better and better[0]["vs_baseline"]["difference"] is not None:
+        gain = reading.difference(metric, better[0]["vs_baseline"]["difference"])
+        return (
+            f"{better[0]['name']} is better than {summary['baseline']} by {gain.lstrip('+−')}"
+            f"{reading.difference_unit(metric)} of {reading.in_words(metric)}"
+        )
+    counts = Counter(variant["vs_baseline"]["verdict"] for variant in compared)
+    return f"none is better than {summary['baseline']}: " + ", ".join(
+        f"{count} {verdict}" for verdict, count in counts.items()
+    )
 
 
 def _verdict(by_verdict: Mapping[str, Sequence[Variant]], summary: Summary) -> str:
