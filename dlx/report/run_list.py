@@ -204,7 +204,7 @@ def _read_index(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what is known of runs by name and id, and by name the config they are compared to."""
     try:
         runs, bases = json.loads(documents.read(path)["runs"])
-        return runs, bases
+        return dict(runs), dict(bases)
     except (OSError, RunError, ValueError, KeyError, TypeError):
         return {}, {}  # it is made anew
 
