@@ -92,6 +92,20 @@ def test_a_damaged_run_is_warned_of(dlx: Command, runs: Path) -> None:
     assert ended.err.startswith("warning: ") and "run.json is damaged" in ended.err
 
 
+def test_runs_of_a_name_that_meet_a_condition(dlx: Command, trained: Path) -> None:
+    options = ["--where", "dev.accuracy>0", "--sort", "-seed", "--columns", "optimizer,dev.cost"]
+    for words in (["xor", *options], [*options, "xor"]):
+        heading, row = dlx("runs", "--runs-dir", trained, *words).out.splitlines()
+        assert heading.split() == ["run", "optimizer", "dev.cost"] and row.startswith("xor/")
+    before = sorted(trained.rglob("*"))
+    for condition, place in (("open('x')", "character 1"), ("dev.acuracy > 1", "'dev.accuracy'")):
+        ended = dlx("runs", "--runs-dir", trained, "--where", condition)
+        assert (ended.code, ended.out) == (2, "") and place in ended.err
+        assert len(ended.err.splitlines()) == 1
+    assert sorted(trained.rglob("*")) == before
+    assert dlx("runs", "nope", "--runs-dir", trained).code == 4
+
+
 def test_no_runs(dlx: Command) -> None:
     assert dlx("runs", "--json").json == {"runs": []}
     assert "no runs in runs" in dlx("runs").err
