@@ -150,7 +150,7 @@ def _differing_by_name(listed: Sequence[_Listed]) -> list[str]:
 
 
 def _names(listed: Sequence[_Listed]) -> dict[str, None]:
-    names = dict.fromkeys(_NAMED)
+    names: dict[str, None] = dict.fromkeys(_NAMED)
     for run in listed:
         for split, tags in (run.summary["metrics"] or {}).items():
             names |= {f"{split}.{tag}": None for tag in tags}
