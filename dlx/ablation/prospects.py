@@ -51,11 +51,26 @@ def prospects(plan: Plan, variances: Variances | None) -> dict[str, Any]:
         "baseline_differs": distance_from_base(baseline, plan.config),
         "comparisons": num_tests,
         "fewest_seeds": fewest,
+        "smallest_p": _smallest_p(plan, units, num_tests),
         "smallest_effect": effect,
         "same_variants": same,
         "refusal": _refusal(plan, same, num_tests, fewest) if compared else None,
         "variances": variances and _found(plan, compared, variances, num_tests, fewest),
     }
+
+
+def _smallest_p(plan: Plan, units: int, num_tests: int) -> dict[str, float]:
+    """Return the smallest p, adjusted for all comparisons, that exact tests of so many pairs reach.
+
+    By what they test: success, and steps_to. That of a mean difference may become as small as any.
+    """
+    pairs = max(units, 1)
+    smallest = {}
+    if plan.metric == SUCCESS and not plan.section.folds:
+        smallest["success"] = mcnemar(np.ones(pairs), np.zeros(pairs)).p
+    if plan.section.steps_to:
+        smallest["steps_to"] = signed_rank_p(np.ones(pairs))
+    return {what: min(num_tests * p, 1.0) for what, p in smallest.items()}
 
 
 def _fewest(plan: Plan, num_means: int, num_tests: int) -> int:

@@ -82,6 +82,9 @@ def test_a_dry_run_says_what_the_seeds_can_decide(dlx: Command) -> None:
     also = ["ablation.also=[dev.cost]", "ablation.steps_to={dev.accuracy: 0.9}"]
     more = dlx(*vary, *also, "--seeds", 10, "--json").json
     assert more["comparisons"] == 3 and more["smallest_effect"] > document["smallest_effect"]
+    assert document["smallest_p"] == {} and more["smallest_p"] == {"steps_to": 3 * 2 / 2**10}
+    said = dlx(*vary, *also, "--seeds", 10).out
+    assert "the smallest p that 10 seeds reach is 0.0059, of steps_to, adjusted for 3" in said
     folds = dlx(*vary, "ablation.folds=10", "--seeds", 1, "--json").json
     assert folds["smallest_effect"] == pytest.approx(
         (1 + 10 / 9) ** 0.5 * document["smallest_effect"]
