@@ -41,10 +41,7 @@ def sentences(document: Prospects) -> Iterator[str]:
         yield f"{start}: a difference of {effect} is found in four of five ablations"
     for what, p in document["smallest_p"].items():
         n = _count(len(document["seeds"]), unit)
-        yield (
-            f"the smallest p that {n} reach is {p:.2g}, of {'successes' if what == 'success' else what}"
-            f", adjusted for {start}"
-        )
+        yield f"the smallest p that {n} reach is {p:.2g}, of {what}, adjusted for {start}"
     if document["variances"]:
         yield found(document)
 
