@@ -189,14 +189,14 @@ def pretraining(stages: Records, history: Records, title: str) -> "Figure":
     before = 0
     drawn = zip(panels, phases, counts, strict=True)
     for place, (axes, (heading, records), count) in enumerate(drawn):
-        for split, color in _SPLITS.items():
+        for split in ("train", "dev"):
             points = [
                 (before + record["step"], record[split]["cost"])
                 for record in records
                 if record.get(split, {}).get("cost") is not None
             ]
             steps, costs = zip(*points, strict=True) if points else ((), ())
-            axes.plot(steps, costs, color=color, label=split, marker=".", markersize=4)
+            axes.plot(steps, costs, color=_SPLITS[split], label=split, marker=".", markersize=4)
         axes.axvspan(before, before + max(count, 1), color=f"C{place}", alpha=0.1, linewidth=0)
         axes.set_title(heading, fontsize=9)
         axes.set_xlim(before, before + max(count, 1))
