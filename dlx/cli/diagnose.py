@@ -38,7 +38,7 @@ def diagnose(
     Examples:
       dlx diagnose latest
       dlx diagnose runs/activation_depth/ID
-      dlx diagnose churn --fail-on high
+      dlx diagnose latest --fail-on high
     """
     from dlx import api
     from dlx.training.finding import find

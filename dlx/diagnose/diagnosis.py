@@ -687,7 +687,7 @@ def _data(e: Evidence) -> Iterator[Finding]:
                 f"the inputs reach sizes of {_number(largest)} (standard deviations from "
                 f"{_number(float(sized.min()))} to {_number(float(sized.max()))}): weights and "
                 "rates are made for sizes near 1",
-                ("data.standardize=true",),
+                ("data.scale=false", "data.standardize=true"),
                 {
                     "largest": largest,
                     "least_std": float(sized.min()),
