@@ -1,5 +1,6 @@
 """What stands out in a run, or in the runs of an ablation."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,8 +9,9 @@ from dlx.api.run import Run
 from dlx.config.types import choice
 from dlx.data.parts import Splits
 from dlx.data.pipeline import Pool
-from dlx.diagnose.diagnosis import SEVERITIES, Finding, diagnose
+from dlx.diagnose.diagnosis import diagnose
 from dlx.diagnose.evidence import Evidence, errors_of
+from dlx.diagnose.rules.finding import SEVERITIES, Finding
 from dlx.errors import DataError, RunError
 from dlx.tracking.evaluations import curve_of
 from dlx.training import job as jobs
@@ -69,8 +71,8 @@ def diagnose_run(
             labelled = run.labelled_splits(data_dir, pools)
         except DataError as error:
             notes.append(f"only what was recorded is looked at: {error}")
-    found = diagnose(evidence_of(run, labelled))
-    return {"findings": [finding.document(str(run.path)) for finding in found], "notes": notes}
+    findings = diagnose(evidence_of(run, labelled))
+    return {"findings": [finding.document(str(run.path)) for finding in findings], "notes": notes}
 
 
 def diagnose_ablation(
@@ -87,9 +89,9 @@ def diagnose_ablation(
     variants = {str(result.number): result.variant for result in ablation.results}
     for run in ablation.runs:
         variant = variants[run.path.name]
-        found = diagnose(evidence_of(run, run.labelled_splits(data_dir, pools)))
-        by_variant.setdefault(variant, []).append(found)
-        for finding in found:
+        findings = diagnose(evidence_of(run, run.labelled_splits(data_dir, pools)))
+        by_variant.setdefault(variant, []).append(findings)
+        for finding in findings:
             first.setdefault((variant, finding.name), (str(run.path), finding))
     return [
         {"variant": variant, "runs": len(runs), "findings": _common(variant, runs, first)}
@@ -100,9 +102,7 @@ def diagnose_ablation(
 def _common(
     variant: str, runs: list[list[Finding]], first: Mapping[tuple[str, str], tuple[str, Finding]]
 ) -> list[dict[str, Any]]:
-    counts: dict[str, int] = {}
-    for name in (name for found in runs for name in {finding.name for finding in found}):
-        counts[name] = counts.get(name, 0) + 1
+    counts = Counter(name for findings in runs for name in {f.name for f in findings})
     documents = []
     for name, count in counts.items():
         if 2 * count >= len(runs):

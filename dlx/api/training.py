@@ -129,9 +129,9 @@ class Training:
 
         path = self._directory.path
         with breaking_off(f": the run has ended; `dlx diagnose {path}` says what stands out in it"):
-            found = diagnose_run(load(path), labelled=self._job.labelled)
-            self._observer.diagnosed(found["findings"])
-        return found
+            diagnosis = diagnose_run(load(path), labelled=self._job.labelled)
+            self._observer.diagnosed(diagnosis["findings"])
+        return diagnosis
 
     @flushed_denormals()
     def draw(self) -> list[Path]:

@@ -47,24 +47,24 @@ def diagnose(
     if directory.read_info()["kind"] == "ablation":
         by_variant = api.diagnose_ablation(api.Ablation(directory.path), data_dir)
         document: dict[str, Any] = {"ablation": str(directory.path), "variants": by_variant}
-        found = [finding for of in by_variant for finding in of["findings"]]
+        findings = [finding for variant in by_variant for finding in variant["findings"]]
     else:
         document = {"run": str(directory.path)} | api.diagnose_run(
             api.load(directory.path), data_dir
         )
-        by_variant, found = [], document["findings"]
+        by_variant, findings = [], document["findings"]
     if as_json:
         emit_json(document)
     elif by_variant:
-        for of in by_variant:
-            emit(f"{of['variant']} ({of['runs']} runs)")
-            emit_findings(of["findings"])
+        for variant in by_variant:
+            emit(f"{variant['variant']} ({variant['runs']} runs)")
+            emit_findings(variant["findings"])
     else:
         warn(document.get("notes", ()), "note")
-        emit_findings(found)
+        emit_findings(findings)
     severities = [severity.value for severity in Severity]
     if fail_on is not None:
         failing = severities[: severities.index(fail_on.value) + 1]
-        names = [finding["name"] for finding in found if finding["severity"] in failing]
+        names = [finding["name"] for finding in findings if finding["severity"] in failing]
         if names:
             raise FindingsError(f"found in {directory.path}: {', '.join(dict.fromkeys(names))}")

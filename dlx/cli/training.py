@@ -172,11 +172,11 @@ def _finish(training: "Training", no_figures: bool, as_json: bool, quiet: bool) 
         raise
     if not as_json:
         emit_result(run.result())
-    found = training.diagnose()
+    diagnosis = training.diagnose()
     if as_json:
-        emit_json(run.result() | {"diagnosis": found})
+        emit_json(run.result() | {"diagnosis": diagnosis})
     else:
-        emit_findings(found["findings"], most=5)
+        emit_findings(diagnosis["findings"], most=5)
     if not no_figures:
         training.draw()
 

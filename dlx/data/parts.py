@@ -69,6 +69,7 @@ class Splits:
     data_digest: str  # SHA-256 of inputs and targets
     # By part, a digest of which rows it has, by their lines in a table's file or their numbers
     row_digests: Mapping[str, str]
+    copied: Mapping[str, int]  # by part, rows that are training rows too, value for value
     warnings: tuple[str, ...]  # sentences for the user
     notes: tuple[str, ...] = ()  # sentences that say what was taken for what
     # all training rows where the labels of some are withheld; otherwise None

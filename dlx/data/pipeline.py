@@ -3,7 +3,7 @@
 # N rows, I inputs, T targets
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -205,8 +205,8 @@ class Pool:
             warnings += _unseen_categories(dataset, rows, encoder)
             train = dataset.inputs[rows.train]
             warnings += encoders.merged_numbers(encoder, train, preprocessing)
-        if not dataset.shared_splits:
-            warnings += self._repeated(rows)
+        copied = {} if dataset.shared_splits else self._copied(rows)
+        warnings += self._copied_in_words(copied, rows)
 
         def part(members: np.ndarray) -> Part | None:
             if len(members) == 0:
@@ -235,6 +235,7 @@ class Pool:
             fingerprint=self._fingerprint(targets, rows),
             data_digest=self._inputs_and_targets.hexdigest(),
             row_digests=_row_digests(dataset, rows),
+            copied=copied,
             warnings=tuple(warnings),
             notes=dataset.notes,
             everything=None if all_labelled else everything,
@@ -288,16 +289,20 @@ class Pool:
         hashes = [hash(row.tobytes() + target.tobytes()) for row, target in pairs]
         return np.unique(np.array(hashes), return_inverse=True)[1]
 
-    def _repeated(self, rows: Rows) -> list[str]:
-        """Say of which parts many rows are training rows too, value for value."""
+    def _copied(self, rows: Rows) -> dict[str, int]:
+        """Return by part how many of its rows are training rows too, value for value."""
         is_seen = np.zeros(len(self._copies), dtype=bool)
         is_seen[self._copies[rows.train]] = True
-        counts = []
-        for part in ("train_dev", "stop", "dev", "test"):
-            own = self._copies[getattr(rows, part)]
-            count = int(is_seen[own].sum())
-            if count and count >= REPEATED * len(own):
-                counts.append(f"{count} of {len(own)} {part} rows")
+        parts = ("train_dev", "stop", "dev", "test")
+        return {part: int(is_seen[self._copies[getattr(rows, part)]].sum()) for part in parts}
+
+    def _copied_in_words(self, copied: Mapping[str, int], rows: Rows) -> list[str]:
+        sizes = {part: len(getattr(rows, part)) for part in copied}
+        counts = [
+            f"{count} of {sizes[part]} {part} rows"
+            for part, count in copied.items()
+            if count and count >= REPEATED * sizes[part]
+        ]
         if not counts:
             return []
         return [

@@ -16,17 +16,17 @@ from dlx.cohort import Cohort
 from dlx.config.schema import RunConfig
 from dlx.data import randomness
 from dlx.data.parts import Part, Splits
+from dlx.data.selection import Selection
 from dlx.denormals import flushed_denormals
 from dlx.tracking.evaluations import Curve
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import of_each_row, predict
 
-MOST_ROWS = 5_000  # of a part that are looked at
+_MOST_ROWS = 5_000  # of a part that are looked at
 _REFERENCE_ROWS = 2_000  # that simple models are fitted on
 _FEWEST = 20  # rows that simple models are worth fitting on
 _NEIGHBORS = 5
 _MOST_INPUTS = 200  # of a table whose columns are tried one by one
-_MOST_COMPARED = 20_000  # rows that are compared value for value
 
 
 @dataclass(frozen=True)
@@ -121,38 +121,52 @@ class Evidence:
         train = self.errors.get("train")
         return train is not None and train.mean < 0.9 * train.constant
 
+    @property
+    def has_learned_well(self) -> bool:
+        """Whether nine tenths or more of it are gone."""
+        train = self.errors.get("train")
+        return train is not None and train.mean < 0.1 * train.constant
+
+    @functools.cached_property
+    def sample(self) -> Part | None:
+        """The training rows that simple models are fitted on; None: the data are not there."""
+        return None if self.splits is None else _sample(self.splits.train, _REFERENCE_ROWS)
+
     @functools.cached_property
     def inputs(self) -> np.ndarray | None:
-        """The preprocessed inputs of training rows, (N, I); at most so many."""
-        if self.splits is None:
+        """Their preprocessed inputs, (N, I)."""
+        return None if self.sample is None else self.sample.inputs.numpy()
+
+    @property
+    def targets(self) -> np.ndarray | None:
+        """Their targets, see `Part.own_targets`; None: there are none, or too few rows."""
+        sample = self.sample
+        if sample is None or sample.own_targets is None or len(sample) < _FEWEST:
             return None
-        train = self.splits.train
-        return train.selection.picked(_rows(train, _REFERENCE_ROWS)).tensor().numpy()
+        return sample.own_targets.numpy()
 
     @functools.cached_property
     def reference(self) -> Mapping[str, float]:
         """The error that simple models leave on training rows, by name; none of few rows."""
-        if self.splits is None or self.inputs is None or len(self.inputs) < _FEWEST:
+        targets = self.targets
+        if self.splits is None or self.inputs is None or targets is None:
             return {}
-        train = self.splits.train
-        if train.own_targets is None or self.splits.task.kind == "multilabel":
+        if self.splits.task.kind == "multilabel":
             return {}
-        targets = train.own_targets[_rows(train, _REFERENCE_ROWS)].numpy()
         return simple_errors(self.inputs, targets, self.splits.task.classes is not None)
 
     @functools.cached_property
     def leak(self) -> tuple[str | None, float]:
         """The input that alone tells most of the target, and how much; None if none tells all."""
-        if self.splits is None or self.inputs is None or len(self.inputs) < _FEWEST:
+        targets = self.targets
+        if self.splits is None or self.inputs is None or targets is None:
             return None, 0.0
-        task, train = self.splits.task, self.splits.train
-        width = self.inputs.shape[1]
+        task, width = self.splits.task, self.inputs.shape[1]
         is_plain = len(task.input_shape) == 1 and task.kind in ("binary", "multiclass")
-        if train.own_targets is None or not is_plain or not 1 < width <= _MOST_INPUTS:
+        if not is_plain or not 1 < width <= _MOST_INPUTS:
             return None, 0.0
         from sklearn.tree import DecisionTreeClassifier
 
-        targets = train.own_targets[_rows(train, _REFERENCE_ROWS)].numpy()
         leaves = 2 * len(task.classes or (0, 1))
         told = [
             DecisionTreeClassifier(max_leaf_nodes=leaves).fit(x, targets).score(x, targets)
@@ -165,16 +179,12 @@ class Evidence:
         features = self.splits.features
         return features[best] if features else f"x{best + 1}", float(told[best])
 
-    @functools.cached_property
-    def copied(self) -> tuple[int, int] | None:
+    @property
+    def copied(self) -> tuple[int, int]:
         """How many of the judged rows are training rows too, and how many there are."""
-        if self.splits is None or self.judged is None or self.is_shared:
-            return None
-        train, judged = self.splits.train, self.splits.part(self.judged)
-        if max(len(train), len(judged)) > _MOST_COMPARED or train.own_targets is None:
-            return None
-        known = {row.tobytes() for row in train.inputs.numpy()}
-        return sum(row.tobytes() in known for row in judged.inputs.numpy()), len(judged)
+        if self.splits is None or self.judged is None:
+            return 0, 0
+        return self.splits.copied.get(self.judged, 0), len(self.splits.part(self.judged))
 
 
 @flushed_denormals()
@@ -214,10 +224,13 @@ def simple_errors(inputs: np.ndarray, targets: np.ndarray, are_classes: bool) ->
     }
 
 
-def _rows(part: Part, most: int) -> torch.Tensor:
-    """Return the places of at most so many rows of a part, always the same."""
+def _sample(part: Part, most: int) -> Part:
+    """Return at most so many rows of a part, always the same."""
     order = randomness.generator("diagnosed", 0).permutation(len(part))
-    return torch.from_numpy(np.sort(order[:most]))
+    rows = np.sort(order[:most])
+    places = torch.from_numpy(rows)
+    targets = None if part.own_targets is None else part.own_targets[places]
+    return Part(part.selection.picked(places), targets, part.rows[rows])
 
 
 @flushed_denormals()
@@ -230,16 +243,12 @@ def errors_of(cohort: Cohort, splits: Splits) -> tuple[dict[str, Errors], dict[s
     name = "mse" if task.classes is None else "accuracy"
     errors, said = {}, {}
     for part_name, part in splits.parts.items():
-        rows = _rows(part, MOST_ROWS)
-        inputs = part.selection.picked(rows)
-        if part.own_targets is None:
-            kept = Part(inputs, None, part.rows[rows.numpy()])
-            examples = inputs, inputs
-        else:
-            kept = Part(inputs, part.own_targets[rows], part.rows[rows.numpy()])
-            examples = inputs, type(inputs)(head.encode(kept.targets))
-        measured = of_each_row(cohort, examples, [name])
-        constant = baseline(task, splits.train.targets, {"part": kept}, cohort.metrics)["part"]
+        sample = _sample(part, _MOST_ROWS)
+        inputs = targets = sample.selection
+        if sample.own_targets is not None:
+            targets = Selection(head.encode(sample.targets))
+        measured = of_each_row(cohort, (inputs, targets), [name])
+        constant = baseline(task, splits.train.targets, {"part": sample}, cohort.metrics)["part"]
         if name not in measured:
             continue
         values = measured[name][0].double().numpy()
@@ -251,6 +260,5 @@ def errors_of(cohort: Cohort, splits: Splits) -> tuple[dict[str, Errors], dict[s
             outputs = predict(cohort, inputs)[0].double().numpy()
             if outputs.shape[1] == 1:
                 outputs = np.hstack([1 - outputs, outputs])
-            assert kept.own_targets is not None
-            said[part_name] = outputs, kept.own_targets.numpy()
+            said[part_name] = outputs, sample.targets.numpy()
     return errors, said

@@ -37,13 +37,18 @@ def is_looked_at(number: int, last: int) -> bool:
 @torch.no_grad()
 def activations(network: Network, inputs: Selection) -> dict[str, Tensor]:
     """Return every layer's outputs (K, B, O) on each run's first rows, in evaluation mode."""
-    return _pass(network, inputs).activations or {}
+    return _pass(network, _rows(network, inputs)).activations or {}
 
 
-def _pass(network: Network, inputs: Selection) -> Pass:
+def _rows(network: Network, inputs: Selection) -> Tensor:
+    """Return each run's first rows, (K, B, I)."""
     rows = inputs.chunk(0, _ROWS)
+    return rows.expand(network.num_runs, *rows.shape[1:])
+
+
+def _pass(network: Network, rows: Tensor) -> Pass:
     pass_ = Pass(activations={}, signals={})
-    network.forward(rows.expand(network.num_runs, *rows.shape[1:]), pass_)
+    network.forward(rows, pass_)
     return pass_
 
 
@@ -62,10 +67,9 @@ def probe(cohort: Cohort, inputs: Selection) -> dict[str, list[float]]:
     - `copies/<layer>`: the share of units that do what another unit of the layer does
     - `z_mean/<layer>`, `z_std/<layer>`: of what the activation is applied to
     """
-    rows = inputs.chunk(0, _ROWS)
-    rows = rows.expand(cohort.network.num_runs, *rows.shape[1:])
-    pass_ = _pass(cohort.network, inputs)
-    values: dict[str, Tensor] = {"between_rows/input": _moments(rows.flatten(2))[1].mean(1)}
+    rows = _rows(cohort.network, inputs)
+    pass_ = _pass(cohort.network, rows)
+    values: dict[str, Tensor] = {"between_rows/input": _row_mean(_moments(rows.flatten(2))[1])}
     bounds = _bounds(cohort)
     for layer, outputs in (pass_.activations or {}).items():
         means, variances = _moments(outputs)

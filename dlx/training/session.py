@@ -3,7 +3,6 @@
 # K runs
 """
 
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -164,10 +163,10 @@ class Session(Listener):
         if level == "minimal":
             evaluation = evaluation.of_whole_networks()
         else:
-            numbers = [trainer.step / member.evaluate_every for member in trainer.members]
             points = [
-                level == "full" or is_looked_at(math.floor(n), m.num_steps // m.evaluate_every)
-                for n, m in zip(numbers, trainer.members, strict=True)
+                level == "full"
+                or is_looked_at(trainer.step // m.evaluate_every, m.num_steps // m.evaluate_every)
+                for m in trainer.members
             ]
             if any(points[row] for row in evaluation.rows):
                 statistics = probe(trainer.cohort, trainer.splits["train"][0])

@@ -131,13 +131,8 @@ def curves(run: Trained) -> "Figure":
         axes = figure.add_subplot(1, len(names), place)
         drawn: list[float] = []
         for split, color in _SPLITS.items():
-            known = [
-                (record["step"], record[split][name])
-                for record in run.history
-                if record.get(split, {}).get(name) is not None
-            ]
-            if known:
-                steps, values = zip(*known, strict=True)
+            steps, values = _points(run.history, split, name)
+            if steps:
                 axes.plot(steps, values, color=color, label=split, linewidth=1.5)
                 drawn += values
         if name == "cost" and drawn and 0 < _WIDE * min(drawn) < max(drawn):
@@ -164,12 +159,14 @@ def _chosen_step(run: Trained, metric: str | None) -> int | None:
         return None
     split, _, name = metric.partition(".")
     sign = -1 if is_rising(name) else 1
-    known = [
-        (sign * record[split][name], record["step"])
-        for record in run.history
-        if record.get(split, {}).get(name) is not None
-    ]
-    return min(known)[1] if known else None
+    steps, values = _points(run.history, split, name)
+    return min(zip((sign * v for v in values), steps, strict=True), default=(0, None))[1]
+
+
+def _points(records: Records, split: str, name: str) -> tuple[list[int], list[float]]:
+    """Return the steps at which a metric of a part was measured, and its values."""
+    known = [record for record in records if record.get(split, {}).get(name) is not None]
+    return [record["step"] for record in known], [record[split][name] for record in known]
 
 
 def pretraining(stages: Records, history: Records, title: str) -> "Figure":
@@ -190,13 +187,15 @@ def pretraining(stages: Records, history: Records, title: str) -> "Figure":
     drawn = zip(panels, phases, counts, strict=True)
     for place, (axes, (heading, records), count) in enumerate(drawn):
         for split in ("train", "dev"):
-            points = [
-                (before + record["step"], record[split]["cost"])
-                for record in records
-                if record.get(split, {}).get("cost") is not None
-            ]
-            steps, costs = zip(*points, strict=True) if points else ((), ())
-            axes.plot(steps, costs, color=_SPLITS[split], label=split, marker=".", markersize=4)
+            steps, costs = _points(records, split, "cost")
+            axes.plot(
+                [before + step for step in steps],
+                costs,
+                color=_SPLITS[split],
+                label=split,
+                marker=".",
+                markersize=4,
+            )
         axes.axvspan(before, before + max(count, 1), color=f"C{place}", alpha=0.1, linewidth=0)
         axes.set_title(heading, fontsize=9)
         axes.set_xlim(before, before + max(count, 1))

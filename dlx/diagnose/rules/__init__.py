@@ -1,0 +1,1 @@
+"""The rules of a diagnosis: each gives what stands out in the evidence of a run."""

@@ -1,0 +1,57 @@
+"""One thing that stands out in a run, and the words that findings share."""
+
+import shlex
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["high", "medium", "low"]
+SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
+
+NAMES = (
+    # First what explains the others, where several are equally severe.
+    *("constant_inputs", "unscaled_inputs", "leaking_column", "rate_too_high"),
+    *("exploding_gradient", "symmetry", "dead_units", "dying_signal", "vanishing_gradient"),
+    *("saturation", "exploded_cost", "rate_too_low", "constant_outputs", "data_mismatch"),
+    *("class_imbalance",),
+    *("wrong_labels", "high_variance", "worse_than_baseline", "high_bias", "plateau"),
+    *("still_improving", "covariate_shift", "poor_calibration", "dev_overfitting"),
+    *("duplicate_rows", "too_few_rows"),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that stands out in a run."""
+
+    name: str  # one of `NAMES`
+    severity: Severity
+    reason: str  # a sentence
+    changes: tuple[str, ...] = ()  # KEY=VALUE to try next, of the run's config
+    evidence: dict[str, float] = field(default_factory=dict)
+    layer: str | None = None
+    step: int | None = None
+    resumes: bool = False  # whether the changes are for `dlx resume`, not for a new run
+
+    def document(self, run: str) -> dict[str, Any]:
+        """Return the finding as JSON has it, with the command for the run in a folder."""
+        values = asdict(self)
+        changes, resumes = values.pop("changes"), values.pop("resumes")
+        command = f"dlx resume {run}" if resumes else f"dlx train {run}/config.yaml"
+        if not changes:
+            command = f"dlx evaluate {run}"
+        return values | {"try": " ".join([command, *map(shlex.quote, changes)])}
+
+
+def percent(value: float) -> str:
+    """Return a share in percent."""
+    return f"{100 * value:.3g} %"
+
+
+def points(value: float) -> str:
+    """Return a difference of shares in points."""
+    return f"{100 * value:.1f} points"
+
+
+def short(value: float) -> str:
+    """Return a number with two digits."""
+    return f"{value:.2g}"

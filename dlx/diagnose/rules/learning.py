@@ -1,0 +1,110 @@
+"""The course of the training: its rate, and whether it has ended."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dlx.diagnose.evidence import Evidence
+from dlx.diagnose.rules.finding import Finding, percent
+from dlx.diagnose.rules.remedies import longer, lower_rate, other_rate, sound_start
+
+
+def rate(e: Evidence) -> Iterator[Finding]:
+    """Whether steps were too large or too small, and whether the cost has come to rest."""
+    costs = e.series("cost")[1]
+    if e.info.get("status") == "diverged":
+        yield _diverged(e)
+        return
+    if len(costs) < 3:
+        return
+    ratios = [e.series(f"update_ratio/{layer}")[1] for layer in e.layers]
+    usual = [float(np.median(r)) for r in ratios if len(r)]
+    largest = max((float(r.max()) for r in ratios if len(r)), default=0.0)
+    size = max(usual, default=0.0)
+    start, end, least = float(costs[0]), float(costs[-1]), float(costs.min())
+    exploded = end > 3 * start and end > start + 1
+    if exploded:
+        yield Finding(
+            "exploded_cost",
+            "high",
+            f"the training cost rose from {start:.4g} to {end:.4g} and stayed finite",
+            (lower_rate(e),),
+            {"first_cost": start, "last_cost": end},
+        )
+    changes = np.diff(costs[len(costs) // 2 :])
+    wobble = float(changes[changes > 0].sum() / max(start - least, 1e-12))
+    too_high = (
+        exploded
+        or (largest > 0.5 and not e.has_learned)
+        or (size > 0.05 and wobble > 0.5 and end > least + 0.1 * (start - least))
+    )
+    if too_high:
+        yield Finding(
+            "rate_too_high",
+            "medium" if e.has_learned and not exploded else "high",
+            f"a step changes weights by up to {percent(largest)} of their size (0.01 % to 1 % is "
+            f"usual), and the cost {'rises' if exploded or end > start else 'goes up and down'}: "
+            "the learning rate is too high",
+            (lower_rate(e),),
+            {"largest_update_ratio": largest, "first_cost": start, "last_cost": end},
+        )
+        return
+    if end >= start:
+        yield from _plateau(e, costs)
+        return
+    gained = start - end
+    recent = float(costs[-max(len(costs) // 5, 2)] - end)
+    train = e.errors.get("train")
+    unfinished = train is not None and train.mean > max(0.02, 0.05 * train.constant)
+    if size < 1e-4 and unfinished and gained < 0.5 * start and recent > 0.02 * gained > 0:
+        yield Finding(
+            "rate_too_low",
+            "medium" if e.has_learned else "high",
+            f"a step changes weights by {percent(size)} of their size (0.01 % to 1 % is usual), "
+            f"and the cost fell from {start:.4g} to {end:.4g} alone: the learning rate is too low",
+            (other_rate(e, 100),),
+            {"update_ratio": size, "first_cost": start, "last_cost": end},
+        )
+    elif unfinished and recent > 0.1 * gained and recent > 0.02 * start and not _overfits(e):
+        yield Finding(
+            "still_improving",
+            "medium",
+            f"the training cost fell by {percent(recent / start)} of its start in the last fifth "
+            "of the steps: it has not ended",
+            (longer(e),),
+            {"recent_fall": recent, "first_cost": start, "last_cost": end},
+            resumes=True,
+        )
+    else:
+        yield from _plateau(e, costs)
+
+
+def _overfits(e: Evidence) -> bool:
+    costs = e.series("cost", "dev")[1]
+    return bool(len(costs)) and not e.is_shared and float(costs[-1]) > 1.05 * float(costs.min())
+
+
+def _plateau(e: Evidence, costs: np.ndarray) -> Iterator[Finding]:
+    half = costs[len(costs) // 2 :]
+    if e.has_learned or not e.errors:
+        return
+    moved = float((half.max() - half.min()) / max(abs(half.mean()), 1e-12))
+    if moved < 0.02:
+        yield Finding(
+            "plateau",
+            "medium",
+            f"the training cost stays at {half.mean():.4g} in the second half of the training, and "
+            "the network is hardly better than a constant answer",
+            sound_start(e),
+            {"cost": float(half.mean()), "moved": moved},
+        )
+
+
+def _diverged(e: Evidence) -> Finding:
+    return Finding(
+        "rate_too_high",
+        "high",
+        f"{e.info.get('reason') or 'the cost was not finite'}: a step was too large",
+        (lower_rate(e), "train.clip_norm=1"),
+        step=e.info.get("steps"),
+    )

@@ -1,0 +1,107 @@
+"""What a network answers: alike for all rows, too surely, worse than a constant, other labels.
+
+# N rows, C classes
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from dlx.diagnose.evidence import Evidence
+from dlx.diagnose.rules.finding import Finding, percent, short
+from dlx.diagnose.rules.remedies import simpler, sound_start
+
+_SURE = 2.0  # standard errors by which an error has to exceed another one
+
+
+def answers(e: Evidence) -> Iterator[Finding]:
+    """Whether all rows get the same answer, or a constant one would be better."""
+    varies = e.last(f"between_rows/{e.layers[-1]}") if e.layers else None
+    if varies is not None and varies < 1e-6 and e.errors:
+        yield Finding(
+            "constant_outputs",
+            "high",
+            f"the network answers every row alike: its outputs vary by {short(varies)} between "
+            "rows",
+            sound_start(e),
+            {"between_rows": varies},
+            e.layers[-1],
+        )
+    if e.judged is None or e.is_shared:
+        return
+    errors = e.errors[e.judged]
+    gap = errors.mean - errors.constant
+    if gap > _SURE * math.sqrt(errors.variance) and gap > 0:
+        yield Finding(
+            "worse_than_baseline",
+            "high",
+            f"the error on {e.judged} rows, {percent(errors.mean)}, is above that of the best "
+            f"constant answer, {percent(errors.constant)}",
+            simpler(e),
+            {"error": errors.mean, "baseline_error": errors.constant},
+        )
+
+
+def calibration(e: Evidence) -> Iterator[Finding]:
+    """Whether probabilities are those of being right."""
+    if e.judged is None or e.is_shared or e.judged not in e.said:
+        return
+    outputs, targets = e.said[e.judged]
+    error, noise = calibration_error(outputs, targets)
+    if len(targets) >= 50 and error > 0.08 + noise:
+        sure, right = float(outputs.max(1).mean()), float(np.mean(outputs.argmax(1) == targets))
+        yield Finding(
+            "poor_calibration",
+            "low",
+            f"the network is sure of its answers by {percent(sure)} on the average, and right in "
+            f"{percent(right)} of {e.judged} rows: do not read its outputs as probabilities",
+            ("model.dropout=0.3",),
+            {"calibration_error": error, "confidence": sure, "accuracy": right},
+        )
+
+
+def calibration_error(outputs: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
+    """Return the expected calibration error in ten bins, and what chance alone makes of it.
+
+    ECE = sum over bins of n_b / N |right_b - sure_b|, with the share of right answers and the mean
+    largest probability of a bin's rows. Outputs are (N, C) probabilities, targets (N,) classes.
+
+    Reference:
+        Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks
+    """
+    sure = outputs.max(1)
+    right = outputs.argmax(1) == targets
+    bins = np.minimum((sure * 10).astype(int), 9)
+    error = noise = 0.0
+    for number in np.unique(bins):
+        own = bins == number
+        error += own.mean() * abs(right[own].mean() - sure[own].mean())
+        noise += own.mean() * math.sqrt(
+            max(sure[own].mean() * (1 - sure[own].mean()), 0) / own.sum()
+        )
+    return float(error), noise
+
+
+def labels(e: Evidence) -> Iterator[Finding]:
+    """Rows that the network, which did not see them, is sure are of another class."""
+    if e.judged is None or e.is_shared or e.judged not in e.said:
+        return
+    part = e.judged
+    outputs, targets = e.said[part]
+    if len(targets) < 50 or e.errors[part].mean > 0.3:
+        return
+    own = outputs[np.arange(len(targets)), targets]
+    wrong = (outputs.max(1) > 0.99) & (own < 0.005)
+    share = float(wrong.mean())
+    sure = outputs.max(1) > 0.99
+    expected = float((1 - outputs.max(1)[sure]).sum() / len(targets))
+    if wrong.sum() >= 3 and share > 0.02 and share > 5 * expected:
+        yield Finding(
+            "wrong_labels",
+            "medium" if share > 0.04 else "low",
+            f"of {int(wrong.sum())} {part} rows the network is sure that their class is another "
+            "one: look at their labels; `dlx predict` lists them",
+            (),
+            {"rows": int(wrong.sum()), "share": share},
+        )
