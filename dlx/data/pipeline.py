@@ -181,16 +181,14 @@ class Pool:
         warnings = [*dataset.warnings, *_check_classes(dataset, labelled)]
         if dataset.mismatch and len(rows.dev) and len(rows.test):
             warnings.insert(0, dataset.mismatch)
-        encoder = dataset.table and encoders.fit(
-            dataset.inputs[rows.train], dataset.table, source=dataset.name
-        )
+        train = dataset.inputs[rows.train]
+        encoder = dataset.table and encoders.fit(train, dataset.table, source=dataset.name)
         divisor = None if isinstance(scale, bool) else scale
         base = self._base(encoder, divisor)
         if standardize or scale is True:
-            train = to_float(dataset.inputs[rows.train])
-            if encoder is not None:
-                train = self._encoded(encoder, rows.train, filled=True)
-            preprocessing = fit(train, standardize=standardize)
+            inputs = dataset.inputs if encoder is None else base.cpu().numpy()
+            fill = encoder.fill if encoder is not None and encoder.imputes else None
+            preprocessing = fit(inputs, rows.train, fill, standardize=standardize)
             change = Change(None, preprocessing.shift, preprocessing.scale)
         else:
             preprocessing = division(base.shape[1], divisor)
@@ -203,7 +201,6 @@ class Pool:
         task, learned = _standardized_targets(dataset, task, labelled.train)
         if encoder is not None:
             warnings += _unseen_categories(dataset, rows, encoder)
-            train = dataset.inputs[rows.train]
             warnings += encoders.merged_numbers(encoder, train, preprocessing)
         copied = {} if dataset.shared_splits else self._copied(rows)
         warnings += self._copied_in_words(copied, rows)
@@ -248,19 +245,14 @@ class Pool:
         """
         key = (encoder and encoder.features, divisor)
         if key not in self._bases:
-            inputs = to_float(self.dataset.inputs) if encoder is None else self._encoded(encoder)
+            inputs = to_float(self.dataset.inputs)
+            if encoder is not None and self.dataset.table is not None:
+                inputs = encoder(self.dataset.inputs, self.dataset.table.columns, filled=False)
             if divisor is not None:
                 inputs = (inputs / np.float64(divisor)).astype(inputs.dtype)
             writable = np.require(inputs, requirements=["C", "W"])
             self._bases[key] = torch.from_numpy(writable).to(self._device)
         return self._bases[key]
-
-    def _encoded(
-        self, encoder: Encoder, rows: np.ndarray | slice = slice(None), *, filled: bool = False
-    ) -> np.ndarray:
-        assert self.dataset.table is not None
-        columns = self.dataset.table.columns
-        return encoder(self.dataset.inputs[rows], columns, filled=filled)
 
     @cached_property
     def _inputs_and_targets(self) -> Any:

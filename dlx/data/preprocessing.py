@@ -54,13 +54,19 @@ def division(num_inputs: int, divisor: float | None) -> Preprocessing:
     return Preprocessing(torch.zeros_like(width), width)
 
 
-def fit(train: np.ndarray, *, standardize: bool) -> Preprocessing:
-    """Fit the preprocessing on the training rows alone: (N, I).
+def fit(
+    inputs: np.ndarray,
+    rows: np.ndarray | None = None,
+    fill: np.ndarray | None = None,
+    *,
+    standardize: bool,
+) -> Preprocessing:
+    """Fit the preprocessing on the training rows alone; see `feature_statistics`.
 
     standardize:  shift = mean     scale = standard deviation (over N)
     otherwise:    shift = minimum  scale = maximum - minimum: training inputs lie in [0, 1]
     """
-    statistics = feature_statistics(train)
+    statistics = feature_statistics(inputs, rows, fill)
     shift = statistics.mean if standardize else statistics.minimum
     width = statistics.std if standardize else statistics.maximum - statistics.minimum
     # Rounding gives a constant input a tiny standard deviation, which would blow it up.

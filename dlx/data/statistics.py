@@ -2,6 +2,7 @@
 
 # N rows, I inputs
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,25 +22,38 @@ class Statistics:
     std: np.ndarray
 
 
-def feature_statistics(inputs: np.ndarray) -> Statistics:
-    """Return the statistics of each input, (N, *shape), over all rows, as the network sees them.
+def feature_statistics(
+    inputs: np.ndarray, rows: np.ndarray | None = None, fill: np.ndarray | None = None
+) -> Statistics:
+    """Return the statistics of each input, (N, *shape), over rows, as the network sees them.
 
     mean = (1/N) Σ x,  std = sqrt((1/N) Σ (x - mean)²), in two passes of float64. The order in
     which NumPy adds does not depend on the number of threads, and so the bits do not either.
+
+    Args:
+        inputs: (M, *shape)
+        rows: the numbers (N,) of the rows; None: all
+        fill: what takes the place of NaN in each input; None: no value is missing
     """
-    chunks = [slice(i, i + CHUNK_ROWS) for i in range(0, len(inputs), CHUNK_ROWS)]
+    number = len(inputs) if rows is None else len(rows)
+
+    def chunks() -> Iterator[np.ndarray]:
+        for start in range(0, number, CHUNK_ROWS):
+            chunk = slice(start, start + CHUNK_ROWS)
+            x = to_float(inputs[chunk if rows is None else rows[chunk]])
+            yield x if fill is None else np.where(np.isnan(x), fill, x)
+
     minimum, maximum = np.inf, -np.inf
     total = np.float64(0)
-    for chunk in chunks:
-        x = to_float(inputs[chunk])
+    for x in chunks():
         minimum = np.minimum(minimum, x.min(axis=0))
         maximum = np.maximum(maximum, x.max(axis=0))
         total = total + x.sum(axis=0, dtype=np.float64)
-    mean = total / len(inputs)
-    squares = sum(np.square(to_float(inputs[chunk]) - mean).sum(axis=0) for chunk in chunks)
+    mean = total / number
+    squares = sum(np.square(x - mean).sum(axis=0) for x in chunks())
     return Statistics(
         np.asarray(minimum, np.float64),
         np.asarray(maximum, np.float64),
         np.asarray(mean),
-        np.sqrt(squares / len(inputs)),
+        np.sqrt(squares / number),
     )

@@ -34,6 +34,7 @@ _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _CODE = re.compile(r"[-+]?0[0-9]+")  # a number with a leading zero is a code
 _BLANKS = " \u00a0\u2009\u202f"  # between thousands
 _DAY = 86_400.0  # seconds
+_CHUNK = 4096  # rows that are encoded at a time, so that they stay in the cache
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -438,8 +439,11 @@ class Encoder:
         For `filled` see `InputColumn.inputs`.
         """
         inputs = np.zeros((len(values[0]), len(self.features)))
-        for column, own, place in zip(self.columns, values, self.places.values(), strict=True):
-            column.inputs(own, inputs[:, place], filled=filled)
+        columns = list(zip(self.columns, values, self.places.values(), strict=True))
+        for start in range(0, len(inputs), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            for column, own, place in columns:
+                column.inputs(own[rows], inputs[rows, place], filled=filled)
         return inputs
 
     def of_texts(
@@ -540,6 +544,8 @@ def factorized(texts: Iterable[str]) -> tuple[list[str], np.ndarray]:
 
 def text_of(cell: Any) -> str:
     """Return a cell as a text, "" where it is missing; whole numbers have no point."""
+    if isinstance(cell, str):
+        return cell
     if cell is None or cell != cell:
         return ""
     if isinstance(cell, float | np.floating) and float(cell).is_integer():
@@ -550,8 +556,9 @@ def text_of(cell: Any) -> str:
 def id_texts(cells: Iterable[Any]) -> list[str]:
     """Return the texts of ids; if all are numbers, equal ones have one text."""
     texts = [text_of(cell).strip() for cell in cells]
-    are_numbers = all(not text or is_plain_number(text) for text in texts)
-    return [category(text, is_numeric=are_numbers) for text in texts]
+    if not all(not text or is_plain_number(text) for text in texts):
+        return texts
+    return [text and _one_spelling(text) for text in texts]
 
 
 def date_of(seconds: float) -> str:

@@ -139,8 +139,7 @@ def _codes(path: Path, found: Survey, frame: pd.DataFrame) -> list[str]:
 
     Where the file alone cannot tell, all columns of whole numbers are returned.
     """
-    numbers = [name for name in frame.columns if frame[name].dtype.kind in "ifu"]
-    whole = [name for name in numbers if (frame[name].dropna() % 1 == 0).all()]
+    whole = [name for name in frame.columns if _is_whole(frame[name])]
     if not whole:
         return []
     if found.encoding.startswith("utf-16") or is_compressed(path) or found.separator == BLANKS:
@@ -156,6 +155,13 @@ def _codes(path: Path, found: Survey, frame: pd.DataFrame) -> list[str]:
             places |= _zeros(whole_lines[0], separator)
     places |= _zeros(end, separator)
     return [name for name in whole if found.header.index(name) in places]
+
+
+def _is_whole(series: pd.Series) -> bool:
+    """Say whether a column was read as whole numbers; most others show it in their first rows."""
+    if series.dtype.kind != "f":
+        return series.dtype.kind in "iu"
+    return all((some.dropna() % 1 == 0).all() for some in (series.iloc[:_SAMPLE], series))
 
 
 def _zeros(lines: bytes, separator: int) -> set[int]:
