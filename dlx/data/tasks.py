@@ -12,6 +12,8 @@ from dlx.errors import DataError
 
 TaskName = Literal["auto", "classification", "multilabel", "regression"]
 MOST_CLASSES = 20  # so many different whole numbers are classes
+# Words of consent that stand before their opposite in the order of letters.
+_YES = frozenset(("+", "o", "ja", "da", "evet", "abnormal"))
 FEWEST_ROWS = 10  # of each of more classes, whose numbers are 0, 1, 2, … without a gap
 
 
@@ -147,6 +149,19 @@ def _refuse_too_many(what: str, number: int, rows: int) -> None:
             f"{what}: {number:,} different values in {rows:,} rows are no classes; for numbers to "
             "predict say data.task: regression"
         )
+
+
+def is_yes(word: str, other: str) -> bool:
+    """Say whether of two words the first means yes; `paid` does beside `unpaid`.
+
+    Where nothing speaks for either, the later one in the order of letters does: `yes`, `true`.
+    """
+    word, other = word.lower(), other.lower()
+    if (word in _YES) != (other in _YES):
+        return word in _YES
+    if word.endswith(other) or other.endswith(word):
+        return len(word) < len(other)
+    return word > other
 
 
 def class_name(label: object) -> str:

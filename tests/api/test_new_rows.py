@@ -20,6 +20,7 @@ TARGETS = {
     "numbers": NUMBERS,
     "0 and 1": (X[:, 0] > 0).astype(float),
     "labels": (X > 0).astype(int),
+    "words": np.where(X > 0, "yes", "no"),
     "one-hot": np.eye(3, dtype=int)[X.argmax(1)],
 }
 SHORT = ["model.hidden=[4]", "train.epochs=2", "train.batch_size=8"]
@@ -52,7 +53,7 @@ def test_an_npz_file(kind: str, tmp_path: Path) -> None:
         same_as_test_part(run, tmp_path / "new.npz")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "words"])
 def test_a_table(kind: str, tmp_path: Path) -> None:
     targets = np.asarray(TARGETS[kind]).reshape(60, -1)
     names = [f"t{number}" for number in range(targets.shape[1])]
@@ -66,10 +67,14 @@ def test_a_table(kind: str, tmp_path: Path) -> None:
     same_as_test_part(run, tmp_path / "test.csv")
     shuffled = "\n".join([header.replace("a,b", "b,a"), "1,2,3" + ",1" * len(names)])
     (tmp_path / "one.csv").write_text(
-        shuffled.replace(",1", ",yes") if kind == "classes" else shuffled
+        shuffled.replace(",1", ",yes") if kind in ("classes", "words") else shuffled
     )
     if kind != "one-hot":
         assert run.evaluate_file(tmp_path / "one.csv").rows == 1
+    if kind == "words":
+        (tmp_path / "one.csv").write_text("\n".join([header, "1,2,3,yes,maybe,no"]))
+        with pytest.raises(DataError, match="row 2, column 't1': 'maybe' is neither of the words"):
+            run.evaluate_file(tmp_path / "one.csv")
 
 
 def test_a_folder_of_classes(tmp_path: Path) -> None:

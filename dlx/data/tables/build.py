@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +19,7 @@ from dlx.data.dataset import Column, Dataset, Table
 from dlx.data.tables import hints
 from dlx.data.tables.cells import text_of
 from dlx.data.tables.columns import Cells, Rules, Where, read_cells, read_times, text_cells
-from dlx.data.tasks import Targets, TaskName, decide
+from dlx.data.tasks import Targets, TaskName, decide, is_yes
 from dlx.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -115,10 +115,12 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     if roles.missing == "error":
         _refuse_missing(inputs, names, frames)
     known = [_target(frame[name], where, roles) for name in roles.targets]
-    _check_targets(known)
+    if len(known) > 1:
+        known = [_label(cells, roles.task) for cells in known]
+        _refuse_words_beside_numbers(known)
     notes += [remark for cells in known for remark in cells.remarks]
     targets = np.stack([cells.values for cells in known], 1) if known else np.empty((len(frame), 0))
-    classes = known[0].column.categories if known else None
+    classes = known[0].column.categories if len(known) == 1 else None
     needed = dict(zip(roles.targets, targets.T, strict=True))
     groups = times = None
     if roles.group:
@@ -280,13 +282,47 @@ def _target(series: pd.Series, where: Where, roles: Roles) -> Cells:
     return read_cells(series, where, roles.rules, kind or roles.kind(name))
 
 
-def _check_targets(known: Sequence[Cells]) -> None:
-    names = [cells.column.name for cells in known if cells.column.categories is not None]
-    if names and len(known) > 1:
+def _label(cells: Cells, task: TaskName) -> Cells:
+    """Return one of several targets as numbers: of two words, 1 stands for the one that says yes.
+
+    Raises:
+        DataError: it holds more than two words, or words where numbers are to be predicted
+    """
+    column = cells.column
+    if column.categories is None:
+        return cells
+    shown = f"data.target: column {column.name!r} holds texts"
+    if task == "regression":
+        raise DataError(f"{shown}, and data.task says regression; name columns of numbers")
+    if len(column.categories) != 2:
+        words = ", ".join(map(repr, column.categories[:3]))
         raise DataError(
-            f"data.target: several targets have to be numbers, but {names[0]!r} holds texts; "
-            "name one target"
+            f"{shown} ({words}, {len(column.categories)} in all); each of several targets holds "
+            "numbers, or two words such as no and yes; name one target"
         )
+    first, second = column.categories
+    if is_yes(first, second):
+        values, categories = 1 - cells.values, (second, first)
+    else:
+        values, categories = cells.values, (first, second)
+    remark = f"column {column.name!r}: the label holds where it says {categories[1]!r}"
+    column = replace(column, categories=categories)
+    return Cells(column, values, (*cells.remarks, remark))
+
+
+def _refuse_words_beside_numbers(known: Sequence[Cells]) -> None:
+    """Refuse columns of words among several targets if others are numbers to predict."""
+    words = next((c.column.name for c in known if c.column.categories is not None), None)
+    if words is None:
+        return
+    for cells in known:
+        values = cells.values[~np.isnan(cells.values)]
+        if ((values != 0) & (values != 1)).any():
+            raise DataError(
+                f"data.target: column {words!r} holds words and column {cells.column.name!r} "
+                "numbers other than 0 and 1; several targets are all labels or all numbers: name "
+                "one target, or columns of one kind"
+            )
 
 
 def _missing_counts(inputs: np.ndarray, names: Sequence[str], roles: Roles) -> list[str]:

@@ -123,4 +123,17 @@ def _targets(path: Path, frame: pd.DataFrame, encoder: Encoder, where: Where) ->
     if len(encoder.targets) == 1 and first.form.kind == "category":
         cells = plain(_series(path, frame, first.name))
         return np.array(first.form.categories(map(text_of, cells)), dtype=object)
-    return np.stack([_read(path, frame, column, where)[0] for column in encoder.targets], 1)
+    return np.stack([_target(path, frame, column, where) for column in encoder.targets], 1)
+
+
+def _target(path: Path, frame: pd.DataFrame, column: InputColumn, where: Where) -> np.ndarray:
+    """Return one of several targets (N,): a number, or the place of a label's word."""
+    values, _ = _read(path, frame, column, where)
+    if (values == -1).any() and column.form.kind == "category":
+        place = int((values == -1).argmax())
+        raise DataError(
+            f"{where(place)}, column {column.name!r}: {frame[column.name].iloc[place]!r} is neither "
+            f"of the words in the training rows, {' and '.join(map(repr, column.categories))}; "
+            "correct it, or leave the row out"
+        )
+    return values

@@ -96,8 +96,21 @@ def test_several_targets_of_numbers(read):
     splits = prepare(read("a,u,v\n" + "1,2,3\n2,3,9\n4,7,5\n" * 5, target=["u", "v"]))
     assert (splits.task.kind, splits.task.num_outputs) == ("regression", 2)
     assert len(splits.task.target_scale) == 2
-    with pytest.raises(DataError, match="several targets have to be numbers, but 'v' holds texts"):
+    with pytest.raises(DataError, match="'v' holds words and column 'u' numbers other than 0 and"):
         read("a,u,v\n1,2,x\n2,3,z\n", target=["u", "v"])
+
+
+def test_several_targets_of_two_words_are_labels(read):
+    text = "a,u,v,w\n" + "1,no,1,paid\n2,yes,0,unpaid\n3,yes,1,unpaid\n" * 5
+    labels = read(text, target=["u", "v", "w"])
+    assert labels.classes == ("u", "v", "w")
+    assert labels.targets.tolist() == [[0, 1, 1], [1, 0, 0], [1, 1, 0]] * 5
+    assert "column 'u': the label holds where it says 'yes'" in labels.notes
+    assert "column 'w': the label holds where it says 'paid'" in labels.notes
+    with pytest.raises(DataError, match=r"'w' holds texts \('a', 'b', 'c', 3 in all\)"):
+        read("a,u,w\n" + "1,no,a\n2,yes,b\n3,yes,c\n" * 5, target=["u", "w"])
+    with pytest.raises(DataError, match="'u' holds texts, and data.task says regression"):
+        read(text, target=["u", "v"], task="regression")
 
 
 def test_numeric_targets_are_standardized_on_the_training_rows(read):
