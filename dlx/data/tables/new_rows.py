@@ -132,8 +132,8 @@ def _target(path: Path, frame: pd.DataFrame, column: InputColumn, where: Where) 
     if (values == -1).any() and column.form.kind == "category":
         place = int((values == -1).argmax())
         raise DataError(
-            f"{where(place)}, column {column.name!r}: {frame[column.name].iloc[place]!r} is neither "
-            f"of the words in the training rows, {' and '.join(map(repr, column.categories))}; "
+            f"{where(place)}, column {column.name!r}: {frame[column.name].iloc[place]!r} is "
+            f"neither of the words in the training rows, {' and '.join(column.categories)}; "
             "correct it, or leave the row out"
         )
     return values

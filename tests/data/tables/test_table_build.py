@@ -109,7 +109,7 @@ def test_several_targets_of_two_words_are_labels(read):
     assert "column 'w': the label holds where it says 'paid'" in labels.notes
     with pytest.raises(DataError, match=r"'w' holds texts \('a', 'b', 'c', 3 in all\)"):
         read("a,u,w\n" + "1,no,a\n2,yes,b\n3,yes,c\n" * 5, target=["u", "w"])
-    with pytest.raises(DataError, match="'u' holds texts, and data.task says regression"):
+    with pytest.raises(DataError, match=r"'u' holds texts, and data\.task says regression"):
         read(text, target=["u", "v"], task="regression")
 
 
