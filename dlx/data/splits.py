@@ -38,8 +38,9 @@ def split_rows(
 
     `test_seed` draws the test rows, and `split_seed` the dev rows among the others; None: one seed
     draws both. Classes (but not labels that may hold together) are stratified by largest
-    remainders: of each class, a part gets its share to within one row. Test rows are drawn first,
-    so that another number of dev rows leaves them as they were. A set's own dev or test part stays
+    remainders: of each class, a part gets its share to within one row, and where it can be, the
+    last row of a class trains. Test rows are drawn first, so that another number of dev rows leaves
+    them as they were. A set's own dev or test part stays
     that part. A table with a time column is cut in time; one with a group column is divided into
     whole groups, without strata.
 
@@ -69,10 +70,10 @@ def split_rows(
         return by_group(dataset.name, table.groups, num_dev, num_test, *generators)
     strata = strata_of(dataset)
     for_test, for_dev = (generator.permutation(num_rows) for generator in generators)
-    test, _ = draw(for_test, strata, num_test)
+    test, _ = draw(for_test, strata, num_test, kept=1)
     is_test = np.zeros(num_rows, dtype=bool)
     is_test[test] = True
-    dev, order = draw(for_dev[~is_test[for_dev]], strata, num_dev)
+    dev, order = draw(for_dev[~is_test[for_dev]], strata, num_dev, kept=1)
     if dataset.dev_rows:
         dev = np.arange(num_rows, own_test)
     if dataset.test_rows:
@@ -233,14 +234,24 @@ def largest_remainder(sizes: np.ndarray, count: int) -> np.ndarray:
     return shares
 
 
-def draw(order: np.ndarray, strata: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the first rows of each stratum in `order`; return these, ascending, and the rest."""
+def draw(
+    order: np.ndarray, strata: np.ndarray, count: int, *, kept: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the first rows of each stratum in `order`; return these, ascending, and the rest.
+
+    Each stratum keeps so many rows if there are others to draw in their place.
+    """
     drawn_from = strata[order]
     sizes = np.bincount(drawn_from)
     by_class = np.argsort(drawn_from, kind="stable")
     place = np.empty_like(order)  # of each row among the rows of its class
     place[by_class] = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    drawn = place < largest_remainder(sizes, count)[drawn_from]
+    shares = largest_remainder(sizes, count)
+    most = np.maximum(sizes - kept, 0)
+    if (shares > most).any() and count <= most.sum():
+        shares = np.minimum(shares, most)
+        shares += largest_remainder(most - shares, count - shares.sum())
+    drawn = place < shares[drawn_from]
     return np.sort(order[drawn]), order[~drawn]
 
 

@@ -126,7 +126,7 @@ def _of_columns(
         f"{what}: {number} columns with a single 1 in every row are taken as {number} classes "
         "(classification); data.task: multilabel keeps labels, regression predicts numbers"
     )
-    _refuse_too_many(what, number, len(targets))
+    refuse_too_many(what, number, len(targets))
     return Targets(targets.argmax(1), names, (note,) if task == "auto" else ())
 
 
@@ -139,15 +139,16 @@ def _classes(what: str, targets: np.ndarray) -> Targets:
             "or drop the row"
         )
     labels, numbers = np.unique(targets, return_inverse=True)
-    _refuse_too_many(what, len(labels), len(targets))
+    refuse_too_many(what, len(labels), len(targets))
     return Targets(numbers.astype(np.int64), tuple(class_name(label) for label in labels.tolist()))
 
 
-def _refuse_too_many(what: str, number: int, rows: int) -> None:
+def refuse_too_many(what: str, number: int, rows: int) -> None:
+    """Refuse classes of which there is more than one for two rows."""
     if 2 * number > max(rows, 4):
         raise DataError(
-            f"{what}: {number:,} different values in {rows:,} rows are no classes; for numbers to "
-            "predict say data.task: regression"
+            f"{what}: {number:,} different values in {rows:,} rows are no classes; name another "
+            "target, or for numbers to predict say data.task: regression"
         )
 
 

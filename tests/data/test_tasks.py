@@ -117,8 +117,12 @@ def test_columns_of_0_and_1_are_labels() -> None:
     ("targets", "task", "message"),
     [
         (np.array(["a", "b"]), "regression", "t are words, and data.task says regression"),
-        (np.arange(20), "classification", "t: 20 different values in 20 rows are no classes; for"),
-        (np.eye(20), "auto", "t: 20 different values in 20 rows are no classes; for numbers"),
+        (np.arange(20), "classification", "t: 20 different values in 20 rows are no classes; name"),
+        (
+            np.eye(20),
+            "auto",
+            "t: 20 different values in 20 rows are no classes; name another target",
+        ),
         (np.zeros((4, 2, 2)), "auto", r"t: shape \(4, 2, 2\) instead of \(N,\) or \(N, T\) numb"),
         (np.array([["a", "b"]] * 9), "auto", r"t: shape \(9, 2\) instead of \(N,\) or \(N, T\)"),
         (np.array([0, 1] * 9), "multilabel", "multilabel, which takes several columns of 0 and 1"),

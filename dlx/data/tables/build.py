@@ -19,7 +19,7 @@ from dlx.data.dataset import Column, Dataset, Table
 from dlx.data.tables import hints
 from dlx.data.tables.cells import text_of
 from dlx.data.tables.columns import Cells, Rules, Where, read_cells, read_times, text_cells
-from dlx.data.tasks import Targets, TaskName, decide, is_yes
+from dlx.data.tasks import Targets, TaskName, decide, is_yes, refuse_too_many
 from dlx.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     if not keep.all():
         inputs, targets = inputs[keep], targets[keep]
         left_out = int((~keep).sum())
-        warnings.append(f"{left_out:,} of {len(keep):,} rows with a missing value are left out")
+        lacks = "a missing value" if roles.missing == "drop" else "no target"
+        warnings.append(f"{left_out:,} of {len(keep):,} rows with {lacks} are left out")
     for part, count in counts.items():
         if count == 0:
             raise DataError(f"{paths[part]}: no row is left for {part}")
@@ -142,6 +143,9 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     decided = _decided(first.name, targets, classes, roles)
     if decided.classes is not None and decided.values.ndim == 1:
         _refuse_new_classes(decided, counts, paths, roles.targets)
+    if classes is not None and len(classes) > 4:
+        what = f"column {roles.targets[0]!r} of {first.name}"
+        refuse_too_many(what, len(classes), len(targets))
     warnings += _hints(columns, inputs, decided, roles)
     of = f"Predict {', '.join(roles.targets)} from" if roles.targets else "Reconstruct"
     return Dataset(
@@ -355,18 +359,24 @@ def _refuse_missing(inputs: np.ndarray, names: Sequence[str], frames: _Frames) -
 def _kept(
     inputs: np.ndarray, needed: Mapping[str, np.ndarray], roles: Roles, frames: _Frames
 ) -> np.ndarray:
-    """Return which rows are kept: (N,) bool; in the `needed` columns no value can be filled in."""
+    """Return which rows are kept: (N,) bool.
+
+    In the `needed` columns no value can be filled in: rows without a target are left out unless
+    missing values are errors, those without a group or a time only where all such rows are.
+    """
     keep = np.ones(len(inputs), dtype=bool)
     if roles.missing == "drop":
         keep &= ~np.isnan(inputs).any(1)
     for name, values in needed.items():
         missing = np.isnan(values)
-        if missing.any() and roles.missing != "drop":
+        left_out = roles.missing == "drop" or (roles.missing == "impute" and name in roles.targets)
+        if missing.any() and not left_out:
             row = int(missing.argmax())
+            cure = "drop, or impute for the inputs" if name in roles.targets else "drop"
             raise DataError(
                 f"{frames.where(row)}, column {name!r}: the value is missing"
                 f"{frames.missing(row, name)}, and this column's values cannot be filled in; "
-                "complete it, or write data.missing: drop"
+                f"complete it, or write data.missing: {cure}"
             )
         keep &= ~missing
     return keep

@@ -179,6 +179,10 @@ def _categories(
     is_settled: bool,
 ) -> Cells:
     present = [text for text in map(str.strip, texts) if text not in ("", *form.missing)]
+    words = [text for text in present if not is_plain_number(text)]
+    if not is_settled and 0 < len(words) < len(present) and all(text in MISSING for text in words):
+        # Among numbers these words mean a missing value, also where the numbers are classes.
+        form, present = replace(form, missing=MISSING), [t for t in present if t not in words]
     form = replace(form, is_numeric=bool(present) and all(map(is_plain_number, present)))
     read = form.categories(texts)
     names = sorted(set(read) - {""}, key=by_number_or_name)

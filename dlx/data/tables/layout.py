@@ -231,6 +231,12 @@ def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) 
         sample = [*itertools.islice(file, len(skipped), len(skipped) + _SAMPLE)]
     if not sample:
         raise LayoutError(f"{path}: it holds no row")
+    for row, line in enumerate(sample, len(skipped) + 1):
+        if "\0" in line:
+            raise LayoutError(
+                f"{path}, row {row}: null bytes, which no text has; if this is a table, save it as "
+                "CSV, or name its encoding"
+            )
     separator = layout.separator
     if separator == "auto":
         separator = _separator(sample, wanted)

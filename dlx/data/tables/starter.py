@@ -29,7 +29,7 @@ from dlx.data.tables.layout import AUTO, Layout, LayoutError, NoNamesError, Surv
 from dlx.data.tables.reading import check_there, read_csv, read_parquet, surveyed
 from dlx.data.tables.recognition import date_looks, number_look, odd_date
 from dlx.data.tasks import decide
-from dlx.errors import ConfigError, did_you_mean
+from dlx.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,8 +85,15 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
         raise ConfigError(
             f"--target: {path} has no column {target!r}{near} (it has: {names}){said}"
         )
+    if frame[target].isna().all():
+        raise DataError(f"--target: every cell of column {target!r} of {path} is missing")
     looks = _looks(path, frame, found)
     goal = next(column for column in looks if column.name == target)
+    if goal.kind == "date":
+        raise DataError(
+            f"--target: column {target!r} of {path} holds dates, which dlx does not predict; name "
+            "a column of numbers or classes"
+        )
     inputs = _with_inputs([column for column in looks if column.name != target], notes)
     data: list[Option] = [
         ("name", "parquet" if is_parquet else "csv", ""),
@@ -105,9 +112,9 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
     num_train = max(int(len(frame) * (1 - 2 * AUTO_SHARE)), 1)
     batch_size = min(128, max(num_train // 10, 1))
     epochs = int(np.clip(NUM_STEPS * batch_size / num_train, 5, 200))
-    has_dev = int(AUTO_SHARE * len(frame) + 0.5) > 0
+    can_stop = int(AUTO_SHARE * len(frame) + 0.5) > 1  # half of the dev rows are stop rows
     rest = _REST.format(
-        batch_size=batch_size, epochs=epochs, early_stopping=_EARLY_STOPPING if has_dev else ""
+        batch_size=batch_size, epochs=epochs, early_stopping=_EARLY_STOPPING if can_stop else ""
     )
     lines = [_line(f"  {key}: {inline(value)}", words) for key, value, words in data]
     about = [
@@ -424,11 +431,11 @@ def _gaps(goal: Look, inputs: list[Look]) -> list[Option]:
     incomplete = [column.name for column in used if column.missing or column.placeholders]
     placeholders = {c.name: list(c.placeholders) for c in (goal, *used) if c.placeholders}
     options: list[Option] = []
-    if goal.missing or goal.placeholders:
-        options.append(("missing", "drop", "rows without a target teach nothing"))
-    elif incomplete:
+    if incomplete:
         words = "the training mean, and an input that says so; or drop the rows"
         options.append(("missing", "impute", words))
+    elif goal.missing or goal.placeholders:
+        options.append(("missing", "drop", "rows without a target teach nothing"))
     if placeholders:
         options.append(("missing_values", placeholders, "what means missing beside an empty cell"))
     return options

@@ -52,10 +52,31 @@ def test_missing_values_are_errors_unless_told_otherwise(read):
         read("a,y\n,1\n,2\n", missing="drop")
 
 
+def test_words_among_class_numbers_are_missing(read):
+    """A class called NA would be made of what the author of the file did not know."""
+    text = "a,stage\n" + "1,1\n2,2\n3,NA\n" * 5
+    kept = read(text, target="stage", task="classification", missing="drop")
+    assert kept.classes == ("1", "2") and len(kept.targets) == 10
+    with pytest.raises(DataError, match=r"holds 'NA'; if that is a value, write data.missing_val"):
+        read(text, target="stage", task="classification")
+    told = read(text, target="stage", task="classification", missing_values={"stage": []})
+    assert told.classes == ("1", "2", "NA")
+
+
+def test_targets_that_are_different_in_nearly_every_row_are_no_classes(read):
+    with pytest.raises(DataError, match=r"column 'y' of .* 5 different values in 6 rows are no cl"):
+        read("a,y\n1,a\n2,b\n3,c\n4,d\n5,e\n6,a\n")
+
+
 @pytest.mark.parametrize("missing", ["error", "impute"])
 def test_targets_and_groups_are_never_filled_in(missing, read):
-    with pytest.raises(DataError, match=r"row 3, column 'y': the value is missing, and this"):
-        read("a,y\n1,2\n2,\n3,4\n", missing=missing)
+    if missing == "error":
+        with pytest.raises(DataError, match=r"row 3, column 'y': the value is missing, and this"):
+            read("a,y\n1,2\n2,\n3,4\n", missing=missing)
+    else:
+        kept = read("a,y\n1,2\n2,\n,4\n", missing=missing)
+        assert kept.targets.tolist() == [[2], [4]] and np.isnan(kept.inputs[1, 0])
+        assert kept.warnings == ("1 of 3 rows with no target are left out",)
     with pytest.raises(DataError, match=r"row 2, column 'g': the value is missing, and this"):
         read("a,g,y\n1,,2\n2,x,3\n", missing=missing, group="g")
     assert len(read("a,y\n1,2\n2,\n3,4\n", missing="drop").targets) == 2

@@ -8,6 +8,7 @@ import pytest
 
 from dlx.data.tables.layout import AUTO, Layout
 from dlx.data.tables.reading import read_csv, read_parquet, surveyed
+from dlx.data.tables.starter import starter
 from dlx.errors import ConfigError, DataError
 
 
@@ -196,3 +197,10 @@ def test_parquet_without_its_package(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"needs pyarrow; install it with: pip install 'dlx\[p"):
         read_parquet(tmp_path / "table.parquet")
+
+
+def test_a_file_of_null_bytes_is_no_table(tmp_path):
+    """As the files beside others that an archive of a Mac holds: `._table.csv`."""
+    (tmp_path / "._t.csv").write_bytes(b"\x00\x05\x16\x07" + b"\x00" * 60 + b"a;b\n1;2\n")
+    with pytest.raises(DataError, match=r"row 1: null bytes, which no text has; if this is a"):
+        starter(tmp_path / "._t.csv", "b", tmp_path)

@@ -9,7 +9,7 @@ import yaml
 
 from dlx import api
 from dlx.data.tables.starter import Start, look, starter
-from dlx.errors import ConfigError
+from dlx.errors import ConfigError, DataError
 
 NUM_ROWS = 60
 
@@ -79,7 +79,9 @@ def test_gaps_and_placeholders(frame, tmp_path):
     assert not {"separator", "encoding"} & set(data)  # what is found is not pinned
     assert "and '?'" in text
     frame.loc[7, "y"] = None
-    assert suggested(frame, tmp_path, "y")[0]["missing"] == "drop"
+    assert suggested(frame, tmp_path, "y")[0]["missing"] == "impute"
+    complete = frame.drop(columns=["width", "colour: of it"])
+    assert suggested(complete, tmp_path, "y")[0]["missing"] == "drop"
 
 
 def test_numbers_with_signs_and_units_are_read(frame, tmp_path):
@@ -218,3 +220,11 @@ def test_numbers_that_are_not_read_are_named(form):
 def test_a_minus_may_be_the_sign_of_typesetters():
     seen = look(pd.Series(["\u22121.5", "\u22122", "3"], name="x"))
     assert (seen.kind, seen.words) == ("number", "numbers from -2 to 3")
+
+
+def test_targets_that_cannot_be_predicted_are_refused(frame, tmp_path):
+    frame.loc[:, "y"] = None
+    with pytest.raises(DataError, match=r"--target: every cell of column 'y' of .* is missing"):
+        suggested(frame, tmp_path, "y")
+    with pytest.raises(DataError, match=r"--target: column 'sold' of .* holds dates, which dlx"):
+        suggested(frame, tmp_path, "sold")
