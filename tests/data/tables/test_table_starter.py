@@ -223,7 +223,7 @@ def test_a_minus_may_be_the_sign_of_typesetters():
 
 
 def test_targets_that_cannot_be_predicted_are_refused(frame, tmp_path):
-    frame.loc[:, "y"] = None
+    frame["y"] = np.nan
     with pytest.raises(DataError, match=r"--target: every cell of column 'y' of .* is missing"):
         suggested(frame, tmp_path, "y")
     with pytest.raises(DataError, match=r"--target: column 'sold' of .* holds dates, which dlx"):
