@@ -6,7 +6,7 @@ minute. The true difference of two variants is known, because they are equal by 
 it is measured on many rows. For `fixed` splits all seeds share one division into training and dev
 rows, for `each_seed` every seed draws its own.
 
-    python benchmarks/data_sets.py [--data-sets 400] [--seed 0]
+    python benchmarks/data_sets.py [--data-sets 400] [--seed 0] [--metric f1]
 
 prints, for each way to make an interval, how often the 95 % interval holds the truth (`covers`),
 how often a verdict is false where both are equal (`false`), the width, and how often a planted
@@ -15,7 +15,7 @@ difference is found (`power`).
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Case:
     hidden: tuple[int, int] = (20, 20)  # random hidden units of variant and baseline
     num_train: int = 450
     num_dev: int = 150
+    metric: str = "accuracy"
 
 
 def _sum_of_all(generator: np.random.Generator, x: Array) -> Array:
@@ -67,18 +68,40 @@ PLANTED = [
 ]
 
 
-def _right(
+def _f1(scores: Array, truth: Array) -> Array:
+    says = scores > 0
+    hits = (says & truth).sum(), (~says & ~truth).sum()
+    wrong = (says != truth).sum()
+    return np.full(len(scores), np.mean([2 * own / max(2 * own + wrong, 1) for own in hits]))
+
+
+def _auc(scores: Array, truth: Array) -> Array:
+    ranks = np.empty(len(scores))
+    ranks[np.argsort(scores)] = np.arange(1, len(scores) + 1)
+    positive = truth.sum()
+    area = ranks[truth].sum() - positive * (positive + 1) / 2
+    return np.full(len(scores), area / max(positive * (len(scores) - positive), 1))
+
+
+# From scores and truths (n,) to values (n,) whose mean is the metric.
+METRICS: dict[str, Callable[[Array, Array], Array]] = {
+    "accuracy": lambda scores, truth: ((scores > 0) == truth).astype(float),
+    "f1": _f1,
+    "auc": _auc,
+}
+
+
+def _scores(
     seed: int, x: Array, y: Array, train: Array, dev: Array, inputs: tuple[int, ...], hidden: int
 ) -> Array:
-    """Return which dev rows a network gets right that was fitted on the training rows."""
+    """Return what a network that was fitted on the training rows says of the dev rows."""
     generator = np.random.default_rng(seed)
     weights = generator.normal(0, len(inputs) ** -0.5, (len(inputs), hidden))
     z = np.maximum(x[:, inputs] @ weights + generator.normal(0, 0.5, hidden), 0)
     z = np.column_stack([z, np.ones(len(z))])
     own = z[train]
     gram = own.T @ own + np.eye(own.shape[1])
-    answer = z[dev] @ np.linalg.solve(gram, own.T @ (2 * y[train] - 1))
-    return ((answer > 0) == (y[dev] > 0.5)).astype(float)
+    return z[dev] @ np.linalg.solve(gram, own.T @ (2 * y[train] - 1))
 
 
 def ablation(
@@ -96,7 +119,13 @@ def ablation(
         train, dev = order[: case.num_train], np.sort(order[case.num_train :])
         seeds = generator.integers(2**31, size=2)
         pair = [
-            Judgement(dev, _right(int(s), x, y, train, dev, inputs, hidden), case.num_train)
+            Judgement(
+                dev,
+                METRICS[case.metric](
+                    _scores(int(s), x, y, train, dev, inputs, hidden), y[dev] > 0.5
+                ),
+                case.num_train,
+            )
             for s, inputs, hidden in zip(
                 seeds, (case.variant, case.baseline), case.hidden, strict=True
             )
@@ -115,6 +144,12 @@ def _resampled(judgements: list[Judgement]) -> Spread:
     return spread_of([own.values.mean() for own in judgements], overlap=overlap)
 
 
+def _redrawn(judgements: list[Judgement]) -> Spread:
+    """The corrected resampled t with c more, as `Outcomes.redrawn`: 1/S + (1 + c) n / N."""
+    overlap = (1 + of_rows.TRAINED_TOO) * len(judgements[0].rows) / judgements[0].num_train
+    return spread_of([own.values.mean() for own in judgements], overlap=overlap)
+
+
 def _crossed(judgements: list[Judgement]) -> Spread:
     return with_rows(_plain(judgements), judgements)
 
@@ -124,6 +159,8 @@ WAYS: dict[str, Callable[[list[Judgement]], Spread]] = {
     "corrected resampled t": _resampled,
     "rows and seeds": _crossed,
 }
+# Of metrics that are no means over rows, for which rows and seeds cannot be told apart.
+OTHER_WAYS = {"seeds alone": _plain, "corrected resampled t": _resampled, "redrawn": _redrawn}
 
 
 def truth(case: Case, seed: int) -> float:
@@ -131,9 +168,7 @@ def truth(case: Case, seed: int) -> float:
     if case.hidden[0] == case.hidden[1] and len(case.variant) == len(case.baseline):
         return 0.0
     generator = np.random.default_rng([seed, 1])
-    large = Case(
-        case.name, case.labels, case.variant, case.baseline, case.hidden, case.num_train, 2000
-    )
+    large = replace(case, num_dev=2000)
     return float(
         np.mean([ablation(large, generator, 1, fixed=True)[0].values.mean() for _ in range(300)])
     )
@@ -145,7 +180,7 @@ def measure(case: Case, num_data_sets: int, num_seeds: int, seed: int, *, fixed:
     true = truth(case, seed)
     ended = [ablation(case, generator, num_seeds, fixed=fixed) for _ in range(num_data_sets)]
     means = np.array([np.mean([own.values.mean() for own in judgements]) for judgements in ended])
-    for name, way in WAYS.items():
+    for name, way in (WAYS if case.metric == "accuracy" else OTHER_WAYS).items():
         spreads = [way(judgements) for judgements in ended]
         widths = np.array([spread.width() for spread in spreads])
         share = np.mean([spread.of_rows / max(spread.error**2, 1e-12) for spread in spreads])
@@ -163,10 +198,12 @@ def main() -> None:
     parser.add_argument("--data-sets", type=int, default=400)
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 5, 10, 15])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--metric", choices=METRICS, default="accuracy")
     parser.add_argument("--trained-too", type=float, default=of_rows.TRAINED_TOO)
     given = parser.parse_args()
     of_rows.TRAINED_TOO = given.trained_too
-    for case in [*CASES, *PLANTED]:
+    for each in [*CASES, *PLANTED]:
+        case = replace(each, metric=given.metric)
         print(f"{case.name}: true difference {100 * truth(case, given.seed):+.2f} points")
         for fixed in (True, False):
             for num_seeds in given.seeds:

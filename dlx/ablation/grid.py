@@ -45,8 +45,9 @@ def effects(
         place = tuple(factor.level(variant) for factor in factors)
         if None not in place:
             cells[place] = outcomes.units(outcomes.values(variant.name, metric))
+    overlap = outcomes.overlap or outcomes.redrawn(baseline.name, metric)
     main = []
-    for effect in joint_effects(cells, reference, 1, overlap=outcomes.overlap):
+    for effect in joint_effects(cells, reference, 1, overlap=overlap):
         [number], [level] = effect.factors, effect.levels
         factor = factors[number]
         if factor.key != DATA:  # nobody chooses a data set for its accuracy
@@ -54,7 +55,7 @@ def effects(
             start = factor.values[reference[number]]
             main.append({**names, "reference": start, **_test_of(effect)})
     both = []
-    for effect in joint_effects(cells, reference, 2, overlap=outcomes.overlap):
+    for effect in joint_effects(cells, reference, 2, overlap=overlap):
         places = zip(effect.factors, effect.levels, strict=True)
         names = {
             "factors": [factors[number].key for number in effect.factors],

@@ -1,7 +1,7 @@
 """The results of an ablation's runs as arrays: a value for every seed, or fold, of a variant."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from dlx.ablation.statistics.intervals import (
     present,
     spread_of,
 )
-from dlx.ablation.statistics.rows import difference, with_rows
+from dlx.ablation.statistics.rows import TRAINED_TOO, difference, with_rows
 from dlx.nn.metrics import scale_of
 
 # S seeds, F folds (1 without cross-validation), N units: S seeds, or F folds
@@ -103,8 +103,12 @@ class Outcomes:
     def spread(self, values: Array, variant: str, metric: str, other: str | None = None) -> Spread:
         """Return the spread of the mean of values, with what other judged rows would change.
 
-        `values` are a variant's own by a metric, or its differences from the `other` one. What
-        other rows would change is known of metrics that are means over rows, without folds.
+        `values` are a variant's own by a metric, or its differences from the `other` one. Without
+        folds, runs keep what they make of each row for metrics that are means over rows. For
+        others, such as F1 and AUC, see `redrawn`.
+
+        Reference:
+            Nadeau and Bengio 2003, Inference for the generalization error, Machine Learning 52
         """
         spread = spread_of(self.units(values), overlap=self.overlap)
         own = [run and run.judgements.get(metric) for run in self.runs[variant]]
@@ -112,7 +116,23 @@ class Outcomes:
             bases = [run and run.judgements.get(metric) for run in self.runs[other]]
             own = [a and b and difference(a, b) for a, b in zip(own, bases, strict=True)]
         known = [judgement for judgement in own if judgement is not None]
-        return with_rows(spread, known) if len(known) == len(present(values)) else spread
+        if len(known) == len(present(values)):
+            return with_rows(spread, known)
+        of_rows = spread.variance * self.redrawn(variant, metric)
+        return replace(spread, of_rows=of_rows, row_freedom=spread.freedom) if of_rows else spread
+
+    def redrawn(self, variant: str, metric: str) -> float:
+        """Return what share of s² other judged rows add where seeds draw their own: (1 + c) n / N.
+
+        These are n judged rows for N training rows, as in the corrected resampled t, and c is
+        `rows.TRAINED_TOO`. It is 0 where all seeds share their rows, which do not show it then.
+        """
+        part = metric.partition(".")[0]
+        scored = [run.rows for run in self.ended(variant) if run.is_scored and part in run.rows]
+        if self.folds or part == "train" or len({rows[part]["digest"] for rows in scored}) < 2:
+            return 0.0
+        shares = [rows[part]["n"] / rows["train"]["n"] for rows in scored]
+        return (1 + TRAINED_TOO) * float(np.mean(shares))
 
     def steps_to(self, variant: str, metric: str) -> Array:
         """Return the steps to the threshold of a metric: (S F,), infinite if never reached."""

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from dlx.ablation.outcomes import Outcomes
 from tests.ablation.simulated import grid, run
@@ -74,3 +77,24 @@ def test_without_folds_the_units_are_the_seeds():
     np.testing.assert_equal(values, [1, np.nan, np.nan])
     np.testing.assert_equal(other, [1, np.nan, np.nan])
     assert outcomes.overlap == 0
+
+
+def test_metrics_that_are_no_means_over_rows_vary_with_the_rows_that_seeds_draw():
+    """As the corrected resampled t says; nothing is known where all seeds share their rows."""
+
+    def results(draws: bool):
+        for seed, value in ((3, 0.8), (1, 0.7), (2, 0.9)):
+            sizes = {"dev": 30, "train": 90}
+            rows = {
+                part: {"n": n, "digest": part + str(seed if draws else 0)}
+                for part, n in sizes.items()
+            }
+            yield replace(run(TANH, seed, value), rows=rows)
+
+    drawn, shared = of(list(results(True))), of(list(results(False)))
+    values = drawn.values(TANH.name, "dev.accuracy")
+    spread = drawn.spread(values, TANH.name, "dev.accuracy")
+    assert spread.error**2 == pytest.approx(0.01 * (1 / 3 + 1.25 / 3))
+    assert spread.width() == pytest.approx(stdtrit(2, 0.975) * spread.error)
+    assert shared.spread(values, TANH.name, "dev.accuracy").error ** 2 == pytest.approx(0.01 / 3)
+    assert drawn.redrawn(TANH.name, "train.accuracy") == shared.redrawn(TANH.name, "dev.cost") == 0
