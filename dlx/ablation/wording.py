@@ -26,7 +26,7 @@ def _number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _size(value: float, *, in_points: bool, signed: bool = False) -> str:
+def size(value: float, *, in_points: bool, signed: bool = False) -> str:
     """Return a difference: in percentage points for a share, otherwise with three digits."""
     sign = "+" if signed else ""
     text = f"{100 * value:{sign}.2f}" if in_points else f"{value:{sign}.3g}"
@@ -50,7 +50,7 @@ def why(
     """Return the reason of a verdict in a few sentences; differences of a share are in points."""
     test = verdict.difference
     metric = "the success rate" if metric == "success" else metric
-    limit = f"±{_size(margin, in_points=in_points)}{' points' if in_points else ''}"
+    limit = f"±{size(margin, in_points=in_points)}{' points' if in_points else ''}"
     difference = _difference(test, metric, baseline, in_points=in_points)
     if verdict.basis == "other rows":
         sentences = [
@@ -62,7 +62,7 @@ def why(
     elif test.n == 1:
         sentences = [f"One pair gives no interval: {difference}."]
     else:
-        low, high = (_size(end, in_points=in_points, signed=True) for end in (test.low, test.high))
+        low, high = (size(end, in_points=in_points, signed=True) for end in (test.low, test.high))
         sentences = [
             f"{difference} ({100 * CONFIDENCE:g} % interval {low} to {high}, adjusted "
             f"{_p(verdict.p)}, better in {verdict.wins} of {test.n} {unit})."
@@ -107,7 +107,7 @@ def _difference(test: Difference, metric: str, baseline: str, *, in_points: bool
     if not test.mean:
         return f"{metric} is equal to that of {baseline}"
     direction = "above" if test.mean > 0 else "below"
-    amount = _size(abs(test.mean), in_points=in_points) + (" points" if in_points else "")
+    amount = size(abs(test.mean), in_points=in_points) + (" points" if in_points else "")
     return f"{metric} is {amount} {direction} that of {baseline}"
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from dlx.api.ablation_config import read_ablation
     from dlx.api.ablation_runs import members, run_config
+    from dlx.api.attribution import Why, plan_why, why
     from dlx.api.diagnosis import diagnose_ablation, diagnose_run
     from dlx.api.drawing import figures
     from dlx.api.inputs import RUNS_DIR, read_config
@@ -45,6 +46,7 @@ _MODULES = {
     "run": ("Run", "load"),
     "training": ("Training", "new_training", "prepare", "resume", "resumed_training", "train"),
     "verification": ("verify",),
+    "attribution": ("Why", "plan_why", "why"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -54,6 +56,7 @@ __all__ = [
     "Probe",
     "Run",
     "Training",
+    "Why",
     "ablate",
     "diagnose_ablation",
     "diagnose_run",
@@ -63,6 +66,7 @@ __all__ = [
     "members",
     "new_training",
     "plan_ablation",
+    "plan_why",
     "prepare",
     "preview_ablation",
     "probe",
@@ -75,6 +79,7 @@ __all__ = [
     "train",
     "train_plan",
     "verify",
+    "why",
 ]
 
 

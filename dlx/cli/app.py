@@ -26,6 +26,7 @@ from dlx.cli import (
     several,
     training,
     use,
+    why,
 )
 from dlx.cli.output import OutputClosed, complain, lenient, note
 from dlx.cli.without_torch import leave_out_torch
@@ -136,6 +137,7 @@ _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
         "board": run_folders.board,
         "compare": several.compare,
         "diagnose": diagnose.diagnose,
+        "why": why.why,
         "inspect": inspect.inspect,
     },
     "Look things up": {
