@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data import functions
 from dlx.denormals import flushed_denormals
-from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, RunError
+from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, RunError, did_you_mean
+from dlx.report import notebook
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import read_index
 from dlx.runs.info import describe
@@ -49,6 +51,39 @@ class Ablation:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def __repr__(self) -> str:
+        return f"Ablation({str(self.path)!r}, {self.status})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the answer in words, and the table of verdicts."""
+        if not (self.path / "summary.json").exists():
+            return f"<b>{escape(str(self.path))}</b>: {self.status}"
+        from dlx.report.ablation.answer import answer
+        from dlx.report.ablation.verdict_table import verdicts
+
+        summary = self.summary
+        words = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in answer(summary)[:1])
+        shown = verdicts(summary)
+        return f"{words}{notebook.table(shown.headings, shown.rows)}"
+
+    def __getitem__(self, wanted: str | int) -> Any:
+        """Return a variant's part of `summary` by its name, or a trained run by its number.
+
+        Raises:
+            KeyError: there is no such variant
+            RunError: there is no such run, or it has not ended
+        """
+        if isinstance(wanted, int):
+            return load(f"{self.path}#{wanted}")
+        by_name = {variant["name"]: variant for variant in self.summary["variants"]}
+        if wanted not in by_name:
+            near = did_you_mean(wanted, by_name)
+            raise KeyError(f"{self.path} has no variant {wanted!r}{near}")
+        return by_name[wanted]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [variant["name"] for variant in self.summary["variants"]]
 
     @property
     def info(self) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from dlx.errors import ConfigError, DataError, did_you_mean
 from dlx.models import export
 from dlx.models.plain import to_torch
 from dlx.nn.metrics import class_scores, evaluated_metrics, tag
-from dlx.report import sheets
+from dlx.report import notebook, sheets
 from dlx.report.code_table import Codes, archive, columns_beside_codes, read_codes, wrong_width
 from dlx.report.prediction_rows import of_file, of_split
 from dlx.report.predictions import Context, Predictions, classify, tabulate
@@ -44,6 +45,9 @@ from dlx.training.baseline import baseline, training_targets
 from dlx.training.evaluation import confusion, decode, encode, evaluate, predict
 from dlx.training.finding import find_run
 from dlx.training.saved import Saved, open_saved, stack
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GIBBS_STEPS = 1000
 
@@ -77,6 +81,22 @@ class Run(Saved):
         metrics = (f"{k} {v:.4g}" for k, v in self.metrics.get("dev", {}).items() if v is not None)
         measured = f", dev {', '.join(metrics)}" if self.metrics.get("dev") else ""
         return f"Run({str(self.path)!r}, {self.info.get('status')}{measured})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: metrics, and the curves where it has trained to its end."""
+        heading = f"<b>{escape(str(self.path))}</b>: {self.status}"
+        drawn = notebook.picture(self.plot()) if self.metrics else ""
+        return f"{heading}{notebook.metrics_table(self.metrics)}{drawn}"
+
+    def plot(self) -> "Figure":
+        """Return a figure of cost and first metric over the steps; see docs/pictures.md.
+
+        Raises:
+            RunError: it has not ended well
+        """
+        from dlx.report.run.run_figures import curves
+
+        return curves(self.cohort.members[0], self.history, self.config.name)
 
     @property
     def status(self) -> str:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,17 @@ def test_what_it_came_to_is_told_as_an_object(tmp_path: Path) -> None:
         config = api.load(f"{ended.path}#{row['run']}").config
         assert (config.seed, config.optimizer.name) == (int(row["seed"]), row["optimizer"])
     assert (ended.path / "report.html").stat().st_size > 10_000
+    assert ended._ipython_key_completions_() == names
+    assert ended[second["name"]]["vs_baseline"] == second["vs_baseline"]
+    with pytest.raises(KeyError, match="no variant 'activation=rely optimizer=adam'; did you mea"):
+        ended["activation=rely optimizer=adam"]
+    run = ended[7]
+    assert run.config.seed == int(next(row["seed"] for row in rows if row["run"] == "7"))
+    assert escape(names[1]) in ended._repr_html_() and "<table>" in ended._repr_html_()
+    shown = run._repr_html_()
+    assert f"{100 * run.metrics['dev']['accuracy']:.2f} %" in shown
+    assert "<img src='data:image/png;base64," in shown
+    assert [axes.get_ylabel() for axes in run.plot().axes] == ["cost", "accuracy"]
 
 
 def test_one_at_a_time_the_base_is_on_every_curve_and_filled_in_every_row(tmp_path: Path) -> None:

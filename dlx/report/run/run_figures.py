@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlx.cohort import Cohort
+from dlx.cohort import Cohort, Member
 from dlx.data.parts import Splits
 from dlx.nn.metrics import is_rising, scale_of, tag, unit_of
 from dlx.report.run import pictures
@@ -71,7 +71,7 @@ def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
                 counts.cpu().numpy(), task.classes, f"{title}, {name} rows"
             )
     if len(run.history) > 1:
-        figures["curves"] = curves(run)
+        figures["curves"] = curves(run.cohort.members[0], run.history, run.title)
     if run.stages:
         figures["pretraining"] = pretraining(run.stages, run.history, title)
     return figures
@@ -115,7 +115,7 @@ def _panel(axes: "Axes", panel: Panel, plane: Plane) -> None:
     axes.legend(loc="upper right", fontsize=8)
 
 
-def curves(run: Trained) -> "Figure":
+def curves(member: Member, history: Records, title: str) -> "Figure":
     """Return a figure of the cost and of the first metric beside it, over the steps, by part.
 
     A line marks the step whose weights were kept, where early stopping chose one.
@@ -123,7 +123,6 @@ def curves(run: Trained) -> "Figure":
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    member = run.cohort.members[0]
     measured = [tag(metric) for metric in member.metrics]
     names = ["cost", *measured[:1]]
     figure = Figure(figsize=(5.2 * len(names), 4), dpi=110, layout="constrained")
@@ -131,7 +130,7 @@ def curves(run: Trained) -> "Figure":
         axes = figure.add_subplot(1, len(names), place)
         drawn: list[float] = []
         for split, color in _SPLITS.items():
-            steps, values = _points(run.history, split, name)
+            steps, values = _points(history, split, name)
             if steps:
                 axes.plot(steps, values, color=color, label=split, linewidth=1.5)
                 drawn += values
@@ -140,7 +139,7 @@ def curves(run: Trained) -> "Figure":
         elif scale_of(name) == "share":
             axes.set_ylim(0, 1.02)
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        chosen = _chosen_step(run, member.stop_metric)
+        chosen = _chosen_step(history, member.stop_metric)
         if chosen is not None:
             label = f"kept: step {chosen:,}"
             axes.axvline(chosen, color="black", linestyle=":", linewidth=1, label=label)
@@ -150,16 +149,16 @@ def curves(run: Trained) -> "Figure":
         axes.grid(alpha=0.3)
         if drawn:
             axes.legend(fontsize=8)
-    figure.suptitle(run.title)
+    figure.suptitle(title)
     return figure
 
 
-def _chosen_step(run: Trained, metric: str | None) -> int | None:
+def _chosen_step(history: Records, metric: str | None) -> int | None:
     if metric is None:
         return None
     split, _, name = metric.partition(".")
     sign = -1 if is_rising(name) else 1
-    steps, values = _points(run.history, split, name)
+    steps, values = _points(history, split, name)
     return min(zip((sign * v for v in values), steps, strict=True), default=(0, None))[1]
 
 
