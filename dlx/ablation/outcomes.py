@@ -134,6 +134,17 @@ class Outcomes:
         shares = [rows[part]["n"] / rows["train"]["n"] for rows in scored]
         return (1 + TRAINED_TOO) * float(np.mean(shares))
 
+    def is_of_these_rows(self, variant: str, metric: str) -> bool:
+        """Say whether nothing shows what other judged rows would change about a metric.
+
+        It is so if seeds share the rows, and runs did not keep what they make of each.
+        """
+        part = metric.partition(".")[0]
+        scored = [run for run in self.ended(variant) if run.is_scored and part in run.rows]
+        if self.folds or part == "train" or len(scored) < 2:
+            return False
+        return not self.redrawn(variant, metric) and not scored[0].judgements.get(metric)
+
     def steps_to(self, variant: str, metric: str) -> Array:
         """Return the steps to the threshold of a metric: (S F,), infinite if never reached."""
         return np.array([_steps_to(run, metric) for run in self.runs[variant]], float)

@@ -147,6 +147,9 @@ def summarize(
                 folds=folds,
                 data=[str(variant.settings.get(DATA, "")) for variant in complete],
             )
+            + wording.of_these_rows(
+                [own.metric for own in metrics if outcomes.is_of_these_rows(baseline, own.metric)]
+            )
             + wording.at_the_edge(tuning or {})
             + wording.pilot(len(seeds), planned or len(seeds)),
             "tuning": tuning,

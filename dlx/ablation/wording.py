@@ -157,6 +157,16 @@ def _failures(verdict: Verdict, baseline: str) -> list[str]:
     return sentences
 
 
+def of_these_rows(metrics: Sequence[str]) -> list[str]:
+    """Say by which metrics verdicts hold for the judged rows alone."""
+    return [
+        f"All seeds are judged on the same rows, and {metric} is no mean over rows: its intervals "
+        "and verdicts hold for these rows alone, and for others often not. Let every seed draw its "
+        "own (ablation.splits: each_seed), or use ablation.folds."
+        for metric in metrics
+    ]
+
+
 def warnings(
     variants: Sequence[Mapping[str, Any]],
     *,

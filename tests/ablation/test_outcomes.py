@@ -98,3 +98,6 @@ def test_metrics_that_are_no_means_over_rows_vary_with_the_rows_that_seeds_draw(
     assert spread.width() == pytest.approx(stdtrit(2, 0.975) * spread.error)
     assert shared.spread(values, TANH.name, "dev.accuracy").error ** 2 == pytest.approx(0.01 / 3)
     assert drawn.redrawn(TANH.name, "train.accuracy") == shared.redrawn(TANH.name, "dev.cost") == 0
+    assert shared.is_of_these_rows(TANH.name, "dev.f1")
+    assert not drawn.is_of_these_rows(TANH.name, "dev.f1")
+    assert not shared.is_of_these_rows(TANH.name, "train.f1")
