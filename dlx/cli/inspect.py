@@ -80,8 +80,9 @@ def _emit(document: dict[str, Any]) -> None:
     headings = ["layer", "", "W, dW", "b, db", "Z, A, dZ, dA", "parameters", "FLOPs"]
     emit_table(headings, map(_shape_row, layers), " " * 5 + "rr")
     emit("")
-    headings = ["layer", "init", "I", "Var W", "I Var W", "Var A", "theory", "dZ²", "theory"]
-    emit_table([*headings, "|dW|"], map(_variance_row, layers), "  rrrrrrrr")
+    headings = ["layer", "init", "I", "Var W", "I Var W", "Var A", "theory"]
+    headings += ["over rows", "dZ²", "theory", "|dW|"]
+    emit_table(headings, map(_variance_row, layers), "  rrrrrrrrr")
     emit("")
     if rows := [row for layer in layers if layer["steps"] for row in _step_rows(layer)]:
         emit_table(["layer", "step", "Var A", "theory", "dZ²", "theory"], rows, " rrrrr")
@@ -94,7 +95,7 @@ def _emit(document: dict[str, Any]) -> None:
     parts = ", ".join(f"{name} {_size(count)}" for name, count in memory.items())
     emit(f"memory {_size(sum(memory.values()))}: {parts}")
     emit(
-        "(I: fan-in; Var A: over units and rows; dZ²: mean square; |dW|: root mean square; theory: "
+        "(I: fan-in; Var A: over units and rows, then of a unit over rows; dZ²: mean square; |dW|: root mean square; theory: "
         f"{'for initial weights alone' if is_trained else 'for wide layers'})"
     )
     for sentence in document["findings"]:
@@ -130,7 +131,7 @@ def _variance_row(layer: dict[str, Any]) -> list[str]:
         "" if fan_in is None else f"{fan_in:,}",
         "" if variance is None else _number(variance),
         "" if variance is None or fan_in is None else _number(fan_in * variance),
-        *(_number(layer["variance"][which]) for which in ("measured", "predicted")),
+        *(_number(layer["variance"][w]) for w in ("measured", "predicted", "between_rows")),
         *(_number(layer["gradient"][which]) for which in ("measured", "predicted")),
         _number(layer["weight_gradient"]),
     ]

@@ -56,10 +56,22 @@ def _signals(hidden: Sequence[dict[str, Any]]) -> list[str]:
         return ["the activations are not finite: they explode on their way forward"]
     ratio = after / before
     if not (verb := _verb(ratio)):
-        return []
+        return _rows_alike(first, last)
     return [
         f"the activations of layer {last['name']} have {power(ratio)} of the variance of layer "
         f"{first['name']}'s: the signal {verb} on its way forward"
+    ]
+
+
+def _rows_alike(first: dict[str, Any], last: dict[str, Any]) -> list[str]:
+    """Say that rows become alike though units differ, as they do behind many sigmoid layers."""
+    before, after = (layer["variance"].get("between_rows") or 0.0 for layer in (first, last))
+    if not before or not math.isfinite(after) or after / before > _NOTABLE:
+        return []
+    left = f"{power(after / before)} as much as" if after else "not at all, unlike"
+    return [
+        f"between rows, the activations of layer {last['name']} vary {left} those of layer "
+        f"{first['name']}: hardly anything of the inputs passes, though units differ"
     ]
 
 

@@ -41,7 +41,7 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
         init, shapes (by name, units first as in courses; of one step of a recurrent layer),
         parameters, flops (of all steps), fan_in, fan_out, weight_variance, weight_gradient (root
         mean square of dW), and both variance (of A) and gradient (mean square of dZ) as predicted
-        and as measured. Maxout has pieces, more than 1. A recurrent layer has a cell, and steps:
+        and as measured, and the variance of A between rows (of a unit, the mean over units). Maxout has pieces, more than 1. A recurrent layer has a cell, and steps:
         variance and gradient of each step's state. None stands for what is not known or does not
         apply.
     """
@@ -148,6 +148,7 @@ def _layer(
         "variance": {
             "predicted": theory.variance,
             "measured": None if outputs is None else _variance(outputs),
+            "between_rows": None if outputs is None else _between_rows(outputs),
         },
         "gradient": {
             "predicted": theory.gradient,
@@ -180,6 +181,11 @@ def _nested(layers: Blueprint, depth: int = 0) -> Iterator[tuple[Spec, int]]:
             yield spec, depth
             for stack in spec.inside:
                 yield from _nested(stack, depth + 1)
+
+
+def _between_rows(outputs: Tensor) -> float:
+    """Return the variance of a unit over the rows of (K, B, …), the mean over units."""
+    return float(outputs.double().var(1, correction=0).mean())
 
 
 def _variance(tensor: Tensor) -> float:

@@ -12,6 +12,7 @@ _QUANTITIES = {"variance": "activations: Var(A)", "gradient": "gradients: mean o
 _LOOKS: dict[str, dict[str, Any]] = {
     "measured": {"color": "C0", "marker": "o", "markersize": 4},
     "predicted": {"color": "C1", "linestyle": "--", "marker": "x", "zorder": 3},
+    "between_rows": {"color": "C2", "marker": "s", "markersize": 4},
 }
 
 
@@ -19,7 +20,8 @@ _LOOKS: dict[str, dict[str, Any]] = {
 def draw(inspected: dict[str, Any]) -> "Figure":
     """Return a figure of what `inspect` returned: predicted and measured, on logarithmic scales.
 
-    Left the variance of every layer's activations A, right the mean square of its gradient dZ;
+    Left the variance of every layer's activations A, over units and rows, and of a unit between rows
+    (what is left of the inputs), right the mean square of its gradient dZ;
     below, for every recurrent layer, the same along its steps.
     """
     from matplotlib.figure import Figure
@@ -59,10 +61,10 @@ def _panel(
     axes: Any, label: str, names: list[str], places: list[dict[str, Any]], quantity: str
 ) -> None:
     for which, look in _LOOKS.items():
-        points = [(number, place[quantity][which]) for number, place in enumerate(places)]
+        points = [(number, place[quantity].get(which)) for number, place in enumerate(places)]
         shown = [(number, value) for number, value in points if value]  # zero has no logarithm
         if shown:
-            axes.plot(*zip(*shown, strict=True), label=which, **look)
+            axes.plot(*zip(*shown, strict=True), **{"label": which.replace("_", " "), **look})
     axes.set_xlabel(label)
     ticks = range(0, len(names), -(-len(names) // _TICKS))
     axes.set_xticks(list(ticks), [names[i] for i in ticks])

@@ -1,5 +1,6 @@
 """Shapes as courses write them, costs by hand, and measurements against plain torch."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -219,3 +220,14 @@ def test_no_sentence_where_all_is_well() -> None:
     projection = layer("1.projection", 1e-8) | {"kind": "projection"}
     assert findings([projection, layer("1"), layer("2"), layer("3")]) == []
     assert power(3.1e-32) == "10⁻³²"
+
+
+def test_rows_that_become_alike_are_told_though_units_differ(job: MakeJob) -> None:
+    inspected = inspect(job(data="xor", hidden=[10] * 9, activation="sigmoid"))
+    layers = inspected["layers"]
+    pooled = [layer["variance"]["measured"] for layer in layers[:-1]]
+    between = [layer["variance"]["between_rows"] for layer in layers]
+    assert max(pooled) < 10 * min(pooled)
+    assert all(after < before for before, after in pairwise(between)) and between[-1] < 1e-12
+    told = next(text for text in inspected["findings"] if "between rows" in text)
+    assert "activations of layer 9 vary 10⁻¹⁰ as much as those of layer 1" in told
