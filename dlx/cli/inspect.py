@@ -95,7 +95,8 @@ def _emit(document: dict[str, Any]) -> None:
     parts = ", ".join(f"{name} {_size(count)}" for name, count in memory.items())
     emit(f"memory {_size(sum(memory.values()))}: {parts}")
     emit(
-        "(I: fan-in; Var A: over units and rows, then of a unit over rows; dZ²: mean square; |dW|: root mean square; theory: "
+        "(I: fan-in; Var A: over units and rows, then of a unit over rows; dZ²: mean square; |dW|: "
+        "root mean square; theory: "
         f"{'for initial weights alone' if is_trained else 'for wide layers'})"
     )
     for sentence in document["findings"]:

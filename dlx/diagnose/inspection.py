@@ -41,9 +41,9 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
         init, shapes (by name, units first as in courses; of one step of a recurrent layer),
         parameters, flops (of all steps), fan_in, fan_out, weight_variance, weight_gradient (root
         mean square of dW), and both variance (of A) and gradient (mean square of dZ) as predicted
-        and as measured, and the variance of A between rows (of a unit, the mean over units). Maxout has pieces, more than 1. A recurrent layer has a cell, and steps:
-        variance and gradient of each step's state. None stands for what is not known or does not
-        apply.
+        and as measured; of A also between_rows, the variance of a unit over the rows, the mean over
+        units. Maxout has pieces, more than 1. A recurrent layer has a cell, and steps: variance and
+        gradient of each step's state. None stands for what is not known or does not apply.
     """
     trainer = Job.trainer([job], is_new=True)
     cohort = trainer.cohort

@@ -20,9 +20,9 @@ _LOOKS: dict[str, dict[str, Any]] = {
 def draw(inspected: dict[str, Any]) -> "Figure":
     """Return a figure of what `inspect` returned: predicted and measured, on logarithmic scales.
 
-    Left the variance of every layer's activations A, over units and rows, and of a unit between rows
-    (what is left of the inputs), right the mean square of its gradient dZ;
-    below, for every recurrent layer, the same along its steps.
+    Left the variance of every layer's activations A, over units and rows, and of a unit between
+    rows (what is left of the inputs), right the mean square of its gradient dZ; below, for every
+    recurrent layer, the same along its steps.
     """
     from matplotlib.figure import Figure
 
