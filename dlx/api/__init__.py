@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dlx.api.ablation_config import read_ablation
     from dlx.api.ablation_runs import members, run_config
     from dlx.api.attribution import Why, plan_why, why
-    from dlx.api.diagnosis import diagnose_ablation, diagnose_run
+    from dlx.api.diagnosis import diagnose_ablation, diagnose_run, more_data
     from dlx.api.drawing import figures
     from dlx.api.inputs import RUNS_DIR, read_config
     from dlx.api.probing import Probe, probe
@@ -42,7 +42,7 @@ _MODULES = {
     "drawing": ("figures",),
     "inputs": ("RUNS_DIR", "read_config"),
     "probing": ("Probe", "probe"),
-    "diagnosis": ("diagnose_ablation", "diagnose_run"),
+    "diagnosis": ("diagnose_ablation", "diagnose_run", "more_data"),
     "run": ("Run", "load"),
     "training": ("Training", "new_training", "prepare", "resume", "resumed_training", "train"),
     "verification": ("verify",),
@@ -64,6 +64,7 @@ __all__ = [
     "foresee_ablation",
     "load",
     "members",
+    "more_data",
     "new_training",
     "plan_ablation",
     "plan_why",

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from dlx.ablation.statistics.paired import paired_t
 from dlx.api.run import Run
 from dlx.config.types import choice
 from dlx.data.parts import Splits
@@ -97,6 +100,40 @@ def diagnose_ablation(
         {"variant": variant, "runs": len(runs), "findings": _common(variant, runs, first)}
         for variant, runs in by_variant.items()
     ]
+
+
+def more_data(summary: Mapping[str, Any]) -> list[str]:
+    """Say whether more training rows would help, if the ablation varied `data.limit`.
+
+    It is what the metric gains from the last but one number of rows to the last, over the seeds,
+    where the other settings are the baseline's.
+
+    Args:
+        summary: of the ablation, see summary.json
+    """
+    metric, key = summary["metric"], "data.limit"
+    variants = {variant["name"]: variant for variant in summary["variants"]}
+    rest = {k: v for k, v in variants[summary["baseline"]]["settings"].items() if k != key}
+    part, _, tag = metric.partition(".")
+    by_rows = {
+        variant["settings"][key]: np.array(variant["metrics"][part][tag]["values"], dtype=float)
+        for variant in variants.values()
+        if isinstance(variant["settings"].get(key), int)
+        and {k: v for k, v in variant["settings"].items() if k != key} == rest
+        and tag in variant["metrics"].get(part, {})
+    }
+    if len(by_rows) < 2:
+        return []
+    fewer, more = sorted(by_rows)[-2:]
+    gain = paired_t((by_rows[more] - by_rows[fewer]) * (1 if summary["rising"] else -1))
+    if not np.isfinite(gain.low):
+        return []
+    words = f"from {fewer:,} to {more:,} training rows {metric} gets better by"
+    size = lambda value: f"{value:.3g}"
+    known = f"{words} {size(gain.mean)} [{size(gain.low)}, {size(gain.high)}]"
+    if gain.low <= 0:
+        return [f"{known}, which may be chance: more rows would hardly help"]
+    return [f"{known}: more rows would help"]
 
 
 def _common(

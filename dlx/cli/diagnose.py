@@ -45,8 +45,13 @@ def diagnose(
 
     directory = find(run, runs_dir, prefer_run=True)
     if directory.read_info()["kind"] == "ablation":
-        by_variant = api.diagnose_ablation(api.Ablation(directory.path), data_dir)
-        document: dict[str, Any] = {"ablation": str(directory.path), "variants": by_variant}
+        ablation = api.Ablation(directory.path)
+        by_variant = api.diagnose_ablation(ablation, data_dir)
+        document: dict[str, Any] = {
+            "ablation": str(directory.path),
+            "variants": by_variant,
+            "notes": api.more_data(ablation.summary),
+        }
         findings = [finding for variant in by_variant for finding in variant["findings"]]
     else:
         document = {"run": str(directory.path)} | api.diagnose_run(
@@ -59,8 +64,10 @@ def diagnose(
         for variant in by_variant:
             emit(f"{variant['variant']} ({variant['runs']} runs)")
             emit_findings(variant["findings"])
+        for sentence in document["notes"]:
+            emit(sentence)
     else:
-        warn(document.get("notes", ()), "note")
+        warn(document["notes"], "note")
         emit_findings(findings)
     severities = [severity.value for severity in Severity]
     if fail_on is not None:

@@ -1,7 +1,9 @@
 """`dlx diagnose`: findings of runs and ablations, exit codes, folders that cannot be diagnosed."""
 
 from pathlib import Path
+from typing import Any
 
+from dlx import api
 from tests.cli.conftest import Command
 
 SICK = ["digits", "optimizer={name: sgd, lr: 50}", "train.epochs=3", "--quiet", "--no-figures"]
@@ -43,3 +45,26 @@ def test_what_cannot_be_diagnosed_is_said(dlx: Command) -> None:
     metrics.unlink()
     assert "has logged nothing yet" in dlx("diagnose", "xor").err
     assert dlx("train", "xor", "data.human_error=1.5").code == 2
+
+
+def test_more_rows_help_where_the_last_ones_did() -> None:
+    def variant(limit: int, values: list[float], activation: str = "relu") -> dict[str, Any]:
+        settings = {"data.limit": limit, "model.activation": activation}
+        metrics = {"dev": {"accuracy": {"values": values}}}
+        return {"name": f"{limit} {activation}", "settings": settings, "metrics": metrics}
+
+    variants = [
+        variant(100, [0.5, 0.6, 0.7]),
+        variant(400, [0.8, 0.88, 0.97]),
+        variant(200, [0.6, 0.7, 0.8]),
+        variant(800, [0.9, 0.9, 0.9], "tanh"),  # in a place of its own
+    ]
+    summary = {"metric": "dev.accuracy", "rising": True, "baseline": "100 relu"}
+    assert api.more_data({**summary, "variants": variants}) == [
+        "from 200 to 400 training rows dev.accuracy gets better by 0.183 [0.145, 0.221]: more rows "
+        "would help"
+    ]
+    variants[1] = variant(400, [0.7, 0.6, 0.85])
+    [sentence] = api.more_data({**summary, "variants": variants})
+    assert sentence.endswith("which may be chance: more rows would hardly help")
+    assert api.more_data({**summary, "variants": variants[:1]}) == []
