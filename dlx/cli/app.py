@@ -135,6 +135,7 @@ _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
         "runs": run_folders.runs_app,
         "board": run_folders.board,
         "compare": several.compare,
+        "table": several.table,
         "diagnose": diagnose.diagnose,
         "inspect": inspect.inspect,
     },
