@@ -42,20 +42,26 @@ def results_csv(
     rows = []
     for run in runs:
         row: dict[str, Any] = {"run": run.number or "", "variant": run.variant}
-        row |= {key: _cell(settings[run.variant].get(key)) for key in keys}
-        row |= {"seed": run.seed, "fold": _cell(run.fold)}
+        row |= {key: settings[run.variant].get(key) for key in keys}
+        row |= {"seed": run.seed, "fold": run.fold}
         row |= {"data": settings[run.variant].get(DATA, data)}
         row |= {"status": run.status, "reason": run.reason, "steps": run.steps}
         row |= {"examples": run.examples, "seconds": run.seconds, "parameters": run.parameters}
-        row |= {metric: _cell(run.value(metric)) for metric in metrics}
-        row |= {f"best.{metric}": _cell(_best(run, metric)) for metric in metrics}
-        row |= {"success": _cell(run.success)}
-        row |= {f"steps_to.{metric}": _cell(run.steps_to.get(metric)) for metric in reached}
+        row |= {metric: run.value(metric) for metric in metrics}
+        row |= {f"best.{metric}": _best(run, metric) for metric in metrics}
+        row |= {"success": run.success}
+        row |= {f"steps_to.{metric}": run.steps_to.get(metric) for metric in reached}
         rows.append(row | {"path": run.path})
+    return csv_text(rows)
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows, by column, as CSV; see `_cell` for how values are written."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    columns = dict.fromkeys(column for row in rows for column in row)
+    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({column: _cell(value) for column, value in row.items()} for row in rows)
     return text.getvalue()
 
 

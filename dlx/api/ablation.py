@@ -122,9 +122,18 @@ class Ablation:
         Raises:
             RunError: the plan is missing or was changed
         """
-        ready = self.plan()
-        runs, ledger = ready.runs("comparison"), Ledger(ready, self.path)
-        results = loading.results(self.path, runs, ledger, ready.section)
+        return self.ended(self.plan())
+
+    def ended(self, plan: Plan) -> list[RunResult]:
+        """Return the results of its plan's compared runs that have ended, in the plan's order.
+
+        Raises:
+            RunError: no run has ended
+        """
+        runs, ledger = plan.runs("comparison"), Ledger(plan, self.path)
+        results = loading.results(self.path, runs, ledger, plan.section)
+        if not results:
+            raise RunError(f"{self.path} has no run that has ended; `dlx resume` it")
         return loading.with_judgements(self.path, results.values())
 
     @property
@@ -141,6 +150,17 @@ class Ablation:
             RunError: it is missing or was changed
         """
         return read_plan(self.path, data_directory(data_dir))
+
+    def table(self, data_dir: Path | str | None = None) -> dict[str, Any]:
+        """Return means and intervals for a table, see `dlx.report.ablation.paper_table.table`.
+
+        Raises:
+            RunError: no run has ended, or the plan is missing or was changed
+        """
+        from dlx.report.ablation import paper_table  # imports what draws
+
+        plan = self.plan(data_dir)
+        return paper_table.table(plan, self.ended(plan))
 
     def result(self) -> dict[str, Any]:
         """Return the JSON object that ablate, resume and verify print."""

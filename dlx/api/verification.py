@@ -52,7 +52,7 @@ def verify(
             its config does not tell from those it was trained with before
         DataError: the data are missing or changed
     """
-    directory = find(path, Path(runs_dir), prefer_run=str(path) != LATEST)
+    directory = find(path, Path(runs_dir), prefer=None if str(path) == LATEST else "run")
     if directory.read_info()["kind"] != "ablation":
         run = load(directory.path)
         return run.result() | {"verified": [_verify(run, data_dir, show)]}

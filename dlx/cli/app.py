@@ -136,6 +136,7 @@ _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
         "runs": run_folders.runs_app,
         "board": run_folders.board,
         "compare": several.compare,
+        "table": several.table,
         "diagnose": diagnose.diagnose,
         "why": why.why,
         "inspect": inspect.inspect,

@@ -43,7 +43,7 @@ def diagnose(
     from dlx import api
     from dlx.training.finding import find
 
-    directory = find(run, runs_dir, prefer_run=True)
+    directory = find(run, runs_dir, prefer="run")
     if directory.read_info()["kind"] == "ablation":
         ablation = api.Ablation(directory.path)
         by_variant = api.diagnose_ablation(ablation, data_dir)

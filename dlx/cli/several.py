@@ -1,17 +1,19 @@
-"""`dlx compare`, `dlx ensemble` and `dlx probe`: several runs side by side."""
+"""`dlx compare`, `dlx table`, `dlx ensemble` and `dlx probe`: several runs side by side."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dlx.cli.encoding import Layer
-from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunsDir
+from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunsDir, output_option
 from dlx.cli.output import emit, emit_json, emit_table, note, run_labels, warn
 from dlx.cli.use import MeasuredSplit, Metrics, Split
 from dlx.report.numbers import format_metric
 
 Sort = StrEnum("Sort", "best variant difference p speed")
+TableFormat = StrEnum("TableFormat", "latex markdown typst csv")
 
 
 def compare(
@@ -55,6 +57,48 @@ def compare(
     table = verdicts(summary, str(sort))
     emit_table(table.headings, table.rows, table.right)
     emit(f"(compared with {summary['baseline']}, in pairs of runs at the same seed)")
+
+
+def table(
+    ablation: Annotated[
+        str, typer.Argument(metavar="ABLATION", help="An ablation: its folder, name, id or latest.")
+    ],
+    form: Annotated[
+        TableFormat, typer.Option("--format", help="The language of the table.")
+    ] = TableFormat.markdown,
+    output: Annotated[
+        Path | None, output_option("The file to write to; default: it is printed.")
+    ] = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Print the results of an ablation as a table for a paper.
+
+    A row for each variant, the best first: the values that were tuned, the number of runs, and mean
+    and interval of every judged metric. The best mean is bold; † marks those that are not shown to
+    be worse than any other, in tests of all pairs. LaTeX needs the package booktabs. CSV has plain
+    numbers.
+
+    \b
+    Examples:
+      dlx table runs/activation_depth/ID
+      dlx table latest --format latex --output results.tex
+    """
+    from dlx import api
+    from dlx.report.ablation.paper_table import written
+    from dlx.runs import write_atomic
+    from dlx.training.finding import find_ablation
+
+    found = api.Ablation(find_ablation(ablation, runs_dir).path)
+    document = found.table(data_dir)
+    if output is not None:
+        write_atomic(output, written(document, form).encode())
+        note(f"table written to {output}")
+    if as_json:
+        emit_json({"ablation": str(found.path), **document})
+    elif output is None:
+        emit(written(document, form))
 
 
 def ensemble(

@@ -125,7 +125,7 @@ def resume(
     from dlx.training.finding import find
 
     # KEY=VALUE is for a run: then a name does not mean an ablation of this name.
-    directory = find(run, runs_dir, prefer_run=bool(overrides))
+    directory = find(run, runs_dir, prefer="run" if overrides else None)
     if directory.read_info()["kind"] == "ablation":
         if overrides:
             raise ConfigError(

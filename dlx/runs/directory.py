@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dlx.errors import ConfigError, RunError, RunInUseError, did_you_mean
 from dlx.runs import documents
@@ -24,6 +24,8 @@ from dlx.runs.locks import hold, is_held
 from dlx.runs.tags import tags_of
 
 LATEST = "latest"
+
+Kind = Literal["run", "ablation"]
 
 
 @dataclass(frozen=True)
@@ -221,11 +223,11 @@ def list_runs(runs_dir: Path) -> tuple[list[RunDirectory], list[str]]:
     return _runs_of(directories(runs_dir, warnings), warnings), warnings
 
 
-def find(wanted: Path | str, runs_dir: Path, *, prefer_run: bool = False) -> RunDirectory:
+def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> RunDirectory:
     """Return the run meant by a path, a name (its newest run), 'name/id', an id or 'latest'.
 
-    A path may also be that of a name's directory, or lead into an ablation. With `prefer_run`, a
-    name and 'latest' mean an ablation only if there is no run that they could mean.
+    A path may also be that of a name's directory, or lead into an ablation. A name and 'latest'
+    mean what is of the kind `prefer` if there is any, else the newest of both kinds.
     """
     text = str(wanted)
     places = [Path(wanted), runs_dir / text]
@@ -238,8 +240,8 @@ def find(wanted: Path | str, runs_dir: Path, *, prefer_run: bool = False) -> Run
         for run in runs + _runs_of(places[:1], [])  # newest first
         if text in (LATEST, run.path.parent.name, run.path.name) or run.path.parent == places[0]
     ]
-    if prefer_run:
-        meant.sort(key=lambda run: run.read_info()["kind"] == "ablation")
+    if prefer:
+        meant.sort(key=lambda run: run.read_info()["kind"] != prefer)
     if meant:
         return meant[0]
     for place in places:

@@ -38,21 +38,23 @@ from dlx.runs.ablations import (
     read_cohort_file,
     read_index,
 )
+from dlx.runs.directory import Kind
 from dlx.runs.files import storage_errors, sync_directory, write_atomic
 from dlx.tracking import metrics as metrics_file
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+_KIND = 0
 _NUMBERED = re.compile(r"(.+)#(\d+)")
 _OLD_NAME = re.compile(r"(.+)/seed=(\d+)( fold=\d+)?")
 _SHOWN = 6  # names in a message
 
 
-def find(wanted: Path | str, runs_dir: Path, *, prefer_run: bool = False) -> RunDirectory:
+def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> RunDirectory:
     """Return the run or ablation that a name or path means; RunError lists near names.
 
-    With `prefer_run`, a name and 'latest' mean an ablation only if they can mean no run.
+    A name and 'latest' mean what is of the kind `prefer` if there is any.
     """
     text = str(wanted).rstrip("/")
     if tags.is_tag(text) and not Path(text).exists() and not (runs_dir / text).exists():
@@ -71,18 +73,26 @@ def find(wanted: Path | str, runs_dir: Path, *, prefer_run: bool = False) -> Run
                 return materialise(ablation.path, member)
             if "@" in name or name.startswith("#") or _OLD_NAME.fullmatch(f"/{name}"):
                 raise _unknown(ablation.path, name)
-    return directory.find(wanted, runs_dir, prefer_run=prefer_run)
+    return directory.find(wanted, runs_dir, prefer=prefer)
 
 
 def find_run(wanted: Path | str, runs_dir: Path) -> RunDirectory:
     """Return the run that a name or path means; RunError if that is an ablation, or nothing."""
-    run = find(wanted, runs_dir, prefer_run=True)
+    run = find(wanted, runs_dir, prefer="run")
     if run.read_info()["kind"] == "ablation":
         raise RunError(
             f"{run.path} is an ablation; name one of its runs, such as {run.path}#1 or "
             f"{run.path}/VARIANT@SEED"
         )
     return run
+
+
+def find_ablation(wanted: Path | str, runs_dir: Path) -> RunDirectory:
+    """Return the ablation that a name or path means; RunError if that is a run, or nothing."""
+    found = find(wanted, runs_dir, prefer="ablation")
+    if found.read_info()["kind"] != "ablation":
+        raise RunError(f"{found.path} is a run, not an ablation; `dlx runs` lists both")
+    return found
 
 
 def which(wanted: Path | str, run: RunDirectory) -> str:

@@ -90,7 +90,7 @@ def test_a_name_means_a_run_where_one_is_wanted(runs: list[RunDirectory], tmp_pa
         remove(run)
     with pytest.raises(RunError, match="is an ablation; name one of its runs"):
         find_run("churn", tmp_path)
-    assert find("churn", tmp_path, prefer_run=True) == ablation
+    assert find("churn", tmp_path, prefer="run") == ablation
 
 
 def test_which_run_answers_is_said(runs: list[RunDirectory], tmp_path: Path) -> None:

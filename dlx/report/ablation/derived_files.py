@@ -27,41 +27,16 @@ def write(
     `results` are of the compared runs that have ended, `command` runs the ablation again. Returns
     the summary.
     """
-    section = plan.section
-    variants = plan.variants
-    data = list(dict.fromkeys(variant.config.data.name for variant in variants))
-    varied = _varied(plan)
-    plain = to_plain(plan.config)
-    base = {key: value_at(key, {}, plain) for key in varied}
+    section, variants = plan.section, plan.variants
     before = rules.kept(directory)
-    summary = summarize(
-        variants,
-        results,
-        name=plan.config.name,
-        metric=plan.metric,
-        also=section.also,
-        baseline=plan.baseline,
-        varied=varied,
-        seeds=plan.seeds,
-        base=base,
-        design=section.design,
-        folds=section.folds,
-        data=data,
-        comparisons=section.comparisons,
-        margin=section.margin,
-        success=section.success,
-        steps_to=section.steps_to,
-        tuning=_tuning(plan, tries),
-        show_test=section.show_test,
-        show=section.show,
-        planned=len(planned_seeds(section)),
-        command=command,
-    )
+    summary = summarized(plan, results, tuning=_tuning(plan, tries), command=command)
     changes = rules.changed(before, summary["variants"]) if before else {}
     summary["warnings"] += rules.sentences(plan.rules, before, changes)
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(directory / "summary.json", text.encode() + b"\n")
-    table = results_csv(variants, results, base=base, data=data[0], show_test=section.show_test)
+    base = _base(plan)
+    data = variants[0].config.data.name
+    table = results_csv(variants, results, base=base, data=data, show_test=section.show_test)
     write_atomic(directory / "results.csv", table.encode())
     more = reconstructions.draw(plan, directory, summary, results)
     page.write(directory, summary, results, dump(plan.config), more)
@@ -76,6 +51,36 @@ def write(
         conclusions=markdown.conclusions(summary),
     )
     return summary
+
+
+def summarized(plan: Plan, results: Sequence[RunResult], **changes: Any) -> dict[str, Any]:
+    """Return the summary of results, see `summarize`; `changes` replace its options."""
+    section = plan.section
+    options = {
+        "name": plan.config.name,
+        "metric": plan.metric,
+        "also": section.also,
+        "baseline": plan.baseline,
+        "varied": _varied(plan),
+        "seeds": plan.seeds,
+        "base": _base(plan),
+        "design": section.design,
+        "folds": section.folds,
+        "data": list(dict.fromkeys(variant.config.data.name for variant in plan.variants)),
+        "comparisons": section.comparisons,
+        "margin": section.margin,
+        "success": section.success,
+        "steps_to": section.steps_to,
+        "show_test": section.show_test,
+        "show": section.show,
+        "planned": len(planned_seeds(section)),
+    }
+    return summarize(plan.variants, results, **options | changes)
+
+
+def _base(plan: Plan) -> dict[str, Any]:
+    plain = to_plain(plan.config)
+    return {key: value_at(key, {}, plain) for key in _varied(plan)}
 
 
 def _varied(plan: Plan) -> dict[str, list[Any]]:

@@ -13,29 +13,34 @@ def conclusions(summary: Summary) -> str:
 
     The tables are those of the terminal: of the judged metric, of each further one, and of pairs.
     """
-    parts = [f"# {_escaped(summary['question'])}", *map(_escaped, answer(summary))]
+    parts = [f"# {escaped(summary['question'])}", *map(escaped, answer(summary))]
     parts.append(_table(verdict_table.verdicts(summary)))
     for view in reading.by_others(summary):
-        parts += [f"## Judged by {_escaped(reading.in_words(view['metric']))}"]
-        parts += [*map(_escaped, answer(view)), _table(verdict_table.verdicts(view))]
+        parts += [f"## Judged by {escaped(reading.in_words(view['metric']))}"]
+        parts += [*map(escaped, answer(view)), _table(verdict_table.verdicts(view))]
     if summary["pairs"]:
         parts += ["## All pairs", _table(verdict_table.pairs(summary))]
     if summary["warnings"]:
-        parts += ["## Keep in mind", "\n".join(f"- {_escaped(w)}" for w in summary["warnings"])]
+        parts += ["## Keep in mind", "\n".join(f"- {escaped(w)}" for w in summary["warnings"])]
     return "\n\n".join(parts) + "\n"
 
 
 def _table(table: Table) -> str:
-    sides = ["--:" if side == "r" else ":--" for side in table.right]
-    head, *rows = [[*map(_escaped, cells)] for cells in [table.headings, *table.rows]]
-    return "\n".join(map(_row, [head, sides, *rows]))
+    head, *body = [[*map(escaped, cells)] for cells in [table.headings, *table.rows]]
+    return rows(head, body, table.right)
+
+
+def rows(head: Sequence[str], body: Sequence[Sequence[str]], right: str) -> str:
+    """Return a table of cells that are Markdown; `right` has an r for each column of numbers."""
+    sides = ["--:" if side == "r" else ":--" for side in right]
+    return "\n".join(map(_row, [head, sides, *body]))
 
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return a text of which Markdown and HTML take nothing for their own signs."""
     text = text.replace("&", "&amp;").replace("<", "&lt;")
     return "".join(f"\\{sign}" if sign in r"\`*_|[]#" else sign for sign in text)
