@@ -221,10 +221,10 @@ def _emit_importance(importance: Mapping[str, Any]) -> None:
 
 def save_picture(figure: "Figure", path: Path) -> None:
     """Write a figure as a PNG file."""
-    from dlx.report.run.pictures import png
+    from dlx.report.figure_files import encoded
     from dlx.runs import write_atomic
 
-    write_atomic(path, png(figure, dpi=150))
+    write_atomic(path, encoded(figure, dpi=150))
     note(f"picture written to {path}")
 
 

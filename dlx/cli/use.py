@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Split = StrEnum("Split", "train train_dev stop dev test")
 Form = StrEnum("Form", "torch onnx")  # what a network can be exported as
+FigureForm = StrEnum("FigureForm", "png pdf")
 Inputs = Annotated[
     Path | None,
     typer.Argument(
@@ -245,7 +246,12 @@ def export(
 
 
 def figures(
-    run: RunPath,
+    run: Annotated[
+        str, typer.Argument(metavar="RUN|ABLATION", help="A trained run, or an ablation.")
+    ],
+    form: Annotated[
+        FigureForm, typer.Option("--format", help="Of the files; pdf for papers.")
+    ] = FigureForm.png,
     output: Annotated[
         Path | None,
         output_option("The folder to write to; default: figures in the run's folder.", "FOLDER"),
@@ -254,7 +260,7 @@ def figures(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Draw the figures of a trained run as PNG files.
+    """Draw the figures of a trained run, or those of an ablation's report, as files.
 
     Autoencoders and RBMs: reconstructions, filters, codes, the error of each class, and what each
     unit of the code changes. Other networks: confusion matrices, the filters of the first layer
@@ -264,14 +270,20 @@ def figures(
     \b
     Examples:
       dlx figures autoencoder
-      dlx figures digits --output pictures
+      dlx figures digits --output pictures --format pdf
     """
     from dlx import api
+    from dlx.training.finding import find
 
-    trained = api.load(run, runs_dir=runs_dir)
-    files = api.figures(trained, folder=output, data_dir=data_dir)
+    directory = find(run, runs_dir, prefer="run")
+    path, kind = directory.path, directory.read_info()["kind"]
+    options: Any = {"folder": output, "data_dir": data_dir, "form": form.value}
+    if kind == "ablation":
+        files = api.ablation_figures(api.Ablation(path), **options)
+    else:
+        files = api.figures(api.load(path), **options)
     if as_json:
-        emit_json({"run": str(trained.path), "figures": [str(path) for path in files]})
+        emit_json({kind: str(path), "figures": [str(path) for path in files]})
     elif files:
         emit("\n".join(map(str, files)))
     else:

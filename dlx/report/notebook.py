@@ -1,11 +1,11 @@
 """What a notebook shows of a run or an ablation: small pieces of HTML."""
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from dlx.report.figure_files import encoded
 from dlx.report.numbers import format_metric
 
 if TYPE_CHECKING:
@@ -38,6 +38,5 @@ def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
 
 def picture(figure: "Figure") -> str:
     """Return a figure as an image inside the page."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return f"<img src='data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}'>"
+    content = base64.b64encode(encoded(figure)).decode()
+    return f"<img src='data:image/png;base64,{content}'>"

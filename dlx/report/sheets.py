@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.data.dataset import Task
+from dlx.report.figure_files import encoded
 from dlx.report.predictions import Predictions
-from dlx.report.run import pictures
 from dlx.report.run.pictures import MOST_IMAGES, lines_of_images, plain_texts, shades
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _MOST_NUMBERS = 3  # of a prediction that fit
 @plain_texts()
 def png(task: Task, predictions: Predictions, title: str) -> bytes:
     """Return images and their predictions as the contents of a PNG file; see `draw`."""
-    return pictures.png(draw(task, predictions, title))
+    return encoded(draw(task, predictions, title))
 
 
 def draw(task: Task, predictions: Predictions, title: str) -> "Figure":

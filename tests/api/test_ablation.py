@@ -120,6 +120,10 @@ def test_what_it_came_to_is_told_as_an_object(tmp_path: Path) -> None:
     run = ended[7]
     assert run.config.seed == int(next(row["seed"] for row in rows if row["run"] == "7"))
     assert escape(names[1]) in ended._repr_html_() and "<table>" in ended._repr_html_()
+    pictures = api.ablation_figures(ended, folder=tmp_path / "pdf", form="pdf")
+    assert {path.stem for path in pictures} == {
+        path.stem for path in (ended.path / "figures").iterdir()
+    }
     shown = run._repr_html_()
     assert f"{100 * run.metrics['dev']['accuracy']:.2f} %" in shown
     assert "<img src='data:image/png;base64," in shown

@@ -112,6 +112,8 @@ def test_every_picture_of_a_run_is_drawn_later(tmp_path: Path) -> None:
     elsewhere = api.figures(plane, folder=tmp_path / "a" / "b")
     assert names(elsewhere) == [*confusion, "curves", "decision", "decision_1", "decision_2"]
     assert not (plane.path / "figures").exists()
+    [*_, last] = api.figures(plane, folder=tmp_path / "pdf", form="pdf")
+    assert last.suffix == ".pdf" and last.read_bytes().startswith(b"%PDF")
 
 
 def test_pictures_are_the_same_whenever_they_are_drawn(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ Reference:
     https://jfly.uni-koeln.de/color/
 """
 
-import io
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from dlx.report.figure_files import encoded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,10 +56,8 @@ class Drawing:
 
     def png(self) -> bytes:
         """Return the contents of the picture's PNG file."""
-        encoded = io.BytesIO()
         # A fast level: the smallest files take four times as long to write.
-        self.figure.savefig(encoded, format="png", pil_kwargs={"compress_level": 3})
-        return encoded.getvalue()
+        return encoded(self.figure, pil_kwargs={"compress_level": 3})
 
 
 def sheet(height: float, width: float = WIDTH) -> "Figure":

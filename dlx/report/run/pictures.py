@@ -4,10 +4,9 @@
 """
 
 import contextlib
-import io
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -78,13 +77,6 @@ def confusion_figure(counts: np.ndarray, classes: tuple[str, ...], title: str = 
     if title:
         figure.suptitle(title)
     return figure
-
-
-def png(figure: "Figure", **options: Any) -> bytes:
-    """Return a figure as the contents of a PNG file; the options are those of `savefig`."""
-    encoded = io.BytesIO()
-    figure.savefig(encoded, format="png", **options)
-    return encoded.getvalue()
 
 
 def rendered(figure: "Figure") -> np.ndarray:

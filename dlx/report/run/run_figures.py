@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dlx.cohort import Cohort, Member
 from dlx.data.parts import Splits
 from dlx.nn.metrics import is_rising, scale_of, tag, unit_of
+from dlx.report.figure_files import encoded
 from dlx.report.run import pictures
 from dlx.report.run.reconstruction import Sample
 from dlx.report.run.regions import Panel, Plane, is_plane
@@ -213,10 +214,10 @@ def _heading(record: Mapping[str, Any]) -> str:
     return f"{record['method']}, layer{'s' * (len(layers) > 1)} {', '.join(layers)}"
 
 
-def save(figures: "Mapping[str, Figure]", folder: Path) -> list[Path]:
-    """Write figures as PNG files into a folder, which is made for them, and return the files."""
-    paths = {folder / f"{name}.png": figure for name, figure in figures.items()}
+def save(figures: "Mapping[str, Figure]", folder: Path, form: str = "png") -> list[Path]:
+    """Write figures as files into a folder, which is made for them, and return the files."""
+    paths = {folder / f"{name}.{form}": figure for name, figure in figures.items()}
     for path, figure in paths.items():
         make_directory(folder)
-        write_atomic(path, pictures.png(figure))
+        write_atomic(path, encoded(figure, form))
     return list(paths)
