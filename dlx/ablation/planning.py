@@ -203,12 +203,11 @@ def _check_metrics(plan: Plan) -> None:
 
 
 def _logged_too(job: Job) -> list[str]:
-    """Return what a run logs beside its metrics and can be shown; at level minimal of no layer."""
+    """Return what a run logs beside its metrics and can be shown: nothing at level minimal."""
     if job.config.log.level == "minimal":
-        return ["train.running/cost"]
-    return ["train.running/cost"] + [
-        f"train.{tag}/{part.name}" for tag in _LAYER_TAGS for part in job.design.parts
-    ]
+        return []
+    of_layers = [f"train.{tag}/{part.name}" for tag in _LAYER_TAGS for part in job.design.parts]
+    return ["train.running/cost", *of_layers]
 
 
 def _cure(metric: str, job: Job) -> str:
@@ -216,8 +215,8 @@ def _cure(metric: str, job: Job) -> str:
     if metric.startswith("dev.") and "dev" not in job.splits.parts:
         return "; give data.split some dev rows"
     tag = metric.removeprefix("train.").partition("/")[0]
-    if tag in _LAYER_TAGS and job.config.log.level == "minimal":
-        return "; set log.level to standard, which logs this of layers"
+    if tag in ("running", *_LAYER_TAGS) and job.config.log.level == "minimal":
+        return "; set log.level to standard, which logs it"
     return ""
 
 

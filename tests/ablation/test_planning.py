@@ -149,7 +149,7 @@ def test_folds_stand_beside_seeds(tmp_path):
         (
             {"model.activation": ["relu"]},
             {"ablation": {"show": ["train.gradient_norm/1"]}, "log": {"level": "minimal"}},
-            r"ablation\.show\.0: .*; set log\.level to standard, which logs gradient norms",
+            r"ablation\.show\.0: .*; set log\.level to standard, which logs it",
         ),
         (
             {"model.activation": ["relu"]},
