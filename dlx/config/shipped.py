@@ -4,7 +4,6 @@ from pathlib import Path
 
 from dlx.errors import ConfigError, did_you_mean
 
-
 QUESTIONS = "course/questions.yaml"  # beside the shipped configs, and none itself
 
 
