@@ -59,6 +59,7 @@ def course(
         emit(f"({labels.more})")
         return
     [shown] = documents
+    heading = [f"{shown['number']}", f"{shown['question']}"]
     rows = [
         [labels.command, shown["command"]],
         [labels.picture, shown["picture"]],
@@ -67,4 +68,4 @@ def course(
         ["", shown["next"]],
     ]
     rows[:0] = [[labels.needs, shown["needs"]]] if shown["needs"] else []
-    emit_table([str(shown["number"]), shown["question"]], rows)
+    emit_table(heading, rows)

@@ -51,7 +51,13 @@ def shown_in_help() -> list[str]:
 def shown_in_the_course() -> list[str]:
     """Return the commands of `dlx course`; those on MNIST are run in tests/shipped."""
     questions = [question for question in course().questions if question.needs is None]
-    return [line for question in questions for line in (question.command, question.next)]
+    shown = []
+    for question in questions:
+        for line in (question.command, question.next):
+            if re.match("dlx (train|ablate)", line) and " name=" not in line:
+                line += f" name={question.config.split('/')[-1]}"  # its own, for the next command
+            shown.append(line + " --seeds 2 --anyway" * line.startswith("dlx ablate"))
+    return shown
 
 
 def shown() -> dict[str, list[str]]:
