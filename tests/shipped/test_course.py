@@ -1,4 +1,4 @@
-"""The small course ablations show what docs/course.md says, with fewer seeds and wider bands.
+"""The course's questions are answered as docs/course.md says, with fewer seeds and wider bands.
 
 A share p of n seeds is allowed three standard errors around ours, each sqrt(p (1 - p) / n).
 """
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dlx import api
+from dlx.config.course import course
 from dlx.config.shipped import shipped
 from tests.guarded import LEARNING
 
@@ -16,10 +17,18 @@ pytestmark = [pytest.mark.slow(*LEARNING), pytest.mark.usefixtures("one_thread")
 
 
 def variants(folder: Path, name: str, seeds: int, *changes: str) -> dict[str, Any]:
-    """Return the variants of a course ablation's summary by name."""
+    """Return the variants of a course ablation's summary by name; its picture is drawn."""
+    config = name if "/" in name else f"course/{name}"
+    [question] = [question for question in course().questions if question.config == config]
     options = ["log.points=2", *changes]
-    ended = api.ablate(shipped()[f"course/{name}"], options, seeds=seeds, runs_dir=folder)
+    ended = api.ablate(shipped()[config], options, seeds=seeds, runs_dir=folder)
+    assert (ended.path / question.picture).is_file()
     return {each["name"]: each for each in ended.summary["variants"]}
+
+
+def means(found: dict[str, Any], split: str, metric: str) -> dict[str, float]:
+    """Return the mean of a metric by variant."""
+    return {k: v["metrics"][split][metric]["mean"] for k, v in found.items()}
 
 
 def test_one_unit_learns_and_and_or_but_never_xor(tmp_path: Path) -> None:
@@ -59,3 +68,95 @@ def test_few_units_underfit_and_many_learn_the_wrong_labels(tmp_path: Path) -> N
     error = {k: v["metrics"]["dev"]["error"]["mean"] for k, v in found.items()}
     assert cost["hidden=[128]"] < 0.01 and error["hidden=[128]"] > 0.15
     assert error["hidden=[1]"] > 0.7
+
+
+def test_xor_is_solved_from_large_weights_or_at_a_large_rate(tmp_path: Path) -> None:
+    found = {k: v["success"]["rate"] for k, v in variants(tmp_path, "xor_labs", 10).items()}
+    assert found["no hidden layer"] == found["2-10-10-10-1 torch start"] == 0
+    assert found["2-2-1"] == pytest.approx(0.69, abs=0.44)  # 3 sqrt(0.69 0.31 / 10)
+    assert found["2-10-10-10-1"] == 1
+    assert found["2-10-10-10-1 torch start lr 1"] > 0.7
+
+
+def test_more_bits_need_more_units(tmp_path: Path) -> None:
+    few = "ablation.vary={data.bits: [2, 5], model.hidden: [[2], [4], [16]]}"
+    found = {k: v["success"]["rate"] for k, v in variants(tmp_path, "parity", 5, few).items()}
+    assert found["bits=5 hidden=[2]"] == found["bits=5 hidden=[4]"] == 0
+    assert found["bits=5 hidden=[16]"] == found["bits=2 hidden=[16]"] == 1
+
+
+def test_nine_sigmoid_layers_do_not_learn_and_relu_does(tmp_path: Path) -> None:
+    few = (
+        "ablation.vary={model.activation: [sigmoid, relu], model.init: [xavier_normal, he_normal]}"
+    )
+    baseline = "ablation.baseline={model.activation: sigmoid, model.init: xavier_normal}"
+    config = shipped()["course/deep_sigmoid"]
+    ended = api.ablate(config, [few, baseline, "log.points=2"], seeds=5, runs_dir=tmp_path)
+    found = {each["name"]: each for each in ended.summary["variants"]}
+    accuracy = means(found, "train", "accuracy")
+    assert accuracy["activation=sigmoid init=xavier_normal"] < 0.7
+    assert accuracy["activation=relu init=he_normal"] > 0.9
+    norm = means(found, "train", "gradient_norm/1")
+    assert norm["activation=sigmoid init=xavier_normal"] < 1e-6
+
+
+def test_batch_norm_holds_what_a_layer_is_given(tmp_path: Path) -> None:
+    found = variants(tmp_path, "covariate_shift", 3)
+    moved = means(found, "train", "z_mean/4")
+    assert abs(moved["batch_norm=false"]) > 1 > 0.3 > abs(moved["batch_norm=true"])
+    accuracy = means(found, "dev", "accuracy")
+    assert accuracy["batch_norm=true"] > accuracy["batch_norm=false"] + 0.03
+
+
+def test_the_four_cases_of_bias_and_variance(tmp_path: Path) -> None:
+    found = variants(tmp_path, "bias_variance", 5)
+    train, dev = (means(found, split, "error") for split in ("train", "dev"))
+    (path,) = (tmp_path / "bias_variance").iterdir()
+    named = {
+        each["variant"]: {finding["name"] for finding in each["findings"]}
+        for each in api.diagnose_ablation(api.Ablation(path))
+    }
+    gaps = {"high_bias", "high_variance"}
+    few, many = "limit=60", "limit=1200"
+    assert named[f"hidden=[6] {few}"] & gaps == gaps
+    assert named[f"hidden=[6] {many}"] & gaps == {"high_bias"}
+    assert named[f"hidden=[64,64] {few}"] & gaps == {"high_variance"}
+    assert named[f"hidden=[64,64] {many}"] == set()
+    assert train[f"hidden=[6] {many}"] > 0.15 > train[f"hidden=[64,64] {few}"]
+    assert dev[f"hidden=[64,64] {many}"] < 0.02 < 0.08 < dev[f"hidden=[64,64] {few}"]
+
+
+def test_rows_of_another_kind_are_a_mismatch_and_not_variance(tmp_path: Path) -> None:
+    run = api.train(shipped()["mismatch"], [], runs_dir=tmp_path)
+    named = {finding["name"] for finding in api.diagnose_run(run)["findings"]}
+    assert "data_mismatch" in named and "high_variance" not in named
+    assert "curves" in api.figures(run)[0].name or (run.path / "figures/curves.png").is_file()
+
+
+def test_dropout_acts_while_training_alone(tmp_path: Path) -> None:
+    found = variants(tmp_path, "dropout", 3, "log.points=20")
+    steps, evaluated = (means(found, "train", name) for name in ("running/cost", "cost"))
+    assert steps["dropout=0.5"] > 2 * evaluated["dropout=0.5"]
+    assert steps["dropout=0"] < 2 * evaluated["dropout=0"]
+    accuracy = means(found, "dev", "accuracy")
+    assert accuracy["dropout=0.5"] > accuracy["dropout=0"] + 0.01
+
+
+def test_a_hidden_layer_is_worth_more_on_some_data_than_on_others(tmp_path: Path) -> None:
+    accuracy = means(variants(tmp_path, "data_sets", 3), "dev", "accuracy")
+    worth = {}
+    for data in ("iris", "moons", "digits"):
+        of_set = {k: v for k, v in accuracy.items() if f"name={data} " in k}
+        worth[data] = next(v for k, v in of_set.items() if k.endswith("hidden=[32]")) - next(
+            v for k, v in of_set.items() if k.endswith("hidden=[]")
+        )
+    assert worth["iris"] > 0.1 and worth["moons"] > 0.05 > worth["digits"]
+
+
+def test_more_rows_close_the_gap(tmp_path: Path) -> None:
+    few = "ablation.vary={data.limit: [50, 1000], model.dropout: [0.0, 0.3]}"
+    baseline = "ablation.baseline={data.limit: 50, model.dropout: 0.0}"
+    found = variants(tmp_path, "overfitting", 3, few, baseline)
+    train, dev = (means(found, split, "accuracy") for split in ("train", "dev"))
+    assert min(train.values()) > 0.99
+    assert dev["limit=1000 dropout=0"] > dev["limit=50 dropout=0"] + 0.1
