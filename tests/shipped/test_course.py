@@ -3,6 +3,7 @@
 A share p of n seeds is allowed three standard errors around ours, each sqrt(p (1 - p) / n).
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from dlx.config.shipped import shipped
 from tests.guarded import LEARNING
 
 pytestmark = [pytest.mark.slow(*LEARNING), pytest.mark.usefixtures("one_thread")]
+
+NEEDS_MNIST = pytest.mark.skipif(
+    not (Path(os.environ.get("DLX_DATA", "")) / "MNIST").is_dir(),
+    reason="needs MNIST in the folder that DLX_DATA names",
+)
+FEW_ROWS = ("data.limit=3000", "data.split={dev: 2000}")
 
 
 def variants(folder: Path, name: str, seeds: int, *changes: str) -> dict[str, Any]:
@@ -130,7 +137,7 @@ def test_rows_of_another_kind_are_a_mismatch_and_not_variance(tmp_path: Path) ->
     run = api.train(shipped()["mismatch"], [], runs_dir=tmp_path)
     named = {finding["name"] for finding in api.diagnose_run(run)["findings"]}
     assert "data_mismatch" in named and "high_variance" not in named
-    assert "curves" in api.figures(run)[0].name or (run.path / "figures/curves.png").is_file()
+    assert run.path / "figures" / "curves.png" in api.figures(run)
 
 
 def test_dropout_acts_while_training_alone(tmp_path: Path) -> None:
@@ -144,12 +151,11 @@ def test_dropout_acts_while_training_alone(tmp_path: Path) -> None:
 
 def test_a_hidden_layer_is_worth_more_on_some_data_than_on_others(tmp_path: Path) -> None:
     accuracy = means(variants(tmp_path, "data_sets", 3), "dev", "accuracy")
-    worth = {}
-    for data in ("iris", "moons", "digits"):
-        of_set = {k: v for k, v in accuracy.items() if f"name={data} " in k}
-        worth[data] = next(v for k, v in of_set.items() if k.endswith("hidden=[32]")) - next(
-            v for k, v in of_set.items() if k.endswith("hidden=[]")
-        )
+    layer = "standardize=true hidden="
+    worth = {
+        data: accuracy[f"data={data} {layer}[32]"] - accuracy[f"data={data} {layer}[]"]
+        for data in ("iris", "moons", "digits")
+    }
     assert worth["iris"] > 0.1 and worth["moons"] > 0.05 > worth["digits"]
 
 
@@ -160,3 +166,50 @@ def test_more_rows_close_the_gap(tmp_path: Path) -> None:
     train, dev = (means(found, split, "accuracy") for split in ("train", "dev"))
     assert min(train.values()) > 0.99
     assert dev["limit=1000 dropout=0"] > dev["limit=50 dropout=0"] + 0.1
+
+
+@NEEDS_MNIST
+def test_on_mnist_the_start_matters_more_than_layers(tmp_path: Path) -> None:
+    found = variants(tmp_path, "mnist_labs", 2, *FEW_ROWS)
+    accuracy = means(found, "dev", "accuracy")
+    assert accuracy["256-256 Xavier"] > accuracy["256-256 N(0 1) start"] + 0.02
+    assert abs(accuracy["4 x 512 Xavier"] - accuracy["256-256 Xavier"]) < 0.02
+
+
+@NEEDS_MNIST
+def test_the_ladder_leads_down_by_dropout_on_sigmoid(tmp_path: Path) -> None:
+    accuracy = means(variants(tmp_path, "ladder", 2, *FEW_ROWS), "dev", "accuracy")
+    assert accuracy["2 dropout"] < accuracy["1 sigmoid"] < accuracy["3 ReLU"] - 0.03
+    assert accuracy["3 ReLU"] < accuracy["4 batch norm"] + 0.01
+
+
+@NEEDS_MNIST
+def test_one_knob_at_a_time_weights_of_zero_guess(tmp_path: Path) -> None:
+    accuracy = means(variants(tmp_path, "ablations/mnist_knobs", 2, *FEW_ROWS), "dev", "accuracy")
+    assert accuracy["init=zeros"] < 0.2
+    assert accuracy["activation=sigmoid"] < accuracy["base"] - 0.01
+    assert abs(accuracy["activation=leaky_relu"] - accuracy["base"]) < 0.01
+
+
+@NEEDS_MNIST
+def test_with_its_own_rate_no_optimizer_is_far_from_sgd(tmp_path: Path) -> None:
+    few = ["ablation.vary={optimizer.name: [sgd, adam, radam]}", "ablation.tune_seeds=1"]
+    rates = "ablation.tune={optimizer.lr: [0.003, 0.3]}"
+    found = variants(tmp_path, "optimizers", 2, *FEW_ROWS, *few, rates, "train.epochs=20")
+    accuracy = means(found, "dev", "accuracy")
+    assert min(accuracy.values()) > 0.88 and max(accuracy.values()) - min(accuracy.values()) < 0.03
+
+
+@NEEDS_MNIST
+def test_masked_inputs_make_better_codes(tmp_path: Path) -> None:
+    changes = ["data.limit=5000", "data.split={dev: 2000}", "train.epochs=24"]
+    accuracy = means(variants(tmp_path, "denoising", 3, *changes), "dev", "probe_accuracy")
+    assert accuracy["corruption=masking(rate=0.5)"] > accuracy["corruption=null"] + 0.003
+
+
+@NEEDS_MNIST
+def test_pretraining_helps_where_labels_are_few(tmp_path: Path) -> None:
+    few = "ablation.vary={pretrain.method: [none, rbm], data.labels: [200, 3000]}"
+    changes = ["train.steps=500", "pretrain.epochs=10", "data.limit=3000", "data.split={dev: 2000}"]
+    accuracy = means(variants(tmp_path, "pretraining", 3, few, *changes), "dev", "accuracy")
+    assert accuracy["method=rbm labels=200"] > accuracy["method=none labels=200"] + 0.01
