@@ -178,7 +178,9 @@ def test_on_mnist_the_start_matters_more_than_layers(tmp_path: Path) -> None:
 
 @NEEDS_MNIST
 def test_the_ladder_leads_down_by_dropout_on_sigmoid(tmp_path: Path) -> None:
-    accuracy = means(variants(tmp_path, "ladder", 2, *FEW_ROWS), "dev", "accuracy")
+    accuracy = means(
+        variants(tmp_path, "ladder", 2, *FEW_ROWS, "optimizer.lr=0.1"), "dev", "accuracy"
+    )
     assert accuracy["2 dropout"] < accuracy["1 sigmoid"] < accuracy["3 ReLU"] - 0.03
     assert accuracy["3 ReLU"] < accuracy["4 batch norm"] + 0.01
 
