@@ -17,7 +17,7 @@ from tests.data.made import MADE
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FILES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = {kind: set(registry.names(kind)) for kind in registry.MODULES}
 NAME = r"`[a-z][a-z0-9_]*`"
 # The kinds of which each row of the README's table "What there is" lists every name.

@@ -20,6 +20,7 @@ from dlx.training.job import Job, refuse_watched_dev
 from dlx.training.transfer import split_of_source
 
 _FIRST_TUNING_SEED = 1_000_000
+_LAYER_TAGS = ("gradient_norm", "between_rows", "z_mean", "z_std")
 
 
 def make(config: RunConfig, data_dir: Path, jobs: int | None = None) -> Plan:
@@ -193,7 +194,7 @@ def _check_metrics(plan: Plan) -> None:
             measured = logged if key.startswith("ablation.steps_to.") else job.final_metrics
             allowed = [f"{part}.{name}" for part, names in measured.items() for name in names]
             if key.startswith("ablation.show."):
-                allowed += _gradient_norms(job)
+                allowed += _logged_too(job)
             if metric not in allowed:
                 raise ConfigError(
                     f"{key}: received {metric}{did_you_mean(metric, allowed)} (allowed: "
@@ -201,19 +202,21 @@ def _check_metrics(plan: Plan) -> None:
                 )
 
 
-def _gradient_norms(job: Job) -> list[str]:
-    """Return the gradient norms that a run logs: none at level minimal."""
+def _logged_too(job: Job) -> list[str]:
+    """Return what a run logs beside its metrics and can be shown: nothing at level minimal."""
     if job.config.log.level == "minimal":
         return []
-    return [f"train.gradient_norm/{part.name}" for part in job.design.parts]
+    of_layers = [f"train.{tag}/{part.name}" for tag in _LAYER_TAGS for part in job.design.parts]
+    return ["train.running/cost", *of_layers]
 
 
 def _cure(metric: str, job: Job) -> str:
     """Return how to get a metric that a run does not measure, for the end of a message."""
     if metric.startswith("dev.") and "dev" not in job.splits.parts:
         return "; give data.split some dev rows"
-    if metric.startswith("train.gradient_norm/") and job.config.log.level == "minimal":
-        return "; set log.level to standard, which logs gradient norms"
+    tag = metric.removeprefix("train.").partition("/")[0]
+    if tag in ("running", *_LAYER_TAGS) and job.config.log.level == "minimal":
+        return "; set log.level to standard, which logs it"
     return ""
 
 

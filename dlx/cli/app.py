@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from dlx.cli import (
     ablation,
     configs,
+    course,
     data,
     diagnose,
     encoding,
@@ -49,7 +50,7 @@ _STORAGE = (
     *(errno.EROFS, errno.EACCES, errno.EPERM),
 )
 
-_LOOK_UPS = ("list", "config", "runs")  # commands that compute nothing
+_LOOK_UPS = ("course", "list", "config", "runs")  # commands that compute nothing
 
 _STOPPED = 130  # the exit code after Ctrl-C, in Typer as in shells
 
@@ -142,6 +143,7 @@ _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
         "inspect": inspect.inspect,
     },
     "Look things up": {
+        "course": course.course,
         "init": configs.init,
         "config": configs.config_app,
         "list": lists.list_names,

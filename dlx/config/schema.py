@@ -333,8 +333,9 @@ class AblationConfig(Section):
     )
     show: list[Metric] = option(
         [],
-        "Metrics that are shown beside the judged one, such as train.gradient_norm/1 (which needs "
-        "log.level standard); from the last evaluation if they are not measured at the end.",
+        "Metrics that are shown beside the judged one or, with log.level standard, "
+        "train.running/cost and train.gradient_norm/1, z_mean/1, z_std/1, between_rows/1; from the "
+        "last evaluation if they are not measured at the end.",
     )
     tune: dict[DottedKey, Values] = option(
         {}, "{dotted key: values} of which each variant takes the best, chosen on stop rows."

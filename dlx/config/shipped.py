@@ -4,15 +4,22 @@ from pathlib import Path
 
 from dlx.errors import ConfigError, did_you_mean
 
+QUESTIONS = "course/questions.yaml"  # beside the shipped configs, and none itself
+
+
+def configs_folder() -> Path:
+    """Return the folder of the shipped configs."""
+    package = Path(__file__).parents[1]
+    folder = package / "configs"  # in a wheel
+    return folder if folder.is_dir() else package.parent / "configs"  # in a clone
+
 
 def shipped() -> dict[str, Path]:
     """Return the paths of the shipped configs by name, such as `mnist` or `gates/and`."""
-    package = Path(__file__).parents[1]
-    folder = package / "configs"  # in a wheel
-    if not folder.is_dir():
-        folder = package.parent / "configs"  # in a clone
+    folder = configs_folder()
     files = sorted(folder.rglob("*.yaml"), key=lambda path: (len(path.parts), path))
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+    by_name = {path.relative_to(folder).as_posix(): path for path in files}
+    return {name.removesuffix(".yaml"): by_name[name] for name in by_name if name != QUESTIONS}
 
 
 def companions(path: Path) -> list[Path]:

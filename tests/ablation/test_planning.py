@@ -143,13 +143,13 @@ def test_folds_stand_beside_seeds(tmp_path):
             {"ablation": {"show": ["train.gradient_norm/3"]}},
             r"ablation\.show\.0: received train\.gradient_norm/3; did you mean "
             r"'train\.gradient_norm/[12]'\? \(allowed: train\.cost, train\.accuracy, dev\.cost, "
-            r"dev\.accuracy, test\.cost, test\.accuracy, train\.gradient_norm/1, "
-            r"train\.gradient_norm/2\)",
+            r"dev\.accuracy, test\.cost, test\.accuracy, train\.running/cost, "
+            r"train\.gradient_norm/1, train\.gradient_norm/2, train\.between_rows/1, .*train\.z_std/2\)",
         ),
         (
             {"model.activation": ["relu"]},
             {"ablation": {"show": ["train.gradient_norm/1"]}, "log": {"level": "minimal"}},
-            r"ablation\.show\.0: .*; set log\.level to standard, which logs gradient norms",
+            r"ablation\.show\.0: .*; set log\.level to standard, which logs it",
         ),
         (
             {"model.activation": ["relu"]},

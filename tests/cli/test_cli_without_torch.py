@@ -31,7 +31,15 @@ for name in sys.argv[1:]:
     main(["config", "show", name])
 """
 COMMANDS = [
-    *("data list", "init", "config show digits", "config validate mnist_dbn", "config schema"),
+    *(
+        "data list",
+        "course",
+        "course 7",
+        "init",
+        "config show digits",
+        "config validate mnist_dbn",
+        "config schema",
+    ),
     *("list", *(f"list {kind}" for kind in MODULES)),
 ]
 

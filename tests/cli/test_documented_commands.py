@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dlx.cli import main
+from dlx.config.course import course
 from tests.cli.conftest import environment
 from tests.guarded import DOCUMENTS
 from tests.shown_files import write_example, write_examples
@@ -18,7 +19,8 @@ from tests.shown_files import write_example, write_examples
 pytestmark = pytest.mark.slow(*DOCUMENTS)
 
 ROOT = Path(__file__).parents[2]
-FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FILES = [ROOT / "README.md", ROOT / "README.ko.md", ROOT / "CONTRIBUTING.md"]
+FILES += sorted((ROOT / "docs").glob("*.md"))
 # The one ends at Ctrl-C, the other asks at a terminal: both are tested in test_cli_runs.py.
 ELSEWHERE = re.compile(r"dlx board\b|dlx runs rm latest$")
 NEEDS_MNIST = re.compile(r"configs/mnist\.yaml|fetch mnist")
@@ -46,16 +48,35 @@ def shown_in_help() -> list[str]:
     return commands
 
 
+def shown_in_the_course() -> list[str]:
+    """Return the commands of `dlx course`; those on MNIST are run in tests/shipped."""
+    questions = [question for question in course().questions if question.needs is None]
+    shown = []
+    for question in questions:
+        for line in (question.command, question.next):
+            if re.match("dlx (train|ablate)", line) and " name=" not in line:
+                line += f" name={question.config.split('/')[-1]}"  # its own, for the next command
+            shown.append(line + " --seeds 2 --anyway" * line.startswith("dlx ablate"))
+    return shown
+
+
 def shown() -> dict[str, list[str]]:
-    """Return the commands of each document and of the help texts.
+    """Return the commands of each document, of the help texts and of the course.
 
     Commands of a document may need what an earlier one of it wrote; what deletes runs comes last.
     """
     commands = {}
-    for name, lines in {**{p.name: shown_in(p) for p in FILES}, "help": shown_in_help()}.items():
+    everywhere = {p.name: shown_in(p) for p in FILES}
+    everywhere |= {"help": shown_in_help(), "course": shown_in_the_course()}
+    for name, lines in everywhere.items():
         kept = [line for line in dict.fromkeys(lines) if not ELSEWHERE.match(line)]
         commands[name] = sorted(kept, key=lambda line: " rm " in line)
     return {name: lines for name, lines in commands.items() if lines}
+
+
+def test_both_readmes_show_the_same_commands() -> None:
+    english, korean = (set(shown_in(ROOT / name)) for name in ("README.md", "README.ko.md"))
+    assert english == korean
 
 
 def test_there_are_commands_to_run() -> None:

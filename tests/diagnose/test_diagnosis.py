@@ -73,6 +73,19 @@ def test_nine_sigmoid_layers_let_nothing_pass_and_the_command_mends_them(tmp_pat
     assert mended.metrics["train"]["accuracy"] == 1
 
 
+def test_equal_outputs_at_the_threshold_explain_the_accuracy_of_xor(tmp_path: Path) -> None:
+    deep = "model.hidden=[10,10,10,10,10,10,10,10,10]"
+    sigmoid = ["model.activation=sigmoid", "model.init=xavier_normal", "train.steps=300"]
+    for changes, digits in (([deep, *sigmoid], 6), (["train.steps=1000"], 7)):
+        run = api.train("gates/xor", changes, runs_dir=tmp_path)
+        right = f"{100 * run.metrics['train']['accuracy']:.0f} %"
+        [found] = [f for f in api.diagnose_run(run)["findings"] if f["name"] == "constant_outputs"]
+        assert f"equal to {digits} digits, at the threshold 0.5" in found["reason"]
+        assert f"their last digits decide which rows are right, {right} of them" in found["reason"]
+    config, *changes = shlex.split(found["try"])[2:]  # of the net without a hidden layer
+    assert api.train(config, changes, runs_dir=tmp_path).metrics["train"]["accuracy"] == 1
+
+
 def test_digits_that_were_learned_by_heart_have_high_variance(tmp_path: Path) -> None:
     changes = ["data.limit=60", "train.batch_size=all", "train.epochs=200"]
     run = api.train("digits", changes, runs_dir=tmp_path)

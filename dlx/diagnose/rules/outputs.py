@@ -23,7 +23,7 @@ def answers(e: Evidence) -> Iterator[Finding]:
             "constant_outputs",
             "high",
             f"the network answers every row alike: its outputs vary by {short(varies)} between "
-            "rows",
+            f"rows{_beside_threshold(e)}",
             sound_start(e),
             {"between_rows": varies},
             e.layers[-1],
@@ -41,6 +41,24 @@ def answers(e: Evidence) -> Iterator[Finding]:
             simpler(e),
             {"error": errors.mean, "baseline_error": errors.constant},
         )
+
+
+def _beside_threshold(e: Evidence) -> str:
+    """Return where the answers lie that say which of two classes a training row is of."""
+    outputs = e.said["train"][0] if "train" in e.said else np.empty((0, 0))
+    if outputs.shape[1] != 2:
+        return ""
+    low, high = float(outputs[:, 1].min()), float(outputs[:, 1].max())
+    digits = min(int(-math.log10(max(high - low, 1e-7))), 7)
+    decides = (
+        "at the threshold 0.5: their last digits decide which rows are right,"
+        if low - 1e-7 < 0.5 < high + 1e-7
+        else "on one side of the threshold 0.5: all rows get the same class, right for"
+    )
+    return (
+        f"; {len(outputs):,} training rows get {low:.7f} to {high:.7f}, equal to {digits} digits, "
+        f"{decides} {percent(1 - e.errors['train'].mean)} of them"
+    )
 
 
 def calibration(e: Evidence) -> Iterator[Finding]:

@@ -24,13 +24,17 @@ def longer(e: Evidence) -> str:
 
 
 def sound_start(e: Evidence) -> tuple[str, ...]:
-    """Return a start and an activation that let signals and gradients pass a deep network."""
+    """Return a start and an activation that let signals and gradients pass a deep network.
+
+    A network without hidden layers gets two.
+    """
     widths = e.config.model.arguments().get("hidden")
     is_narrow = isinstance(widths, list) and all(
         isinstance(width, int) and width <= 32 for width in widths
     )
     rate = f"optimizer={{name: adam, lr: {0.01 if is_narrow else 0.001}}}"
-    return ("model.activation=tanh", "model.init=xavier_normal", rate)
+    layers = ("model.hidden=[10,10]",) if widths == [] else ()
+    return (*layers, "model.activation=tanh", "model.init=xavier_normal", rate)
 
 
 def against_bias(e: Evidence) -> tuple[str, ...]:
