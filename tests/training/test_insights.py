@@ -15,7 +15,7 @@ from dlx.data.selection import Selection
 from dlx.report.run.pictures import lines_of_images
 from dlx.report.run.reconstruction import Sample
 from dlx.training.evaluation import confusion
-from dlx.training.layer_statistics import activations, probe
+from dlx.training.layer_statistics import signals, probe
 from dlx.training.records import Progress
 from tests.cohorts import design, member, rows, task
 
@@ -30,7 +30,7 @@ def test_statistics_are_those_of_the_outputs() -> None:
     with torch.no_grad():
         bias.value[1, 0, :3] = -100  # three of six units are always at zero
     inputs, _ = rows(what, 300)
-    outputs = activations(cohort.network, Selection(inputs))
+    outputs, _ = signals(cohort.network, Selection(inputs))
     assert outputs["1"].shape == (2, 256, 6)
     found = {tag: values[1] for tag, values in probe(cohort, Selection(inputs)).items()}
     its = outputs["1"][1].double()
