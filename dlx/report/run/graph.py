@@ -23,9 +23,9 @@ def network_graph(design: Design, shape: tuple[int, ...]) -> Any:
     last = _add_layers(graph, design.layers, inputs, "")
     output = head.output if isinstance(head.output, str) else head.output.name
     outputs = (head.num_outputs,)
-    given = _add(graph, f"output {output} {head.num_outputs}", "output", [last], outputs)
+    given = _add(graph, f"{output} {head.num_outputs}", "output", [last], outputs)
     targets = _add(graph, "targets", "targets", [], ())
-    _add(graph, f"cost {head.loss.name}", "cost", [given, targets], ())
+    _add(graph, "cost", "cost", [given, targets], (), {"loss": head.loss.name})
     return graph
 
 
