@@ -1,4 +1,4 @@
-"""Opens every page of TensorBoard that docs/tensorboard.md shows, checks it, and takes its picture.
+"""Opens the pages of TensorBoard that docs/tensorboard.md shows, checks and pictures them.
 
     pip install playwright && playwright install chromium
     python benchmarks/board_pictures.py [--browser FILE] [--pictures FOLDER]
@@ -9,6 +9,8 @@ ablation of two optimizers, and opens `dlx board` in a browser without a window.
 
 import argparse
 import contextlib
+import io
+import os
 import re
 import signal
 import subprocess
@@ -18,11 +20,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 WAIT = 60_000  # ms
 CONFIG = ["moons", "model.hidden=[8,{name: residual, layers: [8]},4]", "log.level=full"]
 LENGTH = ["train.epochs=20"]
 RUNS = ([], ["seed=1"], ["optimizer.lr=0.1"])
 NUM_CONFIGS = 2
+COLORS = "smoothing=0&runColorGroup=regex:(train|dev|test)$"
 SMOOTHING = '.slider-row input[type="number"]'
 
 
@@ -55,14 +60,15 @@ class Pages:
     @contextlib.contextmanager
     def open(self, address: str, name: str) -> Iterator[Any]:
         """Open a page; take its picture once the checks of the block hold."""
-        page = self._browser.new_page(viewport={"width": 1200, "height": 760})
+        page = self._browser.new_page(viewport={"width": 1200, "height": 720})
         page.set_default_timeout(WAIT)
         page.goto(address)
         try:
             yield page
             page.wait_for_timeout(2000)
         finally:
-            page.screenshot(path=self._pictures / f"board_{name}.png")
+            picture = Image.open(io.BytesIO(page.screenshot()))
+            picture.convert("RGB").quantize(64).save(self._pictures / f"board_{name}.png")
             page.close()
         print(f"{name}: as expected", flush=True)
 
@@ -81,15 +87,19 @@ def check_run(pages: Pages, address: str) -> None:
     with pages.open(f"{address}#graphs", "graph") as page:
         page.locator("g.node").nth(3).wait_for()
         texts = " ".join(page.locator("g.node text").all_text_contents())
-        assert all(word in texts for word in ("inputs 2", "1 tanh 8", "2 residual 8", "sigmoid 1", "cost")), texts
+        assert all(
+            word in texts for word in ("inputs 2", "1 tanh 8", "2 residual 8", "sigmoid 1", "cost")
+        ), texts
     with pages.open(f"{address}#custom_scalars&_smoothingWeight=0", "charts") as page:
         page.locator("tf-custom-scalar-multi-line-chart-card").nth(3).wait_for()
         page.locator("tf-custom-scalar-multi-line-chart-card path").nth(3).wait_for(
             state="attached"
         )
-    with pages.open(f"{address}?tagFilter=pre_activations#timeseries", "pre_activations") as page:
+    with pages.open(
+        f"{address}?{COLORS}&tagFilter=pre_activations#timeseries", "pre_activations"
+    ) as page:
         page.locator("histogram-card").first.wait_for()
-    with pages.open(f"{address}?tagFilter=decision#timeseries", "units") as page:
+    with pages.open(f"{address}?{COLORS}&tagFilter=decision#timeseries", "units") as page:
         page.locator("image-card img").nth(1).wait_for()
 
 
@@ -98,6 +108,7 @@ def check_runs(pages: Pages, address: str) -> None:
     with pages.open(f"{address}#hparams", "hparams") as page:
         page.locator("vaadin-grid-cell-content", has_text="0.1").first.wait_for()
         cells = page.locator("vaadin-grid-cell-content").all_inner_texts()
+        page.get_by_text("result/dev.accuracy").first.wait_for(state="attached")
         rows = {cell.strip() for cell in cells if re.match(r"moons [0-9a-f]{8}$", cell.strip())}
         assert len(rows) == NUM_CONFIGS, cells
     with pages.open(address, "runs") as page:
@@ -128,7 +139,8 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=arguments.browser, args=["--no-sandbox", "--disable-gpu"]
         )
-        pages, runs, ablations = Pages(browser, arguments.pictures), f"{folder}/a", f"{folder}/b"
+        pages, runs, ablations = Pages(browser, arguments.pictures.resolve()), "runs", "ablations"
+        os.chdir(folder)  # so that the pages name no folder of this machine
         for settings in RUNS:
             dlx("train", *CONFIG, *LENGTH, *settings, "--runs-dir", runs)
         varied = ["--vary", "optimizer.name=sgd,adam", "--seeds", "3"]

@@ -280,6 +280,8 @@ def board(
         emit(f"TensorBoard on {what}: {address} (Ctrl-C ends it)")
         if is_ablation:
             emit(f"means of the variants, with intervals: {views.means_page(address)}")
+        else:
+            emit(f"cost, gradient norms and learning rate: {views.charts_page(address)}")
         if many:
             fewer = "; --top shows fewer" if is_ablation else ""
             note(

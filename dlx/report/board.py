@@ -32,7 +32,7 @@ FIRST_PAGE = "?" + urlencode(
 )
 
 _VARIANTS = "^[^./][^/]*$"  # matches the event folders of variants, not those of runs
-_PAGE = "#custom_scalars&_smoothingWeight=0&regexInput="
+_CHARTS = "?smoothing=0#custom_scalars&_smoothingWeight=0"
 _EVENTS = "events.out.tfevents."
 
 
@@ -129,7 +129,12 @@ def num_event_folders(folder: Path) -> int:
 
 def means_page(address: str) -> str:
     """Return the address of the page that shows the variants' mean curves, without the runs'."""
-    return f"{address}?smoothing=0{_PAGE}{quote(_VARIANTS, safe='')}"
+    return f"{charts_page(address)}&regexInput={quote(_VARIANTS, safe='')}"
+
+
+def charts_page(address: str) -> str:
+    """Return the address of the Custom Scalars page without smoothing."""
+    return f"{address}{_CHARTS}"
 
 
 def link_best(ablation: Path, count: int, target: Path) -> Best:

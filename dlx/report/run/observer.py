@@ -35,9 +35,8 @@ _MOST_NUMBERS, _FEWEST_POINTS = 400_000, 200  # of the codes in the Projector
 
 
 def _group(name: str, settings: Mapping[str, Any]) -> str:
-    """Return the name of a row of the HParams page: runs that differ in their seed share it."""
-    own = json.dumps({key: value for key, value in settings.items() if key != "seed"})
-    return f"{name} {zlib.crc32(own.encode()):08x}"
+    """Return the name of a row of the HParams page, which runs of the same settings share."""
+    return f"{name} {zlib.crc32(json.dumps(settings).encode()):08x}"
 
 
 def _charts(is_numeric: bool) -> dict[str, str]:
@@ -70,7 +69,8 @@ class RunObserver(Observer):
             return
         config = self._job.config
         self._tracker.config(dump(config))
-        settings = {key: v for key, v in flat(to_plain(config)).items() if v is not None}
+        plain = flat(to_plain(config)).items()
+        settings = {key: v for key, v in plain if v is not None and key != "seed"}
         self._tracker.hparams(settings, _group(config.name, settings))
         if self._level != "minimal":
             job = self._job
