@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 import dlx
 from dlx.report.run.graph import network_graph
+from dlx.tracking.protos import HParamsPluginData, Layout
 from tests.tracking.event_files import accumulate, hparams_rows
 
 BLOCKS = (
@@ -59,7 +58,7 @@ def test_no_run_is_listed_that_has_no_curves(folder: Path) -> None:
 def test_the_charts_of_a_run_name_tags_that_it_has(folder: Path) -> None:
     train = accumulate(newest(folder) / "train")
     [event] = train.Tensors("custom_scalars__config__")
-    [category] = Layout.FromString(event.tensor_proto.string_val[0]).category  # pyright: ignore
+    [category] = Layout.FromString(event.tensor_proto.string_val[0]).category
     charts = {chart.title: list(chart.multiline.tag) for chart in category.chart}
     assert charts == {
         "cost": ["^cost$"],
@@ -86,7 +85,7 @@ def test_minimal_has_no_graph_but_a_row(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no graph"):
         train.Graph()
     content = train.PluginTagToContent("hparams")["_hparams_/session_start_info"]
-    assert HParamsPluginData.FromString(content).session_start_info.group_name  # pyright: ignore
+    assert HParamsPluginData.FromString(content).session_start_info.group_name
 
 
 def test_full_has_what_the_activations_are_applied_to(tmp_path: Path) -> None:
