@@ -68,7 +68,7 @@ class Pages:
             page.wait_for_timeout(2000)
         finally:
             picture = Image.open(io.BytesIO(page.screenshot()))
-            picture.convert("RGB").quantize(64).save(self._pictures / f"board_{name}.png")
+            picture.convert("RGB").quantize(256).save(self._pictures / f"board_{name}.png")
             page.close()
         print(f"{name}: as expected", flush=True)
 
