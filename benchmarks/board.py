@@ -66,8 +66,13 @@ def look(directory: Path, browser: str | None, pictures: Path | None) -> dict[st
             charts = "tf-custom-scalar-margin-chart-card path.area"
             for title, place, ready, count in (
                 ("means and intervals drawn", means, charts, areas),
-                ("table of hyperparameters", f"{address}#hparams", "vaadin-grid-cell-content", 1),
-                ("list of runs", f"{address}#timeseries", "scalar-card", 2),
+                (
+                    "table of hyperparameters",
+                    f"{address}?smoothing=0#hparams",
+                    "vaadin-grid-cell-content",
+                    1,
+                ),
+                ("list of runs", f"{address}?smoothing=0#timeseries", "scalar-card", 2),
             ):
                 page = chromium.new_page(viewport={"width": 1500, "height": 1000})
                 began = time.perf_counter()

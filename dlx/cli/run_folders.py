@@ -273,33 +273,55 @@ def board(
                 note(f"left out: {', '.join(best.left_out[:_MOST_NAMED])}{rest}")
         elif views.is_ablation(folder) and (count := views.derive(folder)):
             note(f"wrote TensorBoard's files of {count:,} runs")
-        address = serve(shown, host, port)
+        is_ablation = views.is_ablation(folder)
+        many = views.num_event_folders(shown) > views.MOST_SELECTED
+        first = views.means_page("") if is_ablation and many else views.FIRST_PAGE
+        address = serve(shown, host, port, first)
         emit(f"TensorBoard on {what}: {address} (Ctrl-C ends it)")
-        if views.is_ablation(folder):
+        if is_ablation:
             emit(f"means of the variants, with intervals: {views.means_page(address)}")
-            if views.num_event_folders(shown) > views.MOST_SELECTED:
-                note(
-                    f"TensorBoard draws no curves of more than {views.MOST_SELECTED} runs until "
-                    "you tick the box above their list; --top shows fewer"
-                )
+        else:
+            emit(f"cost, gradient norms and learning rate: {views.charts_page(address)}")
+        if many:
+            fewer = "; --top shows fewer" if is_ablation else ""
+            note(
+                f"TensorBoard draws no curves of more than {views.MOST_SELECTED} runs until "
+                f"you tick the box above their list{fewer}"
+            )
         wait()
 
 
-def serve(folder: Path, host: str, port: int | None) -> str:
+def serve(folder: Path, host: str, port: int | None, first: str) -> str:
     """Serve TensorBoard from a thread of this process, and return its address.
 
-    Port 0 is any free one, None 6006 or the next free one. Raises ConfigError if the port is taken,
+    Port 0 is any free one, None 6006 or the next free one. The address alone leads to the page
+    `first`, a query or fragment. Raises ConfigError if the port is taken,
     or the host is not an address of this machine.
     """
     from tensorboard import program
 
-    board = program.TensorBoard()
+    def server(app: Any, flags: Any) -> Any:
+        return program.create_port_scanning_werkzeug_server(_led_to(first, app), flags)
+
+    board = program.TensorBoard(server_class=server)
     port_option = [] if port is None else [f"--port={port}"]
     board.configure(["", f"--logdir={folder}", f"--host={host}", *port_option])
     try:
         return board.launch()
     except program.TensorBoardServerException as error:
         raise ConfigError(f"TensorBoard could not start: {error.msg}") from error
+
+
+def _led_to(first: str, app: Any) -> Any:
+    """Return a WSGI application that leads from its bare address to a page of it."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["PATH_INFO"] == "/" and not environ.get("QUERY_STRING"):
+            start_response("302 Found", [("Location", f"/{first}"), ("Cache-Control", "no-store")])
+            return [b""]
+        return app(environ, start_response)
+
+    return answer
 
 
 def wait() -> None:

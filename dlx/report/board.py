@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from dlx.config.dump import to_yaml
 from dlx.errors import RunError
@@ -25,8 +25,14 @@ from dlx.training.records import worth
 # TensorBoard selects all event folders at its start only if there are at most so many.
 MOST_SELECTED = 500
 
+# No smoothing; a colour for each split; cost and accuracy above all other charts.
+_PINNED = [{"plugin": "scalars", "tag": tag} for tag in ("cost", "accuracy")]
+FIRST_PAGE = "?" + urlencode(
+    {"smoothing": 0, "runColorGroup": "regex:(train|dev|test)$", "pinnedCards": json.dumps(_PINNED)}
+)
+
 _VARIANTS = "^[^./][^/]*$"  # matches the event folders of variants, not those of runs
-_PAGE = "#custom_scalars&_smoothingWeight=0&regexInput="
+_CHARTS = "?smoothing=0#custom_scalars&_smoothingWeight=0"
 _EVENTS = "events.out.tfevents."
 
 
@@ -123,7 +129,12 @@ def num_event_folders(folder: Path) -> int:
 
 def means_page(address: str) -> str:
     """Return the address of the page that shows the variants' mean curves, without the runs'."""
-    return f"{address}{_PAGE}{quote(_VARIANTS, safe='')}"
+    return f"{charts_page(address)}&regexInput={quote(_VARIANTS, safe='')}"
+
+
+def charts_page(address: str) -> str:
+    """Return the address of the Custom Scalars page without smoothing."""
+    return f"{address}{_CHARTS}"
 
 
 def link_best(ablation: Path, count: int, target: Path) -> Best:

@@ -4,12 +4,22 @@
 
 from typing import Any
 
-from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
+from tensorboard.compat.proto import (
+    attr_value_pb2,
+    event_pb2,
+    graph_pb2,
+    summary_pb2,
+    tensor_pb2,
+    tensor_shape_pb2,
+    types_pb2,
+)
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.projector import projector_config_pb2
 
 Event: Any = event_pb2.Event
+AttrValue: Any = attr_value_pb2.AttrValue
+GraphDef: Any = graph_pb2.GraphDef
 SessionLog: Any = event_pb2.SessionLog
 Summary: Any = summary_pb2.Summary
 SummaryMetadata: Any = summary_pb2.SummaryMetadata

@@ -66,6 +66,18 @@ def charts(title: str, margins: Mapping[str, Sequence[str]]) -> Any:
     # TensorBoard shows the last one first.
     for name, (value, lower, upper) in reversed(list(margins.items())):
         category.chart.add(title=name).margin.series.add(value=value, lower=lower, upper=upper)
+    return _layout(category)
+
+
+def line_charts(title: str, charts: Mapping[str, str]) -> Any:
+    """Return charts of the Custom Scalars page, by title: the pattern of the tags it has."""
+    category = protos.Category(title=title)
+    for name, pattern in charts.items():
+        category.chart.add(title=name).multiline.tag.append(pattern)
+    return _layout(category)
+
+
+def _layout(category: Any) -> Any:
     content = protos.Layout(category=[category]).SerializeToString()
     return _plugin("custom_scalars", "custom_scalars__config__", _string(content))
 

@@ -1,7 +1,8 @@
 """TensorBoard's event files of a run.
 
-<directory>/events.out.tfevents.*            text, hyperparameters
 <directory>/<split>/events.out.tfevents.*    scalars, histograms, images of train, dev, test
+
+What concerns the run as a whole (texts, hyperparameters, the graph) is in the files of train.
 """
 
 import time
@@ -17,7 +18,9 @@ from dlx.tracking.evaluations import Record
 from dlx.tracking.events import EventFile, event_folders
 from dlx.tracking.histogram import Histogram
 from dlx.tracking.images import png
-from dlx.tracking.protos import Summary
+from dlx.tracking.protos import Event, Summary
+
+WHOLE = "train"  # the split whose files have what concerns the run as a whole
 
 
 class Tracker:
@@ -106,6 +109,16 @@ class Tracker:
         """Write a text for the Text page."""
         self._write(summaries.text(tag, markdown))
 
+    def graph(self, network: Any) -> None:
+        """Write a `GraphDef` for the Graph page."""
+        self._file(self._directory / WHOLE).write(
+            Event(wall_time=time.time(), graph_def=network.SerializeToString())
+        )
+
+    def charts(self, title: str, charts: Mapping[str, str]) -> None:
+        """Write charts for the Custom Scalars page: by title, the pattern of its tags."""
+        self._write(summaries.line_charts(title, charts))
+
     def hparams(self, settings: Mapping[str, Any], group_name: str) -> None:
         """Write the run's settings for TensorBoard's HParams page; its metrics are the scalars."""
         self._write(summaries.hparams(settings, group_name, time.time()))
@@ -136,4 +149,4 @@ class Tracker:
         self._file(self._directory / split).scalars(step, values, now)
 
     def _write(self, value: Any, now: float | None = None) -> None:
-        self._file(self._directory).summary(0, [value], now)
+        self._file(self._directory / WHOLE).summary(0, [value], now)

@@ -35,9 +35,13 @@ def is_looked_at(number: int, last: int) -> bool:
 
 
 @torch.no_grad()
-def activations(network: Network, inputs: Selection) -> dict[str, Tensor]:
-    """Return every layer's outputs (K, B, O) on each run's first rows, in evaluation mode."""
-    return _pass(network, _rows(network, inputs)).activations or {}
+def signals(network: Network, inputs: Selection) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return each layer's outputs, and what its activation is applied to: (K, B, O) each.
+
+    They are of each run's first rows, in evaluation mode.
+    """
+    pass_ = _pass(network, _rows(network, inputs))
+    return pass_.activations or {}, {name: z for name, (z, _) in (pass_.signals or {}).items()}
 
 
 def _rows(network: Network, inputs: Selection) -> Tensor:

@@ -163,6 +163,7 @@ def test_board_serves_the_runs(runs: Path, tmp_path: Path) -> None:
         assert json.load(answer)["scalars"]["enabled"] in (True, False)
     with urllib.request.urlopen(address, timeout=10) as answer:
         assert b"TensorBoard" in answer.read()
+        assert answer.url.startswith(f"{address}?smoothing=0&runColorGroup=regex")
     started.send_signal(signal.SIGINT)
     _, err = started.communicate(timeout=30)
     assert started.returncode == 0
@@ -178,7 +179,7 @@ def test_board_shows_the_best_of_an_ablation(tmp_path: Path) -> None:
     address = first.split()[-4]
     what = f"2 variants of {path}, the best by dev accuracy"
     assert first == f"TensorBoard on {what}: {address} (Ctrl-C ends it)\n"
-    page = f"{address}#custom_scalars&_smoothingWeight=0&regexInput="
+    page = f"{address}?smoothing=0#custom_scalars&_smoothingWeight=0&regexInput="
     assert second.startswith(f"means of the variants, with intervals: {page}")
     with urllib.request.urlopen(f"{address}data/runs", timeout=10) as answer:
         shown = {name.partition("/")[0] for name in json.load(answer)}
@@ -209,7 +210,10 @@ def test_board_says_how_to_see_many_curves(
     dlx: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_ablation(tmp_path / "runs", {f"relu {place}": 0.5 for place in range(9)}, seeds=28)
-    monkeypatch.setattr(run_folders, "serve", lambda *_: "http://localhost:1/")
+    opened = []
+    monkeypatch.setattr(
+        run_folders, "serve", lambda *given: opened.append(given[-1]) or "http://localhost:1/"
+    )
     monkeypatch.setattr(run_folders, "wait", lambda: None)
     assert "until you tick the box above their list" in dlx("board", path).err
     fewer = dlx("board", path, "--top", 2)
@@ -217,6 +221,8 @@ def test_board_says_how_to_see_many_curves(
     assert "relu 6 (50.00 %) and 2 more\n" in fewer.err
     assert "tick" not in fewer.err
     assert "tick" in dlx("board", path, "--top", 9).err
+    starts = [page.partition("#")[2].partition("&")[0] for page in opened]
+    assert starts == ["custom_scalars", "", "custom_scalars"]
 
 
 def test_board_has_no_best_of_what_is_no_ablation(dlx: Command, runs: Path) -> None:

@@ -116,7 +116,7 @@ def test_what_has_no_best(ablation: Path, tmp_path: Path) -> None:
 def test_the_page_of_means_shows_variants_alone(ablation: Path) -> None:
     address = board.means_page("http://localhost:6006/")
     assert address.startswith(
-        "http://localhost:6006/#custom_scalars&_smoothingWeight=0&regexInput="
+        "http://localhost:6006/?smoothing=0#custom_scalars&_smoothingWeight=0&regexInput="
     )
     pattern = re.compile(urllib.parse.unquote(address.partition("regexInput=")[2]))
     board.derive(ablation)
@@ -191,7 +191,7 @@ def test_tensorboard_reads_the_curves_of_an_ablation_s_runs(tmp_path: Path) -> N
             assert scalars(run / "train", "examples")[1] == [4 * step for step in range(0, 60, 10)]
             at_end = scalars(run / "dev", "probe_accuracy")
             assert at_end == ([before + 100], [0.25 + seed])
-            (event,) = accumulate(run).Tensors("config")
+            (event,) = accumulate(run / "train").Tensors("config")
             text = event.tensor_proto.string_val[0].decode()
             assert f"seed: {seed}\n" in text and "lr: 0.5" in text and "ablation: null" in text
 
@@ -210,10 +210,11 @@ def test_a_run_of_an_ablation_has_the_scalars_that_it_has_alone(tmp_path: Path) 
     assert board.derive(together) == 4
     derived = together / "activation=tanh" / "seed=1"
     folders = {path.parent.relative_to(alone) for path in alone.rglob("events*")}
-    assert len(folders) > 2
+    assert {str(folder) for folder in folders} == {"train", "dev"}
     assert folders == {path.parent.relative_to(derived) for path in derived.rglob("events*")}
     for folder in folders:
         tags = accumulate(alone / folder).Tags()["scalars"]
+        tags = [tag for tag in tags if not tag.startswith("result/")]
         assert accumulate(derived / folder).Tags()["scalars"] == tags
         for tag in tags:
             assert scalars(derived / folder, tag) == scalars(alone / folder, tag)

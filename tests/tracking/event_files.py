@@ -1,8 +1,10 @@
 """Event files as TensorBoard reads them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import (
     STORE_EVERYTHING_SIZE_GUIDANCE,
     EventAccumulator,
@@ -10,6 +12,27 @@ from tensorboard.backend.event_processing.event_accumulator import (
 from tensorboard.backend.event_processing.plugin_event_accumulator import (
     EventAccumulator as PluginAccumulator,
 )
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams.backend_context import Context
+from tensorboard.plugins.hparams.list_session_groups import Handler
+
+
+def hparams_rows(folder: Path, tag: str) -> Any:
+    """Return the rows of the HParams page as the page asks for them, the highest of a tag first."""
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(folder)).Reload()
+    provider = MultiplexerDataProvider(multiplexer, str(folder))
+    context = Context(TBContext(data_provider=provider))
+    request = api_pb2.ListSessionGroupsRequest(  # pyright: ignore
+        start_index=0,
+        slice_size=10,
+        aggregation_type="AGGREGATION_AVG",
+        allowed_statuses=["STATUS_SUCCESS"],
+        col_params=[{"metric": {"group": "", "tag": tag}, "order": "ORDER_DESC"}],
+    )
+    return Handler(RequestContext(), context, "", request).run().session_groups
 
 
 def accumulate(folder: Path) -> EventAccumulator:

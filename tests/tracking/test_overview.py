@@ -7,18 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
-from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
-from tensorboard.context import RequestContext
-from tensorboard.plugins.base_plugin import TBContext
-from tensorboard.plugins.hparams import api_pb2
-from tensorboard.plugins.hparams.backend_context import Context
-from tensorboard.plugins.hparams.list_session_groups import Handler
 
 from dlx.errors import StorageError
 from dlx.tracking.overview import write_overview
 from dlx.tracking.protos import DataType, HParamsPluginData, Layout, Status
-from tests.tracking.event_files import accumulate, scalars
+from tests.tracking.event_files import accumulate, hparams_rows, scalars
 
 METRICS = ["dev.accuracy", "train.cost"]
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -90,17 +83,7 @@ def test_the_hparams_page_has_a_row_for_each_variant(tmp_path: Path) -> None:
     }
     # The curve of a mean may end elsewhere than the mean of the last values.
     write(tmp_path, last, **{name: {"dev.accuracy": band([0, 1], [2, 2])} for name in SETTINGS})
-    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
-    provider = MultiplexerDataProvider(multiplexer, str(tmp_path))
-    context = Context(TBContext(data_provider=provider))
-    request = api_pb2.ListSessionGroupsRequest(  # pyright: ignore
-        start_index=0,
-        slice_size=10,
-        aggregation_type="AGGREGATION_AVG",
-        allowed_statuses=["STATUS_SUCCESS"],
-        col_params=[{"metric": {"group": "", "tag": "last/dev.accuracy"}, "order": "ORDER_DESC"}],
-    )
-    groups = Handler(RequestContext(), context, "", request).run().session_groups
+    groups = hparams_rows(tmp_path, "last/dev.accuracy")
     assert [(group.name, len(group.sessions)) for group in groups] == [
         ("tanh", 1),
         ("relu", 1),

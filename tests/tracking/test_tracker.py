@@ -174,7 +174,7 @@ def test_a_tag_of_two_kinds_is_a_bug(tmp_path: Path) -> None:
 def test_text(tmp_path: Path) -> None:
     with Tracker(tmp_path) as tracker:
         tracker.config("# xor\n한글\n")
-    reader = accumulate(tmp_path)
+    reader = accumulate(tmp_path / "train")
     (event,) = reader.Tensors("config")
     text = event.tensor_proto.string_val[0].decode()
     assert (event.step, text) == (0, "```yaml\n# xor\n한글\n```")
@@ -193,7 +193,7 @@ def test_hparams(tmp_path: Path) -> None:
     with Tracker(tmp_path) as tracker:
         tracker.hparams(settings, group_name="relu")
         tracker.end_hparams(success=True)
-    content = accumulate(tmp_path).PluginTagToContent("hparams")
+    content = accumulate(tmp_path / "train").PluginTagToContent("hparams")
     start = HParamsPluginData.FromString(content["_hparams_/session_start_info"])
     end = HParamsPluginData.FromString(content["_hparams_/session_end_info"])
     assert start.session_start_info.group_name == "relu"
@@ -290,7 +290,7 @@ def test_a_full_disk(tmp_path: Path, small_limit: int) -> None:
             tracker.config("x" * small_limit)
         tracker.config("short\n")
         tracker.log(Record(2, 1.0, 128, {"dev": {"cost": 0.5}}))
-    text = accumulate(tmp_path).Tensors("config")[0].tensor_proto.string_val
+    text = accumulate(tmp_path / "train").Tensors("config")[0].tensor_proto.string_val
     assert text == [b"```yaml\nshort\n```"]
     assert scalars(tmp_path / "dev", "cost") == ([1, 2], [1.0, 0.5])
 

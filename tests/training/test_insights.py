@@ -15,7 +15,7 @@ from dlx.data.selection import Selection
 from dlx.report.run.pictures import lines_of_images
 from dlx.report.run.reconstruction import Sample
 from dlx.training.evaluation import confusion
-from dlx.training.layer_statistics import activations, probe
+from dlx.training.layer_statistics import probe, signals
 from dlx.training.records import Progress
 from tests.cohorts import design, member, rows, task
 
@@ -30,7 +30,7 @@ def test_statistics_are_those_of_the_outputs() -> None:
     with torch.no_grad():
         bias.value[1, 0, :3] = -100  # three of six units are always at zero
     inputs, _ = rows(what, 300)
-    outputs = activations(cohort.network, Selection(inputs))
+    outputs, _ = signals(cohort.network, Selection(inputs))
     assert outputs["1"].shape == (2, 256, 6)
     found = {tag: values[1] for tag, values in probe(cohort, Selection(inputs)).items()}
     its = outputs["1"][1].double()
@@ -176,7 +176,7 @@ def test_a_run_that_reconstructs_shows_what_it_does(
         last = dev.Histograms("kl_per_unit")[-1].histogram_value
         assert last.num == 2, "units"
         assert last.sum == pytest.approx(run.metrics["dev"]["kl"], rel=0.01)
-    assert (run.path / "projector_config.pbtxt").exists() == bool(at_the_end)
+    assert (run.path / "train" / "projector_config.pbtxt").exists() == bool(at_the_end)
 
 
 def test_pictures_of_reconstructions_are_those_of_predictions(tmp_path: Path) -> None:
@@ -193,9 +193,9 @@ def test_pictures_of_reconstructions_are_those_of_predictions(tmp_path: Path) ->
 def test_points_of_the_projector_are_codes_with_their_classes(tmp_path: Path) -> None:
     run = dlx.train("configs/autoencoder.yaml", ["train.epochs=1"], runs_dir=tmp_path)
     codes = run.encode_split("dev")
-    points = np.loadtxt(run.path / "projector" / "code.tsv")
+    points = np.loadtxt(run.path / "train" / "projector" / "code.tsv")
     assert points == pytest.approx(codes.values, rel=1e-5, abs=1e-5)
-    heading, *rows = (run.path / "projector" / "metadata.tsv").read_text().splitlines()
+    heading, *rows = (run.path / "train" / "projector" / "metadata.tsv").read_text().splitlines()
     part = run.labelled_splits().part("dev")
     assert heading == "class\trow"
     expected = zip(part.targets.tolist(), part.rows.tolist(), strict=True)

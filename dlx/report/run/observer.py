@@ -3,6 +3,8 @@
 # K runs, B rows, O outputs
 """
 
+import json
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from dlx.cohort import Cohort
 from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
 from dlx.report.run import pictures
+from dlx.report.run.graph import network_graph
 from dlx.report.run.reconstruction import MOST_CODES, Sample
 from dlx.report.run.regions import Plane, is_plane
 from dlx.report.run.run_figures import Trained, draw, save
@@ -18,9 +21,9 @@ from dlx.runs.ablations import METRICS, PRETRAINING
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Evaluation
 from dlx.tracking.projector import write_projector
-from dlx.tracking.tracker import Tracker
+from dlx.tracking.tracker import WHOLE, Tracker
 from dlx.training.job import Job
-from dlx.training.layer_statistics import activations
+from dlx.training.layer_statistics import signals
 from dlx.training.records import Outcome, worth
 from dlx.training.session import Observer
 from dlx.training.trainer import Trainer
@@ -29,6 +32,18 @@ _HISTOGRAMS = 20  # of every layer, over a run
 _PICTURES = 8  # besides the first and the last one; TensorBoard keeps 10 images of a tag
 _OVER_TIME = ("reconstruction", "filters", "decoder_filters")  # figures drawn in training too
 _MOST_NUMBERS, _FEWEST_POINTS = 400_000, 200  # of the codes in the Projector
+
+
+def _group(name: str, settings: Mapping[str, Any]) -> str:
+    """Return the name of a row of the HParams page, which runs of the same settings share."""
+    return f"{name} {zlib.crc32(json.dumps(settings).encode()):08x}"
+
+
+def _charts(is_numeric: bool) -> dict[str, str]:
+    """Return the charts of a run on the Custom Scalars page, with the patterns of their tags."""
+    accuracy = {} if is_numeric else {"accuracy": "^accuracy$"}
+    layers = {"gradient norms of all layers": "^gradient_norm/"}
+    return {"cost": "^cost$", **accuracy, **layers, "learning rate": "^optimizer/lr$"}
 
 
 class RunObserver(Observer):
@@ -54,8 +69,13 @@ class RunObserver(Observer):
             return
         config = self._job.config
         self._tracker.config(dump(config))
-        settings = {key: v for key, v in flat(to_plain(config)).items() if v is not None}
-        self._tracker.hparams(settings, config.name)
+        plain = flat(to_plain(config)).items()
+        settings = {key: v for key, v in plain if v is not None and key != "seed"}
+        self._tracker.hparams(settings, _group(config.name, settings))
+        if self._level != "minimal":
+            job = self._job
+            self._tracker.graph(network_graph(job.design, job.splits.task.input_shape))
+            self._tracker.charts("run", _charts(job.design.head.is_numeric))
         if stages:
             for record in metrics_file.read(self._folder / PRETRAINING):
                 before = sum(s.num_steps for s in stages if s.number < record["stage"])
@@ -84,6 +104,12 @@ class RunObserver(Observer):
         self._tracker.end_hparams(outcome.status != "diverged")
         if outcome.status != "diverged":
             self._tracker.final(outcome.step, worth(outcome.metrics))
+            result = {
+                f"result/{split}.{tag}": value
+                for split, tags in outcome.metrics.items()
+                for tag, value in tags.items()
+            }
+            self._tracker.final(outcome.step, {WHOLE: result})
             scored = trainer.cohort.keep([row])
             scored.network.load_run(0, outcome.state)
             self._ended = scored, outcome.step
@@ -158,8 +184,10 @@ class RunObserver(Observer):
                     gradient = parameter.gradient[0]
                     tracker.histogram("train", f"gradients/{layer}", gradient, step)
         if self._level == "full":
-            for layer, outputs in activations(network, trainer.splits["train"][0]).items():
-                tracker.histogram("train", f"activations/{layer}", outputs[0], step)
+            outputs, before = signals(network, trainer.splits["train"][0])
+            for name, of_layers in (("activations", outputs), ("pre_activations", before)):
+                for layer, values in of_layers.items():
+                    tracker.histogram("train", f"{name}/{layer}", values[0], step)
 
     def _write_regions(self, tracker: Tracker, cohort: Cohort, step: int, plane: Plane) -> None:
         surface = plane.look(cohort.network, cohort.head, 0)
@@ -204,4 +232,4 @@ class RunObserver(Observer):
         if pictures.is_image(task.input_shape):
             rows = sample.inputs(count)
             images = pictures.as_tiles(rows, task.input_shape, *pictures.shades(rows))
-        write_projector(self._folder, values, sample.labels(count), images)
+        write_projector(self._folder / WHOLE, values, sample.labels(count), images)

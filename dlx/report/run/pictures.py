@@ -30,6 +30,8 @@ _MOST_UNITS = 64
 MOST_IMAGES = 100  # on a sheet
 _BETWEEN = 2  # pixels between two pictures
 _BETWEEN_BLOCKS = 8
+_CAPTION = 12  # pixels high
+_SAME = 1e-3  # of a unit's largest output: less it does not vary
 _MOST_NAMES = 20  # with more classes, names and counts would overlap
 # matplotlib's own font first; the others have the Korean, Chinese and Japanese that it lacks.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
@@ -247,11 +249,26 @@ def unit_regions(values: np.ndarray) -> np.ndarray:
     """Draw each hidden unit's outputs over the plane: (H, W, 3) uint8.
 
     The values are (U, H, W). Blue is a unit's lowest output and orange its highest, with a line
-    half-way. A unit whose outputs are the same everywhere is grey.
+    half-way; both numbers stand below it. A unit whose outputs agree to three digits everywhere is
+    grey.
     """
     tiles = regions(shade_units(values))
-    tiles[values.min((1, 2)) == values.max((1, 2))] = 225
-    return _sheet(tiles)
+    low, high = values.min((1, 2)), values.max((1, 2))
+    tiles[high - low <= _SAME * np.maximum(abs(low), abs(high))] = 225
+    ranges = [
+        _caption(f"{a:.3g} to {b:.3g}", tiles.shape[2]) for a, b in zip(low, high, strict=True)
+    ]
+    return _sheet(np.concatenate([tiles, np.stack(ranges)], axis=1))
+
+
+def _caption(text: str, width: int) -> np.ndarray:
+    """Return a line of text in black on white: (H, width, 3) uint8."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    line = Image.new("RGB", (width, _CAPTION), "white")
+    font = ImageFont.load_default(_CAPTION - 3)
+    ImageDraw.Draw(line).text((width / 2, 0), text, "black", font, anchor="ma")
+    return np.asarray(line)
 
 
 def _sheet(tiles: np.ndarray) -> np.ndarray:

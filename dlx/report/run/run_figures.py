@@ -96,7 +96,7 @@ def _regions(cohort: Cohort, plane: Plane, title: str) -> "dict[str, Figure]":
         axes.set_axis_off()
         axes.set_title(
             f"{title}, layer {layer}: units 1 to {len(values)}, from the lowest output (blue)\nto "
-            "the highest (orange); grey: the same everywhere",
+            "the highest (orange), which stand below; grey: the same to three digits",
             fontsize=9,
         )
         figures[f"decision_{layer}"] = figure

@@ -129,8 +129,17 @@ def test_the_largest_numbers_are_drawn() -> None:
 def test_a_unit_that_is_the_same_everywhere_is_grey() -> None:
     values = np.stack([np.linspace(0, 1, 16).reshape(4, 4), np.ones((4, 4))])
     sheet = unit_regions(values)
-    assert sheet.shape == (4, 10, 3)
-    assert (sheet[:, 6:] == 225).all() and not (sheet[:, :4] == 225).all()
+    assert sheet.shape == (4 + 12, 10, 3)
+    assert (sheet[:4, 6:] == 225).all() and not (sheet[:4, :4] == 225).all()
+
+
+def test_a_unit_that_hardly_varies_is_grey_and_its_range_stands_below() -> None:
+    slope = np.linspace(0, 1, 96 * 96).reshape(96, 96)
+    sheet = unit_regions(np.stack([0.5 + 1e-4 * slope, 1e-9 * slope]))
+    assert (sheet[:96, :96] == 225).all() and not (sheet[:96, 98:] == 225).all()
+    captions = sheet[96:, :96], sheet[96:, 98:]
+    assert all((caption < 128).any() for caption in captions)
+    assert (captions[0] != captions[1]).any()
 
 
 def test_images_keep_their_grey_and_colour_and_more_than_100_are_left_out() -> None:
