@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import re
 import signal
 import sys
 import warnings
@@ -252,6 +253,13 @@ def _misused(error: Any) -> int:
         note(message)
     else:
         message = message[:1].lower() + message[1:].removesuffix(".")
+        from dlx.config.messages import key_in_a_section
+        from dlx.config.schema import RunConfig
+
+        unknown = re.match(r"no such option: --([\w-]+)", message)
+        key = unknown and key_in_a_section(RunConfig, unknown[1].replace("-", "_"))
+        if key and context and context.info_name in ("train", "ablate"):
+            message += f"; keys of the config are written as {key}=VALUE"
         for option in ("--plugin FILE", "--allow-code"):
             if option.split()[0] in message:
                 message += f"; it comes before the command: dlx {option} train …"

@@ -26,7 +26,7 @@ def course(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the questions of a deep-learning course, show one, or search them.
+    """List, show or search a deep-learning course's questions.
 
     Each has one command, one picture, what to look at, and what to change next. The results of all
     stand in docs/course.md.

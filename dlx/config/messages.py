@@ -74,7 +74,15 @@ def _unknown_key(path: tuple[str | int, ...], root: Node, annotation: Any) -> st
             within, prefix = below, f"{prefix}{part}."
     allowed = keys(within, value)
     near = _near(str(key), [prefix + name for name in allowed])
+    if not above and (dotted_key := key_in_a_section(annotation, str(key))):
+        near = f"; did you mean {dotted_key!r}?"
     return f"unknown key{near} (allowed: {', '.join(allowed) or 'none'})"
+
+
+def key_in_a_section(annotation: Any, key: str) -> str | None:
+    """Return the dotted key of a section's key: optimizer.lr for lr; train's come before others."""
+    sections = [name for name in keys(annotation) if key in keys(child(annotation, name))]
+    return f"{sections[-1]}.{key}" if sections else None
 
 
 def _near(received: str, choices: list[str]) -> str:

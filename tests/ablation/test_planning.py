@@ -144,7 +144,8 @@ def test_folds_stand_beside_seeds(tmp_path):
             r"ablation\.show\.0: received train\.gradient_norm/3; did you mean "
             r"'train\.gradient_norm/[12]'\? \(allowed: train\.cost, train\.accuracy, dev\.cost, "
             r"dev\.accuracy, test\.cost, test\.accuracy, train\.running/cost, "
-            r"train\.gradient_norm/1, train\.gradient_norm/2, train\.between_rows/1, .*train\.z_std/2\)",
+            r"train\.gradient_norm/1, train\.gradient_norm/2, "
+            r"train\.between_rows/1, .*train\.z_std/2\)",
         ),
         (
             {"model.activation": ["relu"]},

@@ -96,6 +96,11 @@ def test_a_group_alone_prints_its_help(dlx: Command) -> None:
     [
         (["trian"], r"error: no such command 'trian'\..*'train'\? \(see `dlx --help`\)\n"),
         (["train"], r"error: missing argument 'CONFIG' \(see `dlx train --help`\)\n"),
+        (
+            ["train", "xor", "--epochs", "5"],
+            r"error: no such option: --epochs.* train\.epochs=VALUE .*\n",
+        ),
+        (["ablate", "xor", "--lr", "1"], r"error: no such option: --lr.* optimizer\.lr=VALUE .*\n"),
         (["train", "xor", "--sed", "3"], r"error: no such option: --sed.*--seed.*\n"),
         (["train", "xor", "--seed", "x"], r"error: invalid value for '--seed': .*integer.*\n"),
         (["evaluate", "xor", "--split", "tst"], r"error: invalid value for '--split': .*\n"),

@@ -135,6 +135,8 @@ def test_overrides(write, texts, key, expected):
             "optimizer.lrr=1",
             "^override 'optimizer.lrr=1': optimizer.lrr: unknown key; did you mean",
         ),
+        ("lr=0.1", "^override 'lr=0.1': lr: unknown key; did you mean 'optimizer.lr'"),
+        ("epochs=5", "^override 'epochs=5': epochs: unknown key; did you mean 'train.epochs'"),
         ("optimzer.lr=1", "^override 'optimzer.lr=1': optimzer: unknown key; did you mean 'optim"),
         ("optimizer.lr=-1", r"optimizer.lr: received -1 \(allowed: a number > 0\)"),
         ("optimizer.lr", "override 'optimizer.lr': write KEY=VALUE, for example"),
