@@ -48,7 +48,7 @@ def why(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say which of the keys in which two runs differ makes the difference.
+    """Say which key makes the difference of two runs.
 
     All mixtures of the two configs train as one ablation, at the same seeds. A key's share is what
     it changes, averaged over every order in which the keys can be changed (Shapley value): shares

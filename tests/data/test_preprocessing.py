@@ -18,12 +18,9 @@ def test_standardize_and_scale_are_scikit_learns(x):
     spread = np.ptp(x, axis=0)
     # scikit-learn calls an input constant a little earlier than we do.
     sure = (spread == 0) | (spread > 1e-3 * np.abs(x).max())
-    for options, reference in (
-        ({"standardize": True}, StandardScaler()),
-        ({"standardize": False}, MinMaxScaler()),
-    ):
+    for standardize, reference in ((True, StandardScaler()), (False, MinMaxScaler())):
         expected = reference.fit_transform(x.astype(np.float64))
-        fitted = fit(x, **options)(torch.from_numpy(x)).numpy()
+        fitted = fit(x, standardize=standardize)(torch.from_numpy(x)).numpy()
         np.testing.assert_allclose(fitted[:, sure], expected[:, sure], atol=2e-3)
 
 
@@ -37,8 +34,8 @@ def test_what_is_preprocessed_can_be_undone(standardize: bool | None) -> None:
 
 def test_a_constant_input_becomes_zero():
     x = np.full((7, 1), 0.1, dtype=np.float32)
-    for options in ({"standardize": True}, {"standardize": False}):
-        preprocessing = fit(x, **options)
+    for standardize in (True, False):
+        preprocessing = fit(x, standardize=standardize)
         assert preprocessing.scale is not None and preprocessing.scale.tolist() == [1.0]
         assert preprocessing(torch.from_numpy(x)).abs().max() == 0
 
