@@ -260,7 +260,7 @@ def figures(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Draw the figures of a trained run, or those of an ablation's report, as files.
+    """Draw the figures of a run, or of an ablation, as files.
 
     Autoencoders and RBMs: reconstructions, filters, codes, the error of each class, and what each
     unit of the code changes. Other networks: confusion matrices, the filters of the first layer
