@@ -212,7 +212,8 @@ def warnings(
         sentences.append(
             f"Variants are judged on different {metric.partition('.')[0]} rows: "
             f"{', '.join(counts[:4] + more)}. There is no verdict between them; give them the same "
-            "split and the same way with missing values."
+            "split (where some watch stop rows, data.split={stop: 0.5} takes such rows for "
+            "all) and the same way with missing values."
         )
     if num_seeds == 1 and folds is None:
         sentences.append("One seed (n = 1) gives no intervals and no verdicts; use more seeds.")

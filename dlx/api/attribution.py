@@ -20,6 +20,7 @@ from dlx.api.inputs import RUNS_DIR
 from dlx.config import load as config_files
 from dlx.config.dump import to_plain
 from dlx.config.schema import RunConfig
+from dlx.data.pipeline import STOP_SHARE
 from dlx.errors import ConfigError, RunError
 
 MOST_KEYS = 6  # 64 variants
@@ -83,13 +84,17 @@ class Why:
 def differing(first: RunConfig, second: RunConfig) -> dict[str, tuple[Any, Any]]:
     """Return the keys in which two configs differ, and both values.
 
-    Where a choice differs, such as the optimizer, it is one key with all its options.
+    Where a choice differs, such as the optimizer, it is one key with all its options. So is `train`
+    where one config counts epochs and the other steps, which exclude each other.
     """
     found: dict[str, tuple[Any, Any]] = {}
     one, other = to_plain(first), to_plain(second)
     for section in one:
         if section not in _APART:
             _compare(one[section], other[section], section, found)
+    if {"train.epochs", "train.steps"} <= found.keys():
+        found = {key: values for key, values in found.items() if not key.startswith("train.")}
+        found["train"] = (one["train"], other["train"])
     return {key: values for key, values in found.items() if key not in _APART_OPTIONS}
 
 
@@ -149,10 +154,16 @@ def plan_why(
             f"the configs differ in {len(chosen)} keys, and {2 ** len(chosen):,} variants would be "
             f"trained; name at most {MOST_KEYS} with --keys: {_all(found)}"
         )
+    data = to_plain(first.data)
+    if first.watches_stop != second.watches_stop and "data.split" not in chosen:
+        # Both are judged on the dev rows of the one that takes stop rows from them.
+        split = {} if data["split"] == "auto" else data["split"]
+        data["split"] = {"stop": STOP_SHARE, **split}
     section = to_plain(first.ablation) if first.ablation is not None else {}
     kept = {name: section[name] for name in ("metric", "splits") if section.get(name) is not None}
     config = to_plain(first) | {
         "name": f"why_{first.name}",
+        "data": data,
         "ablation": {
             **kept,
             "vary": {key: list(values) for key, values in chosen.items()},

@@ -121,11 +121,13 @@ def _change(one: Any, other: Any) -> str:
     """Return a change in words: of choices their names, and the options of both that differ."""
     from dlx.config.dump import inline
 
-    if not (isinstance(one, Mapping) and isinstance(other, Mapping) and "name" in one):
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
         return f"{inline(one)} → {inline(other)}"
     differ = [key for key in one if key != "name" and key in other and one[key] != other[key]]
     words = [
-        " ".join([str(own["name"]), *(f"{key}={inline(own[key])}" for key in differ)])
+        " ".join(
+            [str(own.get("name", "")), *(f"{key}={inline(own[key])}" for key in differ)]
+        ).strip()
         for own in (one, other)
     ]
     return " → ".join(words)

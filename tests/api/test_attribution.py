@@ -9,6 +9,7 @@ import pytest
 
 from dlx import api
 from dlx.ablation.statistics.shapley import shapley
+from dlx.api.attribution import differing
 from dlx.errors import ConfigError
 
 SLOW: dict[str, Any] = {
@@ -55,6 +56,19 @@ def test_the_rate_makes_the_difference(tmp_path: Path) -> None:
     assert first.alone == pytest.approx(accuracy["activation=relu lr=0.1"] - neither)
     assert first.last == pytest.approx(both - accuracy["activation=tanh lr=0.0001"])
     assert found.document()["keys"][0]["from"] == 1e-4
+
+
+def test_epochs_and_steps_are_one_key_and_all_have_the_same_dev_rows(tmp_path: Path) -> None:
+    slow = api.read_config(SLOW)
+    found = differing(slow, api.read_config({**SLOW, "train": {"steps": 20, "batch_size": 4}}))
+    assert [*found] == ["train"] and found["train"][1]["steps"] == 20
+    plan = api.plan_why(slow, api.read_config({**FAST, "train": {"steps": 20}}), seeds=2)
+    assert len(plan.variants) == 8
+    watching = {"epochs": 10, "early_stopping": {"metric": "stop.cost", "patience": 3}}
+    found = api.why(
+        api.plan_why(slow, api.read_config({**SLOW, "train": watching}), seeds=2), runs_dir=tmp_path
+    )
+    assert [own.key for own in found.shares] == ["train.early_stopping"]
 
 
 def test_what_cannot_be_asked() -> None:
