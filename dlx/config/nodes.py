@@ -119,6 +119,24 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
 }
 
 
+_MOST_REPEATED = 1000  # values that a product may be written out as
+_LIST = r"\[[^][{}'\"#\n]*\](?:[ ]*\*[ ]*[0-9]+)?"
+_SUM = re.compile(rf"{_LIST}(?:[ ]*\+[ ]*{_LIST})*")
+
+
+def _expanded(text: str, where: Callable[[int], str]) -> str:
+    """Return lists times numbers, such as [10]*9+[5], written out as one list."""
+    items: list[str] = []
+    for own, times in re.findall(r"\[([^]]*)\](?:[ ]*\*[ ]*([0-9]+))?", text):
+        count = int(times[:9] or 1)
+        if len(items) + count > _MOST_REPEATED:
+            raise ConfigError(
+                f"{where(1)}: {text[:40]} is more than {_MOST_REPEATED:,} values; shorten it"
+            )
+        items += [own.strip()] * count if own.strip() else []
+    return f"[{', '.join(items)}]"
+
+
 def _read(text: str, where: Callable[[int], str], problems: list[str]) -> Node | None:
     try:
         loader = CoreLoader(text)
@@ -135,6 +153,10 @@ def _read(text: str, where: Callable[[int], str], problems: list[str]) -> Node |
             f"{where(line)}: the character U+{error.character:04X} cannot stand in YAML; remove it"
         ) from None
     except yaml.MarkedYAMLError as error:
+        # A product of lists is no YAML, so that text which is YAML is never changed.
+        expanded = _SUM.sub(lambda found: _expanded(found[0], where), text)
+        if expanded != text:
+            return _read(expanded, where, problems)
         mark = error.problem_mark or error.context_mark
         reason = ", ".join(part for part in (error.context, error.problem) if part)
         cure = "indent with spaces" if r"'\t'" in reason else "correct the YAML"

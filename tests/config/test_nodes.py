@@ -142,3 +142,26 @@ def test_a_missing_file_names_its_nearest_neighbour(tmp_path):
         read_file(tmp_path / "mnits.yaml", [])
     with pytest.raises(ConfigError, match="this is a folder; name a YAML file"):
         read_file(tmp_path, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("[10]*3", [10, 10, 10]),
+        ("[10, 20] * 2 + [5]", [10, 20, 10, 20, 5]),
+        ("[relu]*2+[tanh]", ["relu", "relu", "tanh"]),
+        ("[8]*0", []),
+        ("{a: [1]*2, b: 3}", {"a": [1, 1], "b": 3}),
+    ],
+)
+def test_a_list_times_a_number_is_written_out(text: str, values: object) -> None:
+    problems: list[str] = []
+    assert read_value(text, "here", problems).plain() == values and not problems
+
+
+def test_a_product_of_lists_has_bounds_and_changes_no_yaml() -> None:
+    assert read_value("'[10]*3'", "here", []).plain() == "[10]*3"
+    with pytest.raises(ConfigError, match=r"here: \[1\]\*9999 is more than 1,000 values; shorten"):
+        read_value("[1]*9999", "here", [])
+    with pytest.raises(ConfigError, match="correct the YAML"):
+        read_value("[1]*x", "here", [])
