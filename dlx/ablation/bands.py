@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from dlx.ablation.results import RunResult
+from dlx.nn.metrics import is_rising, scale_of
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def bands(results: Sequence[RunResult], metric: str, confidence: float) -> dict[
 
 
 def _band(runs: Sequence[RunResult], metric: str, confidence: float) -> Band:
+    tag = metric.partition(".")[2]
     first = runs[0].curve.steps
     if all(run.curve.steps == first for run in runs):
         steps = np.array(first)
@@ -58,7 +60,41 @@ def _band(runs: Sequence[RunResult], metric: str, confidence: float) -> Band:
     kept = count >= max(1, -(-len(runs) // 2))
     steps, values, count = steps[kept], values[:, kept], count[kept]
     mean, low, high = mean_band(values, confidence=confidence)
+    if scale_of(tag):
+        low, high = within_range(mean, high - mean, 1.0)
+    elif not is_rising(tag) and np.nanmin(values) >= 0:  # costs and errors
+        low, high = within_range(mean, high - mean)
     return Band(steps, mean, low, high, count)
+
+
+def within_range(
+    mean: NDArray[np.float64], width: NDArray[np.float64], most: float | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of intervals that do not leave the range of a share, or of a cost.
+
+    They are the values m' with (m - m')² ≤ h² v(m') / v(m), for the half width h of a mean m: its
+    error is taken to change with the mean as that of a share does, v = m (1 - m), or of a
+    cost, v = m. Where the mean lies at an end of the range, or outside, they are m ± h.
+
+    Args:
+        mean: (T,)
+        width: (T,) half of the symmetric interval
+        most: largest possible value; None: there is none, but 0 is the smallest
+
+    Reference:
+        Wilson 1927, Probable inference, JASA 22, for shares.
+    """
+    inside = (mean > 0) & (mean < (np.inf if most is None else most))
+    m = np.where(inside, mean, 0.5)
+    if most is None:
+        c = width**2 / m
+        middle, half, scale = m + c / 2, np.sqrt(width**2 + c**2 / 4), 1.0
+    else:
+        c = width**2 / (m * (most - m))
+        middle, half, scale = m + c * most / 2, np.sqrt(width**2 + (c * most) ** 2 / 4), 1 + c
+    low = np.where(inside, (middle - half) / scale, mean - width)
+    high = np.where(inside, (middle + half) / scale, mean + width)
+    return low, high
 
 
 def mean_band(

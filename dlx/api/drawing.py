@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dlx.api.run import Run
 from dlx.denormals import flushed_denormals
-from dlx.report.run.pictures import plain_texts
+from dlx.report.figures import plain_texts
 from dlx.report.run.run_figures import Trained, draw, save
 from dlx.runs.ablations import PRETRAINING
 from dlx.tracking.metrics import read

@@ -221,7 +221,7 @@ def _emit_importance(importance: Mapping[str, Any]) -> None:
 
 def save_picture(figure: "Figure", path: Path) -> None:
     """Write a figure as a PNG file."""
-    from dlx.report.figure_files import encoded
+    from dlx.report.figures import encoded
     from dlx.runs import write_atomic
 
     write_atomic(path, encoded(figure, dpi=150))

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from dlx.report.run.pictures import plain_texts
+from dlx.report.figures import plain_texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from dlx.report.figure_files import encoded
+from dlx.report.figures import encoded
 from dlx.report.numbers import format_metric
 
 if TYPE_CHECKING:

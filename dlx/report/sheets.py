@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.data.dataset import Task
-from dlx.report.figure_files import encoded
+from dlx.report.figures import encoded, plain_texts
 from dlx.report.predictions import Predictions
-from dlx.report.run.pictures import MOST_IMAGES, lines_of_images, plain_texts, shades
+from dlx.report.run.pictures import MOST_IMAGES, lines_of_images, shades
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dlx.ablation.bands import bands, mean_band
+from dlx.ablation.bands import bands, mean_band, within_range
 from dlx.ablation.results import Curve, RunResult
 from dlx.ablation.statistics.intervals import mean_interval
 
@@ -51,3 +51,18 @@ def test_lost_runs_and_values_that_are_no_numbers_are_left_out() -> None:
 
 def test_variants_without_such_a_curve_have_none() -> None:
     assert bands([run(0, (0, 10), 1.0, 2.0)], "test.cost", 0.95) == {}
+
+
+def test_bands_stay_in_the_range_of_shares_and_costs() -> None:
+    mean, width = np.array([0.5, 0.97, 0.02, 1.0]), np.array([0.1, 0.08, 0.1, 0.0])
+    low, high = within_range(mean, width, 1.0)
+    assert (low >= 0).all() and (high <= 1).all() and (low <= mean).all() and (mean <= high).all()
+    # Wilson's interval: its ends have the mean just at the edge of theirs.
+    for end in (low[:3], high[:3]):
+        error = width[:3] ** 2 * end * (1 - end) / (mean[:3] * (1 - mean[:3]))
+        np.testing.assert_allclose((mean[:3] - end) ** 2, error, atol=1e-12)
+    low, high = within_range(np.array([1.0, 0.2]), np.array([0.01, 0.5]))
+    np.testing.assert_allclose([low[0], high[0]], [0.99, 1.01], atol=1e-4)
+    assert 0 < low[1] < 0.2 < high[1]
+    band = bands([run(0, (0, 10), 0.1, 0.1), run(1, (0, 10), 2.0, 3.0)], "dev.cost", 0.95)["a"]
+    assert (band.low > 0).all()

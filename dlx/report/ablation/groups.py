@@ -104,7 +104,8 @@ def _by_rank(summary: Summary) -> list[Group]:
     panels = []
     for start in range(0, len(ranked), MOST_LINES):
         part = ranked[start : start + MOST_LINES]
-        panels.append(Group(f"rank {start + 1} to {start + len(part)}", _named(part)))
+        last = f" to {start + len(part)}" if len(part) > 1 else ""
+        panels.append(Group(f"rank {start + 1}{last}", _named(part)))
     return panels
 
 

@@ -9,6 +9,7 @@ from dlx.ablation.results import RunResult
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
+from dlx.report.figures import SPLIT_COLORS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _HEIGHT = 2.6
 _PER_ROW = 2
-_COLORS = {"train": (style.VERMILLION, "s"), "dev": (style.BLUE, "o")}  # with shapes
+_LOOKS = {"train": (SPLIT_COLORS["train"], "s"), "dev": (SPLIT_COLORS["dev"], "o")}
 
 
 def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
@@ -72,7 +73,7 @@ def _sheet(
 
 
 def _has_points(curve: Mapping[str, Any]) -> bool:
-    return any(point["mean"] is not None for split in _COLORS for point in curve.get(split, []))
+    return any(point["mean"] is not None for split in _LOOKS for point in curve.get(split, []))
 
 
 def _heading(metric: str) -> str:
@@ -84,7 +85,7 @@ def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> list[style.
     values = np.array(curve["values"], float)
     order = np.argsort(values)
     ends: list[style.EndLabel] = []
-    for split, (color, shape) in _COLORS.items():
+    for split, (color, shape) in _LOOKS.items():
         points = [curve[split][place] for place in order] if split in curve else []
         mean, low, high = (
             factor * np.array([point[key] for point in points], float)  # None becomes NaN

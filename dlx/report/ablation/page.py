@@ -20,6 +20,7 @@ from dlx.report.ablation import page_sections as sections
 from dlx.report.ablation.page_style import SCRIPT, STYLE
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
+from dlx.report.figures import plain_texts
 from dlx.runs import make_directory, write_atomic
 
 
@@ -75,8 +76,9 @@ def write(
 
     The config is in YAML; further pictures, `more`, come last.
     """
-    drawings = [*draw_all(summary, results), *more]
-    encoded = write_all(folder / "figures", drawings)
+    with plain_texts():
+        drawings = [*draw_all(summary, results), *more]
+        encoded = write_all(folder / "figures", drawings)
     path = folder / "report.html"
     write_atomic(path, page(summary, drawings, encoded, config).encode())
     return path

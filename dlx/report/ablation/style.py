@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dlx.report.figure_files import encoded
+from dlx.report.figures import encoded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,6 +124,16 @@ def shortened(text: str, width: int) -> str:
         return text
     tail = (width - 3) // 2
     return f"{text[: width - 3 - tail]} … {text[len(text) - tail :]}"
+
+
+def told_apart(names: Iterable[str], width: int) -> dict[str, str]:
+    """Return names as `shortened` ones, of so many characters more that no two are alike."""
+    different = list(dict.fromkeys(names))
+    while True:
+        short = {name: shortened(name, width) for name in different}
+        if len(set(short.values())) == len(short):
+            return short
+        width += 10
 
 
 def wrapped(name: str, width: int = 40, lines: int = 3) -> str:

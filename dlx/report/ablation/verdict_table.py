@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from dlx.report.ablation import reading
 from dlx.report.ablation.reading import Summary
-from dlx.report.ablation.style import shortened
+from dlx.report.ablation.style import told_apart
 
 _WIDEST = 60  # characters of a name
 
@@ -132,8 +132,9 @@ def verdicts(summary: Summary, order: str = "best") -> Table:
     variants = reading.best_first(summary)
     variants.sort(key=keys[order])  # stable: equal ones stay in their order
     shown = columns(summary)
+    names = told_apart((variant["name"] for variant in variants), _WIDEST)
     rows = [
-        [shortened(variant["name"], _WIDEST), *(column.cell(variant) for column in shown[1:])]
+        [names[variant["name"]], *(column.cell(variant) for column in shown[1:])]
         for variant in variants
     ]
     right = "".join("r" if column.is_number else " " for column in shown)
@@ -144,10 +145,12 @@ def pairs(summary: Summary) -> Table:
     """Return the table of pairs of variants that are no baseline."""
     metric = summary["metric"]
     unit = " (points)" if reading.difference_unit(metric) else ""
+    both = [pair[side] for pair in summary["pairs"] for side in ("variant", "baseline")]
+    names = told_apart(both, _WIDEST)
     rows = [
         [
-            shortened(pair["variant"], _WIDEST),
-            shortened(pair["baseline"], _WIDEST),
+            names[pair["variant"]],
+            names[pair["baseline"]],
             reading.difference_with_interval(metric, pair["difference"], pair["low"], pair["high"]),
             reading.p_value(pair["p"]),
             reading.conclusion(pair),

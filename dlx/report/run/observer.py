@@ -12,6 +12,7 @@ from typing import Any
 from dlx.cohort import Cohort
 from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
+from dlx.report.figures import plain_texts
 from dlx.report.run import pictures
 from dlx.report.run.graph import network_graph
 from dlx.report.run.reconstruction import MOST_CODES, Sample
@@ -135,7 +136,7 @@ class RunObserver(Observer):
         """
         if self._ended is None or self._level == "minimal":
             return []
-        with pictures.plain_texts():
+        with plain_texts():
             return self._draw(*self._ended)
 
     def _draw(self, cohort: Cohort, step: int) -> list[Path]:

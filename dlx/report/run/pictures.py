@@ -3,9 +3,7 @@
 # H height, W width, in pixels; I inputs, O units, C classes, T labels
 """
 
-import contextlib
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -33,23 +31,9 @@ _BETWEEN_BLOCKS = 8
 _CAPTION = 12  # pixels high
 _SAME = 1e-3  # of a unit's largest output: less it does not vary
 _MOST_NAMES = 20  # with more classes, names and counts would overlap
+
+
 # matplotlib's own font first; the others have the Korean, Chinese and Japanese that it lacks.
-_FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo")
-
-
-@contextlib.contextmanager
-def plain_texts() -> Iterator[None]:
-    """Draw texts literally: `$` begins no formula, and a character without a glyph is a box."""
-    from matplotlib import rc_context
-    from matplotlib.font_manager import fontManager
-
-    installed = {font.name for font in fontManager.ttflist}
-    families = [font for font in _FONTS if font in installed]
-    with rc_context({"text.parse_math": False, "font.family": families}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        yield
-
-
 def is_image(shape: tuple[int, ...]) -> bool:
     """Return whether rows of this shape are images: (H, W), or (3, H, W) with colours."""
     return len(shape) == 2 or (len(shape) == 3 and shape[0] == 3)

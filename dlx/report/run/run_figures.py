@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dlx.cohort import Cohort, Member
 from dlx.data.parts import Splits
 from dlx.nn.metrics import is_rising, scale_of, tag, unit_of
-from dlx.report.figure_files import encoded
+from dlx.report.figures import SPLIT_COLORS, encoded
 from dlx.report.run import pictures
 from dlx.report.run.reconstruction import Sample
 from dlx.report.run.regions import Panel, Plane, is_plane
@@ -21,13 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_NAMES = 12  # in a legend
-_SPLITS = {  # the same colours in every picture
-    "train": "#4c72b0",
-    "train_dev": "#937860",
-    "stop": "#8172b3",
-    "dev": "#dd8452",
-    "test": "#55a868",
-}
 _WIDE = 100  # a cost that falls by more than this factor is drawn on a logarithmic axis
 _NARROWEST = 0.15  # of all steps: the least width of a panel, so that a short stage is visible
 
@@ -130,7 +123,7 @@ def curves(member: Member, history: Records, title: str) -> "Figure":
     for place, name in enumerate(names, 1):
         axes = figure.add_subplot(1, len(names), place)
         drawn: list[float] = []
-        for split, color in _SPLITS.items():
+        for split, color in SPLIT_COLORS.items():
             steps, values = _points(history, split, name)
             if steps:
                 axes.plot(steps, values, color=color, label=split, linewidth=1.5)
@@ -191,7 +184,7 @@ def pretraining(stages: Records, history: Records, title: str) -> "Figure":
             axes.plot(
                 [before + step for step in steps],
                 costs,
-                color=_SPLITS[split],
+                color=SPLIT_COLORS[split],
                 label=split,
                 marker=".",
                 markersize=4,

@@ -5,6 +5,7 @@ import pytest
 
 from dlx.data.dataset import Dataset
 from dlx.data.pipeline import prepare
+from dlx.report.figures import plain_texts
 from dlx.report.run.pictures import (
     COLORS,
     colored,
@@ -12,7 +13,6 @@ from dlx.report.run.pictures import (
     decision,
     images,
     is_image,
-    plain_texts,
     regions,
     rendered,
     unit_regions,

@@ -1,0 +1,69 @@
+"""What all figures share: fonts, the colours of the parts of the data, and files."""
+
+import contextlib
+import functools
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+# Of Okabe and Ito, which people with any colour vision can tell apart.
+SPLIT_COLORS = {
+    "train": "#0072b2",
+    "train_dev": "#cc79a7",
+    "stop": "#e69f00",
+    "dev": "#d55e00",
+    "test": "#009e73",
+}
+# With Hangul, all but the first; of a collection of fonts matplotlib knows the first alone.
+_HANGUL = (
+    *("Noto Sans CJK KR", "Noto Sans CJK JP", "Noto Sans KR", "NanumGothic", "Malgun Gothic"),
+    *("Apple SD Gothic Neo", "UnDotum", "Baekmuk Gulim"),
+)
+_FILES = ("cjk", "sanskr", "nanum", "malgun", "gothicneo", "undotum", "baekmuk")  # parts of names
+
+
+@contextlib.contextmanager
+def plain_texts() -> Iterator[None]:
+    """Draw texts literally: `$` begins no formula, and a character without a glyph is a box.
+
+    Hangul is drawn if a font that has it is installed.
+    """
+    from matplotlib import rc_context
+
+    families = ["DejaVu Sans", *_hangul_fonts()]
+    with rc_context({"text.parse_math": False, "font.family": families}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
+
+
+@functools.cache
+def _hangul_fonts() -> list[str]:
+    """Return the installed fonts with Hangul, those too that came after matplotlib's own list."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    known = {Path(font.fname) for font in fontManager.ttflist}
+    for path in map(Path, findSystemFonts()):
+        name = path.name.casefold()
+        if path not in known and any(part in name for part in _FILES):
+            with contextlib.suppress(RuntimeError, OSError):  # a damaged font
+                fontManager.addfont(path)
+    installed = {font.name for font in fontManager.ttflist if Path(font.fname).exists()}
+    return [name for name in _HANGUL if name in installed]
+
+
+def encoded(figure: "Figure", form: str = "png", **options: Any) -> bytes:
+    """Return a figure as the contents of a file; the options are those of `savefig`.
+
+    A PDF has no date in it, so that the same figure gives the same bytes.
+    """
+    file = io.BytesIO()
+    if form == "pdf":
+        options["metadata"] = {"CreationDate": None}
+    figure.savefig(file, format=form, **options)
+    return file.getvalue()
