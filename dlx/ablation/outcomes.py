@@ -127,11 +127,10 @@ class Outcomes:
         These are n judged rows for N training rows, as in the corrected resampled t, and c is
         `rows.TRAINED_TOO`. It is 0 where all seeds share their rows, which do not show it then.
         """
-        part = metric.partition(".")[0]
-        scored = [run.rows for run in self.ended(variant) if run.is_scored and part in run.rows]
-        if self.folds or part == "train" or len({rows[part]["digest"] for rows in scored}) < 2:
+        part, judged = metric.partition(".")[0], self._judged_apart(variant, metric)
+        if len({run.rows[part]["digest"] for run in judged}) < 2:
             return 0.0
-        shares = [rows[part]["n"] / rows["train"]["n"] for rows in scored]
+        shares = [run.rows[part]["n"] / run.rows["train"]["n"] for run in judged]
         return (1 + TRAINED_TOO) * float(np.mean(shares))
 
     def is_of_these_rows(self, variant: str, metric: str) -> bool:
@@ -139,11 +138,17 @@ class Outcomes:
 
         It is so if seeds share the rows, and runs did not keep what they make of each.
         """
-        part = metric.partition(".")[0]
-        scored = [run for run in self.ended(variant) if run.is_scored and part in run.rows]
-        if self.folds or part == "train" or len(scored) < 2:
+        judged = self._judged_apart(variant, metric)
+        if len(judged) < 2:
             return False
-        return not self.redrawn(variant, metric) and not scored[0].judgements.get(metric)
+        return not self.redrawn(variant, metric) and not judged[0].judgements.get(metric)
+
+    def _judged_apart(self, variant: str, metric: str) -> list[RunResult]:
+        """Return the runs that a metric judges on rows they were not trained on; none of folds."""
+        part = metric.partition(".")[0]
+        if self.folds or part == "train":
+            return []
+        return [run for run in self.ended(variant) if run.is_scored and part in run.rows]
 
     def steps_to(self, variant: str, metric: str) -> Array:
         """Return the steps to the threshold of a metric: (S F,), infinite if never reached."""

@@ -22,12 +22,11 @@ from dlx.config.dump import to_plain
 from dlx.config.schema import RunConfig
 from dlx.data.pipeline import STOP_SHARE
 from dlx.errors import ConfigError, RunError
+from dlx.report.run_list import IGNORED
 
 MOST_KEYS = 6  # 64 variants
 SEEDS = 5
-# What changes no weights, or what a comparison holds equal.
-_APART = ("name", "seed", "ablation", "log", "probe")
-_APART_OPTIONS = ("train.device", "train.checkpoint_seconds")
+_APART = (*IGNORED, "log", "probe")  # what changes no weights, or what a comparison holds equal
 
 
 @dataclass(frozen=True)
@@ -87,18 +86,19 @@ def differing(first: RunConfig, second: RunConfig) -> dict[str, tuple[Any, Any]]
     Where a choice differs, such as the optimizer, it is one key with all its options. So is `train`
     where one config counts epochs and the other steps, which exclude each other.
     """
-    found: dict[str, tuple[Any, Any]] = {}
+    changes: dict[str, tuple[Any, Any]] = {}
     one, other = to_plain(first), to_plain(second)
     for section in one:
-        if section not in _APART:
-            _compare(one[section], other[section], section, found)
-    if {"train.epochs", "train.steps"} <= found.keys():
-        found = {key: values for key, values in found.items() if not key.startswith("train.")}
-        found["train"] = (one["train"], other["train"])
-    return {key: values for key, values in found.items() if key not in _APART_OPTIONS}
+        _compare(one[section], other[section], section, changes)
+    if {"train.epochs", "train.steps"} <= changes.keys():
+        changes = {key: values for key, values in changes.items() if not key.startswith("train.")}
+        changes["train"] = (one["train"], other["train"])
+    return changes
 
 
-def _compare(one: Any, other: Any, key: str, found: dict[str, tuple[Any, Any]]) -> None:
+def _compare(one: Any, other: Any, key: str, changes: dict[str, tuple[Any, Any]]) -> None:
+    if key in _APART:
+        return
     are_alike = (
         isinstance(one, Mapping)
         and isinstance(other, Mapping)
@@ -107,10 +107,10 @@ def _compare(one: Any, other: Any, key: str, found: dict[str, tuple[Any, Any]]) 
     )
     if are_alike:
         for option in one:
-            _compare(one[option], other[option], f"{key}.{option}", found)
+            _compare(one[option], other[option], f"{key}.{option}", changes)
         return
     if same(one) != same(other):
-        found[key] = (one, other)
+        changes[key] = (one, other)
 
 
 def plan_why(
@@ -140,19 +140,21 @@ def plan_why(
         ConfigError: the configs are alike, differ in too many keys or in their data sets, or do not
             differ in a named key
     """
-    found = differing(first, second)
-    if not found:
+    changes = differing(first, second)
+    if not changes:
         raise ConfigError("both configs are the same but for name, seed and log; nothing is to ask")
-    if "data" in found:
+    if "data" in changes:
         raise ConfigError("the data sets differ, so that no difference is made by a key; name two")
     for key in keys or ():
-        if key not in found:
-            raise ConfigError(f"--keys: the configs do not differ in {key} (but in {_all(found)})")
-    chosen = {key: found[key] for key in keys or found}
+        if key not in changes:
+            raise ConfigError(
+                f"--keys: the configs do not differ in {key} (but in {_all(changes)})"
+            )
+    chosen = {key: changes[key] for key in keys or changes}
     if len(chosen) > MOST_KEYS:
         raise ConfigError(
             f"the configs differ in {len(chosen)} keys, and {2 ** len(chosen):,} variants would be "
-            f"trained; name at most {MOST_KEYS} with --keys: {_all(found)}"
+            f"trained; name at most {MOST_KEYS} with --keys: {_all(changes)}"
         )
     data = to_plain(first.data)
     if first.watches_stop != second.watches_stop and "data.split" not in chosen:

@@ -75,8 +75,9 @@ def ablation_figures(
     target = ablation.path / "figures" if folder is None else Path(folder)
     plan, summary = ablation.plan(data_dir), ablation.summary
     results = ablation.ended(plan)
-    drawings = [
-        *page.draw_all(summary, results),
-        *reconstructions.draw(plan, ablation.path, summary, results),
-    ]
-    return save({drawing.name: drawing.figure for drawing in drawings}, target, form)
+    with plain_texts():  # as in the report
+        drawings = [
+            *page.draw_all(summary, results),
+            *reconstructions.draw(plan, ablation.path, summary, results),
+        ]
+        return save({drawing.name: drawing.figure for drawing in drawings}, target, form)

@@ -90,13 +90,13 @@ def table(
     from dlx.runs import write_atomic
     from dlx.training.finding import find_ablation
 
-    found = api.Ablation(find_ablation(ablation, runs_dir).path)
-    document = found.table(data_dir)
+    judged = api.Ablation(find_ablation(ablation, runs_dir).path)
+    document = judged.table(data_dir)
     if output is not None:
         write_atomic(output, written(document, form).encode())
         note(f"table written to {output}")
     if as_json:
-        emit_json({"ablation": str(found.path), **document})
+        emit_json({"ablation": str(judged.path), **document})
     elif output is None:
         emit(written(document, form))
 

@@ -78,13 +78,13 @@ def why(
     )
     warn(plan.warnings)
     with shown(quiet) as show:
-        found = api.why(plan, runs_dir=runs_dir, jobs=jobs, show=show)
-    if found.left_out:
-        warn([f"{found.left_out} of {len(plan.seeds)} seeds are left out: some variant diverged"])
+        answer = api.why(plan, runs_dir=runs_dir, jobs=jobs, show=show)
+    if answer.left_out:
+        warn([f"{answer.left_out} of {len(plan.seeds)} seeds are left out: some variant diverged"])
     if as_json:
-        emit_json(found.document())
+        emit_json(answer.document())
         return
-    in_points = is_share(found.metric.partition(".")[2])
+    in_points = is_share(answer.metric.partition(".")[2])
 
     def shown_as(value: float) -> str:
         return size(value, in_points=in_points, signed=True)
@@ -99,9 +99,9 @@ def why(
             shown_as(own.alone),
             shown_as(own.last),
         )
-        for own in found.shares
+        for own in answer.shares
     ]
-    whole = found.whole
+    whole = answer.whole
     rows.append(
         (
             *("all", "", shown_as(whole.mean)),
@@ -112,8 +112,8 @@ def why(
     unit = ", points" if in_points else ""
     headings = ("key", "change", f"share{unit}", "95 % interval", "p", "alone", "last")
     emit_table(headings, rows, "  rrrrr")
-    emit(f"({found.metric}, mean of {whole.n} seeds; {found.ablation.path})")
-    if any(own.alone * own.last < 0 for own in found.shares if own.p < 0.05):
+    emit(f"({answer.metric}, mean of {whole.n} seeds; {answer.ablation.path})")
+    if any(own.alone * own.last < 0 for own in answer.shares if own.p < 0.05):
         note("a key changes sign between `alone` and `last`: what it does depends on the others")
 
 

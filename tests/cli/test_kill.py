@@ -68,6 +68,7 @@ def test_killed_three_times(dlx: Command, mnist: Path, tmp_path: Path) -> None:
     assert rows == records(other)
     assert [row["step"] for row in rows] == list(range(0, 2501, 100))
     assert len(list((killed / "dev").iterdir())) == KILLS + 1
+    assert len(list((killed / "train").iterdir())) == KILLS + 2  # and one of the run as a whole
 
     for split in ("train", "dev", "test"):
         events = EventAccumulator(str(killed / split), size_guidance={"scalars": 0})

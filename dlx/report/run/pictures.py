@@ -33,7 +33,6 @@ _SAME = 1e-3  # of a unit's largest output: less it does not vary
 _MOST_NAMES = 20  # with more classes, names and counts would overlap
 
 
-# matplotlib's own font first; the others have the Korean, Chinese and Japanese that it lacks.
 def is_image(shape: tuple[int, ...]) -> bool:
     """Return whether rows of this shape are images: (H, W), or (3, H, W) with colours."""
     return len(shape) == 2 or (len(shape) == 3 and shape[0] == 3)
