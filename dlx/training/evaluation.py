@@ -165,7 +165,10 @@ def thinned(rows: Examples, most: int) -> Examples:
     kept = torch.from_numpy(draw(order, np.zeros(count, np.int64), most)[0])
     if not targets.base.is_floating_point() and targets.base.ndim == 1:
         classes = targets.chunk(0, count).cpu().numpy()
-        kept = torch.from_numpy(np.stack([draw(order, own, most)[0] for own in classes]))
+        # Runs of one seed have the same rows: their draw is made once.
+        distinct = {own.tobytes(): own for own in classes}
+        drawn = {rows: draw(order, own, most)[0] for rows, own in distinct.items()}
+        kept = torch.from_numpy(np.stack([drawn[own.tobytes()] for own in classes]))
         kept = kept[0] if len(kept) == 1 else kept
     kept = kept.to(inputs.device)
     picked = inputs.picked(kept)
