@@ -79,11 +79,10 @@ def why(
                 else f"That is {within}."
             )
         case "few pairs":
-            pairs = verdict.enough or test.n + 1
+            enough = verdict.enough or test.n + 1
             comparisons = f"{num_comparisons} comparison{'s' * (num_comparisons != 1)}"
-            sentences.append(
-                f"{test.n} pairs are too few to rely on; with {comparisons} it takes {pairs}."
-            )
+            takes = f"with {comparisons} it takes {enough} {unit}"
+            sentences.append(f"{test.n} pairs are too few to rely on; {takes}.")
         case "alike":
             share = most_unseen(test.n)
             sentences = [

@@ -62,7 +62,7 @@ def test_equivalence_names_the_margin_and_says_when_it_is_not_0():
         (BASE[:1] + 0.1, {"baseline": BASE[:1]}, "One pair gives no interval"),
         (BASE[:1], {"baseline": BASE[:1]}, "One pair gives no interval: dev.accuracy is equal"),
         (np.full(10, np.nan), {}, "No two runs of the same seed have dev.accuracy"),
-        (np.full(2, 0.5), {"baseline": np.ones(2)}, "with 1 comparison it takes 3."),
+        (np.full(2, 0.5), {"baseline": np.ones(2)}, "with 1 comparison it takes 3 seeds."),
         (np.ones(10), {"baseline": np.ones(10)}, "up to 26 % of the seeds could differ."),
         (BASE + 10 * NOISE, {}, "The interval contains 0 and reaches beyond ±0.50 points"),
         (

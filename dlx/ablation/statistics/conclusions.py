@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from dlx.ablation.statistics.equivalence import RARE
+from dlx.ablation.statistics.failures import Failures
 from dlx.ablation.statistics.intervals import CONFIDENCE, Spread
 from dlx.ablation.statistics.moderation import worth
 
@@ -28,8 +29,8 @@ class Evidence:
     fewest: int  # pairs that it takes to believe any difference
 
 
-def enough_seeds(evidence: Evidence) -> int | None:
-    """Return how many seeds would decide; None: no number of them would.
+def enough_pairs(evidence: Evidence) -> int | None:
+    """Return how many pairs of runs would decide; None: no number of them would.
 
     It is the smallest number at which a difference as large as the one seen is told from 0, or
     shown to be within the margin, in four of five ablations: with the quantile of POWER beside that
@@ -80,6 +81,25 @@ def enough_outcomes(gains: int, losses: int, n: int, num_tests: int) -> int | No
     error = z * differing**0.5 + ndtri(POWER) * max(differing - distance**2, 0.0) ** 0.5
     seeds = int(np.ceil((error / distance) ** 2))
     return max(seeds, n + 1) if seeds <= MOST_SEEDS else None
+
+
+def enough_runs(failures: Failures, num_tests: int) -> int | None:
+    """Return how many seeds would tell two rates of divergence apart; None: no number of them.
+
+    It is the smallest number at which Fisher's test does if the rates stay as they are, and at
+    least that of the normal approximation with POWER.
+    """
+    rate, other = failures.rates
+    distance = abs(rate - other)
+    if not distance:
+        return None
+    alpha = (1 - CONFIDENCE) / num_tests
+    mean = (rate + other) / 2
+    alike, apart = 2 * mean * (1 - mean), rate * (1 - rate) + other * (1 - other)
+    error = -ndtri(alpha / 2) * alike**0.5 + ndtri(POWER) * apart**0.5
+    least = max(int(np.ceil((error / distance) ** 2)), failures.variant[1] + 1)
+    tried = range(least, least + MOST_SEEDS)
+    return next((runs for runs in tried if failures.is_told_at(runs, alpha)), None)
 
 
 def enough_alike(num_equivalences: int) -> int:

@@ -14,9 +14,19 @@ class Failures:
     least_p: float  # the smallest p of Fisher's test with so many diverged runs in both together
 
     @property
+    def rates(self) -> tuple[float, float]:
+        """The variant's and the baseline's shares of runs that diverged."""
+        return self.variant[0] / self.variant[1], self.baseline[0] / self.baseline[1]
+
+    @property
     def excess(self) -> float:
         """The variant's rate minus the baseline's."""
-        return self.variant[0] / self.variant[1] - self.baseline[0] / self.baseline[1]
+        return self.rates[0] - self.rates[1]
+
+    def is_told_at(self, runs: int, alpha: float) -> bool:
+        """Whether Fisher's test at alpha tells these rates apart with so many runs of each."""
+        diverged = [round(rate * runs) for rate in self.rates]
+        return _fisher(diverged[0], runs, diverged[1], runs) <= alpha
 
 
 FAILURES = "Boschloo exact"

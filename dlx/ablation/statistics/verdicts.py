@@ -11,7 +11,8 @@ from dlx.ablation.statistics.conclusions import (
     Evidence,
     enough_alike,
     enough_outcomes,
-    enough_seeds,
+    enough_pairs,
+    enough_runs,
 )
 from dlx.ablation.statistics.equivalence import alike_by_chance, two_one_sided, within_share
 from dlx.ablation.statistics.failures import Failures, failure_difference
@@ -145,8 +146,9 @@ def judge_together(
 
     1. The metric is compared in the pairs in which both runs ended, by the paired t test with
        variances that the variants share (outcomes: by McNemar's mid-p test). Failure rates are
-       compared by Boschloo's test, if enough runs diverged for it to decide. Holm's correction is
-       over all of these tests of all variants, and a second one over the tests of equivalence.
+       compared by Boschloo's test, if enough runs diverged for it to decide, or if there is no
+       pair to compare. Holm's correction is over all of these tests of all variants, and a second
+       one over the tests of equivalence.
     2. If failure rates differ, they decide: the variant that diverges more often is worse. If its
        surviving runs are better, it is undecided.
     3. A difference that is certainly inside the margin means equivalent, even if it is not 0.
@@ -172,8 +174,8 @@ def judge_together(
     subjects += [(True, row) for row in range(len(over))]
     tested = {
         subject: failures.p
-        for subject, failures in zip(subjects, rates, strict=True)
-        if failures is not None and failures.least_p <= ALPHA
+        for subject, failures, test in zip(subjects, rates, tests, strict=True)
+        if failures is not None and (failures.least_p <= ALPHA or not test.n)
     }
     raw = [test.p_coarse for test in tests] + list(tested.values())
     adjusted = holm([*raw, *others])
@@ -209,7 +211,9 @@ def judge_together(
             num_equivalences=num_equivalences,
             fewest=fewest,
         )
-        conclusion, enough = _conclude(word, basis, comparison, evidence, is_sure=p <= ALPHA)
+        conclusion, enough = _conclude(
+            word, basis, comparison, evidence, failures, is_sure=p <= ALPHA
+        )
         verdicts.append(
             Verdict(
                 word=word,
@@ -308,7 +312,13 @@ def _decide(
 
 
 def _conclude(
-    word: Word, basis: Basis, comparison: Comparison, evidence: Evidence, *, is_sure: bool
+    word: Word,
+    basis: Basis,
+    comparison: Comparison,
+    evidence: Evidence,
+    failures: Failures | None,
+    *,
+    is_sure: bool,
 ) -> tuple[Conclusion, int | None]:
     """Return the conclusion, and the number of seeds that would do if there are too few.
 
@@ -330,7 +340,13 @@ def _conclude(
         counts = int((gains > 0).sum()), int((gains < 0).sum())
         enough = enough_outcomes(*counts, evidence.n, evidence.num_tests)
         return "too few seeds", enough
-    enough = enough_seeds(evidence)
+    seeds = len(comparison.variant)
+    if not evidence.n:
+        enough = failures and enough_runs(failures, evidence.num_tests)
+        return "too few seeds", enough or max(evidence.fewest, seeds + 1)
+    pairs = enough_pairs(evidence)
+    # Seeds at which a run diverged make no pair.
+    enough = pairs and -(-pairs * seeds // evidence.n)
     return ("too few rows" if enough is None else "too few seeds"), enough
 
 

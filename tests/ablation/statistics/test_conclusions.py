@@ -10,7 +10,7 @@ from dlx.ablation.statistics import conclusions
 from dlx.ablation.statistics.conclusions import (
     Evidence,
     enough_outcomes,
-    enough_seeds,
+    enough_pairs,
     smallest_effect,
 )
 from dlx.ablation.statistics.intervals import Spread
@@ -69,9 +69,9 @@ def test_so_many_seeds_as_would_do_mostly_decide(shift):
 
 def test_what_no_seed_takes_away_leaves_it_undecided_for_ever():
     known = Evidence(0.004, Spread(1e-4, 9, 1 / 10), 10, 0.005, 1, 1, 3)
-    assert enough_seeds(known) is not None
+    assert enough_pairs(known) is not None
     shared = replace(known.spread, share=known.spread.share + 1)  # of the mean, like that of folds
-    assert enough_seeds(replace(known, spread=shared)) is None
+    assert enough_pairs(replace(known, spread=shared)) is None
 
 
 def test_a_difference_just_at_the_margin_takes_no_number_of_folds():
@@ -81,13 +81,33 @@ def test_a_difference_just_at_the_margin_takes_no_number_of_folds():
 
 def test_more_tests_take_more_seeds():
     known = Evidence(0.008, Spread(1e-4, 9, 1 / 10), 10, 0.005, 1, 1, 3)
-    numbers = [enough_seeds(replace(known, num_tests=number)) or 0 for number in (1, 7, 35)]
+    numbers = [enough_pairs(replace(known, num_tests=number)) or 0 for number in (1, 7, 35)]
     assert numbers == sorted(set(numbers))
 
 
 def test_one_seed_and_few_pairs_take_as_many_as_are_believed():
     assert concluded([0.9], np.array([0.8])) == ("too few seeds", 3)
     assert concluded([0.9, 0.9], np.array([0.8, 0.8])) == ("too few seeds", 3)
+
+
+def test_runs_that_all_diverged_take_as_many_as_tell_the_rates_apart():
+    lost, base = np.full(3, np.nan), np.array([0.8, 0.81, 0.79])
+    alone = Comparison(lost, base, True, 0.005, diverged=(3, 3), baseline_diverged=(0, 3))
+    assert judge([alone])[0].conclusion == "worse", "Boschloo's p is 0.031"
+    verdicts = judge([alone, Comparison(base, base, True, 0.005)])
+    assert (verdicts[0].conclusion, verdicts[0].enough) == ("too few seeds", 5)
+    four = np.full(5, np.nan), np.tile(base, 2)[:5]
+    more = Comparison(*four, True, 0.005, diverged=(5, 5), baseline_diverged=(0, 5))
+    assert judge([more, Comparison(base, base, True, 0.005)])[0].conclusion == "worse"
+    both = replace(alone, baseline=lost, baseline_diverged=(3, 3))
+    assert concluded(lost, lost, diverged=(3, 3), baseline_diverged=(3, 3)) == ("too few seeds", 4)
+    assert judge([both])[0].failures.p == 1  # type: ignore
+
+
+def test_seeds_at_which_a_run_diverged_make_no_pair():
+    values, base = np.array([0.9, 0.9, np.nan]), np.array([0.8, 0.8, 0.8])
+    options: dict[str, Any] = {"diverged": (1, 3), "baseline_diverged": (0, 3)}
+    assert concluded(values, base, **options) == ("too few seeds", 5), "3 pairs of 5 seeds"
 
 
 def test_equal_pairs_take_as_many_as_rule_out_rare_failures():
