@@ -37,6 +37,7 @@ Conclusion = Literal[
     "too few rows",
     "mixed",
     "other dev rows",
+    "nothing to compare",
 ]
 """What people read: a verdict with what would decide it.
 
@@ -44,7 +45,8 @@ better, worse: as the verdict. … within the margin: surely not 0, and surely t
 equivalent: surely too small to matter. too few seeds: so many would do. too few rows: no number of
 seeds would do, but more dev rows or folds would. mixed: the runs that ended are better, but more of
 them diverged, or the other way round; or data sets contradict each other. other dev rows: the two
-were not judged on the same rows.
+were not judged on the same rows. nothing to compare: at no seed have both runs ended, and they
+diverged at the same rate.
 """
 Basis = Literal[
     "difference", "divergence", "margin", "conflict", "few pairs", "alike", "other rows", "nothing"
@@ -342,8 +344,8 @@ def _conclude(
         return "too few seeds", enough
     seeds = len(comparison.variant)
     if not evidence.n:
-        enough = failures and enough_runs(failures, evidence.num_tests)
-        return "too few seeds", enough or max(evidence.fewest, seeds + 1)
+        enough = enough_runs(failures, evidence.num_tests) if failures else None
+        return ("too few seeds" if enough else "nothing to compare"), enough
     pairs = enough_pairs(evidence)
     # Seeds at which a run diverged make no pair.
     enough = pairs and -(-pairs * seeds // evidence.n)
