@@ -242,6 +242,8 @@ def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) 
         separator = _separator(sample, wanted)
     comment = _cells([skipped[-1].lstrip("# \t")], separator) if skipped else []
     rows = _cells(sample, separator)
+    if not rows:
+        raise LayoutError(f"{path}: it holds no row")
     found = Survey((), separator, encoding, len(skipped))
     remarks = []
     if comment and _names_in_comment(comment[0], rows):
@@ -340,7 +342,7 @@ def _separator(sample: Sequence[str], wanted: Collection[str]) -> str:
     """
 
     def score(separator: str) -> tuple[int, bool, int]:
-        rows = _cells(sample, separator)
+        rows = _cells(sample, separator) or [[]]
         same = all(len(row) == len(rows[0]) for row in rows)
         return sum(name in rows[0] for name in wanted), same and len(rows[0]) > 1, len(rows[0])
 
@@ -349,7 +351,7 @@ def _separator(sample: Sequence[str], wanted: Collection[str]) -> str:
     rows = _cells(sample, BLANKS)
     widths = {len(row) for row in rows}
     if len(rows) > 1 and len(widths) == 1 and widths != {1}:
-        inner = [cell.split() for cell in _cells(sample[-1:], "\t")[0]]
+        inner = [cell.split() for cell in _cells(sample, "\t")[-1]]
         has_more = any(len(c) > 2 and 2 * sum(map(is_number, c)) > len(c) for c in inner)
         if not is_regular or (best == "\t" and has_more):
             return BLANKS

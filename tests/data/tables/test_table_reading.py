@@ -112,6 +112,7 @@ def test_numbers_with_leading_zeros_stay_texts(write):
         "x\ty\n1\t7\n2\t8\n",
         " x ; y \n 1 ; 7 \n 2 ; 8 \n",
         "x\ty\n1\t7 Jan\n2\t8 Feb\n",
+        "x\ty\n1\t7\n2\t8\n\n",
     ],
 )
 def test_comments_and_blanks(text, write):
@@ -157,6 +158,7 @@ def test_files_of_other_kinds_are_called_by_name(start, words, tmp_path):
         ("1,2,3\n4,5,6\n", r"row 1 holds values \(1, 2, 3\).* a row of names above"),
         ("\n1,2\n", r"row 2 holds values \(1, 2\)"),
         ("", "it holds no row"),
+        (",,\n,,\n", "it holds no row"),
         ("a,y\n", "a header but no rows"),
         ("a,y\n\n ,\n", "a header but no rows"),
         ('a,y\n"1,2\n', "row 2: 1 values instead of 2"),
