@@ -236,6 +236,7 @@ def _variant(
         "n": len(present(outcomes.values(variant.name, judged.metric))),
         "rows": outcomes.rows(variant.name, judged.metric),
         "runs": len(runs),
+        "numbers": [run.number for run in runs if run.number],
         "diverged": statuses["diverged"],
         "failed": statuses["failed"],
         "stopped_early": statuses["stopped_early"],

@@ -6,9 +6,10 @@ import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -55,6 +56,22 @@ def _hangul_fonts() -> list[str]:
                 fontManager.addfont(path)
     installed = {font.name for font in fontManager.ttflist if Path(font.fname).exists()}
     return [name for name in _HANGUL if name in installed]
+
+
+def log_scale(axes: "Axes", which: Literal["x", "y"]) -> None:
+    """Make an axis logarithmic, with plain numbers at its ticks: 0.01, 1, 1e+06.
+
+    Within a single decade the ticks at 2 and 5 have numbers, too.
+    """
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+
+    def between(value: float, _: int) -> str:
+        low, high = axis.get_view_interval()
+        return f"{value:g}" if high < 10 * low and f"{value:e}"[0] in "25" else ""
+
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(between)
 
 
 def encoded(figure: "Figure", form: str = "png", **options: Any) -> bytes:

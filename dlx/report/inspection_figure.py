@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from dlx.report.figures import plain_texts
+from dlx.report.figures import log_scale, plain_texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,5 +71,5 @@ def _panel(
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.grid(alpha=0.3)
     if axes.lines:
-        axes.set_yscale("log")
+        log_scale(axes, "y")
         axes.legend()

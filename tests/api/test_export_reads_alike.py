@@ -90,7 +90,9 @@ def written(draw: st.DrawFn, table: dict[str, list[str]]) -> bytes:
 
 
 @st.composite
-def tables(draw: st.DrawFn, num_files: int) -> tuple[dict[str, Any], bytes, list[tuple[bytes, Rows]]]:
+def tables(
+    draw: st.DrawFn, num_files: int
+) -> tuple[dict[str, Any], bytes, list[tuple[bytes, Rows]]]:
     """Draw the options of a source, the file of its table, and files of new rows with the rows."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=2, max_size=4, unique=True))
     kinds = {name: draw(st.sampled_from(list(KINDS))) for name in names}

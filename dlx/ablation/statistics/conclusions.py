@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtri
 
-from dlx.ablation.statistics.equivalence import RARE
 from dlx.ablation.statistics.failures import Failures
 from dlx.ablation.statistics.intervals import CONFIDENCE, Spread
 from dlx.ablation.statistics.moderation import worth
@@ -102,9 +101,9 @@ def enough_runs(failures: Failures, num_tests: int) -> int | None:
     return next((runs for runs in tried if failures.is_told_at(runs, alpha)), None)
 
 
-def enough_alike(num_equivalences: int) -> int:
-    """Return how many equal pairs show that hardly any seed deviates."""
-    return int(np.ceil(np.log((1 - CONFIDENCE) / num_equivalences) / np.log(1 - RARE)))
+def enough_alike(chance: float, num_equivalences: int) -> int:
+    """Return how many equal pairs are not equal by chance, see `equivalence.chance_alike`."""
+    return int(np.ceil(np.log((1 - CONFIDENCE) / num_equivalences) / np.log(chance)))
 
 
 def first_number(decides: Callable[[int], bool], first: int) -> int | None:

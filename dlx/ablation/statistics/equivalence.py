@@ -67,19 +67,19 @@ def within_share(
     return max(p_above(margins + paired), p_above(margins - paired))
 
 
-def alike_by_chance(values: ArrayLike) -> float:
-    """Return p of N equal pairs of a variant that is not equivalent to its baseline, (N,) values.
+def chance_alike(values: ArrayLike) -> float:
+    """Return how likely a pair of a variant that is not equivalent is equal by chance, (N,) values.
 
     Equal pairs have no variance, which says nothing about seeds that were not tried. They can be
     equal by chance in two ways. Independent runs have the same value with a probability of the sum
-    of q² in each pair, q being the share of the runs with each value. It is small where values
-    vary from seed to seed. Or nearly all runs have the same value, such as an accuracy of 1, and
-    none of the N seeds is among the share RARE that deviates: (1 - RARE)^N. p is the smaller of the
-    two probabilities. If all accuracies are 1.0, it takes 29 pairs for p < 0.05.
+    of q², q being the share of the runs with each value. It is small where values vary from seed to
+    seed. Or nearly all runs have the same value, such as an accuracy of 1, and none of the N seeds
+    is among the share RARE that deviates: 1 - RARE. The result is the smaller of the two; its N-th
+    power is p of N equal pairs. If all accuracies are 1.0, it takes 29 pairs for p < 0.05.
     """
     counts = np.unique(np.asarray(values, float), return_counts=True)[1]
-    n = int(counts.sum())
-    return min(float((counts / n) @ (counts / n)), 1 - RARE) ** n
+    shares = counts / counts.sum()
+    return min(float(shares @ shares), 1 - RARE)
 
 
 def most_unseen(n: int) -> float:

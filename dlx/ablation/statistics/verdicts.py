@@ -14,7 +14,7 @@ from dlx.ablation.statistics.conclusions import (
     enough_pairs,
     enough_runs,
 )
-from dlx.ablation.statistics.equivalence import alike_by_chance, two_one_sided, within_share
+from dlx.ablation.statistics.equivalence import chance_alike, two_one_sided, within_share
 from dlx.ablation.statistics.failures import Failures, failure_difference
 from dlx.ablation.statistics.intervals import CONFIDENCE, Spread, present, spread_of
 from dlx.ablation.statistics.moderation import moderated
@@ -271,8 +271,13 @@ def _equivalence(comparison: Comparison, spread: Spread) -> float:
             p = min(p, two_one_sided(paired, comparison.least, spread=spread))
     if not len(paired) or paired.any():
         return p
-    values = comparison.baseline[~np.isnan(comparison.variant - comparison.baseline)]
-    return max(p, alike_by_chance(values))
+    values = _paired_baseline(comparison)
+    return max(p, chance_alike(values) ** len(values))
+
+
+def _paired_baseline(comparison: Comparison) -> NDArray[np.float64]:
+    """Return the baseline's values in the pairs."""
+    return comparison.baseline[~np.isnan(comparison.variant - comparison.baseline)]
 
 
 def _decide(
@@ -335,21 +340,23 @@ def _conclude(
     if basis in ("conflict", "other rows"):
         return ("mixed" if basis == "conflict" else "other dev rows"), None
     if basis == "alike":
-        enough = enough_alike(evidence.num_equivalences)
+        chance = chance_alike(_paired_baseline(comparison))
+        enough = enough_alike(chance, evidence.num_equivalences)
         return "too few seeds", max(enough, evidence.n + 1)
     if comparison.is_binary and evidence.n > 1:
         gains = differences(comparison.variant, comparison.baseline)
         counts = int((gains > 0).sum()), int((gains < 0).sum())
         enough = enough_outcomes(*counts, evidence.n, evidence.num_tests)
         return "too few seeds", enough
-    seeds = len(comparison.variant)
+    of_rates = enough_runs(failures, evidence.num_tests) if failures else None
     if not evidence.n:
-        enough = enough_runs(failures, evidence.num_tests) if failures else None
-        return ("too few seeds" if enough else "nothing to compare"), enough
+        return ("too few seeds" if of_rates else "nothing to compare"), of_rates
     pairs = enough_pairs(evidence)
-    # Seeds at which a run diverged make no pair.
-    enough = pairs and -(-pairs * seeds // evidence.n)
-    return ("too few rows" if enough is None else "too few seeds"), enough
+    if pairs is None:
+        return "too few rows", None
+    # Seeds at which a run diverged make no pair; the rates may be told apart sooner.
+    enough = -(-pairs * len(comparison.variant) // evidence.n)
+    return "too few seeds", min(enough, of_rates or enough)
 
 
 def pooled(comparisons: Sequence[Comparison], *, is_bounded: bool) -> Comparison:

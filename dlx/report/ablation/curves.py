@@ -13,6 +13,7 @@ from dlx.report.ablation.groups import Group, Line, groups
 from dlx.report.ablation.multiples import small_multiples
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
+from dlx.report.figures import log_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,18 +85,21 @@ def _together(summary: Summary, group: Group, curves: Mapping[str, Bands]) -> Dr
 
 def _enlarge(axes: "Axes", curves: Bands, factor: float) -> None:
     last = _last_step(curves)
-    late = [
-        factor * line[band.steps >= last / 2]
-        for band in curves.values()
-        for line in (band.mean, band.low, band.high)
-    ]
-    values = np.concatenate(late)
+    shown = [(band, band.steps >= last / 2) for band in curves.values()]
+    means = factor * np.concatenate([band.mean[late] for band, late in shown])
+    ends = [factor * line[late] for band, late in shown for line in (band.low, band.high)]
+    values = np.concatenate([means, *ends])
     values = values[np.isfinite(values)]
-    if len(values) and last:
-        room = 0.06 * np.ptp(values) or 0.05 * abs(values[0]) or 1.0
-        axes.set_yscale("linear")
-        axes.set(xlim=(last / 2, last), ylim=(values.min() - room, values.max() + room))
-        style.keep_shares(axes.set_ylim, axes.get_ylim(), factor)
+    if not len(values) or not last:
+        return
+    axes.set_xlim(last / 2, last)
+    low, high, is_logarithmic = _around(means[np.isfinite(means)], factor)
+    if is_logarithmic:
+        axes.set_ylim(low, high)
+        return
+    room = 0.06 * np.ptp(values) or 0.05 * abs(values[0]) or 1.0
+    axes.set(yscale="linear", ylim=(values.min() - room, values.max() + room))
+    style.keep_shares(axes.set_ylim, axes.get_ylim(), factor)
 
 
 def _multiples(summary: Summary, panels: Sequence[Group], metric: str, curves: Bands) -> Drawing:
@@ -161,7 +165,11 @@ def _limits(curves: Sequence[Band], factor: float) -> tuple[float, float, bool]:
     """Return the ends of the vertical axis, and whether it is logarithmic."""
     last = max(int(band.steps[-1]) for band in curves)
     late = [band.mean[band.steps >= _SETTLED * last] for band in curves]
-    values = factor * np.concatenate(late)
+    return _around(factor * np.concatenate(late), factor)
+
+
+def _around(values: np.ndarray, factor: float) -> tuple[float, float, bool]:
+    """Return the ends of an axis around values, and whether it is logarithmic."""
     low, high = float(values.min()), float(values.max())
     if factor == 1 and low > 0 and high > _LOGARITHMIC * low:
         return low / 1.3, high * 1.3, True
@@ -172,8 +180,7 @@ def _limits(curves: Sequence[Band], factor: float) -> tuple[float, float, bool]:
 def _set_limits(axes: "Axes", limits: tuple[float, float, bool], curves: Bands) -> None:
     low, high, is_logarithmic = limits
     if is_logarithmic:
-        axes.set_yscale("log")
-        axes.minorticks_off()
+        log_scale(axes, "y")
     axes.set_ylim(low, high)
     axes.set_xlim(0, max(_last_step(curves), 1))
 

@@ -28,15 +28,24 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     near = _near(variants, factor, margin)
     unit = "percentage points" if factor == 100 else reading.in_words(metric)
     baseline = style.shortened(summary["baseline"], 50)
+    names = [variant["name"] for variant in variants]
+    better = f"better is {'right' if summary['rising'] else 'left'}"
     figure, panels = row_chart(
-        [variant["name"] for variant in variants],
+        names,
         [_note(variant, metric) for variant in variants],
         ("all", "near the baseline") if near else ("",),
-        label=f"difference in {reading.in_words(metric)} from {baseline} "
-        f"({unit}; better is {'right' if summary['rising'] else 'left'})",
+        label=f"difference in {reading.in_words(metric)} from {baseline} ({unit}; {better})",
     )
     for axes, limits in zip(panels, (None, near), strict=False):
         _panel(axes, variants, factor, margin, limits)
+    short = style.told_apart(names, 18)
+    narrow, panels = row_chart(
+        [short[name] for name in names],
+        [""] * len(names),
+        label=f"difference ({better})",
+        width=style.NARROW,
+    )
+    _panel(panels[0], variants, factor, margin, None)
     caption = (
         "The mean difference of each variant from the baseline, "
         f"{summary['baseline']}, at equal seeds, with its {reading.percent(summary)} interval. An "
@@ -46,7 +55,8 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     )
     if near:
         caption += " The right panel enlarges the part near 0; ◀ and ▶ lie outside of it."
-    return [Drawing("forest", "Differences from the baseline", caption, figure)]
+    small = Drawing("forest_narrow", "", "", narrow)
+    return [Drawing("forest", "Differences from the baseline", caption, figure, small)]
 
 
 def _panel(

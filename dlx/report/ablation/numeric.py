@@ -9,7 +9,7 @@ from dlx.ablation.results import RunResult
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
-from dlx.report.figures import SPLIT_COLORS
+from dlx.report.figures import SPLIT_COLORS, log_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +97,7 @@ def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> list[style.
         axes.plot(values[order], mean, color=color, marker=shape, markersize=4.5, linewidth=1.5)
         ends.append((float(mean[np.isfinite(mean)][-1]), split, color))
     if values.min() > 0 and values.max() >= 20 * values.min():
-        axes.set_xscale("log")
+        log_scale(axes, "x")
     if len(values) <= 10:
         axes.set_xticks(values[order], [f"{value:g}" for value in values[order]])
         axes.minorticks_off()

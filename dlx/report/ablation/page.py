@@ -88,19 +88,26 @@ def page(
     summary: Summary, drawings: Sequence[Drawing], encoded: Mapping[str, bytes], config: str
 ) -> str:
     """Return the page as HTML; `encoded` has the pictures' PNG files by name."""
-    parts = (
+    first, others = drawings[:1], drawings[1:]
+    start = (
         sections.head(summary),
-        sections.warnings(summary),
+        *(sections.picture(drawing, encoded) for drawing in first),
         sections.verdicts(summary),
+    )
+    rest = (
+        sections.warnings(summary),
+        sections.in_words(summary),
         sections.pairs(summary),
+        sections.further_verdicts(summary),
         sections.per_data(summary),
-        sections.pictures(drawings, encoded),
+        sections.pictures(others, encoded),
         sections.effects(summary),
         sections.tuning(summary),
         sections.failures(summary),
         sections.statistics(summary),
         sections.again(summary, config),
     )
+    parts = (*start, sections.contents(rest), *rest)
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"

@@ -1,6 +1,7 @@
 """The sections of the page as HTML, made from the summary. Every text is escaped."""
 
 import base64
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -15,10 +16,11 @@ from dlx.report.ablation.style import Drawing
 from dlx.report.ablation.verdict_table import Column, columns
 
 _MOST_FAILURES = 100  # rows of the table
+_CONTENTS_FROM = 5  # headings
 
 
 def head(summary: Summary) -> str:
-    """Return the question, and the answer in words."""
+    """Return the question, and the answer in a sentence."""
     metrics = [summary["metric"], *(summary.get("also") or {})]
     facts = [
         f"{len(summary['variants'])} variants",
@@ -28,11 +30,28 @@ def head(summary: Summary) -> str:
         f"data: {', '.join(summary['data'])}",
         f"judged by {' and '.join(map(reading.in_words, metrics))}",
     ]
-    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in answer(summary) + _chosen(summary))
+    count = len(summary["warnings"])
+    warned = f" · <a href='#warnings'>{count} warning{'s' * (count > 1)}</a>" if count else ""
     return (
-        f"<p class='soft'>{escape(summary['name'])} · {escape(' · '.join(facts))}</p>"
-        f"<h1>{escape(summary['question'])}</h1><div class='answer'>{paragraphs}</div>"
+        f"<p class='soft'>{escape(summary['name'])} · {escape(' · '.join(facts))}{warned}</p>"
+        f"<h1>{escape(summary['question'])}</h1>"
+        f"<div class='answer'><p>{escape(answer(summary)[0])}</p></div>"
     )
+
+
+def in_words(summary: Summary) -> str:
+    """Return the rest of the answer: the best, the worst, what is not decided."""
+    paragraphs = [*answer(summary)[1:], *_chosen(summary)]
+    return "".join(f"<p>{escape(text)}</p>" for text in paragraphs)
+
+
+def contents(parts: Sequence[str]) -> str:
+    """Return links to the headings of the parts; an empty text if there are few."""
+    found = re.findall(r"<h2 id='([^']*)'>(.*?)</h2>", "".join(parts))
+    if len(found) < _CONTENTS_FROM:
+        return ""
+    links = " · ".join(f"<a href='#{place}'>{heading}</a>" for place, heading in found)
+    return f"<nav class='soft'>On this page: {links}</nav>"
 
 
 def warnings(summary: Summary) -> str:
@@ -40,21 +59,37 @@ def warnings(summary: Summary) -> str:
     if not summary["warnings"]:
         return ""
     items = "".join(f"<li>{escape(warning)}</li>" for warning in summary["warnings"])
-    return f"<div class='warnings'><p><b>Keep in mind</b></p><ul>{items}</ul></div>"
+    return f"<div class='warnings' id='warnings'><p><b>Keep in mind</b></p><ul>{items}</ul></div>"
 
 
 def verdicts(summary: Summary) -> str:
-    """Return the verdicts by the judged metric, and answer and verdicts by each further metric."""
-    parts = [_verdicts(summary, "Verdicts")]
+    """Return the table of verdicts by the judged metric."""
+    return _verdicts(summary)
+
+
+def further_verdicts(summary: Summary) -> str:
+    """Return answer and verdicts by each further metric."""
+    parts = []
     for view in reading.by_others(summary):
         words = reading.in_words(view["metric"])
         text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in answer(view))
-        parts.append(_verdicts(view, f"Judged by {words}", text))
+        heading = _heading(f"Judged by {words}", f"by_{view['metric'].replace('.', '_')}")
+        parts.append(f"{heading}{text}{_verdicts(view)}")
     return "".join(parts)
 
 
-def _verdicts(summary: Summary, heading: str, text: str = "") -> str:
-    shown = columns(summary)
+def _heading(text: str, place: str) -> str:
+    """Return a heading that the contents list links to."""
+    return f"<h2 id='{escape(place)}'>{escape(text)}</h2>"
+
+
+def _verdicts(summary: Summary) -> str:
+    # First what a narrow screen shows without scrolling.
+    shown = sorted(columns(summary), key=lambda c: c.heading not in ("variant", "conclusion"))
+    if any(variant.get("numbers") for variant in summary["variants"]):
+        first = lambda variant: min(variant["numbers"], default=None)
+        meaning = "numbers of its runs, as commands take them: ABLATION#NUMBER"
+        shown.append(Column("runs", reading.run_numbers, first, meaning))
     headings = "".join(
         f"<th{_number(column.is_number)} title='{escape(column.meaning)}'>"
         f"<button>{escape(column.heading)}</button></th>"
@@ -72,9 +107,10 @@ def _verdicts(summary: Summary, heading: str, text: str = "") -> str:
     )
     why = f"<details><summary>The reason of each verdict</summary><ul>{reasons}</ul></details>"
     return (
-        f"<h2>{escape(heading)}</h2>{text}<p class='soft'>A click on a heading sorts the table.</p>"
         f"<div class='wide'><table class='sortable'><thead><tr>{headings}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>{why if reasons else ''}"
+        f"<tbody>{rows}</tbody></table></div>"
+        "<p class='soft'>A click on a heading sorts the table.</p>"
+        f"{why if reasons else ''}"
     )
 
 
@@ -90,18 +126,27 @@ def pairs(summary: Summary) -> str:
 
 
 def pictures(drawings: Sequence[Drawing], encoded: Mapping[str, bytes]) -> str:
-    """Return the pictures with their captions."""
-    parts = []
-    for drawing in drawings:
-        content = base64.b64encode(encoded[drawing.name]).decode()
-        width, height = drawing.pixels
-        parts.append(
-            f"<h2 id='{escape(drawing.name)}'>{escape(drawing.title)}</h2><figure>"
-            f"<img src='data:image/png;base64,{content}' alt='{escape(drawing.title)}' "
-            f"width='{width}' height='{height}'>"
-            f"<figcaption>{escape(drawing.caption)}</figcaption></figure>"
-        )
-    return "".join(parts)
+    """Return the pictures with their headings and captions."""
+    return "".join(
+        _heading(drawing.title, drawing.name) + picture(drawing, encoded) for drawing in drawings
+    )
+
+
+def picture(drawing: Drawing, encoded: Mapping[str, bytes]) -> str:
+    """Return a picture with its caption; a narrow screen shows its narrow form, if it has one."""
+    width, height = drawing.pixels
+    narrow = ""
+    if drawing.narrow is not None:
+        narrow = f"<source media='(max-width: 640px)' srcset='{_data(drawing.narrow.png())}'>"
+    return (
+        f"<figure><picture>{narrow}<img src='{_data(encoded[drawing.name])}' "
+        f"alt='{escape(drawing.title)}' width='{width}' height='{height}'></picture>"
+        f"<figcaption>{escape(drawing.caption)}</figcaption></figure>"
+    )
+
+
+def _data(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def per_data(summary: Summary) -> str:
@@ -122,7 +167,7 @@ def per_data(summary: Summary) -> str:
         name = "difference, % of the baseline" if is_relative else "difference"
         headings = ["variant", name, "interval", "p", "conclusion", "why"]
         parts.append(f"<h3>Over all data sets</h3>{_table(headings, rows, ' rrr  ')}")
-    return f"<h2>On each data set</h2>{''.join(parts)}" if parts else ""
+    return _heading("On each data set", "data_sets") + "".join(parts) if parts else ""
 
 
 def _versus(metric: str, versus: Mapping[str, Any]) -> list[str]:
@@ -161,10 +206,10 @@ def effects(summary: Summary) -> str:
     unit = reading.difference_unit(metric)
     name = f"effect{f' ({unit.strip()})' if unit else ''}"
     text = (
-        "<h2>Effects of the factors</h2><p class='soft'>A main effect is the difference between a "
-        "value and the baseline's value of the factor, averaged over the other factors. An "
-        "interaction is the difference between the effect of a pair of values and the sum of their "
-        "main effects.</p>"
+        _heading("Effects of the factors", "effects") + "<p class='soft'>A main effect is the "
+        "difference between a value and the baseline's value of the factor, averaged over the "
+        "other factors. An interaction is the difference between the effect of a pair of values "
+        "and the sum of their main effects.</p>"
     )
     if main:
         text += _table(["factor", "value", name, "interval"], main, "  rr")
@@ -188,9 +233,10 @@ def tuning(summary: Summary) -> str:
         return ""
     headings = ["variant", "chosen", f"tried ({reading.in_words(summary['metric'])})"]
     return (
-        "<h2>Tuning</h2><p class='soft'>Before the comparison, the best value of each variant was "
-        "chosen on stop rows, which judge nothing else, at seeds that are not compared. All "
-        "variants had the same budget.</p>" + _table([*headings, "runs", "steps"], rows, "   rr")
+        _heading("Tuning", "tuning") + "<p class='soft'>Before the comparison, the best value of "
+        "each variant was chosen on stop rows, which judge nothing else, at seeds that are not "
+        "compared. All variants had the same budget.</p>"
+        + _table([*headings, "runs", "steps"], rows, "   rr")
     )
 
 
@@ -211,7 +257,7 @@ def failures(summary: Summary) -> str:
     more = len(lost) - len(rows)
     rest = f"<p class='soft'>… and {more:,} more, in results.csv.</p>" if more else ""
     table = _table(["variant", "seed", "status", "step", "reason"], rows, " r r ")
-    return f"<h2>Lost runs</h2>{table}{rest}"
+    return _heading("Lost runs", "lost") + table + rest
 
 
 def statistics(summary: Summary) -> str:
@@ -223,12 +269,12 @@ def statistics(summary: Summary) -> str:
             text = f"<a href='{escape(described.page)}'>{text}</a>: {escape(described.meaning)}"
         items.append(f"<li><b>{escape(use.replace('_', ' '))}</b>: {text}.</li>")
     return (
-        "<h2>Statistics</h2><p>At the same seed all variants share the split, the order of the "
-        "rows and, if their shapes agree, the initial random numbers. So runs are compared in "
-        "pairs: the effects of a seed on both runs of a pair cancel out. Verdicts use dev rows; "
-        "test rows decide nothing. They are about other seeds on these training and dev rows: with "
-        "other rows a small difference may turn round. The probability of any false better or "
-        "worse on this page, by any metric, is below 5 %. Judged by "
+        _heading("Statistics", "statistics") + "<p>At the same seed all variants share the split, "
+        "the order of the rows and, if their shapes agree, the initial random numbers. So runs are "
+        "compared in pairs: the effects of a seed on both runs of a pair cancel out. Verdicts use "
+        "dev rows; test rows decide nothing. They are about other seeds and other rows of the same "
+        "kind, unless a warning says otherwise. The probability of any false better or worse on "
+        "this page, by any metric, is below 5 %. Judged by "
         f"{escape(rules.in_words(summary['rules']))}.</p><ul>{''.join(items)}</ul>"
     )
 
@@ -243,7 +289,7 @@ def again(summary: Summary, config: str) -> str:
     ]
     lines = "\n".join(f"{command}    # {meaning}" for command, meaning in commands)
     return (
-        f"<h2>Run it again</h2><pre>{escape(lines)}</pre>"
+        f"{_heading('Run it again', 'again')}<pre>{escape(lines)}</pre>"
         "<p class='soft'>ABLATION is the folder of this page. In it, results.csv has a row for "
         "every run, and summary.json has all numbers of this page.</p>"
         f"<details><summary>The config</summary><pre>{escape(config)}</pre></details>"

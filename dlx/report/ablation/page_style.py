@@ -8,7 +8,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--back); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 24px 20px 60px; }
+main { max-width: 1180px; margin: 0 auto; padding: 14px 20px 60px; }
 h1 { font-size: 27px; line-height: 1.25; margin: 4px 0 12px; overflow-wrap: anywhere; }
 h2 { font-size: 20px; margin: 40px 0 8px; padding-top: 12px; border-top: 1px solid var(--line); }
 h3 { font-size: 16px; margin: 24px 0 4px; }
@@ -17,7 +17,8 @@ a { color: var(--link); }
 .soft, figcaption { color: var(--soft); font-size: 14px; }
 .answer { background: var(--card); border-left: 4px solid var(--blue); padding: 8px 18px;
   border-radius: 4px; }
-.answer p:first-child { font-size: 18px; font-weight: 600; }
+.answer p { font-size: 18px; font-weight: 600; margin: 8px 0; }
+nav { margin: 20px 0; max-width: none; }
 .warnings { border-left: 4px solid var(--red); background: var(--card); border-radius: 4px;
   padding: 4px 18px; margin: 16px 0; }
 .wide { overflow-x: auto; }
@@ -27,6 +28,8 @@ th, td { padding: 5px 12px 5px 0; text-align: left; vertical-align: top;
 th { white-space: nowrap; vertical-align: bottom; }
 .number { text-align: right; white-space: nowrap; }
 td.name { min-width: 200px; overflow-wrap: anywhere; }
+@media (max-width: 640px) { main { padding: 12px 14px 40px; } h1 { font-size: 21px; }
+  td.name { min-width: 110px; max-width: 170px; } .verdict { white-space: normal; } }
 th button { all: unset; cursor: pointer; font-weight: 600; }
 th button:focus-visible { outline: 2px solid var(--link); }
 th[aria-sort=ascending] button::after { content: " \\25B2"; font-size: 10px; }
@@ -34,7 +37,7 @@ th[aria-sort=descending] button::after { content: " \\25BC"; font-size: 10px; }
 .verdict { white-space: nowrap; font-weight: 600; }
 .better { color: var(--blue); } .worse { color: var(--red); }
 .undecided, .baseline { color: var(--soft); font-weight: 400; }
-figure { margin: 12px 0 28px; }
+figure { margin: 8px 0 14px; }
 figure img { max-width: 100%; height: auto; background: #ffffff; border-radius: 4px; }
 pre { background: var(--card); padding: 12px 16px; border-radius: 4px; overflow-x: auto;
   font-size: 13px; white-space: pre-wrap; overflow-wrap: anywhere; }

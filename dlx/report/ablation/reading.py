@@ -103,6 +103,17 @@ def percent(summary: Summary) -> str:
     return f"{100 * summary['confidence']:g} %"
 
 
+def run_numbers(variant: Mapping[str, Any]) -> str:
+    """Return the numbers of a variant's runs, neighbours as a range: `#6–#10, #21`."""
+    ranges: list[list[int]] = []
+    for number in sorted(variant["numbers"]):
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1].append(number)
+        else:
+            ranges.append([number])
+    return ", ".join(f"#{r[0]}–#{r[-1]}" if len(r) > 1 else f"#{r[0]}" for r in ranges)
+
+
 def lost(variant: Mapping[str, Any]) -> int:
     """Return how many runs diverged or failed."""
     return variant["diverged"] + variant["failed"]

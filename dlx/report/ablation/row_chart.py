@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _GAP = 0.35  # inches between panels
-_LEAST_WIDTH = 4.0  # inches, of all panels together
+_LEAST_SHARE = 0.42  # of the width that the panels have together
 
 
 def row_chart(
@@ -20,23 +20,24 @@ def row_chart(
     *,
     step: float = 0.0,
     label: str,
+    width: float = style.WIDTH,
 ) -> tuple["Figure", list["Axes"]]:
     """Return a picture and its panels, in which row r lies at y = r, from the top.
 
     Rows have notes on their right, panels side by side have headings. `step` is the least distance
-    of rows in inches; names or notes of several lines take more.
+    of rows in inches; names or notes of several lines take more. So do long ones of the `width`.
     """
     names = [style.wrapped(name) for name in names]
     lines = max(text.count("\n") + 1 for text in [*names, *notes])
     height = len(names) * max(step, 0.13 + style.LINE * lines)
     left, right = 0.35 + style.inches(names), 0.3 + style.inches(notes)
     above = 0.35 if any(headings) else 0.15
-    figure = style.sheet(height + above + 0.6, max(style.WIDTH, left + right + _LEAST_WIDTH))
+    figure = style.sheet(height + above + 0.6, max(width, left + right + _LEAST_SHARE * width))
     whole = figure.get_figwidth() - left - right
-    width = (whole - _GAP * (len(headings) - 1)) / len(headings)
+    own = (whole - _GAP * (len(headings) - 1)) / len(headings)
     panels = []
     for place, heading in enumerate(headings):
-        axes = style.panel(figure, left + place * (width + _GAP), above, width, height, "x")
+        axes = style.panel(figure, left + place * (own + _GAP), above, own, height, "x")
         axes.set_yticks([])
         axes.set_ylim(len(names) - 0.45, -0.6)
         axes.spines["left"].set_visible(False)

@@ -32,6 +32,7 @@ VERDICTS = {
 
 DPI = 110
 WIDTH = 9.5  # inches that a page shows without scaling
+NARROW = 3.6  # inches that a telephone shows
 SMALL, NORMAL = 8, 9  # points
 LINE = 0.17  # inches between the lines of a text
 _CHARACTER = 0.073  # inches at NORMAL, in the widest usual text
@@ -47,6 +48,7 @@ class Drawing:
     title: str
     caption: str  # how to read it, in sentences
     figure: "Figure"
+    narrow: "Drawing | None" = None  # the same for the screen of a telephone
 
     @property
     def pixels(self) -> tuple[int, int]:

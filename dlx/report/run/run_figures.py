@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dlx.cohort import Cohort, Member
 from dlx.data.parts import Splits
 from dlx.nn.metrics import is_rising, scale_of, tag, unit_of
-from dlx.report.figures import SPLIT_COLORS, encoded
+from dlx.report.figures import SPLIT_COLORS, encoded, log_scale
 from dlx.report.run import pictures
 from dlx.report.run.reconstruction import Sample
 from dlx.report.run.regions import Panel, Plane, is_plane
@@ -129,7 +129,7 @@ def curves(member: Member, history: Records, title: str) -> "Figure":
                 axes.plot(steps, values, color=color, label=split, linewidth=1.5)
                 drawn += values
         if name == "cost" and drawn and 0 < _WIDE * min(drawn) < max(drawn):
-            axes.set_yscale("log")
+            log_scale(axes, "y")
         elif scale_of(name) == "share":
             axes.set_ylim(0, 1.02)
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -109,9 +109,21 @@ def test_seeds_at_which_a_run_diverged_make_no_pair():
     assert concluded(values, base, **options) == ("too few seeds", 5), "3 pairs of 5 seeds"
 
 
+def test_rates_of_divergence_may_be_told_apart_sooner_than_a_difference():
+    lost = np.r_[np.full(4, np.nan), BASE[4:8] + 0.0005 * np.array([1, -1, 2, 0])]
+    options: dict[str, Any] = {"diverged": (4, 8), "baseline_diverged": (0, 8)}
+    others = [Comparison(BASE[:8] + NOISE[:8], BASE[:8], True, 0.005) for _ in range(3)]
+    verdicts = judge([Comparison(lost, BASE[:8], True, 0.0001, **options), *others])
+    assert verdicts[0].conclusion == "too few seeds"
+    assert 8 < (verdicts[0].enough or 0) < 30
+
+
 def test_equal_pairs_take_as_many_as_rule_out_rare_failures():
     assert concluded(np.ones(10), np.ones(10)) == ("too few seeds", 29)
     assert concluded(np.ones(29), np.ones(29)) == ("equivalent", None)
+    varied = np.array([1.0, 0.9, 1.0, 0.9])
+    assert concluded(varied, varied) == ("too few seeds", 5), "values vary: (1/2)^5 < 0.05"
+    assert concluded(np.r_[varied, 0.9], np.r_[varied, 0.9]) == ("equivalent", None)
 
 
 def test_outcomes_take_as_many_seeds_as_decide_four_times_of_five():

@@ -18,15 +18,16 @@ class Reader(HTMLParser):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.text, self.loaded, self.open, self.tags = "", [], [], []
+        self.text, self.loaded, self.narrow, self.open, self.tags = "", [], [], [], []
         self.feed(path.read_text())
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "img", "link"):
+        if tag not in ("meta", "img", "link", "source"):
             self.open.append(tag)
-        self.loaded += [value for key, value in attrs if key in ("src", "srcset") or tag == "link"]
+        self.loaded += [value for key, value in attrs if key == "src" or tag == "link"]
+        self.narrow += [value for key, value in attrs if key == "srcset"]
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -50,12 +51,14 @@ def test_the_page_answers_first_and_holds_all_pictures_itself(
         for part in (
             "Does model.activation change",
             "Yes. The baseline",
-            "Verdicts",
+            "The mean difference of each variant",  # below the picture
+            "conclusion",
             "Learning curves",
         )
     ]
     assert places == sorted(places)
-    assert all(source.startswith("data:image/png;base64,") for source in reader.loaded)
+    assert all(s.startswith("data:image/png;base64,") for s in [*reader.loaded, *reader.narrow])
+    assert len(reader.narrow) == 1, "of the first picture"
     files = sorted((tmp_path / "figures").glob("*.png"))
     assert sorted(base64.b64decode(source.partition(",")[2]) for source in reader.loaded) == sorted(
         path.read_bytes() for path in files
@@ -103,6 +106,13 @@ def test_nothing_of_the_user_s_is_read_as_html(two: Synthetic, tmp_path: Path) -
     reader = Reader(write(tmp_path, whole | kept, runs, CONFIG + evil))
     assert [tag for tag, _ in reader.tags].count("script") == 1
     assert reader.text.count(evil) > 15
+
+
+def test_a_long_page_has_a_list_of_contents(lossy: Synthetic, tmp_path: Path) -> None:
+    tags = Reader(write(tmp_path, *lossy, CONFIG)).tags
+    headings = [attrs["id"] for tag, attrs in tags if tag == "h2"]
+    links = [attrs["href"] for tag, attrs in tags if tag == "a" and attrs["href"][0] == "#"]
+    assert links == ["#warnings", *(f"#{place}" for place in headings)] and "#lost" in links
 
 
 def test_cells_carry_what_they_are_sorted_by(two: Synthetic, tmp_path: Path) -> None:
@@ -207,7 +217,7 @@ def test_verdicts_by_another_metric_have_a_table_and_a_picture(
     also = {"dev.probe_accuracy": {"rising": True, "margin": 0.005, "variants": variants}}
     reader = Reader(write(tmp_path, summary | {"also": also}, runs, CONFIG))
     assert "judged by dev accuracy and dev probe accuracy" in reader.text
-    verdicts, others = reader.text.split("Judged by dev probe accuracy\n")
+    verdicts, _, others = reader.text.rpartition("Judged by dev probe accuracy\n")
     assert "−50.00 [−60.00, −40.00]" in others and "−50.00" not in verdicts
     assert "The probability of any false better or worse on this page, by any metric" in reader.text
     assert (tmp_path / "figures" / "forest_dev_probe_accuracy.png").is_file()

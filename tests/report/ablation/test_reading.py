@@ -46,3 +46,7 @@ def test_the_success_rate_is_read_like_a_mean() -> None:
     mean = reading.interval_of(variant, "success")
     assert (mean["mean"], mean["low"], mean["high"], mean["n"]) == (0.5, 0.2, 0.8, 4)
     assert reading.interval_of({"success": None}, "success") == {}
+
+
+def test_numbers_of_runs_are_ranges_where_they_are_neighbours():
+    assert reading.run_numbers({"numbers": [8, 6, 7, 21]}) == "#6–#8, #21"

@@ -1,0 +1,31 @@
+"""Texts of figures are plain: nothing of a formula's notation is seen."""
+
+import pytest
+from matplotlib.figure import Figure
+
+from dlx.report.figures import encoded, log_scale, plain_texts
+
+
+def ticks(low: float, high: float) -> list[str]:
+    figure = Figure()
+    axes = figure.add_subplot()
+    with plain_texts():
+        axes.plot([1, 2], [low, high])
+        log_scale(axes, "y")
+        axes.set_ylim(low, high)
+        encoded(figure)
+        labels = [*axes.get_yticklabels(), *axes.get_yticklabels(minor=True)]
+        own = [t for t in labels if low <= t.get_position()[1] <= high]
+        return [text.get_text() for text in own if text.get_text()]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (1e-7, 1e-3, ["1e-07", "1e-06", "1e-05", "0.0001", "0.001"]),
+        (0.05, 300, ["0.1", "1", "10", "100"]),
+        (1.5, 6, ["2", "5"]),
+    ],
+)
+def test_a_logarithmic_axis_has_plain_numbers(low: float, high: float, shown: list[str]) -> None:
+    assert ticks(low, high) == shown
