@@ -24,8 +24,12 @@ if TYPE_CHECKING:  # a single run needs nothing of ablations
     from dlx.api.ablation import Ablation
 
 
-def evidence_of(run: Run, labelled: Splits | None) -> Evidence:
+def evidence_of(
+    run: Run, labelled: Splits | None, known: dict[bytes, Any] | None = None
+) -> Evidence:
     """Return what a diagnosis of a run is made from; without data it is its records alone.
+
+    `known` is what simple models make of the data, which runs with the same data share.
 
     Raises:
         RunError: the run still trains, or has logged nothing
@@ -48,7 +52,8 @@ def evidence_of(run: Run, labelled: Splits | None) -> Evidence:
         return Evidence(run.config, run.info, curve, splits=splits)
     metric = choice("metric", "mse" if splits.task.classes is None else "accuracy")
     cohort = stack([(run.design, run.tensors)], (metric,), [run.config.seed])
-    return Evidence(run.config, run.info, curve, *errors_of(cohort, splits), splits)
+    known = {} if known is None else known
+    return Evidence(run.config, run.info, curve, *errors_of(cohort, splits), splits, known)
 
 
 def diagnose_run(
@@ -87,12 +92,13 @@ def diagnose_ablation(
     first of them. What fewer than half of them have is left out.
     """
     pools: dict[str, Pool] = {}
+    known: dict[bytes, Any] = {}
     by_variant: dict[str, list[list[Finding]]] = {}
     first: dict[tuple[str, str], tuple[str, Finding]] = {}
     variants = {str(result.number): result.variant for result in ablation.results}
     for run in ablation.runs:
         variant = variants[run.path.name]
-        findings = diagnose(evidence_of(run, run.labelled_splits(data_dir, pools)))
+        findings = diagnose(evidence_of(run, run.labelled_splits(data_dir, pools), known))
         by_variant.setdefault(variant, []).append(findings)
         for finding in findings:
             first.setdefault((variant, finding.name), (str(run.path), finding))

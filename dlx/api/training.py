@@ -20,6 +20,7 @@ from dlx.runs import RunDirectory, checkpoints, timestamp
 from dlx.training import job as jobs
 from dlx.training import resuming
 from dlx.training.finding import find_run, is_of_ablation
+from dlx.training.linear_model import linear_model
 from dlx.training.process import breaking_off, in_training, signals
 from dlx.training.records import Show
 from dlx.training.session import Stopped
@@ -116,6 +117,8 @@ class Training:
                 raise _interrupted(directory, received[0]) from None
             if remarks:
                 directory.write_info(warnings=remarks)
+            if linear := linear_model(self._job.splits, self._job.member.metrics):
+                directory.write_info(linear_model=linear)
             if store.outcome is not None and store.outcome.status == "diverged":
                 raise _diverged(self._job, directory)
         return load(directory.path)

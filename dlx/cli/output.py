@@ -131,7 +131,8 @@ def emit_result(result: Mapping[str, Any]) -> None:
 
         emit(in_words(entry))
     constant = {f"baseline, {split}": values for split, values in result["baseline"].items()}
-    emit_metrics(result["metrics"] | constant)
+    linear = {f"linear, {split}": values for split, values in result["linear_model"].items()}
+    emit_metrics(result["metrics"] | constant | linear)
     if result["weights"]:
         rows = (
             f"on the {result['rows']['new']:,} rows of {result['input']}"
@@ -141,6 +142,8 @@ def emit_result(result: Mapping[str, Any]) -> None:
         emit(f"(metrics of the {result['weights']} weights, {rows})")
     if constant:
         emit("(baseline: the majority class of the training rows, or the mean of numbers)")
+    if linear:
+        emit("(linear: logistic or ridge regression on the same training rows)")
     if "per_class" in result:
         _emit_per_class(result["per_class"])
     if "importance" in result:

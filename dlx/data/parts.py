@@ -42,6 +42,12 @@ class Part:
         """What a network learns of each row: see `own_targets`."""
         return self.inputs if self.own_targets is None else self.own_targets
 
+    def picked(self, rows: np.ndarray) -> "Part":
+        """Return some of the rows, given their places in the part."""
+        places = torch.from_numpy(rows)
+        targets = None if self.own_targets is None else self.own_targets[places]
+        return Part(self.selection.picked(places), targets, self.rows[rows])
+
     def to(self, device: torch.device | str) -> "Part":
         """Return the part with its tensors on a device."""
         targets = None if self.own_targets is None else self.own_targets.to(device)

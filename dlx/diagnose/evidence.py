@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 
 from dlx.cohort import Cohort
 from dlx.config.schema import RunConfig
@@ -21,6 +20,7 @@ from dlx.denormals import flushed_denormals
 from dlx.tracking.evaluations import Curve
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import of_each_row, predict
+from dlx.training.linear_model import fitted, of_part
 
 _MOST_ROWS = 5_000  # of a part that are looked at
 _REFERENCE_ROWS = 2_000  # that simple models are fitted on
@@ -70,6 +70,8 @@ class Evidence:
     # Probabilities of the classes (N, C) and the right ones (N,), by part; none of other tasks
     said: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     splits: Splits | None = None  # None: the data are not there
+    # What simple models make of the data, by the data's key: for runs that have the same ones.
+    known: dict[bytes, Any] = field(default_factory=dict, repr=False)
 
     @property
     def task(self) -> Mapping[str, Any]:
@@ -153,7 +155,31 @@ class Evidence:
             return {}
         if self.splits.task.kind == "multilabel":
             return {}
-        return simple_errors(self.inputs, targets, self.splits.task.classes is not None)
+        key = self.splits.fingerprint.encode() + self.splits.train.selection.key
+        if key not in self.known:
+            are_classes = self.splits.task.classes is not None
+            self.known[key] = simple_errors(self.inputs, targets, are_classes)
+        return self.known[key]
+
+    @functools.cached_property
+    def linear(self) -> np.ndarray | None:
+        """What a linear model of the training rows answers to the judged ones of a table.
+
+        It is the probabilities of classes, (N, C), or numbers; None: there is no such model.
+        """
+        if self.splits is None or self.sample is None or self.judged is None:
+            return None
+        if self.splits.encoder is None or self.splits.task.kind == "multilabel":
+            return None
+        model, classes = of_part(self.sample, self.splits.task.classes), self.splits.task.classes
+        if model is None or len(classes or ()) > len(self.sample.targets.unique()):
+            return None  # a class has no training row
+        return model(_sample(self.splits.part(self.judged), _MOST_ROWS).inputs.numpy())
+
+    def targets_of(self, part: str) -> np.ndarray:
+        """Return the targets of the rows of a part that errors are of, see `Part.own_targets`."""
+        assert self.splits is not None
+        return _sample(self.splits.part(part), _MOST_ROWS).targets.numpy()
 
     @functools.cached_property
     def leak(self) -> tuple[str | None, float]:
@@ -194,30 +220,23 @@ def simple_errors(inputs: np.ndarray, targets: np.ndarray, are_classes: bool) ->
     The nearest five rows answer for a row that is not among them. Targets are (N,) class numbers,
     or (N, T) numbers, whose errors are shares of their variance.
     """
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.neighbors import NearestNeighbors
 
     near = min(_NEIGHBORS, len(inputs) - 1)
     neighbors = NearestNeighbors(n_neighbors=near).fit(inputs).kneighbors(return_distance=False)
+    model = fitted(inputs, targets, are_classes)
     if are_classes:
-        if len(np.unique(targets)) < 2:
+        if model is None:
             return {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            linear = LogisticRegression(max_iter=200).fit(inputs, targets).predict(inputs)
+        linear = np.unique(targets)[model(inputs).argmax(1)]
         votes = np.apply_along_axis(np.bincount, 1, targets[neighbors], None, targets.max() + 1)
         return {
             "a linear model": float(np.mean(linear != targets)),
             "nearest neighbours": float(np.mean(votes.argmax(1) != targets)),
         }
+    assert model is not None
     total = float(targets.var(0).sum()) or 1.0
-    said = {
-        "a linear model": Ridge(1.0).fit(inputs, targets).predict(inputs).reshape(targets.shape),
-        "nearest neighbours": targets[neighbors].mean(1),
-    }
+    said = {"a linear model": model(inputs), "nearest neighbours": targets[neighbors].mean(1)}
     return {
         name: float(np.square(values - targets).mean(0).sum() / total)
         for name, values in said.items()
@@ -227,10 +246,7 @@ def simple_errors(inputs: np.ndarray, targets: np.ndarray, are_classes: bool) ->
 def _sample(part: Part, most: int) -> Part:
     """Return at most so many rows of a part, always the same."""
     order = randomness.generator("diagnosed", 0).permutation(len(part))
-    rows = np.sort(order[:most])
-    places = torch.from_numpy(rows)
-    targets = None if part.own_targets is None else part.own_targets[places]
-    return Part(part.selection.picked(places), targets, part.rows[rows])
+    return part.picked(np.sort(order[:most]))
 
 
 @flushed_denormals()

@@ -66,7 +66,7 @@ def log_scale(axes: "Axes", which: Literal["x", "y"]) -> None:
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
 
-    def between(value: float, _: int) -> str:
+    def between(value: float, _: float) -> str:
         low, high = axis.get_view_interval()
         return f"{value:g}" if high < 10 * low and f"{value:e}"[0] in "25" else ""
 

@@ -63,6 +63,10 @@ def _gap(difference: float, variance: float) -> float | None:
     return difference if difference > least - 1e-12 else None
 
 
+_CONSTANT = "the majority class"
+_RARE = 0.25  # share of the rows that the majority class leaves
+
+
 def bias(e: Evidence) -> Iterator[Finding]:
     """Whether training rows are told worse than they could be."""
     train, human = e.errors.get("train"), e.config.data.human_error
@@ -74,12 +78,14 @@ def bias(e: Evidence) -> Iterator[Finding]:
     gap = bias_and_variance(train, None, possible).bias
     if gap is None:
         return
+    above = f"is {points(gap)} above {percent(possible)}, that of {standard}"
+    if standard == _CONSTANT:
+        above = f"is hardly below {percent(train.constant)}, that of {standard}"
     yield Finding(
         "high_bias",
         "high" if human is not None and gap >= 0.1 else "medium",
-        f"the error on training rows, {percent(train.mean)}, is {points(gap)} above "
-        f"{percent(possible)}, that of {standard}: the network learns too little of what it is "
-        "shown",
+        f"the error on training rows, {percent(train.mean)}, {above}: the network learns too "
+        "little of what it is shown",
         against_bias(e),
         {"train_error": train.mean, "possible_error": possible, "gap": gap},
     )
@@ -88,16 +94,19 @@ def bias(e: Evidence) -> Iterator[Finding]:
 def _reference(e: Evidence, train: Errors) -> tuple[str, float | None]:
     """Return the simple model that errs least, and the error that a network should reach.
 
-    A network that has not learned is four points or more above what it should reach.
+    A network that has not learned is four points or more above what it should reach. Of a rare
+    class that simple models do not find either, nothing says that it could be told.
     """
     if train.mean < _GAP or len(train.rows) < 4:
         return "", None
-    reached = train.constant - 2 * _GAP  # by the majority class, less what counts as a difference
+    reached = max(train.constant - 2 * _GAP, 0.0)  # less what counts as a difference
     if not e.reference:
-        return "the majority class", None if e.has_learned else max(reached, 0.0)
+        return _CONSTANT, None if e.has_learned else reached
     standard = min(e.reference, key=lambda name: e.reference[name])
     possible = e.reference[standard]
-    return standard, max(possible if e.has_learned else min(possible, reached), 0.0)
+    if e.has_learned or possible <= reached:
+        return standard, possible
+    return _CONSTANT, reached if train.constant > _RARE else None
 
 
 def variance(e: Evidence) -> Iterator[Finding]:

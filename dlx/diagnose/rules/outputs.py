@@ -13,6 +13,8 @@ from dlx.diagnose.rules.finding import Finding, percent, short
 from dlx.diagnose.rules.remedies import simpler, sound_start
 
 _SURE = 2.0  # standard errors by which an error has to exceed another one
+_LINEAR_GAP = 0.02  # by which it has to exceed that of a linear model
+_AUC_GAP = 0.03  # likewise
 
 
 def answers(e: Evidence) -> Iterator[Finding]:
@@ -40,6 +42,44 @@ def answers(e: Evidence) -> Iterator[Finding]:
             f"constant answer, {percent(errors.constant)}",
             simpler(e),
             {"error": errors.mean, "baseline_error": errors.constant},
+        )
+
+
+def beside_linear(e: Evidence) -> Iterator[Finding]:
+    """Whether a linear model does better on the judged rows of a table."""
+    if e.linear is None or e.judged is None or e.splits is None or e.is_shared:
+        return
+    errors, targets = e.errors[e.judged], e.targets_of(e.judged)
+    if e.splits.task.classes is None:
+        squares = np.square(e.linear - targets).mean(1)
+        scale = max(float(np.square(targets - targets.mean(0)).mean()), 1e-300)
+        others = squares / scale
+    else:
+        others = (e.linear.argmax(1) != targets).astype(float)
+    gaps = errors.rows - others
+    gap, noise = float(gaps.mean()), float(gaps.std()) / math.sqrt(len(gaps))
+    evidence = {"error": errors.mean, "linear_error": float(others.mean())}
+    words = f"the error on {e.judged} rows, {percent(errors.mean)}, is above that of a linear model"
+    words += f", {percent(evidence['linear_error'])}"
+    is_worse = gap > max(_LINEAR_GAP, _SURE * noise)
+    if not is_worse and e.judged in e.said and e.linear.shape[1] == 2:
+        from sklearn.metrics import roc_auc_score
+
+        if 0 < targets.mean() < 1:
+            own = float(roc_auc_score(targets, e.said[e.judged][0][:, 1]))
+            linear = float(roc_auc_score(targets, e.linear[:, 1]))
+            rare = min(int(targets.sum()), int(len(targets) - targets.sum()))
+            is_worse = linear - own > max(_AUC_GAP, math.sqrt(linear * (1 - linear) / rare))
+            evidence = {"auc": own, "linear_auc": linear}
+            words = f"the AUC on {e.judged} rows, {own:.3f}, is below that of a linear model"
+            words += f", {linear:.3f}"
+    if is_worse:
+        yield Finding(
+            "worse_than_baseline",
+            "medium",
+            f"{words}, which was fitted on the same rows: the hidden layers are not worth it yet",
+            ("model.hidden=[]",),
+            evidence,
         )
 
 
