@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from dlx.cli.output import format_metric, note
-from dlx.cli.progress import Display, Live, bar, displayed, duration
+from dlx.cli.progress import Lines, Live, bar, displayed, duration
 
 if TYPE_CHECKING:
     from dlx.ablation.session import Progress
@@ -18,8 +18,8 @@ def shown(quiet: bool) -> AbstractContextManager[Callable[["Progress"], None]]:
     return displayed(quiet, _Live, _Lines)
 
 
-class _Lines(Display):
-    """A line every few seconds."""
+class _Lines(Lines):
+    """A line now and then."""
 
     seconds = 5.0
 

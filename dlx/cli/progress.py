@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Display:
-    """Shows progress on stderr: at most once in `seconds`, and the last one always."""
+    """Shows progress on stderr: at most once in `pause()` seconds, and the last one always."""
 
     seconds = 0.0
 
@@ -31,8 +31,12 @@ class Display:
 
     def keep_pace(self) -> None:
         """Draw what waits, unless something was drawn a moment ago."""
-        if time.monotonic() - self._drawn >= self.seconds:
+        if time.monotonic() - self._drawn >= self.pause():
             self._draw_waiting()
+
+    def pause(self) -> float:
+        """Return the least seconds between two drawings."""
+        return self.seconds
 
     def close(self) -> None:
         """Draw the last progress, if it has not been drawn yet, and end the display."""
@@ -46,6 +50,22 @@ class Display:
         if self._waiting is not None:
             self.draw(self._waiting)
             self._drawn, self._waiting = time.monotonic(), None
+
+
+class Lines(Display):
+    """Lines: one every few seconds at first, then ever rarer, so that a log stays short.
+
+    The pause is `seconds`, or a fifteenth of the time since the beginning: with two seconds, 90
+    lines in the first hour, and 50 more in the rest of a day.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._start = time.monotonic()
+
+    def pause(self) -> float:
+        """Return the least seconds between two lines."""
+        return max(self.seconds, (time.monotonic() - self._start) / 15)
 
 
 class Live(Display):
@@ -126,8 +146,8 @@ class _Unbreakable:
                 self._function = None
 
 
-class _Lines(Display):
-    """A line for an evaluation, at most one line a second; always one for the last evaluation."""
+class _Lines(Lines):
+    """A line for an evaluation; always one for the last evaluation."""
 
     seconds = 1.0
 
