@@ -18,7 +18,16 @@ from dlx.config.dump import inline
 from dlx.data.dataset import Column, Dataset, Table
 from dlx.data.tables import hints
 from dlx.data.tables.cells import text_of
-from dlx.data.tables.columns import Cells, Rules, Where, read_cells, read_times, text_cells
+from dlx.data.tables.columns import (
+    Cells,
+    Rules,
+    Where,
+    are_numbers,
+    plain,
+    read_cells,
+    read_times,
+    text_cells,
+)
 from dlx.data.tasks import Targets, TaskName, decide, is_yes, refuse_too_many
 from dlx.errors import ConfigError, DataError, did_you_mean
 
@@ -128,6 +137,8 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
         needed[roles.group] = groups
     if roles.time:
         times = needed[roles.time] = read_times(frame[roles.time], where, rules)
+        if not are_numbers(frame[roles.time], rules):
+            notes += hints.odd_dates([roles.time], [times])
     keep, warnings = _kept(inputs, needed, roles, frames), []
     counts = {part: int(keep[rows].sum()) for part, rows in counts.items()}
     if not keep.all():
@@ -180,7 +191,7 @@ def _texts(
     """Return the cells of columns as they stand in the files, read again: (N,) of each."""
     frames = [read(path, text=None, only=names) for path in paths]
     texts = {
-        name: [text_of(cell).strip() for frame in frames for cell in frame[name].fillna("")]
+        name: [text_of(cell).strip() for frame in frames for cell in plain(frame[name])]
         for name in names
     }
     rows = slice(None) if keep is None else keep
@@ -440,6 +451,8 @@ def _hints(
         names, values = [*names, *roles.targets], [*values, *decided.values.T]
     sentences = hints.counters(columns, inputs)
     sentences += hints.sentinels(names, values, roles.rules)
+    dates = [place for place, column in enumerate(columns) if column.form.kind == "date"]
+    sentences += hints.odd_dates([columns[p].name for p in dates], [inputs[:, p] for p in dates])
     single = decided.values.ndim == 1
     known = [decided.values] if single else decided.values.T
     for name, own in zip(roles.targets[:1] if single else roles.targets, known, strict=True):

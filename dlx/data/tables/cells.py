@@ -13,6 +13,7 @@ import functools
 import itertools
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ MISSING = (
 MISSING_CATEGORIES = ("NaN", "nan", "NULL", "null", "#N/A", "<NA>", "NaT")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _CODE = re.compile(r"[-+]?0[0-9]+")  # a number with a leading zero is a code
+_INVISIBLE = re.compile("[\u200b\u200e\u200f\u2060\ufeff]")  # signs without a width
+_WIDE = str.maketrans("．，＋", ".,+")  # signs of the width of Hangul
 _BLANKS = " \u00a0\u2009\u202f"  # between thousands
 _DAY = 86_400.0  # seconds
 _CHUNK = 4096  # rows that are encoded at a time, so that they stay in the cache
@@ -89,7 +92,7 @@ class Format:
 
     def number(self, text: str) -> float | None:
         """Return the number that a text is; None: it is none."""
-        text = text.strip().replace("\u2212", "-")
+        text = _with_ascii_signs(text.strip())
         if not self.is_plain:
             text = self._bare(text)
         return float(text) if _NUMBER.fullmatch(text) else None
@@ -176,10 +179,11 @@ PLAIN = Format()  # numbers as Python writes them
 def category(text: str, *, is_numeric: bool = False) -> str:
     """Return the name of the category that a text means.
 
-    It is trimmed, and truth values have one spelling. `is_numeric`: so do equal numbers, but those
-    with a leading zero, which are codes.
+    Blanks around it are left out, several are one, and letters with accents and Hangul have one
+    spelling. So have truth values and, with `is_numeric`, equal numbers but those with a leading
+    zero, which are codes.
     """
-    text = text.strip()
+    text = " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFC", text)).split())
     if text.lower() in ("true", "false"):
         return text.capitalize()
     return _one_spelling(text) if is_numeric and is_plain_number(text) else text
@@ -187,34 +191,67 @@ def category(text: str, *, is_numeric: bool = False) -> str:
 
 def _one_spelling(text: str) -> str:
     """Return a number's shortest text: 1 of 1.0, 1500 of 1.5e3; exact, however large it is."""
-    exact = Decimal(text)
+    exact = Decimal(_with_ascii_signs(text))
     if not exact:
         return "0"
     if not -20 < exact.adjusted() < 40:
-        return repr(float(text))
+        return repr(float(exact))
     plain = format(exact, "f")
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 def is_plain_number(text: str) -> bool:
     """Say whether a trimmed text is a number, written as Python does, and no code such as 007."""
-    return bool(_NUMBER.fullmatch(text)) and not _CODE.fullmatch(text)
+    return bool(_NUMBER.fullmatch(_with_ascii_signs(text))) and not is_code(text)
 
 
 def is_code(text: str) -> bool:
     """Say whether a trimmed text is a whole number with a leading zero, such as 007."""
-    return bool(_CODE.fullmatch(text))
+    return bool(_CODE.fullmatch(_with_ascii_signs(text)))
 
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+def _with_ascii_signs(text: str) -> str:
+    """Return a text with the digits 0 to 9 and - in place of other digits and signs of a minus."""
+    if text.isascii():
+        return text
+    text = re.sub("^[\u2013\uff0d]|\u2212", "-", text).translate(_WIDE)
+    return "".join(str(unicodedata.decimal(sign, sign)) for sign in text)
+
+
+# The first letters of the months: English, German, French, Spanish, Italian, Portuguese, Dutch.
+_MONTHS = {
+    letters: month
+    for month, names in enumerate(
+        (
+            "jan jän ene gen",
+            "feb fév fev",
+            "mar mär mrz maa mrt",
+            "apr avr abr",
+            "may mai mag mei",
+            "jun juin giu",
+            "jul juil lug",
+            "aug aoû aou ago",
+            "sep set",
+            "oct okt ott out",
+            "nov",
+            "dec dez déc dic",
+        ),
+        1,
+    )
+    for letters in names.split()
+}
 _LATE = ("pm", "p.m.", "오후")
 _DIRECTIVES = {
     "Y": r"(?P<Y>[0-9]{4})",
     "y": r"(?P<y>[0-9]{2})",
     "m": r"(?P<m>[0-9]{1,2})",
-    "d": r"(?P<d>[0-9]{1,2})",
-    "b": rf"(?P<b>(?:{'|'.join(_MONTHS)})[a-z]*)\.?",
-    "a": r"[a-z]+\.?",
+    "d": r"(?P<d>[0-9]{1,2})(?:st|nd|rd|th)?",
+    "b": rf"(?P<b>{'|'.join(_MONTHS)})[^\W\d_]*\.?",
+    "a": r"[^\W\d_]+\.?",
+    "G": r"(?P<G>[0-9]{4})",
+    "V": r"(?P<V>[0-9]{1,2})",
+    "u": r"(?P<u>[1-7])",
+    "q": r"(?P<q>[1-4])",
     "H": r"(?P<H>[0-9]{1,2})",
     "I": r"(?P<H>[0-9]{1,2})",
     "M": r"(?P<M>[0-9]{2})",
@@ -230,20 +267,27 @@ def is_date_format(form: str) -> bool:
     """Say whether a date can be read by a format: it has a year, and directives that are known."""
     directives = re.findall(r"%(.?)", form)
     once = len(set(directives)) == len(directives)
-    return once and set(directives) <= set(_DIRECTIVES) and bool({"Y", "y"} & set(directives))
+    has_year = bool({"Y", "y"} & set(directives)) or {"G", "V"} <= set(directives)
+    return once and has_year and set(directives) <= set(_DIRECTIVES)
 
 
 def seconds_of(text: str, form: str) -> float | None:
     """Return the seconds from 1970 to a date in the format of `time.strptime`; None: it has none.
 
-    Months may be names or begin without a zero, and blanks beside other signs may be left out.
+    Months may be names or begin without a zero, and blanks beside other signs may be left out. %q
+    is a quarter, of which the first day counts, as it does of months and weeks; 24:00 is the next
+    day.
     """
     match = date_pattern(form).fullmatch(text.strip())
     if match is None:
         return None
     part = {name: value for name, value in match.groupdict().items() if value is not None}
-    year = int(part["Y"]) if "Y" in part else int(part["y"]) + (1900 if part["y"] > "68" else 2000)
-    month = _MONTHS.index(part["b"][:3].lower()) + 1 if "b" in part else int(part.get("m", 1))
+    year = int(part["Y"]) if "Y" in part else 0
+    if "y" in part:
+        year = int(part["y"]) + (1900 if part["y"] > "68" else 2000)
+    month = 3 * int(part["q"]) - 2 if "q" in part else int(part.get("m", 1))
+    if "b" in part:
+        month = _MONTHS[part["b"].lower()]
     hour = int(part.get("H", 0))
     if "p" in part:
         if not 1 <= hour <= 12:
@@ -251,9 +295,16 @@ def seconds_of(text: str, form: str) -> float | None:
         hour = hour % 12 + (12 if part["p"].lower() in _LATE else 0)
     micro = int(part.get("f", "0").ljust(6, "0")[:6])
     minute, second = int(part.get("M", 0)), int(part.get("S", 0))
+    is_midnight = hour == 24 and minute == second == 0
     try:
-        moment = datetime(year, month, int(part.get("d", 1)), hour, minute, second, micro)
-    except ValueError:  # such as February 30 or the year 0
+        if "G" in part:
+            day = datetime.fromisocalendar(int(part["G"]), int(part["V"]), int(part.get("u", 1)))
+        else:
+            day = datetime(year, month, int(part.get("d", 1)))
+        hour = 0 if is_midnight else hour
+        moment = day.replace(hour=hour, minute=minute, second=second, microsecond=micro)
+        moment += timedelta(days=is_midnight)
+    except (ValueError, OverflowError):  # such as February 30 or the year 0
         return None
     seconds = (moment - _EPOCH).total_seconds()
     zone = part.get("z", "Z").replace(":", "")

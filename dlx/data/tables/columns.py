@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -28,7 +29,15 @@ from dlx.data.tables.cells import (
     is_plain_number,
     text_of,
 )
-from dlx.data.tables.recognition import NumberLook, date_looks, number_look, odd_date
+from dlx.data.tables.recognition import (
+    NumberLook,
+    date_looks,
+    dated_numbers,
+    number_look,
+    odd_date,
+    several_dates,
+    several_units,
+)
 from dlx.errors import DataError
 
 if TYPE_CHECKING:
@@ -105,10 +114,13 @@ def read_cells(
         return Cells(Column(name, None, _iso(rules.form(name, "date"))), _seconds(series))
     if is_numeric(series) and kind in (None, "number"):
         form = rules.form(name, "number")
-        return Cells(Column(name, None, form), finite_numbers(series, form, where))
+        values = finite_numbers(series, form, where)
+        dated = dated_numbers(values) if kind is None else None
+        remarks = [_dated_remark(name, values, dated)] if dated else []
+        return Cells(Column(name, None, form), values, tuple(remarks))
     codes, cells = pd.factorize(series)
     texts = [text_of(cell) for cell in cells]
-    remarks: list[str] = []
+    remarks = []
     if kind is None:
         kind = _kind(name, texts, rules, remarks)
         if kind == "category" and len(texts) > max(_FEW_TEXTS, len(series) / FEWEST_REPEATS):
@@ -129,6 +141,23 @@ def read_cells(
         raise DataError(_misfit(name, where(place), error, texts, form)) from error
     values = np.append(values, np.nan)[codes]  # the code -1, missing, takes the last value
     return Cells(Column(name, None, form), values, tuple(remarks))
+
+
+def _dated_remark(name: str, values: np.ndarray, form: str) -> str:
+    return (
+        f"column {name!r} holds numbers that seem to be dates, such as {np.nanmin(values):.0f}, "
+        f"and is an input as they are; data.dates: {inline({name: form})} makes inputs of year, "
+        "month and weekday"
+    )
+
+
+def units_remark(name: str, units: Sequence[str]) -> str:
+    """Return a sentence on numbers with several units."""
+    shown = ", ".join(map(repr, units[:3]))
+    return (
+        f"column {name!r} holds numbers with several units ({shown}), which are no numbers to "
+        "compare: each text is a category; write all in one unit"
+    )
 
 
 def is_placeholder(text: str) -> bool:
@@ -189,6 +218,7 @@ def _categories(
     places = {text: float(place) for place, text in enumerate(names)} | {"": np.nan}
     if not is_settled:
         remarks += _kept(name, codes, read)
+    remarks += _alike(name, names)
     values = np.array([*(places[text] for text in read), np.nan])[codes]
     return Cells(Column(name, tuple(names), form), values, tuple(remarks))
 
@@ -197,7 +227,7 @@ def _kept(name: str, codes: np.ndarray, texts: Sequence[str]) -> list[str]:
     """Say which texts count as values that may mean a missing one."""
     sentences = []
     for place, text in enumerate(texts):
-        if text in _PLAUSIBLE:
+        if _may_be_missing(text, texts):
             option = inline({name: [text]})
             sentences.append(
                 f"column {name!r}: {(codes == place).sum():,} cells hold {text!r}, which is a "
@@ -206,9 +236,32 @@ def _kept(name: str, codes: np.ndarray, texts: Sequence[str]) -> list[str]:
     return sentences
 
 
+def _alike(name: str, names: Sequence[str]) -> list[str]:
+    """Say which categories differ only in capital letters or in the width of signs."""
+    first: dict[str, str] = {}
+    folded = [(first.setdefault(unicodedata.normalize("NFKC", n).casefold(), n), n) for n in names]
+    pairs = [(one, other) for one, other in folded if one != other]
+    if not pairs:
+        return []
+    one, other = pairs[0]
+    more = f", and so {len(pairs) - 1} more" if len(pairs) > 1 else ""
+    return [
+        f"column {name!r}: {one!r} and {other!r} are two categories, though they differ only in "
+        f"capital letters or width{more}; write them alike if they are one"
+    ]
+
+
+def _may_be_missing(text: str, texts: Sequence[str]) -> bool:
+    """Say whether a category may mean a missing value, as NA, ? and unknown do."""
+    if text == "-":
+        return "+" not in texts
+    is_odd = is_placeholder(text) and (len(text) > 1 or text in ("?", ".", "*"))
+    return text in _PLAUSIBLE or is_odd
+
+
 def by_number_or_name(text: str) -> tuple[int, float, str]:
     """Return what orders categories: numbers in their order, then names by alphabet."""
-    return (0, float(text), text) if is_plain_number(text) else (1, 0.0, text)
+    return (0, PLAIN.number(text) or 0.0, text) if is_plain_number(text) else (1, 0.0, text)
 
 
 def _kind(name: str, texts: Sequence[str], rules: Rules, remarks: list[str]) -> str:
@@ -238,6 +291,12 @@ def _kind(name: str, texts: Sequence[str], rules: Rules, remarks: list[str]) -> 
     looks = date_looks(words) if words else []
     if looks:
         raise DataError(_date_refusal(name, words[0], *(look[0] for look in looks)))
+    forms = several_dates(words)
+    if forms:
+        raise DataError(_date_refusal(name, words[0], list(forms)))
+    units = several_units(words)
+    if units:
+        remarks.append(units_remark(name, units))
     odd = odd_date(words) if words else None
     if odd is not None:
         raise DataError(
@@ -263,7 +322,7 @@ def _refuse_numbers(name: str, texts: Sequence[str], look: NumberLook) -> None:
     )
 
 
-def _date_refusal(name: str, shown: str, *formats: str) -> str:
+def _date_refusal(name: str, shown: str, *formats: str | list[str]) -> str:
     first, *others = formats
     if others:
         options = " or ".join(f"data.dates: {inline({name: form})}" for form in formats)
@@ -282,6 +341,18 @@ def _recognized(name: str, texts: Sequence[str], form: Format) -> tuple[str, ...
     """Return the formats of a column that is said to hold dates."""
     present = [text for text in texts if not form.is_missing(text)]
     looks = date_looks(present)
+    forms = [] if looks else list(several_dates(present))
+    if forms:
+        raise DataError(
+            f"column {name!r} holds dates of several formats; write data.dates: "
+            f"{inline({name: forms})}, of which the first that fits is taken"
+        )
+    odd = [] if looks else [text for text in present if is_placeholder(text)]
+    if odd and date_looks([text for text in present if text not in odd]):
+        raise DataError(
+            f"column {name!r} holds dates, but {odd[0]!r} is none; write data.missing_values: "
+            f"{inline({name: odd})} if it means missing"
+        )
     if not looks:
         shown = f", such as {present[0]!r}" if present else ""
         raise DataError(
@@ -328,7 +399,12 @@ def shown(values: np.ndarray, column: Column) -> np.ndarray:
     return np.where(missing, "", values.astype(object)) if missing.any() else values
 
 
+def are_numbers(series: pd.Series, rules: Rules) -> bool:
+    """Say whether times are numbers, and no dates."""
+    return is_numeric(series) and str(series.name) not in rules.dates
+
+
 def read_times(series: pd.Series, where: Where, rules: Rules = Rules()) -> np.ndarray:
     """Return numbers that order rows in time, of numbers or dates: (N,) float64, NaN if missing."""
-    kind = "number" if is_numeric(series) and str(series.name) not in rules.dates else "date"
+    kind = "number" if are_numbers(series, rules) else "date"
     return read_cells(series, where, rules, kind).values

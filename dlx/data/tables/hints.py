@@ -12,8 +12,9 @@ import numpy as np
 
 from dlx.config.dump import inline
 from dlx.data.dataset import Column
+from dlx.data.tables.cells import date_of
 from dlx.data.tables.columns import Rules
-from dlx.data.tables.recognition import sentinel
+from dlx.data.tables.recognition import odd_end, sentinel
 
 _MOST_ROWS = 10_000  # that hints look at
 _FEWEST_ROWS = 20  # below, a column may tell the target by chance
@@ -21,7 +22,8 @@ _GIVES_AWAY = 0.999  # share of the variance of numbers that one column explains
 _GIVES_CLASS_AWAY = 0.9  # share of the rows not of the most frequent class that one column tells
 _ROWS_PER_GROUP = 5  # on average, so that groups do not tell the target by chance
 _COUNTERS = re.compile(
-    r"unnamed: \d+|#|level_0|(row|record|obs|observation|case|sample|index|idx|id|no|nr|num|number|"
+    r"unnamed: \d+|#|(__index_)?level_0(__)?|"
+    r"(row|record|obs|observation|case|sample|index|idx|id|no|nr|num|number|"
     r"key|seq|serial|sl|s|n|x1)(_?(id|no|nr|num|number|index|names?))?\.?|s\.? ?no\.?|"
     r"lfd\.? ?nr\.?|"
     r".*[_ .-](id|no|nr|idx|index|key|num)|.+[a-z](Id|ID|No)|.*(번호|순번|연번|일련번호|아이디)"
@@ -83,6 +85,20 @@ def sentinels(names: Sequence[str], values: Sequence[np.ndarray], rules: Rules) 
             f"{number:g} lies apart from all other values, in {', '.join(rows)} rows{more}; if it "
             f"means missing, write data.missing_values: {option}"
         )
+    return sentences
+
+
+def odd_dates(names: Sequence[str], values: Sequence[np.ndarray]) -> list[str]:
+    """Return a sentence for each column of dates (N,) of which one seems to mean none."""
+    sentences = []
+    for name, own in zip(names, values, strict=True):
+        date = odd_end(own)
+        if date is not None:
+            sentences.append(
+                f"the date {date_of(date)} lies apart from all others, in {(own == date).sum():,} "
+                f"rows of {name!r}; if it means missing, list it, as the file has it, under "
+                "data.missing_values"
+            )
     return sentences
 
 

@@ -15,6 +15,7 @@ import gzip
 import io
 import itertools
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,11 @@ _KINDS = {
     b"BZh": "compressed by bzip2; unpack it, or compress it by gzip",
     b"\xfd7zXZ": "compressed by xz; unpack it, or compress it by gzip",
 }
+_SAID = re.compile(r'\ufeff?"?sep=(.)"?', re.IGNORECASE)  # what Excel reads as the separator
+_TOTALS = (
+    *("total", "totals", "total:", "grand total", "subtotal", "sum", "summe", "gesamt", "totale"),
+    *("합계", "총계", "총합", "소계", "총합계", "합 계", "合計", "合计", "总计"),
+)
 _GZIP = b"\x1f\x8b"
 
 
@@ -67,7 +73,7 @@ class Survey:
     encoding: str  # of the text
     skipped: int = 0  # lines above the columns' names, or above the values if there are none
     has_names: bool = True  # whether the next row has the columns' names
-    blank: tuple[int, ...] = ()  # the rows without a value
+    left_out: tuple[int, ...] = ()  # rows without a value, or that repeat the names
     remarks: tuple[str, ...] = ()  # sentences for the user on what was judged
 
     @property
@@ -122,10 +128,10 @@ def survey_new(path: Path, layout: Layout, wanted: Collection[str]) -> Survey:
 
 def records(path: Path, surveyed: Survey) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the cells of each row of values that is not blank."""
-    rows = enumerate(_quoted_rows(path, surveyed.encoding, surveyed.separator, surveyed.skipped), 1)
-    for row, cells in rows:
-        number = row + surveyed.skipped
-        if number >= surveyed.first_row and any(cells):
+    rows = _quoted_rows(path, surveyed.encoding, surveyed.separator, surveyed.skipped)
+    left_out = frozenset(surveyed.left_out)
+    for number, cells in enumerate(rows, surveyed.skipped + 1):
+        if number >= surveyed.first_row and number not in left_out:
             yield number, cells
 
 
@@ -226,24 +232,20 @@ def _not_encoded(path: Path, encoding: str) -> LayoutError:
 
 def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) -> Survey:
     with _lines(path, encoding) as file:
-        skipped = [*itertools.takewhile(lambda line: not line.strip() or line[0] == "#", file)]
+        skipped = [*itertools.takewhile(_is_above, file)]
     with _lines(path, encoding) as file:
         sample = [*itertools.islice(file, len(skipped), len(skipped) + _SAMPLE)]
     if not sample:
         raise LayoutError(f"{path}: it holds no row")
-    for row, line in enumerate(sample, len(skipped) + 1):
-        if "\0" in line:
-            raise LayoutError(
-                f"{path}, row {row}: null bytes, which no text has; if this is a table, save it as "
-                "CSV, or name its encoding"
-            )
-    separator = layout.separator
+    separator, said = layout.separator, _SAID.fullmatch(skipped[0].strip() if skipped else "")
     if separator == "auto":
-        separator = _separator(sample, wanted)
-    comment = _cells([skipped[-1].lstrip("# \t")], separator) if skipped else []
+        separator = said[1] if said else _separator(sample, wanted)
+    above = skipped[-1] if skipped else ""
+    comment = _cells([above.lstrip("# \t")], separator) if above.startswith("#") else []
     rows = _cells(sample, separator)
     if not rows:
         raise LayoutError(f"{path}: it holds no row")
+    rows[:1] = [[unicodedata.normalize("NFC", name) for name in row] for row in rows[:1]]
     found = Survey((), separator, encoding, len(skipped))
     remarks = []
     if comment and _names_in_comment(comment[0], rows):
@@ -254,35 +256,49 @@ def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) 
     else:
         if layout.header is None:
             _refuse_values(path, rows, len(skipped) + 1, wanted)
+        _refuse_names_below(path, rows, wanted)
         names = tuple(name or f"Unnamed: {place}" for place, name in enumerate(rows[0]))
         found = replace(found, header=names)
     comments = sum(line[0] == "#" for line in skipped)
     if comments:
         lines = "a line" if comments == 1 else f"{comments} lines"
         remarks.append(f"{lines} of {path.name} with # at the beginning left out")
-    found = replace(found, blank=_blank_rows(path, found), remarks=tuple(remarks))
     _refuse_twice(path, found.header)
-    return found
+    return _checked(path, replace(found, remarks=tuple(remarks)))
 
 
-def _blank_rows(path: Path, surveyed: Survey) -> tuple[int, ...]:
-    """Check that every row has as many values as the first one, and return the blank rows."""
-    encoding, separator, skipped = surveyed.encoding, surveyed.separator, surveyed.skipped
+def _is_above(line: str) -> bool:
+    """Say whether a line is none of the table: blank, a comment, or Excel's word on separators."""
+    return not line.strip() or line[0] == "#" or bool(_SAID.fullmatch(line.strip()))
+
+
+def _checked(path: Path, surveyed: Survey) -> Survey:
+    """Check that every row has as many values as the first one, and find the rows without any."""
     try:
-        return _checked(path, surveyed, _plain_counts(path, encoding, separator, skipped))
+        return _counted(path, surveyed, _plain_rows(path, surveyed))
     except _QuoteError:
-        counts = (
-            len(cells) if any(cells) else 0
-            for cells in _quoted_rows(path, encoding, separator, skipped)
+        rows = _quoted_rows(path, surveyed.encoding, surveyed.separator, surveyed.skipped)
+        counted = (
+            (len(cells) if any(cells) else 0, surveyed.separator.join(cells)) for cells in rows
         )
-        return _checked(path, surveyed, counts)
+        return _counted(path, surveyed, counted)
 
 
-def _checked(path: Path, surveyed: Survey, counts: Iterable[int]) -> tuple[int, ...]:
-    width, separator, blank = len(surveyed.header), surveyed.separator, []
-    for row, count in enumerate(counts, surveyed.skipped + 1):
+def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> Survey:
+    """Check the number of values of each row, which comes with the row itself."""
+    width, separator, left_out, odd = len(surveyed.header), surveyed.separator, [], []
+    first = last = ""
+    for row, (count, text) in enumerate(rows, surveyed.skipped + 1):
+        if "\0" in text or "\x1a" in text:
+            sign = "null bytes" if "\0" in text else "the sign Ctrl-Z (U+001A)"
+            raise LayoutError(
+                f"{path}, row {row}: {sign}, which no text has; if this is a table, delete them, "
+                "save it as CSV, or name its encoding"
+            )
         if count == 0:
-            blank.append(row)
+            left_out.append(row)
+        elif text == first or _is_rule(text, separator):
+            odd.append(row)
         elif count != width:
             parted = "blanks" if separator == BLANKS else repr(separator)
             hint = (
@@ -290,30 +306,53 @@ def _checked(path: Path, surveyed: Survey, counts: Iterable[int]) -> tuple[int, 
             )
             raise LayoutError(
                 f"{path}, row {row}: {count} values instead of {width}, separated by {parted}; "
-                f"complete the row, put values with a {separator!r} inside in quotes, or name "
-                f"another separator{hint if row < 10 and width == 1 else ''}"
+                f"complete the row or delete it, put values with a {separator!r} inside in quotes, "
+                f"or name another separator{hint if row < 10 and width == 1 else ''}"
             )
-    return tuple(blank)
+        elif not last and surveyed.has_names:
+            first = last = text
+        else:
+            last = text
+    if last == first:
+        raise LayoutError(f"{path}: a header but no rows")
+    remarks = list(surveyed.remarks)
+    if odd:
+        more = f" and {len(odd) - 1} more rows" if len(odd) > 1 else ""
+        remarks.append(
+            f"row {odd[0]}{more} of {path.name} left out: the columns' names again, or dashes"
+        )
+    total = next((cell for cell in _cells([last], separator)[0] if cell.casefold() in _TOTALS), "")
+    if total:
+        remarks.append(
+            f"the last row of {path.name} says {total!r}: if it sums up the others, delete it"
+        )
+    return replace(surveyed, left_out=tuple(sorted(left_out + odd)), remarks=tuple(remarks))
+
+
+def _is_rule(text: str, separator: str) -> bool:
+    """Say whether a row is a line of dashes, as below the names of a table in Markdown."""
+    return "---" in text and not text.strip(f"{separator}-:=+| \t\r\n")
 
 
 class _QuoteError(Exception):
     """A file has quotes; inside them, separators and line breaks are a part of the value."""
 
 
-def _plain_counts(path: Path, encoding: str, separator: str, skipped: int) -> Iterator[int]:
-    """Yield the number of values of every line (0: blank), as long as no line has quotes.
+def _plain_rows(path: Path, surveyed: Survey) -> Iterator[tuple[int, str]]:
+    """Yield the number of values of every line (0: blank) and the line, if none has quotes.
 
     A million lines take half a second, with the csv module several seconds.
     """
+    separator = surveyed.separator
     empty = f"{separator} \r\n\t"
-    with _lines(path, encoding) as file:
-        for line in itertools.islice(file, skipped, None):
+    with _lines(path, surveyed.encoding) as file:
+        for line in itertools.islice(file, surveyed.skipped, None):
             if '"' in line:
                 raise _QuoteError
             if separator == BLANKS:
-                yield len(line.split())
+                yield len(line.split()), line
             else:
-                yield line.count(separator) + 1 if line.strip(empty) else 0
+                yield line.count(separator) + 1 if line.strip(empty) else 0, line
 
 
 def _quoted_rows(path: Path, encoding: str, separator: str, skipped: int) -> Iterator[list[str]]:
@@ -366,7 +405,8 @@ def _names_in_comment(names: list[str], rows: list[list[str]]) -> bool:
 
 def _refuse_values(path: Path, rows: list[list[str]], number: int, wanted: Collection[str]) -> None:
     """Refuse a first row that holds numbers or texts of the rows below in place of names."""
-    first, below = rows[0], rows[1:]
+    first = rows[0]
+    below = [row for row in rows[1:] if row != first]  # names may come again
     words = [name for name in wanted if not is_number(name)]
     if words and all(name in first for name in words):
         return
@@ -390,6 +430,19 @@ def _looks_like_values(first: list[str], below: list[list[str]]) -> bool:
     like = [p for p in numbers if all(is_number(cell) for cell in columns[p] if cell)]
     again = [p for p, c in enumerate(first) if p not in numbers and c and c in columns[p]]
     return bool(again) or (bool(like) and not count_on)
+
+
+def _refuse_names_below(path: Path, rows: list[list[str]], wanted: Collection[str]) -> None:
+    """Refuse a title, or names of groups of columns, in the row above the wanted names."""
+    if set(wanted) <= set(rows[0]):
+        return
+    for row in rows[1:]:
+        has_names = bool(wanted) and set(wanted) <= set(row) and len({*row}) == len(row) > 1
+        if has_names and not any(map(is_number, row)):
+            raise LayoutError(
+                f"{path}: the columns' names ({', '.join(row[:3])}, …) do not stand in the first "
+                "row; delete the rows above them"
+            )
 
 
 def _refuse_twice(path: Path, header: tuple[str, ...]) -> None:

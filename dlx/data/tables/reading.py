@@ -110,11 +110,9 @@ def read_csv(
             if name in again or any(map(is_code, texts[name].dropna().str.strip().unique())):
                 frame[name] = texts[name]
     frame.index = pd.RangeIndex(found.first_row, len(frame) + found.first_row)
-    blank = [row for row in found.blank if row in frame.index]
-    if blank:
-        frame = frame.drop(index=blank)
-    if len(frame) == 0:
-        raise DataError(f"{path}: a header but no rows")
+    left_out = [row for row in found.left_out if row in frame.index]
+    if left_out:
+        frame = frame.drop(index=left_out)
     frame.attrs["header"] = found.header
     frame.attrs["remarks"] = found.remarks
     frame.attrs["separator"] = found.separator
@@ -192,13 +190,19 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
 
     check_there(path)
     try:
-        header = pq.read_schema(path).names
+        schema = pq.read_schema(path)
+        header = schema.names
         names = [name for name in header if name not in ignore]
-        frame = pd.read_parquet(path, columns=names, engine="pyarrow")
+        for name, kind in zip(header, schema.types, strict=True):
+            if name in names and pa.types.is_nested(kind):
+                raise DataError(
+                    f"{path}, column {name!r}: a cell holds several values ({kind}); make a column "
+                    "of each, or list it under data.ignore"
+                )
+        # Without the metadata an index that pandas wrote is a column as any other.
+        frame = pq.read_table(path, columns=names).to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a parquet file ({error})") from error
-    frame = frame.reset_index(drop=True)[names]
-    frame.columns = [str(name) for name in frame.columns]
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one of them")

@@ -17,6 +17,7 @@ import numpy as np
 
 from dlx.data.tables.cells import Format, date_pattern, seconds_of
 
+_FEWEST_DATES = 10  # so many different numbers are dates, if each is one
 _SAMPLE = 500  # texts that formats are tried on before all are
 # (decimal, thousands), the plainest first
 _SIGNS = (
@@ -100,6 +101,16 @@ def number_look(texts: Sequence[str], commas: str = "") -> NumberLook | None:
     return NumberLook(_with_signs(base, *fitting[0]), both and not commas)
 
 
+def several_units(texts: Sequence[str]) -> list[str]:
+    """Return the signs and units of texts that are numbers with several; none: there is one."""
+    found = [_CELL.fullmatch(text.strip()) for text in texts]
+    pairs = {(m["before"] or "", (m["after"] or "").strip()) for m in found if m}
+    if not all(found) or len(pairs) < 2 or ("", "") in pairs:
+        return []
+    units = sorted({"".join(pair).strip() for pair in pairs})
+    return units if all(map(_is_unit, units)) and len(units) * 2 <= len(texts) else []
+
+
 def _with_signs(base: Format, decimal: str, thousands: str) -> Format:
     return Format("number", (), decimal, thousands, base.strip, base.parentheses)
 
@@ -126,7 +137,10 @@ _DATES = (
     *("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %b %y", "%d. %b %Y", "%d/%b/%Y", "%d%b%Y"),
     *("%b %d, %Y", "%b %d %Y", "%b-%d-%Y", "%Y-%b-%d", "%Y %b %d", "%a, %d %b %Y"),
     *("%a %d %b %Y", "%a %b %d %Y", "%a, %b %d, %Y", "%Y-%m", "%Y/%m", "%Y년 %m월"),
-    *("%b-%Y", "%b-%y", "%b %Y", "%m/%Y", "%Y%m%d"),
+    *("%b-%Y", "%b-%y", "%b %Y", "%m/%Y", "%Y%m%d", "%d de %b de %Y", "%a, %d. %b %Y"),
+    *("%Y-%m-%d (%a)", "%Y/%m/%d (%a)", "%Y.%m.%d (%a)", "%Y. %m. %d. (%a)"),
+    *("%Y년 %m월 %d일 (%a)", "%Y년 %m월 %d일 %a", "%G-W%V", "%GW%V", "%G-W%V-%u"),
+    *("%Y-Q%q", "%YQ%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "%qQ%Y", "%Y년 %q분기", "%Y %q분기"),
 )
 _TIMES = (
     *("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S.%f"),
@@ -153,21 +167,41 @@ def date_looks(texts: Sequence[str]) -> list[Formats]:
     return list(different.values())
 
 
+def several_dates(texts: Sequence[str]) -> Formats:
+    """Return up to three formats which together read all texts as dates; none: there are none."""
+    rest, formats = list(texts[:: max(len(texts) // _SAMPLE, 1)]), []
+    while rest and len(formats) < 3:
+        fitting = [date + time for date in _DATES if _begins(rest[0], date) for time in _TIMES]
+        fitting = [form for form in fitting if seconds_of(rest[0], form) is not None]
+        if not fitting:
+            return ()
+        best = max(fitting, key=lambda form: sum(seconds_of(t, form) is not None for t in rest))
+        formats.append(best)
+        rest = [text for text in rest if seconds_of(text, best) is None]
+    return () if rest else tuple(formats)
+
+
 def odd_date(texts: Sequence[str]) -> str | None:
     """Return a text that is no date among texts of which nine in ten are, if they are not all."""
     some = texts[:: max(len(texts) // _SAMPLE, 1)]
     for date in _DATES:
-        wrong = [text for text in some if date_pattern(date).match(text.strip()) is None]
+        wrong = [text for text in some if not _begins(text, date)]
         if 10 * len(wrong) <= len(some) and len(some) > 2:
             formats = [date + time for time in _TIMES]
             return next((text for text in texts if _seconds(text, formats) is None), None)
     return None
 
 
+def _begins(text: str, date: str) -> bool:
+    """Say whether a text is a date of a format, with a time or nothing behind it."""
+    match = date_pattern(date).match(text.strip())
+    return match is not None and not re.match(r"\d|[./-]\d", text.strip()[match.end() :])
+
+
 def _looks(texts: Sequence[str], dates: Sequence[str]) -> dict[str, Formats]:
     looks = {}
     for date in dates:
-        if not texts or date_pattern(date).match(texts[0].strip()) is None:
+        if not texts or not _begins(texts[0], date):
             continue  # most of the time: what follows tries all times behind it
         formats: list[str] = []
         for text in texts:
@@ -185,6 +219,30 @@ def _looks(texts: Sequence[str], dates: Sequence[str]) -> dict[str, Formats]:
 
 def _seconds(text: str, formats: Sequence[str]) -> float | None:
     return next((s for form in formats if (s := seconds_of(text, form)) is not None), None)
+
+
+def dated_numbers(values: np.ndarray) -> str | None:
+    """Return the format of numbers (N,) that seem to be dates, %Y%m%d or %Y%m; else None."""
+    distinct = np.unique(values[~np.isnan(values)])
+    if len(distinct) < _FEWEST_DATES or (distinct % 1).any():
+        return None
+    texts = [str(int(number)) for number in distinct[:: max(len(distinct) // _SAMPLE, 1)]]
+    for form, low, high in (("%Y%m%d", 18000101, 22001231), ("%Y%m", 180001, 220012)):
+        are_inside = low <= distinct[0] and distinct[-1] <= high
+        if are_inside and all(seconds_of(text, form) is not None for text in texts):
+            return form
+    return None
+
+
+def odd_end(seconds: np.ndarray) -> float | None:
+    """Return a repeated first or last date far from all others: (N,) float64 or NaN; else None."""
+    present, counts = np.unique(seconds[~np.isnan(seconds)], return_counts=True)
+    if len(present) < 4:
+        return None
+    if counts[0] > 1 and _is_far(present[1] - present[0], present[1:]):
+        return float(present[0])
+    is_late = counts[-1] > 1 and _is_far(present[-1] - present[-2], present[:-1])
+    return float(present[-1]) if is_late else None
 
 
 def sentinel(values: np.ndarray) -> float | None:

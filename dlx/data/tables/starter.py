@@ -19,23 +19,40 @@ from dlx.data.tables.cells import (
     MISSING_CATEGORIES,
     PLAIN,
     category,
+    date_of,
     is_code,
     is_plain_number,
+    seconds_of,
     text_of,
 )
-from dlx.data.tables.columns import FEWEST_REPEATS, by_number_or_name, is_numeric, is_placeholder
+from dlx.data.tables.columns import (
+    FEWEST_REPEATS,
+    by_number_or_name,
+    is_numeric,
+    is_placeholder,
+    plain,
+    units_remark,
+)
 from dlx.data.tables.hints import counts_rows, is_called_counter, is_called_id, is_id
 from dlx.data.tables.layout import AUTO, Layout, LayoutError, NoNamesError, Survey, survey
 from dlx.data.tables.reading import check_there, read_csv, read_parquet, surveyed
-from dlx.data.tables.recognition import date_looks, number_look, odd_date
+from dlx.data.tables.recognition import (
+    date_looks,
+    dated_numbers,
+    number_look,
+    odd_date,
+    several_dates,
+    several_units,
+)
 from dlx.data.tasks import decide
 from dlx.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FEWEST_DATES = 10  # so many different numbers of 8 digits are dates, if each is one
+_DATED = re.compile("date|time_?stamp|epoch|unix|날짜|일자|일시")  # names of columns of dates
 NUM_STEPS = 2000
+_SAMPLE = 200  # rows that show whether the first one holds units
 _MOST_NAMED = 50  # numbers that name something are categories if they are no more
 Option = tuple[str, Any, str]  # key, value and comment
 
@@ -87,6 +104,7 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
         )
     if frame[target].isna().all():
         raise DataError(f"--target: every cell of column {target!r} of {path} is missing")
+    _refuse_units(path, frame)
     looks = _looks(path, frame, found)
     goal = next(column for column in looks if column.name == target)
     if goal.kind == "date":
@@ -104,9 +122,9 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
         *_gaps(goal, inputs),
         *_layout(layout),
     ]
-    if goal.kind == "number" and not is_numeric(frame[target]):
+    if goal.number:
         data.append(("task", "regression", "it is read as numbers; classification makes classes"))
-    elif _is_class(frame[target], goal) and is_numeric(frame[target]):
+    elif (goal.kind == "number" or is_numeric(frame[target])) and _is_class(frame[target], goal):
         data.append(("task", "classification", "few whole numbers; regression predicts a number"))
     data.append(("standardize", True, "every input gets mean 0 and variance 1"))
     num_train = max(int(len(frame) * (1 - 2 * AUTO_SHARE)), 1)
@@ -142,6 +160,22 @@ def _with_header(path: Path, layout: Layout, target: str | None, notes: list[str
     except (LayoutError, OSError):
         pass  # said by who reads the file next
     return layout
+
+
+def _refuse_units(path: Path, frame: pd.DataFrame) -> None:
+    """Refuse a first row of words, such as units, above columns of numbers."""
+    words = []
+    for name in frame.columns:
+        first, *others = map(text_of, plain(frame[name].iloc[:_SAMPLE]))
+        if any(others) and all(is_plain_number(text.strip()) for text in others if text):
+            if first and is_plain_number(first.strip()):
+                return
+            words += [] if first in MISSING or is_placeholder(first) else [first]
+    if words:
+        raise DataError(
+            f"{path}, row {frame.index[0]}: it holds words ({', '.join(words[:3])}), such as "
+            "units, where all other rows hold numbers; delete the row"
+        )
 
 
 def _looks(path: Path, frame: pd.DataFrame, found: Survey | None) -> list[Look]:
@@ -205,7 +239,8 @@ def look(series: pd.Series, commas: str = "") -> Look:
     if present.nunique() == 1:
         return looks_like("constant", "the same in every row")
     if pd.api.types.is_datetime64_any_dtype(series):
-        return looks_like("date", "dates", dates="auto")
+        note = f"column {name!r} holds dates such as {present.astype(str).iloc[0][:10]}"
+        return looks_like("date", "dates", dates="auto", note=note)
     if is_numeric(series):
         return _numbers(series, present, looks_like)
     return _texts(present, len(series), commas, looks_like)
@@ -224,11 +259,17 @@ def _numbers(series: pd.Series, present: pd.Series, looks_like: Any) -> Look:
     is_whole = bool((present % 1 == 0).all())
     if is_whole and is_called_id(name):
         return _repeated_id(present, words, looks_like)
-    if is_whole and present.between(18000101, 22001231).all():
-        distinct = [str(int(value)) for value in present.unique()]
-        if len(distinct) >= _FEWEST_DATES and date_looks(distinct):
-            return looks_like("date", f"{words}, dates as numbers", dates="%Y%m%d")
-    return looks_like("number", words)
+    form = dated_numbers(values)
+    if form is not None:
+        note = f"column {name!r} holds dates such as {present.iloc[0]:.0f} ({form})"
+        return looks_like("date", f"{words}, dates as numbers", dates=form, note=note)
+    note = ""
+    if _DATED.search(name.lower()):
+        note = (
+            f"column {name!r} is called a date and holds numbers such as {present.iloc[0]:.12g}, "
+            f"which are an input as they are; time: {name} lets the past predict the future"
+        )
+    return looks_like("number", words, note=note)
 
 
 def _repeated_id(present: pd.Series, words: str, looks_like: Any) -> Look:
@@ -269,16 +310,28 @@ def _texts(present: pd.Series, num_rows: int, commas: str, looks_like: Any) -> L
     looks = date_looks(words) if words else []
     if looks:
         return _dates(name, words, [formats[0] for formats in looks], odd, looks_like)
-    doubtful = tuple(text for text in odd if text in ("?", "-", "--", "."))
+    signs = ("?", "--", ".", *(() if "+" in odd else ("-",)))
+    doubtful = tuple(text for text in odd if text in signs)
+    if len({*texts} - {*doubtful, *MISSING_CATEGORIES}) < 2:
+        doubtful = ()  # they are one of two categories
     present = present[~present.isin([*MISSING_CATEGORIES, *doubtful])]
+    forms = several_dates(words) if words else ()
+    if forms:
+        option = inline({name: list(forms)})
+        note = (
+            f"column {name!r} holds dates of several formats, and is left out; data.dates: "
+            f"{option} makes inputs of them"
+        )
+        return looks_like("text", "dates of several formats", note=note)
     wrong = odd_date(words) if words else None
     if wrong is not None:
         note = f"column {name!r} holds dates, but {wrong!r} is none; it is left out"
         return looks_like("text", f"dates, and {wrong!r}", note=note)
     if any(are_plain):
         return _mixed(present, words, doubtful, looks_like)
-    note = ""
-    if _is_rare(present) and sum(map(_is_quantity, words)) > len(words) / 2:
+    units = several_units(words)
+    note = units_remark(name, units) if units else ""
+    if not units and _is_rare(present) and sum(map(_is_quantity, words)) > len(words) / 2:
         note = (
             f"column {name!r} holds numbers that are not read, such as {words[0]!r}, and is no "
             "input; write plain numbers if they are quantities"
@@ -353,7 +406,9 @@ def _dates(
         options = " or ".join(inline({name: form}) for form in formats)
         note = f"column {name!r} holds dates such as {words[0]!r}: data.dates: {options}? say which"
         return looks_like("date", "dates", dates=tuple(formats), placeholders=odd, note=note)
-    note = f"column {name!r} holds dates such as {words[0]!r} ({formats[0]})"
+    read = [seconds for text in words if (seconds := seconds_of(text, formats[0])) is not None]
+    span = f", from {date_of(min(read))} to {date_of(max(read))}" if read else ""
+    note = f"column {name!r} holds dates such as {words[0]!r} ({formats[0]}{span})"
     return looks_like("date", f"dates such as {words[0]}", dates=formats[0], note=note)
 
 
@@ -451,9 +506,17 @@ def _layout(layout: Layout) -> list[Option]:
 
 
 def _is_class(target: pd.Series, goal: Look) -> bool:
-    if not is_numeric(target):
-        return goal.kind not in ("number", "date")
-    return decide("", target.dropna().to_numpy(np.float64)).classes is not None
+    if goal.number or goal.kind == "date":
+        return False
+    present = target.dropna()
+    if is_numeric(target):
+        values = present.to_numpy(np.float64)
+    elif goal.kind == "number":
+        form = replace(PLAIN, missing=(*MISSING, *goal.placeholders))
+        values = form.values(list(map(text_of, present)))
+    else:
+        return True
+    return decide("", values[~np.isnan(values)]).classes is not None
 
 
 def _target_words(target: pd.Series, goal: Look) -> str:
