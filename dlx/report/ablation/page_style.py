@@ -29,12 +29,12 @@ th { white-space: nowrap; vertical-align: bottom; }
 .number { text-align: right; white-space: nowrap; }
 td.name { min-width: 200px; overflow-wrap: anywhere; }
 @media (max-width: 640px) { main { padding: 12px 14px 40px; } h1 { font-size: 21px; }
-  td.name { min-width: 110px; max-width: 170px; } .verdict { white-space: normal; } }
+  td.name { min-width: 110px; max-width: 170px; } }
 th button { all: unset; cursor: pointer; font-weight: 600; }
 th button:focus-visible { outline: 2px solid var(--link); }
 th[aria-sort=ascending] button::after { content: " \\25B2"; font-size: 10px; }
 th[aria-sort=descending] button::after { content: " \\25BC"; font-size: 10px; }
-.verdict { white-space: nowrap; font-weight: 600; }
+.verdict { min-width: 110px; max-width: 180px; font-weight: 600; }
 .better { color: var(--blue); } .worse { color: var(--red); }
 .undecided, .baseline { color: var(--soft); font-weight: 400; }
 figure { margin: 8px 0 14px; }
