@@ -525,6 +525,6 @@ HEALTHY = {
 }
 
 
-def overrides_of(text: str) -> list[str]:
+def overrides_of(text: str) -> tuple[str, ...]:
     """Return a case's words as the overrides that YAML reads, with a space behind each colon."""
-    return [word.replace(":", ": ") for word in text.split()]
+    return tuple(word.replace(":", ": ") for word in text.split())
