@@ -63,50 +63,47 @@ def _gap(difference: float, variance: float) -> float | None:
     return difference if difference > least - 1e-12 else None
 
 
-_CONSTANT = "the majority class"
 _RARE = 0.25  # share of the rows that the majority class leaves
 
 
 def bias(e: Evidence) -> Iterator[Finding]:
     """Whether training rows are told worse than they could be."""
     train, human = e.errors.get("train"), e.config.data.human_error
-    if train is None or e.task.get("kind") == "reconstruction":
-        return
-    standard, possible = ("people", human) if human is not None else _reference(e, train)
-    if possible is None:
+    standard, possible = possible_error(e)
+    if train is None or possible is None:
         return
     gap = bias_and_variance(train, None, possible).bias
     if gap is None:
         return
-    above = f"is {points(gap)} above {percent(possible)}, that of {standard}"
-    if standard == _CONSTANT:
-        above = f"is hardly below {percent(train.constant)}, that of {standard}"
+    above = f"{points(gap)} above {percent(possible)}, {standard}"
     yield Finding(
         "high_bias",
         "high" if human is not None and gap >= 0.1 else "medium",
-        f"the error on training rows, {percent(train.mean)}, {above}: the network learns too "
+        f"the error on training rows, {percent(train.mean)}, is {above}: the network learns too "
         "little of what it is shown",
         against_bias(e),
         {"train_error": train.mean, "possible_error": possible, "gap": gap},
     )
 
 
-def _reference(e: Evidence, train: Errors) -> tuple[str, float | None]:
-    """Return the simple model that errs least, and the error that a network should reach.
+def possible_error(e: Evidence) -> tuple[str, float | None]:
+    """Return the error that a network should reach on training rows, and whose it is.
 
-    A network that has not learned is four points or more above what it should reach. Of a rare
-    class that simple models do not find either, nothing says that it could be told.
+    It is that of people or of the simple model that errs least. A network that has not learned is
+    four points or more above what it should reach; but of a rare class that simple models do not
+    find either, nothing says that it could be told.
     """
-    if train.mean < _GAP or len(train.rows) < 4:
+    train, human = e.errors.get("train"), e.config.data.human_error
+    if human is not None and e.task.get("kind") != "reconstruction":
+        return "that of people", human
+    if train is None or train.mean < _GAP or len(train.rows) < 4:
         return "", None
-    reached = max(train.constant - 2 * _GAP, 0.0)  # less what counts as a difference
-    if not e.reference:
-        return _CONSTANT, None if e.has_learned else reached
-    standard = min(e.reference, key=lambda name: e.reference[name])
-    possible = e.reference[standard]
-    if e.has_learned or possible <= reached:
-        return standard, possible
-    return _CONSTANT, reached if train.constant > _RARE else None
+    simple = min(e.reference, key=lambda name: e.reference[name], default="")
+    reached = train.constant - 2 * _GAP  # by a constant answer, less what counts as a difference
+    if not e.has_learned and 0 < reached < e.reference.get(simple, 1.0):
+        is_rare = train.constant <= _RARE
+        return "below which a network has learned something", None if is_rare else reached
+    return f"that of {simple}", e.reference.get(simple)
 
 
 def variance(e: Evidence) -> Iterator[Finding]:
@@ -119,25 +116,37 @@ def variance(e: Evidence) -> Iterator[Finding]:
         train, dev or test, train_dev=e.errors.get("train_dev"), test=test if dev else None
     )
     same = "train_dev" if "train_dev" in e.errors else e.judged
+    steps, costs = e.series("cost", same)
+    best = int(costs.argmin()) if len(costs) else 0
+    rise = float(costs[-1] / costs[best]) if len(costs) and costs[best] > 0 else 1.0
+    since = int(steps[best]) if rise > 1.05 else None
+    cured = "more data, dropout, a penalty or early stopping help"
     if gaps.variance is not None:
-        steps, costs = e.series("cost", same)
-        best = int(costs.argmin()) if len(costs) else 0
-        rises = bool(len(costs)) and costs[-1] > 1.05 * costs[best]
-        since = f"; its cost rises since step {steps[best]:,}" if rises else ""
         noise = math.sqrt(train.variance + e.errors[same].variance)
         high = gaps.variance >= max(0.1, 3 * noise) or (
             gaps.variance >= 0.05 and train.mean < gaps.variance / 2
         )
+        rises = "" if since is None else f"; its cost rises since step {since:,}"
         yield Finding(
             "high_variance",
             "high" if high else "medium" if gaps.variance >= 0.04 else "low",
             f"the error on {same} rows, {percent(e.errors[same].mean)}, is "
             f"{points(gaps.variance)} above that on training rows, {percent(train.mean)}: the "
-            f"network remembers what does not hold for new rows{since}; more data, dropout, a "
-            "penalty or early stopping help",
+            f"network remembers what does not hold for new rows{rises}; {cured}",
             against_variance(e),
             {"train_error": train.mean, f"{same}_error": e.errors[same].mean, "gap": gaps.variance},
-            step=int(steps[best]) if rises else None,
+            step=since,
+        )
+    elif rise > 1.25 and e.series("cost")[1][-1] < e.series("cost")[1][best]:
+        yield Finding(
+            "high_variance",
+            "medium" if rise > 1.5 else "low",
+            f"the cost on {same} rows rises from {costs[best]:.4g} at step {since:,} to "
+            f"{costs[-1]:.4g}, while that on training rows falls: the network is ever surer of "
+            f"wrong answers; {cured}",
+            against_variance(e),
+            {"least_cost": float(costs[best]), "last_cost": float(costs[-1])},
+            step=since,
         )
     if gaps.mismatch is not None and dev is not None:
         yield Finding(

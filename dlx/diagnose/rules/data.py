@@ -72,13 +72,14 @@ def classes_and_inputs(e: Evidence) -> Iterator[Finding]:
 
 def leaks(e: Evidence) -> Iterator[Finding]:
     """An input that tells the target by itself, and rows that were trained on."""
-    column, known = e.leak
+    column, known, is_all = e.leak
     if column is not None:
         yield Finding(
             "leaking_column",
-            "high",
-            f"input {column} alone tells {percent(known)} of what there is to predict: it may hold "
-            "the answer, which new rows will not have",
+            "high" if is_all else "medium",
+            f"input {column} alone tells {percent(known)} of what there is to predict"
+            f"{'' if is_all else ', and no other one half as much'}: it may hold the answer, which "
+            "new rows will not have",
             (),
             {"told": known},
         )

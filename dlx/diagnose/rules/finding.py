@@ -13,8 +13,8 @@ NAMES = (
     *("exploding_gradient", "symmetry", "dead_units", "dying_signal", "vanishing_gradient"),
     *("saturation", "exploded_cost", "rate_too_low", "constant_outputs", "data_mismatch"),
     *("class_imbalance",),
-    *("wrong_labels", "high_variance", "worse_than_baseline", "high_bias", "plateau"),
-    *("still_improving", "covariate_shift", "poor_calibration", "dev_overfitting"),
+    *("wrong_labels", "worse_than_baseline", "still_improving", "high_bias", "high_variance"),
+    *("plateau", "covariate_shift", "poor_calibration", "dev_overfitting"),
     *("duplicate_rows", "too_few_rows"),
 )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from dlx.diagnose.evidence import Evidence
+from dlx.diagnose.rules.bias_variance import possible_error
 from dlx.diagnose.rules.finding import Finding, percent
 from dlx.diagnose.rules.remedies import longer, lower_rate, other_rate, sound_start
 
@@ -31,10 +32,13 @@ def rate(e: Evidence) -> Iterator[Finding]:
             (lower_rate(e),),
             {"first_cost": start, "last_cost": end},
         )
-    changes = np.diff(costs[len(costs) // 2 :])
+    half = costs[len(costs) // 2 :]
+    changes = np.diff(half)
     wobble = float(changes[changes > 0].sum() / max(start - least, 1e-12))
+    filled = _filled(e)
     too_high = (
         exploded
+        or filled is not None
         or (largest > 0.5 and not e.has_learned)
         or (size > 0.05 and wobble > 0.5 and end > least + 0.1 * (start - least))
     )
@@ -43,8 +47,7 @@ def rate(e: Evidence) -> Iterator[Finding]:
             "rate_too_high",
             "medium" if e.has_learned and not exploded else "high",
             f"a step changes weights by up to {percent(largest)} of their size (0.01 % to 1 % is "
-            f"usual), and the cost {'rises' if exploded or end > start else 'goes up and down'}: "
-            "the learning rate is too high",
+            f"usual), and {_harm(exploded or end > start, filled)}: the learning rate is too high",
             (lower_rate(e),),
             {"largest_update_ratio": largest, "first_cost": start, "last_cost": end},
         )
@@ -54,9 +57,31 @@ def rate(e: Evidence) -> Iterator[Finding]:
         return
     gained = start - end
     recent = float(costs[-max(len(costs) // 5, 2)] - end)
-    train = e.errors.get("train")
-    unfinished = train is not None and train.mean > max(0.02, 0.05 * train.constant)
-    if size < 1e-4 and unfinished and gained < 0.5 * start and recent > 0.02 * gained > 0:
+    train, possible = e.errors.get("train"), possible_error(e)[1]
+    error = train.mean if train is not None else 0.0
+    unfinished = train is not None and error > max(0.02, 0.05 * train.constant)
+    behind = possible is not None and error > possible + 0.02
+    slows = recent > 0.02 * end and half[0] - end > 0.05 * end  # and still falls
+    rates = e.series("optimizer/lr")[1]
+    is_cut = len(rates) > 0 and float(np.median(rates)) < 0.01 * float(rates.max())
+    if is_cut and behind and size < 1e-4:
+        yield Finding(
+            "rate_too_low",
+            "medium" if e.has_learned else "high",
+            f"the schedule lowers the learning rate from {rates.max():.2g} to "
+            f"{np.median(rates):.2g} by the middle of the training, and a step then changes "
+            f"weights by {percent(size)} of their size (0.01 % to 1 % is usual), though the error "
+            f"on training rows is {percent(error)} still",
+            ("optimizer.schedule=constant",),
+            {"update_ratio": size, "first_cost": start, "last_cost": end},
+        )
+    elif (
+        size < (1e-4 if e.has_learned else 3e-4)
+        and unfinished
+        and not e.is_constant
+        and gained < 0.5 * start
+        and recent > 0.02 * gained > 0
+    ):
         yield Finding(
             "rate_too_low",
             "medium" if e.has_learned else "high",
@@ -65,18 +90,39 @@ def rate(e: Evidence) -> Iterator[Finding]:
             (other_rate(e, 100),),
             {"update_ratio": size, "first_cost": start, "last_cost": end},
         )
-    elif unfinished and recent > 0.1 * gained and recent > 0.02 * start and not _overfits(e):
+    elif (
+        unfinished
+        and ((recent > 0.1 * gained and recent > 0.02 * start) or (behind and slows))
+        and not _overfits(e)
+    ):
         yield Finding(
             "still_improving",
             "medium",
-            f"the training cost fell by {percent(recent / start)} of its start in the last fifth "
-            "of the steps: it has not ended",
+            f"the training cost fell from {end + recent:.4g} to {end:.4g} in the last fifth of the "
+            "steps: the training has not ended",
             (longer(e),),
             {"recent_fall": recent, "first_cost": start, "last_cost": end},
             resumes=True,
         )
     else:
         yield from _plateau(e, costs)
+
+
+def _filled(e: Evidence) -> str | None:
+    """Return a layer whose units training drove to a bound, though signals passed at its start."""
+    starts = [e.first(f"between_rows/{layer}") or 0.0 for layer in e.hidden]
+    if e.has_learned_well or not starts or starts[-1] < 1e-6 * max(starts):
+        return None
+    shares = {layer: e.series(f"activation_saturated/{layer}")[1] for layer in e.hidden}
+    full = (layer for layer, s in shares.items() if len(s) and s[0] < 0.1 and s[-1] > 0.9)
+    return next(full, None)
+
+
+def _harm(has_risen: bool, filled: str | None) -> str:
+    """Return what too high a rate did."""
+    if filled is not None:
+        return f"nearly all outputs of layer {filled} went to a bound of their activation"
+    return "the cost rises" if has_risen else "the cost goes up and down"
 
 
 def _overfits(e: Evidence) -> bool:

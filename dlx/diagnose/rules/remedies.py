@@ -43,6 +43,8 @@ def against_bias(e: Evidence) -> tuple[str, ...]:
         return ("train.penalty=null",)
     if e.config.model.arguments().get("dropout"):
         return ("model.dropout=0",)
+    if e.config.model.name == "autoencoder":
+        return (longer(e),)
     return ("model.hidden=[128,128]",)
 
 

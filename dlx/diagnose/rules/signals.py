@@ -46,7 +46,8 @@ def signals(e: Evidence) -> Iterator[Finding]:
         )
     ratio_back = _gradient_ratio(e)
     is_lost = gradient is not None and gradient < _NO_GRADIENT and not e.has_learned
-    if is_lost or (ratio_back is not None and ratio_back < 1e-3 and not e.has_learned_well):
+    least = 0.0 if e.has_learned_well else 1e-3 if e.has_learned else 2e-2
+    if is_lost or (ratio_back is not None and ratio_back < least):
         of = "" if ratio_back is None else f", {short(ratio_back)} times the output layer's"
         yield Finding(
             "vanishing_gradient",
@@ -140,13 +141,17 @@ def units(e: Evidence) -> Iterator[Finding]:
     bounded = {layer: e.last(f"activation_saturated/{layer}") for layer in e.hidden}
     full = {layer: value for layer, value in bounded.items() if value is not None}
     worst = max(full, key=lambda layer: full[layer], default=None)
-    if worst is not None and full[worst] >= 0.5 and not e.has_learned_well:
-        starts = e.first(f"activation_saturated/{worst}") or 0.0
+    starts = e.first(f"activation_saturated/{worst}") or 0.0
+    if worst is None:
+        return
+    severity = "high" if starts >= 0.5 or not e.has_learned else "medium"
+    if min(full[worst], starts) >= 0.25 or (full[worst] >= 0.5 and not e.has_learned_well):
         yield Finding(
             "saturation",
-            "high" if starts >= 0.5 or not e.has_learned else "medium",
-            f"{percent(full[worst])} of the outputs of layer {worst} are at a bound of their "
-            "activation, where its slope is near 0: they hardly learn",
+            "low" if e.has_learned_well else severity,
+            f"{percent(full[worst])} of the outputs of layer {worst}, before training "
+            f"{percent(starts)}, are at a bound of their activation, where its slope is near 0: "
+            "they hardly learn",
             ("model.init=xavier_normal", lower_rate(e)),
             {"saturated": full[worst], "at_start": starts},
             worst,
