@@ -78,7 +78,7 @@ def beside_linear(e: Evidence) -> Iterator[Finding]:
             "worse_than_baseline",
             "medium",
             f"{words}, which was fitted on the same rows: the hidden layers are not worth it yet",
-            ("model.hidden=[]",),
+            simpler(e),
             evidence,
         )
 

@@ -1,5 +1,6 @@
 """What to change in a config next, as KEY=VALUE."""
 
+from dlx.config.dump import inline, to_plain
 from dlx.diagnose.evidence import Evidence
 
 
@@ -37,6 +38,17 @@ def sound_start(e: Evidence) -> tuple[str, ...]:
     return (*layers, "model.activation=tanh", "model.init=xavier_normal", rate)
 
 
+def hidden(e: Evidence, widths: list[int]) -> tuple[str, ...]:
+    """Return hidden layers of these widths.
+
+    Options with a value for each layer, which would not fit them, keep the first layer's.
+    """
+    options = to_plain(e.config.model)
+    lists = {key: values for key, values in options.items() if isinstance(values, list) and values}
+    first = (f"model.{key}={inline(values[0])}" for key, values in lists.items() if key != "hidden")
+    return (f"model.hidden={inline(widths)}", *first)
+
+
 def against_bias(e: Evidence) -> tuple[str, ...]:
     """Return what lets the network fit its training rows better."""
     if e.config.train.penalty is not None:
@@ -45,7 +57,7 @@ def against_bias(e: Evidence) -> tuple[str, ...]:
         return ("model.dropout=0",)
     if e.config.model.name == "autoencoder":
         return (longer(e),)
-    return ("model.hidden=[128,128]",)
+    return hidden(e, [128, 128])
 
 
 def against_variance(e: Evidence) -> tuple[str, ...]:
@@ -57,4 +69,4 @@ def against_variance(e: Evidence) -> tuple[str, ...]:
 
 def simpler(e: Evidence) -> tuple[str, ...]:
     """Return a linear model or, of other models, a lower rate."""
-    return ("model.hidden=[]",) if e.config.model.name == "mlp" else (lower_rate(e),)
+    return hidden(e, []) if e.config.model.name == "mlp" else (lower_rate(e),)
