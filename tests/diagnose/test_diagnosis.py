@@ -9,9 +9,11 @@ import pytest
 
 from benchmarks import diagnosis as zoo
 from dlx import api
+from dlx.api.diagnosis import evidence_of
 from dlx.config.load import load
 from dlx.diagnose.diagnosis import diagnose
 from dlx.diagnose.evidence import Errors, Evidence, simple_errors
+from dlx.diagnose.rules import remedies
 from dlx.diagnose.rules.bias_variance import bias_and_variance
 from dlx.diagnose.rules.finding import NAMES, Finding
 from dlx.diagnose.rules.outputs import calibration_error
@@ -175,3 +177,30 @@ def test_what_is_wrong_is_told_and_each_command_can_run(
     findings = zoo.examine(case, 0, tmp_path)
     zoo.run_as_printed(findings)
     assert zoo.is_told(case, findings), findings
+
+
+def test_a_remedy_fits_options_with_a_value_for_each_layer(tmp_path: Path) -> None:
+    changes = ["model.hidden=[3,3,3]", "model.activation=[tanh,relu,tanh]"]
+    changes.append("model.init=[he_normal,zeros,he_normal,xavier_normal]")
+    run = api.train("digits", [*changes, "train.epochs=3"], runs_dir=tmp_path)
+    e = evidence_of(run, run.labelled_splits(None, None))
+    for change in (remedies.hidden(e, [128, 128]), remedies.simpler(e)):
+        job = api.prepare(run.path / "config.yaml", list(change))
+        assert job.member.design.layers
+
+
+def test_a_schedule_that_ends_too_soon_and_a_cost_that_still_falls_are_told(tmp_path: Path) -> None:
+    sgd = "optimizer={name: sgd, lr: 0.05}"
+    short = api.train("digits", [sgd, "train.epochs=6"], runs_dir=tmp_path)
+    assert "still_improving" in [f["name"] for f in api.diagnose_run(short)["findings"]]
+    soon = "optimizer.schedule={name: step, every: 15, gamma: 0.01}"
+    cut = api.train("digits", [sgd, soon, "train.epochs=6"], runs_dir=tmp_path)
+    assert "rate_too_low" in [f["name"] for f in api.diagnose_run(cut)["findings"]]
+
+
+def test_an_autoencoder_that_principal_components_beat_has_high_bias(tmp_path: Path) -> None:
+    model = "model={name: autoencoder, encoder: [8]}"
+    changes = ["data.scale=true", model, "optimizer={name: sgd, lr: 0.01}", "train.epochs=3"]
+    run = api.train("digits", changes, runs_dir=tmp_path)
+    found = {f["name"]: f for f in api.diagnose_run(run)["findings"]}
+    assert "8 principal components" in found["high_bias"]["reason"]

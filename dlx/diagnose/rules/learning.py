@@ -46,8 +46,7 @@ def rate(e: Evidence) -> Iterator[Finding]:
         yield Finding(
             "rate_too_high",
             "medium" if e.has_learned and not exploded else "high",
-            f"a step changes weights by up to {percent(largest)} of their size (0.01 % to 1 % is "
-            f"usual), and {_harm(exploded or end > start, filled)}: the learning rate is too high",
+            f"{_harm(largest, exploded or end > start, filled)}: the learning rate is too high",
             (lower_rate(e),),
             {"largest_update_ratio": largest, "first_cost": start, "last_cost": end},
         )
@@ -118,11 +117,15 @@ def _filled(e: Evidence) -> str | None:
     return next(full, None)
 
 
-def _harm(has_risen: bool, filled: str | None) -> str:
-    """Return what too high a rate did."""
+def _harm(largest: float, has_risen: bool, filled: str | None) -> str:
+    """Return how large the steps were, and what they did."""
+    did = "the cost rises" if has_risen else "the cost goes up and down"
     if filled is not None:
-        return f"nearly all outputs of layer {filled} went to a bound of their activation"
-    return "the cost rises" if has_risen else "the cost goes up and down"
+        did = f"nearly all outputs of layer {filled} went to a bound of their activation"
+    if largest < 0.01:  # of weights that are large already
+        return did
+    size = f"a step changes weights by up to {percent(largest)} of their size"
+    return f"{size} (0.01 % to 1 % is usual), and {did}"
 
 
 def _overfits(e: Evidence) -> bool:
