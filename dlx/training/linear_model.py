@@ -58,7 +58,8 @@ def linear_model(splits: Splits, metrics: Sequence[Choice]) -> Mapping[str, Mapp
 
     It is empty for what is no table, for labels, for very many inputs, and for too few rows.
     """
-    task, train = splits.task, splits.train
+    task, parts = splits.task, {name: part.to("cpu") for name, part in splits.parts.items()}
+    train = parts["train"]
     is_table = splits.encoder is not None and task.num_inputs <= _MOST_INPUTS
     if not is_table or task.kind not in ("binary", "multiclass", "regression"):
         return {}
@@ -72,4 +73,4 @@ def linear_model(splits: Splits, metrics: Sequence[Choice]) -> Mapping[str, Mapp
         outputs = np.asarray(model(part.inputs.numpy()), float)
         return torch.from_numpy(outputs[:, -width:])
 
-    return measured(task, splits.parts, metrics, answers)
+    return measured(task, parts, metrics, answers)
