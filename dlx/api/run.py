@@ -691,7 +691,6 @@ class Run(Saved):
             **{key: info.get(key) for key in ("steps", "epochs", "seconds", "parameters")},
             "metrics": self.metrics,
             "baseline": info.get("baseline") or {},
-            "linear_model": info.get("linear_model") or {},
             **{key: info[key] for key in ("pretraining", "resumed") if key in info},
         }
 

@@ -117,11 +117,13 @@ class Training:
                 raise _interrupted(directory, received[0]) from None
             if remarks:
                 directory.write_info(warnings=remarks)
-            if linear := linear_model(self._job.splits, self._job.member.metrics):
-                directory.write_info(linear_model=linear)
             if store.outcome is not None and store.outcome.status == "diverged":
                 raise _diverged(self._job, directory)
         return load(directory.path)
+
+    def linear_model(self) -> Mapping[str, Mapping[str, float]]:
+        """Return the metrics of a linear model of the same table, by split, see `linear_model`."""
+        return linear_model(self._job.splits, self._job.member.metrics)
 
     def diagnose(self) -> dict[str, Any]:
         """Return what stands out in the run, which has ended, see `diagnose_run`.

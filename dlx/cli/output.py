@@ -131,7 +131,9 @@ def emit_result(result: Mapping[str, Any]) -> None:
 
         emit(in_words(entry))
     constant = {f"baseline, {split}": values for split, values in result["baseline"].items()}
-    linear = {f"linear, {split}": values for split, values in result["linear_model"].items()}
+    linear = {
+        f"linear, {split}": values for split, values in result.get("linear_model", {}).items()
+    }
     emit_metrics(result["metrics"] | constant | linear)
     if result["weights"]:
         rows = (

@@ -170,11 +170,12 @@ def _finish(training: "Training", no_figures: bool, as_json: bool, quiet: bool) 
         if as_json and error.run:
             emit_json(api.load(error.run).result())
         raise
+    linear = {"linear_model": training.linear_model()}
     if not as_json:
-        emit_result(run.result())
+        emit_result(run.result() | linear)
     diagnosis = training.diagnose()
     if as_json:
-        emit_json(run.result() | {"diagnosis": diagnosis})
+        emit_json(run.result() | linear | {"diagnosis": diagnosis})
     else:
         emit_findings(diagnosis["findings"], most=5)
     if not no_figures:

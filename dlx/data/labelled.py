@@ -15,6 +15,7 @@ from dlx.data.dataset import Task
 from dlx.data.inputs import as_rows, fitting_images
 from dlx.data.npy import Archive
 from dlx.data.sources.image_folder import list_folder
+from dlx.data.tables.cells import category, is_plain_number
 from dlx.data.tables.encoder import Encoder
 from dlx.data.tables.new_rows import read_rows
 from dlx.data.tasks import class_name
@@ -142,6 +143,9 @@ def _class_numbers(targets: np.ndarray, classes: tuple[str, ...], where: Where) 
     """Return the numbers of classes (N,) among those that a network knows."""
     values, places = np.unique(targets, return_inverse=True)
     names = [class_name(value) for value in values.tolist()]
+    if values.dtype.kind in "UO":
+        is_numeric = all(map(is_plain_number, classes))
+        names = [category(name, is_numeric=is_numeric) for name in names]
     known = {name: number for number, name in enumerate(classes)}
     for place, name in enumerate(names):
         if name not in known:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from dlx.data.tables.cells import category, is_plain_number
 from dlx.errors import DataError
 
 TaskName = Literal["auto", "classification", "multilabel", "regression"]
@@ -139,8 +140,26 @@ def _classes(what: str, targets: np.ndarray) -> Targets:
             "or drop the row"
         )
     labels, numbers = np.unique(targets, return_inverse=True)
+    if targets.dtype.kind in "UO":
+        labels, places = _in_one_spelling(what, list(map(str, labels)), numbers)
+        numbers = places[numbers]
     refuse_too_many(what, len(labels), len(targets))
     return Targets(numbers.astype(np.int64), tuple(class_name(label) for label in labels.tolist()))
+
+
+def _in_one_spelling(
+    what: str, words: list[str], numbers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes that words mean, by the rules of tables, and the place of each word's."""
+    is_numeric = all(is_plain_number(word.strip()) for word in words)
+    names = [category(word, is_numeric=is_numeric) for word in words]
+    if "" in names:
+        row = int((numbers == names.index("")).argmax())
+        raise DataError(
+            f"{what}: row {row} (the first is 0) is blank, which is no class; complete it, or "
+            "leave the row out"
+        )
+    return np.unique(names, return_inverse=True)
 
 
 def refuse_too_many(what: str, number: int, rows: int) -> None:

@@ -12,7 +12,7 @@ SICK = ["digits", "optimizer={name: sgd, lr: 50}", "train.epochs=3", "--quiet", 
 def test_a_run_ends_with_findings_and_they_are_told_again(dlx: Command) -> None:
     trained = dlx("train", *SICK)
     assert trained.code == 0
-    assert "high: rate_too_high: a step changes weights by up to" in trained.out
+    assert "high: rate_too_high: " in trained.out
     assert "  try: dlx train runs/digits/" in trained.out
     again = dlx("diagnose", "latest", "--json")
     first = again.json["findings"][0]

@@ -22,7 +22,7 @@ RESULT = [
 def test_json_in_a_process(process: Command, tmp_path: Path) -> None:
     ended = process("train", "digits", "train.epochs=2", "--seed", "3", "--json")
     assert ended.code == 0
-    assert list(ended.json) == [*RESULT, "diagnosis"]
+    assert list(ended.json) == [*RESULT, "linear_model", "diagnosis"]
     path = only_run(tmp_path / "runs")
     assert ended.json["run"] == str(path.relative_to(tmp_path))
     assert (ended.json["status"], ended.json["seed"], ended.json["steps"]) == ("completed", 3, 34)
@@ -178,6 +178,7 @@ def test_dry_run_of_what_cannot_be_trained(dlx: Command) -> None:
 def test_resume_leaves_a_finished_run_alone(dlx: Command, tmp_path: Path) -> None:
     first = dlx("train", "xor", "train.steps=10", "--json").json
     assert list(first.pop("diagnosis")) == ["findings", "notes"]
+    assert first.pop("linear_model") == {}, "it is no table"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     again = dlx("resume", "latest", "--json")
     assert (again.code, again.json, again.err) == (0, first, "")

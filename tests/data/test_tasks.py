@@ -135,3 +135,11 @@ def test_columns_of_0_and_1_are_labels() -> None:
 def test_targets_that_are_not_what_the_config_says(targets, task, message) -> None:
     with pytest.raises(DataError, match=message):
         decide("t", targets, task)
+
+
+def test_words_are_classes_by_the_rules_of_tables() -> None:
+    made = decide("the targets", np.array(["a ", "b", "a"]))
+    assert made.classes == ("a", "b") and made.values.tolist() == [0, 1, 0]
+    assert decide("the targets", np.array(["1", "1.0", "2", "1"])).classes == ("1", "2")
+    with pytest.raises(DataError, match=r"row 1 \(the first is 0\) is blank"):
+        decide("the targets", np.array(["a", " ", "b"]))

@@ -1,21 +1,25 @@
 """A linear model stands beside the result of a table."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dlx import api
-from dlx.training.linear_model import fitted
+from dlx.training.linear_model import fitted, linear_model
 
 TRAIN = {"epochs": 1, "device": "cpu"}
 
 
-def trained(folder: Path, target: str, **data: object) -> api.Run:
-    path = folder / "t.csv"
-    config = {"name": "t", "data": {"name": "csv", "path": str(path), "target": target, **data}}
-    return api.train(config | {"model": {"hidden": [3]}, "train": TRAIN}, runs_dir=folder / "runs")
+def metrics(config: dict[str, object]) -> Mapping[str, Mapping[str, float]]:
+    job = api.prepare({"name": "t", "model": {"hidden": [3]}, "train": TRAIN} | config)
+    return linear_model(job.splits, job.member.metrics)
+
+
+def of_table(path: Path, target: str, **data: object) -> Mapping[str, Mapping[str, float]]:
+    return metrics({"data": {"name": "csv", "path": str(path), "target": target, **data}})
 
 
 def test_classes_and_numbers_of_a_table_are_told_by_a_linear_model(tmp_path: Path) -> None:
@@ -25,18 +29,17 @@ def test_classes_and_numbers_of_a_table_are_told_by_a_linear_model(tmp_path: Pat
     lines = ["a,b,number,word"]
     words = np.where(number > 0, "more", "less")
     lines += [f"{a},{b},{n},{w}" for (a, b), n, w in zip(x, number, words, strict=True)]
-    (tmp_path / "t.csv").write_text("\n".join(lines))
-    of_words = trained(tmp_path, "word", ignore=["number"]).result()["linear_model"]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(lines))
+    of_words = of_table(path, "word", ignore=["number"])
     assert min(values["accuracy"] for values in of_words.values()) > 0.95
     assert of_words.keys() == {"train", "dev", "test"}
-    of_numbers = trained(tmp_path, "number", ignore=["word"]).result()["linear_model"]
-    assert of_numbers["test"]["r2"] > 0.999
+    assert of_table(path, "number", ignore=["word"])["test"]["r2"] > 0.999
 
 
-def test_a_class_without_training_rows_and_what_is_no_table_have_none(tmp_path: Path) -> None:
+def test_a_class_without_training_rows_and_what_is_no_table_have_none() -> None:
     assert fitted(np.zeros((30, 2)), np.zeros(30, int), are_classes=True) is None
-    config = {"name": "d", "data": {"name": "digits"}, "model": {"hidden": []}, "train": TRAIN}
-    assert api.train(config, runs_dir=tmp_path).result()["linear_model"] == {}
+    assert metrics({"data": {"name": "digits"}}) == {}
 
 
 def test_probabilities_and_numbers_are_those_of_scikit_learn() -> None:

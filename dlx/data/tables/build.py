@@ -419,7 +419,7 @@ def _refuse_new_classes(
         names = [decided.classes[code] for code in np.unique(decided.values[own])]
         new = [name for name in names if name not in trained]
         if new:
-            near = did_you_mean(new[0], trained) or did_you_mean(new[0].lower(), trained)
+            near = did_you_mean(new[0], trained)
             has = ", ".join(sorted(trained)[:8])
             raise DataError(
                 f"{paths[part]}, column {', '.join(map(repr, targets))}: no row of "

@@ -275,8 +275,7 @@ def seconds_of(text: str, form: str) -> float | None:
     """Return the seconds from 1970 to a date in the format of `time.strptime`; None: it has none.
 
     Months may be names or begin without a zero, and blanks beside other signs may be left out. %q
-    is a quarter, of which the first day counts, as it does of months and weeks; 24:00 is the next
-    day.
+    is a quarter. Of quarters, months and weeks the first day counts; 24:00 is the next day.
     """
     match = date_pattern(form).fullmatch(text.strip())
     if match is None:

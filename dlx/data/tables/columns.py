@@ -146,7 +146,7 @@ def read_cells(
 def _dated_remark(name: str, values: np.ndarray, form: str) -> str:
     return (
         f"column {name!r} holds numbers that seem to be dates, such as {np.nanmin(values):.0f}, "
-        f"and is an input as they are; data.dates: {inline({name: form})} makes inputs of year, "
+        f"which are an input as they are; data.dates: {inline({name: form})} makes inputs of year, "
         "month and weekday"
     )
 
@@ -155,8 +155,8 @@ def units_remark(name: str, units: Sequence[str]) -> str:
     """Return a sentence on numbers with several units."""
     shown = ", ".join(map(repr, units[:3]))
     return (
-        f"column {name!r} holds numbers with several units ({shown}), which are no numbers to "
-        "compare: each text is a category; write all in one unit"
+        f"column {name!r} holds numbers with several units ({shown}), which are not read as "
+        "numbers; write all in one unit"
     )
 
 

@@ -89,7 +89,7 @@ def sentinels(names: Sequence[str], values: Sequence[np.ndarray], rules: Rules) 
 
 
 def odd_dates(names: Sequence[str], values: Sequence[np.ndarray]) -> list[str]:
-    """Return a sentence for each column of dates (N,) of which one seems to mean none."""
+    """Return a sentence for each column of dates (N,) of which one seems to mean a missing date."""
     sentences = []
     for name, own in zip(names, values, strict=True):
         date = odd_end(own)

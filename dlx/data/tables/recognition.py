@@ -102,7 +102,7 @@ def number_look(texts: Sequence[str], commas: str = "") -> NumberLook | None:
 
 
 def several_units(texts: Sequence[str]) -> list[str]:
-    """Return the signs and units of texts that are numbers with several; none: there is one."""
+    """Return the units of texts that all are numbers with a unit; none: it is the same."""
     found = [_CELL.fullmatch(text.strip()) for text in texts]
     pairs = {(m["before"] or "", (m["after"] or "").strip()) for m in found if m}
     if not all(found) or len(pairs) < 2 or ("", "") in pairs:
@@ -222,14 +222,14 @@ def _seconds(text: str, formats: Sequence[str]) -> float | None:
 
 
 def dated_numbers(values: np.ndarray) -> str | None:
-    """Return the format of numbers (N,) that seem to be dates, %Y%m%d or %Y%m; else None."""
+    """Return %Y%m%d or %Y%m if numbers (N,) seem to be dates of this format, else None."""
     distinct = np.unique(values[~np.isnan(values)])
     if len(distinct) < _FEWEST_DATES or (distinct % 1).any():
         return None
     texts = [str(int(number)) for number in distinct[:: max(len(distinct) // _SAMPLE, 1)]]
     for form, low, high in (("%Y%m%d", 18000101, 22001231), ("%Y%m", 180001, 220012)):
-        are_inside = low <= distinct[0] and distinct[-1] <= high
-        if are_inside and all(seconds_of(text, form) is not None for text in texts):
+        is_between = low <= distinct[0] and distinct[-1] <= high
+        if is_between and all(seconds_of(text, form) is not None for text in texts):
             return form
     return None
 

@@ -239,7 +239,7 @@ def look(series: pd.Series, commas: str = "") -> Look:
     if present.nunique() == 1:
         return looks_like("constant", "the same in every row")
     if pd.api.types.is_datetime64_any_dtype(series):
-        note = f"column {name!r} holds dates such as {present.astype(str).iloc[0][:10]}"
+        note = f"column {name!r} holds dates such as {text_of(present.iloc[0])}"
         return looks_like("date", "dates", dates="auto", note=note)
     if is_numeric(series):
         return _numbers(series, present, looks_like)
@@ -310,8 +310,9 @@ def _texts(present: pd.Series, num_rows: int, commas: str, looks_like: Any) -> L
     looks = date_looks(words) if words else []
     if looks:
         return _dates(name, words, [formats[0] for formats in looks], odd, looks_like)
-    signs = ("?", "--", ".", *(() if "+" in odd else ("-",)))
-    doubtful = tuple(text for text in odd if text in signs)
+    doubtful = tuple(
+        text for text in odd if text in ("?", "--", ".", "-" if "+" not in odd else "?")
+    )
     if len({*texts} - {*doubtful, *MISSING_CATEGORIES}) < 2:
         doubtful = ()  # they are one of two categories
     present = present[~present.isin([*MISSING_CATEGORIES, *doubtful])]

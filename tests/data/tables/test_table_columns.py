@@ -9,9 +9,10 @@ import pytest
 from dlx.config.dump import inline
 from dlx.data.dataset import Column
 from dlx.data.sources.tables import Number
-from dlx.data.tables.cells import Format
+from dlx.data.tables.cells import Format, date_of, seconds_of
 from dlx.data.tables.columns import Rules, read_cells, read_times, shown, text_cells
-from dlx.data.tables.recognition import date_looks, number_look
+from dlx.data.tables.hints import odd_dates
+from dlx.data.tables.recognition import date_looks, number_look, several_dates
 from dlx.errors import DataError
 
 
@@ -244,3 +245,69 @@ def test_texts_that_hardly_repeat_are_said_to_be_an_input_each():
     texts = pd.Series([f"<{number}" for number in range(40)], name="x")
     assert "40 different texts in 40 rows" in read_cells(texts, str).remarks[0]
     assert read_cells(pd.Series([f"k{n % 10}" for n in range(40)], name="x"), str).remarks == ()
+
+
+def test_categories_have_one_spelling_and_those_that_differ_by_capitals_are_said():
+    cells = read_cells(
+        column("dark red", "dark\u00a0 red", "caf\u00e9", "cafe\u0301", "Dark red"), where
+    )
+    assert cells.column.categories == ("Dark red", "caf\u00e9", "dark red")
+    assert "'Dark red' and 'dark red' are two categories" in cells.remarks[0]
+
+
+def test_digits_of_other_scripts_are_numbers():
+    cells = read_cells(column("１２", "－５", "\u20133", "\u22121.5", "٣"), where)
+    np.testing.assert_array_equal(cells.values, [12, -5, -3, -1.5, 3])
+
+
+def test_numbers_with_several_units_are_said():
+    cells = read_cells(column(*["2 kg", "500 g", "3 kg", "100 g"] * 3), where)
+    assert "several units ('g', 'kg')" in cells.remarks[0]
+
+
+def test_words_that_may_mean_missing_are_values_and_said_but_signs_are_not():
+    assert (
+        "2 cells hold '없음', which is a value"
+        in read_cells(column("없음", "a", "없음", "b"), where).remarks[0]
+    )
+    assert read_cells(column("+", "-", "+"), where).remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "date"),
+    [
+        ("1. März 2024", "%d. %b %Y", "2024-03-01"),
+        ("3 juin 2024", "%d %b %Y", "2024-06-03"),
+        ("5 de marzo de 2024", "%d de %b de %Y", "2024-03-05"),
+        ("2024-03-05 (화)", "%Y-%m-%d (%a)", "2024-03-05"),
+        ("2024-W10", "%G-W%V", "2024-03-04"),
+        ("2024Q3", "%YQ%q", "2024-07-01"),
+        ("2024-12-31 24:00", "%Y-%m-%d %H:%M", "2025-01-01"),
+    ],
+)
+def test_dates_of_other_countries_and_periods(text, form, date):
+    assert date_looks([text]) == [(form,)]
+    seconds = seconds_of(text, form)
+    assert seconds is not None and date_of(seconds) == date
+
+
+def test_dates_of_several_formats_and_numbers_as_dates_are_named():
+    mixed = column("2024-01-31", "31/12/2024", "2024-02-01")
+    with pytest.raises(DataError, match=r"dates: \{width: \['%Y-%m-%d', '%d/%m/%Y'\]\}"):
+        read_cells(mixed, where)
+    with pytest.raises(DataError, match="holds dates of several formats"):
+        read_times(mixed, where)
+    with pytest.raises(
+        DataError, match=r"'-' is none; write data.missing_values: \{width: \['-'\]"
+    ):
+        read_times(column("2024-01-31", "-", "2024-02-01"), where)
+    numbers = column(*[202300 + month for month in range(1, 13)])
+    assert "%Y%m" in read_cells(numbers, where).remarks[0]
+    assert date_looks(["10.0.197.215", "10.0.19.2"]) == [] == list(several_dates(["10.0.197.215"]))
+
+
+def test_a_repeated_date_far_from_all_others_is_said():
+    day = 86_400.0
+    seconds = np.array([1.0, 2, 3, 9e5, 9e5]) * day
+    assert "in 2 rows of 'sold'" in odd_dates(["sold"], [seconds])[0]
+    assert odd_dates(["sold"], [seconds[:4]]) == []

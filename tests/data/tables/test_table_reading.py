@@ -206,3 +206,50 @@ def test_a_file_of_null_bytes_is_no_table(tmp_path):
     (tmp_path / "._t.csv").write_bytes(b"\x00\x05\x16\x07" + b"\x00" * 60 + b"a;b\n1;2\n")
     with pytest.raises(DataError, match=r"row 1: null bytes, which no text has; if this is a"):
         starter(tmp_path / "._t.csv", "b", tmp_path)
+
+
+def test_rows_that_repeat_the_names_and_lines_of_dashes_are_left_out(write):
+    for text in ("a,y\n1,2\na,y\n3,4\n", '"a",y\n1,2\n"a",y\n3,4\n', "a,y\n1,2\n---,---\n3,4\n"):
+        frame = read(write(text))
+        assert (frame["a"].astype(int).tolist(), frame.index.tolist()) == ([1, 3], [2, 4])
+        assert "row 3 of table.csv left out" in frame.attrs["remarks"][0]
+
+
+def test_a_last_row_of_totals_is_said(write):
+    frame = read(write("a,b,y\n1,x,2\n3,Total,4\n"))
+    assert frame.attrs["remarks"] == (
+        "the last row of table.csv says 'Total': if it sums up the others, delete it",
+    )
+
+
+def test_the_separator_may_stand_above_the_names_as_excel_writes_it(write):
+    assert read(write("sep=;\na;y\n1,5;2\n")).columns.tolist() == ["a", "y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Sales,,\n\na,b,y\n1,2,3\n", r"names \(a, b, y, …\) do not stand in the first row"),
+        ("a,b,y\n1,2,3\n\x1a", r"row 3: the sign Ctrl-Z .* delete them"),
+        ("a,b,y\nkg,cm,\n1,2,3\n2,3,4\n", r"row 2: it holds words \(kg, cm\), such as units"),
+    ],
+)
+def test_rows_that_are_no_values_are_refused(text, message, write):
+    path = write(text)
+    with pytest.raises(DataError, match=message):
+        starter(path, "y", path.parent)
+
+
+def test_names_have_one_spelling(write):
+    assert read(write("Stra\u00dfe,cafe\u0301\n1,2\n")).columns.tolist() == ["Straße", "caf\u00e9"]
+
+
+def test_the_index_of_a_parquet_file_is_a_column_and_lists_are_refused(tmp_path):
+    pytest.importorskip("pyarrow", reason="needs dlx[parquet]")
+    path = tmp_path / "table.parquet"
+    frame = pd.DataFrame({"a": pd.array([1, None], "Int64"), "y": [1, 2]}, index=["k", "l"])
+    frame.rename_axis("key").to_parquet(path)
+    assert read_parquet(path)["key"].tolist() == ["k", "l"]
+    frame.assign(a=pd.Series([[1], [2]], frame.index)).to_parquet(path)
+    with pytest.raises(DataError, match=r"column 'a': a cell holds several values \(list<"):
+        read_parquet(path)

@@ -228,3 +228,10 @@ def test_targets_that_cannot_be_predicted_are_refused(frame, tmp_path):
         suggested(frame, tmp_path, "y")
     with pytest.raises(DataError, match=r"--target: column 'sold' of .* holds dates, which dlx"):
         suggested(frame, tmp_path, "sold")
+
+
+def test_signs_are_classes_and_a_placeholder_among_0_and_1_makes_no_number(tmp_path):
+    data, start = started(tmp_path, "a,y\n" + "1,+\n2,-\n3,+\n" * 20)
+    assert "missing_values" not in data and "# classes: +, -" in start.text
+    data, _ = started(tmp_path, "a,y\n" + "1,0\n2,1\n3,?\n" * 20)
+    assert (data["task"], data["missing_values"]) == ("classification", {"y": ["?"]})
