@@ -106,7 +106,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def did_you_mean(received: str, choices: Iterable[str]) -> str:
     """Return a question such as `; did you mean 'relu'?`, or "" if no choice is near."""
-    near = difflib.get_close_matches(received, list(choices), n=1, cutoff=0.6)
+    choices = list(choices)
+    near = [choice for choice in choices if choice.casefold() == received.casefold()]
+    near = near or difflib.get_close_matches(received, choices, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -1,11 +1,11 @@
-"""What is taken for a machine without memory."""
+"""What is taken for a machine without memory, and which name is near another."""
 
 import errno
 
 import pytest
 import torch
 
-from dlx.errors import is_out_of_memory
+from dlx.errors import did_you_mean, is_out_of_memory
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,8 @@ def test_memory_is_out(error: BaseException) -> None:
 )
 def test_something_else_is_wrong(error: BaseException) -> None:
     assert not is_out_of_memory(error)
+
+
+def test_a_name_in_other_capitals_is_the_nearest() -> None:
+    assert did_you_mean("y", ["x", "Y"]) == "; did you mean 'Y'?"
+    assert did_you_mean("y", ["abc"]) == ""

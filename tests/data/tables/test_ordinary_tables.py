@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from dlx.data.tables.cells import date_of, is_plain_number, seconds_of, text_of
-from dlx.data.tables.columns import read_cells
+from dlx.data.tables.columns import read_cells, read_times
 from dlx.data.tables.layout import AUTO
 from dlx.data.tables.reading import read_csv, read_parquet, surveyed
 from dlx.data.tables.recognition import dated_numbers, odd_end, several_dates, several_units
+from dlx.data.tables.starter import starter
 from dlx.errors import DataError
 
 
@@ -125,3 +126,33 @@ def test_parquet_with_lists_is_refused_and_an_index_is_a_column(tmp_path: Path) 
         read_parquet(tmp_path / "t.parquet")
     frame.drop(columns="b").to_parquet(tmp_path / "t.parquet")
     assert read_parquet(tmp_path / "t.parquet")["k"].tolist() == [7, 9]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Sales,,\n\na,b,y\n1,2,3\n", r"names \(a, b, y, …\) do not stand in the first row"),
+        ("a,b,y\nkg,cm,\n1,2,3\n2,3,4\n", r"row 2: it holds words \(kg, cm\), such as units"),
+    ],
+)
+def test_titles_and_units_are_no_rows(text: str, message: str, path: Path) -> None:
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        starter(path, "y", path.parent)
+
+
+def test_a_last_row_of_totals_is_told(path: Path) -> None:
+    path.write_text("a,b,y\n1,x,2\n3,Total,4\n")
+    assert "the last row of table.csv says 'Total'" in read(path).attrs["remarks"][0]
+
+
+def test_words_that_may_mean_missing_are_told_but_signs_are_not() -> None:
+    cells = read_cells(pd.Series(["없음", "a", "없음", "b"], name="c"), where)
+    assert "2 cells hold '없음', which is a value" in cells.remarks[0]
+    assert read_cells(pd.Series(["+", "-", "+"], name="c"), where).remarks == ()
+
+
+def test_a_placeholder_among_dates_is_named() -> None:
+    dates = pd.Series(["2024-01-31", "-", "2024-02-01"], name="d")
+    with pytest.raises(DataError, match=r"'-' is none; write data.missing_values: \{d: \['-'\]\}"):
+        read_times(dates, where)
