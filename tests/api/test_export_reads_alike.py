@@ -24,6 +24,7 @@ from dlx.errors import DataError
 from tests.shown_files import write_examples
 
 NUM_ROWS = 20
+NUM_FILES = 5  # of new rows for a trained network
 Rows = list[dict[str, str]]
 CATEGORIES = (
     *(
@@ -90,9 +91,7 @@ def written(draw: st.DrawFn, table: dict[str, list[str]]) -> bytes:
 
 
 @st.composite
-def tables(
-    draw: st.DrawFn, num_files: int
-) -> tuple[dict[str, Any], bytes, list[tuple[bytes, Rows]]]:
+def tables(draw: st.DrawFn) -> tuple[dict[str, Any], bytes, list[tuple[bytes, Rows]]]:
     """Draw the options of a source, the file of its table, and files of new rows with the rows."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=2, max_size=4, unique=True))
     kinds = {name: draw(st.sampled_from(list(KINDS))) for name in names}
@@ -112,7 +111,7 @@ def tables(
         options["id"] = "key"
         old["key"] = [f"{place}" for place in range(NUM_ROWS)]
     files = []
-    for _ in range(num_files):
+    for _ in range(NUM_FILES):
         new = {name: draw(columns(KINDS[kind][1])) for name, kind in kinds.items()}
         if "id" in options:
             new["key"] = old["key"]
@@ -197,14 +196,14 @@ quickly = settings(
 
 
 @quickly
-@given(tables(5))
+@given(tables())
 def test_the_script_and_predict_say_the_same(drawn) -> None:
     check(*drawn)
 
 
 @pytest.mark.slow("dlx/data/tables/", "dlx/models/export.py")
-@settings(quickly, max_examples=10_000 // 20)
-@given(tables(20))
+@settings(quickly, max_examples=10_000 // NUM_FILES)
+@given(tables())
 def test_the_script_and_predict_say_the_same_of_ten_thousand_tables(drawn) -> None:
     check(*drawn)
 
