@@ -163,6 +163,40 @@ def test_a_column_with_the_answer_and_copied_rows_are_named(tmp_path: Path) -> N
     assert found["duplicate_rows"]["evidence"]["copied"] > 10
 
 
+def test_a_bad_start_is_mended_by_another_start_and_not_by_a_lower_rate() -> None:
+    def changes(shares: list[float]) -> tuple[str, ...]:
+        values = {"cost": [1.0, 0.9, 0.8], **{f"between_rows/{n}": [1.0] * 3 for n in (1, 2)}}
+        run = evidence(values | {"activation_saturated/1": shares}, errors={"train": errors(0.3)})
+        return next(f.changes for f in diagnose(run) if f.name == "saturation")
+
+    assert changes([0.6, 0.6, 0.6]) == ("model.init=xavier_normal",)
+    assert changes([0.2, 0.6, 0.6]) == ("optimizer.lr=0.0001",)
+
+
+def test_a_network_with_dead_biases_gets_others_and_learns(tmp_path: Path) -> None:
+    dead = ["model.bias={name: constant, value: -3}", "data.scale=true", "train.epochs=5"]
+    run = api.train("digits", dead, runs_dir=tmp_path)
+    [found] = [f for f in api.diagnose_run(run)["findings"] if f["name"] == "dead_units"]
+    mended = api.train(*_command(found["try"]), runs_dir=tmp_path)
+    assert run.metrics["train"]["accuracy"] < 0.2 < 0.8 < mended.metrics["train"]["accuracy"]
+
+
+def test_smoothed_labels_are_not_cured_by_dropout(tmp_path: Path) -> None:
+    smoothed = ["model.loss={name: cross_entropy, label_smoothing: 0.4}", "train.epochs=10"]
+    run = api.train("digits", smoothed, runs_dir=tmp_path)
+    [found] = [f for f in api.diagnose_run(run)["findings"] if f["name"] == "poor_calibration"]
+    assert found["evidence"]["confidence"] < found["evidence"]["accuracy"]
+    mended = api.train(*_command(found["try"]), runs_dir=tmp_path)
+    assert "poor_calibration" not in {f["name"] for f in api.diagnose_run(mended)["findings"]}
+
+
+def _command(text: str) -> tuple[str, list[str]]:
+    """Return the config and the changes of `dlx train`."""
+    _, command, config, *changes = shlex.split(text)
+    assert command == "train"
+    return config, changes
+
+
 def test_every_name_has_its_place_in_the_documentation() -> None:
     page = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text()
     missing = [name for name in NAMES if f"`{name}`" not in page]

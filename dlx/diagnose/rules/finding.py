@@ -9,8 +9,8 @@ SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
 
 NAMES = (
     # First what explains the others, where several are equally severe.
-    *("constant_inputs", "unscaled_inputs", "leaking_column", "rate_too_high"),
-    *("exploding_gradient", "symmetry", "dead_units", "dying_signal", "vanishing_gradient"),
+    *("constant_inputs", "unscaled_inputs", "leaking_column", "exploding_gradient"),
+    *("rate_too_high", "symmetry", "dead_units", "dying_signal", "vanishing_gradient"),
     *("saturation", "exploded_cost", "rate_too_low", "constant_outputs", "data_mismatch"),
     *("class_imbalance",),
     *("wrong_labels", "worse_than_baseline", "still_improving", "high_bias", "high_variance"),

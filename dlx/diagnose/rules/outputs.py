@@ -10,7 +10,7 @@ import numpy as np
 
 from dlx.diagnose.evidence import Evidence
 from dlx.diagnose.rules.finding import Finding, percent, short
-from dlx.diagnose.rules.remedies import simpler, sound_start
+from dlx.diagnose.rules.remedies import simpler, sound_start, surer
 
 _SURE = 2.0  # standard errors by which an error has to exceed another one
 _LINEAR_GAP = 0.02  # by which it has to exceed that of a linear model
@@ -114,7 +114,7 @@ def calibration(e: Evidence) -> Iterator[Finding]:
             "low",
             f"the network is sure of its answers by {percent(sure)} on the average, and right in "
             f"{percent(right)} of {e.judged} rows: do not read its outputs as probabilities",
-            ("model.dropout=0.3",),
+            ("model.dropout=0.3",) if sure > right else surer(e),
             {"calibration_error": error, "confidence": sure, "accuracy": right},
         )
 

@@ -1,6 +1,7 @@
 """What to change in a config next, as KEY=VALUE."""
 
 from dlx.config.dump import inline, to_plain
+from dlx.config.types import Choice
 from dlx.diagnose.evidence import Evidence
 
 
@@ -70,3 +71,11 @@ def against_variance(e: Evidence) -> tuple[str, ...]:
 def simpler(e: Evidence) -> tuple[str, ...]:
     """Return a linear model or, of other models, a lower rate."""
     return hidden(e, []) if e.config.model.name == "mlp" else (lower_rate(e),)
+
+
+def surer(e: Evidence) -> tuple[str, ...]:
+    """Return what makes a network surer: no smoothed labels or, without them, more training."""
+    loss = e.config.model.arguments().get("loss")
+    if isinstance(loss, Choice) and loss.arguments().get("label_smoothing"):
+        return ("model.loss.label_smoothing=0",)
+    return (longer(e),)

@@ -133,7 +133,11 @@ def units(e: Evidence) -> Iterator[Finding]:
             "high" if dead[worst] >= 0.9 else "medium",
             f"{percent(dead[worst])} of the units of layer {worst} give every row the same output "
             f"since step {since:,}: no gradient passes them, and they will not wake again",
-            ("model.activation=leaky_relu", "model.init=he_normal", lower_rate(e)),
+            (
+                "model.activation=leaky_relu",
+                "model.init=he_normal",
+                lower_rate(e) if since else "model.bias=auto",
+            ),
             {"dead": dead[worst]},
             worst,
             since,
@@ -152,7 +156,7 @@ def units(e: Evidence) -> Iterator[Finding]:
             f"{percent(full[worst])} of the outputs of layer {worst}, before training "
             f"{percent(starts)}, are at a bound of their activation, where its slope is near 0: "
             "they hardly learn",
-            ("model.init=xavier_normal", lower_rate(e)),
+            ("model.init=xavier_normal",) if starts >= 0.25 else (lower_rate(e),),
             {"saturated": full[worst], "at_start": starts},
             worst,
         )
