@@ -123,7 +123,7 @@ def variance(e: Evidence) -> Iterator[Finding]:
     cured = "more data, dropout, a penalty or early stopping help"
     if gaps.variance is not None:
         noise = math.sqrt(train.variance + e.errors[same].variance)
-        high = gaps.variance >= max(0.1, 3 * noise, train.mean / 2) or (
+        high = gaps.variance >= max(0.1, 3 * noise) or (
             gaps.variance >= 0.05 and train.mean < gaps.variance / 2
         )
         rises = "" if since is None else f"; its cost rises since step {since:,}"
