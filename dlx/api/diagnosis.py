@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a single run needs nothing of ablations
 
 
 def evidence_of(
-    run: Run, labelled: Splits | None, known: dict[bytes, Any] | None = None
+    run: Run, labelled: Splits | None, known: dict[tuple[str, str, bytes], Any] | None = None
 ) -> Evidence:
     """Return what a diagnosis of a run is made from; without data it is its records alone.
 
@@ -92,7 +92,7 @@ def diagnose_ablation(
     first of them. What fewer than half of them have is left out.
     """
     pools: dict[str, Pool] = {}
-    known: dict[bytes, Any] = {}
+    known: dict[tuple[str, str, bytes], Any] = {}
     by_variant: dict[str, list[list[Finding]]] = {}
     first: dict[tuple[str, str], tuple[str, Finding]] = {}
     variants = {str(result.number): result.variant for result in ablation.results}

@@ -5,9 +5,10 @@
 
 import functools
 import math
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,11 +21,12 @@ from dlx.denormals import flushed_denormals
 from dlx.tracking.evaluations import Curve
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import of_each_row, predict
-from dlx.training.linear_model import of_part
+from dlx.training.linear_model import FEWEST_ROWS, of_part, quiet_fit, regression
+
+T = TypeVar("T")
 
 _MOST_ROWS = 5_000  # of a part that are looked at
 _REFERENCE_ROWS = 2_000  # that simple models are fitted on
-_FEWEST = 20  # rows that simple models are worth fitting on
 _NEIGHBORS = 5
 _LIMITS = ("sparsity", "k_sparse", "contractive", "variational", "corruption")  # of a code
 _MOST_INPUTS = 200  # of a table whose columns are tried one by one
@@ -72,7 +74,7 @@ class Evidence:
     said: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     splits: Splits | None = None  # None: the data are not there
     # What simple models make of the data, by the data's key: for runs that have the same ones.
-    known: dict[bytes, Any] = field(default_factory=dict, repr=False)
+    known: dict[tuple[str, str, bytes], Any] = field(default_factory=dict, repr=False)
 
     @property
     def task(self) -> Mapping[str, Any]:
@@ -131,10 +133,14 @@ class Evidence:
         return train is not None and train.mean < 0.1 * train.constant
 
     @property
+    def output_variance(self) -> float | None:
+        """The variance of the output layer's values between rows; None: it was not measured."""
+        return self.last(f"between_rows/{self.layers[-1]}") if self.layers else None
+
+    @property
     def is_constant(self) -> bool:
         """Whether the network answers every row alike."""
-        varies = self.last(f"between_rows/{self.layers[-1]}") if self.layers else None
-        return varies is not None and varies < 1e-6
+        return self.output_variance is not None and self.output_variance < 1e-6
 
     @functools.cached_property
     def sample(self) -> Part | None:
@@ -150,7 +156,7 @@ class Evidence:
     def targets(self) -> np.ndarray | None:
         """Their targets, see `Part.own_targets`; None: there are none, or too few rows."""
         sample = self.sample
-        if sample is None or sample.own_targets is None or len(sample) < _FEWEST:
+        if sample is None or sample.own_targets is None or len(sample) < FEWEST_ROWS:
             return None
         return sample.own_targets.numpy()
 
@@ -164,11 +170,8 @@ class Evidence:
         targets = self.targets
         if targets is None:
             return {}
-        key = self.splits.fingerprint.encode() + self.splits.train.selection.key
-        if key not in self.known:
-            are_classes = self.splits.task.classes is not None
-            self.known[key] = simple_errors(self.inputs, targets, are_classes)
-        return self.known[key]
+        inputs, are_classes = self.inputs, self.splits.task.classes is not None
+        return self._once("errors", lambda: simple_errors(inputs, targets, are_classes))
 
     @functools.cached_property
     def linear(self) -> np.ndarray | None:
@@ -180,10 +183,22 @@ class Evidence:
             return None
         if self.splits.encoder is None or self.splits.task.kind == "multilabel":
             return None
-        model, classes = of_part(self.sample, self.splits.task.classes), self.splits.task.classes
-        if model is None or len(classes or ()) > len(self.sample.targets.unique()):
-            return None  # a class has no training row
-        return model(_sample(self.splits.part(self.judged), _MOST_ROWS).inputs.numpy())
+        sample, task = self.sample, self.splits.task
+        judged = _sample(self.splits.part(self.judged), _MOST_ROWS)
+
+        def answers() -> np.ndarray | None:
+            model = of_part(sample, task)
+            return None if model is None else model(judged.inputs.numpy())
+
+        return self._once(f"answers to {self.judged}", answers)
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what simple models make of the data: made once for all runs with the same data."""
+        assert self.splits is not None
+        key = name, self.splits.fingerprint, self.splits.train.selection.key
+        if key not in self.known:
+            self.known[key] = make()
+        return self.known[key]
 
     def targets_of(self, part: str) -> np.ndarray:
         """Return the targets of the rows of a part that errors are of, see `Part.own_targets`."""
@@ -267,33 +282,26 @@ def simple_errors(inputs: np.ndarray, targets: np.ndarray, are_classes: bool) ->
     nearest five others do. Targets are (N,) class numbers, or (N, T) numbers, whose errors are
     shares of their variance.
     """
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
     from sklearn.neighbors import NearestNeighbors
 
+    if are_classes and (np.bincount(targets) > 1).sum() < 2:  # each half has to know two classes
+        return {}
+    halves = (StratifiedKFold if are_classes else KFold)(2, shuffle=True, random_state=0)
+    with quiet_fit():
+        warnings.filterwarnings("ignore", "The least populated class")
+        linear = cross_val_predict(regression(are_classes), inputs, targets, cv=halves)
     near = min(_NEIGHBORS, len(inputs) - 1)
     neighbors = NearestNeighbors(n_neighbors=near).fit(inputs).kneighbors(return_distance=False)
     if are_classes:
-        if (np.bincount(targets) > 1).sum() < 2:  # each half has to know two classes
-            return {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            warnings.filterwarnings("ignore", "The least populated class")
-            halves = StratifiedKFold(2, shuffle=True, random_state=0)
-            linear = cross_val_predict(LogisticRegression(max_iter=200), inputs, targets, cv=halves)
         votes = np.apply_along_axis(np.bincount, 1, targets[neighbors], None, targets.max() + 1)
         return {
             "a linear model": float(np.mean(linear != targets)),
             "nearest neighbours": float(np.mean(votes.argmax(1) != targets)),
         }
     total = float(targets.var(0).sum()) or 1.0
-    halves = KFold(2, shuffle=True, random_state=0)
-    linear = np.asarray(cross_val_predict(Ridge(1.0), inputs, targets, cv=halves))
     said = {
-        "a linear model": linear.reshape(targets.shape),
+        "a linear model": np.asarray(linear).reshape(targets.shape),
         "nearest neighbours": targets[neighbors].mean(1),
     }
     return {

@@ -3,22 +3,42 @@
 # N rows, I inputs, C classes, T targets
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from dlx.config.types import Choice
+from dlx.data.dataset import Task
 from dlx.data.parts import Part, Splits
 from dlx.denormals import flushed_denormals
 from dlx.training.baseline import measured
 
 MOST_ROWS = 20_000  # that it is fitted on: more hardly change it
-FEWEST_ROWS = 20
+FEWEST_ROWS = 20  # that it is worth fitting on
 _MOST_INPUTS = 2_000
 
 Answers = Callable[[np.ndarray], np.ndarray]
+
+
+def regression(are_classes: bool) -> Any:
+    """Return a linear model of scikit-learn, not fitted yet: of classes logistic, else ridge."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    return LogisticRegression(max_iter=200) if are_classes else Ridge(1.0)
+
+
+@contextlib.contextmanager
+def quiet_fit() -> Iterator[None]:
+    """Fit without a word on iterations that ended before the optimum."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 @flushed_denormals()
@@ -29,28 +49,26 @@ def fitted(inputs: np.ndarray, targets: np.ndarray, are_classes: bool) -> Answer
     probabilities (N, C); of numbers it is ridge regression, (N, T). Inputs are (N, I), targets (N,)
     class numbers or (N, T).
     """
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression, Ridge
-
-    if not are_classes:
-        ridge = Ridge(1.0).fit(inputs, targets)
-        return lambda rows: ridge.predict(rows).reshape(len(rows), -1)
-    classes = np.unique(targets)
-    if len(classes) < 2:
+    if are_classes and len(np.unique(targets)) < 2:
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model: Any = LogisticRegression(max_iter=200).fit(inputs, targets)
-    return model.predict_proba
+    with quiet_fit():
+        model = regression(are_classes).fit(inputs, targets)
+    if are_classes:
+        return model.predict_proba
+    return lambda rows: model.predict(rows).reshape(len(rows), -1)
 
 
-def of_part(part: Part, task_classes: Sequence[object] | None) -> Answers | None:
-    """Return what a linear model that is fitted on a part's rows answers; None: it cannot be."""
+def of_part(part: Part, task: Task) -> Answers | None:
+    """Return what a linear model that is fitted on a part's rows answers.
+
+    None: it cannot be, as where a class of the task has none of the rows.
+    """
     if part.own_targets is None or len(part) < FEWEST_ROWS:
         return None
-    return fitted(part.inputs.numpy(), part.own_targets.numpy(), task_classes is not None)
+    targets, classes = part.own_targets.numpy(), task.classes
+    if classes is not None and len(np.unique(targets)) < len(classes):
+        return None
+    return fitted(part.inputs.numpy(), targets, classes is not None)
 
 
 def linear_model(splits: Splits, metrics: Sequence[Choice]) -> Mapping[str, Mapping[str, float]]:
@@ -58,15 +76,15 @@ def linear_model(splits: Splits, metrics: Sequence[Choice]) -> Mapping[str, Mapp
 
     It is empty for what is no table, for labels, for very many inputs, and for too few rows.
     """
-    task, parts = splits.task, {name: part.to("cpu") for name, part in splits.parts.items()}
-    train = parts["train"]
+    task = splits.task
     is_table = splits.encoder is not None and task.num_inputs <= _MOST_INPUTS
     if not is_table or task.kind not in ("binary", "multiclass", "regression"):
         return {}
+    parts = {name: part.to("cpu") for name, part in splits.parts.items()}
+    train = parts["train"]
     step = -(-len(train) // MOST_ROWS)
-    model = of_part(train.picked(np.arange(0, len(train), step)), task.classes)
-    num_classes = len(task.classes or ())
-    if model is None or (num_classes and len(train.targets.unique()) < num_classes):
+    model = of_part(train.picked(np.arange(0, len(train), step)), task)
+    if model is None:
         return {}
 
     def answers(part: Part, width: int) -> torch.Tensor:

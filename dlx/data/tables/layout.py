@@ -297,7 +297,7 @@ def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> S
             )
         if count == 0:
             left_out.append(row)
-        elif text == first or _is_rule(text, separator):
+        elif text == first or ("---" in text and _is_rule(text, separator)):
             odd.append(row)
         elif count != width:
             parted = "blanks" if separator == BLANKS else repr(separator)
@@ -330,8 +330,8 @@ def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> S
 
 
 def _is_rule(text: str, separator: str) -> bool:
-    """Say whether a row is a line of dashes, as below the names of a table in Markdown."""
-    return "---" in text and not text.strip(f"{separator}-:=+| \t\r\n")
+    """Say whether a row with --- is a line of dashes, as below the names of a Markdown table."""
+    return not text.strip(f"{separator}-:=+| \t\r\n")
 
 
 class _QuoteError(Exception):
@@ -434,11 +434,11 @@ def _looks_like_values(first: list[str], below: list[list[str]]) -> bool:
 
 def _refuse_names_below(path: Path, rows: list[list[str]], wanted: Collection[str]) -> None:
     """Refuse a title, or names of groups of columns, in the row above the wanted names."""
-    if set(wanted) <= set(rows[0]):
+    if not wanted or set(wanted) <= set(rows[0]):
         return
     for row in rows[1:]:
-        has_names = bool(wanted) and set(wanted) <= set(row) and len({*row}) == len(row) > 1
-        if has_names and not any(map(is_number, row)):
+        are_names = len({*row}) == len(row) > 1 and not any(map(is_number, row))
+        if are_names and set(wanted) <= set(row):
             raise LayoutError(
                 f"{path}: the columns' names ({', '.join(row[:3])}, …) do not stand in the first "
                 "row; delete the rows above them"

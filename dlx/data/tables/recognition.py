@@ -103,9 +103,9 @@ def number_look(texts: Sequence[str], commas: str = "") -> NumberLook | None:
 
 def several_units(texts: Sequence[str]) -> list[str]:
     """Return the units of texts that all are numbers with a unit; none: it is the same."""
-    found = [_CELL.fullmatch(text.strip()) for text in texts]
-    pairs = {(m["before"] or "", (m["after"] or "").strip()) for m in found if m}
-    if not all(found) or len(pairs) < 2 or ("", "") in pairs:
+    cells = [_CELL.fullmatch(text.strip()) for text in texts]
+    pairs = {(cell["before"] or "", (cell["after"] or "").strip()) for cell in cells if cell}
+    if not all(cells) or len(pairs) < 2 or ("", "") in pairs:
         return []
     units = sorted({"".join(pair).strip() for pair in pairs})
     return units if all(map(_is_unit, units)) and len(units) * 2 <= len(texts) else []
@@ -223,15 +223,18 @@ def _seconds(text: str, formats: Sequence[str]) -> float | None:
 
 def dated_numbers(values: np.ndarray) -> str | None:
     """Return %Y%m%d or %Y%m if numbers (N,) seem to be dates of this format, else None."""
+    if not len(values) or np.isnan(first := np.fmin.reduce(values)):
+        return None
+    last = np.fmax.reduce(values)
+    ranges = (("%Y%m%d", 18000101, 22001231), ("%Y%m", 180001, 220012))
+    form = next((form for form, low, high in ranges if low <= first and last <= high), None)
+    if form is None:  # most columns: to sort a million numbers takes longer
+        return None
     distinct = np.unique(values[~np.isnan(values)])
     if len(distinct) < _FEWEST_DATES or (distinct % 1).any():
         return None
     texts = [str(int(number)) for number in distinct[:: max(len(distinct) // _SAMPLE, 1)]]
-    for form, low, high in (("%Y%m%d", 18000101, 22001231), ("%Y%m", 180001, 220012)):
-        is_between = low <= distinct[0] and distinct[-1] <= high
-        if is_between and all(seconds_of(text, form) is not None for text in texts):
-            return form
-    return None
+    return form if all(seconds_of(text, form) is not None for text in texts) else None
 
 
 def odd_end(seconds: np.ndarray) -> float | None:

@@ -11,6 +11,7 @@ from dlx.diagnose.rules.remedies import against_bias, against_variance
 _GAP = 0.02  # the least difference of two errors that counts: two points
 _SURE = 2.0  # standard errors that a difference has to exceed
 _WIDE = 0.05  # half of the interval of an error that tells little
+_RARE = 0.25  # share of the rows that the majority class leaves
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,6 @@ def _gap(difference: float, variance: float) -> float | None:
     """Return a difference if it counts."""
     least = max(_GAP, _SURE * math.sqrt(variance))
     return difference if difference > least - 1e-12 else None
-
-
-_RARE = 0.25  # share of the rows that the majority class leaves
 
 
 def bias(e: Evidence) -> Iterator[Finding]:

@@ -19,8 +19,8 @@ _AUC_GAP = 0.03  # likewise
 
 def answers(e: Evidence) -> Iterator[Finding]:
     """Whether all rows get the same answer, or a constant one would be better."""
-    if e.is_constant and e.errors:
-        varies = e.last(f"between_rows/{e.layers[-1]}") or 0.0
+    varies = e.output_variance
+    if varies is not None and e.is_constant and e.errors:
         yield Finding(
             "constant_outputs",
             "high",

@@ -41,16 +41,15 @@ def head(summary: Summary) -> str:
 
 def in_words(summary: Summary) -> str:
     """Return the rest of the answer: the best, the worst, what is not decided."""
-    paragraphs = [*answer(summary)[1:], *_chosen(summary)]
-    return "".join(f"<p>{escape(text)}</p>" for text in paragraphs)
+    return _paragraphs([*answer(summary)[1:], *_chosen(summary)])
 
 
 def contents(parts: Sequence[str]) -> str:
     """Return links to the headings of the parts; an empty text if there are few."""
-    found = re.findall(r"<h2 id='([^']*)'>(.*?)</h2>", "".join(parts))
-    if len(found) < _CONTENTS_FROM:
+    headings = re.findall(r"<h2 id='([^']*)'>(.*?)</h2>", "".join(parts))
+    if len(headings) < _CONTENTS_FROM:
         return ""
-    links = " · ".join(f"<a href='#{place}'>{heading}</a>" for place, heading in found)
+    links = " · ".join(f"<a href='#{place}'>{heading}</a>" for place, heading in headings)
     return f"<nav class='soft'>On this page: {links}</nav>"
 
 
@@ -62,19 +61,13 @@ def warnings(summary: Summary) -> str:
     return f"<div class='warnings' id='warnings'><p><b>Keep in mind</b></p><ul>{items}</ul></div>"
 
 
-def verdicts(summary: Summary) -> str:
-    """Return the table of verdicts by the judged metric."""
-    return _verdicts(summary)
-
-
 def further_verdicts(summary: Summary) -> str:
     """Return answer and verdicts by each further metric."""
     parts = []
     for view in reading.by_others(summary):
         words = reading.in_words(view["metric"])
-        text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in answer(view))
         heading = _heading(f"Judged by {words}", f"by_{view['metric'].replace('.', '_')}")
-        parts.append(f"{heading}{text}{_verdicts(view)}")
+        parts.append(f"{heading}{_paragraphs(answer(view))}{verdicts(view)}")
     return "".join(parts)
 
 
@@ -83,7 +76,12 @@ def _heading(text: str, place: str) -> str:
     return f"<h2 id='{escape(place)}'>{escape(text)}</h2>"
 
 
-def _verdicts(summary: Summary) -> str:
+def _paragraphs(texts: Iterable[str]) -> str:
+    return "".join(f"<p>{escape(text)}</p>" for text in texts)
+
+
+def verdicts(summary: Summary) -> str:
+    """Return the table of verdicts by the judged metric."""
     # First what a narrow screen shows without scrolling.
     shown = sorted(columns(summary), key=lambda c: c.heading not in ("variant", "conclusion"))
     if any(variant.get("numbers") for variant in summary["variants"]):
