@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.ablation.statistics.paired import paired_t
+from dlx.api.mistakes import mistakes
 from dlx.api.run import Run
 from dlx.config.types import choice
 from dlx.data.parts import Splits
@@ -60,7 +61,8 @@ def diagnose_run(
     run: Run,
     data_dir: Path | str | None = None,
     labelled: Splits | None = None,
-    pools: dict[str, Pool] | None = None,
+    *,
+    rows: bool = False,
 ) -> dict[str, Any]:
     """Return what stands out in a run: `findings`, the most severe first, and `notes`.
 
@@ -68,7 +70,7 @@ def diagnose_run(
         run: one that has ended or was stopped
         data_dir: where data sets are kept
         labelled: what `Run.labelled_splits` has given, which then are not read again
-        pools: data that were read already
+        rows: also return what `mistakes` does
 
     Raises:
         RunError: the run still trains, or has logged nothing
@@ -76,11 +78,13 @@ def diagnose_run(
     notes = []
     if labelled is None:
         try:
-            labelled = run.labelled_splits(data_dir, pools)
+            labelled = run.labelled_splits(data_dir)
         except DataError as error:
             notes.append(f"only what was recorded is looked at: {error}")
-    findings = diagnose(evidence_of(run, labelled))
-    return {"findings": [finding.document(str(run.path)) for finding in findings], "notes": notes}
+    evidence = evidence_of(run, labelled)
+    findings = [finding.document(str(run.path)) for finding in diagnose(evidence)]
+    more = mistakes(run, evidence, data_dir) if rows else {}
+    return {"findings": findings, "notes": notes} | more
 
 
 def diagnose_ablation(

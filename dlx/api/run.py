@@ -422,14 +422,29 @@ class Run(Saved):
         table = tabulate(self.task, self.design.head, outputs, context)
         return replace(table, inputs=inputs.numpy(), outputs=outputs)
 
-    def predict_split(self, split: str, data_dir: Path | str | None = None) -> Predictions:
+    def predict_split(
+        self,
+        split: str,
+        data_dir: Path | str | None = None,
+        splits: Splits | None = None,
+        places: np.ndarray | None = None,
+    ) -> Predictions:
         """Return what the network says of the rows of train, dev or test, beside the targets.
+
+        Args:
+            split: the part
+            data_dir: where data sets are kept
+            splits: what `splits` has given, which then are not read again
+            places: of some rows in the part; default: all of them
 
         Raises:
             DataError: the data are missing or changed, or have no rows in this split
         """
         folder = data_directory(data_dir)
-        inputs, context = of_split(self.splits(folder), split, self.config.data, folder)
+        splits = splits or self.splits(folder)
+        if places is not None:
+            splits = replace(splits, **{split: splits.part(split).picked(places)})
+        inputs, context = of_split(splits, split, self.config.data, folder)
         outputs = self.task.in_units(predict(self.cohort, inputs)[0].numpy())
         table = tabulate(self.task, self.design.head, outputs, context)
         return replace(table, inputs=self.preprocessing.undone(inputs).numpy(), outputs=outputs)

@@ -1,13 +1,15 @@
 """`dlx diagnose`: what went wrong in a run or in an ablation, and what to try next."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from dlx.cli.options import RUNS_DIR, DataDir, Json, RunsDir
-from dlx.cli.output import emit, emit_findings, emit_json, warn
+from dlx.cli.output import emit, emit_findings, emit_json, emit_table, warn
 from dlx.errors import FindingsError
+from dlx.report.mistakes_table import mistakes_table
 
 
 class Severity(StrEnum):
@@ -30,8 +32,9 @@ def diagnose(
 ) -> None:
     """Say what went wrong in a run, and what to try next.
 
-    Of an ablation, what at least half of a variant's runs have. A name means the newest run of that
-    name, and an ablation only if there is no run. The findings' names are explained in
+    Of a run, also the classes and the rows that it tells wrong, and rows whose labels are likely
+    wrong. Of an ablation, what at least half of a variant's runs have. A name means the newest run
+    of that name, and an ablation only if there is no run. The findings' names are explained in
     docs/diagnosis.md.
 
     \b
@@ -55,7 +58,7 @@ def diagnose(
         findings = [finding for variant in by_variant for finding in variant["findings"]]
     else:
         document = {"run": str(directory.path)} | api.diagnose_run(
-            api.load(directory.path), data_dir
+            api.load(directory.path), data_dir, rows=True
         )
         by_variant, findings = [], document["findings"]
     if as_json:
@@ -69,9 +72,20 @@ def diagnose(
     else:
         warn(document["notes"], "note")
         emit_findings(findings)
+        _emit_mistakes(document)
     severities = [severity.value for severity in Severity]
     if fail_on is not None:
         failing = severities[: severities.index(fail_on.value) + 1]
         names = [finding["name"] for finding in findings if finding["severity"] in failing]
         if names:
             raise FindingsError(f"found in {directory.path}: {', '.join(dict.fromkeys(names))}")
+
+
+def _emit_mistakes(document: Mapping[str, Any]) -> None:
+    """Print the worst classes, the most confident mistakes and likely wrong labels as tables."""
+    for key in ("worst_classes", "confident_mistakes", "wrong_labels"):
+        if document[key]:
+            headings, rows, right = mistakes_table(document[key])
+            emit("")
+            emit(f"{key.replace('_', ' ')}:")
+            emit_table(headings, rows, right)

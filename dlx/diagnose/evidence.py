@@ -5,7 +5,6 @@
 
 import functools
 import math
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -18,16 +17,17 @@ from dlx.data import randomness
 from dlx.data.parts import Part, Splits
 from dlx.data.selection import Selection
 from dlx.denormals import flushed_denormals
+from dlx.diagnose import simple_models
+from dlx.diagnose.simple_models import Answers, simple_answers
 from dlx.tracking.evaluations import Curve
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import of_each_row, predict
-from dlx.training.linear_model import FEWEST_ROWS, of_part, quiet_fit, regression
+from dlx.training.linear_model import FEWEST_ROWS, of_part
 
 T = TypeVar("T")
 
 _MOST_ROWS = 5_000  # of a part that are looked at
 _REFERENCE_ROWS = 2_000  # that simple models are fitted on
-_NEIGHBORS = 5
 _LIMITS = ("sparsity", "k_sparse", "contractive", "variational", "corruption")  # of a code
 _MOST_INPUTS = 200  # of a table whose columns are tried one by one
 
@@ -163,15 +163,40 @@ class Evidence:
     @functools.cached_property
     def reference(self) -> Mapping[str, float]:
         """The error that simple models leave on training rows, by name; none of few rows."""
-        if self.splits is None or self.inputs is None or self.splits.task.kind == "multilabel":
+        if self.splits is None or self.inputs is None:
             return {}
         if self.splits.task.kind == "reconstruction":
             return self._of_components(self.inputs)
         targets = self.targets
-        if targets is None:
+        return {
+            name: float(simple_models.errors_of(answers.own, targets).mean())  # type: ignore[arg-type]
+            for name, answers in self.simple.items()
+        }
+
+    @functools.cached_property
+    def simple(self) -> Mapping[str, Answers]:
+        """What simple models answer to the training rows of `sample` and to judged ones, by name.
+
+        Of the judged part they are asked for at most as many rows, see `judged_sample`.
+        """
+        targets = self.targets
+        if self.splits is None or self.inputs is None or targets is None:
+            return {}
+        if self.splits.task.kind == "multilabel":
             return {}
         inputs, are_classes = self.inputs, self.splits.task.classes is not None
-        return self._once("errors", lambda: simple_errors(inputs, targets, are_classes))
+        others = inputs[:0] if self.judged_sample is None else self.judged_sample.inputs.numpy()
+        return self._once(
+            f"answers beside {self.judged}",
+            lambda: simple_answers(inputs, targets, are_classes, others),
+        )
+
+    @functools.cached_property
+    def judged_sample(self) -> Part | None:
+        """The judged rows that simple models answer; None: there are none."""
+        if self.splits is None or self.judged is None:
+            return None
+        return _sample(self.splits.part(self.judged), _REFERENCE_ROWS)
 
     @functools.cached_property
     def linear(self) -> np.ndarray | None:
@@ -274,46 +299,13 @@ def _correlations(inputs: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.divide(y @ x, sizes, out=np.zeros(len(sizes)), where=sizes > 0)
 
 
-@flushed_denormals()
-def simple_errors(inputs: np.ndarray, targets: np.ndarray, are_classes: bool) -> dict[str, float]:
-    """Return the error of a linear model and that of neighbours, on rows that they do not know.
-
-    Two linear models answer, each for the half that the other one was fitted on; for a row the
-    nearest five others do. Targets are (N,) class numbers, or (N, T) numbers, whose errors are
-    shares of their variance.
-    """
-    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
-    from sklearn.neighbors import NearestNeighbors
-
-    if are_classes and (np.bincount(targets) > 1).sum() < 2:  # each half has to know two classes
-        return {}
-    halves = (StratifiedKFold if are_classes else KFold)(2, shuffle=True, random_state=0)
-    with quiet_fit():
-        warnings.filterwarnings("ignore", "The least populated class")
-        linear = cross_val_predict(regression(are_classes), inputs, targets, cv=halves)
-    near = min(_NEIGHBORS, len(inputs) - 1)
-    neighbors = NearestNeighbors(n_neighbors=near).fit(inputs).kneighbors(return_distance=False)
-    if are_classes:
-        votes = np.apply_along_axis(np.bincount, 1, targets[neighbors], None, targets.max() + 1)
-        return {
-            "a linear model": float(np.mean(linear != targets)),
-            "nearest neighbours": float(np.mean(votes.argmax(1) != targets)),
-        }
-    total = float(targets.var(0).sum()) or 1.0
-    said = {
-        "a linear model": np.asarray(linear).reshape(targets.shape),
-        "nearest neighbours": targets[neighbors].mean(1),
-    }
-    return {
-        name: float(np.square(values - targets).mean(0).sum() / total)
-        for name, values in said.items()
-    }
+def places(part: Part, most: int) -> np.ndarray:
+    """Return the places of at most so many rows of a part, ascending and always the same."""
+    return np.sort(randomness.generator("diagnosed", 0).permutation(len(part))[:most])
 
 
 def _sample(part: Part, most: int) -> Part:
-    """Return at most so many rows of a part, always the same."""
-    order = randomness.generator("diagnosed", 0).permutation(len(part))
-    return part.picked(np.sort(order[:most]))
+    return part.picked(places(part, most))
 
 
 @flushed_denormals()

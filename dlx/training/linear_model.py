@@ -3,9 +3,8 @@
 # N rows, I inputs, C classes, T targets
 """
 
-import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,23 +23,6 @@ _MOST_INPUTS = 2_000
 Answers = Callable[[np.ndarray], np.ndarray]
 
 
-def regression(are_classes: bool) -> Any:
-    """Return a linear model of scikit-learn, not fitted yet: of classes logistic, else ridge."""
-    from sklearn.linear_model import LogisticRegression, Ridge
-
-    return LogisticRegression(max_iter=200) if are_classes else Ridge(1.0)
-
-
-@contextlib.contextmanager
-def quiet_fit() -> Iterator[None]:
-    """Fit without a word on iterations that ended before the optimum."""
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
-
-
 @flushed_denormals()
 def fitted(inputs: np.ndarray, targets: np.ndarray, are_classes: bool) -> Answers | None:
     """Return what a linear model answers to inputs, once it is fitted on rows; None: it cannot be.
@@ -49,10 +31,15 @@ def fitted(inputs: np.ndarray, targets: np.ndarray, are_classes: bool) -> Answer
     probabilities (N, C); of numbers it is ridge regression, (N, T). Inputs are (N, I), targets (N,)
     class numbers or (N, T).
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression, Ridge
+
     if are_classes and len(np.unique(targets)) < 2:
         return None
-    with quiet_fit():
-        model = regression(are_classes).fit(inputs, targets)
+    model: Any = LogisticRegression(max_iter=200) if are_classes else Ridge(1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(inputs, targets)
     if are_classes:
         return model.predict_proba
     return lambda rows: model.predict(rows).reshape(len(rows), -1)

@@ -12,11 +12,12 @@ from dlx import api
 from dlx.api.diagnosis import evidence_of
 from dlx.config.load import load
 from dlx.diagnose.diagnosis import diagnose
-from dlx.diagnose.evidence import Errors, Evidence, simple_errors
+from dlx.diagnose.evidence import Errors, Evidence
+from dlx.diagnose.mistakes import calibration_error
 from dlx.diagnose.rules import remedies
 from dlx.diagnose.rules.bias_variance import bias_and_variance
 from dlx.diagnose.rules.finding import NAMES, Finding
-from dlx.diagnose.rules.outputs import calibration_error
+from dlx.diagnose.simple_models import errors_of, simple_answers
 from dlx.tracking.evaluations import Curve
 
 DEEP = Path(__file__).parents[2] / "configs" / "course" / "deep_sigmoid.yaml"
@@ -145,10 +146,13 @@ def test_neighbours_do_not_answer_for_themselves() -> None:
     generator = np.random.default_rng(0)
     inputs = generator.normal(size=(400, 3))
     targets = generator.integers(0, 2, 400)  # nothing to learn
-    found = simple_errors(inputs, targets, are_classes=True)
-    assert found["nearest neighbours"] == pytest.approx(0.5, abs=0.1)
-    line = inputs @ np.array([1.0, -2.0, 0.5])
-    assert simple_errors(inputs, line[:, None], are_classes=False)["a linear model"] < 0.01
+    found = simple_answers(inputs, targets, True, inputs[:9])["nearest neighbours"]
+    assert errors_of(found.own, targets).mean() == pytest.approx(0.5, abs=0.1)
+    assert found.others.shape == (9, 2)
+    line = (inputs @ np.array([1.0, -2.0, 0.5]))[:, None]
+    found = simple_answers(inputs, line, False, inputs[:9])["a linear model"]
+    assert errors_of(found.own, line).mean() < 0.01
+    assert np.abs(found.others - line[:9]).max() < 0.5
 
 
 def test_a_column_with_the_answer_and_copied_rows_are_named(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from dlx.diagnose.evidence import Evidence
+from dlx.diagnose.mistakes import calibration_error, suspects
 from dlx.diagnose.rules.finding import Finding, percent, short
-from dlx.diagnose.rules.remedies import simpler, sound_start, surer
+from dlx.diagnose.rules.remedies import against_variance, simpler, sound_start, surer
 
 _SURE = 2.0  # standard errors by which an error has to exceed another one
 _LINEAR_GAP = 0.02  # by which it has to exceed that of a linear model
@@ -119,47 +120,29 @@ def calibration(e: Evidence) -> Iterator[Finding]:
         )
 
 
-def calibration_error(outputs: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
-    """Return the expected calibration error in ten bins, and what chance alone makes of it.
-
-    ECE = sum over bins of n_b / N |right_b - sure_b|, with the share of right answers and the mean
-    largest probability of a bin's rows. Outputs are (N, C) probabilities, targets (N,) classes.
-
-    Reference:
-        Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks
-    """
-    sure = outputs.max(1)
-    right = outputs.argmax(1) == targets
-    bins = np.minimum((sure * 10).astype(int), 9)
-    error = noise = 0.0
-    for number in np.unique(bins):
-        own = bins == number
-        error += own.mean() * abs(right[own].mean() - sure[own].mean())
-        noise += own.mean() * math.sqrt(
-            max(sure[own].mean() * (1 - sure[own].mean()), 0) / own.sum()
-        )
-    return float(error), noise
-
-
 def labels(e: Evidence) -> Iterator[Finding]:
-    """Rows that the network, which did not see them, is sure are of another class."""
-    if e.judged is None or e.is_shared or e.judged not in e.said:
-        return
-    part = e.judged
-    outputs, targets = e.said[part]
-    if len(targets) < 50 or e.errors[part].mean > 0.3:
-        return
-    own = outputs[np.arange(len(targets)), targets]
-    wrong = (outputs.max(1) > 0.99) & (own < 0.005)
-    share = float(wrong.mean())
-    sure = outputs.max(1) > 0.99
-    expected = float((1 - outputs.max(1)[sure]).sum() / len(targets))
-    if wrong.sum() >= 3 and share > 0.02 and share > 5 * expected:
+    """Rows that are likely of another class than their labels say, see `suspects`."""
+    for found in suspects(e):
+        share = len(found.rows) / found.of
+        listed = "look at their labels: `dlx diagnose` lists them"
+        evidence = {"rows": len(found.rows), "share": share}
+        if found.errors is None:
+            yield Finding(
+                "wrong_labels",
+                "medium" if share > 0.04 else "low",
+                f"of {len(found.rows)} {found.part} rows the network is sure that their class is "
+                f"another one; {listed}",
+                (),
+                evidence,
+            )
+            continue
+        own, others = found.errors
         yield Finding(
             "wrong_labels",
-            "medium" if share > 0.04 else "low",
-            f"of {int(wrong.sum())} {part} rows the network is sure that their class is another "
-            "one: look at their labels; `dlx predict` lists them",
-            (),
-            {"rows": int(wrong.sum()), "share": share},
+            "medium",
+            f"the error of {found.by}, fitted on other rows, is {percent(own)} on training "
+            f"rows and {percent(others)} on {e.judged} rows: labels of training rows are wrong, "
+            f"likely those of {len(found.rows)} of {found.of:,}; {listed}",
+            against_variance(e),
+            evidence | {"train_error": own, f"{e.judged}_error": others},
         )

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 
 from dlx.ablation.results import RunResult
+from dlx.report import html
 from dlx.report.ablation import (
     curves,
     ended,
@@ -17,7 +17,6 @@ from dlx.report.ablation import (
     steps_to,
 )
 from dlx.report.ablation import page_sections as sections
-from dlx.report.ablation.page_style import SCRIPT, STYLE
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
 from dlx.report.figures import plain_texts
@@ -107,11 +106,5 @@ def page(
         sections.statistics(summary),
         sections.again(summary, config),
     )
-    parts = (*start, sections.contents(rest), *rest)
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{escape(summary['name'])}: {escape(summary['question'])}</title>"
-        f"<style>{STYLE}</style></head><body><main>{''.join(parts)}</main>"
-        f"<script>{SCRIPT}</script></body></html>\n"
-    )
+    parts = (*start, html.contents(rest), *rest)
+    return html.document(f"{summary['name']}: {summary['question']}", parts)

@@ -1,13 +1,12 @@
 """The sections of the page as HTML, made from the summary. Every text is escaped."""
 
-import base64
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from dlx.ablation import rules
 from dlx.ablation.variants import show
+from dlx.report import html
 from dlx.report.ablation import reading, verdict_table
 from dlx.report.ablation.answer import answer
 from dlx.report.ablation.methods import method
@@ -16,7 +15,6 @@ from dlx.report.ablation.style import Drawing
 from dlx.report.ablation.verdict_table import Column, columns
 
 _MOST_FAILURES = 100  # rows of the table
-_CONTENTS_FROM = 5  # headings
 
 
 def head(summary: Summary) -> str:
@@ -41,16 +39,7 @@ def head(summary: Summary) -> str:
 
 def in_words(summary: Summary) -> str:
     """Return the rest of the answer: the best, the worst, what is not decided."""
-    return _paragraphs([*answer(summary)[1:], *_chosen(summary)])
-
-
-def contents(parts: Sequence[str]) -> str:
-    """Return links to the headings of the parts; an empty text if there are few."""
-    headings = re.findall(r"<h2 id='([^']*)'>(.*?)</h2>", "".join(parts))
-    if len(headings) < _CONTENTS_FROM:
-        return ""
-    links = " · ".join(f"<a href='#{place}'>{heading}</a>" for place, heading in headings)
-    return f"<nav class='soft'>On this page: {links}</nav>"
+    return html.paragraphs([*answer(summary)[1:], *_chosen(summary)])
 
 
 def warnings(summary: Summary) -> str:
@@ -66,18 +55,9 @@ def further_verdicts(summary: Summary) -> str:
     parts = []
     for view in reading.by_others(summary):
         words = reading.in_words(view["metric"])
-        heading = _heading(f"Judged by {words}", f"by_{view['metric'].replace('.', '_')}")
-        parts.append(f"{heading}{_paragraphs(answer(view))}{verdicts(view)}")
+        heading = html.heading(f"Judged by {words}", f"by_{view['metric'].replace('.', '_')}")
+        parts.append(f"{heading}{html.paragraphs(answer(view))}{verdicts(view)}")
     return "".join(parts)
-
-
-def _heading(text: str, place: str) -> str:
-    """Return a heading that the contents list links to."""
-    return f"<h2 id='{escape(place)}'>{escape(text)}</h2>"
-
-
-def _paragraphs(texts: Iterable[str]) -> str:
-    return "".join(f"<p>{escape(text)}</p>" for text in texts)
 
 
 def verdicts(summary: Summary) -> str:
@@ -89,7 +69,7 @@ def verdicts(summary: Summary) -> str:
         meaning = "numbers of its runs, as commands take them: ABLATION#NUMBER"
         shown.append(Column("runs", reading.run_numbers, first, meaning))
     headings = "".join(
-        f"<th{_number(column.is_number)} title='{escape(column.meaning)}'>"
+        f"<th{html.number_class(column.is_number)} title='{escape(column.meaning)}'>"
         f"<button>{escape(column.heading)}</button></th>"
         for column in shown
     )
@@ -119,32 +99,23 @@ def pairs(summary: Summary) -> str:
         return ""
     return (
         f"<details><summary>All pairs of variants without the baseline ({len(table.rows):,})"
-        f"</summary>{_table(table.headings, table.rows, table.right)}</details>"
+        f"</summary>{html.table(table.headings, table.rows, table.right)}</details>"
     )
 
 
 def pictures(drawings: Sequence[Drawing], encoded: Mapping[str, bytes]) -> str:
     """Return the pictures with their headings and captions."""
     return "".join(
-        _heading(drawing.title, drawing.name) + picture(drawing, encoded) for drawing in drawings
+        html.heading(drawing.title, drawing.name) + picture(drawing, encoded)
+        for drawing in drawings
     )
 
 
 def picture(drawing: Drawing, encoded: Mapping[str, bytes]) -> str:
     """Return a picture with its caption; a narrow screen shows its narrow form, if it has one."""
-    width, height = drawing.pixels
-    narrow = ""
-    if drawing.narrow is not None:
-        narrow = f"<source media='(max-width: 640px)' srcset='{_data(drawing.narrow.png())}'>"
-    return (
-        f"<figure><picture>{narrow}<img src='{_data(encoded[drawing.name])}' "
-        f"alt='{escape(drawing.title)}' width='{width}' height='{height}'></picture>"
-        f"<figcaption>{escape(drawing.caption)}</figcaption></figure>"
-    )
-
-
-def _data(content: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    narrow = None if drawing.narrow is None else drawing.narrow.png()
+    content = encoded[drawing.name]
+    return html.picture(content, drawing.title, drawing.pixels, drawing.caption, narrow)
 
 
 def per_data(summary: Summary) -> str:
@@ -154,7 +125,7 @@ def per_data(summary: Summary) -> str:
     for name, on_data in (summary["per_data"] or {}).items():
         rows = [[variant, *_versus(metric, v)] for variant, v in on_data.items() if v]
         headings = ["variant", "difference", "interval", "p", "conclusion"]
-        parts.append(f"<h3>{escape(name)}</h3>{_table(headings, rows, ' rrr ')}")
+        parts.append(f"<h3>{escape(name)}</h3>{html.table(headings, rows, ' rrr ')}")
     if overall := summary["overall"]:
         rows = []
         for variant, versus in overall.items():
@@ -164,8 +135,8 @@ def per_data(summary: Summary) -> str:
         is_relative = any(versus["is_relative"] for versus in overall.values())
         name = "difference, % of the baseline" if is_relative else "difference"
         headings = ["variant", name, "interval", "p", "conclusion", "why"]
-        parts.append(f"<h3>Over all data sets</h3>{_table(headings, rows, ' rrr  ')}")
-    return _heading("On each data set", "data_sets") + "".join(parts) if parts else ""
+        parts.append(f"<h3>Over all data sets</h3>{html.table(headings, rows, ' rrr  ')}")
+    return html.heading("On each data set", "data_sets") + "".join(parts) if parts else ""
 
 
 def _versus(metric: str, versus: Mapping[str, Any]) -> list[str]:
@@ -204,16 +175,16 @@ def effects(summary: Summary) -> str:
     unit = reading.difference_unit(metric)
     name = f"effect{f' ({unit.strip()})' if unit else ''}"
     text = (
-        _heading("Effects of the factors", "effects") + "<p class='soft'>A main effect is the "
+        html.heading("Effects of the factors", "effects") + "<p class='soft'>A main effect is the "
         "difference between a value and the baseline's value of the factor, averaged over the "
         "other factors. An interaction is the difference between the effect of a pair of values "
         "and the sum of their main effects.</p>"
     )
     if main:
-        text += _table(["factor", "value", name, "interval"], main, "  rr")
+        text += html.table(["factor", "value", name, "interval"], main, "  rr")
     if both:
         text += "<h3>Interactions</h3>"
-        text += _table(["factors", "values", name, "interval", "p"], both, "  rrr")
+        text += html.table(["factors", "values", name, "interval", "p"], both, "  rrr")
     return text
 
 
@@ -231,10 +202,11 @@ def tuning(summary: Summary) -> str:
         return ""
     headings = ["variant", "chosen", f"tried ({reading.in_words(summary['metric'])})"]
     return (
-        _heading("Tuning", "tuning") + "<p class='soft'>Before the comparison, the best value of "
+        html.heading("Tuning", "tuning")
+        + "<p class='soft'>Before the comparison, the best value of "
         "each variant was chosen on stop rows, which judge nothing else, at seeds that are not "
         "compared. All variants had the same budget.</p>"
-        + _table([*headings, "runs", "steps"], rows, "   rr")
+        + html.table([*headings, "runs", "steps"], rows, "   rr")
     )
 
 
@@ -254,8 +226,8 @@ def failures(summary: Summary) -> str:
     ]
     more = len(lost) - len(rows)
     rest = f"<p class='soft'>… and {more:,} more, in results.csv.</p>" if more else ""
-    table = _table(["variant", "seed", "status", "step", "reason"], rows, " r r ")
-    return _heading("Lost runs", "lost") + table + rest
+    table = html.table(["variant", "seed", "status", "step", "reason"], rows, " r r ")
+    return html.heading("Lost runs", "lost") + table + rest
 
 
 def statistics(summary: Summary) -> str:
@@ -267,7 +239,8 @@ def statistics(summary: Summary) -> str:
             text = f"<a href='{escape(described.page)}'>{text}</a>: {escape(described.meaning)}"
         items.append(f"<li><b>{escape(use.replace('_', ' '))}</b>: {text}.</li>")
     return (
-        _heading("Statistics", "statistics") + "<p>At the same seed all variants share the split, "
+        html.heading("Statistics", "statistics")
+        + "<p>At the same seed all variants share the split, "
         "the order of the rows and, if their shapes agree, the initial random numbers. So runs are "
         "compared in pairs: the effects of a seed on both runs of a pair cancel out. Verdicts use "
         "dev rows; test rows decide nothing. They are about other seeds and other rows of the same "
@@ -287,7 +260,7 @@ def again(summary: Summary, config: str) -> str:
     ]
     lines = "\n".join(f"{command}    # {meaning}" for command, meaning in commands)
     return (
-        f"{_heading('Run it again', 'again')}<pre>{escape(lines)}</pre>"
+        f"{html.heading('Run it again', 'again')}<pre>{escape(lines)}</pre>"
         "<p class='soft'>ABLATION is the folder of this page. In it, results.csv has a row for "
         "every run, and summary.json has all numbers of this page.</p>"
         f"<details><summary>The config</summary><pre>{escape(config)}</pre></details>"
@@ -313,18 +286,3 @@ def _cell(column: Column, variant: Mapping[str, Any]) -> str:
     if column.heading == "conclusion":
         kind = f"verdict {(variant['vs_baseline'] or {}).get('verdict', 'baseline')}"
     return f"<td class='{kind}' data-key='{key}'>{escape(column.cell(variant))}</td>"
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: str) -> str:
-    kinds = [_number(side == "r") for side in right]
-    top = "".join(f"<th{k}>{escape(h)}</th>" for k, h in zip(kinds, headings, strict=True))
-    body = "".join(
-        f"<tr>{''.join(f'<td{k}>{escape(c)}</td>' for k, c in zip(kinds, row, strict=True))}</tr>"
-        for row in rows
-    )
-    table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-    return f"<div class='wide'>{table}</div>"
-
-
-def _number(is_number: bool) -> str:
-    return " class='number'" if is_number else ""
