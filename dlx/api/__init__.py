@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dlx.api.ablation_runs import members, run_config
     from dlx.api.attribution import Why, plan_why, why
     from dlx.api.diagnosis import diagnose_ablation, diagnose_run, more_data
-    from dlx.api.drawing import ablation_figures, figures
+    from dlx.api.drawing import ablation_figures, figures, report
     from dlx.api.inputs import RUNS_DIR, read_config
     from dlx.api.probing import Probe, probe
     from dlx.api.run import Run, load
@@ -39,7 +39,7 @@ _MODULES = {
     ),
     "ablation_config": ("read_ablation",),
     "ablation_runs": ("members", "run_config"),
-    "drawing": ("ablation_figures", "figures"),
+    "drawing": ("ablation_figures", "figures", "report"),
     "inputs": ("RUNS_DIR", "read_config"),
     "probing": ("Probe", "probe"),
     "diagnosis": ("diagnose_ablation", "diagnose_run", "more_data"),
@@ -74,6 +74,7 @@ __all__ = [
     "probe",
     "read_ablation",
     "read_config",
+    "report",
     "resume",
     "resume_ablation",
     "resumed_training",

@@ -9,7 +9,7 @@ from dlx.diagnose.mistakes import calibration_bins, calibration_error, confident
 from dlx.diagnose.mistakes import worst_classes as worst
 from dlx.report.predictions import Predictions
 
-MOST_MISTAKES = 12
+MOST_MISTAKES = 10
 _MOST_SUSPECTS = 20
 _MOST_CLASSES = 5
 

@@ -92,11 +92,11 @@ class Run(Saved):
         """Return a figure of cost and first metric over the steps; see docs/pictures.md.
 
         Raises:
-            RunError: it has not ended well
+            RunError: it has not begun to train
         """
         from dlx.report.run.run_figures import curves
 
-        return curves(self.cohort.members[0], self.history, self.config.name)
+        return curves(self.config, self.design, self.history)
 
     @property
     def status(self) -> str:

@@ -131,6 +131,7 @@ _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
         "sample": encoding.sample,
         "probe": several.probe,
         "figures": use.figures,
+        "report": use.report,
         "verify": use.verify,
         "ensemble": several.ensemble,
     },

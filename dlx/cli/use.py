@@ -20,7 +20,7 @@ from dlx.cli.options import (
     output_option,
 )
 from dlx.cli.output import emit, emit_json, emit_result, emit_table, note, run_labels, warn
-from dlx.errors import ConfigError
+from dlx.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from dlx.api import Run
@@ -288,6 +288,39 @@ def figures(
         emit("\n".join(map(str, files)))
     else:
         note("nothing to draw: the run predicts numbers from more than two inputs")
+
+
+def report(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN|ABLATION", help="A trained run, or an ablation.")
+    ],
+    runs_dir: RunsDir = RUNS_DIR,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write report.html, a page that needs no other file, into a run's folder.
+
+    Of a run: what stands out in it and what to try, curves, metrics, signals by depth, the
+    confusion matrix, worst classes, the most confident mistakes, likely wrong labels, calibration
+    and the config. An ablation wrote its report when it ended; the command says where.
+
+    \b
+    Examples:
+      dlx report latest
+      dlx report runs/activation_depth/ID
+    """
+    from dlx import api
+    from dlx.training.finding import find
+
+    directory = find(run, runs_dir, prefer="run")
+    path, kind = directory.path, directory.read_info()["kind"]
+    if kind == "ablation":
+        page = path / "report.html"
+        if not page.exists():
+            raise RunError(f"{path} has no report, since it has not ended; `dlx resume {path}`")
+    else:
+        page = api.report(api.load(path), data_dir)
+    emit_json({kind: str(path), "report": str(page)}) if as_json else emit(str(page))
 
 
 def verify(

@@ -142,7 +142,7 @@ class RunObserver(Observer):
     def _draw(self, cohort: Cohort, step: int) -> list[Path]:
         job, stages = self._job, self._folder / PRETRAINING
         trained = Trained(
-            job.config.name,
+            job.config,
             cohort,
             job.splits,
             job.labelled,

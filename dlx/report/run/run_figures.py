@@ -6,8 +6,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlx.cohort import Cohort, Member
+from dlx.cohort import Cohort
+from dlx.config.schema import RunConfig
 from dlx.data.parts import Splits
+from dlx.models.design import Design
 from dlx.nn.metrics import is_rising, scale_of, tag, unit_of
 from dlx.report.figures import SPLIT_COLORS, encoded, log_scale
 from dlx.report.run import pictures
@@ -15,6 +17,7 @@ from dlx.report.run.reconstruction import Sample
 from dlx.report.run.regions import Panel, Plane, is_plane
 from dlx.runs import make_directory, write_atomic
 from dlx.training.evaluation import confusion
+from dlx.training.job import chosen_metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +34,7 @@ Records = Sequence[Mapping[str, Any]]
 class Trained:
     """A trained run that is to be drawn."""
 
-    title: str  # of its figures
+    config: RunConfig  # resolved
     cohort: Cohort  # of one
     splits: Splits  # with the targets that it learned
     labelled: Splits  # the same rows with the data's own targets
@@ -46,7 +49,7 @@ def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
     """
     from dlx.report.run import code_figures  # imports matplotlib
 
-    task, cohort, title = run.splits.task, run.cohort, run.title
+    task, cohort, title = run.splits.task, run.cohort, run.config.name
     figures: dict[str, Figure] = {}
     if task.kind == "reconstruction":
         sample = Sample(run.splits, run.labelled, cohort.members[0].design)
@@ -65,7 +68,7 @@ def draw(run: Trained, *, everything: bool = True) -> "dict[str, Figure]":
                 counts.cpu().numpy(), task.classes, f"{title}, {name} rows"
             )
     if len(run.history) > 1:
-        figures["curves"] = curves(run.cohort.members[0], run.history, run.title)
+        figures["curves"] = curves(run.config, cohort.members[0].design, run.history)
     if run.stages:
         figures["pretraining"] = pretraining(run.stages, run.history, title)
     return figures
@@ -109,19 +112,24 @@ def _panel(axes: "Axes", panel: Panel, plane: Plane) -> None:
     axes.legend(loc="upper right", fontsize=8)
 
 
-def curves(member: Member, history: Records, title: str) -> "Figure":
+def curves(
+    config: RunConfig, design: Design, history: Records, *, narrow: bool = False
+) -> "Figure":
     """Return a figure of the cost and of the first metric beside it, over the steps, by part.
 
-    A line marks the step whose weights were kept, where early stopping chose one.
+    A line marks the step whose weights were kept, where early stopping chose one. A narrow figure
+    has the metric below the cost.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    measured = [tag(metric) for metric in member.metrics]
-    names = ["cost", *measured[:1]]
-    figure = Figure(figsize=(5.2 * len(names), 4), dpi=110, layout="constrained")
+    names = ["cost", *(tag(metric) for metric in chosen_metrics(config, design)[:1])]
+    lines, columns = (len(names), 1) if narrow else (1, len(names))
+    size = (3.6, 2.4 * lines) if narrow else (5.2 * columns, 4)
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    stopping = config.train.early_stopping
     for place, name in enumerate(names, 1):
-        axes = figure.add_subplot(1, len(names), place)
+        axes = figure.add_subplot(lines, columns, place)
         drawn: list[float] = []
         for split, color in SPLIT_COLORS.items():
             steps, values = _points(history, split, name)
@@ -133,7 +141,7 @@ def curves(member: Member, history: Records, title: str) -> "Figure":
         elif scale_of(name) == "share":
             axes.set_ylim(0, 1.02)
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        chosen = _chosen_step(history, member.stop_metric)
+        chosen = _chosen_step(history, stopping and stopping.metric)
         if chosen is not None:
             label = f"kept: step {chosen:,}"
             axes.axvline(chosen, color="black", linestyle=":", linewidth=1, label=label)
@@ -143,7 +151,7 @@ def curves(member: Member, history: Records, title: str) -> "Figure":
         axes.grid(alpha=0.3)
         if drawn:
             axes.legend(fontsize=8)
-    figure.suptitle(title)
+    figure.suptitle(config.name)
     return figure
 
 
