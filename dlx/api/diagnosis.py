@@ -1,6 +1,5 @@
 """What stands out in a run, or in the runs of an ablation."""
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,8 @@ from dlx.api.mistakes import mistakes
 from dlx.api.run import Run
 from dlx.config.types import choice
 from dlx.data.parts import Splits
-from dlx.data.pipeline import Pool
 from dlx.diagnose.diagnosis import diagnose
 from dlx.diagnose.evidence import Evidence, errors_of
-from dlx.diagnose.rules.finding import SEVERITIES, Finding
 from dlx.errors import DataError, RunError
 from dlx.tracking.evaluations import curve_of
 from dlx.training import job as jobs
@@ -25,12 +22,8 @@ if TYPE_CHECKING:  # a single run needs nothing of ablations
     from dlx.api.ablation import Ablation
 
 
-def evidence_of(
-    run: Run, labelled: Splits | None, known: dict[tuple[str, str, bytes], Any] | None = None
-) -> Evidence:
+def evidence_of(run: Run, labelled: Splits | None) -> Evidence:
     """Return what a diagnosis of a run is made from; without data it is its records alone.
-
-    `known` is what simple models make of the data, which runs with the same data share.
 
     Raises:
         RunError: the run still trains, or has logged nothing
@@ -53,8 +46,7 @@ def evidence_of(
         return Evidence(run.config, run.info, curve, splits=splits)
     metric = choice("metric", "mse" if splits.task.classes is None else "accuracy")
     cohort = stack([(run.design, run.tensors)], (metric,), [run.config.seed])
-    known = {} if known is None else known
-    return Evidence(run.config, run.info, curve, *errors_of(cohort, splits), splits, known)
+    return Evidence(run.config, run.info, curve, *errors_of(cohort, splits), splits)
 
 
 def diagnose_run(
@@ -90,26 +82,15 @@ def diagnose_run(
 def diagnose_ablation(
     ablation: "Ablation", data_dir: Path | str | None = None
 ) -> list[dict[str, Any]]:
-    """Return what stands out in each variant: `variant`, `runs`, and `findings` as of a run.
+    """Return what stands out in each variant, see `dlx.report.ablation.findings.by_variant`.
 
-    A finding has also `runs`, the number of the variant's runs that have it; it is that of the
-    first of them. What fewer than half of them have is left out.
+    Raises:
+        RunError: no run has ended, or the plan is missing or was changed
     """
-    pools: dict[str, Pool] = {}
-    known: dict[tuple[str, str, bytes], Any] = {}
-    by_variant: dict[str, list[list[Finding]]] = {}
-    first: dict[tuple[str, str], tuple[str, Finding]] = {}
-    variants = {str(result.number): result.variant for result in ablation.results}
-    for run in ablation.runs:
-        variant = variants[run.path.name]
-        findings = diagnose(evidence_of(run, run.labelled_splits(data_dir, pools), known))
-        by_variant.setdefault(variant, []).append(findings)
-        for finding in findings:
-            first.setdefault((variant, finding.name), (str(run.path), finding))
-    return [
-        {"variant": variant, "runs": len(runs), "findings": _common(variant, runs, first)}
-        for variant, runs in by_variant.items()
-    ]
+    from dlx.report.ablation.findings import by_variant
+
+    plan = ablation.plan(data_dir)
+    return by_variant(plan, ablation.path, ablation.ended(plan))
 
 
 def more_data(summary: Mapping[str, Any]) -> list[str]:
@@ -144,15 +125,3 @@ def more_data(summary: Mapping[str, Any]) -> list[str]:
     if gain.low <= 0:
         return [f"{known}, which may be chance: more rows would hardly help"]
     return [f"{known}: more rows would help"]
-
-
-def _common(
-    variant: str, runs: list[list[Finding]], first: Mapping[tuple[str, str], tuple[str, Finding]]
-) -> list[dict[str, Any]]:
-    counts = Counter(name for findings in runs for name in {f.name for f in findings})
-    documents = []
-    for name, count in counts.items():
-        if 2 * count >= len(runs):
-            path, finding = first[variant, name]
-            documents.append(finding.document(path) | {"runs": count})
-    return sorted(documents, key=lambda d: (SEVERITIES.index(d["severity"]), -d["runs"]))

@@ -18,7 +18,7 @@ from dlx.data.parts import Part, Splits
 from dlx.data.selection import Selection
 from dlx.denormals import flushed_denormals
 from dlx.diagnose import simple_models
-from dlx.diagnose.simple_models import Answers, simple_answers
+from dlx.diagnose.simple_models import SimpleModels, simple_answers
 from dlx.tracking.evaluations import Curve
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import of_each_row, predict
@@ -74,7 +74,10 @@ class Evidence:
     said: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     splits: Splits | None = None  # None: the data are not there
     # What simple models make of the data, by the data's key: for runs that have the same ones.
-    known: dict[tuple[str, str, bytes], Any] = field(default_factory=dict, repr=False)
+    known: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+    # Whether runs share them that differ in which rows of the same data they train on.
+    shares_models: bool = False
+    is_brief: bool = False  # whether neighbours alone speak for simple models
 
     @property
     def task(self) -> Mapping[str, Any]:
@@ -167,36 +170,33 @@ class Evidence:
             return {}
         if self.splits.task.kind == "reconstruction":
             return self._of_components(self.inputs)
-        targets = self.targets
+        if self.simple is None:
+            return {}
+        errors = simple_models.errors_of
         return {
-            name: float(simple_models.errors_of(answers.own, targets).mean())  # type: ignore[arg-type]
-            for name, answers in self.simple.items()
+            name: float(errors(answers.own, self.simple.targets).mean())
+            for name, answers in self.simple.by_name.items()
         }
 
     @functools.cached_property
-    def simple(self) -> Mapping[str, Answers]:
-        """What simple models answer to the training rows of `sample` and to judged ones, by name.
-
-        Of the judged part they are asked for at most as many rows, see `judged_sample`.
-        """
-        targets = self.targets
-        if self.splits is None or self.inputs is None or targets is None:
-            return {}
-        if self.splits.task.kind == "multilabel":
-            return {}
-        inputs, are_classes = self.inputs, self.splits.task.classes is not None
-        others = inputs[:0] if self.judged_sample is None else self.judged_sample.inputs.numpy()
-        return self._once(
-            f"answers beside {self.judged}",
-            lambda: simple_answers(inputs, targets, are_classes, others),
-        )
-
-    @functools.cached_property
-    def judged_sample(self) -> Part | None:
-        """The judged rows that simple models answer; None: there are none."""
-        if self.splits is None or self.judged is None:
+    def simple(self) -> SimpleModels | None:
+        """What simple models answer to training rows and to judged ones; None of few rows."""
+        if self.splits is None or self.splits.task.kind == "multilabel":
             return None
-        return _sample(self.splits.part(self.judged), _REFERENCE_ROWS)
+        splits = self.splits
+
+        def answers() -> SimpleModels | None:
+            targets, inputs = self.targets, self.inputs
+            if targets is None or inputs is None:
+                return None
+            part = splits.train if self.judged is None else splits.part(self.judged)
+            others = _sample(part, _REFERENCE_ROWS)
+            are_classes, asked = splits.task.classes is not None, others.inputs.numpy()
+            linear = not self.is_brief
+            by_name = simple_answers(inputs, targets, are_classes, asked, linear=linear)
+            return SimpleModels(by_name, targets, others.targets.numpy())
+
+        return self._once(f"simple models beside {self.judged}", answers, self.shares_models)
 
     @functools.cached_property
     def linear(self) -> np.ndarray | None:
@@ -217,10 +217,11 @@ class Evidence:
 
         return self._once(f"answers to {self.judged}", answers)
 
-    def _once(self, name: str, make: Callable[[], T]) -> T:
+    def _once(self, name: str, make: Callable[[], T], is_shared: bool = False) -> T:
         """Return what simple models make of the data: made once for all runs with the same data."""
         assert self.splits is not None
-        key = name, self.splits.fingerprint, self.splits.train.selection.key
+        rows = self.splits.fingerprint, self.splits.train.selection.key
+        key = name, repr(self.config.data) if is_shared else rows
         if key not in self.known:
             self.known[key] = make()
         return self.known[key]
@@ -251,6 +252,9 @@ class Evidence:
         Of classes, a tree with two leaves for each tells what the most frequent one misses; of a
         number, a line its variance. 85 % of classes are a leak where no other input tells half.
         """
+        return self._once("leak", self._leak, self.shares_models) if self.splits else self._leak()
+
+    def _leak(self) -> tuple[str | None, float, bool]:
         targets, nothing = self.targets, (None, 0.0, False)
         if self.splits is None or self.inputs is None or targets is None:
             return nothing

@@ -62,17 +62,17 @@ def _trained_on(e: Evidence) -> Suspects | None:
         Northcutt, Jiang and Chuang (2021), Confident learning: estimating uncertainty in dataset
         labels
     """
-    targets, judged = e.targets, e.judged_sample
-    is_told = e.task.get("kind") in ("binary", "multiclass") and e.simple
     # Where there are train_dev rows, dev rows are of another kind.
-    if targets is None or judged is None or not is_told or e.is_shared or "train_dev" in e.errors:
+    if e.judged is None or e.is_shared or "train_dev" in e.errors:
         return None
-    others = judged.targets.numpy()
+    if e.task.get("kind") not in ("binary", "multiclass") or not (e.simple and e.simple.by_name):
+        return None
+    by_name, targets, others = e.simple
     if min(len(targets), len(others)) < _FEWEST:
         return None
-    wrong = {n: np.mean(a.others.argmax(1) != others) for n, a in e.simple.items()}
+    wrong = {name: np.mean(of.others.argmax(1) != others) for name, of in by_name.items()}
     name, error = min(wrong.items(), key=lambda item: item[1])
-    answers = e.simple[name].own
+    answers = by_name[name].own
     own = float(np.mean(answers.argmax(1) != targets))
     variance = own * (1 - own) / len(targets) + error * (1 - error) / len(others)
     if own - error < max(0.05, 3 * math.sqrt(variance)):

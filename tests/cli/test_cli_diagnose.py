@@ -1,5 +1,7 @@
 """`dlx diagnose`: findings of runs and ablations, exit codes, folders that cannot be diagnosed."""
 
+import shlex
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,15 @@ def test_of_an_ablation_each_variant_has_findings(dlx: Command) -> None:
     found = {v["variant"]: [f["name"] for f in v["findings"]] for v in variants}
     assert [v["runs"] for v in variants] == [3, 3]
     assert "rate_too_high" in found["lr=50"] and "rate_too_high" not in found["lr=0.1"]
+    assert not list(Path("runs/digits").glob("*/runs"))  # nothing is made for a diagnosis
+    first = variants[1]["findings"][0]
+    assert first["runs"] >= 2 and "--from runs/digits/" in first["try"]
+    command, *words = shlex.split(first["try"])
+    assert (command, dlx(*words, "--dry-run").code) == ("dlx", 0)
+    page = Path(dlx("report", "digits").out.strip()).read_text()
+    section = page.partition(">Findings</h2>")[2].partition("<h2")[0]
+    assert "<td>lr=50</td><td>rate_too_high (high, " in section
+    assert "<td>lr=0.1</td><td>" in section and escape(first["reason"]) in section
 
 
 def test_what_cannot_be_diagnosed_is_said(dlx: Command) -> None:

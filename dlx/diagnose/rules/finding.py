@@ -32,13 +32,17 @@ class Finding:
     step: int | None = None
     resumes: bool = False  # whether the changes are for `dlx resume`, not for a new run
 
-    def document(self, run: str) -> dict[str, Any]:
-        """Return the finding as JSON has it, with the command for the run in a folder."""
+    def document(self, run: str, train: str = "") -> dict[str, Any]:
+        """Return the finding as JSON has it, with the command for a run by its name.
+
+        `train` is what trains the run anew; default: what does for the config in its folder.
+        """
         values = asdict(self)
         changes, resumes = values.pop("changes"), values.pop("resumes")
-        command = f"dlx resume {run}" if resumes else f"dlx train {run}/config.yaml"
-        if not changes:
-            command = f"dlx evaluate {run}"
+        quoted = shlex.quote(run)
+        command = train or f"dlx train {shlex.quote(f'{run}/config.yaml')}"
+        if resumes or not changes:
+            command = f"dlx {'resume' if changes else 'evaluate'} {quoted}"
         return values | {"try": " ".join([command, *map(shlex.quote, changes)])}
 
 

@@ -15,7 +15,7 @@ from dlx.ablation.tuning import Try, edges
 from dlx.ablation.variants import show, value_at
 from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
-from dlx.report.ablation import markdown, page, reconstructions
+from dlx.report.ablation import findings, markdown, page, reconstructions
 from dlx.runs import write_atomic
 
 
@@ -32,6 +32,9 @@ def write(
     summary = summarized(plan, results, tuning=_tuning(plan, tries), command=command)
     changes = rules.changed(before, summary["variants"]) if before else {}
     summary["warnings"] += rules.sentences(plan.rules, before, changes)
+    summary["findings"] = findings.by_variant(
+        plan, directory, findings.first_runs(results), is_brief=True
+    )
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(directory / "summary.json", text.encode() + b"\n")
     base = _base(plan)

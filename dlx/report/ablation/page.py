@@ -102,6 +102,7 @@ def page(
         sections.pictures(others, encoded),
         sections.effects(summary),
         sections.tuning(summary),
+        sections.findings(summary),
         sections.failures(summary),
         sections.statistics(summary),
         sections.again(summary, config),

@@ -210,6 +210,31 @@ def tuning(summary: Summary) -> str:
     )
 
 
+def findings(summary: Summary) -> str:
+    """Return what at least half of each variant's runs have, with reasons and commands."""
+    variants = summary.get("findings") or []
+    if not variants:
+        return ""
+    rows, reasons = [], ""
+    for variant in variants:
+        found = [
+            f"{f['name']} ({f['severity']}, {f['runs']} of {variant['runs']})"
+            for f in variant["findings"]
+        ]
+        rows.append([variant["variant"], ", ".join(found) or "nothing found"])
+        reasons += "".join(
+            f"<li><b>{escape(variant['variant'])}</b>: {escape(f['name'])}: {escape(f['reason'])}"
+            f"<pre>{escape(f['try'])}</pre></li>"
+            for f in variant["findings"]
+        )
+    why = f"<details><summary>Reasons, and what to try</summary><ul>{reasons}</ul></details>"
+    return (
+        html.heading("Findings", "findings") + "<p class='soft'>Of each variant, what at least "
+        "half of its runs have (of many runs, of the first ones).</p>"
+        f"{html.table(['variant', 'findings'], rows, '  ')}{why if reasons else ''}"
+    )
+
+
 def failures(summary: Summary) -> str:
     """Return the runs that diverged or failed, with the reasons."""
     if not (lost := summary["failures"]):
