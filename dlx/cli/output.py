@@ -153,14 +153,24 @@ def emit_result(result: Mapping[str, Any]) -> None:
 
 
 def emit_findings(findings: Sequence[Mapping[str, Any]], most: int | None = None) -> None:
-    """Print what stands out in a run, each with a command to try; at most so many."""
+    """Print what stands out in a run, each with a command to try; at most so many.
+
+    Of findings that the same command may cure, the most severe one is told, and the others named.
+    """
     if not findings:
         emit("diagnosis: nothing found")
-    for finding in findings[:most]:
-        emit(f"{finding['severity']}: {finding['name']}: {finding['reason']}")
-        emit(f"  try: {finding['try']}")
-    if most is not None and len(findings) > most:
-        emit(f"({len(findings) - most} more: `dlx diagnose`)")
+    by_command: dict[str, list[Mapping[str, Any]]] = {}
+    for finding in findings:
+        place = finding["try"]
+        if place.startswith("dlx evaluate "):  # which cures nothing
+            place = finding["name"]
+        by_command.setdefault(place, []).append(finding)
+    for first, *others in [*by_command.values()][:most]:
+        emit(f"{first['severity']}: {first['name']}: {first['reason']}")
+        names = ", ".join(other["name"] for other in others)
+        emit(f"  try: {first['try']}" + (f"  (also against {names})" if others else ""))
+    if most is not None and len(by_command) > most:
+        emit(f"({len(by_command) - most} more: `dlx diagnose`)")
 
 
 def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:

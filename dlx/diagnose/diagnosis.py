@@ -12,7 +12,7 @@ _RULES: tuple[Callable[[Evidence], Iterator[Finding]], ...] = (
     *(bias_variance.bias, bias_variance.variance, bias_variance.few_rows),
     *(signals.signals, signals.units, signals.covariate_shift),
     *(learning.rate, outputs.answers, outputs.beside_linear, outputs.calibration),
-    *(data.classes_and_inputs, data.leaks, outputs.labels),
+    *(data.classes_and_inputs, data.leaks, data.other_inputs, outputs.labels),
 )
 
 

@@ -156,6 +156,13 @@ class Evidence:
         return None if self.sample is None else self.sample.inputs.numpy()
 
     @property
+    def judged_inputs(self) -> np.ndarray | None:
+        """The preprocessed inputs of at most 2,000 judged rows, (M, I); None: there are none."""
+        if self.splits is None or self.judged is None:
+            return None
+        return _sample(self.splits.part(self.judged), _REFERENCE_ROWS).inputs.numpy()
+
+    @property
     def targets(self) -> np.ndarray | None:
         """Their targets, see `Part.own_targets`; None: there are none, or too few rows."""
         sample = self.sample
@@ -169,7 +176,7 @@ class Evidence:
         if self.splits is None or self.inputs is None:
             return {}
         if self.splits.task.kind == "reconstruction":
-            return self._of_components(self.inputs)
+            return self._of_components()
         if self.simple is None:
             return {}
         errors = simple_models.errors_of
@@ -231,19 +238,43 @@ class Evidence:
         assert self.splits is not None
         return _sample(self.splits.part(part), _MOST_ROWS).targets.numpy()
 
-    def _of_components(self, inputs: np.ndarray) -> dict[str, float]:
-        """Return what as many principal components leave as a code has numbers, if it is free."""
-        assert self.splits is not None
+    @functools.cached_property
+    def _left(self) -> tuple[int, np.ndarray]:
+        """The width of a free code, and the share that 0, 1, … principal components leave.
+
+        The width is 0 of a network that is no autoencoder, or limits its code.
+        """
+        if self.splits is None or self.inputs is None:
+            return 0, np.ones(1)
         options = self.config.model.arguments()
         design = self.config.model(self.splits.task)
         width = next((part.outputs for part in design.layers if part.name == design.code), 0)
         is_free = all(options.get(key) is None for key in _LIMITS)
-        if not is_free or not 0 < width < min(inputs.shape):
-            return {}
-        x = inputs.astype(np.float64) - inputs.mean(0)
-        spread = np.linalg.eigvalsh(x.T @ x if len(x) > x.shape[1] else x @ x.T)
-        left = float(spread[:-width].sum() / max(spread.sum(), 1e-300))
-        return {f"{width} principal components": max(left, 0.0)}
+        if not is_free or not 0 < width < min(self.inputs.shape):
+            return 0, np.ones(1)
+        x = self.inputs.astype(np.float64) - self.inputs.mean(0)
+        spread = np.linalg.eigvalsh(x.T @ x if len(x) > x.shape[1] else x @ x.T)[::-1]
+        told = np.cumsum(spread) / max(spread.sum(), 1e-300)
+        return width, np.maximum(1 - np.r_[0.0, told], 0.0)
+
+    @property
+    def wider_code(self) -> int | None:
+        """How many components leave half of the variance, where those of the code leave more."""
+        width, left = self._left
+        enough = int(np.argmax(left <= 0.5))
+        is_narrow = 0 < width < enough <= len(left) / 4
+        return enough if is_narrow else None
+
+    def _of_components(self) -> dict[str, float]:
+        """Return what as many principal components leave as a code has numbers, if it is free.
+
+        A code so narrow that most is lost is measured by as many as leave half.
+        """
+        width, left = self._left
+        count = self.wider_code or width
+        return (
+            {f"{count} principal component{'s' * (count > 1)}": float(left[count])} if width else {}
+        )
 
     @functools.cached_property
     def leak(self) -> tuple[str | None, float, bool]:

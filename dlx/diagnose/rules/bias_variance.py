@@ -4,13 +4,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from dlx.diagnose.evidence import Errors, Evidence
 from dlx.diagnose.rules.finding import Finding, percent, points
-from dlx.diagnose.rules.remedies import against_bias, against_variance
+from dlx.diagnose.rules.remedies import against_bias, against_variance, longer, surer, weight_decay
 
 _GAP = 0.02  # the least difference of two errors that counts: two points
 _SURE = 2.0  # standard errors that a difference has to exceed
 _WIDE = 0.05  # half of the interval of an error that tells little
+_UNSURE = 0.1  # by which the share of right answers is above the mean probability
 _RARE = 0.25  # share of the rows that the majority class leaves
 
 
@@ -72,6 +75,7 @@ def bias(e: Evidence) -> Iterator[Finding]:
         return
     gap = bias_and_variance(train, None, possible).bias
     if gap is None:
+        yield from _held_small(e)
         return
     above = f"{points(gap)} above {percent(possible)}, {standard}"
     yield Finding(
@@ -82,6 +86,23 @@ def bias(e: Evidence) -> Iterator[Finding]:
         against_bias(e),
         {"train_error": train.mean, "possible_error": possible, "gap": gap},
     )
+
+
+def _held_small(e: Evidence) -> Iterator[Finding]:
+    """Yield whether a penalty keeps the network unsure of training rows that it tells right."""
+    if "train" not in e.said or not weight_decay(e) or not e.has_learned:
+        return
+    outputs, targets = e.said["train"]
+    sure, right = float(outputs.max(1).mean()), float(np.mean(outputs.argmax(1) == targets))
+    if right - sure > _UNSURE and surer(e) == (longer(e),):
+        yield Finding(
+            "high_bias",
+            "medium",
+            f"the network tells {percent(right)} of the training rows right and is sure of its "
+            f"answers by {percent(sure)} alone: a penalty holds its weights too small",
+            weight_decay(e),
+            {"train_error": 1 - right, "confidence": sure},
+        )
 
 
 def possible_error(e: Evidence) -> tuple[str, float | None]:

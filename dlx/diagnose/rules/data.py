@@ -4,8 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dlx.config.dump import inline
 from dlx.diagnose.evidence import Evidence
+from dlx.diagnose.rules.bias_variance import variance
 from dlx.diagnose.rules.finding import Finding, percent, short
+
+_MOVED = 0.5  # standard deviations by which means are apart
+_SURELY = 6.0  # standard errors of their difference
 
 
 def classes_and_inputs(e: Evidence) -> Iterator[Finding]:
@@ -80,7 +85,7 @@ def leaks(e: Evidence) -> Iterator[Finding]:
             f"input {column} alone tells {percent(known)} of what there is to predict"
             f"{'' if is_all else ', and no other one half as much'}: it may hold the answer, which "
             "new rows will not have",
-            (),
+            _without(e, column),
             {"told": known},
         )
     copied, rows = e.copied
@@ -92,6 +97,42 @@ def leaks(e: Evidence) -> Iterator[Finding]:
             "they show what was remembered",
             (),
             {"copied": copied, "rows": rows},
+        )
+
+
+def _without(e: Evidence, feature: str) -> tuple[str, ...]:
+    """Return the change that leaves out the column of a table that an input is made of."""
+    encoder, ignored = e.splits and e.splits.encoder, e.config.data.arguments().get("ignore")
+    if encoder is None or ignored is None:
+        return ()
+    name = next(column.name for column in encoder.columns if feature in column.features)
+    return (f"data.ignore={inline([*ignored, name])}",)
+
+
+def other_inputs(e: Evidence) -> Iterator[Finding]:
+    """Whether an input of a table is distributed otherwise in the judged rows."""
+    inputs, others = e.inputs, e.judged_inputs
+    if e.is_shared or inputs is None or others is None or min(len(inputs), len(others)) < 30:
+        return
+    is_mismatch = any(found.name == "data_mismatch" for found in variance(e))
+    if len(e.task.get("input_shape") or ()) != 1 or is_mismatch:
+        return
+    means, variances = zip(*((x.mean(0), x.var(0)) for x in (inputs, others)), strict=True)
+    apart = np.abs(means[1] - means[0])
+    noise = np.sqrt(variances[0] / len(inputs) + variances[1] / len(others))
+    moved = (apart > _MOVED * np.sqrt(variances[0])) & (apart > _SURELY * noise) & (noise > 0)
+    if moved.any():
+        worst = int(np.argmax(np.where(moved, apart / np.sqrt(variances[0] + 1e-12), 0.0)))
+        size = float(apart[worst] / np.sqrt(variances[0][worst] + 1e-12))
+        features = e.splits.features if e.splits is not None else None
+        name = features[worst] if features else f"x{worst + 1}"
+        yield Finding(
+            "data_mismatch",
+            "low",
+            f"the mean of input {name} is {size:.1f} standard deviations away in {e.judged} rows: "
+            "these are of another kind than training rows, though they are told as well",
+            (),
+            {"moved": size, "inputs": int(moved.sum())},
         )
 
 

@@ -4,6 +4,8 @@ from dlx.config.dump import inline, to_plain
 from dlx.config.types import Choice
 from dlx.diagnose.evidence import Evidence
 
+STEADY_STATE = ("model.recurrent_init=orthogonal",)  # neither grows nor fades from step to step
+
 
 def lower_rate(e: Evidence) -> str:
     """Return a tenth of the learning rate."""
@@ -28,8 +30,11 @@ def longer(e: Evidence) -> str:
 def sound_start(e: Evidence) -> tuple[str, ...]:
     """Return a start and an activation that let signals and gradients pass a deep network.
 
-    A network without hidden layers gets two.
+    A network without hidden layers gets two. Where dropout takes half of the units or more, it is
+    what keeps signals from passing.
     """
+    if drops_most(e):
+        return ("model.dropout=0",)
     widths = e.config.model.arguments().get("hidden")
     is_narrow = isinstance(widths, list) and all(
         isinstance(width, int) and width <= 32 for width in widths
@@ -37,6 +42,25 @@ def sound_start(e: Evidence) -> tuple[str, ...]:
     rate = f"optimizer={{name: adam, lr: {0.01 if is_narrow else 0.001}}}"
     layers = ("model.hidden=[10,10]",) if widths == [] else ()
     return (*layers, "model.activation=tanh", "model.init=xavier_normal", rate)
+
+
+def drops_most(e: Evidence) -> bool:
+    """Return whether dropout takes half of a layer's units, or more."""
+    given = e.config.model.arguments().get("dropout") or 0.0
+    rates = (
+        each.arguments().get("rate", 0.0) if isinstance(each, Choice) else each
+        for each in (given if isinstance(given, list) else [given])
+    )
+    return max(rates, default=0.0) >= 0.5
+
+
+def weight_decay(e: Evidence) -> tuple[str, ...]:
+    """Return what takes away the penalty or the decay that holds weights small, if there is one."""
+    if e.config.train.penalty is not None:
+        return ("train.penalty=null",)
+    return (
+        ("optimizer.weight_decay=0",) if e.config.optimizer.arguments().get("weight_decay") else ()
+    )
 
 
 def hidden(e: Evidence, widths: list[int]) -> tuple[str, ...]:
@@ -52,12 +76,19 @@ def hidden(e: Evidence, widths: list[int]) -> tuple[str, ...]:
 
 def against_bias(e: Evidence) -> tuple[str, ...]:
     """Return what lets the network fit its training rows better."""
-    if e.config.train.penalty is not None:
-        return ("train.penalty=null",)
-    if e.config.model.arguments().get("dropout"):
+    options = e.config.model.arguments()
+    if decay := weight_decay(e):
+        return decay
+    if options.get("dropout"):
         return ("model.dropout=0",)
     if e.config.model.name == "autoencoder":
+        width, widths = e.wider_code, options.get("encoder")
+        if width and isinstance(widths, list):
+            return (f"model.encoder={inline([*widths[:-1], width])}",)
         return (longer(e),)
+    start = options.get("recurrent_init")
+    if isinstance(start, Choice) and (start.arguments().get("gain") or 1) > 1:
+        return STEADY_STATE
     return hidden(e, [128, 128])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from dlx.diagnose.evidence import Evidence
 from dlx.diagnose.rules.finding import Finding, percent, short
-from dlx.diagnose.rules.remedies import lower_rate, sound_start
+from dlx.diagnose.rules.remedies import STEADY_STATE, drops_most, lower_rate, sound_start
 
 _NO_GRADIENT = 1e-6  # a gradient of weights near 1 that moves nothing
 
@@ -62,6 +62,7 @@ def signals(e: Evidence) -> Iterator[Finding]:
 
 
 def _exploding(e: Evidence, ratio_back: float | None) -> Iterator[Finding]:
+    yield from _growing_state(e)
     first, last = e.layers[0], e.layers[-1]
     before, after = (e.first(f"activation_std/{layer}") or 0.0 for layer in (first, last))
     growth = after / before if before else 0.0
@@ -82,6 +83,34 @@ def _exploding(e: Evidence, ratio_back: float | None) -> Iterator[Finding]:
         layer,
         0 if layer == last else None,
     )
+
+
+def _growing_state(e: Evidence) -> Iterator[Finding]:
+    """Yield whether the state of a recurrent layer grows from step to step before training.
+
+    It is some five times as large as the inputs' part of it, and the first cost is half again that
+    of a constant answer, since outputs are so large.
+    """
+    counts = np.array(e.task.get("class_counts") or [], float)
+    shares = counts[counts > 0] / max(counts.sum(), 1.0)
+    constant, cost = float(-(shares * np.log(shares)).sum()), e.first("cost") or 0.0
+    if e.has_learned_well or not 0 < 1.5 * constant < cost:
+        return
+    for layer in e.hidden:
+        inputs = e.first(f"activation_std/{layer}.projection")
+        growth = (e.first(f"activation_std/{layer}") or 0.0) / inputs if inputs else 0.0
+        if growth > 5:
+            yield Finding(
+                "exploding_gradient",
+                "medium",
+                f"before training the state of layer {layer} is {short(growth)} times as large as "
+                f"what its inputs give, and the cost {short(cost)}, that of a constant answer "
+                f"{short(constant)}: the state grows from step to step",
+                STEADY_STATE,
+                {"ratio": growth, "first_cost": cost},
+                layer,
+                0,
+            )
 
 
 def _first_gradient(e: Evidence) -> float | None:
@@ -133,7 +162,9 @@ def units(e: Evidence) -> Iterator[Finding]:
             "high" if dead[worst] >= 0.9 else "medium",
             f"{percent(dead[worst])} of the units of layer {worst} give every row the same output "
             f"since step {since:,}: no gradient passes them, and they will not wake again",
-            (
+            ("model.dropout=0",)
+            if drops_most(e)
+            else (
                 "model.activation=leaky_relu",
                 "model.init=he_normal",
                 lower_rate(e) if since else "model.bias=auto",
@@ -152,7 +183,7 @@ def units(e: Evidence) -> Iterator[Finding]:
     if min(full[worst], starts) >= 0.25 or (full[worst] >= 0.5 and not e.has_learned_well):
         yield Finding(
             "saturation",
-            "low" if e.has_learned_well else severity,
+            "low" if e.has_learned_well or (e.has_learned and starts < 0.25) else severity,
             f"{percent(full[worst])} of the outputs of layer {worst}, before training "
             f"{percent(starts)}, are at a bound of their activation, where its slope is near 0: "
             "they hardly learn",
