@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from benchmarks import diagnosis as zoo
 from dlx import api
 from dlx.api.diagnosis import evidence_of
+from dlx.cli.output import emit_findings
 from dlx.config.load import load
 from dlx.diagnose.diagnosis import diagnose
 from dlx.diagnose.evidence import Errors, Evidence
@@ -165,6 +167,71 @@ def test_a_column_with_the_answer_and_copied_rows_are_named(tmp_path: Path) -> N
     found = {f["name"]: f for f in api.diagnose_run(run)["findings"]}
     assert "input fee alone tells 100 %" in found["leaking_column"]["reason"]
     assert found["duplicate_rows"]["evidence"]["copied"] > 10
+    config, changes = _command(found["leaking_column"]["try"])
+    assert changes == ["data.ignore=[fee]"]
+    assert api.prepare(config, changes).splits.features == ("a", "b")
+
+
+def test_dev_rows_of_another_kind_are_told_by_their_inputs(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for name, shift in {"train": 0.0, "dev": 1.5, "test": 0.0}.items():
+        inputs = generator.normal((shift, 0), size=(80, 2))
+        rows = [f"{a:.3f},{b:.3f},{int(b > 0)}" for a, b in inputs]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["a,b,won", *rows]))
+    path = {name: str(tmp_path / f"{name}.csv") for name in ("train", "dev", "test")}
+    data = {"name": "csv", "path": path, "target": "won"}
+    run = api.train({"data": data}, ["train.epochs=20"], runs_dir=tmp_path)
+    found = {f["name"]: f for f in api.diagnose_run(run)["findings"]}
+    assert "the mean of input a is 1." in found["data_mismatch"]["reason"]
+    assert found["data_mismatch"]["evidence"]["inputs"] == 1
+
+
+def test_a_penalty_that_holds_weights_small_is_high_bias() -> None:
+    def found(sure: float, *changes: str) -> list[Finding]:
+        outputs = np.tile([sure, 1 - sure], (100, 1))
+        said = {"train": (outputs, np.zeros(100, int))}
+        run = evidence({"cost": [0.7, 0.5, 0.4]}, errors={"train": errors(0.05)}, said=said)
+        run = replace(run, config=load({"data": "digits"}, ["data.human_error=0.05", *changes]))
+        return [f for f in diagnose(run) if f.name == "high_bias"]
+
+    decay = "optimizer={name: adamw, weight_decay: 0.1}"
+    assert found(0.6, decay)[0].changes == ("optimizer.weight_decay=0",)
+    assert found(0.6, "train.penalty={l2: 0.1}")[0].changes == ("train.penalty=null",)
+    assert not found(0.95, decay) and not found(0.6)
+
+
+def test_a_state_that_grows_from_step_to_step_explodes() -> None:
+    def found(state: float) -> list[Finding]:
+        layers = ("1.projection", "1", "2")
+        values = {f"between_rows/{layer}": [1.0] * 3 for layer in layers}
+        values |= {"activation_std/1": [state] * 3, "activation_std/1.projection": [0.2] * 3}
+        info = {"status": "completed", "task": {"class_counts": [50, 50]}}
+        run = evidence({"cost": [4.0, 1.0, 0.5], **values}, errors={"train": errors(0.2)})
+        return [f for f in diagnose(replace(run, info=info)) if f.name == "exploding_gradient"]
+
+    assert found(2.0)[0].evidence["ratio"] == pytest.approx(10)
+    assert not found(0.6)
+
+
+def test_dropout_of_most_units_is_what_is_taken_away() -> None:
+    def changes(dropout: float) -> tuple[str, ...]:
+        run = evidence({"cost": [1.0, 0.9, 0.8]}, errors={"train": errors(0.4)})
+        config = load({"data": "digits"}, [f"model.dropout={dropout}"])
+        return remedies.sound_start(replace(run, config=config))
+
+    assert changes(0.8) == ("model.dropout=0",) != changes(0.2)
+
+
+def test_findings_that_one_command_may_cure_are_printed_as_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    finding = {"severity": "high", "reason": "why", "try": "dlx train c.yaml a=1"}
+    told = [{**finding, "name": name} for name in ("symmetry", "plateau", "saturation")]
+    told[2]["try"] = "dlx evaluate r"
+    emit_findings([*told, {**told[2], "name": "too_few_rows"}], most=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "  try: dlx train c.yaml a=1  (also against plateau)"
+    assert lines[2].startswith("high: saturation") and lines[4] == "(1 more: `dlx diagnose`)"
 
 
 def test_a_bad_start_is_mended_by_another_start_and_not_by_a_lower_rate() -> None:
@@ -242,3 +309,11 @@ def test_an_autoencoder_that_principal_components_beat_has_high_bias(tmp_path: P
     run = api.train("digits", changes, runs_dir=tmp_path)
     found = {f["name"]: f for f in api.diagnose_run(run)["findings"]}
     assert "8 principal components" in found["high_bias"]["reason"]
+
+
+def test_a_code_that_is_too_narrow_gets_more_units(tmp_path: Path) -> None:
+    model = "model={name: autoencoder, encoder: [16, 1]}"
+    run = api.train("digits", ["data.scale=true", model, "train.epochs=5"], runs_dir=tmp_path)
+    found = {f["name"]: f for f in api.diagnose_run(run)["findings"]}
+    config, [change] = _command(found["high_bias"]["try"])
+    assert change == "model.encoder=[16, 5]" and api.prepare(config, [change])
