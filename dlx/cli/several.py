@@ -40,12 +40,15 @@ def compare(
 
     Runs whose configs differ in the seed alone are one variant, whichever ablation they come from.
     The first variant is the baseline. Every other variant is compared with it, seed by seed.
+    Of three variants or more, it also says which settings go with the metric: the rank correlation
+    of numbers, and of other values the share of the variance of ranks that lies between them.
 
     \b
     Examples:
       dlx compare xor
       dlx compare xor digits --metric dev.cost --sort speed
     """
+    from dlx.report.ablation.reading import p_value
     from dlx.report.ablation.verdict_table import verdicts
     from dlx.report.run_comparison import compare as summarized
 
@@ -57,6 +60,21 @@ def compare(
     table = verdicts(summary, str(sort))
     emit_table(table.headings, table.rows, table.right)
     emit(f"(compared with {summary['baseline']}, in pairs of runs at the same seed)")
+    if summary["associations"]:
+        rows = [
+            [
+                each["key"],
+                str(each["values"]),
+                f"{each['rank_correlation']:+.2f}" if "rank_correlation" in each else "",
+                f"{each['share']:.2f}" if "share" in each else "",
+                p_value(each["p"]),
+            ]
+            for each in summary["associations"]
+        ]
+        emit("")
+        headings = [f"goes with {summary['metric']}", "values", "rank correlation", "share", "p"]
+        emit_table(headings, rows, " rrrr")
+        emit("(over all runs; what varies together goes together: `dlx why` tells effects)")
 
 
 def table(

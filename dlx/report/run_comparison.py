@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from dlx.ablation.factors import values_of
 from dlx.ablation.results import RunResult, Variant, fields_of
+from dlx.ablation.statistics.associations import associations
 from dlx.ablation.summary import summarize
 from dlx.ablation.variants import short_labels
 from dlx.config.dump import flat, inline
@@ -42,6 +43,8 @@ class _Ended(NamedTuple):
 def compare(paths: Sequence[str], runs_dir: Path, metric: str | None = None) -> dict[str, Any]:
     """Return the summary of runs and ablations, in the form of an ablation's summary.json.
 
+    Of three variants or more, `associations` says which settings go with the metric.
+
     The paths are those of `gather`. The other variants are compared with the first one, by a metric
     `<split>.<tag>`; default: dev.accuracy, or else dev.cost, or else the first one.
 
@@ -65,7 +68,13 @@ def compare(paths: Sequence[str], runs_dir: Path, metric: str | None = None) -> 
         data=gathered.data,
         show_test=judged.startswith("test."),
     )
-    return summary | {"warnings": gathered.warnings + summary["warnings"]}
+    settings = {variant.name: variant.settings for variant in gathered.variants}
+    scored = [(settings[run.variant], run.value(judged)) for run in gathered.results]
+    known = [(own, value) for own, value in scored if value is not None]
+    return summary | {
+        "warnings": gathered.warnings + summary["warnings"],
+        "associations": associations(known) if len(gathered.variants) > 2 else [],
+    }
 
 
 def _metric(wanted: str | None, results: Sequence[RunResult]) -> str:

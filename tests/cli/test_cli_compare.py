@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Command
 from tests.report.runs_on_disk import write_run
 
@@ -29,6 +31,19 @@ def test_json_is_the_summary(dlx: Command, tmp_path: Path) -> None:
     assert summary["metric"] == "dev.cost"
     assert [variant["name"] for variant in summary["variants"]] == ["lr=0.001", "lr=0.5"]
     assert summary["variants"][1]["vs_baseline"]["verdict"] == "better"
+
+
+def test_settings_that_go_with_the_metric_are_named(dlx: Command, tmp_path: Path) -> None:
+    for place, rate in enumerate((0.001, 0.01, 0.1, 0.5)):
+        for seed in range(3):
+            changes = [f"optimizer.lr={rate}", f"model.activation={('relu', 'tanh')[place % 2]}"]
+            write_run(tmp_path / "runs", *changes, seed=seed, accuracy=0.6 + 0.1 * place)
+    found = dlx("compare", "xor", "--json").json["associations"]
+    assert [each["key"] for each in found] == ["optimizer.lr", "model.activation"]
+    assert found[0]["rank_correlation"] == 1 and found[0]["p"] < 0.001 and found[0]["values"] == 4
+    assert found[1]["share"] == pytest.approx(0.2, abs=0.1) and found[1]["p"] > 0.05
+    lines = dlx("compare", "xor").out.splitlines()
+    assert lines[-4].startswith("goes with dev.accuracy") and "+1.00" in lines[-3]
 
 
 def test_rows_are_sorted_as_asked(dlx: Command, tmp_path: Path) -> None:
