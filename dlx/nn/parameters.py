@@ -8,7 +8,7 @@ its settings. Updates are elementwise, so a row is updated exactly as it would b
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -94,19 +94,26 @@ class ParameterBuffer:
                 if owned:
                     parameter.value[run] = parameter.initialize(run)
 
-    def gradient_norms(self, layer: str | None = None) -> Tensor:
-        """Return each run's Euclidean norm of the gradient of a layer, or of all: (K,)."""
-        return self.norms(self.gradients, layer)
+    def gradient_norms(self) -> Tensor:
+        """Return each run's Euclidean norm of the gradient: (K,)."""
+        squares = torch.zeros_like(self.gradients[:, 0])
+        for own in self._squares(self.gradients):
+            squares += own
+        return squares.sqrt_()
 
-    def norms(self, values: Tensor, layer: str | None = None) -> Tensor:
-        """Return the Euclidean norms of a layer's part of `values` (K, P), or of all: (K,).
+    def norms(self, values: Tensor) -> dict[str, Tensor]:
+        """Return the Euclidean norms of rows of values, (N, P), by layer: (N,) each.
 
         A norm is added up parameter by parameter. One that a run does not own adds an exact zero,
         so that the bits do not depend on what other runs of the cohort own.
         """
-        squares = torch.zeros_like(values[:, 0])
+        squares: dict[str, Tensor] = {}
+        for parameter, own in zip(self.parameters, self._squares(values), strict=True):
+            before = squares.get(parameter.layer)
+            squares[parameter.layer] = own if before is None else before + own
+        return {layer: own.sqrt() for layer, own in squares.items()}
+
+    def _squares(self, values: Tensor) -> Iterator[Tensor]:
+        """Yield the sum of squares of each parameter's part of rows of values: (N,)."""
         for parameter in self.parameters:
-            if layer is None or parameter.layer == layer:
-                own = values[:, parameter.columns].view(parameter.value.shape)
-                squares += own.flatten(1).square().sum(1)
-        return squares.sqrt_()
+            yield values[:, parameter.columns].square().sum(1)

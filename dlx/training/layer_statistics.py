@@ -73,12 +73,14 @@ def probe(cohort: Cohort, inputs: Selection) -> dict[str, list[float]]:
     """
     rows = _rows(cohort.network, inputs)
     pass_ = _pass(cohort.network, rows)
-    values: dict[str, Tensor] = {"between_rows/input": _row_mean(_moments(rows.flatten(2))[1])}
+    values: dict[str, Tensor] = {
+        "between_rows/input": _row_means(_moments(rows.flatten(2))[1][:, None])[:, 0]
+    }
     bounds = _bounds(cohort)
     for layer, outputs in (pass_.activations or {}).items():
         means, variances = _moments(outputs)
-        mean, std = _pooled(means, variances)
-        values[f"between_rows/{layer}"] = _row_mean(variances)
+        mean, between, std = _pooled(means, variances)
+        values[f"between_rows/{layer}"] = between
         values[f"activation_mean/{layer}"] = mean
         values[f"activation_std/{layer}"] = std
         dead = outputs.amax(1) == outputs.amin(1)
@@ -86,7 +88,7 @@ def probe(cohort: Cohort, inputs: Selection) -> dict[str, list[float]]:
         values[f"copies/{layer}"] = _copies(means, variances, dead)
         if layer in (signals := pass_.signals or {}):
             z, a = signals[layer]
-            values[f"z_mean/{layer}"], values[f"z_std/{layer}"] = _pooled(*_moments(z))
+            values[f"z_mean/{layer}"], _, values[f"z_std/{layer}"] = _pooled(*_moments(z))
             if layer in bounds:
                 low, high = (bound.view(-1, 1, 1).to(a) for bound in bounds[layer])
                 margin = _NEAR * (high - low)
@@ -123,21 +125,25 @@ def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
     Sums are matrix products, since those of a part of a tensor would depend on the runs beside it.
     """
     values = values.double()
-    ones = torch.full((len(values), 1, values.shape[1]), 1 / values.shape[1]).to(values)
+    ones = values.new_full((len(values), 1, values.shape[1]), 1 / values.shape[1])
     means = product(ones, values)
     return means.squeeze(1), product(ones, (values - means).square()).squeeze(1)
 
 
-def _pooled(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation over units and rows, given those of units: (K,) each."""
-    mean = _row_mean(means)
-    return mean, (_row_mean(variances) + _row_mean((means - mean[:, None]).square())).sqrt()
+def _pooled(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the mean, the mean variance of units, and the standard deviation of all: (K,) each.
+
+    Means and variances are those of units, (K, O).
+    """
+    mean, within = _row_means(torch.stack([means, variances], 1)).unbind(1)
+    [between] = _row_means((means - mean[:, None]).square().unsqueeze(1)).unbind(1)
+    return mean, within, (within + between).sqrt()
 
 
-def _row_mean(values: Tensor) -> Tensor:
-    """Return the mean of each row: (K, O) to (K,)."""
-    weights = torch.full((len(values), values.shape[1], 1), 1 / values.shape[1]).to(values)
-    return product(values.unsqueeze(1), weights).flatten()
+def _row_means(values: Tensor) -> Tensor:
+    """Return the means over the last dimension: (K, R, O) to (K, R)."""
+    weights = values.new_full((len(values), values.shape[2], 1), 1 / values.shape[2])
+    return product(values, weights).squeeze(2)
 
 
 def _share(holds: Tensor) -> Tensor:

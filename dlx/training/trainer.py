@@ -185,13 +185,13 @@ class Trainer:
     def _measure_update(self, x: Tensor, targets: Tensor) -> None:
         """Update the weights, and keep each layer's |gradient| and |change of W| / |W|."""
         buffer, layers = self.cohort.network.buffer, self.cohort.network.layer_names
-        before = buffer.values.clone()
-        gradients = torch.stack([buffer.gradient_norms(layer) for layer in layers])
+        before, gradients = buffer.values.clone(), buffer.gradients.clone()
         self.cohort.update(x, targets, self.step)
-        changes = torch.stack([buffer.norms(buffer.values - before, layer) for layer in layers])
-        sizes = torch.stack([buffer.norms(before, layer) for layer in layers])
-        self._gradient_norms = gradients.cpu()
-        self._update_ratios = (changes / sizes).cpu()
+        norms = buffer.norms(torch.cat([gradients, before, buffer.values - before]))
+        none = torch.zeros(3 * len(before), device=before.device, dtype=before.dtype)
+        by_layer = torch.stack([norms.get(layer, none) for layer in layers]).cpu()
+        self._gradient_norms, sizes, changes = by_layer.view(len(layers), 3, -1).unbind(1)
+        self._update_ratios = changes / sizes
 
     def _look(self, costs: Tensor, x: Tensor, due: bool) -> dict[int, Outcome]:
         """Return the runs with a cost that is not finite, among the steps not looked at yet."""
