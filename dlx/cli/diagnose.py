@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dlx.cli.options import RUNS_DIR, DataDir, Json, RunsDir
+from dlx.cli.options import RUNS_DIR, DataDir, Json, RunOrAblation, RunsDir
 from dlx.cli.output import emit, emit_findings, emit_json, emit_table, warn
 from dlx.errors import FindingsError
 from dlx.report.mistakes_table import mistakes_table
@@ -21,7 +21,7 @@ class Severity(StrEnum):
 
 
 def diagnose(
-    run: Annotated[str, typer.Argument(metavar="RUN|ABLATION", help="A run, or an ablation.")],
+    run: RunOrAblation,
     fail_on: Annotated[
         Severity | None,
         typer.Option(help="Exit with 10 if a finding is as severe as this, or more."),

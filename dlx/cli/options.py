@@ -5,9 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from dlx.cli import completion
+
 CONFIG = typer.Argument(
     metavar="CONFIG",
     help="A YAML file, or the name of a config that comes with dlx (`dlx init` lists them).",
+    autocompletion=completion.configs,
 )
 Config = Annotated[str, CONFIG]
 Changes = Annotated[
@@ -15,6 +18,7 @@ Changes = Annotated[
     typer.Argument(
         metavar="KEY=VALUE",
         help="Values that replace those of the config, such as optimizer.lr=0.01.",
+        autocompletion=completion.changes,
     ),
 ]
 RunPath = Annotated[
@@ -23,6 +27,15 @@ RunPath = Annotated[
         metavar="RUN",
         help="A run: its folder, its name (the newest run of that name), its id, its tag NAME@TAG, "
         "or latest; a run of an ablation: ABLATION#NUMBER or ABLATION/VARIANT@SEED.",
+        autocompletion=completion.runs,
+    ),
+]
+RunOrAblation = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|ABLATION",
+        help="A trained run, or an ablation.",
+        autocompletion=completion.runs,
     ),
 ]
 RunsDir = Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dlx.cli import completion
 from dlx.cli.encoding import Layer
 from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunsDir, output_option
 from dlx.cli.output import emit, emit_json, emit_table, note, run_labels, warn
@@ -23,6 +24,7 @@ def compare(
             metavar="PATH…",
             help="Runs, ablations (all their runs), one run of an ablation (ABLATION#NUMBER) or "
             "folders of runs; names (all runs of that name), ids or latest.",
+            autocompletion=completion.runs,
         ),
     ],
     metric: Annotated[
@@ -79,7 +81,12 @@ def compare(
 
 def table(
     ablation: Annotated[
-        str, typer.Argument(metavar="ABLATION", help="An ablation: its folder, name, id or latest.")
+        str,
+        typer.Argument(
+            metavar="ABLATION",
+            help="An ablation: its folder, name, id or latest.",
+            autocompletion=completion.runs,
+        ),
     ],
     form: Annotated[
         TableFormat, typer.Option("--format", help="The language of the table.")

@@ -13,6 +13,7 @@ from dlx.cli.options import (
     Header,
     Json,
     Quiet,
+    RunOrAblation,
     RunPath,
     RunsDir,
     Separator,
@@ -246,9 +247,7 @@ def export(
 
 
 def figures(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN|ABLATION", help="A trained run, or an ablation.")
-    ],
+    run: RunOrAblation,
     form: Annotated[
         FigureForm, typer.Option("--format", help="Of the files; pdf for papers.")
     ] = FigureForm.png,
@@ -291,18 +290,16 @@ def figures(
 
 
 def report(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN|ABLATION", help="A trained run, or an ablation.")
-    ],
+    run: RunOrAblation,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write report.html, a page that needs no other file, into a run's folder.
+    """Write a page of a run, report.html in its folder.
 
-    Of a run: what stands out in it and what to try, curves, metrics, signals by depth, the
-    confusion matrix, worst classes, the most confident mistakes, likely wrong labels, calibration
-    and the config. An ablation wrote its report when it ended; the command says where.
+    The page needs no other file. It has what stands out and what to try, curves, metrics, signals
+    by depth, the confusion matrix, worst classes, the most confident mistakes, likely wrong labels,
+    calibration and the config. An ablation wrote its report when it ended; the command says where.
 
     \b
     Examples:
