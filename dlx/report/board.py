@@ -1,5 +1,6 @@
 """The event files that `dlx board` shows of an ablation: of all variants or of the best."""
 
+import contextlib
 import csv
 import json
 import math
@@ -10,9 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from pydantic import TypeAdapter, ValidationError
+
 from dlx.config.dump import to_yaml
-from dlx.errors import RunError
+from dlx.config.load import load
+from dlx.data.dataset import Task
+from dlx.errors import DlxError, RunError
 from dlx.report.ablation import reading
+from dlx.report.run.graph import network_graph
 from dlx.runs import RunDirectory, storage_errors
 from dlx.runs.ablations import IndexedRun, cohort_folder, infos, read_cohort, read_index
 from dlx.runs.locks import hold
@@ -58,6 +64,7 @@ def derive(ablation: Path, variants: Collection[str] | None = None) -> int:
     with hold(ablation / ".board.lock", wait=True):
         runs = _without_events(ablation, variants)  # again: another process may have held the lock
         fields, base = infos(ablation, runs), base_config(ablation)
+        drawn: set[str] = set()
         for number in dict.fromkeys(run.cohort for run in runs):
             folder = cohort_folder(ablation, number or 0)
             cohort = read_cohort(folder)
@@ -65,9 +72,12 @@ def derive(ablation: Path, variants: Collection[str] | None = None) -> int:
             records = metrics.of_cohort(folder, cohort)
             for run in runs:
                 if run.cohort == number:
-                    yaml = to_yaml(config_of(run, base))
+                    config, info = config_of(run, base), fields[run.name]
+                    # Runs of a variant have the same network: the first of them shows it.
+                    graph = None if run.variant in drawn else _graph(config, info)
+                    drawn.add(run.variant)
                     run_records = records.get(run.number, [])
-                    _write_events(ablation / run.name, yaml, run_records, fields[run.name])
+                    _write_events(ablation / run.name, to_yaml(config), run_records, info, graph)
     return len(runs)
 
 
@@ -83,12 +93,26 @@ def _without_events(ablation: Path, variants: Collection[str] | None) -> list[In
     ]
 
 
+def _graph(config: Mapping[str, Any], info: Mapping[str, Any]) -> Any:
+    """Return the graph of a run's network; None if a plug-in is missing."""
+    with contextlib.suppress(DlxError, ValidationError):
+        task = TypeAdapter(Task).validate_python(info.get("task"))
+        resolved = load({key: value for key, value in config.items() if key != "ablation"})
+        return network_graph(resolved.model(task), task.input_shape)
+    return None
+
+
 def _write_events(
-    folder: Path, yaml: str, records: Sequence[Mapping[str, Any]], info: Mapping[str, Any]
+    folder: Path,
+    yaml: str,
+    records: Sequence[Mapping[str, Any]],
+    info: Mapping[str, Any],
+    graph: Any,
 ) -> None:
     """Write the event files of one run: all of them or none.
 
-    They are made of its config, its lines of metrics.jsonl, and its run.json.
+    They are made of its config, its lines of metrics.jsonl, its run.json and, if it is given, the
+    graph of its network.
     """
     unfinished = folder.with_name(f".{folder.name}")
     shutil.rmtree(unfinished, ignore_errors=True)  # left by a process that was killed
@@ -97,6 +121,8 @@ def _write_events(
     try:
         with Tracker(unfinished, steps_before=before, began=began) as tracker:
             tracker.config(yaml)
+            if graph is not None:
+                tracker.graph(graph)
             for record in records:
                 measured = {k: _marked(v) for k, v in record.items() if isinstance(v, Mapping)}
                 step, epoch, examples = record["step"], record["epoch"], record["examples"]

@@ -125,6 +125,14 @@ def test_a_cost_that_rose_and_stayed_finite_exploded() -> None:
     assert found[0].changes == ("optimizer.lr=0.0001",)
 
 
+def test_without_a_record_of_its_steps_no_rate_is_too_low() -> None:
+    falling = [2.3, 2.28, 2.26, 2.24, 2.22, 2.2]
+    slow = {"cost": falling, "update_ratio/1": [1e-6] * 6, "between_rows/1": [1.0] * 6}
+    failing = {"train": errors(0.45)}
+    assert "rate_too_low" in names(diagnose(evidence(slow, errors=failing)))
+    assert "rate_too_low" not in names(diagnose(evidence({"cost": falling}, errors=failing)))
+
+
 def test_moving_inputs_of_a_layer_are_a_covariate_shift() -> None:
     def drifting(means: list[float]) -> Evidence:
         values = {"between_rows/1": [1.0] * 6, "between_rows/2": [1.0] * 6}

@@ -218,6 +218,9 @@ def test_a_run_of_an_ablation_has_the_scalars_that_it_has_alone(tmp_path: Path) 
         assert accumulate(derived / folder).Tags()["scalars"] == tags
         for tag in tags:
             assert scalars(derived / folder, tag) == scalars(alone / folder, tag)
+    first, second = (accumulate(derived.with_name(f"seed={seed}") / "train") for seed in (0, 1))
+    assert any(node.name.startswith("1 tanh ") for node in first.Graph().node)
+    assert not second.Tags()["graph"]  # the same network
 
 
 def test_runs_are_derived_once(ablation: Path) -> None:

@@ -1,5 +1,6 @@
 """The course of the training: its rate, and whether it has ended."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -21,7 +22,7 @@ def rate(e: Evidence) -> Iterator[Finding]:
     ratios = [e.series(f"update_ratio/{layer}")[1] for layer in e.layers]
     usual = [float(np.median(r)) for r in ratios if len(r)]
     largest = max((float(r.max()) for r in ratios if len(r)), default=0.0)
-    size = max(usual, default=0.0)
+    size = max(usual, default=math.nan)  # not recorded at level minimal: nothing follows of it
     start, end, least = float(costs[0]), float(costs[-1]), float(costs.min())
     exploded = end > 3 * start and end > start + 1
     if exploded:
