@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dlx.errors import StorageError
-from dlx.report.numbers import format_metric
+from dlx.report.numbers import format_metric, metrics_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -178,13 +178,9 @@ def emit_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
     by_row: dict[str, Mapping[str, float]] = {}
     for split, of_split in metrics.items():
         by_row |= _by_inputs(split, of_split)
-    names = list(dict.fromkeys(name for values in by_row.values() for name in values))
-    if names:
-        rows = [
-            [row, *(format_metric(name, values.get(name)) for name in names)]
-            for row, values in by_row.items()
-        ]
-        emit_table(["", *names], rows, " " + "r" * len(names))
+    headings, rows = metrics_rows(by_row)
+    if headings[1:]:
+        emit_table(headings, rows, " " + "r" * len(headings[1:]))
 
 
 def _by_inputs(split: str, metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dlx.report.figures import encoded
-from dlx.report.numbers import format_metric
+from dlx.report.numbers import metrics_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,12 +28,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def metrics_table(metrics: Mapping[str, Mapping[str, float]]) -> str:
     """Return a table of metrics by part and name."""
-    names = list(dict.fromkeys(name for own in metrics.values() for name in own))
-    rows = [
-        [part, *(format_metric(name, own.get(name)) for name in names)]
-        for part, own in metrics.items()
-    ]
-    return table(["", *names], rows)
+    return table(*metrics_rows(metrics))
 
 
 def picture(figure: "Figure") -> str:

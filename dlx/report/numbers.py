@@ -1,6 +1,7 @@
 """Metrics in text: shares in percent, other values with four digits."""
 
 import math
+from collections.abc import Mapping
 
 
 def is_share(name: str) -> bool:
@@ -17,3 +18,13 @@ def format_metric(name: str, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     return f"{100 * value:.2f} %" if is_share(name) else f"{value:.4g} {unit_of(name)}".rstrip()
+
+
+def metrics_rows(metrics: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[str]]]:
+    """Return headings and rows of a table of metrics by row and name; empty without metrics."""
+    names = list(dict.fromkeys(name for own in metrics.values() for name in own))
+    rows = [
+        [row, *(format_metric(name, own.get(name)) for name in names)]
+        for row, own in metrics.items()
+    ]
+    return ["", *names], rows

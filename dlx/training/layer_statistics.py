@@ -88,7 +88,8 @@ def probe(cohort: Cohort, inputs: Selection) -> dict[str, list[float]]:
         values[f"copies/{layer}"] = _copies(means, variances, dead)
         if layer in (signals := pass_.signals or {}):
             z, a = signals[layer]
-            values[f"z_mean/{layer}"], _, values[f"z_std/{layer}"] = _pooled(*_moments(z))
+            of_z = (means, variances) if z is outputs else _moments(z)
+            values[f"z_mean/{layer}"], _, values[f"z_std/{layer}"] = _pooled(*of_z)
             if layer in bounds:
                 low, high = (bound.view(-1, 1, 1).to(a) for bound in bounds[layer])
                 margin = _NEAR * (high - low)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from dlx.report import html
 from dlx.report.ablation.style import Drawing
 from dlx.report.mistakes_table import mistakes_table
-from dlx.report.numbers import format_metric
+from dlx.report.numbers import format_metric, metrics_rows
 
 _LISTED = {
     "worst_classes": "",
@@ -69,12 +69,8 @@ def sentence(
 
 
 def _metrics(metrics: Mapping[str, Mapping[str, float]]) -> str:
-    names = list(dict.fromkeys(name for own in metrics.values() for name in own))
-    rows = [
-        [part, *(format_metric(name, own.get(name)) for name in names)]
-        for part, own in metrics.items()
-    ]
-    return html.table(["", *names], rows, " " + "r" * len(names)) if rows else ""
+    headings, rows = metrics_rows(metrics)
+    return html.table(headings, rows, " " + "r" * len(headings[1:])) if rows else ""
 
 
 def _findings(findings: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> str:
