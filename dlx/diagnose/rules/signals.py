@@ -154,7 +154,8 @@ def units(e: Evidence) -> Iterator[Finding]:
     rectified = {part.name for part in parts if any(a.traits.rectifies for a in part.activations)}
     dead = {layer: e.last(f"activation_dead/{layer}") or 0.0 for layer in e.hidden}
     worst = max(dead, key=lambda layer: dead[layer], default=None)
-    if worst is not None and dead[worst] >= 0.5 and worst in rectified:
+    many = 0.9 if drops_most(e) else 0.5  # dropout of most units keeps some at rest
+    if worst is not None and dead[worst] >= many and worst in rectified:
         steps, values = e.series(f"activation_dead/{worst}")
         since = int(steps[int(np.argmax(values >= 0.5))])
         yield Finding(
