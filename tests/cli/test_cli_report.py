@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dlx import api
+from dlx.training.process import in_training
 from tests.cli.conftest import Command
 
 QUICK = ["--quiet", "--no-figures"]
@@ -65,6 +66,16 @@ def test_a_healthy_run_says_its_result_and_a_diverged_one_has_a_page(dlx: Comman
     assert dlx("train", "digits", "optimizer={name: sgd, lr: 1e30}", *QUICK).code == 5
     page = page_of(dlx, "digits")
     assert "high: " in page and "diverged" in page and "Confusion" not in page
+
+
+def test_a_run_that_trains_has_no_report_yet(dlx: Command) -> None:
+    assert dlx("train", "xor", "train.steps=20", *QUICK).code == 0
+    run = api.load("xor").directory
+    with in_training(run):
+        run.write_info(status="running")
+        shown = dlx("report", "xor")
+    assert shown.code == 4 and "is being trained" in shown.err
+    assert not (run.path / "report.html").exists()
 
 
 @pytest.mark.parametrize("kind", ["empty", "ablation"])
