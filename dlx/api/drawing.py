@@ -102,7 +102,7 @@ def report(run: Run, data_dir: Path | str | None = None) -> Path:
             _signals(e.curve),
             _confusion(run, e),
             _mistaken(run, e, data_dir),
-            (run.path / "config.yaml").read_text(),
+            (run.path / "config.yaml").read_text(encoding="utf-8"),
         )
         text = page.page(contents)
     path = run.path / "report.html"
