@@ -51,6 +51,12 @@ class Number(Section):
     thousands: Thousands = option("", "The sign between thousands.")
     strip: list[Affix] = option([], "Signs and units before or after a number, such as $, 원, %.")
     parentheses: bool = option(False, "Whether (5) is -5.")
+    units: dict[str, float] = option(
+        {},
+        "What a number is multiplied by, by the unit behind it, such as {g: 1, kg: 1000}; '' is "
+        "none.",
+    )
+    fractions: bool = option(False, "Whether 7/10 is 0.7.")
 
     @field_validator("thousands")
     @classmethod
@@ -61,8 +67,7 @@ class Number(Section):
 
     def form(self) -> Format:
         """Return the format that it describes."""
-        signs = self.decimal, self.thousands
-        return Format("number", (), *signs, tuple(self.strip), self.parentheses)
+        return Format("number", **(vars(self) | {"strip": tuple(self.strip)}))
 
 
 @checked_model
@@ -114,7 +119,8 @@ def csv(
         missing_values: texts that mean a missing value, as empty cells always do, for all columns
             or as {column: list}; null: in columns of numbers NA, N/A, NaN, NULL, None and the like,
             in others NaN, NULL and #N/A
-        number: how numbers are written, {decimal, thousands, strip, parentheses}; null: as in 1.5
+        number: how numbers are written, {decimal, thousands, strip, parentheses, units, fractions};
+            null: as in 1.5
         numbers: likewise for single columns, as {column: {…}}; {} says that codes are numbers
         dates: columns of dates that are inputs, or are data.time, with their format, as {column:
             format}; auto recognizes it
@@ -174,7 +180,8 @@ def parquet(
         missing_values: texts that mean a missing value, as empty cells always do, for all columns
             or as {column: list}; null: in columns of numbers NA, N/A, NaN, NULL, None and the like,
             in others NaN, NULL and #N/A
-        number: how numbers are written, {decimal, thousands, strip, parentheses}; null: as in 1.5
+        number: how numbers are written, {decimal, thousands, strip, parentheses, units, fractions};
+            null: as in 1.5
         numbers: likewise for single columns, as {column: {…}}; {} says that codes are numbers
         dates: columns of dates that are inputs, or are data.time, with their format, as {column:
             format}; auto recognizes it

@@ -10,6 +10,7 @@ comments count.
 from __future__ import annotations
 
 import codecs
+import collections
 import csv
 import gzip
 import io
@@ -37,6 +38,7 @@ _TOTALS = (
     *("total", "totals", "total:", "grand total", "subtotal", "sum", "summe", "gesamt", "totale"),
     *("합계", "총계", "총합", "소계", "총합계", "합 계", "合計", "合计", "总计"),
 )
+_MOST_BELOW = 5  # lines below a table
 _GZIP = b"\x1f\x8b"
 
 
@@ -74,6 +76,7 @@ class Survey:
     skipped: int = 0  # lines above the columns' names, or above the values if there are none
     has_names: bool = True  # whether the next row has the columns' names
     left_out: tuple[int, ...] = ()  # rows without a value, or that repeat the names
+    last_row: int | None = None  # the last row of the table, if others follow
     remarks: tuple[str, ...] = ()  # sentences for the user on what was judged
 
     @property
@@ -131,6 +134,8 @@ def records(path: Path, surveyed: Survey) -> Iterator[tuple[int, list[str]]]:
     rows = _quoted_rows(path, surveyed.encoding, surveyed.separator, surveyed.skipped)
     left_out = frozenset(surveyed.left_out)
     for number, cells in enumerate(rows, surveyed.skipped + 1):
+        if surveyed.last_row is not None and number > surveyed.last_row:
+            return
         if number >= surveyed.first_row and number not in left_out:
             yield number, cells
 
@@ -287,9 +292,11 @@ def _checked(path: Path, surveyed: Survey) -> Survey:
 def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> Survey:
     """Check the number of values of each row, which comes with the row itself."""
     width, separator, left_out, odd = len(surveyed.header), surveyed.separator, [], []
-    first = last = ""
+    first = ""
+    below: list[tuple[int, int, str]] = []  # rows of another width, until one of the table follows
+    last = collections.deque[tuple[int, str]](maxlen=_MOST_BELOW)  # rows of the table
     for row, (count, text) in enumerate(rows, surveyed.skipped + 1):
-        if "\0" in text or "\x1a" in text:
+        if "\0" in text or ("\x1a" in text and text.strip() != "\x1a"):
             sign = "null bytes" if "\0" in text else "the sign Ctrl-Z (U+001A)"
             raise LayoutError(
                 f"{path}, row {row}: {sign}, which no text has; if this is a table, delete them, "
@@ -299,34 +306,74 @@ def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> S
             left_out.append(row)
         elif text == first or ("---" in text and _is_rule(text, separator)):
             odd.append(row)
-        elif count != width:
-            parted = "blanks" if separator == BLANKS else repr(separator)
-            hint = (
-                "; or delete the lines above the columns' names, if this row is the first of them"
-            )
-            raise LayoutError(
-                f"{path}, row {row}: {count} values instead of {width}, separated by {parted}; "
-                f"complete the row or delete it, put values with a {separator!r} inside in quotes, "
-                f"or name another separator{hint if row < 10 and width == 1 else ''}"
-            )
-        elif not last and surveyed.has_names:
-            first = last = text
+        elif count != width or text[0] == "\x1a":
+            below.append((row, count, text))
+            if len(below) > _MOST_BELOW:
+                raise _odd_width(path, *below[0], surveyed)
+        elif below:
+            raise _odd_width(path, *below[0], surveyed)
         else:
-            last = text
-    if last == first:
+            last.append((row, text))
+            if len(last) == 1 and surveyed.has_names and not first:
+                first = text
+    remarks, end = list(surveyed.remarks), None
+    while width > 2 and len(last) > 1 and _is_padded(last[-1][1], separator):
+        row, text = last.pop()
+        below.insert(0, (row, width, text))
+    for row, count, text in below:
+        is_apart = end is not None or row - 1 in left_out
+        if not _is_below(text, separator, is_apart=is_apart):
+            raise _odd_width(path, row, count, text, surveyed)
+        end = end or row
+    if len(last) <= surveyed.has_names:
         raise LayoutError(f"{path}: a header but no rows")
-    remarks = list(surveyed.remarks)
     if odd:
         more = f" and {len(odd) - 1} more rows" if len(odd) > 1 else ""
         remarks.append(
             f"row {odd[0]}{more} of {path.name} left out: the columns' names again, or dashes"
         )
-    total = next((cell for cell in _cells([last], separator)[0] if cell.casefold() in _TOTALS), "")
+    texts = [text.strip(f"{separator} \r\n") for _, _, text in below if text.strip() != "\x1a"]
+    if texts:
+        more = f", and {len(texts) - 1} more below it" if len(texts) > 1 else ""
+        remarks.append(f"{texts[0]!r} at the end of {path.name} is no row of the table{more}")
+    ends = _cells([last[-1][1]], separator)[0] if last else []
+    total = next((cell for cell in ends if cell.casefold() in _TOTALS), "")
     if total:
         remarks.append(
             f"the last row of {path.name} says {total!r}: if it sums up the others, delete it"
         )
-    return replace(surveyed, left_out=tuple(sorted(left_out + odd)), remarks=tuple(remarks))
+    last_row = None if end is None else end - 1
+    left_out = tuple(sorted(left_out + odd))
+    return replace(surveyed, left_out=left_out, last_row=last_row, remarks=tuple(remarks))
+
+
+def _odd_width(path: Path, row: int, count: int, text: str, surveyed: Survey) -> LayoutError:
+    separator, width = surveyed.separator, len(surveyed.header)
+    parted = "blanks" if separator == BLANKS else repr(separator)
+    hint = "; or delete the lines above the columns' names, if this row is the first of them"
+    return LayoutError(
+        f"{path}, row {row}: {count} values instead of {width}, separated by {parted}; "
+        f"complete the row or delete it, put values with a {separator!r} inside in quotes, "
+        f"or name another separator{hint if row < 10 and width == 1 else ''}"
+    )
+
+
+def _is_padded(text: str, separator: str) -> bool:
+    """Say whether a row holds a single text in its first column, which is no value."""
+    first, *others = next(_parsed([text], separator))
+    return not any(others) and _is_below(first, separator, is_apart=False)
+
+
+def _is_below(text: str, separator: str, *, is_apart: bool) -> bool:
+    """Say whether a line below a table seems to be a source or a note, or is Ctrl-Z.
+
+    `is_apart`: it follows a blank row, or another such line.
+    """
+    first, *others = next(_parsed([text], separator))
+    if first == "\x1a" or re.match(r"[^\W\d][^\W\d ]*( [^\W\d ]+)?:|[*#(\[<©]", first):
+        return True
+    is_text = not any(map(is_number, (first, *others)))
+    return is_text and (is_apart or len(" ".join((first, *others)).split()) > 2)
 
 
 def _is_rule(text: str, separator: str) -> bool:

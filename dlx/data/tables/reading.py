@@ -67,12 +67,13 @@ def read_csv(
     columns = [name for name in found.header if name not in ignore]
     as_text = columns if text is None else [name for name in text if name in columns]
     gzipped = "gzip" if is_compressed(path) else None
+    end = None if found.last_row is None else found.last_row - found.first_row + 1
 
     def parsed(
         columns: Sequence[str],
         as_text: Collection[str],
         marks: Mapping[str, Sequence[str]] = {},
-        rows: int | None = None,
+        rows: int | None = end,
     ) -> pd.DataFrame:
         try:
             return pd.read_csv(
@@ -99,7 +100,7 @@ def read_csv(
     open_columns = [name for name in columns if name not in as_text]
     marks = {}
     if open_columns:
-        marks = _marks(parsed(open_columns, open_columns, rows=_SAMPLE), missing)
+        marks = _marks(parsed(open_columns, open_columns, rows=min(_SAMPLE, end or _SAMPLE)), missing)
     frame = parsed(columns, as_text, marks)
     # A text has turned up below the sample, or a number with a leading zero.
     again = [name for name in marks if frame[name].dtype.kind not in "ifu"]

@@ -477,7 +477,7 @@ def _roles(looks: list[Look]) -> list[Option]:
 def _formats(looks: list[Look]) -> list[Option]:
     """Return the options for numbers that are written with signs and units."""
     numbers = {column.name: column.number for column in looks if column.number}
-    return [("numbers", numbers, "signs and units are left out")] if numbers else []
+    return [("numbers", numbers, "how they are written")] if numbers else []
 
 
 def _gaps(goal: Look, inputs: list[Look]) -> list[Option]:

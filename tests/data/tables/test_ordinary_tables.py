@@ -104,7 +104,7 @@ def test_names_that_come_again_and_dashes_are_left_out(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,y\n1,2\n\x1a", r"row 3: the sign Ctrl-Z \(U\+001A\)"),
+        ("a,y\n1,2\n3,\x1a\n", r"row 3: the sign Ctrl-Z \(U\+001A\)"),
         ("a,y\n" + "1,2\n" * 20 + "3,\0\n", "row 22: null bytes"),
     ],
 )

@@ -77,6 +77,11 @@ def test_a_text_among_numbers_is_named():
         (("1,000,000+", "5+", "0"), {"thousands": ",", "strip": ["+"]}),
         (("(120)", "30", "-5"), {"parentheses": True}),
         (("($1,200.50)", "$30"), {"thousands": ",", "strip": ["$"], "parentheses": True}),
+        (("5 kg", "300 g", "2 kg", "7 g"), {"units": {"g": 1, "kg": 1000}}),
+        (("19M", "2.5M", "201k", "5", "3k", "1"), {"units": {"": 1, "M": 10**6, "k": 1000}}),
+        (("90 min", "1,5 h", "3 h", "7 min"), {"decimal": ",", "units": {"h": 3600, "min": 60}}),
+        (("7/10", "10/10", "0/10"), {"fractions": True}),
+        (("45/60", "10/20"), {"fractions": True}),
     ],
 )
 def test_numbers_that_python_does_not_read_are_refused_with_what_reads_them(texts, options):
@@ -260,9 +265,25 @@ def test_digits_of_other_scripts_are_numbers():
     np.testing.assert_array_equal(cells.values, [12, -5, -3, -1.5, 3])
 
 
-def test_numbers_with_several_units_are_said():
-    cells = read_cells(column(*["2 kg", "500 g", "3 kg", "100 g"] * 3), where)
-    assert "several units ('g', 'kg')" in cells.remarks[0]
+def test_numbers_with_units_of_different_kinds_are_said():
+    cells = read_cells(column(*["2 kg", "500 lb", "3 kg", "100 lb"] * 3), where)
+    assert "several units ('kg', 'lb')" in cells.remarks[0]
+
+
+def test_units_and_fractions_are_converted_and_others_refused():
+    rules = Rules(numbers={"width": Number(units={"g": 1, "kg": 1000}).form()})
+    cells = read_cells(column("2 kg", "-30 g", "1.5kg", None), where, rules, "number")
+    np.testing.assert_array_equal(cells.values, [2000, -30, 1500, np.nan])
+    for text in ("2 lb", "7"):
+        with pytest.raises(DataError, match=f"'{text}' is not a number"):
+            read_cells(column("2 kg", text), where, rules, "number")
+    parts = Format(fractions=True)
+    assert [parts.number(text) for text in ("7/10", "0/3", "2", "1/0")] == [0.7, 0, 2, None]
+
+
+@pytest.mark.parametrize("texts", [("5M", "7", "3M"), ("120/80", "130/90"), ("7/10", "3/4")])
+def test_what_is_no_number_beyond_doubt_is_not_read_as_one(texts):
+    assert number_look(texts) is None
 
 
 def test_words_that_may_mean_missing_are_values_and_said_but_signs_are_not():
