@@ -112,11 +112,13 @@ def answer_file(path: Path) -> None:
 
 '''
 _PREDICT_FILES = """\
-    for path in sys.argv[1:]:
+    for path in map(Path, sys.argv[1:]):
         try:
-            answer_file(Path(path))
-        except (OSError, ValueError) as error:
-            sys.exit(f"{path}: {error}")"""
+            answer_file(path)
+        except OSError as error:
+            sys.exit(f"{path}: {error.strerror or error}")
+        except ValueError as error:
+            sys.exit(f"{path}: {str(error).removeprefix(str(path)).lstrip(', :')}")"""
 _ELEMENTWISE = """\
 class Elementwise(nn.Module):
     def __init__(self, function, **options):

@@ -111,6 +111,7 @@ def test_what_each_row_adds_in_units_of_each_runs_own() -> None:
     split = Selection(inputs), Selection.stacked(list(own))
     found = of_each_row(cohort, split, ["mse"])["mse"]
     errors = (predict(cohort, inputs) - own).square().mean(2)
-    expected = errors.double() * torch.tensor([[4.0], [25.0]])  # float32 holds none above 3e38
-    torch.testing.assert_close(found, expected)
+    expected = errors * torch.tensor([[4.0], [25.0]])
+    torch.testing.assert_close(found.float(), expected)
+    assert found.dtype == torch.float64  # float32 holds no square above 3e38
     assert found.mean(1).tolist() == pytest.approx(evaluate(cohort, *split)["mse"])

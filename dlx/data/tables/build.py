@@ -154,7 +154,7 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     decided = _decided(first.name, targets, classes, roles)
     if decided.classes is not None and decided.values.ndim == 1:
         _refuse_new_classes(decided, counts, paths, roles.targets)
-    if classes is not None and len(classes) > 4:
+    if classes is not None:
         what = f"column {roles.targets[0]!r} of {first.name}"
         refuse_too_many(what, len(classes), len(targets))
     warnings += _hints(columns, inputs, decided, roles)

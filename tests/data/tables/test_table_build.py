@@ -389,7 +389,7 @@ def test_a_missing_cell_is_named_by_its_text(read):
         read("a,y\n1,1\nNA,2\n")
     with pytest.raises(DataError, match=r"column 'y': the value is missing \(it holds 'nan'; if"):
         read("a,y\n1,red\n2,nan\n3,blue\n")
-    kept = read("a,y\n1,red\n2,nan\n3,blue\n", missing_values={"y": []})
+    kept = read("a,y\n" + "1,red\n2,nan\n3,blue\n" * 2, missing_values={"y": []})
     assert kept.classes == ("blue", "nan", "red")
 
 
