@@ -358,7 +358,7 @@ class Trainer:
         return {row: outcomes[row] for row in ended}
 
     def _of_each_row(self, cohort: Cohort, splits: Mapping[str, Examples]) -> dict[str, Tensor]:
-        """Return what each row adds to what runs are judged by: (K, N) float32 by `<split>.<tag>`."""
+        """Return what each row adds to what runs are judged by: (K, N) by `<split>.<tag>`."""
         by_split: dict[str, list[str]] = {}
         for metric in self._judged:
             split, _, name = metric.partition(".")

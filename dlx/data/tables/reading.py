@@ -100,7 +100,8 @@ def read_csv(
     open_columns = [name for name in columns if name not in as_text]
     marks = {}
     if open_columns:
-        marks = _marks(parsed(open_columns, open_columns, rows=min(_SAMPLE, end or _SAMPLE)), missing)
+        sample = parsed(open_columns, open_columns, rows=min(_SAMPLE, end or _SAMPLE))
+        marks = _marks(sample, missing)
     frame = parsed(columns, as_text, marks)
     # A text has turned up below the sample, or a number with a leading zero.
     again = [name for name in marks if frame[name].dtype.kind not in "ifu"]

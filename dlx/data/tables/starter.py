@@ -50,7 +50,6 @@ from dlx.errors import ConfigError, DataError, did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-_DATED = re.compile("date|time_?stamp|epoch|unix|날짜|일자|일시")  # names of columns of dates
 NUM_STEPS = 2000
 _SAMPLE = 200  # rows that show whether the first one holds units
 _MOST_NAMED = 50  # numbers that name something are categories if they are no more
@@ -263,13 +262,7 @@ def _numbers(series: pd.Series, present: pd.Series, looks_like: Any) -> Look:
     if form is not None:
         note = f"column {name!r} holds dates such as {present.iloc[0]:.0f} ({form})"
         return looks_like("date", f"{words}, dates as numbers", dates=form, note=note)
-    note = ""
-    if _DATED.search(name.lower()):
-        note = (
-            f"column {name!r} is called a date and holds numbers such as {present.iloc[0]:.12g}, "
-            f"which are an input as they are; time: {name} lets the past predict the future"
-        )
-    return looks_like("number", words, note=note)
+    return looks_like("number", words)
 
 
 def _repeated_id(present: pd.Series, words: str, looks_like: Any) -> Look:
