@@ -3,6 +3,7 @@
 # N images, H height, W width
 """
 
+import contextlib
 import math
 import os
 import warnings
@@ -27,10 +28,12 @@ SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
     *(".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
+_DEEP_SUFFIXES = (".png", ".tif", ".tiff", ".ppm", ".pgm", ".pnm")  # of what may have 16 bits
 # Folders that programs leave behind, beside those whose name begins with a dot.
 _OF_PROGRAMS = ("__MACOSX", "__pycache__", "@eaDir", "lost+found", "$RECYCLE.BIN")
 _ORIENTATION = 0x0112  # the tag of EXIF
-_DEEPEST = 65535  # white in 16 bits
+DEEPEST = 65535  # white in 16 bits
+_DEPTHS = (8, 10, 12, 14)  # bits that cameras and scanners may have, whose files have 16
 _NAMED = 3  # files in a sentence
 
 Side = Annotated[int, Gt(0)]
@@ -48,6 +51,7 @@ class Conversion:
     grey: bool  # whether they become grey; otherwise they are red, green and blue
     size: Size = None  # height and width that they are scaled to, or a number for both; None: none
     background: str = "white"  # the colour that shows through where they are transparent
+    white: int = DEEPEST  # what is white in grey images of 16 bits
 
     @property
     def height_width(self) -> tuple[int, ...]:
@@ -158,6 +162,28 @@ def read_images(files: Sequence[Path], conversion: Conversion) -> tuple[np.ndarr
     return images, _first_frames(moving)
 
 
+def white_of(files: Sequence[Path]) -> int:
+    """Return what is white in grey images of 16 bits, by the bits that the brightest of them uses.
+
+    Of a camera these may be 10, 12 or 14. Images of other kinds are left aside.
+    """
+    from PIL import Image
+
+    brightest = 0
+    for file in files:
+        if file.suffix.lower() in _DEEP_SUFFIXES:
+            with contextlib.suppress(Exception), Image.open(file, formats=_FORMATS) as image:
+                if _is_deep(image):
+                    brightest = max(brightest, int(np.asarray(image).max()))
+    bits = next((bits for bits in _DEPTHS if 0 < brightest < 2**bits), 16)
+    return 2**bits - 1
+
+
+def _is_deep(image: "Image") -> bool:
+    """Say whether the pixels of a grey image have 16 bits."""
+    return image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PPM")
+
+
 def _first_frames(files: Sequence[str]) -> list[str]:
     if not files:
         return []
@@ -195,7 +221,7 @@ def _pixels(path: Path, image: "Image", conversion: Conversion) -> np.ndarray:
     from PIL import Image
 
     image.load()
-    is_deep = image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PPM")
+    is_deep = _is_deep(image)
     if image.mode in ("I", "F") and not is_deep:
         raise DataError(
             f"{path}: a pixel has 32 bits, of which nothing says what is white; save it with 8 or "
@@ -224,7 +250,7 @@ def _of_16_bits(image: "Image", conversion: Conversion) -> np.ndarray:
     from PIL import Image
 
     values = np.asarray(image)
-    levels = [(values / _DEEPEST).astype(np.float32)]
+    levels = [(values / conversion.white).astype(np.float32)]
     transparent = image.info.get("transparency")
     colour = conversion.colour
     if isinstance(transparent, int) and (values == transparent).any():

@@ -94,7 +94,7 @@ def fitting_images(
     if not (is_rgb or len(shape) == 2):
         raise DataError(f"{files[0]}: the network reads {task.num_inputs} numbers, not an image")
     chosen = {key: options[key] for key in ("size", "background") if key in options}
-    pixels, remarks = images.read_images(files, Conversion(not is_rgb, **chosen))
+    pixels, remarks = images.read_images(files, Conversion(not is_rgb, white=task.white, **chosen))
     if pixels.shape[1:] != shape:
         raise DataError(
             f"{files[0]}: the image is {pixels.shape[-1]} wide and {pixels.shape[-2]} high, the "

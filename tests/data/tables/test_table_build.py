@@ -488,8 +488,7 @@ def test_numbers_that_become_one_in_32_bits_are_said(read):
 
 
 @pytest.mark.parametrize(
-    ("labels", "odd"),
-    [("0129", 9), (("1", "2", "3", "99"), 99), (("-1", "0", "1", "2"), -1)],
+    ("labels", "odd"), [("0129", 9), (("1", "2", "3", "99"), 99), (("-1", "0", "1", "2"), -1)]
 )
 def test_a_class_number_that_may_mean_missing_is_told(labels, odd, read):
     text = "a,y\n" + "".join(f"{row},{labels[row % 4]}\n" for row in range(80))
