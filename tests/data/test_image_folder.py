@@ -101,6 +101,7 @@ def test_12_of_16_bits_are_the_whole_range_for_new_images_too(tmp_path):
     new = np.full((4, 6), 900, np.uint16)  # of 10 bits, were it judged anew
     Image.fromarray(new).save(tmp_path / "new.png")
     said = run.predict_file(tmp_path / "new.png")
+    assert said.outputs is not None and said.inputs is not None
     np.testing.assert_allclose(said.outputs, run.predict(new[None] / 4095), rtol=1e-5)
     np.testing.assert_allclose(said.inputs, np.full((1, 24), 900 / 4095), rtol=1e-6)
 

@@ -67,7 +67,8 @@ class Number(Section):
 
     def form(self) -> Format:
         """Return the format that it describes."""
-        return Format("number", **(vars(self) | {"strip": tuple(self.strip)}))
+        options: dict[str, Any] = vars(self) | {"strip": tuple(self.strip)}
+        return Format("number", **options)
 
 
 @checked_model
