@@ -265,6 +265,18 @@ def test_a_row_that_lacks_values_is_no_line_below_the_table(below, write):
         read(write("a,b,y\n1,2,3\n4,5,6\n" + below))
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,y\n1,2\n3,\x1a\n", r"row 3: the sign Ctrl-Z \(U\+001A\), which no text has"),
+        ("a,y\n" + "1,2\n" * 20 + "3,\0\n", "row 22: null bytes"),
+    ],
+)
+def test_signs_that_no_text_has_are_named(text, message, write):
+    with pytest.raises(DataError, match=message):
+        read(write(text))
+
+
 def test_names_have_one_spelling(write):
     assert read(write("Stra\u00dfe,cafe\u0301\n1,2\n")).columns.tolist() == ["Straße", "caf\u00e9"]
 
