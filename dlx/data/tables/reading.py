@@ -117,7 +117,6 @@ def read_csv(
         frame = frame.drop(index=left_out)
     frame.attrs["header"] = found.header
     frame.attrs["remarks"] = found.remarks
-    frame.attrs["separator"] = found.separator
     return frame
 
 
@@ -213,7 +212,6 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
         raise DataError(f"{path}: no rows")
     frame.attrs["header"] = tuple(header)
     frame.attrs["remarks"] = ()
-    frame.attrs["separator"] = ""
     return frame
 
 

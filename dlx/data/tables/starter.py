@@ -117,10 +117,12 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
         ("path", os.path.relpath(path, folder), "relative to this file"),
         ("target", target, _target_words(frame[target], goal)),
         *_roles(inputs),
-        *_formats([goal, *inputs]),
         *_gaps(goal, inputs),
         *_layout(layout),
     ]
+    numbers = {column.name: column.number for column in (goal, *inputs) if column.number}
+    if numbers:
+        data.append(("numbers", numbers, "how they are written"))
     if goal.number:
         data.append(("task", "regression", "it is read as numbers; classification makes classes"))
     elif (goal.kind == "number" or is_numeric(frame[target])) and _is_class(frame[target], goal):
@@ -325,7 +327,8 @@ def _texts(present: pd.Series, num_rows: int, commas: str, looks_like: Any) -> L
         return _mixed(present, words, doubtful, looks_like)
     units = several_units(words)
     note = units_remark(name, units) if units else ""
-    if not units and _is_rare(present) and sum(map(_is_quantity, words)) > len(words) / 2:
+    quantities = [text for text in words if re.match(r"\W{0,2}[0-9]", text)]
+    if not units and _is_rare(present) and 2 * len(quantities) > len(words):
         note = (
             f"column {name!r} holds numbers that are not read, such as {words[0]!r}, and is no "
             "input; write plain numbers if they are quantities"
@@ -355,10 +358,6 @@ def _category(present: pd.Series, what: str, looks_like: Any, **more: Any) -> Lo
 
 def _is_rare(present: pd.Series) -> bool:
     return 2 < present.nunique() > len(present) / FEWEST_REPEATS
-
-
-def _is_quantity(text: str) -> bool:
-    return bool(re.match(r"\W{0,2}[0-9]", text))
 
 
 def _written(
@@ -465,12 +464,6 @@ def _roles(looks: list[Look]) -> list[Option]:
     if inputs:
         options.append(("dates", inputs, "inputs: year, month, weekday, hour, days"))
     return options
-
-
-def _formats(looks: list[Look]) -> list[Option]:
-    """Return the options for numbers that are written with signs and units."""
-    numbers = {column.name: column.number for column in looks if column.number}
-    return [("numbers", numbers, "how they are written")] if numbers else []
 
 
 def _gaps(goal: Look, inputs: list[Look]) -> list[Option]:
