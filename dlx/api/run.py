@@ -42,7 +42,7 @@ from dlx.tracking.images import png
 from dlx.tracking.metrics import read
 from dlx.training import job as jobs
 from dlx.training.baseline import baseline, training_targets
-from dlx.training.evaluation import CHUNK, confusion, decode, encode, evaluate, predict
+from dlx.training.evaluation import confusion, decode, encode, evaluate, predict
 from dlx.training.finding import find_run
 from dlx.training.saved import Saved, open_saved, stack
 
@@ -423,7 +423,7 @@ class Run(Saved):
         inputs, context = of_file(Path(path), self.task, features, self.encoder, data, layout or {})
         network = self.network()
         with torch.no_grad():
-            answers = map(network, self.preprocessed(inputs, "predict").split(CHUNK))
+            answers = map(network, self.preprocessed(inputs, "predict").split(export.CHUNK))
             outputs = self.task.in_units(torch.cat([*answers]).numpy())
         table = tabulate(self.task, self.design.head, outputs, context)
         return replace(table, inputs=inputs.numpy(), outputs=outputs)

@@ -207,6 +207,17 @@ def test_the_script_and_predict_say_the_same_of_ten_thousand_tables(
     assert len(contents) >= 10_000
 
 
+def test_a_file_of_more_rows_than_are_asked_at_a_time(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(1025, 3)).tolist()
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(f"{a},{b},{y}\n" for a, b, y in values))
+    data = {"name": "csv", "path": str(tmp_path / "t.csv"), "target": "y"}
+    config = {"name": "t", "data": data, "train": {"steps": 1, "batch_size": 4}}
+    run = api.train(config | {"model": {"hidden": [64]}}, runs_dir=tmp_path / "runs")
+    run.export(tmp_path / "out")
+    rows = [{"a": str(a), "b": str(b)} for a, b, _ in values]
+    check_file(run, loaded(tmp_path / "out"), tmp_path / "t.csv", rows)
+
+
 def test_the_server_of_the_documents_answers(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,c,y\n" + "1,red,no\n2,blue,yes\n" * 10)
     data = {"name": "csv", "path": str(tmp_path / "t.csv"), "target": "y"}

@@ -270,6 +270,12 @@ def test_init_writes_a_config_that_trains(dlx: Command, sales: pd.DataFrame) -> 
     assert dlx("init", "data/sales.csv", "--target", "price", "-o", "data/mine.yaml").code == 2
 
 
+def test_init_says_nothing_twice(dlx: Command) -> None:
+    Path("t.csv").write_text("w,y\n" + "5 kg,1.5\n7 lb,2\n6 kg,3\n3 lb,4.5\n" * 9)
+    ended = dlx("init", "t.csv", "--target", "y")
+    assert ended.err.count("holds numbers with several units ('kg', 'lb')") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "target", "message"),
     [
