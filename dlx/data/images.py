@@ -8,7 +8,7 @@ import math
 import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -167,12 +167,10 @@ def white_of(files: Sequence[Path]) -> int:
 
     Of a camera these may be 10, 12 or 14. Images of other kinds are left aside.
     """
-    from PIL import Image
-
     brightest = 0
     for file in files:
         if file.suffix.lower() in _DEEP_SUFFIXES:
-            with contextlib.suppress(Exception), Image.open(file, formats=_FORMATS) as image:
+            with contextlib.suppress(Exception), _opened(file) as image:
                 if _is_deep(image):
                     brightest = max(brightest, int(np.asarray(image).max()))
     bits = next((bits for bits in _DEPTHS if 0 < brightest < 2**bits), 16)
@@ -193,19 +191,28 @@ def _first_frames(files: Sequence[str]) -> list[str]:
     ]
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> "Iterator[Image]":
+    """Open an image; of one that is too large, a warning becomes an error."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        # As an open file: of a path, Pillow scrambles the rows of a TIFF that lies on its side.
+        with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+            yield image
+
+
 def _read(path: Path, conversion: Conversion) -> tuple[np.ndarray, int]:
     """Return the pixels of an image, and how many images its file holds."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # As an open file: of a path, Pillow scrambles the rows of a TIFF that lies on its side.
-            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
-                # A JPEG of several is a photo and what a phone keeps beside it.
-                frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-                return _pixels(path, image, conversion), frames
+        with _opened(path) as image:
+            # A JPEG of several is a photo and what a phone keeps beside it.
+            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+            return _pixels(path, image, conversion), frames
     except (DataError, MemoryError, ConfigError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -100,7 +100,9 @@ def odd_classes(name: str, classes: Sequence[str], codes: np.ndarray, rules: Rul
     """Return a sentence on a class number that may mean a missing value: -1 below 0, 1, 2, …, or
     nines above them; of the rows' codes (N,) it says how many have it.
     """
-    if rules.settled(name) or not all(re.fullmatch("-?[0-9]+", label) for label in classes):
+    if rules.settled(name) or not all(
+        re.fullmatch("-?(0|[1-9][0-9]*)", label) for label in classes
+    ):
         return []
     numbers = np.array(sorted(map(int, classes)))
     low, *others, high = numbers if len(numbers) > 2 else (0, 0)

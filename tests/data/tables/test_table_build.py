@@ -498,7 +498,7 @@ def test_a_class_number_that_may_mean_missing_is_told(labels, odd, read):
     assert len(settled.classes) == 3 and not any("is a class" in note for note in settled.notes)
 
 
-@pytest.mark.parametrize("labels", [("-1", "0", "1"), "01", "6789", "abc"])
+@pytest.mark.parametrize("labels", [("-1", "0", "1"), "01", "6789", "abc", ("001", "002", "009")])
 def test_ordinary_class_numbers_are_not_told(labels, read):
     text = "a,y\n" + "".join(f"{row},{labels[row % len(labels)]}\n" for row in range(80))
     assert not any("is a class" in note for note in read(text).notes)
