@@ -149,10 +149,8 @@ def csv(
         missing = lambda name: rules.form(name, "number").missing
         return read_csv(path, found, ignore=left_out, text=text, missing=missing)
 
-    paths = {"train": path}
-    if isinstance(path, Files):
-        paths = {part: file for part, file in path if file is not None}
-    return build(paths, read, roles)
+    files = path if isinstance(path, Files) else {"train": path}.items()
+    return build({part: file for part, file in files if file is not None}, read, roles)
 
 
 @register("data")
