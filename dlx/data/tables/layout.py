@@ -253,8 +253,10 @@ def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) 
     rows[:1] = [[unicodedata.normalize("NFC", name) for name in row] for row in rows[:1]]
     found = Survey((), separator, encoding, len(skipped))
     remarks = []
-    if comment and _names_in_comment(comment[0], rows):
-        found = replace(found, header=tuple(comment[0]), has_names=False)
+    names = comment[0] if comment else []
+    is_like = len(names) == len(rows[0]) > 1 and all(map(is_number, rows[0]))
+    if is_like and not any(map(is_number, names)):  # as `numpy.savetxt` writes them
+        found = replace(found, header=tuple(names), has_names=False)
     elif layout.header is False:
         names = tuple(str(place) for place in range(1, len(rows[0]) + 1))
         found = replace(found, header=names, has_names=False)
@@ -268,7 +270,9 @@ def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) 
     if comments:
         lines = "a line" if comments == 1 else f"{comments} lines"
         remarks.append(f"{lines} of {path.name} with # at the beginning left out")
-    _refuse_twice(path, found.header)
+    twice = [name for place, name in enumerate(found.header) if name in found.header[:place]]
+    if twice:
+        raise LayoutError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
     return _checked(path, replace(found, remarks=tuple(remarks)))
 
 
@@ -304,7 +308,7 @@ def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> S
             )
         if count == 0:
             left_out.append(row)
-        elif text == first or ("---" in text and _is_rule(text, separator)):
+        elif text == first or ("---" in text and not text.strip(f"{separator}-:=+| \t\r\n")):
             odd.append(row)
         elif count != width or text[0] == "\x1a":
             below.append((row, count, text))
@@ -376,11 +380,6 @@ def _is_below(text: str, separator: str, *, is_apart: bool) -> bool:
     return is_text and (is_apart or len(" ".join((first, *others)).split()) > 2)
 
 
-def _is_rule(text: str, separator: str) -> bool:
-    """Say whether a row with --- is a line of dashes, as below the names of a Markdown table."""
-    return not text.strip(f"{separator}-:=+| \t\r\n")
-
-
 class _QuoteError(Exception):
     """A file has quotes; inside them, separators and line breaks are a part of the value."""
 
@@ -444,12 +443,6 @@ def _separator(sample: Sequence[str], wanted: Collection[str]) -> str:
     return best if width > 1 else ","
 
 
-def _names_in_comment(names: list[str], rows: list[list[str]]) -> bool:
-    """Say whether a comment is the header, as `numpy.savetxt` writes it."""
-    same = len(names) == len(rows[0]) and len(names) > 1
-    return same and all(map(is_number, rows[0])) and not any(map(is_number, names))
-
-
 def _refuse_values(path: Path, rows: list[list[str]], number: int, wanted: Collection[str]) -> None:
     """Refuse a first row that holds numbers or texts of the rows below in place of names."""
     first = rows[0]
@@ -490,12 +483,6 @@ def _refuse_names_below(path: Path, rows: list[list[str]], wanted: Collection[st
                 f"{path}: the columns' names ({', '.join(row[:3])}, …) do not stand in the first "
                 "row; delete the rows above them"
             )
-
-
-def _refuse_twice(path: Path, header: tuple[str, ...]) -> None:
-    twice = [name for place, name in enumerate(header) if name in header[:place]]
-    if twice:
-        raise LayoutError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
 
 
 def is_number(text: str) -> bool:

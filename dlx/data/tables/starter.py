@@ -118,7 +118,7 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
         ("target", target, _target_words(frame[target], goal)),
         *_roles(inputs),
         *_gaps(goal, inputs),
-        *_layout(layout),
+        *((key, value, "") for key, value in vars(layout).items() if value not in ("auto", None)),
     ]
     numbers = {column.name: column.number for column in (goal, *inputs) if column.number}
     if numbers:
@@ -480,15 +480,6 @@ def _gaps(goal: Look, inputs: list[Look]) -> list[Option]:
         options.append(("missing", "drop", "rows without a target teach nothing"))
     if placeholders:
         options.append(("missing_values", placeholders, "what means missing beside an empty cell"))
-    return options
-
-
-def _layout(layout: Layout) -> list[Option]:
-    """Return the options for what was said of a CSV file, or judged of its header."""
-    options: list[Option] = []
-    for key, value in vars(layout).items():
-        if value not in ("auto", None):
-            options.append((key, value, ""))
     return options
 
 
