@@ -24,6 +24,7 @@ from dlx import api
 from dlx.errors import DataError
 from tests.shown_files import write_examples
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of what failed
 NUM_ROWS = 20
 Rows = list[dict[str, str]]
 CATEGORIES = (
