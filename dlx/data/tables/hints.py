@@ -132,9 +132,10 @@ def moments(columns: Sequence[Column], values: np.ndarray) -> list[str]:
             if not _FIRST <= (own[0] - zero) * unit <= _LAST:
                 continue
             first, last = ((end - zero) * unit for end in (own.min(), own.max()))
-            is_likely = _DATED.search(column.name.lower()) or (np.diff(own) >= 0).all()
+            is_sorted = (np.diff(own) >= 0).all() and len(np.unique(own[:99])) > 5
+            is_likely = is_sorted or _DATED.search(column.name.lower())
             is_odd = first == last or last > _LAST or (unit > 1 and (own % 1).any())
-            if is_likely and first >= _FIRST and not is_odd and len(np.unique(own[:99])) > 5:
+            if is_likely and first >= _FIRST and not is_odd:
                 sentences.append(
                     f"column {column.name!r} holds numbers that may be {words}, from "
                     f"{date_of(first)} to {date_of(last)}, and is an input as it is; data.time: "

@@ -39,6 +39,7 @@ _TOTALS = (
     *("합계", "총계", "총합", "소계", "총합계", "합 계", "合計", "合计", "总计"),
 )
 _MOST_BELOW = 5  # lines below a table
+_BELOW = re.compile(r"[^\W\d]+( [^\W\d]+)?:|[*#(\[<©]")  # how they begin
 _GZIP = b"\x1f\x8b"
 
 
@@ -363,9 +364,9 @@ def _odd_width(path: Path, row: int, count: int, text: str, surveyed: Survey) ->
 
 
 def _is_padded(text: str, separator: str) -> bool:
-    """Say whether a row holds a single text in its first column, which is no value."""
+    """Say whether a row holds nothing but a source or a note in its first column."""
     first, *others = next(_parsed([text], separator))
-    return not any(others) and _is_below(first, separator, is_apart=False)
+    return bool(re.match(r"[^\W\d]+( [^\W\d]+)?: |[*#©] [^\W\d]", first)) and not any(others)
 
 
 def _is_below(text: str, separator: str, *, is_apart: bool) -> bool:
@@ -374,7 +375,7 @@ def _is_below(text: str, separator: str, *, is_apart: bool) -> bool:
     `is_apart`: it follows a blank row, or another such line.
     """
     first, *others = next(_parsed([text], separator))
-    if first == "\x1a" or re.match(r"[^\W\d][^\W\d ]*( [^\W\d ]+)?:|[*#(\[<©]", first):
+    if first == "\x1a" or _BELOW.match(first):
         return True
     is_text = not any(map(is_number, (first, *others)))
     return is_text and (is_apart or len(" ".join((first, *others)).split()) > 2)

@@ -259,6 +259,12 @@ def test_lines_below_a_table_are_left_out_and_said(below, remark, write, tmp_pat
     assert [cells for _, cells in records(path, found)] == [["1", "2", "3"], ["4", "5", "6"]]
 
 
+@pytest.mark.parametrize("cell", ["(3)", "($ 5)", "#1", "New York City", "x", "a:b"])
+def test_a_last_row_whose_other_cells_are_missing_is_a_row(cell, write):
+    frame = read(write(f"a,b,y\nred,2,3\n{cell},,\n"))
+    assert frame["a"].tolist() == ["red", cell] and not frame.attrs["remarks"]
+
+
 @pytest.mark.parametrize("below", ["7\n", "New York\n", "Source: x\n7,8,9\n", "7,8\n"])
 def test_a_row_that_lacks_values_is_no_line_below_the_table(below, write):
     with pytest.raises(DataError, match=r"row 4: \d values instead of 3"):
