@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from dlx import api
@@ -192,20 +192,22 @@ def test_the_script_and_predict_say_the_same(drawn) -> None:
 
 
 @pytest.mark.slow("dlx/data/tables/", "dlx/models/export.py")
+@pytest.mark.parametrize("half", range(2))  # side by side
 def test_the_script_and_predict_say_the_same_of_ten_thousand_tables(
-    monkeypatch: pytest.MonkeyPatch,
+    half: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)  # nothing has to outlive the test
     contents: set[bytes] = set()
 
-    @settings(quickly, max_examples=510)
+    @seed(half)
+    @settings(quickly, max_examples=255)
     @given(tables(20))
     def agree(drawn) -> None:
         check(*drawn)
         contents.update(content for content, _ in drawn[2])
 
     agree()
-    assert len(contents) >= 10_000
+    assert len(contents) >= 5_000
 
 
 def test_a_file_of_more_rows_than_are_asked_at_a_time(tmp_path: Path) -> None:
