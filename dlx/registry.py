@@ -81,6 +81,21 @@ def register(
     return decorate
 
 
+def like(other: Callable[..., Any], *without: str) -> Callable[[Any], Any]:
+    """Return a decorator that gives a function of **options those of another, but for some."""
+
+    def decorate(function: Any) -> Any:
+        signature = inspect.signature(other)
+        kept = [one for name, one in signature.parameters.items() if name not in without]
+        function.__signature__ = signature.replace(parameters=kept)
+        function.__annotations__ = other.__annotations__
+        own, documented = inspect.getdoc(function), inspect.getdoc(other) or ""
+        function.__doc__ = f"{own}\n\n{documented[documented.index('Args:') :]}"
+        return function
+
+    return decorate
+
+
 def names(kind: str) -> list[str]:
     """Return the names of a kind, in the order of their registration."""
     return list(_load(kind))

@@ -27,7 +27,7 @@ from dlx.denormals import flushed_denormals
 from dlx.diagnose.importance import Importance, groups, permutation_importance
 from dlx.errors import ConfigError, DataError, did_you_mean
 from dlx.models import export
-from dlx.models.plain import to_torch
+from dlx.models.plain import sequential
 from dlx.nn.metrics import class_scores, evaluated_metrics, tag
 from dlx.report import notebook, sheets
 from dlx.report.code_table import Codes, archive, columns_beside_codes, read_codes, wrong_width
@@ -140,7 +140,9 @@ class Run(Saved):
 
         It takes inputs as `preprocessing` gives them, (N, I), and ends in the output function.
         """
-        return to_torch(self.design, self.state)
+        network = sequential(self.design)[0]
+        network.load_state_dict(self.tensors)
+        return network
 
     @flushed_denormals()
     def predict(self, x: np.ndarray | Tensor | Sequence[Any]) -> np.ndarray:
@@ -408,6 +410,7 @@ class Run(Saved):
     ) -> Predictions:
         """Return what the network says of the inputs in a file, or in a folder of images.
 
+        It is asked as the script of `export` asks it, in plain torch, and gives the same bits.
 
         Args:
             path: of the file
@@ -418,7 +421,10 @@ class Run(Saved):
         """
         features, data = self.info.get("features"), self.config.data
         inputs, context = of_file(Path(path), self.task, features, self.encoder, data, layout or {})
-        outputs = self.predict(inputs)
+        network = self.network()
+        with torch.no_grad():
+            answers = map(network, self.preprocessed(inputs, "predict").split(export.CHUNK))
+            outputs = self.task.in_units(torch.cat([*answers]).numpy())
         table = tabulate(self.task, self.design.head, outputs, context)
         return replace(table, inputs=inputs.numpy(), outputs=outputs)
 

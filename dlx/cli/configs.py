@@ -103,7 +103,7 @@ def _init_table(
         job = api.prepare(written)
     except DlxError as error:
         raise type(error)(f"{written} is written, but cannot be trained yet: {error}") from error
-    warn(job.splits.notes, "note")
+    warn([remark for remark in job.splits.notes if remark not in start.notes], "note")
     warn(job.splits.warnings)
     note(f"{written} written; `dlx train {written}` trains it")
     if as_json:

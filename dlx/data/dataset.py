@@ -72,6 +72,7 @@ class Dataset:
     # a warning that dev and test rows come from different sources, for the case that both parts
     # have rows; empty: they come from the same
     mismatch: str = ""
+    white: int = 65535  # of grey images of 16 bits, the value that is white
     description: str = ""  # one sentence; empty means the source's docstring says it
 
     @property
@@ -106,6 +107,7 @@ class Task:
     # preprocessed training rows
     lowest: tuple[float, ...] = field(default=(), repr=False)
     highest: tuple[float, ...] = field(default=(), repr=False)  # the highest value, likewise
+    white: int = 65535  # of grey images of 16 bits, the value that is white
 
     @property
     def digits(self) -> list[int]:
@@ -152,7 +154,8 @@ def task_of(dataset: Dataset) -> Task:
         kind, num_outputs = "binary", 1
     else:
         kind, num_outputs = "multiclass", len(dataset.classes)
-    return Task(kind, math.prod(shape), num_outputs, dataset.classes, shape)
+    size = math.prod(shape)
+    return Task(kind, size, num_outputs, dataset.classes, shape, white=dataset.white)
 
 
 def class_counts(dataset: Dataset, rows: np.ndarray | slice = slice(None)) -> np.ndarray:

@@ -3,11 +3,12 @@
 # N images, H height, W width
 """
 
+import contextlib
 import math
 import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,10 +28,12 @@ SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
     *(".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
+_DEEP_SUFFIXES = (".png", ".tif", ".tiff", ".ppm", ".pgm", ".pnm")  # of what may have 16 bits
 # Folders that programs leave behind, beside those whose name begins with a dot.
 _OF_PROGRAMS = ("__MACOSX", "__pycache__", "@eaDir", "lost+found", "$RECYCLE.BIN")
 _ORIENTATION = 0x0112  # the tag of EXIF
-_DEEPEST = 65535  # white in 16 bits
+DEEPEST = 65535  # white in 16 bits
+_DEPTHS = (8, 10, 12, 14)  # bits that cameras and scanners may have, whose files have 16
 _NAMED = 3  # files in a sentence
 
 Side = Annotated[int, Gt(0)]
@@ -48,6 +51,7 @@ class Conversion:
     grey: bool  # whether they become grey; otherwise they are red, green and blue
     size: Size = None  # height and width that they are scaled to, or a number for both; None: none
     background: str = "white"  # the colour that shows through where they are transparent
+    white: int = DEEPEST  # what is white in grey images of 16 bits
 
     @property
     def height_width(self) -> tuple[int, ...]:
@@ -158,6 +162,26 @@ def read_images(files: Sequence[Path], conversion: Conversion) -> tuple[np.ndarr
     return images, _first_frames(moving)
 
 
+def white_of(files: Sequence[Path]) -> int:
+    """Return what is white in grey images of 16 bits, by the bits that the brightest of them uses.
+
+    Of a camera these may be 10, 12 or 14. Images of other kinds are left aside.
+    """
+    brightest = 0
+    for file in files:
+        if file.suffix.lower() in _DEEP_SUFFIXES:
+            with contextlib.suppress(Exception), _opened(file) as image:
+                if _is_deep(image):
+                    brightest = max(brightest, int(np.asarray(image).max()))
+    bits = next((bits for bits in _DEPTHS if 0 < brightest < 2**bits), 16)
+    return 2**bits - 1
+
+
+def _is_deep(image: "Image") -> bool:
+    """Say whether the pixels of a grey image have 16 bits."""
+    return image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PPM")
+
+
 def _first_frames(files: Sequence[str]) -> list[str]:
     if not files:
         return []
@@ -167,19 +191,28 @@ def _first_frames(files: Sequence[str]) -> list[str]:
     ]
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> "Iterator[Image]":
+    """Open an image; of one that is too large, a warning becomes an error."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        # As an open file: of a path, Pillow scrambles the rows of a TIFF that lies on its side.
+        with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+            yield image
+
+
 def _read(path: Path, conversion: Conversion) -> tuple[np.ndarray, int]:
     """Return the pixels of an image, and how many images its file holds."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # As an open file: of a path, Pillow scrambles the rows of a TIFF that lies on its side.
-            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
-                # A JPEG of several is a photo and what a phone keeps beside it.
-                frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-                return _pixels(path, image, conversion), frames
+        with _opened(path) as image:
+            # A JPEG of several is a photo and what a phone keeps beside it.
+            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+            return _pixels(path, image, conversion), frames
     except (DataError, MemoryError, ConfigError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -195,7 +228,7 @@ def _pixels(path: Path, image: "Image", conversion: Conversion) -> np.ndarray:
     from PIL import Image
 
     image.load()
-    is_deep = image.mode.startswith("I;16") or (image.mode, image.format) == ("I", "PPM")
+    is_deep = _is_deep(image)
     if image.mode in ("I", "F") and not is_deep:
         raise DataError(
             f"{path}: a pixel has 32 bits, of which nothing says what is white; save it with 8 or "
@@ -224,7 +257,7 @@ def _of_16_bits(image: "Image", conversion: Conversion) -> np.ndarray:
     from PIL import Image
 
     values = np.asarray(image)
-    levels = [(values / _DEEPEST).astype(np.float32)]
+    levels = [(values / conversion.white).astype(np.float32)]
     transparent = image.info.get("transparency")
     colour = conversion.colour
     if isinstance(transparent, int) and (values == transparent).any():

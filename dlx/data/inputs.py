@@ -3,7 +3,6 @@
 # N rows, I inputs
 
 import contextlib
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ from dlx.data.dataset import Task, to_float
 from dlx.data.images import Conversion, LeftOut
 from dlx.data.npy import Archive, read_npy
 from dlx.data.source_files import readable
-from dlx.data.tables.cells import LARGEST
-from dlx.data.tables.layout import is_number
+from dlx.data.tables.cells import PLAIN, CellError
+from dlx.data.tables.layout import Layout, is_number, records
+from dlx.data.tables.reading import surveyed
 from dlx.errors import DataError, did_you_mean
 
 Features = tuple[str, ...] | None
@@ -30,9 +30,10 @@ def read(
 ) -> np.ndarray:
     """Return the inputs in a file, before the run's preprocessing: (N, I) float32.
 
-    `.csv`: numbers, one row a line, with or without a header. With a header, columns are matched by
-    name if the features have names (other columns are ignored), otherwise by position. `.npy`: (N,
-    I), (N, *input_shape) or a single row; of images, `channels` says where their channels stand.
+    `.csv`: numbers, in any layout that `dlx.data.tables.layout` reads, with or without a header.
+    With a header, columns are matched by name if the features have names (other columns are
+    ignored), otherwise by position. `.npy`: (N, I), (N, *input_shape) or a single row; of images,
+    `channels` says where their channels stand.
     `.npz`: likewise; its only array, or the one called `array`. Pixels (uint8 images) count as x /
     255. Images are read by `read_images`.
     """
@@ -94,7 +95,7 @@ def fitting_images(
     if not (is_rgb or len(shape) == 2):
         raise DataError(f"{files[0]}: the network reads {task.num_inputs} numbers, not an image")
     chosen = {key: options[key] for key in ("size", "background") if key in options}
-    pixels, remarks = images.read_images(files, Conversion(not is_rgb, **chosen))
+    pixels, remarks = images.read_images(files, Conversion(not is_rgb, white=task.white, **chosen))
     if pixels.shape[1:] != shape:
         raise DataError(
             f"{files[0]}: the image is {pixels.shape[-1]} wide and {pixels.shape[-2]} high, the "
@@ -105,9 +106,8 @@ def fitting_images(
 
 
 def csv_header(path: Path) -> list[str]:
-    """Return the cells of a CSV file's first line; an empty list for an empty file."""
-    with _readable(path):
-        return next(_csv_lines(path), (0, []))[1]
+    """Return the cells of a CSV file's first row."""
+    return next(records(path, surveyed(path, Layout(header=False))))[1]
 
 
 @contextlib.contextmanager
@@ -119,49 +119,33 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _read_csv(path: Path, task: Task, features: Features) -> np.ndarray:
-    lines = list(_csv_lines(path))
-    if not lines:
-        raise DataError(f"{path}: no rows")
+    rows = dict(records(path, surveyed(path, Layout(header=False), features or ())))
     names = features or tuple(str(i) for i in range(1, task.num_inputs + 1))
     columns, width = list(range(task.num_inputs)), task.num_inputs
-    first = lines[0][1]
-    if _is_header(first, features):
-        del lines[0]
+    first, cells = next(iter(rows.items()))
+    has_names = features is not None and set(features) <= set(cells)  # one may be called `1`
+    if has_names or not any(map(is_number, cells)):
+        del rows[first]
         if features:
-            columns, width = _match(path, first, features), len(first)
+            columns, width = _match(path, cells, features), len(cells)
         else:
-            names = tuple(first)
-    if not lines:
+            names = tuple(cells)
+    if not rows:
         raise DataError(f"{path}: a header but no rows")
-    rows = np.empty((len(lines), task.num_inputs), dtype=np.float32)
-    for row, (line, cells) in zip(rows, lines, strict=True):
-        if len(cells) != width:
-            raise DataError(
-                f"{path}, line {line}: {len(cells)} values instead of {width} (separated by commas)"
-            )
-        for i, column in enumerate(columns):
-            row[i] = _number(cells[column], f"{path}, line {line}, column {names[i]!r}")
-    return rows
-
-
-def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the cells of each line that is not blank."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, skipinitialspace=True)
-            for cells in reader:
-                stripped = [cell.strip() for cell in cells]
-                if any(stripped):
-                    yield reader.line_num, stripped
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a CSV file in UTF-8 ({error})") from error
-
-
-def _is_header(cells: list[str], features: Features) -> bool:
-    """Return whether the first line holds names; a feature may be called `1`, a cell may be bad."""
-    if features and set(features) <= set(cells):
-        return True
-    return not any(_is_number(cell) for cell in cells)
+    if len(cells) != width:
+        raise DataError(f"{path}, row {first}: {len(cells)} values instead of {width}")
+    inputs = np.empty((len(rows), task.num_inputs), dtype=np.float32)
+    for place, column in enumerate(columns):
+        for row, (number, cells) in zip(inputs, rows.items(), strict=True):
+            try:
+                [row[place]] = PLAIN.values([cells[column]])
+            except CellError as error:
+                raise DataError(f"{path}, row {number}, column {names[place]!r}: {error}") from None
+            if not cells[column]:
+                raise DataError(
+                    f"{path}, row {number}, column {names[place]!r}: the value is missing"
+                )
+    return inputs
 
 
 def _match(path: Path, header: list[str], features: tuple[str, ...]) -> list[int]:
@@ -171,20 +155,6 @@ def _match(path: Path, header: list[str], features: tuple[str, ...]) -> list[int
             near = "" if feature in header else did_you_mean(feature, header)
             raise DataError(f"{path}: the header has {columns} {feature!r}{near}")
     return [header.index(feature) for feature in features]
-
-
-def _is_number(cell: str) -> bool:
-    return is_number(cell) and "_" not in cell  # Python takes 1_000 for a number
-
-
-def _number(cell: str, where: str) -> float:
-    if not _is_number(cell):
-        problem = f"{cell!r} is not a number" if cell else "the value is missing"
-        raise DataError(f"{where}: {problem}")
-    value = float(cell)
-    if not abs(value) <= LARGEST:
-        raise DataError(f"{where}: {cell} is not a finite number (of 32 bits)")
-    return value
 
 
 def _from_archive(path: Path, array: str) -> np.ndarray:

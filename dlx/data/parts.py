@@ -125,6 +125,7 @@ class Splits:
             in_unit_interval=in_unit_interval,
             lowest=lowest,
             highest=highest,
+            white=self.task.white,
         )
         parts = {name: replace(part, own_targets=None) for name, part in self.parts.items()}
         return replace(self, task=task, **parts)

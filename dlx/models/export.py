@@ -25,6 +25,7 @@ from dlx.nn.layers.dense import Transposed
 from dlx.nn.plain import Elementwise
 from dlx.runs import make_directory, write_atomic
 
+CHUNK = 1024  # rows that a network is asked for at a time
 _SCRIPT = '''\
 """The network of {run}, in plain torch.
 
@@ -87,7 +88,8 @@ def answers(rows: list[dict]) -> list[dict]:
 
 
 def _answers(inputs) -> list[list]:
-    outputs = predict(torch.from_numpy(inputs)).numpy()
+    chunks = torch.from_numpy(inputs).split({chunk})  # as dlx does: the last bits may depend on it
+    outputs = torch.cat([predict(chunk) for chunk in chunks]).numpy()
     return [{answer} for row in outputs]
 
 
@@ -112,11 +114,13 @@ def answer_file(path: Path) -> None:
 
 '''
 _PREDICT_FILES = """\
-    for path in sys.argv[1:]:
+    for path in map(Path, sys.argv[1:]):
         try:
-            answer_file(Path(path))
-        except (OSError, ValueError) as error:
-            sys.exit(f"{path}: {error}")"""
+            answer_file(path)
+        except OSError as error:
+            sys.exit(f"{path}: {error.strerror or error}")
+        except ValueError as error:
+            sys.exit(f"{path}: {str(error).removeprefix(str(path)).lstrip(', :')}")"""
 _ELEMENTWISE = """\
 class Elementwise(nn.Module):
     def __init__(self, function, **options):
@@ -198,7 +202,7 @@ def script(
             f"ID = {_free(encoder.id_name or '', ['row', *columns])!r}\n"
         )
         shown = ", ".join(columns[:3]) + (", …" if len(columns) > 3 else "")
-        answers = _ANSWERS.format(columns_in_words=shown, answer=answer)
+        answers = _ANSWERS.format(columns_in_words=shown, answer=answer, chunk=CHUNK)
         example = ", ".join(f"{column.name!r}: …" for column in encoder.columns[:3])
         more = ", …" if len(encoder.columns) > 3 else ""
         usage = _TABLE_USAGE.format(columns=example + more)

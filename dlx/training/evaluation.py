@@ -79,7 +79,7 @@ def _measured(
 
 @torch.no_grad()
 def of_each_row(cohort: Cohort, rows: Examples, names: Collection[str]) -> dict[str, Tensor]:
-    """Return what each row adds to the metrics of every run: (K, N) float32 by tag.
+    """Return what each row adds to the metrics of every run: (K, N) by tag.
 
     A metric's value is the mean over its rows. What is no such mean, as an area under a curve, is
     left out.
@@ -104,7 +104,7 @@ def of_each_row(cohort: Cohort, rows: Examples, names: Collection[str]) -> dict[
     means["cost"] = cost / count
     by_name = {name: torch.cat(values, 1) for name, values in chunks.items() if name in names}
     return {
-        name: values.float()
+        name: values
         for name, values in by_name.items()
         if torch.allclose(values.double().mean(1), means[name], rtol=1e-4, atol=1e-7)
     }

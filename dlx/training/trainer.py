@@ -364,7 +364,7 @@ class Trainer:
             split, _, name = metric.partition(".")
             by_split.setdefault(split, []).append(name)
         return {
-            f"{split}.{name}": values
+            f"{split}.{name}": values.float()
             for split, names in by_split.items()
             for name, values in of_each_row(cohort, splits[split], names).items()
         }

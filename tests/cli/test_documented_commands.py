@@ -144,8 +144,9 @@ def run(line: str) -> int:
         line += " train.epochs=null train.steps=10"
         line += "" if " name=" in line else " name=other"
     if line.startswith("dlx ablate "):
-        line += " train.epochs=null train.steps=2"
+        line += " train.epochs=null train.steps=2 log.points=2"
         line += "" if " name=" in line else " name=other"
+    line = re.sub(r"(dlx resume .* --seeds) \d+", r"\1 3", line)
     if named := re.search(r"(runs/(?:activation_depth|mnist_knobs))/ID", line):
         (ablation,) = Path(named[1]).iterdir()
         line = line.replace("ID", ablation.name)

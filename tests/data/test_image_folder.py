@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dlx import api
 from dlx.data.dataset import check, task_of
 from dlx.data.images import SUFFIXES
 from dlx.data.pipeline import load_dataset
@@ -81,6 +82,28 @@ def test_images_of_16_bits_train_as_numbers(folder):
     made = load_dataset("image_folder", NOWHERE, path=folder, grey=True)
     check(made)
     assert made.inputs.dtype == np.float32 and (made.inputs[2] == 1).all()
+
+
+def test_12_of_16_bits_are_the_whole_range_for_new_images_too(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, darkest in (("dark", 0), ("light", 1500)):
+        (tmp_path / "scans" / name).mkdir(parents=True)
+        for index in range(10):
+            pixels = rng.integers(darkest, darkest + 2000, (4, 6)).astype(np.uint16)
+            Image.fromarray(pixels).save(tmp_path / f"scans/{name}/{index}.png")
+    data = {"name": "image_folder", "path": str(tmp_path / "scans"), "grey": True}
+    made = load_dataset("image_folder", NOWHERE, path=tmp_path / "scans", grey=True)
+    assert "use 12 of them: 4,095 is white, here and for new images" in made.notes[-1]
+    first = np.asarray(Image.open(tmp_path / "scans/dark/0.png"))
+    np.testing.assert_allclose(made.inputs[0], first / 4095, rtol=1e-6)
+    config = {"name": "t", "data": data, "train": {"steps": 2, "batch_size": 4}}
+    run = api.train(config, runs_dir=tmp_path / "runs")
+    new = np.full((4, 6), 900, np.uint16)  # of 10 bits, were it judged anew
+    Image.fromarray(new).save(tmp_path / "new.png")
+    said = run.predict_file(tmp_path / "new.png")
+    assert said.outputs is not None and said.inputs is not None
+    np.testing.assert_allclose(said.outputs, run.predict(new[None] / 4095), rtol=1e-5)
+    np.testing.assert_allclose(said.inputs, np.full((1, 24), 900 / 4095), rtol=1e-6)
 
 
 def test_an_image_too_large_to_be_one_is_named(folder, monkeypatch):

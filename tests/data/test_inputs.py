@@ -34,6 +34,7 @@ def csv_file(tmp_path):
         "width,height,depth\n1,2,3\n4,5.5,-6\n",
         'id,depth,"height",width,note\n7,3,2,1,x\n8,-6,5.5,4,"y,z"\n',
         "\ufeffwidth,height,depth\n1,2,3\n4,5.5,-6\n",
+        "1;2;3\n4;5.5;-6\n",
     ],
 )
 def test_csv_by_name_or_without_a_header(csv_file, text):
@@ -55,21 +56,20 @@ def test_csv_with_features_called_by_numbers(csv_file):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,2,3\n4,five,6\n", "line 2, column 'height': 'five' is not a number"),
-        ("1,2,3\n\n4,,6\n", "line 3, column 'height': the value is missing"),
-        ("1,2,nan\n", "line 1, column 'depth': nan is not a finite number"),
-        ("1,2,-inf\n", "column 'depth': -inf is not a finite"),
-        ("1,2,1e39\n", "column 'depth': 1e39 is not a finite"),
+        ("1,2,3\n4,five,6\n", "row 2, column 'height': 'five' is not a number"),
+        ("1,2,3\n\n4,,6\n", "row 3, column 'height': the value is missing"),
+        ("1,2,nan\n", "row 1, column 'depth': 'nan' is not a number"),
+        ("1,2,-inf\n", "column 'depth': '-inf' is not a number"),
+        ("1,2,1e39\n", "column 'depth': '1e39' is not a finite"),
         ("1,2,1_0\n", "column 'depth': '1_0' is not a number"),
-        ("1,2\n", r"line 1: 2 values instead of 3 \(separated by commas\)"),
-        ("1;2;3\n4;5;6\n", "the header has no column 'width'"),
-        ("1,2,3\n4,5,6,7\n", "line 2: 4 values instead of 3"),
-        ("id,width,height,depth\n1,2,3\n", "line 2: 3 values instead of 4"),
+        ("1,2\n", "row 1: 2 values instead of 3"),
+        ("1,2,3\n4,5,6,7\n", "row 2: 4 values instead of 3"),
+        ("id,width,height,depth\n1,2,3\n", "row 2: 3 values instead of 4"),
         ("width,hight,depth\n1,2,3\n", "no column 'height'; did you mean 'hight'"),
         ("width,height,depth,width\n1,2,3,4\n", "more than one column 'width'"),
         ("width,height,depth\n", "a header but no rows"),
-        ("\n\n", "no rows"),
-        ("", "no rows"),
+        ("\n\n", "no row"),
+        ("", "no row"),
     ],
 )
 def test_csv_errors_name_line_and_column(csv_file, text, message):
@@ -79,8 +79,8 @@ def test_csv_errors_name_line_and_column(csv_file, text, message):
 
 
 def test_csv_in_another_encoding(csv_file):
-    with pytest.raises(DataError, match="not a CSV file in UTF-8"):
-        read(csv_file("Höhe,Breite,Tiefe\n1,2,3\n", encoding="latin-1"), TABLE, None)
+    path = csv_file("Höhe,Breite,Tiefe\n1,2,3\n", encoding="latin-1")
+    np.testing.assert_array_equal(read(path, TABLE, ("Breite", "Höhe", "Tiefe")), [[2, 1, 3]])
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int16, np.uint8, ">f4"])

@@ -112,5 +112,6 @@ def test_what_each_row_adds_in_units_of_each_runs_own() -> None:
     found = of_each_row(cohort, split, ["mse"])["mse"]
     errors = (predict(cohort, inputs) - own).square().mean(2)
     expected = errors * torch.tensor([[4.0], [25.0]])
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(found.float(), expected)
+    assert found.dtype == torch.float64  # float32 holds no square above 3e38
     assert found.mean(1).tolist() == pytest.approx(evaluate(cohort, *split)["mse"])

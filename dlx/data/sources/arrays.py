@@ -9,7 +9,7 @@ a network sees as x / 255. Targets are (N,) or (N, T); `dlx.data.tasks` says wha
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from dlx.data.npy import Archive, read_npy
 from dlx.data.source_files import WRITE_AGAIN
 from dlx.data.tasks import TaskName, decide
 from dlx.errors import ConfigError, DataError
-from dlx.registry import register
+from dlx.registry import like, register
 
 Arrays = tuple[np.ndarray, np.ndarray]
 Name = TypeVar("Name", str, Path)
@@ -61,6 +61,7 @@ def npz(
 @register("data")
 def npy(
     data_dir: Path,
+    read: Callable[[Path], np.ndarray] = read_npy,
     *,
     inputs: Path,
     targets: Path,
@@ -70,36 +71,6 @@ def npy(
     channels: Channels = "auto",
 ) -> Dataset:
     """Your own arrays in npy files, as numpy.save writes them, mapped into memory.
-
-    Args:
-        inputs: path of the inputs, one row per example, relative to the config; float32 and pixels
-            stay on disk until their part is read
-        targets: path of the classes or numbers to predict
-        test_inputs: path of the inputs of a test part; null: there is no test part
-        test_targets: path of the targets of the test part
-        task: classification, multilabel or regression; auto: as the values look, see docs/data.md
-        channels: of images: first, or last; auto: whichever axis has 1, 3 or 4 of them
-
-    Raises:
-        ConfigError: only one of the two files of the test part is named
-        DataError: a file is missing, is damaged or does not fit the others
-    """
-    parts = _parts(lambda key, path: read_npy(path), inputs, targets, test_inputs, test_targets)
-    return dataset_of(inputs.name, parts, task, channels)
-
-
-@register("data")
-def idx(
-    data_dir: Path,
-    *,
-    inputs: Path,
-    targets: Path,
-    test_inputs: Path | None = None,
-    test_targets: Path | None = None,
-    task: TaskName = "auto",
-    channels: Channels = "auto",
-) -> Dataset:
-    """Your own arrays in IDX files, the format of MNIST, gzipped or not.
 
     Args:
         inputs: path of the inputs, one row per example, relative to the config
@@ -112,13 +83,20 @@ def idx(
     Raises:
         ConfigError: only one of the two files of the test part is named
         DataError: a file is missing, is damaged or does not fit the others
+    """
+    parts = _parts(lambda key, path: read(path), inputs, targets, test_inputs, test_targets)
+    return dataset_of(inputs.name, parts, task, channels)
+
+
+@register("data")
+@like(npy)
+def idx(data_dir: Path, **options: Any) -> Dataset:
+    """Your own arrays in IDX files, the format of MNIST, gzipped or not.
 
     Reference:
         LeCun, Cortes, Burges: The MNIST database of handwritten digits
     """
-    read = lambda key, path: idx_format.read(path, WRITE_AGAIN)
-    parts = _parts(read, inputs, targets, test_inputs, test_targets)
-    return dataset_of(inputs.name, parts, task, channels)
+    return npy(data_dir, lambda path: idx_format.read(path, WRITE_AGAIN), **options)
 
 
 def _parts(

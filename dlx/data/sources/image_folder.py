@@ -7,6 +7,7 @@ import numpy as np
 
 from dlx.data.dataset import Dataset
 from dlx.data.images import (
+    DEEPEST,
     Background,
     Conversion,
     LeftOut,
@@ -14,6 +15,7 @@ from dlx.data.images import (
     images_below,
     look_into,
     read_images,
+    white_of,
 )
 from dlx.errors import DataError
 from dlx.registry import register
@@ -58,7 +60,8 @@ def image_folder(
     paths = {"train": path, "dev": dev_path, "test": test_path}
     folders = {part: list_folder(folder) for part, folder in paths.items() if folder is not None}
     classes = tuple(folders["train"].classes)
-    conversion = Conversion(grey, size, background)
+    white = white_of(folders["train"].files)
+    conversion = Conversion(grey, size, background, white)
     files = [file for folder in folders.values() for file in folder.files]
     labels = [label for folder in folders.values() for label in folder.labels(classes, path)]
     images, remarks = read_images(files, conversion)
@@ -67,6 +70,11 @@ def image_folder(
         f"{path}: all {len(images):,} images are the same; if they are drawn in the colour of "
         f"data.background, {background}, choose another"
     )
+    if white < DEEPEST:
+        remarks.append(
+            f"{path}: images of 16 bits use {white.bit_length()} of them: {white:,} is white, here "
+            "and for new images"
+        )
     rows = {part: len(folder.files) for part, folder in folders.items()}
     return Dataset(
         name=path.name,
@@ -76,6 +84,7 @@ def image_folder(
         dev_rows=rows.get("dev", 0),
         test_rows=rows.get("test", 0),
         warnings=(same,) if are_same else (),
+        white=white,
         notes=(*(s for folder in folders.values() for s in folder.notes), *remarks),
     )
 

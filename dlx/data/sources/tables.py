@@ -17,7 +17,7 @@ from dlx.data.tables.layout import Layout
 from dlx.data.tables.reading import read_csv, read_parquet, surveyed
 from dlx.data.tasks import TaskName
 from dlx.errors import ConfigError
-from dlx.registry import register
+from dlx.registry import like, register
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +51,12 @@ class Number(Section):
     thousands: Thousands = option("", "The sign between thousands.")
     strip: list[Affix] = option([], "Signs and units before or after a number, such as $, 원, %.")
     parentheses: bool = option(False, "Whether (5) is -5.")
+    units: dict[str, float] = option(
+        {},
+        "What a number is multiplied by, by the unit behind it, such as {g: 1, kg: 1000}; '' is "
+        "none.",
+    )
+    fractions: bool = option(False, "Whether 7/10 is 0.7.")
 
     @field_validator("thousands")
     @classmethod
@@ -61,8 +67,8 @@ class Number(Section):
 
     def form(self) -> Format:
         """Return the format that it describes."""
-        signs = self.decimal, self.thousands
-        return Format("number", (), *signs, tuple(self.strip), self.parentheses)
+        options: dict[str, Any] = vars(self) | {"strip": tuple(self.strip)}
+        return Format("number", **options)
 
 
 @checked_model
@@ -81,6 +87,7 @@ class Dates(Section):
 @register("data")
 def csv(
     data_dir: Path,
+    is_parquet: bool = False,
     *,
     path: Path | Files,
     target: str | Names | None = None,
@@ -114,7 +121,8 @@ def csv(
         missing_values: texts that mean a missing value, as empty cells always do, for all columns
             or as {column: list}; null: in columns of numbers NA, N/A, NaN, NULL, None and the like,
             in others NaN, NULL and #N/A
-        number: how numbers are written, {decimal, thousands, strip, parentheses}; null: as in 1.5
+        number: how numbers are written, {decimal, thousands, strip, parentheses, units, fractions};
+            null: as in 1.5
         numbers: likewise for single columns, as {column: {…}}; {} says that codes are numbers
         dates: columns of dates that are inputs, or are data.time, with their format, as {column:
             format}; auto recognizes it
@@ -128,69 +136,28 @@ def csv(
     layout = Layout(separator, encoding, None if header == "auto" else header)
     rules = _rules(missing_values, number, numbers, dates)
     columns = ignore, id, group, time, _is_input(time, dates), categorical, missing, task
-    roles = Roles(_names(target), *columns, rules, vars(layout))
+    roles = Roles(_names(target), *columns, rules, {} if is_parquet else vars(layout))
 
     def read(
         path: Path, text: Sequence[str] | None, only: Sequence[str] | None = None
     ) -> "pd.DataFrame":
+        if is_parquet:
+            frame = read_parquet(path, ignore=() if only else ignore)
+            return frame if only is None else frame[list(only)]
         found = surveyed(path, layout, roles.targets)
         left_out = ignore if only is None else [n for n in found.header if n not in only]
         missing = lambda name: rules.form(name, "number").missing
         return read_csv(path, found, ignore=left_out, text=text, missing=missing)
 
-    return build(_paths(path), read, roles)
+    files = path if isinstance(path, Files) else {"train": path}.items()
+    return build({part: file for part, file in files if file is not None}, read, roles)
 
 
 @register("data")
-def parquet(
-    data_dir: Path,
-    *,
-    path: Path | Files,
-    target: str | Names | None = None,
-    ignore: list[str] = [],
-    id: str | None = None,
-    group: str | None = None,
-    time: str | None = None,
-    categorical: list[str] = [],
-    missing: Missing = "error",
-    missing_values: Marks | dict[str, Marks] | None = None,
-    number: Number | None = None,
-    numbers: dict[str, Number] = {},
-    dates: dict[str, Formats | Dates] = {},
-    task: TaskName = "auto",
-) -> Dataset:
-    """Your own parquet file, used as a CSV file is; needs the extra dlx[parquet].
-
-    Args:
-        path: the file, relative to the config, or {train, dev, test} with a file for each
-        target: the column to predict, or several of numbers or of labels, 0 and 1; null: none, for
-            a model that reconstructs its inputs
-        ignore: columns to leave out
-        id: a column that names the rows in predictions; not an input
-        group: a column, such as a person; rows of one group stay in one part; not an input
-        time: a column of numbers or dates; train comes before dev, dev before test; not an input
-        categorical: columns of numbers that are categories, such as postcodes; texts always are
-        missing: error; drop the row; impute the training mean, and add an input that says so
-        missing_values: texts that mean a missing value, as empty cells always do, for all columns
-            or as {column: list}; null: in columns of numbers NA, N/A, NaN, NULL, None and the like,
-            in others NaN, NULL and #N/A
-        number: how numbers are written, {decimal, thousands, strip, parentheses}; null: as in 1.5
-        numbers: likewise for single columns, as {column: {…}}; {} says that codes are numbers
-        dates: columns of dates that are inputs, or are data.time, with their format, as {column:
-            format}; auto recognizes it
-        task: classification, multilabel or regression; auto: as the values look, see docs/data.md
-    """
-    rules = _rules(missing_values, number, numbers, dates)
-    columns = ignore, id, group, time, _is_input(time, dates), categorical, missing, task
-    roles = Roles(_names(target), *columns, rules)
-
-    def read(
-        path: Path, text: Sequence[str] | None, only: Sequence[str] | None = None
-    ) -> "pd.DataFrame":
-        frame = read_parquet(path, ignore=() if only else ignore)
-        return frame if only is None else frame[list(only)]
-
-    return build(_paths(path), read, roles)
+@like(csv, "separator", "encoding", "header")
+def parquet(data_dir: Path, **options: Any) -> Dataset:
+    """Your own parquet file, used as a CSV file is; needs the extra dlx[parquet]."""
+    return csv(data_dir, is_parquet=True, **options)
 
 
 def _rules(
@@ -229,9 +196,3 @@ def _names(target: str | list[str] | None) -> list[str]:
     if target is None:
         return []
     return [target] if isinstance(target, str) else target
-
-
-def _paths(path: Path | Files) -> dict[str, Path]:
-    if not isinstance(path, Files):
-        return {"train": path}
-    return {part: file for part, file in path if file is not None}

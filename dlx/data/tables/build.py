@@ -154,9 +154,11 @@ def build(paths: Mapping[str, Path], read: Read, roles: Roles) -> Dataset:
     decided = _decided(first.name, targets, classes, roles)
     if decided.classes is not None and decided.values.ndim == 1:
         _refuse_new_classes(decided, counts, paths, roles.targets)
-    if classes is not None and len(classes) > 4:
+        notes += hints.odd_classes(roles.targets[0], decided.classes, decided.values, rules)
+    if classes is not None:
         what = f"column {roles.targets[0]!r} of {first.name}"
         refuse_too_many(what, len(classes), len(targets))
+    notes += hints.moments(columns, inputs)
     warnings += _hints(columns, inputs, decided, roles)
     of = f"Predict {', '.join(roles.targets)} from" if roles.targets else "Reconstruct"
     return Dataset(

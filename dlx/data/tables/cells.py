@@ -61,13 +61,18 @@ class Format:
     thousands: str = ""  # the sign between thousands; a blank stands for narrow ones too
     strip: tuple[str, ...] = ()  # signs and units before or after a number
     parentheses: bool = False  # whether (5) is -5
+    # what a number is multiplied by, by the unit behind it, "" where it has none; empty: all are
+    # numbers as they stand
+    units: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    fractions: bool = False  # whether 7/10 is 0.7
     is_numeric: bool = False  # of categories: whether equal numbers, such as 1 and 1.0, are one
     dates: tuple[str, ...] = ()  # formats such as %d/%m/%Y, the first that fits is taken
 
     @property
     def is_plain(self) -> bool:
         """Whether its numbers are written as Python writes them."""
-        return (self.decimal, self.thousands, self.strip, self.parentheses) == (".", "", (), False)
+        special = self.thousands, self.strip, self.parentheses, self.units, self.fractions
+        return self.decimal == "." and not any(special)
 
     def values(self, texts: Sequence[str]) -> np.ndarray:
         """Return numbers, or of dates the seconds since 1970: (N,) float64, NaN where missing.
@@ -93,9 +98,18 @@ class Format:
     def number(self, text: str) -> float | None:
         """Return the number that a text is; None: it is none."""
         text = _with_ascii_signs(text.strip())
+        if self.fractions and text.count("/") == 1:
+            over, under = map(self.number, text.split("/"))
+            return over / under if over is not None and under else None
+        factor = 1.0
+        if self.units:
+            unit = next((unit for unit in self._by_length if text.endswith(unit)), None)
+            if unit is None:
+                return None
+            text, factor = text.removesuffix(unit).strip(), self.units[unit]
         if not self.is_plain:
             text = self._bare(text)
-        return float(text) if _NUMBER.fullmatch(text) else None
+        return float(text) * factor if _NUMBER.fullmatch(text) else None
 
     @functools.cached_property
     def missing_numbers(self) -> frozenset[float]:
@@ -158,6 +172,10 @@ class Format:
     @functools.cached_property
     def _affixes(self) -> list[str]:
         return sorted(self.strip, key=len, reverse=True)
+
+    @functools.cached_property
+    def _by_length(self) -> list[str]:
+        return sorted(self.units, key=len, reverse=True)
 
     @functools.cached_property
     def _pattern(self) -> re.Pattern[str]:

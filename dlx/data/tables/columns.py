@@ -51,6 +51,7 @@ _PLACEHOLDERS = (
     *("no data", "tbd", "#ref!", "#name?", "#num!", "k.a.", "없음", "해당없음"),
     *("해당 없음", "미상", "모름", "결측", "무응답"),
 )
+_ISO = tuple(f"%Y-%m-%d{time}" for time in ("", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S"))
 FEWEST_REPEATS = 4  # rows of a text on average, below which it hardly tells anything
 _FEW_TEXTS = 20  # of which nothing is said however rare they are
 _PLAUSIBLE = tuple(text for text in MISSING if text not in MISSING_CATEGORIES)
@@ -111,12 +112,20 @@ def read_cells(
     if pd.api.types.is_datetime64_any_dtype(series) and kind != "category":
         if kind is None:
             raise DataError(_date_refusal(name, date_of(_seconds(series.dropna())[0]), "auto"))
-        return Cells(Column(name, None, _iso(rules.form(name, "date"))), _seconds(series))
+        return Cells(
+            Column(name, None, replace(rules.form(name, "date"), dates=_ISO)), _seconds(series)
+        )
     if is_numeric(series) and kind in (None, "number"):
         form = rules.form(name, "number")
         values = finite_numbers(series, form, where)
         dated = dated_numbers(values) if kind is None else None
-        remarks = [_dated_remark(name, values, dated)] if dated else []
+        remarks = []
+        if dated:
+            remarks.append(
+                f"column {name!r} holds numbers that seem to be dates, such as "
+                f"{np.nanmin(values):.0f}, which are an input as they are; data.dates: "
+                f"{inline({name: dated})} makes inputs of year, month and weekday"
+            )
         return Cells(Column(name, None, form), values, tuple(remarks))
     codes, cells = pd.factorize(series)
     texts = [text_of(cell) for cell in cells]
@@ -143,14 +152,6 @@ def read_cells(
     return Cells(Column(name, None, form), values, tuple(remarks))
 
 
-def _dated_remark(name: str, values: np.ndarray, form: str) -> str:
-    return (
-        f"column {name!r} holds numbers that seem to be dates, such as {np.nanmin(values):.0f}, "
-        f"which are an input as they are; data.dates: {inline({name: form})} makes inputs of year, "
-        "month and weekday"
-    )
-
-
 def units_remark(name: str, units: Sequence[str]) -> str:
     """Return a sentence on numbers with several units."""
     shown = ", ".join(map(repr, units[:3]))
@@ -170,11 +171,6 @@ def _seconds(series: pd.Series) -> np.ndarray:
     """Return the seconds since 1970 of timestamps, NaN where missing."""
     values = series.to_numpy("datetime64[us]")
     return np.where(np.isnat(values), np.nan, values.astype(np.int64) / 1e6)
-
-
-def _iso(form: Format) -> Format:
-    times = ("", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S")
-    return replace(form, dates=tuple(f"%Y-%m-%d{time}" for time in times))
 
 
 def is_numeric(series: pd.Series) -> bool:

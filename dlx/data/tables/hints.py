@@ -16,6 +16,14 @@ from dlx.data.tables.cells import date_of
 from dlx.data.tables.columns import Rules
 from dlx.data.tables.recognition import odd_end, sentinel
 
+_DATED = re.compile("date|time_?stamp|epoch|unix|날짜|일자|일시")  # names of columns of dates
+# What moments are counted in, the seconds of one, and the number of 1970-01-01.
+_CLOCKS = (
+    ("seconds since 1970", 1, 0),
+    ("milliseconds since 1970", 1e-3, 0),
+    ("days of a spreadsheet", 86_400, 25_569),
+)
+_FIRST, _LAST = 946_684_800, 2_240_524_800  # 2000 to 2040, in seconds since 1970
 _MOST_ROWS = 10_000  # that hints look at
 _FEWEST_ROWS = 20  # below, a column may tell the target by chance
 _GIVES_AWAY = 0.999  # share of the variance of numbers that one column explains
@@ -85,6 +93,54 @@ def sentinels(names: Sequence[str], values: Sequence[np.ndarray], rules: Rules) 
             f"{number:g} lies apart from all other values, in {', '.join(rows)} rows{more}; if it "
             f"means missing, write data.missing_values: {option}"
         )
+    return sentences
+
+
+def odd_classes(name: str, classes: Sequence[str], codes: np.ndarray, rules: Rules) -> list[str]:
+    """Return a sentence on a class number that may mean a missing value: -1 below 0, 1, 2, …, or
+    nines above them; of the rows' codes (N,) it says how many have it.
+    """
+    if rules.settled(name) or not all(
+        re.fullmatch("-?(0|[1-9][0-9]*)", label) for label in classes
+    ):
+        return []
+    numbers = np.array(sorted(map(int, classes)))
+    low, *others, high = numbers if len(numbers) > 2 else (0, 0)
+    odd = None
+    if len(others) > 1 and low == -1 and others[0] >= 0:
+        odd = low
+    elif re.fullmatch("9+", str(high)) and others and high > others[-1] + 1 and low >= 0:
+        odd = high
+    if odd is None:
+        return []
+    count, option = (codes == list(classes).index(str(odd))).sum(), inline({name: [str(odd)]})
+    return [
+        f"column {name!r}: {odd} is a class, of {count:,} rows; if it means missing, write "
+        f"data.missing_values: {option}"
+    ]
+
+
+def moments(columns: Sequence[Column], values: np.ndarray) -> list[str]:
+    """Return a sentence for each input (N, C) of numbers that may be moments: seconds or
+    milliseconds since 1970, or the days of a spreadsheet, by its name or as none precedes another.
+    """
+    sentences = []
+    for column, own in zip(columns, values.T, strict=True):
+        if column.categories is not None or column.form.kind != "number":
+            continue
+        for words, unit, zero in _CLOCKS:
+            if not _FIRST <= (own[0] - zero) * unit <= _LAST:
+                continue
+            first, last = ((end - zero) * unit for end in (own.min(), own.max()))
+            is_sorted = (np.diff(own) >= 0).all() and len(np.unique(own[:99])) > 5
+            is_likely = is_sorted or _DATED.search(column.name.lower())
+            is_odd = first == last or last > _LAST or (unit > 1 and (own % 1).any())
+            if is_likely and first >= _FIRST and not is_odd:
+                sentences.append(
+                    f"column {column.name!r} holds numbers that may be {words}, from "
+                    f"{date_of(first)} to {date_of(last)}, and is an input as it is; data.time: "
+                    f"{column.name} lets the past predict the future"
+                )
     return sentences
 
 

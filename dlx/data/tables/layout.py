@@ -10,6 +10,7 @@ comments count.
 from __future__ import annotations
 
 import codecs
+import collections
 import csv
 import gzip
 import io
@@ -37,6 +38,8 @@ _TOTALS = (
     *("total", "totals", "total:", "grand total", "subtotal", "sum", "summe", "gesamt", "totale"),
     *("합계", "총계", "총합", "소계", "총합계", "합 계", "合計", "合计", "总计"),
 )
+_MOST_BELOW = 5  # lines below a table
+_BELOW = re.compile(r"[^\W\d]+( [^\W\d]+)?:|[*#(\[<©]")  # how they begin
 _GZIP = b"\x1f\x8b"
 
 
@@ -74,6 +77,7 @@ class Survey:
     skipped: int = 0  # lines above the columns' names, or above the values if there are none
     has_names: bool = True  # whether the next row has the columns' names
     left_out: tuple[int, ...] = ()  # rows without a value, or that repeat the names
+    last_row: int | None = None  # the last row of the table, if others follow
     remarks: tuple[str, ...] = ()  # sentences for the user on what was judged
 
     @property
@@ -131,6 +135,8 @@ def records(path: Path, surveyed: Survey) -> Iterator[tuple[int, list[str]]]:
     rows = _quoted_rows(path, surveyed.encoding, surveyed.separator, surveyed.skipped)
     left_out = frozenset(surveyed.left_out)
     for number, cells in enumerate(rows, surveyed.skipped + 1):
+        if surveyed.last_row is not None and number > surveyed.last_row:
+            return
         if number >= surveyed.first_row and number not in left_out:
             yield number, cells
 
@@ -248,8 +254,10 @@ def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) 
     rows[:1] = [[unicodedata.normalize("NFC", name) for name in row] for row in rows[:1]]
     found = Survey((), separator, encoding, len(skipped))
     remarks = []
-    if comment and _names_in_comment(comment[0], rows):
-        found = replace(found, header=tuple(comment[0]), has_names=False)
+    names = comment[0] if comment else []
+    is_like = len(names) == len(rows[0]) > 1 and all(map(is_number, rows[0]))
+    if is_like and not any(map(is_number, names)):  # as `numpy.savetxt` writes them
+        found = replace(found, header=tuple(names), has_names=False)
     elif layout.header is False:
         names = tuple(str(place) for place in range(1, len(rows[0]) + 1))
         found = replace(found, header=names, has_names=False)
@@ -263,7 +271,9 @@ def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) 
     if comments:
         lines = "a line" if comments == 1 else f"{comments} lines"
         remarks.append(f"{lines} of {path.name} with # at the beginning left out")
-    _refuse_twice(path, found.header)
+    twice = [name for place, name in enumerate(found.header) if name in found.header[:place]]
+    if twice:
+        raise LayoutError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
     return _checked(path, replace(found, remarks=tuple(remarks)))
 
 
@@ -287,9 +297,11 @@ def _checked(path: Path, surveyed: Survey) -> Survey:
 def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> Survey:
     """Check the number of values of each row, which comes with the row itself."""
     width, separator, left_out, odd = len(surveyed.header), surveyed.separator, [], []
-    first = last = ""
+    first = ""
+    below: list[tuple[int, int, str]] = []  # rows of another width, until one of the table follows
+    last = collections.deque[tuple[int, str]](maxlen=_MOST_BELOW)  # rows of the table
     for row, (count, text) in enumerate(rows, surveyed.skipped + 1):
-        if "\0" in text or "\x1a" in text:
+        if "\0" in text or ("\x1a" in text and text.strip() != "\x1a"):
             sign = "null bytes" if "\0" in text else "the sign Ctrl-Z (U+001A)"
             raise LayoutError(
                 f"{path}, row {row}: {sign}, which no text has; if this is a table, delete them, "
@@ -297,41 +309,76 @@ def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> S
             )
         if count == 0:
             left_out.append(row)
-        elif text == first or ("---" in text and _is_rule(text, separator)):
+        elif text == first or ("---" in text and not text.strip(f"{separator}-:=+| \t\r\n")):
             odd.append(row)
-        elif count != width:
-            parted = "blanks" if separator == BLANKS else repr(separator)
-            hint = (
-                "; or delete the lines above the columns' names, if this row is the first of them"
-            )
-            raise LayoutError(
-                f"{path}, row {row}: {count} values instead of {width}, separated by {parted}; "
-                f"complete the row or delete it, put values with a {separator!r} inside in quotes, "
-                f"or name another separator{hint if row < 10 and width == 1 else ''}"
-            )
-        elif not last and surveyed.has_names:
-            first = last = text
+        elif count != width or text[0] == "\x1a":
+            below.append((row, count, text))
+            if len(below) > _MOST_BELOW:
+                raise _odd_width(path, *below[0], surveyed)
+        elif below:
+            raise _odd_width(path, *below[0], surveyed)
         else:
-            last = text
-    if last == first:
+            last.append((row, text))
+            if len(last) == 1 and surveyed.has_names and not first:
+                first = text
+    remarks, end = list(surveyed.remarks), None
+    while width > 2 and len(last) > 1 and _is_padded(last[-1][1], separator):
+        row, text = last.pop()
+        below.insert(0, (row, width, text))
+    for row, count, text in below:
+        is_apart = end is not None or row - 1 in left_out
+        if not _is_below(text, separator, is_apart=is_apart):
+            raise _odd_width(path, row, count, text, surveyed)
+        end = end or row
+    if len(last) <= surveyed.has_names:
         raise LayoutError(f"{path}: a header but no rows")
-    remarks = list(surveyed.remarks)
     if odd:
         more = f" and {len(odd) - 1} more rows" if len(odd) > 1 else ""
         remarks.append(
             f"row {odd[0]}{more} of {path.name} left out: the columns' names again, or dashes"
         )
-    total = next((cell for cell in _cells([last], separator)[0] if cell.casefold() in _TOTALS), "")
+    texts = [text.strip(f"{separator} \r\n") for _, _, text in below if text.strip() != "\x1a"]
+    if texts:
+        more = f", and {len(texts) - 1} more below it" if len(texts) > 1 else ""
+        remarks.append(f"{texts[0]!r} at the end of {path.name} is no row of the table{more}")
+    ends = _cells([last[-1][1]], separator)[0] if last else []
+    total = next((cell for cell in ends if cell.casefold() in _TOTALS), "")
     if total:
         remarks.append(
             f"the last row of {path.name} says {total!r}: if it sums up the others, delete it"
         )
-    return replace(surveyed, left_out=tuple(sorted(left_out + odd)), remarks=tuple(remarks))
+    last_row = None if end is None else end - 1
+    left_out = tuple(sorted(left_out + odd))
+    return replace(surveyed, left_out=left_out, last_row=last_row, remarks=tuple(remarks))
 
 
-def _is_rule(text: str, separator: str) -> bool:
-    """Say whether a row with --- is a line of dashes, as below the names of a Markdown table."""
-    return not text.strip(f"{separator}-:=+| \t\r\n")
+def _odd_width(path: Path, row: int, count: int, text: str, surveyed: Survey) -> LayoutError:
+    separator, width = surveyed.separator, len(surveyed.header)
+    parted = "blanks" if separator == BLANKS else repr(separator)
+    hint = "; or delete the lines above the columns' names, if this row is the first of them"
+    return LayoutError(
+        f"{path}, row {row}: {count} values instead of {width}, separated by {parted}; "
+        f"complete the row or delete it, put values with a {separator!r} inside in quotes, "
+        f"or name another separator{hint if row < 10 and width == 1 else ''}"
+    )
+
+
+def _is_padded(text: str, separator: str) -> bool:
+    """Say whether a row holds nothing but a source or a note in its first column."""
+    first, *others = next(_parsed([text], separator))
+    return bool(re.match(r"[^\W\d]+( [^\W\d]+)?: |[*#©] [^\W\d]", first)) and not any(others)
+
+
+def _is_below(text: str, separator: str, *, is_apart: bool) -> bool:
+    """Say whether a line below a table seems to be a source or a note, or is Ctrl-Z.
+
+    `is_apart`: it follows a blank row, or another such line.
+    """
+    first, *others = next(_parsed([text], separator))
+    if first == "\x1a" or _BELOW.match(first):
+        return True
+    is_text = not any(map(is_number, (first, *others)))
+    return is_text and (is_apart or len(" ".join((first, *others)).split()) > 2)
 
 
 class _QuoteError(Exception):
@@ -397,12 +444,6 @@ def _separator(sample: Sequence[str], wanted: Collection[str]) -> str:
     return best if width > 1 else ","
 
 
-def _names_in_comment(names: list[str], rows: list[list[str]]) -> bool:
-    """Say whether a comment is the header, as `numpy.savetxt` writes it."""
-    same = len(names) == len(rows[0]) and len(names) > 1
-    return same and all(map(is_number, rows[0])) and not any(map(is_number, names))
-
-
 def _refuse_values(path: Path, rows: list[list[str]], number: int, wanted: Collection[str]) -> None:
     """Refuse a first row that holds numbers or texts of the rows below in place of names."""
     first = rows[0]
@@ -443,12 +484,6 @@ def _refuse_names_below(path: Path, rows: list[list[str]], wanted: Collection[st
                 f"{path}: the columns' names ({', '.join(row[:3])}, …) do not stand in the first "
                 "row; delete the rows above them"
             )
-
-
-def _refuse_twice(path: Path, header: tuple[str, ...]) -> None:
-    twice = [name for place, name in enumerate(header) if name in header[:place]]
-    if twice:
-        raise LayoutError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
 
 
 def is_number(text: str) -> bool:

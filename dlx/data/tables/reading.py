@@ -67,12 +67,13 @@ def read_csv(
     columns = [name for name in found.header if name not in ignore]
     as_text = columns if text is None else [name for name in text if name in columns]
     gzipped = "gzip" if is_compressed(path) else None
+    end = None if found.last_row is None else found.last_row - found.first_row + 1
 
     def parsed(
         columns: Sequence[str],
         as_text: Collection[str],
         marks: Mapping[str, Sequence[str]] = {},
-        rows: int | None = None,
+        rows: int | None = end,
     ) -> pd.DataFrame:
         try:
             return pd.read_csv(
@@ -99,7 +100,8 @@ def read_csv(
     open_columns = [name for name in columns if name not in as_text]
     marks = {}
     if open_columns:
-        marks = _marks(parsed(open_columns, open_columns, rows=_SAMPLE), missing)
+        sample = parsed(open_columns, open_columns, rows=min(_SAMPLE, end or _SAMPLE))
+        marks = _marks(sample, missing)
     frame = parsed(columns, as_text, marks)
     # A text has turned up below the sample, or a number with a leading zero.
     again = [name for name in marks if frame[name].dtype.kind not in "ifu"]
@@ -115,7 +117,6 @@ def read_csv(
         frame = frame.drop(index=left_out)
     frame.attrs["header"] = found.header
     frame.attrs["remarks"] = found.remarks
-    frame.attrs["separator"] = found.separator
     return frame
 
 
@@ -211,7 +212,6 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
         raise DataError(f"{path}: no rows")
     frame.attrs["header"] = tuple(header)
     frame.attrs["remarks"] = ()
-    frame.attrs["separator"] = ""
     return frame
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,12 @@ _CURRENCIES = (
     *("usd", "eur", "gbp", "krw", "jpy", "cny", "rmb", "chf", "inr", "cad", "aud", "brl", "sek"),
     *("nok", "dkk", "pln", "rub", "try", "mxn", "rs", "rs.", "rm", "rp", "kr", "kr.", "fr", "fr."),
 )
+_MULTIPLIERS = {"k": 1000, "K": 1000, "M": 10**6, "B": 10**9, "G": 10**9}
+_BASES = ("g", "m", "s", "l", "L", "W", "Wh", "V", "A", "Hz", "J", "N", "Pa", "cal", "eV")
+_PREFIXES = {"": 1, "k": 1000, "K": 1000, "M": 10**6, "G": 10**9, "d": 0.1, "c": 0.01, "m": 0.001}
+_PREFIXES |= {"µ": 1e-6, "μ": 1e-6, "u": 1e-6, "n": 1e-9}
+_CLOCK = {"min": 60, "h": 3600}  # in seconds
+_LAST_DAY = 31  # of a month: larger numbers are none
 _CELL = re.compile(
     r"[-+]?\s*(?P<before>[^\d\s.,+-][^\d,+-]*)?\s*[-+]?"
     r"(?P<number>[.,]?\d(?:[\d.,'\u2019\u00a0\u2009\u202f ]*\d)?(?:[eE][-+]?\d+)?)"
@@ -54,6 +60,10 @@ class NumberLook:
             options["strip"] = list(form.strip)
         if form.parentheses:
             options["parentheses"] = True
+        if form.units:
+            options["units"] = dict(form.units)
+        if form.fractions:
+            options["fractions"] = True
         return options
 
     @property
@@ -66,6 +76,9 @@ class NumberLook:
             words.append(f"{between} between thousands")
         words += map(repr, form.strip)
         words += ["parentheses for a minus"] if form.parentheses else []
+        factors = [f"{unit!r} as {factor:,}" for unit, factor in form.units.items() if unit]
+        words += [f"several units ({', '.join(factors)})"] if factors else []
+        words += ["fractions"] if form.fractions else []
         return ", ".join(words)
 
 
@@ -76,13 +89,16 @@ def number_look(texts: Sequence[str], commas: str = "") -> NumberLook | None:
     other columns of the file: "decimal", "thousands" or "", not known.
     """
     texts = [text.strip().replace("\u2212", "-") for text in texts]
+    if _are_fractions(texts):
+        return NumberLook(Format(fractions=True))
     parentheses = any(text[:1] == "(" and text[-1:] == ")" for text in texts)
     bare = [re.sub(r"[()]", "", text) for text in texts] if parentheses else texts
     found = [match for text in bare if (match := _CELL.fullmatch(text))]
     if not texts or len(found) < len(texts):
         return None
     strip: list[str] = []
-    for part in ("before", "after"):
+    units = _factors(found)
+    for part in ("before",) if units else ("before", "after"):
         affixes = {(match[part] or "").strip() for match in found} - {""}
         nonzero = [match for match in found if re.search("[1-9]", match["number"])]
         share = sum(bool(match[part]) for match in nonzero)
@@ -90,8 +106,10 @@ def number_look(texts: Sequence[str], commas: str = "") -> NumberLook | None:
             return None
         if not all(_is_currency(a) if part == "before" else _is_unit(a) for a in affixes):
             return None
+        if part == "after" and affixes and affixes <= _MULTIPLIERS.keys() and share < len(nonzero):
+            return None  # 5M beside 7
         strip += affixes
-    base = Format(strip=tuple(dict.fromkeys(strip)), parentheses=parentheses)
+    base = Format(strip=tuple(dict.fromkeys(strip)), parentheses=parentheses, units=units)
     signs = [pair for pair in _SIGNS if pair[0] == ","] if commas == "decimal" else _SIGNS
     fitting = [pair for pair in signs if _fits(texts, _with_signs(base, *pair))]
     is_plain = base.is_plain and not any(re.search("[.,' \u00a0\u2009\u202f]", t) for t in texts)
@@ -99,6 +117,37 @@ def number_look(texts: Sequence[str], commas: str = "") -> NumberLook | None:
         return None
     both = {(".", ","), (",", "")} <= set(fitting) and (".", "") not in fitting
     return NumberLook(_with_signs(base, *fitting[0]), both and not commas)
+
+
+def _factors(cells: Sequence[re.Match[str]]) -> dict[str, float]:
+    """Return what numbers are multiplied by, by the unit behind them; none: it is not beyond doubt.
+
+    They are multiples (19M beside 19k and 201), or all of one unit with prefixes (5 kg, 300 g).
+    """
+    units = {cell["after"] or "" for cell in cells}
+    if not 2 <= len(units) <= len(cells) / 2:
+        return {}
+    names = sorted(units)
+    if units - {""} <= _MULTIPLIERS.keys():
+        is_glued = all(cell.end("number") == cell.start("after") for cell in cells if cell["after"])
+        is_clear = is_glued and (len(units - {""}) > 1 or units == {"", "k"})
+        return {name: _MULTIPLIERS.get(name, 1) for name in names} if is_clear else {}
+    for base in _BASES:
+        factors = {prefix + base: factor for prefix, factor in _PREFIXES.items()}
+        factors |= _CLOCK if base == "s" else {}
+        if units <= factors.keys():
+            return {name: factors[name] for name in names}
+    return {}
+
+
+def _are_fractions(texts: Sequence[str]) -> bool:
+    """Say whether all texts are parts of a whole, such as 7/10, which cannot be days and months."""
+    cells = [re.fullmatch(r"(0|[1-9]\d{0,2}) ?/ ?([1-9]\d{0,2})", text) for text in texts]
+    pairs = {(int(cell[1]), int(cell[2])) for cell in cells if cell}
+    if not all(cells) or len(pairs) < 2 or any(over > under for over, under in pairs):
+        return False
+    wholes = {under for _, under in pairs}
+    return max(wholes) > _LAST_DAY or wholes in ({5}, {10})
 
 
 def several_units(texts: Sequence[str]) -> list[str]:
@@ -112,7 +161,7 @@ def several_units(texts: Sequence[str]) -> list[str]:
 
 
 def _with_signs(base: Format, decimal: str, thousands: str) -> Format:
-    return Format("number", (), decimal, thousands, base.strip, base.parentheses)
+    return replace(base, decimal=decimal, thousands=thousands)
 
 
 def _fits(texts: Sequence[str], form: Format) -> bool:

@@ -50,7 +50,6 @@ from dlx.errors import ConfigError, DataError, did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-_DATED = re.compile("date|time_?stamp|epoch|unix|날짜|일자|일시")  # names of columns of dates
 NUM_STEPS = 2000
 _SAMPLE = 200  # rows that show whether the first one holds units
 _MOST_NAMED = 50  # numbers that name something are categories if they are no more
@@ -118,10 +117,12 @@ def starter(path: Path, target: str | None, folder: Path, layout: Layout = AUTO)
         ("path", os.path.relpath(path, folder), "relative to this file"),
         ("target", target, _target_words(frame[target], goal)),
         *_roles(inputs),
-        *_formats([goal, *inputs]),
         *_gaps(goal, inputs),
-        *_layout(layout),
+        *((key, value, "") for key, value in vars(layout).items() if value not in ("auto", None)),
     ]
+    numbers = {column.name: column.number for column in (goal, *inputs) if column.number}
+    if numbers:
+        data.append(("numbers", numbers, "how they are written"))
     if goal.number:
         data.append(("task", "regression", "it is read as numbers; classification makes classes"))
     elif (goal.kind == "number" or is_numeric(frame[target])) and _is_class(frame[target], goal):
@@ -263,13 +264,7 @@ def _numbers(series: pd.Series, present: pd.Series, looks_like: Any) -> Look:
     if form is not None:
         note = f"column {name!r} holds dates such as {present.iloc[0]:.0f} ({form})"
         return looks_like("date", f"{words}, dates as numbers", dates=form, note=note)
-    note = ""
-    if _DATED.search(name.lower()):
-        note = (
-            f"column {name!r} is called a date and holds numbers such as {present.iloc[0]:.12g}, "
-            f"which are an input as they are; time: {name} lets the past predict the future"
-        )
-    return looks_like("number", words, note=note)
+    return looks_like("number", words)
 
 
 def _repeated_id(present: pd.Series, words: str, looks_like: Any) -> Look:
@@ -332,7 +327,8 @@ def _texts(present: pd.Series, num_rows: int, commas: str, looks_like: Any) -> L
         return _mixed(present, words, doubtful, looks_like)
     units = several_units(words)
     note = units_remark(name, units) if units else ""
-    if not units and _is_rare(present) and sum(map(_is_quantity, words)) > len(words) / 2:
+    quantities = [text for text in words if re.match(r"\W{0,2}[0-9]", text)]
+    if not units and _is_rare(present) and 2 * len(quantities) > len(words):
         note = (
             f"column {name!r} holds numbers that are not read, such as {words[0]!r}, and is no "
             "input; write plain numbers if they are quantities"
@@ -362,10 +358,6 @@ def _category(present: pd.Series, what: str, looks_like: Any, **more: Any) -> Lo
 
 def _is_rare(present: pd.Series) -> bool:
     return 2 < present.nunique() > len(present) / FEWEST_REPEATS
-
-
-def _is_quantity(text: str) -> bool:
-    return bool(re.match(r"\W{0,2}[0-9]", text))
 
 
 def _written(
@@ -474,12 +466,6 @@ def _roles(looks: list[Look]) -> list[Option]:
     return options
 
 
-def _formats(looks: list[Look]) -> list[Option]:
-    """Return the options for numbers that are written with signs and units."""
-    numbers = {column.name: column.number for column in looks if column.number}
-    return [("numbers", numbers, "signs and units are left out")] if numbers else []
-
-
 def _gaps(goal: Look, inputs: list[Look]) -> list[Option]:
     """Return the options for missing values."""
     kinds = ("number", "category", "input_date")
@@ -494,15 +480,6 @@ def _gaps(goal: Look, inputs: list[Look]) -> list[Option]:
         options.append(("missing", "drop", "rows without a target teach nothing"))
     if placeholders:
         options.append(("missing_values", placeholders, "what means missing beside an empty cell"))
-    return options
-
-
-def _layout(layout: Layout) -> list[Option]:
-    """Return the options for what was said of a CSV file, or judged of its header."""
-    options: list[Option] = []
-    for key, value in vars(layout).items():
-        if value not in ("auto", None):
-            options.append((key, value, ""))
     return options
 
 

@@ -389,7 +389,7 @@ def test_a_missing_cell_is_named_by_its_text(read):
         read("a,y\n1,1\nNA,2\n")
     with pytest.raises(DataError, match=r"column 'y': the value is missing \(it holds 'nan'; if"):
         read("a,y\n1,red\n2,nan\n3,blue\n")
-    kept = read("a,y\n1,red\n2,nan\n3,blue\n", missing_values={"y": []})
+    kept = read("a,y\n" + "1,red\n2,nan\n3,blue\n" * 2, missing_values={"y": []})
     assert kept.classes == ("blue", "nan", "red")
 
 
@@ -485,3 +485,38 @@ def test_numbers_that_become_one_in_32_bits_are_said(read):
     message = "column 'order_no': 30 different numbers become 1 in 32 bits; write data.standardize"
     assert any(warning.startswith(message) for warning in warnings)
     assert not any("32 bits" in w for w in prepare(read(LARGE), standardize=True).warnings)
+
+
+@pytest.mark.parametrize(
+    ("labels", "odd"), [("0129", 9), (("1", "2", "3", "99"), 99), (("-1", "0", "1", "2"), -1)]
+)
+def test_a_class_number_that_may_mean_missing_is_told(labels, odd, read):
+    text = "a,y\n" + "".join(f"{row},{labels[row % 4]}\n" for row in range(80))
+    said = f"column 'y': {odd} is a class, of 20 rows; if it means missing, write"
+    assert any(note.startswith(said) for note in read(text).notes)
+    settled = read(text, missing_values={"y": [str(odd)]}, missing="drop")
+    assert len(settled.classes) == 3 and not any("is a class" in note for note in settled.notes)
+
+
+@pytest.mark.parametrize("labels", [("-1", "0", "1"), "01", "6789", "abc", ("001", "002", "009")])
+def test_ordinary_class_numbers_are_not_told(labels, read):
+    text = "a,y\n" + "".join(f"{row},{labels[row % len(labels)]}\n" for row in range(80))
+    assert not any("is a class" in note for note in read(text).notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "step", "words"),
+    [
+        ("t", 1_700_000_000, 60, "seconds since 1970, from 2023-11-14 22:13:20 to 2023-11-14 23"),
+        ("t", 1_700_000_000_000, 60, "milliseconds since 1970, from 2023-11-14"),
+        ("t", 45_000, 1, "days of a spreadsheet, from 2023-03-15 to 2023-06-02"),
+        ("unix", 1_700_000_000, -60, "seconds since 1970, from 2023-11-14"),
+        ("t", 1_700_000_000, -60, None),
+        ("price", 45_000, -7, None),
+        ("n", 100, 1, None),
+    ],
+)
+def test_numbers_that_may_be_moments_are_told(name, first, step, words, read):
+    rows = "".join(f"{first + step * row},{row * row % 7 / 3}\n" for row in range(80))
+    notes = [note for note in read(f"{name},y\n{rows}").notes if "holds numbers that may" in note]
+    assert bool(notes) == bool(words) and (not words or words in notes[0])

@@ -12,7 +12,13 @@ from dlx.data.sources.tables import Number
 from dlx.data.tables.cells import Format, date_of, seconds_of
 from dlx.data.tables.columns import Rules, read_cells, read_times, shown, text_cells
 from dlx.data.tables.hints import odd_dates
-from dlx.data.tables.recognition import date_looks, number_look, several_dates
+from dlx.data.tables.recognition import (
+    date_looks,
+    dated_numbers,
+    number_look,
+    several_dates,
+    several_units,
+)
 from dlx.errors import DataError
 
 
@@ -77,6 +83,11 @@ def test_a_text_among_numbers_is_named():
         (("1,000,000+", "5+", "0"), {"thousands": ",", "strip": ["+"]}),
         (("(120)", "30", "-5"), {"parentheses": True}),
         (("($1,200.50)", "$30"), {"thousands": ",", "strip": ["$"], "parentheses": True}),
+        (("5 kg", "300 g", "2 kg", "7 g"), {"units": {"g": 1, "kg": 1000}}),
+        (("19M", "2.5M", "201k", "5", "3k", "1"), {"units": {"": 1, "M": 10**6, "k": 1000}}),
+        (("90 min", "1,5 h", "3 h", "7 min"), {"decimal": ",", "units": {"h": 3600, "min": 60}}),
+        (("7/10", "10/10", "0/10"), {"fractions": True}),
+        (("45/60", "10/20"), {"fractions": True}),
     ],
 )
 def test_numbers_that_python_does_not_read_are_refused_with_what_reads_them(texts, options):
@@ -248,21 +259,37 @@ def test_texts_that_hardly_repeat_are_said_to_be_an_input_each():
 
 
 def test_categories_have_one_spelling_and_those_that_differ_by_capitals_are_said():
-    cells = read_cells(
-        column("dark red", "dark\u00a0 red", "caf\u00e9", "cafe\u0301", "Dark red"), where
-    )
+    texts = ("dark red", "dark\u00a0 red", "da\u200brk red", "caf\u00e9", "cafe\u0301", "Dark red")
+    cells = read_cells(column(*texts), where)
     assert cells.column.categories == ("Dark red", "caf\u00e9", "dark red")
     assert "'Dark red' and 'dark red' are two categories" in cells.remarks[0]
 
 
 def test_digits_of_other_scripts_are_numbers():
-    cells = read_cells(column("１２", "－５", "\u20133", "\u22121.5", "٣"), where)
-    np.testing.assert_array_equal(cells.values, [12, -5, -3, -1.5, 3])
+    cells = read_cells(column("１２", "－５", "\u20133", "\u22121.5", "٣", "１．５", "+7"), where)
+    np.testing.assert_array_equal(cells.values, [12, -5, -3, -1.5, 3, 1.5, 7])
 
 
-def test_numbers_with_several_units_are_said():
-    cells = read_cells(column(*["2 kg", "500 g", "3 kg", "100 g"] * 3), where)
-    assert "several units ('g', 'kg')" in cells.remarks[0]
+def test_numbers_with_units_of_different_kinds_are_said():
+    cells = read_cells(column(*["2 kg", "500 lb", "3 kg", "100 lb"] * 3), where)
+    assert "several units ('kg', 'lb')" in cells.remarks[0]
+    assert several_units(["3 kg", "2 kg"]) == [] == several_units(["3 kg", "2", "1 lb"])
+
+
+def test_units_and_fractions_are_converted_and_others_refused():
+    rules = Rules(numbers={"width": Number(units={"g": 1, "kg": 1000}).form()})
+    cells = read_cells(column("2 kg", "-30 g", "1.5kg", None), where, rules, "number")
+    np.testing.assert_array_equal(cells.values, [2000, -30, 1500, np.nan])
+    for text in ("2 lb", "7"):
+        with pytest.raises(DataError, match=f"'{text}' is not a number"):
+            read_cells(column("2 kg", text), where, rules, "number")
+    parts = Format(fractions=True)
+    assert [parts.number(text) for text in ("7/10", "0/3", "2", "1/0")] == [0.7, 0, 2, None]
+
+
+@pytest.mark.parametrize("texts", [("5M", "7", "3M"), ("120/80", "130/90"), ("7/10", "3/4")])
+def test_what_is_no_number_beyond_doubt_is_not_read_as_one(texts):
+    assert number_look(texts) is None
 
 
 def test_words_that_may_mean_missing_are_values_and_said_but_signs_are_not():
@@ -277,18 +304,24 @@ def test_words_that_may_mean_missing_are_values_and_said_but_signs_are_not():
     ("text", "form", "date"),
     [
         ("1. März 2024", "%d. %b %Y", "2024-03-01"),
+        ("1er août 2023", "%der %b %Y", "2023-08-01"),
+        ("3rd May 2024", "%d %b %Y", "2024-05-03"),
         ("3 juin 2024", "%d %b %Y", "2024-06-03"),
         ("5 de marzo de 2024", "%d de %b de %Y", "2024-03-05"),
         ("2024-03-05 (화)", "%Y-%m-%d (%a)", "2024-03-05"),
         ("2024-W10", "%G-W%V", "2024-03-04"),
+        ("2024-W10-3", "%G-W%V-%u", "2024-03-06"),
         ("2024Q3", "%YQ%q", "2024-07-01"),
+        ("2024년 2분기", "%Y년 %q분기", "2024-04-01"),
+        ("2024-W54", "%G-W%V", None),
+        ("31.12.2024 24:30", "%d.%m.%Y %H:%M", None),
         ("2024-12-31 24:00", "%Y-%m-%d %H:%M", "2025-01-01"),
     ],
 )
 def test_dates_of_other_countries_and_periods(text, form, date):
-    assert date_looks([text]) == [(form,)]
     seconds = seconds_of(text, form)
-    assert seconds is not None and date_of(seconds) == date
+    assert (None if seconds is None else date_of(seconds)) == date
+    assert date is None or "er" in form or date_looks([text]) == [(form,)]
 
 
 def test_dates_of_several_formats_and_numbers_as_dates_are_named():
@@ -302,7 +335,10 @@ def test_dates_of_several_formats_and_numbers_as_dates_are_named():
     ):
         read_times(column("2024-01-31", "-", "2024-02-01"), where)
     numbers = column(*[202300 + month for month in range(1, 13)])
-    assert "%Y%m" in read_cells(numbers, where).remarks[0]
+    assert "{width: '%Y%m'}" in read_cells(numbers, where).remarks[0]
+    days = np.arange(20240101.0, 20240129)
+    assert dated_numbers(days) == "%Y%m%d" and dated_numbers(days + 70) is None
+    assert several_dates(["2024-01-31", "31/12/2024", "soon"]) == ()
     assert date_looks(["10.0.197.215", "10.0.19.2"]) == [] == list(several_dates(["10.0.197.215"]))
 
 
@@ -311,3 +347,5 @@ def test_a_repeated_date_far_from_all_others_is_said():
     seconds = np.array([1.0, 2, 3, 9e5, 9e5]) * day
     assert "in 2 rows of 'sold'" in odd_dates(["sold"], [seconds])[0]
     assert odd_dates(["sold"], [seconds[:4]]) == []
+    first = np.r_[np.arange(19000, 19100), -25567, -25567] * day
+    assert odd_dates(["sold"], [first])[0].startswith("the date 1900-01-01 lies apart")

@@ -2,11 +2,12 @@
 
 import gzip
 import importlib.util
+import re
 
 import pandas as pd
 import pytest
 
-from dlx.data.tables.layout import AUTO, Layout
+from dlx.data.tables.layout import AUTO, Layout, records, survey
 from dlx.data.tables.reading import read_csv, read_parquet, surveyed
 from dlx.data.tables.starter import starter
 from dlx.errors import ConfigError, DataError
@@ -230,7 +231,6 @@ def test_the_separator_may_stand_above_the_names_as_excel_writes_it(write):
     ("text", "message"),
     [
         ("Sales,,\n\na,b,y\n1,2,3\n", r"names \(a, b, y, …\) do not stand in the first row"),
-        ("a,b,y\n1,2,3\n\x1a", r"row 3: the sign Ctrl-Z .* delete them"),
         ("a,b,y\nkg,cm,\n1,2,3\n2,3,4\n", r"row 2: it holds words \(kg, cm\), such as units"),
     ],
 )
@@ -238,6 +238,49 @@ def test_rows_that_are_no_values_are_refused(text, message, write):
     path = write(text)
     with pytest.raises(DataError, match=message):
         starter(path, "y", path.parent)
+
+
+@pytest.mark.parametrize(
+    ("below", "remark"),
+    [
+        ("\x1a", None),
+        ("Source: Statistics Office, 2024\n", "'Source: Statistics Office, 2024' at the end of"),
+        ("Source: Office,,\n* estimated,,\n", r"'Source: Office' .*, and 1 more below it"),
+        ("\nas of May\n\x1a\n", "'as of May' at the end of table.csv is no row of the table"),
+    ],
+)
+def test_lines_below_a_table_are_left_out_and_said(below, remark, write, tmp_path):
+    path = write("a,b,y\n1,2,3\n4,5,6\n" + below)
+    frame = read(path)
+    assert frame.to_numpy().tolist() == [[1, 2, 3], [4, 5, 6]]
+    remarks = frame.attrs["remarks"]
+    assert re.search(remark, remarks[0]) if remark else not remarks
+    found = survey(path, AUTO)
+    assert [cells for _, cells in records(path, found)] == [["1", "2", "3"], ["4", "5", "6"]]
+
+
+@pytest.mark.parametrize("cell", ["(3)", "($ 5)", "#1", "New York City", "x", "a:b"])
+def test_a_last_row_whose_other_cells_are_missing_is_a_row(cell, write):
+    frame = read(write(f"a,b,y\nred,2,3\n{cell},,\n"))
+    assert frame["a"].tolist() == ["red", cell] and not frame.attrs["remarks"]
+
+
+@pytest.mark.parametrize("below", ["7\n", "New York\n", "Source: x\n7,8,9\n", "7,8\n"])
+def test_a_row_that_lacks_values_is_no_line_below_the_table(below, write):
+    with pytest.raises(DataError, match=r"row 4: \d values instead of 3"):
+        read(write("a,b,y\n1,2,3\n4,5,6\n" + below))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,y\n1,2\n3,\x1a\n", r"row 3: the sign Ctrl-Z \(U\+001A\), which no text has"),
+        ("a,y\n" + "1,2\n" * 20 + "3,\0\n", "row 22: null bytes"),
+    ],
+)
+def test_signs_that_no_text_has_are_named(text, message, write):
+    with pytest.raises(DataError, match=message):
+        read(write(text))
 
 
 def test_names_have_one_spelling(write):
