@@ -5,11 +5,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import RunResult
 from dlx.nn.metrics import is_rising, scale_of
 
@@ -35,17 +37,24 @@ def bands(results: Sequence[RunResult], metric: str, confidence: float) -> dict[
 
     Runs that diverged or failed are left out, since their last values would hide the others'. A
     curve ends where fewer than half of the variant's runs still train.
+
+    The intervals hold for other seeds, and for other judged rows as far as these are known: what
+    rows add to the variance of the mean at the end (`Outcomes.spread`) they add at every step in
+    proportion to m (1 - m) of a share m, or to a cost m; where it is a share of s², it is one of
+    the s² of every step.
     """
     families: dict[str, list[RunResult]] = {}
     for result in results:
         if result.is_scored and result.curve.of(metric):
             families.setdefault(result.variant, []).append(result)
-    all_bands = {name: _band(runs, metric, confidence) for name, runs in families.items()}
+    folds = max((run.fold or 0 for run in results), default=0) or None
+    outcomes = Outcomes(families, (), folds)
+    all_bands = {name: _band(outcomes, name, metric, confidence) for name in families}
     return {name: band for name, band in all_bands.items() if len(band.steps)}
 
 
-def _band(runs: Sequence[RunResult], metric: str, confidence: float) -> Band:
-    tag = metric.partition(".")[2]
+def _band(outcomes: Outcomes, variant: str, metric: str, confidence: float) -> Band:
+    tag, runs = metric.partition(".")[2], outcomes.ended(variant)
     first = runs[0].curve.steps
     if all(run.curve.steps == first for run in runs):
         steps = np.array(first)
@@ -59,12 +68,27 @@ def _band(runs: Sequence[RunResult], metric: str, confidence: float) -> Band:
     count = np.isfinite(values).sum(0)
     kept = count >= max(1, -(-len(runs) // 2))
     steps, values, count = steps[kept], values[:, kept], count[kept]
-    mean, low, high = mean_band(values, confidence=confidence)
+    overlap, of_rows, row_freedom = outcomes.redrawn(variant, metric), 0.0, np.inf
+    if all(run.judgements.get(metric) for run in runs):
+        final = outcomes.values(variant, metric)
+        spread, at_end = outcomes.spread(final, variant, metric), _error(final.mean(), tag)
+        overlap, row_freedom = 0.0, spread.row_freedom
+        of_rows = _error(np.nanmean(values, 0), tag) * (spread.of_rows / at_end if at_end else 0.0)
+    mean, low, high = mean_band(
+        values, confidence=confidence, overlap=overlap, of_rows=of_rows, row_freedom=row_freedom
+    )
     if scale_of(tag):
         low, high = within_range(mean, high - mean, 1.0)
     elif not is_rising(tag) and np.nanmin(values) >= 0:  # costs and errors
         low, high = within_range(mean, high - mean)
     return Band(steps, mean, low, high, count)
+
+
+def _error(mean: Any, tag: str) -> Any:
+    """Return what the variance of a mean over rows is taken to be in proportion to."""
+    if scale_of(tag):
+        return mean * (1 - mean)
+    return np.ones_like(mean) if is_rising(tag) else np.abs(mean)
 
 
 def within_range(
@@ -98,18 +122,27 @@ def within_range(
 
 
 def mean_band(
-    values: NDArray[np.float64], *, confidence: float
+    values: NDArray[np.float64],
+    *,
+    confidence: float,
+    overlap: float = 0.0,
+    of_rows: NDArray[np.float64] | float = 0.0,
+    row_freedom: float = np.inf,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean and the t interval of every column, see `mean_interval`: (T,) from (R, T).
+    """Return the mean and the t interval of every column, see `Spread.width`: (T,) from (R, T).
 
     NaNs are left out; every column has a number, and of one alone no interval.
     """
     count = np.isfinite(values).sum(0)
     mean = np.nanmean(values, 0)
-    spread = np.nansum((values - mean) ** 2, 0)
+    squares = np.nansum((values - mean) ** 2, 0)
     # Rounding makes a deviation of 1e-17 from values that are all 0.95.
     equal = np.nanmax(values, 0) - np.nanmin(values, 0) <= 1e-12 * np.nanmax(np.abs(values), 0)
     freedom = np.maximum(count - 1, 1)
-    error = np.where(equal, 0.0, np.sqrt(spread / freedom / count))
-    width = np.where(count > 1, stdtrit(freedom, (1 + confidence) / 2) * error, np.nan)
+    of_seeds = np.where(equal, 0.0, squares / freedom * (1 / count + overlap))
+    tail = (1 + confidence) / 2
+    width = np.hypot(
+        stdtrit(freedom, tail) * np.sqrt(of_seeds), stdtrit(row_freedom, tail) * np.sqrt(of_rows)
+    )
+    width = np.where(count > 1, width, np.nan)
     return mean, mean - width, mean + width

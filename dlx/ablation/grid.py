@@ -11,7 +11,7 @@ from dlx.ablation.factors import DATA, Factor, same, setting_names
 from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import Variant
 from dlx.ablation.statistics.effects import Effect, joint_effects
-from dlx.ablation.statistics.intervals import present, share_interval
+from dlx.ablation.statistics.intervals import present
 from dlx.nn.metrics import scale_of
 
 MOST_LINES = 8
@@ -162,9 +162,8 @@ def _splits(metric: str) -> dict[str, str]:
 
 
 def _point(outcomes: Outcomes, variants: Sequence[Variant], metric: str) -> dict[str, Any]:
-    values = [outcomes.values(variant.name, metric) for variant in variants]
     if metric == "success":
-        successes = present(np.concatenate(values)) if values else np.empty(0)
-        return asdict(share_interval(int(successes.sum()), len(successes)))
+        return asdict(outcomes.rate([variant.name for variant in variants]))
+    values = [outcomes.values(variant.name, metric) for variant in variants]
     units = np.mean([outcomes.units(array) for array in values], axis=0) if values else []
     return asdict(outcomes.interval(units, metric.partition(".")[2]))

@@ -13,9 +13,10 @@ from dlx.ablation.statistics.intervals import (
     mean_interval,
     mean_of_present,
     present,
+    share_interval,
     spread_of,
 )
-from dlx.ablation.statistics.rows import TRAINED_TOO, difference, with_rows
+from dlx.ablation.statistics.rows import TRAINED_TOO, difference, of_outcomes, with_rows
 from dlx.nn.metrics import scale_of
 
 # S seeds, F folds (1 without cross-validation), N units: S seeds, or F folds
@@ -36,6 +37,7 @@ class Outcomes:
     runs: Mapping[str, Sequence[RunResult | None]]
     seeds: Sequence[int]  # S
     folds: int | None  # F; None without cross-validation
+    success_part: str = "dev"  # the part whose rows tell whether a run succeeded
 
     @classmethod
     def of(
@@ -45,15 +47,18 @@ class Outcomes:
         *,
         seeds: Sequence[int],
         folds: int | None,
+        success: Mapping[str, float] | None = None,
     ) -> "Outcomes":
-        """Return the results in order."""
+        """Return the results in order; `success` has the thresholds of success by metric."""
         by_place = {(result.variant, result.seed, result.fold): result for result in results}
         places = [(s, f) for s in seeds for f in (range(1, folds + 1) if folds else [None])]
         runs = {
             variant.name: [by_place.get((variant.name, *place)) for place in places]
             for variant in variants
         }
-        return cls(runs, seeds, folds)
+        parts = [metric.partition(".")[0] for metric in success or {}]
+        is_of_training = parts and all(part == "train" for part in parts)
+        return cls(runs, seeds, folds, "train" if is_of_training else "dev")
 
     @property
     def overlap(self) -> float:
@@ -82,17 +87,16 @@ class Outcomes:
 
     def rows(self, variant: str, metric: str) -> int:
         """Return on how many rows a variant's runs are judged by a metric; 0: unknown."""
-        part = metric.partition(".")[0]
+        part = self._part(metric)
         scored = (run for run in self.ended(variant) if run.is_scored)
         return next((run.rows[part]["n"] for run in scored if part in run.rows), 0)
 
     def have_same_rows(self, variant: str, other: str, metric: str) -> bool:
         """Say whether all pairs of two variants' runs are judged by a metric on the same rows.
 
-        A metric on training rows is what a variant has learned from, and may differ. Success is
-        what dev rows say.
+        A metric on training rows is what a variant has learned from, and may differ.
         """
-        part = "dev" if metric == "success" else metric.partition(".")[0]
+        part = self._part(metric)
         pairs = [
             (run.rows[part]["digest"], base.rows[part]["digest"])
             for run, base in zip(self.runs[variant], self.runs[other], strict=True)
@@ -116,7 +120,7 @@ class Outcomes:
             bases = [run and run.judgements.get(metric) for run in self.runs[other]]
             own = [a and b and difference(a, b) for a, b in zip(own, bases, strict=True)]
         known = [judgement for judgement in own if judgement is not None]
-        if len(known) == len(present(values)):
+        if len(known) == len(present(values)) and self._judged_apart(variant, metric):
             return with_rows(spread, known)
         of_rows = spread.variance * self.redrawn(variant, metric)
         return replace(spread, of_rows=of_rows, row_freedom=spread.freedom) if of_rows else spread
@@ -125,13 +129,15 @@ class Outcomes:
         """Return what share of s² other judged rows add where seeds draw their own: (1 + c) n / N.
 
         These are n judged rows for N training rows, as in the corrected resampled t, and c is
-        `rows.TRAINED_TOO`. It is 0 where all seeds share their rows, which do not show it then.
+        `rows.TRAINED_TOO`; of success see `rows.of_outcomes`. It is 0 where all seeds share their
+        rows, which do not show it then.
         """
-        part, judged = metric.partition(".")[0], self._judged_apart(variant, metric)
+        part, judged = self._part(metric), self._judged_apart(variant, metric)
         if len({run.rows[part]["digest"] for run in judged}) < 2:
             return 0.0
         shares = [run.rows[part]["n"] / run.rows["train"]["n"] for run in judged]
-        return (1 + TRAINED_TOO) * float(np.mean(shares))
+        added = (1 + TRAINED_TOO) * float(np.mean(shares))
+        return of_outcomes(added) if metric == "success" else added
 
     def is_of_these_rows(self, variant: str, metric: str) -> bool:
         """Say whether nothing shows what other judged rows would change about a metric.
@@ -143,12 +149,30 @@ class Outcomes:
             return False
         return not self.redrawn(variant, metric) and not judged[0].judgements.get(metric)
 
+    def _part(self, metric: str) -> str:
+        """Return the part whose rows a metric is of."""
+        return self.success_part if metric == "success" else metric.partition(".")[0]
+
     def _judged_apart(self, variant: str, metric: str) -> list[RunResult]:
-        """Return the runs that a metric judges on rows they were not trained on; none of folds."""
-        part = metric.partition(".")[0]
+        """Return the runs that a metric judges on other rows than trained on; none of folds."""
+        part = self._part(metric)
         if self.folds or part == "train":
             return []
-        return [run for run in self.ended(variant) if run.is_scored and part in run.rows]
+        scored = [run for run in self.ended(variant) if run.is_scored and part in run.rows]
+        return [run for run in scored if run.rows[part]["digest"] != run.rows["train"]["digest"]]
+
+    def rate(self, variants: Sequence[str]) -> Estimate:
+        """Return the share of successful runs of variants with its Wilson interval.
+
+        Where seeds draw their own rows, S seeds are worth S / (1 + S c) independent ones, with the
+        share c of s² that other rows add, see `redrawn`.
+        """
+        outcomes = present(np.array([self.values(name, "success") for name in variants]))
+        per_variant = len(outcomes) / max(len(variants), 1)
+        added = self.redrawn(variants[0], "success") if variants else 0.0
+        share = 1 / (1 + per_variant * added)
+        estimate = share_interval(outcomes.sum() * share, len(outcomes) * share)
+        return replace(estimate, n=len(outcomes))
 
     def steps_to(self, variant: str, metric: str) -> Array:
         """Return the steps to the threshold of a metric: (S F,), infinite if never reached."""

@@ -23,7 +23,7 @@ from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import RunResult, Variant
 from dlx.ablation.rules import RULES
 from dlx.ablation.statistics.failures import FAILURES
-from dlx.ablation.statistics.intervals import CONFIDENCE, median_interval, present, share_interval
+from dlx.ablation.statistics.intervals import CONFIDENCE, median_interval, present
 from dlx.nn.metrics import best_of, is_rising, scale_of
 from dlx.runs.files import finite
 
@@ -75,7 +75,7 @@ def summarize(
         planned: number of seeds of which these are the first, as after a pilot
     """
     thresholds = steps_to or {}
-    outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds)
+    outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds, success=success)
     judged = _judged(metric, margin)
     metrics = [judged, *(_judged(other, None) for other in also)]
     complete, values = filled(variants, varied, base or {})
@@ -183,13 +183,16 @@ def _also(outcomes: Outcomes, compared: Compared, baseline: str, judged: Judged)
 def _tests(outcomes: Outcomes, metric: str, *, has_steps: bool) -> dict[str, str]:
     is_binary = metric == "success" and not outcomes.folds
     over = ", corrected for folds" if outcomes.folds else ""
-    if any(metric in run.judgements for name in outcomes.runs for run in outcomes.ended(name)):
+    names = outcomes.runs
+    if any(metric in run.judgements for name in names for run in outcomes.ended(name)) or any(
+        outcomes.redrawn(name, metric) for name in names
+    ):
         over = ", over seeds and rows"
     paired = f"paired t{over}"
     tests = {
         "mean": f"t interval{over}",
         "success": "Wilson interval",
-        "difference": "McNemar mid-p" if is_binary else paired,
+        "difference": f"McNemar mid-p{f' and {paired}' if over else ''}" if is_binary else paired,
         "equivalence": "two one-sided "
         + ("Newcombe intervals of paired shares" if is_binary else paired),
         "failures": FAILURES,
@@ -228,8 +231,7 @@ def _variant(
     statuses = Counter(run.status for run in runs)
     shown = {split: names for split, names in tags.items() if split != "test" or show_test}
     seconds, steps = sum(run.seconds for run in runs), sum(run.steps for run in runs)
-    successes = present(outcomes.values(variant.name, "success"))
-    rate = share_interval(int(successes.sum()), len(successes))
+    rate = outcomes.rate([variant.name])
     return {
         "name": variant.name,
         "settings": dict(variant.settings),
@@ -249,7 +251,7 @@ def _variant(
         "seconds_per_step": seconds / steps if steps else None,
         "metrics": _metrics_of(outcomes, variant.name, shown),
         "success": {
-            "count": int(successes.sum()),
+            "count": int(np.nansum(outcomes.values(variant.name, "success"))),
             "n": rate.n,
             "rate": rate.mean,
             "low": rate.low,

@@ -5,6 +5,8 @@ import pytest
 from scipy.special import stdtrit
 
 from dlx.ablation.outcomes import Outcomes
+from dlx.ablation.results import RunResult
+from dlx.ablation.statistics.rows import TRAINED_TOO
 from tests.ablation.simulated import grid, run
 
 VARIANTS = grid({"model.activation": ["tanh", "relu"]})
@@ -79,22 +81,27 @@ def test_without_folds_the_units_are_the_seeds():
     assert outcomes.overlap == 0
 
 
+def on_rows(draws: bool, *, dev: str = "dev", successes=(1, 0, 1)) -> list[RunResult]:
+    """Return three runs with 30 dev rows and 90 training rows, others at each seed or the same."""
+    return [
+        replace(
+            run(TANH, seed, value, success=bool(success)),
+            rows={
+                "dev": {"n": 30, "digest": dev + str(seed if draws else 0)},
+                "train": {"n": 90, "digest": "train" + str(seed if draws else 0)},
+            },
+        )
+        for seed, value, success in zip((3, 1, 2), (0.8, 0.7, 0.9), successes, strict=True)
+    ]
+
+
 def test_metrics_that_are_no_means_over_rows_vary_with_the_rows_that_seeds_draw():
     """As the corrected resampled t says; nothing is known where all seeds share their rows."""
 
-    def results(draws: bool):
-        for seed, value in ((3, 0.8), (1, 0.7), (2, 0.9)):
-            sizes = {"dev": 30, "train": 90}
-            rows = {
-                part: {"n": n, "digest": part + str(seed if draws else 0)}
-                for part, n in sizes.items()
-            }
-            yield replace(run(TANH, seed, value), rows=rows)
-
-    drawn, shared = of(list(results(True))), of(list(results(False)))
+    drawn, shared = of(on_rows(True)), of(on_rows(False))
     values = drawn.values(TANH.name, "dev.accuracy")
     spread = drawn.spread(values, TANH.name, "dev.accuracy")
-    assert spread.error**2 == pytest.approx(0.01 * (1 / 3 + 1.25 / 3))
+    assert spread.error**2 == pytest.approx(0.01 * (1 / 3 + (1 + TRAINED_TOO) / 3))
     assert spread.width() == pytest.approx(stdtrit(2, 0.975) * spread.error)
     assert shared.spread(values, TANH.name, "dev.accuracy").error ** 2 == pytest.approx(0.01 / 3)
     assert drawn.redrawn(TANH.name, "train.accuracy") == shared.redrawn(TANH.name, "dev.cost") == 0

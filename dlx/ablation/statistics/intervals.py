@@ -171,10 +171,11 @@ def mean_interval(
     return Estimate(mean, mean - width, mean + width, len(array))
 
 
-def share_interval(count: int, n: int, *, confidence: float = CONFIDENCE) -> Estimate:
+def share_interval(count: float, n: float, *, confidence: float = CONFIDENCE) -> Estimate:
     """Return the share count / n and its Wilson interval.
 
-    It has a width even if all or none of n succeeded: 10 of 10 is 0.72 to 1.
+    It has a width even if all or none of n succeeded: 10 of 10 is 0.72 to 1. Counts need not be
+    whole, where runs depend on each other and n of them are worth fewer.
 
     Reference:
         Wilson 1927, Probable inference, Journal of the American Statistical Association 22. At
@@ -188,7 +189,7 @@ def share_interval(count: int, n: int, *, confidence: float = CONFIDENCE) -> Est
     width = z / (1 + z * z / n) * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
     low = 0.0 if count == 0 else middle - width
     high = 1.0 if count == n else middle + width
-    return Estimate(share, low, high, n)
+    return Estimate(share, low, high, int(n))
 
 
 def median_interval(values: ArrayLike) -> Estimate:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dlx.ablation.statistics.intervals import Spread
 
-TRAINED_TOO = 0.25
+TRAINED_TOO = 0.4
 """What a judged row for each training row adds to the rows' variance: other rows to train on.
 
 No number of seeds shows it, since all of them train on much the same rows. Measured
@@ -59,6 +59,21 @@ def with_rows(spread: Spread, seeds: Sequence[Judgement]) -> Spread:
     share = 1 + TRAINED_TOO * len(names) / num_train
     variance = max(shared, 0.0) * len(names) / (len(names) - 1) * share
     return replace(spread, of_rows=variance, row_freedom=float(len(names) - 1))
+
+
+def of_outcomes(added: float) -> float:
+    """Return what share of s² other judged rows add if values are outcomes, 1 or 0.
+
+    Of what the outcomes are told by, they add the share `added`, so that two seeds correlate by
+    r = added / (1 + added). Two outcomes, each a normal variable above its mean or below, then
+    correlate by (2 / π) arcsin r, and by less at any other threshold.
+
+    Reference:
+        Sheppard 1899, On the application of the theory of error to cases of normal distribution,
+        Philosophical Transactions A 192.
+    """
+    correlation = 2 / np.pi * float(np.arcsin(added / (1 + added)))
+    return correlation / (1 - correlation)
 
 
 def difference(variant: Judgement, baseline: Judgement) -> Judgement:

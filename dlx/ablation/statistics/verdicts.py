@@ -147,7 +147,7 @@ def judge_together(
     ALPHA; so is that of any false `equivalent`.
 
     1. The metric is compared in the pairs in which both runs ended, by the paired t test with
-       variances that the variants share (outcomes: by McNemar's mid-p test). Failure rates are
+       variances that the variants share (outcomes: by McNemar's mid-p test too). Failure rates are
        compared by Boschloo's test, if enough runs diverged for it to decide, or if there is no
        pair to compare. Holm's correction is over all of these tests of all variants, and a second
        one over the tests of equivalence.
@@ -251,16 +251,33 @@ def _spreads(comparisons: Sequence[Comparison]) -> list[Spread]:
 
 
 def _difference(comparison: Comparison, spread: Spread) -> Difference:
+    """Return the test of a difference; of outcomes the more careful one of two, if rows count.
+
+    McNemar's test knows nothing of rows, and the paired t test is made for no yes and no.
+    """
     pairs = comparison.variant, comparison.baseline
-    if comparison.is_binary:
-        return mcnemar(*pairs)
-    return paired_t(differences(*pairs), overlap=comparison.overlap, spread=spread)
+    test = paired_t(differences(*pairs), overlap=comparison.overlap, spread=spread)
+    if not comparison.is_binary:
+        return test
+    exact = mcnemar(*pairs)
+    if not spread.of_rows:
+        return exact
+    return replace(
+        exact,
+        low=max(min(exact.low, test.low), -1.0),
+        high=min(max(exact.high, test.high), 1.0),
+        p=max(exact.p, test.p),
+        p_coarse=max(exact.p, test.p_coarse),
+        test=f"{exact.test} and {test.test}",
+    )
 
 
 def _equivalence(comparison: Comparison, spread: Spread) -> float:
-    if comparison.is_binary:
-        return equivalent_shares(comparison.variant, comparison.baseline, comparison.margin)
     paired = differences(comparison.variant, comparison.baseline)
+    if comparison.is_binary:
+        p = equivalent_shares(comparison.variant, comparison.baseline, comparison.margin)
+        by_rows = two_one_sided(paired, comparison.margin, spread=spread)
+        return max(p, by_rows) if spread.of_rows else p
     p = 0.0
     if np.isfinite(comparison.margin):
         p = two_one_sided(paired, comparison.margin, spread=spread)
@@ -347,7 +364,10 @@ def _conclude(
         gains = differences(comparison.variant, comparison.baseline)
         counts = int((gains > 0).sum()), int((gains < 0).sum())
         enough = enough_outcomes(*counts, evidence.n, evidence.num_tests)
-        return "too few seeds", enough
+        if not evidence.spread.of_rows:
+            return "too few seeds", enough
+        pairs = enough_pairs(evidence)
+        return ("too few seeds", max(enough or 0, pairs)) if pairs else ("too few rows", None)
     of_rates = enough_runs(failures, evidence.num_tests) if failures else None
     if not evidence.n:
         return ("too few seeds" if of_rates else "nothing to compare"), of_rates
