@@ -122,7 +122,9 @@ class Outcomes:
         known = [judgement for judgement in own if judgement is not None]
         if len(known) == len(present(values)) and self._judged_apart(variant, metric):
             return with_rows(spread, known)
-        of_rows = spread.variance * self.redrawn(variant, metric)
+        of_rows = spread.variance * max(
+            self.redrawn(v, metric) for v in (variant, other or variant)
+        )
         return replace(spread, of_rows=of_rows, row_freedom=spread.freedom) if of_rows else spread
 
     def redrawn(self, variant: str, metric: str) -> float:

@@ -157,6 +157,24 @@ def test_ten_of_ten_against_five_of_ten_is_decided():
     assert (verdict.word, verdict.p) == ("better", pytest.approx(1 / 2**5))
 
 
+@pytest.mark.parametrize(
+    ("of_rows", "expected"),
+    [
+        (0.0, ("better", "better")),
+        (0.02, ("better", "better")),
+        (0.2, ("undecided", "too few rows")),
+    ],
+)
+def test_outcomes_of_seeds_with_rows_of_their_own_are_tested_by_rows_too(of_rows, expected):
+    five = np.repeat([0.0, 1.0], [6, 4])
+    pair = Comparison(np.ones(10), five, True, 0.005, is_binary=True)
+    alone = judge([pair])[0].difference
+    verdict = judge([replace(pair, of_rows=of_rows, row_freedom=9)])[0]
+    assert (verdict.word, verdict.conclusion) == expected
+    assert verdict.difference.p >= alone.p
+    assert verdict.difference.low <= alone.low < alone.high <= verdict.difference.high <= 1
+
+
 def test_all_groups_are_one_family():
     """Two metrics of one variant and a further p take evidence from each other, once each."""
     one, other = comparison(0.0022, margin=1e-4), comparison(0.0, margin=1e-4)
