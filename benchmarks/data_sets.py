@@ -6,12 +6,13 @@ minute. The true difference of two variants is known, because they are equal by 
 it is measured on many rows. For `fixed` splits all seeds share one division into training and dev
 rows, for `each_seed` every seed draws its own.
 
-    python benchmarks/data_sets.py [--data-sets 700] [--seed 0] [--metric f1|auc|success|curve]
+    python benchmarks/data_sets.py [--data-sets 700] [--seed 0] [--metric METRIC]
 
 prints, for each way to make an interval, how often the 95 % interval holds the truth (`covers`),
 how often a verdict is false where both are equal (`false`), the width, and how often a planted
 difference is found (`power`). `success` is an accuracy of at least the mean one; `curve` is about
-the band of one variant's accuracy after 3, 30 and 300 steps of gradient descent.
+the band of one variant's accuracy after 3, 30 and 300 steps of gradient descent; `tuned` is about
+a variant that was tuned on labels that say nothing.
 """
 
 import argparse
@@ -331,6 +332,44 @@ def measure_curve(
         )
 
 
+def _tuned(generator: np.random.Generator, num_seeds: int, *, apart: bool) -> list[Judgement]:
+    """Return what a variant that was tuned makes of rows more than one that was not.
+
+    Labels are random, so that both guess. What is tuned is which four of the eight inputs a network
+    sees: 20 choices with two seeds each, on half of the dev rows, or on all that then judge.
+    """
+    case = Case(
+        "random labels", lambda own, x: (own.random(len(x)) < 0.5).astype(float), LEFT, LEFT
+    )
+    [(x, y, train, dev)] = draws(case, generator, 1, fixed=True)
+    stop, judged = (dev[::2], dev[1::2]) if apart else (dev, dev)
+
+    def right(inputs: tuple[int, ...], rows: Array) -> Array:
+        seed = int(generator.integers(2**31))
+        return ((_scores(seed, x, y, train, rows, inputs, 20) > 0) == (y[rows] > 0.5)).astype(float)
+
+    choices = [tuple(generator.permutation(8)[:4].tolist()) for _ in range(20)]
+    best = max(choices, key=lambda own: right(own, stop).mean() + right(own, stop).mean())
+    return [
+        difference(*(Judgement(judged, right(own, judged), len(train)) for own in (best, LEFT)))
+        for _ in range(num_seeds)
+    ]
+
+
+def measure_tuned(num_data_sets: int, num_seeds: int, seed: int) -> None:
+    """Print how far a tuned variant is above one that was not, where both guess."""
+    for name, apart in (("tuned on dev rows", False), ("tuned on stop rows", True)):
+        generator = np.random.default_rng(seed)
+        ended = [_tuned(generator, num_seeds, apart=apart) for _ in range(num_data_sets)]
+        means = np.array([np.mean([own.values.mean() for own in own_]) for own_ in ended])
+        found = np.abs(means) > [_crossed(own).width() for own in ended]
+        print(
+            f"  {name:22} {'fixed':9} {num_seeds:3} seeds  above guessing {100 * means.mean():5.2f} "
+            f"points  false {found.mean():6.1%}",
+            flush=True,
+        )
+
+
 MEASURES = {"success": measure_success, "curve": measure_curve}
 
 
@@ -339,10 +378,14 @@ def main() -> None:
     parser.add_argument("--data-sets", type=int, default=700)
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 5, 10, 15])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--metric", choices=[*METRICS, "curve"], default="accuracy")
+    parser.add_argument("--metric", choices=[*METRICS, "curve", "tuned"], default="accuracy")
     parser.add_argument("--trained-too", type=float, default=of_rows.TRAINED_TOO)
     given = parser.parse_args()
     of_rows.TRAINED_TOO = given.trained_too
+    if given.metric == "tuned":
+        for num_seeds in given.seeds:
+            measure_tuned(given.data_sets, num_seeds, given.seed)
+        return
     for each in [*CASES, *PLANTED]:
         case = replace(each, metric=given.metric)
         if given.metric in MEASURES:
