@@ -338,9 +338,7 @@ def _tuned(generator: np.random.Generator, num_seeds: int, *, apart: bool) -> li
     Labels are random, so that both guess. What is tuned is which four of the eight inputs a network
     sees: 20 choices with two seeds each, on half of the dev rows, or on all that then judge.
     """
-    case = Case(
-        "random labels", lambda own, x: (own.random(len(x)) < 0.5).astype(float), LEFT, LEFT
-    )
+    case = Case("random labels", lambda own, x: own.integers(2, size=len(x)) * 1.0, LEFT, LEFT)
     [(x, y, train, dev)] = draws(case, generator, 1, fixed=True)
     stop, judged = (dev[::2], dev[1::2]) if apart else (dev, dev)
 
@@ -364,8 +362,8 @@ def measure_tuned(num_data_sets: int, num_seeds: int, seed: int) -> None:
         means = np.array([np.mean([own.values.mean() for own in own_]) for own_ in ended])
         found = np.abs(means) > [_crossed(own).width() for own in ended]
         print(
-            f"  {name:22} {'fixed':9} {num_seeds:3} seeds  above guessing {100 * means.mean():5.2f} "
-            f"points  false {found.mean():6.1%}",
+            f"  {name:22} {'fixed':9} {num_seeds:3} seeds  above guessing "
+            f"{100 * means.mean():5.2f} points  false {found.mean():6.1%}",
             flush=True,
         )
 

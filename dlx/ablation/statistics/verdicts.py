@@ -253,7 +253,8 @@ def _spreads(comparisons: Sequence[Comparison]) -> list[Spread]:
 def _difference(comparison: Comparison, spread: Spread) -> Difference:
     """Return the test of a difference; of outcomes the more careful one of two, if rows count.
 
-    McNemar's test knows nothing of rows, and the paired t test is made for no yes and no.
+    McNemar's test knows nothing of rows. The paired t test needs the continuity correction of
+    `paired_t`, half of 1/N, in its interval too.
     """
     pairs = comparison.variant, comparison.baseline
     test = paired_t(differences(*pairs), overlap=comparison.overlap, spread=spread)
@@ -264,8 +265,8 @@ def _difference(comparison: Comparison, spread: Spread) -> Difference:
         return exact
     return replace(
         exact,
-        low=max(min(exact.low, test.low), -1.0),
-        high=min(max(exact.high, test.high), 1.0),
+        low=max(min(exact.low, test.low - 0.5 / exact.n), -1.0),
+        high=min(max(exact.high, test.high + 0.5 / exact.n), 1.0),
         p=max(exact.p, test.p),
         p_coarse=max(exact.p, test.p_coarse),
         test=f"{exact.test} and {test.test}",
