@@ -261,7 +261,7 @@ def _difference(comparison: Comparison, spread: Spread) -> Difference:
     if not comparison.is_binary:
         return test
     exact = mcnemar(*pairs)
-    if not spread.of_rows:
+    if not spread.of_rows > 0:  # NaN without two pairs
         return exact
     return replace(
         exact,
@@ -278,7 +278,7 @@ def _equivalence(comparison: Comparison, spread: Spread) -> float:
     if comparison.is_binary:
         p = equivalent_shares(comparison.variant, comparison.baseline, comparison.margin)
         by_rows = two_one_sided(paired, comparison.margin, spread=spread)
-        return max(p, by_rows) if spread.of_rows else p
+        return max(p, by_rows) if spread.of_rows > 0 else p
     p = 0.0
     if np.isfinite(comparison.margin):
         p = two_one_sided(paired, comparison.margin, spread=spread)

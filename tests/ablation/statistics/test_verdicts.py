@@ -175,6 +175,14 @@ def test_outcomes_of_seeds_with_rows_of_their_own_are_tested_by_rows_too(of_rows
     assert verdict.difference.low <= alone.low < alone.high <= verdict.difference.high <= 1
 
 
+@pytest.mark.parametrize("pairs", [0, 1])
+def test_outcomes_of_too_few_pairs_have_no_interval(pairs):
+    values = np.repeat([1.0, np.nan], [pairs, 3 - pairs])
+    pair = Comparison(values, np.zeros(3), True, 0.005, is_binary=True, of_rows=np.nan)
+    difference = judge([pair])[0].difference
+    assert difference.n == pairs and np.isnan(difference.low) and np.isnan(difference.p)
+
+
 def test_all_groups_are_one_family():
     """Two metrics of one variant and a further p take evidence from each other, once each."""
     one, other = comparison(0.0022, margin=1e-4), comparison(0.0, margin=1e-4)
