@@ -94,6 +94,35 @@ def test_the_margin_of_a_cost_is_a_twentieth_of_the_baselines():
     assert documents[variants[1].name]["verdict"] == "better"
 
 
+@pytest.mark.parametrize(
+    ("rows", "margin", "verdict"),
+    [
+        (10_000, 0.00160, "better"),  # a tenth of the baseline's error
+        (500, 0.002, "better"),  # one row
+        (100, 0.01, "equivalent"),  # one row of so few hides it
+    ],
+)
+def test_the_margin_of_a_share_is_a_tenth_of_the_error_and_one_row_at_least(rows, margin, verdict):
+    """1.60 % against 1.25 % error was equivalent when the margin was half a point always."""
+    variants = VARIANTS[:2]
+    noise = np.random.default_rng(0).normal(0, 0.0002, (2, 10))
+    sizes = {"dev": {"n": rows, "digest": "dev"}, "train": {"n": 9 * rows, "digest": "train"}}
+    results = [
+        run(variant, seed, 1 - error + noise[place, seed], rows=sizes)
+        for place, (variant, error) in enumerate(zip(variants, (0.0160, 0.0125), strict=True))
+        for seed in SEEDS
+    ]
+    document = compared(results, variants)[variants[1].name]
+    assert document["equivalence"]["margin"] == pytest.approx(margin, abs=2e-5)
+    assert (document["verdict"], document["wins"]) == (verdict, 10)
+
+
+def test_the_margin_of_r2_is_a_twentieth_of_what_is_not_explained():
+    judged = Judged("dev.r2", True, None, None, best=1.0)
+    margin = judged.margin_beside(np.array([0.9, 0.8]), rows=50)
+    assert margin["relative"].tolist() == pytest.approx([0.005, 0.01])
+
+
 def test_what_diverged_is_counted():
     variants = VARIANTS[:2]
     results = runs(variants, SEEDS, level)

@@ -24,6 +24,18 @@ from dlx.training.job import Job
             r"optimizer\.schedule\.metric: received dev\.loss; allowed: train\.cost, ",
         ),
         (
+            ["train.early_stopping={metric: test.cost}"],
+            r"train\.early_stopping\.metric: received test\.cost; allowed: train\.cost, ",
+        ),
+        (
+            ["optimizer.schedule={name: reduce_on_plateau, metric: test.accuracy}"],
+            r"optimizer\.schedule\.metric: received test\.accuracy; allowed: train\.cost, ",
+        ),
+        (
+            ["train.early_stopping={metric: dev.cost}", "data.split={stop: 0}"],
+            r"data\.split\.stop: received 0, but train\.early_stopping\.metric is dev\.cost: ",
+        ),
+        (
             ["train.max_norm=1", "model.weight_norm=true"],
             r"train\.max_norm: .* would do nothing; keep one of them",
         ),
@@ -49,6 +61,30 @@ def test_what_does_not_go_together(overrides: list[str], message: str, tmp_path:
     with pytest.raises(ConfigError, match=message):
         dlx.train("configs/iris.yaml", overrides, runs_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "stop"),
+    [
+        ({"early_stopping": {"metric": "dev.cost"}}, 15),
+        ({"early_stopping": {"metric": "stop.cost"}}, 15),
+        ({"early_stopping": {"metric": "train.cost"}}, 0),
+    ],
+)
+def test_what_is_watched_never_judges(overrides: dict[str, Any], stop: int) -> None:
+    """Half of the 30 dev rows are watched, and the others judge."""
+    config = {"name": "iris", "data": {"name": "iris"}, "model": {"hidden": [4]}}
+    ready = api.prepare(config | {"train": {"epochs": 1, **overrides}})
+    dev, watched = ready.splits.dev, ready.splits.stop
+    assert (len(watched) if watched else 0, len(dev) if dev else 0) == (stop, 30 - stop)
+    if watched and dev:
+        assert not set(watched.rows.tolist()) & set(dev.rows.tolist())
+        assert any(
+            "15 stop rows, taken from dev rows; 15 dev rows are left" in said
+            for said in ready.remarks
+        )
+    taken = any("dev.cost is taken for stop.cost" in said for said in ready.remarks)
+    assert taken == (overrides["early_stopping"]["metric"] == "dev.cost")
 
 
 SMALL = {"name": "small", "data": {"name": "digits", "limit": 100}, "model": {"hidden": [4]}}

@@ -14,6 +14,7 @@ from benchmarks.calibration import (
     false_equivalence,
     folds_rate,
     group_rates,
+    metrics_rate,
     pilot_power,
     power,
     rate_of_steps,
@@ -45,6 +46,11 @@ def test_equal_rates_of_success_are_hardly_ever_decided(noise):
 def test_equal_steps_to_a_threshold_are_hardly_ever_decided(noise):
     rate = rate_of_steps(STEPS[noise], num_variants=4, n=10, ablations=ABLATIONS)
     assert rate <= LEVEL + NOISE
+
+
+def test_three_metrics_are_one_family_where_three_families_err_too_often():
+    one, three = metrics_rate(num_metrics=3, num_variants=4, n=10, ablations=ABLATIONS)
+    assert one <= LEVEL + NOISE < three
 
 
 def test_folds_are_hardly_ever_decided_where_a_plain_t_test_often_is():
