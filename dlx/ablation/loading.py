@@ -34,7 +34,7 @@ def result_of(
             metric: _first_step(curve, metric, threshold)
             for metric, threshold in section.steps_to.items()
         },
-        success=_succeeded(metrics, section.success),
+        success=_succeeded(metrics, section.success, is_tuning=run.arm.choice is not None),
         reason=info.get("reason") or "",
         path=run.path,
         number=number,
@@ -127,14 +127,19 @@ def _first_step(curve: Curve, metric: str, threshold: float) -> int | None:
 
 
 def _succeeded(
-    metrics: Mapping[str, Mapping[str, float]], wanted: Mapping[str, float] | None
+    metrics: Mapping[str, Mapping[str, float]],
+    wanted: Mapping[str, float] | None,
+    *,
+    is_tuning: bool,
 ) -> bool | None:
+    """Say whether a run reached what is wanted; one that tunes on stop rows in place of dev."""
     if wanted is None:
         return None
+    instead = {"dev": "stop"} if is_tuning and "stop" in metrics else {}
 
     def reached(metric: str, threshold: float) -> bool:
         split, _, name = metric.partition(".")
-        value = metrics.get(split, {}).get(name)
+        value = metrics.get(instead.get(split, split), {}).get(name)
         return value is not None and bool(_reaches(metric, np.asarray(value), threshold))
 
     return all(reached(metric, threshold) for metric, threshold in wanted.items())

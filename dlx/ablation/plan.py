@@ -133,7 +133,8 @@ class Plan:
     def tuned_metric(self) -> str:
         """The metric by which settings are chosen: the judged one, on stop rows in place of dev.
 
-        Success, and the metrics of ablations from before there were stop rows, are those of dev.
+        Of ablations from before there were stop rows it is that of dev. The success of a tuning run
+        is told on stop rows, see `loading`.
         """
         split, _, name = self.metric.partition(".")
         has_stop = self.config.data.split != "auto" and self.config.data.split.stop

@@ -327,6 +327,34 @@ def test_each_variant_is_tuned_on_dev_before_it_is_compared(tmp_path: Path) -> N
     assert again.summary["tuning"] == ended.summary["tuning"]
 
 
+def test_success_is_tuned_on_stop_rows(tmp_path: Path) -> None:
+    """It was on the dev rows that judge it."""
+    config = {"name": "iris", "data": {"name": "iris"}, "model": {"hidden": [4]}}
+    ended = api.ablate(
+        config | {"train": {"steps": 30}},
+        [
+            "ablation={metric: success, success: {dev.accuracy: 0.8}, tune_seeds: 5}",
+            "ablation.tune={optimizer.lr: [0.003, 0.03]}",
+        ],
+        varied=["model.activation=relu,tanh"],
+        seeds=5,
+        runs_dir=tmp_path,
+    )
+    tuned = [run for run in read_index(ended.path).values() if run.phase == "tuning"]
+    scores = [api.load(f"{ended.path}#{run.number}").metrics for run in tuned]
+    shares = {
+        part: [
+            np.mean([own[part]["accuracy"] >= 0.8 for own in scores[start : start + 5]])
+            for start in range(0, 20, 5)
+        ]
+        for part in ("stop", "dev")
+    }
+    tried = [
+        share for variant in ended.summary["tuning"].values() for share in variant["tried"].values()
+    ]
+    assert tried == pytest.approx(shares["stop"]) != pytest.approx(shares["dev"])
+
+
 def test_folds_are_runs_of_their_own(tmp_path: Path) -> None:
     config = {"name": "folds", "data": "iris", "train": {"epochs": 2}, "model": {"hidden": [4]}}
     ended = api.ablate(
