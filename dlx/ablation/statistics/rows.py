@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dlx.ablation.statistics.intervals import Spread
 
-TRAINED_TOO = 0.4
+TRAINED_TOO = 0.5
 """What a judged row for each training row adds to the rows' variance: other rows to train on.
 
 No number of seeds shows it, since all of them train on much the same rows. Measured
