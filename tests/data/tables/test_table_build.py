@@ -331,6 +331,18 @@ def test_categories_that_only_train_dev_rows_have_are_said(read):
     )
 
 
+def test_names_of_categories_that_only_dev_rows_have_change_no_training_input(read):
+    """The inputs are the categories of each run's own training rows."""
+    rows = Rows(np.array([0, 1]), np.array([2, 3]), np.array([4]))
+    text = "c,y\nred,1\nblue,2\nred,3\n{},4\n{},5\n"
+    alike, other = (
+        Pool(read(text.format(*names))).assemble(rows, standardize=True, scale=False)
+        for names in (("blue", "red"), ("alpha", "zebra"))
+    )
+    assert other.task.num_inputs == alike.task.num_inputs == 2
+    assert other.train.inputs.equal(alike.train.inputs)
+
+
 LARGE = "order_no,y\n" + "".join(f"{20240100001 + i},{i / 2}\n" for i in range(50))
 
 
