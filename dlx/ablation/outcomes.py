@@ -29,6 +29,12 @@ def overlap_of(folds: int | None) -> float:
     return 1 / (folds - 1) if folds else 0.0
 
 
+def success_part(thresholds: Mapping[str, float] | None) -> str:
+    """Return the part whose rows tell whether a run succeeded, of thresholds by metric."""
+    parts = {metric.partition(".")[0] for metric in thresholds or {}}
+    return "train" if parts == {"train"} else "dev"
+
+
 @dataclass(frozen=True)
 class Outcomes:
     """The results of the runs of an ablation."""
@@ -56,9 +62,7 @@ class Outcomes:
             variant.name: [by_place.get((variant.name, *place)) for place in places]
             for variant in variants
         }
-        parts = [metric.partition(".")[0] for metric in success or {}]
-        is_of_training = parts and all(part == "train" for part in parts)
-        return cls(runs, seeds, folds, "train" if is_of_training else "dev")
+        return cls(runs, seeds, folds, success_part(success))
 
     @property
     def overlap(self) -> float:
@@ -210,7 +214,8 @@ class Outcomes:
 
         The interval is that of the units alone, or of a given spread.
         """
-        mean = mean_interval(units, overlap=self.overlap, spread=spread)
+        spread = spread or spread_of(units, overlap=self.overlap)
+        mean = mean_interval(units, spread=spread)
         return mean.within(0, 1) if scale_of(tag) else mean
 
     def pairs(self, values: Array, others: Array) -> tuple[Array, Array]:

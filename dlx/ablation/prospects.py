@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlx.ablation.comparisons import HALF_A_POINT, baselines_of, other_pairs
-from dlx.ablation.outcomes import overlap_of
+from dlx.ablation.outcomes import overlap_of, success_part
 from dlx.ablation.plan import SUCCESS, Plan, PlannedRun
 from dlx.ablation.sameness import same_variants
 from dlx.ablation.statistics.censored import signed_rank_p
@@ -127,7 +127,9 @@ def _judged_rows(plan: Plan) -> tuple[str, int | None]:
 
     None for training rows, and for data whose parts are all the same rows: these are all there are.
     """
-    part = "dev" if plan.metric == SUCCESS else plan.metric.partition(".")[0]
+    part = plan.metric.partition(".")[0]
+    if plan.metric == SUCCESS:
+        part = success_part(plan.section.success)
     most = 0
     for arm in plan.arms(plan.phases[0]):
         jobs = [plan.job(PlannedRun(arm, plan.seeds[0], fold)) for fold in plan.folds]

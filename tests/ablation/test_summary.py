@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dlx.ablation.results import RunResult, Variant
-from dlx.ablation.statistics.intervals import mean_interval, share_interval
+from dlx.ablation.statistics.intervals import mean_interval, share_interval, spread_of
 from dlx.ablation.summary import finite, summarize
 from tests.ablation.simulated import grid, run, runs
 
@@ -226,7 +226,8 @@ def test_folds_have_a_value_for_every_run_and_an_interval_of_the_folds():
     ]
     document = summary(results, seeds=[0, 1], folds=3)
     metric = document["variants"][0]["metrics"]["dev"]["accuracy"]
-    expected = mean_interval([0.91, 0.92, 0.93], overlap=1 / 2)
+    means = [0.91, 0.92, 0.93]
+    expected = mean_interval(means, spread=spread_of(means, overlap=1 / 2))
     assert len(metric["values"]) == 6
     assert (metric["n"], metric["low"]) == (3, pytest.approx(expected.low))
     assert document["paired_by"] == "folds"

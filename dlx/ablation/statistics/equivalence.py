@@ -11,9 +11,7 @@ RARE = 0.1
 """The share of deviating seeds that equal pairs have to rule out."""
 
 
-def two_one_sided(
-    paired: ArrayLike, margin: float, *, overlap: float = 0.0, spread: Spread | None = None
-) -> float:
+def two_one_sided(paired: ArrayLike, margin: float, spread: Spread) -> float:
     """Return p of two one-sided paired t tests of the hypothesis |mean difference| >= margin.
 
     p = max(P(T > (mean + margin) / e), P(T < (mean - margin) / e)), with N - 1 degrees of freedom
@@ -23,8 +21,7 @@ def two_one_sided(
     Args:
         paired: (N,) differences; NaNs are left out
         margin: largest difference that does not matter, in the metric's units
-        overlap: see `intervals.spread_of`
-        spread: of the differences; None: that of these pairs alone
+        spread: of the differences
 
     Reference:
         Schuirmann 1987, A comparison of the two one-sided tests procedure and the power approach,
@@ -33,7 +30,6 @@ def two_one_sided(
     values = present(paired)
     if len(values) < 2:
         return np.nan
-    spread = spread or spread_of(values, overlap=overlap)
     return spread.p_above(margin - abs(float(values.mean())))
 
 

@@ -148,13 +148,9 @@ def spread_of(paired: ArrayLike, *, overlap: float = 0.0) -> Spread:
 
 
 def mean_interval(
-    values: ArrayLike,
-    *,
-    confidence: float = CONFIDENCE,
-    overlap: float = 0.0,
-    spread: Spread | None = None,
+    values: ArrayLike, *, confidence: float = CONFIDENCE, spread: Spread | None = None
 ) -> Estimate:
-    """Return the mean and its t interval, mean ± t(N - 1) s sqrt(1/N + overlap); NaNs are left out.
+    """Return the mean and its t interval, mean ± t(N - 1) s / sqrt(N); NaNs are left out.
 
     A given `spread` is that of the interval.
 
@@ -167,7 +163,7 @@ def mean_interval(
     mean = float(array.mean())
     if len(array) == 1:
         return Estimate(mean, np.nan, np.nan, 1)
-    width = (spread or spread_of(array, overlap=overlap)).width(confidence)
+    width = (spread or spread_of(array)).width(confidence)
     return Estimate(mean, mean - width, mean + width, len(array))
 
 

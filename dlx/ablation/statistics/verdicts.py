@@ -277,16 +277,16 @@ def _equivalence(comparison: Comparison, spread: Spread) -> float:
     paired = differences(comparison.variant, comparison.baseline)
     if comparison.is_binary:
         p = equivalent_shares(comparison.variant, comparison.baseline, comparison.margin)
-        by_rows = two_one_sided(paired, comparison.margin, spread=spread)
+        by_rows = two_one_sided(paired, comparison.margin, spread)
         return max(p, by_rows) if spread.of_rows > 0 else p
     p = 0.0
     if np.isfinite(comparison.margin):
-        p = two_one_sided(paired, comparison.margin, spread=spread)
+        p = two_one_sided(paired, comparison.margin, spread)
     if comparison.relative is not None:
         has_both = ~np.isnan(comparison.variant - comparison.baseline)
         p = max(p, within_share(paired, comparison.relative[has_both], spread))
         if comparison.least:
-            p = min(p, two_one_sided(paired, comparison.least, spread=spread))
+            p = min(p, two_one_sided(paired, comparison.least, spread))
     if not len(paired) or paired.any():
         return p
     values = _paired_baseline(comparison)

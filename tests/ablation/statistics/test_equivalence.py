@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from dlx.ablation.statistics.equivalence import chance_alike, most_unseen, two_one_sided
+from dlx.ablation.statistics.intervals import spread_of
 
 PAIRED = [0.001, -0.002, 0.003, 0.0005, -0.001, 0.002]
 
@@ -11,20 +12,21 @@ PAIRED = [0.001, -0.002, 0.003, 0.0005, -0.001, 0.002]
 def test_p_is_the_larger_of_two_one_sided_tests(margin):
     above = stats.ttest_1samp(PAIRED, -margin, alternative="greater")[1]
     below = stats.ttest_1samp(PAIRED, margin, alternative="less")[1]
-    assert two_one_sided(PAIRED, margin) == pytest.approx(np.max([above, below]))
+    assert two_one_sided(PAIRED, margin, spread_of(PAIRED)) == pytest.approx(np.max([above, below]))
 
 
 def test_folds_are_less_sure():
-    assert two_one_sided(PAIRED, 0.005, overlap=0.25) > two_one_sided(PAIRED, 0.005)
+    plain, folds = spread_of(PAIRED), spread_of(PAIRED, overlap=0.25)
+    assert two_one_sided(PAIRED, 0.005, folds) > two_one_sided(PAIRED, 0.005, plain)
 
 
 @pytest.mark.parametrize(("difference", "p"), [(0.0, 0), (0.004, 0), (0.005, 1), (-0.1, 1)])
 def test_without_variance_the_margin_alone_decides(difference, p):
-    assert two_one_sided([difference] * 4, 0.005) == p
+    assert two_one_sided([difference] * 4, 0.005, spread_of([difference] * 4)) == p
 
 
 def test_one_pair_shows_no_equivalence():
-    assert np.isnan(two_one_sided([0.0], 0.005))
+    assert np.isnan(two_one_sided([0.0], 0.005, spread_of([0.0])))
 
 
 def test_equal_pairs_of_values_that_vary_are_equal_networks():

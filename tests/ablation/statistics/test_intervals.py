@@ -9,6 +9,7 @@ from dlx.ablation.statistics.intervals import (
     mean_interval,
     median_interval,
     share_interval,
+    spread_of,
 )
 
 
@@ -46,7 +47,10 @@ def test_equal_values_have_an_interval_without_width_whatever_is_rounded():
 
 def test_folds_of_one_cross_validation_widen_the_interval_as_nadeau_and_bengio_do():
     values = [0.91, 0.93, 0.90, 0.95, 0.92]
-    plain, corrected = mean_interval(values), mean_interval(values, overlap=1 / 4)
+    plain, corrected = (
+        mean_interval(values),
+        mean_interval(values, spread=spread_of(values, overlap=1 / 4)),
+    )
     ratio = (corrected.high - corrected.low) / (plain.high - plain.low)
     assert ratio == pytest.approx(((1 / 5 + 1 / 4) / (1 / 5)) ** 0.5)
 
