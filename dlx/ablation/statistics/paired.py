@@ -55,14 +55,8 @@ def paired_t(
     """Return Student's t test of paired differences: t = mean / (s sqrt(1/N + overlap)).
 
     Where two variants do not differ, their differences are distributed symmetrically about 0,
-    however skewed the metric is. For symmetric differences with heavy tails the t test is cautious.
-    It is not for values on a coarse scale, such as accuracies of 0.5 and 1: then 6.7 % of
-    ablations with 4 variants and 10 seeds were decided falsely. So `p_coarse` has a continuity
-    correction, |mean| - step / 2N in place of |mean|. With it the rate is 5.2 % at most
-    (`benchmarks/calibration.py`), and nothing changes where no values repeat.
-
-    A variant may have the baseline's mean but another distribution, with a few runs far off. Then
-    p can be trusted only from some dozens of pairs on.
+    however skewed the metric is. For values on a coarse scale, such as accuracies of 0.5 and 1,
+    `p_coarse` has a continuity correction, |mean| - step / 2N in place of |mean|.
 
     If all differences are equal, p is 1 if they are 0, else 0. NaNs are left out. `overlap`, see
     `spread_of`, gives the corrected resampled t test for folds. A given `spread` is that of the

@@ -39,15 +39,7 @@ Conclusion = Literal[
     "other dev rows",
     "nothing to compare",
 ]
-"""What people read: a verdict with what would decide it.
-
-better, worse: as the verdict. … within the margin: surely not 0, and surely too small to matter.
-equivalent: surely too small to matter. too few seeds: so many would do. too few rows: no number of
-seeds would do, but more dev rows or folds would. mixed: the runs that ended are better, but more of
-them diverged, or the other way round; or data sets contradict each other. other dev rows: the two
-were not judged on the same rows. nothing to compare: at no seed have both runs ended, and they
-diverged at the same rate.
-"""
+"""What people read: a verdict with what would decide it; docs/statistics.md defines each."""
 Basis = Literal[
     "difference", "divergence", "margin", "conflict", "few pairs", "alike", "other rows", "nothing"
 ]
