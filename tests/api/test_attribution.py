@@ -39,7 +39,7 @@ def test_shares_are_means_over_all_orders_and_add_up() -> None:
 
 def test_the_rate_makes_the_difference(tmp_path: Path) -> None:
     slow, fast = api.read_config(SLOW), api.read_config(FAST)
-    plan = api.plan_why(slow, fast, seeds=3, runs_dir=tmp_path)
+    plan = api.plan_why(slow, fast, seeds=4, runs_dir=tmp_path)
     assert len(plan.variants) == 4
     found = api.why(plan, runs_dir=tmp_path)
     first, second = found.shares
