@@ -39,13 +39,13 @@ def test_shares_are_means_over_all_orders_and_add_up() -> None:
 
 def test_the_rate_makes_the_difference(tmp_path: Path) -> None:
     slow, fast = api.read_config(SLOW), api.read_config(FAST)
-    plan = api.plan_why(slow, fast, seeds=4, runs_dir=tmp_path)
+    plan = api.plan_why(slow, fast, seeds=3, runs_dir=tmp_path)
     assert len(plan.variants) == 4
     found = api.why(plan, runs_dir=tmp_path)
     first, second = found.shares
     assert (first.key, first.values) == ("optimizer.lr", (1e-4, 0.1))
     assert second.key == "model.activation"
-    assert first.share.mean > 0.2 and first.p < 0.05 < second.p
+    assert first.share.mean > 0.2 and first.share.low > 0 > second.share.low
     assert first.share.mean + second.share.mean == pytest.approx(found.whole.mean)
     of = {variant["name"]: variant for variant in found.ablation.summary["variants"]}
     accuracy = {
