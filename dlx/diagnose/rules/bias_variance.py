@@ -200,11 +200,14 @@ def few_rows(e: Evidence) -> Iterator[Finding]:
     errors = e.errors[e.judged]
     half = 1.96 * math.sqrt(errors.variance)
     if half > _WIDE:
+        told = f"{len(errors.rows)} {e.judged} rows leave the error uncertain by {points(half)} "
+        told += "either way: smaller differences prove nothing"
+        if math.isinf(half):
+            told = f"one {e.judged} row does not tell the error"
         yield Finding(
             "too_few_rows",
             "low",
-            f"{len(errors.rows)} {e.judged} rows leave the error uncertain by {points(half)} "
-            "either way: smaller differences prove nothing; a cross-validation judges on all rows",
+            f"{told}; a cross-validation judges on all rows",
             (),
             {"rows": len(errors.rows), "half_width": half},
         )

@@ -4,6 +4,8 @@ import shlex
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from dlx.runs.files import finite
+
 Severity = Literal["high", "medium", "low"]
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
 
@@ -43,7 +45,7 @@ class Finding:
         command = train or f"dlx train {shlex.quote(f'{run}/config.yaml')}"
         if resumes or not changes:
             command = f"dlx {'resume' if changes else 'evaluate'} {quoted}"
-        return values | {"try": " ".join([command, *map(shlex.quote, changes)])}
+        return finite(values | {"try": " ".join([command, *map(shlex.quote, changes)])})
 
 
 def percent(value: float) -> str:
