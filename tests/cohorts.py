@@ -229,7 +229,7 @@ def mixed_members(
         num_steps: that some of them train for, others fewer
         options: of the model, which all have: output and loss
     """
-    # What only a reconstruction, or an image, is told leaves the mixtures of the other tasks as they are.
+    # What reconstructions or images alone are told leaves the mixtures of other tasks as they are.
     told = str(what).replace(", in_unit_interval=False", "").replace(", white=65535", "")
     mix = random.Random(f"{seed} {told} {hidden}")
     schedules = [*SCHEDULES[:4], "warmed_up", *SCHEDULES[4:]]
