@@ -88,3 +88,13 @@ def test_what_has_no_report_is_said(dlx: Command, kind: str) -> None:
     shown = dlx("report", "runs/a/1")
     assert shown.code == 4 and shown.err.count("error: ") == 1
     assert not (folder / "report.html").exists()
+
+
+def test_one_dev_row_leaves_a_number_out(dlx: Command, tmp_path: Path) -> None:
+    lines = [f"{n % 7},{n % 5},{'ab'[n % 2]}" for n in range(40)]
+    (tmp_path / "rows.csv").write_text("\n".join(["x,y,kind", *lines]))
+    data = "data={name: csv, path: rows.csv, target: kind, split: {dev: 1, test: 8}}"
+    assert dlx("train", "xor", data, "train.batch_size=8", "train.epochs=2", *QUICK).code == 0
+    page = page_of(dlx, "xor")
+    assert "one dev row does not tell the error" in page
+    assert "rows 1<" in page

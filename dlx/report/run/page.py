@@ -78,7 +78,8 @@ def _findings(findings: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> st
     for finding in findings:
         place = "" if finding["layer"] is None else f", layer {finding['layer']}"
         place += "" if finding["step"] is None else f", step {finding['step']:,}"
-        numbers = (f"{name} {value:.4g}" for name, value in finding["evidence"].items())
+        known = ((k, value) for k, value in finding["evidence"].items() if value is not None)
+        numbers = (f"{name} {value:.4g}" for name, value in known)
         parts.append(
             f"<h3>{escape(finding['name'])} ({finding['severity']}{escape(place)})</h3>"
             f"<p>{escape(finding['reason'])}</p><p class='soft'>{escape(', '.join(numbers))}</p>"
