@@ -9,14 +9,12 @@ import numpy as np
 from dlx.ablation.statistics.paired import paired_t
 from dlx.api.mistakes import mistakes
 from dlx.api.run import Run
-from dlx.config.types import choice
 from dlx.data.parts import Splits
 from dlx.diagnose.diagnosis import diagnose
-from dlx.diagnose.evidence import Evidence, errors_of
+from dlx.diagnose.evidence import Evidence
 from dlx.errors import DataError, RunError
 from dlx.tracking.evaluations import curve_of
 from dlx.training import job as jobs
-from dlx.training.saved import stack
 
 if TYPE_CHECKING:  # a single run needs nothing of ablations
     from dlx.api.ablation import Ablation
@@ -44,9 +42,16 @@ def evidence_of(run: Run, labelled: Splits | None) -> Evidence:
     splits = jobs.targeted(run.config, labelled)
     if run.status == "diverged" or run.info.get("weights") is None:
         return Evidence(run.config, run.info, curve, splits=splits)
-    metric = choice("metric", "mse" if splits.task.classes is None else "accuracy")
-    cohort = stack([(run.design, run.tensors)], (metric,), [run.config.seed])
-    return Evidence(run.config, run.info, curve, *errors_of(cohort, splits), splits)
+    network = run.design, run.tensors
+    return Evidence.of_network(run.config, run.info, curve, splits, network)
+
+
+def known_data(run: Run, data_dir: Path | str | None = None) -> tuple[Splits | None, list[str]]:
+    """Return a run's data as they were read; without them None, and a note that says so."""
+    try:
+        return run.labelled_splits(data_dir), []
+    except DataError as error:
+        return None, [f"only what was recorded is looked at: {error}"]
 
 
 def diagnose_run(
@@ -67,12 +72,9 @@ def diagnose_run(
     Raises:
         RunError: the run still trains, or has logged nothing
     """
-    notes = []
+    notes: list[str] = []
     if labelled is None:
-        try:
-            labelled = run.labelled_splits(data_dir)
-        except DataError as error:
-            notes.append(f"only what was recorded is looked at: {error}")
+        labelled, notes = known_data(run, data_dir)
     evidence = evidence_of(run, labelled)
     findings = [finding.document(str(run.path)) for finding in diagnose(evidence)]
     more = mistakes(run, evidence, data_dir) if rows else {}

@@ -4,14 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dlx.api.diagnosis import evidence_of
+from dlx.api.diagnosis import evidence_of, known_data
 from dlx.api.mistakes import MOST_MISTAKES, mistakes
 from dlx.api.run import Run
 from dlx.denormals import flushed_denormals
 from dlx.diagnose.diagnosis import diagnose
 from dlx.diagnose.evidence import Evidence
 from dlx.diagnose.mistakes import confident
-from dlx.errors import DataError
 from dlx.report import sheets
 from dlx.report.ablation.style import Drawing
 from dlx.report.figures import plain_texts
@@ -84,11 +83,7 @@ def report(run: Run, data_dir: Path | str | None = None) -> Path:
         RunError: the run still trains, or has logged nothing
         StorageError: the file cannot be written
     """
-    notes = []
-    try:
-        labelled = run.labelled_splits(data_dir)
-    except DataError as error:
-        labelled, notes = None, [f"only what was recorded is looked at: {error}"]
+    labelled, notes = known_data(run, data_dir)
     e = evidence_of(run, labelled)
     with plain_texts():
         contents = page.Contents(

@@ -36,12 +36,12 @@ def mistakes(run: Run, e: Evidence, data_dir: Path | str | None = None) -> dict[
         part, places = wrong
         predictions = run.predict_split(part, data_dir, e.splits, places)
         listed["confident_mistakes"] = [{"part": part, **row} for row in rows_of(predictions)]
-    for found in suspects(e):
-        predictions = run.predict_split(found.part, data_dir, e.splits, found.rows[:_MOST_SUSPECTS])
-        for row, likely, p in zip(rows_of(predictions), found.likely, found.sure, strict=False):
+    for group in suspects(e):
+        predictions = run.predict_split(group.part, data_dir, e.splits, group.rows[:_MOST_SUSPECTS])
+        for row, likely, p in zip(rows_of(predictions), group.likely, group.sure, strict=False):
             own = {name: value for name, value in row.items() if name not in ("predicted", "p")}
             more = {"likely": classes[likely], "p": float(p)}
-            listed["wrong_labels"].append({"part": found.part, **own, **more})
+            listed["wrong_labels"].append({"part": group.part, **own, **more})
     listed["calibration"] = told and {
         "error": calibration_error(*told)[0],
         "bins": [b._asdict() for b in calibration_bins(*told)],

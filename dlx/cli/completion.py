@@ -51,6 +51,6 @@ def changes(context: typer.Context, incomplete: str) -> list[str]:
             kind = _KINDS.get(last, last)
             known = [f"{key}={name}" for name in names(kind)] if kind in MODULES else []
         else:
-            known = [f"{each}=" for each in keys]
-        return [each for each in known if each.startswith(incomplete)]
+            known = [f"{name}=" for name in keys]
+        return [text for text in known if text.startswith(incomplete)]
     return []

@@ -65,13 +65,13 @@ def compare(
     if summary["associations"]:
         rows = [
             [
-                each["key"],
-                str(each["values"]),
-                f"{each['rank_correlation']:+.2f}" if "rank_correlation" in each else "",
-                f"{each['share']:.2f}" if "share" in each else "",
-                p_value(each["p"]),
+                row["key"],
+                str(row["values"]),
+                f"{row['rank_correlation']:+.2f}" if "rank_correlation" in row else "",
+                f"{row['share']:.2f}" if "share" in row else "",
+                p_value(row["p"]),
             ]
-            for each in summary["associations"]
+            for row in summary["associations"]
         ]
         emit("")
         headings = [f"goes with {summary['metric']}", "values", "rank correlation", "share", "p"]

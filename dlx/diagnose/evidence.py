@@ -10,19 +10,23 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+from torch import Tensor
 
 from dlx.cohort import Cohort
 from dlx.config.schema import RunConfig
+from dlx.config.types import choice
 from dlx.data import randomness
 from dlx.data.parts import Part, Splits
 from dlx.data.selection import Selection
 from dlx.denormals import flushed_denormals
 from dlx.diagnose import simple_models
 from dlx.diagnose.simple_models import SimpleModels, simple_answers
+from dlx.models.design import Design
 from dlx.tracking.evaluations import Curve
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import of_each_row, predict
 from dlx.training.linear_model import FEWEST_ROWS, of_part
+from dlx.training.saved import stack
 
 T = TypeVar("T")
 
@@ -78,6 +82,22 @@ class Evidence:
     # Whether runs share them that differ in which rows of the same data they train on.
     shares_models: bool = False
     is_brief: bool = False  # whether neighbours alone speak for simple models
+
+    @classmethod
+    def of_network(
+        cls,
+        config: RunConfig,
+        info: Mapping[str, Any],
+        curve: Curve,
+        splits: Splits,
+        network: tuple[Design, Mapping[str, Tensor]],
+        known: dict[tuple[Any, ...], Any] | None = None,
+    ) -> "Evidence":
+        """Return the evidence of a trained network: its design and weights, as `stack` has them."""
+        metric = choice("metric", "mse" if splits.task.classes is None else "accuracy")
+        cohort = stack([network], (metric,), [config.seed])
+        known = {} if known is None else known
+        return cls(config, info, curve, *errors_of(cohort, splits), splits, known)
 
     @property
     def task(self) -> Mapping[str, Any]:

@@ -188,8 +188,7 @@ class Trainer:
         before, gradients = buffer.values.clone(), buffer.gradients.clone()
         self.cohort.update(x, targets, self.step)
         norms = buffer.norms(torch.cat([gradients, before, buffer.values - before]))
-        none = torch.zeros(3 * len(before), device=before.device, dtype=before.dtype)
-        by_layer = torch.stack([norms.get(layer, none) for layer in layers]).cpu()
+        by_layer = torch.stack([norms[layer] for layer in layers]).cpu()
         self._gradient_norms, sizes, changes = by_layer.view(len(layers), 3, -1).unbind(1)
         self._update_ratios = changes / sizes
 

@@ -28,7 +28,7 @@ def associations(runs: Sequence[tuple[Mapping[str, Any], float]]) -> list[dict[s
     metrics = [metric for _, metric in runs]
     if len(runs) < _FEWEST or len(set(metrics)) < 2:
         return []
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for key in dict.fromkeys(key for settings, _ in runs for key in settings):
         values = [settings.get(key) for settings, _ in runs]
         groups: dict[str, list[float]] = {}
@@ -43,7 +43,7 @@ def associations(runs: Sequence[tuple[Mapping[str, Any], float]]) -> list[dict[s
             test = kruskal(*groups.values())
             size = {"share": float(test.statistic / (len(runs) - 1))}
         counted = {"key": key, "runs": len(runs), "values": len(groups)}
-        found.append(counted | size | {"p": float(test.pvalue)})
-    corrected = holm([each["p"] for each in found]) if found else []
-    found = [each | {"p": float(p)} for each, p in zip(found, corrected, strict=True)]
-    return sorted(found, key=lambda each: each["p"])
+        rows.append(counted | size | {"p": float(test.pvalue)})
+    corrected = holm([row["p"] for row in rows]) if rows else []
+    rows = [row | {"p": float(p)} for row, p in zip(rows, corrected, strict=True)]
+    return sorted(rows, key=lambda row: row["p"])

@@ -122,27 +122,27 @@ def calibration(e: Evidence) -> Iterator[Finding]:
 
 def labels(e: Evidence) -> Iterator[Finding]:
     """Rows that are likely of another class than their labels say, see `suspects`."""
-    for found in suspects(e):
-        share = len(found.rows) / found.of
+    for group in suspects(e):
+        share = len(group.rows) / group.of
         listed = "look at their labels: `dlx diagnose` lists them"
-        evidence = {"rows": len(found.rows), "share": share}
-        if found.errors is None:
+        evidence = {"rows": len(group.rows), "share": share}
+        if group.errors is None:
             yield Finding(
                 "wrong_labels",
                 "medium" if share > 0.04 else "low",
-                f"of {len(found.rows)} {found.part} rows the network is sure that their class is "
+                f"of {len(group.rows)} {group.part} rows the network is sure that their class is "
                 f"another one; {listed}",
                 (),
                 evidence,
             )
             continue
-        own, others = found.errors
+        own, others = group.errors
         yield Finding(
             "wrong_labels",
             "medium",
-            f"the error of {found.by}, fitted on other rows, is {percent(own)} on training "
+            f"the error of {group.by}, fitted on other rows, is {percent(own)} on training "
             f"rows and {percent(others)} on {e.judged} rows: labels of training rows are wrong, "
-            f"likely those of {len(found.rows)} of {found.of:,}; {listed}",
+            f"likely those of {len(group.rows)} of {group.of:,}; {listed}",
             against_variance(e),
             evidence | {"train_error": own, f"{e.judged}_error": others},
         )

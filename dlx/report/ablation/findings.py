@@ -9,14 +9,12 @@ from typing import Any
 
 from dlx.ablation.plan import Plan, runs_by_path
 from dlx.ablation.results import RunResult
-from dlx.config.types import choice
 from dlx.diagnose.diagnosis import diagnose
-from dlx.diagnose.evidence import Evidence, errors_of
+from dlx.diagnose.evidence import Evidence
 from dlx.diagnose.rules.finding import SEVERITIES, Finding
 from dlx.runs.ablations import infos, read_index
 from dlx.training.finding import readable_tensors
 from dlx.training.job import Job
-from dlx.training.saved import stack
 
 Tensors = Mapping[str, Any]
 _MOST = 60  # runs that a report looks at
@@ -25,12 +23,12 @@ _MOST = 60  # runs that a report looks at
 def first_runs(results: Sequence[RunResult]) -> list[RunResult]:
     """Return at most sixty runs, as many of each variant, the first ones."""
     variants = dict.fromkeys(result.variant for result in results)
-    each = max(_MOST // max(len(variants), 1), 1)
+    runs_per_variant = max(_MOST // max(len(variants), 1), 1)
     taken: Counter[str] = Counter()
     chosen = []
     for result in results:
         taken[result.variant] += 1
-        if taken[result.variant] <= each:
+        if taken[result.variant] <= runs_per_variant:
             chosen.append(result)
     return chosen[:_MOST]
 
@@ -51,15 +49,15 @@ def by_variant(
     fields = infos(directory, indexed)
     tensors = readable_tensors(directory, [run for run in indexed if run.status != "diverged"])
     known: dict[tuple[Any, ...], Any] = {}
-    found: dict[str, list[tuple[RunResult, list[Finding]]]] = {}
+    diagnosed: dict[str, list[tuple[RunResult, list[Finding]]]] = {}
     for result in ended:
         job, own = plan.job(planned[result.path]), tensors.get(result.path)
         evidence = _evidence(job, fields[result.path], result, own, known)
         evidence = replace(evidence, shares_models=True, is_brief=is_brief)
-        found.setdefault(result.variant, []).append((result, diagnose(evidence)))
+        diagnosed.setdefault(result.variant, []).append((result, diagnose(evidence)))
     return [
         {"variant": variant, "runs": len(runs), "findings": _common(directory, runs)}
-        for variant, runs in found.items()
+        for variant, runs in diagnosed.items()
     ]
 
 
@@ -73,9 +71,8 @@ def _evidence(
     splits, curve = job.splits.to("cpu"), result.curve
     if tensors is None:
         return Evidence(job.config, info, curve, splits=splits, known=known)
-    metric = choice("metric", "mse" if splits.task.classes is None else "accuracy")
-    cohort = stack([(job.member.design, tensors)], (metric,), [result.seed])
-    return Evidence(job.config, info, curve, *errors_of(cohort, splits), splits, known)
+    network = job.member.design, tensors
+    return Evidence.of_network(job.config, info, curve, splits, network, known)
 
 
 def _common(
