@@ -43,6 +43,7 @@ class Member:
     metrics: tuple[Choice, ...] = ()  # in evaluations, beside the cost
     augmentation: Augmentation | None = None  # of training rows
     bagging: bool = False  # on a bootstrap sample of the training rows
+    engine: str = "torch"  # that makes its steps
     # Weights and statistics in place of drawn ones, by their names on the run axis.
     start: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
     frozen: tuple[str, ...] = ()  # layers that keep the weights they start from
@@ -73,7 +74,7 @@ def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -
     cohorts: dict[Hashable, list[int]] = {}
     for index, member in enumerate(members):
         alone = index if member.optimizer.traits.searches else None
-        key = (member.design.structure, shared[index] if shared else None, alone)
+        key = (member.design.structure, member.engine, shared[index] if shared else None, alone)
         cohorts.setdefault(key, []).append(index)
     return [
         [indices[row] for row in sorted_rows([_order(members[index]) for index in indices])]

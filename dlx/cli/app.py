@@ -75,7 +75,13 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, cls=_Sections)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"dlx {version('dlx')}")
+        from dlx.native import library
+
+        try:
+            engine = library.level()
+        except library.Unavailable as error:
+            engine = f"none, since {error}"
+        typer.echo(f"dlx {version('dlx')} (native engine: {engine})")
         raise typer.Exit
 
 

@@ -16,6 +16,7 @@ from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.parts import Splits
 from dlx.data.pipeline import STOP_SHARE
 from dlx.data.selection import Examples, Selection
+from dlx.engine.coverage import check_native
 from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models.design import Design
@@ -189,9 +190,12 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         metrics=metrics,
         augmentation=_augmentation(config, splits),
         bagging=config.data.bagging,
+        engine=config.train.engine,
         start=start,
         frozen=frozen,
     )
+    if member.engine == "native":
+        check_native(member, device, config.train.matmul_precision)
     # Where there are stop rows, nothing watches dev rows; in runs of older versions there are none.
     not_watched = {"test"} if splits.stop is None else {"test", "dev"}
     parts = [part for part in splits.parts if part not in not_watched]

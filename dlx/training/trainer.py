@@ -16,6 +16,7 @@ from dlx.config.schema import RunConfig
 from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.selection import Examples, examples
+from dlx.engine.native import NativeEngine
 from dlx.nn.passes import Pass
 from dlx.tracking.evaluations import Evaluation
 from dlx.training.evaluation import asked, evaluate_all, of_each_row, thinned
@@ -99,6 +100,7 @@ class Trainer:
         seeds, bagging = [m.seed for m in self.members], [m.bagging for m in self.members]
         self._batches = Batches(inputs, targets, seeds, cohort.batch_size, bagging)
         self._augment = self._new_augmenter()
+        self._native = self._new_engine()
         self._sums = torch.zeros(2, len(self.members), dtype=torch.float64, device=cohort.device)
         self._summed_from = [0] * len(self.members)  # the rows seen before what is summed
         self._plateaus = plateaus(self.members)
@@ -140,7 +142,7 @@ class Trainer:
         while True:
             if not self._evaluate(listener, stop) or not self.members or stop():
                 return
-            diverged = self._train_step()
+            diverged = self._train_step() if self._native is None else self._train_block()
             if diverged:
                 self._leave(listener, diverged)
             if self.members:
@@ -156,6 +158,31 @@ class Trainer:
     def _new_rates(self) -> Rates:
         optimizer = self.cohort.optimizer
         return Rates(optimizer.slabs, [self._plateaus[row] for row in optimizer.first_rows])
+
+    def _new_engine(self) -> NativeEngine | None:
+        """Return what makes the steps in place of the cohort's own methods; None: nothing does."""
+        is_native = self.members[0].engine == "native"
+        return NativeEngine(self.cohort, self._batches) if is_native else None
+
+    def _train_block(self) -> dict[int, Outcome]:
+        """Make steps of the native engine: up to the next evaluation, but not for long."""
+        assert self._native is not None
+        left = self._next_due - self.step
+        measures = self._measures_gradients
+        number = 1 if left == 1 else self._native.steps_of_a_block(left - measures)
+        epoch = self.steps_per_epoch
+        if number < left - measures and self.step % epoch + number > epoch:
+            number -= (self.step + number) % epoch  # checkpoints are written where epochs end
+        buffer = self.cohort.network.buffer
+        measured = measures and left == 1
+        before = buffer.values.clone() if measured else None
+        unclipped = torch.empty_like(buffer.gradients) if measured else None
+        factors, momenta = self._rates, self._rates.momenta
+        bad = self._native.advance(self.step, number, factors, momenta, self._sums, unclipped)
+        if before is not None and unclipped is not None:
+            self._keep_norms(unclipped, before)
+        self.step += number
+        return {row: self._diverged(row, at + 1, self._batches(at)[0]) for row, at in bad.items()}
 
     def _train_step(self) -> dict[int, Outcome]:
         cohort = self.cohort
@@ -183,10 +210,15 @@ class Trainer:
         return diverged
 
     def _measure_update(self, x: Tensor, targets: Tensor) -> None:
-        """Update the weights, and keep each layer's |gradient| and |change of W| / |W|."""
-        buffer, layers = self.cohort.network.buffer, self.cohort.network.layer_names
+        """Update the weights, and keep the norms of their gradients and changes."""
+        buffer = self.cohort.network.buffer
         before, gradients = buffer.values.clone(), buffer.gradients.clone()
         self.cohort.update(x, targets, self.step)
+        self._keep_norms(gradients, before)
+
+    def _keep_norms(self, gradients: Tensor, before: Tensor) -> None:
+        """Keep each layer's |gradient| and |change of W| / |W|, given W before the step."""
+        buffer, layers = self.cohort.network.buffer, self.cohort.network.layer_names
         norms = buffer.norms(torch.cat([gradients, before, buffer.values - before]))
         by_layer = torch.stack([norms[layer] for layer in layers]).cpu()
         self._gradient_norms, sizes, changes = by_layer.view(len(layers), 3, -1).unbind(1)
@@ -408,6 +440,7 @@ class Trainer:
         self._asked = asked(self.cohort)
         self._batches = self._batches.keep(rows)
         self._augment = self._new_augmenter()
+        self._native = self._new_engine()
         self._sums = self._sums[:, rows]
         self._summed_from = [self._summed_from[row] for row in rows]
         self._looks = [costs[rows] for costs in self._looks]
