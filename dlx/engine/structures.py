@@ -2,6 +2,7 @@
 
 import ctypes
 from ctypes import POINTER, Structure, c_double, c_int64, c_void_p
+from typing import Any
 
 KINDS = (
     "affine",
@@ -133,6 +134,6 @@ class Run(Structure):
     ]
 
 
-def array(kind: type, values: list) -> ctypes.Array:
+def array(kind: Any, values: list) -> ctypes.Array:
     """Return a C array; of one element more than none, so that it has an address."""
     return (kind * max(len(values), 1))(*values)
