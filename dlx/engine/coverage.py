@@ -16,8 +16,6 @@ from dlx.nn.layers.code import CodeSpec
 from dlx.nn.layers.dense import DenseSpec
 from dlx.nn.layers.residual import ResidualSpec
 
-_DRAWN = "what is drawn anew in every step"
-
 Reason = tuple[str, str]
 """The key of a config, and what under it the engine does not cover."""
 
@@ -48,20 +46,12 @@ def check_native(member: Member, device: torch.device, precision: str) -> None:
 
 def not_covered(member: Member) -> Reason | None:
     """Return why the native engine does not train a run; None where it does."""
-    design = member.design
-    changes = {
-        "model.corruption": design.inputs.corruption is not None,
-        "model.noise": design.inputs.noise > 0,
-        "model.dropout": design.inputs.dropout > 0,
-        "data.augment": member.augmentation is not None,
-    }
-    for key, is_changed in changes.items():
-        if is_changed:
-            return key, _DRAWN
+    if member.augmentation is not None:
+        return "data.augment", "images that are moved in every step"
     reasons = (
         _of_optimizer(member.optimizer),
         _of_head(member),
-        *(_of_layer(layer) for layer in design.layers),
+        *(_of_layer(layer) for layer in member.design.layers),
     )
     return next((reason for reason in reasons if reason is not None), None)
 
@@ -94,10 +84,6 @@ def _of_activation(activation: Choice, key: str = "model.activation") -> Reason 
 
 def _of_layer(layer: Any) -> Reason | None:
     if isinstance(layer, DenseSpec):
-        if layer.dropout:
-            return "model.dropout", _DRAWN
-        if layer.noise:
-            return "model.noise", _DRAWN
         if layer.contraction is not None:
             return "model.contractive", "the contractive penalty"
         return _of_activation(layer.activation)

@@ -24,14 +24,17 @@ from dlx.cohort import Cohort
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.engine import structures as c
 from dlx.engine.optimizers import RULES
-from dlx.engine.program import Program, number_of, program
+from dlx.engine.program import Program, Source, number_of, program
 from dlx.native import library
+from dlx.nn.draws import Draws, random_bits, standard_normal
 from dlx.nn.head import Head
 from dlx.optimizers.slabs import Slab
 from dlx.segments import segments
 
 # A block of steps takes about this long, so that a signal is heard soon.
 _BLOCK_SECONDS = 0.1
+# Random numbers that are drawn for a block of steps at most, so that they do not fill the memory.
+_DRAWN_AT_ONCE = 1 << 24
 # Threads share a run alone whose step has at least this many multiplications.
 _WORTH_SHARING = 2_000_000
 _PRECISIONS = {torch.float32: "float", torch.float64: "double"}
@@ -62,6 +65,7 @@ class NativeEngine:
         self._kept: list[Any] = []  # what C points to
         self._of_block: list[Any] = []  # likewise, during a block of steps
         self._programs: list[Program] = []
+        self._draws: dict[Source, tuple[Draws, list[int]]] = {}
         self._runs = self._new_runs()
         self._seconds_per_step = 0.0
 
@@ -87,6 +91,7 @@ class NativeEngine:
         start = time.perf_counter()
         self._set_slabs(step, number, rates, momenta)
         self._set_averages(step, number)
+        self._set_draws(step, number)
         self._set_rows(step, number)
         before = sums.tolist()
         size = 0 if unclipped is None else unclipped.stride(0) * unclipped.element_size()
@@ -105,7 +110,9 @@ class NativeEngine:
         """Return how many steps may be made before somebody is asked whether to stop."""
         if not self._seconds_per_step:
             return 1
-        return max(1, min(most, int(_BLOCK_SECONDS / self._seconds_per_step)))
+        drawn = sum(len(rows) * self._size_of(s) for s, (_, rows) in self._draws.items())
+        in_memory = _DRAWN_AT_ONCE // drawn if drawn else most
+        return max(1, min(most, in_memory, int(_BLOCK_SECONDS / self._seconds_per_step)))
 
     # What does not change while the cohort stays as it is
 
@@ -116,7 +123,7 @@ class NativeEngine:
         statistics = network.statistics()
         runs: list[c.Run] = []
         for rows, design in segments([m.design for m in cohort.members]):
-            own = program(design.layers, self._batches.num_inputs, columns, statistics)
+            own = program(design, self._batches.num_inputs, columns, statistics, cohort.dtype)
             operations, kept = own.operations()
             widths, scratches = c.array(c.c_int64, own.widths), c.array(c.c_int64, own.scratches)
             self._kept += [operations, kept, widths, scratches]
@@ -132,6 +139,7 @@ class NativeEngine:
                         num_slots=len(own.widths),
                         num_scratches=len(own.scratches),
                         output=own.output,
+                        emphasizes=own.emphasizes,
                     )
                 )
         self._set_head(runs, cohort.head)
@@ -157,7 +165,25 @@ class NativeEngine:
             self._kept.append(own_averages)
             run.averages, run.num_averages = own_averages, len(averages)
         self._set_data(runs)
+        self._draws = self._new_draws()
         return runs
+
+    def _new_draws(self) -> dict[Source, tuple[Draws, list[int]]]:
+        """Return what draws the random numbers of each source, and for which runs."""
+        cohort = self._cohort
+        users: dict[Source, list[int]] = {}
+        for row, own in enumerate(self._programs):
+            for source in own.sources:
+                users.setdefault(source, []).append(row)
+        draws = {}
+        for source, rows in users.items():
+            seeds, active = [cohort.members[row].seed for row in rows], [True] * len(rows)
+            place = (source.stream, source.layer, seeds, active, cohort.device)
+            if source.is_normal:
+                draws[source] = Draws(*place, standard_normal, cohort.dtype), rows
+            else:
+                draws[source] = Draws(*place, random_bits, torch.int64, torch.int16), rows
+        return draws
 
     def _trained(self, frozen: Sequence[str]) -> Any:
         """Return the stretches of a run's row that are trained, weights and others apart."""
@@ -263,6 +289,26 @@ class NativeEngine:
             self._of_block.append(own)
             for row in range(rows.start, rows.stop):
                 self._runs[row].shares = own.ctypes.data
+
+    def _set_draws(self, step: int, number: int) -> None:
+        numbers: dict[tuple[Source, int], c.Drawn] = {}
+        for source, (draws, rows) in self._draws.items():
+            size = self._size_of(source)
+            drawn = draws.of_steps(step, number, size).contiguous()
+            self._of_block.append(drawn)
+            for place, row in enumerate(rows):
+                address = drawn[draws.place_of(place)].data_ptr()
+                numbers[source, row] = c.Drawn(address, size)
+        if not numbers:
+            return
+        for row, (run, own) in enumerate(zip(self._runs, self._programs, strict=True)):
+            own_draws = c.array(c.Drawn, [numbers[source, row] for source in own.sources])
+            self._of_block.append(own_draws)
+            run.draws = own_draws
+
+    def _size_of(self, source: Source) -> int:
+        """Return how many numbers a step draws, those of a full batch."""
+        return source.width * (source.rows or self._cohort.batch_size)
 
     def _set_rows(self, step: int, number: int) -> None:
         batches = self._batches

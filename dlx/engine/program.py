@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.engine import structures as c
-from dlx.nn.layers import Blueprint
+from dlx.models.design import Design
+from dlx.nn.corruption import InputCorruption
+from dlx.nn.dropout import is_on_weights, mask_of
 from dlx.nn.layers.branch import BranchSpec
 from dlx.nn.layers.code import CodeSpec
 from dlx.nn.layers.dense import DenseSpec
 from dlx.nn.layers.residual import ResidualSpec
+from dlx.nn.network import InputChanges
 from dlx.nn.normalization import BatchNorm, LayerNorm
 
 _LANES = 16
@@ -24,6 +28,17 @@ _LANES = 16
 def padded(width: int) -> int:
     """Return the numbers that a row takes whose vectors are whole."""
     return -(-width // _LANES) * _LANES
+
+
+@dataclass(frozen=True)
+class Source:
+    """Random numbers that a run draws in every step: what `Draws` is given, and how many."""
+
+    stream: str
+    layer: str
+    is_normal: bool  # normal numbers; else 16 random bits
+    width: int  # of a row
+    rows: int | None = None  # None: those of a batch
 
 
 @dataclass
@@ -42,6 +57,7 @@ class _Step:
     flags: int = 0
     numbers: tuple[float, ...] = ()
     statistics: tuple[int, int] = (0, 0)
+    draws: tuple[int, int] = (-1, -1)  # sources of bits and of normal numbers
     flops: int = 0  # of a row of the batch, forward
 
 
@@ -56,6 +72,9 @@ class Program:
     widths: list[int] = field(default_factory=list)  # of the slots
     scratches: list[int] = field(default_factory=list)  # sizes
     output: int = 0  # slot of the output layer's z
+    sources: list[Source] = field(default_factory=list)  # of random numbers
+    emphasizes: int = -1  # the step that weighs the costs of the outputs; -1: none does
+    kept: list[Tensor] = field(default_factory=list)  # what operations point to
 
     @property
     def flops(self) -> int:
@@ -68,7 +87,7 @@ class Program:
         written: set[int] = set()
         adds: list[int] = [0] * len(self.steps)
         for place, step in reversed(list(enumerate(self.steps))):
-            if step.kind in ("sparsity", "weight_norm"):
+            if step.kind in ("sparsity", "weight_norm", "drop_connect"):
                 continue
             for bit, slot in enumerate(step.reads):
                 adds[place] |= (slot in written) << bit
@@ -89,7 +108,7 @@ class Program:
                 flags=step.flags,
             )
             operation.numbers[: len(step.numbers)] = step.numbers
-            operation.statistics[:] = step.statistics
+            operation.statistics[:], operation.draws[:] = step.statistics, step.draws
             if step.kind in ("sum", "concat"):
                 more = step.reads[1:] if step.kind == "sum" else step.reads
                 slots = c.array(c.c_int64, more)
@@ -100,22 +119,24 @@ class Program:
 
 
 def program(
-    layers: Blueprint,
+    design: Design,
     num_inputs: int,
     columns: Mapping[str, slice],
     statistics: Mapping[str, Tensor],
+    dtype: torch.dtype,
 ) -> Program:
-    """Return the program of the layers of a run.
+    """Return the program of a run.
 
     Args:
-        layers: first to last
+        design: of the run
         num_inputs: I
         columns: of a run's row, by the name of the parameter
         statistics: of batch norm, (K, O) of all runs, by name
+        dtype: of the run's numbers
     """
-    builder = _Builder(columns, statistics, output=layers[-1].name)
-    slot = builder.stack(layers, builder.slot(num_inputs))
-    builder.program.output = slot
+    builder = _Builder(columns, statistics, output=design.layers[-1].name)
+    slot = builder.inputs(design.inputs, num_inputs, dtype)
+    builder.program.output = builder.stack(design.layers, slot)
     return builder.program
 
 
@@ -127,10 +148,77 @@ class _Builder:
         self._columns, self._statistics = columns, statistics
         self._output = output
         self._owners: dict[str, _Step] = {}  # affine maps by the name of their layer
+        self._changed: set[int] = set()  # slots of inputs, changed or not
 
     def slot(self, width: int) -> int:
         self.program.widths.append(width)
         return len(self.program.widths) - 1
+
+    def inputs(self, changes: InputChanges, width: int, dtype: torch.dtype) -> int:
+        """Add what happens to the inputs: corruption, then noise, then dropout."""
+        slot = self.slot(width)
+        self._changed = {slot}
+        if changes.corruption is not None:
+            slot = self._corruption(changes.corruption, slot, width, dtype)
+        slot = self._noise("input", changes.noise, slot, width)
+        return self._dropout("input", changes.dropout, changes.dropout_kind, slot, width)
+
+    def _corruption(
+        self, corruption: InputCorruption, slot: int, width: int, dtype: torch.dtype
+    ) -> int:
+        rule, emphasis = corruption.rule, corruption.emphasis
+        step = _Step("corruption", [slot], self.slot(width), width, width)
+        thresholds = corruption.thresholds
+        if corruption.is_masked:
+            bits = Source("corruption", "input/training", False, width)
+            step.draws = (self._source(bits), -1)
+        if rule.std:
+            normal = Source("corruption", "input/training/noise", True, width)
+            step.draws = (step.draws[0], self._source(normal))
+        step.numbers = (*thresholds, rule.std, *(emphasis or (1.0, 1.0)))
+        bounds = [
+            torch.tensor(values or (default,) * width, dtype=dtype)
+            for values, default in ((corruption.lowest, 0.0), (corruption.highest, 1.0))
+        ]
+        self.program.kept += bounds
+        step.statistics = (bounds[0].data_ptr(), bounds[1].data_ptr())
+        if emphasis is not None:
+            self.program.emphasizes = len(self.program.steps)
+        self._changed.add(step.writes)
+        return self._add(step)
+
+    def _noise(self, layer: str, std: float, slot: int, width: int) -> int:
+        if not std:
+            return slot
+        step = _Step("noise", [slot], self.slot(width), width, width)
+        step.draws = (-1, self._source(Source("noise", layer, True, width)))
+        step.numbers = (0.0, 0.0, 0.0, std)
+        return self._change(step)
+
+    def _dropout(self, layer: str, rate: float, kind: str, slot: int, width: int) -> int:
+        if not rate or is_on_weights(kind):
+            return slot
+        step = _Step("dropout", [slot], self.slot(width), width, width)
+        self._set_dropout(step, rate, kind, layer, width)
+        return self._change(step)
+
+    def _set_dropout(
+        self, step: _Step, rate: float, kind: str, layer: str, width: int, rows: int | None = None
+    ) -> None:
+        rule, threshold = mask_of(kind, rate)
+        source = self._source(Source("dropout", layer, rule.std is not None, width, rows))
+        step.draws = (source, -1) if rule.std is None else (-1, source)
+        step.numbers = (rule.scale, rule.kept, rule.dropped, rule.std or 0.0, float(threshold))
+
+    def _change(self, step: _Step) -> int:
+        """Add a step; a changed input is one too."""
+        if step.reads[0] in self._changed:
+            self._changed.add(step.writes)
+        return self._add(step)
+
+    def _source(self, source: Source) -> int:
+        self.program.sources.append(source)
+        return len(self.program.sources) - 1
 
     def stack(self, layers: Sequence[Any], slot: int) -> int:
         for layer in layers:
@@ -191,6 +279,14 @@ class _Builder:
             norm = _Step("weight_norm", [], 0, inputs, width, affine.weight, magnitude)
             norm.scratch = affine.scratch
             self._add(norm)
+        if layer.dropout and is_on_weights(layer.dropout_kind):
+            drop = _Step("drop_connect", [], 0, inputs, width, affine.weight)
+            drop.option = affine.scratch
+            affine.scratch = drop.scratch = self._scratch(2 * padded(inputs * width))
+            self._set_dropout(drop, layer.dropout, layer.dropout_kind, name, width, inputs)
+            self._add(drop)
+        if slot in self._changed:
+            affine.flags |= c.FROM_INPUTS
         slot = self._add(affine)
         if layer.pieces > 1:
             largest = _Step("maxout", [slot], self.slot(layer.outputs), width, layer.outputs)
@@ -201,7 +297,8 @@ class _Builder:
         slot = self._activation(layer.activation, name, slot, layer.outputs)
         if layer.norm and layer.norm.position == "after":
             slot = self._norm(layer.norm, name, slot, layer.outputs)
-        return slot
+        slot = self._noise(name, layer.noise, slot, layer.outputs)
+        return self._dropout(name, layer.dropout, layer.dropout_kind, slot, layer.outputs)
 
     def _norm(self, norm: BatchNorm | LayerNorm, name: str, slot: int, units: int) -> int:
         step = _Step("layer_norm", [slot], self.slot(units), units, units)

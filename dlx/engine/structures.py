@@ -15,6 +15,10 @@ KINDS = (
     "concat",
     "largest",
     "sparsity",
+    "dropout",
+    "noise",
+    "corruption",
+    "drop_connect",
 )
 ACTIVATIONS = (
     "identity",
@@ -34,7 +38,7 @@ ACTIVATIONS = (
 LOSSES = ("cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", "hinge")
 SPARSITIES = ("l1", "kl")
 NO_ANSWER, LARGEST_OF_CLASSES, LARGEST_OF_COLUMNS, EACH_COLUMN = range(4)
-TRANSPOSED, SHARED, BOUNDED = 1, 2, 4
+TRANSPOSED, SHARED, BOUNDED, FROM_INPUTS = 1, 2, 4, 8
 FLOAT, DOUBLE, INTEGER = range(3)
 
 
@@ -44,7 +48,8 @@ class Operation(Structure):
     _fields_ = [
         *((name, c_int64) for name in ("kind", "in_slot", "out_slot", "adds", "inputs", "outputs")),
         *((name, c_int64) for name in ("weight", "bias", "scratch", "option", "flags")),
-        ("numbers", c_double * 4),
+        ("draws", c_int64 * 2),
+        ("numbers", c_double * 6),
         ("statistics", c_void_p * 2),
         ("second", POINTER(c_int64)),
     ]
@@ -60,6 +65,12 @@ class Averaged(Structure):
     """Numbers of a run, and their mean over the steps."""
 
     _fields_ = [("newest", c_void_p), ("mean", c_void_p), ("length", c_int64)]
+
+
+class Drawn(Structure):
+    """Random numbers for the steps of a block."""
+
+    _fields_ = [("numbers", c_void_p), ("of_a_step", c_int64)]
 
 
 class Run(Structure):
@@ -86,6 +97,7 @@ class Run(Structure):
         ("operations", POINTER(Operation)),
         ("widths", POINTER(c_int64)),
         ("scratch_sizes", POINTER(c_int64)),
+        ("draws", POINTER(Drawn)),
         ("num_operations", c_int64),
         ("num_slots", c_int64),
         ("num_scratches", c_int64),
@@ -93,6 +105,7 @@ class Run(Structure):
         ("loss", c_int64),
         ("output_function", c_int64),
         ("answer", c_int64),
+        ("emphasizes", c_int64),
         ("output_number", c_double),
         ("loss_number", c_double),
         ("middle", c_double),

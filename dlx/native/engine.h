@@ -10,6 +10,7 @@ typedef struct {
     answers head;
     REAL *product;                           // scratch of this thread
     int64_t rows;                            // of the batch
+    int64_t place;                           // of the step in its block
     int rank, size;                          // of this thread in its team, and threads of the team
     team *team;
 } pass;
@@ -161,6 +162,19 @@ static void forward(const run *r, const pass *p) {
                     keep_largest(x + b * width, y + b * width, p->kept[i] + b * width, o->outputs, o->option);
                 break;
             case SPARSITY: break;  // on the way back, where its gradient belongs
+            case DROPOUT: drop_units(r, o, p->place, x, y, p->kept[i], first, last); break;
+            case NOISE: add_noise(r, o, p->place, x, y, first, last); break;
+            case CORRUPTION: corrupt(r, o, p->place, x, y, p->kept[i], first, last); break;
+            case DROP_CONNECT: {
+                const int64_t size = o->inputs * o->outputs;
+                const REAL *w = o->option < 0 ? row + o->weight : p->scratches[o->option];
+                REAL *dropped = p->scratches[o->scratch], *factor = dropped + PADDED(size);
+                share_of(p, size, LANES, &first, &last);
+                dropout_factors(r, o, p->place, first, last - first, factor + first);
+                for (int64_t j = first; j < last; j++) dropped[j] = w[j] * factor[j];
+                together(p);
+                break;
+            }
         }
     }
 }
@@ -221,7 +235,7 @@ static double backward(const run *r, const pass *p) {
                     share_of(p, dw.m, TILE_ROWS, &from, &to);
                     multiply(&dw, from, to, p->product);
                 }
-                if (o->in == 0) break;
+                if (o->flags & FROM_INPUTS) break;
                 matrix_product back = {.a = dy, .b = w, .c = dx, .m = p->rows, .n = o->inputs,
                                        .k = o->outputs, .a_row = width, .a_column = 1, .b_row = o->inputs,
                                        .b_size = o->inputs * o->outputs, .c_row = in_width,
@@ -306,6 +320,26 @@ static double backward(const run *r, const pass *p) {
                     store(dx + j, o->adds ? load(dx + j) + own : own);
                 }
                 break;
+            case DROPOUT:
+                for (int64_t j = first * width; j < last * width; j += LANES) {
+                    vec own = load(dy + j) * load(p->kept[i] + j);
+                    store(dx + j, o->adds ? load(dx + j) + own : own);
+                }
+                break;
+            case NOISE:
+                for (int64_t j = first * width; j < last * width; j += LANES)
+                    store(dx + j, o->adds ? load(dx + j) + load(dy + j) : load(dy + j));
+                break;
+            case CORRUPTION: break;
+            case DROP_CONNECT: {
+                const int64_t size = o->inputs * o->outputs;
+                const REAL *factor = p->scratches[o->scratch] + PADDED(size);
+                together(p);
+                share_of(p, size, LANES, &from, &to);
+                for (int64_t j = from; j < to; j++) gradients[o->weight + j] *= factor[j];
+                together(p);
+                break;
+            }
             case SPARSITY: {
                 together(p);
                 share_of(p, o->outputs, LANES, &from, &to);
@@ -419,7 +453,8 @@ static int64_t lay_out(const run *r, REAL *memory, int threads, REAL **values, R
     }
     for (int64_t i = 0; i < r->num_operations; i++) {
         const operation *o = r->operations + i;
-        const int keeps = o->kind == MAXOUT || o->kind == BATCH_NORM || o->kind == LAYER_NORM || o->kind == LARGEST;
+        const int keeps = o->kind == MAXOUT || o->kind == BATCH_NORM || o->kind == LAYER_NORM || o->kind == LARGEST
+                          || o->kind == DROPOUT || o->kind == CORRUPTION;
         REAL *own = TAKE(keeps ? (rows + 1) * PADDED(o->outputs) + rows : 0);
         if (kept) kept[i] = own;
         if (o->inputs > longest) longest = o->inputs;
@@ -458,12 +493,14 @@ static __attribute__((noinline)) void steps(run *r, int64_t number, REAL *memory
     p.head.z = values[r->output];
     p.head.dz = gradients[r->output];
     if (r->reconstructs) p.head.targets = values[0];
+    if (r->emphasizes >= 0) p.head.emphasis = kept[r->emphasizes];
     const int64_t per_epoch = (r->num_rows + r->batch_size - 1) / r->batch_size;
     const int64_t start = r->step;
     if (r->diverged) return;
     for (int64_t index = 0; index < number; index++) {
         const int64_t step = start + index, epoch = step / per_epoch, batch = step % per_epoch;
         const int64_t in_epoch = batch * r->batch_size;
+        p.place = step - r->first_step;
         p.rows = p.head.rows = r->num_rows - in_epoch < r->batch_size ? r->num_rows - in_epoch : r->batch_size;
         // With one batch an epoch, all rows come in one order, and stay where they are.
         const int stays = per_epoch == 1;
@@ -488,7 +525,7 @@ static __attribute__((noinline)) void steps(run *r, int64_t number, REAL *memory
         }
         together(&p);
         if (r->diverged) return;
-        limit_and_update(r, &p, step - r->first_step, shared);
+        limit_and_update(r, &p, p.place, shared);
         if (rank == 0) r->step = step + 1;
         together(&p);
     }

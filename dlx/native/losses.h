@@ -7,6 +7,7 @@ typedef struct {
     REAL *a, *dz;           // outputs after the output function, and the gradient
     const REAL *targets;    // (rows, PADDED(columns)), of columns
     const int64_t *classes; // class numbers
+    const REAL *emphasis;   // weight of each output's cost, (rows, PADDED(columns)), or NULL
     double *costs, *correct;  // of the rows
     int64_t rows;
 } answers;
@@ -113,6 +114,11 @@ static void of_columns(const answers *s, int64_t b) {
                 break;
             }
             default: cost = (x - target) * (x - target); slope = 2 * (x - target); break;
+        }
+        if (s->emphasis) {
+            vec weight = load(s->emphasis + b * row + n);
+            cost *= weight;
+            slope *= weight;
         }
         store(da + n, slope / all);
         sum += first_lanes(cost, left);

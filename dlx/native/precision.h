@@ -19,6 +19,7 @@
 #include "losses.h"
 #include "optimizers.h"
 #include "codes.h"
+#include "changes.h"
 #include "engine.h"
 
 // Numbers of memory that the steps of a run need, for a team of threads.

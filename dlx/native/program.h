@@ -8,7 +8,10 @@
 
 #include <stdint.h>
 
-enum kind { AFFINE, WEIGHT_NORM, MAXOUT, BATCH_NORM, LAYER_NORM, ACTIVATION, SUM, CONCAT, LARGEST, SPARSITY };
+enum kind {
+    AFFINE, WEIGHT_NORM, MAXOUT, BATCH_NORM, LAYER_NORM, ACTIVATION, SUM, CONCAT, LARGEST, SPARSITY,
+    DROPOUT, NOISE, CORRUPTION, DROP_CONNECT
+};
 
 enum activation {
     IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, PRELU, ELU, SELU, GELU, SILU, SOFTPLUS, MISH, HARDTANH
@@ -30,20 +33,25 @@ typedef struct {
     int64_t scratch;        // of AFFINE: the scratch matrix that holds W, -1 for the row itself
     int64_t option;         // activation, pieces, largest units, kind of sparsity, …
     int64_t flags;          // of AFFINE, see below
-    double numbers[4];
-    void *statistics[2];    // of BATCH_NORM: running means and variances of all runs, a row each
+    int64_t draws[2];       // what it draws: random bits, normal numbers; -1: none
+    double numbers[6];
+    void *statistics[2];    // of BATCH_NORM: running means and variances of all runs, a row each;
+                            // of CORRUPTION: the lowest and the highest value of each input
     const int64_t *second;  // of SUM and CONCAT: more slots, as many as `option` says
 } operation;
 
 enum flags {
     TRANSPOSED = 1,   // W is the transpose of the matrix in the row
     SHARED = 2,       // its gradient is added to that of a later layer, which has the same weight
-    BOUNDED = 4       // max-norm applies to its weight
+    BOUNDED = 4,      // max-norm applies to its weight
+    FROM_INPUTS = 8   // nobody needs the gradient of what it reads
 };
 
 typedef struct { int64_t start, stop, is_weight; } stretch;  // of a run's row
 
 typedef struct { void *newest, *mean; int64_t length; } averaged;
+
+typedef struct { const void *numbers; int64_t of_a_step; } drawn;  // for the steps of a block
 
 typedef struct {
     // Data
@@ -59,9 +67,11 @@ typedef struct {
     const operation *operations;
     const int64_t *widths;              // of the slots
     const int64_t *scratch_sizes;
+    const drawn *draws;                 // random numbers that operations name
     int64_t num_operations, num_slots, num_scratches, output;
     // Head
     int64_t loss, output_function, answer;
+    int64_t emphasizes;                 // the operation that weighs the outputs' costs, or -1
     double output_number, loss_number, middle;
     const void *class_weights;
     // Parameters

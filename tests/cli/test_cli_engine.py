@@ -8,20 +8,11 @@ from dlx.native import library
 from tests.cli.conftest import Command
 
 REFUSED = {
-    "model.dropout=0.3": "model.dropout: what is drawn anew",
-    "model.dropout={input: 0.2}": "model.dropout: what is drawn anew",
-    "model.dropout={name: drop_connect, hidden: 0.2}": "model.dropout: what is drawn anew",
-    "model.noise=0.1": "model.noise: what is drawn anew",
-    "model.noise={input: 0.1}": "model.noise: what is drawn anew",
-    "data.augment={noise: 0.1}": "data.augment: what is drawn anew",
+    "data.augment={noise: 0.1}": "data.augment: images that are moved",
     "optimizer.name=lbfgs": "optimizer: lbfgs",
     "optimizer.name=muon": "optimizer: muon",
     "train.matmul_precision=medium": "train.matmul_precision: medium",
     "model={name: recurrent}": "model: recurrent layers",
-    "model={hidden: [{name: residual, layers: [8, {name: dense, units: 8, dropout: 0.2}]}]}": (
-        "model.dropout: what is drawn anew"
-    ),
-    "model={name: autoencoder, encoder: [4], corruption: masking}": "model.corruption",
     "model={name: autoencoder, encoder: [4], contractive: 0.1}": "model.contractive",
     "model={name: autoencoder, encoder: [4], variational: {beta: 1}}": "model: code layers",
     "model={output: softmax, loss: mse}": "model.output: softmax",
@@ -30,9 +21,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("override", REFUSED)
 def test_what_is_not_covered_is_refused(override: str, dlx: Command) -> None:
-    plain = ["model.dropout=0", "train.steps=2", "train.engine=native"]
-    if override.startswith("model="):
-        plain = plain[1:]
+    plain = ["train.steps=2", "train.engine=native"]
     for command in (["train"], ["train", "--dry-run"]):
         ended = dlx(*command, "digits", *plain, override)
         assert ended.code == 2, ended.err
@@ -43,6 +32,11 @@ def test_what_is_not_covered_is_refused(override: str, dlx: Command) -> None:
 
 
 COVERED = [
+    "model.dropout={input: 0.1, hidden: 0.3}",
+    "model.dropout={name: drop_connect, hidden: 0.2}",
+    "model.dropout={name: gaussian_dropout, hidden: 0.2}",
+    "model.noise=0.1",
+    "model={name: autoencoder, encoder: [16], corruption: masking, emphasis: {clean: 0.5}}",
     "model.hidden=[{name: maxout, units: 6}]",
     "model.hidden=[{name: residual, layers: [8, 64]}, {name: branch, branches: [[3], []]}]",
     "model={name: autoencoder, encoder: [16, 8], tied: true}",
@@ -58,8 +52,6 @@ COVERED = [
 @pytest.mark.parametrize("override", COVERED)
 def test_what_is_covered_trains_resumes_and_is_verified(override: str, dlx: Command) -> None:
     plain = ["train.epochs=3", "train.engine=native", "name=run"]
-    if not override.startswith("model="):
-        plain.append("model.dropout=0")
     ended = dlx("train", "digits", *plain, override, "--quiet")
     assert ended.code == 0, ended.err
     more = dlx("resume", "run", "train.epochs=4", "--quiet")
@@ -72,12 +64,12 @@ def test_what_is_covered_trains_resumes_and_is_verified(override: str, dlx: Comm
 
 def test_an_ablation_trains_on_both_engines(dlx: Command) -> None:
     vary = ["--vary", "train.engine=torch,native", "--seeds", "3"]
-    ended = dlx("ablate", "digits", "model.dropout=0", "train.epochs=3", *vary, "--json")
+    ended = dlx("ablate", "digits", "train.epochs=3", *vary, "--json")
     assert ended.code == 0, ended.err
 
 
 def test_a_run_keeps_its_engine(dlx: Command) -> None:
-    short = ["model.dropout=0", "train.epochs=1", "name=run"]
+    short = ["train.epochs=1", "name=run"]
     assert dlx("train", "digits", *short, "--quiet").code == 0
     ended = dlx("resume", "run", "train.engine=native", "train.epochs=2")
     assert ended.code == 2
@@ -89,7 +81,7 @@ def test_a_library_that_was_not_built_is_said(
 ) -> None:
     monkeypatch.setattr(library, "LIBRARIES", tmp_path / "none")
     library.forget()
-    ended = dlx("train", "digits", "model.dropout=0", "train.engine=native")
+    ended = dlx("train", "digits", "train.engine=native")
     library.forget()
     assert ended.code == 2
     assert "train.engine: received native, but the native library was not built" in ended.err
