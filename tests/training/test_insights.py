@@ -49,7 +49,7 @@ def test_statistics_of_all_layers_at_once_are_those_of_each(
     few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     what = task(5)
-    start = {"init": "normal", "activation": "tanh", "hidden": (6, 9, 4)}
+    start = {"activation": "tanh", "hidden": (6, 9, 4)}
     cohort = Cohort([member(str(seed), design(what, **start), seed=seed) for seed in range(3)], 16)
     cohort.initialize()
     first = next(p for p in cohort.network.buffer.parameters if p.name == "1.weight")
