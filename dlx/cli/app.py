@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from dlx.cli import (
     ablation,
+    completion,
     configs,
     course,
     data,
@@ -177,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if is_own_process:
             lenient()
-        with _terminated(is_own_process) as terminated, _remarks():
+        with _terminated(is_own_process) as terminated, _remarks(), completion.of_bash():
             code = _command.main(words, prog_name="dlx", standalone_mode=False, obj=is_own_process)
         if code == _STOPPED:
             note("stopped")

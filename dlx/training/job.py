@@ -75,13 +75,15 @@ class Job(Trainable):
         if is_new:
             initialize(cohort, examples["train"])
         # At level minimal test rows are evaluated once, when a run has ended.
-        quiet = first.config.log.level == "minimal"
+        level = first.config.log.level
+        quiet = level == "minimal"
         probings = {job.member.name: job.probing for job in jobs if job.probing is not None}
         return Trainer(
             cohort,
             examples,
             ["test"] if quiet else [],
             gradient_norms=not quiet,
+            looks_always=level == "full",
             finish=finisher(probings),
             judged=first.judged,
         )
