@@ -11,6 +11,7 @@ from typing import Any
 from dlx.config.annotations import branches, child, literals, reads_name
 from dlx.config.nodes import Node, read_file, read_value
 from dlx.config.schema import RunConfig
+from dlx.config.words import shown
 from dlx.errors import ConfigError
 
 
@@ -82,7 +83,7 @@ def override(
     option of a text that comes from one.
     """
     for text in overrides:
-        where = (options or {}).get(text, f"override {text!r}")
+        where = (options or {}).get(text, f"override {shown(text)}")
         key, equals, value = text.partition("=")
         path = key.split(".")
         if not equals or not all(path):

@@ -1,6 +1,6 @@
 """From a config to everything that one run trains with, checked before anything is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +18,12 @@ from dlx.data.pipeline import STOP_SHARE
 from dlx.data.selection import Examples, Selection
 from dlx.errors import ConfigError
 from dlx.models import plain
+from dlx.models import stages as networks
 from dlx.models.design import Design
 from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name
-from dlx.training import batch_sizes, probing, transfer
+from dlx.training import batch_sizes, memory, probing, transfer
 from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
 from dlx.training.stages import plan as stages_of
@@ -85,6 +86,11 @@ class Job(Trainable):
             judged=first.judged,
         )
 
+    def begun_from(self, learned: Mapping[str, Tensor]) -> "Job":
+        """Return the job with what the stages of its pre-training have learned as its start."""
+        start = networks.start(self.design, learned)
+        return replace(self, member=replace(self.member, start=start))
+
     @property
     def final_metrics(self) -> dict[str, tuple[str, ...]]:
         """The names of all that is known of it at its end, by split."""
@@ -145,11 +151,12 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     labelled, on_device = splits, splits.to(device)
     splits = targeted(config, on_device)
     design: Design = config.model(splits.task)
-    splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
-    plain.check(design)
     num_rows = len(splits.train)
     given = config.train.batch_size
     batch_size = batch_sizes.resolved(given, num_rows, "train.batch_size")
+    memory.check(design, config.optimizer, batch_size, device)
+    splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
+    plain.check(design)
     watched = config.watched
     config, remarks = _watching_stop(config, splits)
     remarks = splits.notes + remarks
