@@ -192,6 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return _fail(ConfigError(f"{error.filename}: this name is too long; choose another"))
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            cure = "raise the limit on open files (ulimit -n)"
+            return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}; {cure}"))
         if error.errno not in _STORAGE:
             raise
         return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}"))

@@ -46,7 +46,11 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     """
     problems: list[str] = []
     if isinstance(source, Mapping):
-        root = merge.extend(from_plain(source), Path(), problems)
+        try:
+            node = from_plain(source)
+        except RecursionError:
+            raise ConfigError("the config is nested too deeply; write it flatter") from None
+        root = merge.extend(node, Path(), problems)
     else:
         path = Path(source)
         root = merge.read_extended(path, problems)

@@ -24,6 +24,8 @@ _CURES = {
     errno.ENOTDIR: "a part of the path is a file: choose another directory",
     errno.EEXIST: "a file is in the way: choose another directory",
     errno.ENAMETOOLONG: "choose a shorter path",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close other programs, which hold the system's open files",
 }
 
 

@@ -70,7 +70,7 @@ def run(strategy: st.SearchStrategy, number: int, every: int | None, draw: int) 
         max_examples=number,
         database=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(strategy)
     def go(config: dict[str, Any]) -> None:

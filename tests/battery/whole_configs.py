@@ -4,6 +4,7 @@ What is drawn is of the right shape: most of it is valid, and what is not breaks
 keys, or one of the data. `mutated` breaks shapes too.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -191,4 +192,4 @@ def _spoil(draw: st.DrawFn, node: Any) -> None:
     elif how == 1:
         node[key] = [node[key]] if draw(st.booleans()) else {"name": node[key]}
     else:
-        node[key] = draw(st.sampled_from(HOSTILE))
+        node[key] = copy.deepcopy(draw(st.sampled_from(HOSTILE)))
