@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dlx import texts
 from dlx.ablation.results import RunResult
 from dlx.report import html
 from dlx.report.ablation import (
@@ -79,7 +80,7 @@ def write(
         drawings = [*draw_all(summary, results), *more]
         encoded = write_all(folder / "figures", drawings)
     path = folder / "report.html"
-    write_atomic(path, page(summary, drawings, encoded, config).encode())
+    write_atomic(path, texts.encoded(page(summary, drawings, encoded, config)))
     return path
 
 
