@@ -47,6 +47,8 @@ def cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = _BYTES.sub(_escaped, value)  # which no file in UTF-8 can hold
+    # Python's writer quotes a text with \n, but not with \r, which would begin a row.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if _raw_csv or not _FORMULA.match(text) or _NUMBER.fullmatch(text):
         return text
     return f"'{text}"
