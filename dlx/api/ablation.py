@@ -38,6 +38,7 @@ from dlx.runs.ablations import read_index
 from dlx.runs.info import describe
 from dlx.training.finding import materialise
 from dlx.training.job import resolve_device
+from dlx.training.memory import CURE
 from dlx.training.process import breaking_off, device_name, in_training, signals
 from dlx.training.transfer import located
 
@@ -447,8 +448,8 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
         ):
             raise MemoryLimitError(
                 "out of memory: some runs do not fit even alone "
-                f"({_reasons(crashed)}); those that do were trained. Lower train.batch_size or "
-                f"the layers' widths, or free memory and `dlx resume {run.path} --only failed`"
+                f"({_reasons(crashed)}); those that do were trained. In a new ablation, {CURE}; or "
+                f"free memory and `dlx resume {run.path} --only failed`"
             )
         if crashed:
             raise CrashedError(

@@ -113,6 +113,11 @@ class TrainConfig(Section):
         f"Rows per update; auto: {BATCH_SIZE}, or all training rows if they are fewer. The last "
         "batch of an epoch may have fewer.",
     )
+    accumulate: Annotated[int, Gt(0)] = option(
+        1,
+        "Parts of a batch whose gradients are computed one after another and added up, which takes "
+        "less memory; not with what looks at the whole batch, such as batch norm.",
+    )
     device: Device = option("auto", "auto (cuda if available), cpu, cuda or cuda:N.")
     matmul_precision: Literal["highest", "high", "medium"] = option(
         "highest", "Precision of matrix products, one of torch's."

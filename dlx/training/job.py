@@ -154,7 +154,9 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     num_rows = len(splits.train)
     given = config.train.batch_size
     batch_size = batch_sizes.resolved(given, num_rows, "train.batch_size")
-    memory.check(design, config.optimizer, batch_size, device)
+    _check_accumulation(config, design, batch_size)
+    rows = -(-batch_size // config.train.accumulate)
+    memory.check(design, config.optimizer, rows, device)
     splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
     plain.check(design)
     watched = config.watched
@@ -196,6 +198,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         metrics=metrics,
         augmentation=_augmentation(config, splits),
         bagging=config.data.bagging,
+        accumulate=config.train.accumulate,
         start=start,
         frozen=frozen,
     )
@@ -398,6 +401,31 @@ def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: 
             "another activation, or train.epochs: 0 to evaluate the weights as they are"
         )
     batch_sizes.check_batch_norm(design, batch_size, num_rows, "train.batch_size")
+
+
+def _check_accumulation(config: RunConfig, design: Design, batch_size: int) -> None:
+    """Refuse to take a batch apart where its rows are not looked at one by one."""
+    parts = config.train.accumulate
+    if parts == 1:
+        return
+    if parts > batch_size:
+        raise ConfigError(
+            f"train.accumulate: received {parts:,}, but a batch has {batch_size:,} rows; lower it"
+        )
+    sparsity = config.model.arguments().get("sparsity")
+    whole = {
+        "batch norm": any(part.batch_norm is not None for part in design.parts),
+        "an RBM": not all(part.follows_cost for part in design.parts),
+        f"the sparsity {sparsity and sparsity.name}": (
+            sparsity is not None and sparsity.traits.of_probabilities
+        ),
+    }
+    for what, is_there in whole.items():
+        if is_there:
+            raise ConfigError(
+                f"train.accumulate: received {parts}, but {what} looks at all rows of a batch at "
+                "once; use accumulate: 1, with a smaller train.batch_size if memory is short"
+            )
 
 
 def _check_search(config: RunConfig, design: Design) -> None:

@@ -18,6 +18,10 @@ from dlx.models.design import Design
 from dlx.nn.layers import Spec
 from dlx.optimizers.rule import Search
 
+CURE = (
+    "raise train.accumulate: n, which computes a batch's gradient in n parts, or lower "
+    "train.batch_size or the layers' widths"
+)
 _BYTES = 4  # of a number
 
 
@@ -36,7 +40,7 @@ def check(design: Design, optimizer: Choice, rows: int, device: torch.device) ->
     if outputs > fixed:
         raise MemoryLimitError(
             f"out of memory: {needed}: the outputs of all layers for {rows:,} rows alone are "
-            f"{gigabytes(outputs)}; lower train.batch_size or the layers' widths"
+            f"{gigabytes(outputs)}; {CURE}"
         )
     widest = max(weights, key=lambda name: weights[name])
     raise MemoryLimitError(

@@ -235,6 +235,11 @@ def test_resume_changes_no_choice(dlx: Command) -> None:
     ended = dlx("resume", "xor", "optimizer.lr=0.1")
     assert ended.code == 2
     assert "a run that has begun keeps its optimizer.lr" in ended.err
+    ended = dlx("resume", "xor", "train.accumulate=2", "train.steps=20")
+    assert (ended.code, "a run that has begun keeps it, 1; train a new run" in ended.err) == (
+        2,
+        True,
+    )
 
 
 def test_files_of_the_users_own(dlx: Command, tmp_path: Path) -> None:
