@@ -1,7 +1,6 @@
 """Train a config's ablation in a directory, go on with one that stopped, and say what came out."""
 
 import functools
-import json
 import shlex
 import signal
 import tempfile
@@ -35,6 +34,7 @@ from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, Run
 from dlx.report import notebook
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import read_index
+from dlx.runs.files import parsed
 from dlx.runs.info import describe
 from dlx.training.finding import materialise
 from dlx.training.job import resolve_device
@@ -110,7 +110,7 @@ class Ablation:
         """
         path = self.path / "summary.json"
         try:
-            return json.loads(path.read_bytes())
+            return parsed(path.read_bytes())
         except FileNotFoundError:
             raise RunError(f"{self.path} has no results yet; `dlx resume` it") from None
         except (OSError, ValueError) as error:

@@ -19,6 +19,7 @@ from dlx.config.nodes import read_value
 from dlx.errors import ConfigError, DlxError, RunError, StorageError, did_you_mean
 from dlx.runs import RunDirectory, documents
 from dlx.runs.directory import directories
+from dlx.runs.files import parsed
 from dlx.runs.tags import read_tags
 from dlx.runs.where import Condition
 
@@ -203,7 +204,7 @@ def _listed(runs_dir: Path, warnings: list[str]) -> list[_Listed]:
 def _read_index(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what is known of runs by name and id, and by name the config they are compared to."""
     try:
-        runs, bases = json.loads(documents.read(path)["runs"])
+        runs, bases = parsed(documents.read(path)["runs"])
         return dict(runs), dict(bases)
     except (OSError, RunError, ValueError, KeyError, TypeError):
         return {}, {}  # it is made anew
@@ -268,7 +269,7 @@ def _answer(ablation: Path) -> str | None:
     from dlx.report.ablation.answer import in_a_line  # imports what draws and computes
 
     try:
-        return in_a_line(json.loads((ablation / "summary.json").read_bytes()))
+        return in_a_line(parsed((ablation / "summary.json").read_bytes()))
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None  # it has not ended
 

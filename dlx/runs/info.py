@@ -116,6 +116,11 @@ def damage(info: object) -> str | None:
     for field, allowed in (("kind", KINDS), ("status", STATUSES)):
         if info[field] not in allowed:
             return f"its {field} is {info[field]!r}, none of {', '.join(allowed)}"
+    for field in info:
+        if _is_huge(info[field]):
+            return f"its {field} holds a number that nothing counts up to"
+    if not all(isinstance(entry, Mapping) for entry in info.get("resumed") or []):
+        return f"its resumed is {info['resumed']!r}"
     if not _is_time(info.get("created")):
         return f"its created is {info['created']!r}"
     if not all(map(_is_plugin, info.get("plugins") or [])):
@@ -126,6 +131,15 @@ def damage(info: object) -> str | None:
         if not all(map(_are_numbers, (info.get(field) or {}).values())):
             return f"its {field} are {info[field]!r}"
     return None
+
+
+def _is_huge(value: Any) -> bool:
+    """Say whether an integer of more than 64 bits stands in a value."""
+    if isinstance(value, Mapping):
+        return any(map(_is_huge, value.values()))
+    if isinstance(value, list):
+        return any(map(_is_huge, value))
+    return isinstance(value, int) and value.bit_length() > 64
 
 
 def _is_time(text: str | None) -> bool:
