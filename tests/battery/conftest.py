@@ -1,6 +1,15 @@
 """What the battery counted, test by test, at the end of its output."""
 
+from collections.abc import Callable
+
 import pytest
+
+from tests.cli.conftest import dlx
+
+__all__ = ["Record", "dlx"]
+
+Record = Callable[[str, object], None]
+"""pytest's `record_property`."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,7 +4,6 @@ What a dry run accepts begins to train: both go through the session.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,9 +17,9 @@ from dlx.config.load import assign, load
 from dlx.config.schema import RunConfig
 from dlx.errors import DivergedError, DlxError
 from dlx.training.rehearsal import rehearse
+from tests.battery.conftest import Record
 from tests.battery.whole_configs import configs, mutated
 
-Record = Callable[[str, object], None]
 KNOWN_CODES = (2, 3, 4, 5, 6)
 pytestmark = pytest.mark.filterwarnings("ignore")  # of NumPy and scikit-learn, at absurd values
 
