@@ -18,6 +18,7 @@ _TYPES: dict[str, type | UnionType] = {
     "status": str,
     "created": str | None,
     "sequence": int | None,
+    "ordinal": int | None,
     "seed": int | None,
     "started": str | None,
     "seconds": float | int | None,
@@ -41,7 +42,18 @@ _TYPES: dict[str, type | UnionType] = {
 
 # The fields of run.json in their order; others follow.
 _ORDER = (
-    *("schema", "kind", "sequence", "status", "weights", "seed", "steps", "epochs", "examples"),
+    *(
+        "schema",
+        "kind",
+        "sequence",
+        "ordinal",
+        "status",
+        "weights",
+        "seed",
+        "steps",
+        "epochs",
+        "examples",
+    ),
     *("pretraining_steps", "pretraining_examples", "pretraining", "resumed", "parameters"),
     *("metrics", "baseline", "reason", "data_fingerprint", "data_digest", "rows", "task"),
     *("features", "table"),
@@ -60,14 +72,33 @@ _ORDER = (
 )
 # What says when, where and by which command a run was trained, not what came out.
 CIRCUMSTANCES = (
-    *("sequence", "device", "threads", "created", "started", "ended", "seconds", "command"),
+    *(
+        "sequence",
+        "ordinal",
+        "device",
+        "threads",
+        "created",
+        "started",
+        "ended",
+        "seconds",
+        "command",
+    ),
     *("git_commit", "versions", "plugins"),
 )
 
 
 def blank() -> dict[str, Any]:
     """Return the fields of a new run that training fills in later."""
-    empty = ("sequence", "seed", "started", "ended", "seconds", "data_fingerprint", "parameters")
+    empty = (
+        "sequence",
+        "ordinal",
+        "seed",
+        "started",
+        "ended",
+        "seconds",
+        "data_fingerprint",
+        "parameters",
+    )
     return {"kind": "run", "status": "running", **dict.fromkeys((*empty, "device", "threads"))}
 
 

@@ -117,14 +117,14 @@ def test_a_full_disk_leaves_no_run_and_lets_runs_be_removed(full_disk: Path) -> 
     kept = RunDirectory.create(runs_dir, "kept")
     with pytest.raises(StorageError, match="No space left"):
         RunDirectory.create(runs_dir, "xor", config="x" * 1_000_000)
-    assert names(runs_dir) == {".lock", "kept"}
+    assert names(runs_dir) == {".count", ".lock", "kept"}
     filler = AppendFile(full_disk / "filler")
     with pytest.raises(StorageError):
         while True:
             filler.append(bytes(4096))
     filler.close()
     remove(kept)
-    assert names(runs_dir) == {".lock"}
+    assert names(runs_dir) == {".count", ".lock"}
 
 
 def test_processes_that_create_at_once_share_no_sequence_number(tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ def test_remove(tmp_path: Path) -> None:
     remove(first)
     assert names(tmp_path / "runs" / "xor") == {second.path.name}
     remove(second)
-    assert names(tmp_path / "runs") == {".lock"}
+    assert names(tmp_path / "runs") == {".count", ".lock"}
     assert names(outside) == {"precious"}
 
 
