@@ -1,5 +1,6 @@
-"""Texts of a user's where they could be more than texts: on a terminal, and in a spreadsheet."""
+"""Texts of a user's where they could be more than texts: on a terminal, in a table, on disk."""
 
+import os
 import re
 from typing import Any
 
@@ -56,3 +57,31 @@ def cell(value: Any) -> Any:
 
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
+
+
+LATEST = "latest"
+# Devices of Windows, whatever follows a point.
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])", re.IGNORECASE)
+
+
+def name_problem(name: str) -> str | None:
+    """Return why a name cannot be that of a folder of runs, on any system; None: it can."""
+    if not name:
+        return "is empty"
+    if "/" in name or "\\" in name or ".." in name or name.startswith("."):
+        return "may not hold '/', '\\' or '..', nor start with '.'"
+    if name.startswith("-") and name != "-":
+        return "starts with '-', as options of commands do"
+    if name.endswith((".", " ")):
+        return f"ends with {name[-1]!r}, which Windows leaves out"
+    if os.name == "nt" and not set(name).isdisjoint(':*?"<>|'):
+        return "may not hold : * ? \" < > |, of which Windows makes no folder's name"
+    if _DEVICES.fullmatch(name.partition(".")[0].rstrip()):
+        return "is a device of Windows, and no folder there"
+    if not name.isprintable():
+        return "may not hold control characters"
+    if len(name.encode(errors="backslashreplace")) > 200:
+        return "is longer than 200 bytes"
+    if name == LATEST:
+        return "stands for the newest run"
+    return None

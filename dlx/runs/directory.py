@@ -22,8 +22,8 @@ from dlx.runs.files import make_directory, storage_errors, write_atomic
 from dlx.runs.info import blank, damage, describe, in_order
 from dlx.runs.locks import hold, is_held
 from dlx.runs.tags import tags_of
+from dlx.texts import LATEST, name_problem
 
-LATEST = "latest"
 _COUNT = ".count"  # how many runs were made in a folder of runs
 
 Kind = Literal["run", "ablation"]
@@ -203,20 +203,7 @@ def timestamp() -> str:
 
 def check_name(name: str) -> None:
     """Raise a ConfigError unless an experiment's name is one plain path component."""
-    problem = None
-    if not name:
-        problem = "is empty"
-    elif "/" in name or "\\" in name or ".." in name or name.startswith("."):
-        problem = "may not hold '/', '\\' or '..', nor start with '.'"
-    elif os.name == "nt" and not set(name).isdisjoint(':*?"<>|'):
-        problem = "may not hold : * ? \" < > |, of which Windows makes no folder's name"
-    elif not name.isprintable():
-        problem = "may not hold control characters"
-    elif len(name.encode()) > 200:
-        problem = "is longer than 200 bytes"
-    elif name == LATEST:
-        problem = "stands for the newest run"
-    if problem:
+    if problem := name_problem(name):
         raise ConfigError(f"name: {name!r} {problem}; choose a plain name such as 'mnist-relu'")
 
 

@@ -171,7 +171,8 @@ class _Watch:
             case "import":
                 return arguments[0] == "antigravity"
             case "exec":
-                return getattr(arguments[0], "co_filename", "") == "<string>"
+                constants = getattr(arguments[0], "co_consts", ())
+                return any(SIGN in str(constant) for constant in constants)
             case "open":
                 path, mode = arguments[0], arguments[1]
                 writes = isinstance(mode, str) and any(letter in mode for letter in "wax+")

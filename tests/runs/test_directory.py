@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dlx.config.load import load
 from dlx.errors import ConfigError, RunError, RunInUseError, StorageError
 from dlx.runs import AppendFile, RunDirectory, check_name, list_runs, remove, timestamp, weights
 from dlx.runs import directory as module
@@ -88,6 +89,40 @@ def test_a_name_never_leads_out(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=r"name: .* choose a plain name"):
         RunDirectory.create(tmp_path / "runs", name)
     assert names(tmp_path) == set()
+
+
+NOT_EVERYWHERE = {
+    "CON": "is a device of Windows",
+    "aux": "is a device of Windows",
+    "nul.txt": "is a device of Windows",
+    "com1": "is a device of Windows",
+    "LPT9.a.b": "is a device of Windows",
+    "conin$": "is a device of Windows",
+    "x.": "ends with '.', which Windows leaves out",
+    "x ": "ends with ' ', which Windows leaves out",
+    "-x": "starts with '-', as options of commands do",
+    "--json": "starts with '-'",
+    "y" * 255: "is longer than 200 bytes",
+    "한" * 67: "is longer than 200 bytes",
+    "latest": "stands for the newest run",
+}
+
+
+@pytest.mark.parametrize("name", NOT_EVERYWHERE)
+def test_a_name_is_one_on_every_system_and_no_option(name: str, tmp_path: Path) -> None:
+    said = rf"name: .* {re.escape(NOT_EVERYWHERE[name])}"
+    with pytest.raises(ConfigError, match=said):
+        check_name(name)
+    if len(name) <= 100:  # the schema bounds characters
+        with pytest.raises(ConfigError, match=r"name: " if name[-1] == " " else said):
+            load({"data": "xor", "name": name})
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["console", "auxiliary", "com", "com10", "nulls", "x-", "a.con"])
+def test_names_that_are_nearly_devices(name: str) -> None:
+    check_name(name)
+    assert load({"data": "xor", "name": name}).name == name
 
 
 @pytest.mark.parametrize("name", ["x", "MNIST relu, 0.2", "한글", "a.b", "-", "x" * 200])
