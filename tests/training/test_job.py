@@ -52,6 +52,10 @@ from dlx.training.job import Job
             r"optimizer\.momentum: received 0 \(allowed: a number > 0 and < 1\)",
         ),
         (
+            ["train.early_stopping={metric: dev.acuracy}"],
+            r"metric: received dev\.acuracy; did you mean 'accuracy'\?; allowed: train\.cost, ",
+        ),
+        (
             ["train.accumulate=2", "model.batch_norm=true"],
             r"train\.accumulate: received 2, but batch norm looks at all rows of a batch at once",
         ),
