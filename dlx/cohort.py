@@ -44,6 +44,7 @@ class Member:
     augmentation: Augmentation | None = None  # of training rows
     bagging: bool = False  # on a bootstrap sample of the training rows
     engine: str = "torch"  # that makes its steps
+    accumulate: int = 1  # parts of a batch whose gradients are added up
     # Weights and statistics in place of drawn ones, by their names on the run axis.
     start: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
     frozen: tuple[str, ...] = ()  # layers that keep the weights they start from
@@ -66,15 +67,18 @@ class Member:
 def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -> list[list[int]]:
     """Return the cohorts, each a list of indices into `members` with equal choices as neighbours.
 
-    Runs go together when their tensors have the same shapes. A run whose optimizer evaluates the
-    cost itself (L-BFGS) is a cohort of its own. Within a cohort runs are sorted by activation
-    first, then by optimizer: a change of activation from row to row costs a slice in every layer, a
-    change of optimizer only one in a step. `shared` is what else must agree: data and batch size.
+    Runs go together when their tensors have the same shapes, the same engine makes their steps and
+    they take a batch in as many parts.
+    A run whose optimizer evaluates the cost itself (L-BFGS) is a cohort of its own. Within a cohort
+    runs are sorted by activation first, then by optimizer: a change of activation from row to row
+    costs a slice in every layer, a change of optimizer only one in a step. `shared` is what else
+    must agree: data and batch size.
     """
     cohorts: dict[Hashable, list[int]] = {}
     for index, member in enumerate(members):
         alone = index if member.optimizer.traits.searches else None
-        key = (member.design.structure, member.engine, shared[index] if shared else None, alone)
+        how = (member.engine, member.accumulate, alone)
+        key = (member.design.structure, how, shared[index] if shared else None)
         cohorts.setdefault(key, []).append(index)
     return [
         [indices[row] for row in sorted_rows([_order(members[index]) for index in indices])]
@@ -103,6 +107,7 @@ class Cohort:
         device: torch.device | str = "cpu",
     ) -> None:
         self.members = members = tuple(members)
+        assert len({m.accumulate for m in members}) == 1, "see `group`"
         self.batch_size = batch_size
         self.device = torch.device(device)
         self.dtype = dtype
@@ -166,14 +171,43 @@ class Cohort:
 
         From x (K, B, I) and targets (K, B) or (K, B, C) in a step, counted from 0, it returns the
         costs (K,), without penalties, and the output layer's z (K, B, C).
+
+        Of runs that accumulate, the batch is cut into n parts of B_i rows, almost equal: the
+        gradient is sum_i B_i / B g_i, and each part has draws of its own.
         """
-        pass_ = Pass(tape=[], step=step, batch_size=self.batch_size)
+        parts = min(self.members[0].accumulate, x.shape[1])
+        if parts == 1:
+            costs, z = self._one_pass(x, targets, step, self.batch_size)
+        else:
+            costs, z = self._in_parts(x, targets, step, parts)
+        self.penalties.add_gradients()
+        self._frozen.still()
+        return costs, z
+
+    def _one_pass(
+        self, x: Tensor, targets: Tensor, step: int, batch_size: int
+    ) -> tuple[Tensor, Tensor]:
+        """Leave the gradients of a batch, or of a part of one, in the buffer."""
+        pass_ = Pass(tape=[], step=step, batch_size=batch_size)
         z = self.network.forward(x, pass_)
         costs, gradient = self.head.cost_and_gradient(z, targets, pass_.emphasis)
         self.network.backward(gradient, pass_)
-        self.penalties.add_gradients()
-        self._frozen.still()
         return pass_.cost(costs), z
+
+    def _in_parts(self, x: Tensor, targets: Tensor, step: int, parts: int) -> tuple[Tensor, Tensor]:
+        gradients = self.network.buffer.gradients
+        total, costs, outputs = torch.zeros_like(gradients), x.new_zeros(len(self.members)), []
+        number = self.members[0].accumulate
+        size = -(-self.batch_size // number)  # of the largest part of a full batch
+        pieces = zip(x.tensor_split(parts, 1), targets.tensor_split(parts, 1), strict=True)
+        for part, (own, own_targets) in enumerate(pieces):
+            own_costs, z = self._one_pass(own, own_targets, step * number + part, size)
+            share = own.shape[1] / x.shape[1]
+            total.add_(gradients * share)  # first multiplied: see `Hidden.backward`
+            costs += own_costs * share
+            outputs.append(z)
+        gradients.copy_(total)
+        return costs, torch.cat(outputs, 1)
 
     @torch.no_grad()
     def update(self, x: Tensor, targets: Tensor, step: int) -> None:

@@ -105,11 +105,27 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def did_you_mean(received: str, choices: Iterable[str]) -> str:
-    """Return a question such as `; did you mean 'relu'?`, or "" if no choice is near."""
+    """Return a question such as `; did you mean 'relu'?`, or "" if no choice is near.
+
+    What is one letter away, or a swap of two neighbours, is nearer than what difflib finds alike.
+    """
     choices = list(choices)
     near = [choice for choice in choices if choice.casefold() == received.casefold()]
-    near = near or difflib.get_close_matches(received, choices, n=1, cutoff=0.6)
+    near = near or [choice for choice in choices if _is_one_edit(received, choice)]
+    near = difflib.get_close_matches(received, near or choices, n=1, cutoff=0 if near else 0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _is_one_edit(text: str, other: str) -> bool:
+    """Say whether a letter more, less or changed, or two swapped, makes one text the other."""
+    if abs(len(text) - len(other)) > 1 or len(other) < 2:
+        return False
+    same = next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), None)
+    if same is None:
+        return True
+    rest, others = text[same:], other[same:]
+    swapped = rest[1:2] + rest[:1] + rest[2:]
+    return others in (rest[1:], swapped) or rest[1:] == others[1:] or rest == others[1:]
 
 
 def unreadable(path: Path, error: OSError, kind: str, pattern: str) -> str:

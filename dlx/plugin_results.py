@@ -1,6 +1,7 @@
-"""Checks of what a plug-in's functions return.
+"""Checks of what a plug-in's functions take and return.
 
-Without them a wrong result would fail later, in dlx's code, and no message could name the plug-in.
+Without them a wrong signature or result would fail later, in dlx's code, and no message could name
+the plug-in.
 """
 
 import functools
@@ -13,6 +14,50 @@ from dlx.errors import ConfigError
 
 Judge = Callable[[Any, Sequence[Any]], str | None]
 """Returns what is wrong with a result, given the positional arguments; None if nothing is."""
+
+
+# What a function of a kind gets by position, before its options.
+_GIVEN: dict[str, tuple[str, ...]] = {
+    "activation": ("z",),
+    "initializer": ("weight", "generator"),
+    "dropout": ("rate",),
+    "sparsity": ("code",),
+    "corruption": (),
+    "loss": ("outputs", "targets"),
+    "metric": ("total", "rows"),
+    "optimizer": (),
+    "schedule": ("step", "num_steps"),
+    "average": ("step", "num_steps"),
+    "data": ("data_dir",),
+    "model": ("task",),
+    "block": ("place",),
+    # Traits that are functions, which get the options of the name too.
+    "backward": ("upstream", "z", "a"),
+    "with_gradient": ("z", "targets"),
+    "own_bias": ("bias", "num_inputs", "generator"),
+}
+
+
+def check_signatures(kind: str, function: Any, traits: Any) -> str | None:
+    """Return why a plug-in's function, or one of its traits, cannot be called; None: it can."""
+    more = (*getattr(traits, "learned", ()), *["weights"] * getattr(traits, "weighs", False))
+    parameters = inspect.signature(function).parameters.values()
+    options = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    named = {kind: function} | {
+        name: getattr(traits, name) for name in _GIVEN if callable(getattr(traits, name, None))
+    }
+    for name, called in named.items():
+        given = (*_GIVEN[name], *([] if name in ("backward", "own_bias") else more))
+        try:
+            signature = inspect.signature(called)
+            signature.bind(*given, **dict.fromkeys(options))
+        except TypeError:
+            options_too = f" and the options {', '.join(options)}" if options else ""
+            return (
+                f"{name} {called.__name__!r} takes {signature}, but is given "
+                f"{', '.join(given) or 'nothing'}{options_too}; options come after a *"
+            )
+    return None
 
 
 def judged(kind: str, function: Any) -> Any:
@@ -61,6 +106,15 @@ def _loss(costs: Any, arguments: Sequence[Any]) -> str | None:
 def _gradient(result: Any, argument: Any) -> str | None:
     if argument.requires_grad and not result.requires_grad:
         return "a tensor that no gradient passes through; compute it by torch, without detach"
+    return None
+
+
+def _backward(dz: Any, arguments: Sequence[Any]) -> str | None:
+    from torch import Tensor
+
+    z = arguments[1]
+    if not isinstance(dz, Tensor) or dz.shape != z.shape:
+        return f"{_shown(dz)} for {_shown(z)}; return upstream times g'(z), of the same shape"
     return None
 
 
@@ -115,6 +169,7 @@ _JUDGES: dict[str, Judge] = {
     "block": _block,
     "model": _is("dlx.models.design.Design"),
     "optimizer": _is("dlx.optimizers.rule.Rule"),
+    "backward": _backward,
 }
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from dlx import registry
 from dlx.config.types import entry_model
 from dlx.errors import ConfigError, DlxError, DlxWarning, raised_at, unreadable
-from dlx.plugin_results import judged
+from dlx.plugin_results import check_signatures, judged
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,17 @@ def register(kind: str, *arguments: Any, **settings: Any) -> Callable[[Any], Any
         ConfigError: there is no such kind, the name is taken, or the function has no docstring
     """
     registry.names(kind)  # registers dlx's own names first, so that no plug-in can take one
-    decorator = registry.register(kind, *arguments, **settings)
+    checked = {
+        name: judged(name, value) if getattr(value, "__module__", "").startswith(_MODULE) else value
+        for name, value in settings.items()
+    }
+    decorator = registry.register(kind, *arguments, **checked)
 
     def decorate(function: Any) -> Any:
+        if not (inspect.isfunction(function) or inspect.isclass(function)):
+            raise ConfigError(
+                f"register: received {function!r} as a {kind}; write a function that calls it"
+            )
         try:
             is_loaded = getattr(function, "__module__", "").startswith(_MODULE)
             return decorator(judged(kind, function) if is_loaded else function)
@@ -133,6 +141,7 @@ def _execute(plugin: Plugin, content: bytes, given: Path) -> None:
         exec(compile(content, str(plugin.path), "exec"), module.__dict__)
         for entry in registry.registered_by(name):
             _check_options(entry)
+            _check_signatures(entry)
     except (Exception, SystemExit) as error:
         for entry in registry.registered_by(name):
             registry.forget(entry)
@@ -153,3 +162,12 @@ def _check_options(entry: registry.Entry) -> None:
             f"of a type that YAML cannot give; use numbers, strings, booleans, lists or the types "
             "of dlx.config.types"
         ) from error
+
+
+def _check_signatures(entry: registry.Entry) -> None:
+    function = inspect.unwrap(entry.function)
+    problem = check_signatures(entry.kind, function, entry.traits)
+    if problem is not None:
+        code = getattr(function, "__code__", None)  # a class has none
+        line = code.co_firstlineno if code else inspect.getsourcelines(function)[1]
+        raise ConfigError(f"{sys.modules[function.__module__].__file__}:{line}: {problem}")

@@ -72,6 +72,8 @@ def register(
     traits = TRAITS.get(kind, Traits)(*arguments, **settings)
 
     def decorate(function: Any) -> Any:
+        if not isinstance(name, str | None):
+            raise ValueError(f"{kind}: received the name {name!r}; a name is a text")
         entry = _entry(kind, name or function.__name__, function, traits)
         if entry.name in _entries[kind]:
             raise ValueError(f"{kind} {entry.name!r} is already registered; take another name")

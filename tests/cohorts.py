@@ -158,6 +158,7 @@ def member(
     metrics: tuple[Choice, ...] | None = None,
     augmentation: Augmentation | None = None,
     bagging: bool = False,
+    accumulate: int = 1,
     **settings: Any,
 ) -> Member:
     """Return a run; with patience, it stops early on dev.cost. Metrics: by default the task's."""
@@ -178,6 +179,7 @@ def member(
         metrics=default_metrics(network.head) if metrics is None else metrics,
         augmentation=augmentation,
         bagging=bagging,
+        accumulate=accumulate,
     )
 
 

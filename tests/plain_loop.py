@@ -67,12 +67,24 @@ def plain_loop(
     model = network[:-1] if ends_in_it else network
     optimizer = torch_optimizer(run.optimizer, network.parameters(), foreach=False)
     weights = [layer.weight for layer in network.modules() if isinstance(layer, nn.Linear)]
+
+    def accumulated(index: Tensor) -> Tensor:
+        """Gradients of the parts of a batch, which torch adds up."""
+        total = torch.zeros((), dtype=inputs.dtype)
+        for part in index.tensor_split(min(run.accumulate, len(index))):
+            cost = loss(model(inputs[part]), targets[part]) * len(part) / len(index)
+            cost.backward()
+            total += cost.detach()
+        return total
+
     for step in range(run.num_steps):
         epoch, batch = divmod(step, -(-len(inputs) // batch_size))
         index = order(run.seed, epoch, len(inputs))[batch * batch_size : (batch + 1) * batch_size]
 
         def closure(index: Tensor = index) -> Tensor:
             optimizer.zero_grad()
+            if run.accumulate > 1:
+                return accumulated(index)
             cost = loss(model(inputs[index]), targets[index])
             if run.penalty is not None:
                 for weight in weights:

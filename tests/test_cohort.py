@@ -143,3 +143,9 @@ def test_forward_backward_leaves_no_graph() -> None:
     assert costs.shape == (1,) and z.shape == (1, 16, 3)
     assert not costs.requires_grad and not z.requires_grad
     assert all(p.value.grad is None for p in cohort.network.buffer.parameters)
+
+
+def test_runs_that_take_batches_in_as_many_parts_go_together() -> None:
+    network = design(task(5, 3))
+    runs = [member(str(place), network, accumulate=n) for place, n in enumerate([1, 2, 1, 3, 2])]
+    assert sorted(sorted(indices) for indices in group(runs)) == [[0, 2], [1, 4], [3]]

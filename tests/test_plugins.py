@@ -13,6 +13,7 @@ from dlx.config.types import choice, entry_model
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError, DlxWarning
 from dlx.models.heads import build_head
+from dlx.plugin_results import check_signatures
 from tests.shown_files import write_example
 
 pytestmark = pytest.mark.usefixtures("forgotten")
@@ -158,7 +159,63 @@ FAILURES = {
         'import dlx\nclass A: ...\n@dlx.register("data")\ndef f(d, *, a: A):\n    """Mine."""\n',
         "3: data 'f' has an option of a type that YAML cannot give",
     ),
+    "it registers what is no function": (
+        'import dlx\nimport math\ndlx.register("activation", name="f")(math.tanh)\n',
+        "3: register: received <built-in function tanh> as a activation; write a function",
+    ),
+    "it gives a name that is no text": (
+        'import dlx\n@dlx.register("activation", name=3)\ndef f(z):\n    """Mine."""\n',
+        "2: activation: received the name 3; a name is a text",
+    ),
+    "a trait takes something else": (
+        'import dlx\n@dlx.register("activation", backward=lambda z: z)\ndef f(z):\n    """F."""\n',
+        "2: backward '<lambda>' takes (z), but is given upstream, z, a; options come after a *",
+    ),
 }
+# What a function of each kind is given before its options.
+GIVEN = {
+    "activation": "z",
+    "initializer": "weight, generator",
+    "dropout": "rate",
+    "sparsity": "code",
+    "corruption": "nothing",
+    "loss": "outputs, targets",
+    "metric": "total, rows",
+    "optimizer": "nothing",
+    "schedule": "step, num_steps",
+    "average": "step, num_steps",
+    "data": "data_dir",
+    "model": "task",
+    "block": "place",
+}
+
+
+@pytest.mark.parametrize("kind", registry.MODULES)
+@pytest.mark.parametrize("taken", ["", "a, b, c, d", "*, k"])
+def test_a_function_that_takes_something_else_is_refused_when_it_is_loaded(
+    kind: str, taken: str, tmp_path: Path
+) -> None:
+    fits = (taken in ("", "*, k")) and GIVEN[kind] == "nothing"
+    traits = ', RIGHT, ("binary",), rising=True, scale="share"' if kind == "metric" else ""
+    text = (
+        "import dlx\nfrom dlx.nn.metrics import RIGHT\n"
+        f'@dlx.register("{kind}"{traits})\ndef f({taken}):\n    """F."""\n'
+    )
+    path = write(tmp_path, text)
+    if fits:
+        plugins.load(path)
+        return
+    said = rf"{path}:3: {kind} 'f' takes \({taken.replace('*', '.')}\), but is given {GIVEN[kind]}"
+    with pytest.raises(ConfigError, match=said):
+        plugins.load(path)
+    assert "f" not in registry.names(kind)
+
+
+def test_every_name_of_dlx_takes_what_its_kind_is_given() -> None:
+    for kind in registry.MODULES:
+        for name in registry.names(kind):
+            entry = registry.get(kind, name)
+            assert check_signatures(kind, entry.function, entry.traits) is None, (kind, name)
 
 
 @pytest.mark.parametrize("what", FAILURES)

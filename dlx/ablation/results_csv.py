@@ -11,6 +11,7 @@ import numpy as np
 from dlx.ablation.factors import DATA
 from dlx.ablation.results import RunResult, Variant
 from dlx.nn.metrics import is_rising
+from dlx.texts import cell
 
 
 def results_csv(
@@ -59,9 +60,9 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows, by column, as CSV; see `_cell` for how values are written."""
     text = io.StringIO()
     columns = dict.fromkeys(column for row in rows for column in row)
-    writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({column: _cell(value) for column, value in row.items()} for row in rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(cell, columns))
+    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
     return text.getvalue()
 
 
@@ -82,9 +83,9 @@ def _best(run: RunResult, metric: str) -> float | None:
 
 
 def _cell(value: Any) -> Any:
-    """Return the cell of a value: empty for none, JSON for lists and mappings."""
+    """Return the cell of a value: empty for none, JSON for lists and mappings, no formula."""
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return value if isinstance(value, str | int | float) else json.dumps(value)
+    return cell(value if isinstance(value, str | int | float) else json.dumps(value))

@@ -4,12 +4,12 @@ What changes a verdict of the same runs (a test, a margin, a correction for many
 a new number, and a line in `MEANING`.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dlx.runs import write_atomic
+from dlx.runs.files import parsed
 
 RULES = 4
 """The number of the present rules, `rules` in summary.json and plan.json; without one it is 1."""
@@ -44,7 +44,7 @@ def kept(directory: Path) -> Mapping[str, Any] | None:
 def _read(path: Path) -> dict[str, Any] | None:
     """Return a summary; None if there is none, or if it is damaged."""
     try:
-        summary = json.loads(path.read_bytes())
+        summary = parsed(path.read_bytes())
     except (OSError, ValueError):
         return None
     return summary if isinstance(summary, dict) and "variants" in summary else None

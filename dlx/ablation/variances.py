@@ -1,7 +1,6 @@
 """How far variants' differences vary from seed to seed, as a pilot or an earlier ablation shows."""
 
 import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from dlx.ablation.statistics.paired import differences
 from dlx.ablation.statistics.power import Shown
 from dlx.errors import RunError
 from dlx.runs import documents
+from dlx.runs.files import parsed
 from dlx.training.finding import base_config
 
 # N pairs
@@ -44,7 +44,7 @@ def variances_of(folder: Path, metric: str) -> Variances | None:
     independent, by fewer than two pairs and by pairs that are all equal.
     """
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        summary = json.loads((folder / "summary.json").read_bytes())
+        summary = parsed((folder / "summary.json").read_bytes())
         if summary["metric"] == metric != SUCCESS and summary["folds"] is None:
             return _of_summary(summary, folder)
     return None

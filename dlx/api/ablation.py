@@ -1,7 +1,6 @@
 """Train a config's ablation in a directory, go on with one that stopped, and say what came out."""
 
 import functools
-import json
 import shlex
 import signal
 import tempfile
@@ -35,9 +34,11 @@ from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, Run
 from dlx.report import notebook
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import read_index
+from dlx.runs.files import parsed
 from dlx.runs.info import describe
 from dlx.training.finding import materialise
 from dlx.training.job import resolve_device
+from dlx.training.memory import CURE
 from dlx.training.process import breaking_off, device_name, in_training, signals
 from dlx.training.transfer import located
 
@@ -109,7 +110,7 @@ class Ablation:
         """
         path = self.path / "summary.json"
         try:
-            return json.loads(path.read_bytes())
+            return parsed(path.read_bytes())
         except FileNotFoundError:
             raise RunError(f"{self.path} has no results yet; `dlx resume` it") from None
         except (OSError, ValueError) as error:
@@ -447,8 +448,8 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
         ):
             raise MemoryLimitError(
                 "out of memory: some runs do not fit even alone "
-                f"({_reasons(crashed)}); those that do were trained. Lower train.batch_size or "
-                f"the layers' widths, or free memory and `dlx resume {run.path} --only failed`"
+                f"({_reasons(crashed)}); those that do were trained. In a new ablation, {CURE}; or "
+                f"free memory and `dlx resume {run.path} --only failed`"
             )
         if crashed:
             raise CrashedError(

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dlx import texts
 from dlx.api.diagnosis import evidence_of, known_data
 from dlx.api.mistakes import MOST_MISTAKES, mistakes
 from dlx.api.run import Run
@@ -101,7 +102,7 @@ def report(run: Run, data_dir: Path | str | None = None) -> Path:
         )
         text = page.page(contents)
     path = run.path / "report.html"
-    write_atomic(path, text.encode())
+    write_atomic(path, texts.encoded(text))
     return path
 
 

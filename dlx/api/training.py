@@ -14,7 +14,7 @@ from dlx.config.schema import RunConfig
 from dlx.data.pipeline import Pool, load_chosen
 from dlx.data.pipeline import load_of as load_data
 from dlx.denormals import flushed_denormals
-from dlx.errors import DataError, DivergedError, Interrupted, RunError
+from dlx.errors import ConfigError, DataError, DivergedError, Interrupted, RunError
 from dlx.report.run.observer import RunObserver
 from dlx.runs import RunDirectory, checkpoints, timestamp
 from dlx.training import job as jobs
@@ -273,6 +273,10 @@ def resumed_training(
         raise DivergedError(f"{loaded.info.get('reason')}; train a new run ({loaded.path})")
     config = read_config(loaded.config, overrides)
     resuming.check_watched(loaded.config, config)
+    if config.train.accumulate != (parts := loaded.config.train.accumulate):
+        raise ConfigError(
+            f"train.accumulate: a run that has begun keeps it, {parts}; train a new run"
+        )
     splits = load_data(config, data_directory(data_dir))
     recorded = loaded.info.get("data_fingerprint")
     if recorded is not None and splits.fingerprint != recorded:

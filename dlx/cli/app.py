@@ -15,6 +15,7 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
+from dlx import texts
 from dlx.cli import (
     ablation,
     completion,
@@ -108,6 +109,13 @@ def _dlx(
             "--allow-code", help="Let a config call a Python function of yours (data: python)."
         ),
     ] = False,
+    raw_csv: Annotated[
+        bool,
+        typer.Option(
+            "--raw-csv",
+            help="Write texts to CSV as they are, those too that a spreadsheet takes for formulas.",
+        ),
+    ] = False,
 ) -> None:
     """Train and compare small neural networks, each described by one YAML file.
 
@@ -118,6 +126,7 @@ def _dlx(
       dlx train digits model.hidden=[100,100] optimizer.lr=0.01
     """
     functions.allow_code(allow_code)
+    texts.raw_csv(raw_csv)
     is_own_process = context.obj
     if is_own_process and context.invoked_subcommand in _LOOK_UPS and not (plugin or allow_code):
         leave_out_torch()
@@ -199,6 +208,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return _fail(ConfigError(f"{error.filename}: this name is too long; choose another"))
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            cure = "raise the limit on open files (ulimit -n)"
+            return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}; {cure}"))
         if error.errno not in _STORAGE:
             raise
         return _fail(StorageError(f"{error.filename or 'a file'}: {error.strerror}"))
@@ -268,7 +280,7 @@ def _misused(error: Any) -> int:
         key = unknown and key_in_a_section(RunConfig, unknown[1].replace("-", "_"))
         if key and context and context.info_name in ("train", "ablate"):
             message += f"; keys of the config are written as {key}=VALUE"
-        for option in ("--plugin FILE", "--allow-code"):
+        for option in ("--plugin FILE", "--allow-code", "--raw-csv"):
             if option.split()[0] in message:
                 message += f"; it comes before the command: dlx {option} train …"
         complain(f"{message} (see `{context.command_path if context else 'dlx'} --help`)")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlx import texts
 from dlx.cli.options import RUNS_DIR, DataDir, Json, RunPath, RunsDir, output_option
-from dlx.cli.output import emit, emit_json, note, warn
+from dlx.cli.output import emit_csv, emit_json, note, warn
 from dlx.cli.use import Inputs, OneSplit
 from dlx.errors import ConfigError
 
@@ -75,13 +76,13 @@ def encode(
     warn(codes.warnings)
     if output is not None:
         is_array = output.suffix.lower() == ".npz"
-        content = codes.npz() if is_array else codes.table().csv().encode()
+        content = codes.npz() if is_array else texts.encoded(codes.table().csv())
         _write(output, content, f"{len(codes.values):,} codes")
     if as_json:
         records = codes.table().records()
         emit_json({"run": str(trained.path), "layer": codes.layer, "codes": records})
     elif output is None:
-        emit(codes.table().csv())
+        emit_csv(codes.table().csv())
 
 
 def decode(
@@ -120,7 +121,7 @@ def decode(
     if as_json:
         emit_json({"run": str(trained.path), "predictions": table().records()})
     elif output is None and picture is None:
-        emit(table().csv())
+        emit_csv(table().csv())
 
 
 def sample(
@@ -160,7 +161,7 @@ def sample(
     if as_json:
         emit_json({"run": str(trained.path), "seed": seed, "samples": table().records()})
     elif output is None and picture is None:
-        emit(table().csv())
+        emit_csv(table().csv())
 
 
 def _write_outputs(
@@ -174,7 +175,7 @@ def _write_outputs(
         _write(picture, run.draw(outputs), "images")
     if output is not None:
         is_array = output.suffix.lower() == ".npz"
-        content = run.archive(outputs) if is_array else table().csv().encode()
+        content = run.archive(outputs) if is_array else texts.encoded(table().csv())
         _write(output, content, f"{len(outputs):,} rows")
 
 

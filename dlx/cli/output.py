@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ import typer
 
 from dlx.errors import StorageError
 from dlx.report.numbers import format_metric, metrics_rows
+from dlx.texts import in_a_line, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +31,19 @@ def lenient() -> None:
 
 
 def emit(text: str) -> None:
-    """Print a text and the end of its last line to stdout; OutputClosed if its reader has gone."""
+    """Print a text and the end of its last line to stdout; OutputClosed if its reader has gone.
+
+    Characters that would command a terminal are shown as escapes.
+    """
+    _write(printable(text))
+
+
+def emit_csv(table: str) -> None:
+    """Print a table as CSV to stdout: as it is, but on a terminal."""
+    _write(printable(table) if sys.stdout.isatty() else table)
+
+
+def _write(text: str) -> None:
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
@@ -46,12 +60,14 @@ def emit_json(document: Any) -> None:
     from dlx.runs.files import finite
 
     ascii_only = (sys.stdout.encoding or "utf8").lower().replace("-", "") != "utf8"
-    emit(json.dumps(finite(document), indent=2, ensure_ascii=ascii_only, allow_nan=False))
+    text = json.dumps(finite(document), indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    # JSON escapes C0 characters alone. What is left of the others stands in texts.
+    _write(re.sub(r"[\x7f-\x9f\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def note(text: str) -> None:
     """Print a remark to stderr."""
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
 
 
 def warn(sentences: Iterable[str], kind: str = "warning") -> None:
@@ -62,7 +78,7 @@ def warn(sentences: Iterable[str], kind: str = "warning") -> None:
 
 def complain(text: str) -> None:
     """Print an error to stderr; each line of a text of several is an error of its own."""
-    first, *more = text.splitlines() or [""]
+    first, *more = printable(text).splitlines() or [""]
     if more:
         first, more = f"{len(more) + 1} errors", [first, *more]
     typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
@@ -71,7 +87,7 @@ def complain(text: str) -> None:
 
 def emit_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> None:
     """Print a table; `right` has an r at the place of each column that is aligned right: "  rr"."""
-    cells = [[*headings], *([*row] for row in rows)]
+    cells = [[in_a_line(cell) for cell in row] for row in (headings, *rows)]
     terminal = sys.stdout.isatty()
     # On a terminal words may be wrapped to the next line; numbers and names of runs may not.
     if terminal and not right.endswith("r"):
@@ -89,7 +105,7 @@ def emit_table(headings: Sequence[str], rows: Iterable[Sequence[str]], right: st
         lines.append("  ".join(padded).rstrip())
     if terminal:
         lines[0] = typer.style(lines[0], bold=True)
-    emit("\n".join(lines))
+    _write("\n".join(lines))
 
 
 def _emit_wrapped(cells: Sequence[Sequence[str]], right: str) -> None:
@@ -107,7 +123,7 @@ def _emit_wrapped(cells: Sequence[Sequence[str]], right: str) -> None:
     text = io.StringIO()
     width = shutil.get_terminal_size().columns
     Console(file=text, force_terminal=True, width=width).print(table)
-    emit("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
+    _write("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
 
 
 def emit_result(result: Mapping[str, Any]) -> None:

@@ -390,10 +390,12 @@ def _age(created: str | None) -> str:
     if created is None:
         return ""
     seconds = (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()
+    if seconds < -1:
+        return "clock was changed"
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{max(seconds, 0):.0f} s"
 
 
 def _shown_metric(metrics: dict[str, float] | None) -> str:

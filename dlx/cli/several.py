@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dlx import texts
 from dlx.cli import completion
 from dlx.cli.encoding import Layer
 from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunsDir, output_option
@@ -118,7 +119,7 @@ def table(
     judged = api.Ablation(find_ablation(ablation, runs_dir).path)
     document = judged.table(data_dir)
     if output is not None:
-        write_atomic(output, written(document, form).encode())
+        write_atomic(output, texts.encoded(written(document, form)))
         note(f"table written to {output}")
     if as_json:
         emit_json({"ablation": str(judged.path), **document})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlx import texts
 from dlx.cli.options import (
     RUNS_DIR,
     DataDir,
@@ -20,7 +21,16 @@ from dlx.cli.options import (
     layout_options,
     output_option,
 )
-from dlx.cli.output import emit, emit_json, emit_result, emit_table, note, run_labels, warn
+from dlx.cli.output import (
+    emit,
+    emit_csv,
+    emit_json,
+    emit_result,
+    emit_table,
+    note,
+    run_labels,
+    warn,
+)
 from dlx.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -207,12 +217,12 @@ def predict(
         write_atomic(picture, trained.draw_predictions(predictions))
         note(f"images written to {picture}")
     if output is not None:
-        write_atomic(output, predictions.csv().encode())
+        write_atomic(output, texts.encoded(predictions.csv()))
         note(f"{len(predictions.rows):,} rows written to {output}")
     if as_json:
         emit_json({"run": str(trained.path), "predictions": predictions.records()})
     elif output is None and picture is None:
-        emit(predictions.csv())
+        emit_csv(predictions.csv())
 
 
 def export(

@@ -15,6 +15,7 @@ from dlx.config.nodes import Node, from_plain
 from dlx.config.schema import RunConfig
 from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
+from dlx.texts import name_problem
 
 __all__ = [
     "RunConfig",
@@ -46,12 +47,21 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
     """
     problems: list[str] = []
     if isinstance(source, Mapping):
-        root = merge.extend(from_plain(source), Path(), problems)
+        try:
+            node = from_plain(source)
+        except RecursionError:
+            raise ConfigError("the config is nested too deeply; write it flatter") from None
+        root = merge.extend(node, Path(), problems)
     else:
         path = Path(source)
         root = merge.read_extended(path, problems)
         root = replace(root, value={"name": Node(path.stem, root.where), **root.value})
-    return _check(merge.override(root, overrides, problems), problems)
+    config = _check(merge.override(root, overrides, problems), problems)
+    if problem := name_problem(config.name):
+        raise ConfigError(
+            f"name: {config.name!r} {problem}; choose a plain name such as 'mnist-relu'"
+        )
+    return config
 
 
 def load_resolved(path: Path) -> RunConfig:

@@ -11,7 +11,10 @@ from typing import Any
 from dlx.config.annotations import branches, child, literals, reads_name
 from dlx.config.nodes import Node, read_file, read_value
 from dlx.config.schema import RunConfig
+from dlx.config.words import shown
 from dlx.errors import ConfigError
+
+_LONGEST_CHAIN = 20  # of files that extend each other
 
 
 def merge(base: Node, over: Node, annotation: Any = RunConfig) -> Node:
@@ -59,13 +62,26 @@ def extend(root: Node, folder: Path, problems: list[str], chain: Sequence[Path] 
         problems.append(f"{extends.where}: extends: received {extends.plain()!r}; name one file")
         return resolve_paths(root, folder)
     path = folder / extends.value
-    if path.resolve() in [file.resolve() for file in chain]:
+    try:
+        is_circle = path.resolve() in [file.resolve() for file in chain]
+    except (OSError, RuntimeError):  # Python up to 3.12 raises the latter
+        raise ConfigError(
+            f"{extends.where}: extends: the links of {path} lead in a circle; name a YAML file"
+        ) from None
+    if len(chain) >= _LONGEST_CHAIN:
+        raise ConfigError(
+            f"{extends.where}: extends: more than {_LONGEST_CHAIN} files extend each other; write "
+            "them as one"
+        )
+    if is_circle:
         circle = " -> ".join(str(file) for file in (*chain, path))
         raise ConfigError(f"{extends.where}: extends: a circle ({circle}); remove one of them")
     try:
         base = read_extended(path, problems, chain)
     except ConfigError as error:
-        raise ConfigError(f"{extends.where}: extends: {error}") from None
+        # The innermost place says it all: the files above it were read.
+        inside = " extends: " in str(error)
+        raise ConfigError(str(error) if inside else f"{extends.where}: extends: {error}") from None
     # Paths are resolved after the merge: which options are paths depends on names in the base.
     return replace(resolve_paths(merge(base, root), folder), where=root.where)
 
@@ -82,7 +98,7 @@ def override(
     option of a text that comes from one.
     """
     for text in overrides:
-        where = (options or {}).get(text, f"override {text!r}")
+        where = (options or {}).get(text, f"override {shown(text)}")
         key, equals, value = text.partition("=")
         path = key.split(".")
         if not equals or not all(path):

@@ -1,6 +1,5 @@
 """Messages about what is wrong with a config: a line per value, with its position."""
 
-import json
 import re
 from typing import Any
 
@@ -9,7 +8,7 @@ from pydantic import ValidationError
 from dlx.config.annotations import child, descend, keys
 from dlx.config.nodes import Node, dotted
 from dlx.config.sections import TAG
-from dlx.config.words import describe
+from dlx.config.words import describe, shown
 from dlx.errors import did_you_mean
 
 
@@ -32,12 +31,6 @@ def in_order(lines: list[str]) -> list[str]:
     return sorted(lines, key=position)
 
 
-def show(value: Any) -> str:
-    """Return a value as messages show it: strings in quotes, long texts cut."""
-    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _line(error: Any, path: tuple[str | int, ...], root: Node, annotation: Any) -> str:
     kind, context = error["type"], error.get("ctx", {})
     is_key = kind == "extra_forbidden"
@@ -51,13 +44,14 @@ def _line(error: Any, path: tuple[str | int, ...], root: Node, annotation: Any) 
         text = _unknown_key(path, root, annotation)
     elif kind == "not_allowed":
         path = written  # perhaps a short form, such as `activation: relu` for {name: relu}
-        near = _near(str(error["input"]), context["suggestions"])
-        text = f"received {show(error['input'])}{near} (allowed: {context['allowed']})"
+        received = error["input"]
+        near = _near(received, context["suggestions"]) if isinstance(received, str) else ""
+        text = f"received {shown(received)}{near} (allowed: {context['allowed']})"
     elif kind == "rule":
         text = context["text"]
     else:
         path = written
-        text = f"received {show(error['input'])}; {error['msg'][:1].lower()}{error['msg'][1:]}"
+        text = f"received {shown(error['input'])}; {error['msg'][:1].lower()}{error['msg'][1:]}"
     return ": ".join(part for part in (node.where, dotted(path), text) if part)
 
 

@@ -15,6 +15,7 @@ import yaml
 from dlx.errors import ConfigError, unreadable
 
 MAX_NODES = 100_000  # of a file: a few aliases of aliases can stand for billions
+MAX_BYTES = 20 * MAX_NODES  # of a file
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,34 @@ def from_plain(value: Any) -> Node:
         return Node({key: from_plain(inner) for key, inner in value.items()})
     if isinstance(value, list | tuple):
         return Node([from_plain(inner) for inner in value])
+    if isinstance(value, int):
+        _check_digits(value)
     return Node(value)
+
+
+def _check_digits(value: int) -> None:
+    """Refuse an integer of more digits than Python writes out, which no message could show."""
+    try:
+        str(value)
+    except ValueError:
+        raise ConfigError(
+            "the config holds an integer of thousands of digits; shorten it"
+        ) from None
 
 
 def read_file(path: Path, problems: list[str]) -> Node:
     """Return the mapping in a config file; `problems` gets what is wrong but can be read."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = unreadable(path, error, "a YAML file", "*.y*ml")
         raise ConfigError(f"{path}: {reason}") from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(
+            f"{path}: it is larger than {MAX_BYTES // 10**6} MB, which no config is; name a YAML "
+            "file, and keep data in files of their own"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -110,10 +129,16 @@ for _tag, (_pattern, _first) in CORE_SCHEMA.items():
     CoreLoader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
+def _integer(text: str) -> int:
+    value = int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    str(value)  # ValueError: of thousands of digits, which no message could show
+    return value
+
+
 _SCALARS: dict[str, Callable[[str], Any]] = {
     NULL: lambda text: None,
     BOOL: lambda text: text.lower() == "true",
-    INT: lambda text: int(text, {"0o": 8, "0x": 16}.get(text[:2], 10)),
+    INT: _integer,
     FLOAT: lambda text: float(re.sub(r"\.(?=inf|nan)", "", text.lower())),
     STR: str,
 }

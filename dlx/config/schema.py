@@ -9,8 +9,8 @@ from pydantic import GetCoreSchemaHandler, ValidationInfo, field_validator, mode
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dlx.config.annotations import KeyMarker, descend
-from dlx.config.sections import Section, checked_model, option, rule
-from dlx.config.types import Average, Corruption, Data, MetricChoice, Model, Optimizer, Text
+from dlx.config.sections import Most, Section, checked_model, option, rule
+from dlx.config.types import Average, Corruption, Data, MetricChoice, Model, Optimizer, Seed, Text
 
 Name = Annotated[
     str,
@@ -21,10 +21,11 @@ Name = Annotated[
 ]
 NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 Device = Annotated[
-    str, Text(r"auto|cpu|cuda(:[0-9]+)?", "auto, cpu, cuda or cuda:N", ("auto", "cuda"))
+    str, Text(r"auto|cpu|cuda(:[0-9]{1,99})?", "auto, cpu, cuda or cuda:N", ("auto", "cuda"))
 ]
 Every = Annotated[
-    str, Text(r"[1-9][0-9]* (epoch|step)s?", "'N epochs', 'N steps'", ("1 epochs", "100 steps"))
+    str,
+    Text(r"[1-9][0-9]{0,11} (epoch|step)s?", "'N epochs', 'N steps'", ("1 epochs", "100 steps")),
 ]
 Metric = Annotated[
     str,
@@ -62,12 +63,13 @@ DottedKey = Annotated[str, _Dotted()]
 Range = Annotated[
     str,
     Text(
-        rf"{NUMBER}\.\.{NUMBER}( (log|linear) [1-9][0-9]*)?",
+        rf"{NUMBER}\.\.{NUMBER}( (log|linear) [1-9][0-9]{{0,11}})?",
         "a range (1..9, '0.001..1 log 7', '0..1 linear 5')",
     ),
 ]
 Values = Annotated[list[Any], MinLen(1)] | Range
 VariantSettings = Annotated[dict[Annotated[str, _Dotted(("name",))], Any], MinLen(1)]
+MOST_SEEDS = 100_000
 BATCH_SIZE = 128  # of training, where the rows suffice for it
 FINE_TUNE_BATCH = 50  # of fine-tuning, where the labelled rows suffice for it
 Method = Literal["autoencoder", "denoising", "rbm"]
@@ -110,6 +112,11 @@ class TrainConfig(Section):
         "auto",
         f"Rows per update; auto: {BATCH_SIZE}, or all training rows if they are fewer. The last "
         "batch of an epoch may have fewer.",
+    )
+    accumulate: Annotated[int, Gt(0)] = option(
+        1,
+        "Parts of a batch whose gradients are computed one after another and added up, which takes "
+        "less memory; not with what looks at the whole batch, such as batch norm.",
     )
     device: Device = option("auto", "auto (cuda if available), cpu, cuda or cuda:N.")
     engine: Literal["torch", "native"] = option(
@@ -300,7 +307,7 @@ class AblationConfig(Section):
     only: dict[DottedKey, dict[DottedKey, Any]] = option(
         {}, "Where a key varies: {dotted key: {dotted key: value or list of values}}."
     )
-    seeds: Annotated[int, Gt(0)] | Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = option(
+    seeds: Annotated[int, Gt(0), Most(MOST_SEEDS)] | Annotated[list[Seed], MinLen(1)] = option(
         10, "Number of seeds, or a list of them."
     )
     folds: Annotated[int, Ge(2)] | None = option(
@@ -345,7 +352,7 @@ class AblationConfig(Section):
     tune: dict[DottedKey, Values] = option(
         {}, "{dotted key: values} of which each variant takes the best, chosen on stop rows."
     )
-    tune_seeds: Annotated[int, Gt(0)] = option(
+    tune_seeds: Annotated[int, Gt(0), Most(MOST_SEEDS)] = option(
         3, "Number of seeds of the tuning runs, which are not compared."
     )
     show_test: bool = option(
@@ -369,7 +376,7 @@ class RunConfig(Section):
         None, "How well labels can be learned from the codes, measured at the end; null: not."
     )
     log: LogConfig = option({}, "What is logged.")
-    seed: Annotated[int, Ge(0)] = option(0, "Seed of everything random but the test rows.")
+    seed: Seed = option(0, "Seed of everything random but the test rows.")
     ablation: AblationConfig | None = option(
         None, "What `dlx ablate` varies; `dlx train` ignores it."
     )

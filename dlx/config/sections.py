@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar, Union
 
+from annotated_types import Le, Lt
 from pydantic import (
     AllowInfNan,
     BaseModel,
@@ -17,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     Strict,
     ValidationError,
     create_model,
@@ -24,9 +26,12 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dlx.config.annotations import Marker, annotation_of, branches, literals, wrap
-from dlx.config.words import describe, suggestions
+from dlx.config.words import describe, shown, suggestions
 
 ModelType = TypeVar("ModelType", bound=BaseModel)
+
+# Of a number of things without a bound of its own; beyond it, arithmetic elsewhere overflows.
+MOST = 10**12
 
 # What the names of branches begin with that pydantic puts into the path of an error; no key does.
 TAG = "\0branch "
@@ -60,6 +65,28 @@ def not_allowed(allowed: str, near: list[str]) -> PydanticCustomError:
     )
 
 
+@dataclass(frozen=True)
+class Most:
+    """The bound of an integer's size that is told of only where one exceeds it."""
+
+    size: int
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "maximum": self.size}
+
+    def _check(self, value: int) -> int:
+        if abs(value) > self.size:
+            raise rule(f"received {shown(value)}; at most {self.size:,} can be used here")
+        return value
+
+
 def checked(annotation: Any, default: Any = None) -> Any:
     """Return an annotation with strict checks; a choice without a name takes the default's name."""
     first, *others = branches(annotation)
@@ -74,7 +101,9 @@ def checked(annotation: Any, default: Any = None) -> Any:
         ]
     elif kind in (int, float, str, bool):
         metadata = [Strict(), *[AllowInfNan(False)] * (kind is float), *metadata]
-        metadata += [BeforeValidator(_integral)] * (kind is int)
+        if kind is int:
+            bounded = any(isinstance(item, Le | Lt | Most) for item in first.constraints)
+            metadata += [BeforeValidator(_integral), *[Most(MOST)] * (not bounded)]
     elif kind in (list, tuple, dict):
         generic: Any = kind
         base = generic[tuple(item if item is ... else checked(item) for item in first.arguments)]

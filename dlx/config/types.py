@@ -30,7 +30,7 @@ from dlx.config.annotations import Marker
 from dlx.config.messages import problems_of
 from dlx.config.nodes import from_plain
 from dlx.config.rows import Augment, Fold, Split
-from dlx.config.sections import Section, checked, checked_model, not_allowed, option, rule
+from dlx.config.sections import Most, Section, checked, checked_model, not_allowed, option, rule
 from dlx.errors import ConfigError
 
 # Names of older configs that are gone: from their options to what to write instead.
@@ -189,6 +189,8 @@ MetricChoice = Annotated[Choice, Named("metric")]
 Schedule = Annotated[Choice, Named("schedule")]
 Average = Annotated[Choice, Named("average")]
 
+Seed = Annotated[int, Ge(0), Most(2**63 - 1)]
+
 ClassWeights = Literal["balanced"] | tuple[Annotated[float, Gt(0)], ...] | None
 
 Source = Annotated[Choice, Named("data", common=False)]
@@ -201,10 +203,10 @@ class DataChoice(Choice):
     split: Literal["auto"] | Split = option(
         "auto", "Rows of dev and test; auto: 60/20/20, or 10,000 each from a million rows on."
     )
-    split_seed: Literal["auto"] | Annotated[int, Ge(0)] = option(
+    split_seed: Literal["auto"] | Seed = option(
         "auto", "Seed that draws train and dev among the other rows than test; auto: the run's."
     )
-    test_seed: Annotated[int, Ge(0)] | None = option(
+    test_seed: Seed | None = option(
         0, "Seed that draws the test rows, which no other seed moves; null: split_seed."
     )
     fold: Fold | None = option(

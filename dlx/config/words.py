@@ -1,5 +1,7 @@
 """What an annotation allows, in the words of a message."""
 
+import json
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +18,16 @@ _NOUNS = {
     tuple: ("a list", "lists"),
     Any: ("any value", "any values"),
 }
+_LONGEST_BITS = 128  # of an integer that is written out
 _BOUNDS = ((Gt, "gt", ">"), (Ge, "ge", ">="), (Lt, "lt", "<"), (Le, "le", "<="))
+
+
+def shown(value: Any) -> str:
+    """Return a value as messages show it: strings in quotes, long texts cut, long numbers told."""
+    if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
+        return f"an integer of about {1 + int(value.bit_length() * math.log10(2))} digits"
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def describe(annotation: Any, many: bool = False) -> str:

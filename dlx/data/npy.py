@@ -22,7 +22,9 @@ def read_npy(path: Path) -> np.ndarray:
             with path.open("rb") as file:
                 _check_header(file, path.stat().st_size)
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (ValueError, EOFError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # a header is Python, and may be wrong in any way that Python knows
         raise damaged(path, f"not an npy file of numbers ({error})", WRITE_AGAIN) from error
 
 

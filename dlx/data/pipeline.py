@@ -23,7 +23,7 @@ from dlx.data.selection import Change, Selection
 from dlx.data.splits import Rows, Split, fold_of, set_stop_aside, split_rows
 from dlx.data.tables import encoder as encoders
 from dlx.data.tables.encoder import Encoder
-from dlx.errors import ConfigError, DataError
+from dlx.errors import ConfigError, DataError, MemoryLimitError
 
 # The options of all sources that prepare their rows before training.
 _PREPARING = (
@@ -86,7 +86,13 @@ def require_code(choice: Choice) -> None:
 
 
 def _read(source: Choice, data_dir: Path) -> Dataset:
-    dataset = source(data_dir)
+    try:
+        dataset = source(data_dir)
+    except MemoryError as error:
+        raise MemoryLimitError(
+            f"data: {source.name} does not fit into memory ({error or 'no memory is left'}); take "
+            "fewer rows or columns"
+        ) from error
     return replace(dataset, description=dataset.description or source.entry.summary)
 
 

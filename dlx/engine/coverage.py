@@ -48,6 +48,8 @@ def not_covered(member: Member) -> Reason | None:
     """Return why the native engine does not train a run; None where it does."""
     if member.augmentation is not None:
         return "data.augment", "images that are moved in every step"
+    if member.accumulate > 1:
+        return "train.accumulate", "a batch in parts"
     reasons = (
         _of_optimizer(member.optimizer),
         _of_head(member),

@@ -21,6 +21,7 @@ from dlx.registry import register
 
 Block = Annotated[Choice, Named("block")]
 Layers = Sequence[int | Choice]
+MOST_LAYERS = 10_000  # of a network, those inside blocks included
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ def stack(
     They are numbered from `before` + 1 on, with a prefix. `choices` are one for each layer, by
     default those of the place, where the first layer stands.
     """
+    if (number := _count(layers)) > MOST_LAYERS:
+        raise ConfigError(
+            f"model: the blocks of a network are {number:,} layers by their repeats; at most "
+            f"{MOST_LAYERS:,} can be built"
+        )
     specs: list[Spec] = []
     for index, layer in enumerate(layers):
         block = choice("block", "dense", units=layer) if isinstance(layer, int) else layer
@@ -55,6 +61,18 @@ def stack(
             )
             specs.append(block(block_place))
     return tuple(specs)
+
+
+def _count(layers: Any) -> int:
+    """Return how many layers and blocks a list of them is, those inside blocks included."""
+    if isinstance(layers, Choice):
+        if layers.entry.kind != "block":  # an activation, which is no layer
+            return 0
+        lists = [value for value in layers.arguments().values() if isinstance(value, list | tuple)]
+        return layers.repeat * (1 + sum(map(_count, lists)))
+    if isinstance(layers, list | tuple):
+        return sum(map(_count, layers))
+    return 1
 
 
 def _dense(place: Place, units: int, **chosen: Any) -> DenseSpec:

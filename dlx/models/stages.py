@@ -32,6 +32,11 @@ def hidden_layers(design: Design, count: int | None, key: str) -> tuple[DenseSpe
 
     `key` of `pretrain` gives the count, in messages.
     """
+    if not all(part.follows_cost for part in design.parts):
+        raise ConfigError(
+            "pretrain: an RBM is what a layer is pre-trained as, and is itself trained at once; "
+            "leave pretrain out, or use model: autoencoder"
+        )
     hidden = _encoders(design)
     if any(layer.is_code and layer.is_drawn for layer in design.layers):
         hidden = hidden[:-1]  # the last one gives the means and log variances of the code

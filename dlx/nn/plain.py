@@ -96,8 +96,22 @@ def dropout_modules(rate: float, kind: str) -> list[nn.Module]:
 
 def activation_module(activation: Choice) -> nn.Module:
     """Return an activation as a torch module."""
-    module = activation.traits.module
-    return Elementwise(activation) if module is None else module(**activation.arguments())
+    make = activation.traits.module
+    if make is None:
+        return Elementwise(activation)
+    try:
+        module = make(**activation.arguments())
+    except TypeError as error:
+        raise ConfigError(
+            f"activation {activation.name}: its torch module takes other options ({error}); give "
+            "one that takes those of the activation"
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise ConfigError(
+            f"activation {activation.name}: its module gives an object of type "
+            f"{type(module).__name__}; give a torch module"
+        )
+    return module
 
 
 def learned_tensors(activation: Choice, module: nn.Module, path: str = "") -> dict[str, str]:

@@ -21,6 +21,7 @@ from dlx.report.ablation import reading
 from dlx.report.run.graph import network_graph
 from dlx.runs import RunDirectory, storage_errors
 from dlx.runs.ablations import IndexedRun, cohort_folder, infos, read_cohort, read_index
+from dlx.runs.files import parsed
 from dlx.runs.locks import hold
 from dlx.tracking import metrics
 from dlx.tracking.evaluations import Record
@@ -206,7 +207,7 @@ def link(link: Path, source: Path) -> None:
 def _read(ablation: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Return summary.json, and the folder of each variant that has runs."""
     try:
-        summary = json.loads((ablation / "summary.json").read_bytes())
+        summary = parsed((ablation / "summary.json").read_bytes())
         with (ablation / "results.csv").open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except FileNotFoundError as error:

@@ -13,6 +13,7 @@ import numpy as np
 
 from dlx.data.dataset import Task
 from dlx.nn.head import Head
+from dlx.texts import cell
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,11 @@ class Predictions:
         return cls(tuple(columns), rows, warnings, notes=notes)
 
     def csv(self) -> str:
-        """Return the table as CSV with a header."""
+        """Return the table as CSV with a header; texts as `dlx.texts.cell` has them."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(self.rows)
+        writer.writerow(map(cell, self.columns))
+        writer.writerows([cell(value) for value in row] for row in self.rows)
         return text.getvalue()
 
     def records(self) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """The comparison of any runs: those of one config are a variant, the first is the baseline."""
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from dlx.errors import ConfigError, RunError, did_you_mean
 from dlx.report.run_list import IGNORED, differing
 from dlx.runs import RunDirectory, list_runs
 from dlx.runs.ablations import infos, read_index
+from dlx.runs.files import parsed
 from dlx.training.finding import find, with_differences
 
 _ENDED = ("completed", "stopped_early", "diverged", "failed")
@@ -166,7 +166,7 @@ def _members(ablation: RunDirectory) -> list[_Ended]:
     configs: dict[str, Flat] = {}
     members, order = [], []
     with contextlib.suppress(OSError, ValueError, KeyError):  # the ablation has not ended
-        summary = json.loads((ablation.path / "summary.json").read_bytes())
+        summary = parsed((ablation.path / "summary.json").read_bytes())
         order = [summary["baseline"], *(variant["name"] for variant in summary["variants"])]
     places = {name: place for place, name in reversed([*enumerate(order)])}
     indexed.sort(key=lambda run: places.get(run.variant, len(order)))

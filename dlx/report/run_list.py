@@ -6,6 +6,7 @@
 
 import contextlib
 import functools
+import itertools
 import json
 import re
 from collections import ChainMap
@@ -18,7 +19,8 @@ from dlx.config.dump import flat
 from dlx.config.nodes import read_value
 from dlx.errors import ConfigError, DlxError, RunError, StorageError, did_you_mean
 from dlx.runs import RunDirectory, documents
-from dlx.runs.directory import directories
+from dlx.runs.directory import directories, newest_last
+from dlx.runs.files import parsed
 from dlx.runs.tags import read_tags
 from dlx.runs.where import Condition
 
@@ -27,6 +29,7 @@ from dlx.runs.where import Condition
 IGNORED = ("seed", "name", "ablation", "log.level", "train.device", "train.checkpoint_seconds")
 _INDEX = ".index.json"
 _FIELDS = ("kind", "seed", "steps", "epochs", "seconds", "parameters", "created")
+_NUMBERS = ("sequence", "ordinal")  # by which runs are sorted, and which nobody asks for
 _NAMED = ("run", "name", "id", "status", *_FIELDS, "answer", "tags")  # in conditions and columns
 _MOST_DIFFERING = 8  # columns
 
@@ -58,9 +61,9 @@ class _Listed:
         return metrics[tag] if tag in metrics else self.config.get(name)
 
     @property
-    def order(self) -> tuple[str, int]:
+    def order(self) -> tuple[int, str, int]:
         """By which the newest comes last."""
-        return str(self.summary["created"]), self.summary["sequence"] or 0
+        return newest_last(self.summary)
 
 
 def summaries(
@@ -102,6 +105,7 @@ def summaries(
                     near = did_you_mean(key, known) or "; name a key, metric or field"
                     raise ConfigError(f"{option}: no run here has {key!r}{near}")
     listed.sort(key=lambda run: run.order, reverse=True)
+    warnings += _changed_clock(listed)
     for key in reversed(sort):
         descends = key.startswith("-")
         value = functools.partial(_Listed.value, name=key.removeprefix("-"))
@@ -110,11 +114,23 @@ def summaries(
         listed.sort(key=lambda run, value=value: value(run) is None)
     shown = list(columns) or _differing_by_name(listed)
     runs = [
-        {key: value for key, value in run.summary.items() if key != "sequence"}
+        {key: value for key, value in run.summary.items() if key not in _NUMBERS}
         | {"columns": {key: run.value(key) for key in shown}}
         for run in listed
     ]
     return RunList(runs, shown, warnings)
+
+
+def _changed_clock(listed: Sequence[_Listed]) -> list[str]:
+    """Say that a clock was set back, if a run that began later has an earlier time."""
+    counted = [run.summary for run in listed if run.summary.get("ordinal")]
+    for newer, older in itertools.pairwise(counted):
+        if str(newer["created"]) < str(older["created"]):
+            return [
+                f"the clock was changed: {newer['run']} began after {older['run']}, but its time "
+                "is earlier; runs are in the order in which they began"
+            ]
+    return []
 
 
 def differing(configs: Sequence[Flat], keys: Sequence[str] | None = None) -> list[str]:
@@ -203,7 +219,7 @@ def _listed(runs_dir: Path, warnings: list[str]) -> list[_Listed]:
 def _read_index(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what is known of runs by name and id, and by name the config they are compared to."""
     try:
-        runs, bases = json.loads(documents.read(path)["runs"])
+        runs, bases = parsed(documents.read(path)["runs"])
         return dict(runs), dict(bases)
     except (OSError, RunError, ValueError, KeyError, TypeError):
         return {}, {}  # it is made anew
@@ -224,7 +240,7 @@ def _entry(run: RunDirectory, bases: dict[str, Any], warnings: list[str]) -> dic
     status = run.status()
     summary = {
         "status": status,
-        **{field: info.get(field) for field in (*_FIELDS, "sequence")},
+        **{field: info.get(field) for field in (*_FIELDS, *_NUMBERS)},
         "metrics": info.get("metrics"),
         "answer": None,
     }
@@ -268,7 +284,7 @@ def _answer(ablation: Path) -> str | None:
     from dlx.report.ablation.answer import in_a_line  # imports what draws and computes
 
     try:
-        return in_a_line(json.loads((ablation / "summary.json").read_bytes()))
+        return in_a_line(parsed((ablation / "summary.json").read_bytes()))
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None  # it has not ended
 

@@ -6,6 +6,7 @@ from dlx.cohort import Cohort
 from dlx.nn.layers import Spec
 from dlx.nn.passes import Pass
 from dlx.training.job import Job
+from dlx.training.rehearsal import rehearse
 
 # What a layer has that says nothing of it.
 _NEUTRAL = {
@@ -22,7 +23,11 @@ _NEUTRAL = {
 
 
 def preview(job: Job) -> dict[str, Any]:
-    """Build a job's network, pass its first batch through it in training mode, and describe it."""
+    """Describe a job, after its network and those of its pre-training have made their first steps.
+
+    So what training would fail in, fails here.
+    """
+    rehearse(job)
     cohort = Cohort([job.member], job.batch_size, device=job.device)
     batch = job.first_batch(job.examples()["train"])
     cohort.initialize(batch[0])

@@ -22,8 +22,9 @@ from dlx.runs.files import make_directory, storage_errors, write_atomic
 from dlx.runs.info import blank, damage, describe, in_order
 from dlx.runs.locks import hold, is_held
 from dlx.runs.tags import tags_of
+from dlx.texts import LATEST, name_problem
 
-LATEST = "latest"
+_COUNT = ".count"  # how many runs were made in a folder of runs
 
 Kind = Literal["run", "ablation"]
 
@@ -87,8 +88,9 @@ class RunDirectory:
         """Make a new run below `runs_dir/name`; after a failure or a crash nothing is listed.
 
         run.json starts with kind 'run', status 'running', the sequence number (1 + the largest
-        under this name), `created`, versions, command, git commit and `info`; the fields that
-        training fills in are null. A name that would lead out of `runs_dir` is a ConfigError.
+        under this name), the ordinal (1 + that of the run made last in the folder), `created`,
+        versions, command, git commit and `info`; the fields that training fills in are null. A name
+        that would lead out of `runs_dir` is a ConfigError.
         """
         check_name(name)
         make_directory(runs_dir)
@@ -104,7 +106,8 @@ class RunDirectory:
                 run = cls(_make_unique(family))
                 undo.callback(shutil.rmtree, run.path, ignore_errors=True)
                 document = blank() | {"created": timestamp()} | describe()
-                document["sequence"] = _next_sequence(family)
+                document |= _next_numbers(runs_dir, family)
+                write_atomic(runs_dir / _COUNT, str(document["ordinal"]).encode())
                 if config is not None:
                     write_atomic(run.path / config_name, config.encode())
                     document["digests"] = {config_name: documents.sha256(config.encode())}
@@ -200,20 +203,7 @@ def timestamp() -> str:
 
 def check_name(name: str) -> None:
     """Raise a ConfigError unless an experiment's name is one plain path component."""
-    problem = None
-    if not name:
-        problem = "is empty"
-    elif "/" in name or "\\" in name or ".." in name or name.startswith("."):
-        problem = "may not hold '/', '\\' or '..', nor start with '.'"
-    elif os.name == "nt" and not set(name).isdisjoint(':*?"<>|'):
-        problem = "may not hold : * ? \" < > |, of which Windows makes no folder's name"
-    elif not name.isprintable():
-        problem = "may not hold control characters"
-    elif len(name.encode()) > 200:
-        problem = "is longer than 200 bytes"
-    elif name == LATEST:
-        problem = "stands for the newest run"
-    if problem:
+    if problem := name_problem(name):
         raise ConfigError(f"name: {name!r} {problem}; choose a plain name such as 'mnist-relu'")
 
 
@@ -297,7 +287,7 @@ def _make_unique(family: Path) -> Path:
 
 def _runs_of(families: list[Path], warnings: list[str]) -> list[RunDirectory]:
     """Return the runs in the directories of names, newest first."""
-    dated: list[tuple[str, int, RunDirectory]] = []
+    dated: list[tuple[tuple[int, str, int], RunDirectory]] = []
     for family in families:
         for path in directories(family, warnings):
             run = RunDirectory(path)
@@ -306,14 +296,39 @@ def _runs_of(families: list[Path], warnings: list[str]) -> list[RunDirectory]:
             except RunError as error:
                 warnings.append(str(error))
             else:
-                dated.append((str(info.get("created")), info.get("sequence") or 0, run))
-    dated.sort(key=lambda item: item[:2], reverse=True)
-    return [run for _, _, run in dated]
+                dated.append((newest_last(info), run))
+    dated.sort(key=lambda item: item[0], reverse=True)
+    return [run for _, run in dated]
 
 
-def _next_sequence(family: Path) -> int:
-    infos = (run.read_info() for run in _runs_of([family], []))
-    return 1 + max((info.get("sequence") or 0 for info in infos), default=0)
+def newest_last(info: Mapping[str, Any]) -> tuple[int, str, int]:
+    """Return what runs are sorted by: the order in which they began, whatever the clock said.
+
+    Runs of earlier versions have no ordinal; they are older than all that have one, and sorted by
+    the time of their folder.
+    """
+    return info.get("ordinal") or 0, str(info.get("created")), info.get("sequence") or 0
+
+
+def _next_numbers(runs_dir: Path, family: Path) -> dict[str, int]:
+    """Return the sequence number of a run in its family, and its ordinal among all runs."""
+    infos = [run.read_info() for run in _runs_of([family], [])]
+    try:
+        content = (runs_dir / _COUNT).read_bytes()
+        counted = int(content) if content.isdigit() and len(content) < 19 else None
+    except OSError:
+        counted = None
+    if counted is None:  # deleted, damaged, or of a folder of an earlier version
+        runs, _ = list_runs(runs_dir)
+        counted = _largest("ordinal", [run.read_info() for run in runs])
+    return {
+        "sequence": 1 + _largest("sequence", infos),
+        "ordinal": 1 + max(counted, _largest("ordinal", infos)),
+    }
+
+
+def _largest(field: str, infos: list[dict[str, Any]]) -> int:
+    return max((info.get(field) or 0 for info in infos), default=0)
 
 
 def directories(folder: Path, warnings: list[str]) -> list[Path]:

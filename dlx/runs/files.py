@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import math
 import os
 import secrets
@@ -24,6 +25,8 @@ _CURES = {
     errno.ENOTDIR: "a part of the path is a file: choose another directory",
     errno.EEXIST: "a file is in the way: choose another directory",
     errno.ENAMETOOLONG: "choose a shorter path",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close other programs, which hold the system's open files",
 }
 
 
@@ -40,6 +43,14 @@ def finite(value: Any) -> Any:
     if hasattr(value, "item"):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def parsed(content: bytes | str) -> Any:
+    """Return what JSON says; ValueError if it is none, or nested deeper than Python goes."""
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 @contextlib.contextmanager

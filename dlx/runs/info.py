@@ -18,6 +18,7 @@ _TYPES: dict[str, type | UnionType] = {
     "status": str,
     "created": str | None,
     "sequence": int | None,
+    "ordinal": int | None,
     "seed": int | None,
     "started": str | None,
     "seconds": float | int | None,
@@ -41,7 +42,18 @@ _TYPES: dict[str, type | UnionType] = {
 
 # The fields of run.json in their order; others follow.
 _ORDER = (
-    *("schema", "kind", "sequence", "status", "weights", "seed", "steps", "epochs", "examples"),
+    *(
+        "schema",
+        "kind",
+        "sequence",
+        "ordinal",
+        "status",
+        "weights",
+        "seed",
+        "steps",
+        "epochs",
+        "examples",
+    ),
     *("pretraining_steps", "pretraining_examples", "pretraining", "resumed", "parameters"),
     *("metrics", "baseline", "reason", "data_fingerprint", "data_digest", "rows", "task"),
     *("features", "table"),
@@ -60,14 +72,33 @@ _ORDER = (
 )
 # What says when, where and by which command a run was trained, not what came out.
 CIRCUMSTANCES = (
-    *("sequence", "device", "threads", "created", "started", "ended", "seconds", "command"),
+    *(
+        "sequence",
+        "ordinal",
+        "device",
+        "threads",
+        "created",
+        "started",
+        "ended",
+        "seconds",
+        "command",
+    ),
     *("git_commit", "versions", "plugins"),
 )
 
 
 def blank() -> dict[str, Any]:
     """Return the fields of a new run that training fills in later."""
-    empty = ("sequence", "seed", "started", "ended", "seconds", "data_fingerprint", "parameters")
+    empty = (
+        "sequence",
+        "ordinal",
+        "seed",
+        "started",
+        "ended",
+        "seconds",
+        "data_fingerprint",
+        "parameters",
+    )
     return {"kind": "run", "status": "running", **dict.fromkeys((*empty, "device", "threads"))}
 
 
@@ -116,6 +147,11 @@ def damage(info: object) -> str | None:
     for field, allowed in (("kind", KINDS), ("status", STATUSES)):
         if info[field] not in allowed:
             return f"its {field} is {info[field]!r}, none of {', '.join(allowed)}"
+    for field in info:
+        if _is_huge(info[field]):
+            return f"its {field} holds a number that nothing counts up to"
+    if not all(isinstance(entry, Mapping) for entry in info.get("resumed") or []):
+        return f"its resumed is {info['resumed']!r}"
     if not _is_time(info.get("created")):
         return f"its created is {info['created']!r}"
     if not all(map(_is_plugin, info.get("plugins") or [])):
@@ -126,6 +162,15 @@ def damage(info: object) -> str | None:
         if not all(map(_are_numbers, (info.get(field) or {}).values())):
             return f"its {field} are {info[field]!r}"
     return None
+
+
+def _is_huge(value: Any) -> bool:
+    """Say whether an integer of more than 64 bits stands in a value."""
+    if isinstance(value, Mapping):
+        return any(map(_is_huge, value.values()))
+    if isinstance(value, list):
+        return any(map(_is_huge, value))
+    return isinstance(value, int) and value.bit_length() > 64
 
 
 def _is_time(text: str | None) -> bool:

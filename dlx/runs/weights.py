@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx.errors import RunError
-from dlx.runs.files import replace_atomic
+from dlx.runs.files import parsed, replace_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,7 +87,7 @@ def decode(content: bytes, path: Path) -> "tuple[dict[str, Tensor], dict[str, An
 
     try:
         header_end = 8 + int.from_bytes(content[:8], "little")
-        document = json.loads(json.loads(content[8:header_end])["__metadata__"][_KEY])
+        document = parsed(parsed(content[8:header_end])["__metadata__"][_KEY])
         schema, metadata = int(document["schema"]), document["metadata"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("not a file that dlx wrote, or cut short") from error

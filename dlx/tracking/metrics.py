@@ -18,7 +18,7 @@ from typing import Any
 
 from dlx.errors import RunError
 from dlx.runs.ablations import METRICS, read_cohort_file
-from dlx.runs.files import AppendFile, finite
+from dlx.runs.files import AppendFile, finite, parsed
 from dlx.tracking.evaluations import Evaluation
 
 _CRC = ', "crc": '
@@ -153,7 +153,7 @@ def _records(content: bytes, path: Path, first: int = 1) -> Iterator[dict[str, A
             has_checksums = has_checksums or _CRC.encode() in line
             if has_checksums:
                 _unsealed(line)
-            record = json.loads(line)
+            record = parsed(line)
             if not isinstance(record, dict):
                 raise ValueError("not a JSON object")
             if has_checksums:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from google.protobuf import text_format
 
+from dlx import texts
 from dlx.runs import make_directory, write_atomic
 from dlx.tracking.images import png
 from dlx.tracking.protos import ProjectorConfig
@@ -53,7 +54,7 @@ def write_projector(
     write_atomic(folder / "code.tsv", numbers.getvalue().encode())
     rows = [list(columns), *zip(*columns.values(), strict=True)]
     lines = ["\t".join(" ".join(str(cell).split()) for cell in row) + "\n" for row in rows]
-    write_atomic(folder / "metadata.tsv", "".join(lines).encode())
+    write_atomic(folder / "metadata.tsv", texts.encoded("".join(lines)))
     if images is not None:
         sheet, size = _sprite(images)
         write_atomic(folder / "sprite.png", png(sheet))

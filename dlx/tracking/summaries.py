@@ -14,7 +14,7 @@ def config(yaml: str) -> Any:
 
 def text(tag: str, markdown: str) -> Any:
     """Return a text, which the Text page shows as Markdown."""
-    return _plugin("text", tag, _string(markdown.encode()))
+    return _plugin("text", tag, _string(markdown.encode(errors="backslashreplace")))
 
 
 def hparams(settings: Mapping[str, Any], group_name: str, began: float) -> Any:

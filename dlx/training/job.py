@@ -1,6 +1,6 @@
 """From a config to everything that one run trains with, checked before anything is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,11 +19,12 @@ from dlx.data.selection import Examples, Selection
 from dlx.engine.coverage import check_native
 from dlx.errors import ConfigError
 from dlx.models import plain
+from dlx.models import stages as networks
 from dlx.models.design import Design
 from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name
-from dlx.training import batch_sizes, probing, transfer
+from dlx.training import batch_sizes, memory, probing, transfer
 from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
 from dlx.training.stages import plan as stages_of
@@ -88,6 +89,11 @@ class Job(Trainable):
             judged=first.judged,
         )
 
+    def begun_from(self, learned: Mapping[str, Tensor]) -> "Job":
+        """Return the job with what the stages of its pre-training have learned as its start."""
+        start = networks.start(self.design, learned)
+        return replace(self, member=replace(self.member, start=start))
+
     @property
     def final_metrics(self) -> dict[str, tuple[str, ...]]:
         """The names of all that is known of it at its end, by split."""
@@ -148,11 +154,14 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     labelled, on_device = splits, splits.to(device)
     splits = targeted(config, on_device)
     design: Design = config.model(splits.task)
-    splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
-    plain.check(design)
     num_rows = len(splits.train)
     given = config.train.batch_size
     batch_size = batch_sizes.resolved(given, num_rows, "train.batch_size")
+    _check_accumulation(config, design, batch_size)
+    rows = -(-batch_size // config.train.accumulate)
+    memory.check(design, config.optimizer, rows, device)
+    splits = replace(splits, warnings=(*splits.warnings, *_outside_unit_interval(design, splits)))
+    plain.check(design)
     watched = config.watched
     config, remarks = _watching_stop(config, splits)
     remarks = splits.notes + remarks
@@ -193,6 +202,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         augmentation=_augmentation(config, splits),
         bagging=config.data.bagging,
         engine=config.train.engine,
+        accumulate=config.train.accumulate,
         start=start,
         frozen=frozen,
     )
@@ -397,6 +407,31 @@ def _check_trainable(design: Design, num_steps: int, num_rows: int, batch_size: 
             "another activation, or train.epochs: 0 to evaluate the weights as they are"
         )
     batch_sizes.check_batch_norm(design, batch_size, num_rows, "train.batch_size")
+
+
+def _check_accumulation(config: RunConfig, design: Design, batch_size: int) -> None:
+    """Refuse to take a batch apart where its rows are not looked at one by one."""
+    parts = config.train.accumulate
+    if parts == 1:
+        return
+    if parts > batch_size:
+        raise ConfigError(
+            f"train.accumulate: received {parts:,}, but a batch has {batch_size:,} rows; lower it"
+        )
+    sparsity = config.model.arguments().get("sparsity")
+    whole = {
+        "batch norm": any(part.batch_norm is not None for part in design.parts),
+        "an RBM": not all(part.follows_cost for part in design.parts),
+        f"the sparsity {sparsity and sparsity.name}": (
+            sparsity is not None and sparsity.traits.of_probabilities
+        ),
+    }
+    for what, is_there in whole.items():
+        if is_there:
+            raise ConfigError(
+                f"train.accumulate: received {parts}, but {what} looks at all rows of a batch at "
+                "once; use accumulate: 1, with a smaller train.batch_size if memory is short"
+            )
 
 
 def _check_search(config: RunConfig, design: Design) -> None:

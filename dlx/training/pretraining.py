@@ -9,7 +9,7 @@ training has its checkpoints in a folder named by the keys of its runs.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def pretrain(
         entries = {key: _load(cache / key, result.warnings) for key in first}
         new = [key for key, entry in entries.items() if entry is None]
         for cohort in _cohorts(jobs, [first[key] for key in new], number):
-            runs = [_Run(jobs[p], jobs[p].stages[number], keys[p], learned[p]) for p in cohort]
+            runs = [StageRun(jobs[p], jobs[p].stages[number], keys[p], learned[p]) for p in cohort]
             result.warnings += _train(runs, cache, show, stop)
         entries |= {key: _load(cache / key, result.warnings) for key in new}
         for place in having:
@@ -112,8 +112,7 @@ def pretrain(
             result.stages[place].append(Trained(stage, was_there, *ended))
     for place, job in enumerate(jobs):
         if job.stages:
-            start = networks.start(job.design, learned[place])
-            result.jobs[place] = replace(job, member=replace(job.member, start=start))
+            result.jobs[place] = job.begun_from(learned[place])
     return result
 
 
@@ -128,7 +127,9 @@ def _load(folder: Path, warnings: list[str]) -> Checkpoint | None:
 
 
 @dataclass(frozen=True)
-class _Run(Trainable):
+class StageRun(Trainable):
+    """One stage of one run, as a session trains it."""
+
     job: Job  # the run
     planned: PlannedStage  # the stage
     key: str  # of the stage in the cache
@@ -150,7 +151,7 @@ class _Run(Trainable):
         return self.planned.words
 
     @staticmethod
-    def trainer(jobs: "Sequence[_Run]", *, is_new: bool) -> Trainer:
+    def trainer(jobs: "Sequence[StageRun]", *, is_new: bool) -> Trainer:
         """Return the trainer of stages that go together; new ones get their initial weights."""
         first = jobs[0]
         members = [run.member for run in jobs]
@@ -179,7 +180,7 @@ class _Run(Trainable):
 
 
 def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[list[int]]:
-    runs = [_Run(jobs[p], jobs[p].stages[number], str(p), {}) for p in places]
+    runs = [StageRun(jobs[p], jobs[p].stages[number], str(p), {}) for p in places]
     shared = [
         (
             *((name, id(part.selection.base), len(part)) for name, part in _parts(run.job).items()),
@@ -200,7 +201,7 @@ def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[li
     return cohorts
 
 
-def _train(runs: Sequence[_Run], cache: Path, show: Show, stop: Stop) -> list[str]:
+def _train(runs: Sequence[StageRun], cache: Path, show: Show, stop: Stop) -> list[str]:
     """Train a stage of runs that go together, and write it to the cache; return remarks."""
     names = hashlib.sha256("".join(run.key for run in runs).encode()).hexdigest()
     folder = cache / f"training-{names}"
@@ -219,7 +220,7 @@ def _train(runs: Sequence[_Run], cache: Path, show: Show, stop: Stop) -> list[st
 class _StageStore(Store):
     title = "pre-training"
 
-    def __init__(self, runs: Sequence[_Run], folder: Path, cache: Path) -> None:
+    def __init__(self, runs: Sequence[StageRun], folder: Path, cache: Path) -> None:
         self.folder = folder
         self._runs = {run.key: run for run in runs}
         self._cache = cache
@@ -284,7 +285,7 @@ def _parts(job: Job) -> dict[str, Part]:
     return {name: part for name, part in splits.parts.items() if name in _PARTS}
 
 
-def _examples(runs: Sequence[_Run]) -> dict[str, Examples]:
+def _examples(runs: Sequence[StageRun]) -> dict[str, Examples]:
     """Return what a stage reconstructs: the data, or each run's own codes of them."""
     first = runs[0]
     shared = first.job.splits.shared

@@ -19,6 +19,7 @@ from dlx.errors import (
     is_out_of_memory,
 )
 from dlx.runs import RunDirectory, timestamp
+from dlx.training.memory import CURE
 
 
 def device_name(device: torch.device) -> str:
@@ -107,8 +108,5 @@ def _recorded_failures(run: RunDirectory) -> Iterator[None]:
         with contextlib.suppress(StorageError):
             run.write_info(status=status, ended=timestamp(), reason=str(error))
         if is_out_of_memory(error):
-            raise MemoryLimitError(
-                "out of memory while training; lower train.batch_size or the layers' widths "
-                f"({error})"
-            ) from error
+            raise MemoryLimitError(f"out of memory while training; {CURE} ({error})") from error
         raise

@@ -19,7 +19,7 @@ from dlx.data.selection import Examples, examples
 from dlx.engine.native import NativeEngine
 from dlx.nn.passes import Pass
 from dlx.tracking.evaluations import Evaluation
-from dlx.training.evaluation import asked, evaluate_all, of_each_row, thinned
+from dlx.training.evaluation import CHUNK, asked, evaluate_all, of_each_row, thinned
 from dlx.training.layer_statistics import is_looked_at
 from dlx.training.records import Finish, Outcome, Stop
 from dlx.training.schedules import Rates
@@ -28,6 +28,7 @@ from dlx.training.watching import EarlyStopping, Plateau, plateaus
 # On CUDA, looking at a cost waits for the device; there it is looked at once in so many steps.
 _STEPS_BETWEEN_LOOKS = {"cpu": 1, "cuda": 64}
 EVALUATED_TRAIN_ROWS = 10_000
+_IN_THE_LOSS = "in the loss"
 
 _Status = Literal["completed", "stopped_early"]
 _Metrics = dict[str, dict[str, list[float]]]  # by split and name, a value for each run
@@ -271,15 +272,27 @@ class Trainer:
         }
 
     def _diverged(self, row: int, step: int, x: Tensor) -> Outcome:
-        pass_ = Pass(step=self.step, batch_size=self.cohort.batch_size, activations={})
+        place = self._place(row, x, Pass(step=self.step, batch_size=self.cohort.batch_size))
+        reason = f"the cost was not finite at step {step}; {place or _IN_THE_LOSS}"
+        return Outcome("diverged", step, "last", {}, {}, reason)
+
+    def _diverged_in_evaluation(self, row: int) -> Outcome:
+        inputs, places = self._curves["train"][0], []
+        for start in range(0, inputs.num_rows, CHUNK):
+            x = inputs.chunk(start, start + CHUNK)
+            places.append(self._place(row, x.expand(len(self.members), *x.shape[1:]), Pass()))
+        place = next(filter(None, places), _IN_THE_LOSS)
+        reason = f"the training cost was not finite after {self.step} steps; {place}"
+        return Outcome("diverged", self.step, "last", {}, {}, reason)
+
+    def _place(self, row: int, x: Tensor, pass_: Pass) -> str:
+        """Say of which layer a run's outputs are not finite first; empty if all are."""
+        pass_.activations = {}
         with torch.no_grad():
             z = self.cohort.network.forward(x, pass_)
-        assert pass_.activations is not None
         outputs = {**pass_.activations, self.cohort.network.layer_names[-1]: z}
         layer = next((n for n, a in outputs.items() if not bool(a[row].isfinite().all())), None)
-        place = f"layer {layer} is the first with values that are not" if layer else "in the loss"
-        reason = f"the cost was not finite at step {step}; {place}" + (" finite" if layer else "")
-        return Outcome("diverged", step, "last", {}, {}, reason)
+        return f"layer {layer} is the first with values that are not finite" if layer else ""
 
     def _plan(self) -> None:
         self._next_due = min(
@@ -324,8 +337,7 @@ class Trainer:
                 self._summed_from[row] = self.examples
                 self._watch(row, curves)
                 if not math.isfinite(curves["train"]["cost"][row]):
-                    reason = f"the training cost was not finite after {self.step} steps"
-                    diverged[row] = Outcome("diverged", self.step, "last", {}, {}, reason)
+                    diverged[row] = self._diverged_in_evaluation(row)
         ended: dict[int, _Status] = {}
         for row, stopping in enumerate(self._stopping):
             if row not in diverged and self.step >= self.members[row].num_steps:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
 from dlx.cohort import Member
-from dlx.errors import ConfigError
+from dlx.errors import ConfigError, did_you_mean
 from dlx.nn.layers.boltzmann import FREE_ENERGY
 from dlx.nn.metrics import is_rising
 
@@ -28,7 +28,8 @@ def check_watched(
             "inputs are reconstructed"
         )
     if metric not in allowed:
-        raise ConfigError(f"{key}: received {received}; allowed: {', '.join(allowed)}")
+        near = "" if name in names else did_you_mean(name, names)
+        raise ConfigError(f"{key}: received {received}{near}; allowed: {', '.join(allowed)}")
 
 
 def _improves(metric: str, value: float, best: float | None, threshold: float = 0.0) -> bool:

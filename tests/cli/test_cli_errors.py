@@ -1,7 +1,10 @@
 """Bad input: one clear error, the documented exit code, nothing half made."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import numpy as np
 import pytest
 
 from dlx.runs import RunDirectory, documents
-from tests.cli.conftest import Command, only_run
+from tests.cli.conftest import Command, environment, only_run
 
 CONFIG_ERRORS = [
     (
@@ -216,3 +219,33 @@ def test_an_archive_of_pickled_objects(dlx: Command, tmp_path: Path) -> None:
     assert ended.code == 3
     assert "set.npz: its array 'inputs' cannot be read (it holds pickled objects" in ended.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml", "set.npz"]
+
+
+def test_a_folder_whose_name_is_no_text(dlx: Command, tmp_path: Path) -> None:
+    """A byte that is not UTF-8 in a path: Python keeps it, and nothing that is written may fail."""
+    folder = os.fsdecode(b"runs-\xff")
+    where = ["--runs-dir", folder]
+    ended = dlx("train", "moons", "train.steps=1", "--quiet", *where)
+    assert (ended.code, ended.err) == (0, "")
+    assert dlx("report", "moons", *where).code == 0
+    assert dlx("figures", "moons", *where).code == 0
+    asked = ["ablate", "xor", "train.steps=3", "--vary", "optimizer.lr=0.1,0.2", "--seeds=2"]
+    assert dlx(*asked, "--anyway", "--quiet", *where).code == 0
+    assert dlx("runs", *where).code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_too_few_open_files(tmp_path: Path) -> None:
+    program = (
+        "import os, sys\nfrom dlx.cli import main\nimport dlx.api\n"
+        "held = []\nimport resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
+        "try:\n    while True: held.append(os.open(os.devnull, os.O_RDONLY))\n"
+        "except OSError: pass\nos.close(held.pop())\nsys.exit(main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", program, "train", "moons", "train.steps=2", "--quiet"]
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=100
+    )
+    assert ended.returncode == 9, ended.stderr
+    assert "Too many open files; raise the limit on open files (ulimit -n)" in ended.stderr
+    assert "Traceback" not in ended.stderr

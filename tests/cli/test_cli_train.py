@@ -175,6 +175,44 @@ def test_dry_run_of_what_cannot_be_trained(dlx: Command) -> None:
     assert "0 steps" in ended.out
 
 
+LATE = '''
+import dlx
+from dlx.nn.metrics import RIGHT
+
+
+@dlx.register("metric", RIGHT, ("binary",), rising=True, scale="share")
+def late_metric(right, rows):
+    """A metric that fails."""
+    raise ZeroDivisionError("no metric")
+
+
+@dlx.register("schedule")
+def late_schedule(step, num_steps):
+    """A schedule that fails."""
+    raise ZeroDivisionError("no schedule")
+'''
+# An evaluation, and a stage of pre-training, come after the first batch has passed the network.
+BEGINNINGS = {
+    "late.py:9: ZeroDivisionError: no metric": "log.metrics=[late_metric]",
+    "late.py:15: ZeroDivisionError: no schedule": (
+        "pretrain={epochs: 1, optimizer: {name: sgd, schedule: late_schedule}}"
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "asked"), BEGINNINGS.items())
+@pytest.mark.usefixtures("forgotten")
+def test_dry_run_begins_as_training_does(
+    dlx: Command, tmp_path: Path, said: str, asked: str
+) -> None:
+    (tmp_path / "late.py").write_text(LATE)
+    dry = dlx("--plugin", "late.py", "train", "moons", asked, "--dry-run")
+    assert (dry.code, said in dry.err) == (2, True), dry.err
+    assert not (tmp_path / "runs").exists()
+    trained = dlx("--plugin", "late.py", "train", "moons", asked, "--quiet")
+    assert (trained.code, trained.err) == (2, dry.err)
+
+
 def test_resume_leaves_a_finished_run_alone(dlx: Command, tmp_path: Path) -> None:
     first = dlx("train", "xor", "train.steps=10", "--json").json
     assert list(first.pop("diagnosis")) == ["findings", "notes"]
@@ -197,6 +235,11 @@ def test_resume_changes_no_choice(dlx: Command) -> None:
     ended = dlx("resume", "xor", "optimizer.lr=0.1")
     assert ended.code == 2
     assert "a run that has begun keeps its optimizer.lr" in ended.err
+    ended = dlx("resume", "xor", "train.accumulate=2", "train.steps=20")
+    assert (ended.code, "a run that has begun keeps it, 1; train a new run" in ended.err) == (
+        2,
+        True,
+    )
 
 
 def test_files_of_the_users_own(dlx: Command, tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def test_not_even_one_run_fits(command: list[str], tmp_path: Path) -> None:
     ended = limited(tmp_path, 50, command[0], "digits", *large, *command[1:], "name=large")
     assert ended.code == 6, ended.err
     assert "error: out of memory" in ended.err
-    assert "ower train.batch_size or the layers' widths" in ended.err
+    assert "raise train.accumulate: n, which computes a batch's gradient in n parts" in ended.err
+    assert "or lower train.batch_size or the layers' widths" in ended.err
     info = json.loads((only_ablation(tmp_path, "large") / "run.json").read_text())
     assert info["status"] == "failed"
 
@@ -82,3 +83,11 @@ def test_not_even_the_plan_fits(tmp_path: Path) -> None:
     assert ended.code == 6, ended.err
     assert "smaller layers, batches or data need less" in ended.err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_batch_in_parts_fits_where_the_whole_one_does_not(tmp_path: Path) -> None:
+    large = ["model.hidden=[4000]", "train.batch_size=all", "train.steps=2", "name=large"]
+    whole = limited(tmp_path, 90, "train", "digits", *large, "--no-figures")
+    assert whole.code == 6, whole.err
+    parts = limited(tmp_path, 90, "train", "digits", *large, "train.accumulate=8", "--no-figures")
+    assert parts.code == 0, parts.err

@@ -34,7 +34,7 @@ def configs(draw):
     source, splits = draw(names["data"]), st.sampled_from(["auto", {"dev": 3}])
     positive = st.floats(1e-300, 1e300)
     train = draw(st.sampled_from([{"epochs": 3}, {"steps": 7}]))
-    train["batch_size"] = draw(st.integers(1) | st.just("all"))
+    train["batch_size"] = draw(st.integers(1, 10**12) | st.just("all"))
     train["clip_norm"] = draw(st.none() | positive)
     words = draw(st.from_regex(r"[^\W_][\w ]{0,10}\w", fullmatch=True) | tricky)
     return {
@@ -52,11 +52,11 @@ def configs(draw):
         "optimizer": {
             "name": "adam",
             "lr": draw(positive),
-            "schedule": {"name": draw(names["schedule"]), "warmup": draw(st.integers(0))},
+            "schedule": {"name": draw(names["schedule"]), "warmup": draw(st.integers(0, 10**12))},
         },
         "train": train,
         "log": {"every": draw(st.sampled_from([None, 3, "2 epochs"]))},
-        "seed": draw(st.integers(0)),
+        "seed": draw(st.integers(0, 2**63 - 1)),
         "ablation": {"vary": {"seed": draw(st.lists(anything, min_size=1, max_size=3))}},
     }
 

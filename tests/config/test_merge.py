@@ -96,6 +96,42 @@ def test_errors_of_extends(write, files, message):
         load(write("a.yaml", files["a"]))
 
 
+def test_links_that_lead_in_a_circle_are_no_file_to_extend(write, tmp_path):
+    for name, other in (("x.yaml", "y.yaml"), ("y.yaml", "x.yaml")):
+        (tmp_path / name).symlink_to(other)
+    child = write("child.yaml", "data: iris\nextends: x.yaml\n")
+    with pytest.raises(
+        ConfigError, match=r"child\.yaml:2: extends: the links of .*x\.yaml lead in"
+    ):
+        load(child)
+    with pytest.raises(ConfigError, match=r"x\.yaml: Too many levels of symbolic links"):
+        load(tmp_path / "x.yaml")
+
+
+def test_a_folder_that_links_to_itself_is_a_circle_too(write, tmp_path):
+    (tmp_path / "again").symlink_to(".")
+    child = write("child.yaml", "data: iris\nextends: again/again/child.yaml\n")
+    with pytest.raises(ConfigError, match=r"child\.yaml:2: extends: a circle"):
+        load(child)
+
+
+def test_a_long_chain_of_files_is_refused_in_one_line(write):
+    for number in range(30):
+        write(f"x{number}.yaml", f"extends: x{number + 1}.yaml\n")
+    with pytest.raises(
+        ConfigError, match="extends: more than 20 files extend each other"
+    ) as caught:
+        load(write("x0.yaml", "extends: x1.yaml\n"))
+    assert len(str(caught.value)) < 400
+
+
+def test_a_mapping_that_holds_itself_is_nested_too_deeply():
+    config = {"data": []}
+    config["data"].append(config["data"])
+    with pytest.raises(ConfigError, match="nested too deeply; write it flatter"):
+        load(config)
+
+
 @pytest.mark.parametrize(
     ("texts", "key", "expected"),
     [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dlx.config.load import load
+from dlx.config.load import json_schema, load
 from dlx.config.rows import Split
 from dlx.errors import ConfigError
 
@@ -221,3 +221,59 @@ def test_a_schedule_that_is_gone_is_answered_with_what_to_write(tmp_path, writte
     assert str(caught.value) == said
     path.write_text(f"data: digits\noptimizer:\n  {instead}\n")
     assert load(path).optimizer.schedule.warmup == warmup
+
+
+HUGE = {
+    "train.steps": (10**400, r"received an integer of about 401 digits; at most 1,000,000,000,000"),
+    "train.epochs": (1e300, r"received an integer of about 301 digits; at most 1,000,000,000,000"),
+    "train.batch_size": (10**30, r"at most 1,000,000,000,000 can be used here"),
+    "model.hidden": ([10**30], r"received 10{30}; at most 1,000,000,000,000"),
+    "seed": (
+        10**4000,
+        r"received an integer of about 4001 digits; at most 9,223,372,036,854,775,807",
+    ),
+    "optimizer.lr": (10**400, r"received an integer of about 401 digits \(allowed: a number > 0\)"),
+    "log.every": (f"1{'0' * 5000} steps", r"log\.every: received '10{54,}\.\.\. \(allowed"),
+    "train.device": (f"cuda:{'1' * 5000}", r"train\.device: received 'cuda:1+\.\.\."),
+    "data.fold": ({"number": 1, "of": 10**30}, r"data\.fold\.of: received 10{30}; at most"),
+    "data.split": ({"dev": 10**30}, r"data\.split\.dev: received 10{30}; at most"),
+    "data.rows": (10**13, r"data\.rows: received 10{13}; at most"),
+    "ablation.seeds": (10**9, r"ablation\.seeds: received 10{9}; at most 100,000 can be used here"),
+    "ablation.tune_seeds": (10**9, r"ablation\.tune_seeds: received 10{9}; at most 100,000"),
+    "ablation.vary": (
+        {"optimizer.lr": f"1..2 log 1{'0' * 5000}"},
+        r"optimizer\.lr: received '1\.\.",
+    ),
+    "name": (10**5000, "the config holds an integer of thousands of digits; shorten it"),
+}
+
+
+@pytest.mark.parametrize("key", HUGE)
+def test_huge_numbers_are_refused_by_their_keys(key):
+    value, said = HUGE[key]
+    section, _, option = key.partition(".")
+    config = {"data": {"name": "moons"}, "model": {"name": "mlp"}, "optimizer": {"name": "adam"}}
+    config[section] = {**config.get(section, {}), option: value} if option else value
+    with pytest.raises(ConfigError, match=said):
+        load(config)
+
+
+@pytest.mark.parametrize("text", ["9" * 9999, f"0x{'f' * 9999}", f"0o{'7' * 9999}"])
+def test_an_integer_that_cannot_be_written_out_is_refused(text):
+    with pytest.raises(ConfigError, match=r"override 'seed=.+\.\.\.: .+ is not a number") as caught:
+        load({"data": "moons"}, [f"seed={text}"])
+    assert max(map(len, str(caught.value).split("\n"))) < 200
+
+
+def test_bounds_are_in_the_json_schema():
+    properties = json_schema()["properties"]
+    assert properties["seed"]["maximum"] == 2**63 - 1
+    assert load({"data": "moons", "seed": 2**63 - 1}).seed == 2**63 - 1
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "large.yaml"
+    with path.open("wb") as file:
+        file.truncate(100 * 2**20)
+    with pytest.raises(ConfigError, match=r"large\.yaml: it is larger than 2 MB"):
+        load(path)

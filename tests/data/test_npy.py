@@ -119,3 +119,50 @@ def test_damage_under_another_compression(tmp_path, method):
     path.write_bytes(whole)
     with Archive(path) as archive, pytest.raises(DataError, match="'inputs' cannot be read"):
         archive.read("data.inputs", "inputs")
+
+
+def header(text: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+HEADERS = {
+    "not closed": b"(" * 5000,
+    "nested": b"(" * 3000 + b")" * 3000,
+    "a call": b"__import__('os').system('touch it-ran')",
+    "no dictionary": b"3",
+    "not UTF-8": b"\xff\xfe",
+    "a tab for an indent": b"if 1:\n\t1\n  2",
+    "a fraction of rows": b"{'descr':'<f8','fortran_order':False,'shape':(1e30,)}",
+    "rows below 0": b"{'descr':'<f8','fortran_order':False,'shape':(-1,)}",
+    "rows without end": b"{'descr':'<f8','fortran_order':False,'shape':(10**99,)}",
+    "no such type": b"{'descr':'<zz','fortran_order':False,'shape':(1,)}",
+    "a type in a type": b"{'descr':" + b"('<f8',(" * 500 + b"1" + b",))" * 500 + b"}",
+}
+
+
+@pytest.mark.parametrize("what", HEADERS)
+def test_a_header_that_is_no_header_is_told_and_not_run(what, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.npy").write_bytes(header(HEADERS[what]) + bytes(8))
+    with pytest.raises(DataError, match=r"a\.npy: not an npy file of numbers"):
+        read_npy(tmp_path / "a.npy")
+    archive_of(tmp_path / "a.npz", inputs=header(HEADERS[what]) + bytes(8))
+    with (
+        Archive(tmp_path / "a.npz") as archive,
+        pytest.raises(DataError, match=r"a\.npz: its array 'inputs' cannot be read"),
+    ):
+        archive.read("data.inputs", "inputs")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "a.npz"]
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 6, 7, 8, 9, 10, 11, 60, 127, 128, 129])
+def test_a_cut_file_is_told_at_every_length(length, tmp_path):
+    (tmp_path / "a.npy").write_bytes(WHOLE[:length])
+    with pytest.raises(DataError, match=r"a\.npy: not an npy file of numbers"):
+        read_npy(tmp_path / "a.npy")
+    archive_of(tmp_path / "a.npz", inputs=WHOLE[:length])
+    with (
+        Archive(tmp_path / "a.npz") as archive,
+        pytest.raises(DataError, match=r"a\.npz: its array 'inputs' cannot be read"),
+    ):
+        archive.read("data.inputs", "inputs")

@@ -68,6 +68,25 @@ def test_a_run_trains_to_the_same_bits_alone_and_in_a_mixed_cohort(shape: str) -
         assert_same_run(run.name, together, alone)
 
 
+@pytest.mark.parametrize("accumulate", [2, 5])
+def test_runs_that_take_batches_in_parts_do_too(accumulate: int) -> None:
+    what = task(5, 3)
+    inputs, targets = rows(what, 53)
+    networks = {
+        name: design(what, [5, 3], name, dropout=0.3, noise=0.1) for name in ("relu", "tanh")
+    }
+    members = grouped(
+        [
+            member(f"{name} {seed}", network, "adam", seed=seed, accumulate=accumulate)
+            for name, network in networks.items()
+            for seed in (0, 1)
+        ]
+    )
+    together = train(members, inputs, targets, 16)
+    for run in members:
+        assert_same_run(run.name, together, train([run], inputs, targets, 16))
+
+
 def test_the_mixed_cohorts_hold_every_name_of_the_registry() -> None:
     members = mixed_members(task(5, 3), [5, 3])
     layers = [run.design.layers[0] for run in members]

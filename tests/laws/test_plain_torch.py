@@ -151,3 +151,31 @@ def test_every_loss_trains_as_in_plain_torch(loss: str) -> None:
     network = design(what, activation="tanh", loss=chosen)
     members = [member(name, network, name, num_steps=35) for name in ("sgd", "adam")]
     assert_plain(members, what)
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 16, 40])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "lbfgs"])
+def test_gradients_of_parts_add_up_as_in_plain_torch(accumulate: int, optimizer: str) -> None:
+    """The last batch of an epoch has 45 - 2 x 16 = 13 rows, fewer than some numbers of parts."""
+    what = task(5, 3)
+    network = design(what, activation="tanh", layer_norm=True)
+    # L-BFGS makes up to 20 steps of its own a step, in which rounding grows; it is not clipped.
+    steps, limits = (1, (None,)) if optimizer == "lbfgs" else (9, (None, 0.05))
+    for limit in limits:
+        run = member(
+            "run", network, optimizer, num_steps=steps, accumulate=accumulate, clip_norm=limit
+        )
+        assert_plain([run], what)
+
+
+def test_parts_of_a_batch_are_the_batch_but_for_rounding() -> None:
+    what = task(5, 3)
+    inputs, targets = rows(what, 45, torch.float64)
+    network = design(what, activation="tanh")
+    runs = [member(str(n), network, num_steps=20, accumulate=n) for n in (1, 4)]
+    whole, parts = (
+        train([run], inputs, targets, 16, torch.float64).ended_runs[run.name].outcome.state
+        for run in runs
+    )
+    assert all(relative_distance(parts[name], value) < 1e-9 for name, value in whole.items())
+    assert not all(torch.equal(parts[name], value) for name, value in whole.items())

@@ -197,3 +197,13 @@ def test_blocks_train_as_in_plain_torch(name: str) -> None:
         member("norm", build(NETWORKS[name], activation="elu", batch_norm=True), num_steps=20),
     ]
     assert_plain(members, task(4, 3))
+
+
+def test_repeats_inside_repeats_are_counted_before_anything_is_built() -> None:
+    inner = {"name": "dense", "units": 3, "repeat": 1000}
+    with pytest.raises(ConfigError, match=r"are 1,001,000 layers by their repeats; at most 10,000"):
+        build([{"name": "residual", "layers": [inner], "repeat": 1000}])
+    nested = {"name": "branch", "branches": [[3, 3], [{"name": "residual", "layers": [3, 3]}]]}
+    with pytest.raises(ConfigError, match=r"are 48,000 layers by their repeats"):
+        build([{**nested, "repeat": 1000}] * 8)
+    assert len(build([inner]).parts) == 1001

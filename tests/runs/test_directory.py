@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dlx.config.load import load
 from dlx.errors import ConfigError, RunError, RunInUseError, StorageError
 from dlx.runs import AppendFile, RunDirectory, check_name, list_runs, remove, timestamp, weights
 from dlx.runs import directory as module
@@ -90,6 +91,40 @@ def test_a_name_never_leads_out(tmp_path: Path, name: str) -> None:
     assert names(tmp_path) == set()
 
 
+NOT_EVERYWHERE = {
+    "CON": "is a device of Windows",
+    "aux": "is a device of Windows",
+    "nul.txt": "is a device of Windows",
+    "com1": "is a device of Windows",
+    "LPT9.a.b": "is a device of Windows",
+    "conin$": "is a device of Windows",
+    "x.": "ends with '.', which Windows leaves out",
+    "x ": "ends with ' ', which Windows leaves out",
+    "-x": "starts with '-', as options of commands do",
+    "--json": "starts with '-'",
+    "y" * 255: "is longer than 200 bytes",
+    "한" * 67: "is longer than 200 bytes",
+    "latest": "stands for the newest run",
+}
+
+
+@pytest.mark.parametrize("name", NOT_EVERYWHERE)
+def test_a_name_is_one_on_every_system_and_no_option(name: str, tmp_path: Path) -> None:
+    said = rf"name: .* {re.escape(NOT_EVERYWHERE[name])}"
+    with pytest.raises(ConfigError, match=said):
+        check_name(name)
+    if len(name) <= 100:  # the schema bounds characters
+        with pytest.raises(ConfigError, match=r"name: " if name[-1] == " " else said):
+            load({"data": "xor", "name": name})
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["console", "auxiliary", "com", "com10", "nulls", "x-", "a.con"])
+def test_names_that_are_nearly_devices(name: str) -> None:
+    check_name(name)
+    assert load({"data": "xor", "name": name}).name == name
+
+
 @pytest.mark.parametrize("name", ["x", "MNIST relu, 0.2", "한글", "a.b", "-", "x" * 200])
 def test_plain_names(name: str) -> None:
     check_name(name)
@@ -117,14 +152,14 @@ def test_a_full_disk_leaves_no_run_and_lets_runs_be_removed(full_disk: Path) -> 
     kept = RunDirectory.create(runs_dir, "kept")
     with pytest.raises(StorageError, match="No space left"):
         RunDirectory.create(runs_dir, "xor", config="x" * 1_000_000)
-    assert names(runs_dir) == {".lock", "kept"}
+    assert names(runs_dir) == {".count", ".lock", "kept"}
     filler = AppendFile(full_disk / "filler")
     with pytest.raises(StorageError):
         while True:
             filler.append(bytes(4096))
     filler.close()
     remove(kept)
-    assert names(runs_dir) == {".lock"}
+    assert names(runs_dir) == {".count", ".lock"}
 
 
 def test_processes_that_create_at_once_share_no_sequence_number(tmp_path: Path) -> None:
@@ -373,7 +408,7 @@ def test_remove(tmp_path: Path) -> None:
     remove(first)
     assert names(tmp_path / "runs" / "xor") == {second.path.name}
     remove(second)
-    assert names(tmp_path / "runs") == {".lock"}
+    assert names(tmp_path / "runs") == {".count", ".lock"}
     assert names(outside) == {"precious"}
 
 

@@ -52,6 +52,29 @@ from dlx.training.job import Job
             r"optimizer\.momentum: received 0 \(allowed: a number > 0 and < 1\)",
         ),
         (
+            ["train.early_stopping={metric: dev.acuracy}"],
+            r"metric: received dev\.acuracy; did you mean 'accuracy'\?; allowed: train\.cost, ",
+        ),
+        (
+            ["train.accumulate=2", "model.batch_norm=true"],
+            r"train\.accumulate: received 2, but batch norm looks at all rows of a batch at once",
+        ),
+        (
+            ["train.accumulate=2", "model={name: rbm, hidden: 4, visible: gaussian}"],
+            r"train\.accumulate: received 2, but an RBM looks at all rows",
+        ),
+        (
+            [
+                "train.accumulate=2",
+                "model={name: autoencoder, code_activation: sigmoid, sparsity: kl}",
+            ],
+            r"train\.accumulate: received 2, but the sparsity kl looks at all rows",
+        ),
+        (
+            ["train.accumulate=20", "train.batch_size=10"],
+            r"train\.accumulate: received 20, but a batch has 10 rows; lower it",
+        ),
+        (
             ["train.device=cuda:99999999999999999999"],
             r"train\.device: received cuda:9+, but this machine has cpu",
         ),

@@ -149,7 +149,7 @@ def test_a_loss_that_overflows_is_named() -> None:
     outcome = recorder.ended_runs["run"].outcome
     assert outcome.status == "diverged"
     assert outcome.step == 0
-    assert outcome.reason == "the training cost was not finite after 0 steps"
+    assert outcome.reason == "the training cost was not finite after 0 steps; in the loss"
 
     # Not evaluated before the first step, as on resuming: then the step's own cost shows it.
     trainer = trainer_of([run], torch.full((4, 1), 1e25), torch.zeros(4, 1), 4)
@@ -159,6 +159,18 @@ def test_a_loss_that_overflows_is_named() -> None:
         recorder.ended_runs["run"].outcome.reason
         == "the cost was not finite at step 0; in the loss"
     )
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_layer_that_overflows_is_named_by_an_evaluation_too(step: int) -> None:
+    what = task(5, 3)
+    inputs, targets = rows(what)
+    inputs = inputs * 1e38 if step == 0 else inputs
+    run = member("run", design(what), "sgd", lr=1e25, evaluate_every=1)
+    outcome = train([run], inputs, targets).ended_runs["run"].outcome
+    assert (outcome.status, outcome.step) == ("diverged", step)
+    assert outcome.reason.startswith(f"the training cost was not finite after {step} steps; layer ")
+    assert outcome.reason.endswith(" is the first with values that are not finite")
 
 
 @pytest.mark.parametrize("number", [1, 3])

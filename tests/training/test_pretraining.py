@@ -420,3 +420,10 @@ def test_stages_that_do_not_fit_are_refused(changes: dict[str, Any], words: str)
 @pytest.mark.parametrize("none", [{"method": "none"}, {"layers": 0}, None])
 def test_no_pre_training_is_none(none: Any) -> None:
     assert job(pretrain=none).stages == ()
+
+
+def test_a_boltzmann_machine_is_not_pretrained() -> None:
+    data = {"name": "moons", "scale": True}
+    for given in ("auto", [{}], {"method": "rbm"}, {"unroll": 1}):
+        with pytest.raises(ConfigError, match="pretrain: an RBM is what a layer is pre-trained as"):
+            api.prepare({"data": data, "model": {"name": "rbm", "hidden": 6}, "pretrain": given})

@@ -11,13 +11,14 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from dlx.capacity import gigabytes, memory
+from dlx.config.types import Seed
 from dlx.data import randomness
 from dlx.data.dataset import Dataset
-from dlx.errors import ConfigError
+from dlx.errors import ConfigError, MemoryLimitError
 from dlx.registry import register
 
 Rows = Annotated[int, Ge(2)]
-Seed = Annotated[int, Ge(0)]
 Noise = Annotated[float, Ge(0)]
 Count = Annotated[int, Ge(1)]
 Classes = Annotated[int, Ge(2)]
@@ -34,6 +35,7 @@ def moons(data_dir: Path, *, rows: Rows = 1000, noise: Noise = 0.2, seed: Seed =
     """
     from sklearn.datasets import make_moons
 
+    _check_size(rows, 2)
     state = randomness.random_state("moons", seed)
     return _classes("moons", *make_moons(rows, noise=noise, random_state=state), 2)
 
@@ -57,6 +59,7 @@ def circles(
     """
     from sklearn.datasets import make_circles
 
+    _check_size(rows, 2)
     state = randomness.random_state("circles", seed)
     made = make_circles(rows, noise=noise, factor=factor, random_state=state)
     return _classes("circles", *made, 2)
@@ -83,6 +86,7 @@ def blobs(
     """
     from sklearn.datasets import make_blobs
 
+    _check_size(rows, features, classes)
     state = randomness.random_state("blobs", seed)
     inputs, labels, *_ = make_blobs(
         rows, features, centers=classes, cluster_std=std, random_state=state
@@ -112,6 +116,7 @@ def spirals(
     Reference:
         Lang, Witbrock (1988), Learning to tell two spirals apart
     """
+    _check_size(rows, 2, arms)
     draw = randomness.generator("spirals", seed)
     labels = draw.permutation(np.arange(rows) % arms)
     # The root spreads the rows evenly over the length of an arm rather than its radius.
@@ -150,6 +155,7 @@ def classification(
     from sklearn.datasets import make_classification
 
     _check_informative(informative, features)
+    _check_size(rows, features, classes)
     if classes > 2**informative:
         raise ConfigError(
             f"data.informative: {informative} columns tell at most {2**informative} classes apart, "
@@ -194,6 +200,7 @@ def regression(
         ConfigError: more informative columns than columns
     """
     _check_informative(informative, features)
+    _check_size(rows, features + targets)
     draw = randomness.generator("regression", seed)
     weights = draw.normal(size=(informative, targets))
     weights /= np.sqrt(np.square(weights).sum(axis=0))
@@ -222,6 +229,16 @@ def _classes(name: str, inputs: Any, labels: Any, number: int) -> Dataset:
 
 def _names(number: int) -> tuple[str, ...]:
     return tuple(f"x{i}" for i in range(1, number + 1))
+
+
+def _check_size(rows: int, columns: int, classes: int = 0) -> None:
+    """Refuse a table that memory cannot hold twice, as it is drawn and as it is kept."""
+    size = 16 * rows * columns + 64 * classes * columns  # a class has a name, or a center
+    if size > memory():
+        raise MemoryLimitError(
+            f"out of memory: {rows:,} rows of {columns:,} columns and {classes:,} classes need at "
+            f"least {gigabytes(size)}, and there are {gigabytes(memory())}; lower them"
+        )
 
 
 def _check_informative(informative: int, features: int) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Le
 
+from dlx.config.types import Seed
 from dlx.data import randomness
 from dlx.data.dataset import Dataset
 from dlx.errors import ConfigError
@@ -22,7 +23,7 @@ def parity(
     *,
     bits: Annotated[int, Ge(1), Le(62)] = 4,
     rows: Annotated[int, Ge(1)] | Literal["all"] = "all",
-    seed: Annotated[int, Ge(0)] = 0,
+    seed: Seed = 0,
 ) -> Dataset:
     """Is the number of ones among n bits odd? A shallow network needs ever more units for it.
 

@@ -569,7 +569,10 @@ class Encoder:
         Raises:
             ValueError, KeyError or TypeError: the content is damaged
         """
-        document = json.loads(content)
+        try:
+            document = json.loads(content)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
         if "missing_values" in document:  # as dlx wrote it before columns had formats
             return cls(_of_earlier_json(document), document["imputes"])
         fields = {name: tuple(map(_column, document[name])) for name in ("columns", "targets")}

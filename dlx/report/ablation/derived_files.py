@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dlx import texts
 from dlx.ablation import overview, rules, vary
 from dlx.ablation.factors import values_of
 from dlx.ablation.plan import Plan, planned_seeds
@@ -36,11 +37,11 @@ def write(
         plan, directory, findings.first_runs(results), is_brief=True
     )
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomic(directory / "summary.json", text.encode() + b"\n")
+    write_atomic(directory / "summary.json", texts.encoded(text) + b"\n")
     base = _base(plan)
     data = variants[0].config.data.name
     table = results_csv(variants, results, base=base, data=data, show_test=section.show_test)
-    write_atomic(directory / "results.csv", table.encode())
+    write_atomic(directory / "results.csv", texts.encoded(table))
     more = reconstructions.draw(plan, directory, summary, results)
     page.write(directory, summary, results, dump(plan.config), more)
     overview.write(

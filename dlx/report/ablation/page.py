@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dlx import texts
 from dlx.ablation.results import RunResult
 from dlx.report import html
 from dlx.report.ablation import (
@@ -88,7 +89,7 @@ def write(
         number = f"{len(summary['seeds'])} seeds" + " and folds" * bool(summary.get("folds"))
         encoded = write_all(folder / "figures", drawings, f"Each variant: {number}.")
     path = folder / "report.html"
-    write_atomic(path, page(summary, drawings, encoded, config).encode())
+    write_atomic(path, texts.encoded(page(summary, drawings, encoded, config)))
     return path
 
 

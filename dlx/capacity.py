@@ -1,0 +1,30 @@
+"""How much memory this process may have at most, whoever else wants some."""
+
+import os
+from pathlib import Path
+
+# Of the group of processes that this one belongs to, in a container.
+_GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def memory() -> int:
+    """Return the least of the machine's memory and of the limits on this process, in bytes.
+
+    2^63 where the system does not tell (Windows).
+    """
+    limits = [2**63]
+    if hasattr(os, "sysconf"):
+        import resource  # not on Windows either
+
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        bound, _ = resource.getrlimit(resource.RLIMIT_AS)
+        limits += [bound] if bound != resource.RLIM_INFINITY else []
+    for file in map(Path, _GROUP_LIMITS):
+        text = file.read_text().strip() if file.exists() else ""
+        limits += [int(text)] if text.isdecimal() else []
+    return min(limits)
+
+
+def gigabytes(size: int) -> str:
+    """Return a number of bytes as messages show it."""
+    return f"{size / 2**30:,.1f} GiB"

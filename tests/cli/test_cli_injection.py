@@ -1,0 +1,64 @@
+"""Names of classes and columns that would command a terminal or a spreadsheet."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+
+RED = "\x1b[31mred\x1b]0;title\x07"
+ROWS = "".join(
+    f"{number},{number % 7},{(RED, '=cmd|calc')[number % 2]}\r\n" for number in range(60)
+)
+TABLE = f"{RED}x,@SUM(A1),=target\r\n{ROWS}"
+CONFIG = """\
+name: sold
+data: {name: csv, path: sold.csv, target: "=target"}
+model: {hidden: [2]}
+train: {steps: 3, batch_size: all}
+"""
+COMMANDS = [
+    ["train", "sold.yaml", "--dry-run"],
+    ["evaluate", "sold", "--per-class"],
+    ["predict", "sold", "--split", "test"],
+    ["diagnose", "sold"],
+    ["runs", "show", "sold"],
+    ["inspect", "sold.yaml"],
+    ["data", "show", "csv", "path=sold.csv", "target='=target'"],
+    ["encode", "sold", "--split", "test"],
+    ["init", "sold.csv", "--target", "x", "--output", "again.yaml"],
+]
+
+
+@pytest.fixture
+def sold(dlx: Command, tmp_path: Path) -> Path:
+    (tmp_path / "sold.csv").write_bytes(TABLE.encode())
+    (tmp_path / "sold.yaml").write_text(CONFIG)
+    ended = dlx("train", "sold.yaml")
+    assert ended.code == 0, ended.err
+    assert "\x1b" not in ended.out + ended.err
+    return tmp_path
+
+
+def test_nothing_that_is_printed_commands_the_terminal(
+    sold: Path, dlx: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    for command in COMMANDS:
+        ended = dlx(*command)
+        assert ended.code in (0, 2, 3), ended.err
+        styles = re.sub("\x1b\\[[0-9;]*m", "", ended.out) if ended.code == 0 else ended.out
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", styles + ended.err), command
+        assert "\x1b[31m" not in ended.out
+
+
+def test_predictions_hold_no_formulas_unless_they_are_asked_for(sold: Path, dlx: Command) -> None:
+    assert dlx("predict", "sold", "--split", "test", "--output", "p.csv").code == 0
+    header, *rows = (sold / "p.csv").read_text().splitlines()
+    assert "'@SUM(A1)" in header.split(",")
+    assert any("'=cmd|calc" in row.split(",") for row in rows)
+    assert not any(cell.startswith(("=", "@")) for row in rows for cell in row.split(","))
+    assert dlx("--raw-csv", "predict", "sold", "--split", "test", "--output", "raw.csv").code == 0
+    assert "=cmd|calc" in (sold / "raw.csv").read_text().replace("'=cmd", "")
+    assert "'=" not in (sold / "raw.csv").read_text()
