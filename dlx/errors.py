@@ -58,6 +58,12 @@ class FindingsError(DlxError):
     exit_code = 10
 
 
+class DifferenceError(DlxError):
+    """Training a run again did not give the same."""
+
+    exit_code = 11
+
+
 class MemoryLimitError(DlxError):
     """The machine or the device ran out of memory."""
 

@@ -1,7 +1,6 @@
 """Train a config's ablation in a directory, go on with one that stopped, and say what came out."""
 
 import functools
-import json
 import shlex
 import signal
 import tempfile
@@ -34,7 +33,7 @@ from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, RunError, did_you_mean
 from dlx.report import notebook
 from dlx.runs import RunDirectory, timestamp
-from dlx.runs.ablations import read_index
+from dlx.runs.ablations import read_index, read_summary
 from dlx.runs.info import describe
 from dlx.training.finding import materialise
 from dlx.training.job import resolve_device
@@ -107,13 +106,10 @@ class Ablation:
         Raises:
             RunError: the ablation has not ended
         """
-        path = self.path / "summary.json"
         try:
-            return json.loads(path.read_bytes())
+            return read_summary(self.path)
         except FileNotFoundError:
             raise RunError(f"{self.path} has no results yet; `dlx resume` it") from None
-        except (OSError, ValueError) as error:
-            raise RunError(f"{path} is damaged: {error}; `dlx resume` writes it anew") from error
 
     @property
     def results(self) -> list[RunResult]:

@@ -267,8 +267,12 @@ def resumed_training(
     if overrides and is_of_ablation(directory):  # which never changes
         job = prepare(loaded.config, overrides, runs_dir=runs_dir, data_dir=data_dir)
         return new_training(job, runs_dir=runs_dir)
-    if not overrides and loaded.status in ("completed", "stopped_early") and _is_whole(loaded):
-        return None
+    remarks: list[str] = []
+    if not overrides and loaded.status in ("completed", "stopped_early"):
+        damaged = _damaged(loaded)
+        if damaged is None:
+            return None
+        remarks.append(f"the run's end is repeated: {damaged}")
     if loaded.status == "diverged":
         raise DivergedError(f"{loaded.info.get('reason')}; train a new run ({loaded.path})")
     config = read_config(loaded.config, overrides)
@@ -282,7 +286,7 @@ def resumed_training(
         )
     job = jobs.prepare(config, splits)
     if not overrides:
-        return Training(job, directory)
+        return Training(job, directory, remarks=remarks)
     taken = checkpoints.newest_step(directory.checkpoints)
     if taken is None and loaded.info.get("steps"):
         raise RunError(f"{loaded.path} has no checkpoint to go on from; train a new run")
@@ -291,7 +295,7 @@ def resumed_training(
     sizes = len(job.splits.train), job.batch_size
     before, after = (jobs.asked_steps(c, *sizes) for c in (loaded.config, job.config))
     change = resuming.change(
-        config.optimizer, overrides, taken or 0, (asked - after + before, asked)
+        (loaded.config, job.config), overrides, taken or 0, (asked - after + before, asked)
     )
     if config_files.dump(job.config) == config_files.dump(loaded.config):
         return Training(job, directory)
@@ -299,10 +303,16 @@ def resumed_training(
     return Training(job, directory, change=change, remarks=[remark] if remark else [])
 
 
-def _is_whole(run: Run) -> bool:
+def _damaged(run: Run) -> RunError | None:
+    """Return what is wrong with files of a finished run that resuming it writes anew.
+
+    RunError: a file is damaged that it does not write anew.
+    """
+    for needed in ("history", "stages"):
+        getattr(run, needed)
     try:
         for needed in ("tensors", "preprocessing", "encoder"):
             getattr(run, needed)
-    except RunError:
-        return False
-    return True
+    except RunError as error:
+        return error
+    return None

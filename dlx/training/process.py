@@ -14,11 +14,13 @@ from dlx.errors import (
     DlxError,
     Interrupted,
     MemoryLimitError,
+    RunError,
     RunInUseError,
     StorageError,
     is_out_of_memory,
 )
 from dlx.runs import RunDirectory, timestamp
+from dlx.runs.files import refuse_links
 
 
 def device_name(device: torch.device) -> str:
@@ -83,10 +85,15 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
 
 @contextlib.contextmanager
 def in_training(run: RunDirectory) -> Iterator[None]:
-    """Hold a run's lock; record its failure in run.json, and let errors say what run it was."""
+    """Hold a run's lock; record its failure in run.json, and let errors say what run it was.
+
+    What fails before run.json says that the run trains leaves it as it is.
+    """
     try:
-        with run.lock(), _recorded_failures(run):
-            yield
+        with run.lock():
+            refuse_links(run.path)
+            with _recorded_failures(run):
+                yield
     except RunInUseError:
         raise
     except DlxError as error:
@@ -104,8 +111,9 @@ def _recorded_failures(run: RunDirectory) -> Iterator[None]:
     except BaseException as error:
         # Before training begins and after it ends, Ctrl-C interrupts without a word.
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        with contextlib.suppress(StorageError):
-            run.write_info(status=status, ended=timestamp(), reason=str(error))
+        with contextlib.suppress(StorageError, RunError):
+            if run.read_info()["status"] == "running":
+                run.write_info(status=status, ended=timestamp(), reason=str(error))
         if is_out_of_memory(error):
             raise MemoryLimitError(
                 "out of memory while training; lower train.batch_size or the layers' widths "
