@@ -35,6 +35,7 @@ from dlx.report import notebook
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import read_index, read_summary
 from dlx.runs.info import describe
+from dlx.training import exactness
 from dlx.training.finding import materialise
 from dlx.training.job import resolve_device
 from dlx.training.process import breaking_off, device_name, in_training, signals
@@ -327,6 +328,7 @@ def resume_ablation(
     only_failed: bool = False,
     data_dir: Path | str | None = None,
     jobs: int | None = None,
+    allow_inexact: bool = False,
     show: Show = lambda progress: None,
 ) -> Ablation:
     """Go on with an ablation that stopped, repeat what failed, or add seeds.
@@ -339,6 +341,8 @@ def resume_ablation(
         only_failed: repeat the runs that failed, and nothing else
         data_dir: where data sets are kept
         jobs: processes that train at a time
+        allow_inexact: whether cohorts that were stopped may go on with other bits, as in
+            `resumed_training`
         show: is told of progress
 
     Raises:
@@ -361,7 +365,7 @@ def resume_ablation(
             ready = _with_seeds(ready, run, ready.config, "ablation.seeds", jobs)
         if only_failed:
             Ledger(ready, directory).forget_failed()
-    return _train(ready, run, jobs, show)
+    return _train(ready, run, jobs, show, exactness.ALL if allow_inexact else ())
 
 
 def _with_seeds(
@@ -393,10 +397,14 @@ def _with_seeds(
     return wider
 
 
-def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Ablation:
+def _train(
+    ready: Plan, run: RunDirectory, jobs: int | None, show: Show, inexact: Sequence[str] = ()
+) -> Ablation:
     began = time.monotonic()
     with in_training(run):
         info = run.read_info()
+        if notes := session.check_exactness(ready, run.path, inexact):
+            run.write_info(inexact=[*(info.get("inexact") or []), *notes])
         before = info.get("seconds") or 0.0
         run.write_info(
             status="running",
@@ -413,7 +421,9 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
         prepare = functools.partial(_prepare_worker, plugins.loaded(), functions.is_allowed())
         with signals() as received:
             stop = lambda: bool(received)
-            ended = session.train(ready, run, circumstances, show, stop, jobs=jobs, prepare=prepare)
+            ended = session.train(
+                ready, run, circumstances, show, stop, jobs=jobs, inexact=inexact, prepare=prepare
+            )
             seconds = before + time.monotonic() - began
             if ended.report.stopped:
                 _note_end(ready, run, ended, seconds)

@@ -17,8 +17,8 @@ from dlx.denormals import flushed_denormals
 from dlx.errors import DataError, DivergedError, Interrupted, RunError
 from dlx.report.run.observer import RunObserver
 from dlx.runs import RunDirectory, checkpoints, timestamp
+from dlx.training import exactness, resuming
 from dlx.training import job as jobs
-from dlx.training import resuming
 from dlx.training.finding import find_run, is_of_ablation
 from dlx.training.linear_model import linear_model
 from dlx.training.process import breaking_off, in_training, signals
@@ -67,6 +67,7 @@ class Training:
         directory: its directory
         change: where its config is not the one that the directory holds, what run.json says of it
         remarks: sentences for the user about that
+        inexact: what may be other than when its checkpoint was saved, see `dlx.training.exactness`
     """
 
     def __init__(
@@ -76,8 +77,10 @@ class Training:
         *,
         change: Mapping[str, Any] | None = None,
         remarks: Sequence[str] = (),
+        inexact: Sequence[str] = (),
     ) -> None:
         self.remarks = tuple(remarks)
+        self._inexact = inexact
         self._job = job
         self._directory = directory
         self._change = change
@@ -96,6 +99,7 @@ class Training:
             DivergedError: a cost was not finite
             Interrupted: SIGINT or SIGTERM, after saving
             StorageError: a file could not be written
+            InexactError: it would go on with other bits
             MemoryLimitError: the machine or device ran out of memory
             RunInUseError: another process trains the run
         """
@@ -112,6 +116,7 @@ class Training:
                     show=show,
                     stop=lambda: bool(received),
                     began=began,
+                    inexact=self._inexact,
                 )
             except Stopped:
                 raise _interrupted(directory, received[0]) from None
@@ -223,13 +228,16 @@ def resume(
     *,
     runs_dir: Path | str = RUNS_DIR,
     data_dir: Path | str | None = None,
+    allow_inexact: bool = False,
     show: Show = lambda progress: None,
 ) -> Run:
     """Go on with a stopped run; a finished one is left alone unless an override extends it.
 
     Arguments and errors are those of `resumed_training`.
     """
-    training = resumed_training(run, overrides, runs_dir=runs_dir, data_dir=data_dir)
+    training = resumed_training(
+        run, overrides, runs_dir=runs_dir, data_dir=data_dir, allow_inexact=allow_inexact
+    )
     if training is None:
         return load(run, runs_dir=runs_dir)
     ended = training.train(show)
@@ -244,6 +252,7 @@ def resumed_training(
     *,
     runs_dir: Path | str = RUNS_DIR,
     data_dir: Path | str | None = None,
+    allow_inexact: bool = False,
 ) -> Training | None:
     """Return what is left to do of a run, None if there is nothing.
 
@@ -255,6 +264,8 @@ def resumed_training(
         overrides: of `train.` and `log.` keys, such as train.epochs=40
         runs_dir: where runs are kept
         data_dir: where data sets are kept
+        allow_inexact: whether it may go on with this process's threads, torch and processor where
+            the checkpoint has others; default: its threads are taken over, others are refused
 
     Raises:
         ConfigError: an override of what a trained run cannot change
@@ -285,8 +296,10 @@ def resumed_training(
             "version of dlx reads them otherwise; train a new run"
         )
     job = jobs.prepare(config, splits)
+    moved = any(override.startswith("train.device=") for override in overrides)
+    inexact = exactness.ALL if allow_inexact else ("processor",) if moved else ()
     if not overrides:
-        return Training(job, directory, remarks=remarks)
+        return Training(job, directory, remarks=remarks, inexact=inexact)
     taken = checkpoints.newest_step(directory.checkpoints)
     if taken is None and loaded.info.get("steps"):
         raise RunError(f"{loaded.path} has no checkpoint to go on from; train a new run")
@@ -298,9 +311,10 @@ def resumed_training(
         (loaded.config, job.config), overrides, taken or 0, (asked - after + before, asked)
     )
     if config_files.dump(job.config) == config_files.dump(loaded.config):
-        return Training(job, directory)
+        return Training(job, directory, inexact=inexact)
     remark = resuming.remark(config.optimizer, change)
-    return Training(job, directory, change=change, remarks=[remark] if remark else [])
+    told = [remark] if remark else []
+    return Training(job, directory, change=change, remarks=told, inexact=inexact)
 
 
 def _damaged(run: Run) -> RunError | None:

@@ -36,13 +36,15 @@ _TYPES: dict[str, type | UnionType] = {
     "metrics": dict | None,
     "baseline": dict | None,
     "resumed": list | None,
+    "inexact": list | None,
 }
 
 
 # The fields of run.json in their order; others follow.
 _ORDER = (
     *("schema", "kind", "sequence", "status", "weights", "seed", "steps", "epochs", "examples"),
-    *("pretraining_steps", "pretraining_examples", "pretraining", "resumed", "parameters"),
+    *("pretraining_steps", "pretraining_examples", "pretraining", "resumed", "inexact"),
+    "parameters",
     *("metrics", "baseline", "reason", "data_fingerprint", "data_digest", "rows", "task"),
     *("features", "table"),
     *(

@@ -90,6 +90,9 @@ class Store:
         """Begin with runs; return -1 if they have begun before, without leaving a checkpoint."""
         return None
 
+    def inexact(self, entry: Mapping[str, Any]) -> None:
+        """Write down that the runs go on with other bits, before they do."""
+
     def resume(
         self, trainer: Trainer, saved: Checkpoint, start: int
     ) -> Iterable[tuple[str, Mapping[str, Any]]]:
@@ -256,9 +259,10 @@ class RunStore(_FolderStore):
     def start(self) -> None:
         """Write down that the run is being trained.
 
-        A run that has ended keeps its status until it is known that it can go on.
+        One that goes on keeps its status until it is known that it can.
         """
-        if self._run.read_info()["status"] not in FINISHED:
+        has_checkpoint = checkpoints.newest_step(self._checkpoints) is not None
+        if not has_checkpoint and self._run.read_info()["status"] not in FINISHED:
             self._run.write_info(**self._running())
 
     def _running(self) -> dict[str, Any]:
@@ -274,6 +278,11 @@ class RunStore(_FolderStore):
             {PRETRAINING: "".join(lines).encode()},
             pretraining=[stage.summary for stage in self._stages],
         )
+
+    def inexact(self, entry: Mapping[str, Any]) -> None:
+        """Write down that the run goes on with other bits."""
+        entries = self._run.read_info().get("inexact") or []
+        self._run.write_info(inexact=[*entries, entry])
 
     def begin(self, trainer: Trainer) -> int | None:
         """Write down what the run is made of."""
@@ -376,6 +385,7 @@ class CohortStore(_FolderStore):
         self._judged: dict[str, dict[str, Tensor]] = {}
         self._stages: dict[str, Sequence[StageResult]] = {}
         self._forms: dict[int, PlainForm] = {}
+        self._inexact: list[Mapping[str, Any]] = []
 
     def pretrained(self, stages: Mapping[str, Sequence[StageResult]]) -> None:
         """Write down how the pre-training of runs went, by name."""
@@ -392,6 +402,10 @@ class CohortStore(_FolderStore):
         others = metrics_file.without_runs(before, {self._members[name].number for name in stages})
         write_atomic(path, others + "".join(lines).encode())
 
+    def inexact(self, entry: Mapping[str, Any]) -> None:
+        """Keep that the runs which have not ended go on with other bits."""
+        self._inexact = [entry]
+
     def begin(self, trainer: Trainer) -> int | None:
         """Open metrics.jsonl, without what runs wrote that have left no checkpoint."""
         if self._metrics is None:
@@ -405,6 +419,7 @@ class CohortStore(_FolderStore):
     ) -> Iterable[tuple[str, Mapping[str, Any]]]:
         """Cut metrics.jsonl to where the checkpoint stood; return the lines since `start`."""
         self.fields |= saved.metadata["ended"]
+        self._inexact = [*saved.metadata.get("inexact", []), *self._inexact]
         self._stages |= {
             name: [StageResult(summary, ()) for summary in summaries]
             for name, summaries in saved.metadata["stages"].items()
@@ -441,13 +456,15 @@ class CohortStore(_FolderStore):
         stages = {
             name: [result.summary for result in results] for name, results in self._stages.items()
         }
-        return tensors, {"ended": finite(self.fields), "stages": finite(stages)}
+        told = {"inexact": self._inexact} if self._inexact else {}
+        return tensors, {"ended": finite(self.fields), "stages": finite(stages), **told}
 
     def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
         """Keep how runs ended, until all have."""
         for name, ended in runs.items():
             job = self._members[name].job
-            self.fields[name] = own_fields(job, ended, self._stages.get(name, ()))
+            told = {"inexact": self._inexact} if self._inexact else {}
+            self.fields[name] = own_fields(job, ended, self._stages.get(name, ())) | told
             self.curves[name] = ended.curve
             if ended.outcome.status != "diverged":
                 form = self._forms.setdefault(id(job.design), PlainForm(job.design))

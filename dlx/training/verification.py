@@ -98,7 +98,8 @@ def _trained(parts: Sequence[Part]) -> "_MemoryStore":
             train = job.config.train.model_copy(update={"checkpoint_seconds": 0.0})
             job = replace(job, config=job.config.model_copy(update={"train": train}))
         with matmul_precision(job.config.train.matmul_precision), contextlib.suppress(Stopped):
-            Session([job], store, [clock], stop=stop).train()
+            # A run may have gone on with another train.device.
+            Session([job], store, [clock], stop=stop, inexact=["processor"]).train()
         here = [saved for saved in store.saved if saved.step == part.until]
         if not here:  # it ended before
             break
