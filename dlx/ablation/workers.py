@@ -127,6 +127,10 @@ def train_cohorts(
                 worker.cohort = None
                 _hand_out(worker, waiting, ledger)
         report.stopped = report.stopped or (stopping.is_set() and storage is None)
+    except KeyboardInterrupt:  # there is no time to save
+        for worker in workers:
+            worker.process.kill()
+        raise
     finally:
         stopping.set()
         for worker in workers:

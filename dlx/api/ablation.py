@@ -421,9 +421,24 @@ def _train(
         prepare = functools.partial(_prepare_worker, plugins.loaded(), functions.is_allowed())
         with signals() as received:
             stop = lambda: bool(received)
-            ended = session.train(
-                ready, run, circumstances, show, stop, jobs=jobs, inexact=inexact, prepare=prepare
-            )
+            try:
+                ended = session.train(
+                    ready,
+                    run,
+                    circumstances,
+                    show,
+                    stop,
+                    jobs=jobs,
+                    inexact=inexact,
+                    prepare=prepare,
+                )
+            except KeyboardInterrupt:
+                run.write_info(status="interrupted", ended=timestamp())
+                raise Interrupted(
+                    f"stopped by {signal.Signals(received[0]).name} at once, without saving; "
+                    f"`dlx resume {run.path}` goes on from the newest checkpoints",
+                    received[0],
+                ) from None
             seconds = before + time.monotonic() - began
             if ended.report.stopped:
                 _note_end(ready, run, ended, seconds)

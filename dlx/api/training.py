@@ -120,6 +120,8 @@ class Training:
                 )
             except Stopped:
                 raise _interrupted(directory, received[0]) from None
+            except KeyboardInterrupt:
+                raise _broken_off(directory, received[0]) from None
             if remarks:
                 directory.write_info(warnings=remarks)
             if store.outcome is not None and store.outcome.status == "diverged":
@@ -166,6 +168,17 @@ def _interrupted(directory: RunDirectory, number: int) -> Interrupted:
     name = signal.Signals(number).name
     return Interrupted(
         f"stopped by {name} {where}, saved; `dlx resume {directory.path}` goes on", number
+    )
+
+
+def _broken_off(directory: RunDirectory, number: int) -> Interrupted:
+    directory.write_info(status="interrupted", ended=timestamp())
+    newest = checkpoints.newest_step(directory.checkpoints)
+    where = "the start" if newest is None else f"step {newest}"
+    return Interrupted(
+        f"stopped by {signal.Signals(number).name} at once, without saving; "
+        f"`dlx resume {directory.path}` goes on from {where}",
+        number,
     )
 
 

@@ -43,11 +43,13 @@ def matmul_precision(precision: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals() -> Iterator[list[int]]:
-    """Give the list of SIGINT and SIGTERM received, instead of being interrupted by them."""
+    """Give the list of SIGINT and SIGTERM received; only a second one interrupts the block."""
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
 
     with _handled_by(note):
         yield received
