@@ -112,6 +112,11 @@ def copied(scene: Path, folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+def is_named(damaged: Path, err: str) -> bool:
+    """Say whether messages name a file, or the folder that it lies in."""
+    return damaged.name in err or any(part in err for part in damaged.parts[-3:-1])
+
+
 def verdict(whole: Answer, answer: Answer, damaged: Path) -> str:
     """Return what is wrong with an answer of a command that met a damaged file; empty: nothing."""
     err = answer.err
@@ -119,7 +124,7 @@ def verdict(whole: Answer, answer: Answer, damaged: Path) -> str:
         return f"a traceback: {err[-300:]}"
     if (answer.code, answer.said, answer.left) == (whole.code, whole.said, whole.left):
         return ""
-    names = damaged.name in err or any(part in err for part in damaged.parts[-3:-1])
+    names = is_named(damaged, err)
     if answer.code:
         if answer.code not in DOCUMENTED_CODES:
             return f"exit code {answer.code}"

@@ -68,7 +68,7 @@ def make(folder: Path) -> None:
     Path("run.yaml").write_text(CONFIG)
     Path("ablation.yaml").write_text(ABLATION)
     for name, seed in (("ended", 0), ("other", 1)):
-        api.train("run.yaml", [f"name={name}", f"seed={seed}"])
+        api.new_training(api.prepare("run.yaml", [f"name={name}", f"seed={seed}"])).train()
     api.ablate("ablation.yaml")
     (many,) = Path("runs/many").iterdir()
     api.load(f"{many}#1")

@@ -153,6 +153,7 @@ def test_an_evaluation_that_was_broken_off_is_made_again(dlx: Command, tmp_path:
     training = start("train", "wide.yaml", "--quiet", "--no-figures", cwd=tmp_path)
     wait_for(lambda: any((tmp_path / "runs").glob("wide/*/metrics.jsonl")), training)
     assert ended_after(training, signal.SIGINT, twice=False) < AFTER_ONE
+    training.communicate()
     ended = dlx("resume", "wide", "--no-figures", "--quiet")
     assert ended.code == 0, ended.err
     [whole], [wide] = ([*(tmp_path / "runs" / name).iterdir()] for name in ("whole", "wide"))
