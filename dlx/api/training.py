@@ -2,6 +2,7 @@
 
 import signal
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from dlx.config.schema import RunConfig
 from dlx.data.pipeline import Pool, load_chosen
 from dlx.data.pipeline import load_of as load_data
 from dlx.denormals import flushed_denormals
-from dlx.errors import DataError, DivergedError, Interrupted, RunError
+from dlx.errors import DataError, DivergedError, DlxWarning, Interrupted, RunError
 from dlx.report.run.observer import RunObserver
 from dlx.runs import RunDirectory, checkpoints, timestamp
 from dlx.training import exactness, resuming
@@ -124,6 +125,9 @@ class Training:
                 raise _broken_off(directory, received[0]) from None
             if remarks:
                 directory.write_info(warnings=remarks)
+            for remark in remarks:
+                if remark not in store.told:
+                    warnings.warn(remark, DlxWarning, stacklevel=2)
             if store.outcome is not None and store.outcome.status == "diverged":
                 raise _diverged(self._job, directory)
         return load(directory.path)

@@ -2,6 +2,7 @@
 
 import random
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from dlx.api.ablation import Ablation
 from dlx.api.inputs import RUNS_DIR, data_directory
 from dlx.api.run import Run, load
 from dlx.denormals import flushed_denormals
-from dlx.errors import RunError
+from dlx.errors import DlxWarning, RunError
 from dlx.runs.ablations import FINISHED, read_index
 from dlx.runs.directory import LATEST
+from dlx.training import exactness, resuming
 from dlx.training import job as jobs
-from dlx.training import resuming
 from dlx.training.finding import find, materialise
 from dlx.training.pretraining import pretrain
 from dlx.training.verification import Part
@@ -79,6 +80,11 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
             f"{run.path} cannot be repeated from its config: it {why}; verify a run that was "
             "trained in one go"
         )
+    for note in run.info.get("inexact") or []:
+        others = [name for name in exactness.ALL if name in note]
+        words = f"{run.path} went on with other {' and '.join(others)} at step {note['step']:,}"
+        told = f"{words}: trained again on one machine, other bits may come out"
+        warnings.warn(told, DlxWarning, stacklevel=3)
     show(str(run.path))
     splits = run.labelled_splits(data_directory(data_dir))
     entries = resuming.sections(run.config, run.info.get("resumed") or [])

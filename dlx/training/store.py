@@ -235,6 +235,7 @@ class RunStore(_FolderStore):
         self._job = job
         self._change = change
         self._stages: Sequence[StageResult] = ()
+        self.told: list[str] = []  # warnings that the user has been given
 
     def load(self) -> Checkpoint | None:
         """Return the newest checkpoint; a newer one that is damaged, or its lack, is told.
@@ -246,6 +247,7 @@ class RunStore(_FolderStore):
         if saved is not None:
             for told in saved.warnings:
                 warnings.warn(told, DlxWarning, stacklevel=2)
+            self.told += saved.warnings
         elif self._run.metrics_path.exists():
             if self._run.read_info().get("resumed"):
                 raise RunError(

@@ -67,7 +67,9 @@ class Moment:
         newer = self.seen.files.get(inode, content)
         if draw is None or newer == content:
             return content
-        cut = newer[: draw.randrange(len(newer) + 1)]
+        # What was synced and has not been written over since is there.
+        kept = len(os.path.commonprefix([content, newer]))
+        cut = newer[: draw.randint(kept, len(newer))]
         return draw.choice([content, newer, cut, cut + bytes(len(newer) - len(cut))])
 
 
