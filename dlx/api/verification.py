@@ -73,6 +73,8 @@ def verify(
 
 
 def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) -> dict[str, Any]:
+    if run.status == "running":
+        raise RunError(f"{run.path} is being trained; verify it when it has ended")
     if run.status not in FINISHED:
         raise RunError(f"{run.path} has not ended ({run.status}); `dlx resume` it first")
     if why := resuming.not_repeatable(run.info.get("resumed") or []):

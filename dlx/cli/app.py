@@ -282,6 +282,8 @@ def _misused(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         note(message)
     else:
+        # Some versions of typer begin the problem with the name of its exception.
+        message = message.replace(": Value error, ", ": ")
         message = message[:1].lower() + message[1:].removesuffix(".")
         from dlx.config.messages import key_in_a_section
         from dlx.config.schema import RunConfig

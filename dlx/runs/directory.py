@@ -166,9 +166,11 @@ class RunDirectory:
         try:
             content = read_plain(path)
         except FileNotFoundError:
-            raise RunError(
-                f"{path} is missing: not saved yet, or deleted; resume the run"
-            ) from None
+            if self.info_path.exists() and self.status() == "running":
+                problem = "it is written when the run, which is being trained, has ended"
+            else:
+                problem = "not saved yet, or deleted; resume the run"
+            raise RunError(f"{path} is missing: {problem}") from None
         except OSError as error:
             raise RunError(f"cannot read {path}: {error.strerror}") from error
         recorded = (self.read_info().get("digests") or {}).get(name)
