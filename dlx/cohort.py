@@ -44,6 +44,7 @@ class Member:
     augmentation: Augmentation | None = None  # of training rows
     bagging: bool = False  # on a bootstrap sample of the training rows
     accumulate: int = 1  # parts of a batch whose gradients are added up
+    engine: str = "torch"  # that makes its steps
     # Weights and statistics in place of drawn ones, by their names on the run axis.
     start: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
     frozen: tuple[str, ...] = ()  # layers that keep the weights they start from
@@ -75,7 +76,8 @@ def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -
     cohorts: dict[Hashable, list[int]] = {}
     for index, member in enumerate(members):
         alone = index if member.optimizer.traits.searches else None
-        key = (member.design.structure, member.accumulate, shared[index] if shared else None, alone)
+        kind = (member.design.structure, member.engine, member.accumulate)
+        key = (kind, shared[index] if shared else None, alone)
         cohorts.setdefault(key, []).append(index)
     return [
         [indices[row] for row in sorted_rows([_order(members[index]) for index in indices])]

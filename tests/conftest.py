@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from dlx.native import build
+
 # How long an example takes says more about the machine than about dlx.
 settings.register_profile("dlx", deadline=None)
 settings.load_profile("dlx")
@@ -39,9 +41,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        build_library()
     # The laws promise the same bits on the CPU. `pytest -m cuda` is for what runs on a GPU.
     if "cuda" not in config.option.markexpr.replace("not cuda", ""):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def build_library() -> None:
+    """Build the native library of this checkout, where its sources have changed since."""
+    sources = [*build.SOURCES.glob("*.[ch]"), Path(build.__file__)]
+    made = [path.stat().st_mtime for path in build.LIBRARIES.glob("dlx-*")]
+    if not made or min(made) < max(path.stat().st_mtime for path in sources):
+        build.build()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

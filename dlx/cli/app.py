@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from dlx import texts
 from dlx.cli import (
     ablation,
+    completion,
     configs,
     course,
     data,
@@ -76,7 +77,13 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, cls=_Sections)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"dlx {version('dlx')}")
+        from dlx.native import library
+
+        try:
+            engine = library.level()
+        except library.Unavailable as error:
+            engine = f"none, since {error}"
+        typer.echo(f"dlx {version('dlx')} (native engine: {engine})")
         raise typer.Exit
 
 
@@ -180,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if is_own_process:
             lenient()
-        with _terminated(is_own_process) as terminated, _remarks():
+        with _terminated(is_own_process) as terminated, _remarks(), completion.of_bash():
             code = _command.main(words, prog_name="dlx", standalone_mode=False, obj=is_own_process)
         if code == _STOPPED:
             note("stopped")

@@ -259,6 +259,7 @@ def board(
       dlx board latest --top 20
     """
     from dlx.report import board as views
+    from dlx.report.loose_means import write_means
 
     folder = _folder_to_show(path, runs_dir, needs_ablation=top is not None)
     with tempfile.TemporaryDirectory(prefix="dlx-board-") as links:
@@ -275,11 +276,19 @@ def board(
             note(f"wrote TensorBoard's files of {count:,} runs")
         is_ablation = views.is_ablation(folder)
         many = views.num_event_folders(shown) > views.MOST_SELECTED
-        first = views.means_page("") if is_ablation and many else views.FIRST_PAGE
+        means = None
+        if many and not is_ablation:
+            means = write_means(folder, Path(links))
+            shown = Path(links) if means else folder
+        first = views.means_page("") if many else views.FIRST_PAGE
         address = serve(shown, host, port, first)
         emit(f"TensorBoard on {what}: {address} (Ctrl-C ends it)")
         if is_ablation:
             emit(f"means of the variants, with intervals: {views.means_page(address)}")
+        elif means is not None:
+            emit(
+                f"means of the runs of one {means.of}, with intervals: {views.means_page(address)}"
+            )
         else:
             emit(f"cost, gradient norms and learning rate: {views.charts_page(address)}")
         if many:

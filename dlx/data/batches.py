@@ -4,11 +4,14 @@
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from dlx.data.selection import Selection, examples
+from dlx.data.selection import Change, Selection, examples
 from dlx.streams import generator
 
 
@@ -29,6 +32,13 @@ def bootstrap(seed: int, num_rows: int) -> Tensor:
         Breiman (1996), Bagging predictors
     """
     return torch.randint(num_rows, (num_rows,), generator=generator(seed, "bagging"))
+
+
+class RowNumbers(NamedTuple):
+    """The rows that a run sees one after another."""
+
+    inputs: NDArray[np.int64]
+    targets: NDArray[np.int64]
 
 
 class Batches:
@@ -87,6 +97,54 @@ class Batches:
             epoch, orders = self._order
             kept._order = (epoch, orders[[self._distinct[run] for run in kept._distinct]])
         return kept
+
+    @property
+    def num_rows(self) -> int:
+        """N."""
+        return self._num_rows
+
+    @property
+    def num_inputs(self) -> int:
+        """I."""
+        return self._inputs.base.shape[1]
+
+    @property
+    def bases(self) -> tuple[Tensor, Tensor]:
+        """The inputs and targets of which runs take their rows: (M, I) and (M,) or (M, C)."""
+        return self._inputs.base, self._targets.base
+
+    def change(self, run: int) -> Change | None:
+        """Return what is done to a run's inputs as they lie there."""
+        return self._inputs.change_of(run)
+
+    def numbers(self, first_epoch: int, num_epochs: int) -> list[RowNumbers]:
+        """Return the rows of inputs and of targets that each run sees in epochs: (E N,) int64.
+
+        They are numbers of rows of the bases; runs that see the same rows have the same arrays.
+        """
+        drawn = [self._drawn(first_epoch + epoch) for epoch in range(num_epochs)]
+        known: dict[tuple[int, int, int], RowNumbers] = {}
+        result = []
+        for run, pair in enumerate(zip(self._seeds, self._bagging, strict=True)):
+            place = self._distinct[pair]
+            key = place, self._inputs.place_of(run), self._targets.place_of(run)
+            if key not in known:
+                order = torch.cat([orders[place] for orders in drawn])
+                of_inputs = self._inputs.numbers_of(run)
+                of_targets = self._targets.numbers_of(run)
+                known[key] = RowNumbers(
+                    (order if of_inputs is None else of_inputs[order]).numpy(),
+                    (order if of_targets is None else of_targets[order]).numpy(),
+                )
+            result.append(known[key])
+        return result
+
+    def _drawn(self, epoch: int) -> Tensor:
+        """Return the row numbers of an epoch in each order that differs, (D, N), on the CPU."""
+        if self._batch_size < self._num_rows:
+            return self._epoch(epoch)
+        in_order = torch.arange(self._num_rows)
+        return self._sampled(dict.fromkeys(self._seeds, in_order))
 
     def _all_rows(self) -> tuple[Tensor, Tensor]:
         if self._samples:

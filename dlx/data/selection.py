@@ -137,6 +137,20 @@ class Selection:
         rows = torch.arange(len(distinct), device=distinct.device).view(len(places), -1)
         return cls(distinct, rows, which)
 
+    def place_of(self, run: int) -> int:
+        """Return which of the D selections a run has."""
+        return 0 if self.which is None else self.which[run]
+
+    def numbers_of(self, run: int) -> Tensor | None:
+        """Return the rows of the base that a run has, (N,); None: all in their order."""
+        return None if self._rows is None else self._rows[self.place_of(run)]
+
+    def change_of(self, run: int) -> Change | None:
+        """Return what is done to a run's rows."""
+        if self.change is None:
+            return None
+        return self.change.of(torch.tensor([self.place_of(run)], device=self.device))
+
     @property
     def num_rows(self) -> int:
         """N, the rows of each run."""

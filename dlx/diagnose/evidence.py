@@ -46,6 +46,8 @@ class Errors:
 
     rows: np.ndarray  # (N,)
     constant: float  # the error of the majority class, or 1
+    # Of numbers, what the mean of the training rows leaves in each row, (N,); the mean of it is 1.
+    left: np.ndarray | None = None
 
     @property
     def mean(self) -> float:
@@ -54,10 +56,18 @@ class Errors:
 
     @property
     def variance(self) -> float:
-        """The variance of this mean, were other rows drawn."""
+        """The variance of this mean, were other rows drawn.
+
+        Of numbers the mean is a ratio of two, both of which come from these rows.
+
+        Reference:
+            Cochran 1977, Sampling techniques, 6.3
+        """
         count = len(self.rows)
         if count < 2:
             return math.inf
+        if self.left is not None:
+            return float((self.rows - self.mean * self.left).var()) / count
         # One row more of each kind, so that no error in a few rows is not taken for certain.
         own = float(self.rows.var())
         if set(np.unique(self.rows)) <= {0.0, 1.0}:
@@ -371,6 +381,7 @@ def errors_of(cohort: Cohort, splits: Splits) -> tuple[dict[str, Errors], dict[s
     """
     task, head = splits.task, cohort.head
     name = "mse" if task.classes is None else "accuracy"
+    average = splits.train.targets.double().mean(0)
     errors, said = {}, {}
     for part_name, part in splits.parts.items():
         sample = _sample(part, _MOST_ROWS)
@@ -385,7 +396,9 @@ def errors_of(cohort: Cohort, splits: Splits) -> tuple[dict[str, Errors], dict[s
         if task.classes is not None:
             errors[part_name] = Errors(1 - values, 1 - constant[name])
         else:
-            errors[part_name] = Errors(values / max(constant[name], 1e-300), 1.0)
+            left = (sample.targets.double() - average).square().mean(1).numpy()
+            share = values / max(constant[name], 1e-300)
+            errors[part_name] = Errors(share, 1.0, left / max(left.mean(), 1e-300))
         if task.kind in ("binary", "multiclass") and head.gives_probabilities:
             outputs = predict(cohort, inputs)[0].double().numpy()
             if outputs.shape[1] == 1:

@@ -91,6 +91,22 @@ class InputCorruption:
     lowest: tuple[float, ...] = field(default=(), repr=False)  # value of each input, (I,); (): 0
     highest: tuple[float, ...] = field(default=(), repr=False)  # likewise; (): 1
 
+    @property
+    def thresholds(self) -> tuple[int, int, int]:
+        """Below which 16 random bits, a signed integer, an input becomes 0, lowest or highest."""
+        rule = self.rule
+        shares = (rule.zero, rule.zero + rule.lowest, rule.zero + rule.lowest + rule.highest)
+        zero, lowest, highest = (
+            min(round(s * _LEVELS), _LEVELS - 1) - _LEVELS // 2 for s in shares
+        )
+        return zero, lowest, highest
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether random bits decide on its inputs."""
+        rule = self.rule
+        return rule.zero + rule.lowest + rule.highest > 0 or self.emphasis is not None
+
 
 class Corruption:
     """Corrupts the inputs of each run in training, and in evaluations that ask for it.
@@ -111,9 +127,8 @@ class Corruption:
         all_runs = [corruption or InputCorruption(CorruptionRule()) for corruption in corruptions]
         rules = [corruption.rule for corruption in all_runs]
         emphases = [corruption.emphasis for corruption in all_runs]
-        shares = [(r.zero, r.zero + r.lowest, r.zero + r.lowest + r.highest) for r in rules]
         noisy = [rule.std > 0 for rule in rules]
-        masked = [s[-1] > 0 or e is not None for s, e in zip(shares, emphases, strict=True)]
+        masked = [corruption.is_masked for corruption in all_runs]
 
         def draws(place: str, device: torch.device) -> tuple[Draws, Draws]:
             """Return 16 random bits per input, four times 16 from 64, and normal numbers."""
@@ -126,8 +141,7 @@ class Corruption:
 
         self._training = draws("training", device)
         self._evaluation = draws("evaluation", torch.device("cpu"))
-        # A 16-bit integer is below the threshold of a share s with probability s.
-        levels = [[min(round(s * _LEVELS), _LEVELS - 1) - _LEVELS // 2 for s in e] for e in shares]
+        levels = [corruption.thresholds for corruption in all_runs]
         thresholds = torch.tensor(levels, dtype=torch.int16).to(device)
         self._zero, self._lowest, self._highest = thresholds.T[:, :, None, None].unbind()
         self._masks = any(rule.zero for rule in rules)

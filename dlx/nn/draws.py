@@ -56,6 +56,18 @@ class Draws:
         drawn = self._drawn[1][:, start : start + used]
         return drawn if self._in_order else drawn.index_select(0, self._row)
 
+    def place_of(self, run: int) -> int:
+        """Return which of the seeds that differ a run has."""
+        return int(self._row[run])
+
+    def of_steps(self, first: int, number: int, size: int) -> Tensor:
+        """Return the numbers of neighbouring steps for the seeds that differ: (D, number, size)."""
+        steps = max(1, _BLOCK // size)
+        blocks = range(first // steps, (first + number - 1) // steps + 1)
+        drawn = torch.cat([self._draw(b, steps * size)[:, : steps * size] for b in blocks], 1)
+        start = (first - blocks[0] * steps) * size
+        return drawn[:, start : start + number * size].reshape(len(drawn), number, size)
+
     def _draw(self, block: int, size: int) -> Tensor:
         """Return the numbers of a block of steps: (distinct seeds, at least size)."""
         generator = self._generator

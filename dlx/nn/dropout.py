@@ -101,6 +101,15 @@ def drop_connect(rate: float) -> DropoutRule:
     return DropoutRule(1 / (1 - rate), on="weights")
 
 
+def mask_of(kind: str, rate: float) -> tuple[DropoutRule, int]:
+    """Return what a kind of dropout does at a rate as masks have it, and the mask's threshold.
+
+    Kept is what has 16 random bits, read as a signed integer, up to the threshold.
+    """
+    levels = max(round((1 - rate) * _LEVELS), 1)
+    return rule_of(kind, 1 - levels / _LEVELS), levels - _LEVELS // 2 - 1
+
+
 def is_on_weights(kind: str) -> bool:
     """Say whether a kind of dropout drops weights, not units."""
     return rule_of(kind, 0.5).on == "weights"

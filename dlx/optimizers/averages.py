@@ -7,7 +7,7 @@ returns the share s of the newest weights w in the average: average <- (1 - s) a
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -81,6 +81,15 @@ class Averages:
         present = {"parameters": network.buffer.values, **network.statistics()}
         self._present = present if self._segments else {}
         self.values = {name: torch.zeros_like(value) for name, value in self._present.items()}
+
+    @property
+    def members(self) -> list[tuple[slice, Callable[[int, int], float], int]]:
+        """The rows of runs whose averages are alike, the share at a step, and the run's steps."""
+        return self._segments
+
+    def of_run(self, row: int) -> list[tuple[Tensor, Tensor]]:
+        """Return what is averaged of a run, and where its averages are."""
+        return [(self._present[name][row], mean[row]) for name, mean in self.values.items()]
 
     @torch.no_grad()
     def update(self, step: int) -> None:

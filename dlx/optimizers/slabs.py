@@ -23,31 +23,32 @@ _Key = tuple[Choice, int, Hashable]
 _Value = TypeVar("_Value")
 
 
-class _Slab:
+class Slab:
     """A slab with the state of its optimizer.
 
-    `rate` is the present learning rate, `base_rate` that of the settings. The state is tensors
-    (rows, P) and single numbers, by name; some are None until the first step.
+    `rate` is the present learning rate, `base_rate` that of the settings; `weight_decay` is that of
+    the weights alone. The state is tensors (rows, P) and single numbers, by name; some are None
+    until the first step.
     """
 
     def __init__(self, rows: slice, key: _Key, buffer: ParameterBuffer, layout: Layout) -> None:
         self.rows, self.key = rows, key
         choice = key[0]
-        self._rule = rule = cast(Rule, choice())
-        self._settings = {k: v for k, v in rule.settings.items() if k != "lr"}
+        self.rule = rule = cast(Rule, choice())
+        self.settings = {k: v for k, v in rule.settings.items() if k != "lr"}
         self._weights = layout.weights
-        self._weight_decay = 0.0  # of the weights alone
+        self.weight_decay = 0.0
         if choice.decay == "weights":
-            self._weight_decay = self._settings["weight_decay"]
-            self._settings["weight_decay"] = 0.0
+            self.weight_decay = self.settings["weight_decay"]
+            self.settings["weight_decay"] = 0.0
         if rule.shaped:
-            self._settings["layout"] = layout
+            self.settings["layout"] = layout
         self.base_rate = self.rate = rule.settings["lr"]
         self._values, self._gradients = buffer.values[rows], buffer.gradients[rows]
         device = buffer.values.device
         fused = device.type in rule.fused
         if fused:
-            self._settings["fused"] = True
+            self.settings["fused"] = True
         # torch counts steps on the CPU, unless the optimizer is fused.
         self._counter_device = device if fused else torch.device("cpu")
         self.state: dict[str, Any] = {
@@ -58,11 +59,12 @@ class _Slab:
             self.state[name] = torch.tensor(start, device=self._counter_device)
 
     def step(self, evaluate: Callable[[], Tensor] | None) -> None:
+        """Update the rows by their gradients."""
         state: dict[str, Any] = {name: [value] for name, value in self.state.items()}
         gradients = self._gradients
-        if self._weight_decay:
+        if self.weight_decay:
             gradients = self._decay(gradients)
-        self._rule.update([self._values], [gradients], **state, lr=self.rate, **self._settings)
+        self.rule.update([self._values], [gradients], **state, lr=self.rate, **self.settings)
         for name, value in self.state.items():
             if value is None:
                 self.state[name] = state[name][0]
@@ -70,28 +72,37 @@ class _Slab:
     def _decay(self, gradients: Tensor) -> Tensor:
         """Decay the weights, or return the gradients with their decay added."""
         weights = self._values[:, self._weights]
-        if self._rule.decoupled:
-            weights.mul_(1 - self.rate * self._weight_decay)
+        if self.rule.decoupled:
+            weights.mul_(1 - self.rate * self.weight_decay)
             return gradients
         decayed = gradients.clone()  # the buffer's gradient, that of the cost, is logged later
-        decayed[:, self._weights].add_(weights * self._weight_decay)
+        decayed[:, self._weights].add_(weights * self.weight_decay)
         return decayed
 
+    def make_state(self) -> bool:
+        """Make the tensors that are None until the first step; return whether there were any."""
+        missing = [name for name, value in self.state.items() if value is None]
+        for name in missing:
+            self.state[name] = torch.zeros_like(self._values)
+        return bool(missing)
+
     def set_momentum(self, momentum: float) -> None:
+        """Set the momentum, or beta1, of the next steps."""
         name = momentum_name(self.key[0])
         assert name is not None
-        self._settings[name] = momentum
+        self.settings[name] = momentum
 
     def load(self, name: str, value: Tensor) -> None:
-        is_counter = name in self._rule.counters
+        """Restore a part of the state."""
+        is_counter = name in self.rule.counters
         device = self._counter_device if is_counter else self._values.device
         self.state[name] = value.to(device, copy=True)
 
-    def take(self, sources: Sequence[tuple["_Slab", list[int]]], columns: Moves) -> None:
+    def take(self, sources: Sequence[tuple["Slab", list[int]]], columns: Moves) -> None:
         """Take over the state of runs from slabs, each with the places of the runs in it."""
         for name, value in sources[0][0].state.items():
             # All runs of a cohort have made the same number of steps.
-            if value is None or name in self._rule.counters:
+            if value is None or name in self.rule.counters:
                 self.state[name] = None if value is None else value.clone()
                 continue
             kept = torch.cat([slab.state[name][places] for slab, places in sources])
@@ -118,7 +129,7 @@ class SlabOptimizer:
         self._slabs: list[Any] = [
             LbfgsSlab(rows, key, buffer)
             if key[0].traits.searches
-            else _Slab(rows, key, buffer, layout)
+            else Slab(rows, key, buffer, layout)
             for rows, key in segments(keys)
         ]
 
@@ -132,6 +143,11 @@ class SlabOptimizer:
         for slab, momentum in zip(self._slabs, momenta, strict=True):
             if momentum is not None:
                 slab.set_momentum(momentum)
+
+    @property
+    def members(self) -> list[Slab]:
+        """The slabs themselves, first rows first."""
+        return self._slabs
 
     @property
     def slabs(self) -> list[tuple[Choice, int]]:

@@ -38,7 +38,8 @@ FIRST_PAGE = "?" + urlencode(
     {"smoothing": 0, "runColorGroup": "regex:(train|dev|test)$", "pinnedCards": json.dumps(_PINNED)}
 )
 
-_VARIANTS = "^[^./][^/]*$"  # matches the event folders of variants, not those of runs
+# Matches the event folders of means, not those of runs, nor what concerns an ablation as a whole.
+_MEANS = "^(?!.*/(train|train_dev|dev|stop|test)$)[^.]"
 _CHARTS = "?smoothing=0#custom_scalars&_smoothingWeight=0"
 _EVENTS = "events.out.tfevents."
 
@@ -155,8 +156,8 @@ def num_event_folders(folder: Path) -> int:
 
 
 def means_page(address: str) -> str:
-    """Return the address of the page that shows the variants' mean curves, without the runs'."""
-    return f"{charts_page(address)}&regexInput={quote(_VARIANTS, safe='')}"
+    """Return the address of the page that shows mean curves, without those of runs."""
+    return f"{charts_page(address)}&regexInput={quote(_MEANS, safe='')}"
 
 
 def charts_page(address: str) -> str:
@@ -182,10 +183,10 @@ def link_best(ablation: Path, count: int, target: Path) -> Best:
     derive(ablation, names)
     with storage_errors(target):
         for path in ablation.glob(f"{_EVENTS}*"):
-            _link(target / path.name, path.resolve())
+            link(target / path.name, path.resolve())
         for name in names:
             folder = folders[name]
-            _link(target / folder, (ablation / folder).resolve())
+            link(target / folder, (ablation / folder).resolve())
     metric = summary["metric"]
     left_out = [
         f"{variant['name']} ({reading.value(metric, reading.judged(variant, summary).get('mean'))})"
@@ -195,7 +196,7 @@ def link_best(ablation: Path, count: int, target: Path) -> Best:
     return Best(reading.in_words(metric), names, left_out)
 
 
-def _link(link: Path, source: Path) -> None:
+def link(link: Path, source: Path) -> None:
     """Make a link to a file or folder, or a copy where links are not allowed, as on Windows."""
     try:
         link.symlink_to(source, target_is_directory=source.is_dir())

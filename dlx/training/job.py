@@ -16,6 +16,7 @@ from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.parts import Splits
 from dlx.data.pipeline import STOP_SHARE
 from dlx.data.selection import Examples, Selection
+from dlx.engine.coverage import check_native
 from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models import stages as networks
@@ -75,13 +76,15 @@ class Job(Trainable):
         if is_new:
             initialize(cohort, examples["train"])
         # At level minimal test rows are evaluated once, when a run has ended.
-        quiet = first.config.log.level == "minimal"
+        level = first.config.log.level
+        quiet = level == "minimal"
         probings = {job.member.name: job.probing for job in jobs if job.probing is not None}
         return Trainer(
             cohort,
             examples,
             ["test"] if quiet else [],
             gradient_norms=not quiet,
+            looks_always=level == "full",
             finish=finisher(probings),
             judged=first.judged,
         )
@@ -199,9 +202,12 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         augmentation=_augmentation(config, splits),
         bagging=config.data.bagging,
         accumulate=config.train.accumulate,
+        engine=config.train.engine,
         start=start,
         frozen=frozen,
     )
+    if member.engine == "native":
+        check_native(member, device, config.train.matmul_precision)
     # Where there are stop rows, nothing watches dev rows; in runs of older versions there are none.
     not_watched = {"test"} if splits.stop is None else {"test", "dev"}
     parts = [part for part in splits.parts if part not in not_watched]

@@ -1,11 +1,12 @@
 """What passes through every layer of the runs of a cohort, on rows that stay the same.
 
-# K runs, B rows that are looked at, O outputs of a layer
+# K runs, B rows that are looked at, L layers, O outputs of a layer, of the widest where L stands
 """
 
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +20,8 @@ _ROWS = 256  # the first training rows of each run
 _POINTS = 18  # evaluations that are looked at between the first and the last one
 _NEAR = 0.025  # of the range of a bounded activation: there the slope is a tenth of the largest
 _ALIKE = 1e-3  # units whose means and variances differ by a smaller share are copies
+# Numbers of a run, rows times units, up to which all layers are looked at in one tensor.
+_FEW = 2**16
 
 
 def is_looked_at(number: int, last: int) -> bool:
@@ -73,94 +76,126 @@ def probe(cohort: Cohort, inputs: Selection) -> dict[str, list[float]]:
     """
     rows = _rows(cohort.network, inputs)
     pass_ = _pass(cohort.network, rows)
-    values: dict[str, Tensor] = {
-        "between_rows/input": _row_means(_moments(rows.flatten(2))[1][:, None])[:, 0]
-    }
-    bounds = _bounds(cohort)
-    for layer, outputs in (pass_.activations or {}).items():
-        means, variances = _moments(outputs)
-        mean, between, std = _pooled(means, variances)
-        values[f"between_rows/{layer}"] = between
-        values[f"activation_mean/{layer}"] = mean
-        values[f"activation_std/{layer}"] = std
-        dead = outputs.amax(1) == outputs.amin(1)
-        values[f"activation_dead/{layer}"] = _share(dead)
-        values[f"copies/{layer}"] = _copies(means, variances, dead)
-        if layer in (signals := pass_.signals or {}):
-            z, a = signals[layer]
-            of_z = (means, variances) if z is outputs else _moments(z)
-            values[f"z_mean/{layer}"], _, values[f"z_std/{layer}"] = _pooled(*of_z)
-            if layer in bounds:
-                low, high = (bound.view(-1, 1, 1).to(a) for bound in bounds[layer])
-                margin = _NEAR * (high - low)
-                near = ((a < low + margin) | (a > high - margin)).flatten(1)
-                share = _share(near)
-                values[f"activation_saturated/{layer}"] = share.where(
-                    bounds[layer][0].isfinite().to(share.device), math.nan
-                )
+    outputs, signals = pass_.activations or {}, pass_.signals or {}
+    # A linear layer gives what its activation would be applied to: the same tensor, looked at once.
+    of_z = {layer: z for layer, (z, _) in signals.items() if z is not outputs[layer]}
+    units = _Units([*outputs.values(), *of_z.values(), rows.flatten(2)])
+    mean, between, std = (own.tolist() for own in units.pooled())
+    dead, copies = (own.tolist() for own in units.dead_and_copies(len(outputs)))
+    values: dict[str, list[float]] = {"between_rows/input": between[-1]}
+    for place, layer in enumerate(outputs):
+        values[f"between_rows/{layer}"] = between[place]
+        values[f"activation_mean/{layer}"] = mean[place]
+        values[f"activation_std/{layer}"] = std[place]
+        values[f"activation_dead/{layer}"] = dead[place]
+        values[f"copies/{layer}"] = copies[place]
+    places = {layer: place for place, layer in enumerate(outputs)}
+    places |= {layer: len(outputs) + place for place, layer in enumerate(of_z)}
+    for layer in signals:
+        values[f"z_mean/{layer}"] = mean[places[layer]]
+        values[f"z_std/{layer}"] = std[places[layer]]
+    values |= _saturated(cohort, {layer: a for layer, (_, a) in signals.items()})
     return {
         tag: [None if math.isnan(v) else v for v in own]  # type: ignore[misc]
-        for tag, own in zip(values, torch.stack(list(values.values())).tolist(), strict=True)
+        for tag, own in values.items()
     }
 
 
-def _bounds(cohort: Cohort) -> Mapping[str, tuple[Tensor, Tensor]]:
-    """Return the bounds of each layer's activation in every run (K,); NaN where it has none."""
+def _saturated(cohort: Cohort, outputs: Mapping[str, Tensor]) -> dict[str, list[float]]:
+    """Return the share of outputs near a bound, by tag, of layers with a bounded activation."""
+    bounds = {layer: pairs for layer, pairs in _bounds(cohort).items() if layer in outputs}
+    if not bounds:
+        return {}
+    low, high = np.array(list(bounds.values())).transpose(2, 0, 1)
+    margin = _NEAR * (high - low)
+    inner = torch.from_numpy(np.stack([low + margin, high - margin])[..., None, None])
+    inner = inner.to(cohort.device, cohort.dtype)
+    near = [
+        ((outputs[layer] < inner[0, place]) | (outputs[layer] > inner[1, place])).sum((1, 2))
+        for place, layer in enumerate(bounds)
+    ]
+    sizes = np.array([outputs[layer][0].numel() for layer in bounds])[:, None]
+    shares = np.where(np.isfinite(margin), torch.stack(near).cpu().numpy() / sizes, math.nan)
+    tags = (f"activation_saturated/{layer}" for layer in bounds)
+    return dict(zip(tags, shares.tolist(), strict=True))
+
+
+def _bounds(cohort: Cohort) -> dict[str, list[tuple[float, float]]]:
+    """Return the bounds of each layer's activation in every run; NaN where it has none."""
     nothing = (math.nan, math.nan)
     by_layer: dict[str, list[tuple[float, float]]] = {}
     for row, member in enumerate(cohort.members):
         for part in member.design.parts:
-            if len(part.activations) == 1:
-                pairs = by_layer.setdefault(part.name, [nothing] * len(cohort.members))
-                pairs[row] = part.activations[0].traits.bounds or nothing
-    return {
-        layer: (torch.tensor([low for low, _ in pairs]), torch.tensor([high for _, high in pairs]))
-        for layer, pairs in by_layer.items()
-        if any(not math.isnan(low) for low, _ in pairs)
-    }
+            if len(part.activations) == 1 and (pair := part.activations[0].traits.bounds):
+                by_layer.setdefault(part.name, [nothing] * len(cohort.members))[row] = pair
+    return by_layer
 
 
 def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and variance over the rows, (K, B, O) to (K, O) each, in float64.
 
-    Sums are matrix products, since those of a part of a tensor would depend on the runs beside it.
+    The variance of equal values is exactly 0. Sums are matrix products, since those of a part of a
+    tensor would depend on the runs beside it.
     """
     values = values.double()
+    first = values[:, :1]
+    values = values - first
     ones = values.new_full((len(values), 1, values.shape[1]), 1 / values.shape[1])
     means = product(ones, values)
-    return means.squeeze(1), product(ones, (values - means).square()).squeeze(1)
+    variances = product(ones, values.sub_(means).square_())
+    return (means + first).squeeze(1), variances.squeeze(1)
 
 
-def _pooled(means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the mean, the mean variance of units, and the standard deviation of all: (K,) each.
+class _Units:
+    """Means and variances over the rows of the units of L layers, given what they give, (K, B, O).
 
-    Means and variances are those of units, (K, O).
+    Layers that are narrower than the widest are filled up with zeros. They are arrays, not tensors,
+    since operations on so few numbers take a quarter of the time. Sums along the last axis of an
+    array in C order are a run's own, whatever stands beside it.
     """
-    mean, within = _row_means(torch.stack([means, variances], 1)).unbind(1)
-    [between] = _row_means((means - mean[:, None]).square().unsqueeze(1)).unbind(1)
-    return mean, within, (within + between).sqrt()
 
+    def __init__(self, outputs: list[Tensor]) -> None:
+        sizes = [values.shape[2] for values in outputs]
+        if outputs[0].shape[1] * sum(sizes) <= _FEW:
+            moments = torch.stack(_moments(torch.cat(outputs, 2)))
+        else:
+            moments = torch.cat([torch.stack(_moments(values)) for values in outputs], 2)
+        self._sizes = np.array(sizes)[:, None]  # (L, 1)
+        numbers = np.arange(max(sizes))
+        self._is_unit = numbers < self._sizes  # (L, O)
+        starts = self._sizes.cumsum()[:, None] - self._sizes
+        places = np.where(self._is_unit, starts + numbers, 0)
+        units = moments.cpu().numpy().take(places, axis=2)  # (2, K, L, O)
+        units[:, :, ~self._is_unit] = 0
+        self._means, self._variances = units
 
-def _row_means(values: Tensor) -> Tensor:
-    """Return the means over the last dimension: (K, R, O) to (K, R)."""
-    weights = values.new_full((len(values), values.shape[2], 1), 1 / values.shape[2])
-    return product(values, weights).squeeze(2)
+    def pooled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the mean, the mean variance of units, and the deviation of all: (L, K) each."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            mean = self._means.sum(2) / self._sizes.T
+            within = self._variances.sum(2) / self._sizes.T
+            between = np.where(self._is_unit, self._means - mean[:, :, None], 0.0)
+            std = np.sqrt(within + (between * between).sum(2) / self._sizes.T)
+        return mean.T, within.T, std.T
 
+    def dead_and_copies(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the shares of units that are the same in all rows, and that do what another does.
 
-def _share(holds: Tensor) -> Tensor:
-    """Return the share of what holds: (K, N) to (K,) float64."""
-    return holds.sum(1).double() / holds.shape[1]
-
-
-def _copies(means: Tensor, variances: Tensor, dead: Tensor) -> Tensor:
-    """Return the share of units whose moments are those of another unit that is not dead: (K,)."""
-    means, order = means.masked_fill(dead, math.inf).sort(1)
-    variances = variances.gather(1, order)
-    scale = means.abs() + variances.sqrt()
-    alike = ((means[:, 1:] - means[:, :-1]).abs() <= _ALIKE * scale[:, 1:]) & (
-        (variances[:, 1:] - variances[:, :-1]).abs() <= _ALIKE * variances[:, 1:]
-    )
-    is_copy = torch.zeros_like(dead)
-    is_copy[:, 1:] |= alike
-    is_copy[:, :-1] |= alike
-    return _share(is_copy & means.isfinite())
+        They are of the first layers alone, (count, K) each; a dead unit copies no other.
+        """
+        means, variances = self._means[:, :count], self._variances[:, :count]
+        is_unit, sizes = self._is_unit[:count], self._sizes[:count].T
+        dead = (variances == 0) & is_unit
+        means = np.where(dead | ~is_unit, math.inf, means)
+        order = means.argsort(2)
+        means, variances = (np.take_along_axis(own, order, 2) for own in (means, variances))
+        lower, upper = means[..., :-1], means[..., 1:]
+        spread = variances[..., 1:]
+        with np.errstate(invalid="ignore", over="ignore"):
+            alike = np.abs(upper - lower) <= _ALIKE * (np.abs(upper) + np.sqrt(spread))
+            alike &= np.abs(spread - variances[..., :-1]) <= _ALIKE * spread
+        is_copy = np.zeros_like(dead)
+        is_copy[..., 1:] |= alike
+        is_copy[..., :-1] |= alike
+        is_copy &= np.isfinite(means)
+        return (dead.sum(2) / sizes).T, (is_copy.sum(2) / sizes).T

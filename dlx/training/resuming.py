@@ -66,6 +66,11 @@ def check(old: RunConfig, new: RunConfig, steps_taken: int, num_steps: int) -> N
             f"train.batch_size: a run that has begun keeps its batch size, "
             f"{old.train.batch_size}; train a new run"
         )
+    if new.train.engine != old.train.engine:
+        raise ConfigError(
+            f"train.engine: the steps of this run so far are those of {old.train.engine}, which "
+            "another engine cannot go on from bit for bit; train a new run, or leave it as it is"
+        )
     if new.train.average != old.train.average:
         raise ConfigError(
             "train.average: the mean is taken over all steps from the first on, which this run "

@@ -12,7 +12,7 @@ import torch
 from dlx.errors import is_out_of_memory
 from dlx.runs.checkpoints import Checkpoint
 from dlx.tracking.evaluations import Curves, Evaluation
-from dlx.training.layer_statistics import is_looked_at, probe
+from dlx.training.layer_statistics import probe
 from dlx.training.records import Outcome, Progress, Show, Stop
 from dlx.training.store import Ended, Store
 from dlx.training.trainer import Listener, Trainable, Trainer, present
@@ -159,19 +159,14 @@ class Session(Listener):
     def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
         """Log an evaluation."""
         self._count(trainer)
-        level = self._first.log_level
-        if level == "minimal":
+        if self._first.log_level == "minimal":
             evaluation = evaluation.of_whole_networks()
         else:
-            points = [
-                level == "full"
-                or is_looked_at(trainer.step // m.evaluate_every, m.num_steps // m.evaluate_every)
-                for m in trainer.members
-            ]
-            if any(points[row] for row in evaluation.rows):
+            looked_into = trainer.looked_into(trainer.step)
+            if any(looked_into[row] for row in evaluation.rows):
                 statistics = probe(trainer.cohort, trainer.splits["train"][0])
                 evaluation = evaluation.with_metrics(
-                    "train", {tag: present(points, own) for tag, own in statistics.items()}
+                    "train", {tag: present(looked_into, own) for tag, own in statistics.items()}
                 )
         now = time.time()
         names = [member.name for member in trainer.members]

@@ -16,9 +16,11 @@ from dlx.config.schema import RunConfig
 from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.selection import Examples, examples
+from dlx.engine.native import NativeEngine
 from dlx.nn.passes import Pass
 from dlx.tracking.evaluations import Evaluation
 from dlx.training.evaluation import CHUNK, asked, evaluate_all, of_each_row, thinned
+from dlx.training.layer_statistics import is_looked_at
 from dlx.training.records import Finish, Outcome, Stop
 from dlx.training.schedules import Rates
 from dlx.training.watching import EarlyStopping, Plateau, plateaus
@@ -71,7 +73,8 @@ class Trainer:
         splits: by name, inputs and targets as the head encodes them, on the device: selections, or
             tensors as `examples` takes them; 'train' must be there
         only_at_end: splits that are left out of the evaluations while a run trains
-        gradient_norms: whether evaluations tell those of every layer
+        gradient_norms: whether evaluations tell those of every layer, and how far steps go
+        looks_always: whether runs are looked into at every evaluation, not at twenty at most
         finish: measures more of runs that end, see `Finish`
         judged: metrics, `<split>.<tag>`, of which it is kept what each row adds
     """
@@ -83,6 +86,7 @@ class Trainer:
         only_at_end: Collection[str] = (),
         *,
         gradient_norms: bool = True,
+        looks_always: bool = False,
         finish: Finish | None = None,
         judged: Collection[str] = (),
     ) -> None:
@@ -100,6 +104,7 @@ class Trainer:
         seeds, bagging = [m.seed for m in self.members], [m.bagging for m in self.members]
         self._batches = Batches(inputs, targets, seeds, cohort.batch_size, bagging)
         self._augment = self._new_augmenter()
+        self._native = self._new_engine()
         self._sums = torch.zeros(2, len(self.members), dtype=torch.float64, device=cohort.device)
         self._summed_from = [0] * len(self.members)  # the rows seen before what is summed
         self._plateaus = plateaus(self.members)
@@ -107,6 +112,7 @@ class Trainer:
         self._asked = asked(self.cohort)
         self._next_due = 0
         self._measures_gradients = gradient_norms
+        self._looks_always = looks_always
         self._finish = finish
         # Of the last step before an evaluation, by layer and run: (L, K).
         self._gradient_norms = torch.zeros(len(cohort.network.layer_names), len(self.members))
@@ -136,12 +142,20 @@ class Trainer:
         epochs, batches = divmod(self.step, self.steps_per_epoch)
         return epochs * self.num_rows + batches * self.cohort.batch_size
 
+    def looked_into(self, step: int) -> list[bool]:
+        """Return which runs are looked into if they are evaluated at a step."""
+        return [
+            self._looks_always
+            or is_looked_at(step // m.evaluate_every, m.num_steps // m.evaluate_every)
+            for m in self.members
+        ]
+
     def fit(self, listener: Listener, stop: Stop = lambda: False) -> None:
         """Train until every run has ended, or until `stop()` says so between two steps."""
         while True:
             if not self._evaluate(listener, stop) or not self.members or stop():
                 return
-            diverged = self._train_step()
+            diverged = self._train_step() if self._native is None else self._train_block()
             if diverged:
                 self._leave(listener, diverged)
             if self.members:
@@ -157,6 +171,35 @@ class Trainer:
     def _new_rates(self) -> Rates:
         optimizer = self.cohort.optimizer
         return Rates(optimizer.slabs, [self._plateaus[row] for row in optimizer.first_rows])
+
+    def _new_engine(self) -> NativeEngine | None:
+        """Return what makes the steps in place of the cohort's own methods; None: nothing does."""
+        is_native = self.members[0].engine == "native"
+        return NativeEngine(self.cohort, self._batches) if is_native else None
+
+    def _train_block(self) -> dict[int, Outcome]:
+        """Make steps of the native engine: up to the next evaluation, but not for long."""
+        assert self._native is not None
+        left = self._next_due - self.step
+        measures = self._measures_gradients
+        number = 1 if left == 1 else self._native.steps_of_a_block(left - measures)
+        epoch = self.steps_per_epoch
+        if number < left - measures and self.step % epoch + number > epoch:
+            number -= (self.step + number) % epoch  # checkpoints are written where epochs end
+        buffer = self.cohort.network.buffer
+        measured = measures and left == 1
+        before = None
+        if measured and any(self.looked_into(self.step + 1)):
+            before = buffer.values.clone()
+        unclipped = torch.empty_like(buffer.gradients) if measured else None
+        factors, momenta = self._rates, self._rates.momenta
+        bad = self._native.advance(self.step, number, factors, momenta, self._sums, unclipped)
+        if unclipped is not None and before is not None:
+            self._keep_norms(unclipped, before)
+        elif unclipped is not None:
+            self._gradient_norms = self._norms(unclipped)
+        self.step += number
+        return {row: self._diverged(row, at + 1, self._batches(at)[0]) for row, at in bad.items()}
 
     def _train_step(self) -> dict[int, Outcome]:
         cohort = self.cohort
@@ -184,14 +227,31 @@ class Trainer:
         return diverged
 
     def _measure_update(self, x: Tensor, targets: Tensor) -> None:
-        """Update the weights, and keep each layer's |gradient| and |change of W| / |W|."""
-        buffer, layers = self.cohort.network.buffer, self.cohort.network.layer_names
+        """Update the weights, and keep each layer's |gradient| and |change of W| / |W|.
+
+        Changes are measured where a run is looked into at the evaluation that follows.
+        """
+        buffer = self.cohort.network.buffer
+        if not any(self.looked_into(self.step + 1)):
+            self._gradient_norms = self._norms(buffer.gradients)
+            self.cohort.update(x, targets, self.step)
+            return
         before, gradients = buffer.values.clone(), buffer.gradients.clone()
         self.cohort.update(x, targets, self.step)
-        norms = buffer.norms(torch.cat([gradients, before, buffer.values - before]))
-        by_layer = torch.stack([norms[layer] for layer in layers]).cpu()
-        self._gradient_norms, sizes, changes = by_layer.view(len(layers), 3, -1).unbind(1)
+        self._keep_norms(gradients, before)
+
+    def _keep_norms(self, gradients: Tensor, before: Tensor) -> None:
+        """Keep each layer's |gradient| and |change of W| / |W|, given W before the step."""
+        norms = self._norms(
+            torch.cat([gradients, before, self.cohort.network.buffer.values - before])
+        )
+        self._gradient_norms, sizes, changes = norms.view(len(norms), 3, -1).unbind(1)
         self._update_ratios = changes / sizes
+
+    def _norms(self, values: Tensor) -> Tensor:
+        """Return the norms of rows of values, (N, P), by layer: (L, N) on the CPU."""
+        norms = self.cohort.network.buffer.norms(values)
+        return torch.stack([norms[layer] for layer in self.cohort.network.layer_names]).cpu()
 
     def _look(self, costs: Tensor, x: Tensor, due: bool) -> dict[int, Outcome]:
         """Return the runs with a cost that is not finite, among the steps not looked at yet."""
@@ -323,12 +383,19 @@ class Trainer:
             if any(momenta):
                 train["optimizer/momentum"] = present(trained, momenta)
         if any(seen) and self._measures_gradients:
-            measured = {"gradient_norm": self._gradient_norms, "update_ratio": self._update_ratios}
+            looked_into = [
+                t and o for t, o in zip(trained, self.looked_into(self.step), strict=True)
+            ]
+            measured = {
+                "gradient_norm": (trained, self._gradient_norms.tolist()),
+                "update_ratio": (looked_into, self._update_ratios.tolist()),
+            }
             for place, (layer, owners) in enumerate(network.layer_owners.items()):
-                has = [t and o for t, o in zip(trained, owners, strict=True)]
-                for name, values in measured.items():
-                    own = [v if math.isfinite(v) else None for v in values[place].tolist()]
-                    train[f"{name}/{layer}"] = present(has, own)
+                for name, (runs, values) in measured.items():
+                    has = [r and o for r, o in zip(runs, owners, strict=True)]
+                    if any(has):
+                        own = [v if math.isfinite(v) else None for v in values[place]]
+                        train[f"{name}/{layer}"] = present(has, own)
         if any(member.penalty for member in members):
             penalized = [member.penalty is not None for member in members]
             train["penalty"] = present(penalized, self.cohort.penalties.costs().tolist())
@@ -420,6 +487,7 @@ class Trainer:
         self._asked = asked(self.cohort)
         self._batches = self._batches.keep(rows)
         self._augment = self._new_augmenter()
+        self._native = self._new_engine()
         self._sums = self._sums[:, rows]
         self._summed_from = [self._summed_from[row] for row in rows]
         self._looks = [costs[rows] for costs in self._looks]

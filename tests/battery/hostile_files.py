@@ -187,8 +187,11 @@ def run(folder: Path, first: int, last: int) -> dict[str, Any]:
     """Run the cases of these numbers in a folder; return counts, and what was executed."""
     os.chdir(folder)
     sign = str(folder / SIGN)
+    import matplotlib.font_manager  # which asks fc-list for fonts, once
+
     from dlx.cli import main
 
+    assert matplotlib.font_manager.fontManager.ttflist
     quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
     with quiet[0], quiet[1]:
         code = main(["train", "moons", "train.steps=1", "--quiet", "--no-figures"])

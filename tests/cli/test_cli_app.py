@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dlx.cli import app as cli
+from dlx.native import library
 from tests.cli.conftest import Command, start
 
 HEAVY = (
@@ -63,7 +64,17 @@ def test_help_is_light() -> None:
 def test_version(dlx: Command) -> None:
     ended = dlx("--version")
     assert (ended.code, ended.err) == (0, "")
-    assert re.fullmatch(r"dlx \d+\.\d+\.\d+\n", ended.out)
+    assert re.fullmatch(r"dlx \d+\.\d+\.\d+ \(native engine: v\d\)\n", ended.out)
+
+
+def test_version_says_why_there_is_no_native_engine(
+    dlx: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(library, "LIBRARIES", tmp_path)
+    library.forget()
+    ended = dlx("--version")
+    library.forget()
+    assert re.match(r"dlx .* \(native engine: none, since the native library was not", ended.out)
 
 
 @pytest.mark.parametrize("path", COMMANDS)

@@ -1,9 +1,15 @@
 """What the shell completes, asked as bash does."""
 
 import os
+import pty
+import select
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from tests.report.runs_on_disk import write_run
 
@@ -28,3 +34,65 @@ def test_configs_keys_names_and_runs_are_completed(tmp_path: Path) -> None:
     [folder] = (tmp_path / "runs" / "mine").iterdir()
     assert completed(tmp_path, "dlx evaluate runs/m") == [str(folder.relative_to(tmp_path))]
     assert completed(tmp_path, "dlx train nothing optimizer.") == []
+    assert completed(tmp_path, "dlx train digits train.batch_s") == [
+        "train.batch_size=",
+        "train.batch_size=64",
+    ]
+
+
+def typed(folder: Path, lines: list[str]) -> list[str]:
+    """Return what a bash with dlx's script makes of lines at whose ends Tab is pressed."""
+    program = folder / "bin" / "dlx"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m dlx "$@"\n')
+    program.chmod(0o755)
+    paths = {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(Path.cwd())}
+    terminal, inner = pty.openpty()
+    shell = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        cwd=folder,
+        env=os.environ | paths | {"PS1": "$ ", "TERM": "dumb"},
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        start_new_session=True,
+    )
+
+    def until(end: str) -> str:
+        text, last = "", time.monotonic() + 60
+        while end not in text and time.monotonic() < last:
+            if select.select([terminal], [], [], 0.2)[0]:
+                text += os.read(terminal, 2**16).decode()
+        return text
+
+    try:
+        os.write(terminal, b'eval "$(dlx --show-completion bash)"; echo REA""DY\n')
+        assert "READY" in until("READY\r\n")
+        results = []
+        for line in lines:
+            # Tab, then the line is made the text of an echo, which is sent.
+            os.write(terminal, line.encode() + b"\t\x01echo 'I have <\x05>'\n")
+            text = until(">\r\n")
+            results.append(text.rpartition("\r\nI have <")[2].partition(">\r\n")[0])
+        return results
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(terminal)
+        os.close(inner)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_bash_completes_what_it_takes_apart(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs", name="mine")
+    lines = {
+        "dlx train di": "dlx train digits ",
+        "dlx train digits optimizer.name=rms": "dlx train digits optimizer.name=rmsprop ",
+        "dlx train digits seed=3 model.activation=ta": (
+            "dlx train digits seed=3 model.activation=tanh "
+        ),
+        "dlx train digits optimizer.l": "dlx train digits optimizer.lr=",
+        "dlx train digits optimizer.lr=": "dlx train digits optimizer.lr=0.002 ",
+        "dlx diagnose mi": "dlx diagnose mine ",
+    }
+    assert typed(tmp_path, list(lines)) == list(lines.values())

@@ -325,3 +325,15 @@ def test_a_code_that_is_too_narrow_gets_more_units(tmp_path: Path) -> None:
     found = {f["name"]: f for f in api.diagnose_run(run)["findings"]}
     config, [change] = _command(found["high_bias"]["try"])
     assert change == "model.encoder=[16, 5]" and api.prepare(config, [change])
+
+
+def test_the_error_of_numbers_is_uncertain_as_a_ratio_is() -> None:
+    """The rows tell both what the network and what the mean leaves."""
+    draws, ratios, told = np.random.default_rng(0), [], []
+    for _ in range(4000):
+        truth = draws.standard_t(6, 60)
+        squares, left = (truth - 0.7 * truth - draws.normal(0, 0.5, 60)) ** 2, truth**2
+        errors = Errors(squares / left.mean(), 1.0, left / left.mean())
+        ratios.append(errors.mean)
+        told.append(errors.variance)
+    assert np.mean(told) == pytest.approx(np.var(ratios), rel=0.15)

@@ -14,6 +14,7 @@ from dlx.cohort import Cohort
 from dlx.data.selection import Selection
 from dlx.report.run.pictures import lines_of_images
 from dlx.report.run.reconstruction import Sample
+from dlx.training import layer_statistics
 from dlx.training.evaluation import confusion
 from dlx.training.layer_statistics import probe, signals
 from dlx.training.records import Progress
@@ -41,6 +42,46 @@ def test_statistics_are_those_of_the_outputs() -> None:
     between = its.var(0, correction=0).mean().item()
     assert found["between_rows/1"] == pytest.approx(between, rel=1e-5)
     assert found["copies/1"] == 0
+
+
+@pytest.mark.parametrize("few", [0, 2**30])
+def test_statistics_of_all_layers_at_once_are_those_of_each(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what = task(5)
+    start = {"activation": "tanh", "hidden": (6, 9, 4)}
+    cohort = Cohort([member(str(seed), design(what, **start), seed=seed) for seed in range(3)], 16)
+    cohort.initialize()
+    first = next(p for p in cohort.network.buffer.parameters if p.name == "1.weight")
+    second = next(p for p in cohort.network.buffer.parameters if p.name == "2.weight")
+    with torch.no_grad():
+        second.value *= 30  # at its bounds
+        first.value[2, :, 1] = first.value[2, :, 0]  # two units are copies
+        first.value[2, :, 3] = 0  # and one is dead
+    inputs, _ = rows(what, 100)
+    monkeypatch.setattr(layer_statistics, "_FEW", few)
+    found = probe(cohort, Selection(inputs))
+    outputs, before = signals(cohort.network, Selection(inputs))
+    for row in range(3):
+        for layer, values in outputs.items():
+            own = values[row].double()
+            between = own.var(0, correction=0)
+            assert found[f"between_rows/{layer}"][row] == pytest.approx(between.mean().item())
+            assert found[f"activation_mean/{layer}"][row] == pytest.approx(own.mean().item())
+            assert found[f"activation_std/{layer}"][row] == pytest.approx(
+                own.std(correction=0).item()
+            )
+        for layer, values in before.items():
+            own = values[row].double()
+            assert found[f"z_mean/{layer}"][row] == pytest.approx(own.mean().item())
+            assert found[f"z_std/{layer}"][row] == pytest.approx(own.std(correction=0).item())
+        near = (outputs["2"][row].abs() > 0.95).double().mean().item()
+        assert near > 0.3
+        assert found["activation_saturated/2"][row] == pytest.approx(near)
+        of_inputs = inputs.double().var(0, correction=0).mean().item()
+        assert found["between_rows/input"][row] == pytest.approx(of_inputs)
+    assert found["copies/1"] == [0, 0, 2 / 6] and found["activation_dead/1"] == [0, 0, 1 / 6]
+    assert found["between_rows/1"][2] > 0
 
 
 def test_confusion_counts_every_row_once() -> None:

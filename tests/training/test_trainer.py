@@ -9,8 +9,10 @@ from dlx.data.batches import order
 from dlx.data.selection import Selection
 from dlx.models.plain import to_torch
 from dlx.optimizers.penalties import Penalty
+from dlx.tracking.evaluations import Evaluation
 from dlx.training import trainer as trainer_module
 from dlx.training.evaluation import evaluate, thinned
+from dlx.training.layer_statistics import is_looked_at
 from dlx.training.trainer import Trainer
 from tests.cohorts import Recorder, design, examples, member, rows, task, train, trainer_of
 
@@ -172,3 +174,40 @@ def test_the_penalty_is_logged_apart_from_the_cost() -> None:
     assert first["train"].pop("penalty") == pytest.approx(expected, rel=1e-6)
     assert first == other
     assert "penalty" not in recorder.ended_runs["with"].outcome.metrics["train"]
+
+
+def test_changes_of_weights_are_measured_where_a_run_is_looked_into() -> None:
+    what = task(5, 3)
+    inputs, targets = rows(what, 40)
+    runs = [
+        member("long", design(what), "sgd", num_steps=200, evaluate_every=1, lr=0.1),
+        member("short", design(what), "sgd", num_steps=50, evaluate_every=1, lr=0.1),
+    ]
+    trainer = trainer_of(runs, inputs, targets, 16, torch.float32)
+    sizes: dict[int, float] = {}
+
+    class Sizes(Recorder):
+        def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
+            super().evaluated(trainer, evaluation)
+            if trainer.members[0].name == "long":
+                state = trainer.cohort.network.run_state(0)
+                own = [state["1.weight"].flatten(), state["1.bias"].flatten()]
+                sizes[trainer.step] = torch.cat(own).norm().item()
+
+    recorder = Sizes()
+    trainer.fit(recorder)
+    for name, last in (("long", 200), ("short", 50)):
+        records = [record for record in recorder.records[name] if record.step > 0]
+        looked_into = [r for r in records if "update_ratio/1" in r.metrics["train"]]
+        assert [r.step for r in looked_into] == [
+            step for step in range(1, last + 1) if is_looked_at(step, last)
+        ]
+        assert len(looked_into) <= 20
+        assert all("gradient_norm/1" in record.metrics["train"] for record in records)
+    for record in recorder.records["long"]:
+        told = record.metrics["train"]
+        if "update_ratio/1" in told:  # sgd: a step is the rate times the gradient
+            size = sizes[record.step - 1]
+            assert told["update_ratio/1"] == pytest.approx(
+                0.1 * told["gradient_norm/1"] / size, rel=1e-4
+            )

@@ -142,9 +142,8 @@ def variance(e: Evidence) -> Iterator[Finding]:
     cured = "more data, dropout, a penalty or early stopping help"
     if gaps.variance is not None:
         noise = math.sqrt(train.variance + e.errors[same].variance)
-        high = gaps.variance >= max(0.1, 3 * noise) or (
-            gaps.variance >= 0.05 and train.mean < gaps.variance / 2
-        )
+        is_large = gaps.variance >= (0.05 if train.mean < gaps.variance / 2 else 0.1)
+        high = is_large and gaps.variance >= 3 * noise
         rises = "" if since is None else f"; its cost rises since step {since:,}"
         yield Finding(
             "high_variance",

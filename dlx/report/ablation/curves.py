@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _HEIGHT = 2.2  # inches
 _SETTLED = 0.05  # share of the steps; the curves before it do not decide the height of the axes
-_LOGARITHMIC = 30  # the axis of a cost is logarithmic if its means span more than this factor
 _WORTH = 4  # failed variants are left out of the axes if these become so many times lower
 
 Bands = Mapping[str, Band]  # by variant
@@ -45,7 +44,8 @@ def _metrics(summary: Summary) -> list[str]:
     split, _, tag = summary["metric"].partition(".")
     other = split if split in ("dev", "test") else "dev"
     tags = list(dict.fromkeys([tag or "accuracy", "cost"]))
-    return [f"{split}.{tag}" for tag in tags for split in ("train", other)]
+    judged = [f"{split}.{tag}" for tag in tags for split in ("train", other)]
+    return list(dict.fromkeys([*judged, *summary.get("show", ())]))
 
 
 def _together(summary: Summary, group: Group, curves: Mapping[str, Bands]) -> Drawing:
@@ -171,7 +171,7 @@ def _limits(curves: Sequence[Band], factor: float) -> tuple[float, float, bool]:
 def _around(values: np.ndarray, factor: float) -> tuple[float, float, bool]:
     """Return the ends of an axis around values, and whether it is logarithmic."""
     low, high = float(values.min()), float(values.max())
-    if factor == 1 and low > 0 and high > _LOGARITHMIC * low:
+    if factor == 1 and low > 0 and high > style.WIDE * low:
         return low / 1.3, high * 1.3, True
     room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
     return low - room, high + room, False

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx.ablation.bands import within_range
 from dlx.ablation.results import RunResult
+from dlx.nn.metrics import is_rising, scale_of
 from dlx.report.ablation import reading, style
 from dlx.report.ablation.reading import Summary
 from dlx.report.ablation.style import Drawing
@@ -61,7 +63,7 @@ def _sheet(
         row, column = divmod(place, columns)
         left_side, top = left + column * (width + gap), 0.35 + row * pitch
         axes = style.panel(figure, left_side, top, width, _HEIGHT)
-        ends.append(_panel(axes, curve, reading.factor_of(summary["metric"])))
+        ends.append(_panel(axes, curve, summary["metric"]))
         style.heading(axes, heading)
         style.label_below(axes, curve["label"])
     limits = [axes.get_ylim() for axes in figure.axes]
@@ -81,10 +83,13 @@ def _heading(metric: str) -> str:
     return reading.tag_of(metric).replace("_", " ") + unit
 
 
-def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> list[style.EndLabel]:
-    values = np.array(curve["values"], float)
+def _panel(axes: "Axes", curve: Mapping[str, Any], metric: str) -> list[style.EndLabel]:
+    values, factor = np.array(curve["values"], float), reading.factor_of(metric)
+    tag = metric.partition(".")[2]
+    is_cost = scale_of(tag) is None and not is_rising(tag)
     order = np.argsort(values)
     ends: list[style.EndLabel] = []
+    drawn: list[float] = []
     for split, (color, shape) in _LOOKS.items():
         points = [curve[split][place] for place in order] if split in curve else []
         mean, low, high = (
@@ -93,9 +98,14 @@ def _panel(axes: "Axes", curve: Mapping[str, Any], factor: float) -> list[style.
         )
         if not np.isfinite(mean).any():
             continue
+        if is_cost and np.nanmin(mean) >= 0:
+            low, high = within_range(mean, high - mean)
+        drawn += mean[np.isfinite(mean)].tolist()
         axes.fill_between(values[order], low, high, color=color, alpha=0.18, linewidth=0)
         axes.plot(values[order], mean, color=color, marker=shape, markersize=4.5, linewidth=1.5)
         ends.append((float(mean[np.isfinite(mean)][-1]), split, color))
+    if is_cost and drawn and 0 < style.WIDE * min(drawn) < max(drawn):
+        log_scale(axes, "y")
     if values.min() > 0 and values.max() >= 20 * values.min():
         log_scale(axes, "x")
     if len(values) <= 10:

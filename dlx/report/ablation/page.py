@@ -16,6 +16,7 @@ from dlx.report.ablation import (
     reading,
     seeds,
     steps_to,
+    style,
 )
 from dlx.report.ablation import page_sections as sections
 from dlx.report.ablation.reading import Summary
@@ -56,12 +57,19 @@ def draw_all(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     return [drawing for kind in _KINDS for drawing in kind(summary, results)]
 
 
-def write_all(folder: Path, drawings: Sequence[Drawing]) -> dict[str, bytes]:
-    """Write the pictures as `<name>.png` and return the files' contents by name."""
+def write_all(folder: Path, drawings: Sequence[Drawing], number: str) -> dict[str, bytes]:
+    """Write the pictures as `<name>.png`, and return the contents of their PNG files by name.
+
+    A picture in the folder has its caption below it, and how many runs it is of, `number` in words.
+    """
     make_directory(folder)
     encoded = {drawing.name: drawing.png() for drawing in drawings}
-    for name, content in encoded.items():
-        write_atomic(folder / f"{name}.png", content)
+    for drawing in drawings:
+        content = encoded[drawing.name]
+        whole = (
+            style.captioned(content, f"{drawing.caption} {number}") if drawing.caption else content
+        )
+        write_atomic(folder / f"{drawing.name}.png", whole)
     return encoded
 
 
@@ -78,7 +86,8 @@ def write(
     """
     with plain_texts():
         drawings = [*draw_all(summary, results), *more]
-        encoded = write_all(folder / "figures", drawings)
+        number = f"{len(summary['seeds'])} seeds" + " and folds" * bool(summary.get("folds"))
+        encoded = write_all(folder / "figures", drawings, f"Each variant: {number}.")
     path = folder / "report.html"
     write_atomic(path, texts.encoded(page(summary, drawings, encoded, config)))
     return path

@@ -7,13 +7,17 @@ Reference:
     https://jfly.uni-koeln.de/color/
 """
 
+import io
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dlx.report.figures import encoded
+from dlx.tracking.images import png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +38,7 @@ DPI = 110
 WIDTH = 9.5  # inches that a page shows without scaling
 NARROW = 3.6  # inches that a telephone shows
 SMALL, NORMAL = 8, 9  # points
+WIDE = 30  # the axis of a cost is logarithmic if its means span more than this factor
 LINE = 0.17  # inches between the lines of a text
 _CHARACTER = 0.073  # inches at NORMAL, in the widest usual text
 
@@ -60,6 +65,23 @@ class Drawing:
         """Return the contents of the picture's PNG file."""
         # A fast level: the smallest files take four times as long to write.
         return encoded(self.figure, pil_kwargs={"compress_level": 3})
+
+
+def captioned(picture: bytes, caption: str) -> bytes:
+    """Return a PNG picture with its caption below it."""
+    from PIL import Image
+
+    above = Image.open(io.BytesIO(picture)).convert("RGB")
+    width = above.width / DPI
+    lines = textwrap.wrap(caption, int((width - 0.3) / (_CHARACTER * SMALL / NORMAL)))
+    strip = sheet(LINE * len(lines) + 0.2, width)
+    place = 0.15 / width, 1 - 0.08 / strip.get_figheight()
+    strip.text(*place, "\n".join(lines), fontsize=SMALL, color=INK, va="top", linespacing=1.4)
+    below = Image.open(io.BytesIO(encoded(strip))).convert("RGB")
+    whole = Image.new("RGB", (above.width, above.height + below.height), "white")
+    whole.paste(above)
+    whole.paste(below, (0, above.height))
+    return png(np.asarray(whole))
 
 
 def sheet(height: float, width: float = WIDTH) -> "Figure":

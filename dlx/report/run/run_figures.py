@@ -131,11 +131,16 @@ def curves(
     for place, name in enumerate(names, 1):
         axes = figure.add_subplot(lines, columns, place)
         drawn: list[float] = []
-        for split, color in SPLIT_COLORS.items():
-            steps, values = _points(history, split, name)
-            if steps:
-                axes.plot(steps, values, color=color, label=split, linewidth=1.5)
-                drawn += values
+        # Parts that are the same rows, as those of a gate, have one line, which is named after all.
+        lines_of: dict[str, list[str]] = {}
+        for split in SPLIT_COLORS:
+            if (points := _points(history, split, name))[0]:
+                lines_of.setdefault(repr(points), []).append(split)
+        for splits in lines_of.values():
+            steps, values = _points(history, splits[0], name)
+            label, color = ", ".join(splits), SPLIT_COLORS[splits[0]]
+            axes.plot(steps, values, color=color, label=label, linewidth=1.5)
+            drawn += values
         if name == "cost" and drawn and 0 < _WIDE * min(drawn) < max(drawn):
             log_scale(axes, "y")
         elif scale_of(name) == "share":

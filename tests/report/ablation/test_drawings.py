@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 
 import pytest
@@ -20,19 +21,21 @@ def test_pictures_are_files_of_the_size_that_the_page_gives_them(
         "steps_to_dev_accuracy",
         "seeds",
     ]
-    encoded = write_all(tmp_path / "figures", drawings)
+    encoded = write_all(tmp_path / "figures", drawings, "Each variant: 5 seeds.")
     for drawing in drawings:
-        path = tmp_path / "figures" / f"{drawing.name}.png"
-        assert path.read_bytes() == encoded[drawing.name]
-        pixels = imread(path)
+        pixels = imread(io.BytesIO(encoded[drawing.name]))
         assert pixels.shape[:2] == drawing.pixels[::-1]
         assert pixels[..., :3].std() > 0.01
+        whole = imread(tmp_path / "figures" / f"{drawing.name}.png")
+        assert (whole[: len(pixels)] == pixels[..., :3]).all()
+        below = whole[len(pixels) :]  # the caption, which ends before the right side
+        assert below.std() > 0.01 and (below[:, -5:] == 1).all()
 
 
 def test_a_folder_that_cannot_be_made_is_a_storage_error(two: Synthetic, tmp_path: Path) -> None:
     (tmp_path / "figures").write_text("a file")
     with pytest.raises(StorageError, match="figures"):
-        write_all(tmp_path / "figures", draw_all(*two))
+        write_all(tmp_path / "figures", draw_all(*two), "Each variant: 5 seeds.")
 
 
 @pytest.mark.parametrize("seeds", [1, 3])

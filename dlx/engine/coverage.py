@@ -1,0 +1,103 @@
+"""Which runs the native engine trains, and why it does not train the others."""
+
+from typing import Any
+
+import torch
+
+from dlx import registry
+from dlx.cohort import Member
+from dlx.config.types import Choice
+from dlx.engine.optimizers import RULES
+from dlx.engine.structures import ACTIVATIONS, LOSSES, SPARSITIES
+from dlx.errors import ConfigError
+from dlx.native import library
+from dlx.nn.layers.branch import BranchSpec
+from dlx.nn.layers.code import CodeSpec
+from dlx.nn.layers.dense import DenseSpec
+from dlx.nn.layers.residual import ResidualSpec
+
+Reason = tuple[str, str]
+"""The key of a config, and what under it the engine does not cover."""
+
+
+def check_native(member: Member, device: torch.device, precision: str) -> None:
+    """Check that the native engine can train a run here.
+
+    Raises:
+        ConfigError: it does not cover what the run asks for, or the library is not there
+    """
+    reason = not_covered(member)
+    if device.type != "cpu":
+        reason = "train.device", f"{device.type}: it computes on the CPU alone"
+    if precision != "highest":
+        reason = "train.matmul_precision", f"{precision}: its products have full precision"
+    if reason is not None:
+        key, what = reason
+        raise ConfigError(
+            f"train.engine: received native, which does not cover {key}: {what}; use engine: torch"
+        )
+    try:
+        library.load()
+    except library.Unavailable as error:
+        raise ConfigError(
+            f"train.engine: received native, but {error}; or use engine: torch"
+        ) from error
+
+
+def not_covered(member: Member) -> Reason | None:
+    """Return why the native engine does not train a run; None where it does."""
+    if member.augmentation is not None:
+        return "data.augment", "images that are moved in every step"
+    if member.accumulate > 1:
+        return "train.accumulate", "batches in parts"
+    reasons = (
+        _of_optimizer(member.optimizer),
+        _of_head(member),
+        *(_of_layer(layer) for layer in member.design.layers),
+    )
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def _is_own(kind: str, choice: Choice) -> bool:
+    """Whether a name stands for dlx's own function, and not for a plug-in's."""
+    return registry.get(kind, choice.name).function.__module__.startswith("dlx.")
+
+
+def _of_optimizer(optimizer: Choice) -> Reason | None:
+    if optimizer.name in RULES and _is_own("optimizer", optimizer):
+        return None
+    return "optimizer", optimizer.name
+
+
+def _of_head(member: Member) -> Reason | None:
+    head = member.design.head
+    if head.loss.name not in LOSSES or not _is_own("loss", head.loss):
+        return "model.loss", head.loss.name
+    if isinstance(head.output, str):
+        return None if head.loss.name == "cross_entropy" else ("model.output", head.output)
+    return _of_activation(head.output, "model.output")
+
+
+def _of_activation(activation: Choice, key: str = "model.activation") -> Reason | None:
+    if activation.name in ACTIVATIONS and _is_own("activation", activation):
+        return None
+    return key, activation.name
+
+
+def _of_layer(layer: Any) -> Reason | None:
+    if isinstance(layer, DenseSpec):
+        if layer.contraction is not None:
+            return "model.contractive", "the contractive penalty"
+        return _of_activation(layer.activation)
+    if isinstance(layer, ResidualSpec):
+        inside = (_of_layer(spec) for stack in layer.inside for spec in stack)
+        return next(filter(None, inside), _of_activation(layer.activation))
+    if isinstance(layer, BranchSpec):
+        inside = (_of_layer(spec) for stack in layer.inside for spec in stack)
+        return next(filter(None, inside), None)
+    if isinstance(layer, CodeSpec) and not layer.is_drawn:
+        penalty = layer.sparsity
+        if penalty is None or (penalty.name in SPARSITIES and _is_own("sparsity", penalty)):
+            return None
+        return "model.sparsity", penalty.name
+    return "model", f"{layer.kind} layers"

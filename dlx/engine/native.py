@@ -1,0 +1,432 @@
+"""Training in C: a cohort's steps, run by run, through threads.
+
+# K runs, P parameters of one run (padded), N training rows, T threads
+
+A run's numbers stay where they are, in the rows of the cohort's buffers. What a step computes does
+not depend on the cohort, on the block of steps or on the threads, and so neither do the bits.
+"""
+
+import ctypes
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ctypes import c_int64, c_void_p
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dlx.cohort import Cohort
+from dlx.data.batches import Batches, steps_per_epoch
+from dlx.engine import structures as c
+from dlx.engine.optimizers import RULES
+from dlx.engine.program import Program, Source, number_of, program
+from dlx.native import library
+from dlx.nn.draws import Draws, random_bits, standard_normal
+from dlx.nn.head import Head
+from dlx.optimizers.slabs import Slab
+from dlx.segments import segments
+
+# A block of steps takes about this long, so that a signal is heard soon.
+_BLOCK_SECONDS = 0.1
+# Random numbers that are drawn for a block of steps at most, so that they do not fill the memory.
+_DRAWN_AT_ONCE = 1 << 24
+# Threads share a run alone whose step has at least this many multiplications.
+_WORTH_SHARING = 2_000_000
+_PRECISIONS = {torch.float32: "float", torch.float64: "double"}
+
+Factors = Callable[[int], Sequence[float | None]]
+"""A number of each slab at a step, counted from 0."""
+
+
+class NativeEngine:
+    """The steps of a cohort.
+
+    Args:
+        cohort: with initial weights, on the CPU
+        batches: which rows each run sees at which step
+    """
+
+    def __init__(self, cohort: Cohort, batches: Batches) -> None:
+        self._cohort, self._batches = cohort, batches
+        loaded, precision = library.load(), _PRECISIONS[cohort.dtype]
+        self._steps = getattr(loaded, f"dlx_steps_{precision}")
+        self._steps.argtypes = [c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_int64]
+        self._steps.restype = None
+        self._memory_size = getattr(loaded, f"dlx_memory_{precision}")
+        self._memory_size.argtypes, self._memory_size.restype = [c_void_p, c_int64], c_int64
+        self._threads = torch.get_num_threads()
+        self._pool: ThreadPoolExecutor | None = None
+        self._memories: dict[tuple[int, int], NDArray[np.uint8]] = {}
+        self._kept: list[Any] = []  # what C points to
+        self._of_block: list[Any] = []  # likewise, during a block of steps
+        self._programs: list[Program] = []
+        self._draws: dict[Source, tuple[Draws, list[int]]] = {}
+        self._runs = self._new_runs()
+        self._seconds_per_step = 0.0
+
+    def advance(
+        self,
+        step: int,
+        number: int,
+        rates: Factors,
+        momenta: Factors,
+        sums: Tensor,
+        unclipped: Tensor | None = None,
+    ) -> dict[int, int]:
+        """Make steps of all runs; return the step, from 0, of a cost that was not finite, by row.
+
+        Args:
+            step: the first one, from 0
+            number: of steps
+            rates: factors on the slabs' learning rates
+            momenta: of the slabs; None for their own
+            sums: of the costs and of the right answers (2, K), which are added to
+            unclipped: receives the gradients before they are clipped, (K, P); None: nobody asks
+        """
+        start = time.perf_counter()
+        self._set_slabs(step, number, rates, momenta)
+        self._set_averages(step, number)
+        self._set_draws(step, number)
+        self._set_rows(step, number)
+        before = sums.tolist()
+        size = 0 if unclipped is None else unclipped.stride(0) * unclipped.element_size()
+        for row, run in enumerate(self._runs):
+            run.cost_sum, run.correct_sum = before[0][row], before[1][row]
+            run.first_step, run.step, run.diverged = step, step, 0
+            run.unclipped = None if unclipped is None else unclipped.data_ptr() + row * size
+        self._train(number)
+        self._take_counts()
+        totals = [(run.cost_sum, run.correct_sum) for run in self._runs]
+        sums.copy_(torch.tensor(totals, dtype=torch.float64).T)
+        self._seconds_per_step = (time.perf_counter() - start) / number
+        return {row: run.step for row, run in enumerate(self._runs) if run.diverged}
+
+    def steps_of_a_block(self, most: int) -> int:
+        """Return how many steps may be made before somebody is asked whether to stop."""
+        if not self._seconds_per_step:
+            return 1
+        drawn = sum(len(rows) * self._size_of(s) for s, (_, rows) in self._draws.items())
+        in_memory = _DRAWN_AT_ONCE // drawn if drawn else most
+        return max(1, min(most, in_memory, int(_BLOCK_SECONDS / self._seconds_per_step)))
+
+    # What does not change while the cohort stays as it is
+
+    def _new_runs(self) -> list[c.Run]:
+        cohort = self._cohort
+        buffer, network = cohort.network.buffer, cohort.network
+        columns = {p.name: p.columns for p in buffer.parameters}
+        statistics = network.statistics()
+        runs: list[c.Run] = []
+        for rows, design in segments([m.design for m in cohort.members]):
+            own = program(design, self._batches.num_inputs, columns, statistics, cohort.dtype)
+            operations, kept = own.operations()
+            widths, scratches = c.array(c.c_int64, own.widths), c.array(c.c_int64, own.scratches)
+            self._kept += [operations, kept, widths, scratches]
+            for _ in range(rows.start, rows.stop):
+                self._programs.append(own)
+                runs.append(
+                    c.Run(
+                        number=len(runs),
+                        operations=operations,
+                        widths=widths,
+                        scratch_sizes=scratches,
+                        num_operations=len(own.steps),
+                        num_slots=len(own.widths),
+                        num_scratches=len(own.scratches),
+                        output=own.output,
+                        emphasizes=own.emphasizes,
+                    )
+                )
+        self._set_head(runs, cohort.head)
+        for slab in cohort.optimizer.members:
+            _set_rule(runs[slab.rows], slab)
+        for row, (run, member) in enumerate(zip(runs, cohort.members, strict=True)):
+            run.values = buffer.values[row].data_ptr()
+            run.gradients = buffer.gradients[row].data_ptr()
+            run.num_parameters, run.weights_end = buffer.values.shape[1], buffer.weights.stop
+            trained = self._trained(member.frozen)
+            run.trained, run.num_trained = trained, len(trained)
+            self._kept.append(trained)
+            run.clip_value = math.inf if member.clip_value is None else member.clip_value
+            run.clip_norm = math.inf if member.clip_norm is None else member.clip_norm
+            run.max_norm = math.inf if member.max_norm is None else member.max_norm
+            if member.penalty is not None:
+                run.l1, run.l2 = member.penalty.l1, member.penalty.l2
+            averages = [
+                c.Averaged(newest.data_ptr(), mean.data_ptr(), newest.numel())
+                for newest, mean in cohort.averages.of_run(row)
+            ]
+            own_averages = c.array(c.Averaged, averages)
+            self._kept.append(own_averages)
+            run.averages, run.num_averages = own_averages, len(averages)
+        self._set_data(runs)
+        self._draws = self._new_draws()
+        return runs
+
+    def _new_draws(self) -> dict[Source, tuple[Draws, list[int]]]:
+        """Return what draws the random numbers of each source, and for which runs."""
+        cohort = self._cohort
+        users: dict[Source, list[int]] = {}
+        for row, own in enumerate(self._programs):
+            for source in own.sources:
+                users.setdefault(source, []).append(row)
+        draws = {}
+        for source, rows in users.items():
+            seeds, active = [cohort.members[row].seed for row in rows], [True] * len(rows)
+            place = (source.stream, source.layer, seeds, active, cohort.device)
+            if source.is_normal:
+                draws[source] = Draws(*place, standard_normal, cohort.dtype), rows
+            else:
+                draws[source] = Draws(*place, random_bits, torch.int64, torch.int16), rows
+        return draws
+
+    def _trained(self, frozen: Sequence[str]) -> Any:
+        """Return the stretches of a run's row that are trained, weights and others apart."""
+        buffer = self._cohort.network.buffer
+        width, end = buffer.values.shape[1], buffer.weights.stop
+        stretches: list[tuple[int, int]] = []
+        for parameter in sorted(buffer.parameters, key=lambda p: p.columns.start):
+            start = parameter.columns.start
+            stop = start + -(-(parameter.columns.stop - start) // 16) * 16
+            if parameter.layer in frozen:
+                continue
+            if stretches and stretches[-1][1] == start and start != end:
+                stretches[-1] = (stretches[-1][0], stop)
+            else:
+                stretches.append((start, stop))
+        assert all(stop <= width for _, stop in stretches)
+        return (c.Stretch * len(stretches))(*((a, b, int(b <= end)) for a, b in stretches))
+
+    def _set_head(self, runs: list[c.Run], head: Head) -> None:
+        loss, options = head.loss.name, head.loss.arguments()
+        output = 0 if isinstance(head.output, str) else c.ACTIVATIONS.index(head.output.name)
+        number = 0.0 if isinstance(head.output, str) else number_of(head.output)
+        if head.is_numeric:
+            answer = c.NO_ANSWER
+        elif head.takes_numbers:
+            answer = c.LARGEST_OF_CLASSES
+        elif head.kind != "multilabel" and head.num_outputs > 1:
+            answer = c.LARGEST_OF_COLUMNS
+        else:
+            answer = c.EACH_COLUMN
+        weights = head.constants.get("class_weights")
+        weights = None if weights is None else weights.contiguous()
+        self._kept.append(weights)
+        for run in runs:
+            run.loss, run.output_function = c.LOSSES.index(loss), output
+            run.output_number, run.answer, run.middle = number, answer, head.middle
+            run.loss_number = options.get("label_smoothing", options.get("delta", 0.0))
+            run.class_weights = None if weights is None else weights.data_ptr()
+            run.num_targets = head.num_outputs
+            run.reconstructs = head.kind == "reconstruction"
+
+    def _set_data(self, runs: list[c.Run]) -> None:
+        batches, kinds = self._batches, {torch.float32: c.FLOAT, torch.float64: c.DOUBLE}
+        inputs, targets = (base.contiguous() for base in batches.bases)
+        self._kept += [inputs, targets]
+        changes: list[list[Tensor | None]] = []
+        for row, run in enumerate(runs):
+            run.inputs, run.inputs_are_double = inputs.data_ptr(), kinds[inputs.dtype]
+            run.targets, run.targets_are = targets.data_ptr(), kinds.get(targets.dtype, c.INTEGER)
+            run.num_inputs, run.num_rows = self._batches.num_inputs, batches.num_rows
+            run.batch_size = min(self._cohort.batch_size, batches.num_rows)
+            change = batches.change(row)
+            if change is None:
+                continue
+            changes.append(
+                [
+                    t if t is None else t.contiguous()
+                    for t in (change.fill, change.shift, change.scale)
+                ]
+            )
+            run.rounds = 1
+            run.fill, run.shift, run.scale = (t if t is None else t.data_ptr() for t in changes[-1])
+        self._kept.append(changes)
+
+    # What changes from block to block
+
+    def _set_slabs(self, step: int, number: int, rates: Factors, momenta: Factors) -> None:
+        factors = np.array([rates(s) for s in range(step, step + number)], np.float64)
+        cycled = [momenta(s) for s in range(step, step + number)]
+        self._of_block = []
+        for place, slab in enumerate(self._cohort.optimizer.members):
+            own = np.ascontiguousarray(factors[:, place]) * slab.base_rate
+            moments = None
+            if cycled[0][place] is not None:
+                moments = np.array([values[place] for values in cycled], np.float64)
+            self._of_block += [own, moments]
+            is_first = slab.make_state()
+            state = [slab.state.get(name) for name in RULES[slab.key[0].name].state]
+            count = float(slab.state.get("state_steps", 0.0))
+            product = float(slab.state.get("mu_products", 0.0))
+            for index, row in enumerate(range(slab.rows.start, slab.rows.stop)):
+                run = self._runs[row]
+                run.rates = own.ctypes.data
+                run.momenta = None if moments is None else moments.ctypes.data
+                run.count, run.product, run.is_first = count, product, is_first
+                for where, tensor in enumerate(state):
+                    run.state[where] = None if tensor is None else tensor[index].data_ptr()
+
+    def _take_counts(self) -> None:
+        """Set the slabs' counters to those of their runs."""
+        for slab in self._cohort.optimizer.members:
+            counts = [self._runs[row].count for row in range(slab.rows.start, slab.rows.stop)]
+            # A run that diverged made fewer steps, and leaves.
+            furthest = slab.rows.start + counts.index(max(counts))
+            for name, value in (("state_steps", "count"), ("mu_products", "product")):
+                if name in slab.state:
+                    slab.state[name].fill_(getattr(self._runs[furthest], value))
+
+    def _set_averages(self, step: int, number: int) -> None:
+        for rows, function, num_steps in self._cohort.averages.members:
+            shares = [function(s + 1, num_steps) for s in range(step, step + number)]
+            own = np.array(shares, np.float64)
+            self._of_block.append(own)
+            for row in range(rows.start, rows.stop):
+                self._runs[row].shares = own.ctypes.data
+
+    def _set_draws(self, step: int, number: int) -> None:
+        numbers: dict[tuple[Source, int], c.Drawn] = {}
+        for source, (draws, rows) in self._draws.items():
+            size = self._size_of(source)
+            drawn = draws.of_steps(step, number, size).contiguous()
+            self._of_block.append(drawn)
+            for place, row in enumerate(rows):
+                address = drawn[draws.place_of(place)].data_ptr()
+                numbers[source, row] = c.Drawn(address, size)
+        if not numbers:
+            return
+        for row, (run, own) in enumerate(zip(self._runs, self._programs, strict=True)):
+            own_draws = c.array(c.Drawn, [numbers[source, row] for source in own.sources])
+            self._of_block.append(own_draws)
+            run.draws = own_draws
+
+    def _size_of(self, source: Source) -> int:
+        """Return how many numbers a step draws, those of a full batch."""
+        return source.width * (source.rows or self._cohort.batch_size)
+
+    def _set_rows(self, step: int, number: int) -> None:
+        batches = self._batches
+        per_epoch = steps_per_epoch(batches.num_rows, self._cohort.batch_size)
+        first, last = step // per_epoch, (step + number - 1) // per_epoch
+        if per_epoch == 1:
+            last = first
+        seen = batches.numbers(first, last - first + 1)
+        self._of_block.append(seen)
+        for run, rows in zip(self._runs, seen, strict=True):
+            run.rows, run.target_rows = rows.inputs.ctypes.data, rows.targets.ctypes.data
+            run.first_epoch = first
+
+    # Threads
+
+    def _train(self, number: int) -> None:
+        runs, threads = self._runs, self._threads
+        size = threads // len(runs)
+        if size > 1 and self._is_worth_sharing:
+            memories = [self._memory_of([run], size) for run in runs]
+            teams = [np.zeros(16, np.int32) for _ in runs]
+
+            def share(place: int) -> None:
+                row, rank = divmod(place, size)
+                self._call(runs[row], number, memories[row], teams[row].ctypes.data, rank, size)
+
+            self._in_threads(len(runs) * size, share)
+            return
+        # Where threads cannot have equally many runs, they take turns in parts of a block.
+        parts = 1 if len(runs) % threads == 0 or len(runs) > 8 * threads else 8
+        turns = _Turns(len(runs), number, -(-number // parts))
+
+        def take_turns(place: int) -> None:
+            memory = self._memory_of(runs, 1)
+            while (turn := turns.take()) is not None:
+                row, steps = turn
+                self._call(runs[row], steps, memory, None, 0, 1)
+                turns.give_back(row)
+
+        self._in_threads(min(threads, len(runs)), take_turns)
+
+    @property
+    def _is_worth_sharing(self) -> bool:
+        rows = min(self._cohort.batch_size, self._batches.num_rows)
+        return self._programs[0].flops * rows >= _WORTH_SHARING
+
+    def _in_threads(self, number: int, work: Callable[[int], None]) -> None:
+        if number == 1:
+            work(0)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._threads)
+        for future in [self._pool.submit(work, place) for place in range(number)]:
+            future.result()
+
+    def _memory_of(self, runs: Sequence[c.Run], size: int) -> NDArray[np.uint8]:
+        """Return memory for the steps of any of some runs, whole vectors of which are aligned."""
+        key = threading.get_ident() if size == 1 else runs[0].number, size
+        if key not in self._memories:
+            numbers = max(self._memory_size(ctypes.byref(run), size) for run in runs)
+            itemsize = self._cohort.network.buffer.values.element_size()
+            self._memories[key] = np.zeros(numbers * itemsize + 64, np.uint8)
+        return self._memories[key]
+
+    def _call(
+        self,
+        run: c.Run,
+        number: int,
+        memory: NDArray[np.uint8],
+        team: int | None,
+        rank: int,
+        size: int,
+    ) -> None:
+        address = -(-memory.ctypes.data // 64) * 64
+        self._steps(ctypes.byref(run), number, address, team, rank, size)
+
+
+def _set_rule(runs: Sequence[c.Run], slab: Slab) -> None:
+    """Tell runs the settings of their slab's optimizer."""
+    rule, settings = RULES[slab.key[0].name], slab.settings
+    for run in runs:
+        run.optimizer = rule.number
+        for place, name in enumerate(rule.settings):
+            run.settings[place] = settings.get(name, 0.0)
+        run.nesterov = settings.get("nesterov", False)
+        run.decoupled = slab.rule.decoupled
+        run.has_means = "grad_avgs" in slab.state
+        run.has_velocity = "momentum_buffer_list" in slab.state and settings["momentum"] > 0
+        run.decay_of_rest = settings.get("weight_decay", 0.0)
+        run.decay_of_weights = run.decay_of_rest + slab.weight_decay
+
+
+class _Turns:
+    """Who trains next: of the runs that no thread has, the one with the fewest steps."""
+
+    def __init__(self, num_runs: int, number: int, steps: int) -> None:
+        self._lock = threading.Condition()
+        self._left = [number] * num_runs
+        self._free = set(range(num_runs))
+        self._steps = steps
+
+    def take(self) -> tuple[int, int] | None:
+        """Return a run and a number of steps that a thread makes now; None: there are none left."""
+        with self._lock:
+            while True:
+                waiting = [row for row in self._free if self._left[row]]
+                if waiting:
+                    row = max(waiting, key=lambda row: (self._left[row], -row))
+                    steps = min(self._steps, self._left[row])
+                    self._left[row] -= steps
+                    self._free.remove(row)
+                    return row, steps
+                if not any(self._left):
+                    return None
+                self._lock.wait()
+
+    def give_back(self, row: int) -> None:
+        """Let others train the run."""
+        with self._lock:
+            self._free.add(row)
+            self._lock.notify_all()

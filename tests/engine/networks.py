@@ -1,0 +1,72 @@
+"""Runs that the native engine trains, and trainings that begin with exact numbers."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dlx.cohort import Cohort, Member
+from dlx.data.dataset import Task
+from dlx.engine.coverage import not_covered
+from dlx.testing.bits import bits
+from dlx.training.trainer import Listener, Trainer
+from tests.cohorts import mixed_members
+
+
+def covered(members: Sequence[Member]) -> list[Member]:
+    """Return runs without what the native engine does not cover, to be trained by it."""
+    runs = [replace(run, augmentation=None, engine="native") for run in members]
+    return [run for run in runs if not_covered(run) is None]
+
+
+def mixed(what: Task, hidden: Sequence[int], number: int = 26, **options: object) -> list[Member]:
+    """Return runs of one shape and every mixture of choices that the native engine covers."""
+    return covered(mixed_members(what, hidden, number, **options))  # type: ignore[arg-type]
+
+
+def exact(shape: Sequence[int], dtype: torch.dtype, place: int = 0) -> Tensor:
+    """Return numbers in [-1, 1) that are the same on every machine: multiples of 1 / 512."""
+    number = torch.Size(shape).numel()
+    counts = torch.arange(number) * 7919 + 104729 * place
+    return ((counts % 1024 - 512).to(torch.float64) / 512).view(*shape).to(dtype)
+
+
+def trained_exactly(
+    members: Sequence[Member], what: Task, num_rows: int, batch_size: int, dtype: torch.dtype
+) -> list[str]:
+    """Train from exact weights on exact rows in their order; return a digest of each run's end.
+
+    The digest is of weights, optimizer and running statistics.
+    """
+    inputs = exact([num_rows, what.num_inputs], dtype)
+    cohort = Cohort(members, batch_size, dtype)
+    if what.kind == "reconstruction":
+        inputs = inputs.abs() / 2
+        targets = inputs
+    else:
+        classes = torch.arange(num_rows) % max(len(what.classes or ()), 1)
+        targets = exact([num_rows, 2], dtype, 1) if what.classes is None else classes
+        targets = cohort.head.encode(targets, dtype)
+    cohort.initialize(inputs[:batch_size].expand(len(members), -1, -1))
+    for place, parameter in enumerate(cohort.network.buffer.parameters):
+        if parameter.is_weight or parameter.name.endswith("bias"):
+            parameter.value.copy_(exact(parameter.shape, dtype, place) / 4)
+    ended = _Ended()
+    Trainer(cohort, {"train": (inputs, targets)}).fit(ended)
+    return [ended.digests[run.name] for run in members]
+
+
+class _Ended(Listener):
+    def __init__(self) -> None:
+        self.digests: dict[str, str] = {}
+
+    def ended(self, trainer: Trainer, outcomes: dict[int, object]) -> None:  # type: ignore[override]
+        for row in outcomes:
+            alone = trainer.cohort.keep([row]).tensors()
+            digest = hashlib.sha256()
+            for name, value in sorted(alone.items()):
+                digest.update(name.encode())
+                digest.update(bits(value).contiguous().numpy().tobytes())
+            self.digests[trainer.members[row].name] = digest.hexdigest()
