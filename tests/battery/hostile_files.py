@@ -187,11 +187,8 @@ def run(folder: Path, first: int, last: int) -> dict[str, Any]:
     """Run the cases of these numbers in a folder; return counts, and what was executed."""
     os.chdir(folder)
     sign = str(folder / SIGN)
-    import matplotlib.font_manager  # which asks fc-list for fonts, once
-
     from dlx.cli import main
 
-    assert matplotlib.font_manager.fontManager.ttflist
     quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
     with quiet[0], quiet[1]:
         code = main(["train", "moons", "train.steps=1", "--quiet", "--no-figures"])
@@ -200,7 +197,8 @@ def run(folder: Path, first: int, last: int) -> dict[str, Any]:
     made.rename("runs/moons/good")
     Path("child.yaml").write_text("extends: x.yaml\ndata: moons\n")
     shutil.copytree("runs", "kept")
-    for command in _RUN_COMMANDS:  # whatever is imported on the way is imported now
+    # What is imported or asked on the way, as fc-list for fonts, is imported or asked now.
+    for command in (["figures", "runs/moons/good"], *_RUN_COMMANDS):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             main(list(command))
     counts: Counter[str] = Counter()
