@@ -43,8 +43,8 @@ class Member:
     metrics: tuple[Choice, ...] = ()  # in evaluations, beside the cost
     augmentation: Augmentation | None = None  # of training rows
     bagging: bool = False  # on a bootstrap sample of the training rows
-    accumulate: int = 1  # parts of a batch whose gradients are added up
     engine: str = "torch"  # that makes its steps
+    accumulate: int = 1  # parts of a batch whose gradients are added up
     # Weights and statistics in place of drawn ones, by their names on the run axis.
     start: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
     frozen: tuple[str, ...] = ()  # layers that keep the weights they start from
@@ -67,7 +67,8 @@ class Member:
 def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -> list[list[int]]:
     """Return the cohorts, each a list of indices into `members` with equal choices as neighbours.
 
-    Runs go together when their tensors have the same shapes and they take a batch in as many parts.
+    Runs go together when their tensors have the same shapes, the same engine makes their steps and
+    they take a batch in as many parts.
     A run whose optimizer evaluates the cost itself (L-BFGS) is a cohort of its own. Within a cohort
     runs are sorted by activation first, then by optimizer: a change of activation from row to row
     costs a slice in every layer, a change of optimizer only one in a step. `shared` is what else
@@ -76,8 +77,8 @@ def group(members: Sequence[Member], shared: Sequence[Hashable] | None = None) -
     cohorts: dict[Hashable, list[int]] = {}
     for index, member in enumerate(members):
         alone = index if member.optimizer.traits.searches else None
-        kind = (member.design.structure, member.engine, member.accumulate)
-        key = (kind, shared[index] if shared else None, alone)
+        how = (member.engine, member.accumulate, alone)
+        key = (member.design.structure, how, shared[index] if shared else None)
         cohorts.setdefault(key, []).append(index)
     return [
         [indices[row] for row in sorted_rows([_order(members[index]) for index in indices])]

@@ -63,7 +63,7 @@ DottedKey = Annotated[str, _Dotted()]
 Range = Annotated[
     str,
     Text(
-        rf"{NUMBER}\.\.{NUMBER}( (log|linear) [1-9][0-9]{0, 11})?",
+        rf"{NUMBER}\.\.{NUMBER}( (log|linear) [1-9][0-9]{{0,11}})?",
         "a range (1..9, '0.001..1 log 7', '0..1 linear 5')",
     ),
 ]

@@ -49,7 +49,7 @@ def not_covered(member: Member) -> Reason | None:
     if member.augmentation is not None:
         return "data.augment", "images that are moved in every step"
     if member.accumulate > 1:
-        return "train.accumulate", "batches in parts"
+        return "train.accumulate", "a batch in parts"
     reasons = (
         _of_optimizer(member.optimizer),
         _of_head(member),

@@ -201,8 +201,8 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         metrics=metrics,
         augmentation=_augmentation(config, splits),
         bagging=config.data.bagging,
-        accumulate=config.train.accumulate,
         engine=config.train.engine,
+        accumulate=config.train.accumulate,
         start=start,
         frozen=frozen,
     )
