@@ -21,6 +21,7 @@ from dlx.ablation.sizes import Size
 from dlx.ablation.variances import Variances
 from dlx.training.evaluation import CHUNK
 from dlx.training.job import Job
+from dlx.training.rehearsal import rehearse
 from dlx.training.trainer import EVALUATED_TRAIN_ROWS
 
 START, LAYER = 2.5e-4, 2e-5  # seconds of a step
@@ -72,7 +73,7 @@ def _evaluated_rows(job: Job) -> int:
 
 
 def preview(plan: Plan, variances: Variances | None = None) -> dict[str, Any]:
-    """Build every cohort, and say what it is and how long it will take; nothing is trained.
+    """Let every cohort begin in memory, and say what it is and how long it will take.
 
     A comparison whose settings are still to be tuned is reckoned from the tuning runs. What the
     seeds can decide is said too, see `prospects`.
@@ -115,7 +116,7 @@ def _parameters(plan: Plan, path: str) -> int:
 def _cohort(plan: Plan, cohort: PlannedCohort) -> dict[str, Any]:
     planned = runs_by_path(plan)
     jobs = [plan.job(planned[path]) for path in cohort.runs]
-    Job.trainer(jobs, is_new=True)  # what cannot be built is said now
+    rehearse(jobs)  # what cannot begin to train is said now
     runs, size = len(jobs), cohort.size
     lengths = [job.member.num_steps for job in jobs]
     longest = jobs[lengths.index(max(lengths))]

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dlx import texts
 from dlx.data.dataset import Task
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables import cells, layout
@@ -77,6 +78,7 @@ _READER = """
 # Beside this file: how dlx reads a table, as it was when this was written.
 from cells import Encoder, id_texts
 from layout import Layout, records, survey_new
+from texts import cell
 """
 _ANSWERS = '''
 def answers(rows: list[dict]) -> list[dict]:
@@ -109,8 +111,9 @@ def answer_file(path: Path) -> None:
         print(f"warning: {{remark}}", file=sys.stderr)
     ids = {{ID: id_texts(texts[TABLE.id_name])}} if TABLE.id_name in texts else {{}}
     writer = csv.writer(sys.stdout, lineterminator="\\n")
-    writer.writerow(["row", *ids, *COLUMNS])
-    writer.writerows(zip(numbers, *ids.values(), *zip(*_answers(inputs))))
+    writer.writerow(map(cell, ["row", *ids, *COLUMNS]))
+    rows = zip(numbers, *ids.values(), *zip(*_answers(inputs)))
+    writer.writerows([cell(value) for value in row] for row in rows)
 
 '''
 _PREDICT_FILES = """\
@@ -161,7 +164,9 @@ def _table_files(encoder: Encoder | None) -> dict[str, bytes]:
     """Return table.json and the modules of dlx that read a table by it; nothing of other data."""
     if encoder is None:
         return {}
-    modules = {Path(str(m.__file__)).name: inspect.getsource(m).encode() for m in (cells, layout)}
+    modules = {
+        Path(str(m.__file__)).name: inspect.getsource(m).encode() for m in (cells, layout, texts)
+    }
     return {"table.json": encoder.to_json(), **modules}
 
 

@@ -27,7 +27,7 @@ def preview(job: Job) -> dict[str, Any]:
 
     So what training would fail in, fails here.
     """
-    rehearse(job)
+    rehearse([job])
     cohort = Cohort([job.member], job.batch_size, device=job.device)
     batch = job.first_batch(job.examples()["train"])
     cohort.initialize(batch[0])

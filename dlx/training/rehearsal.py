@@ -7,6 +7,7 @@ of the stages before has made of theirs.
 
 import contextlib
 import itertools
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -19,24 +20,34 @@ from dlx.training.store import Store
 from dlx.training.trainer import Trainable, Trainer
 
 
-def rehearse(job: Job) -> None:
-    """Evaluate a run's initial weights and make its first step, and those of its pre-training.
+def rehearse(jobs: Sequence[Job]) -> None:
+    """Evaluate the initial weights of runs that go together, and make their first step.
 
-    Nothing is written. Raises whatever training would raise there.
+    Stages of pre-training come first, once for runs whose stages are alike. Nothing is written.
+    Raises whatever training would raise there.
     """
-    with matmul_precision(job.config.train.matmul_precision):
-        learned: dict[str, Tensor] = {}
-        for stage in job.stages:
-            trainer = _started(StageRun(job, stage, stage.words, dict(learned)))
-            learned |= networks.learned(stage.design, trainer.cohort.network.run_state(0))
-        _started(job.begun_from(learned) if job.stages else job)
+    with matmul_precision(jobs[0].config.train.matmul_precision):
+        learned: dict[str, dict[str, Tensor]] = {}
+        for job in jobs:
+            if job.stages and (alike := repr(job.stages)) not in learned:
+                learned[alike] = _first_steps(job)
+        _started([j.begun_from(learned[repr(j.stages)]) if j.stages else j for j in jobs])
 
 
-def _started(job: Trainable) -> Trainer:
-    """Return the trainer of a run or stage after its first step, if it makes any."""
+def _first_steps(job: Job) -> dict[str, Tensor]:
+    """Return what a step of each stage has made of its layers."""
+    learned: dict[str, Tensor] = {}
+    for stage in job.stages:
+        trainer = _started([StageRun(job, stage, stage.words, dict(learned))])
+        learned |= networks.learned(stage.design, trainer.cohort.network.run_state(0))
+    return learned
+
+
+def _started(jobs: Sequence[Trainable]) -> Trainer:
+    """Return the trainer of runs or stages after their first step, if they make any."""
     store, asked = _Kept(), itertools.count()
     with contextlib.suppress(Stopped):
-        Session([job], store, stop=lambda: next(asked) > 0).train()
+        Session(jobs, store, stop=lambda: next(asked) > 0).train()
     return store.trainer
 
 

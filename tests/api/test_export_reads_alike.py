@@ -127,7 +127,7 @@ def loaded(folder: Path) -> ModuleType:
     """Import the exported script as Python does when its folder is on the path."""
     sys.path.insert(0, str(folder))
     try:
-        for name in ("cells", "layout", "load"):
+        for name in ("cells", "layout", "texts", "load"):
             sys.modules.pop(name, None)
         return importlib.import_module("load")
     finally:

@@ -42,7 +42,7 @@ def started(config: RunConfig, counts: Counter[str], *, train: bool) -> None:
     """Begin to train a config in memory or, for two steps, in a folder of its own."""
     try:
         job = api.prepare(config)
-        rehearse(job)
+        rehearse([job])
     except DlxError as error:
         assert error.exit_code in KNOWN_CODES, error
         counts["refused by a dry run"] += 1

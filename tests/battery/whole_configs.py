@@ -19,7 +19,6 @@ from dlx.config.types import Named, entry_model
 # Data sets that need no file; digits and parity have so many inputs that a step is still quick.
 SOURCES = ("and", "xor", "half_adder", "moons", "circles", "blobs", "iris", "wine", "diabetes")
 SOURCES += ("regression", "classification", "parity", "digits", "spirals")
-_LARGE = ("samples", "points", "rows", "bits", "features", "length", "sequence")
 _DEEPEST = 6  # of mappings and lists inside each other
 
 HOSTILE = [

@@ -9,6 +9,7 @@ from tests.cli.conftest import Command
 
 REFUSED = {
     "data.augment={noise: 0.1}": "data.augment: images that are moved",
+    "train.accumulate=2": "train.accumulate: a batch in parts",
     "optimizer.name=lbfgs": "optimizer: lbfgs",
     "optimizer.name=muon": "optimizer: muon",
     "train.matmul_precision=medium": "train.matmul_precision: medium",

@@ -215,7 +215,7 @@ def test_the_exported_script_says_what_predict_says(dlx: Command, gaps: None) ->
         f"plain/{name}"
         for name in (
             *("weights.safetensors", "preprocessing.safetensors", "table.json"),
-            *("cells.py", "layout.py", "load.py"),
+            *("cells.py", "layout.py", "texts.py", "load.py"),
         )
     ]
     Path("semicolons.csv").write_bytes(text.replace(",", ";").encode("utf-16"))
@@ -374,7 +374,7 @@ def test_onnx_answers_in_units(dlx: Command, sales: pd.DataFrame) -> None:
     from dlx import api
 
     trained(dlx)
-    files = ("network.onnx", "table.json", "cells.py", "layout.py")
+    files = ("network.onnx", "table.json", "cells.py", "layout.py", "texts.py")
     assert dlx("export", "sales", "--format", "onnx", "-o", "o").out.split() == [
         f"o/{name}" for name in files
     ]

@@ -211,6 +211,9 @@ def test_dry_run_begins_as_training_does(
     assert not (tmp_path / "runs").exists()
     trained = dlx("--plugin", "late.py", "train", "moons", asked, "--quiet")
     assert (trained.code, trained.err) == (2, dry.err)
+    together = ["ablate", "moons", asked, "--vary", "optimizer.lr=0.1,0.2", "--seeds", "2"]
+    ended = dlx("--plugin", "late.py", *together, "--dry-run")
+    assert (ended.code, said in ended.err) == (2, True), ended.err
 
 
 def test_resume_leaves_a_finished_run_alone(dlx: Command, tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ def test_processes_that_create_at_once_share_no_sequence_number(tmp_path: Path) 
     runs, warnings = list_runs(tmp_path)
     assert warnings == []
     assert [run.read_info()["sequence"] for run in runs] == list(range(20, 0, -1))
+    assert [run.read_info()["ordinal"] for run in runs] == list(range(20, 0, -1))
 
 
 def test_what_is_not_finite_is_null(tmp_path: Path) -> None:
