@@ -68,7 +68,9 @@ class Moment:
         if draw is None or newer == content:
             return content
         # What was synced and has not been written over since is there.
-        kept = len(os.path.commonprefix([content, newer]))
+        pairs = enumerate(zip(content, newer, strict=False))
+        shorter = min(len(content), len(newer))
+        kept = next((place for place, (old, new) in pairs if old != new), shorter)
         cut = newer[: draw.randint(kept, len(newer))]
         return draw.choice([content, newer, cut, cut + bytes(len(newer) - len(cut))])
 
