@@ -69,7 +69,8 @@ class Moment:
             return content
         # What was synced and has not been written over since is there.
         pairs = enumerate(zip(content, newer, strict=False))
-        kept = next((i for i, (a, b) in pairs if a != b), min(len(content), len(newer)))
+        shorter = min(len(content), len(newer))
+        kept = next((place for place, (old, new) in pairs if old != new), shorter)
         cut = newer[: draw.randint(kept, len(newer))]
         return draw.choice([content, newer, cut, cut + bytes(len(newer) - len(cut))])
 

@@ -160,3 +160,35 @@ def test_an_evaluation_that_was_broken_off_is_made_again(dlx: Command, tmp_path:
     assert (whole / "weights.safetensors").read_bytes() == (
         wide / "weights.safetensors"
     ).read_bytes()
+
+
+@pytest.mark.slow(*SAVING)
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("twice", [False, True])
+def test_workers_end_with_the_process_that_started_them(twice: bool, tmp_path: Path) -> None:
+    """In steps that take longer than a user waits, so that none of them can save."""
+    config = CONFIG.format(rows=60_000, batch_size='"all"', every=50)
+    (tmp_path / "wide.yaml").write_text(
+        f"{config}ablation: {{vary: {{model.hidden: [[1500, 1500], [1400, 1400]]}}, seeds: 2}}\n"
+    )
+    words = ["ablate", "wide.yaml", "--jobs", "2", "--quiet", "--anyway"]
+    process = start(*words, cwd=tmp_path)
+    files = lambda: [*(tmp_path / "runs").glob("wide/*/cohorts/*/metrics.jsonl")]
+    wait_for(lambda: sum(path.stat().st_size > 0 for path in files()) == 2, process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) >= 2
+    seconds = ended_after(process, signal.SIGINT, twice=twice)
+    process.communicate()
+    assert process.returncode == 130
+    assert seconds < (AFTER_TWO if twice else AFTER_ONE)
+    deadline = time.monotonic() + 5
+    while any(is_alive(child) for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    [path] = (tmp_path / "runs" / "wide").iterdir()
+    assert api.Ablation(path).status == "interrupted"
+
+
+def is_alive(process: str) -> bool:
+    stat = Path(f"/proc/{process}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
