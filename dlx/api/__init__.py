@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dlx.api.drawing import ablation_figures, figures, report
     from dlx.api.inputs import RUNS_DIR, read_config
     from dlx.api.probing import Probe, probe
+    from dlx.api.rate_scan import RateScan, parse_range, scan_rates
     from dlx.api.run import Run, load
     from dlx.api.training import Training, new_training, prepare, resume, resumed_training, train
     from dlx.api.verification import verify
@@ -41,6 +42,7 @@ _MODULES = {
     "ablation_runs": ("members", "run_config"),
     "drawing": ("ablation_figures", "figures", "report"),
     "inputs": ("RUNS_DIR", "read_config"),
+    "rate_scan": ("RateScan", "parse_range", "scan_rates"),
     "probing": ("Probe", "probe"),
     "diagnosis": ("diagnose_ablation", "diagnose_run", "more_data"),
     "run": ("Run", "load"),
@@ -54,6 +56,7 @@ __all__ = [
     "RUNS_DIR",
     "Ablation",
     "Probe",
+    "RateScan",
     "Run",
     "Training",
     "Why",
@@ -67,6 +70,7 @@ __all__ = [
     "members",
     "more_data",
     "new_training",
+    "parse_range",
     "plan_ablation",
     "plan_why",
     "prepare",
@@ -79,6 +83,7 @@ __all__ = [
     "resume_ablation",
     "resumed_training",
     "run_config",
+    "scan_rates",
     "train",
     "train_plan",
     "verify",

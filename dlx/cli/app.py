@@ -24,6 +24,7 @@ from dlx.cli import (
     encoding,
     inspect,
     lists,
+    rates,
     run_folders,
     several,
     training,
@@ -121,7 +122,12 @@ def _dlx(
 
 
 _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
-    "Train": {"train": training.train, "resume": training.resume, "ablate": ablation.ablate},
+    "Train": {
+        "train": training.train,
+        "resume": training.resume,
+        "ablate": ablation.ablate,
+        "lr": rates.lr,
+    },
     "Use a trained run": {
         "evaluate": use.evaluate,
         "predict": use.predict,
@@ -259,7 +265,7 @@ def _misused(error: Any) -> int:
 
         unknown = re.match(r"no such option: --([\w-]+)", message)
         key = unknown and key_in_a_section(RunConfig, unknown[1].replace("-", "_"))
-        if key and context and context.info_name in ("train", "ablate"):
+        if key and context and context.info_name in ("train", "ablate", "lr"):
             message += f"; keys of the config are written as {key}=VALUE"
         for option in ("--plugin FILE", "--allow-code"):
             if option.split()[0] in message:
