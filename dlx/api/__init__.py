@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from dlx.api.probing import Probe, probe
     from dlx.api.rate_scan import RateScan, parse_range, scan_rates
     from dlx.api.run import Run, load
+    from dlx.api.searching import (
+        Search,
+        plan_search,
+        preview_search,
+        read_search,
+        resume_search,
+        search,
+    )
     from dlx.api.training import Training, new_training, prepare, resume, resumed_training, train
     from dlx.api.verification import verify
 
@@ -46,6 +54,9 @@ _MODULES = {
     "probing": ("Probe", "probe"),
     "diagnosis": ("diagnose_ablation", "diagnose_run", "more_data"),
     "run": ("Run", "load"),
+    "searching": (
+        *("Search", "plan_search", "preview_search", "read_search", "resume_search", "search"),
+    ),
     "training": ("Training", "new_training", "prepare", "resume", "resumed_training", "train"),
     "verification": ("verify",),
     "attribution": ("Why", "plan_why", "why"),
@@ -58,6 +69,7 @@ __all__ = [
     "Probe",
     "RateScan",
     "Run",
+    "Search",
     "Training",
     "Why",
     "ablate",
@@ -72,18 +84,23 @@ __all__ = [
     "new_training",
     "parse_range",
     "plan_ablation",
+    "plan_search",
     "plan_why",
     "prepare",
     "preview_ablation",
+    "preview_search",
     "probe",
     "read_ablation",
     "read_config",
+    "read_search",
     "report",
     "resume",
     "resume_ablation",
+    "resume_search",
     "resumed_training",
     "run_config",
     "scan_rates",
+    "search",
     "train",
     "train_plan",
     "verify",

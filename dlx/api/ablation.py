@@ -414,7 +414,7 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
         if not (run.path / PLAN).exists():
             write_plan(run, ready)
         circumstances = describe() | {"plugins": plugins.loaded()}
-        prepare = functools.partial(_prepare_worker, plugins.loaded(), functions.is_allowed())
+        prepare = functools.partial(prepare_worker, plugins.loaded(), functions.is_allowed())
         with signals() as received:
             stop = lambda: bool(received)
             ended = session.train(ready, run, circumstances, show, stop, jobs=jobs, prepare=prepare)
@@ -487,7 +487,7 @@ def command_of(run: RunDirectory) -> str:
     return f"dlx ablate {shlex.quote(str(run.path / CONFIG))}"
 
 
-def _prepare_worker(loaded: Sequence[Mapping[str, str]], allow_code: bool) -> list[dict[str, str]]:
+def prepare_worker(loaded: Sequence[Mapping[str, str]], allow_code: bool) -> list[dict[str, str]]:
     """Make a fresh process know the plug-ins, and what is allowed."""
     for plugin in loaded:
         plugins.load(plugin["path"])

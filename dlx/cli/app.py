@@ -26,6 +26,7 @@ from dlx.cli import (
     lists,
     rates,
     run_folders,
+    search,
     several,
     training,
     use,
@@ -127,6 +128,7 @@ _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
         "resume": training.resume,
         "ablate": ablation.ablate,
         "lr": rates.lr,
+        "search": search.search,
     },
     "Use a trained run": {
         "evaluate": use.evaluate,
@@ -265,7 +267,7 @@ def _misused(error: Any) -> int:
 
         unknown = re.match(r"no such option: --([\w-]+)", message)
         key = unknown and key_in_a_section(RunConfig, unknown[1].replace("-", "_"))
-        if key and context and context.info_name in ("train", "ablate", "lr"):
+        if key and context and context.info_name in ("train", "ablate", "lr", "search"):
             message += f"; keys of the config are written as {key}=VALUE"
         for option in ("--plugin FILE", "--allow-code"):
             if option.split()[0] in message:

@@ -299,7 +299,8 @@ def report(
 
     The page needs no other file. It has what stands out and what to try, curves, metrics, signals
     by depth, the confusion matrix, worst classes, the most confident mistakes, likely wrong labels,
-    calibration and the config. An ablation wrote its report when it ended; the command says where.
+    calibration and the config. An ablation or a search wrote its report when it ended; the command
+    says where.
 
     \b
     Examples:
@@ -311,7 +312,7 @@ def report(
 
     directory = find(run, runs_dir, prefer="run")
     path, kind = directory.path, directory.read_info()["kind"]
-    if kind == "ablation":
+    if kind != "run":
         page = path / "report.html"
         if not page.exists():
             raise RunError(f"{path} has no report, since it has not ended; `dlx resume {path}`")

@@ -25,7 +25,7 @@ from dlx.runs.tags import tags_of
 
 LATEST = "latest"
 
-Kind = Literal["run", "ablation"]
+Kind = Literal["run", "ablation", "search"]
 
 
 @dataclass(frozen=True)
