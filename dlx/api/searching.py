@@ -14,6 +14,7 @@ import torch
 
 from dlx import plugins
 from dlx.ablation import estimate
+from dlx.ablation.variants import quieted
 from dlx.api.ablation import CrashedError, prepare_worker
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.config import load as config_files
@@ -135,7 +136,7 @@ def read_search(
     Raises:
         ConfigError: with every error of the config at once
     """
-    read = read_config(config, overrides)
+    read = quieted(read_config(config, overrides))
     changes: dict[str, str] = {}
     for name, value in options.items():
         if value is not None:

@@ -69,7 +69,7 @@ def search(
     batch: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Trials that are chosen at once; default: a tenth of all."
+            metavar="N", min=1, help="Trials that are chosen at once; default: a fifth of all."
         ),
     ] = None,
     test: Test = False,

@@ -380,7 +380,7 @@ class SearchConfig(Section):
     )
     batch: Annotated[int, Gt(0)] | None = option(
         None,
-        "How many trials are chosen at once, and train together; null: a tenth of all, from 5 to "
+        "How many trials are chosen at once, and train together; null: a fifth of all, from 5 to "
         "50.",
     )
     seeds: Annotated[int, Gt(0), Le(1_000)] = option(

@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx.ablation import planning, workers
 from dlx.ablation.plan import Plan, PlannedRun
-from dlx.ablation.variants import Resolved, in_order, quieted
+from dlx.ablation.variants import Resolved, in_order
 from dlx.cohort import Cohort
 from dlx.config import load as config_files
 from dlx.config.dump import to_plain
@@ -27,7 +27,7 @@ from dlx.training.transfer import split_of_source
 PARAMETERS, SECONDS = "parameters", "seconds_per_step"
 DEFAULT, BEST = "default", "best"
 _FIRST_JUDGE_SEED = 2_000_000  # far from the seeds of trials
-_BATCHES = 10
+_BATCHES = 5
 _BATCH_SIZES = (5, 50)
 _BOUND = re.compile(r"(\S+?) *(<=|>=|<|>) *(\S+)")
 _OF_INPUTS = ("standardize", "scale", "augment", "bagging")  # keys of data that keep its rows
@@ -74,6 +74,9 @@ class SearchPlan:
     num_trials: int
     jobs: int | None  # processes that train at a time; None: by the size of the work
     _data: Plan = field(repr=False)  # whose data sets all batches share
+    # Of trials that have been looked at but not planned yet, by name: variants and jobs.
+    _variants: dict[str, Resolved] = field(default_factory=dict, repr=False)
+    _jobs: dict[Any, Job] = field(default_factory=dict, repr=False)
 
     @property
     def section(self) -> SearchConfig:
@@ -95,8 +98,8 @@ class SearchPlan:
     def batch_size(self) -> int:
         """How many trials are chosen at once."""
         low, high = _BATCH_SIZES
-        tenth = -(-self.num_trials // _BATCHES)
-        return self.section.batch or min(max(tenth, low), high)
+        share = -(-self.num_trials // _BATCHES)
+        return self.section.batch or min(max(share, low), high)
 
     @property
     def metric(self) -> str:
@@ -110,9 +113,17 @@ class SearchPlan:
         return Resolved(name, dict(settings), config)
 
     def plan(
-        self, variants: Sequence[Resolved], seeds: Sequence[int], cohorts: int, runs: int
+        self,
+        variants: Sequence[Resolved],
+        seeds: Sequence[int],
+        cohorts: int,
+        runs: int,
+        jobs: dict[Any, Job] | None = None,
     ) -> Plan:
-        """Return the ablation of some variants, after so many cohorts and runs, without cohorts."""
+        """Return the ablation of some variants, after so many cohorts and runs, without cohorts.
+
+        `jobs` are those of its runs that are known.
+        """
         return Plan(
             self._data.config,
             list(variants),
@@ -126,12 +137,17 @@ class SearchPlan:
             runs_before=runs,
             _splits=self._data._splits,
             _pools=self._data._pools,
+            _jobs={} if jobs is None else jobs,
         )
 
     def trial_plan(self, trials: Sequence[Trial], cohorts: int, runs: int) -> Plan:
         """Return the ablation of trials over their seeds, planned."""
-        variants = [self.resolved(trial.name, trial.settings) for trial in trials]
-        return self._planned(self.plan(variants, self.seeds, cohorts, runs))
+        known, jobs = self._variants, self._jobs
+        self._variants, self._jobs = {}, {}
+        variants = [
+            known.get(trial.name) or self.resolved(trial.name, trial.settings) for trial in trials
+        ]
+        return self._planned(self.plan(variants, self.seeds, cohorts, runs, jobs))
 
     def verdict_plan(self, best: Mapping[str, Any], cohorts: int, runs: int) -> Plan:
         """Return the ablation of the config's own values and the best ones on judge rows."""
@@ -152,14 +168,24 @@ class SearchPlan:
         return plan
 
     def job(self, settings: Mapping[str, Any]) -> Job:
-        """Return a trial's first run; ConfigError or DataError where it cannot be trained."""
-        plan = self.plan([self.resolved("trial", settings)], self.seeds, 0, 0)
+        """Return the first run of values; ConfigError or DataError where it cannot be trained."""
+        return self._job(self.resolved("trial", settings), {})
+
+    def _job(self, variant: Resolved, jobs: dict[Any, Job]) -> Job:
+        plan = self.plan([variant], self.seeds, 0, 0, jobs)
         return plan.job(PlannedRun(plan.arms("comparison")[0], self.seeds[0]))
 
-    def without_training(self, settings: Mapping[str, Any]) -> dict[str, float]:
-        """Return what is known of a trial before it trains: its number of parameters."""
-        cohort = Cohort([self.job(settings).member], 1)
-        return {PARAMETERS: float(cohort.network.num_parameters(0))}
+    def without_training(self, trial: Trial) -> dict[str, float]:
+        """Return what is known of a trial before it trains, and bounded: its parameters.
+
+        Raises:
+            ConfigError, DataError: it cannot be trained
+        """
+        variant = self._variants[trial.name] = self.resolved(trial.name, trial.settings)
+        job = self._job(variant, self._jobs)
+        if all(bound.name != PARAMETERS for bound in self.bounds):
+            return {}
+        return {PARAMETERS: float(Cohort([job.member], 1).network.num_parameters(0))}
 
     def violations(self, measured: Mapping[str, float]) -> dict[str, float]:
         """Return by how much what was measured breaks each bound that it is of."""
@@ -200,7 +226,7 @@ def make(config: RunConfig, data_dir: Path, jobs: int | None = None) -> SearchPl
         DataError: the data are missing, or have too few rows
     """
     section = config.search or SearchConfig()
-    config = quieted(config).model_copy(update={"search": section, "ablation": None})
+    config = config.model_copy(update={"search": section, "ablation": None})
     space = dimensions(section.space)
     for own in space:
         if own.key == "data" or own.key.startswith("data."):

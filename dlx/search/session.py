@@ -93,7 +93,7 @@ def choose(plan: SearchPlan, study: Study, progress: Progress) -> list[Trial]:
 def _ruled_out(plan: SearchPlan, trial: Trial) -> Trial:
     """Return the trial, ended if dlx refuses its config or it breaks a bound without training."""
     try:
-        measured = plan.without_training(trial.settings)
+        measured = plan.without_training(trial)
     except (ConfigError, DataError) as error:
         return trial.ended("invalid", reason=str(error).split("\n")[0])
     violations = plan.violations(measured)
