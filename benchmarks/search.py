@@ -15,6 +15,7 @@ Needs `pip install '.[optuna]'` and an idle machine.
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -49,6 +50,7 @@ class Result:
     """What a side took, and what it found."""
 
     seconds: float  # of all trials
+    cpu: float  # seconds of processors, of all trials
     settings: dict[str, Any]  # of the best one
     accuracy: float  # of dev rows
     more: float = 0.0  # seconds of what the other side does not do
@@ -66,32 +68,39 @@ def of_dlx(trials: int, epochs: int, seed: int) -> Result:
         seeds=1,
         judge_seeds=2,
     )
-    ended: list[float] = []
+    ended: list[tuple[float, float]] = []
     judge = session._judge
 
     def timed(*arguments: Any) -> None:
-        ended.append(time.perf_counter())
+        ended.append((time.perf_counter(), _cpu()))
         judge(*arguments)
 
     session._judge = timed
     try:
         with tempfile.TemporaryDirectory() as folder:
-            began = time.perf_counter()
+            began, before = time.perf_counter(), _cpu()
             search = api.search(api.plan_search(config, jobs=WORKERS), runs_dir=folder)
             whole = time.perf_counter() - began
             best = search.summary["best"]
             assert len(Progress.read(search.path).trials) == trials
     finally:
         session._judge = judge
-    seconds = ended[0] - began
-    return Result(seconds, best["settings"], best["values"][0], whole - seconds)
+    [(end, cpu)] = ended
+    more = whole - (end - began)
+    return Result(end - began, cpu - before, best["settings"], best["values"][0], more)
+
+
+def _cpu() -> float:
+    """Return the seconds of processors that this process and the ended ones below it have taken."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def of_optuna(data: Path, trials: int, epochs: int, seed: int) -> Result:
     """Search by Optuna with two workers."""
     words = [sys.executable, str(PEER), str(data), str(trials), str(epochs), str(seed)]
     found = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
-    return Result(found["seconds"], found["settings"], found["accuracy"])
+    return Result(found["seconds"], found["cpu"], found["settings"], found["accuracy"])
 
 
 def start_of_a_process(data: Path) -> float:
@@ -149,13 +158,18 @@ def main() -> None:
             sides["optuna"].append(of_optuna(data, *sizes, seed))
             starts.append(start_of_a_process(data))
         print(f"{options.trials} trials of {options.epochs} epochs, medians of {options.rounds}")
-        print("side                 seconds  times dlx  dev accuracy  judge accuracy")
-        ours = statistics.median(own.seconds for own in sides["dlx"])
+        print("side                 seconds  times dlx   CPU s  times dlx  dev acc.  judge acc.")
+        ours, cpus = (
+            statistics.median(getattr(own, field) for own in sides["dlx"])
+            for field in ("seconds", "cpu")
+        )
         for side, results in sides.items():
             seconds = statistics.median(own.seconds for own in results)
             dev = statistics.mean(own.accuracy for own in results)
             judge = statistics.mean(judged(own.settings, options.epochs) for own in results)
-            print(f"{side:19} {seconds:8.1f} {seconds / ours:10.1f} {dev:13.4f} {judge:15.4f}")
+            cpu = statistics.median(own.cpu for own in results)
+            times = f"{seconds:8.1f} {seconds / ours:10.1f} {cpu:7.1f} {cpu / cpus:10.1f}"
+            print(f"{side:19} {times} {dev:9.4f} {judge:11.4f}", flush=True)
         loops = statistics.median(own.seconds for own in sides["optuna"])
         each = loops + statistics.median(starts) * options.trials / 2
         print(f"{'process per trial':19} {each:8.1f} {each / ours:10.1f}   (reckoned)")

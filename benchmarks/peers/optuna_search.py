@@ -7,6 +7,7 @@ With 0 trials it ends where the first one would begin.
 
 import json
 import multiprocessing
+import resource
 import sys
 import tempfile
 import time
@@ -91,11 +92,13 @@ def main() -> None:
         for worker in workers:
             worker.join()
         seconds = time.perf_counter() - began
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = usage.ru_utime + usage.ru_stime
         settings: dict[str, Any] = dict(study.best_params)
         settings["model.hidden"] = list(HIDDEN[settings["model.hidden"]])
         assert len(study.trials) == trials
         best = {"settings": settings, "accuracy": study.best_value}
-    json.dump({"seconds": seconds, **best}, sys.stdout)
+    json.dump({"seconds": seconds, "cpu": cpu, **best}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -333,10 +333,10 @@ def verify(
 ) -> None:
     """Train runs again and check that the results are the same.
 
-    RUN is a run, or an ablation, of which a few runs are trained again, each alone; a name means
-    the newest run of that name, and an ablation only if there is no run. Metrics and weights are
-    compared bit for bit. On one CPU thread they are the same. On several threads, or on a GPU, sums
-    are added up in another order, and small differences grow as training goes on.
+    RUN is a run, or an ablation or a search, of which a few runs are trained again, each alone; a
+    name means the newest run of that name, and an ablation only if there is no run. Metrics and
+    weights are compared bit for bit. On one CPU thread they are the same. On several threads, or on
+    a GPU, sums are added up in another order, and small differences grow as training goes on.
 
     \b
     Examples:

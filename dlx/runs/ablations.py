@@ -6,7 +6,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ def _ended(run: RunDirectory) -> tuple[str | None, dict[str, Any]]:
 def write_index(directory: Path, runs: Iterable[IndexedRun]) -> None:
     """Write index.json; the caller holds the ablation's lock."""
     ordered = sorted(runs, key=lambda run: run.number)
-    documents.write(directory / INDEX, {"runs": [asdict(run) for run in ordered]})
+    documents.write(directory / INDEX, {"runs": [vars(run) for run in ordered]})
 
 
 def cohort_folder(directory: Path, number: int) -> Path:

@@ -153,6 +153,11 @@ def prune(chosen: Pruner, metric: str, rising: bool, trials: Sequence[Trial]) ->
     return Prune(chosen, metric, rising, earlier, best)
 
 
+def is_pruned(reason: str | None) -> bool:
+    """Say whether the reason of a run is that its trial was pruned."""
+    return (reason or "").startswith(f"{PRUNED} by ")
+
+
 def label(rung: float) -> str:
     """Return what a rung is called in plan.json: thousandths of the steps."""
     return str(round(1000 * rung))

@@ -15,7 +15,7 @@ from dlx.errors import ConfigError, DataError, DivergedError
 from dlx.runs import RunDirectory
 from dlx.search.directory import Progress
 from dlx.search.plan import PARAMETERS, SECONDS, SearchPlan
-from dlx.search.pruning import PRUNED, prune, rungs_of
+from dlx.search.pruning import PRUNED, is_pruned, prune, rungs_of
 from dlx.search.study import Study
 from dlx.search.trials import UNTRAINED, Trial
 from dlx.training.records import Stop
@@ -170,7 +170,7 @@ def _with_result(
     """Return a trial with what its runs came to."""
     steps = sum(result.steps for result in results)
     by_status = {result.status: result for result in reversed(results)}
-    left = next((result for result in results if result.reason.startswith(PRUNED)), None)
+    left = next((result for result in results if is_pruned(result.reason)), None)
     runs = [own for own in ablation.runs("comparison") if own.arm.variant == trial.name]
     if len(results) < len(runs) or "failed" in by_status:
         reason = by_status["failed"].reason if "failed" in by_status else "a run is missing"

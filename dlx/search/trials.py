@@ -1,7 +1,7 @@
 """The trials of a search: which values were tried, and how they did."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 # Completed: trained to its end at every seed; pruned: it left before; diverged or failed: a run of
@@ -50,7 +50,7 @@ class Trial:
 
     def document(self) -> dict[str, Any]:
         """Return its part of plan.json."""
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Trial":

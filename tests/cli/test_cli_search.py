@@ -145,7 +145,7 @@ def test_what_a_search_is_no_run_for(dlx: Command) -> None:
     path = dlx("search", "iris", *SPACE, *SMALL, "--json", "--quiet").json["search"]
     refused = dlx("resume", path, "train.epochs=9")
     assert refused.code == 2 and "is a search, which goes on as it began" in refused.err
-    for command in ("evaluate", "verify", "diagnose", "export"):
+    for command in ("evaluate", "diagnose", "export"):
         refused = dlx(command, path)
         assert refused.code == 4 and "is a search; name one of its runs, such as" in refused.err
     refused = dlx("compare", path)
@@ -153,7 +153,8 @@ def test_what_a_search_is_no_run_for(dlx: Command) -> None:
     refused = dlx("table", path)
     assert refused.code == 4 and "is a search, not an ablation" in refused.err
     assert dlx("evaluate", f"{path}#1").code == 0
-    assert dlx("verify", f"{path}#1").code == 0
+    verified = dlx("verify", path, "--runs", "2", "--json").json["verified"]
+    assert [own["identical"] for own in verified] == [True, True]
     assert dlx("resume", f"{path}#1", "--test").code == 2
 
 
