@@ -135,19 +135,24 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_trials(tmp_path: Path) 
     command = ["search", "iris", *space, "--trials", "12", "--seeds", "2", "--batch", "3"]
     command += ["--pruner", "asha", "train.epochs=60", "train.checkpoint_seconds=0", "--quiet"]
     command += ["search.judge_seeds=3"]
-    assert start(*command, "--runs-dir", "whole", cwd=tmp_path).wait(120) == 0
+    whole_process = start(*command, "--runs-dir", "whole", cwd=tmp_path)
+    whole_process.communicate(timeout=120)
     (whole,) = (tmp_path / "whole/iris").iterdir()
-    for number, seconds in enumerate((2.2, 2.8, 3.5)):
+    codes = []
+    for number, seconds in enumerate((0.0, 0.6, 1.5)):
         process = start(*command, "--runs-dir", f"killed{number}", cwd=tmp_path)
+        plans = tmp_path / f"killed{number}" / "iris"
+        while process.poll() is None and not list(plans.glob("*/plan.json")):
+            time.sleep(0.02)
         time.sleep(seconds)
         process.kill()
-        process.wait(30)
-        folders = list((tmp_path / f"killed{number}").glob("iris/*/run.json"))
-        if not folders:
-            continue
-        resumed = api.resume_search(folders[0].parent, jobs=1)
+        process.communicate(timeout=30)
+        codes.append(process.returncode)
+        (killed,) = plans.iterdir()
+        resumed = api.resume_search(killed, jobs=1)
         assert told(resumed.path) == told(whole)
         assert resumed.best.read_bytes() == (whole / "best.yaml").read_bytes()
+    assert -signal.SIGKILL in codes
 
 
 def test_a_search_that_has_ended_is_only_written_anew(ended: api.Search) -> None:
