@@ -79,7 +79,7 @@ def preview(plan: Plan, variances: Variances | None = None) -> dict[str, Any]:
     seeds can decide is said too, see `prospects`.
     """
     planned = runs_by_path(plan)
-    cohorts = [_cohort(plan, cohort) for cohort in plan.cohorts]
+    cohorts = cohorts_of(plan)
     compared = len(plan.variants) * len(plan.seeds) * len(plan.folds)
     tuned = len(plan.runs("tuning")) if plan.section.tune else 0
     seconds = sum(cohort["seconds"] for cohort in cohorts)
@@ -106,6 +106,11 @@ def preview(plan: Plan, variances: Variances | None = None) -> dict[str, Any]:
         "seconds": seconds,
         "range": [seconds / RANGE, seconds * RANGE],
     }
+
+
+def cohorts_of(plan: Plan) -> list[dict[str, Any]]:
+    """Return what each cohort of a plan is, and how long it will take."""
+    return [_cohort(plan, cohort) for cohort in plan.cohorts]
 
 
 def _parameters(plan: Plan, path: str) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dlx.ablation.leaving import Leaving
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.loading import result_of
 from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
@@ -55,6 +56,7 @@ class Work:
     show: Show  # is told of progress
     stop: Stop  # says whether to stop between two steps
     inexact: Sequence[str] = ()  # what may be other than when checkpoints were saved
+    leaving: Leaving | None = None  # says which runs leave before their last step
 
 
 def train_cohort(work: Work, cohort: PlannedCohort, paths: Sequence[str]) -> list[str]:
@@ -108,6 +110,11 @@ class _Reporter(Observer):
         if values is not None:
             members = trainer.members
             self._values |= {members[row].name: values[row] for row in evaluation.rows}
+        if (leaving := self._work.leaving) is not None:
+            split, _, tag = leaving.metric.partition(".")
+            values = evaluation.metrics[split][tag]
+            due = [values[row] if row in evaluation.rows else None for row in range(len(values))]
+            trainer.dismiss(leaving.leaving(trainer.members, evaluation.step, due))
 
     def ended(self, trainer: Trainer, outcomes: dict[int, Outcome]) -> None:
         """Hand on the results of runs that have ended."""

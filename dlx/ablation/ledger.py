@@ -7,6 +7,7 @@ from typing import Any
 
 from dlx.ablation.plan import Plan, PlannedCohort, PlannedRun, runs_by_path
 from dlx.config.dump import to_plain
+from dlx.config.schema import COMPARING
 from dlx.errors import RunError
 from dlx.runs import storage_errors
 from dlx.runs.ablations import (
@@ -147,6 +148,6 @@ class Ledger:
             status=status,
             cohort=number,
             row=cohort.runs.index(run.path),
-            differences={k: v for k, v in own.items() if k not in ("seed", "ablation")},
+            differences={k: v for k, v in own.items() if k not in ("seed", *COMPARING)},
             **fields,  # type: ignore[arg-type]
         )

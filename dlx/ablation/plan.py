@@ -107,6 +107,9 @@ class Plan:
     chosen: dict[str, dict[str, Any]] = field(default_factory=dict)
     jobs: int = 1  # number of processes that the cohorts were planned for
     rules: int = RULES  # by which its verdicts were to be made when it began
+    # Cohorts and runs of the same folder that come before its own, as of a search's earlier trials.
+    cohorts_before: int = 0
+    runs_before: int = 0
     _arms: dict[str, list[Arm]] = field(default_factory=dict, repr=False)
     _jobs: dict[tuple[str, int | None, int | None], Job] = field(default_factory=dict, repr=False)
     _splits: dict[str, Splits] = field(default_factory=dict, repr=False)

@@ -38,7 +38,7 @@ def make(config: RunConfig, data_dir: Path, jobs: int | None = None) -> Plan:
         tags = [tag(metric) for metric in plan.job(plan.runs("comparison")[0]).member.metrics]
         plan.metric = "dev.accuracy" if "accuracy" in tags else "dev.cost"
     _check_metrics(plan)
-    plan.jobs = jobs or _default_jobs(plan)
+    plan.jobs = jobs or default_jobs(plan)
     add_cohorts(plan, plan.phases[0], plan.runs(plan.phases[0]))
     return plan
 
@@ -220,7 +220,8 @@ def _cure(metric: str, job: Job) -> str:
     return ""
 
 
-def _default_jobs(plan: Plan) -> int:
+def default_jobs(plan: Plan) -> int:
+    """Return how many processes should train the comparison, see `sizes.processes`."""
     runs = plan.runs("comparison")
     sizes: dict[str, Size] = {}
     work = 0
@@ -232,11 +233,11 @@ def _default_jobs(plan: Plan) -> int:
     return processes(work, plan.job(runs[0]).device)
 
 
-def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun]) -> None:
+def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun], *, whole: bool = False) -> None:
     """Group the runs of a phase into cohorts, and add these to the plan.
 
     Which runs go together depends on their configs alone, never on measured times, so that it is
-    the same on every start.
+    the same on every start. With `whole` all runs of an arm are in one cohort.
     """
     numbers = _numbers(plan, phase, runs)
     jobs = [plan.job(run) for run in runs]
@@ -245,11 +246,11 @@ def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun]) -> None:
     limits = [largest_cohort(size_of(jobs[rows[0]]), jobs[rows[0]].device) for rows in groups]
     counts = parts([len(rows) for rows in groups], limits, plan.jobs)
     for rows, count in zip(groups, counts, strict=True):
-        for piece in _pieces(rows, count):
+        for piece in _of_whole_arms(rows, count, runs) if whole else _pieces(rows, count):
             first = jobs[piece[0]]
             plan.cohorts.append(
                 PlannedCohort(
-                    len(plan.cohorts) + 1,
+                    plan.cohorts_before + len(plan.cohorts) + 1,
                     phase,
                     tuple(members[row].name for row in piece),
                     tuple(numbers[row] for row in piece),
@@ -264,7 +265,7 @@ def _numbers(plan: Plan, phase: str, runs: Sequence[PlannedRun]) -> list[int]:
     """Return the numbers of new runs: the runs of the comparison begin at 1."""
     taken = {number for cohort in plan.cohorts for number in cohort.numbers}
     compared = len(plan.variants) * len(plan.seeds) * len(plan.folds)
-    start = 1 if phase == "comparison" else compared + 1
+    start = plan.runs_before + (1 if phase == "comparison" else compared + 1)
     if taken & set(range(start, start + len(runs))):
         start = max(taken) + 1
     return list(range(start, start + len(runs)))
@@ -287,6 +288,18 @@ def _pieces(rows: Sequence[int], count: int) -> list[Sequence[int]]:
     """Split rows into pieces of neighbours, almost equal in size."""
     bounds = [len(rows) * place // count for place in range(count + 1)]
     return [rows[a:b] for a, b in pairwise(bounds) if b > a]
+
+
+def _of_whole_arms(
+    rows: Sequence[int], count: int, runs: Sequence[PlannedRun]
+) -> list[Sequence[int]]:
+    """Split rows into at most `count` pieces that hold all rows of an arm, or none."""
+    arms: dict[str, list[int]] = {}
+    for row in rows:
+        arms.setdefault(runs[row].arm.folder, []).append(row)
+    pieces = _pieces(range(len(arms)), count)
+    of_arms = list(arms.values())
+    return [[row for place in piece for row in of_arms[place]] for piece in pieces]
 
 
 def _shape(job: Job) -> str:

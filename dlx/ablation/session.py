@@ -10,6 +10,7 @@ from typing import Any
 from dlx.ablation import execution, loading, tuning, workers
 from dlx.ablation.directory import write_plan
 from dlx.ablation.execution import CohortProgress, Report, Work
+from dlx.ablation.leaving import Leaving
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.ablation.planning import add_cohorts, check
@@ -69,6 +70,7 @@ def train(
     jobs: int | None = None,
     inexact: Sequence[str] = (),
     prepare: workers.Prepare = list,
+    leaving: Leaving | None = None,
 ) -> Ended:
     """Train what has not ended yet, phase after phase; the caller holds the lock.
 
@@ -78,6 +80,7 @@ def train(
         jobs: processes that train at a time; default: those of the plan
         inexact: what may be other than when checkpoints were saved
         prepare: is called in each of these first, if it is a fresh one
+        leaving: says which runs leave before their last step; None: none does
     """
     ended = Ended()
     ledger = Ledger(plan, run.path, repair=True)
@@ -93,7 +96,7 @@ def train(
         except Stopped:
             ended.report.stopped = True
             break
-        work = Work(plan, run.path, circumstances, observer.hear, stop, inexact)
+        work = Work(plan, run.path, circumstances, observer.hear, stop, inexact, leaving)
         count = jobs or plan.jobs
         if count == 1 or len(pending) < 2:
             report = execution.train_cohorts(work, pending, ledger)

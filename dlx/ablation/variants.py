@@ -13,7 +13,7 @@ from dlx.ablation import vary
 from dlx.ablation.results import Variant
 from dlx.config import load as config_files
 from dlx.config.dump import flat, inline, to_plain
-from dlx.config.schema import AblationConfig, RunConfig
+from dlx.config.schema import COMPARING, AblationConfig, RunConfig
 from dlx.errors import ConfigError, did_you_mean
 
 MAX_RUNS = 100_000
@@ -56,7 +56,7 @@ def expand(config: RunConfig) -> list[Resolved]:
     for name, settings in zip(names, all_settings, strict=True):
         settings.pop("name", None)
         try:
-            resolved = config_files.assign(base, _in_order(settings))
+            resolved = config_files.assign(base, in_order(settings))
         except ConfigError as error:
             problems += [f"variant {name!r}: {line}" for line in str(error).split("\n")]
             continue
@@ -79,7 +79,7 @@ def expand(config: RunConfig) -> list[Resolved]:
 
 
 def _base_of(config: RunConfig) -> RunConfig:
-    return config.model_copy(update={"ablation": None})
+    return config.model_copy(update=dict.fromkeys(COMPARING))
 
 
 def quieted(config: RunConfig) -> RunConfig:
@@ -263,7 +263,7 @@ def _allows(wanted: Any, value: Any) -> bool:
     return wanted == value and isinstance(wanted, bool) == isinstance(value, bool)
 
 
-def _in_order(settings: Settings) -> Settings:
+def in_order(settings: Settings) -> Settings:
     """Return the settings with each choice before the options set inside it."""
 
     def place(key: str) -> tuple[int, bool]:

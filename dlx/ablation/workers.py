@@ -24,6 +24,7 @@ import torch
 
 from dlx.ablation.directory import read_plan
 from dlx.ablation.execution import CohortProgress, Report, Work, reason_of, train_cohort
+from dlx.ablation.leaving import Leaving
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, PlannedCohort
 from dlx.denormals import flushed_denormals
@@ -37,8 +38,9 @@ from dlx.training.session import Stopped
 Prepare = Callable[[], list[dict[str, str]]]
 """Is called first in a fresh process, and returns the plug-ins as run.json has them."""
 
-Order = Callable[[], tuple[Plan, Mapping[str, Any]]]
-"""Returns what a worker has to know: the plan, and the circumstances that run.json records."""
+Order = Callable[[], tuple[Plan, Mapping[str, Any], Leaving | None]]
+"""Returns what a worker has to know: the plan, the circumstances that run.json records, and which
+runs leave before their last step."""
 
 
 @dataclass
@@ -59,13 +61,13 @@ def train_cohorts(
     waiting = list(cohorts)
     device = resolve_device(work.plan.config.train.device)
     threads = max(torch.get_num_threads() // count, 1)
-    fresh = threads > 1 or device.type != "cpu" or sys.platform != "linux"
     # A cohort that was stopped goes on with the threads that it had.
-    fresh = fresh or any(_has_checkpoint(work.directory, cohort) for cohort in cohorts)
+    began = any(_has_checkpoint(work.directory, cohort) for cohort in cohorts)
+    fresh = began or not are_copies(count, device)
     context: Any = multiprocessing.get_context("spawn" if fresh else "fork")
     stopping = context.Event()
     environments = _environments(device)
-    order: Order = lambda: (work.plan, work.circumstances)
+    order: Order = lambda: (work.plan, work.circumstances, work.leaving)
     if fresh:
         order = functools.partial(_read, work.directory, work.plan.data_dir, prepare)
 
@@ -149,6 +151,13 @@ def _has_checkpoint(directory: Path, cohort: PlannedCohort) -> bool:
     return newest_step(cohort_folder(directory, cohort.number) / "checkpoints") is not None
 
 
+def are_copies(count: int, device: torch.device) -> bool:
+    """Say whether so many workers are copies of this process, which need no file of the plan."""
+    return (
+        torch.get_num_threads() // count <= 1 and device.type == "cpu" and sys.platform == "linux"
+    )
+
+
 def _environments(device: torch.device) -> list[dict[str, str]]:
     """Return the variables of the workers, in turn: each sees one of the GPUs, if any are used."""
     count = torch.cuda.device_count()
@@ -157,9 +166,11 @@ def _environments(device: torch.device) -> list[dict[str, str]]:
     return [{"CUDA_VISIBLE_DEVICES": str(index)} for index in range(count)]
 
 
-def _read(directory: Path, data_dir: Path, prepare: Prepare) -> tuple[Plan, Mapping[str, Any]]:
+def _read(
+    directory: Path, data_dir: Path, prepare: Prepare
+) -> tuple[Plan, Mapping[str, Any], None]:
     circumstances = describe() | {"plugins": prepare()}
-    return read_plan(directory, data_dir), circumstances
+    return read_plan(directory, data_dir), circumstances, None
 
 
 def _hand_out(worker: _Worker, waiting: list[PlannedCohort], ledger: Ledger) -> None:
@@ -194,9 +205,9 @@ def _work(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with flushed_denormals():
         torch.set_num_threads(threads)
-        plan, circumstances = order()
+        plan, circumstances, leaving = order()
         show = _throttled(connection)
-        work = Work(plan, directory, circumstances, show, stopping.is_set, inexact)
+        work = Work(plan, directory, circumstances, show, stopping.is_set, inexact, leaving)
         by_number = {cohort.number: cohort for cohort in plan.cohorts}
         while (asked := connection.recv()) is not None:
             number, paths = asked

@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from dlx.api.drawing import ablation_figures, figures, report
     from dlx.api.inputs import RUNS_DIR, read_config
     from dlx.api.probing import Probe, probe
+    from dlx.api.rate_scan import RateScan, parse_range, scan_rates
     from dlx.api.run import Run, load
+    from dlx.api.searching import (
+        Search,
+        plan_search,
+        preview_search,
+        read_search,
+        resume_search,
+        search,
+    )
     from dlx.api.training import Training, new_training, prepare, resume, resumed_training, train
     from dlx.api.verification import verify
 
@@ -41,9 +50,13 @@ _MODULES = {
     "ablation_runs": ("members", "run_config"),
     "drawing": ("ablation_figures", "figures", "report"),
     "inputs": ("RUNS_DIR", "read_config"),
+    "rate_scan": ("RateScan", "parse_range", "scan_rates"),
     "probing": ("Probe", "probe"),
     "diagnosis": ("diagnose_ablation", "diagnose_run", "more_data"),
     "run": ("Run", "load"),
+    "searching": (
+        *("Search", "plan_search", "preview_search", "read_search", "resume_search", "search"),
+    ),
     "training": ("Training", "new_training", "prepare", "resume", "resumed_training", "train"),
     "verification": ("verify",),
     "attribution": ("Why", "plan_why", "why"),
@@ -54,7 +67,9 @@ __all__ = [
     "RUNS_DIR",
     "Ablation",
     "Probe",
+    "RateScan",
     "Run",
+    "Search",
     "Training",
     "Why",
     "ablate",
@@ -67,18 +82,25 @@ __all__ = [
     "members",
     "more_data",
     "new_training",
+    "parse_range",
     "plan_ablation",
+    "plan_search",
     "plan_why",
     "prepare",
     "preview_ablation",
+    "preview_search",
     "probe",
     "read_ablation",
     "read_config",
+    "read_search",
     "report",
     "resume",
     "resume_ablation",
+    "resume_search",
     "resumed_training",
     "run_config",
+    "scan_rates",
+    "search",
     "train",
     "train_plan",
     "verify",

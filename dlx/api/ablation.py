@@ -419,7 +419,7 @@ def _train(
         if not (run.path / PLAN).exists():
             write_plan(run, ready)
         circumstances = describe() | {"plugins": plugins.loaded()}
-        prepare = functools.partial(_prepare_worker, plugins.loaded(), functions.is_allowed())
+        prepare = functools.partial(prepare_worker, plugins.loaded(), functions.is_allowed())
         with signals() as received:
             stop = lambda: bool(received)
             try:
@@ -509,7 +509,7 @@ def command_of(run: RunDirectory) -> str:
     return f"dlx ablate {shlex.quote(str(run.path / CONFIG))}"
 
 
-def _prepare_worker(loaded: Sequence[Mapping[str, str]], allow_code: bool) -> list[dict[str, str]]:
+def prepare_worker(loaded: Sequence[Mapping[str, str]], allow_code: bool) -> list[dict[str, str]]:
     """Make a fresh process know the plug-ins, and what is allowed."""
     for plugin in loaded:
         plugins.load(plugin["path"])

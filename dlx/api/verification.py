@@ -12,10 +12,12 @@ import torch
 from dlx.api.ablation import Ablation
 from dlx.api.inputs import RUNS_DIR, data_directory
 from dlx.api.run import Run, load
+from dlx.api.searching import Search
 from dlx.denormals import flushed_denormals
 from dlx.errors import DlxWarning, RunError
 from dlx.runs.ablations import FINISHED, read_index
 from dlx.runs.directory import LATEST
+from dlx.search.pruning import is_pruned
 from dlx.training import exactness, resuming
 from dlx.training import job as jobs
 from dlx.training.finding import find, materialise
@@ -33,12 +35,12 @@ def verify(
     data_dir: Path | str | None = None,
     show: Callable[[str], None] = lambda path: None,
 ) -> dict[str, Any]:
-    """Train a run, or a sample of an ablation's runs, again and alone, and compare.
+    """Train a run, or a sample of an ablation's or a search's runs, again and alone, and compare.
 
     Args:
-        path: of a run or an ablation, a name (the newest run, or ablation if there is no run), an
-            id or 'latest'
-        runs: of an ablation: how many, drawn at random, the same ones every time
+        path: of a run, an ablation or a search, a name (the newest run, or ablation if there is no
+            run), an id or 'latest'
+        runs: of an ablation or a search: how many, drawn at random, the same ones every time
         runs_dir: where runs are kept
         data_dir: where data sets are kept
         show: is told which run is trained
@@ -55,21 +57,22 @@ def verify(
         DataError: the data are missing or changed
     """
     directory = find(path, Path(runs_dir), prefer=None if str(path) == LATEST else "run")
-    if directory.read_info()["kind"] != "ablation":
+    kind = directory.read_info()["kind"]
+    if kind == "run":
         run = load(directory.path)
         return run.result() | {"verified": [_verify(run, data_dir, show)]}
-    ablation = Ablation(directory.path)
+    of = Ablation(directory.path) if kind == "ablation" else Search(directory.path)
     ended = [
         run
         for run in read_index(directory.path).values()
-        if run.phase == "comparison" and run.status in FINISHED
+        if run.phase == "comparison" and run.status in FINISHED and not is_pruned(run.reason)
     ]
     if not ended:
         raise RunError(f"no run of {directory.path} has ended; `dlx resume` it")
     count = min(runs, len(ended))
     sample = sorted(random.Random(0).sample(ended, count), key=lambda run: run.number)
     sampled = [load(materialise(directory.path, run).path) for run in sample]
-    return ablation.result() | {"verified": [_verify(run, data_dir, show) for run in sampled]}
+    return of.result() | {"verified": [_verify(run, data_dir, show) for run in sampled]}
 
 
 def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) -> dict[str, Any]:

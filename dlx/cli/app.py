@@ -26,7 +26,9 @@ from dlx.cli import (
     encoding,
     inspect,
     lists,
+    rates,
     run_folders,
+    search,
     several,
     training,
     use,
@@ -139,7 +141,13 @@ def _dlx(
 
 
 _COMMANDS: dict[str, dict[str, Any]] = {  # by their heading in the help
-    "Train": {"train": training.train, "resume": training.resume, "ablate": ablation.ablate},
+    "Train": {
+        "train": training.train,
+        "resume": training.resume,
+        "ablate": ablation.ablate,
+        "lr": rates.lr,
+        "search": search.search,
+    },
     "Use a trained run": {
         "evaluate": use.evaluate,
         "predict": use.predict,
@@ -290,7 +298,7 @@ def _misused(error: Any) -> int:
 
         unknown = re.match(r"no such option: --([\w-]+)", message)
         key = unknown and key_in_a_section(RunConfig, unknown[1].replace("-", "_"))
-        if key and context and context.info_name in ("train", "ablate"):
+        if key and context and context.info_name in ("train", "ablate", "lr", "search"):
             message += f"; keys of the config are written as {key}=VALUE"
         for option in ("--plugin FILE", "--allow-code", "--raw-csv"):
             if option.split()[0] in message:

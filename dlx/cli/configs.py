@@ -51,7 +51,7 @@ def init(
       dlx init digits --output mine.yaml
       dlx init houses.csv --target price
     """
-    from dlx.config.shipped import companions, is_ablation, shipped, summary
+    from dlx.config.shipped import command_of, companions, shipped, summary
 
     by_name = shipped()
     if name is None:
@@ -78,7 +78,7 @@ def init(
     files = {written: path.read_bytes()}
     files |= {written.with_name(f.name): f.read_bytes() for f in data}
     _write(files)
-    command = "ablate" if is_ablation(path) else "train"
+    command = command_of(path)
     note(f"{' and '.join(map(str, files))} written; `dlx {command} {written}` trains it")
     if as_json:
         emit_json({"config": str(written), "files": [str(file) for file in files]})

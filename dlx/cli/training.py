@@ -17,6 +17,7 @@ from dlx.cli.output import (
     warn,
 )
 from dlx.cli.progress import shown
+from dlx.cli.search import Test, resume_search
 from dlx.errors import ConfigError, DlxError
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def resume(
         typer.Option(metavar="failed", help="Train those runs of an ablation again that failed."),
     ] = None,
     seeds: Seeds = None,
+    test: Test = False,
     jobs: Jobs = None,
     allow_inexact: Annotated[
         bool,
@@ -113,7 +115,7 @@ def resume(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Continue a stopped run or ablation, or extend a finished one.
+    """Continue what was stopped, or extend what has ended.
 
     KEY=VALUE changes train. and log. keys of a run from here on; a change that cannot be made to a
     run that has begun is refused, with the reason. A finished run goes on if it is given more steps
@@ -146,6 +148,16 @@ def resume(
             raise ConfigError(f"--only: received {only!r}; allowed: failed")
         resume_ablation(directory.path, only, seeds, jobs, allow_inexact, data_dir, as_json, quiet)
         return
+    if directory.read_info()["kind"] == "search":
+        if overrides or only or seeds:
+            raise ConfigError(
+                f"{directory.path} is a search, which goes on as it began: leave out KEY=VALUE, "
+                "--only and --seeds, or start a new one"
+            )
+        resume_search(directory.path, test, jobs, data_dir, as_json, quiet)
+        return
+    if test:
+        raise ConfigError(f"--test: {directory.path} is a run; --test is for searches")
     if only or seeds or jobs:
         raise ConfigError(
             f"{directory.path} is a run: --only, --seeds and --jobs are for ablations"

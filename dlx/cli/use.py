@@ -309,7 +309,8 @@ def report(
 
     The page needs no other file. It has what stands out and what to try, curves, metrics, signals
     by depth, the confusion matrix, worst classes, the most confident mistakes, likely wrong labels,
-    calibration and the config. An ablation wrote its report when it ended; the command says where.
+    calibration and the config. An ablation or a search wrote its report when it ended; the command
+    says where.
 
     \b
     Examples:
@@ -321,7 +322,7 @@ def report(
 
     directory = find(run, runs_dir, prefer="run")
     path, kind = directory.path, directory.read_info()["kind"]
-    if kind == "ablation":
+    if kind != "run":
         page = path / "report.html"
         if not page.exists():
             raise RunError(f"{path} has no report, since it has not ended; `dlx resume {path}`")
@@ -342,11 +343,11 @@ def verify(
 ) -> None:
     """Train runs again and check that the results are the same.
 
-    RUN is a run, or an ablation, of which a few runs are trained again, each alone; a name means
-    the newest run of that name, and an ablation only if there is no run. Metrics and weights are
-    compared bit for bit; the exit code is 11 if anything differs. On one CPU thread they are the
-    same. On several threads, or on a GPU, sums are added up in another order, and small differences
-    grow as training goes on.
+    RUN is a run, or an ablation or a search, of which a few runs are trained again, each alone; a
+    name means the newest run of that name, and an ablation only if there is no run. Metrics and
+    weights are compared bit for bit; the exit code is 11 if anything differs. On one CPU thread
+    they are the same. On several threads, or on a GPU, sums are added up in another order, and
+    small differences grow as training goes on.
 
     \b
     Examples:

@@ -97,9 +97,8 @@ def override(
 def assign(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
     """Return a config in which the values of dotted keys are replaced, one after another."""
     root = from_plain(to_plain(config))
-    for key, value in settings.items():
-        root = merge.assign(root, key, from_plain(value))
-    return _check(root, [])
+    values = {key: from_plain(value) for key, value in settings.items()}
+    return _check(merge.assign_all(root, values), [])
 
 
 def data_choice(name: str, overrides: Sequence[str] = ()) -> Choice:

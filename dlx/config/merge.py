@@ -118,10 +118,27 @@ def assign(root: Node, key: str, node: Node) -> Node:
 
     Paths in the value are relative to the working directory.
     """
-    value = replace(node, replaces=True)
-    for part in reversed(key.split(".")):
-        value = Node({part: value}, node.where)
-    return replace(resolve_paths(merge(root, value), Path()), where=root.where)
+    return assign_all(root, {key: node})
+
+
+def assign_all(root: Node, nodes: Mapping[str, Node]) -> Node:
+    """Return a config in which the values of dotted keys are replaced, one after another."""
+    where = root.where
+    for key, node in nodes.items():
+        value = replace(node, replaces=True)
+        for part in reversed(key.split(".")):
+            value = Node({part: value}, node.where)
+        root = _resolve_at(merge(root, value), key.split("."), RunConfig)
+    return replace(root, where=where)
+
+
+def _resolve_at(node: Node, path: Sequence[str], annotation: Any) -> Node:
+    """Return a config whose `Path` options below a place are absolute, see `resolve_paths`."""
+    if not path or not isinstance(node.value, dict) or path[0] not in node.value:
+        return resolve_paths(node, Path(), annotation)
+    below = child(annotation, path[0], node.plain())
+    own = _resolve_at(node.value[path[0]], path[1:], below)
+    return replace(node, value={**node.value, path[0]: own})
 
 
 def resolve_paths(node: Node, folder: Path, annotation: Any = RunConfig) -> Node:

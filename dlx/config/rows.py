@@ -12,7 +12,7 @@ Share = Annotated[int, Ge(0)] | Annotated[float, Ge(0), Lt(1)] | None
 
 @checked_model
 class Split(Section):
-    """How many rows the dev and the test part have, and how many of dev only watch training."""
+    """How many rows the dev and the test part have, and how many only watch or judge."""
 
     dev: Share = option(
         None, "Rows of the dev part: a count or a fraction (written with a point); null: as auto."
@@ -25,6 +25,15 @@ class Split(Section):
         None,
         "Rows that early stopping, schedules and tuning watch, taken from dev: a count or a "
         "fraction of dev; null: half of dev where one of them watches, else none.",
+    )
+
+    judge: Share = option(
+        None,
+        "Rows that a search keeps out of train and dev, to judge what it chose: a count or a "
+        "fraction of the rows that are not test; the same for every seed.",
+    )
+    judged: bool = option(
+        False, "Whether judge rows take the place of dev rows, which are left out then."
     )
 
     @field_validator("test")

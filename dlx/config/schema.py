@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import GetCoreSchemaHandler, ValidationInfo, field_validator, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -37,6 +37,10 @@ Metric = Annotated[
 ]
 
 
+COMPARING = ("ablation", "search")
+"""The sections of a config that are about several runs: a run has none of them."""
+
+
 @dataclass(frozen=True)
 class _Dotted(KeyMarker):
     """Dotted keys of a run's config, and other keys that may stand beside them."""
@@ -46,7 +50,7 @@ class _Dotted(KeyMarker):
     def meaning(self, key: str) -> Any:
         """Return the annotation of what stands at a dotted key, or None if nothing does."""
         path = key.split(".")
-        return None if path[0] in ("name", "ablation") else descend(RunConfig, path)
+        return None if path[0] in ("name", *COMPARING) else descend(RunConfig, path)
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -68,6 +72,22 @@ Range = Annotated[
     ),
 ]
 Values = Annotated[list[Any], MinLen(1)] | Range
+Interval = Annotated[
+    str,
+    Text(
+        rf"{NUMBER}\.\.{NUMBER}( (log|linear)( [1-9][0-9]*)?)?",
+        "a range ('1e-4..1e-1 log', 16..256, '0.0..0.5', '0..1 linear 5')",
+    ),
+]
+Objective = Literal["parameters", "seconds_per_step"] | Metric
+Constraint = Annotated[
+    str,
+    Text(
+        rf"[a-z_]+(\..+?)? *(<|<=|>|>=) *{NUMBER}",
+        "a bound ('parameters < 1e5', 'seconds_per_step <= 0.001', 'dev.recall > 0.9')",
+        ("parameters < 1e5", "seconds_per_step < 0.001"),
+    ),
+]
 VariantSettings = Annotated[dict[Annotated[str, _Dotted(("name",))], Any], MinLen(1)]
 MOST_SEEDS = 100_000
 BATCH_SIZE = 128  # of training, where the rows suffice for it
@@ -361,6 +381,48 @@ class AblationConfig(Section):
 
 
 @checked_model
+class SearchConfig(Section):
+    """In which values `dlx search` looks for the best ones, by what and for how long."""
+
+    space: dict[DottedKey, Annotated[list[Any], MinLen(1)] | Interval] = option(
+        {}, "{dotted key: list of values or a range}; integers at both ends: integers alone."
+    )
+    trials: Annotated[int, Gt(0), Le(100_000)] = option(
+        100, "How many combinations of values are tried."
+    )
+    batch: Annotated[int, Gt(0)] | None = option(
+        None,
+        "How many trials are chosen at once, and train together; null: a fifth of all, from 5 to "
+        "50.",
+    )
+    seeds: Annotated[int, Gt(0), Le(1_000)] = option(
+        3, "Seeds of each trial; its value is the mean over them."
+    )
+    metric: Objective | Annotated[list[Objective], MinLen(1)] | None = option(
+        None,
+        "What is made as good as it can be: a metric, parameters or seconds_per_step, or several "
+        "of them; null: dev.accuracy, or else dev.cost.",
+    )
+    constraints: list[Constraint] = option(
+        [], "Bounds that a trial must keep, such as 'parameters < 1e5'."
+    )
+    sampler: Literal["tpe", "cmaes", "gp", "random", "grid"] = option(
+        "tpe", "What chooses the trials: one of Optuna's samplers."
+    )
+    pruner: Literal["none", "asha", "hyperband", "wilcoxon"] = option(
+        "none", "What lets trials leave before their last step."
+    )
+    judge: Annotated[int, Gt(0)] | Annotated[float, Gt(0), Lt(1)] = option(
+        0.2,
+        "Rows that judge the best trial against the config's own values, held out before the first "
+        "trial: a count or a fraction of the rows that are not test.",
+    )
+    judge_seeds: Annotated[int, Ge(2), Le(1_000)] = option(
+        10, "Fresh seeds of this verdict, which no trial has seen."
+    )
+
+
+@checked_model
 class RunConfig(Section):
     """The config of a run."""
 
@@ -379,6 +441,9 @@ class RunConfig(Section):
     seed: Seed = option(0, "Seed of everything random but the test rows.")
     ablation: AblationConfig | None = option(
         None, "What `dlx ablate` varies; `dlx train` ignores it."
+    )
+    search: SearchConfig | None = option(
+        None, "In which values `dlx search` looks; `dlx train` ignores it."
     )
 
     @property

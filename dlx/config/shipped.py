@@ -44,10 +44,11 @@ def locate(config: str) -> Path:
     )
 
 
-def is_ablation(path: Path) -> bool:
-    """Say whether a config has an `ablation` section."""
+def command_of(path: Path) -> str:
+    """Return the command for a config, by its sections: `ablate`, `search` or `train`."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return any(line.startswith("ablation:") for line in lines)
+    sections = {line.partition(":")[0] for line in lines}
+    return "ablate" if "ablation" in sections else "search" if "search" in sections else "train"
 
 
 def summary(path: Path) -> str:

@@ -20,7 +20,7 @@ from dlx.data.mismatch import hold_out
 from dlx.data.parts import Part, Splits
 from dlx.data.preprocessing import division, fit
 from dlx.data.selection import Change, Selection
-from dlx.data.splits import Rows, Split, fold_of, set_stop_aside, split_rows
+from dlx.data.splits import Rows, Split, fold_of, set_judge_aside, set_stop_aside, split_rows
 from dlx.data.tables import encoder as encoders
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError, MemoryLimitError
@@ -127,6 +127,8 @@ class Pool:
         options["split_seed"] = seed if choice.split_seed == "auto" else choice.split_seed
         wanted = None if choice.split == "auto" else choice.split.stop
         options["stop"] = (STOP_SHARE if watches_stop else 0) if wanted is None else wanted
+        if choice.split != "auto" and choice.split.judge:
+            options["judge"], options["judged"] = choice.split.judge, choice.split.judged
         return self.splits(**options)
 
     def split_for(self, config: RunConfig) -> Splits:
@@ -141,6 +143,8 @@ class Pool:
         test_seed: int | None = None,
         fold: tuple[int, int] | None = None,
         stop: int | float = 0,
+        judge: int | float = 0,
+        judged: bool = False,
         train_dev: int | float = 0,
         limit: int | None = None,
         labels: int | None = None,
@@ -157,10 +161,16 @@ class Pool:
             raise ConfigError("data.standardize and data.scale exclude each other; choose one")
         dataset = self.dataset
         rows = split_rows(dataset, split=split, split_seed=split_seed, test_seed=test_seed)
+        judges = None
+        if judge:
+            seed = split_seed if test_seed is None else test_seed
+            rows, judges = set_judge_aside(dataset, rows, judge, seed, split_seed)
         if fold is not None:
             rows = fold_of(dataset, rows, *fold, split_seed)
         if stop and len(rows.dev):
             rows = set_stop_aside(dataset, rows, stop, split_seed, folded=fold is not None)
+        if judges is not None and judged:
+            rows = replace(rows, dev=judges)
         rows = studies.set_aside(dataset, rows, train_dev, split_seed)
         rows = studies.limit(dataset, rows, limit, split_seed)
         labelled = studies.limit(dataset, rows, labels, split_seed, "labels")

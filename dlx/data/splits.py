@@ -50,7 +50,8 @@ def split_rows(
     """
     test_seed = split_seed if test_seed is None else test_seed
     wanted = {} if split == "auto" else {k: v for k, v in dict(split).items() if v is not None}
-    wanted.pop("stop", None)  # these rows are taken from dev: see `set_stop_aside`
+    for later in ("stop", "judge", "judged"):  # `set_stop_aside` and `set_judge_aside` see to them
+        wanted.pop(later, None)
     if dataset.shared_splits:
         if wanted:
             raise DataError(
@@ -184,6 +185,63 @@ def by_group(
     part = np.full(len(sizes), 2)
     part[test], part[dev] = 0, 1
     return Rows(*(np.flatnonzero(part[groups] == number) for number in (2, 1, 0)))
+
+
+def set_judge_aside(
+    dataset: Dataset, rows: Rows, share: int | float, test_seed: int, split_seed: int
+) -> tuple[Rows, np.ndarray]:
+    """Take rows out of train and dev that are to judge what a search chooses; return both.
+
+    Of all rows that are not test they are drawn like test rows: stratified by class, whole groups,
+    or the last ones in time; where a set brings its own dev part, of that part. They depend on the
+    seed of the test rows alone, so that all runs of a search leave the same ones out. Dev rows are
+    drawn anew of the others, as many for their number as before. `share` is a number of rows, or a
+    fraction of those they are drawn from. Where the rows serve as train, dev and test at once, they
+    judge too.
+    """
+    if dataset.shared_splits:
+        return rows, rows.dev
+    pool = rows.dev if dataset.dev_rows else np.sort(np.concatenate([rows.train, rows.dev]))
+    count = count_of("data.split.judge", dataset.name, share, len(pool))
+    if not 0 < count < len(pool):
+        raise DataError(
+            f"data.split.judge: takes {count} of the {len(pool)} rows of {dataset.name} that are "
+            "not test; name fewer, and at least one"
+        )
+    strata, table = strata_of(dataset), dataset.table
+    for_judge = randomness.generator("judge", test_seed)
+    for_dev = randomness.generator("dev", split_seed)
+    num_dev = round(len(rows.dev) * (len(pool) - count) / len(pool))
+    if table is not None and table.times is not None:
+        kept, judge = _last_in_time(table.times, pool, count)
+        num_dev = min(num_dev, len(kept))
+        train, dev = _last_in_time(table.times, kept, num_dev) if num_dev else (kept, kept[:0])
+    elif table is not None and table.groups is not None:
+        _, groups = np.unique(table.groups[pool], return_inverse=True)
+        judge = pool[by_group(dataset.name, groups, 0, count, for_judge, for_judge).test]
+        kept = np.setdiff1d(pool, judge)
+        _, groups = np.unique(table.groups[kept], return_inverse=True)
+        parts = by_group(dataset.name, groups, num_dev, 0, for_dev, for_dev)
+        train, dev = kept[parts.train], kept[parts.dev]
+    else:
+        judge, left = draw(for_judge.permutation(pool), strata, count, kept=1)
+        dev, order = draw(for_dev.permutation(np.sort(left)), strata, num_dev, kept=1)
+        train = np.sort(order)
+    if dataset.dev_rows:
+        train, dev = rows.train, np.setdiff1d(rows.dev, judge)
+    if not len(train) or (len(rows.dev) and not len(dev)):
+        raise DataError(
+            f"data.split.judge: the {len(judge)} rows leave {len(train)} to train on and "
+            f"{len(dev)} dev rows of {dataset.name}; name fewer, or give data.split more dev rows"
+        )
+    return replace(rows, train=train, dev=dev), np.sort(judge)
+
+
+def _last_in_time(times: np.ndarray, rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows in two parts, the last `count` in time apart; no time is cut in two."""
+    in_order = rows[np.argsort(times[rows], kind="stable")]
+    first = int(np.searchsorted(times[in_order], times[in_order[-count]], side="left"))
+    return np.sort(in_order[:first]), np.sort(in_order[first:])
 
 
 def set_stop_aside(

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from dlx.config.dump import to_yaml
 from dlx.config.load import load
+from dlx.config.schema import COMPARING
 from dlx.data.dataset import Task
 from dlx.errors import DlxError, RunError
 from dlx.report.ablation import reading
@@ -108,7 +109,7 @@ def _graph(config: Mapping[str, Any], info: Mapping[str, Any]) -> Any:
     """Return the graph of a run's network; None if a plug-in is missing."""
     with contextlib.suppress(DlxError, ValidationError):
         task = TypeAdapter(Task).validate_python(info.get("task"))
-        resolved = load({key: value for key, value in config.items() if key != "ablation"})
+        resolved = load({key: value for key, value in config.items() if key not in COMPARING})
         return network_graph(resolved.model(task), task.input_shape)
     return None
 

@@ -146,6 +146,11 @@ def _runs(paths: Sequence[str], runs_dir: Path, warnings: list[str]) -> Iterator
             info, status = run.read_info(), run.status()
             if info["kind"] == "ablation":
                 yield from _members(run)
+            elif info["kind"] == "search":
+                raise RunError(
+                    f"{run.path} is a search, which has judged its best trial itself; name runs of "
+                    f"it, such as {run.path}#1, or ablations"
+                )
             elif status in _ENDED:
                 yield _Ended(str(run.path), info, _config(_plain(run.path / "config.yaml")))
             else:
@@ -200,7 +205,7 @@ def _plain(path: Path) -> dict[str, Any]:
 
 
 def _config(plain: Mapping[str, Any]) -> Flat:
-    sections = {key: value for key, value in plain.items() if key != "ablation"}
+    sections = {key: value for key, value in plain.items() if key not in IGNORED}
     return {key: value for key, value in flat(sections).items() if key not in IGNORED}
 
 

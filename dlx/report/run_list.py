@@ -25,9 +25,10 @@ from dlx.runs.files import parsed
 from dlx.runs.tags import read_tags
 from dlx.runs.where import Condition
 
+_SEVERAL = ("ablation", "search")  # sections that are about several runs
 # Keys that do not change a run's weights, besides the seed: configs that differ in these alone are
 # of one variant.
-IGNORED = ("seed", "name", "ablation", "log.level", "train.device", "train.checkpoint_seconds")
+IGNORED = (*("seed", "name", "log.level", "train.device", "train.checkpoint_seconds"), *_SEVERAL)
 _INDEX = ".index.json"
 _FIELDS = ("kind", "seed", "steps", "epochs", "seconds", "parameters", "created")
 _NUMBERS = ("sequence", "ordinal")  # by which runs are sorted, and which nobody asks for
@@ -41,8 +42,8 @@ class RunList(NamedTuple):
     """Runs as they are listed."""
 
     # Of each run: run (the path), name, id, status, kind, seed, steps, epochs, seconds, parameters,
-    # created, tags (of an ablation, those of its runs), answer (of an ablation), columns (by name)
-    # and metrics: the final ones or, if there are none yet, those of the last evaluation.
+    # created, tags (of an ablation, those of its runs), answer (of what has several runs), columns
+    # (by name) and metrics: the final ones or, without any, those of the last evaluation.
     runs: list[dict[str, Any]]
     columns: list[str]  # names of the asked columns or, of none, of the keys that differ
     warnings: list[str]  # one for each damaged run
@@ -245,16 +246,16 @@ def _entry(run: RunDirectory, bases: dict[str, Any], warnings: list[str]) -> dic
         "metrics": info.get("metrics"),
         "answer": None,
     }
-    is_ablation = info["kind"] == "ablation"
-    if is_ablation:
-        summary["answer"] = _answer(run.path, warnings)
+    kind = info["kind"]
+    if kind != "run":
+        summary["answer"] = _answer(run.path, kind, warnings)
     elif summary["metrics"] is None:
         try:
             summary |= _last_evaluation(run)
         except RunError as error:
             warnings.append(str(error))
     try:
-        config = _config(run.read_file("ablation.yaml" if is_ablation else "config.yaml"))
+        config = _config(run.read_file("config.yaml" if kind == "run" else f"{kind}.yaml"))
     except (DlxError, OSError, ValueError) as error:
         config = {}
         warnings.append(f"the config of {run.path} cannot be read: {error}")
@@ -272,7 +273,7 @@ def _config(content: bytes) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for section in re.split(r"(?m)^(?=[a-z_]+:)", content.decode()):
         plain |= _section(section)
-    return flat({key: value for key, value in plain.items() if key != "ablation"})
+    return flat({key: value for key, value in plain.items() if key not in _SEVERAL})
 
 
 @functools.lru_cache(maxsize=1000)
@@ -281,8 +282,12 @@ def _section(text: str) -> dict[str, Any]:
     return (read_value(text, "config", []).plain() or {}) if text else {}
 
 
-def _answer(ablation: Path, warnings: list[str]) -> str | None:
-    from dlx.report.ablation.answer import in_a_line  # imports what draws and computes
+def _answer(ablation: Path, kind: str, warnings: list[str]) -> str | None:
+    # These import what draws and computes.
+    if kind == "search":
+        from dlx.report.search.words import in_a_line
+    else:
+        from dlx.report.ablation.answer import in_a_line
 
     try:
         return in_a_line(read_summary(ablation))

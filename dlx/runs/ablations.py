@@ -6,7 +6,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -131,18 +131,23 @@ def _ended(run: RunDirectory) -> tuple[str | None, dict[str, Any]]:
 def write_index(directory: Path, runs: Iterable[IndexedRun]) -> None:
     """Write index.json; the caller holds the ablation's lock."""
     ordered = sorted(runs, key=lambda run: run.number)
-    documents.write(directory / INDEX, {"runs": [asdict(run) for run in ordered]})
+    documents.write(directory / INDEX, {"runs": [vars(run) for run in ordered]})
 
 
 def read_summary(directory: Path, name: str = SUMMARY) -> dict[str, Any]:
-    """Return summary.json; FileNotFoundError if there is none, RunError if it is damaged."""
+    """Return summary.json of an ablation or a search.
+
+    Raises:
+        FileNotFoundError: there is none
+        RunError: it is damaged
+    """
     path = directory / name
     if not path.exists():
         raise FileNotFoundError(path)
     content = RunDirectory(directory).read_file(name)
     try:
         summary = parsed(content)
-        if not isinstance(summary, dict) or "variants" not in summary:
+        if not isinstance(summary, dict) or not {"variants", "trials"} & set(summary):
             raise ValueError("it is no summary")
     except ValueError as error:
         raise RunError(

@@ -34,7 +34,7 @@ from dlx.texts import LATEST, name_problem
 _COUNT = ".count"  # how many runs were made in a folder of runs
 _MADE_AGAIN = ("table.json", "summary.json", "results.csv")
 
-Kind = Literal["run", "ablation"]
+Kind = Literal["run", "ablation", "search"]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-KINDS = ("run", "ablation")
+KINDS = ("run", "ablation", "search")
 STATUSES = ("running", "completed", "stopped_early", "interrupted", "diverged", "failed")
 
 _TYPES: dict[str, type | UnionType] = {

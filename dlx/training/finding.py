@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlx.config.dump import to_yaml
 from dlx.config.nodes import read_file
+from dlx.config.schema import COMPARING
 from dlx.errors import RunError, did_you_mean
 from dlx.runs import RunDirectory, directory, documents, make_directory, tags, weights
 from dlx.runs.ablations import (
@@ -90,9 +91,10 @@ def find_to_remove(
 def find_run(wanted: Path | str, runs_dir: Path) -> RunDirectory:
     """Return the run that a name or path means; RunError if that is an ablation, or nothing."""
     run = find(wanted, runs_dir, prefer="run")
-    if run.read_info()["kind"] == "ablation":
+    if (kind := run.read_info()["kind"]) != "run":
+        article = "an" if kind == "ablation" else "a"
         raise RunError(
-            f"{run.path} is an ablation; name one of its runs, such as {run.path}#1 or "
+            f"{run.path} is {article} {kind}; name one of its runs, such as {run.path}#1 or "
             f"{run.path}/VARIANT@SEED"
         )
     return run
@@ -102,7 +104,9 @@ def find_ablation(wanted: Path | str, runs_dir: Path) -> RunDirectory:
     """Return the ablation that a name or path means; RunError if that is a run, or nothing."""
     found = find(wanted, runs_dir, prefer="ablation")
     if found.read_info()["kind"] != "ablation":
-        raise RunError(f"{found.path} is a run, not an ablation; `dlx runs` lists both")
+        raise RunError(
+            f"{found.path} is a {found.read_info()['kind']}, not an ablation; `dlx runs` lists both"
+        )
     return found
 
 
@@ -131,7 +135,7 @@ def _splits(text: str, runs_dir: Path) -> Iterator[tuple[RunDirectory, str]]:
     for beginning, rest in beginnings:
         with contextlib.suppress(RunError):
             run = directory.find(beginning, runs_dir)
-            if run.read_info()["kind"] == "ablation" and rest:
+            if run.read_info()["kind"] != "run" and rest:
                 yield run, rest
 
 
@@ -251,13 +255,15 @@ def _preprocessing(content: bytes, path: Path, shared: int) -> bytes:
 
 def base_config(ablation: Path) -> dict[str, Any]:
     """Return the config of an ablation, plain."""
-    RunDirectory(ablation).read_file("ablation.yaml")  # which checks its digest
-    return read_file(ablation / "ablation.yaml", []).plain()
+    kind = RunDirectory(ablation).read_info()["kind"]
+    name = f"{kind}.yaml"
+    RunDirectory(ablation).read_file(name)  # which checks its digest
+    return read_file(ablation / name, []).plain()
 
 
 def config_of(run: IndexedRun, base: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config of a run of an ablation, plain."""
-    return with_differences(base, {"ablation": None, "seed": run.seed, **run.differences})
+    return with_differences(base, {**dict.fromkeys(COMPARING), "seed": run.seed, **run.differences})
 
 
 def readable_tensors(ablation: Path, runs: Iterable[IndexedRun]) -> "dict[str, dict[str, Tensor]]":

@@ -50,7 +50,7 @@ class Outcome:
     # Of those weights on all rows of every split, and what its codes are worth; empty for a
     # diverged run.
     metrics: Metrics
-    reason: str = ""  # of a divergence, in words
+    reason: str = ""  # of a divergence, or of being sent away, in words
     # What each row adds to metrics by which the run is judged, by `<split>.<tag>`: (N,) each.
     judged: dict[str, Tensor] = field(default_factory=dict)
 

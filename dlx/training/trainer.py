@@ -122,6 +122,7 @@ class Trainer:
             EarlyStopping(m.stop_metric, m.patience) if m.stop_metric else None
             for m in self.members
         ]
+        self._dismissed: dict[str, str] = {}  # runs that leave at this evaluation, with reasons
         self._best: dict[str, Tensor] = {}
         if any(self._stopping):
             self._best = {k: v.clone() for k, v in cohort.network.state().items()}
@@ -343,9 +344,12 @@ class Trainer:
                     diverged[row] = self._diverged_in_evaluation(row)
         ended: dict[int, _Status] = {}
         for row, stopping in enumerate(self._stopping):
-            if row not in diverged and self.step >= self.members[row].num_steps:
+            if row in diverged:
+                continue
+            member = self.members[row]
+            if self.step >= member.num_steps:
                 ended[row] = "completed"
-            elif row not in diverged and stopping is not None and stopping.exhausted:
+            elif (stopping and stopping.exhausted) or member.name in self._dismissed:
                 ended[row] = "stopped_early"
         # That a run has diverged is known now, and not when it goes on.
         stop = (lambda: False) if diverged else stop
@@ -474,7 +478,12 @@ class Trainer:
         state = {k: v.clone() for k, v in scored.network.run_state(place).items()}
         weights = "last" if self._stopping[row] is None else "best"
         judged = {name: values[place].cpu() for name, values in of_rows.items()}
-        return Outcome(status, self.step, weights, state, metrics, judged=judged)
+        reason = self._dismissed.get(self.members[row].name, "")
+        return Outcome(status, self.step, weights, state, metrics, reason, judged)
+
+    def dismiss(self, reasons: Mapping[str, str]) -> None:
+        """Let runs leave at this evaluation, by name, with the reason: they stop early."""
+        self._dismissed |= reasons
 
     def keep(self, names: Collection[str]) -> None:
         """Let all runs leave but the named ones, unheard."""
@@ -526,6 +535,7 @@ class Trainer:
             "summed_from": self._summed_from,
             "early_stopping": [s and asdict(s) for s in self._stopping],
             "plateaus": [p and asdict(p) for p in self._plateaus],
+            "dismissed": self._dismissed,
         }
 
     def restore(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -542,6 +552,7 @@ class Trainer:
         self.step = metadata["step"]
         self._evaluated = metadata["evaluated"]
         self._summed_from = metadata["summed_from"]
+        self._dismissed = dict(metadata.get("dismissed", {}))
         self._next_due = self.step  # a run may be at its end
         self._stopping = [
             # The patience is the config's, which may have changed since.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dlx.config.shipped import is_ablation, shipped, summary
+from dlx.config.shipped import command_of, shipped, summary
 from dlx.registry import MODULES, get, names
 from tests.cli.conftest import Command
 from tests.guarded import LEARNING
@@ -54,7 +54,7 @@ def test_init_copies(name: str, dlx: Command, tmp_path: Path) -> None:
     copy = tmp_path / f"{name.split('/')[-1]}.yaml"
     assert ended.code == 0
     files = "table.yaml and table.csv" if name == "table" else copy.name
-    command = "ablate" if is_ablation(copy) else "train"
+    command = command_of(copy)
     assert ended.err == f"{files} written; `dlx {command} {copy.name}` trains it\n"
     assert copy.read_bytes() == shipped()[name].read_bytes()
     assert dlx("config", "validate", copy.name).code == 0

@@ -102,6 +102,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [",".join(["1.5"] * 4)] * 3
     write_example(folder)
     write_examples(folder, "data.md")
+    write_examples(folder, "search.md")
     (folder / "flowers.csv").write_text("\n".join(rows) + "\n")
     houses = "".join(f"{area},{area * 2}\n" for area in range(50, 90))
     for name in ("houses.csv", "sold.csv"):
@@ -146,6 +147,8 @@ def run(line: str) -> int:
     if line.startswith("dlx ablate "):
         line += " train.epochs=null train.steps=2 log.points=2"
         line += "" if " name=" in line else " name=other"
+    if line.startswith("dlx search "):
+        line += " train.epochs=null train.steps=10 search.judge_seeds=2"
     line = re.sub(r"(dlx resume .* --seeds) \d+", r"\1 3", line)
     if named := re.search(r"(runs/(?:activation_depth|mnist_knobs))/ID", line):
         (ablation,) = Path(named[1]).iterdir()

@@ -105,7 +105,7 @@ def test_a_dump_is_readable():
     assert "  hidden: [4, 4]" in lines
     assert "  - {name: elu, alpha: 1.0e-05}" in lines
     assert "  schedule: {name: cosine, final: 0.0, warmup: 0}" in lines
-    assert lines[-1] == "ablation: null"
+    assert lines[-1] == "search: null"
 
 
 def test_pydantic_dumps_it_too():

@@ -36,7 +36,7 @@ PROBLEMS = [
     r":1: name: received '\.\./x' \(allowed: a folder's name",
     r":2: dta: unknown key; did you mean 'data'\? \(allowed: name, data, model, optimizer,",
     r":5: data\.split\.test: dev 0\.6 and test 0\.5 leave no row to train on; lower one",
-    r":5: data\.split\.tset: unknown key; did you mean 'test'\? \(allowed: dev, test, stop\)",
+    r":5: data\.split\.tset: unknown key; did you mean 'test'\? \(allowed: dev, test, stop, judge,",
     r":7: data\.scale: scale and standardize are both given; keep one of them",
     r":9: model\.hidden\[1\]: received -3 \(allowed: an integer > 0, dense, maxout,",
     r":9: model\.hidden\[2\]: received 2\.5 \(allowed: an integer > 0, dense,",
@@ -138,7 +138,7 @@ def test_a_choice_without_its_name_lists_the_names():
         ("ablation.seeds", 0, "an integer > 0 or a non-empty list of integers >= 0"),
         ("ablation.seeds", [], "an integer > 0 or a non-empty list of integers >= 0"),
         ("ablation.design", "gird", "grid, one_at_a_time, zip or list"),
-        ("data.split", "atuo", "auto or a mapping (dev, test, stop)"),
+        ("data.split", "atuo", "auto or a mapping (dev, test, stop, judge, judged)"),
         ("data.split", {"dev": 1.0}, "an integer >= 0, a number >= 0 and < 1 or null"),
         ("data.split", {"dev": -1}, "an integer >= 0, a number >= 0 and < 1 or null"),
         ("data.standardize", "yes", "true or false"),
@@ -179,7 +179,7 @@ def test_neither_epochs_nor_steps():
 def test_a_split_keeps_counts_and_fractions_apart():
     split = load({"data": {"name": "digits", "split": {"dev": 100, "test": 0.25}}}).data.split
     assert isinstance(split, Split)
-    assert dict(split) == {"dev": 100, "test": 0.25, "stop": None}
+    assert dict(split) == {"dev": 100, "test": 0.25, "stop": None, "judge": None, "judged": False}
     assert type(split.dev) is int
 
 

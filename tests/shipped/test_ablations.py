@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from dlx import api
-from dlx.config.shipped import is_ablation, shipped
+from dlx.config.shipped import command_of, shipped
 from tests.guarded import LEARNING
 
 pytestmark = [pytest.mark.slow(*LEARNING), pytest.mark.usefixtures("one_thread")]
 
-ABLATIONS = [name for name, path in shipped().items() if is_ablation(path)]
+ABLATIONS = [name for name, path in shipped().items() if command_of(path) == "ablate"]
 SHORT = ["train.steps=2", "log.points=2"]
 FEW_ROWS = ["data.limit=300", "data.split={dev: 200}"]
 

@@ -1,0 +1,362 @@
+"""Search good values of a config in a directory, go on with a search that stopped, and read one."""
+
+import functools
+import json
+import shlex
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dlx import plugins, texts
+from dlx.ablation import estimate
+from dlx.ablation.variants import quieted
+from dlx.api.ablation import CrashedError, prepare_worker
+from dlx.api.inputs import RUNS_DIR, data_directory, read_config
+from dlx.config import load as config_files
+from dlx.config.schema import RunConfig
+from dlx.data import functions
+from dlx.denormals import flushed_denormals
+from dlx.errors import ConfigError, DataError, DivergedError, Interrupted, RunError
+from dlx.report import notebook
+from dlx.runs import RunDirectory, timestamp, write_atomic
+from dlx.runs.ablations import SUMMARY, read_summary
+from dlx.runs.info import describe
+from dlx.search import plan as planning
+from dlx.search import session, space, summary
+from dlx.search.directory import CONFIG, Progress
+from dlx.search.directory import read_config as read_search_config
+from dlx.search.plan import SearchPlan
+from dlx.search.session import Ended, Show
+from dlx.search.study import Study, require
+from dlx.training.job import resolve_device
+from dlx.training.process import breaking_off, device_name, in_training, signals
+from dlx.training.transfer import located
+
+BEST, TRIALS = "best.yaml", "trials.csv"
+_IN_JSON = (
+    *("name", "objectives", "rising", "constraints", "sampler", "pruner", "seeds", "planned"),
+    *("states", "defaults", "best", "front", "importances", "verdict", "trials"),
+)
+
+
+class Search:
+    """A search in its directory.
+
+    Attributes:
+        path: of the directory
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Search({str(self.path)!r}, {self.status})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the answer, and the table of the best trials."""
+        if not (self.path / SUMMARY).exists():
+            return f"<b>{escape(str(self.path))}</b>: {self.status}"
+        from dlx.report.search.words import answer, best_trials
+
+        table = best_trials(self.summary)
+        words = "".join(f"<p>{escape(text)}</p>" for text in answer(self.summary)[:1])
+        return f"{words}{notebook.table(table.headings, table.rows)}"
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What run.json says."""
+        return RunDirectory(self.path).read_info()
+
+    @property
+    def status(self) -> str:
+        """Its status; interrupted if it says running and no process trains it."""
+        return RunDirectory(self.path).status()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What summary.json says.
+
+        Raises:
+            RunError: the search has not ended
+        """
+        try:
+            return read_summary(self.path)
+        except FileNotFoundError:
+            raise RunError(f"{self.path} has no results yet; `dlx resume` it") from None
+
+    @property
+    def best(self) -> Path:
+        """The file of the best config.
+
+        Raises:
+            RunError: the search has not ended, or no trial was completed within all bounds
+        """
+        path = self.path / BEST
+        if not path.exists():
+            raise RunError(f"{self.path} has no best config: it has not ended, or no trial fits")
+        return path
+
+    def result(self) -> dict[str, Any]:
+        """Return the JSON object that search and resume print."""
+        known = self.summary if (self.path / SUMMARY).exists() else {}
+        best = self.path / BEST
+        return {
+            "search": str(self.path),
+            "status": self.status,
+            "seconds": self.info.get("seconds"),
+            **{key: known.get(key) for key in _IN_JSON},
+            "best_config": str(best) if best.exists() else None,
+        }
+
+
+def read_search(
+    config: RunConfig | str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    searched: Sequence[str] = (),
+    **options: Any,
+) -> RunConfig:
+    """Return a checked config whose `search` section is changed as a command line says.
+
+    Args:
+        config: a path to YAML, a mapping of the same form, or a config
+        overrides: KEY=VALUE, the value read as YAML
+        searched: KEY=LOW..HIGH or KEY=a,b,c each, added to `search.space` or put in place of what
+            it says of the key
+        options: other keys of the section by name; None: as the config says
+
+    Raises:
+        ConfigError: with every error of the config at once
+    """
+    read = quieted(read_config(config, overrides))
+    changes: dict[str, str] = {}
+    for name, value in options.items():
+        if value is not None:
+            text = json.dumps(value, ensure_ascii=False)
+            words = value if isinstance(value, list) else [value]
+            flag = {"constraints": "constraint", "judge_seeds": "judge-seeds"}.get(name, name)
+            changes[f"search.{name}={text}"] = " ".join(f"--{flag} {word}" for word in words)
+    if searched:
+        known = dict(read.search.space) if read.search is not None else {}
+        merged = known | dict(space.read(text) for text in searched)
+        text = f"search.space={json.dumps(merged, ensure_ascii=False)}"
+        changes[text] = " ".join(f"--space '{text}'" for text in searched)
+    return config_files.override(read, list(changes), changes) if changes else read
+
+
+@flushed_denormals()
+def plan_search(
+    config: RunConfig,
+    *,
+    runs_dir: Path | str = RUNS_DIR,
+    data_dir: Path | str | None = None,
+    jobs: int | None = None,
+) -> SearchPlan:
+    """Return a config's search, ready to train and checked.
+
+    Args:
+        config: with its `search` section
+        runs_dir: where runs that the config starts from are looked for
+        data_dir: where data sets are kept
+        jobs: processes that train at a time; default: by the size of the work
+
+    Raises:
+        ConfigError: Optuna is missing, or the config cannot be used
+        DataError: the data are missing or damaged, or have too few rows
+    """
+    require()
+    return planning.make(located(config, Path(runs_dir)), data_directory(data_dir), jobs)
+
+
+@flushed_denormals()
+def preview_search(ready: SearchPlan) -> dict[str, Any]:
+    """Return what a search would train first, and how long all of it takes; nothing is written."""
+    rising, sampler = ready.rising, ready.section.sampler
+    study = Study(Path(), ready.space, sampler, ready.config.seed, rising)
+    first = session.choose(ready, study, Progress())
+    training = [trial for trial in first if trial.state is None and trial.same_as is None]
+    seconds = 0.0
+    cohorts: list[dict[str, Any]] = []
+    if training:
+        plan = ready.trial_plan(training, 0, 0)
+        cohorts = estimate.cohorts_of(plan)
+        seconds = sum(cohort["seconds"] for cohort in cohorts)
+    runs = ready.num_trials * len(ready.seeds) + 2 * len(ready.judge_seeds)
+    whole = seconds * runs / max(len(training) * len(ready.seeds), 1) + estimate.BEGINNING
+    return {
+        "name": ready.config.name,
+        "objectives": ready.objectives,
+        "sampler": ready.section.sampler,
+        "pruner": ready.section.pruner,
+        "space": ready.section.space,
+        "trials": ready.num_trials,
+        "batch": ready.batch_size,
+        "seeds": ready.seeds,
+        "judge_seeds": ready.judge_seeds,
+        "runs": runs,
+        "first": [
+            {"number": own.number, "settings": dict(own.settings), "state": own.state}
+            for own in first
+        ],
+        "cohorts": cohorts,
+        "seconds": whole,
+        "range": [whole / estimate.RANGE, whole * estimate.RANGE],
+    }
+
+
+@flushed_denormals()
+def search(
+    ready: SearchPlan,
+    *,
+    runs_dir: Path | str = RUNS_DIR,
+    show_test: bool = False,
+    show: Show = lambda progress: None,
+) -> Search:
+    """Carry out a planned search in a new directory `runs_dir/<name>/<id>`.
+
+    Args:
+        ready: from `plan_search`
+        runs_dir: where runs are kept
+        show_test: whether the test rows are looked at, once, at the end
+        show: is told of progress
+
+    Raises:
+        DivergedError: all trials diverged
+        CrashedError: some trials could not be trained
+        Interrupted: SIGINT or SIGTERM, after saving
+        StorageError: a file could not be written
+    """
+    run = RunDirectory.create(
+        Path(runs_dir),
+        ready.config.name,
+        config=config_files.dump(ready.config),
+        config_name=CONFIG,
+        kind="search",
+        plugins=plugins.loaded(),
+    )
+    return _train(ready, run, show_test, show)
+
+
+@flushed_denormals()
+def resume_search(
+    directory: Path,
+    *,
+    show_test: bool = False,
+    data_dir: Path | str | None = None,
+    jobs: int | None = None,
+    show: Show = lambda progress: None,
+) -> Search:
+    """Go on with a search that stopped; of one that has ended, write its report anew.
+
+    Args:
+        directory: of the search
+        show_test: whether the test rows are looked at
+        data_dir: where data sets are kept
+        jobs: processes that train at a time
+        show: is told of progress
+
+    Raises:
+        RunError: config, plan or journal were changed, or a checkpoint cannot be used
+        DataError: data are missing, or have changed since
+        DivergedError, CrashedError, Interrupted, StorageError: as `search`
+    """
+    run = RunDirectory.open(directory)
+    plugins.require(run.read_info().get("plugins") or [], directory)
+    require()
+    ready = planning.make(read_search_config(directory), data_directory(data_dir), jobs)
+    known = run.read_info().get("data_fingerprint")
+    if known is not None and known != ready.fingerprint:
+        raise DataError(
+            f"the data {ready.config.data.name!r} have changed since the search began, so that "
+            "trials from before and after would not compare; put them back, or start a new search"
+        )
+    return _train(ready, run, show_test, show)
+
+
+def _train(ready: SearchPlan, run: RunDirectory, show_test: bool, show: Show) -> Search:
+    began = time.monotonic()
+    with in_training(run):
+        info = run.read_info()
+        before = info.get("seconds") or 0.0
+        run.write_info(
+            status="running",
+            started=info["started"] or timestamp(),
+            ended=None,
+            seed=ready.config.seed,
+            data_fingerprint=ready.fingerprint,
+            device=device_name(resolve_device(ready.config.train.device)),
+            threads=torch.get_num_threads(),
+        )
+        circumstances = describe() | {"plugins": plugins.loaded()}
+        prepare = functools.partial(prepare_worker, plugins.loaded(), functions.is_allowed())
+        with signals() as received:
+            stop = lambda: bool(received)
+            try:
+                ended = session.train(ready, run, circumstances, show, stop, prepare=prepare)
+            except DivergedError:
+                run.write_info(status="diverged", ended=timestamp())
+                raise
+            if ended.report.stopped:
+                _note_end(run, ended, "interrupted", before + time.monotonic() - began)
+                raise Interrupted(
+                    f"stopped by {signal.Signals(received[0]).name}, saved; "
+                    f"`dlx resume {run.path}` goes on",
+                    received[0],
+                )
+        words = f": all trials have ended; `dlx resume {run.path}` makes the report"
+        try:
+            with breaking_off(words):
+                _write(ready, run, ended, show_test)
+        except Interrupted:
+            run.write_info(status="interrupted", ended=timestamp())
+            raise
+        crashed = ended.report.crashed
+        status = "failed" if crashed else "completed"
+        _note_end(run, ended, status, before + time.monotonic() - began)
+        if crashed:
+            reasons = "; ".join(f"cohort {number}: {why}" for number, why in crashed.items())
+            raise CrashedError(f"some trials could not be trained ({reasons}); the others were")
+        if ended.best is None:
+            raise ConfigError(f"{_why_no_best(ready, ended)}; {run.path / TRIALS} lists all trials")
+    return Search(run.path)
+
+
+def _note_end(run: RunDirectory, ended: Ended, status: str, seconds: float) -> None:
+    run.write_info(status=status, ended=timestamp(), seconds=seconds, remarks=ended.report.remarks)
+
+
+def _write(ready: SearchPlan, run: RunDirectory, ended: Ended, show_test: bool) -> None:
+    """Write what is derived of the trials: best.yaml, trials.csv, summary.json and the page."""
+    from dlx.report.search import page
+
+    command = f"dlx search {shlex.quote(str(run.path / CONFIG))}"
+    document = summary.summary_of(ready, ended, show_test=show_test, command=command)
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(run.path / TRIALS, texts.encoded(summary.trials_csv(ready, ended.progress.trials)))
+    if ended.best is not None:
+        write_atomic(run.path / BEST, summary.best_yaml(ready, ended.best).encode())
+    page.write(run.path, document, config_files.dump(ready.config))
+    run.write_files({SUMMARY: texts.encoded(text) + b"\n"})
+
+
+def _why_no_best(ready: SearchPlan, ended: Ended) -> str:
+    trials = ended.progress.trials
+    bounds: dict[str, float] = {}
+    for trial in trials:
+        for bound, violation in trial.violations.items():
+            bounds[bound] = min(violation, bounds.get(bound, violation))
+    never = [
+        f"{bound} (at best by {violation:.4g} too much)"
+        for bound, violation in bounds.items()
+        if violation > 0
+    ]
+    if never:
+        return f"search.constraints: no trial keeps {', '.join(never)}; loosen the bound"
+    if bounds:
+        return "search.constraints: no trial keeps all bounds; loosen one, or try more trials"
+    return "no trial was completed; see the reasons of the trials, and change search.space"

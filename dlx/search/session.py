@@ -1,0 +1,285 @@
+"""A whole search in its directory: batch after batch of trials, then the verdict on the best."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from dlx.ablation import loading, workers
+from dlx.ablation import session as ablations
+from dlx.ablation.execution import Report
+from dlx.ablation.plan import Plan
+from dlx.ablation.results import RunResult
+from dlx.errors import ConfigError, DataError, DivergedError
+from dlx.runs import RunDirectory
+from dlx.search.directory import Progress
+from dlx.search.plan import PARAMETERS, SECONDS, SearchPlan
+from dlx.search.pruning import PRUNED, is_pruned, prune, rungs_of
+from dlx.search.study import Study
+from dlx.search.trials import UNTRAINED, Trial
+from dlx.training.records import Stop
+
+Show = ablations.Show
+
+
+@dataclass
+class Ended:
+    """What a search came to."""
+
+    progress: Progress
+    study: Study
+    best: Trial | None = None  # None: no trial was completed within all bounds
+    verdict: Plan | None = None  # of the best trial against the config's own values
+    results: list[RunResult] = field(default_factory=list)  # of the verdict
+    report: Report = field(default_factory=Report)  # what became of the cohorts
+
+
+def train(
+    plan: SearchPlan,
+    run: RunDirectory,
+    circumstances: Mapping[str, Any],
+    show: Show,
+    stop: Stop,
+    *,
+    prepare: workers.Prepare = list,
+) -> Ended:
+    """Go on with a search until all trials have ended and the best one is judged.
+
+    The caller holds the lock.
+
+    Raises:
+        DivergedError: all trials diverged
+        RunError: plan.json or the journal was changed
+    """
+    progress = Progress.read(run.path)
+    study = Study(run.path, plan.space, plan.section.sampler, plan.config.seed, plan.rising)
+    study.restore(progress.journal, progress.ended)
+    ended = Ended(progress, study)
+    if progress.open:
+        study.ask_again(progress.open)
+    while True:
+        if not progress.open:
+            if len(progress.trials) >= plan.num_trials or progress.judged is not None:
+                break
+            progress.batches.append(choose(plan, study, progress))
+            progress.write(run, plan.config.name, plan.objectives)
+        _finish_batch(plan, run, ended, circumstances, show, stop, prepare)
+        if ended.report.stopped:
+            return ended
+    _refuse_all_diverged(progress.trials)
+    ended.best = best_of(plan, progress.trials)
+    if ended.best is not None:
+        _judge(plan, run, ended, circumstances, show, stop, prepare)
+    return ended
+
+
+def choose(plan: SearchPlan, study: Study, progress: Progress) -> list[Trial]:
+    """Return the next batch; what needs no training to be ruled out has a state already."""
+    first = len(progress.trials) + 1
+    count = min(plan.batch_size, plan.num_trials - len(progress.trials))
+    known = {repr(trial.settings): trial for trial in reversed(progress.trials)}
+    chosen = []
+    for trial in study.ask(len(progress.batches) + 1, count, first):
+        before = known.setdefault(repr(trial.settings), trial)
+        if before is not trial:
+            # Of the same batch too: it gets its result when the other one has it.
+            chosen.append(replace(trial, same_as=before.number))
+            continue
+        chosen.append(_ruled_out(plan, trial))
+    return chosen
+
+
+def _ruled_out(plan: SearchPlan, trial: Trial) -> Trial:
+    """Return the trial, ended if dlx refuses its config or it breaks a bound without training."""
+    try:
+        measured = plan.without_training(trial)
+    except (ConfigError, DataError) as error:
+        return trial.ended("invalid", reason=str(error).split("\n")[0])
+    violations = plan.violations(measured)
+    broken = [bound for bound, violation in violations.items() if violation > 0]
+    if broken:
+        reason = f"{', '.join(broken)}: it has {measured[PARAMETERS]:,.0f} parameters"
+        return trial.ended("infeasible", violations=violations, measured=measured, reason=reason)
+    return trial
+
+
+def _finish_batch(
+    plan: SearchPlan,
+    run: RunDirectory,
+    ended: Ended,
+    circumstances: Mapping[str, Any],
+    show: Show,
+    stop: Stop,
+    prepare: workers.Prepare,
+) -> None:
+    """Train the open batch, tell Optuna how its trials did, and write it down."""
+    progress, study = ended.progress, ended.study
+    batch = progress.open
+    training = [trial for trial in batch if trial.state is None and trial.same_as is None]
+    results: dict[str, list[RunResult]] = {}
+    ablation: Plan | None = None
+    if training:
+        ablation = plan.trial_plan(training, progress.cohorts, progress.runs)
+        before = [trial for own in progress.ended for trial in own]
+        rule = plan.pruner and prune(plan.pruner, plan.objectives[0], plan.rising[0], before)
+        heard = _of_phase(show, f"batch {len(progress.batches)}", progress.cohorts)
+        trained = ablations.train(
+            ablation, run, circumstances, heard, stop, prepare=prepare, leaving=rule
+        )
+        _add_report(ended.report, trained.report)
+        if trained.report.stopped:
+            return
+        for planned in ablation.runs("comparison"):
+            if planned.path in trained.results:
+                results.setdefault(planned.arm.variant, []).append(trained.results[planned.path])
+    by_number = {trial.number: trial for own in progress.ended for trial in own}
+    done = []
+    for trial in batch:
+        if trial.same_as is not None:
+            trial = _like(trial, by_number[trial.same_as])
+        elif trial.state is None:
+            assert ablation is not None
+            trial = _with_result(plan, ablation, trial, results.get(trial.name, []))
+        by_number[trial.number] = trial
+        done.append(trial)
+    progress.batches[-1] = done
+    progress.journal, progress.told = study.tell(done), len(progress.batches)
+    if ablation is not None:
+        progress.cohorts += len(ablation.cohorts)
+        progress.runs += sum(len(cohort.runs) for cohort in ablation.cohorts)
+    progress.write(run, plan.config.name, plan.objectives)
+
+
+def _like(trial: Trial, other: Trial) -> Trial:
+    """Return a trial with the result of another one with the same settings."""
+    assert other.state is not None
+    return trial.ended(
+        other.state,
+        values=other.values,
+        violations=other.violations,
+        measured=other.measured,
+        rungs=other.rungs,
+        reason=other.reason,
+    )
+
+
+def _with_result(
+    plan: SearchPlan, ablation: Plan, trial: Trial, results: Sequence[RunResult]
+) -> Trial:
+    """Return a trial with what its runs came to."""
+    steps = sum(result.steps for result in results)
+    by_status = {result.status: result for result in reversed(results)}
+    left = next((result for result in results if is_pruned(result.reason)), None)
+    runs = [own for own in ablation.runs("comparison") if own.arm.variant == trial.name]
+    if len(results) < len(runs) or "failed" in by_status:
+        reason = by_status["failed"].reason if "failed" in by_status else "a run is missing"
+        return trial.ended("failed", steps=steps, reason=reason)
+    rungs = {}
+    if plan.pruner is not None:
+        members = [ablation.job(own).member for own in runs]
+        rungs = rungs_of(members, [result.curve for result in results], plan.objectives[0])
+    if "diverged" in by_status:
+        reason = by_status["diverged"].reason
+        return trial.ended("diverged", steps=steps, rungs=rungs, reason=reason)
+    measured = _measured(plan, results)
+    violations = plan.violations(measured)
+    fields: dict[str, Any] = {"steps": steps, "rungs": rungs, "measured": measured}
+    if left is not None:
+        return trial.ended(PRUNED, reason=left.reason, violations=violations, **fields)
+    values = tuple(measured[name] for name in plan.objectives)
+    if not np.isfinite(values).all():
+        return trial.ended("diverged", reason="its value is not finite", **fields)
+    return trial.ended("completed", values=values, violations=violations, **fields)
+
+
+def _measured(plan: SearchPlan, results: Sequence[RunResult]) -> dict[str, float]:
+    """Return the means over seeds of what is optimized, bounded or shown."""
+    names = [*plan.objectives, *(bound.name for bound in plan.bounds), PARAMETERS, SECONDS]
+    measured = {}
+    for name in dict.fromkeys(names):
+        if name == PARAMETERS:
+            values = [float(result.parameters) for result in results]
+        elif name == SECONDS:
+            values = [result.seconds / max(result.steps, 1) for result in results]
+        else:
+            values = [result.value(name) for result in results]
+        known = [np.nan if value is None else value for value in values]
+        measured[name] = float(np.mean(known))
+    return measured
+
+
+def _refuse_all_diverged(trials: Sequence[Trial]) -> None:
+    trained = [trial for trial in trials if trial.state not in UNTRAINED]
+    if trained and all(trial.state == "diverged" for trial in trained):
+        raise DivergedError(
+            f"all {len(trained)} trials that were trained diverged ({trained[0].reason}); search "
+            "smaller learning rates, or set train.clip_norm"
+        )
+
+
+def best_of(plan: SearchPlan, trials: Sequence[Trial]) -> Trial | None:
+    """Return the completed trial within all bounds with the best first objective that is a metric.
+
+    Of several with the same value it is the first one.
+    """
+    place = plan.objectives.index(plan.metric)
+    sign = 1.0 if plan.rising[place] else -1.0
+    candidates = [trial for trial in trials if trial.is_candidate]
+    return max(candidates, key=lambda trial: sign * trial.values[place], default=None)
+
+
+def front_of(plan: SearchPlan, trials: Sequence[Trial]) -> list[Trial]:
+    """Return the completed trials within all bounds that no other one beats in every objective."""
+    signs = np.array([1.0 if rises else -1.0 for rises in plan.rising])
+    candidates = [trial for trial in trials if trial.is_candidate and trial.same_as is None]
+    values = np.array([signs * trial.values for trial in candidates]).reshape(-1, len(signs))
+    front = []
+    for trial, own in zip(candidates, values, strict=True):
+        beats = (values >= own).all(1) & (values > own).any(1)
+        if not beats.any():
+            front.append(trial)
+    return sorted(front, key=lambda trial: tuple(-signs * trial.values))
+
+
+def _judge(
+    plan: SearchPlan,
+    run: RunDirectory,
+    ended: Ended,
+    circumstances: Mapping[str, Any],
+    show: Show,
+    stop: Stop,
+    prepare: workers.Prepare,
+) -> None:
+    """Train the best trial and the config's own values at fresh seeds, judged by judge rows."""
+    progress, best = ended.progress, ended.best
+    assert best is not None
+    if progress.judged is None:
+        progress.judged = {"trial": best.number}
+        progress.write(run, plan.config.name, plan.objectives)
+    if best.settings.items() <= plan.defaults.items():
+        return  # the config's own values are the best
+    verdict = plan.verdict_plan(best.settings, progress.cohorts, progress.runs)
+    heard = _of_phase(show, "verdict", progress.cohorts)
+    trained = ablations.train(verdict, run, circumstances, heard, stop, prepare=prepare)
+    _add_report(ended.report, trained.report)
+    ended.verdict = verdict
+    paths = [planned.path for planned in verdict.runs("comparison")]
+    results = [trained.results[path] for path in paths if path in trained.results]
+    ended.results = loading.with_judgements(run.path, results)
+
+
+def _of_phase(show: Show, phase: str, before: int) -> Show:
+    """Return what shows the progress of a part of the search, which counts its own cohorts."""
+
+    def heard(progress: ablations.Progress) -> None:
+        cohort = replace(progress.cohort, cohort=progress.cohort.cohort - before)
+        show(replace(progress, phase=phase, cohort=cohort))
+
+    return heard
+
+
+def _add_report(report: Report, more: Report) -> None:
+    report.crashed |= more.crashed
+    report.remarks += [remark for remark in more.remarks if remark not in report.remarks]
+    report.stopped = report.stopped or more.stopped

@@ -1,0 +1,163 @@
+"""The values among which a search looks: the keys of `search.space` as Optuna's distributions."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dlx.ablation import vary
+from dlx.config.nodes import read_value
+from dlx.config.schema import NUMBER
+from dlx.errors import ConfigError
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+_RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})(?: (log|linear)( [1-9][0-9]*)?)?")
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_DIGITS = 6  # of a number between the ends of a range: more would tell nothing
+MOST_POINTS = 100_000  # of a grid
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """The values of one key: a list, or all numbers between two ends."""
+
+    key: str
+    values: Sequence[Any] | None = None  # of a list; None: a range
+    low: float = 0.0  # of a range
+    high: float = 0.0
+    is_log: bool = False  # whether ratios count, not distances
+    is_integer: bool = False
+
+    @property
+    def distribution(self) -> "BaseDistribution":
+        """The values as Optuna knows them; those of a list as JSON texts."""
+        from optuna import distributions
+
+        if self.values is not None:
+            return distributions.CategoricalDistribution([json.dumps(v) for v in self.values])
+        if self.is_integer:
+            low, high = int(self.low), int(self.high)
+            return distributions.IntDistribution(low, high, log=self.is_log)
+        return distributions.FloatDistribution(self.low, self.high, log=self.is_log)
+
+    def value(self, parameter: Any) -> Any:
+        """Return the value for the config that a parameter of Optuna's stands for."""
+        if self.values is not None:
+            return json.loads(parameter)
+        if self.is_integer:
+            return int(parameter)
+        return min(max(float(f"{parameter:.{_DIGITS}g}"), self.low), self.high)
+
+    def parameter(self, value: Any) -> Any:
+        """Return the parameter of Optuna's that stands for a value."""
+        return json.dumps(value) if self.values is not None else value
+
+    def holds(self, value: Any) -> bool:
+        """Say whether a value is one of these."""
+        if self.values is not None:
+            return json.dumps(value) in [json.dumps(own) for own in self.values]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and self.low <= value <= self.high
+
+    @property
+    def samples(self) -> list[Any]:
+        """Some values that show what the config takes: those of a list, or both ends."""
+        if self.values is not None:
+            return list(self.values)
+        return [self.value(self.low), self.value(self.high)]
+
+
+def dimensions(space: Mapping[str, Sequence[Any] | str]) -> list[Dimension]:
+    """Return the keys of a space with their values.
+
+    Raises:
+        ConfigError: there is no key, a key is the seed or its parts overlap, or a range is none
+    """
+    if not space:
+        raise ConfigError(
+            "search.space: nothing to look for; name a key and its values, as in --space "
+            "'optimizer.lr=1e-4..1e-1 log', or write search: {space: {KEY: VALUES}}"
+        )
+    if "seed" in space:
+        raise ConfigError(
+            "search.space.seed: a seed is luck, which cannot be chosen; search.seeds says over how "
+            "many a trial is averaged"
+        )
+    return [_dimension(key, values) for key, values in space.items()]
+
+
+def _dimension(key: str, values: Sequence[Any] | str) -> Dimension:
+    where = f"search.space.{key}"
+    if not isinstance(values, str):
+        return Dimension(key, vary.expand(where, values))
+    match = _RANGE.fullmatch(values)
+    assert match is not None, "the schema says so"
+    first, last, spacing, count = match.groups()
+    if count is not None:
+        return Dimension(key, vary.expand(where, values))
+    low, high = float(first), float(last)
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ConfigError(
+            f"{where}: received {values!r}; the lower end comes first, and both are finite"
+        )
+    if spacing == "log" and low <= 0:
+        raise ConfigError(
+            f"{where}: received {values!r}; equal ratios need ends above 0: raise the lower one"
+        )
+    is_integer = bool(_INTEGER.fullmatch(first) and _INTEGER.fullmatch(last))
+    return Dimension(key, None, low, high, spacing == "log", is_integer)
+
+
+def read(text: str) -> tuple[str, list[Any] | str]:
+    """Return key and values of `KEY=LOW..HIGH log` or `KEY=a,b,c`, whose items are YAML."""
+    key, equals, values = text.partition("=")
+    if not (key and equals and values.strip()):
+        raise ConfigError(
+            f"--space {text!r}: write KEY=LOW..HIGH, for example 'optimizer.lr=1e-4..1e-1 log', or "
+            "KEY=a,b,c: 'model.hidden=[64],[128,128]'"
+        )
+    if _RANGE.fullmatch(values.strip()):
+        return key, values.strip()
+    problems: list[str] = []
+    node = read_value(f"[{values}]", f"--space {text!r}", problems)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return key, node.plain()
+
+
+def num_points(space: Sequence[Dimension]) -> int:
+    """Return how many points a grid over a space has.
+
+    Raises:
+        ConfigError: a key has no countable values, or there are too many points
+    """
+    sizes = {}
+    for own in space:
+        if own.values is not None:
+            sizes[own.key] = len(own.values)
+        elif own.is_integer and not own.is_log:
+            sizes[own.key] = int(own.high - own.low) + 1
+        else:
+            raise ConfigError(
+                f"search.sampler: a grid needs the values of {own.key} counted: add how many, as "
+                f"in '{own.low:g}..{own.high:g} {'log' if own.is_log else 'linear'} 5'"
+            )
+    points = math.prod(sizes.values())
+    if points > MOST_POINTS:
+        product = " x ".join(f"{size:,} of {key}" for key, size in sizes.items())
+        raise ConfigError(
+            f"search.sampler: a grid of {product} has {points:,} points, more than "
+            f"{MOST_POINTS:,}; name fewer values, or use tpe or random, which need no grid"
+        )
+    return points
+
+
+def grid_values(own: Dimension) -> list[Any]:
+    """Return the parameters of a dimension that a grid goes over."""
+    if own.values is not None:
+        return [own.parameter(value) for value in own.values]
+    return list(range(int(own.low), int(own.high) + 1))
