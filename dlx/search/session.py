@@ -221,12 +221,17 @@ def _refuse_all_diverged(trials: Sequence[Trial]) -> None:
 def best_of(plan: SearchPlan, trials: Sequence[Trial]) -> Trial | None:
     """Return the completed trial within all bounds with the best first objective that is a metric.
 
-    Of several with the same value it is the first one.
+    Of several with the same value it is the one that is best in the other objectives, and of these
+    the first one: no other trial beats it.
     """
     place = plan.objectives.index(plan.metric)
-    sign = 1.0 if plan.rising[place] else -1.0
-    candidates = [trial for trial in trials if trial.is_candidate]
-    return max(candidates, key=lambda trial: sign * trial.values[place], default=None)
+    signs = [1.0 if rises else -1.0 for rises in plan.rising]
+
+    def rank(trial: Trial) -> tuple[float, ...]:
+        values = [sign * value for sign, value in zip(signs, trial.values, strict=True)]
+        return (values[place], *values)
+
+    return max((trial for trial in trials if trial.is_candidate), key=rank, default=None)
 
 
 def front_of(plan: SearchPlan, trials: Sequence[Trial]) -> list[Trial]:

@@ -15,6 +15,8 @@ from dlx.config import load as config_files
 from dlx.errors import ConfigError, DivergedError, Interrupted, RunError
 from dlx.runs.ablations import read_index
 from dlx.search.directory import Progress
+from dlx.search.session import best_of
+from dlx.search.trials import Trial
 from tests.cli.conftest import start
 from tests.search.searches import SPACE, planned, told, trained
 
@@ -227,4 +229,16 @@ def test_several_objectives_give_a_front(tmp_path: Path) -> None:
         if trial["state"] == "completed":
             assert any(np.all(np.array(own) <= trial["values"]) for own in front)
     assert summary["best"]["values"][0] == min(own[0] for own in front)
+    assert summary["best"]["number"] in summary["front"]
     assert (search.path / "figures/front.png").exists()
+
+
+def test_of_equal_trials_the_one_that_no_other_beats_is_judged() -> None:
+    plan = planned(metric=["dev.accuracy", "parameters"])
+    values = [(0.9, 50.0), (0.9, 20.0), (0.8, 10.0), (0.9, 20.0)]
+    trials = [
+        Trial(number, 1, {}, {}, state="completed", values=own)
+        for number, own in enumerate(values, start=1)
+    ]
+    best = best_of(plan, trials)
+    assert best is not None and best.number == 2
