@@ -1,7 +1,18 @@
-"""`python -m dlx`: the same as `dlx`."""
+"""`dlx` and `python -m dlx`."""
 
 import sys
 
-from dlx.cli import main
+from dlx.stopping import end
 
-sys.exit(main())
+
+def main() -> None:
+    """Run the command line of the process."""
+    try:
+        from dlx.cli import main as run
+    except KeyboardInterrupt:  # Ctrl-C before there was anything to stop
+        end(130)
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -58,6 +58,12 @@ class FindingsError(DlxError):
     exit_code = 10
 
 
+class DifferenceError(DlxError):
+    """Training a run again did not give the same."""
+
+    exit_code = 11
+
+
 class MemoryLimitError(DlxError):
     """The machine or the device ran out of memory."""
 
@@ -77,7 +83,7 @@ class StorageError(DlxError):
 
 
 class Interrupted(DlxError):
-    """Training was stopped by a signal, and saved; exits with 128 + the signal's number."""
+    """Work was stopped by a signal, training mostly after saving; exits with 128 + its number."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)

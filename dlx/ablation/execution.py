@@ -54,6 +54,7 @@ class Work:
     circumstances: Mapping[str, Any]
     show: Show  # is told of progress
     stop: Stop  # says whether to stop between two steps
+    inexact: Sequence[str] = ()  # what may be other than when checkpoints were saved
 
 
 def train_cohort(work: Work, cohort: PlannedCohort, paths: Sequence[str]) -> list[str]:
@@ -80,6 +81,7 @@ def train_cohort(work: Work, cohort: PlannedCohort, paths: Sequence[str]) -> lis
             cache=RunDirectory(work.directory).cache,
             show=reporter.show,
             stop=work.stop,
+            inexact=work.inexact,
         )
     except (Stopped, StorageError):
         raise

@@ -55,7 +55,8 @@ def results(
     for name in ended:
         path = RunDirectory(directory / name).metrics_path
         if ledger.runs[name].cohort is None and path.exists():
-            curves[name] = curve_of(metrics_file.read(path))
+            content = RunDirectory(path.parent).read_file(path.name)
+            curves[name] = curve_of(metrics_file.records_of(content, path))
     return {
         name: result_of(
             run, ledger.runs[name].number, fields[name], curves.get(name, Curve((), {})), section

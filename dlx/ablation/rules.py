@@ -4,12 +4,14 @@ What changes a verdict of the same runs (a test, a margin, a correction for many
 a new number, and a line in `MEANING`.
 """
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlx.runs import write_atomic
-from dlx.runs.files import parsed
+from dlx.errors import DlxWarning, RunError
+from dlx.runs import RunDirectory
+from dlx.runs.ablations import SUMMARY, read_summary
 
 RULES = 4
 """The number of the present rules, `rules` in summary.json and plan.json; without one it is 1."""
@@ -33,21 +35,23 @@ def kept(directory: Path) -> Mapping[str, Any] | None:
 
     A summary.json of rules 1 is kept as summary.rules1.json, so that judging anew loses nothing.
     """
-    current = _read(directory / "summary.json")
+    run = RunDirectory(directory)
+    current = _read(directory, SUMMARY)
     if current and (rules := current.get("rules", 1)) != RULES:
-        content = (directory / "summary.json").read_bytes()
-        write_atomic(directory / f"summary.rules{rules}.json", content)
-    found = [_read(path) for path in directory.glob("summary.rules*.json")]
-    return max(filter(None, found), key=lambda summary: summary.get("rules", 1), default=None)
+        run.write_files({f"summary.rules{rules}.json": run.read_file(SUMMARY)})
+    earlier = [_read(directory, path.name) for path in directory.glob("summary.rules*.json")]
+    return max(filter(None, earlier), key=lambda summary: summary.get("rules", 1), default=None)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(directory: Path, name: str) -> dict[str, Any] | None:
     """Return a summary; None if there is none, or if it is damaged."""
     try:
-        summary = parsed(path.read_bytes())
-    except (OSError, ValueError):
+        return read_summary(directory, name)
+    except FileNotFoundError:
         return None
-    return summary if isinstance(summary, dict) and "variants" in summary else None
+    except RunError as error:
+        warnings.warn(f"left out: {error}", DlxWarning, stacklevel=2)
+        return None
 
 
 def changed(before: Mapping[str, Any], variants: list[dict[str, Any]]) -> dict[str, list[str]]:

@@ -1,5 +1,6 @@
 """A whole ablation in its directory: phase after phase, cohort after cohort, to the last result."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,12 @@ from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.ablation.planning import add_cohorts, check
 from dlx.ablation.results import RunResult
 from dlx.ablation.tuning import Try
+from dlx.errors import RunError
 from dlx.runs import RunDirectory
+from dlx.runs.ablations import cohort_folder
+from dlx.runs.checkpoints import load_newest
+from dlx.training import exactness
+from dlx.training.job import resolve_device
 from dlx.training.pretraining import FOLDER, pretrain
 from dlx.training.process import matmul_precision
 from dlx.training.records import Progress as StageProgress
@@ -61,6 +67,7 @@ def train(
     stop: Stop,
     *,
     jobs: int | None = None,
+    inexact: Sequence[str] = (),
     prepare: workers.Prepare = list,
 ) -> Ended:
     """Train what has not ended yet, phase after phase; the caller holds the lock.
@@ -69,6 +76,7 @@ def train(
         plan: written to the directory; the comparison's cohorts are added once tuning is over
         circumstances: command, git_commit, versions and plugins, as run.json records them
         jobs: processes that train at a time; default: those of the plan
+        inexact: what may be other than when checkpoints were saved
         prepare: is called in each of these first, if it is a fresh one
     """
     ended = Ended()
@@ -85,7 +93,7 @@ def train(
         except Stopped:
             ended.report.stopped = True
             break
-        work = Work(plan, run.path, circumstances, observer.hear, stop)
+        work = Work(plan, run.path, circumstances, observer.hear, stop, inexact)
         count = jobs or plan.jobs
         if count == 1 or len(pending) < 2:
             report = execution.train_cohorts(work, pending, ledger)
@@ -102,6 +110,24 @@ def train(
     missing = [planned for path, planned in runs_by_path(plan).items() if path not in ended.results]
     ended.results |= loading.results(run.path, missing, ledger, plan.section)
     return ended
+
+
+def check_exactness(plan: Plan, directory: Path, allowed: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what is to be noted of cohorts that were stopped and go on with other bits.
+
+    Raises:
+        InexactError: that is not allowed
+    """
+    device = resolve_device(plan.config.train.device)
+    notes = []
+    for cohort in plan.cohorts:
+        saved = None
+        with contextlib.suppress(RunError):  # all damaged: the cohort says so
+            saved = load_newest(cohort_folder(directory, cohort.number) / "checkpoints")
+        # Threads are taken over where they may not differ.
+        if saved and (note := exactness.check(saved, device, {*allowed, "threads"})):
+            notes += [{"cohort": cohort.number, **note}] if allowed else []
+    return notes
 
 
 def _tune(plan: Plan, run: RunDirectory, ended: Ended, ledger: Ledger) -> None:

@@ -1,6 +1,7 @@
 """How far variants' differences vary from seed to seed, as a pilot or an earlier ablation shows."""
 
 import contextlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +14,9 @@ from dlx.ablation.statistics.intervals import Spread, spread_of
 from dlx.ablation.statistics.moderation import moderated, worth
 from dlx.ablation.statistics.paired import differences
 from dlx.ablation.statistics.power import Shown
-from dlx.errors import RunError
+from dlx.errors import DlxWarning, RunError
 from dlx.runs import documents
-from dlx.runs.files import parsed
+from dlx.runs.ablations import read_summary
 from dlx.training.finding import base_config
 
 # N pairs
@@ -44,10 +45,18 @@ def variances_of(folder: Path, metric: str) -> Variances | None:
     independent, by fewer than two pairs and by pairs that are all equal.
     """
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        summary = parsed((folder / "summary.json").read_bytes())
+        summary = _summary(folder)
         if summary["metric"] == metric != SUCCESS and summary["folds"] is None:
             return _of_summary(summary, folder)
     return None
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    try:
+        return read_summary(folder)
+    except RunError as error:
+        warnings.warn(f"left out: {error}", DlxWarning, stacklevel=2)
+        raise FileNotFoundError(folder) from error
 
 
 def _of_summary(summary: Mapping[str, Any], folder: Path) -> Variances | None:

@@ -28,6 +28,8 @@ from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Plan, PlannedCohort
 from dlx.denormals import flushed_denormals
 from dlx.errors import StorageError
+from dlx.runs.ablations import cohort_folder
+from dlx.runs.checkpoints import newest_step
 from dlx.runs.info import describe
 from dlx.training.job import resolve_device
 from dlx.training.session import Stopped
@@ -58,6 +60,8 @@ def train_cohorts(
     device = resolve_device(work.plan.config.train.device)
     threads = max(torch.get_num_threads() // count, 1)
     fresh = threads > 1 or device.type != "cpu" or sys.platform != "linux"
+    # A cohort that was stopped goes on with the threads that it had.
+    fresh = fresh or any(_has_checkpoint(work.directory, cohort) for cohort in cohorts)
     context: Any = multiprocessing.get_context("spawn" if fresh else "fork")
     stopping = context.Event()
     environments = _environments(device)
@@ -65,10 +69,12 @@ def train_cohorts(
     if fresh:
         order = functools.partial(_read, work.directory, work.plan.data_dir, prepare)
 
+    directory, inexact = work.directory, work.inexact
+
     def start(place: int) -> _Worker:
         own_end, worker_end = context.Pipe()
         environment = environments[place % len(environments)]
-        arguments = work.directory, threads, environment, worker_end, stopping, order
+        arguments = directory, threads, inexact, environment, worker_end, stopping, order
         process = context.Process(target=_work, args=arguments, daemon=True)
         with warnings.catch_warnings():
             # Threads of torch's are there, but the copy, with one thread, does not use them.
@@ -121,6 +127,10 @@ def train_cohorts(
                 worker.cohort = None
                 _hand_out(worker, waiting, ledger)
         report.stopped = report.stopped or (stopping.is_set() and storage is None)
+    except KeyboardInterrupt:  # there is no time to save
+        for worker in workers:
+            worker.process.kill()
+        raise
     finally:
         stopping.set()
         for worker in workers:
@@ -133,6 +143,10 @@ def train_cohorts(
     if storage is not None:
         raise StorageError(storage)
     return report
+
+
+def _has_checkpoint(directory: Path, cohort: PlannedCohort) -> bool:
+    return newest_step(cohort_folder(directory, cohort.number) / "checkpoints") is not None
 
 
 def _environments(device: torch.device) -> list[dict[str, str]]:
@@ -166,6 +180,7 @@ def _death(code: int | None) -> str:
 def _work(
     directory: Path,
     threads: int,
+    inexact: Sequence[str],
     environment: Mapping[str, str],
     connection: Connection,
     stopping: Any,
@@ -180,7 +195,8 @@ def _work(
     with flushed_denormals():
         torch.set_num_threads(threads)
         plan, circumstances = order()
-        work = Work(plan, directory, circumstances, _throttled(connection), stopping.is_set)
+        show = _throttled(connection)
+        work = Work(plan, directory, circumstances, show, stopping.is_set, inexact)
         by_number = {cohort.number: cohort for cohort in plan.cohorts}
         while (asked := connection.recv()) is not None:
             number, paths = asked

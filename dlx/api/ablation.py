@@ -33,9 +33,9 @@ from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, RunError, did_you_mean
 from dlx.report import notebook
 from dlx.runs import RunDirectory, timestamp
-from dlx.runs.ablations import read_index
-from dlx.runs.files import parsed
+from dlx.runs.ablations import read_index, read_summary
 from dlx.runs.info import describe
+from dlx.training import exactness
 from dlx.training.finding import materialise
 from dlx.training.job import resolve_device
 from dlx.training.memory import CURE
@@ -108,13 +108,10 @@ class Ablation:
         Raises:
             RunError: the ablation has not ended
         """
-        path = self.path / "summary.json"
         try:
-            return parsed(path.read_bytes())
+            return read_summary(self.path)
         except FileNotFoundError:
             raise RunError(f"{self.path} has no results yet; `dlx resume` it") from None
-        except (OSError, ValueError) as error:
-            raise RunError(f"{path} is damaged: {error}; `dlx resume` writes it anew") from error
 
     @property
     def results(self) -> list[RunResult]:
@@ -332,6 +329,7 @@ def resume_ablation(
     only_failed: bool = False,
     data_dir: Path | str | None = None,
     jobs: int | None = None,
+    allow_inexact: bool = False,
     show: Show = lambda progress: None,
 ) -> Ablation:
     """Go on with an ablation that stopped, repeat what failed, or add seeds.
@@ -344,6 +342,8 @@ def resume_ablation(
         only_failed: repeat the runs that failed, and nothing else
         data_dir: where data sets are kept
         jobs: processes that train at a time
+        allow_inexact: whether cohorts that were stopped may go on with other bits, as in
+            `resumed_training`
         show: is told of progress
 
     Raises:
@@ -366,7 +366,7 @@ def resume_ablation(
             ready = _with_seeds(ready, run, ready.config, "ablation.seeds", jobs)
         if only_failed:
             Ledger(ready, directory).forget_failed()
-    return _train(ready, run, jobs, show)
+    return _train(ready, run, jobs, show, exactness.ALL if allow_inexact else ())
 
 
 def _with_seeds(
@@ -398,10 +398,14 @@ def _with_seeds(
     return wider
 
 
-def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Ablation:
+def _train(
+    ready: Plan, run: RunDirectory, jobs: int | None, show: Show, inexact: Sequence[str] = ()
+) -> Ablation:
     began = time.monotonic()
     with in_training(run):
         info = run.read_info()
+        if notes := session.check_exactness(ready, run.path, inexact):
+            run.write_info(inexact=[*(info.get("inexact") or []), *notes])
         before = info.get("seconds") or 0.0
         run.write_info(
             status="running",
@@ -418,7 +422,24 @@ def _train(ready: Plan, run: RunDirectory, jobs: int | None, show: Show) -> Abla
         prepare = functools.partial(_prepare_worker, plugins.loaded(), functions.is_allowed())
         with signals() as received:
             stop = lambda: bool(received)
-            ended = session.train(ready, run, circumstances, show, stop, jobs=jobs, prepare=prepare)
+            try:
+                ended = session.train(
+                    ready,
+                    run,
+                    circumstances,
+                    show,
+                    stop,
+                    jobs=jobs,
+                    inexact=inexact,
+                    prepare=prepare,
+                )
+            except KeyboardInterrupt:
+                run.write_info(status="interrupted", ended=timestamp())
+                raise Interrupted(
+                    f"stopped by {signal.Signals(received[0]).name} at once, without saving; "
+                    f"`dlx resume {run.path}` goes on from the newest checkpoints",
+                    received[0],
+                ) from None
             seconds = before + time.monotonic() - began
             if ended.report.stopped:
                 _note_end(ready, run, ended, seconds)

@@ -20,9 +20,7 @@ from dlx.report.run.pictures import confusion_figure, is_image
 from dlx.report.run.run_figures import Trained, curves, draw, save
 from dlx.report.run.signals_figure import signals
 from dlx.runs import write_atomic
-from dlx.runs.ablations import PRETRAINING
 from dlx.tracking.evaluations import Curve
-from dlx.tracking.metrics import read
 from dlx.training import job as jobs
 from dlx.training.evaluation import confusion
 
@@ -59,13 +57,13 @@ def figures(
         StorageError: a file cannot be written
     """
     target = run.path / "figures" if folder is None else Path(folder)
-    labelled, stages = run.labelled_splits(data_dir), run.path / PRETRAINING
+    labelled = run.labelled_splits(data_dir)
     trained = Trained(
         run.config,
         run.cohort,
         jobs.targeted(run.config, labelled),
         labelled,
-        read(stages) if stages.exists() else (),
+        run.stages,
         run.history,
     )
     with plain_texts():
@@ -98,7 +96,7 @@ def report(run: Run, data_dir: Path | str | None = None) -> Path:
             _signals(e.curve),
             _confusion(run, e),
             _mistaken(run, e, data_dir),
-            (run.path / "config.yaml").read_text(encoding="utf-8"),
+            run.directory.read_file("config.yaml").decode(),
         )
         text = page.page(contents)
     path = run.path / "report.html"

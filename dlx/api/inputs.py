@@ -1,5 +1,7 @@
 """What all functions take: a config in any form, a folder of runs, a folder of data sets."""
 
+import contextlib
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,8 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.config.shipped import locate
 from dlx.data import default_directory
+from dlx.errors import DlxWarning, RunError
+from dlx.runs import RunDirectory
 
 RUNS_DIR = Path("runs")
 
@@ -28,9 +32,31 @@ def read_config(
     if isinstance(config, RunConfig):
         return config_files.override(config, overrides)
     source = locate(str(config)) if isinstance(config, str | Path) else config
+    if isinstance(source, Path):
+        _tell_of_changes(source)
     return config_files.load(source, overrides)
 
 
 def data_directory(data_dir: Path | str | None) -> Path:
     """Return the folder that holds data sets, the default one if none is given."""
     return default_directory() if data_dir is None else Path(data_dir)
+
+
+def _tell_of_changes(config: Path) -> None:
+    """Warn of the config of a run that went on with changes: it tells the last of them alone."""
+    run = RunDirectory(config.parent)
+    if config.name != run.config_path.name or not run.info_path.exists():
+        return
+    with contextlib.suppress(RunError):  # a config beside something else
+        entries = run.read_info().get("resumed") or []
+        if entries:
+            story = "; ".join(
+                f"it went on at step {entry['step']:,} with {' '.join(entry['changes'])}"
+                for entry in entries
+            )
+            warnings.warn(
+                f"{config} is not the whole story of its run: {story}; trained from it, another "
+                f"run comes out (`dlx verify {run.path}` repeats what was done)",
+                DlxWarning,
+                stacklevel=3,
+            )

@@ -37,9 +37,10 @@ from dlx.report.run import pictures
 from dlx.report.run.pictures import is_image
 from dlx.report.run.reconstruction import Sample
 from dlx.runs import weights
+from dlx.runs.ablations import PRETRAINING
 from dlx.streams import generator
 from dlx.tracking.images import png
-from dlx.tracking.metrics import read
+from dlx.tracking.metrics import records_of
 from dlx.training import job as jobs
 from dlx.training.baseline import baseline, training_targets
 from dlx.training.evaluation import confusion, decode, encode, evaluate, predict
@@ -111,7 +112,16 @@ class Run(Saved):
     @property
     def history(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl: one per evaluation."""
-        return read(self.directory.metrics_path)
+        path = self.directory.metrics_path
+        return records_of(self.directory.read_file(path.name), path)
+
+    @property
+    def stages(self) -> list[dict[str, Any]]:
+        """The lines of pretraining.jsonl: one per evaluation of a stage; empty without any."""
+        path = self.path / PRETRAINING
+        if PRETRAINING not in (self.info.get("digests") or {}) and not path.exists():
+            return []
+        return records_of(self.directory.read_file(PRETRAINING), path)
 
     @functools.cached_property
     def preprocessing(self) -> Preprocessing:

@@ -2,6 +2,7 @@
 
 import signal
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from dlx.config.schema import RunConfig
 from dlx.data.pipeline import Pool, load_chosen
 from dlx.data.pipeline import load_of as load_data
 from dlx.denormals import flushed_denormals
-from dlx.errors import ConfigError, DataError, DivergedError, Interrupted, RunError
+from dlx.errors import ConfigError, DataError, DivergedError, DlxWarning, Interrupted, RunError
 from dlx.report.run.observer import RunObserver
 from dlx.runs import RunDirectory, checkpoints, timestamp
+from dlx.training import exactness, resuming
 from dlx.training import job as jobs
-from dlx.training import resuming
 from dlx.training.finding import find_run, is_of_ablation
 from dlx.training.linear_model import linear_model
 from dlx.training.process import breaking_off, in_training, signals
@@ -67,6 +68,7 @@ class Training:
         directory: its directory
         change: where its config is not the one that the directory holds, what run.json says of it
         remarks: sentences for the user about that
+        inexact: what may be other than when its checkpoint was saved, see `dlx.training.exactness`
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class Training:
         *,
         change: Mapping[str, Any] | None = None,
         remarks: Sequence[str] = (),
+        inexact: Sequence[str] = (),
     ) -> None:
         self.remarks = tuple(remarks)
+        self._inexact = inexact
         self._job = job
         self._directory = directory
         self._change = change
@@ -96,6 +100,7 @@ class Training:
             DivergedError: a cost was not finite
             Interrupted: SIGINT or SIGTERM, after saving
             StorageError: a file could not be written
+            InexactError: it would go on with other bits
             MemoryLimitError: the machine or device ran out of memory
             RunInUseError: another process trains the run
         """
@@ -112,11 +117,17 @@ class Training:
                     show=show,
                     stop=lambda: bool(received),
                     began=began,
+                    inexact=self._inexact,
                 )
             except Stopped:
                 raise _interrupted(directory, received[0]) from None
+            except KeyboardInterrupt:
+                raise _broken_off(directory, received[0]) from None
             if remarks:
                 directory.write_info(warnings=remarks)
+            for remark in remarks:
+                if remark not in store.told:
+                    warnings.warn(remark, DlxWarning, stacklevel=2)
             if store.outcome is not None and store.outcome.status == "diverged":
                 raise _diverged(self._job, directory)
         return load(directory.path)
@@ -161,6 +172,17 @@ def _interrupted(directory: RunDirectory, number: int) -> Interrupted:
     name = signal.Signals(number).name
     return Interrupted(
         f"stopped by {name} {where}, saved; `dlx resume {directory.path}` goes on", number
+    )
+
+
+def _broken_off(directory: RunDirectory, number: int) -> Interrupted:
+    directory.write_info(status="interrupted", ended=timestamp())
+    newest = checkpoints.newest_step(directory.checkpoints)
+    where = "the start" if newest is None else f"step {newest}"
+    return Interrupted(
+        f"stopped by {signal.Signals(number).name} at once, without saving; "
+        f"`dlx resume {directory.path}` goes on from {where}",
+        number,
     )
 
 
@@ -223,13 +245,16 @@ def resume(
     *,
     runs_dir: Path | str = RUNS_DIR,
     data_dir: Path | str | None = None,
+    allow_inexact: bool = False,
     show: Show = lambda progress: None,
 ) -> Run:
     """Go on with a stopped run; a finished one is left alone unless an override extends it.
 
     Arguments and errors are those of `resumed_training`.
     """
-    training = resumed_training(run, overrides, runs_dir=runs_dir, data_dir=data_dir)
+    training = resumed_training(
+        run, overrides, runs_dir=runs_dir, data_dir=data_dir, allow_inexact=allow_inexact
+    )
     if training is None:
         return load(run, runs_dir=runs_dir)
     ended = training.train(show)
@@ -244,6 +269,7 @@ def resumed_training(
     *,
     runs_dir: Path | str = RUNS_DIR,
     data_dir: Path | str | None = None,
+    allow_inexact: bool = False,
 ) -> Training | None:
     """Return what is left to do of a run, None if there is nothing.
 
@@ -255,6 +281,8 @@ def resumed_training(
         overrides: of `train.` and `log.` keys, such as train.epochs=40
         runs_dir: where runs are kept
         data_dir: where data sets are kept
+        allow_inexact: whether it may go on with this process's threads, torch and processor where
+            the checkpoint has others; default: its threads are taken over, others are refused
 
     Raises:
         ConfigError: an override of what a trained run cannot change
@@ -267,8 +295,12 @@ def resumed_training(
     if overrides and is_of_ablation(directory):  # which never changes
         job = prepare(loaded.config, overrides, runs_dir=runs_dir, data_dir=data_dir)
         return new_training(job, runs_dir=runs_dir)
-    if not overrides and loaded.status in ("completed", "stopped_early") and _is_whole(loaded):
-        return None
+    remarks: list[str] = []
+    if not overrides and loaded.status in ("completed", "stopped_early"):
+        damaged = _damaged(loaded)
+        if damaged is None:
+            return None
+        remarks.append(f"the run's end is repeated: {damaged}")
     if loaded.status == "diverged":
         raise DivergedError(f"{loaded.info.get('reason')}; train a new run ({loaded.path})")
     config = read_config(loaded.config, overrides)
@@ -285,8 +317,10 @@ def resumed_training(
             "version of dlx reads them otherwise; train a new run"
         )
     job = jobs.prepare(config, splits)
+    moved = any(override.startswith("train.device=") for override in overrides)
+    inexact = exactness.ALL if allow_inexact else ("processor",) if moved else ()
     if not overrides:
-        return Training(job, directory)
+        return Training(job, directory, remarks=remarks, inexact=inexact)
     taken = checkpoints.newest_step(directory.checkpoints)
     if taken is None and loaded.info.get("steps"):
         raise RunError(f"{loaded.path} has no checkpoint to go on from; train a new run")
@@ -295,18 +329,25 @@ def resumed_training(
     sizes = len(job.splits.train), job.batch_size
     before, after = (jobs.asked_steps(c, *sizes) for c in (loaded.config, job.config))
     change = resuming.change(
-        config.optimizer, overrides, taken or 0, (asked - after + before, asked)
+        (loaded.config, job.config), overrides, taken or 0, (asked - after + before, asked)
     )
     if config_files.dump(job.config) == config_files.dump(loaded.config):
-        return Training(job, directory)
+        return Training(job, directory, inexact=inexact)
     remark = resuming.remark(config.optimizer, change)
-    return Training(job, directory, change=change, remarks=[remark] if remark else [])
+    told = [remark] if remark else []
+    return Training(job, directory, change=change, remarks=told, inexact=inexact)
 
 
-def _is_whole(run: Run) -> bool:
+def _damaged(run: Run) -> RunError | None:
+    """Return what is wrong with files of a finished run that resuming it writes anew.
+
+    RunError: a file is damaged that it does not write anew.
+    """
+    for needed in ("history", "stages"):
+        getattr(run, needed)
     try:
         for needed in ("tensors", "preprocessing", "encoder"):
             getattr(run, needed)
-    except RunError:
-        return False
-    return True
+    except RunError as error:
+        return error
+    return None

@@ -2,7 +2,8 @@
 
 import random
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from dlx.api.ablation import Ablation
 from dlx.api.inputs import RUNS_DIR, data_directory
 from dlx.api.run import Run, load
 from dlx.denormals import flushed_denormals
-from dlx.errors import RunError
+from dlx.errors import DlxWarning, RunError
 from dlx.runs.ablations import FINISHED, read_index
 from dlx.runs.directory import LATEST
+from dlx.training import exactness, resuming
 from dlx.training import job as jobs
-from dlx.training import resuming
 from dlx.training.finding import find, materialise
 from dlx.training.pretraining import pretrain
+from dlx.training.verification import Part
 from dlx.training.verification import verify as verify_job
 
 
@@ -48,8 +50,8 @@ def verify(
         differs or an evaluation is missing, or null)
 
     Raises:
-        RunError: no such run, or one that has not ended, or that went on with changes that
-            its config does not tell from those it was trained with before
+        RunError: no such run, or one that has not ended, or that an earlier version of dlx went on
+            with changes in it that are not known
         DataError: the data are missing or changed
     """
     directory = find(path, Path(runs_dir), prefer=None if str(path) == LATEST else "run")
@@ -71,6 +73,8 @@ def verify(
 
 
 def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) -> dict[str, Any]:
+    if run.status == "running":
+        raise RunError(f"{run.path} is being trained; verify it when it has ended")
     if run.status not in FINISHED:
         raise RunError(f"{run.path} has not ended ({run.status}); `dlx resume` it first")
     if why := resuming.not_repeatable(run.info.get("resumed") or []):
@@ -78,17 +82,26 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
             f"{run.path} cannot be repeated from its config: it {why}; verify a run that was "
             "trained in one go"
         )
+    for note in run.info.get("inexact") or []:
+        others = [name for name in exactness.ALL if name in note]
+        words = f"{run.path} went on with other {' and '.join(others)} at step {note['step']:,}"
+        told = f"{words}: trained again on one machine, other bits may come out"
+        warnings.warn(told, DlxWarning, stacklevel=3)
     show(str(run.path))
-    job = jobs.prepare(run.config, run.labelled_splits(data_directory(data_dir)))
+    splits = run.labelled_splits(data_directory(data_dir))
+    entries = resuming.sections(run.config, run.info.get("resumed") or [])
+    first, *later = [(jobs.prepare(config, splits), entry) for config, entry in entries]
     threads = torch.get_num_threads()
     torch.set_num_threads(run.info.get("threads") or threads)
     try:
-        if job.stages:
+        if first[0].stages:
             with tempfile.TemporaryDirectory() as cache:  # nothing is taken from before
-                [job] = pretrain([job], Path(cache)).jobs
+                [job] = pretrain([first[0]], Path(cache)).jobs
+                first = job, first[1]
+        parts = [_part(job, entry) for job, entry in (first, *later)]
         tensors = None if run.status == "diverged" else run.tensors
         steps = run.info.get("steps") or 0
-        verified = verify_job(job, run.status, steps, run.history, tensors, run.metrics)
+        verified = verify_job(parts, run.status, steps, run.history, tensors, run.metrics)
     finally:
         torch.set_num_threads(threads)
     return {
@@ -97,3 +110,9 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
         "identical": verified.is_identical,
         **{key: getattr(verified, key) for key in ("weights", "metrics", "missing", "parted")},
     }
+
+
+def _part(job: jobs.Job, entry: Mapping[str, Any] | None) -> Part:
+    if entry is None:
+        return Part(job)
+    return Part(job, entry["step"], entry.get("evaluated", True))

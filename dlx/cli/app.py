@@ -44,6 +44,7 @@ from dlx.errors import (
     StorageError,
     is_out_of_memory,
 )
+from dlx.stopping import end, watched
 
 # The base class of all usage errors: click's in some versions of typer, typer's own in others.
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[2])
@@ -56,6 +57,7 @@ _STORAGE = (
 _LOOK_UPS = ("course", "list", "config", "runs")  # commands that compute nothing
 
 _STOPPED = 130  # the exit code after Ctrl-C, in Typer as in shells
+_STOPPED_BY = (_STOPPED, 128 + signal.SIGTERM)
 
 
 class _Sections(TyperGroup):
@@ -182,6 +184,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     The arguments are by default those of the process, which ends with the command.
     """
+    code = _run(arguments)
+    if arguments is None and code in _STOPPED_BY:
+        end(code)  # to shut down in order may take longer than a user waits
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     is_own_process = arguments is None
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -237,7 +246,8 @@ def _terminated(is_own_process: bool) -> Iterator[list[int]]:
     if is_own_process:
         signal.signal(signal.SIGTERM, terminate)
     try:
-        yield received
+        with watched() if is_own_process else contextlib.nullcontext():
+            yield received
     finally:
         if is_own_process:  # a second signal would only interrupt the message about the first
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -272,6 +282,8 @@ def _misused(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         note(message)
     else:
+        # Some versions of typer begin the problem with the name of its exception.
+        message = message.replace(": Value error, ", ": ")
         message = message[:1].lower() + message[1:].removesuffix(".")
         from dlx.config.messages import key_in_a_section
         from dlx.config.schema import RunConfig

@@ -206,10 +206,10 @@ def remove(
       dlx runs rm runs/digits/* --yes
     """
     from dlx.runs import remove as delete
-    from dlx.training.finding import find
+    from dlx.training.finding import find_to_remove
 
     folder = _folder_of_all(context, runs_dir)
-    chosen = [find(run, folder) for run in runs]
+    chosen = [find_to_remove(run, folder) for run in runs]
     distinct = list({run.path.resolve(): run for run in chosen}.values())
     if not yes and not _agreed([f"{run.path} ({run.status()})" for run in distinct]):
         note("nothing was deleted")

@@ -101,6 +101,12 @@ def resume(
     ] = None,
     seeds: Seeds = None,
     jobs: Jobs = None,
+    allow_inexact: Annotated[
+        bool,
+        typer.Option(
+            "--allow-inexact", help="Go on with another torch or processor, and own threads."
+        ),
+    ] = False,
     no_figures: NoFigures = False,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
@@ -114,6 +120,10 @@ def resume(
     (train.epochs=40), a finished ablation if it is given more seeds. A schedule that more steps
     stretch is warned of, and run.json keeps how the run came about. A run of an ablation is never
     changed: KEY=VALUE then trains a new run from the start.
+
+    A run goes on as if it had never stopped, with as many threads as before. With another version
+    of torch or another processor the bits would differ: that is refused, unless --allow-inexact is
+    given, of which run.json keeps a note.
 
     \b
     Examples:
@@ -134,7 +144,7 @@ def resume(
             )
         if only not in (None, "failed"):
             raise ConfigError(f"--only: received {only!r}; allowed: failed")
-        resume_ablation(directory.path, only, seeds, jobs, data_dir, as_json, quiet)
+        resume_ablation(directory.path, only, seeds, jobs, allow_inexact, data_dir, as_json, quiet)
         return
     if only or seeds or jobs:
         raise ConfigError(
@@ -142,7 +152,11 @@ def resume(
         )
 
     training = api.resumed_training(
-        directory.path, overrides or [], runs_dir=runs_dir, data_dir=data_dir
+        directory.path,
+        overrides or [],
+        runs_dir=runs_dir,
+        data_dir=data_dir,
+        allow_inexact=allow_inexact,
     )
     if training is None:
         result = api.load(directory.path).result()

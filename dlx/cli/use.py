@@ -31,7 +31,7 @@ from dlx.cli.output import (
     run_labels,
     warn,
 )
-from dlx.errors import ConfigError, RunError
+from dlx.errors import ConfigError, DifferenceError, RunError
 
 if TYPE_CHECKING:
     from dlx.api import Run
@@ -344,8 +344,9 @@ def verify(
 
     RUN is a run, or an ablation, of which a few runs are trained again, each alone; a name means
     the newest run of that name, and an ablation only if there is no run. Metrics and weights are
-    compared bit for bit. On one CPU thread they are the same. On several threads, or on a GPU, sums
-    are added up in another order, and small differences grow as training goes on.
+    compared bit for bit; the exit code is 11 if anything differs. On one CPU thread they are the
+    same. On several threads, or on a GPU, sums are added up in another order, and small differences
+    grow as training goes on.
 
     \b
     Examples:
@@ -359,10 +360,16 @@ def verify(
             note(f"training {path} again")
 
     result = api.verify(run, runs, runs_dir=runs_dir, data_dir=data_dir, show=show)
-    if as_json:
-        emit_json(result)
-        return
     verified = result["verified"]
+    emit_json(result) if as_json else _emit_verified(verified)
+    if different := [comparison["run"] for comparison in verified if not comparison["identical"]]:
+        raise DifferenceError(
+            f"{', '.join(different)}: trained again, something else came out; threads, processor "
+            "or versions may be others than those in run.json, or a file was changed"
+        )
+
+
+def _emit_verified(verified: list[dict[str, Any]]) -> None:
     labels = run_labels(comparison["run"] for comparison in verified)
     rows = [
         [

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import json
 import math
 import os
@@ -20,8 +21,15 @@ from dlx.errors import DlxError, RunError
 from dlx.report.ablation import reading
 from dlx.report.run.graph import network_graph
 from dlx.runs import RunDirectory, storage_errors
-from dlx.runs.ablations import IndexedRun, cohort_folder, infos, read_cohort, read_index
-from dlx.runs.files import parsed
+from dlx.runs.ablations import (
+    IndexedRun,
+    cohort_folder,
+    infos,
+    read_cohort,
+    read_index,
+    read_summary,
+)
+from dlx.runs.files import refuse_links
 from dlx.runs.locks import hold
 from dlx.tracking import metrics
 from dlx.tracking.evaluations import Record
@@ -61,6 +69,7 @@ def derive(ablation: Path, variants: Collection[str] | None = None) -> int:
         RunError: files of the ablation are damaged
         StorageError: a file cannot be written
     """
+    refuse_links(ablation)
     if not _without_events(ablation, variants):
         return 0
     with hold(ablation / ".board.lock", wait=True):
@@ -207,14 +216,12 @@ def link(link: Path, source: Path) -> None:
 def _read(ablation: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Return summary.json, and the folder of each variant that has runs."""
     try:
-        summary = parsed((ablation / "summary.json").read_bytes())
-        with (ablation / "results.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        summary = read_summary(ablation)
+        text = RunDirectory(ablation).read_file("results.csv").decode()
     except FileNotFoundError as error:
         raise RunError(
-            f"--top: {ablation} has no {Path(error.filename).name}, since it has not ended; "
+            f"--top: {ablation} has no summary.json, since it has not ended; "
             f"`dlx resume {ablation}` continues it"
         ) from error
-    except ValueError as error:
-        raise RunError(f"{ablation / 'summary.json'} is damaged: {error}") from error
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
     return summary, {row["variant"]: str(PurePosixPath(row["path"]).parent) for row in rows}

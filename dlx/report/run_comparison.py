@@ -1,6 +1,7 @@
 """The comparison of any runs: those of one config are a variant, the first is the baseline."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +16,7 @@ from dlx.config.nodes import read_file
 from dlx.errors import ConfigError, RunError, did_you_mean
 from dlx.report.run_list import IGNORED, differing
 from dlx.runs import RunDirectory, list_runs
-from dlx.runs.ablations import infos, read_index
-from dlx.runs.files import parsed
+from dlx.runs.ablations import infos, read_index, read_summary
 from dlx.training.finding import find, with_differences
 
 _ENDED = ("completed", "stopped_early", "diverged", "failed")
@@ -136,7 +136,8 @@ def _runs(paths: Sequence[str], runs_dir: Path, warnings: list[str]) -> Iterator
     for text in paths:
         family = next((f for f in (Path(text), runs_dir / text) if _is_family(f)), None)
         if family is not None:
-            listed, _ = list_runs(family.parent)
+            listed, damaged = list_runs(family.parent)
+            warnings += [told for told in damaged if told.startswith(f"{family}{os.sep}")]
             # Oldest first, since the first run's variant is the baseline.
             runs = [run for run in reversed(listed) if run.path.parent == family]
         else:
@@ -166,7 +167,7 @@ def _members(ablation: RunDirectory) -> list[_Ended]:
     configs: dict[str, Flat] = {}
     members, order = [], []
     with contextlib.suppress(OSError, ValueError, KeyError):  # the ablation has not ended
-        summary = parsed((ablation.path / "summary.json").read_bytes())
+        summary = read_summary(ablation.path)
         order = [summary["baseline"], *(variant["name"] for variant in summary["variants"])]
     places = {name: place for place, name in reversed([*enumerate(order)])}
     indexed.sort(key=lambda run: places.get(run.variant, len(order)))
@@ -188,6 +189,7 @@ def _members(ablation: RunDirectory) -> list[_Ended]:
 
 def _plain(path: Path) -> dict[str, Any]:
     problems: list[str] = []
+    RunDirectory(path.parent).read_file(path.name)  # which checks its digest
     try:
         plain = read_file(path, problems).plain()
     except ConfigError as error:

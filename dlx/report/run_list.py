@@ -19,6 +19,7 @@ from dlx.config.dump import flat
 from dlx.config.nodes import read_value
 from dlx.errors import ConfigError, DlxError, RunError, StorageError, did_you_mean
 from dlx.runs import RunDirectory, documents
+from dlx.runs.ablations import read_summary
 from dlx.runs.directory import directories, newest_last
 from dlx.runs.files import parsed
 from dlx.runs.tags import read_tags
@@ -246,14 +247,14 @@ def _entry(run: RunDirectory, bases: dict[str, Any], warnings: list[str]) -> dic
     }
     is_ablation = info["kind"] == "ablation"
     if is_ablation:
-        summary["answer"] = _answer(run.path)
+        summary["answer"] = _answer(run.path, warnings)
     elif summary["metrics"] is None:
         try:
             summary |= _last_evaluation(run)
         except RunError as error:
             warnings.append(str(error))
     try:
-        config = _config(run.path / ("ablation.yaml" if is_ablation else "config.yaml"))
+        config = _config(run.read_file("ablation.yaml" if is_ablation else "config.yaml"))
     except (DlxError, OSError, ValueError) as error:
         config = {}
         warnings.append(f"the config of {run.path} cannot be read: {error}")
@@ -266,10 +267,10 @@ def _entry(run: RunDirectory, bases: dict[str, Any], warnings: list[str]) -> dic
     return {"trains": info["status"] == "running", "summary": summary, "changes": changes}
 
 
-def _config(path: Path) -> dict[str, Any]:
+def _config(content: bytes) -> dict[str, Any]:
     """Return a config that dlx wrote, by dotted key, without its ablation."""
     plain: dict[str, Any] = {}
-    for section in re.split(r"(?m)^(?=[a-z_]+:)", path.read_text("utf-8")):
+    for section in re.split(r"(?m)^(?=[a-z_]+:)", content.decode()):
         plain |= _section(section)
     return flat({key: value for key, value in plain.items() if key != "ablation"})
 
@@ -280,13 +281,16 @@ def _section(text: str) -> dict[str, Any]:
     return (read_value(text, "config", []).plain() or {}) if text else {}
 
 
-def _answer(ablation: Path) -> str | None:
+def _answer(ablation: Path, warnings: list[str]) -> str | None:
     from dlx.report.ablation.answer import in_a_line  # imports what draws and computes
 
     try:
-        return in_a_line(parsed((ablation / "summary.json").read_bytes()))
+        return in_a_line(read_summary(ablation))
+    except RunError as error:
+        warnings.append(str(error))
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
-        return None  # it has not ended
+        pass  # it has not ended
+    return None
 
 
 def _last_evaluation(run: RunDirectory) -> dict[str, Any]:
@@ -294,7 +298,8 @@ def _last_evaluation(run: RunDirectory) -> dict[str, Any]:
         return {}
     from dlx.tracking import metrics  # takes a quarter of a second to import
 
-    last = next(reversed(metrics.read(run.metrics_path)), None)
+    content = run.read_file(run.metrics_path.name)
+    last = next(reversed(metrics.records_of(content, run.metrics_path)), None)
     if last is None:
         return {}
     return {

@@ -13,9 +13,10 @@ from typing import Any
 from dlx.errors import RunError
 from dlx.runs import documents
 from dlx.runs.directory import RunDirectory
+from dlx.runs.files import parsed, read_plain
 from dlx.runs.info import blank, damage
 
-INDEX, COHORT = "index.json", "cohort.json"
+INDEX, COHORT, SUMMARY = "index.json", "cohort.json", "summary.json"
 METRICS, WEIGHTS, PRETRAINING = "metrics.jsonl", "weights.safetensors", "pretraining.jsonl"
 ROWS = "rows.safetensors"  # what each row adds to what runs are judged by
 # What was fitted on a run's training rows; a cohort's tables.json holds those of its runs.
@@ -133,6 +134,23 @@ def write_index(directory: Path, runs: Iterable[IndexedRun]) -> None:
     documents.write(directory / INDEX, {"runs": [asdict(run) for run in ordered]})
 
 
+def read_summary(directory: Path, name: str = SUMMARY) -> dict[str, Any]:
+    """Return summary.json; FileNotFoundError if there is none, RunError if it is damaged."""
+    path = directory / name
+    if not path.exists():
+        raise FileNotFoundError(path)
+    content = RunDirectory(directory).read_file(name)
+    try:
+        summary = parsed(content)
+        if not isinstance(summary, dict) or "variants" not in summary:
+            raise ValueError("it is no summary")
+    except ValueError as error:
+        raise RunError(
+            f"{path} is damaged: {error}; `dlx resume {directory}` writes it anew"
+        ) from error
+    return summary
+
+
 def cohort_folder(directory: Path, number: int) -> Path:
     """Return the folder of a cohort of an ablation."""
     return directory / "cohorts" / str(number)
@@ -150,7 +168,7 @@ def read_cohort_file(folder: Path, cohort: Mapping[str, Any], name: str) -> byte
     """Return a file of a cohort; RunError if it is missing, or was changed since dlx wrote it."""
     path = folder / name
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
     if name == METRICS:

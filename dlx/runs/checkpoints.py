@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dlx.errors import RunError
 from dlx.runs.files import (
     make_directory,
+    read_plain,
     remove_temporaries,
     storage_errors,
     sync_directory,
@@ -65,7 +66,7 @@ def load_newest(folder: Path) -> Checkpoint | None:
     warnings: list[str] = []
     for step, path in _files(folder):
         try:
-            content = path.read_bytes()
+            content = read_plain(path)
             if hashlib.sha256(content).hexdigest() != path.name.split(".")[1]:
                 raise ValueError(f"{len(content)} bytes that do not match the digest in its name")
             tensors, metadata = decode(content, path)

@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +18,21 @@ from typing import Any, Literal
 
 from dlx.errors import ConfigError, RunError, RunInUseError, did_you_mean
 from dlx.runs import documents
-from dlx.runs.files import make_directory, storage_errors, write_atomic
+from dlx.runs.files import (
+    make_directory,
+    read_plain,
+    refuse_links,
+    storage_errors,
+    sync_directory,
+    write_atomic,
+)
 from dlx.runs.info import blank, damage, describe, in_order
 from dlx.runs.locks import hold, is_held
 from dlx.runs.tags import tags_of
 from dlx.texts import LATEST, name_problem
 
 _COUNT = ".count"  # how many runs were made in a folder of runs
+_MADE_AGAIN = ("table.json", "summary.json", "results.csv")
 
 Kind = Literal["run", "ablation"]
 
@@ -117,9 +125,10 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> "RunDirectory":
-        """Return the run at `path`; RunError if nothing is there, or not a whole run."""
+        """Return the run at `path`; RunError if it is missing, not whole, or holds links."""
         run = cls(path)
         run.read_info()
+        refuse_links(path)
         return run
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
@@ -155,17 +164,19 @@ class RunDirectory:
         """Return a file's content; RunError if it is missing or not of the digest in run.json."""
         path = self.path / name
         try:
-            content = path.read_bytes()
+            content = read_plain(path)
         except FileNotFoundError:
-            raise RunError(
-                f"{path} is missing: not saved yet, or deleted; resume the run"
-            ) from None
+            if self.info_path.exists() and self.status() == "running":
+                problem = "it is written when the run, which is being trained, has ended"
+            else:
+                problem = "not saved yet, or deleted; resume the run"
+            raise RunError(f"{path} is missing: {problem}") from None
         except OSError as error:
             raise RunError(f"cannot read {path}: {error.strerror}") from error
         recorded = (self.read_info().get("digests") or {}).get(name)
         digests = [recorded] if isinstance(recorded, str) else recorded
         if digests is not None and documents.sha256(content) not in digests:
-            can_be_made = path.suffix == ".safetensors" or name == "table.json"
+            can_be_made = path.suffix == ".safetensors" or name in _MADE_AGAIN
             cure = f", or `dlx resume {self.path}` writes it anew" if can_be_made else ""
             raise RunError(
                 f"{path} is damaged, or was changed after dlx wrote it: its SHA-256 is not the one "
@@ -173,11 +184,14 @@ class RunDirectory:
             )
         return content
 
-    def write_files(self, files: Mapping[str, bytes], **changes: Any) -> None:
+    def write_files(
+        self, files: Mapping[str, bytes], *, grown: Collection[str] = (), **changes: Any
+    ) -> None:
         """Write files, and their digests with other changes into run.json.
 
         The old digests stand beside the new ones until all files are written: a process that is
-        killed in between leaves files that one of the two fits.
+        killed in between leaves files that one of the two fits. `grown` names files that lie there
+        already and will not grow any more.
         """
         before = self.read_info().get("digests") or {}
         new = {name: documents.sha256(content) for name, content in files.items()}
@@ -190,7 +204,14 @@ class RunDirectory:
             self.write_info(digests=before | both)
         for name, content in files.items():
             write_atomic(self.path / name, content)
+        new |= {name: documents.sha256(read_plain(self.path / name)) for name in grown}
         self.write_info(digests=before | new, **changes)
+
+    def will_grow(self, name: str) -> None:
+        """Drop the digest of a file that is about to change, and go on to."""
+        digests = self.read_info().get("digests") or {}
+        if name in digests:
+            self.write_info(digests={k: v for k, v in digests.items() if k != name})
 
     def _write(self, info: Mapping[str, Any]) -> None:
         documents.write(self.info_path, in_order(info))
@@ -223,7 +244,8 @@ def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> R
     places = [Path(wanted), runs_dir / text]
     for place in places:
         if RunDirectory(place).info_path.exists():
-            return RunDirectory.open(place)
+            RunDirectory(place).read_info()
+            return RunDirectory(place)
     runs, _ = list_runs(runs_dir)
     meant = [
         run
@@ -238,7 +260,7 @@ def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> R
         if place.exists():
             for path in directories(place, []):
                 if RunDirectory(path).info_path.exists():
-                    RunDirectory.open(path)  # which says how it is damaged
+                    RunDirectory(path).read_info()  # which says how it is damaged
             raise RunError(f"{place} is not a run and holds none; `dlx runs` lists the runs")
     if not runs:
         raise RunError(f"no run {text!r}: there are no runs in {runs_dir}; see --runs-dir")
@@ -282,6 +304,7 @@ def _make_unique(family: Path) -> Path:
                 path.mkdir()
             except FileExistsError:
                 continue
+            sync_directory(family)
             return path
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.errors import RunError
-from dlx.runs.files import finite, write_atomic
+from dlx.runs.files import finite, read_plain, write_atomic
 
 SCHEMA = 2
 _DIGEST = "digest"
@@ -39,7 +39,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
 def read(path: Path) -> dict[str, Any]:
     """Return the fields of a document, or raise FileNotFoundError; RunError as by `decode`."""
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None
     except OSError as error:

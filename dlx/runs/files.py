@@ -6,11 +6,12 @@ import json
 import math
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dlx.errors import StorageError
+from dlx.errors import RunError, StorageError
 
 _FULL = "free some space or choose another directory"
 _FORBIDDEN = "choose a directory that you may write to"
@@ -32,6 +33,64 @@ _CURES = {
 
 # Windows opens files as texts, and writes a line's end as two bytes, unless told not to.
 BINARY = getattr(os, "O_BINARY", 0)
+# A folder of runs may come from a stranger: a link in it would lead to the user's own files, and
+# opening a FIFO would wait for ever.
+_PLAIN = BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a file of a run's folder, and return its descriptor.
+
+    Raises:
+        OSError: as `os.open`
+        RunError: it is a link, or a FIFO or socket
+    """
+    try:
+        descriptor = os.open(path, flags | _PLAIN, 0o666)
+    except OSError as error:
+        if path.is_symlink() or error.errno in (errno.ENXIO, errno.ENODEV):
+            raise _not_plain(path) from error
+        raise
+    followed = not hasattr(os, "O_NOFOLLOW") and path.is_symlink()
+    if followed or stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_plain(path)
+    return descriptor
+
+
+def read_plain(path: Path) -> bytes:
+    """Return the content of a file of a run's folder; errors are those of `open_plain`."""
+    descriptor = open_plain(path, os.O_RDONLY)
+    try:
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise a RunError if anything below a folder is a link or a special file; none is opened."""
+    waiting = [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+                    elif not entry.is_file(follow_symlinks=False):
+                        raise _not_plain(Path(entry.path))
+        except FileNotFoundError:
+            pass  # removed meanwhile
+        except OSError as error:
+            raise RunError(f"cannot read {error.filename}: {error.strerror}") from error
+
+
+def _not_plain(path: Path) -> RunError:
+    kind = "a link" if path.is_symlink() else "a special file"
+    return RunError(
+        f"{path} is {kind}, which dlx does not follow in a folder of runs; delete it, or put the "
+        "file or folder itself in its place"
+    )
 
 
 def finite(value: Any) -> Any:
@@ -64,9 +123,12 @@ def storage_errors(path: Path, action: str = "write") -> Iterator[None]:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and its parents, unless they exist."""
+    """Make a directory and its parents, unless they exist, so that they survive a power cut."""
     with storage_errors(path, "make"):
-        path.mkdir(parents=True, exist_ok=True)
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        for folder in reversed(missing or [path]):
+            folder.mkdir(exist_ok=True)
+            sync_directory(folder.parent)
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -122,8 +184,9 @@ class AppendFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with storage_errors(path, "open"):
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
+            self._descriptor = _open_to_append(path)
             self.size = os.fstat(self._descriptor).st_size
+        self._is_named = False  # whether its name has been synced
 
     def append(self, record: bytes | str) -> None:
         """Hand a record to the operating system: it survives the death of this process.
@@ -152,6 +215,9 @@ class AppendFile:
         """Make what was appended survive a power cut."""
         with storage_errors(self.path):
             os.fsync(self._descriptor)
+            if not self._is_named:
+                sync_directory(self.path.parent)
+                self._is_named = True
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -159,3 +225,13 @@ class AppendFile:
             descriptor, self._descriptor = self._descriptor, -1
             with storage_errors(self.path):
                 os.close(descriptor)
+
+
+def _open_to_append(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    descriptor = open_plain(path, flags)
+    if os.fstat(descriptor).st_nlink > 1:  # another name's file, perhaps one of the user's own
+        os.close(descriptor)
+        write_atomic(path, read_plain(path))
+        descriptor = open_plain(path, flags)
+    return descriptor

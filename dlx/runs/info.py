@@ -37,6 +37,7 @@ _TYPES: dict[str, type | UnionType] = {
     "metrics": dict | None,
     "baseline": dict | None,
     "resumed": list | None,
+    "inexact": list | None,
 }
 
 
@@ -54,7 +55,8 @@ _ORDER = (
         "epochs",
         "examples",
     ),
-    *("pretraining_steps", "pretraining_examples", "pretraining", "resumed", "parameters"),
+    *("pretraining_steps", "pretraining_examples", "pretraining", "resumed", "inexact"),
+    "parameters",
     *("metrics", "baseline", "reason", "data_fingerprint", "data_digest", "rows", "task"),
     *("features", "table"),
     *(

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import lock_descriptor, unlock_descriptor
 
 from dlx.errors import DlxWarning, RunInUseError
-from dlx.runs.files import BINARY, storage_errors
+from dlx.runs.files import open_plain, storage_errors
 
 # `is_held` takes the lock for a moment to try it. Whoever wants to hold it waits such moments out,
 # and so does another process that looks, after pauses of random length.
@@ -36,14 +36,16 @@ def hold(
     false or `stop()` ended the waiting.
     """
     with storage_errors(path, "lock"):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o666)
+        descriptor = open_plain(path, os.O_RDWR | os.O_CREAT)
     try:
         with storage_errors(path, "lock"):
             _acquire(path, descriptor, wait, stop)
         # For the message only: on a full disk, a run must still be there to be removed.
         with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f" {os.getpid()} on {socket.gethostname()}\n".encode())
+            if os.fstat(descriptor).st_nlink == 1:  # else the content of another file would be lost
+                os.ftruncate(descriptor, 0)
+                words = f" {os.getpid()} on {socket.gethostname()}\n"
+                os.write(descriptor, words.encode())
         try:
             yield
         finally:
@@ -61,7 +63,7 @@ def is_held(path: Path) -> bool:
     """
     for mode in (os.O_RDWR, os.O_RDONLY):
         with contextlib.suppress(OSError):
-            descriptor = os.open(path, mode)
+            descriptor = open_plain(path, mode)
             break
     else:
         return False

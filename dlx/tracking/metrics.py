@@ -18,7 +18,7 @@ from typing import Any
 
 from dlx.errors import RunError
 from dlx.runs.ablations import METRICS, read_cohort_file
-from dlx.runs.files import AppendFile, finite, parsed
+from dlx.runs.files import AppendFile, finite, parsed, read_plain
 from dlx.tracking.evaluations import Evaluation
 
 _CRC = ', "crc": '
@@ -30,13 +30,8 @@ class MetricsFile(AppendFile):
 
     def __init__(self, path: Path, position: int = 0) -> None:
         """Open or make the file, cut at a position in bytes; RunError if no line ends there."""
+        check_position(path, position)
         super().__init__(path)
-        if not _line_ends_at(path, position):
-            self.close()
-            raise RunError(
-                f"{path} is not the file that the checkpoint was saved with "
-                f"(no line ends at byte {position}); put it back, or train the run again"
-            )
         self.truncate(position)
 
 
@@ -136,10 +131,15 @@ def read(path: Path) -> list[dict[str, Any]]:
     return list(records(path))
 
 
+def records_of(content: bytes, path: Path) -> list[dict[str, Any]]:
+    """Return the records in a file's content; see `read`."""
+    return [*_records(content, path)]
+
+
 def records(path: Path, start: int = 0) -> Iterator[dict[str, Any]]:
     """Give the records of a metrics.jsonl, from a position in bytes; see `read`."""
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
     yield from _records(content[start:], path, 1 + content.count(b"\n", 0, start))
@@ -197,12 +197,19 @@ def _damage(path: Path, number: int) -> Iterator[None]:
         raise RunError(f"{path}:{number}: damaged line: {error}") from error
 
 
-def _line_ends_at(path: Path, position: int) -> bool:
+def check_position(path: Path, position: int) -> None:
+    """Raise a RunError unless a line of the file ends at a position in bytes."""
     if position == 0:
-        return True
-    with path.open("rb") as file:
-        file.seek(position - 1)
-        return file.read(1) == b"\n"
+        return
+    try:
+        content = read_plain(path)
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from error
+    if content[position - 1 : position] != b"\n":
+        raise RunError(
+            f"{path} is not the file that the checkpoint was saved with "
+            f"(no line ends at byte {position}); put it back, or train the run again"
+        )
 
 
 def line(record: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 # K runs, N rows, I inputs, B rows that are looked at, O outputs of a layer
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,9 +25,16 @@ from dlx.nn.passes import Pass
 CHUNK = 1024
 
 
+class BrokenOff(Exception):
+    """An evaluation was asked to stop, between two chunks."""
+
+
 @torch.no_grad()
 def evaluate(
-    cohort: Cohort, inputs: Tensor | Selection, targets: Tensor | Selection
+    cohort: Cohort,
+    inputs: Tensor | Selection,
+    targets: Tensor | Selection,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, list[float]]:
     """Return every run's `cost`, and all that is measured of any run of the cohort, on the rows.
 
@@ -39,18 +46,27 @@ def evaluate(
         cohort: K runs
         inputs: (N, I), shared by the runs, (K, N, I), or a selection
         targets: as the head encodes them, (N,) or (N, C), each run's own, or a selection
+        stop: is asked before each chunk
+
+    Raises:
+        BrokenOff: `stop` said so
     """
     rows = examples(inputs, targets)
-    values = _measured(cohort, *rows)
+    values = _measured(cohort, *rows, stop)
     if cohort.network.corruption.present:
-        corrupted = _measured(cohort, *rows, corrupted=True)
+        corrupted = _measured(cohort, *rows, stop, corrupted=True)
         values |= {f"{CORRUPTED}{name}": value for name, value in corrupted.items()}
     # In one: on CUDA, taking values over waits for the device.
     return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
 
 
 def _measured(
-    cohort: Cohort, inputs: Selection, targets: Selection, *, corrupted: bool = False
+    cohort: Cohort,
+    inputs: Selection,
+    targets: Selection,
+    stop: Callable[[], bool],
+    *,
+    corrupted: bool = False,
 ) -> dict[str, Tensor]:
     """Return cost, metrics and, of inputs as they are, what layers measure, by tag: (K,) each."""
     cost = torch.zeros(cohort.network.num_runs, dtype=torch.float64, device=cohort.device)
@@ -58,6 +74,8 @@ def _measured(
     measures = {name: torch.zeros_like(cost) for name in names}
     measurement = Measurement(cohort.head, cohort.metrics)
     for number, start in enumerate(range(0, inputs.num_rows, CHUNK)):
+        if stop():
+            raise BrokenOff
         x = inputs.chunk(start, start + CHUNK)
         t = x if targets is inputs else targets.chunk(start, start + CHUNK)
         count = x.shape[1]
@@ -78,11 +96,13 @@ def _measured(
 
 
 @torch.no_grad()
-def of_each_row(cohort: Cohort, rows: Examples, names: Collection[str]) -> dict[str, Tensor]:
+def of_each_row(
+    cohort: Cohort, rows: Examples, names: Collection[str], stop: Callable[[], bool] = lambda: False
+) -> dict[str, Tensor]:
     """Return what each row adds to the metrics of every run: (K, N) by tag.
 
     A metric's value is the mean over its rows. What is no such mean, as an area under a curve, is
-    left out.
+    left out. `stop` is asked before each chunk: BrokenOff if it says so.
     """
     inputs, targets = rows
     metrics = tuple(metric for metric in cohort.metrics if tag(metric) in names)
@@ -90,6 +110,8 @@ def of_each_row(cohort: Cohort, rows: Examples, names: Collection[str]) -> dict[
     whole = Measurement(cohort.head, metrics)
     cost = torch.zeros(cohort.network.num_runs, dtype=torch.float64, device=cohort.device)
     for start in range(0, inputs.num_rows, CHUNK):
+        if stop():
+            raise BrokenOff
         x = inputs.chunk(start, start + CHUNK)
         pass_ = Pass(measured={})
         z = cohort.network.forward(_for_each_run(cohort.network, x), pass_)
@@ -176,13 +198,16 @@ def thinned(rows: Examples, most: int) -> Examples:
 
 
 def evaluate_all(
-    cohort: Cohort, splits: Mapping[str, Examples]
+    cohort: Cohort, splits: Mapping[str, Examples], stop: Callable[[], bool] = lambda: False
 ) -> dict[str, dict[str, list[float]]]:
-    """Return the metrics of every split; splits of the same rows are evaluated once."""
+    """Return the metrics of every split; splits of the same rows are evaluated once.
+
+    BrokenOff: `stop`, which is asked before each chunk, said so.
+    """
     evaluated: dict[int, dict[str, list[float]]] = {}
     for rows in splits.values():
         if id(rows) not in evaluated:
-            evaluated[id(rows)] = evaluate(cohort, *rows)
+            evaluated[id(rows)] = evaluate(cohort, *rows, stop)
     return {split: evaluated[id(rows)] for split, rows in splits.items()}
 
 

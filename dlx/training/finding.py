@@ -39,7 +39,7 @@ from dlx.runs.ablations import (
     read_index,
 )
 from dlx.runs.directory import Kind
-from dlx.runs.files import storage_errors, sync_directory, write_atomic
+from dlx.runs.files import refuse_links, storage_errors, sync_directory, write_atomic
 from dlx.tracking import metrics as metrics_file
 
 if TYPE_CHECKING:
@@ -54,13 +54,23 @@ _SHOWN = 6  # names in a message
 def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> RunDirectory:
     """Return the run or ablation that a name or path means; RunError lists near names.
 
-    A name and 'latest' mean what is of the kind `prefer` if there is any.
+    A name and 'latest' mean what is of the kind `prefer` if there is any. A folder with links or
+    special files in it is a RunError.
     """
+    run = find_to_remove(wanted, runs_dir, prefer=prefer)
+    refuse_links(run.path)
+    return run
+
+
+def find_to_remove(
+    wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None
+) -> RunDirectory:
+    """Return what `find` does, whatever the folder holds."""
     text = str(wanted).rstrip("/")
     if tags.is_tag(text) and not Path(text).exists() and not (runs_dir / text).exists():
         folder = tags.tagged(text, runs_dir)
         try:
-            return find(folder, runs_dir)
+            return find_to_remove(folder, runs_dir)
         except RunError as error:
             raise RunError(
                 f"{text} is the tag of {folder}, which cannot be used ({error}); "
@@ -70,6 +80,7 @@ def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> R
         for ablation, name in _splits(text, runs_dir):
             member = _member(ablation, name)
             if member is not None:
+                refuse_links(ablation.path)
                 return materialise(ablation.path, member)
             if "@" in name or name.startswith("#") or _OLD_NAME.fullmatch(f"/{name}"):
                 raise _unknown(ablation.path, name)
@@ -170,9 +181,7 @@ def materialise(ablation: Path, run: IndexedRun) -> RunDirectory:
     about = RunDirectory(ablation).read_info()
     info = infos(ablation, [run])[run.name] | {k: about.get(k) for k in ("created", "started")}
     files = _files(ablation, run, info)
-    info["digests"] = {
-        name: documents.sha256(content) for name, content in files.items() if name != METRICS
-    }
+    info["digests"] = {name: documents.sha256(content) for name, content in files.items()}
     make_directory(target.path.parent)
     made = target.path.parent / f".{run.number}.{secrets.token_hex(4)}"
     try:

@@ -156,7 +156,9 @@ class _Units:
 
     def __init__(self, outputs: list[Tensor]) -> None:
         sizes = [values.shape[2] for values in outputs]
-        if outputs[0].shape[1] * sum(sizes) <= _FEW:
+        # Recurrent layers give a row for each step in time.
+        has_same_rows = len({values.shape[1] for values in outputs}) == 1
+        if has_same_rows and outputs[0].shape[1] * sum(sizes) <= _FEW:
             moments = torch.stack(_moments(torch.cat(outputs, 2)))
         else:
             moments = torch.cat([torch.stack(_moments(values)) for values in outputs], 2)

@@ -30,6 +30,7 @@ from dlx.runs.files import finite
 from dlx.runs.locks import hold
 from dlx.tracking.evaluations import Evaluation
 from dlx.training.evaluation import encode
+from dlx.training.exactness import changed
 from dlx.training.job import Job, initialize
 from dlx.training.records import Show, Stop
 from dlx.training.session import Session, Stopped
@@ -227,11 +228,14 @@ class _StageStore(Store):
         self._records: dict[str, list[dict[str, Any]]] = {run.key: [] for run in runs}
 
     def load(self) -> Checkpoint | None:
-        """Return the newest checkpoint; None if there is none, or all are damaged."""
+        """Return the newest checkpoint; None if there is none that gives the same bits."""
+        device = next(iter(self._runs.values())).job.device
         try:
-            return checkpoints.load_newest(self.folder)
+            saved = checkpoints.load_newest(self.folder)
         except RunError:
             return None
+        differs = saved is not None and changed(saved, device, ["torch", "processor"])
+        return None if differs else saved
 
     def resume(
         self, trainer: Trainer, saved: Checkpoint, start: int

@@ -14,11 +14,13 @@ from dlx.errors import (
     DlxError,
     Interrupted,
     MemoryLimitError,
+    RunError,
     RunInUseError,
     StorageError,
     is_out_of_memory,
 )
 from dlx.runs import RunDirectory, timestamp
+from dlx.runs.files import refuse_links
 from dlx.training.memory import CURE
 
 
@@ -42,11 +44,13 @@ def matmul_precision(precision: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals() -> Iterator[list[int]]:
-    """Give the list of SIGINT and SIGTERM received, instead of being interrupted by them."""
+    """Give the list of SIGINT and SIGTERM received; only a second one interrupts the block."""
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
 
     with _handled_by(note):
         yield received
@@ -84,10 +88,15 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
 
 @contextlib.contextmanager
 def in_training(run: RunDirectory) -> Iterator[None]:
-    """Hold a run's lock; record its failure in run.json, and let errors say what run it was."""
+    """Hold a run's lock; record its failure in run.json, and let errors say what run it was.
+
+    What fails before run.json says that the run trains leaves it as it is.
+    """
     try:
-        with run.lock(), _recorded_failures(run):
-            yield
+        with run.lock():
+            refuse_links(run.path)
+            with _recorded_failures(run):
+                yield
     except RunInUseError:
         raise
     except DlxError as error:
@@ -105,8 +114,9 @@ def _recorded_failures(run: RunDirectory) -> Iterator[None]:
     except BaseException as error:
         # Before training begins and after it ends, Ctrl-C interrupts without a word.
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        with contextlib.suppress(StorageError):
-            run.write_info(status=status, ended=timestamp(), reason=str(error))
+        with contextlib.suppress(StorageError, RunError):
+            if run.read_info()["status"] == "running":
+                run.write_info(status=status, ended=timestamp(), reason=str(error))
         if is_out_of_memory(error):
             raise MemoryLimitError(f"out of memory while training; {CURE} ({error})") from error
         raise

@@ -3,7 +3,9 @@
 `resumed` in run.json has an entry for each time that the run went on with a changed config:
 
     step       how many steps it had taken
+    evaluated  whether it had been evaluated there before it went on
     changes    the overrides
+    replaced   the values that the changed keys had before, by `section.option`
     num_steps  how many steps it was planned for, before and after
     stretched  whether its schedule would have set other rates in the steps that it had taken
     resumed    when
@@ -12,10 +14,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dlx.config import load as config_files
+from dlx.config.dump import to_plain
 from dlx.config.schema import RunConfig
 from dlx.config.types import Choice
 from dlx.errors import ConfigError
 from dlx.runs import timestamp
+from dlx.training.finding import differences, with_differences
 from dlx.training.schedules import cycled_momentum
 
 _RESUMABLE = ("train.", "log.")
@@ -84,12 +89,21 @@ def check(old: RunConfig, new: RunConfig, steps_taken: int, num_steps: int) -> N
 
 
 def change(
-    optimizer: Choice, overrides: Sequence[str], step: int, num_steps: tuple[int, int]
+    configs: tuple[RunConfig, RunConfig],
+    overrides: Sequence[str],
+    step: int,
+    num_steps: tuple[int, int],
 ) -> dict[str, Any]:
-    """Return the entry of `resumed` for a run that goes on after `step` steps."""
+    """Return the entry of `resumed` for a run that goes on after `step` steps.
+
+    Configs and numbers of steps are those before and after. The store adds where it went on.
+    """
+    before, after = map(to_plain, configs)
+    optimizer = configs[1].optimizer
     return {
         "step": step,
         "changes": list(overrides),
+        "replaced": differences(after, before),
         "num_steps": list(num_steps),
         "stretched": _is_stretched(optimizer.schedule, step, *num_steps),
         "resumed": timestamp(),
@@ -117,7 +131,7 @@ def remark(optimizer: Choice, entry: Mapping[str, Any]) -> str:
     return (
         f"optimizer.schedule: {optimizer.schedule.name} was planned for {before:,} steps, of which "
         f"{step:,} are taken, and is {word} to {after:,}: the rate goes from {rates[0]:.3g} to "
-        f"{rates[1]:.3g}; run.json says so, and `dlx verify` cannot repeat the run"
+        f"{rates[1]:.3g}; run.json says so, and `dlx verify` repeats it so"
     )
 
 
@@ -128,8 +142,44 @@ def in_words(entry: Mapping[str, Any]) -> str:
 
 
 def not_repeatable(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Return why a run's config does not say how it was trained; empty if it does."""
+    """Return why it is not known how a run was trained; empty if it is.
+
+    Entries of earlier versions lack the values that were replaced.
+    """
     for entry in entries:
-        if entry["stretched"] or not all(c.startswith(_REPEATABLE) for c in entry["changes"]):
+        is_told = "replaced" in entry or all(c.startswith(_REPEATABLE) for c in entry["changes"])
+        if not is_told or ("replaced" not in entry and entry["stretched"]):
             return in_words(entry)
     return ""
+
+
+def placed(
+    entries: Sequence[Mapping[str, Any]], step: int, evaluated: bool
+) -> list[dict[str, Any]]:
+    """Return entries of a run that goes on from a checkpoint, the last of which has no place yet.
+
+    Where newer checkpoints were damaged, it goes on from before the step of an earlier change; that
+    change then holds from here on.
+    """
+    *earlier, newest = entries
+    here = {"step": step, "evaluated": evaluated}
+    return [
+        *(dict(e) if e["step"] <= step else dict(e) | here for e in earlier),
+        {**newest, **here},
+    ]
+
+
+def sections(
+    config: RunConfig, entries: Sequence[Mapping[str, Any]]
+) -> list[tuple[RunConfig, Mapping[str, Any] | None]]:
+    """Return the configs that a run was trained with, in order, given the last of them.
+
+    Beside each is the entry of `resumed` that ended it, None for the last.
+    """
+    told = [entry for entry in entries if "replaced" in entry]
+    plain = to_plain(config)
+    parts: list[tuple[RunConfig, Mapping[str, Any] | None]] = [(config, None)]
+    for entry in reversed(told):
+        plain = with_differences(plain, entry["replaced"])
+        parts.insert(0, (config_files.load(plain), entry))
+    return parts

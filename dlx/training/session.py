@@ -4,14 +4,13 @@
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
-
-import torch
 
 from dlx.errors import is_out_of_memory
 from dlx.runs.checkpoints import Checkpoint
 from dlx.tracking.evaluations import Curves, Evaluation
+from dlx.training.exactness import check, circumstances, threads_of
 from dlx.training.layer_statistics import probe
 from dlx.training.records import Outcome, Progress, Show, Stop
 from dlx.training.store import Ended, Store
@@ -45,7 +44,8 @@ class Session(Listener):
 
     The store writes down what becomes of them, observers and `show` are told of it, and `stop` is
     asked between two steps. `began` is `time.monotonic()` when the work for these runs began;
-    default: when they train.
+    default: when they train. `inexact` names what may be other than when the checkpoint was saved,
+    see `dlx.training.exactness`.
     """
 
     def __init__(
@@ -57,7 +57,9 @@ class Session(Listener):
         show: Show = lambda progress: None,
         stop: Stop = lambda: False,
         began: float | None = None,
+        inexact: Collection[str] = (),
     ) -> None:
+        self._inexact = inexact
         self._jobs = {job.member.name: job for job in jobs}
         self._first = jobs[0]
         self._store = store
@@ -77,10 +79,15 @@ class Session(Listener):
 
         Raises:
             Stopped: `stop` said so; all is saved
+            InexactError: it would go on with other bits
             MemoryError: a single run does not fit into memory
         """
-        remarks: list[str] = []
         saved = self._store.load()
+        with threads_of(None if "threads" in self._inexact else saved):
+            return self._train(saved)
+
+    def _train(self, saved: Checkpoint | None) -> list[str]:
+        remarks: list[str] = []
         if saved is not None:
             remarks += saved.warnings
             self._restore(saved)
@@ -124,7 +131,10 @@ class Session(Listener):
             resumed_at = self._store.begin(trainer)
             self._group_start = self._store.position()
         else:
+            differing = check(saved, trainer.cohort.device, self._inexact)
             trainer.restore(saved.tensors, saved.metadata["trainer"])
+            if differing:
+                self._store.inexact(differing)
             records = self._store.resume(trainer, saved, self._group_start)
             self._curves.restore(records)
             # A checkpoint at an epoch's end comes before the evaluation there, which is made again.
@@ -231,8 +241,7 @@ class Session(Listener):
             "groups": self._groups,
             "steps_before": self._steps_before,
             "group_start": self._group_start,
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
+            **circumstances(trainer.cohort.device),
         }
         more_tensors, more = self._store.state()
         step = self._steps_before + trainer.step

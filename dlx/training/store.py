@@ -15,6 +15,7 @@ ablation/cohorts/<n>/            the runs of a cohort
 
 import dataclasses
 import json
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,12 @@ import torch
 from torch import Tensor
 
 from dlx.config.load import dump
+from dlx.errors import DlxWarning, RunError
 from dlx.models.plain import PlainForm
 from dlx.runs import RunDirectory, checkpoints, documents, make_directory, timestamp, weights
 from dlx.runs.ablations import (
     COHORT,
+    FINISHED,
     METRICS,
     PREPROCESSING,
     PRETRAINING,
@@ -39,7 +42,7 @@ from dlx.runs.ablations import (
     read_cohort_file,
 )
 from dlx.runs.checkpoints import Checkpoint
-from dlx.runs.files import finite, write_atomic
+from dlx.runs.files import finite, read_plain, write_atomic
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Curve, Evaluation
 from dlx.tracking.metrics import MetricsFile
@@ -47,6 +50,7 @@ from dlx.training.baseline import baseline
 from dlx.training.job import Job
 from dlx.training.process import device_name
 from dlx.training.records import Outcome
+from dlx.training.resuming import placed
 from dlx.training.trainer import Trainer
 
 
@@ -85,6 +89,9 @@ class Store:
     def begin(self, trainer: Trainer) -> int | None:
         """Begin with runs; return -1 if they have begun before, without leaving a checkpoint."""
         return None
+
+    def inexact(self, entry: Mapping[str, Any]) -> None:
+        """Write down that the runs go on with other bits, before they do."""
 
     def resume(
         self, trainer: Trainer, saved: Checkpoint, start: int
@@ -228,13 +235,42 @@ class RunStore(_FolderStore):
         self._job = job
         self._change = change
         self._stages: Sequence[StageResult] = ()
+        self.told: list[str] = []  # warnings that the user has been given
+
+    def load(self) -> Checkpoint | None:
+        """Return the newest checkpoint; a newer one that is damaged, or its lack, is told.
+
+        RunError: there is none, and the run went on with changes, so that its config does not tell
+        how it began.
+        """
+        saved = super().load()
+        if saved is not None:
+            for told in saved.warnings:
+                warnings.warn(told, DlxWarning, stacklevel=2)
+            self.told += saved.warnings
+        elif self._run.metrics_path.exists():
+            if self._run.read_info().get("resumed"):
+                raise RunError(
+                    f"{self._checkpoints} has no checkpoint to go on from, and the run went on "
+                    "with other options than it began with; put it back, or train a new run"
+                )
+            words = f"{self._checkpoints} has no checkpoint: the run begins again at step 0"
+            warnings.warn(words, DlxWarning, stacklevel=2)
+        return saved
 
     def start(self) -> None:
-        """Write down that the run is being trained."""
+        """Write down that the run is being trained.
+
+        One that goes on keeps its status until it is known that it can.
+        """
+        has_checkpoint = checkpoints.newest_step(self._checkpoints) is not None
+        if not has_checkpoint and self._run.read_info()["status"] not in FINISHED:
+            self._run.write_info(**self._running())
+
+    def _running(self) -> dict[str, Any]:
         started = self._run.read_info().get("started") or timestamp()
-        self._run.write_info(
-            status="running", started=started, ended=None, seed=self._job.config.seed
-        )
+        seed = self._job.config.seed
+        return {"status": "running", "started": started, "ended": None, "seed": seed}
 
     def pretrained(self, stages: Mapping[str, Sequence[StageResult]]) -> None:
         """Write down how the run's pre-training went."""
@@ -245,27 +281,40 @@ class RunStore(_FolderStore):
             pretraining=[stage.summary for stage in self._stages],
         )
 
+    def inexact(self, entry: Mapping[str, Any]) -> None:
+        """Write down that the run goes on with other bits."""
+        entries = self._run.read_info().get("inexact") or []
+        self._run.write_info(inexact=[*entries, entry])
+
     def begin(self, trainer: Trainer) -> int | None:
         """Write down what the run is made of."""
         has_begun = self._run.metrics_path.exists()
-        self._open(trainer, 0)
+        self._open(trainer, 0, 0, False)
         return -1 if has_begun else None
 
     def resume(
         self, trainer: Trainer, saved: Checkpoint, start: int
     ) -> Iterable[tuple[str, Mapping[str, Any]]]:
         """Cut metrics.jsonl to where the checkpoint stood, and return its lines."""
-        self._open(trainer, saved.metadata["position"])
+        state = saved.metadata["trainer"]
+        is_evaluated = state["evaluated"] == state["step"]
+        self._open(trainer, saved.metadata["position"], saved.step, is_evaluated)
         name = self._job.member.name
         return [(name, record) for record in metrics_file.read(self._run.metrics_path)]
 
-    def _open(self, trainer: Trainer, position: int) -> None:
-        self._metrics = MetricsFile(self._run.metrics_path, position)
+    def _open(self, trainer: Trainer, position: int, step: int, is_evaluated: bool) -> None:
+        """Write down what the run is made of, now that it is known to be possible."""
+        metrics_file.check_position(self._run.metrics_path, position)
         files, fields = data_files(self._job), shared_fields(self._job)
         if self._change is not None:
             files["config.yaml"] = dump(self._job.config).encode()
-            fields["resumed"] = [*(self._run.read_info().get("resumed") or []), self._change]
-        self._run.write_files(files, **fields, parameters=trainer.cohort.network.num_parameters(0))
+            entries = [*(self._run.read_info().get("resumed") or []), self._change]
+            # Before the config: an entry whose change was not made yet changes nothing.
+            self._run.write_info(resumed=placed(entries, step, is_evaluated))
+        parameters = trainer.cohort.network.num_parameters(0)
+        self._run.write_files(files, **fields, **self._running(), parameters=parameters)
+        self._run.will_grow(METRICS)
+        self._metrics = MetricsFile(self._run.metrics_path, position)
 
     def evaluated(
         self, names: Sequence[str], evaluation: Evaluation, seconds: Sequence[float], now: float
@@ -286,11 +335,14 @@ class RunStore(_FolderStore):
             tensors = PlainForm(self._job.design).state_dict(_on_cpu(ended.outcome.state))
             described = {"step": fields["steps"], "weights": fields["weights"]}
             files[WEIGHTS] = weights.encode(tensors, described)
-        self._run.write_files(files, **fields)
+        self.position()  # all lines are on the disk
+        self._run.write_files(files, grown=[METRICS], **fields)
 
     def interrupted(self, trainer: Trainer, seconds: Mapping[str, float]) -> None:
         """Write down where the run stands."""
-        self._run.write_info(
+        self._run.write_files(
+            {},
+            grown=[METRICS],
             status="interrupted",
             steps=trainer.step,
             epochs=trainer.step / trainer.steps_per_epoch,
@@ -335,6 +387,7 @@ class CohortStore(_FolderStore):
         self._judged: dict[str, dict[str, Tensor]] = {}
         self._stages: dict[str, Sequence[StageResult]] = {}
         self._forms: dict[int, PlainForm] = {}
+        self._inexact: list[Mapping[str, Any]] = []
 
     def pretrained(self, stages: Mapping[str, Sequence[StageResult]]) -> None:
         """Write down how the pre-training of runs went, by name."""
@@ -347,9 +400,13 @@ class CohortStore(_FolderStore):
         ]
         make_directory(self.folder)
         path = self.folder / PRETRAINING
-        before = path.read_bytes() if path.exists() else b""
+        before = read_plain(path) if path.exists() else b""
         others = metrics_file.without_runs(before, {self._members[name].number for name in stages})
         write_atomic(path, others + "".join(lines).encode())
+
+    def inexact(self, entry: Mapping[str, Any]) -> None:
+        """Keep that the runs which have not ended go on with other bits."""
+        self._inexact = [entry]
 
     def begin(self, trainer: Trainer) -> int | None:
         """Open metrics.jsonl, without what runs wrote that have left no checkpoint."""
@@ -364,6 +421,7 @@ class CohortStore(_FolderStore):
     ) -> Iterable[tuple[str, Mapping[str, Any]]]:
         """Cut metrics.jsonl to where the checkpoint stood; return the lines since `start`."""
         self.fields |= saved.metadata["ended"]
+        self._inexact = [*saved.metadata.get("inexact", []), *self._inexact]
         self._stages |= {
             name: [StageResult(summary, ()) for summary in summaries]
             for name, summaries in saved.metadata["stages"].items()
@@ -400,13 +458,15 @@ class CohortStore(_FolderStore):
         stages = {
             name: [result.summary for result in results] for name, results in self._stages.items()
         }
-        return tensors, {"ended": finite(self.fields), "stages": finite(stages)}
+        told = {"inexact": self._inexact} if self._inexact else {}
+        return tensors, {"ended": finite(self.fields), "stages": finite(stages), **told}
 
     def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
         """Keep how runs ended, until all have."""
         for name, ended in runs.items():
             job = self._members[name].job
-            self.fields[name] = own_fields(job, ended, self._stages.get(name, ()))
+            told = {"inexact": self._inexact} if self._inexact else {}
+            self.fields[name] = own_fields(job, ended, self._stages.get(name, ())) | told
             self.curves[name] = ended.curve
             if ended.outcome.status != "diverged":
                 form = self._forms.setdefault(id(job.design), PlainForm(job.design))
@@ -483,7 +543,7 @@ class CohortStore(_FolderStore):
             write_atomic(self.folder / name, content)
         weights_digest = weights.save(self.folder / WEIGHTS, tensors, {})
         if (self.folder / PRETRAINING).exists():
-            files[PRETRAINING] = (self.folder / PRETRAINING).read_bytes()
+            files[PRETRAINING] = read_plain(self.folder / PRETRAINING)
         document = {
             "number": self._number,
             "shared": shared,
@@ -510,7 +570,7 @@ class CohortStore(_FolderStore):
         unfinished = numbers - {self._members[name].number for name in self.fields}
         self.close()
         if unfinished:
-            write_atomic(path, metrics_file.without_runs(path.read_bytes(), unfinished))
+            write_atomic(path, metrics_file.without_runs(read_plain(path), unfinished))
         return path.stat().st_size
 
     def close(self) -> None:

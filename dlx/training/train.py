@@ -1,6 +1,6 @@
 """From jobs that go together to trained runs: pre-training, then their session."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dlx.training.job import Job
@@ -20,6 +20,7 @@ def train(
     show: Show = lambda progress: None,
     stop: Stop = lambda: False,
     began: float | None = None,
+    inexact: Collection[str] = (),
 ) -> list[str]:
     """Train runs that go together, from their newest checkpoint or from the start.
 
@@ -38,5 +39,7 @@ def train(
                     for job, stages in zip(jobs, pretrained.stages, strict=True)
                 }
             )
-        session = Session(jobs, store, observers, show=show, stop=stop, began=began)
+        session = Session(
+            jobs, store, observers, show=show, stop=stop, began=began, inexact=inexact
+        )
         return remarks + session.train()

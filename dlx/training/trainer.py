@@ -19,7 +19,7 @@ from dlx.data.selection import Examples, examples
 from dlx.engine.native import NativeEngine
 from dlx.nn.passes import Pass
 from dlx.tracking.evaluations import Evaluation
-from dlx.training.evaluation import CHUNK, asked, evaluate_all, of_each_row, thinned
+from dlx.training.evaluation import CHUNK, BrokenOff, asked, evaluate_all, of_each_row, thinned
 from dlx.training.layer_statistics import is_looked_at
 from dlx.training.records import Finish, Outcome, Stop
 from dlx.training.schedules import Rates
@@ -307,8 +307,11 @@ class Trainer:
         """Evaluate the runs that are due, and let those leave that have ended; False if stopped."""
         if self.step < self._next_due:
             return True
-        with self.cohort.averages.in_place():
-            ended = self._evaluate_due(listener)
+        try:
+            with self.cohort.averages.in_place():
+                ended = self._evaluate_due(listener, stop)
+        except BrokenOff:
+            return False  # what was evaluated is known, what was not comes when it goes on
         if self._finish and (ended := self._finish(self.members, ended, stop)) is None:
             return False  # a run that is resumed ends anew
         if ended:
@@ -316,7 +319,7 @@ class Trainer:
         self._plan()
         return True
 
-    def _evaluate_due(self, listener: Listener) -> dict[int, Outcome]:
+    def _evaluate_due(self, listener: Listener, stop: Stop) -> dict[int, Outcome]:
         """Evaluate the runs that are due at this step; return those that have ended."""
         due = [
             row
@@ -326,10 +329,10 @@ class Trainer:
         diverged: dict[int, Outcome] = {}
         curves: _Metrics = {}
         if due and self._evaluated != self.step:  # a resumed run may have been evaluated here
-            self._evaluated = self.step
             # The last step's: a cohort made since then, by leaving or resuming, has not been told.
             self.cohort.optimizer.set_rates(self._rates(max(self.step - 1, 0)))
-            curves = evaluate_all(self.cohort, self._curves)
+            curves = evaluate_all(self.cohort, self._curves, stop)
+            self._evaluated = self.step
             evaluation = self._evaluation(due, curves)
             listener.evaluated(self, evaluation)
             self._sums[:, due] = 0
@@ -344,7 +347,9 @@ class Trainer:
                 ended[row] = "completed"
             elif row not in diverged and stopping is not None and stopping.exhausted:
                 ended[row] = "stopped_early"
-        return diverged | self._outcomes(ended, curves)
+        # That a run has diverged is known now, and not when it goes on.
+        stop = (lambda: False) if diverged else stop
+        return diverged | self._outcomes(ended, curves, stop)
 
     def _watch(self, row: int, curves: _Metrics) -> None:
         """Show schedule and early stopping the new metrics, and keep the best weights so far."""
@@ -401,7 +406,9 @@ class Trainer:
             train["penalty"] = present(penalized, self.cohort.penalties.costs().tolist())
         return Evaluation(self.step, self.examples / self.num_rows, self.examples, due, metrics)
 
-    def _outcomes(self, ended: dict[int, _Status], curves: _Metrics) -> dict[int, Outcome]:
+    def _outcomes(
+        self, ended: dict[int, _Status], curves: _Metrics, stop: Stop
+    ) -> dict[int, Outcome]:
         """Return final weights, the best of runs that watched for them, and their metrics.
 
         `ended` says why, by row. `curves` has the metrics of the cohort at this step where they
@@ -417,8 +424,8 @@ class Trainer:
                 if self._curves[split] is self.splits[split]
             }
             others = {k: rows for k, rows in self.splits.items() if k not in known}
-            scores = known | evaluate_all(self.cohort, others)
-            of_rows = self._of_each_row(self.cohort, self.splits)
+            scores = known | evaluate_all(self.cohort, others, stop)
+            of_rows = self._of_each_row(self.cohort, self.splits, stop)
             outcomes |= {
                 row: self._outcome(row, ended[row], self.cohort, row, scores, of_rows)
                 for row in last
@@ -428,14 +435,17 @@ class Trainer:
             for name, value in scored.network.state().items():
                 value.copy_(self._best[name][best])
             splits = _kept(self.splits, best)
-            scores, of_rows = evaluate_all(scored, splits), self._of_each_row(scored, splits)
+            scores = evaluate_all(scored, splits, stop)
+            of_rows = self._of_each_row(scored, splits, stop)
             outcomes |= {
                 row: self._outcome(row, ended[row], scored, place, scores, of_rows)
                 for place, row in enumerate(best)
             }
         return {row: outcomes[row] for row in ended}
 
-    def _of_each_row(self, cohort: Cohort, splits: Mapping[str, Examples]) -> dict[str, Tensor]:
+    def _of_each_row(
+        self, cohort: Cohort, splits: Mapping[str, Examples], stop: Stop
+    ) -> dict[str, Tensor]:
         """Return what each row adds to what runs are judged by: (K, N) by `<split>.<tag>`."""
         by_split: dict[str, list[str]] = {}
         for metric in self._judged:
@@ -444,7 +454,7 @@ class Trainer:
         return {
             f"{split}.{name}": values.float()
             for split, names in by_split.items()
-            for name, values in of_each_row(cohort, splits[split], names).items()
+            for name, values in of_each_row(cohort, splits[split], names, stop).items()
         }
 
     def _outcome(

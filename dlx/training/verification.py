@@ -1,18 +1,22 @@
 """Training a run again, alone, and comparing what comes out with what was saved."""
 
+import contextlib
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dlx.models.plain import to_torch
+from dlx.runs.checkpoints import Checkpoint
 from dlx.tracking.evaluations import Evaluation, Record
 from dlx.training.job import Job
 from dlx.training.process import matmul_precision
 from dlx.training.records import Outcome
-from dlx.training.session import Session
+from dlx.training.session import Observer, Session, Stopped
 from dlx.training.store import Ended, Store
 from dlx.training.trainer import Trainer
 
@@ -38,23 +42,30 @@ class Verification:
         return self.same_status and not (self.weights or self.metrics or self.missing)
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of a run's training: with which config, and where it went on with another one."""
+
+    job: Job
+    until: int | None = None  # steps taken; None: to the run's end
+    is_evaluated: bool = True  # whether the run was evaluated there before it went on
+
+
 def verify(
-    job: Job,
+    parts: Sequence[Part],
     status: str,
     steps: int,
     lines: Sequence[Mapping[str, Any]],
     tensors: Mapping[str, Tensor] | None,
     final: Mapping[str, Mapping[str, float]],
 ) -> Verification:
-    """Train a run again, as a cohort of one, and compare it with what was saved.
+    """Train a run again, as a cohort of one, part after part, and compare it with what was saved.
 
     That is how it ended and after how many steps, the lines of its metrics.jsonl, its scored
     weights by the names of the plain torch network (None if it diverged), and its final metrics.
     """
-    store = _MemoryStore()
-    with matmul_precision(job.config.train.matmul_precision):
-        Session([job], store).train()
-    outcome = store.outcome
+    store = _trained(parts)
+    job, outcome = parts[-1].job, store.outcome
     assert outcome is not None
     same_status = outcome.status == status and outcome.step == steps
     largest, missing, parted = _compare(store.records, lines)
@@ -75,12 +86,72 @@ def verify(
     return Verification(outcome.status, same_status, weights, max(largest, at_end), missing, parted)
 
 
-class _MemoryStore(Store):
-    """Keeps what one run measured, and how it ended; nothing is written."""
+def _trained(parts: Sequence[Part]) -> "_MemoryStore":
+    saved: Checkpoint | None = None
+    store = _MemoryStore(None, [])
+    for part in parts:
+        store = _MemoryStore(saved, store.records)
+        clock = _Clock()
+        stop = lambda until=part.until, clock=clock: until is not None and clock.step >= until
+        job = part.job
+        if part.until is not None:  # so that there is a checkpoint where the run went on
+            train = job.config.train.model_copy(update={"checkpoint_seconds": 0.0})
+            job = replace(job, config=job.config.model_copy(update={"train": train}))
+        with matmul_precision(job.config.train.matmul_precision), contextlib.suppress(Stopped):
+            # A run may have gone on with another train.device.
+            Session([job], store, [clock], stop=stop, inexact=["processor"]).train()
+        here = [saved for saved in store.saved if saved.step == part.until]
+        if not here:  # it ended before
+            break
+        saved = next((s for s in here if _is_evaluated(s) == part.is_evaluated), here[-1])
+        del store.records[saved.metadata["position"] :]
+    return store
 
-    def __init__(self) -> None:
-        self.records: list[Record] = []
+
+def _is_evaluated(saved: Checkpoint) -> bool:
+    state = saved.metadata["trainer"]
+    return state["evaluated"] == state["step"]
+
+
+class _Clock(Observer):
+    """Knows how many steps a run has taken."""
+
+    _trainer: Trainer | None = None
+
+    def began(self, trainer: Trainer, resumed_at: int | None) -> None:
+        """Take note of the trainer."""
+        self._trainer = trainer
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        return 0 if self._trainer is None else self._trainer.step
+
+
+class _MemoryStore(Store):
+    """Keeps what one run measured, how it ended and its checkpoints; nothing is written."""
+
+    keeps_last_checkpoint = True
+
+    def __init__(self, saved: Checkpoint | None, records: list[Record]) -> None:
+        self.records = records
         self.outcome: Outcome | None = None
+        self.saved: list[Checkpoint] = []
+        self._start = saved
+
+    def load(self) -> Checkpoint | None:
+        """Return the checkpoint that it goes on from."""
+        return self._start
+
+    def position(self) -> int:
+        """Return the number of evaluations."""
+        return len(self.records)
+
+    def save(self, step: int, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+        """Keep the checkpoints of the newest step."""
+        copies = {name: tensor.clone() for name, tensor in tensors.items()}
+        self.saved = [saved for saved in self.saved if saved.step == step]
+        self.saved.append(Checkpoint(step, copies, copy.deepcopy(metadata), Path()))
 
     def evaluated(
         self, names: Sequence[str], evaluation: Evaluation, seconds: Sequence[float], now: float

@@ -11,6 +11,7 @@ from dlx.ablation.plan import Plan
 from dlx.ablation.prospects import prospects
 from dlx.ablation.variances import Variances, earlier, variances_of
 from dlx.report.ablation import prospects as words
+from dlx.runs import documents
 from tests.ablation.test_planning import plan_of
 
 ACTIVATIONS = {"model.activation": ["relu", "tanh"]}
@@ -93,6 +94,7 @@ def shown_by(values: dict[str, list[float]], folder: Path, **fields: object) -> 
     ]
     summary = {"metric": "dev.accuracy", "seeds": [0, 1, 2], "folds": None, "margin": 0.004}
     folder.mkdir(parents=True, exist_ok=True)
+    documents.write(folder / "run.json", {"kind": "ablation", "status": "completed"})
     (folder / "summary.json").write_text(json.dumps(summary | {"variants": variants} | fields))
     return folder
 

@@ -1,5 +1,9 @@
 """Every key of train and log, changed on a run that has begun: honoured, or refused."""
 
+import os
+import shutil
+import signal
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dlx import api
 from dlx.config.schema import LogConfig, TrainConfig
-from dlx.errors import ConfigError, RunError
+from dlx.errors import ConfigError, DlxWarning, Interrupted, RunError
 
 CONFIG: dict[str, Any] = {
     "name": "begun",
@@ -189,20 +193,88 @@ def test_a_stretched_schedule_is_said_and_recorded(schedule: str, tmp_path: Path
             "was planned for 6 steps, of which 6 are taken, and is stretched to 12: the rate"
             in (training.remarks[0])
         )
-        with pytest.raises(RunError, match=r"cannot be repeated from its config: it went on at s"):
-            api.verify(run.path)
+    assert api.verify(run.path)["verified"][0]["identical"]
     again = api.resumed_training(run.path, ["train.epochs=6", "log.points=3"])
     assert again is not None
     assert [len(entry["changes"]) for entry in again.train().info["resumed"]] == [1, 2]
 
 
-def test_what_a_config_does_not_say_is_not_verified(tmp_path: Path, one_thread: None) -> None:
+CHANGED = (
+    ["train.clip_norm=0.1", "train.epochs=6"],
+    ["train.penalty={l2: 0.1}", "log.every=2", "train.clip_norm=null", "train.epochs=8"],
+)
+
+
+def test_verify_repeats_what_was_changed_on_resume(tmp_path: Path, one_thread: None) -> None:
     run = api.resume(api.train(CONFIG, runs_dir=tmp_path).path, [LONGER])
-    assert api.verify(run.path)["verified"][0]["identical"]
-    changed = api.resume(run.path, ["train.clip_norm=0.1", "train.epochs=6"])
-    message = r"it went on at step 12 with train\.clip_norm=0\.1 train\.epochs=6; verify a run"
+    for changes in CHANGED:
+        run = api.resume(run.path, changes)
+        assert api.verify(run.path)["verified"][0]["identical"]
+    entries = run.info["resumed"]
+    assert [entry["step"] for entry in entries] == [6, 12, 18]
+    assert entries[1]["replaced"] == {"train.clip_norm": None, "train.epochs": 4}
+    told = [{**entry, "replaced": {}} for entry in entries]
+    run.directory.write_info(resumed=told)  # as if the run had been so from the start
+    assert not api.verify(run.path)["verified"][0]["identical"]
+
+
+def test_verify_repeats_a_change_of_a_run_that_was_stopped(
+    tmp_path: Path, one_thread: None
+) -> None:
+    """Where it stopped in an epoch, and where only a checkpoint before the evaluation is left."""
+    job = api.prepare(CONFIG, ["train.epochs=6", "log.every=1"])
+    training = api.new_training(job, runs_dir=tmp_path)
+    with pytest.raises(Interrupted):
+        training.train(lambda p: os.kill(os.getpid(), signal.SIGINT) if p.step == 7 else None)
+    newest, before = sorted((training.path / "checkpoints").iterdir(), reverse=True)
+    changes = ["train.clip_norm=0.1", "log.every=4"]
+    kept = tmp_path / "kept"
+    shutil.copytree(training.path, kept / "begun" / "other")
+    for folder in (training.path, kept / "begun" / "other"):
+        run = api.resume(folder, changes)
+        assert run.info["steps"] == 18
+        assert api.verify(run.path)["verified"][0]["identical"]
+        [entry] = run.info["resumed"]
+        (kept / "begun" / "other" / "checkpoints" / newest.name).unlink(missing_ok=True)
+    assert (entry["step"], entry["evaluated"]) == (6, False)
+    assert before.name.startswith("step=00000006")
+
+
+def test_what_earlier_versions_did_not_record_is_not_verified(tmp_path: Path) -> None:
+    run = api.resume(api.train(CONFIG, runs_dir=tmp_path).path, ["train.clip_norm=1", LONGER])
+    [entry] = run.info["resumed"]
+    entry = {key: value for key, value in entry.items() if key not in ("replaced", "evaluated")}
+    run.directory.write_info(resumed=[entry])
+    message = r"it went on at step 6 with train\.clip_norm=1 train\.epochs=4; verify a run"
     with pytest.raises(RunError, match=message):
-        api.verify(changed.path)
+        api.verify(run.path)
+
+
+def test_the_config_of_a_run_that_was_changed_is_not_its_whole_story(tmp_path: Path) -> None:
+    run = api.train(CONFIG, runs_dir=tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        api.prepare(run.path / "config.yaml")
+    api.resume(run.path, [LONGER])
+    told = (
+        r"config\.yaml is not the whole story of its run: it went on at step 6 with train\.epochs=4"
+    )
+    with pytest.warns(DlxWarning, match=told):
+        api.prepare(run.path / "config.yaml")
+
+
+def test_what_fails_before_it_goes_on_leaves_a_finished_run_as_it_was(tmp_path: Path) -> None:
+    run = api.train(CONFIG, runs_dir=tmp_path)
+    metrics = run.path / "metrics.jsonl"
+    metrics.write_bytes(metrics.read_bytes()[:-3])
+    before = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+    with pytest.raises(RunError, match="is not the file that the checkpoint was saved with"):
+        api.resume(run.path, [LONGER])
+    assert api.load(run.path).status == "completed"
+    after = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+    assert {k: v for k, v in before.items() if k != ".lock"} == {
+        k: v for k, v in after.items() if k != ".lock"
+    }
 
 
 def test_a_change_that_is_none_is_not_recorded(tmp_path: Path) -> None:

@@ -73,8 +73,11 @@ def test_a_run_that_trains_has_no_report_yet(dlx: Command) -> None:
     run = api.load("xor").directory
     with in_training(run):
         run.write_info(status="running")
-        shown = dlx("report", "xor")
-    assert shown.code == 4 and "is being trained" in shown.err
+        run.weights_path.unlink()
+        for command in ("report", "diagnose", "evaluate", "figures", "verify", "export"):
+            shown = dlx(command, "xor")
+            assert shown.code == 4 and "is being trained" in shown.err
+            assert "resume" not in shown.err
     assert not (run.path / "report.html").exists()
 
 

@@ -17,7 +17,8 @@ from dlx.ablation.variants import show, value_at
 from dlx.config.dump import flat, to_plain
 from dlx.config.load import dump
 from dlx.report.ablation import findings, markdown, page, reconstructions
-from dlx.runs import write_atomic
+from dlx.runs import RunDirectory
+from dlx.runs.ablations import SUMMARY
 
 
 def write(
@@ -25,8 +26,8 @@ def write(
 ) -> dict[str, Any]:
     """Write summary.json, results.csv, figures/, report.html and TensorBoard's overview.
 
-    `results` are of the compared runs that have ended, `command` runs the ablation again. Returns
-    the summary.
+    The caller holds the ablation's lock. `results` are of the compared runs that have ended,
+    `command` runs the ablation again. Returns the summary.
     """
     section, variants = plan.section, plan.variants
     before = rules.kept(directory)
@@ -37,11 +38,11 @@ def write(
         plan, directory, findings.first_runs(results), is_brief=True
     )
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomic(directory / "summary.json", texts.encoded(text) + b"\n")
     base = _base(plan)
     data = variants[0].config.data.name
     table = results_csv(variants, results, base=base, data=data, show_test=section.show_test)
-    write_atomic(directory / "results.csv", texts.encoded(table))
+    files = {SUMMARY: texts.encoded(text) + b"\n", "results.csv": texts.encoded(table)}
+    RunDirectory(directory).write_files(files)
     more = reconstructions.draw(plan, directory, summary, results)
     page.write(directory, summary, results, dump(plan.config), more)
     overview.write(

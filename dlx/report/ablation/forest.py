@@ -27,14 +27,16 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     margin = factor * (summary["margin"] or 0.0)
     near = _near(variants, factor, margin)
     unit = "percentage points" if factor == 100 else reading.in_words(metric)
-    baseline = style.shortened(summary["baseline"], 50)
+    several = len({variant["vs_baseline"]["baseline"] for variant in variants}) > 1
+    baseline = "the same data's baseline" if several else summary["baseline"]
     names = [variant["name"] for variant in variants]
     better = f"better is {'right' if summary['rising'] else 'left'}"
     figure, panels = row_chart(
         names,
         [_note(variant, metric) for variant in variants],
         ("all", "near the baseline") if near else ("",),
-        label=f"difference in {reading.in_words(metric)} from {baseline} ({unit}; {better})",
+        label=f"difference in {reading.in_words(metric)} from {style.shortened(baseline, 50)} "
+        f"({unit}; {better})",
     )
     for axes, limits in zip(panels, (None, near), strict=False):
         _panel(axes, variants, factor, margin, limits)
@@ -42,16 +44,17 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     narrow, panels = row_chart(
         [short[name] for name in names],
         [""] * len(names),
-        label=f"difference ({better})",
+        label=f"difference ({'points; ' * (factor == 100)}{better})",
         width=style.NARROW,
     )
     _panel(panels[0], variants, factor, margin, None)
+    of_which = baseline if several else f"the baseline, {baseline}"
     caption = (
-        "The mean difference of each variant from the baseline, "
-        f"{summary['baseline']}, at equal seeds, with its {reading.percent(summary)} interval. An "
-        "interval without 0 is evidence of a difference; the more variants there are, the more "
-        "evidence a verdict needs. The grey zone is the margin, within which variants are "
-        "equivalent. ▲ better, ▼ worse, ■ equivalent, ○ undecided."
+        f"The mean difference of each variant from {of_which}, at equal seeds, with its "
+        f"{reading.percent(summary)} interval. An interval without 0 is evidence of a difference; "
+        "the more variants there are, the more evidence a verdict needs. The grey zone is the "
+        "margin, within which variants are equivalent. ▲ better, ▼ worse, ■ equivalent, ○ "
+        "undecided."
     )
     if near:
         caption += " The right panel enlarges the part near 0; ◀ and ▶ lie outside of it."

@@ -1,10 +1,13 @@
 import base64
+import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from dlx.errors import StorageError
 from dlx.report.ablation.page import write
@@ -60,9 +63,14 @@ def test_the_page_answers_first_and_holds_all_pictures_itself(
     assert all(s.startswith("data:image/png;base64,") for s in [*reader.loaded, *reader.narrow])
     assert len(reader.narrow) == 1, "of the first picture"
     files = sorted((tmp_path / "figures").glob("*.png"))
-    assert sorted(base64.b64decode(source.partition(",")[2]) for source in reader.loaded) == sorted(
-        path.read_bytes() for path in files
-    )
+    shown = [imread(io.BytesIO(base64.b64decode(s.partition(",")[2]))) for s in reader.loaded]
+    assert len(shown) == len(files)
+    for path in files:  # with their captions, which the page has as text
+        whole = imread(path)
+        [picture] = [
+            p for p in shown if np.array_equal(whole[: p.shape[0], : p.shape[1]], p[..., :3])
+        ]
+        assert whole.shape[1] == picture.shape[1]
     assert "@import" not in page.read_text() and "url(" not in page.read_text()
     for words in ("dlx ablate made.yaml", "name: made", "Holm", "better in 4 of 4 seeds"):
         assert words in reader.text

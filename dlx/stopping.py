@@ -1,0 +1,97 @@
+"""How the process ends soon after SIGINT or SIGTERM, whatever it is doing.
+
+Python handles a signal once the call that is being made has returned, which may take long. Here a
+thread reads of signals at once. After the first one the process has some seconds to stop by itself,
+so that training saves; then, and at once after a second one, its main thread is interrupted, and if
+that does not end it, the process is. Nothing on disk is damaged by that: what a killed process
+leaves behind is gone on from.
+"""
+
+import _thread
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import NoReturn
+
+SECONDS_TO_SAVE = 3.5  # after the first signal, before the main thread is interrupted
+SECONDS_TO_END = 0.5  # after that, before the process is ended
+
+_NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[None]:
+    """Let this process end soon after a signal during the block; only the main thread may enter it.
+
+    After such a signal the end of the process, after the block, is watched too.
+    """
+    reader, writer = socket.socketpair()
+    for end in (reader, writer):
+        end.setblocking(False)
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    is_over = threading.Event()
+    threading.Thread(target=_watch, args=(reader, is_over), daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        signal.set_wakeup_fd(before)
+        writer.close()  # which the thread is told of
+
+
+def _watch(reader: socket.socket, is_over: threading.Event) -> None:
+    """Wait for a first signal, then for a second one or the end of patience."""
+    if (number := _next(reader, None)) is None:
+        return
+    # With the writer closed, reading ends at once; the time that is left is waited out then.
+    end = time.monotonic() + SECONDS_TO_SAVE
+    while (left := end - time.monotonic()) > 0:
+        if is_over.is_set():
+            time.sleep(left)
+        elif _next(reader, left) is not None:
+            break
+    if not is_over.is_set():
+        _thread.interrupt_main(signal.Signals(number))
+    time.sleep(SECONDS_TO_END)
+    _end(number)
+
+
+def _next(reader: socket.socket, timeout: float | None) -> int | None:
+    """Return the next signal that ends the process; None: there was none in time."""
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = None if end is None else max(end - time.monotonic(), 0)
+        if not select.select([reader], [], [], left)[0]:
+            return None
+        try:
+            received = reader.recv(1)
+        except OSError:
+            return None
+        if not received:
+            return None
+        if received[0] in _NUMBERS:
+            return received[0]
+
+
+def end(code: int) -> NoReturn:
+    """End the process with an exit code, at once but for what it has printed."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+def _end(number: int) -> None:
+    """End the process without its leave."""
+    with contextlib.suppress(OSError):
+        if sys.stderr.isatty():
+            os.write(2, b"\x1b[?25h")  # a progress display may have hidden the cursor
+        name = signal.Signals(number).name
+        os.write(2, f"stopped by {name} at once; what was not saved is lost\n".encode())
+    os._exit(128 + number)

@@ -1,0 +1,99 @@
+"""What the bits of a run depend on beside its config and data: threads, torch, the processor.
+
+A checkpoint holds them. A session that goes on from it takes over its number of threads; where
+torch or the processor are others, it would not come to the bits of a run that was never stopped,
+and is refused unless the user allows it. run.json then says so under `inexact`:
+
+    step       how many steps the run had taken
+    threads, torch, processor    of those that differ, what it was before and is from there on
+"""
+
+import contextlib
+import functools
+import platform
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dlx.errors import RunError
+from dlx.runs.checkpoints import Checkpoint
+
+ALL = ("threads", "torch", "processor")
+_WORDS = {"threads": "{} threads", "torch": "torch {}", "processor": "{}"}
+
+
+class InexactError(RunError):
+    """A checkpoint from which this process does not go on with the same bits."""
+
+
+def circumstances(device: torch.device) -> dict[str, Any]:
+    """Return what a checkpoint holds of the process that saves it."""
+    return {
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "processor": _processor(device.type, device.index or 0),
+    }
+
+
+@functools.cache
+def _processor(kind: str, index: int) -> str:
+    """Return the name of a model of processor, whose kernels others may not have."""
+    if kind == "cuda":
+        return torch.cuda.get_device_name(index)
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def changed(
+    saved: Checkpoint, device: torch.device, names: Collection[str] = ALL
+) -> dict[str, list[Any]]:
+    """Return what is other than when a checkpoint was saved: by name, what it was and what it is.
+
+    Checkpoints of earlier versions do not know the processor.
+    """
+    now = circumstances(device)
+    return {
+        name: [saved.metadata[name], now[name]]
+        for name in names
+        if name in saved.metadata and saved.metadata[name] != now[name]
+    }
+
+
+def check(saved: Checkpoint, device: torch.device, allowed: Collection[str]) -> dict[str, Any]:
+    """Return the entry of `inexact`, empty if nothing that matters differs.
+
+    Raises:
+        InexactError: something differs that is not allowed to
+    """
+    differing = changed(saved, device)
+    if refused := differing.keys() - set(allowed):
+        before, now = (
+            " on ".join(
+                _WORDS[name].format(differing[name][place]) for name in ALL if name in refused
+            )
+            for place in (0, 1)
+        )
+        raise InexactError(
+            f"{saved.path} was saved with {before}, this process has {now}: the run would go on "
+            "with other bits than one that was never stopped; resume it where it began, or go on "
+            "all the same with --allow-inexact, of which run.json keeps a note"
+        )
+    return {"step": saved.step, **differing} if differing else {}
+
+
+@contextlib.contextmanager
+def threads_of(saved: Checkpoint | None) -> Iterator[None]:
+    """Compute with as many threads as a checkpoint was saved with, for the block."""
+    before = torch.get_num_threads()
+    number = before if saved is None else saved.metadata.get("threads", before)
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
