@@ -62,7 +62,7 @@ def test_any_little_memory_ends_in_words(tmp_path: Path, record_property: Record
     asked = ["train", "digits", "model.hidden=[2000,2000]", "train.batch_size=all"]
     asked += ["train.steps=2", "--quiet"]
     counts: Counter[str] = Counter()
-    for mebibytes in range(0, 400, 20):
+    for mebibytes in range(0, 2000, 100):
         command = [sys.executable, "-c", LIMITED, str(mebibytes), *asked]
         ended = subprocess.run(
             command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=600
