@@ -124,7 +124,7 @@ def did_you_mean(received: str, choices: Iterable[str]) -> str:
 
 def _is_one_edit(text: str, other: str) -> bool:
     """Say whether a letter more, less or changed, or two swapped, makes one text the other."""
-    if abs(len(text) - len(other)) > 1 or len(other) < 2:
+    if abs(len(text) - len(other)) > 1 or min(len(text), len(other)) < 3:
         return False
     same = next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), None)
     if same is None:

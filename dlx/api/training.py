@@ -122,6 +122,8 @@ class Training:
             except Stopped:
                 raise _interrupted(directory, received[0]) from None
             except KeyboardInterrupt:
+                if not received:  # it is not ours
+                    raise
                 raise _broken_off(directory, received[0]) from None
             if remarks:
                 directory.write_info(warnings=remarks)

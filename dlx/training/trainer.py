@@ -143,6 +143,11 @@ class Trainer:
         epochs, batches = divmod(self.step, self.steps_per_epoch)
         return epochs * self.num_rows + batches * self.cohort.batch_size
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a run is to be evaluated before the next step."""
+        return self.step >= self._next_due
+
     def looked_into(self, step: int) -> list[bool]:
         """Return which runs are looked into if they are evaluated at a step."""
         return [
@@ -306,7 +311,7 @@ class Trainer:
 
     def _evaluate(self, listener: Listener, stop: Stop) -> bool:
         """Evaluate the runs that are due, and let those leave that have ended; False if stopped."""
-        if self.step < self._next_due:
+        if not self.is_due:
             return True
         try:
             with self.cohort.averages.in_place():

@@ -92,7 +92,7 @@ def _trained(parts: Sequence[Part]) -> "_MemoryStore":
     for part in parts:
         store = _MemoryStore(saved, store.records)
         clock = _Clock()
-        stop = lambda until=part.until, clock=clock: until is not None and clock.step >= until
+        stop = lambda part=part, clock=clock: clock.has_come_to(part)
         job = part.job
         if part.until is not None:  # so that there is a checkpoint where the run went on
             train = job.config.train.model_copy(update={"checkpoint_seconds": 0.0})
@@ -114,7 +114,7 @@ def _is_evaluated(saved: Checkpoint) -> bool:
 
 
 class _Clock(Observer):
-    """Knows how many steps a run has taken."""
+    """Knows how far a run has come."""
 
     _trainer: Trainer | None = None
 
@@ -122,10 +122,11 @@ class _Clock(Observer):
         """Take note of the trainer."""
         self._trainer = trainer
 
-    @property
-    def step(self) -> int:
-        """Steps taken."""
-        return 0 if self._trainer is None else self._trainer.step
+    def has_come_to(self, part: Part) -> bool:
+        """Say whether a part ends here, before or after the evaluation at its last step."""
+        if part.until is None or self._trainer is None or self._trainer.step < part.until:
+            return False
+        return not (part.is_evaluated and self._trainer.is_due)
 
 
 class _MemoryStore(Store):

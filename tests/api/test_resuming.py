@@ -27,6 +27,8 @@ CHANGES: dict[str, tuple[str, str]] = {
     "train.steps": ("12", ""),
     "train.batch_size": ("15", r"keeps its train\.batch_size"),
     "train.device": ("cpu", ""),
+    "train.engine": ("native", r"train\.engine: the steps of this run so far are those of torch"),
+    "train.accumulate": ("2", r"train\.accumulate: a run that has begun keeps it"),
     "train.matmul_precision": ("high", ""),
     "train.clip_norm": ("0.01", ""),
     "train.clip_value": ("0.001", ""),

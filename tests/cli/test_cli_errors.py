@@ -237,7 +237,7 @@ def test_a_folder_whose_name_is_no_text(dlx: Command, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
 def test_too_few_open_files(tmp_path: Path) -> None:
     program = (
-        "import os, sys\nfrom dlx.cli import main\nimport dlx.api\n"
+        "import os, sys, torch\nfrom dlx.cli import main\nimport dlx.api\n"
         "held = []\nimport resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
         "try:\n    while True: held.append(os.open(os.devnull, os.O_RDONLY))\n"
         "except OSError: pass\nos.close(held.pop())\nsys.exit(main(sys.argv[1:]))\n"

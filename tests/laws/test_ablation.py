@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dlx import api
+from dlx.runs import RunDirectory
 from dlx.tracking.metrics import line
 from tests.guarded import TOGETHER
 
@@ -61,7 +62,8 @@ def test_a_run_that_is_not_the_same_is_told(folder: Path, one_thread: None) -> N
     records = run.history
     assert records[2]["step"] == 6
     records[2]["dev"]["cost"] *= 2
-    (run.path / "metrics.jsonl").write_text("".join(map(line, records)))
+    content = "".join(map(line, records)).encode()
+    RunDirectory(run.path).write_files({"metrics.jsonl": content})
     [result] = api.verify(run.path)["verified"]
     assert (result["identical"], result["parted"], result["weights"]) == (False, 6, 0.0)
     assert (result["metrics"], result["missing"]) == (pytest.approx(0.5), 0)
@@ -74,7 +76,7 @@ def test_lines_that_are_missing_are_told(lost: list[int], tmp_path: Path) -> Non
     lines = (run.path / "metrics.jsonl").read_text().splitlines(keepends=True)
     assert len(lines) == 4
     kept = [line for place, line in enumerate(lines) if place not in lost]
-    (run.path / "metrics.jsonl").write_text("".join(kept))
+    RunDirectory(run.path).write_files({"metrics.jsonl": "".join(kept).encode()})
     [result] = api.verify(run.path)["verified"]
     assert (result["identical"], result["missing"]) == (False, len(lost))
     assert (result["parted"], result["metrics"]) == (3 * lost[0], 0.0)
