@@ -70,7 +70,7 @@ def test_single_precision_is_off_by_two_units_at_most(
     assert units_off(computed(name, x), exact) <= 2
 
 
-@pytest.mark.slow("dlx/native/functions.h", "dlx/native/activations.h")
+@pytest.mark.battery
 @pytest.mark.parametrize("name", NAMES)
 def test_every_number_of_single_precision(name: str) -> None:
     for start in range(0, 2**32, 2**26):
