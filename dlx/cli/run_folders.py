@@ -203,7 +203,7 @@ def remove(
     \b
     Examples:
       dlx runs rm latest
-      dlx runs rm runs/digits/* --yes
+      dlx runs rm runs/digits/20* --yes
     """
     from dlx.runs import remove as delete
     from dlx.training.finding import find_to_remove

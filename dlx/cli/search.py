@@ -92,7 +92,7 @@ def search(
 
     \b
     Examples:
-      dlx search digits --space 'optimizer.lr=1e-4..1e-1 log' --trials 20 --seeds 2
+      dlx search digits name=rates --space 'optimizer.lr=1e-4..1e-1 log' --trials 20 --seeds 2
       dlx search search/digits --dry-run
     """
     from dlx import api

@@ -168,8 +168,8 @@ def ensemble(
 
     \b
     Examples:
-      dlx ensemble runs/digits/* --split test
-      dlx ensemble runs/digits/* --vote --metric f1
+      dlx ensemble runs/digits/20* --split test
+      dlx ensemble runs/digits/20* --vote --metric f1
       dlx ensemble runs/mnist_knobs/ID --variant dropout=0.3
     """
     from dlx import api, ensembles

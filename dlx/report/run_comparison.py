@@ -140,6 +140,8 @@ def _runs(paths: Sequence[str], runs_dir: Path, warnings: list[str]) -> Iterator
             warnings += [told for told in damaged if told.startswith(f"{family}{os.sep}")]
             # Oldest first, since the first run's variant is the baseline.
             runs = [run for run in reversed(listed) if run.path.parent == family]
+            # A search of that name has judged its best trial itself.
+            runs = [run for run in runs if run.read_info()["kind"] != "search"]
         else:
             runs = [find(text, runs_dir)]
         for run in runs:
