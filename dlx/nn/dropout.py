@@ -136,11 +136,13 @@ class Dropout:
         device: torch.device,
         on: Literal["units", "weights"] = "units",
     ) -> None:
-        kept = [max(round((1 - rate) * _LEVELS), 1) for rate in rates]
-        rules = [
-            rule_of(kind, 1 - levels / _LEVELS) if rate else DropoutRule()
-            for rate, kind, levels in zip(rates, kinds, kept, strict=True)
+        # Bits are compared as signed integers; without a mask all of them are kept.
+        all_bits = _LEVELS // 2 - 1
+        pairs = [
+            mask_of(kind, rate) if rate else (DropoutRule(), all_bits)
+            for rate, kind in zip(rates, kinds, strict=True)
         ]
+        rules = [rule for rule, _ in pairs]
         acts = [rate > 0 and rule.on == on for rate, rule in zip(rates, rules, strict=True)]
         masked = [acting and rule.std is None for acting, rule in zip(acts, rules, strict=True)]
         noisy = [acting and rule.std is not None for acting, rule in zip(acts, rules, strict=True)]
@@ -153,10 +155,8 @@ class Dropout:
         def column(values: Sequence[float]) -> Tensor:
             return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
 
-        levels = [k if mask else _LEVELS for k, mask in zip(kept, masked, strict=True)]
-        # Bits are compared as signed integers: the lowest `levels` of them are kept.
-        lowest = torch.tensor(levels) - _LEVELS // 2 - 1
-        self._threshold = lowest.to(torch.int16).to(device)[:, None, None]
+        lowest = [own if mask else all_bits for (_, own), mask in zip(pairs, masked, strict=True)]
+        self._threshold = torch.tensor(lowest).to(torch.int16).to(device)[:, None, None]
         masks = [rule if mask else DropoutRule() for rule, mask in zip(rules, masked, strict=True)]
         self._scale = column([rule.scale for rule in masks])
         self._dropped = column([rule.dropped for rule in masks])
