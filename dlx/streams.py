@@ -4,15 +4,29 @@ The streams are `init`, `order`, `bagging`, `dropout`, `noise`, `corruption`, `l
 `augment` and `importance`. The place is a layer, an epoch, a block of steps, or several of these.
 No draw depends on how many runs train together, on a run's place among them or on other draws, and
 torch's global generator is never used.
+
+On the CPU the numbers have the same bits on every machine: random bits come from Philox, which
+computes with whole numbers, and what is made of them is exact too (`native/transforms.py`).
+
+Reference:
+    Salmon, Moraes, Dror and Shaw (2011), Parallel random numbers: as easy as 1, 2, 3
 """
 
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dlx.native import transforms
 
 Seeds = Sequence[int]
 """The seed of each run."""
+
+# Of the 2^32 words that normal draws are made of, so many lie below -2 std.
+_BELOW_TWO_STD = round(0.022750131948179195 * 2**32)
 
 
 def key(seed: int, stream: str, *place: str | int) -> int:
@@ -21,8 +35,112 @@ def key(seed: int, stream: str, *place: str | int) -> int:
     return int.from_bytes(hashlib.blake2b(parts.encode(), digest_size=8).digest(), "big") >> 1
 
 
+class Stream(torch.Generator):
+    """The random numbers of one place in a stream, with the same bits on every machine.
+
+    For torch's functions it is a generator on the CPU whose seed is the key; what they draw from it
+    may differ in the last digit on another kind of processor.
+    """
+
+    def __new__(cls, key: int) -> "Stream":
+        """Return the stream of a key at its start."""
+        stream = super().__new__(cls)
+        stream.manual_seed(key)
+        return stream
+
+    def __init__(self, key: int) -> None:
+        super().__init__()
+        self._philox = np.random.Philox(key=key)
+
+    def bits(self, number: int) -> NDArray[np.uint64]:
+        """Return words of 64 random bits."""
+        return self._philox.random_raw(number)
+
+    def uniform_(self, numbers: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Fill with draws from the uniform distribution on [low, high): low + n 2^-24 (high - low).
+
+        n is a whole number of 24 bits.
+        """
+        shares = (self._words(numbers.numel()) >> np.uint32(8)) * 2.0**-24
+        return numbers.copy_(torch.from_numpy(low + shares * (high - low)).view(numbers.shape))
+
+    def normal_(self, numbers: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+        """Fill with draws from the normal distribution; none lies beyond 6.4 std."""
+        drawn = (
+            numbers if numbers.is_contiguous() else torch.empty(numbers.shape, dtype=numbers.dtype)
+        )
+        transforms.fill_normal(drawn.numpy(), self._words(numbers.numel()), mean, std)
+        return numbers.copy_(drawn)  # itself, where it is contiguous
+
+    def truncated_normal_(self, numbers: Tensor, std: float) -> Tensor:
+        """Fill with draws from the normal distribution around 0, cut off at two std."""
+        words = self.whole_numbers(numbers.numel(), (1 << 32) - 2 * _BELOW_TWO_STD) + _BELOW_TWO_STD
+        drawn = np.empty(numbers.shape)
+        transforms.fill_normal(drawn, words.numpy().astype(np.uint32), 0.0, 1.0)
+        return numbers.copy_(torch.from_numpy(drawn.clip(-2, 2) * std))
+
+    def orthonormal_(self, matrix: Tensor, gain: float = 1.0) -> Tensor:
+        """Fill with rows or columns, those that are fewer, of length `gain`, orthogonal to others.
+
+        The matrix is uniformly distributed among these.
+        """
+        long, short = max(matrix.shape), min(matrix.shape)
+        normals = self.normal_(torch.empty(short, long, dtype=torch.float64)).numpy()
+        columns = torch.from_numpy(transforms.orthonormal(normals) * gain)
+        return matrix.copy_(columns if matrix.shape[0] == long else columns.T)
+
+    def permutations(self, number: int, length: int) -> Tensor:
+        """Return permutations of 0 … length - 1, a row each: (number, length) int64."""
+        # Random numbers that end with their place, so that no two are equal, are sorted.
+        places = np.uint64((1 << max(length - 1, 1).bit_length()) - 1)
+        words = self.bits(number * length).reshape(number, length)
+        words = words & ~places | np.arange(length, dtype=np.uint64)
+        words.sort(axis=1)
+        return torch.from_numpy((words & places).view(np.int64))
+
+    def whole_numbers(self, number: int, below: int) -> Tensor:
+        """Return draws from 0 … below - 1, with repetitions: (number,) int64; below < 2^32."""
+        words = self._words(number).astype(np.uint64)
+        return torch.from_numpy((words * np.uint64(below) >> np.uint64(32)).view(np.int64))
+
+    def _words(self, number: int) -> NDArray[np.uint32]:
+        return self.bits(-(-number // 2)).view(np.uint32)[:number]
+
+
+def stream(seed: int, name: str, *place: str | int) -> Stream:
+    """Return the numbers of a place in a stream, from its start."""
+    return Stream(key(seed, name, *place))
+
+
 def generator(
-    seed: int, stream: str, *place: str | int, device: torch.device | str = "cpu"
+    seed: int, name: str, *place: str | int, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """Return a new generator for a place in a stream."""
-    return torch.Generator(device).manual_seed(key(seed, stream, *place))
+    """Return a new generator for a place in a stream: a `Stream` on the CPU, elsewhere torch's."""
+    if torch.device(device).type == "cpu":
+        return stream(seed, name, *place)
+    return torch.Generator(device).manual_seed(key(seed, name, *place))
+
+
+def random_bits(row: Tensor, generator: torch.Generator) -> None:
+    """Fill int64 words with 64 random bits each."""
+    if isinstance(generator, Stream):
+        row.copy_(torch.from_numpy(generator.bits(len(row)).view(np.int64)))
+    else:
+        # torch's default range leaves the top bit 0; this one fills all 64.
+        row.random_(-(2**63), None, generator=generator)
+
+
+def standard_normal(row: Tensor, generator: torch.Generator) -> None:
+    """Fill with draws from the standard normal distribution."""
+    if isinstance(generator, Stream):
+        generator.normal_(row)
+    else:
+        row.normal_(generator=generator)
+
+
+def uniform(row: Tensor, generator: torch.Generator) -> None:
+    """Fill with draws from the uniform distribution on [0, 1)."""
+    if isinstance(generator, Stream):
+        generator.uniform_(row)
+    else:
+        row.uniform_(generator=generator)

@@ -38,7 +38,7 @@ from dlx.report.run.pictures import is_image
 from dlx.report.run.reconstruction import Sample
 from dlx.runs import weights
 from dlx.runs.ablations import PRETRAINING
-from dlx.streams import generator
+from dlx.streams import stream
 from dlx.tracking.images import png
 from dlx.tracking.metrics import records_of
 from dlx.training import job as jobs
@@ -650,8 +650,8 @@ class Run(Saved):
                 f"--steps: received {steps}, but {self.path} draws its codes at once; Gibbs "
                 "sampling is for an RBM, leave it out"
             )
-        random = generator(seed, "latent", "sample")
-        return self.decode(torch.randn(number, code.outputs, generator=random))
+        codes = torch.empty(number, code.outputs)
+        return self.decode(stream(seed, "latent", "sample").normal_(codes))
 
     def table_of_rows(self, rows: np.ndarray) -> Predictions:
         """Return rows of inputs (N, I) as a table: under their names, without any x1, x2, …."""

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlx.data.preprocessing import Preprocessing
-from dlx.streams import key
+from dlx.streams import generator, standard_normal, uniform
 
 _SMOOTHNESS = 1 / 7  # of the longer side: the reach of an elastic dent
 _KNOTS_APART = 1.5  # in units of that reach
@@ -65,7 +65,7 @@ class Augmenter:
         self._runs = list(zip(augmentations, seeds, bagging, strict=True))
         self._batch_size = batch_size
         self.active = any(a is not None and (a.moves or a.noise) for a in augmentations)
-        self._generator = torch.Generator(device) if self.active else None
+        self._device = device
         moving = [a for a in augmentations if a is not None and a.moves]
         self._basis = (
             _basis(moving[0].image_shape, any(a.elastic for a in moving)).to(device, dtype)
@@ -98,8 +98,8 @@ class Augmenter:
             x = strengths.preprocessing(moved.reshape(x.shape))
         if strengths.noise:
             noise = x.new_empty(self._batch_size, x.shape[1])
-            noise.normal_(0, strengths.noise, generator=self._seeded(seed, "noise", step))
-            x = x + noise[: len(x)]
+            standard_normal(noise, self._generator(seed, "noise", step))
+            x = x + noise[: len(x)] * strengths.noise
         return x
 
     def _grid(self, strengths: Augmentation, seed: int, step: int, like: Tensor) -> Tensor:
@@ -107,7 +107,8 @@ class Augmenter:
         assert self._basis is not None and strengths.image_shape is not None
         _, height, width = strengths.image_shape
         u = like.new_empty(self._batch_size, 5)
-        u.uniform_(-1, 1, generator=self._seeded(seed, "affine", step))
+        uniform(u, self._generator(seed, "affine", step))
+        u = u * 2 - 1
         angle = u[:, 0] * math.radians(strengths.rotation)
         lean = (u[:, 1] * math.radians(strengths.shear)).tan()
         size = (u[:, 2] * math.log1p(strengths.scale)).exp()
@@ -118,15 +119,13 @@ class Augmenter:
         weights = torch.stack(affine, 1)
         if strengths.elastic:
             dents = like.new_empty(self._batch_size, len(self._basis) - 6)
-            generator = self._seeded(seed, "elastic", step)
-            dents.normal_(0, strengths.elastic, generator=generator)
-            weights = torch.cat([weights, dents], 1)
+            standard_normal(dents, self._generator(seed, "elastic", step))
+            weights = torch.cat([weights, dents * strengths.elastic], 1)
         grid = weights @ self._basis[: weights.shape[1]]
         return grid.view(self._batch_size, height, width, 2)
 
-    def _seeded(self, seed: int, kind: str, step: int) -> torch.Generator:
-        assert self._generator is not None
-        return self._generator.manual_seed(key(seed, "augment", kind, step))
+    def _generator(self, seed: int, kind: str, step: int) -> torch.Generator:
+        return generator(seed, "augment", kind, step, device=self._device)
 
 
 def _basis(image_shape: tuple[int, int, int], elastic: bool) -> Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dlx.data.selection import Change, Selection, examples
-from dlx.streams import generator
+from dlx.streams import stream
 
 
 def steps_per_epoch(num_rows: int, batch_size: int) -> int:
@@ -22,7 +22,7 @@ def steps_per_epoch(num_rows: int, batch_size: int) -> int:
 
 def order(seed: int, epoch: int, num_rows: int) -> Tensor:
     """Return the shuffled row numbers of one epoch of the run with `seed`: (N,) int64, CPU."""
-    return torch.randperm(num_rows, generator=generator(seed, "order", epoch))
+    return stream(seed, "order", epoch).permutations(1, num_rows)[0]
 
 
 def bootstrap(seed: int, num_rows: int) -> Tensor:
@@ -31,7 +31,7 @@ def bootstrap(seed: int, num_rows: int) -> Tensor:
     Reference:
         Breiman (1996), Bagging predictors
     """
-    return torch.randint(num_rows, (num_rows,), generator=generator(seed, "bagging"))
+    return stream(seed, "bagging").whole_numbers(num_rows, num_rows)
 
 
 class RowNumbers(NamedTuple):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from dlx import streams
 from dlx.cohort import Cohort
@@ -137,8 +136,8 @@ def permutation_importance(
     for name, place in places.items():
         drops = []
         for repeat in range(repeats):
-            draws = streams.generator(seed, "importance", name, repeat)
-            rows = torch.randperm(len(inputs), generator=draws)
+            draws = streams.stream(seed, "importance", name, repeat)
+            rows = draws.permutations(1, len(inputs))[0]
             inputs[:, place] = original[rows, place]
             drop = value - metrics()[metric]
             drops.append(drop if rising else -drop)

@@ -26,10 +26,11 @@ from dlx.engine import structures as c
 from dlx.engine.optimizers import RULES
 from dlx.engine.program import Program, Source, number_of, program
 from dlx.native import library
-from dlx.nn.draws import Draws, random_bits, standard_normal
+from dlx.nn.draws import Draws
 from dlx.nn.head import Head
 from dlx.optimizers.slabs import Slab
 from dlx.segments import segments
+from dlx.streams import random_bits, standard_normal
 
 # A block of steps takes about this long, so that a signal is heard soon.
 _BLOCK_SECONDS = 0.1

@@ -19,3 +19,4 @@
 #define EXPORTED(name) name##_double
 
 #include "precision.h"
+#include "reflections.h"

@@ -21,6 +21,7 @@
 #include "codes.h"
 #include "changes.h"
 #include "engine.h"
+#include "random.h"
 
 // Numbers of memory that the steps of a run need, for a team of threads.
 EXPORT int64_t EXPORTED(dlx_memory)(const run *r, int64_t size) {

@@ -13,10 +13,11 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor
 
-from dlx.nn.draws import Draws, random_bits, standard_normal
+from dlx.nn.draws import Draws
 from dlx.nn.passes import Pass
 from dlx.registry import register
 from dlx.segments import where
+from dlx.streams import random_bits, standard_normal
 
 _LEVELS = 1 << 16  # masks compare 16 random bits with a threshold
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Generator, Tensor
 
-from dlx.streams import key
+from dlx.streams import generator
 
 _BLOCK = 8192  # small layers draw for many steps at once
 
@@ -41,7 +41,6 @@ class Draws:
         place = {seed: index for index, seed in enumerate(self._distinct)}
         self._row = torch.tensor([place.get(seed, 0) for seed in seeds], device=device)
         self._in_order = [place.get(seed) for seed in seeds] == list(range(len(seeds)))
-        self._generator = torch.Generator(device) if self.active else None
         self._fill, self._dtype, self._view = fill, dtype, view or dtype
         self._packed = dtype.itemsize // self._view.itemsize
         self._drawn: tuple[tuple[int, int], Tensor] | None = None
@@ -70,27 +69,9 @@ class Draws:
 
     def _draw(self, block: int, size: int) -> Tensor:
         """Return the numbers of a block of steps: (distinct seeds, at least size)."""
-        generator = self._generator
-        assert generator is not None
+        device = self._row.device
         shape = (len(self._distinct), -(-size // self._packed))
-        rows = torch.empty(shape, dtype=self._dtype, device=self._row.device)
+        rows = torch.empty(shape, dtype=self._dtype, device=device)
         for row, seed in zip(rows, self._distinct, strict=True):
-            generator.manual_seed(key(seed, *self._place, block))
-            self._fill(row, generator)
+            self._fill(row, generator(seed, *self._place, block, device=device))
         return rows.view(self._view)
-
-
-def random_bits(row: Tensor, generator: Generator) -> None:
-    """Fill int64 words with 64 random bits each."""
-    # torch's default range leaves the top bit 0; this one fills all 64.
-    row.random_(-(2**63), None, generator=generator)
-
-
-def standard_normal(row: Tensor, generator: Generator) -> None:
-    """Fill with draws from the standard normal distribution."""
-    row.normal_(generator=generator)
-
-
-def uniform(row: Tensor, generator: Generator) -> None:
-    """Fill with draws from the uniform distribution on [0, 1)."""
-    row.uniform_(generator=generator)

@@ -2,7 +2,7 @@
 
 # I inputs (fan-in), O outputs (fan-out)
 
-The weight has torch's layout, `(O, I)`. An initializer draws only from the generator that it gets.
+The weight has torch's layout, `(O, I)`. An initializer draws only from the stream that it gets.
 A bias starts at zero, unless the weight's initializer brings biases of its own (`torch_default`,
 `values`) or the bias has an initializer.
 """
@@ -12,18 +12,18 @@ from typing import Annotated
 
 import torch
 from annotated_types import Ge, Gt, Lt
-from torch import Generator, Tensor
+from torch import Tensor
 
 from dlx.config.types import Choice, choice
 from dlx.errors import ConfigError
 from dlx.registry import get, names, register
-from dlx.streams import generator
+from dlx.streams import Stream, stream
 
 
 def draw_weight(init: Choice, seed: int, layer: str, num_inputs: int, num_outputs: int) -> Tensor:
     """Return the initial weight (I, O) of a layer, for the run with `seed`."""
     weight = torch.empty(num_outputs, num_inputs)
-    init(weight, generator(seed, "init", layer, "weight"))
+    init(weight, stream(seed, "init", layer, "weight"))
     return weight.T
 
 
@@ -46,7 +46,7 @@ def draw_bias(
 ) -> Tensor:
     """Return the initial bias (1, O) of a layer; a written out `weight_init` may have it too."""
     bias = torch.empty(1, num_outputs)
-    random = generator(seed, "init", layer, "bias")
+    random = stream(seed, "init", layer, "bias")
     if weight_init.traits.written_out and weight_init.biases is not None:
         return torch.tensor([weight_init.biases])
     if init.traits.own_bias is not None:
@@ -90,13 +90,13 @@ def check(init: Choice, layer: str, num_inputs: int, num_outputs: int) -> None:
 
 
 @register("initializer", for_biases=True)
-def zeros(weight: Tensor, generator: Generator) -> None:
+def zeros(weight: Tensor, stream: Stream) -> None:
     """All weights zero, Var(W) = 0: all units of a layer stay the same."""
     weight.zero_()
 
 
 @register("initializer", for_biases=True)
-def constant(weight: Tensor, generator: Generator, *, value: float = 0.5) -> None:
+def constant(weight: Tensor, stream: Stream, *, value: float = 0.5) -> None:
     """All weights the same number: as after zeros, all units of a layer stay the same.
 
     Args:
@@ -106,21 +106,19 @@ def constant(weight: Tensor, generator: Generator, *, value: float = 0.5) -> Non
 
 
 @register("initializer", for_biases=True)
-def uniform(
-    weight: Tensor, generator: Generator, *, low: float = -0.05, high: float = 0.05
-) -> None:
+def uniform(weight: Tensor, stream: Stream, *, low: float = -0.05, high: float = 0.05) -> None:
     """Uniform between two bounds: Var(W) = (high - low)^2 / 12.
 
     Args:
         low: lower bound
         high: upper bound; the bounds are exchanged if it is the lower one
     """
-    torch.nn.init.uniform_(weight, min(low, high), max(low, high), generator=generator)
+    stream.uniform_(weight, min(low, high), max(low, high))
 
 
 @register("initializer", for_biases=True)
 def normal(
-    weight: Tensor, generator: Generator, *, mean: float = 0.0, std: Annotated[float, Ge(0)] = 0.01
+    weight: Tensor, stream: Stream, *, mean: float = 0.0, std: Annotated[float, Ge(0)] = 0.01
 ) -> None:
     """Normal with a fixed standard deviation: Var(W) = std^2.
 
@@ -128,25 +126,23 @@ def normal(
         mean: mean of the weights
         std: standard deviation of the weights
     """
-    torch.nn.init.normal_(weight, mean, std, generator=generator)
+    stream.normal_(weight, mean, std)
 
 
 @register("initializer", for_biases=True)
 def truncated_normal(
-    weight: Tensor, generator: Generator, *, std: Annotated[float, Gt(0)] = 0.01
+    weight: Tensor, stream: Stream, *, std: Annotated[float, Gt(0)] = 0.01
 ) -> None:
     """Normal cut off at two standard deviations: Var(W) = 0.774 std^2.
 
     Args:
         std: standard deviation before cutting
     """
-    torch.nn.init.trunc_normal_(weight, 0.0, std, -2 * std, 2 * std, generator=generator)
+    stream.truncated_normal_(weight, std)
 
 
 @register("initializer")
-def xavier_uniform(
-    weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0
-) -> None:
+def xavier_uniform(weight: Tensor, stream: Stream, *, gain: Annotated[float, Gt(0)] = 1.0) -> None:
     """Uniform with Var(W) = gain^2 2 / (I + O): keeps signals and gradients of linear layers.
 
     Args:
@@ -155,13 +151,11 @@ def xavier_uniform(
     Reference:
         Glorot and Bengio (2010), Understanding the difficulty of training deep feedforward networks
     """
-    torch.nn.init.xavier_uniform_(weight, gain, generator=generator)
+    _uniform(weight, gain * math.sqrt(2 / sum(weight.shape)), stream)
 
 
 @register("initializer")
-def xavier_normal(
-    weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0
-) -> None:
+def xavier_normal(weight: Tensor, stream: Stream, *, gain: Annotated[float, Gt(0)] = 1.0) -> None:
     """Normal with Var(W) = gain^2 2 / (I + O): keeps signals and gradients of linear layers.
 
     Args:
@@ -170,12 +164,12 @@ def xavier_normal(
     Reference:
         Glorot and Bengio (2010), Understanding the difficulty of training deep feedforward networks
     """
-    torch.nn.init.xavier_normal_(weight, gain, generator=generator)
+    stream.normal_(weight, 0.0, gain * math.sqrt(2 / sum(weight.shape)))
 
 
 @register("initializer")
 def he_uniform(
-    weight: Tensor, generator: Generator, *, negative_slope: Annotated[float, Ge(0)] = 0.0
+    weight: Tensor, stream: Stream, *, negative_slope: Annotated[float, Ge(0)] = 0.0
 ) -> None:
     """Uniform with Var(W) = 2 / ((1 + negative_slope^2) I): keeps the signal under ReLU.
 
@@ -185,12 +179,12 @@ def he_uniform(
     Reference:
         He, Zhang, Ren and Sun (2015), Delving deep into rectifiers
     """
-    torch.nn.init.kaiming_uniform_(weight, negative_slope, generator=generator)
+    _uniform(weight, math.sqrt(2 / ((1 + negative_slope**2) * weight.shape[1])), stream)
 
 
 @register("initializer")
 def he_normal(
-    weight: Tensor, generator: Generator, *, negative_slope: Annotated[float, Ge(0)] = 0.0
+    weight: Tensor, stream: Stream, *, negative_slope: Annotated[float, Ge(0)] = 0.0
 ) -> None:
     """Normal with Var(W) = 2 / ((1 + negative_slope^2) I): keeps the signal under ReLU.
 
@@ -200,33 +194,31 @@ def he_normal(
     Reference:
         He, Zhang, Ren and Sun (2015), Delving deep into rectifiers
     """
-    torch.nn.init.kaiming_normal_(weight, negative_slope, generator=generator)
+    stream.normal_(weight, 0.0, math.sqrt(2 / ((1 + negative_slope**2) * weight.shape[1])))
 
 
 @register("initializer")
-def lecun_uniform(weight: Tensor, generator: Generator) -> None:
+def lecun_uniform(weight: Tensor, stream: Stream) -> None:
     """Uniform with Var(W) = 1 / I: unit variance of z for unit variance of the inputs.
 
     Reference:
         LeCun, Bottou, Orr and Müller (1998), Efficient backprop
     """
-    torch.nn.init.kaiming_uniform_(weight, nonlinearity="linear", generator=generator)
+    _uniform(weight, math.sqrt(1 / weight.shape[1]), stream)
 
 
 @register("initializer")
-def lecun_normal(weight: Tensor, generator: Generator) -> None:
+def lecun_normal(weight: Tensor, stream: Stream) -> None:
     """Normal with Var(W) = 1 / I: unit variance of z; the start that SELU asks for.
 
     Reference:
         LeCun, Bottou, Orr and Müller (1998), Efficient backprop
     """
-    torch.nn.init.kaiming_normal_(weight, nonlinearity="linear", generator=generator)
+    stream.normal_(weight, 0.0, math.sqrt(1 / weight.shape[1]))
 
 
 @register("initializer")
-def orthogonal(
-    weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0
-) -> None:
+def orthogonal(weight: Tensor, stream: Stream, *, gain: Annotated[float, Gt(0)] = 1.0) -> None:
     """Orthonormal rows or columns times gain: Var(W) = gain^2 / max(I, O).
 
     Args:
@@ -235,13 +227,13 @@ def orthogonal(
     Reference:
         Saxe, McClelland and Ganguli (2014), Exact solutions to the nonlinear dynamics of learning
     """
-    torch.nn.init.orthogonal_(weight, gain, generator=generator)
+    stream.orthonormal_(weight, gain)
 
 
 @register("initializer", starts_on_data=True)
 def lsuv(
     weight: Tensor,
-    generator: Generator,
+    stream: Stream,
     *,
     tolerance: Annotated[float, Gt(0)] = 0.01,
     max_iterations: Annotated[int, Gt(0)] = 10,
@@ -258,13 +250,13 @@ def lsuv(
     Reference:
         Mishkin and Matas (2016), All you need is a good init
     """
-    torch.nn.init.orthogonal_(weight, generator=generator)
+    stream.orthonormal_(weight)
 
 
 @register("initializer")
 def sparse(
     weight: Tensor,
-    generator: Generator,
+    stream: Stream,
     *,
     sparsity: Annotated[float, Ge(0), Lt(1)] = 0.9,
     std: Annotated[float, Ge(0)] = 1.0,
@@ -278,14 +270,13 @@ def sparse(
     Reference:
         Martens (2010), Deep learning via Hessian-free optimization
     """
-    # Not torch.nn.init.sparse_, which chooses the zeros with the global generator.
-    ranks = torch.rand(weight.shape, generator=generator).argsort(1).argsort(1)
-    torch.nn.init.normal_(weight, 0.0, std, generator=generator)
-    weight[ranks < round(sparsity * weight.shape[1])] = 0
+    stream.normal_(weight, 0.0, std)
+    chosen = stream.permutations(*weight.shape)[:, : round(sparsity * weight.shape[1])]
+    weight.scatter_(1, chosen, 0.0)
 
 
 @register("initializer")
-def identity(weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(0)] = 1.0) -> None:
+def identity(weight: Tensor, stream: Stream, *, gain: Annotated[float, Gt(0)] = 1.0) -> None:
     """The identity matrix times gain: Var(W) = gain^2 / max(I, O) (1 - 1 / max(I, O)).
 
     Args:
@@ -300,11 +291,7 @@ def identity(weight: Tensor, generator: Generator, *, gain: Annotated[float, Gt(
 
 @register("initializer", written_out=True)
 def values(
-    weight: Tensor,
-    generator: Generator,
-    *,
-    weights: list[list[float]],
-    biases: list[float] | None = None,
+    weight: Tensor, stream: Stream, *, weights: list[list[float]], biases: list[float] | None = None
 ) -> None:
     """Weights that are written out in the config.
 
@@ -315,12 +302,18 @@ def values(
     weight.copy_(torch.tensor(weights))
 
 
-def _torch_bias(bias: Tensor, num_inputs: int, generator: Generator) -> None:
+def _uniform(weight: Tensor, std: float, stream: Stream) -> None:
+    """Fill uniformly around zero."""
+    bound = math.sqrt(3) * std
+    stream.uniform_(weight, -bound, bound)
+
+
+def _torch_bias(bias: Tensor, num_inputs: int, stream: Stream) -> None:
     bound = 1 / math.sqrt(num_inputs)
-    bias.uniform_(-bound, bound, generator=generator)
+    stream.uniform_(bias, -bound, bound)
 
 
 @register("initializer", for_biases=True, own_bias=_torch_bias)
-def torch_default(weight: Tensor, generator: Generator) -> None:
+def torch_default(weight: Tensor, stream: Stream) -> None:
     """As torch.nn.Linear: weights and biases uniform with Var(W) = 1 / (3 I)."""
-    torch.nn.init.kaiming_uniform_(weight, math.sqrt(5), generator=generator)
+    _uniform(weight, math.sqrt(1 / (3 * weight.shape[1])), stream)

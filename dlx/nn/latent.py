@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dlx.nn.draws import Draws, standard_normal
+from dlx.nn.draws import Draws
 from dlx.nn.passes import Pass
+from dlx.streams import standard_normal
 
 
 class Latent:

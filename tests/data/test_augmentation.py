@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dlx.data.augmentation import Augmentation, Augmenter
 from dlx.data.preprocessing import Preprocessing
-from dlx.streams import generator
+from dlx.streams import stream
 
 SHAPE = (1, 12, 10)
 KINDS = {
@@ -55,7 +55,7 @@ def test_a_run_without_it_sees_its_rows_as_they_are() -> None:
 def test_images_move_as_by_torchs_own_affine_grid() -> None:
     how = Augmentation(shift=0.2, rotation=40, scale=0.3, shear=20, image_shape=(1, 16, 16))
     x = torch.rand(1, 6, 256, generator=torch.Generator().manual_seed(0))
-    u = torch.empty(6, 5).uniform_(-1, 1, generator=generator(7, "augment", "affine", 2))
+    u = stream(7, "augment", "affine", 2).uniform_(torch.empty(6, 5)) * 2 - 1
     angle, lean = (math.radians(40) * u[:, 0]), (math.radians(20) * u[:, 1]).tan()
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(6, 2, 2)
     shear = torch.eye(2).repeat(6, 1, 1)
@@ -81,10 +81,10 @@ def test_a_turn_keeps_distances_in_images_that_are_not_square() -> None:
 
 def test_dents_move_pixels_by_their_standard_deviation_and_smoothly() -> None:
     height, width = 28, 20
-    columns = torch.arange(width, dtype=torch.float32).repeat(height).repeat(1, 400, 1)
+    columns = torch.arange(width, dtype=torch.float32).repeat(height).repeat(1, 1600, 1)
     how = Augmentation(elastic=0.8, image_shape=(1, height, width))
-    augmenter = Augmenter([how], [0], [False], 400, torch.float32, torch.device("cpu"))
-    moved = (augmenter(columns, 0) - columns).view(400, height, width)[:, :, 5:15]
+    augmenter = Augmenter([how], [0], [False], 1600, torch.float32, torch.device("cpu"))
+    moved = (augmenter(columns, 0) - columns).view(1600, height, width)[:, :, 5:15]
     assert abs(moved.std() - 0.8) < 0.05 and abs(moved.mean()) < 0.05
     assert (moved[:, :, 1:] - moved[:, :, :-1]).std() < 0.3 * moved.std()
 

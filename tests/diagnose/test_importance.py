@@ -78,10 +78,10 @@ def test_the_importance_is_scikit_learns(iris: Run) -> None:
 
 def test_of_numbers_it_is_the_drop_of_r2(table: Run) -> None:
     importance = table.importance(repeats=2)
-    part, draws = table.splits().part("test"), streams.generator(0, "importance", "noise", 1)
+    part, draws = table.splits().part("test"), streams.stream(0, "importance", "noise", 1)
     x, t = part.inputs.numpy(), part.targets.numpy()
     moved = x.copy()
-    moved[:, 0] = x[torch.randperm(len(x), generator=draws).numpy(), 0]
+    moved[:, 0] = x[draws.permutations(1, len(x))[0].numpy(), 0]
     model = Trained(table)
     drop = model.score(x, t) - model.score(moved, t)
     noise = next(feature for feature in importance.features if feature.feature == "noise")

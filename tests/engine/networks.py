@@ -36,7 +36,7 @@ def exact(shape: Sequence[int], dtype: torch.dtype, place: int = 0) -> Tensor:
 def trained_exactly(
     members: Sequence[Member], what: Task, num_rows: int, batch_size: int, dtype: torch.dtype
 ) -> list[str]:
-    """Train from exact weights on exact rows in their order; return a digest of each run's end.
+    """Train on exact rows; return a digest of each run's end.
 
     The digest is of weights, optimizer and running statistics.
     """
@@ -50,9 +50,6 @@ def trained_exactly(
         targets = exact([num_rows, 2], dtype, 1) if what.classes is None else classes
         targets = cohort.head.encode(targets, dtype)
     cohort.initialize(inputs[:batch_size].expand(len(members), -1, -1))
-    for place, parameter in enumerate(cohort.network.buffer.parameters):
-        if parameter.is_weight or parameter.name.endswith("bias"):
-            parameter.value.copy_(exact(parameter.shape, dtype, place) / 4)
     ended = _Ended()
     Trainer(cohort, {"train": (inputs, targets)}).fit(ended)
     return [ended.digests[run.name] for run in members]

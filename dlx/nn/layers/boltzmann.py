@@ -22,14 +22,14 @@ import torch
 from torch import Tensor
 
 from dlx.nn.activations import sigmoid, softplus
-from dlx.nn.draws import Draws, standard_normal, uniform
+from dlx.nn.draws import Draws
 from dlx.nn.layers.dense import Dense, DenseSpec
 from dlx.nn.layers.protocol import Spec
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
 from dlx.nn.products import product
 from dlx.segments import segments
-from dlx.streams import Seeds, generator
+from dlx.streams import Seeds, generator, standard_normal, uniform
 
 VisibleUnits = Literal["bernoulli", "gaussian"]
 FREE_ENERGY = "free_energy"
