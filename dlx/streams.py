@@ -25,6 +25,9 @@ from dlx.native import transforms
 Seeds = Sequence[int]
 """The seed of each run."""
 
+GENERATOR = "philox"
+"""What checkpoints and run.json say that random numbers come from; earlier versions had torch's."""
+
 # Of the 2^32 words that normal draws are made of, so many lie below -2 std.
 _BELOW_TWO_STD = round(0.022750131948179195 * 2**32)
 

@@ -72,6 +72,8 @@ class PlannedCohort:
     size: Size  # of one run, which limits the number of runs
     shape: str  # of the network, in words
     data: str  # fingerprint of the data
+    engine: str
+    by_torch: str | None = None  # why, where the config left the choice
 
     def document(self) -> dict[str, Any]:
         """Return its part of plan.json."""
@@ -80,6 +82,8 @@ class PlannedCohort:
             "phase": self.phase,
             "shape": self.shape,
             "data": self.data,
+            "engine": self.engine,
+            **({} if self.by_torch is None else {"engine_reason": self.by_torch}),
             "bytes_per_run": self.size.total,
             "runs": list(self.runs),
             "numbers": list(self.numbers),

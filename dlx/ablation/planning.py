@@ -229,7 +229,8 @@ def default_jobs(plan: Plan) -> int:
         job = plan.job(run)
         if run.arm.folder not in sizes:
             sizes[run.arm.folder] = size_of(job)
-        work += sizes[run.arm.folder].total * job.member.num_steps
+        if job.member.engine == "torch":  # the other one has threads of its own
+            work += sizes[run.arm.folder].total * job.member.num_steps
     return processes(work, plan.job(runs[0]).device)
 
 
@@ -257,6 +258,8 @@ def add_cohorts(plan: Plan, phase: str, runs: Sequence[PlannedRun], *, whole: bo
                     size_of(first),
                     _shape(first),
                     first.splits.fingerprint,
+                    first.member.engine,
+                    first.by_torch,
                 )
             )
 
@@ -309,6 +312,8 @@ def _shape(job: Job) -> str:
 
 def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan:
     """Return the plan in plan.json and ablation.yaml."""
+    if all(cohort.get("engine") == "torch" for cohort in document["cohorts"]):
+        config = config_files.assign(config, {"train.engine": "torch"})  # wherever it goes on
     plan = outline(config, data_dir)
     tuning = document.get("tuning") or {}
     # The config may have more seeds, if the process ended after it wrote them; and there may have
@@ -336,6 +341,7 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
                 f"the data {job.splits.name!r} have changed since the ablation began, so that runs "
                 "from before and after would not compare; put them back, or start a new ablation"
             )
+        _check_engine(cohort, job)
         plan.cohorts.append(
             PlannedCohort(
                 cohort["number"],
@@ -345,6 +351,19 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
                 size_of(job),
                 cohort["shape"],
                 cohort["data"],
+                job.member.engine,
+                job.by_torch,
             )
         )
     return plan
+
+
+def _check_engine(cohort: Mapping[str, Any], job: Job) -> None:
+    """Check that the engine that a cohort was planned for is here."""
+    planned = cohort.get("engine", job.member.engine)
+    if planned != job.member.engine:
+        raise RunError(
+            f"cohort {cohort['number']} was planned for the {planned} engine, but here it would be "
+            f"trained by {job.member.engine} ({job.by_torch}), and runs of one ablation would not "
+            "have the same bits; go on where that engine is, or start a new ablation"
+        )

@@ -122,13 +122,14 @@ def check_exactness(plan: Plan, directory: Path, allowed: Sequence[str]) -> list
         InexactError: that is not allowed
     """
     device = resolve_device(plan.config.train.device)
-    notes = []
+    notes, planned = [], runs_by_path(plan)
     for cohort in plan.cohorts:
         saved = None
         with contextlib.suppress(RunError):  # all damaged: the cohort says so
             saved = load_newest(cohort_folder(directory, cohort.number) / "checkpoints")
         # Threads are taken over where they may not differ.
-        if saved and (note := exactness.check(saved, device, {*allowed, "threads"})):
+        engine = plan.job(planned[cohort.runs[0]]).member.engine
+        if saved and (note := exactness.check(saved, device, engine, {*allowed, "threads"})):
             notes += [{"cohort": cohort.number, **note}] if allowed else []
     return notes
 

@@ -18,6 +18,7 @@ from dlx.errors import DlxWarning, RunError
 from dlx.runs.ablations import FINISHED, read_index
 from dlx.runs.directory import LATEST
 from dlx.search.pruning import is_pruned
+from dlx.streams import GENERATOR
 from dlx.training import exactness, resuming
 from dlx.training import job as jobs
 from dlx.training.finding import find, materialise
@@ -84,6 +85,11 @@ def _verify(run: Run, data_dir: Path | str | None, show: Callable[[str], None]) 
         raise RunError(
             f"{run.path} cannot be repeated from its config: it {why}; verify a run that was "
             "trained in one go"
+        )
+    if run.info.get("generator") != GENERATOR:
+        raise RunError(
+            f"{run.path} was trained by an earlier version of dlx, which drew other random "
+            "numbers; train it again, or verify it with that version"
         )
     for note in run.info.get("inexact") or []:
         others = [name for name in exactness.ALL if name in note]

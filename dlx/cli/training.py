@@ -242,9 +242,12 @@ def _emit_preview(document: dict[str, Any]) -> None:
     emit(
         f"{amount(document['parameters'], 'parameter')}; {amount(document['steps'], 'step')} of "
         f"{document['optimizer']} in batches of {document['batch_size']:,} "
-        f"({amount(document['epochs'], 'epoch')}) on {document['device']}, "
+        f"({amount(document['epochs'], 'epoch')}) on {document['device']} by the "
+        f"{document['engine']} engine, "
         f"evaluated every {amount(document['evaluate_every'], 'step')}"
     )
+    if document["engine_reason"]:
+        emit(f"the native engine does not train it: {document['engine_reason']}")
     emit(f"first batch: {document['loss']} {document['cost']:.4g}; nothing was written")
 
 

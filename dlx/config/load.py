@@ -67,7 +67,8 @@ def load(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) 
 def load_resolved(path: Path) -> RunConfig:
     """Return the config that a folder of runs holds, in which nothing is left out.
 
-    In those of older versions `data.split_seed` drew the test rows too, and dev rows were watched.
+    In those of older versions `data.split_seed` drew the test rows too, dev rows were watched, and
+    torch trained them.
     """
     problems: list[str] = []
     root = merge.read_extended(path, problems)
@@ -79,6 +80,10 @@ def load_resolved(path: Path) -> RunConfig:
         older = from_plain(_ONE_SPLIT | {"split": own | _NO_STOP_ROWS})
         data = replace(data, value=data.value | older.value)
         root = replace(root, value=root.value | {"data": data})
+    train = root.value.get("train")
+    if train is not None and isinstance(train.value, dict) and "engine" not in train.value:
+        train = replace(train, value=train.value | from_plain({"engine": "torch"}).value)
+        root = replace(root, value=root.value | {"train": train})
     return _check(root, problems)
 
 

@@ -139,10 +139,11 @@ class TrainConfig(Section):
         "less memory; not with what looks at the whole batch, such as batch norm.",
     )
     device: Device = option("auto", "auto (cuda if available), cpu, cuda or cuda:N.")
-    engine: Literal["torch", "native"] = option(
-        "torch",
-        "native: in C, a run at a time, on the CPU, with the same bits alone or together and with "
-        "any number of threads; it does not cover everything (docs/internals.md).",
+    engine: Literal["auto", "native", "torch"] = option(
+        "auto",
+        "native: in C, a run at a time, on the CPU, with the same bits alone or together, with any "
+        "number of threads and on any processor; torch: covers everything, on every device; auto: "
+        "native where it covers the run (docs/exactness.md).",
     )
     matmul_precision: Literal["highest", "high", "medium"] = option(
         "highest", "Precision of matrix products, one of torch's."

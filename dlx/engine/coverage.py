@@ -1,6 +1,6 @@
 """Which runs the native engine trains, and why it does not train the others."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -20,28 +20,43 @@ Reason = tuple[str, str]
 """The key of a config, and what under it the engine does not cover."""
 
 
-def check_native(member: Member, device: torch.device, precision: str) -> None:
-    """Check that the native engine can train a run here.
+def engine_of(
+    wanted: str, member: Member, device: torch.device, precision: str
+) -> tuple[Literal["native", "torch"], str | None]:
+    """Return the engine that trains a run, and why it is torch's where that was not asked for.
+
+    Args:
+        wanted: native, torch or auto
+        precision: of torch's matrix products
 
     Raises:
-        ConfigError: it does not cover what the run asks for, or the library is not there
+        ConfigError: native is wanted, but it does not cover what the run asks for, or the library
+            is not there
     """
-    reason = not_covered(member)
-    if device.type != "cpu":
-        reason = "train.device", f"{device.type}: it computes on the CPU alone"
-    if precision != "highest":
-        reason = "train.matmul_precision", f"{precision}: its products have full precision"
+    if wanted == "torch":
+        return "torch", None
+    reason, here = _reason(member, device, precision), library.absence()
+    if wanted == "auto":
+        if reason is None and here is None:
+            return "native", None
+        return "torch", here if reason is None else f"{reason[0]}: {reason[1]}"
     if reason is not None:
         key, what = reason
         raise ConfigError(
             f"train.engine: received native, which does not cover {key}: {what}; use engine: torch"
         )
-    try:
-        library.load()
-    except library.Unavailable as error:
-        raise ConfigError(
-            f"train.engine: received native, but {error}; or use engine: torch"
-        ) from error
+    if here is not None:
+        raise ConfigError(f"train.engine: received native, but {here}; or use engine: torch")
+    return "native", None
+
+
+def _reason(member: Member, device: torch.device, precision: str) -> Reason | None:
+    reason = not_covered(member)
+    if device.type != "cpu":
+        reason = "train.device", f"{device.type}: it computes on the CPU alone"
+    if precision != "highest":
+        reason = "train.matmul_precision", f"{precision}: its products have full precision"
+    return reason
 
 
 def not_covered(member: Member) -> Reason | None:

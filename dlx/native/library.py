@@ -30,6 +30,15 @@ def load() -> ctypes.CDLL:
     return _load(os.environ.get(LEVEL_VARIABLE, ""))
 
 
+def absence() -> str | None:
+    """Return why there is no library here; None where there is one."""
+    try:
+        load()
+    except Unavailable as error:
+        return str(error)
+    return None
+
+
 def level() -> str:
     """Return the level of the library that `load` returns."""
     return _chosen(os.environ.get(LEVEL_VARIABLE, ""))

@@ -60,6 +60,8 @@ def preview(job: Job) -> dict[str, Any]:
         "epochs": member.num_steps / job.steps_per_epoch,
         "evaluate_every": member.evaluate_every,
         "device": str(job.device),
+        "engine": member.engine,
+        "engine_reason": job.by_torch,
         "cost": costs.item(),
     }
 

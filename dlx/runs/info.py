@@ -38,6 +38,8 @@ _TYPES: dict[str, type | UnionType] = {
     "baseline": dict | None,
     "resumed": list | None,
     "inexact": list | None,
+    "engine": str | None,
+    "generator": str | None,
 }
 
 
@@ -62,6 +64,8 @@ _ORDER = (
     *(
         "device",
         "threads",
+        "engine",
+        "generator",
         "created",
         "started",
         "ended",

@@ -1,8 +1,9 @@
-"""What the bits of a run depend on beside its config and data: threads, torch, the processor.
+"""What the bits of a run depend on beside its config and data: engine, threads, torch, processor.
 
-A checkpoint holds them. A session that goes on from it takes over its number of threads; where
-torch or the processor are others, it would not come to the bits of a run that was never stopped,
-and is refused unless the user allows it. run.json then says so under `inexact`:
+A checkpoint holds them. A session goes on by the same engine, or not at all. The native engine
+depends on nothing else. With torch's, a session takes over the number of threads; where torch or
+the processor are others, it would not come to the bits of a run that was never stopped, and is
+refused unless the user allows it. run.json then says so under `inexact`:
 
     step       how many steps the run had taken
     threads, torch, processor    of those that differ, what it was before and is from there on
@@ -18,7 +19,9 @@ from typing import Any
 import torch
 
 from dlx.errors import RunError
+from dlx.native import library
 from dlx.runs.checkpoints import Checkpoint
+from dlx.streams import GENERATOR
 
 ALL = ("threads", "torch", "processor")
 _WORDS = {"threads": "{} threads", "torch": "torch {}", "processor": "{}"}
@@ -28,8 +31,13 @@ class InexactError(RunError):
     """A checkpoint from which this process does not go on with the same bits."""
 
 
-def circumstances(device: torch.device) -> dict[str, Any]:
+def circumstances(device: torch.device, engine: str) -> dict[str, Any]:
     """Return what a checkpoint holds of the process that saves it."""
+    where = {"engine": engine, "generator": GENERATOR}
+    return where | (_of_torch(device) if engine == "torch" else {})
+
+
+def _of_torch(device: torch.device) -> dict[str, Any]:
     return {
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -55,9 +63,9 @@ def changed(
 ) -> dict[str, list[Any]]:
     """Return what is other than when a checkpoint was saved: by name, what it was and what it is.
 
-    Checkpoints of earlier versions do not know the processor.
+    Those of the native engine know none of it, those of earlier versions not the processor.
     """
-    now = circumstances(device)
+    now = _of_torch(device)
     return {
         name: [saved.metadata[name], now[name]]
         for name in names
@@ -65,12 +73,28 @@ def changed(
     }
 
 
-def check(saved: Checkpoint, device: torch.device, allowed: Collection[str]) -> dict[str, Any]:
+def check(
+    saved: Checkpoint, device: torch.device, engine: str, allowed: Collection[str]
+) -> dict[str, Any]:
     """Return the entry of `inexact`, empty if nothing that matters differs.
 
     Raises:
-        InexactError: something differs that is not allowed to
+        RunError: another engine saved the checkpoint, or it draws other random numbers
+        InexactError: something else differs that is not allowed to
     """
+    if saved.metadata.get("generator") != GENERATOR:
+        raise RunError(
+            f"{saved.path} was saved by an earlier version of dlx, which drew other random "
+            "numbers: what follows would belong to another run; train it again, or resume it with "
+            "that version"
+        )
+    if saved.metadata["engine"] != engine:
+        here = library.absence()
+        cure = f"but {here}" if here else "resume it with that one"
+        raise RunError(
+            f"{saved.path} was saved by the {saved.metadata['engine']} engine, and {engine} cannot "
+            f"go on from it bit for bit; {cure}, or train it again"
+        )
     differing = changed(saved, device)
     if refused := differing.keys() - set(allowed):
         before, now = (

@@ -16,7 +16,7 @@ from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.parts import Splits
 from dlx.data.pipeline import STOP_SHARE
 from dlx.data.selection import Examples, Selection
-from dlx.engine.coverage import check_native
+from dlx.engine.coverage import engine_of
 from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models import stages as networks
@@ -36,13 +36,16 @@ from dlx.training.watching import check_watched
 class Job(Trainable):
     """One run, ready to train."""
 
-    config: RunConfig  # resolved, with the batch sizes that its data allow in place of `auto`
+    # Resolved, with the batch sizes that its data allow and the engine in place of `auto`.
+    config: RunConfig
     splits: Splits  # the data, on the device
     labelled: Splits  # the data as they were read, with targets of their own
     design: Design  # layers and head
     member: Member  # the run as its cohort sees it
     batch_size: int  # rows of a full batch
     device: torch.device  # where it trains
+    # Why its engine is torch's, where the config left the choice.
+    by_torch: str | None = None
     stages: tuple[PlannedStage, ...] = ()  # of its pre-training, which comes first
     # How it is asked at its end what its codes are worth; None: it is not.
     probing: Probing | None = None
@@ -201,13 +204,13 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
         metrics=metrics,
         augmentation=_augmentation(config, splits),
         bagging=config.data.bagging,
-        engine=config.train.engine,
         accumulate=config.train.accumulate,
         start=start,
         frozen=frozen,
     )
-    if member.engine == "native":
-        check_native(member, device, config.train.matmul_precision)
+    train = config.train
+    engine, by_torch = engine_of(train.engine, member, device, train.matmul_precision)
+    member, config = replace(member, engine=engine), _changed(config, "train", engine=engine)
     # Where there are stop rows, nothing watches dev rows; in runs of older versions there are none.
     not_watched = {"test"} if splits.stop is None else {"test", "dev"}
     parts = [part for part in splits.parts if part not in not_watched]
@@ -217,7 +220,8 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     if worth is not None and worth.fine_tune is not None:
         remarks += worth.remarks
         config = _changed(config, "probe", fine_tune=worth.fine_tune)
-    return Job(config, splits, labelled, design, member, batch_size, device, stages, worth, remarks)
+    own = (config, splits, labelled, design, member, batch_size, device, by_torch)
+    return Job(*own, stages, worth, remarks)
 
 
 def asked_steps(config: RunConfig, num_rows: int, batch_size: int) -> int:

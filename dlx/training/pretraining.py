@@ -9,7 +9,7 @@ training has its checkpoints in a folder named by the keys of its runs.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dlx.cohort import Cohort, Member, group
 from dlx.config.schema import RunConfig
 from dlx.data.parts import Part
 from dlx.data.selection import Examples, Selection
+from dlx.engine.coverage import engine_of
 from dlx.errors import RunError, RunInUseError
 from dlx.models import stages as networks
 from dlx.nn.metrics import default_metrics
@@ -167,7 +168,7 @@ class StageRun(Trainable):
         """The run as its cohort sees it."""
         stage, job = self.planned, self.job
         per_epoch = max(stage.num_steps // max(stage.epochs, 1), 1)
-        return Member(
+        member = Member(
             name=self.key,
             seed=job.config.seed,
             design=stage.design,
@@ -178,6 +179,10 @@ class StageRun(Trainable):
             bagging=job.member.bagging,
             start=self.learned,
         )
+        # Where the run's engine does not cover a stage, torch's trains that.
+        wanted = "auto" if job.member.engine == "native" else "torch"
+        precision = job.config.train.matmul_precision
+        return replace(member, engine=engine_of(wanted, member, job.device, precision)[0])
 
 
 def _cohorts(jobs: Sequence[Job], places: Sequence[int], number: int) -> list[list[int]]:

@@ -131,7 +131,8 @@ class Session(Listener):
             resumed_at = self._store.begin(trainer)
             self._group_start = self._store.position()
         else:
-            differing = check(saved, trainer.cohort.device, self._inexact)
+            engine = self._first.member.engine
+            differing = check(saved, trainer.cohort.device, engine, self._inexact)
             trainer.restore(saved.tensors, saved.metadata["trainer"])
             if differing:
                 self._store.inexact(differing)
@@ -241,7 +242,7 @@ class Session(Listener):
             "groups": self._groups,
             "steps_before": self._steps_before,
             "group_start": self._group_start,
-            **circumstances(trainer.cohort.device),
+            **circumstances(trainer.cohort.device, self._first.member.engine),
         }
         more_tensors, more = self._store.state()
         step = self._steps_before + trainer.step

@@ -65,6 +65,7 @@ class PlannedStage:
             "plugins": _registered_code(),
             "threads": torch.get_num_threads(),
             "device": device,
+            "engine": config.train.engine,
             "precision": config.train.matmul_precision,
             "seed": config.seed,
             "data": data,

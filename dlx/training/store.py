@@ -43,6 +43,7 @@ from dlx.runs.ablations import (
 )
 from dlx.runs.checkpoints import Checkpoint
 from dlx.runs.files import finite, read_plain, write_atomic
+from dlx.streams import GENERATOR
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Curve, Evaluation
 from dlx.tracking.metrics import MetricsFile
@@ -144,6 +145,8 @@ def shared_fields(job: Job) -> dict[str, Any]:
         "table": splits.encoder is not None,
         "device": device_name(job.device),
         "threads": torch.get_num_threads(),
+        "engine": job.member.engine,
+        "generator": GENERATOR,
     }
 
 
