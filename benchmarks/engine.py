@@ -37,7 +37,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], list[int], dict[str, int]]] = {
     },
     "digits": (
         "digits",
-        {"model.hidden": [64, 64, 64], "model.dropout": 0.0, "train.batch_size": 64},
+        {"model.hidden": [64, 64], "model.dropout": 0.0, "train.batch_size": 64},
         [1, 2, 3, 16, 64],
         {"native": 16_000, "torch": 3_000},
     ),

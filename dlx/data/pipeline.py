@@ -21,6 +21,7 @@ from dlx.data.parts import Part, Splits
 from dlx.data.preprocessing import division, fit
 from dlx.data.selection import Change, Selection
 from dlx.data.splits import Rows, Split, fold_of, set_judge_aside, set_stop_aside, split_rows
+from dlx.data.statistics import feature_statistics
 from dlx.data.tables import encoder as encoders
 from dlx.data.tables.encoder import Encoder
 from dlx.errors import ConfigError, DataError, MemoryLimitError
@@ -361,7 +362,8 @@ def _standardized_targets(
         is_regression = dataset.classes is None
         return task, dataset.targets.astype(np.float32) if is_regression else dataset.targets
     values = dataset.targets.astype(np.float64)
-    shift, scale = values[train].mean(axis=0), values[train].std(axis=0)
+    fitted = feature_statistics(values, train)
+    shift, scale = fitted.mean, fitted.std
     constant = np.flatnonzero(np.ptp(values[train], axis=0) == 0)
     if len(constant):
         names = dataset.table.targets if dataset.table else tuple(map(str, range(len(scale))))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlx.arithmetic import total
 from dlx.data.dataset import to_float
 
 CHUNK_ROWS = 4096  # float64 copies are made of this many rows at a time
@@ -27,8 +28,8 @@ def feature_statistics(
 ) -> Statistics:
     """Return the statistics of each input, (N, *shape), over rows, as the network sees them.
 
-    mean = (1/N) Σ x,  std = sqrt((1/N) Σ (x - mean)²), in two passes of float64. The order in
-    which NumPy adds does not depend on the number of threads, and so the bits do not either.
+    mean = (1/N) Σ x,  std = sqrt((1/N) Σ (x - mean)²), in two passes of float64, with the same bits
+    on every machine.
 
     Args:
         inputs: (M, *shape)
@@ -44,13 +45,13 @@ def feature_statistics(
             yield x if fill is None else np.where(np.isnan(x), fill, x)
 
     minimum, maximum = np.inf, -np.inf
-    total = np.float64(0)
+    sums = np.float64(0)
     for x in chunks():
         minimum = np.minimum(minimum, x.min(axis=0))
         maximum = np.maximum(maximum, x.max(axis=0))
-        total = total + x.sum(axis=0, dtype=np.float64)
-    mean = total / number
-    squares = sum(np.square(x - mean).sum(axis=0) for x in chunks())
+        sums = sums + total(x)
+    mean = sums / number
+    squares = sum(total(np.square(x - mean)) for x in chunks())
     return Statistics(
         np.asarray(minimum, np.float64),
         np.asarray(maximum, np.float64),

@@ -37,7 +37,7 @@ _BLOCK_SECONDS = 0.1
 # Random numbers that are drawn for a block of steps at most, so that they do not fill the memory.
 _DRAWN_AT_ONCE = 1 << 24
 # Threads share a run alone whose step has at least this many multiplications.
-_WORTH_SHARING = 2_000_000
+_WORTH_SHARING = 8_000_000
 _PRECISIONS = {torch.float32: "float", torch.float64: "double"}
 
 Factors = Callable[[int], Sequence[float | None]]

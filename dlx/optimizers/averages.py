@@ -15,6 +15,7 @@ import torch
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor
 
+from dlx.arithmetic import power
 from dlx.config.types import Choice
 from dlx.nn.network import Network
 from dlx.nn.parameters import Moves, moved
@@ -36,7 +37,7 @@ def ema(step: int, num_steps: int, *, decay: Annotated[float, Ge(0), Lt(1)] = 0.
         Polyak and Juditsky (1992), Acceleration of stochastic approximation by averaging; Kingma
         and Ba (2015), Adam: a method for stochastic optimization, section 7.2
     """
-    return (1 - decay) / (1 - decay**step)
+    return (1 - decay) / (1 - power(decay, step))
 
 
 @register("average")

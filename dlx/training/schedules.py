@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Len, Lt
 
+from dlx.arithmetic import half_cosine, power
 from dlx.config.schema import Metric
 from dlx.config.types import Choice
 from dlx.registry import register
@@ -101,7 +102,7 @@ def step(
         every: steps of an interval
         gamma: factor after each interval
     """
-    return gamma ** (step // every)
+    return power(gamma, step // every)
 
 
 @register("schedule")
@@ -112,7 +113,7 @@ def exponential(step: int, num_steps: int, *, gamma: Annotated[float, Gt(0)] = 0
     Args:
         gamma: factor at each step
     """
-    return gamma**step
+    return power(gamma, step)
 
 
 @register("schedule")
@@ -186,7 +187,7 @@ def _along_cycle(
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
+    return end + (start - end) * (1 + half_cosine(progress)) / 2
 
 
 def cycled_momentum(schedule: Choice, step: int, num_steps: int) -> float | None:

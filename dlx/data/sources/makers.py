@@ -209,8 +209,8 @@ def regression(
     values = inputs[:, places] @ weights + noise * draw.normal(size=(rows, targets))
     return Dataset(
         name="regression",
-        inputs=inputs.astype(np.float32),
-        targets=(values / np.sqrt(1 + noise**2)).astype(np.float32),
+        inputs=_on_grid(inputs),
+        targets=_on_grid(values / np.sqrt(1 + noise**2)),
         standardize_targets=False,  # their variance is 1 already, and the weights are as drawn
         classes=None,
         features=_names(features),
@@ -220,11 +220,16 @@ def regression(
 def _classes(name: str, inputs: Any, labels: Any, number: int) -> Dataset:
     return Dataset(
         name=name,
-        inputs=inputs.astype(np.float32),
+        inputs=_on_grid(inputs),
         targets=labels.astype(np.int64),
         classes=tuple(str(label) for label in range(number)),
         features=_names(inputs.shape[1]),
     )
+
+
+def _on_grid(values: np.ndarray) -> np.ndarray:
+    """Return multiples of 2^-20, so that last digits in which machines differ do not matter."""
+    return (np.rint(values * 2.0**20) / 2.0**20).astype(np.float32)
 
 
 def _names(number: int) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dlx.arithmetic import total
 from dlx.data.dataset import Column, Table
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables import cells
@@ -83,7 +84,8 @@ def _fit(values: np.ndarray, column: Column, source: str) -> InputColumn:
     if column.categories is None:
         if fitted.form.kind == "date":
             fitted = replace(fitted, has_times=bool((present % _DAY).any()))
-        means = fitted.inputs(present)[:, : len(fitted.parts)].mean(0, dtype=np.float64)
+        values = fitted.inputs(present)[:, : len(fitted.parts)]
+        means = total(values) / len(values)
         return replace(fitted, fill=tuple(means.tolist()))
     codes = np.unique(present).astype(np.int64)
     if len(codes) > MOST_CATEGORIES:
