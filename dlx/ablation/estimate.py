@@ -6,8 +6,10 @@ A step of K runs on a CPU takes
 
     START + LAYER layers + K (RUN_LAYER layers + BYTE bytes + flops / RATE)
 
-seconds: torch calls a fixed number of operations a layer, whatever K is; they read and write the
-bytes that a step works on (`dlx.ablation.sizes`), and the products do their arithmetic. The
+seconds by torch's engine: it calls a fixed number of operations a layer, whatever K is; they read
+and write the bytes that a step works on (`dlx.ablation.sizes`), and the products do their
+arithmetic. The native engine calls nothing; it takes NATIVE_LAYER a layer of a run and the time of
+bytes and products, on one core; the runs share two, and so do the steps of a large run alone. The
 constants are those of two cores of an AMD EPYC with AVX-512; `benchmarks/estimate.py` compares them
 with measurements. Other machines, and other programs on this one, change them by a factor of about
 two, which is the range that is stated.
@@ -19,6 +21,7 @@ from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.ablation.prospects import prospects
 from dlx.ablation.sizes import Size
 from dlx.ablation.variances import Variances
+from dlx.engine.native import WORTH_SHARING
 from dlx.training.evaluation import CHUNK
 from dlx.training.job import Job
 from dlx.training.rehearsal import rehearse
@@ -27,7 +30,8 @@ from dlx.training.trainer import EVALUATED_TRAIN_ROWS
 START, LAYER = 2.5e-4, 2e-5  # seconds of a step
 RUN_LAYER = 4e-7  # seconds of a layer of a run
 BYTE = 9e-11  # seconds of a byte that a step works on
-RATE = 1.6e11  # floating-point operations a second
+RATE = 1.6e11  # floating-point operations a second, of two cores
+NATIVE_LAYER = 2e-7  # seconds of a layer of a run's step in the native engine, on one core
 BEGINNING = 5.0  # seconds: starting, and writing the report
 RANGE = 2.0
 
@@ -38,6 +42,9 @@ def seconds_per_step(job: Job, size: Size, runs: int) -> float:
     forward = sum(part.flops or 0 for part in parts)  # of a row
     # Back through a layer: a product for dW, and one for dX but in the first layer.
     flops = job.batch_size * (3 * forward - job.design.layers[0].input_flops)
+    if job.member.engine == "native":
+        on_one_core = NATIVE_LAYER * len(parts) + BYTE * size.total + 2 * flops / RATE
+        return runs * on_one_core / (2 if runs > 1 or flops / 2 > WORTH_SHARING else 1)
     own = RUN_LAYER * len(parts) + BYTE * size.total + flops / RATE
     return START + LAYER * len(parts) + runs * own
 
@@ -130,6 +137,8 @@ def _cohort(plan: Plan, cohort: PlannedCohort) -> dict[str, Any]:
         "phase": cohort.phase,
         "shape": cohort.shape,
         "runs": runs,
+        "engine": cohort.engine,
+        "engine_reason": cohort.by_torch,
         "steps": max(lengths),
         "bytes": runs * size.total + size.evaluation,
         "seconds_per_step": seconds_per_step(longest, size, runs),

@@ -257,6 +257,7 @@ def _emit_preview(document: dict[str, Any]) -> None:
             str(cohort["number"]),
             cohort["phase"],
             cohort["shape"],
+            cohort["engine"],
             f"{cohort['runs']:,}",
             f"{cohort['steps']:,}",
             f"{cohort['bytes'] / 2**20:,.1f}",
@@ -265,8 +266,11 @@ def _emit_preview(document: dict[str, Any]) -> None:
         ]
         for cohort in document["cohorts"]
     ]
-    headings = ["cohort", "phase", "shape", "runs", "steps", "MiB", "µs per run-step", "time"]
-    emit_table(headings, rows, "r  rrrrr")
+    headings = ["cohort", "phase", "shape", "engine", "runs", "steps", "MiB", "µs/run-step", "time"]
+    emit_table(headings, rows, "r   rrrrr")
+    reasons = {c["engine_reason"] for c in document["cohorts"] if c["engine_reason"]}
+    for reason in sorted(reasons):
+        emit(f"the native engine does not train all of them: {reason}")
     low, high = map(duration, document["range"])
     emit(f"about {duration(document['seconds'])} in all ({low} to {high}); nothing was written")
     if tuning:

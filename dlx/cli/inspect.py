@@ -76,6 +76,8 @@ def _emit(document: dict[str, Any]) -> None:
         f"{document['name']}: {amount(document['inputs'], 'input')}, m = "
         f"{document['batch_size']:,} rows in a batch; {weights}, seed {document['seed']}"
     )
+    reason = document["engine_reason"]
+    emit(f"trained by the {document['engine']} engine" + (f" ({reason})" if reason else ""))
     emit("")
     headings = ["layer", "", "W, dW", "b, db", "Z, A, dZ, dA", "parameters", "FLOPs"]
     emit_table(headings, map(_shape_row, layers), " " * 5 + "rr")

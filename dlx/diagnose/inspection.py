@@ -35,9 +35,10 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
     theory has predictions for.
 
     Returns:
-        name, seed, inputs, outputs, batch_size, parameters, flops (forward: of a row; step: of a
-        batch), memory (bytes of parameters, gradients, optimizer and activations), layers, and
-        findings in words. A layer has name, depth (number of blocks around it), kind, activation,
+        name, seed, inputs, outputs, batch_size, engine (engine_reason: why it is torch's, where
+        that was not asked for), parameters, flops (forward: of a row; step: of a batch), memory
+        (bytes of parameters, gradients, optimizer and activations), layers, and findings in words.
+        A layer has name, depth (number of blocks around it), kind, activation,
         init, shapes (by name, units first as in courses; of one step of a recurrent layer),
         parameters, flops (of all steps), fan_in, fan_out, weight_variance, weight_gradient (root
         mean square of dW), and both variance (of A) and gradient (mean square of dZ) as predicted
@@ -80,6 +81,8 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
         "inputs": job.splits.task.num_inputs,
         "outputs": job.design.head.num_outputs,
         "batch_size": rows,
+        "engine": job.member.engine,
+        "engine_reason": job.by_torch,
         "parameters": parameters,
         # Back through a layer: a product for dW, and one for dX but in the first layer.
         "flops": {

@@ -61,8 +61,6 @@ def _reason(member: Member, device: torch.device, precision: str) -> Reason | No
 
 def not_covered(member: Member) -> Reason | None:
     """Return why the native engine does not train a run; None where it does."""
-    if member.augmentation is not None:
-        return "data.augment", "images that are moved in every step"
     if member.accumulate > 1:
         return "train.accumulate", "a batch in parts"
     reasons = (

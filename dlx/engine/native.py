@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dlx.cohort import Cohort
+from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.engine import structures as c
 from dlx.engine.optimizers import RULES
@@ -37,7 +38,7 @@ _BLOCK_SECONDS = 0.1
 # Random numbers that are drawn for a block of steps at most, so that they do not fill the memory.
 _DRAWN_AT_ONCE = 1 << 24
 # Threads share a run alone whose step has at least this many multiplications.
-_WORTH_SHARING = 8_000_000
+WORTH_SHARING = 8_000_000
 _PRECISIONS = {torch.float32: "float", torch.float64: "double"}
 
 Factors = Callable[[int], Sequence[float | None]]
@@ -50,10 +51,11 @@ class NativeEngine:
     Args:
         cohort: with initial weights, on the CPU
         batches: which rows each run sees at which step
+        augment: changes the rows of a step
     """
 
-    def __init__(self, cohort: Cohort, batches: Batches) -> None:
-        self._cohort, self._batches = cohort, batches
+    def __init__(self, cohort: Cohort, batches: Batches, augment: Augmenter) -> None:
+        self._cohort, self._batches, self._augment = cohort, batches, augment
         loaded, precision = library.load(), _PRECISIONS[cohort.dtype]
         self._steps = getattr(loaded, f"dlx_steps_{precision}")
         self._steps.argtypes = [c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_int64]
@@ -112,6 +114,8 @@ class NativeEngine:
         if not self._seconds_per_step:
             return 1
         drawn = sum(len(rows) * self._size_of(s) for s, (_, rows) in self._draws.items())
+        if self._augment.active:
+            drawn += len(self._runs) * self._cohort.batch_size * self._batches.num_inputs
         in_memory = _DRAWN_AT_ONCE // drawn if drawn else most
         return max(1, min(most, in_memory, int(_BLOCK_SECONDS / self._seconds_per_step)))
 
@@ -232,12 +236,14 @@ class NativeEngine:
         self._kept += [inputs, targets]
         changes: list[list[Tensor | None]] = []
         for row, run in enumerate(runs):
-            run.inputs, run.inputs_are_double = inputs.data_ptr(), kinds[inputs.dtype]
+            given = self._cohort.dtype if self._augment.active else inputs.dtype
+            run.inputs, run.inputs_are_double = inputs.data_ptr(), kinds[given]
             run.targets, run.targets_are = targets.data_ptr(), kinds.get(targets.dtype, c.INTEGER)
             run.num_inputs, run.num_rows = self._batches.num_inputs, batches.num_rows
             run.batch_size = min(self._cohort.batch_size, batches.num_rows)
             change = batches.change(row)
-            if change is None:
+            run.augmented = self._augment.active
+            if change is None or run.augmented:
                 continue
             changes.append(
                 [
@@ -315,13 +321,28 @@ class NativeEngine:
         batches = self._batches
         per_epoch = steps_per_epoch(batches.num_rows, self._cohort.batch_size)
         first, last = step // per_epoch, (step + number - 1) // per_epoch
-        if per_epoch == 1:
+        if per_epoch == 1 and not self._augment.active:
             last = first
         seen = batches.numbers(first, last - first + 1)
         self._of_block.append(seen)
         for run, rows in zip(self._runs, seen, strict=True):
             run.rows, run.target_rows = rows.inputs.ctypes.data, rows.targets.ctypes.data
             run.first_epoch = first
+        if self._augment.active:
+            in_first = step % per_epoch * self._cohort.batch_size
+            self._set_augmented(range(step, step + number), in_first)
+
+    def _set_augmented(self, steps: range, start: int) -> None:
+        """Let runs read the rows of steps as they are changed, in place of their numbers.
+
+        The first of these is the row `start` of the epochs that the steps lie in.
+        """
+        changed = [self._augment(self._batches(step)[0], step) for step in steps]
+        rows = torch.cat(changed, 1).to(self._cohort.dtype)
+        self._of_block.append(rows)
+        for run, own in zip(self._runs, rows, strict=True):
+            run.rows = None
+            run.inputs = own.data_ptr() - start * own.shape[1] * own.element_size()
 
     # Threads
 
@@ -354,7 +375,7 @@ class NativeEngine:
     @property
     def _is_worth_sharing(self) -> bool:
         rows = min(self._cohort.batch_size, self._batches.num_rows)
-        return self._programs[0].flops * rows >= _WORTH_SHARING
+        return self._programs[0].flops * rows >= WORTH_SHARING
 
     def _in_threads(self, number: int, work: Callable[[int], None]) -> None:
         if number == 1:

@@ -89,6 +89,7 @@ class Run(Structure):
         ("shift", c_void_p),
         ("scale", c_void_p),
         ("rounds", c_int64),
+        ("augmented", c_int64),
         ("num_rows", c_int64),
         ("batch_size", c_int64),
         ("first_epoch", c_int64),

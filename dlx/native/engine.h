@@ -503,7 +503,7 @@ static __attribute__((noinline)) void steps(run *r, int64_t number, REAL *memory
         p.place = step - r->first_step;
         p.rows = p.head.rows = r->num_rows - in_epoch < r->batch_size ? r->num_rows - in_epoch : r->batch_size;
         // With one batch an epoch, all rows come in one order, and stay where they are.
-        const int stays = per_epoch == 1;
+        const int stays = per_epoch == 1 && !r->augmented;
         if (!stays || index == 0) gather(r, &p, stays ? 0 : (epoch - r->first_epoch) * r->num_rows + in_epoch);
         together(&p);
         forward(r, &p);

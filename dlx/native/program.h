@@ -61,6 +61,7 @@ typedef struct {
     const int64_t *rows, *target_rows;  // numbers of the rows of the epochs that the steps lie in
     const double *fill, *shift, *scale; // what is done to inputs; NULL: nothing
     int64_t rounds;                     // whether changed inputs are rounded to float
+    int64_t augmented;                  // whether a row is another one whenever it is seen
     int64_t num_rows, batch_size, first_epoch, reconstructs;
     // Network
     int64_t number;                     // of the run in its cohort

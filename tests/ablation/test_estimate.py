@@ -21,14 +21,23 @@ def job(name: str, **train: Any) -> Job:
 
 
 @pytest.mark.parametrize(
-    ("name", "runs", "microseconds"),
-    # Measured by benchmarks/run_axis.py on two cores: a run-step, alone and in large cohorts.
-    [("xor", 1, 475), ("xor", 512, 6.9), ("digits", 1, 446), ("digits", 256, 56.7)],
+    ("name", "engine", "runs", "microseconds"),
+    # Measured by benchmarks/run_axis.py and benchmarks/engine.py on two cores: a run-step, alone
+    # and in large cohorts.
+    [
+        ("xor", "torch", 1, 475),
+        ("xor", "torch", 512, 6.9),
+        ("xor", "native", 64, 1.8),
+        ("digits", "torch", 1, 446),
+        ("digits", "torch", 256, 56.7),
+        ("digits", "native", 1, 62),
+        ("digits", "native", 64, 31),
+    ],
 )
 def test_a_run_step_takes_about_what_was_measured(
-    name: str, runs: int, microseconds: float
+    name: str, engine: str, runs: int, microseconds: float
 ) -> None:
-    ready = job(name)
+    ready = job(name, engine=engine)
     estimate = 1e6 * seconds_per_step(ready, size_of(ready), runs) / runs
     assert microseconds / 1.4 < estimate < microseconds * 1.4
 

@@ -8,7 +8,6 @@ from dlx.native import library
 from tests.cli.conftest import Command
 
 REFUSED = {
-    "data.augment={noise: 0.1}": "data.augment: images that are moved",
     "train.accumulate=2": "train.accumulate: a batch in parts",
     "optimizer.name=lbfgs": "optimizer: lbfgs",
     "optimizer.name=muon": "optimizer: muon",
@@ -37,6 +36,8 @@ COVERED = [
     "model.dropout={name: drop_connect, hidden: 0.2}",
     "model.dropout={name: gaussian_dropout, hidden: 0.2}",
     "model.noise=0.1",
+    "data.augment={noise: 0.1}",
+    "data.augment={shift: 0.1, rotation: 10, elastic: 0.5}",
     "model={name: autoencoder, encoder: [16], corruption: masking, emphasis: {clean: 0.5}}",
     "model.hidden=[{name: maxout, units: 6}]",
     "model.hidden=[{name: residual, layers: [8, 64]}, {name: branch, branches: [[3], []]}]",
@@ -70,7 +71,7 @@ def test_an_ablation_trains_on_both_engines(dlx: Command) -> None:
 
 
 def test_a_run_keeps_its_engine(dlx: Command) -> None:
-    short = ["train.epochs=1", "name=run"]
+    short = ["train.epochs=1", "name=run", "train.engine=torch"]
     assert dlx("train", "digits", *short, "--quiet").code == 0
     ended = dlx("resume", "run", "train.engine=native", "train.epochs=2")
     assert ended.code == 2

@@ -17,7 +17,7 @@ from tests.cohorts import mixed_members
 
 def covered(members: Sequence[Member]) -> list[Member]:
     """Return runs without what the native engine does not cover, to be trained by it."""
-    runs = [replace(run, augmentation=None, engine="native") for run in members]
+    runs = [replace(run, engine="native") for run in members]
     return [run for run in runs if not_covered(run) is None]
 
 
