@@ -43,7 +43,7 @@ class Member:
     metrics: tuple[Choice, ...] = ()  # in evaluations, beside the cost
     augmentation: Augmentation | None = None  # of training rows
     bagging: bool = False  # on a bootstrap sample of the training rows
-    engine: str = "torch"  # that makes its steps
+    engine: str = "torch"  # that makes its steps, and evaluates it
     accumulate: int = 1  # parts of a batch whose gradients are added up
     # Weights and statistics in place of drawn ones, by their names on the run axis.
     start: Mapping[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
@@ -133,6 +133,11 @@ class Cohort:
         hidden = [p for p in buffer.parameters if p.is_weight and p.layer != output]
         self._max_norm = MaxNorm([m.max_norm for m in members], hidden)
         self.averages = Averages([m.average for m in members], num_steps, self.network)
+
+    @property
+    def engine(self) -> str:
+        """What makes the steps of its runs, and evaluates them."""
+        return self.members[0].engine
 
     @property
     def metrics(self) -> tuple[Choice, ...]:

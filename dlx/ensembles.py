@@ -26,7 +26,7 @@ from dlx.models.heads import build_head
 from dlx.nn.head import Head
 from dlx.nn.metrics import Measurement, check_metrics, default_metrics, is_rising
 from dlx.training.evaluation import predict
-from dlx.training.saved import stack
+from dlx.training.saved import engine_of, stack
 
 Combine = Literal["mean", "vote"]
 
@@ -186,12 +186,14 @@ def _answers(runs: Sequence[Run], parts: Sequence[Part], combine: Combine) -> Te
     """Return every run's answer to every row, in the form that `_head` judges: (K, N, C)."""
     groups: dict[Any, list[int]] = {}
     for index, (run, part) in enumerate(zip(runs, parts, strict=True)):
-        groups.setdefault((run.design.structure, id(part.selection.base)), []).append(index)
+        groups.setdefault(
+            (run.design.structure, engine_of(run.config), id(part.selection.base)), []
+        ).append(index)
     answers: dict[int, Tensor] = {}
-    for indices in groups.values():
+    for (_, engine, _), indices in groups.items():
         members = [runs[index] for index in indices]
         inputs = Selection.together([parts[index].selection for index in indices])
-        cohort = stack([(run.design, run.tensors) for run in members], ())
+        cohort = stack([(run.design, run.tensors) for run in members], (), engine=engine)
         for index, outputs in zip(indices, predict(cohort, inputs), strict=True):
             answers[index] = _answer(runs[index], outputs, combine)
     return torch.stack([answers[index] for index in range(len(runs))])

@@ -11,7 +11,7 @@ import numpy as np
 from dlx.api.run import Run
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError
-from dlx.training.evaluation import encode
+from dlx.training.evaluation import encode_by_torch
 from dlx.training.probing import default_labels
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def probe(
         show(f"{run.path}: codes of layer {name}")
         codes = Features(
             *(
-                encode(run.cohort.network, parts.part(part).inputs, name)[0].numpy()
+                encode_by_torch(run.cohort.network, parts.part(part).inputs, name)[0].numpy()
                 for part in ("train", split)
             )
         )

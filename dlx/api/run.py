@@ -14,7 +14,7 @@ from torch import Tensor
 from dlx import plugins
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.cohort import Cohort
-from dlx.config.types import choice
+from dlx.config.types import Choice, choice
 from dlx.data.channels import fitting
 from dlx.data.dataset import Task
 from dlx.data.labelled import read_labelled
@@ -45,7 +45,7 @@ from dlx.training import job as jobs
 from dlx.training.baseline import baseline, training_targets
 from dlx.training.evaluation import confusion, decode, encode, evaluate, predict
 from dlx.training.finding import find_run
-from dlx.training.saved import Saved, open_saved, stack
+from dlx.training.saved import Saved, engine_of, open_saved, stack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -143,7 +143,11 @@ class Run(Saved):
     def cohort(self) -> Cohort:
         """The trained network on the run axis: a cohort of one, on the CPU."""
         metrics = jobs.chosen_metrics(self.config, self.design)
-        return stack([(self.design, self.tensors)], metrics, [self.config.seed])
+        return self._stacked(metrics)
+
+    def _stacked(self, metrics: tuple[Choice, ...]) -> Cohort:
+        network = self.design, self.tensors
+        return stack([network], metrics, [self.config.seed], engine=engine_of(self.config))
 
     def network(self) -> torch.nn.Sequential:
         """Return the trained network as ordinary torch modules, in evaluation mode.
@@ -413,7 +417,7 @@ class Run(Saved):
         more = evaluated_metrics(self.design.head) if usual else ()
         known = {tag(metric) for metric in chosen}
         chosen += tuple(choice("metric", name) for name in more if name not in known)
-        return stack([(self.design, self.tensors)], chosen, [self.config.seed])
+        return self._stacked(chosen)
 
     def predict_file(
         self, path: Path | str, layout: Mapping[str, Any] | None = None
@@ -548,7 +552,7 @@ class Run(Saved):
             DataError: the rows do not have the width that the network takes
         """
         name = self.layer(layer)
-        return encode(self.cohort.network, self.preprocessed(x, "encode"), name)[0].numpy()
+        return encode(self.cohort, self.preprocessed(x, "encode"), name)[0].numpy()
 
     @flushed_denormals()
     def decode(
@@ -599,7 +603,7 @@ class Run(Saved):
         folder, name = data_directory(data_dir), self.layer(layer)
         splits = self.labelled_splits(folder)
         inputs, context = of_split(splits, split, self.config.data, folder)
-        values = encode(self.cohort.network, inputs, name)[0].numpy()
+        values = encode(self.cohort, inputs, name)[0].numpy()
         return self._table(values, name, splits.task, context)
 
     def decode_file(self, path: Path | str, layer: str | None = None) -> np.ndarray:

@@ -11,7 +11,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from ctypes import c_int64, c_void_p
 from typing import Any
 
@@ -26,6 +25,7 @@ from dlx.data.batches import Batches, steps_per_epoch
 from dlx.engine import structures as c
 from dlx.engine.optimizers import RULES
 from dlx.engine.program import Program, Source, number_of, program
+from dlx.engine.threads import Threads
 from dlx.native import library
 from dlx.nn.draws import Draws
 from dlx.nn.head import Head
@@ -39,7 +39,7 @@ _BLOCK_SECONDS = 0.1
 _DRAWN_AT_ONCE = 1 << 24
 # Threads share a run alone whose step has at least this many multiplications.
 WORTH_SHARING = 8_000_000
-_PRECISIONS = {torch.float32: "float", torch.float64: "double"}
+PRECISIONS = {torch.float32: "float", torch.float64: "double"}
 
 Factors = Callable[[int], Sequence[float | None]]
 """A number of each slab at a step, counted from 0."""
@@ -56,14 +56,13 @@ class NativeEngine:
 
     def __init__(self, cohort: Cohort, batches: Batches, augment: Augmenter) -> None:
         self._cohort, self._batches, self._augment = cohort, batches, augment
-        loaded, precision = library.load(), _PRECISIONS[cohort.dtype]
+        loaded, precision = library.load(), PRECISIONS[cohort.dtype]
         self._steps = getattr(loaded, f"dlx_steps_{precision}")
         self._steps.argtypes = [c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_int64]
         self._steps.restype = None
         self._memory_size = getattr(loaded, f"dlx_memory_{precision}")
         self._memory_size.argtypes, self._memory_size.restype = [c_void_p, c_int64], c_int64
-        self._threads = torch.get_num_threads()
-        self._pool: ThreadPoolExecutor | None = None
+        self._threads = Threads()
         self._memories: dict[tuple[int, int], NDArray[np.uint8]] = {}
         self._kept: list[Any] = []  # what C points to
         self._of_block: list[Any] = []  # likewise, during a block of steps
@@ -128,7 +127,8 @@ class NativeEngine:
         statistics = network.statistics()
         runs: list[c.Run] = []
         for rows, design in segments([m.design for m in cohort.members]):
-            own = program(design, self._batches.num_inputs, columns, statistics, cohort.dtype)
+            width = self._batches.num_inputs
+            own = program(design.layers, design.inputs, width, columns, statistics, cohort.dtype)
             operations, kept = own.operations()
             widths, scratches = c.array(c.c_int64, own.widths), c.array(c.c_int64, own.scratches)
             self._kept += [operations, kept, widths, scratches]
@@ -147,7 +147,7 @@ class NativeEngine:
                         emphasizes=own.emphasizes,
                     )
                 )
-        self._set_head(runs, cohort.head)
+        self._kept += set_head(runs, cohort.head)
         for slab in cohort.optimizer.members:
             _set_rule(runs[slab.rows], slab)
         for row, (run, member) in enumerate(zip(runs, cohort.members, strict=True)):
@@ -206,29 +206,6 @@ class NativeEngine:
                 stretches.append((start, stop))
         assert all(stop <= width for _, stop in stretches)
         return (c.Stretch * len(stretches))(*((a, b, int(b <= end)) for a, b in stretches))
-
-    def _set_head(self, runs: list[c.Run], head: Head) -> None:
-        loss, options = head.loss.name, head.loss.arguments()
-        output = 0 if isinstance(head.output, str) else c.ACTIVATIONS.index(head.output.name)
-        number = 0.0 if isinstance(head.output, str) else number_of(head.output)
-        if head.is_numeric:
-            answer = c.NO_ANSWER
-        elif head.takes_numbers:
-            answer = c.LARGEST_OF_CLASSES
-        elif head.kind != "multilabel" and head.num_outputs > 1:
-            answer = c.LARGEST_OF_COLUMNS
-        else:
-            answer = c.EACH_COLUMN
-        weights = head.constants.get("class_weights")
-        weights = None if weights is None else weights.contiguous()
-        self._kept.append(weights)
-        for run in runs:
-            run.loss, run.output_function = c.LOSSES.index(loss), output
-            run.output_number, run.answer, run.middle = number, answer, head.middle
-            run.loss_number = options.get("label_smoothing", options.get("delta", 0.0))
-            run.class_weights = None if weights is None else weights.data_ptr()
-            run.num_targets = head.num_outputs
-            run.reconstructs = head.kind == "reconstruction"
 
     def _set_data(self, runs: list[c.Run]) -> None:
         batches, kinds = self._batches, {torch.float32: c.FLOAT, torch.float64: c.DOUBLE}
@@ -347,7 +324,7 @@ class NativeEngine:
     # Threads
 
     def _train(self, number: int) -> None:
-        runs, threads = self._runs, self._threads
+        runs, threads = self._runs, self._threads.number
         size = threads // len(runs)
         if size > 1 and self._is_worth_sharing:
             memories = [self._memory_of([run], size) for run in runs]
@@ -357,7 +334,7 @@ class NativeEngine:
                 row, rank = divmod(place, size)
                 self._call(runs[row], number, memories[row], teams[row].ctypes.data, rank, size)
 
-            self._in_threads(len(runs) * size, share)
+            self._threads.run(len(runs) * size, share)
             return
         # Where threads cannot have equally many runs, they take turns in parts of a block.
         parts = 1 if len(runs) % threads == 0 or len(runs) > 8 * threads else 8
@@ -370,21 +347,12 @@ class NativeEngine:
                 self._call(runs[row], steps, memory, None, 0, 1)
                 turns.give_back(row)
 
-        self._in_threads(min(threads, len(runs)), take_turns)
+        self._threads.run(min(threads, len(runs)), take_turns)
 
     @property
     def _is_worth_sharing(self) -> bool:
         rows = min(self._cohort.batch_size, self._batches.num_rows)
         return self._programs[0].flops * rows >= WORTH_SHARING
-
-    def _in_threads(self, number: int, work: Callable[[int], None]) -> None:
-        if number == 1:
-            work(0)
-            return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads)
-        for future in [self._pool.submit(work, place) for place in range(number)]:
-            future.result()
 
     def _memory_of(self, runs: Sequence[c.Run], size: int) -> NDArray[np.uint8]:
         """Return memory for the steps of any of some runs, whole vectors of which are aligned."""
@@ -406,6 +374,31 @@ class NativeEngine:
     ) -> None:
         address = -(-memory.ctypes.data // 64) * 64
         self._steps(ctypes.byref(run), number, address, team, rank, size)
+
+
+def set_head(runs: Sequence[c.Run], head: Head) -> list[Any]:
+    """Tell runs their loss, output function and answers; return what they point to."""
+    loss, options = head.loss.name, head.loss.arguments()
+    output = 0 if isinstance(head.output, str) else c.ACTIVATIONS.index(head.output.name)
+    number = 0.0 if isinstance(head.output, str) else number_of(head.output)
+    if head.is_numeric:
+        answer = c.NO_ANSWER
+    elif head.takes_numbers:
+        answer = c.LARGEST_OF_CLASSES
+    elif head.kind != "multilabel" and head.num_outputs > 1:
+        answer = c.LARGEST_OF_COLUMNS
+    else:
+        answer = c.EACH_COLUMN
+    weights = head.constants.get("class_weights")
+    weights = None if weights is None else weights.contiguous()
+    for run in runs:
+        run.loss, run.output_function = c.LOSSES.index(loss), output
+        run.output_number, run.answer, run.middle = number, answer, head.middle
+        run.loss_number = options.get("label_smoothing", options.get("delta", 0.0))
+        run.class_weights = None if weights is None else weights.data_ptr()
+        run.num_targets = head.num_outputs
+        run.reconstructs = head.kind == "reconstruction"
+    return [weights]
 
 
 def _set_rule(runs: Sequence[c.Run], slab: Slab) -> None:

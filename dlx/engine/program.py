@@ -12,12 +12,12 @@ from torch import Tensor
 
 from dlx.config.types import Choice
 from dlx.engine import structures as c
-from dlx.models.design import Design
 from dlx.nn.corruption import InputCorruption
 from dlx.nn.dropout import is_on_weights, mask_of
 from dlx.nn.layers.branch import BranchSpec
 from dlx.nn.layers.code import CodeSpec
 from dlx.nn.layers.dense import DenseSpec
+from dlx.nn.layers.protocol import Blueprint
 from dlx.nn.layers.residual import ResidualSpec
 from dlx.nn.network import InputChanges
 from dlx.nn.normalization import BatchNorm, LayerNorm
@@ -75,6 +75,8 @@ class Program:
     sources: list[Source] = field(default_factory=list)  # of random numbers
     emphasizes: int = -1  # the step that weighs the costs of the outputs; -1: none does
     kept: list[Tensor] = field(default_factory=list)  # what operations point to
+    # Steps up to the end of a layer, and the slot of its outputs, by the name of the layer.
+    layers: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def flops(self) -> int:
@@ -119,32 +121,43 @@ class Program:
 
 
 def program(
-    design: Design,
+    layers: Blueprint,
+    changes: InputChanges | None,
     num_inputs: int,
     columns: Mapping[str, slice],
     statistics: Mapping[str, Tensor],
     dtype: torch.dtype,
 ) -> Program:
-    """Return the program of a run.
+    """Return the program of a run's steps, or of its evaluations.
 
     Args:
-        design: of the run
+        layers: of the run
+        changes: what happens to its inputs in training; None: it is evaluated, so that nothing is
+            drawn, and running statistics normalize
         num_inputs: I
         columns: of a run's row, by the name of the parameter
         statistics: of batch norm, (K, O) of all runs, by name
         dtype: of the run's numbers
     """
-    builder = _Builder(columns, statistics, output=design.layers[-1].name)
-    slot = builder.inputs(design.inputs, num_inputs, dtype)
-    builder.program.output = builder.stack(design.layers, slot)
+    builder = _Builder(columns, statistics, output=layers[-1].name, evaluates=changes is None)
+    slot = builder.inputs(changes or InputChanges(), num_inputs, dtype)
+    for layer in layers:
+        slot = builder.stack([layer], slot)
+        builder.program.layers[layer.name] = len(builder.program.steps), slot
+    builder.program.output = slot
     return builder.program
 
 
 class _Builder:
     def __init__(
-        self, columns: Mapping[str, slice], statistics: Mapping[str, Tensor], output: str
+        self,
+        columns: Mapping[str, slice],
+        statistics: Mapping[str, Tensor],
+        output: str,
+        evaluates: bool,
     ) -> None:
         self.program = Program()
+        self._evaluates = evaluates
         self._columns, self._statistics = columns, statistics
         self._output = output
         self._owners: dict[str, _Step] = {}  # affine maps by the name of their layer
@@ -188,7 +201,7 @@ class _Builder:
         return self._add(step)
 
     def _noise(self, layer: str, std: float, slot: int, width: int) -> int:
-        if not std:
+        if not std or self._evaluates:
             return slot
         step = _Step("noise", [slot], self.slot(width), width, width)
         step.draws = (-1, self._source(Source("noise", layer, True, width)))
@@ -196,7 +209,7 @@ class _Builder:
         return self._change(step)
 
     def _dropout(self, layer: str, rate: float, kind: str, slot: int, width: int) -> int:
-        if not rate or is_on_weights(kind):
+        if not rate or is_on_weights(kind) or self._evaluates:
             return slot
         step = _Step("dropout", [slot], self.slot(width), width, width)
         self._set_dropout(step, rate, kind, layer, width)
@@ -279,7 +292,7 @@ class _Builder:
             norm = _Step("weight_norm", [], 0, inputs, width, affine.weight, magnitude)
             norm.scratch = affine.scratch
             self._add(norm)
-        if layer.dropout and is_on_weights(layer.dropout_kind):
+        if layer.dropout and is_on_weights(layer.dropout_kind) and not self._evaluates:
             drop = _Step("drop_connect", [], 0, inputs, width, affine.weight)
             drop.option = affine.scratch
             affine.scratch = drop.scratch = self._scratch(2 * padded(inputs * width))
@@ -305,7 +318,8 @@ class _Builder:
         step.weight, step.bias = self._start(f"{name}.gain"), self._start(f"{name}.shift")
         step.numbers = (0.0, norm.epsilon)
         if isinstance(norm, BatchNorm):
-            step.kind, step.numbers = "batch_norm", (norm.momentum, norm.epsilon)
+            step.kind = "running_norm" if self._evaluates else "batch_norm"
+            step.numbers = (norm.momentum, norm.epsilon)
             running = [self._statistics[f"{name}.running_{what}"] for what in ("mean", "variance")]
             step.statistics = (running[0].data_ptr(), running[1].data_ptr())
         return self._add(step)
@@ -334,14 +348,19 @@ class _Builder:
         units = layer.outputs
         if layer.kept is not None:
             step = _Step("largest", [slot], self.slot(units), units, units)
-            step.option = layer.kept.training
+            step.option = layer.kept.evaluation if self._evaluates else layer.kept.training
             slot = self._add(step)
         penalty = layer.sparsity
         if penalty is not None:
             step = _Step("sparsity", [slot], slot, units, units)
             step.option = c.SPARSITIES.index(penalty.name)
-            step.numbers = (penalty.weight, penalty.arguments().get("rate", 0.0))
+            # An evaluation measures the penalty without its weight, too.
+            weight = 1.0 if self._evaluates else penalty.weight
+            step.numbers = (weight, penalty.arguments().get("rate", 0.0))
             self._add(step)
+        if self._evaluates:
+            count = _Step("active", [slot], slot, units, units, numbers=(layer.threshold,))
+            self._add(count)
         return slot
 
 

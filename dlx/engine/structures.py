@@ -19,6 +19,8 @@ KINDS = (
     "noise",
     "corruption",
     "drop_connect",
+    "running_norm",
+    "active",
 )
 ACTIVATIONS = (
     "identity",
@@ -40,6 +42,7 @@ SPARSITIES = ("l1", "kl")
 NO_ANSWER, LARGEST_OF_CLASSES, LARGEST_OF_COLUMNS, EACH_COLUMN = range(4)
 TRANSPOSED, SHARED, BOUNDED, FROM_INPUTS = 1, 2, 4, 8
 FLOAT, DOUBLE, INTEGER = range(3)
+ROWS_OF_A_SUM = 128
 
 
 class Operation(Structure):
@@ -145,6 +148,45 @@ class Run(Structure):
         ("first_step", c_int64),
         ("step", c_int64),
         ("diverged", c_int64),
+        ("entry", c_int64),
+    ]
+
+
+class Part(Structure):
+    """The rows on which a run is evaluated."""
+
+    _fields_ = [
+        ("inputs", c_void_p),
+        ("targets", c_void_p),
+        ("rows", c_void_p),
+        ("target_rows", c_void_p),
+        ("fill", c_void_p),
+        ("shift", c_void_p),
+        ("scale", c_void_p),
+        ("inputs_are_double", c_int64),
+        ("targets_are", c_int64),
+        ("rounds", c_int64),
+    ]
+
+
+class Evaluation(Structure):
+    """What runs make of some of their rows."""
+
+    _fields_ = [
+        ("runs", POINTER(Run)),
+        ("parts", POINTER(Part)),
+        ("first_row", c_int64),
+        ("num_rows", c_int64),
+        ("piece_rows", c_int64),
+        ("until", c_int64),
+        ("next", c_int64),
+        ("costs", c_void_p),
+        ("correct", c_void_p),
+        ("penalties", c_void_p),
+        ("active", c_void_p),
+        ("row_costs", c_void_p),
+        ("z", c_void_p),
+        ("outputs", c_void_p),
     ]
 
 

@@ -127,6 +127,9 @@ static void forward(const run *r, const pass *p) {
                 together(p);
                 break;
             }
+            case RUNNING_NORM:
+                running_norm(o, row + o->weight, row + o->bias, x, y, r->number, first, last);
+                break;
             case LAYER_NORM:
                 layer_norm(o, row + o->weight, row + o->bias, x, y, p->kept[i], p->rows, first, last);
                 break;
@@ -162,6 +165,7 @@ static void forward(const run *r, const pass *p) {
                     keep_largest(x + b * width, y + b * width, p->kept[i] + b * width, o->outputs, o->option);
                 break;
             case SPARSITY: break;  // on the way back, where its gradient belongs
+            case ACTIVE: break;    // counted by the evaluation
             case DROPOUT: drop_units(r, o, p->place, x, y, p->kept[i], first, last); break;
             case NOISE: add_noise(r, o, p->place, x, y, first, last); break;
             case CORRUPTION: corrupt(r, o, p->place, x, y, p->kept[i], first, last); break;

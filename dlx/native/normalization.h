@@ -32,6 +32,22 @@ static void batch_norm(const operation *o, const REAL *gain, const REAL *shift, 
     }
 }
 
+// Batch norm of the rows `first` to `last` by the running statistics, in an evaluation.
+static void running_norm(const operation *o, const REAL *gain, const REAL *shift, const REAL *x,
+                         REAL *y, int64_t number, int64_t first, int64_t last) {
+    const int64_t row = PADDED(o->outputs);
+    const REAL *means = (const REAL *)o->statistics[0] + number * o->outputs;
+    const REAL *variances = (const REAL *)o->statistics[1] + number * o->outputs;
+    for (int64_t n = 0; n < o->outputs; n += LANES) {
+        const int64_t left = lanes_left(o->outputs, n);
+        vec mean = load_part(means + n, left);
+        vec rstd = 1 / root(load_part(variances + n, left) + (REAL)o->numbers[1]);
+        vec own_gain = load_part(gain + n, left), own_shift = load_part(shift + n, left);
+        for (int64_t b = first; b < last; b++)
+            store(y + b * row + n, (load(x + b * row + n) - mean) * rstd * own_gain + own_shift);
+    }
+}
+
 static void batch_norm_back(const operation *o, const REAL *gain, const REAL *dy, const REAL *kept,
                             REAL *dx, REAL *d_gain, REAL *d_shift, int64_t rows, int64_t first,
                             int64_t last) {

@@ -21,6 +21,7 @@
 #include "codes.h"
 #include "changes.h"
 #include "engine.h"
+#include "evaluation.h"
 #include "random.h"
 
 // Numbers of memory that the steps of a run need, for a team of threads.
@@ -34,6 +35,26 @@ EXPORT void EXPORTED(dlx_steps)(run *r, int64_t number, void *memory, void *toge
     fegetenv(&before);
     fesetenv(FE_DFL_ENV);  // rounding to nearest, and no flushing that other processors do not have
     steps(r, number, memory, together, (int)rank, (int)size);
+    fesetenv(&before);
+}
+
+// Numbers of memory that any of so many runs needs for a piece.
+EXPORT int64_t EXPORTED(dlx_evaluation_memory)(const evaluation *e, int64_t runs) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < runs; i++) {
+        const run r = with_rows(e, i);
+        const int64_t own = lay_out(&r, 0, 1, 0, 0, 0, 0, 0, 0, 0);
+        if (own > most) most = own;
+    }
+    return most;
+}
+
+// Evaluate pieces until another thread has taken the last one; the memory is that of a team of one.
+EXPORT void EXPORTED(dlx_evaluate)(evaluation *e, void *memory) {
+    fenv_t before;
+    fegetenv(&before);
+    fesetenv(FE_DFL_ENV);
+    evaluate(e, memory);
     fesetenv(&before);
 }
 

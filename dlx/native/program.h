@@ -10,7 +10,8 @@
 
 enum kind {
     AFFINE, WEIGHT_NORM, MAXOUT, BATCH_NORM, LAYER_NORM, ACTIVATION, SUM, CONCAT, LARGEST, SPARSITY,
-    DROPOUT, NOISE, CORRUPTION, DROP_CONNECT
+    DROPOUT, NOISE, CORRUPTION, DROP_CONNECT,
+    RUNNING_NORM, ACTIVE  // in evaluations: batch norm, and the units of a code that are counted
 };
 
 enum activation {
@@ -35,7 +36,7 @@ typedef struct {
     int64_t flags;          // of AFFINE, see below
     int64_t draws[2];       // what it draws: random bits, normal numbers; -1: none
     double numbers[6];
-    void *statistics[2];    // of BATCH_NORM: running means and variances of all runs, a row each;
+    void *statistics[2];    // of BATCH_NORM and RUNNING_NORM: running means and variances of all runs, a row each;
                             // of CORRUPTION: the lowest and the highest value of each input
     const int64_t *second;  // of SUM and CONCAT: more slots, as many as `option` says
 } operation;
@@ -93,6 +94,31 @@ typedef struct {
     // Results
     double cost_sum, correct_sum;
     int64_t first_step, step, diverged; // of the block of `rates`; the next one
+    int64_t entry;                      // in evaluations, the slot that rows are taken into
 } run;
+
+// The rows on which a run is evaluated.
+typedef struct {
+    const void *inputs, *targets;       // one copy of them; no targets: the inputs, or nobody asks
+    const int64_t *rows, *target_rows;  // numbers of the rows; NULL: in their order
+    const double *fill, *shift, *scale; // what is done to inputs; NULL: nothing
+    int64_t inputs_are_double, targets_are, rounds;
+} part;
+
+#define ROWS_OF_A_SUM 128  // whose costs are added up by themselves, and these sums by the caller
+
+// What runs make of some of their rows, piece by piece. Pieces are counted run after run.
+typedef struct {
+    const run *runs;
+    const part *parts;
+    int64_t first_row, num_rows;
+    int64_t piece_rows;                 // a multiple of ROWS_OF_A_SUM
+    int64_t until;                      // the piece before which all threads end
+    _Atomic int64_t next;               // the next piece that a thread takes
+    double *costs, *correct;            // (runs, sums) of sums over rows, 0 at first; may be NULL
+    double *penalties, *active;         // (runs, pieces): sum over rows, active units
+    double *row_costs;                  // (runs, rows), may be NULL
+    void *z, *outputs;                  // (runs, rows, units) each, may be NULL
+} evaluation;
 
 #endif

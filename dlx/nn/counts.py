@@ -10,6 +10,7 @@ from functools import partial, reduce
 import torch
 from torch import Tensor
 
+from dlx.native.elementary import elementary
 from dlx.nn.head import Head
 from dlx.nn.losses import sigmoid_cross_entropies
 
@@ -25,11 +26,14 @@ class Rows:
         head: of the runs
         count: N
         find_targets: gives the targets
+        outputs: of the network (K, N, C), after the output function, where the native engine has
+            made them; metrics then have the same bits on every machine
     """
 
     head: Head
     count: int
     find_targets: Callable[[], Tensor]
+    outputs: Tensor | None = None
 
     @property
     def targets(self) -> Tensor:
@@ -41,6 +45,10 @@ class Rows:
 
     def __len__(self) -> int:
         return self.count
+
+    def outputs_of(self, z: Tensor) -> Tensor:
+        """Return the outputs after the output function, (K, N, C), given z."""
+        return self.head.outputs(z) if self.outputs is None else self.outputs
 
 
 @dataclass(frozen=True)
@@ -63,14 +71,14 @@ def joined(chunks: Sequence[Tensor]) -> Tensor:
 
 def _right(z: Tensor, rows: Rows) -> Tensor:
     """Count right answers: (K,)."""
-    count = rows.head.correct(z, rows.targets)
+    count = rows.head.correct(z, rows.targets, rows.outputs)
     assert count is not None
     return count
 
 
 def _confusion(z: Tensor, rows: Rows) -> Tensor:
     """Count rows by true and predicted class: (K, C, C); for each label of several (K, T, 2, 2)."""
-    predicted, truth = rows.head.decide(z), rows.head.decode(rows.targets)
+    predicted, truth = rows.head.decide(z, rows.outputs), rows.head.decode(rows.targets)
     if rows.head.kind == "multilabel":
         sizes = (rows.head.num_outputs, 2, 2)
         label = torch.arange(sizes[0], device=z.device)
@@ -102,39 +110,76 @@ def _scores(z: Tensor, rows: Rows) -> Tensor:
     """Return the score of each class or label, or of the second of two classes: (K, C, B)."""
     output = rows.head.output
     if isinstance(output, str):  # the softmax's logarithm has the same order, and does not saturate
-        z = torch.log_softmax(z, -1)
-        z = z[..., 1:] - z[..., :1] if z.shape[-1] == 2 else z
+        z = z[..., 1:] - z[..., :1] if z.shape[-1] == 2 else _log_softmax(z, rows)
     elif output.traits.bounds is None:  # between bounds z has the order of a, and tells more apart
-        z = rows.head.outputs(z)
+        z = rows.outputs_of(z)
     return z.transpose(1, 2)
+
+
+def _log_softmax(z: Tensor, rows: Rows) -> Tensor:
+    if rows.outputs is None:
+        return torch.log_softmax(z, -1)
+    z = z.double()
+    largest = z.amax(-1, keepdim=True)
+    total = folded(elementary("exp", z - largest), -1).unsqueeze(-1)
+    return z - largest - elementary("log", total)
 
 
 def _added_up(find: Callable[[Tensor, Tensor], Tensor], z: Tensor, targets: Tensor) -> Tensor:
     """Return the sum over the rows of a number for each output: (K, T), float64.
 
-    `find` gives the numbers (S, B, T) of S runs, from their z (S, B, T) and the targets, which they
-    share, (1, B, T, ...), or have to themselves, (S, B, T, ...).
+    `find` gives the numbers (S, B, T) of S runs, from their z (S, B, T), or their outputs, and the
+    targets, which they share, (1, B, T, ...), or have to themselves, (S, B, T, ...).
     """
     num_runs = max(_NUMBERS_AT_ONCE // max(z[0].numel(), 1), 1)
     is_shared = len(targets) == 1
     sums = [
-        find(some, targets if is_shared else targets[start : start + num_runs])
-        .transpose(1, 2)
-        .contiguous()
-        .sum(-1)
+        folded(find(some, targets if is_shared else targets[start : start + num_runs]), 1)
         for start, some in zip(range(0, len(z), num_runs), z.split(num_runs), strict=True)
     ]
     return torch.cat(sums)
+
+
+def folded(values: Tensor, axis: int) -> Tensor:
+    """Return the sums along an axis: the second half is added to the first one, again and again.
+
+    A library's own sum has another order on other processors. In float64 its error grows with the
+    logarithm of the length.
+    """
+    while (length := values.shape[axis]) > 1:
+        half = length // 2
+        first = values.narrow(axis, 0, length - half)
+        sums = first.narrow(axis, 0, half) + values.narrow(axis, length - half, half)
+        middle = first.narrow(axis, half, length - 2 * half)
+        values = torch.cat([sums, middle], axis) if length % 2 else sums
+    return values.squeeze(axis) if values.shape[axis] else values.sum(axis)
+
+
+def folded_mean(values: Tensor, axis: int, *, skips_nan: bool = False) -> Tensor:
+    """Return the means along an axis, of sums as `folded` makes them; of numbers that are there."""
+    if not skips_nan:
+        return folded(values, axis) / values.shape[axis]
+    is_nan = values.isnan()
+    return folded(values.masked_fill(is_nan, 0.0), axis) / (~is_nan).sum(axis)
+
+
+def _source(z: Tensor, rows: Rows) -> Tensor:
+    """Return what `_outputs` makes outputs of: z, or the outputs where they are known."""
+    return z if rows.outputs is None else rows.outputs
+
+
+def _outputs(source: Tensor, rows: Rows) -> Tensor:
+    return rows.head.outputs(source) if rows.outputs is None else source
 
 
 def _errors(z: Tensor, rows: Rows, *, power: int) -> Tensor:
     """Add up |a - t| or its square: (K, T), float64, in the units that targets are trained in."""
 
     def find(z: Tensor, targets: Tensor) -> Tensor:
-        difference = rows.head.outputs(z).double() - targets.double()
+        difference = _outputs(z, rows).double() - targets.double()
         return difference.abs() if power == 1 else difference.square()
 
-    return _added_up(find, z, rows.targets)
+    return _added_up(find, _source(z, rows), rows.targets)
 
 
 def in_units(head: Head, targets: Tensor) -> Tensor:
@@ -160,9 +205,9 @@ def _relative_errors(z: Tensor, rows: Rows) -> Tensor:
 
     def find(z: Tensor, both: Tensor) -> Tensor:
         targets, factor = both.unbind(-1)
-        return (rows.head.outputs(z).double() - targets).abs() * factor
+        return (_outputs(z, rows).double() - targets).abs() * factor
 
-    return _added_up(find, z, torch.stack([targets, factor], -1))
+    return _added_up(find, _source(z, rows), torch.stack([targets, factor], -1))
 
 
 def _cross_entropies(z: Tensor, rows: Rows) -> Tensor:
@@ -171,7 +216,10 @@ def _cross_entropies(z: Tensor, rows: Rows) -> Tensor:
     def find(z: Tensor, targets: Tensor) -> Tensor:
         z, t = z.double(), targets.double()
         if rows.head.output_name == "sigmoid":
-            return sigmoid_cross_entropies(z, t)
+            if rows.outputs is None:
+                return sigmoid_cross_entropies(z, t)
+            size = z.abs()
+            return 0.5 * size + (0.5 - t) * z + elementary("log1p", elementary("exp", -size))
         a = rows.head.outputs(z)
         # As in torch: a probability of 0 for what is true costs 100 nats, not infinitely many.
         yes, no = (probability.log().clamp_min(-100) for probability in (a, 1 - a))

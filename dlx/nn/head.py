@@ -154,22 +154,26 @@ class Head:
             (gradient,) = torch.autograd.grad(costs.sum(), z)
         return costs.detach(), gradient
 
-    def decide(self, z: Tensor) -> Tensor:
+    def decide(self, z: Tensor, outputs: Tensor | None = None) -> Tensor:
         """Return the predicted class of each row: class numbers (K, B), or labels (K, B, C).
 
         One output means the second class above the middle of its range. Of several outputs the
-        largest decides. Labels are decided one by one.
+        largest decides. Labels are decided one by one. `outputs` are those of z where they are
+        known already.
         """
         if self.kind != "multilabel" and self.num_outputs > 1:
             return z.argmax(-1)
-        held = z > 0 if self.output_name == "sigmoid" else self.outputs(z) > self.middle
+        if self.output_name == "sigmoid":
+            held = z > 0
+        else:
+            held = (self.outputs(z) if outputs is None else outputs) > self.middle
         return held.long() if self.kind == "multilabel" else held.squeeze(-1).long()
 
-    def correct(self, z: Tensor, targets: Tensor) -> Tensor | None:
+    def correct(self, z: Tensor, targets: Tensor, outputs: Tensor | None = None) -> Tensor | None:
         """Return how many answers are right in each run's batch: (K,); None for numbers.
 
-        A row has `answers` of them.
+        A row has `answers` of them. `outputs` are as for `decide`.
         """
         if self.is_numeric:
             return None
-        return (self.decide(z) == self.decode(targets)).flatten(1).sum(1)
+        return (self.decide(z, outputs) == self.decode(targets)).flatten(1).sum(1)

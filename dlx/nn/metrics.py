@@ -32,6 +32,8 @@ from dlx.nn.counts import (
     Rows,
     Statistic,
     added,
+    folded,
+    folded_mean,
     in_units,
 )
 from dlx.nn.head import Head, TaskKind
@@ -99,7 +101,7 @@ def top_k(within: Tensor, rows: Rows, *, k: Annotated[int, Gt(0)] = 5) -> Tensor
         k: fewer than there are classes
     """
     sizes = torch.arange(1, within.shape[1] + 1, device=within.device)
-    return (within.double() / sizes).sum(1) / len(rows)
+    return folded(within.double() / sizes, 1) / len(rows)
 
 
 @register("metric", CONFUSION, LABELS, rising=True, scale="share")
@@ -108,8 +110,10 @@ def balanced_accuracy(confusion: Tensor, rows: Rows) -> Tensor:
 
     Of labels, the mean of the labels' balanced accuracies.
     """
-    values = class_scores(confusion)["recall"].nanmean(-1)
-    return values.nanmean(-1) if rows.head.kind == "multilabel" else values
+    values = folded_mean(class_scores(confusion)["recall"], -1, skips_nan=True)
+    if rows.head.kind == "multilabel":
+        return folded_mean(values, -1, skips_nan=True)
+    return values
 
 
 @register("metric", CONFUSION, LABELS, rising=True, scale="share")
@@ -155,7 +159,7 @@ def _mean_of_classes(name: str, confusion: Tensor, rows: Rows) -> Tensor:
     scores = class_scores(confusion)[name]
     if rows.head.kind == "multilabel":
         scores = scores[..., 1]  # of the rows that have the label
-    return scores.nanmean(-1)
+    return folded_mean(scores, -1, skips_nan=True)
 
 
 @register("metric", CONFUSION, ("binary",), rising=True, scale="score")
@@ -180,7 +184,8 @@ def auc(scores: Tensor, rows: Rows) -> Tensor:
         classes = torch.arange(scores.shape[1], device=scores.device)
         truth = truth.unsqueeze(-1) == (classes if len(classes) > 1 else classes + 1)
     pairs = zip(scores.unbind(1), truth.unbind(-1), strict=True)
-    return torch.stack([_area(score, has) for score, has in pairs], 1).nanmean(1)
+    areas = torch.stack([_area(score, has) for score, has in pairs], 1)
+    return folded_mean(areas, 1, skips_nan=True)
 
 
 def _area(scores: Tensor, positive: Tensor) -> Tensor:
@@ -207,7 +212,7 @@ def mse(squares: Tensor, rows: Rows) -> Tensor:
 
     Of a reconstruction, over rows and inputs, in the units of the preprocessed inputs.
     """
-    return (squares * _scale(rows) ** 2).mean(1) / len(rows)
+    return folded_mean(squares * _scale(rows) ** 2, 1) / len(rows)
 
 
 @register("metric", SQUARED_ERRORS, (*NUMBERS, *INPUTS), rising=False)
@@ -219,7 +224,7 @@ def rmse(squares: Tensor, rows: Rows) -> Tensor:
 @register("metric", SQUARED_ERRORS, INPUTS, rising=False)
 def squared_error_per_row(squares: Tensor, rows: Rows) -> Tensor:
     """Squared error of a reconstruction, summed over a row's preprocessed inputs."""
-    return squares.sum(1) / len(rows)
+    return folded(squares, 1) / len(rows)
 
 
 @register("metric", CROSS_ENTROPIES, INPUTS, rising=False, check=_check_unit_interval)
@@ -228,7 +233,7 @@ def cross_entropy_per_row(entropies: Tensor, rows: Rows) -> Tensor:
 
     Inputs and outputs must lie in [0, 1]. It stays above 0 if inputs are neither 0 nor 1.
     """
-    return entropies.sum(1) / len(rows)
+    return folded(entropies, 1) / len(rows)
 
 
 @register("metric", ABSOLUTE_ERRORS, (*NUMBERS, *INPUTS), rising=False)
@@ -237,7 +242,7 @@ def mae(errors: Tensor, rows: Rows) -> Tensor:
 
     Of a reconstruction, over rows and inputs, in the units of the preprocessed inputs.
     """
-    return (errors * _scale(rows)).mean(1) / len(rows)
+    return folded_mean(errors * _scale(rows), 1) / len(rows)
 
 
 @register("metric", RELATIVE_ERRORS, NUMBERS, rising=False, unit="%")
@@ -247,7 +252,7 @@ def mape(errors: Tensor, rows: Rows) -> Tensor:
     Rows whose target is 0 are left out.
     """
     count = (in_units(rows.head, rows.targets) != 0).sum(1)
-    return (100 * errors / count).nanmean(1)
+    return folded_mean(100 * errors / count, 1, skips_nan=True)
 
 
 @register("metric", SQUARED_ERRORS, NUMBERS, rising=True, best=1.0)
@@ -256,9 +261,10 @@ def r2(squares: Tensor, rows: Rows) -> Tensor:
 
     The mean over the targets; a target that is constant is left out.
     """
-    targets = rows.targets.double().transpose(1, 2).contiguous()
-    spread = (targets - targets.mean(-1, keepdim=True)).square().sum(-1)
-    return torch.where(spread > 0, 1 - squares / spread, torch.nan).nanmean(1)
+    targets = rows.targets.double()
+    spread = folded((targets - folded_mean(targets, 1).unsqueeze(1)).square(), 1)
+    shares = torch.where(spread > 0, 1 - squares / spread, torch.nan)
+    return folded_mean(shares, 1, skips_nan=True)
 
 
 def _scale(rows: Rows) -> Any:
@@ -349,16 +355,32 @@ class Measurement:
         """Return the key of a metric's statistic, which metrics of the same options share."""
         return metric.traits.statistic, tuple(metric.arguments().items())
 
-    def add(self, z: Tensor, targets: Tensor) -> None:
+    @property
+    def counts_alone(self) -> bool:
+        """Whether counts of right answers are all that it needs."""
+        return all(statistic is RIGHT for statistic, _ in self._chunks)
+
+    def add(
+        self, z: Tensor, targets: Tensor, outputs: Tensor | None = None, right: Tensor | None = None
+    ) -> None:
         """Take in a chunk of rows: z (K, B, C), and targets as the head encodes them.
 
-        Targets are (R, B) or (R, B, C), see `Rows`.
+        Targets are (R, B) or (R, B, C), see `Rows`. Outputs and the number of right answers (K,)
+        are those of z, where they are known.
         """
-        rows = Rows(self._head, z.shape[1], lambda: targets)
+        rows = Rows(self._head, z.shape[1], lambda: targets, outputs)
         for (statistic, options), chunks in self._chunks.items():
-            chunks.append(statistic.find(z, rows, **dict(options)))
+            if statistic is RIGHT and right is not None:
+                chunks.append(right)
+            else:
+                chunks.append(statistic.find(z, rows, **dict(options)))
             if statistic.join is added:
                 chunks[:] = [added(chunks)]
+
+    def add_right(self, right: Tensor) -> None:
+        """Take in a chunk of which the number of right answers is all that is needed."""
+        for chunks in self._chunks.values():
+            chunks[:] = [added([*chunks, right])]
 
     def results(self, count: int, targets: Callable[[], Tensor]) -> dict[str, Tensor]:
         """Return the metrics by their tags, a value per run, (K,) float64.

@@ -16,6 +16,7 @@ from dlx.config.types import Choice
 from dlx.data import randomness
 from dlx.data.selection import Examples, Selection, examples
 from dlx.data.splits import draw
+from dlx.engine.evaluation import NativeEvaluation, Sums, native_evaluation
 from dlx.nn.counts import CONFUSION, Rows
 from dlx.nn.metrics import CORRUPTED, Measurement, tag
 from dlx.nn.network import Network
@@ -69,6 +70,9 @@ def _measured(
     corrupted: bool = False,
 ) -> dict[str, Tensor]:
     """Return cost, metrics and, of inputs as they are, what layers measure, by tag: (K,) each."""
+    native = native_evaluation(cohort)
+    if native is not None:
+        return _measured_natively(native, cohort, (inputs, targets), stop, corrupted=corrupted)
     cost = torch.zeros(cohort.network.num_runs, dtype=torch.float64, device=cohort.device)
     names = () if corrupted else cohort.measures
     measures = {name: torch.zeros_like(cost) for name in names}
@@ -95,6 +99,54 @@ def _measured(
     return {"cost": cost / count, **metrics, **means}
 
 
+def _measured_natively(
+    native: NativeEvaluation,
+    cohort: Cohort,
+    rows: Examples,
+    stop: Callable[[], bool],
+    *,
+    corrupted: bool,
+) -> dict[str, Tensor]:
+    inputs, targets = rows
+    count = inputs.num_rows
+    measurement = Measurement(cohort.head, cohort.metrics)
+    sees_each = not measurement.counts_alone
+    stretches: list[Sums] = []
+    size = CHUNK if sees_each or corrupted else count
+    for start in range(0, count, size):
+        number = min(size, count - start)
+        chunk, first = rows, start
+        if corrupted:
+            chunk, first = _corrupted_chunk(cohort.network, rows, start), 0
+        sums = native.measure(chunk, first, number, stop, sees_each=sees_each)
+        if sums is None:
+            raise BrokenOff
+        if sums.each is None:
+            measurement.add_right(sums.correct)
+        else:
+            t = targets.chunk(start, start + number)
+            measurement.add(sums.each.z, t, sums.each.outputs, sums.correct)
+        stretches.append(replace(sums, each=None))
+    values = {"cost": native.costs(stretches, count)}
+    values |= measurement.results(count, lambda: targets.chunk(0, count))
+    measures = {"sparsity": native.penalties, "active_units": native.active_units}
+    names = () if corrupted else cohort.measures
+    return values | {name: measures[name](stretches, count) for name in names}
+
+
+def _corrupted_chunk(network: Network, rows: Examples, start: int) -> Examples:
+    """Return a chunk of rows with the corrupted inputs of every run, and targets as they are.
+
+    Draws, comparisons, products and sums of single numbers make them: the same bits everywhere.
+    """
+    inputs, targets = rows
+    x = inputs.chunk(start, start + CHUNK)
+    t = x if targets is inputs else targets.chunk(start, start + CHUNK)
+    pass_ = Pass(batch_size=CHUNK, corrupted_chunk=start // CHUNK)
+    y = network.corruption.forward(_for_each_run(network, x), pass_)
+    return Selection.own(y.contiguous()), Selection(t[0]) if len(t) == 1 else Selection.own(t)
+
+
 @torch.no_grad()
 def of_each_row(
     cohort: Cohort, rows: Examples, names: Collection[str], stop: Callable[[], bool] = lambda: False
@@ -107,19 +159,29 @@ def of_each_row(
     inputs, targets = rows
     metrics = tuple(metric for metric in cohort.metrics if tag(metric) in names)
     chunks: dict[str, list[Tensor]] = {}
+    native = native_evaluation(cohort)
     whole = Measurement(cohort.head, metrics)
     cost = torch.zeros(cohort.network.num_runs, dtype=torch.float64, device=cohort.device)
     for start in range(0, inputs.num_rows, CHUNK):
         if stop():
             raise BrokenOff
         x = inputs.chunk(start, start + CHUNK)
-        pass_ = Pass(measured={})
-        z = cohort.network.forward(_for_each_run(cohort.network, x), pass_)
         t = x if targets is inputs else targets.chunk(start, start + CHUNK)
-        t = _for_each_run(cohort.network, t)
-        whole.add(z, t)
-        cost += pass_.cost(cohort.head.cost(z, t)).double() * x.shape[1]
-        for name, values in _alone(cohort, z, t, metrics).items():
+        t, number = _for_each_run(cohort.network, t), x.shape[1]
+        if native is None:
+            pass_ = Pass(measured={})
+            z = cohort.network.forward(_for_each_run(cohort.network, x), pass_)
+            costs, outputs = pass_.cost(cohort.head.cost(z, t)).double(), None
+        else:
+            sums = native.measure(rows, start, number, stop, sees_each=True)
+            if sums is None:
+                raise BrokenOff
+            assert sums.each is not None
+            z, outputs, costs = sums.each.z, sums.each.outputs, native.costs([sums], number)
+            chunks.setdefault("cost", []).append(sums.each.costs)
+        cost += costs * number
+        whole.add(z, t, outputs)
+        for name, values in _alone(cohort, z, t, metrics, outputs).items():
             chunks.setdefault(name, []).append(values)
     count = inputs.num_rows
     means = whole.results(count, lambda: _for_each_run(cohort.network, targets.chunk(0, count)))
@@ -133,10 +195,14 @@ def of_each_row(
 
 
 def _alone(
-    cohort: Cohort, z: Tensor, targets: Tensor, metrics: Sequence[Choice]
+    cohort: Cohort, z: Tensor, targets: Tensor, metrics: Sequence[Choice], outputs: Tensor | None
 ) -> dict[str, Tensor]:
-    """Return cost and metrics of each row by itself, (K, B): rows are taken for runs."""
+    """Return metrics of each row by itself, (K, B): rows are taken for runs.
+
+    Cost is one of them where the outputs are not known, which come with the costs of the rows.
+    """
     shape = z.shape[:2]
+    outputs = None if outputs is None else outputs.flatten(0, 1).unsqueeze(1)
     z, t = z.flatten(0, 1).unsqueeze(1), targets.flatten(0, 1).unsqueeze(1)
     head = cohort.head
     constants = {
@@ -146,8 +212,9 @@ def _alone(
     }
     head = replace(head, constants=head.constants | constants)
     measurement = Measurement(head, metrics)
-    measurement.add(z, t)
-    values = {"cost": head.cost(z, t)} | measurement.results(1, lambda: t)
+    measurement.add(z, t, outputs)
+    values = {} if outputs is not None else {"cost": head.cost(z, t)}
+    values |= measurement.results(1, lambda: t)
     return {name: own.view(shape) for name, own in values.items()}
 
 
@@ -218,18 +285,27 @@ def confusion(cohort: Cohort, inputs: Tensor | Selection, targets: Tensor | Sele
     Of labels that may hold together (K, T, 2, 2), whether each holds and is said to. Inputs are
     (N, I), targets as the head encodes them; or both are selections.
     """
-    _, truth = examples(inputs, targets)
+    rows, truth = examples(inputs, targets)
+    native = native_evaluation(cohort)
     counts = []
-    for number, x in enumerate(_chunks(cohort.network, inputs)):
-        t = truth.chunk(number * CHUNK, (number + 1) * CHUNK)
-        rows = Rows(cohort.head, x.shape[1], lambda own=t: own)
-        counts.append(CONFUSION.find(cohort.network.forward(x, Pass()), rows))
+    for start in range(0, rows.num_rows, CHUNK):
+        x = rows.chunk(start, start + CHUNK)
+        if native is None:
+            z, outputs = cohort.network.forward(_for_each_run(cohort.network, x), Pass()), None
+        else:
+            z, outputs = native.answers(rows, start, x.shape[1])
+        t = truth.chunk(start, start + CHUNK)
+        counts.append(CONFUSION.find(z, Rows(cohort.head, x.shape[1], lambda own=t: own, outputs)))
     return CONFUSION.join(counts)
 
 
 @torch.no_grad()
 def predict(cohort: Cohort, inputs: Tensor | Selection) -> Tensor:
     """Return every run's outputs, probabilities under softmax or sigmoid: (K, N, C)."""
+    native = native_evaluation(cohort)
+    if native is not None:
+        rows, _ = examples(inputs, inputs)
+        return native.answers(rows, 0, rows.num_rows)[1]
     outputs = [cohort.network.forward(x, Pass()) for x in _chunks(cohort.network, inputs)]
     return torch.cat([cohort.head.outputs(z) for z in outputs], 1)
 
@@ -245,12 +321,21 @@ def corrupted(network: Network, inputs: Tensor | Selection) -> Tensor:
 
 
 @torch.no_grad()
-def encode(network: Network, inputs: Tensor | Selection, layer: str) -> Tensor:
+def encode(cohort: Cohort, inputs: Tensor | Selection, layer: str) -> Tensor:
     """Return every run's outputs of a layer, in evaluation mode: (K, N, O).
 
     Inputs are (N, I), shared by the runs, (K, N, I), or a selection. The layer is none inside a
     block.
     """
+    native = native_evaluation(cohort)
+    if native is not None:
+        return native.encode(examples(inputs, inputs)[0], layer)
+    return encode_by_torch(cohort.network, inputs, layer)
+
+
+@torch.no_grad()
+def encode_by_torch(network: Network, inputs: Tensor | Selection, layer: str) -> Tensor:
+    """Return what `encode` does of networks that are no cohort, or not evaluated by an engine."""
     return torch.cat([network.encode(x, layer) for x in _chunks(network, inputs)], 1)
 
 
@@ -260,5 +345,8 @@ def decode(cohort: Cohort, codes: Tensor, layer: str) -> Tensor:
 
     `predict` is this after `encode`, bit for bit.
     """
+    native = native_evaluation(cohort)
+    if native is not None:
+        return native.decode(Selection.own(codes), layer)
     chunks = [cohort.network.decode(values, layer) for values in codes.split(CHUNK, 1)]
     return torch.cat([cohort.head.outputs(z) for z in chunks], 1)

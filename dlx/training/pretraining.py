@@ -30,7 +30,7 @@ from dlx.runs.checkpoints import Checkpoint
 from dlx.runs.files import finite
 from dlx.runs.locks import hold
 from dlx.tracking.evaluations import Evaluation
-from dlx.training.evaluation import encode
+from dlx.training.evaluation import encode_by_torch
 from dlx.training.exactness import changed
 from dlx.training.job import Job, initialize
 from dlx.training.records import Show, Stop
@@ -313,7 +313,8 @@ def _examples(runs: Sequence[StageRun]) -> dict[str, Examples]:
             encoders.load_start(row, run.learned)
         last = first.planned.below[-1].name
         parts = {
-            name: Selection.own(encode(encoders, inputs, last)) for name, inputs in parts.items()
+            name: Selection.own(encode_by_torch(encoders, inputs, last))
+            for name, inputs in parts.items()
         }
     examples = {name: (inputs, inputs) for name, inputs in parts.items()}
     return dict.fromkeys(_parts(first.job), examples["train"]) if shared else examples

@@ -23,7 +23,7 @@ from dlx.nn.layers import Blueprint
 from dlx.nn.network import Network
 from dlx.tracking.evaluations import Metrics
 from dlx.training import batch_sizes
-from dlx.training.evaluation import confusion, encode
+from dlx.training.evaluation import confusion, encode_by_torch
 from dlx.training.records import Finish, Outcome, Stop
 from dlx.training.trainer import Listener, Trainer
 
@@ -195,7 +195,7 @@ def _probe(runs: Sequence[_Ended], metrics: dict[str, Metrics], stop: Stop) -> b
             network.load_start(row, run.state)
         probings = [run.probing for run in piece]
         codes = {
-            name: encode(network, _inputs(probings, name), first.layer).cpu().numpy()
+            name: encode_by_torch(network, _inputs(probings, name), first.layer).cpu().numpy()
             for name in first.splits.parts
         }
         for row, run in enumerate(piece):

@@ -16,6 +16,7 @@ from dlx.data.dataset import Task
 from dlx.errors import ConfigError, RunError
 from dlx.models.design import Design
 from dlx.models.plain import from_torch, sequential
+from dlx.native import library
 from dlx.runs import RunDirectory, weights
 
 
@@ -77,20 +78,46 @@ def open_saved(path: Path) -> Saved:
         raise RunError(f"the config of {path} cannot be used: {error}") from error
 
 
+def engine_of(config: RunConfig) -> str:
+    """Return what evaluates a trained run: what trained it, or torch where that is not there.
+
+    So what is said of a run that the native engine trained has the bits of its training.
+    """
+    if config.train.engine != "native":
+        return "torch"
+    try:
+        library.load()
+    except library.Unavailable:
+        return "torch"
+    return "native"
+
+
 def stack(
     networks: Sequence[tuple[Design, Mapping[str, Tensor]]],
     metrics: tuple[Choice, ...],
     seeds: Sequence[int] | None = None,
+    *,
+    engine: str = "torch",
 ) -> Cohort:
     """Return trained networks of equal shapes as one cohort on the CPU, in their order.
 
-    Weights are by the names of the plain torch network; seeds are of what evaluations draw.
+    Weights are by the names of the plain torch network; seeds are of what evaluations draw, which
+    the engine makes (see `engine_of`).
     """
     seeds = seeds or [0] * len(networks)
     # Nothing is trained: the optimizer is the one without a state.
     optimizer = choice("optimizer", "sgd")
     members = [
-        Member(str(place), seed, design, optimizer, num_steps=0, evaluate_every=1, metrics=metrics)
+        Member(
+            str(place),
+            seed,
+            design,
+            optimizer,
+            num_steps=0,
+            evaluate_every=1,
+            metrics=metrics,
+            engine=engine,
+        )
         for place, ((design, _), seed) in enumerate(zip(networks, seeds, strict=True))
     ]
     cohort = Cohort(members, batch_size=1)

@@ -88,3 +88,31 @@ def test_a_library_that_was_not_built_is_said(
     assert ended.code == 2
     assert "train.engine: received native, but the native library was not built" in ended.err
     assert ended.err.rstrip().endswith("or use engine: torch")
+
+
+@pytest.mark.parametrize(
+    "override", ["model.batch_norm=true", "train.early_stopping={patience: 1}"]
+)
+def test_what_is_said_of_a_run_is_what_its_training_measured(override: str, dlx: Command) -> None:
+    plain = ["train.epochs=3", "train.engine=native", "name=run", "log.metrics=[accuracy, f1, auc]"]
+    ended = dlx("train", "digits", *plain, override, "--json")
+    assert ended.code == 0, ended.err
+    said = dlx("evaluate", "run", "--json")
+    assert said.code == 0, said.err
+    assert {"train", "dev"} <= set(ended.json["metrics"])
+    for split, values in ended.json["metrics"].items():
+        for name, value in values.items():
+            assert said.json["metrics"][split][name] == value, (split, name)
+
+
+def test_another_level_and_number_of_threads_verify_a_run(
+    dlx: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = ["train.epochs=3", "train.engine=native", "name=run"]
+    watching = "optimizer.schedule={name: reduce_on_plateau, patience: 0}"
+    assert dlx("train", "digits", *plain, watching, "--quiet").code == 0
+    monkeypatch.setenv(library.LEVEL_VARIABLE, library.levels()[0])
+    again = dlx("verify", "run", "--json")
+    assert again.code == 0, again.err
+    [run] = again.json["verified"]
+    assert run["identical"]

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,8 +12,9 @@ from dlx.cohort import Cohort, Member
 from dlx.data.dataset import Task
 from dlx.engine.coverage import not_covered
 from dlx.testing.bits import bits
+from dlx.tracking.evaluations import Evaluation
 from dlx.training.trainer import Listener, Trainer
-from tests.cohorts import mixed_members
+from tests.cohorts import all_metrics, mixed_members
 
 
 def covered(members: Sequence[Member]) -> list[Member]:
@@ -35,11 +37,13 @@ def exact(shape: Sequence[int], dtype: torch.dtype, place: int = 0) -> Tensor:
 
 def trained_exactly(
     members: Sequence[Member], what: Task, num_rows: int, batch_size: int, dtype: torch.dtype
-) -> list[str]:
-    """Train on exact rows; return a digest of each run's end.
+) -> dict[str, list[str]]:
+    """Train on exact rows; return digests of each run's end, and of all that it was measured by.
 
-    The digest is of weights, optimizer and running statistics.
+    The first is of weights, optimizer and running statistics, the second of the cost and every
+    metric of the task at every evaluation.
     """
+    members = [replace(run, metrics=all_metrics(what.kind)) for run in members]
     inputs = exact([num_rows, what.num_inputs], dtype)
     cohort = Cohort(members, batch_size, dtype)
     if what.kind == "reconstruction":
@@ -52,12 +56,24 @@ def trained_exactly(
     cohort.initialize(inputs[:batch_size].expand(len(members), -1, -1))
     ended = _Ended()
     Trainer(cohort, {"train": (inputs, targets)}).fit(ended)
-    return [ended.digests[run.name] for run in members]
+    digests = {"ends": ended.ends, "evaluations": ended.evaluations}
+    return {what: [own[run.name].hexdigest() for run in members] for what, own in digests.items()}
 
 
 class _Ended(Listener):
     def __init__(self) -> None:
-        self.digests: dict[str, str] = {}
+        self.ends: dict[str, Any] = {}
+        self.evaluations: dict[str, Any] = {}
+
+    def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
+        for row in evaluation.rows:
+            member = trainer.members[row]
+            digest = self.evaluations.setdefault(member.name, hashlib.sha256())
+            measured = evaluation.record(row).metrics["train"]
+            for name in member.measured:
+                value = torch.tensor(measured[name], dtype=torch.float64)
+                digest.update(name.encode())
+                digest.update(bits(value).numpy().tobytes())
 
     def ended(self, trainer: Trainer, outcomes: dict[int, object]) -> None:  # type: ignore[override]
         for row in outcomes:
@@ -66,4 +82,4 @@ class _Ended(Listener):
             for name, value in sorted(alone.items()):
                 digest.update(name.encode())
                 digest.update(bits(value).contiguous().numpy().tobytes())
-            self.digests[trainer.members[row].name] = digest.hexdigest()
+            self.ends[trainer.members[row].name] = digest

@@ -72,7 +72,7 @@ def in_another_way(
     """Train with other threads, other blocks of steps or another level of the processor."""
     monkeypatch.setenv(library.LEVEL_VARIABLE, way.get("level", ""))
     monkeypatch.setattr(native, "_BLOCK_SECONDS", way.get("block", 0.1))
-    monkeypatch.setattr(native, "_WORTH_SHARING", 0 if way.get("shares") else 10**12)
+    monkeypatch.setattr(native, "WORTH_SHARING", 0 if way.get("shares") else 10**12)
     before = torch.get_num_threads()
     torch.set_num_threads(way.get("threads", 1))
     try:

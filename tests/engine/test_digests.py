@@ -1,4 +1,4 @@
-"""The same bits on every machine: trainings whose ends are stored as digests.
+"""The same bits on every machine: trainings whose ends and evaluations are stored as digests.
 
 Their rows are exact numbers, so that nothing but dlx makes their bits: initial weights, orders,
 masks, noise and the steps.
@@ -111,15 +111,15 @@ def trainings() -> dict[str, tuple[Task, list[Member], int, int]]:
     }
 
 
-def digests(name: str, precision: str) -> list[str]:
-    """Train, and return the digest of each run."""
+def digests(name: str, precision: str) -> dict[str, list[str]]:
+    """Train, and return the digests of each run's end and of its evaluations."""
     what, members, num_rows, batch_size = trainings()[name]
     return trained_exactly(members, what, num_rows, batch_size, PRECISIONS[precision])
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", trainings())
-def test_a_training_ends_with_the_stored_bits_at_every_level(
+def test_a_training_has_the_stored_bits_at_every_level(
     monkeypatch: pytest.MonkeyPatch, name: str, precision: str
 ) -> None:
     for level in library.levels():

@@ -43,7 +43,7 @@ def test_a_run_goes_on_with_other_threads_on_another_level(monkeypatch: pytest.M
     trainer_of(runs, inputs, targets).fit(whole)
     [(tensors, metadata, heard)] = whole.snapshots
     monkeypatch.setenv(library.LEVEL_VARIABLE, library.levels()[0])
-    monkeypatch.setattr(native, "_WORTH_SHARING", 0)
+    monkeypatch.setattr(native, "WORTH_SHARING", 0)
     torch.set_num_threads(2)
     trainer = trainer_of(runs, inputs, targets)
     trainer.restore(tensors, json.loads(metadata))

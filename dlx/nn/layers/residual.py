@@ -34,6 +34,11 @@ class ResidualSpec(Spec):
     activation: Choice  # of the sum
 
     @property
+    def inputs(self) -> int:
+        """I."""
+        return self.inner[0].inputs
+
+    @property
     def outputs(self) -> int:
         """O."""
         return self.inner[-1].outputs

@@ -19,7 +19,7 @@ from dlx.report.run import pictures
 from dlx.report.run.reconstruction import Look, Sample
 from dlx.runs.ablations import read_index
 from dlx.training.finding import readable_tensors
-from dlx.training.saved import stack
+from dlx.training.saved import engine_of, stack
 
 _MOST = 12  # variants
 _ROWS = 10  # images side by side
@@ -80,7 +80,8 @@ def _pictured(
         if result.path not in tensors:
             continue
         job = plan.job(planned[result.path])
-        cohort = stack([(job.design, tensors[result.path])], (), [result.seed])
+        scored = job.design, tensors[result.path]
+        cohort = stack([scored], (), [result.seed], engine=engine_of(job.config))
         network, task = cohort.network, job.splits.task
         look = Sample(job.splits, job.labelled, job.design).look(cohort)
         filters = pictures.decoder_filters(network, task)

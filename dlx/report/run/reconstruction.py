@@ -15,7 +15,6 @@ from dlx.cohort import Cohort
 from dlx.data.parts import Part, Splits
 from dlx.models.design import Design
 from dlx.nn.latent import divergence
-from dlx.nn.passes import Pass
 from dlx.report.run.pictures import is_image
 from dlx.training.evaluation import CHUNK, corrupted, decode, encode, predict
 
@@ -116,12 +115,12 @@ class Sample:
         if cohort.members[0].design.inputs.corruption is not None:
             inputs = corrupted(cohort.network, x)
             shown_corrupted = self._in_units(inputs[0, rows])
-        outputs = cohort.head.outputs(cohort.network.forward(inputs, Pass()))
+        outputs = predict(cohort, inputs)
         return Look(
             self._in_units(x[rows]),
             shown_corrupted,
             self._in_units(outputs[0, rows]),
-            encode(cohort.network, x, self.code)[0].cpu().numpy(),
+            encode(cohort, x, self.code)[0].cpu().numpy(),
             self._divergence(cohort, x),
         )
 
@@ -130,7 +129,7 @@ class Sample:
         """Return the codes of the first rows, by a cohort of one."""
         network = cohort.network
         x = self._part.first(most).to(network.buffer.values)
-        values = encode(network, x, self.code)[0]
+        values = encode(cohort, x, self.code)[0]
         spec, active = network.blueprints[0][self._place(cohort)], None
         if spec.is_code:
             active = (values.abs() > spec.threshold).float().mean(0).cpu().numpy()
@@ -144,7 +143,7 @@ class Sample:
         spec = network.blueprints[0][place]
         if not (spec.is_code and spec.is_drawn):
             return None
-        before = encode(network, x, network.blueprints[0][place - 1].name)[0]
+        before = encode(cohort, x, network.blueprints[0][place - 1].name)[0]
         mean, log_variance = before.chunk(2, 1)
         return divergence(mean, log_variance.exp(), log_variance).mean(0).cpu().numpy()
 
