@@ -7,12 +7,13 @@ not depend on the cohort, on the block of steps or on the threads, and so neithe
 """
 
 import ctypes
+import heapq
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from ctypes import c_int64, c_void_p
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -41,8 +42,17 @@ _DRAWN_AT_ONCE = 1 << 24
 WORTH_SHARING = 8_000_000
 PRECISIONS = {torch.float32: "float", torch.float64: "double"}
 
-Factors = Callable[[int], Sequence[float | None]]
-"""A number of each slab at a step, counted from 0."""
+
+class Rates(Protocol):
+    """What the learning rates of slabs are multiplied by at steps, counted from 0."""
+
+    def of_steps(self, first: int, number: int) -> list[list[float]]:
+        """Return each slab's factor at each of neighbouring steps."""
+        ...
+
+    def momenta_of_steps(self, first: int, number: int) -> list[list[float | None]] | None:
+        """Return the momentum that each slab's schedule sets; None where none sets any."""
+        ...
 
 
 class NativeEngine:
@@ -72,26 +82,19 @@ class NativeEngine:
         self._seconds_per_step = 0.0
 
     def advance(
-        self,
-        step: int,
-        number: int,
-        rates: Factors,
-        momenta: Factors,
-        sums: Tensor,
-        unclipped: Tensor | None = None,
+        self, step: int, number: int, rates: Rates, sums: Tensor, unclipped: Tensor | None = None
     ) -> dict[int, int]:
         """Make steps of all runs; return the step, from 0, of a cost that was not finite, by row.
 
         Args:
             step: the first one, from 0
             number: of steps
-            rates: factors on the slabs' learning rates
-            momenta: of the slabs; None for their own
+            rates: of the slabs
             sums: of the costs and of the right answers (2, K), which are added to
             unclipped: receives the gradients before they are clipped, (K, P); None: nobody asks
         """
         start = time.perf_counter()
-        self._set_slabs(step, number, rates, momenta)
+        self._set_slabs(step, number, rates)
         self._set_averages(step, number)
         self._set_draws(step, number)
         self._set_rows(step, number)
@@ -234,14 +237,14 @@ class NativeEngine:
 
     # What changes from block to block
 
-    def _set_slabs(self, step: int, number: int, rates: Factors, momenta: Factors) -> None:
-        factors = np.array([rates(s) for s in range(step, step + number)], np.float64)
-        cycled = [momenta(s) for s in range(step, step + number)]
+    def _set_slabs(self, step: int, number: int, rates: Rates) -> None:
+        factors = np.array(rates.of_steps(step, number), np.float64)
+        cycled = rates.momenta_of_steps(step, number)
         self._of_block = []
         for place, slab in enumerate(self._cohort.optimizer.members):
             own = np.ascontiguousarray(factors[:, place]) * slab.base_rate
             moments = None
-            if cycled[0][place] is not None:
+            if cycled is not None and cycled[0][place] is not None:
                 moments = np.array([values[place] for values in cycled], np.float64)
             self._of_block += [own, moments]
             is_first = slab.make_state()
@@ -343,9 +346,9 @@ class NativeEngine:
         def take_turns(place: int) -> None:
             memory = self._memory_of(runs, 1)
             while (turn := turns.take()) is not None:
-                row, steps = turn
+                row, steps, left = turn
                 self._call(runs[row], steps, memory, None, 0, 1)
-                turns.give_back(row)
+                turns.give_back(row, left)
 
         self._threads.run(min(threads, len(runs)), take_turns)
 
@@ -421,27 +424,29 @@ class _Turns:
 
     def __init__(self, num_runs: int, number: int, steps: int) -> None:
         self._lock = threading.Condition()
-        self._left = [number] * num_runs
-        self._free = set(range(num_runs))
+        self._waiting = [(-number, row) for row in range(num_runs)]  # a heap of steps left and runs
         self._steps = steps
+        self._num_busy = 0
 
-    def take(self) -> tuple[int, int] | None:
-        """Return a run and a number of steps that a thread makes now; None: there are none left."""
+    def take(self) -> tuple[int, int, int] | None:
+        """Return a run, a number of steps that a thread makes now, and those left after them.
+
+        None: there are none left.
+        """
         with self._lock:
-            while True:
-                waiting = [row for row in self._free if self._left[row]]
-                if waiting:
-                    row = max(waiting, key=lambda row: (self._left[row], -row))
-                    steps = min(self._steps, self._left[row])
-                    self._left[row] -= steps
-                    self._free.remove(row)
-                    return row, steps
-                if not any(self._left):
-                    return None
+            while not self._waiting and self._num_busy:
                 self._lock.wait()
+            if not self._waiting:
+                return None
+            left, row = heapq.heappop(self._waiting)
+            steps = min(self._steps, -left)
+            self._num_busy += 1
+            return row, steps, -left - steps
 
-    def give_back(self, row: int) -> None:
+    def give_back(self, row: int, left: int) -> None:
         """Let others train the run."""
         with self._lock:
-            self._free.add(row)
+            self._num_busy -= 1
+            if left:
+                heapq.heappush(self._waiting, (-left, row))
             self._lock.notify_all()

@@ -17,6 +17,7 @@
 #define MOST_ROWS 12
 #define MOST_VECTORS 2
 #define BLOCK 256  // of k: what is copied of B stays in the nearest cache
+#define NEAR 6144  // numbers of A that stay there as they lie
 
 typedef struct {
     const REAL *a, *b, *bias;
@@ -133,7 +134,7 @@ static void multiply(const matrix_product *p, int64_t first, int64_t last, REAL 
     for (int64_t k0 = 0; k0 < p->k || k0 == 0; k0 += BLOCK) {
         const int64_t length = p->k - k0 < BLOCK ? p->k - k0 : BLOCK;
         // Where neighbours in a column of A lie side by side, tiles read a copy in their own order.
-        const int copies_a = copies && p->a_row == 1 && p->a_column != 1 && p->n > 2 * LANES;
+        const int copies_a = copies && p->a_row == 1 && length * p->a_column > NEAR && p->n > 2 * LANES;
         if (copies_a) {
             for (int64_t m = first; m < last; m += most) {
                 const int64_t rows = last - m < most ? last - m : most;

@@ -48,6 +48,18 @@ class Rates:
             for (function, steps), plateau in zip(self._slabs, self._plateaus, strict=True)
         ]
 
+    def of_steps(self, first: int, number: int) -> list[list[float]]:
+        """Return each slab's factor at each of neighbouring steps."""
+        if self.constant:
+            return [self(first)] * number
+        return [self(step) for step in range(first, first + number)]
+
+    def momenta_of_steps(self, first: int, number: int) -> list[list[float | None]] | None:
+        """Return the momenta at neighbouring steps; None where no schedule sets any."""
+        if not any(schedule.traits.cycles_momentum for schedule, _ in self._schedules):
+            return None
+        return [self.momenta(step) for step in range(first, first + number)]
+
     def momenta(self, step: int) -> list[float | None]:
         """Return the momentum that each slab's schedule sets at a step, from 0; None for none."""
         return [cycled_momentum(schedule, step, steps) for schedule, steps in self._schedules]

@@ -198,8 +198,7 @@ class Trainer:
         if measured and any(self.looked_into(self.step + 1)):
             before = buffer.values.clone()
         unclipped = torch.empty_like(buffer.gradients) if measured else None
-        factors, momenta = self._rates, self._rates.momenta
-        bad = self._native.advance(self.step, number, factors, momenta, self._sums, unclipped)
+        bad = self._native.advance(self.step, number, self._rates, self._sums, unclipped)
         if unclipped is not None and before is not None:
             self._keep_norms(unclipped, before)
         elif unclipped is not None:
