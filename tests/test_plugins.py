@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import dlx
-from dlx import plugins, registry
+from dlx import api, plugins, registry
 from dlx.config.load import json_schema
 from dlx.config.types import choice, entry_model
 from dlx.data.dataset import Task
@@ -313,7 +313,7 @@ def test_its_metric_steers_a_native_run_with_a_warning(
     engine: str, watched: str, is_said: bool, tmp_path: Path
 ) -> None:
     plugins.load(write(tmp_path, METRIC))
-    job = dlx.api.prepare(
+    job = api.prepare(
         "configs/xor.yaml",
         [
             f"train.engine={engine}",
