@@ -9,13 +9,13 @@ import torch
 
 from dlx import api
 from dlx.data.selection import Examples
+from dlx.engine.evaluation import NativeEvaluation
 from dlx.errors import ConfigError
 from dlx.nn.layers.boltzmann import HiddenSpec
 from dlx.nn.network import Network
 from dlx.nn.passes import Pass
 from dlx.runs.locks import hold
 from dlx.training import pretraining
-from dlx.training.evaluation import encode
 from dlx.training.job import Job
 from dlx.training.pretraining import Pretrained, pretrain
 from dlx.training.records import Progress
@@ -69,8 +69,9 @@ def test_the_second_autoencoder_is_trained_on_the_codes_of_the_first(
     assert seen[0]["train"][0] is ready.splits.train.selection
     first = Network([ready.stages[0].layers], [0])
     first.load_run(0, dict(found.jobs[0].member.start))
+    assert ready.member.engine == "native"  # which trains the stage, too
     for part in ("train", "dev"):
-        codes = encode(first, ready.splits.parts[part].inputs, "1")
+        codes = NativeEvaluation(first).encode(ready.splits.parts[part].selection, "1")
         assert codes.shape == (1, len(ready.splits.parts[part].inputs), 24)
         assert seen[1][part][0].chunk(0, len(codes[0])).equal(codes)
         assert seen[1][part][1] is seen[1][part][0], "and reconstructs them"
