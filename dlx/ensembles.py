@@ -26,7 +26,7 @@ from dlx.models.heads import build_head
 from dlx.nn.head import Head
 from dlx.nn.metrics import Measurement, check_metrics, default_metrics, is_rising
 from dlx.training.evaluation import predict
-from dlx.training.saved import engine_of, stack
+from dlx.training.saved import evaluating_engine, stack
 
 Combine = Literal["mean", "vote"]
 
@@ -187,7 +187,7 @@ def _answers(runs: Sequence[Run], parts: Sequence[Part], combine: Combine) -> Te
     groups: dict[Any, list[int]] = {}
     for index, (run, part) in enumerate(zip(runs, parts, strict=True)):
         groups.setdefault(
-            (run.design.structure, engine_of(run.config), id(part.selection.base)), []
+            (run.design.structure, evaluating_engine(run.config), id(part.selection.base)), []
         ).append(index)
     answers: dict[int, Tensor] = {}
     for (_, engine, _), indices in groups.items():

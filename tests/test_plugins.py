@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import dlx
-from dlx import plugins, registry
+from dlx import api, plugins, registry
 from dlx.config.load import json_schema
 from dlx.config.types import choice, entry_model
 from dlx.data.dataset import Task
@@ -288,3 +288,38 @@ def test_an_edited_plugin_is_not_answered_from_the_cache_of_pretraining(tmp_path
         plugins._loaded.clear()
         entry_model.cache_clear()
     assert reused == [False, True, False]
+
+
+METRIC = '''\
+import dlx
+from dlx.nn.metrics import RIGHT
+
+@dlx.register("metric", RIGHT, ("binary",), rising=True, scale="share")
+def half_right(right, rows):
+    """Half the share of right answers."""
+    return right.double() / len(rows) / 2
+'''
+
+
+@pytest.mark.parametrize(
+    ("engine", "watched", "is_said"),
+    [
+        ("native", "train.half_right", True),
+        ("native", "train.cost", False),
+        ("torch", "train.half_right", False),
+    ],
+)
+def test_its_metric_steers_a_native_run_with_a_warning(
+    engine: str, watched: str, is_said: bool, tmp_path: Path
+) -> None:
+    plugins.load(write(tmp_path, METRIC))
+    job = api.prepare(
+        "configs/xor.yaml",
+        [
+            f"train.engine={engine}",
+            "log.metrics=[half_right]",
+            f"train.early_stopping={{patience: 2, metric: {watched}}}",
+        ],
+    )
+    said = [remark for remark in job.remarks if "half_right is a plug-in's metric" in remark]
+    assert bool(said) == is_said

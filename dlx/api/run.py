@@ -45,7 +45,7 @@ from dlx.training import job as jobs
 from dlx.training.baseline import baseline, training_targets
 from dlx.training.evaluation import confusion, decode, encode, evaluate, predict
 from dlx.training.finding import find_run
-from dlx.training.saved import Saved, engine_of, open_saved, stack
+from dlx.training.saved import Saved, evaluating_engine, open_saved, stack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -147,7 +147,7 @@ class Run(Saved):
 
     def _stacked(self, metrics: tuple[Choice, ...]) -> Cohort:
         network = self.design, self.tensors
-        return stack([network], metrics, [self.config.seed], engine=engine_of(self.config))
+        return stack([network], metrics, [self.config.seed], engine=evaluating_engine(self.config))
 
     def network(self) -> torch.nn.Sequential:
         """Return the trained network as ordinary torch modules, in evaluation mode.

@@ -26,7 +26,7 @@ from dlx.tracking.evaluations import Curve
 from dlx.training.baseline import baseline
 from dlx.training.evaluation import of_each_row, predict
 from dlx.training.linear_model import FEWEST_ROWS, of_part
-from dlx.training.saved import engine_of, stack
+from dlx.training.saved import evaluating_engine, stack
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ class Evidence:
     ) -> "Evidence":
         """Return the evidence of a trained network: its design and weights, as `stack` has them."""
         metric = choice("metric", "mse" if splits.task.classes is None else "accuracy")
-        cohort = stack([network], (metric,), [config.seed], engine=engine_of(config))
+        cohort = stack([network], (metric,), [config.seed], engine=evaluating_engine(config))
         known = {} if known is None else known
         return cls(config, info, curve, *errors_of(cohort, splits), splits, known)
 

@@ -11,6 +11,7 @@ from dlx.engine.optimizers import RULES
 from dlx.engine.structures import ACTIVATIONS, LOSSES, SPARSITIES
 from dlx.errors import ConfigError
 from dlx.native import library
+from dlx.nn.layers.boltzmann import HiddenSpec, VisibleSpec
 from dlx.nn.layers.branch import BranchSpec
 from dlx.nn.layers.code import CodeSpec
 from dlx.nn.layers.dense import DenseSpec
@@ -98,7 +99,9 @@ def _of_activation(activation: Choice, key: str = "model.activation") -> Reason 
 
 
 def _of_layer(layer: Any) -> Reason | None:
-    if isinstance(layer, DenseSpec):
+    if isinstance(layer, (HiddenSpec, VisibleSpec)):  # which are dense layers, too
+        return "model", "Boltzmann machines"
+    if type(layer) is DenseSpec:
         if layer.contraction is not None:
             return "model.contractive", "the contractive penalty"
         return _of_activation(layer.activation)

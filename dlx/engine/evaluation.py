@@ -76,12 +76,15 @@ def native_evaluation(cohort: Cohort) -> "NativeEvaluation | None":
 
 
 class NativeEvaluation:
-    """The evaluations of networks, by the weights that their buffer holds when they are made."""
+    """The evaluations of networks, by the weights that their buffer holds when they are made.
 
-    def __init__(self, network: Network, head: Head) -> None:
+    Without a head, they can encode and nothing else.
+    """
+
+    def __init__(self, network: Network, head: Head | None = None) -> None:
         # Not the network itself, which would never be forgotten.
         self._buffer, self._statistics = network.buffer, network.statistics()
-        self._layers, self._head = network.blueprints, head
+        self._layers, self._known_head = network.blueprints, head
         self._dtype = network.buffer.values.dtype
         loaded, precision = library.load(), PRECISIONS[self._dtype]
         self._evaluate = getattr(loaded, f"dlx_evaluate_{precision}")
@@ -100,10 +103,19 @@ class NativeEvaluation:
         self._units_of_code = codes[0][0].outputs if codes[0] else 1
         weights = [sum(s.sparsity.weight for s in own if s.sparsity) for own in codes]
         self._weights = np.array(weights, np.float64)  # of the penalties, (K,)
+        self._piece_rows = _PENALIZED if self._weights.any() else _PIECE
+
+    @property
+    def _head(self) -> Head:
+        assert self._known_head is not None
+        return self._known_head
+
+    @property
+    def _terms(self) -> int:
+        """The numbers that the cost of a row is the sum of."""
         loss = self._head.loss.name
         is_of_rows = loss == "cross_entropy" or (loss == "hinge" and self._head.takes_numbers)
-        self._terms = 1 if is_of_rows else self._head.num_outputs  # of the cost of a row
-        self._piece_rows = _PENALIZED if self._weights.any() else _PIECE
+        return 1 if is_of_rows else self._head.num_outputs
 
     def measure(
         self, rows: Examples, first: int, number: int, stop: Stop, *, sees_each: bool = False
@@ -236,7 +248,8 @@ class NativeEvaluation:
                     values=self._buffer.values[row].data_ptr(),
                 )
                 runs.append(run)
-        self._kept += set_head(runs, self._head)
+        if self._known_head is not None:
+            self._kept += set_head(runs, self._known_head)
         self._runs[way, layer] = c.array(c.Run, runs)
         return self._runs[way, layer]
 

@@ -10,6 +10,7 @@ training has its checkpoints in a folder named by the keys of its runs.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from dlx.config.schema import RunConfig
 from dlx.data.parts import Part
 from dlx.data.selection import Examples, Selection
 from dlx.engine.coverage import engine_of
+from dlx.engine.evaluation import NativeEvaluation
 from dlx.errors import RunError, RunInUseError
 from dlx.models import stages as networks
 from dlx.nn.metrics import default_metrics
@@ -312,9 +314,10 @@ def _examples(runs: Sequence[StageRun]) -> dict[str, Examples]:
         for row, run in enumerate(runs):
             encoders.load_start(row, run.learned)
         last = first.planned.below[-1].name
-        parts = {
-            name: Selection.own(encode_by_torch(encoders, inputs, last))
-            for name, inputs in parts.items()
-        }
+        if first.member.engine == "native":
+            encode = NativeEvaluation(encoders).encode
+        else:
+            encode = partial(encode_by_torch, encoders)
+        parts = {name: Selection.own(encode(inputs, last)) for name, inputs in parts.items()}
     examples = {name: (inputs, inputs) for name, inputs in parts.items()}
     return dict.fromkeys(_parts(first.job), examples["train"]) if shared else examples

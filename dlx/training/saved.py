@@ -78,18 +78,13 @@ def open_saved(path: Path) -> Saved:
         raise RunError(f"the config of {path} cannot be used: {error}") from error
 
 
-def engine_of(config: RunConfig) -> str:
+def evaluating_engine(config: RunConfig) -> str:
     """Return what evaluates a trained run: what trained it, or torch where that is not there.
 
     So what is said of a run that the native engine trained has the bits of its training.
     """
-    if config.train.engine != "native":
-        return "torch"
-    try:
-        library.load()
-    except library.Unavailable:
-        return "torch"
-    return "native"
+    is_native = config.train.engine == "native" and library.absence() is None
+    return "native" if is_native else "torch"
 
 
 def stack(
@@ -102,7 +97,7 @@ def stack(
     """Return trained networks of equal shapes as one cohort on the CPU, in their order.
 
     Weights are by the names of the plain torch network; seeds are of what evaluations draw, which
-    the engine makes (see `engine_of`).
+    the engine makes (see `evaluating_engine`).
     """
     seeds = seeds or [0] * len(networks)
     # Nothing is trained: the optimizer is the one without a state.

@@ -13,6 +13,7 @@ REFUSED = {
     "optimizer.name=muon": "optimizer: muon",
     "train.matmul_precision=medium": "train.matmul_precision: medium",
     "model={name: recurrent}": "model: recurrent layers",
+    "model={name: rbm, hidden: 20}": "model: Boltzmann machines",
     "model={name: autoencoder, encoder: [4], contractive: 0.1}": "model.contractive",
     "model={name: autoencoder, encoder: [4], variational: {beta: 1}}": "model: code layers",
     "model={output: softmax, loss: mse}": "model.output: softmax",

@@ -210,7 +210,7 @@ def test_codes_are_worth_on_the_device_what_they_are_on_the_cpu(device: Pretende
         {
             "data": {"name": "digits", "limit": 60},
             "model": {"name": "autoencoder", "encoder": [6]},
-            "train": {"steps": 3, "batch_size": 20},
+            "train": {"steps": 3, "batch_size": 20, "engine": "torch"},
             "probe": {"labels": 40, "fine_tune": tuned},
         }
     )

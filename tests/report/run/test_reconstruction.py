@@ -64,18 +64,18 @@ def test_what_is_shown_has_the_bits_of_evaluations_on_corrupted_inputs(tmp_path:
     part = run.splits().part("dev")
     look = sample.look(run.cohort)
     seen: list[torch.Tensor] = []
-    network = run.cohort.network
-    forward = network._stack.forward
+    corruption = run.cohort.network.corruption
+    forward = corruption.forward
 
     def record(x: torch.Tensor, pass_: Pass) -> torch.Tensor:
-        seen.append(x)
-        return forward(x, pass_)
+        seen.append(forward(x, pass_))
+        return seen[-1]
 
-    network._stack.forward = record  # type: ignore[method-assign]
+    corruption.forward = record  # type: ignore[method-assign]
     evaluate(run.cohort, part.inputs, part.targets)
-    network._stack.forward = forward  # type: ignore[method-assign]
-    clean, corrupted = (each[0] for each in seen)
-    assert torch.equal(clean, part.inputs) and not torch.equal(corrupted, clean)
+    corruption.forward = forward  # type: ignore[method-assign]
+    corrupted = seen[-1][0]
+    assert corrupted.shape == part.inputs.shape and not torch.equal(corrupted, part.inputs)
     assert look.corrupted is not None
     in_units = run.task.in_units
     assert np.array_equal(look.corrupted, in_units(corrupted.numpy())[sample.shown])
