@@ -356,6 +356,7 @@ def document(
             margin=comparison.limit,
             unit=unit,
             num_comparisons=num_comparisons,
+            over_looks=bool(comparison.seeds),
         ),
     }
 
