@@ -1,6 +1,6 @@
 """Measures how often verdicts are wrong if one looks after every batch of seeds, and what it takes.
 
-    python benchmarks/sequential.py [--ablations 2000]
+    python -m benchmarks.sequential [--ablations 2000]
 
 Simulated ablations grow as `ablation.seeds: {until: decided, max: N}` lets them: after each batch
 all variants are judged by the same code as real ones, and those that are decided leave. Of equal

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlx.ablation.plan import Plan
+from dlx.ablation.variants import show
 from dlx.config.dump import to_plain
 from dlx.runs import timestamp
 from dlx.runs.documents import sha256
@@ -51,3 +52,21 @@ def report(plan: Plan, info: Mapping[str, Any]) -> dict[str, Any] | None:
     was, now = entry["plan"], json.loads(json.dumps(document(plan), default=str))
     changed = {key: [was.get(key), now[key]] for key in now if was.get(key) != now[key]}
     return {**entry, "is_whole": digest(was) == entry["sha256"], "changed": changed}
+
+
+def changes(entry: Mapping[str, Any]) -> list[str]:
+    """Return what has changed since, a text for each key: `seeds: 10, now 20`."""
+    return [f"{key}: {show(was)}, now {show(now)}" for key, (was, now) in entry["changed"].items()]
+
+
+def warnings(entry: Mapping[str, Any] | None) -> list[str]:
+    """Return a sentence if the plan has changed since the first run."""
+    if not entry or not (changed := changes(entry)):
+        return []
+    advice = ""
+    if "seeds" in entry["changed"]:
+        advice = (
+            " Seeds that are added after a look at the results raise the rate of false verdicts, "
+            "unless ablation.seeds has until from the start."
+        )
+    return [f"The plan has changed since the first run ({'; '.join(changed)}).{advice}"]

@@ -61,7 +61,7 @@ def is_beyond_seeds(evidence: Evidence) -> bool:
 
 
 def smallest_effect(
-    num_variants: int, num_tests: int, n: int, *, overlap: float = 0.0
+    num_variants: int, num_tests: float, n: int, *, overlap: float = 0.0
 ) -> float | None:
     """Return the difference that n seeds find in four of five ablations; None: they find none.
 

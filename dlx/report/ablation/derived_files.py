@@ -31,7 +31,9 @@ def write(
     section, variants = plan.section, plan.variants
     before = rules.kept(directory)
     summary = of_plan(plan, results, tuning=_tuning(plan, tries), command=command)
-    summary["registered"] = registration.report(plan, RunDirectory(directory).read_info())
+    entry = registration.report(plan, RunDirectory(directory).read_info())
+    summary["registered"] = entry
+    summary["warnings"] += registration.warnings(entry)
     changes = rules.changed(before, summary["variants"]) if before else {}
     summary["warnings"] += rules.sentences(plan.rules, before, changes)
     summary["findings"] = findings.by_variant(
