@@ -10,12 +10,10 @@ cases with fewer ablations.
 """
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator
 
 from benchmarks.calibration import NOISES, SUCCESSES, Array, Draw, judge_values, power
 from dlx.ablation.statistics.conclusions import POWER
@@ -216,11 +214,9 @@ def main() -> None:
     counts = (2, 4, 8)
     columns = [f"{count} variants" for count in counts]
     _head(f"false `better` or `worse`, looks at {len(planned_looks(MOST))} numbers", columns)
-    rate: Callable[..., float]
     for name, (draw, options) in _ERRORS.items():
         rates = [
-            false_rate(draw, num_variants=count, ablations=ablations, **options)
-            for count in counts
+            false_rate(draw, num_variants=count, ablations=ablations, **options) for count in counts
         ]
         _row(name, [f"{100 * rate:.1f}" for rate in rates])
     rates = [
@@ -257,8 +253,7 @@ def main() -> None:
     for effect in (0.0, 0.5, 1.0, 2.0):
         found = find(NOISES["normal"], effect=effect, num_variants=2, ablations=ablations)
         _row(
-            f"{effect:g} deviations",
-            [f"{found.bias:.2f} deviations", f"{100 * found.held:.1f} %"],
+            f"{effect:g} deviations", [f"{found.bias:.2f} deviations", f"{100 * found.held:.1f} %"]
         )
 
 

@@ -96,7 +96,7 @@ class Left:
     """When a variant got no more seeds, of an ablation that adds some until it has decided."""
 
     seeds: int  # that it had
-    why: str  # see `comparisons.WHY_CLOSED`
+    why: str  # as `comparisons.compare` says it
 
 
 @dataclass

@@ -147,8 +147,8 @@ def _phases(
         results = [ended.results[planned.path] for planned in compared]
         if any(result.status == "failed" for result in results):
             ended.report.remarks.append(
-                "runs failed, so that no seeds were added; `dlx resume --only failed` repeats them "
-                "and goes on"
+                "runs failed, so that no seeds were added: `dlx resume --only failed` repeats "
+                "them, and `dlx resume` then goes on"
             )
             return
         new = looks.next_runs(plan, loading.with_judgements(run.path, results))

@@ -373,7 +373,8 @@ def resume_ablation(
             ready = _with_seeds(ready, run, ready.config, "ablation.seeds", jobs)
         if only_failed:
             Ledger(ready, directory).forget_failed()
-    return _train(ready, run, jobs, show, exactness.ALL if allow_inexact else ())
+    inexact = exactness.ALL if allow_inexact else ()
+    return _train(ready, run, jobs, show, inexact, grows=not only_failed)
 
 
 def _with_seeds(

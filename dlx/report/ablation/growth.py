@@ -68,8 +68,9 @@ def draw(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
     left_out = len(shown) - len(names)
     caption = (
         "The mean difference from the baseline at every look, after so many seeds, with an "
-        f"interval (blue) that holds at all looks at once with {reading.percent(summary)}. The "
-        "last point has the sign of the verdict: ▲ better, ▼ worse, ■ equivalent, ○ undecided. "
+        "interval (blue, of this comparison alone) that holds at all looks at once with "
+        f"{reading.percent(summary)}. The last point has the sign of the verdict: ▲ better, ▼ "
+        "worse, ■ equivalent, ○ undecided. "
         "The grey zone is the margin. Each panel has a scale of its own, beyond which intervals of "
         "the first looks may reach."
     )
