@@ -238,6 +238,8 @@ def _growth(
 
 OPEN = "open"
 """The standing of a variant that gets more seeds."""
+FEWEST_FOR_ROWS = 10
+"""Seeds from which on a variant may leave for too few rows, whose variance fewer show badly."""
 
 
 def _standing(
@@ -278,17 +280,18 @@ def _standing(
 
 def _why_closed(verdict: Verdict, schedule: Schedule, seeds: int) -> str:
     """Return why a comparison needs no more than so many seeds, or `OPEN`."""
+    shows_rows = seeds >= min(FEWEST_FOR_ROWS, schedule.looks[-1])
     if verdict.conclusion in ("other dev rows", "nothing to compare"):
         return verdict.conclusion
     if schedule.half_width is None:
         if verdict.word != "undecided":
             return "decided"
-        return "too few rows" if verdict.is_beyond_seeds else OPEN
+        return "too few rows" if shows_rows and verdict.is_beyond_seeds else OPEN
     width = (verdict.difference.high - verdict.difference.low) / 2
     if width <= schedule.half_width:
         return "narrow enough"
     floor = replace(verdict.spread, share=0.0).width(schedule.least_confidence(seeds))
-    return "too few rows" if floor > schedule.half_width else OPEN
+    return "too few rows" if shows_rows and floor > schedule.half_width else OPEN
 
 
 def best_group(compared: Compared, metric: str, names: Sequence[str]) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def test_a_half_width_is_enough_or_the_rows_stand_in_the_way(tmp_path: Path) -> 
     assert wide.summary["sequential"]["variants"]["lr=0.06"] == {"seeds": 5, "why": "narrow enough"}
     narrow = grow(tmp_path / "narrow", seeds="{until: 0.01pp, max: 9}")
     assert narrow.summary["sequential"]["variants"]["lr=0.0001"]["why"] == "too few rows"
-    assert narrow.summary["sequential"]["variants"]["lr=0.0001"]["seeds"] == 5
+    assert narrow.summary["sequential"]["variants"]["lr=0.0001"]["seeds"] == 9
 
 
 def test_a_baseline_that_nobody_needs_any_more_leaves_with_the_last_variant(tmp_path: Path) -> None:
