@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import t as student
 
 from benchmarks.calibration import NOISES, SUCCESSES, Array, Draw, judge_values, power
-from dlx.ablation.statistics import verdicts
+from dlx.ablation.statistics import sequential, verdicts
 from dlx.ablation.statistics.conclusions import POWER
 from dlx.ablation.statistics.sequential import FIRST, Schedule, planned_looks
 from dlx.ablation.statistics.verdicts import Comparison, Family, Verdict, judge_in_turn
@@ -41,6 +42,7 @@ def grow(
     margin: float = MARGIN,
     is_binary: bool = False,
     leaves: bool = True,
+    of_rows: float = 0.0,
     until_first: bool = False,
 ) -> Grown:
     """Let an ablation grow, with a look after every batch, and return its verdicts.
@@ -50,6 +52,7 @@ def grow(
         margin: of equivalence
         is_binary: values are outcomes
         leaves: whether decided variants leave; otherwise all have all seeds
+        of_rows: variance that the choice of the rows adds to every mean difference
         until_first: stop when variant 1 is decided
     """
     schedule = Schedule(planned_looks(values.shape[1]))
@@ -72,6 +75,8 @@ def grow(
                     baseline_diverged=(int(lost[1]), n),
                     seeds=n,
                     confidence=schedule.confidence(n),
+                    of_rows=of_rows,
+                    row_freedom=149.0 if of_rows else np.inf,
                 )
             )
         return Family([comparisons], seeds=seeds)
@@ -93,11 +98,17 @@ def grow(
 def false_rate(
     draw: Draw, *, num_variants: int, most: int = MOST, ablations: int, **options: Any
 ) -> float:
-    """Return how often ablations of equal variants call any of them better or worse."""
+    """Return how often ablations of equal variants call any of them better or worse.
+
+    With `of_rows` the rows of an ablation favour a variant at all seeds alike.
+    """
     generator = np.random.default_rng((num_variants, most))
     wrong = 0
     for _ in range(ablations):
-        grown = grow(draw(generator, (num_variants, most)), **options)
+        values = draw(generator, (num_variants, most))
+        if of_rows := options.get("of_rows"):
+            values[1:] += of_rows**0.5 * generator.standard_normal((num_variants - 1, 1))
+        grown = grow(values, **options)
         wrong += any(verdict.word in ("better", "worse") for verdict in grown.verdicts)
     return wrong / ablations
 
@@ -128,6 +139,24 @@ def false_equivalence(*, deviation: float, most: int = MOST, ablations: int) -> 
         grown = grow(np.stack([np.zeros(most), noise + MARGIN]))
         wrong += grown.verdicts[0].word == "equivalent"
     return wrong / ablations
+
+
+def rate_of_t_tests(*, most: int, comparisons: int, lost: int, ablations: int) -> float:
+    """Return how often t tests of nothing pass at any look, times the number of comparisons.
+
+    By themselves, without what else a verdict takes, and so quick. `lost` is `sequential.LOST`.
+    """
+    looks, kept = planned_looks(most), sequential.LOST
+    sequential.LOST = lost
+    levels = sequential.nominal_levels(looks, 0.05 / comparisons)
+    sequential.LOST = kept
+    values = np.random.default_rng(1).standard_normal((ablations, most))
+    passed = np.zeros(ablations, bool)
+    for seeds, level in zip(looks, levels, strict=True):
+        shown = values[:, :seeds]
+        t = np.abs(shown.mean(1)) / shown.std(1, ddof=1) * seeds**0.5
+        passed |= 2 * student.sf(t, seeds - 1) <= level
+    return float(comparisons * passed.mean())
 
 
 @dataclass(frozen=True)
@@ -233,7 +262,18 @@ def main() -> None:
         row(name, few, false_rate, draw=draw, **options)
     row("normal, none leaves", few, false_rate, draw=normal, leaves=False)
     row("normal, at most 20 seeds", few, false_rate, draw=normal, most=20)
+    half = {"draw": normal, "of_rows": 2 / 15}
+    row("normal, rows make half of the variance at 15 seeds", few, false_rate, **half)
     row("normal, every look as if it were the only one", few, false_rate_without)
+
+    _head("t tests that pass at any look", [f"{count} comparisons" for count in (1, 3, 7)])
+    for lost in (0, sequential.LOST):
+        for most in (10, 20, MOST, 300):
+            rates = [
+                rate_of_t_tests(most=most, comparisons=count, lost=lost, ablations=30 * ablations)
+                for count in (1, 3, 7)
+            ]
+            _row(f"clock {lost} behind, max {most}", [f"{100 * rate:.1f}" for rate in rates])
 
     heads = ["fixed number", "at most 1.3 × that", f"at most {MOST}"]
     _head("found in per cent, and seeds on average", heads)

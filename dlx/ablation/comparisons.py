@@ -131,13 +131,12 @@ def compare(
     def families() -> Iterator[Family]:
         for seeds in _looked_at(outcomes, schedule):
             shown = outcomes.first(seeds) if schedule else outcomes
-            comparing = [
-                (metric, [*pairs.items(), *(others if metric is first else [])])
-                for metric in judged
-            ]
             groups = [
-                {pair: _comparison(shown, *pair, metric, schedule) for pair in of_metric}
-                for metric, of_metric in comparing
+                {
+                    (name, base): _comparison(shown, name, base, metric, schedule)
+                    for name, base in [*pairs.items(), *(others if metric is first else [])]
+                }
+                for metric in judged
             ]
             with_base = {name: groups[0][name, base] for name, base in pairs.items()}
             over = _OverDataSets.of(variants, factors, pairs, with_base, first)
@@ -149,7 +148,7 @@ def compare(
     groups, over, steps = looks[-1].groups, looks[-1].over, looks[-1].steps
     verdicts, over_verdicts, adjusted = judgements[-1]
     num_comparisons = sum(map(len, verdicts)) + len(over_verdicts) + len(adjusted)
-    told = [
+    told: list[dict[tuple[str, str], dict[str, Any]]] = [
         {
             (name, base): document(
                 comparison, verdict, base, metric, outcomes.unit, num_comparisons

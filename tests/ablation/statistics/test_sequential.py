@@ -46,7 +46,7 @@ def test_boundaries_are_those_of_the_multivariate_normal_distribution(looks, lev
     assert total[-1] == pytest.approx(level)
     for count in range(2, len(looks) + 1):
         normal = stats.multivariate_normal(
-            cov=correlation[:count, :count], abseps=1e-8, releps=1e-8, seed=0
+            cov=correlation[:count, :count].tolist(), abseps=1e-8, releps=1e-8, seed=0
         )
         inside = normal.cdf(z[:count], lower_limit=-z[:count])
         assert inside == pytest.approx(1 - total[count - 1], abs=2e-6)
