@@ -261,7 +261,7 @@ def main() -> None:
     for name, (draw, options) in _ERRORS.items():
         row(name, few, false_rate, draw=draw, **options)
     row("normal, none leaves", few, false_rate, draw=normal, leaves=False)
-    row("normal, at most 20 seeds", few, false_rate, draw=normal, most=20)
+    row("normal, at most 20 seeds", ablations, false_rate, draw=normal, most=20)
     half = {"draw": normal, "of_rows": 2 / 15}
     row("normal, rows make half of the variance at 15 seeds", few, false_rate, **half)
     row("normal, every look as if it were the only one", few, false_rate_without)
@@ -294,7 +294,7 @@ def main() -> None:
 
     _head(f"at most {MOST}, 2 variants", ["estimate too large by", "interval holds the effect"])
     for effect in (0.0, 0.5, 1.0, 2.0):
-        found = find(normal, effect=effect, num_variants=2, ablations=few)
+        found = find(normal, effect=effect, num_variants=2, ablations=ablations)
         cells = [f"{found.bias:.2f} deviations", f"{100 * found.held:.1f} %"]
         _row(f"{effect:g} deviations", cells)
 

@@ -27,8 +27,8 @@ LOST = 3
 """Seeds by which the clock of the boundaries is behind.
 
 A variance of few seeds changes from look to look, so that two t values hang together less than two
-means do, and more of them would pass. Measured (`benchmarks/sequential.py`): without it 5.5 to 6 %
-of t tests of nothing would pass, with it 4.6 to 5.3.
+means do, and more of them would pass. Measured (`benchmarks/sequential.py`): without it 5.5 to
+5.9 % of t tests of nothing would pass, with it 4.6 to 5.3.
 """
 
 _LEVELS = np.geomspace(1e-8, 0.5, 40)
