@@ -1,7 +1,7 @@
 """The comparison of every variant with its baseline: verdicts in the form of summary.json."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -13,14 +13,17 @@ from dlx.ablation.outcomes import Outcomes
 from dlx.ablation.results import Variant
 from dlx.ablation.statistics.censored import steps_difference
 from dlx.ablation.statistics.failures import FAILURES
-from dlx.ablation.statistics.intervals import Spread
+from dlx.ablation.statistics.intervals import CONFIDENCE, Spread
 from dlx.ablation.statistics.paired import Difference
+from dlx.ablation.statistics.sequential import Schedule
 from dlx.ablation.statistics.verdicts import (
     ALPHA,
     Comparison,
+    Family,
+    Judgement,
     Verdict,
     Word,
-    judge_together,
+    judge_in_turn,
     overall,
     pooled,
 )
@@ -99,6 +102,10 @@ class Compared:
     per_data: Mapping[str, Any] | None
     overall: Mapping[str, Any] | None
     pairs: Sequence[dict[str, Any]]  # of two variants that are no baseline, by the first metric
+    # Where seeds are added until a verdict: by variant, its difference from the baseline by the
+    # first metric at each look, and why it has no more seeds (`looks.OPEN`: it may have more).
+    growth: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
+    standing: Mapping[str, str] = field(default_factory=dict)
 
 
 def compare(
@@ -109,35 +116,44 @@ def compare(
     judged: Sequence[Judged],
     steps_to: Mapping[str, float],
     others: Sequence[tuple[str, str]] = (),
+    schedule: Schedule | None = None,
 ) -> Compared:
     """Judge variants against their baselines (`pairs`) by every metric, as one family of tests.
 
     Further pairs, `others`, are judged by the first metric in the same family. So the probability
     of any false `better` or `worse` in it is at most 5 %, whether it is by the first metric, by
-    another, by the steps to a threshold or over several data sets.
+    another, by the steps to a threshold or over several data sets. By a schedule it is so although
+    there were looks before, at all of which the outcomes are judged as they were then.
     """
     first = judged[0]
-    groups = [
-        {
-            (name, base): _comparison(outcomes, name, base, metric)
-            for name, base in [*pairs.items(), *(others if metric is first else [])]
-        }
-        for metric in judged
-    ]
-    with_base = {name: groups[0][name, base] for name, base in pairs.items()}
-    over = _OverDataSets.of(variants, factors, pairs, with_base, first)
-    steps = _steps_differences(outcomes, pairs, steps_to)
-    verdicts, over_verdicts, adjusted = judge_together(
-        [list(group.values()) for group in groups],
-        list(over.together.values()) if over else [],
-        [test.p for tests in steps.values() for test in tests.values()],
-    )
+    looks: list[_Look] = []
+
+    def families() -> Iterator[Family]:
+        for seeds in _looked_at(outcomes, schedule):
+            shown = outcomes.first(seeds) if schedule else outcomes
+            groups = [
+                {
+                    (name, base): _comparison(shown, name, base, metric, schedule)
+                    for name, base in [*pairs.items(), *(others if metric is first else [])]
+                }
+                for metric in judged
+            ]
+            with_base = {name: groups[0][name, base] for name, base in pairs.items()}
+            over = _OverDataSets.of(variants, factors, pairs, with_base, first)
+            steps = _steps_differences(shown, pairs, steps_to, schedule)
+            looks.append(_Look(seeds, groups, over, steps))
+            yield looks[-1].family()
+
+    judgements = list(judge_in_turn(families(), schedule))
+    groups, over, steps = looks[-1].groups, looks[-1].over, looks[-1].steps
+    verdicts, over_verdicts, adjusted = judgements[-1]
     num_comparisons = sum(map(len, verdicts)) + len(over_verdicts) + len(adjusted)
-    told = [
+    told: list[dict[tuple[str, str], dict[str, Any]]] = [
         {
             (name, base): document(
                 comparison, verdict, base, metric, outcomes.unit, num_comparisons
             )
+            | ({"seeds": comparison.seeds} if schedule else {})
             for ((name, base), comparison), verdict in zip(group.items(), own, strict=True)
         }
         for metric, group, own in zip(judged, groups, verdicts, strict=True)
@@ -155,10 +171,126 @@ def compare(
         for name, test in tests.items():
             horizon = _horizon(outcomes, name, pairs[name])
             by_first[name]["steps_to"][metric] = _steps_document(test, float(next(places)), horizon)
+    growth, standing = {}, {}
+    if schedule is not None:
+        growth = _growth(looks, judgements, pairs)
+        standing = _standing(looks[-1], judgements[-1], pairs, others, schedule)
     if over is None:
-        return Compared(documents, None, None, between)
+        return Compared(documents, None, None, between, growth, standing)
     per_data, together = over.documents(by_first, over_verdicts, outcomes.unit, num_comparisons)
-    return Compared(documents, per_data, together, between)
+    return Compared(documents, per_data, together, between, growth, standing)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What is compared after so many seeds."""
+
+    seeds: int  # 0: without a schedule
+    groups: Sequence[Mapping[tuple[str, str], Comparison]]  # by pair, of each metric
+    over: "_OverDataSets | None"
+    steps: Mapping[str, Mapping[str, Difference]]  # by metric and variant
+
+    def family(self) -> Family:
+        """Return all of it as one family of tests."""
+        by_variant = {name: own for (name, _), own in self.groups[0].items()}
+        others = [
+            (test.p if by_variant[name].seeds >= self.seeds else np.nan, test.mean)
+            for tests in self.steps.values()
+            for name, test in tests.items()
+        ]
+        groups = [list(group.values()) for group in self.groups]
+        over = list(self.over.together.values()) if self.over else []
+        return Family(groups, over, others, self.seeds)
+
+
+def _looked_at(outcomes: Outcomes, schedule: Schedule | None) -> list[int]:
+    """Return the looks that there have been, by their numbers of seeds; [0] without a schedule."""
+    if schedule is None:
+        return [0]
+    newest = schedule.reached(max(map(outcomes.given, outcomes.runs)))
+    return [seeds for seeds in schedule.looks if seeds <= newest]
+
+
+def _growth(
+    looks: Sequence[_Look], judgements: Sequence[Judgement], pairs: Mapping[str, str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return each variant's difference from the baseline at every look that it took part in."""
+    growth: dict[str, list[dict[str, Any]]] = {name: [] for name in pairs}
+    for look, ((first, *_), _, _) in zip(looks, judgements, strict=True):
+        for ((name, base), comparison), verdict in zip(look.groups[0].items(), first, strict=True):
+            if pairs.get(name) == base and comparison.seeds == look.seeds:
+                growth[name].append(
+                    {
+                        "seeds": look.seeds,
+                        "n": verdict.difference.n,
+                        "difference": verdict.difference.mean,
+                        "low": verdict.difference.low,
+                        "high": verdict.difference.high,
+                        "of_rows": replace(verdict.spread, share=0.0).width(comparison.confidence),
+                        "p": verdict.p,
+                        "verdict": verdict.word,
+                        "conclusion": verdict.conclusion,
+                    }
+                )
+    return growth
+
+
+OPEN = "open"
+"""The standing of a variant that gets more seeds."""
+FEWEST_FOR_ROWS = 10
+"""Seeds from which on a variant may leave for too few rows, whose variance fewer show badly."""
+
+
+def _standing(
+    look: _Look,
+    judgement: Judgement,
+    pairs: Mapping[str, str],
+    others: Sequence[tuple[str, str]],
+    schedule: Schedule,
+) -> dict[str, str]:
+    """Return of each variant that is no baseline whether it is open, or why it is not."""
+    (first, *also), over, _ = judgement
+    of_variant: dict[str, list[str]] = {
+        name: [] for name in dict.fromkeys([*pairs, *sum(others, ())])
+    }
+    for pair, verdict in zip(look.groups[0], first, strict=True):
+        for name in pair:
+            if name in of_variant and (name == pair[0] or pair in others):
+                of_variant[name].append(_why_closed(verdict, schedule, look.seeds))
+    if schedule.half_width is None:
+        for group, verdicts in zip(look.groups[1:], also, strict=True):
+            for (name, _), verdict in zip(group, verdicts, strict=True):
+                of_variant[name].append(_why_closed(verdict, schedule, look.seeds))
+        for names, verdict in zip(look.over.names.values() if look.over else [], over, strict=True):
+            for name in names:
+                of_variant[name].append(_why_closed(verdict, schedule, look.seeds))
+    order = (
+        OPEN,
+        "too few rows",
+        "other dev rows",
+        "nothing to compare",
+        "narrow enough",
+        "decided",
+    )
+    standing = {name: min(why, key=order.index) for name, why in of_variant.items()}
+    ended = look.seeds == schedule.looks[-1]
+    return {name: "all seeds" if ended and why == OPEN else why for name, why in standing.items()}
+
+
+def _why_closed(verdict: Verdict, schedule: Schedule, seeds: int) -> str:
+    """Return why a comparison needs no more than so many seeds, or `OPEN`."""
+    shows_rows = seeds >= min(FEWEST_FOR_ROWS, schedule.looks[-1])
+    if verdict.conclusion in ("other dev rows", "nothing to compare"):
+        return verdict.conclusion
+    if schedule.half_width is None:
+        if verdict.word != "undecided":
+            return "decided"
+        return "too few rows" if shows_rows and verdict.is_beyond_seeds else OPEN
+    width = (verdict.difference.high - verdict.difference.low) / 2
+    if width <= schedule.half_width:
+        return "narrow enough"
+    floor = replace(verdict.spread, share=0.0).width(schedule.least_confidence(seeds))
+    return "too few rows" if shows_rows and floor > schedule.half_width else OPEN
 
 
 def best_group(compared: Compared, metric: str, names: Sequence[str]) -> dict[str, Any]:
@@ -226,6 +358,7 @@ def document(
             margin=comparison.limit,
             unit=unit,
             num_comparisons=num_comparisons,
+            over_looks=bool(comparison.seeds),
         ),
     }
 
@@ -299,7 +432,9 @@ class _OverDataSets:
         return per_data, overall_
 
 
-def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Comparison:
+def _comparison(
+    outcomes: Outcomes, name: str, base: str, judged: Judged, schedule: Schedule | None = None
+) -> Comparison:
     values, base_values = (outcomes.values(variant, judged.metric) for variant in (name, base))
     variant, baseline = outcomes.pairs(values, base_values)
     same_rows = outcomes.have_same_rows(name, base, judged.metric)
@@ -307,6 +442,7 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
     spread = Spread(np.nan, np.nan, np.nan)
     if same_rows:
         spread = outcomes.spread(values - base_values, name, judged.metric, base)
+    seeds = _seeds_of(outcomes, name, base, schedule)
     return Comparison(
         variant=variant if same_rows else np.full_like(variant, np.nan),
         baseline=baseline,
@@ -319,7 +455,14 @@ def _comparison(outcomes: Outcomes, name: str, base: str, judged: Judged) -> Com
         same_rows=same_rows,
         of_rows=spread.of_rows,
         row_freedom=spread.row_freedom,
+        seeds=seeds,
+        confidence=schedule.confidence(seeds) if schedule else CONFIDENCE,
     )
+
+
+def _seeds_of(outcomes: Outcomes, name: str, base: str, schedule: Schedule | None) -> int:
+    """Return the newest look that both variants took part in; 0 without a schedule."""
+    return schedule.reached(min(map(outcomes.given, (name, base)))) if schedule else 0
 
 
 def margin_of(outcomes: Outcomes, baseline: str, judged: Judged) -> float:
@@ -333,7 +476,10 @@ def _horizon(outcomes: Outcomes, name: str, base: str) -> float:
 
 
 def _steps_differences(
-    outcomes: Outcomes, pairs: Mapping[str, str], steps_to: Mapping[str, float]
+    outcomes: Outcomes,
+    pairs: Mapping[str, str],
+    steps_to: Mapping[str, float],
+    schedule: Schedule | None,
 ) -> dict[str, dict[str, Difference]]:
     """Return the difference in steps to each threshold, by metric and variant."""
 
@@ -341,7 +487,10 @@ def _steps_differences(
         steps = [outcomes.steps_to(variant, metric) for variant in (name, base)]
         if not outcomes.have_same_rows(name, base, metric):
             steps = [np.full_like(own, np.nan) for own in steps]
-        return steps_difference(*steps, horizon=_horizon(outcomes, name, base))
+        seeds = _seeds_of(outcomes, name, base, schedule)
+        confidence = schedule.confidence(seeds) if schedule else CONFIDENCE
+        horizon = _horizon(outcomes, name, base)
+        return steps_difference(*steps, horizon=horizon, confidence=confidence)
 
     return {
         metric: {name: difference(name, base, metric) for name, base in pairs.items()}

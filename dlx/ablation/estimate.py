@@ -82,16 +82,19 @@ def _evaluated_rows(job: Job) -> int:
 def preview(plan: Plan, variances: Variances | None = None) -> dict[str, Any]:
     """Let every cohort begin in memory, and say what it is and how long it will take.
 
-    A comparison whose settings are still to be tuned is reckoned from the tuning runs. What the
-    seeds can decide is said too, see `prospects`.
+    A comparison whose settings are still to be tuned is reckoned from the tuning runs. Where seeds
+    are added, `runs`, `cohorts` and `seconds` are those of the first batch; the range ends with the
+    time that it takes if no variant leaves. What the seeds can decide is said too, see `prospects`.
     """
     planned = runs_by_path(plan)
     cohorts = cohorts_of(plan)
     compared = len(plan.variants) * len(plan.seeds) * len(plan.folds)
     tuned = len(plan.runs("tuning")) if plan.section.tune else 0
+    most = len(plan.variants) * plan.section.most_seeds * len(plan.folds)
     seconds = sum(cohort["seconds"] for cohort in cohorts)
     if tuned and not plan.chosen:
         seconds *= 1 + compared / tuned
+    longest = seconds * (most + tuned) / (compared + tuned) + BEGINNING
     seconds += BEGINNING
     first = {run.arm.variant: path for path, run in reversed(planned.items())}
     return {
@@ -107,11 +110,12 @@ def preview(plan: Plan, variances: Variances | None = None) -> dict[str, Any]:
             for variant in plan.variants
         ],
         "runs": compared,
+        "most_runs": most,
         "tuning": {"runs": tuned, "seeds": plan.tuning_seeds} if tuned else None,
         "cohorts": cohorts,
         "bytes": max(cohort["bytes"] for cohort in cohorts),
         "seconds": seconds,
-        "range": [seconds / RANGE, seconds * RANGE],
+        "range": [seconds / RANGE, longest * RANGE],
     }
 
 

@@ -64,6 +64,19 @@ class Outcomes:
         }
         return cls(runs, seeds, folds, success_part(success))
 
+    def first(self, seeds: int) -> "Outcomes":
+        """Return the results at the first seeds alone; there are no folds."""
+        return replace(
+            self,
+            runs={name: runs[:seeds] for name, runs in self.runs.items()},
+            seeds=self.seeds[:seeds],
+        )
+
+    def given(self, variant: str) -> int:
+        """Return how many of the seeds a variant was trained at: those up to its last run."""
+        runs = self.runs[variant]
+        return max((place for place, run in enumerate(runs, start=1) if run), default=0)
+
     @property
     def overlap(self) -> float:
         """How much the units overlap, see `overlap_of`."""

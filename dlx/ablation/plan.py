@@ -6,7 +6,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 from dlx.ablation import vary
 from dlx.ablation.rules import RULES
 from dlx.ablation.sizes import Size
+from dlx.ablation.statistics.sequential import Schedule, planned_looks
 from dlx.ablation.variants import Resolved, short_labels, show
 from dlx.config import load as config_files
-from dlx.config.schema import AblationConfig, RunConfig
+from dlx.config.schema import AblationConfig, RunConfig, SeedsUntil
 from dlx.data import pipeline
 from dlx.data.parts import Splits
 from dlx.data.pipeline import Pool
@@ -94,6 +95,14 @@ class PlannedCohort:
         return self.numbers[self.runs.index(path)]
 
 
+@dataclass(frozen=True)
+class Left:
+    """When a variant got no more seeds, of an ablation that adds some until it has decided."""
+
+    seeds: int  # that it had
+    why: str  # as `comparisons.compare` says it
+
+
 @dataclass
 class Plan:
     """An ablation before it is trained."""
@@ -102,7 +111,7 @@ class Plan:
     variants: list[Resolved]  # in the order in which the section names them
     baseline: str  # the name of the variant that others are compared with
     metric: str  # that is judged: `<split>.<tag>` or `success`; empty until `make` fills it in
-    seeds: list[int]  # of the comparison
+    seeds: list[int]  # of the comparison; those so far, where seeds are added
     tuning_seeds: list[int]  # of the tuning runs, none of them among `seeds`
     data_dir: Path  # where data sets are kept
     # Those planned so far; with tuning the comparison's are planned after it.
@@ -114,6 +123,10 @@ class Plan:
     # Cohorts and runs of the same folder that come before its own, as of a search's earlier trials.
     cohorts_before: int = 0
     runs_before: int = 0
+    # Where seeds are added until a verdict: after how many there is a look, the most of them last;
+    # and the variants that have left.
+    looks: tuple[int, ...] = ()
+    left: dict[str, Left] = field(default_factory=dict)
     _arms: dict[str, list[Arm]] = field(default_factory=dict, repr=False)
     _jobs: dict[tuple[str, int | None, int | None], Job] = field(default_factory=dict, repr=False)
     _splits: dict[str, Splits] = field(default_factory=dict, repr=False)
@@ -198,8 +211,22 @@ class Plan:
     def runs(self, phase: str) -> list[PlannedRun]:
         """Return the runs of a phase, by variant, seed and fold."""
         seeds = self.tuning_seeds if phase == "tuning" else self.seeds
-        places = product(self.arms(phase), seeds, self.folds)
-        return [PlannedRun(arm, seed, fold) for arm, seed, fold in places]
+        return [
+            PlannedRun(arm, seed, fold)
+            for arm in self.arms(phase)
+            for seed, fold in product(self._seeds_of(arm, seeds), self.folds)
+        ]
+
+    def _seeds_of(self, arm: Arm, seeds: list[int]) -> list[int]:
+        """Return those of the seeds that an arm has: up to the look at which its variant left."""
+        left = None if arm.choice is not None else self.left.get(arm.variant)
+        return seeds if left is None else seeds[: left.seeds]
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """When it is looked at, and what is enough; None where the number of seeds is fixed."""
+        seeds = self.section.seeds
+        return Schedule(self.looks, seeds.half_width) if isinstance(seeds, SeedsUntil) else None
 
     @property
     def phases(self) -> list[str]:
@@ -291,6 +318,8 @@ class Plan:
             "metric": self.metric,
             "baseline": self.baseline,
             "seeds": self.seeds,
+            "looks": list(self.looks),
+            "left": {name: asdict(left) for name, left in self.left.items()},
             "folds": self.section.folds,
             "variants": [
                 {"name": arm.variant, "settings": arm.settings, "folder": arm.folder}
@@ -304,7 +333,9 @@ class Plan:
 
 
 def planned_seeds(section: AblationConfig) -> list[int]:
-    """Return the seeds that a config asks for; after a pilot a plan has the first of them."""
+    """Return the seeds that a config begins with; after a pilot a plan has the first of them."""
+    if isinstance(section.seeds, SeedsUntil):
+        return list(range(planned_looks(section.seeds.max)[0]))
     return list(range(section.seeds)) if isinstance(section.seeds, int) else section.seeds
 
 

@@ -6,16 +6,25 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dlx.ablation.plan import SUCCESS, Plan, PlannedCohort, PlannedRun, planned_seeds, runs_by_path
+from dlx.ablation.plan import (
+    SUCCESS,
+    Left,
+    Plan,
+    PlannedCohort,
+    PlannedRun,
+    planned_seeds,
+    runs_by_path,
+)
 from dlx.ablation.sizes import Size, largest_cohort, parts, processes, size_of
+from dlx.ablation.statistics.sequential import FIRST, planned_looks
 from dlx.ablation.variants import MAX_RUNS, Resolved, expand, find_baseline, refuse_seed, show
 from dlx.cohort import group
 from dlx.config import load as config_files
-from dlx.config.schema import RunConfig
+from dlx.config.schema import AblationConfig, RunConfig, SeedsUntil
 from dlx.data.pipeline import STOP_SHARE
 from dlx.errors import ConfigError, DataError, RunError, did_you_mean
 from dlx.nn.layers.boltzmann import FREE_ENERGY
-from dlx.nn.metrics import tag
+from dlx.nn.metrics import scale_of, tag
 from dlx.training.job import Job, refuse_watched_dev
 from dlx.training.transfer import split_of_source
 
@@ -58,7 +67,7 @@ def outline(config: RunConfig, data_dir: Path) -> Plan:
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"ablation.seeds: the list {seeds} has a seed twice; remove one")
     # Far away, so that seeds of the comparison can be added later.
-    first = max(_FIRST_TUNING_SEED, max(seeds) + 1)
+    first = max(_FIRST_TUNING_SEED, max(seeds) + 1)  # beyond any seed that is added
     tuning_seeds = list(range(first, first + section.tune_seeds)) if section.tune else []
     _check_tuned(section.tune, variants)
     plan = Plan(
@@ -69,9 +78,28 @@ def outline(config: RunConfig, data_dir: Path) -> Plan:
         seeds,
         tuning_seeds,
         data_dir,
+        looks=_looks(section),
     )
     _check_count(plan)
     return plan
+
+
+def _looks(section: AblationConfig) -> tuple[int, ...]:
+    """Return after how many seeds there is a look; none where the number of seeds is fixed."""
+    if not isinstance(section.seeds, SeedsUntil):
+        return ()
+    if section.folds is not None:
+        raise ConfigError(
+            f"ablation.seeds.until: received {section.seeds.until}, but the folds of a "
+            "cross-validation are fixed, and more seeds do not make more of them; leave out "
+            "ablation.folds, or give a number of seeds"
+        )
+    if section.seeds.max < FIRST:
+        raise ConfigError(
+            f"ablation.seeds.max: received {section.seeds.max}, but the first look is at {FIRST} "
+            f"seeds; give {FIRST} or more, or a number of seeds without until"
+        )
+    return planned_looks(section.seeds.max)
 
 
 def _with_splits(config: RunConfig) -> RunConfig:
@@ -98,22 +126,27 @@ def pilot(plan: Plan, seeds: int) -> Plan:
     Raises:
         ConfigError: the plan has no more seeds than that
     """
-    if seeds >= len(plan.seeds):
+    most = plan.section.most_seeds
+    if seeds >= most:
         raise ConfigError(
-            f"--pilot {seeds}: the ablation has {len(plan.seeds)} seeds, which leaves none for "
+            f"--pilot {seeds}: the ablation has {most} seeds, which leaves none for "
             "after the pilot; name fewer, or leave out --pilot"
         )
     first = replace(plan, seeds=plan.seeds[:seeds], cohorts=[])
+    if plan.looks:  # the pilot is the first look, and the correction takes it for one
+        first.seeds = list(range(seeds))
+        first.looks = (seeds, *(look for look in plan.looks if look > seeds))
     add_cohorts(first, first.phases[0], first.runs(first.phases[0]))
     return first
 
 
 def _check_count(plan: Plan) -> None:
     tries = len(plan.tunings) * len(plan.tuning_seeds)
-    number = len(plan.variants) * len(plan.folds) * (len(plan.seeds) + tries)
+    seeds = plan.section.most_seeds
+    number = len(plan.variants) * len(plan.folds) * (seeds + tries)
     if number > MAX_RUNS:
         raise ConfigError(
-            f"ablation: {len(plan.variants):,} variants, {len(plan.seeds):,} seeds, "
+            f"ablation: {len(plan.variants):,} variants, {seeds:,} seeds, "
             f"{len(plan.folds)} folds and {tries} tuning runs of each are {number:,} runs, more "
             f"than {MAX_RUNS:,}; name fewer"
         )
@@ -163,6 +196,7 @@ def _check_metrics(plan: Plan) -> None:
             )
     else:
         wanted["ablation.metric"] = plan.metric
+    _check_points(section, plan.metric)
     for place, metric in enumerate(section.also):
         if metric in (plan.metric, *section.also[:place]):
             raise ConfigError(
@@ -200,6 +234,24 @@ def _check_metrics(plan: Plan) -> None:
                     f"{key}: received {metric}{did_you_mean(metric, allowed)} (allowed: "
                     f"{', '.join(allowed)}){_cure(metric, job)}"
                 )
+
+
+def _check_points(section: AblationConfig, metric: str) -> None:
+    """Refuse a half of an interval that the judged metric cannot have."""
+    if not isinstance(section.seeds, SeedsUntil) or section.seeds.half_width is None:
+        return
+    until, is_share = section.seeds.until, metric == SUCCESS or scale_of(metric.partition(".")[2])
+    if isinstance(until, str) and not is_share:
+        raise ConfigError(
+            f"ablation.seeds.until: received {until}, but {metric} is not measured in percentage "
+            "points; give the half of its interval as a number in its own units, or decided"
+        )
+    if is_share and section.seeds.half_width >= 1:
+        instead = "less than 100pp" if isinstance(until, str) else f"'{until:g}pp'"
+        raise ConfigError(
+            f"ablation.seeds.until: received {until}, but {metric} lies between 0 and 1, so that "
+            f"any interval is as narrow; give {instead}"
+        )
 
 
 def _logged_too(job: Job) -> list[str]:
@@ -322,6 +374,8 @@ def read(document: Mapping[str, Any], config: RunConfig, data_dir: Path) -> Plan
     plan.tuning_seeds = list(tuning.get("seeds") or [])
     plan.metric, plan.jobs = document["metric"], document["jobs"]
     plan.rules = document.get("rules", 1)
+    plan.looks = tuple(document.get("looks") or ())
+    plan.left = {name: Left(**left) for name, left in (document.get("left") or {}).items()}
     plan.chosen = dict(tuning.get("chosen") or {})
     names = [variant["name"] for variant in document["variants"]]
     if names != [variant.name for variant in plan.variants]:

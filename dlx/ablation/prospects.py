@@ -38,14 +38,18 @@ def prospects(plan: Plan, variances: Variances | None) -> dict[str, Any]:
     num_means = num_pairs + len(compared) * len(plan.section.also)
     num_tests = num_means + len(compared) * len(plan.section.steps_to)
     fewest = _fewest(plan, num_means, num_tests)
-    units, effect = _units(plan), None
+    units, effect, tests_at_last = _units(plan), None, num_tests
+    if (schedule := plan.schedule) is not None:  # looks leave the last one a part of the 5 %
+        tests_at_last = num_tests * ALPHA / (1 - schedule.confidence(schedule.looks[-1]))
     if compared and units >= fewest:
         overlap = overlap_of(plan.section.folds)
-        effect = smallest_effect(num_pairs, num_tests, units, overlap=overlap)
+        effect = smallest_effect(num_pairs, tests_at_last, units, overlap=overlap)
     same = same_variants(plan)
     return {
         "metric": plan.metric,
         "seeds": plan.seeds,
+        "most_seeds": plan.section.most_seeds,
+        "looks": list(plan.looks),
         "folds": plan.section.folds,
         "baseline": plan.baseline,
         "baseline_differs": distance_from_base(baseline, plan.config),
@@ -55,7 +59,7 @@ def prospects(plan: Plan, variances: Variances | None) -> dict[str, Any]:
         "smallest_effect": effect,
         "same_variants": same,
         "refusal": _refusal(plan, same, num_tests, fewest) if compared else None,
-        "variances": variances and _found(plan, compared, variances, num_tests, fewest),
+        "variances": variances and _found(plan, compared, variances, tests_at_last, fewest),
     }
 
 
@@ -91,7 +95,7 @@ def _fewest(plan: Plan, num_means: int, num_tests: int) -> int:
 def _units(plan: Plan) -> int:
     """Return the number of pairs: of seeds, of folds, or of both where seeds draw their own."""
     if plan.section.folds is None:
-        return len(plan.seeds)
+        return plan.section.most_seeds
     draws = plan.config.data.split_seed == "auto"
     return plan.section.folds * (len(plan.seeds) if draws else 1)
 
@@ -140,10 +144,10 @@ def _judged_rows(plan: Plan) -> tuple[str, int | None]:
 
 
 def _found(
-    plan: Plan, compared: Sequence[str], variances: Variances, num_tests: int, fewest: int
+    plan: Plan, compared: Sequence[str], variances: Variances, num_tests: float, fewest: int
 ) -> dict[str, Any]:
     """Return the difference that is found of each variant, and the seeds that others take."""
-    n = len(plan.seeds)
+    n = plan.section.most_seeds
     targets = {"margin": plan.section.margin or variances.margin}
     if scale_of(plan.metric.partition(".")[2]) == "share":
         targets["half_a_point"] = HALF_A_POINT

@@ -2,12 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlx.ablation import execution, loading, tuning, workers
+from dlx.ablation import execution, loading, looks, tuning, workers
 from dlx.ablation.directory import write_plan
 from dlx.ablation.execution import CohortProgress, Report, Work
 from dlx.ablation.leaving import Leaving
@@ -71,6 +71,7 @@ def train(
     inexact: Sequence[str] = (),
     prepare: workers.Prepare = list,
     leaving: Leaving | None = None,
+    grows: bool = True,
 ) -> Ended:
     """Train what has not ended yet, phase after phase; the caller holds the lock.
 
@@ -81,11 +82,12 @@ def train(
         inexact: what may be other than when checkpoints were saved
         prepare: is called in each of these first, if it is a fresh one
         leaving: says which runs leave before their last step; None: none does
+        grows: whether seeds are added, of an ablation that does so until a verdict
     """
     ended = Ended()
     ledger = Ledger(plan, run.path, repair=True)
     ended.report.remarks += ledger.remarks
-    for phase in plan.phases:
+    for phase in _phases(plan, run, ended, ledger, grows=grows):
         if phase == "comparison" and plan.section.tune:
             _tune(plan, run, ended, ledger)
         cohorts = [cohort for cohort in plan.cohorts if cohort.phase == phase]
@@ -132,6 +134,30 @@ def check_exactness(plan: Plan, directory: Path, allowed: Sequence[str]) -> list
         if saved and (note := exactness.check(saved, device, engine, {*allowed, "threads"})):
             notes += [{"cohort": cohort.number, **note}] if allowed else []
     return notes
+
+
+def _phases(
+    plan: Plan, run: RunDirectory, ended: Ended, ledger: Ledger, *, grows: bool
+) -> Iterator[str]:
+    """Give the phases, the comparison again as long as a look at it asks for more seeds."""
+    yield from plan.phases
+    while grows and plan.looks and not looks.has_ended(plan):
+        compared = plan.runs("comparison")
+        missing = [planned for planned in compared if planned.path not in ended.results]
+        ended.results |= loading.results(run.path, missing, ledger, plan.section)
+        results = [ended.results[planned.path] for planned in compared]
+        if any(result.status == "failed" for result in results):
+            ended.report.remarks.append(
+                "runs failed, so that no seeds were added: `dlx resume --only failed` repeats "
+                "them, and `dlx resume` then goes on"
+            )
+            return
+        new = looks.next_runs(plan, loading.with_judgements(run.path, results))
+        if new:
+            add_cohorts(plan, "comparison", new)
+        write_plan(run, plan)
+        if new:
+            yield "comparison"
 
 
 def _tune(plan: Plan, run: RunDirectory, ended: Ended, ledger: Ledger) -> None:

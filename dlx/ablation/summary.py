@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dlx.ablation import wording
+from dlx.ablation import vary, wording
 from dlx.ablation.comparisons import (
+    OPEN,
     Compared,
     Judged,
     baselines_of,
@@ -17,17 +18,22 @@ from dlx.ablation.comparisons import (
     margin_of,
     other_pairs,
 )
-from dlx.ablation.factors import DATA, factors_of, filled
+from dlx.ablation.factors import DATA, factors_of, filled, values_of
 from dlx.ablation.grid import curves_by_factor, effects
 from dlx.ablation.outcomes import Outcomes
+from dlx.ablation.plan import Left, Plan, planned_seeds
 from dlx.ablation.results import RunResult, Variant
 from dlx.ablation.rules import RULES
 from dlx.ablation.statistics.failures import FAILURES
 from dlx.ablation.statistics.intervals import CONFIDENCE, median_interval, present
+from dlx.ablation.statistics.sequential import Schedule
+from dlx.ablation.variants import value_at
+from dlx.config.dump import to_plain
 from dlx.nn.metrics import best_of, is_rising, scale_of
 from dlx.runs.files import finite
 
 SCHEMA = 1
+LOOKS = "alpha spending, Slud and Wei"
 
 
 def summarize(
@@ -53,6 +59,9 @@ def summarize(
     show: Sequence[str] = (),
     planned: int | None = None,
     command: str = "",
+    question: str | None = None,
+    schedule: Schedule | None = None,
+    left: Mapping[str, Left] | None = None,
 ) -> dict[str, Any]:
     """Return the summary of an ablation, a JSON object.
 
@@ -73,6 +82,9 @@ def summarize(
         tuning: by variant, what was chosen and tried; None without tuning
         show: metrics that tables show beside the judged one
         planned: number of seeds of which these are the first, as after a pilot
+        question: in the user's words; None: made of what varies
+        schedule: where seeds are added until a verdict
+        left: by variant, when it got no more of them
     """
     thresholds = steps_to or {}
     outcomes = Outcomes.of(variants, results, seeds=seeds, folds=folds, success=success)
@@ -82,7 +94,8 @@ def summarize(
     factors = factors_of(values)
     pairs = baselines_of(complete, baseline)
     others = other_pairs(complete, pairs) if comparisons == "all" else []
-    compared = compare(outcomes, complete, factors, pairs, metrics, thresholds, others)
+    compared = compare(outcomes, complete, factors, pairs, metrics, thresholds, others, schedule)
+    growing = _sequential(compared, schedule, left or {}, len(seeds)) if schedule else None
     reference = next(variant for variant in complete if variant.name == baseline)
     tags = _tags(results)
     same_rows = all(outcomes.have_same_rows(name, other, metric) for name, other in pairs.items())
@@ -97,7 +110,7 @@ def summarize(
             "schema": SCHEMA,
             "rules": RULES,
             "name": name,
-            "question": wording.question(factors, metric, success or {}),
+            "question": question or wording.question(factors, metric, success or {}),
             "metric": metric,
             "rising": judged.rising,
             "baseline": baseline,
@@ -113,7 +126,9 @@ def summarize(
             "success": dict(success) if success else None,
             "show": list(show),
             "paired_by": outcomes.unit,
-            "tests": _tests(outcomes, metric, has_steps=bool(thresholds)),
+            "tests": _tests(outcomes, metric, has_steps=bool(thresholds))
+            | ({"looks": LOOKS} if schedule else {}),
+            "sequential": growing,
             "factors": [
                 {
                     "key": factor.key,
@@ -151,12 +166,72 @@ def summarize(
                 [own.metric for own in metrics if outcomes.is_of_these_rows(baseline, own.metric)]
             )
             + wording.at_the_edge(tuning or {})
-            + wording.pilot(len(seeds), planned or len(seeds)),
+            + wording.pilot(len(seeds), planned or len(seeds))
+            + (wording.unfinished(growing) if growing else []),
             "tuning": tuning,
             "failures": _failures(outcomes),
             "command": command,
         }
     )
+
+
+def of_plan(plan: Plan, results: Sequence[RunResult], **changes: Any) -> dict[str, Any]:
+    """Return the summary of a plan's results, see `summarize`; `changes` replace its options."""
+    section = plan.section
+    options = {
+        "name": plan.config.name,
+        "metric": plan.metric,
+        "also": section.also,
+        "baseline": plan.baseline,
+        "varied": _varied(plan),
+        "seeds": plan.seeds,
+        "base": base_values(plan),
+        "design": section.design,
+        "folds": section.folds,
+        "data": list(dict.fromkeys(variant.config.data.name for variant in plan.variants)),
+        "comparisons": section.comparisons,
+        "margin": section.margin,
+        "success": section.success,
+        "steps_to": section.steps_to,
+        "show_test": section.show_test,
+        "show": section.show,
+        "planned": len(plan.seeds if plan.looks else planned_seeds(section)),
+        "question": section.question,
+        "schedule": plan.schedule,
+        "left": plan.left,
+    }
+    return summarize(plan.variants, results, **options | changes)
+
+
+def base_values(plan: Plan) -> dict[str, Any]:
+    """Return the base config's values of the keys that vary."""
+    plain = to_plain(plan.config)
+    return {key: value_at(key, {}, plain) for key in _varied(plan)}
+
+
+def _varied(plan: Plan) -> dict[str, list[Any]]:
+    varied = plan.section.vary
+    if isinstance(varied, Mapping):
+        return {key: vary.expand(key, values) for key, values in varied.items()}
+    return values_of(plan.variants)
+
+
+def _sequential(
+    compared: Compared, schedule: Schedule, left: Mapping[str, Left], seeds: int
+) -> dict[str, Any]:
+    """Return how an ablation grew: when variants left and why, and the evidence at every look."""
+    return {
+        "until": schedule.half_width or "decided",
+        "max": schedule.looks[-1],
+        "looks": list(schedule.looks),
+        "confidence": {str(look): schedule.confidence(look) for look in schedule.looks},
+        "variants": {
+            name: asdict(left[name]) if name in left else {"seeds": seeds, "why": OPEN}
+            for name in compared.standing
+        },
+        "standing": dict(compared.standing),
+        "growth": dict(compared.growth),
+    }
 
 
 def _judged(metric: str, margin: float | None) -> Judged:

@@ -207,7 +207,7 @@ def _check_excluding(section: AblationConfig, combinations: Sequence[Settings], 
 def _check_size(section: AblationConfig, values: Mapping[str, Sequence[Any]]) -> None:
     sizes = {key: len(of) for key, of in values.items()}
     number = math.prod(sizes.values()) if section.design == "grid" else sum(sizes.values())
-    seeds = section.seeds if isinstance(section.seeds, int) else len(section.seeds)
+    seeds = section.most_seeds
     runs = number * seeds * (section.folds or 1)
     if runs > MAX_RUNS:
         product = " x ".join(f"{size} of {key}" for key, size in sizes.items())

@@ -46,6 +46,7 @@ def why(
     margin: float,
     unit: str,
     num_comparisons: int,
+    over_looks: bool = False,
 ) -> str:
     """Return the reason of a verdict in a few sentences; differences of a share are in points."""
     test = verdict.difference
@@ -64,7 +65,8 @@ def why(
     else:
         low, high = (size(end, in_points=in_points, signed=True) for end in (test.low, test.high))
         sentences = [
-            f"{difference} ({100 * CONFIDENCE:g} % interval {low} to {high}, adjusted "
+            f"{difference} ({100 * CONFIDENCE:g} % interval{' over all looks' * over_looks} {low} "
+            f"to {high}, adjusted "
             f"{_p(verdict.p)}, better in {verdict.wins} of {test.n} {unit})."
         ]
         if verdict.of_rows:
@@ -249,6 +251,18 @@ def at_the_edge(tuning: Mapping[str, Any]) -> list[str]:
         f"({', '.join(f'{value:g}' for value in dict.fromkeys(values))}); beyond it they may do "
         "better: give ablation.tune more values there."
         for (key, end), values in places.items()
+    ]
+
+
+def unfinished(growing: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on variants that would get more seeds; see `summary`."""
+    variants = growing["variants"].values()
+    if not (count := sum(own["why"] == "open" for own in variants)):
+        return []
+    seeds = max(own["seeds"] for own in variants)
+    return [
+        f"{count} of {len(variants)} variants may get more than {seeds} seeds, up to "
+        f"{growing['max']:,}; `dlx resume` goes on."
     ]
 
 

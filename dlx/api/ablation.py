@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from dlx import plugins
-from dlx.ablation import execution, loading, planning, session
+from dlx.ablation import execution, loading, planning, registration, session
 from dlx.ablation.directory import CONFIG, PLAN, read_config, read_plan, write_plan
 from dlx.ablation.estimate import preview
 from dlx.ablation.ledger import Ledger
@@ -171,6 +171,7 @@ class Ablation:
             "status": self.status,
             **{key: info.get(key) for key in counted},
             **{key: summary.get(key) for key in ("metric", "baseline", "chosen", "best_group")},
+            "sequential": summary.get("sequential"),
             "rules": summary.get("rules", 1) if summary else None,
             "also": summary.get("also", {}),
             "variants": [
@@ -318,7 +319,7 @@ def train_plan(
         kind="ablation",
         plugins=plugins.loaded(),
     )
-    return _train(ready, run, jobs, show)
+    return _train(ready, run, jobs, show, grows=pilot is None)
 
 
 @flushed_denormals()
@@ -358,15 +359,22 @@ def resume_ablation(
     else:  # killed before it was planned: sizes alone decide the plan, so it is the same
         ready = plan_ablation(read_config(directory), data_dir=data_dir, jobs=jobs)
     with run.lock():
+        if seeds is not None and ready.looks:
+            raise ConfigError(
+                f"--seeds {seeds}: the ablation adds seeds until a verdict, at most "
+                f"{ready.section.most_seeds}, which was fixed before its first look, since the "
+                "correction for looking rests on it; leave out --seeds, or start a new ablation"
+            )
         if seeds is not None:
             text = f"ablation.seeds={seeds}"
             config = config_files.override(ready.config, [text], {text: f"--seeds {seeds}"})
             ready = _with_seeds(ready, run, config, f"--seeds {seeds}", jobs)
-        elif not only_failed:
+        elif not only_failed and not ready.looks:
             ready = _with_seeds(ready, run, ready.config, "ablation.seeds", jobs)
         if only_failed:
             Ledger(ready, directory).forget_failed()
-    return _train(ready, run, jobs, show, exactness.ALL if allow_inexact else ())
+    inexact = exactness.ALL if allow_inexact else ()
+    return _train(ready, run, jobs, show, inexact, grows=not only_failed)
 
 
 def _with_seeds(
@@ -374,6 +382,11 @@ def _with_seeds(
 ) -> Plan:
     """Plan the runs of a config's further seeds, in cohorts of their own, and write the plan."""
     wider = planning.outline(config, ready.data_dir)
+    if wider.looks:
+        raise ConfigError(
+            f"{where}: the ablation began with a fixed number of seeds, and its results may have "
+            "been seen; give a number of seeds, or start a new ablation with until"
+        )
     if wider.seeds == ready.seeds:
         return ready
     missing = [seed for seed in ready.seeds if seed not in wider.seeds]
@@ -399,7 +412,13 @@ def _with_seeds(
 
 
 def _train(
-    ready: Plan, run: RunDirectory, jobs: int | None, show: Show, inexact: Sequence[str] = ()
+    ready: Plan,
+    run: RunDirectory,
+    jobs: int | None,
+    show: Show,
+    inexact: Sequence[str] = (),
+    *,
+    grows: bool = True,
 ) -> Ablation:
     began = time.monotonic()
     with in_training(run):
@@ -413,10 +432,11 @@ def _train(
             ended=None,
             device=device_name(resolve_device(ready.config.train.device)),
             threads=torch.get_num_threads(),
-            runs=len(ready.seeds) * len(ready.folds) * len(ready.variants),
+            runs=len(ready.runs("comparison")),
             cohorts=len(ready.cohorts),
         )
         if not (run.path / PLAN).exists():
+            run.write_info(**{registration.KEY: registration.register(ready)})
             write_plan(run, ready)
         circumstances = describe() | {"plugins": plugins.loaded()}
         prepare = functools.partial(prepare_worker, plugins.loaded(), functions.is_allowed())
@@ -432,6 +452,7 @@ def _train(
                     jobs=jobs,
                     inexact=inexact,
                     prepare=prepare,
+                    grows=grows,
                 )
             except KeyboardInterrupt:
                 run.write_info(status="interrupted", ended=timestamp())
@@ -487,6 +508,7 @@ def _note_end(ready: Plan, run: RunDirectory, ended: Ended, seconds: float) -> N
         status="failed" if ended.report.crashed else status,
         ended=timestamp(),
         seconds=seconds,
+        runs=len(ready.runs("comparison")),
         cohorts=len(ready.cohorts),
         diverged=sum(result.status == "diverged" for result in results),
         failed=sum(result.status == "failed" for result in results),

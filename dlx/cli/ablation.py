@@ -29,7 +29,10 @@ Jobs = Annotated[
 Seeds = Annotated[
     str | None,
     typer.Option(
-        "--seeds", metavar="N", help="The number of seeds, or a list of seeds: '[3, 5, 8]'."
+        "--seeds",
+        metavar="N",
+        help="The number of seeds, a list of seeds: '[3, 5, 8]', or '{until: decided, max: 60}', "
+        "which adds seeds to the variants that are undecided.",
     ),
 ]
 
@@ -102,6 +105,7 @@ def ablate(
       dlx ablate digits --vary model.activation=relu,tanh --vary model.dropout=0,0.3 --seeds 5
       dlx ablate digits --vary 'optimizer.lr=0.0001..0.1 log 4' --dry-run
       dlx ablate digits --vary optimizer=sgd,adam --pilot 3
+      dlx ablate iris --vary model.activation=relu,tanh --seeds '{until: decided, max: 20}'
     """
     from dlx import api
     from dlx.config.shipped import locate
@@ -218,6 +222,11 @@ def _emit_ablation(ablation: "Ablation", as_json: bool) -> None:
     emit(f"{ablation.path / 'report.html'}")
 
 
+def _up_to(least: int, most: int, what: str) -> str:
+    """Return an amount, or two of them: `5 to 60 seeds`."""
+    return amount(least, what) if least == most else f"{least:,} to {amount(most, what)}"
+
+
 def _emit_pilot(document: Mapping[str, Any], path: Path) -> None:
     """Print what a pilot says of all seeds, and how to go on."""
     from dlx.report.ablation import prospects
@@ -232,16 +241,19 @@ def _emit_pilot(document: Mapping[str, Any], path: Path) -> None:
         emit("")
         emit_table(table.headings, table.rows, table.right)
         emit(prospects.found(document))
-    emit(f"`dlx resume {path}` trains the other seeds; with --seeds N so many in all")
+    if document["looks"]:
+        emit(f"`dlx resume {path}` adds seeds, at most {document['most_seeds']:,}")
+    else:
+        emit(f"`dlx resume {path}` trains the other seeds; with --seeds N so many in all")
 
 
 def _emit_preview(document: dict[str, Any]) -> None:
     tuning = document["tuning"]
     emit(
         f"{document['name']}: {amount(len(document['variants']), 'variant')} x "
-        f"{amount(len(document['seeds']), 'seed')}"
+        f"{_up_to(len(document['seeds']), document['most_seeds'], 'seed')}"
         + (f" x {document['folds']} folds" if document["folds"] else "")
-        + f" = {amount(document['runs'], 'run')}"
+        + f" = {_up_to(document['runs'], document['most_runs'], 'run')}"
         + (f", after {amount(tuning['runs'], 'tuning run')}" if tuning else "")
         + f"; judged by {document['metric']} against {document['baseline']!r}"
     )
@@ -272,6 +284,7 @@ def _emit_preview(document: dict[str, Any]) -> None:
     for reason in sorted(reasons):
         emit(f"the native engine does not train all of them: {reason}")
     low, high = map(duration, document["range"])
-    emit(f"about {duration(document['seconds'])} in all ({low} to {high}); nothing was written")
+    whole = "for the first seeds" if document["looks"] else "in all"
+    emit(f"about {duration(document['seconds'])} {whole} ({low} to {high}); nothing was written")
     if tuning:
         note("note: the comparison is planned after tuning; its time is an estimate")

@@ -88,6 +88,14 @@ Constraint = Annotated[
         ("parameters < 1e5", "seconds_per_step < 0.001"),
     ),
 ]
+Points = Annotated[
+    str,
+    Text(
+        r"(?=.*[1-9])([0-9]+(\.[0-9]*)?|\.[0-9]+) ?pp",
+        "percentage points above 0 (0.3pp)",
+        ("decided", "0.3pp"),
+    ),
+]
 VariantSettings = Annotated[dict[Annotated[str, _Dotted(("name",))], Any], MinLen(1)]
 MOST_SEEDS = 100_000
 BATCH_SIZE = 128  # of training, where the rows suffice for it
@@ -313,9 +321,35 @@ class LogConfig(Section):
 
 
 @checked_model
+class SeedsUntil(Section):
+    """Seeds that are added in batches to the variants that need them."""
+
+    until: Literal["decided"] | Annotated[float, Gt(0)] | Points = option(
+        ...,
+        "decided: each variant has a verdict; a number or '0.3pp' (percentage points): the half of "
+        "its interval is as narrow.",
+    )
+    max: Annotated[int, Gt(0), Most(MOST_SEEDS)] = option(
+        ..., "The most seeds, which is fixed before the first run: the correction rests on it."
+    )
+
+    @property
+    def half_width(self) -> float | None:
+        """The half of the interval that is enough, in the metric's units; None: a verdict is."""
+        if self.until == "decided":
+            return None
+        if isinstance(self.until, str):
+            return float(self.until.removesuffix("pp")) / 100
+        return self.until
+
+
+@checked_model
 class AblationConfig(Section):
     """What varies between the runs of an ablation, and how variants are compared."""
 
+    question: str | None = option(
+        None, "What the ablation asks, in words; it is kept with the plan before the first run."
+    )
     vary: dict[DottedKey, Values] | Annotated[list[VariantSettings], MinLen(1)] = option(
         {}, "{dotted key: list of values or a range}; with design list, a list of variants."
     )
@@ -328,8 +362,12 @@ class AblationConfig(Section):
     only: dict[DottedKey, dict[DottedKey, Any]] = option(
         {}, "Where a key varies: {dotted key: {dotted key: value or list of values}}."
     )
-    seeds: Annotated[int, Gt(0), Most(MOST_SEEDS)] | Annotated[list[Seed], MinLen(1)] = option(
-        10, "Number of seeds, or a list of them."
+    seeds: (
+        Annotated[int, Gt(0), Most(MOST_SEEDS)] | Annotated[list[Seed], MinLen(1)] | SeedsUntil
+    ) = option(
+        10,
+        "Number of seeds, a list of them, or {until: decided, max: 60}: undecided variants get "
+        "more in batches, up to so many.",
     )
     folds: Annotated[int, Ge(2)] | None = option(
         None, "Folds of a cross-validation; each is the dev part of one run per variant and seed."
@@ -379,6 +417,13 @@ class AblationConfig(Section):
     show_test: bool = option(
         False, "Show the test metrics of every variant, not only of the chosen one."
     )
+
+    @property
+    def most_seeds(self) -> int:
+        """How many seeds a variant has at most."""
+        if isinstance(self.seeds, SeedsUntil):
+            return self.seeds.max
+        return self.seeds if isinstance(self.seeds, int) else len(self.seeds)
 
 
 @checked_model

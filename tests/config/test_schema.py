@@ -135,8 +135,16 @@ def test_a_choice_without_its_name_lists_the_names():
         ("log.every", 0, "an integer > 0, 'N epochs', 'N steps' or null"),
         ("log.every", "0 epochs", "an integer > 0, 'N epochs', 'N steps' or null"),
         ("seed", -1, "an integer >= 0"),
-        ("ablation.seeds", 0, "an integer > 0 or a non-empty list of integers >= 0"),
-        ("ablation.seeds", [], "an integer > 0 or a non-empty list of integers >= 0"),
+        (
+            "ablation.seeds",
+            0,
+            "an integer > 0, a non-empty list of integers >= 0 or a mapping (until, max)",
+        ),
+        (
+            "ablation.seeds",
+            [],
+            "an integer > 0, a non-empty list of integers >= 0 or a mapping (until, max)",
+        ),
         ("ablation.design", "gird", "grid, one_at_a_time, zip or list"),
         ("data.split", "atuo", "auto or a mapping (dev, test, stop, judge, judged)"),
         ("data.split", {"dev": 1.0}, "an integer >= 0, a number >= 0 and < 1 or null"),

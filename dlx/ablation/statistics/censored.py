@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dlx.ablation.statistics.intervals import CONFIDENCE
 from dlx.ablation.statistics.paired import Difference, differences, paired_t
 
 # N pairs; infinity: never reached, NaN: no run
@@ -40,7 +41,9 @@ def signed_rank_p(paired: ArrayLike) -> float:
     return min(1.0, 2 * float(probability[: least + 1].sum()))
 
 
-def steps_difference(variant: ArrayLike, baseline: ArrayLike, *, horizon: float) -> Difference:
+def steps_difference(
+    variant: ArrayLike, baseline: ArrayLike, *, horizon: float, confidence: float = CONFIDENCE
+) -> Difference:
     """Return whether a variant reaches a threshold in fewer steps than its baseline.
 
     The difference is that of restricted means: a run that did not reach the threshold within the
@@ -51,6 +54,7 @@ def steps_difference(variant: ArrayLike, baseline: ArrayLike, *, horizon: float)
         variant: (N,) steps; infinity: never, NaN: no run
         baseline: (N,) steps at the same seeds
         horizon: steps that runs of both took
+        confidence: of the interval
 
     Reference:
         Royston and Parmar 2013, Restricted mean survival time, BMC Medical Research Methodology 13.
@@ -58,7 +62,7 @@ def steps_difference(variant: ArrayLike, baseline: ArrayLike, *, horizon: float)
     """
     steps = np.stack([np.asarray(variant, float), np.asarray(baseline, float)])
     steps = steps[:, ~np.isnan(steps).any(0)]
-    mean = paired_t(differences(*np.minimum(steps, horizon)))
+    mean = paired_t(differences(*np.minimum(steps, horizon)), confidence=confidence)
     never = steps > horizon
     ranked = np.where(never, np.inf, steps)
     ranked[:, never.all(0)] = horizon  # infinity minus infinity would be NaN

@@ -41,8 +41,27 @@ def enough_pairs(evidence: Evidence) -> int | None:
     return first_number(lambda n: _decides(evidence, n), first)
 
 
+def is_beyond_seeds(evidence: Evidence) -> bool:
+    """Say whether no number of seeds decides, by what the choice of the rows leaves uncertain.
+
+    With ever more seeds the mean goes somewhere into its interval over the seeds alone, and the
+    variance that rows add stays. So it is if nothing in that interval is told from 0 or shown to be
+    within the margin by the rows' part of an interval.
+    """
+    spread = evidence.spread
+    if not spread.of_rows > 0:  # or NaN
+        return False
+    reach, of_rows = replace(spread, of_rows=0.0).width(), replace(spread, share=0.0)
+    least, most = max(abs(evidence.mean) - reach, 0.0), abs(evidence.mean) + reach
+    alpha = 1 - CONFIDENCE
+    told = most > of_rows.width(1 - alpha / evidence.num_tests)
+    # Two one-sided tests at alpha make an interval at 1 - 2 alpha.
+    within = evidence.limit - least > of_rows.width(1 - 2 * alpha / evidence.num_equivalences)
+    return not (told or within)
+
+
 def smallest_effect(
-    num_variants: int, num_tests: int, n: int, *, overlap: float = 0.0
+    num_variants: int, num_tests: float, n: int, *, overlap: float = 0.0
 ) -> float | None:
     """Return the difference that n seeds find in four of five ablations; None: they find none.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlx.ablation.statistics.intervals import Spread, present, spread_of
+from dlx.ablation.statistics.intervals import CONFIDENCE, Spread, present, spread_of
 
 # N pairs
 
@@ -50,7 +50,11 @@ def step(paired: NDArray[np.float64]) -> float:
 
 
 def paired_t(
-    paired: ArrayLike, *, overlap: float = 0.0, spread: Spread | None = None
+    paired: ArrayLike,
+    *,
+    overlap: float = 0.0,
+    spread: Spread | None = None,
+    confidence: float = CONFIDENCE,
 ) -> Difference:
     """Return Student's t test of paired differences: t = mean / (s sqrt(1/N + overlap)).
 
@@ -60,7 +64,8 @@ def paired_t(
 
     If all differences are equal, p is 1 if they are 0, else 0. NaNs are left out. `overlap`, see
     `spread_of`, gives the corrected resampled t test for folds. A given `spread` is that of the
-    interval and of `p_coarse`; p has no variance that other variants lend.
+    interval and of `p_coarse`; p has no variance that other variants lend. `confidence` is that of
+    the interval.
 
     Reference:
         Student 1908; with overlap, Nadeau and Bengio 2003.
@@ -75,6 +80,6 @@ def paired_t(
     if np.isfinite(spread.row_freedom):
         test = "paired t, over seeds and rows"
         alone = replace(alone, of_rows=spread.of_rows, row_freedom=spread.row_freedom)
-    width, least = spread.width(), max(abs(mean) - step(values) / (2 * n), 0.0)
+    width, least = spread.width(confidence), max(abs(mean) - step(values) / (2 * n), 0.0)
     p, p_coarse = alone.p(mean), spread.p(least)
     return Difference(mean, mean - width, mean + width, p, p_coarse, n, test)

@@ -48,7 +48,9 @@ def paired_shares(
     return low, high
 
 
-def mcnemar(variant: ArrayLike, baseline: ArrayLike) -> Difference:
+def mcnemar(
+    variant: ArrayLike, baseline: ArrayLike, *, confidence: float = CONFIDENCE
+) -> Difference:
     """Return McNemar's mid-p test of two paired shares, (N,) outcomes at the same seeds each.
 
     m pairs differ, and in k of them the rarer one of the two succeeded. Of what is observed half
@@ -73,7 +75,7 @@ def mcnemar(variant: ArrayLike, baseline: ArrayLike) -> Difference:
         if fewer < differing - fewer:
             below = bdtr(fewer - 1, differing, 0.5) if fewer else 0.0
             p = float(below + bdtr(fewer, differing, 0.5))
-        low, high = paired_shares(counts)
+        low, high = paired_shares(counts, confidence=confidence)
     return Difference(mean, low, high, p, p, n, "McNemar mid-p")
 
 

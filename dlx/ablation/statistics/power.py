@@ -32,7 +32,7 @@ class Shown:
         return (planned.of_seeds + rows) ** 2 / known
 
 
-def found_difference(shown: Shown, n: int, num_tests: int) -> float:
+def found_difference(shown: Shown, n: int, num_tests: float) -> float:
     """Return the difference that n pairs tell from 0 in four of five ablations.
 
     A variance of three pairs may be several times too small. So what is found is not the test's
@@ -55,7 +55,7 @@ def found_difference(shown: Shown, n: int, num_tests: int) -> float:
     return float(nctdtrit(shown.freedom_at(n), quantile, POWER)) * planned.error
 
 
-def seeds_to_find(difference: float, shown: Shown, num_tests: int, fewest: int) -> int | None:
+def seeds_to_find(difference: float, shown: Shown, num_tests: float, fewest: int) -> int | None:
     """Return how many seeds find a difference in four of five ablations; None: no number of them.
 
     `fewest` is the number of pairs without which nothing is believed.

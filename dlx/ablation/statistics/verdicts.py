@@ -1,8 +1,8 @@
 """The verdict on every variant: better, worse, equivalent or undecided; also over data sets."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from dlx.ablation.statistics.conclusions import (
     enough_outcomes,
     enough_pairs,
     enough_runs,
+    is_beyond_seeds,
 )
 from dlx.ablation.statistics.equivalence import chance_alike, two_one_sided, within_share
 from dlx.ablation.statistics.failures import Failures, failure_difference
@@ -21,6 +22,7 @@ from dlx.ablation.statistics.moderation import moderated
 from dlx.ablation.statistics.multiple import holm
 from dlx.ablation.statistics.paired import Difference, differences, paired_t
 from dlx.ablation.statistics.paired_shares import equivalent_shares, mcnemar
+from dlx.ablation.statistics.sequential import Schedule
 
 # N pairs, at each of D data sets
 
@@ -67,6 +69,10 @@ class Comparison:
     # What other judged rows add to the variance of the mean difference, see `rows.with_rows`.
     of_rows: float = 0.0
     row_freedom: float = np.inf
+    # Where seeds are added until a verdict: how many both have, and the confidence of the interval,
+    # see `sequential.Schedule`.
+    seeds: int = 0
+    confidence: float = CONFIDENCE
 
     @property
     def limit(self) -> float:
@@ -93,10 +99,31 @@ class Verdict:
     # The failure rates, with the unadjusted p; None if one of the two has no runs.
     failures: Failures | None
     p_failures: float  # Holm-adjusted together with the differences
-    of_rows: float  # share of the mean difference's variance that the choice of the rows makes
+    spread: Spread  # of the mean difference
+    of_rows: float  # share of its variance that the choice of the rows makes
     wins: int  # number of pairs in which the variant is better
     conclusion: Conclusion
     enough: int | None  # seeds that would decide, if there are too few
+    is_beyond_seeds: bool = False  # whether no number of seeds decides, see `conclusions`
+
+
+@dataclass(frozen=True)
+class Family:
+    """All comparisons of an ablation, after so many seeds."""
+
+    groups: Sequence[Sequence[Comparison]]  # of each metric, of every variant in the same order
+    over: Sequence[Comparison] = ()  # over several data sets; their rates of divergence are own
+    others: Sequence[tuple[float, float]] = ()  # p and mean difference of further tests
+    seeds: int = 0  # a comparison that has fewer is the one of an earlier look
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """All comparisons of means."""
+        return [comparison for group in [*self.groups, self.over] for comparison in group]
+
+
+Judgement = tuple[list[list[Verdict]], list[Verdict], NDArray[np.float64]]
+"""The verdicts of each group; those over several data sets; the adjusted p of further tests."""
 
 
 FEWEST_VARYING = 5
@@ -132,7 +159,7 @@ def judge_together(
     groups: Sequence[Sequence[Comparison]],
     over: Sequence[Comparison] = (),
     others: Sequence[float] = (),
-) -> tuple[list[list[Verdict]], list[Verdict], NDArray[np.float64]]:
+) -> Judgement:
     """Return the verdicts on all variants of an ablation by all its metrics: one family of tests.
 
     The probability of any false `better` or `worse`, of any variant by any metric, is at most
@@ -155,26 +182,113 @@ def judge_together(
         groups: of each metric, the comparison of every variant, in the same order
         over: comparisons over several data sets, which have rates of divergence of their own
         others: p of further tests of the family, whose verdicts follow from p alone
-
-    Returns:
-        the verdicts of each group; those over several data sets; the adjusted p of `others`
     """
-    comparisons = [comparison for group in [*groups, over] for comparison in group]
-    spreads = [spread for group in [*groups, over] for spread in _spreads(group)]
-    tests = list(map(_difference, comparisons, spreads))
-    rates = [failure_difference(pair.diverged, pair.baseline_diverged) for pair in comparisons]
-    # A variant diverges by one rate, whatever the metric: it is tested once.
-    subjects = [(False, row) for group in groups for row in range(len(group))]
-    subjects += [(True, row) for row in range(len(over))]
-    tested = {
-        subject: failures.p
-        for subject, failures, test in zip(subjects, rates, tests, strict=True)
-        if failures is not None and (failures.least_p <= ALPHA or not test.n)
-    }
-    raw = [test.p_coarse for test in tests] + list(tested.values())
-    adjusted = holm([*raw, *others])
-    adjusted_rates = dict(zip(tested, adjusted[len(tests) : len(raw)].tolist(), strict=True))
-    equivalent = holm(list(map(_equivalence, comparisons, spreads)))
+    [judgement] = judge_in_turn([Family(groups, over, [(p, 1.0) for p in others])])
+    return judgement
+
+
+def judge_in_turn(looks: Iterable[Family], schedule: Schedule | None = None) -> Iterator[Judgement]:
+    """Give the verdicts after every look, which err as seldom as `judge_together`'s in all.
+
+    A p of a look is made one of the whole ablation (`Schedule.overall`), and the smallest of those
+    up to a look is corrected by Holm's method. One of an earlier look counts as long as the
+    difference has kept its sign or, of equivalence, is inside the margin. Without a schedule there
+    is one look.
+    """
+    tests: list[_Tests] = []
+    for family in looks:
+        tests.append(_Tests.of(family, schedule))
+        yield _judged(family, tests)
+
+
+@dataclass(frozen=True)
+class _Tests:
+    """The tests of a family, each p as one of the whole ablation, not corrected for the others."""
+
+    spreads: Sequence[Spread]  # of each comparison
+    differences: Sequence[Difference]  # likewise
+    rates: Sequence[Failures | None]  # likewise
+    subjects: Sequence[Hashable]  # whose rates these are
+    p: Mapping[Any, float]  # of all tests of differences and rates
+    directions: Mapping[Any, float]  # 1 or -1 where a variant is above its baseline or below
+    equivalences: Sequence[float]  # p, of each comparison
+    is_inside: Sequence[bool]  # whether each difference is inside the margin, surely or not
+    is_new: Sequence[bool]  # whether each comparison has runs that earlier looks had not
+
+    @classmethod
+    def of(cls, family: Family, schedule: Schedule | None) -> "_Tests":
+        comparisons = family.comparisons
+        groups, over = family.groups, family.over
+        spreads = [spread for group in [*groups, over] for spread in _spreads(group)]
+        tests = list(map(_difference, comparisons, spreads))
+        rates = [failure_difference(pair.diverged, pair.baseline_diverged) for pair in comparisons]
+        is_new = [pair.seeds >= family.seeds for pair in comparisons]
+        # A variant diverges by one rate, whatever the metric: it is tested once.
+        subjects: list[Hashable] = [(False, row) for group in groups for row in range(len(group))]
+        subjects += [(True, row) for row in range(len(over))]
+        p: dict[Any, float] = {place: test.p_coarse for place, test in enumerate(tests)}
+        directions: dict[Any, float] = {place: test.mean for place, test in enumerate(tests)}
+        for subject, failures, test in zip(subjects, rates, tests, strict=True):
+            if failures is None:
+                continue
+            directions[subject] = failures.excess
+            if failures.least_p <= ALPHA or not test.n:
+                p[subject] = failures.p
+        for place, (p_other, mean) in enumerate(family.others):
+            p["other", place], directions["other", place] = p_other, mean
+        equivalences = list(map(_equivalence, comparisons, spreads))
+        is_inside = [own < 0.5 for own in equivalences]
+        if schedule is not None:
+            p = {key: schedule.overall(own, family.seeds) for key, own in p.items()}
+            equivalences = [schedule.overall_one_sided(own, family.seeds) for own in equivalences]
+        return cls(
+            spreads,
+            tests,
+            rates,
+            subjects,
+            p,
+            {key: float(np.sign(value)) for key, value in directions.items()},
+            equivalences,
+            is_inside,
+            is_new,
+        )
+
+    def is_told(self, key: Any) -> bool:
+        """Say whether a test is of runs that earlier looks had not."""
+        place = key if isinstance(key, int) else None
+        if place is None and key in self.subjects:
+            place = self.subjects.index(key)
+        return place is None or self.is_new[place]
+
+
+def _least_p(looks: Sequence[_Tests]) -> dict[Any, float]:
+    """Return the p of all differences and rates, the least of all looks."""
+    *before, now = looks
+    p = {key: own if now.is_told(key) else np.nan for key, own in now.p.items()}
+    for look in before:
+        for key, own in look.p.items():
+            if look.is_told(key) and look.directions[key] == now.directions[key]:
+                p[key] = float(np.fmin(p.get(key, np.nan), own))
+    return p
+
+
+def _least_equivalence(looks: Sequence[_Tests]) -> list[float]:
+    """Return the p of equivalence of each comparison, the least of all looks."""
+    *before, now = looks
+    p = np.where(now.is_new, now.equivalences, np.nan)
+    for look in before:
+        counts = np.array(look.is_new) & now.is_inside
+        p = np.fmin(p, np.where(counts, look.equivalences, np.nan))
+    return p.tolist()
+
+
+def _judged(family: Family, looks: Sequence[_Tests]) -> Judgement:
+    comparisons, now = family.comparisons, looks[-1]
+    spreads, tests, rates, subjects = now.spreads, now.differences, now.rates, now.subjects
+    least = _least_p(looks)
+    adjusted = holm(list(least.values()))
+    by_key = dict(zip(least, adjusted.tolist(), strict=True))
+    equivalent = holm(_least_equivalence(looks))
     num_tests = max(int((~np.isnan(adjusted)).sum()), 1)
     num_equivalences = max(int((~np.isnan(equivalent)).sum()), 1)
     needed = fewest_pairs(sum(not np.isnan(test.p) for test in tests))
@@ -184,7 +298,7 @@ def judge_together(
         test, failures = tests[place], rates[place]
         sign = 1 if comparison.rising else -1
         gains = sign * differences(comparison.variant, comparison.baseline)
-        p, p_failures = float(adjusted[place]), adjusted_rates.get(subjects[place], 1.0)
+        p, p_failures = by_key[place], by_key.get(subjects[place], 1.0)
         word, basis = _decide(
             direction=sign * int(np.sign(test.mean)) if p <= ALPHA else 0,
             equivalent=bool(equivalent[place] <= ALPHA),
@@ -217,15 +331,18 @@ def judge_together(
                 p_equivalent=float(equivalent[place]),
                 failures=failures,
                 p_failures=p_failures,
+                spread=spreads[place],
                 of_rows=spreads[place].row_share,
                 wins=int((gains > 0).sum()),
                 conclusion=conclusion,
                 enough=enough,
+                is_beyond_seeds=is_beyond_seeds(evidence),
             )
         )
     in_order = iter(verdicts)
-    of_groups = [[next(in_order) for _ in group] for group in groups]
-    return of_groups, list(in_order), adjusted[len(raw) :]
+    of_groups = [[next(in_order) for _ in group] for group in family.groups]
+    of_others = [by_key["other", place] for place in range(len(family.others))]
+    return of_groups, list(in_order), np.array(of_others)
 
 
 def _spreads(comparisons: Sequence[Comparison]) -> list[Spread]:
@@ -249,10 +366,13 @@ def _difference(comparison: Comparison, spread: Spread) -> Difference:
     `paired_t`, half of 1/N, in its interval too.
     """
     pairs = comparison.variant, comparison.baseline
-    test = paired_t(differences(*pairs), overlap=comparison.overlap, spread=spread)
+    confidence = comparison.confidence
+    test = paired_t(
+        differences(*pairs), overlap=comparison.overlap, spread=spread, confidence=confidence
+    )
     if not comparison.is_binary:
         return test
-    exact = mcnemar(*pairs)
+    exact = mcnemar(*pairs, confidence=confidence)
     if not spread.of_rows > 0:  # NaN without two pairs
         return exact
     return replace(
@@ -404,6 +524,8 @@ def pooled(comparisons: Sequence[Comparison], *, is_bounded: bool) -> Comparison
         same_rows=all(comparison.same_rows for comparison in comparisons),
         of_rows=float(np.sum(of_rows)) / len(comparisons) ** 2,
         row_freedom=min(comparison.row_freedom for comparison in comparisons),
+        seeds=min(comparison.seeds for comparison in comparisons),
+        confidence=comparisons[0].confidence,
     )
 
 

@@ -10,6 +10,17 @@ from dlx.report.ablation.verdict_table import best_group
 
 _MOST_NAMES = 4  # in a sentence
 
+_WHY = {
+    "decided": "are decided",
+    "narrow enough": "have an interval that is narrow enough",
+    "too few rows": "had too few rows, whatever the number of seeds",
+    "other dev rows": "were judged on other rows",
+    "nothing to compare": "had nothing to compare",
+    "all seeds": "had all seeds",
+    "open": "may get more",
+}
+"""By why a variant got no more seeds, in words."""
+
 Variant = Mapping[str, Any]
 
 
@@ -36,6 +47,8 @@ def answer(summary: Summary) -> list[str]:
         paragraphs.append(_undecided(undecided))
     if summary.get("best_group"):
         paragraphs.append(best_group(summary))
+    if growing := summary.get("sequential"):
+        paragraphs.append(_grown(growing))
     if lost := [variant for variant in summary["variants"] if reading.lost(variant)]:
         paragraphs.append(_lost(lost))
     return paragraphs
@@ -97,6 +110,20 @@ def _strongest(word: str, variant: Variant, summary: Summary) -> str:
         f"{reading.difference(metric, versus['difference'])}{reading.difference_unit(metric)} from "
         f"the baseline ({'; '.join(evidence)})."
     )
+
+
+def _grown(growing: Mapping[str, Any]) -> str:
+    """Return how many seeds variants got where they were added, and why no more."""
+    reasons: dict[str, list[int]] = {}
+    for own in growing["variants"].values():
+        reasons.setdefault(own["why"], []).append(own["seeds"])
+    parts = []
+    for why, counts in reasons.items():
+        low, high = min(counts), max(counts)
+        seeds = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+        parts.append(f"{len(counts):,} {_WHY.get(why, why)} ({seeds} seeds)")
+    most = f"{growing['max']:,}"
+    return f"Seeds were added in batches, up to {most}: of the variants {', '.join(parts)}."
 
 
 def _others(words: str, variants: Sequence[Variant]) -> str:

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from dlx import texts
-from dlx.ablation import overview, rules, vary
-from dlx.ablation.factors import values_of
-from dlx.ablation.plan import Plan, planned_seeds
+from dlx.ablation import overview, registration, rules
+from dlx.ablation.plan import Plan
 from dlx.ablation.results import RunResult
 from dlx.ablation.results_csv import results_csv
-from dlx.ablation.summary import summarize
+from dlx.ablation.summary import base_values, of_plan
 from dlx.ablation.tuning import Try, edges
-from dlx.ablation.variants import show, value_at
-from dlx.config.dump import flat, to_plain
+from dlx.ablation.variants import show
+from dlx.config.dump import flat
 from dlx.config.load import dump
 from dlx.report.ablation import findings, markdown, page, reconstructions
 from dlx.runs import RunDirectory
@@ -31,14 +30,17 @@ def write(
     """
     section, variants = plan.section, plan.variants
     before = rules.kept(directory)
-    summary = summarized(plan, results, tuning=_tuning(plan, tries), command=command)
+    summary = of_plan(plan, results, tuning=_tuning(plan, tries), command=command)
+    entry = registration.report(plan, RunDirectory(directory).read_info())
+    summary["registered"] = entry
+    summary["warnings"] += registration.warnings(entry)
     changes = rules.changed(before, summary["variants"]) if before else {}
     summary["warnings"] += rules.sentences(plan.rules, before, changes)
     summary["findings"] = findings.by_variant(
         plan, directory, findings.first_runs(results), is_brief=True
     )
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-    base = _base(plan)
+    base = base_values(plan)
     data = variants[0].config.data.name
     table = results_csv(variants, results, base=base, data=data, show_test=section.show_test)
     files = {SUMMARY: texts.encoded(text) + b"\n", "results.csv": texts.encoded(table)}
@@ -56,43 +58,6 @@ def write(
         conclusions=markdown.conclusions(summary),
     )
     return summary
-
-
-def summarized(plan: Plan, results: Sequence[RunResult], **changes: Any) -> dict[str, Any]:
-    """Return the summary of results, see `summarize`; `changes` replace its options."""
-    section = plan.section
-    options = {
-        "name": plan.config.name,
-        "metric": plan.metric,
-        "also": section.also,
-        "baseline": plan.baseline,
-        "varied": _varied(plan),
-        "seeds": plan.seeds,
-        "base": _base(plan),
-        "design": section.design,
-        "folds": section.folds,
-        "data": list(dict.fromkeys(variant.config.data.name for variant in plan.variants)),
-        "comparisons": section.comparisons,
-        "margin": section.margin,
-        "success": section.success,
-        "steps_to": section.steps_to,
-        "show_test": section.show_test,
-        "show": section.show,
-        "planned": len(planned_seeds(section)),
-    }
-    return summarize(plan.variants, results, **options | changes)
-
-
-def _base(plan: Plan) -> dict[str, Any]:
-    plain = to_plain(plan.config)
-    return {key: value_at(key, {}, plain) for key in _varied(plan)}
-
-
-def _varied(plan: Plan) -> dict[str, list[Any]]:
-    varied = plan.section.vary
-    if isinstance(varied, Mapping):
-        return {key: vary.expand(key, values) for key, values in varied.items()}
-    return values_of(plan.variants)
 
 
 def _tuning(plan: Plan, tries: Sequence[Try]) -> dict[str, Any] | None:

@@ -58,6 +58,11 @@ _METHODS = {
         "an interval of a share that is right near 0 % and 100 % too",
         _WIKIPEDIA + "Binomial_proportion_confidence_interval",
     ),
+    "alpha spending": Method(
+        "each look may use up its part of the 5 % of false verdicts, which was fixed before the "
+        "first run, and intervals hold at all looks at once",
+        "https://doi.org/10.1093/biomet/70.3.659",
+    ),
     "holm": Method(
         "raises every p, so that the probability of any false verdict, of any variant by any "
         "metric, stays below 5 %",

@@ -11,6 +11,7 @@ from dlx.report.ablation import (
     curves,
     ended,
     forest,
+    growth,
     interaction,
     numeric,
     reading,
@@ -42,6 +43,7 @@ def _by_others(summary: Summary, results: Sequence[RunResult]) -> list[Drawing]:
 _KINDS: tuple[Callable[[Summary, Sequence[RunResult]], list[Drawing]], ...] = (
     forest.draw,
     _by_others,
+    growth.draw,
     ended.succeeded,
     curves.draw,
     steps_to.draw,
@@ -86,7 +88,7 @@ def write(
     """
     with plain_texts():
         drawings = [*draw_all(summary, results), *more]
-        number = f"{len(summary['seeds'])} seeds" + " and folds" * bool(summary.get("folds"))
+        number = reading.seeds(summary) + " and folds" * bool(summary.get("folds"))
         encoded = write_all(folder / "figures", drawings, f"Each variant: {number}.")
     path = folder / "report.html"
     write_atomic(path, texts.encoded(page(summary, drawings, encoded, config)))
@@ -109,12 +111,14 @@ def page(
         sections.pairs(summary),
         sections.further_verdicts(summary),
         sections.per_data(summary),
+        sections.sequential(summary),
         sections.pictures(others, encoded),
         sections.effects(summary),
         sections.tuning(summary),
         sections.findings(summary),
         sections.failures(summary),
         sections.statistics(summary),
+        sections.registered(summary),
         sections.again(summary, config),
     )
     parts = (*start, html.contents(rest), *rest)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from dlx.ablation import rules
+from dlx.ablation import registration, rules
 from dlx.ablation.variants import show
 from dlx.report import html
 from dlx.report.ablation import reading, verdict_table
@@ -22,7 +22,7 @@ def head(summary: Summary) -> str:
     metrics = [summary["metric"], *(summary.get("also") or {})]
     facts = [
         f"{len(summary['variants'])} variants",
-        f"{len(summary['seeds'])} {'seed' if len(summary['seeds']) == 1 else 'seeds'}",
+        reading.seeds(summary),
         *([f"{summary['folds']} folds"] if summary["folds"] else []),
         f"{sum(variant['runs'] for variant in summary['variants']):,} runs",
         f"data: {', '.join(summary['data'])}",
@@ -146,6 +146,59 @@ def _versus(metric: str, versus: Mapping[str, Any]) -> list[str]:
         reading.p_value(versus["p"]),
         reading.conclusion(versus),
     ]
+
+
+def sequential(summary: Summary) -> str:
+    """Return how many seeds each variant got and why no more, where seeds were added."""
+    growing = summary.get("sequential")
+    if not growing:
+        return ""
+    until, metric = growing["until"], summary["metric"]
+    wanted = "it had a verdict"
+    if until != "decided":
+        size = reading.difference(metric, until).lstrip("+") + reading.difference_unit(metric)
+        wanted = f"the half of its interval was at most {size}"
+    rows = []
+    for name, own in growing["variants"].items():
+        looks = len(growing["growth"].get(name, []))
+        rows.append([name, f"{own['seeds']:,}", f"{looks:,}", own["why"]])
+    return (
+        html.heading("How many seeds", "how_many_seeds")
+        + "<p class='soft'>Seeds were added in batches, with a look after each, and a variant left "
+        f"when {escape(wanted)}, when no number of seeds would do, or after all "
+        f"{growing['max']:,}. How often one may look, and when, was fixed before the first run; "
+        "p and intervals take it into account. A difference that ends the search early is on "
+        "average a little larger than the true one.</p>"
+        + html.table(["variant", "seeds", "looks", "why no more"], rows, " rr ")
+    )
+
+
+def registered(summary: Summary) -> str:
+    """Return what was planned before the first run, and what has changed since."""
+    entry = summary.get("registered")
+    if not entry:
+        return ""
+    plan = entry["plan"]
+    margin = "by the rules, of the baseline's error" if plan["margin"] is None else plan["margin"]
+    rows = [
+        ["question", plan["question"] or summary["question"]],
+        ["judged by", ", ".join([plan["metric"], *plan["also"]])],
+        ["margin", str(margin)],
+        ["baseline", plan["baseline"]],
+        ["compared", "all pairs" if plan["comparisons"] == "all" else "each with the baseline"],
+        ["variants", f"{len(plan['variants']):,}"],
+        ["seeds", show(plan["seeds"])],
+        ["analysis", rules.in_words(plan["rules"])],
+    ]
+    kept = "" if entry["is_whole"] else " They do not match it: run.json was changed by hand."
+    changed = "".join(f"<li>{escape(text)}</li>" for text in registration.changes(entry))
+    return (
+        html.heading("Planned before the first run", "registered")
+        + f"<p class='soft'>run.json has these since {escape(entry['time'])}, with the SHA-256 "
+        f"{escape(entry['sha256'])}.{kept}</p>"
+        + html.table(["what", "planned"], rows, "  ")
+        + (f"<p>Since then these have changed:</p><ul>{changed}</ul>" if changed else "")
+    )
 
 
 def effects(summary: Summary) -> str:
@@ -279,7 +332,9 @@ def again(summary: Summary, config: str) -> str:
     """Return the commands to go on from here, and the config."""
     commands = [
         (summary["command"], "the whole ablation"),
-        ("dlx resume ABLATION --seeds N", "more seeds; earlier runs are kept"),
+        ("dlx resume ABLATION", "goes on, if a variant may get more seeds")
+        if summary.get("sequential")
+        else ("dlx resume ABLATION --seeds N", "more seeds; earlier runs are kept"),
         ("dlx train --from ABLATION --variant NAME --seed N", "one of its runs alone"),
         ("dlx compare ABLATION …", "this table together with other runs"),
     ]

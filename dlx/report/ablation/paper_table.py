@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from dlx.ablation.plan import Plan
 from dlx.ablation.results import RunResult
 from dlx.ablation.results_csv import csv_text
+from dlx.ablation.summary import of_plan
 from dlx.ablation.variants import short_labels, show
 from dlx.report.ablation import markdown, reading
-from dlx.report.ablation.derived_files import summarized
 from dlx.report.ablation.reading import Summary
 
 _LATEX = {
@@ -65,7 +65,7 @@ def table(plan: Plan, results: Sequence[RunResult]) -> dict[str, Any]:
         # Each with all others in its family of tests, as in an ablation of all pairs.
         also = [other for other in metrics if other != metric]
         changes |= {"metric": metric, "also": also, "comparisons": "all"}
-        summaries.append(summarized(plan, results, **changes))
+        summaries.append(of_plan(plan, results, **changes))
     numbers = {variant.name: place for place, variant in enumerate(plan.variants, start=1)}
     standings = {summary["metric"]: _standings(summary) for summary in summaries}
     variants = [
@@ -109,7 +109,7 @@ def _standings(summary: Summary) -> dict[str, str]:
 
 def _caption(plan: Plan, summaries: Sequence[Summary]) -> str:
     first = summaries[0]
-    runs = [f"{len(plan.seeds)} {'seed' if len(plan.seeds) == 1 else 'seeds'}"]
+    runs = [reading.seeds(first)]
     runs += [f"{first['folds']} folds"] if first["folds"] else []
     rows = {variant["rows"] for variant in first["variants"]} - {0}
     split = first["metric"].partition(".")[0]
@@ -120,6 +120,11 @@ def _caption(plan: Plan, summaries: Sequence[Summary]) -> str:
         f"{listed[:1].upper()}{listed[1:]}: mean and {reading.percent(first)} interval "
         f"({interval}) of {' x '.join(runs)}{on}."
     ]
+    if first["sequential"]:
+        sentences.append(
+            f"Seeds were added in batches ({first['tests']['looks']}, at most "
+            f"{first['sequential']['max']:,})."
+        )
     if any(summary["best_group"] for summary in summaries):
         sentences.append(
             f"Bold: the best mean; †: not shown to be worse ({first['tests']['difference']}, all "

@@ -39,8 +39,13 @@ def sentences(document: Prospects) -> Iterator[str]:
     else:
         effect = f"{document['smallest_effect']:.1f} times its standard deviation over the {unit}s"
         yield f"{start}: a difference of {effect} is found in four of five ablations"
+    if looks := document["looks"]:
+        yield (
+            f"variants are looked at after {looks[0]} seeds, and {len(looks)} times at most; who "
+            f"has what is asked for leaves, and the others get up to {looks[-1]:,}"
+        )
     for what, p in document["smallest_p"].items():
-        n = _count(len(document["seeds"]), unit)
+        n = _count(document["most_seeds"], unit)
         yield f"the smallest p that {n} reach is {p:.2g}, of {what}, adjusted for {start}"
     if document["variances"]:
         yield found(document)
@@ -55,7 +60,7 @@ def found(document: Prospects) -> str:
     ends = [row["found"] for row in rows if row["found"] is not None]
     if ends:
         size = _range(_size(metric, end) for end in (min(ends), max(ends)))
-        n = _count(len(document["seeds"]), "seed")
+        n = _count(document["most_seeds"], "seed")
         unit = reading.difference_unit(metric)
         facts.append(f"{n} find one of {size}{unit} in four of five ablations")
     for target, words in _targets(document).items():
@@ -77,7 +82,7 @@ def table(document: Prospects) -> Table:
     targets = _targets(document)
     headings = ["variant", *(["parameters"] if parameters else [])]
     if variances["variants"]:
-        n = _count(len(document["seeds"]), "seed")
+        n = _count(document["most_seeds"], "seed")
         headings += [f"deviation{unit}", f"{n} find{unit}"]
         headings += [f"seeds for {words}" for words in targets.values()]
     rows = []

@@ -114,6 +114,14 @@ def run_numbers(variant: Mapping[str, Any]) -> str:
     return ", ".join(f"#{r[0]}–#{r[-1]}" if len(r) > 1 else f"#{r[0]}" for r in ranges)
 
 
+def seeds(summary: Summary) -> str:
+    """Return how many seeds variants have: `10 seeds`, or `5 to 24 seeds`."""
+    growing = summary.get("sequential")
+    counts = [own["seeds"] for own in growing["variants"].values()] if growing else []
+    low, high = (f(counts, default=len(summary["seeds"])) for f in (min, max))
+    return f"{low:,} to {high:,} seeds" if low < high else f"{high:,} seed{'s' * (high != 1)}"
+
+
 def lost(variant: Mapping[str, Any]) -> int:
     """Return how many runs diverged or failed."""
     return variant["diverged"] + variant["failed"]
