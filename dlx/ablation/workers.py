@@ -63,8 +63,7 @@ def train_cohorts(
     device = resolve_device(work.plan.config.train.device)
     threads = max(torch.get_num_threads() // count, 1)
     # A cohort that was stopped goes on with the threads that it had.
-    began = any(_has_checkpoint(work.directory, cohort) for cohort in cohorts)
-    fresh = began or not are_copies(count, device)
+    fresh = has_begun(work.directory, cohorts) or not are_copies(count, device)
     context: Any = multiprocessing.get_context("spawn" if fresh else "fork")
     stopping = context.Event()
     environments = _environments(device)
@@ -146,8 +145,10 @@ def train_cohorts(
     return report
 
 
-def _has_checkpoint(directory: Path, cohort: PlannedCohort) -> bool:
-    return newest_step(cohort_folder(directory, cohort.number) / "checkpoints") is not None
+def has_begun(directory: Path, cohorts: Sequence[PlannedCohort]) -> bool:
+    """Say whether one of the cohorts has a checkpoint."""
+    folders = [cohort_folder(directory, cohort.number) for cohort in cohorts]
+    return any(newest_step(folder / "checkpoints") is not None for folder in folders)
 
 
 def are_copies(count: int, device: torch.device) -> bool:
