@@ -32,6 +32,7 @@ _BATCH_SIZES = (5, 50)
 _BOUND = re.compile(r"(\S+?) *(<=|>=|<|>) *(\S+)")
 _OF_INPUTS = ("standardize", "scale", "augment", "bagging")  # keys of data that keep its rows
 _TRIED = 40  # points of a space that are checked before it is searched
+_MOST_TRIED = 250  # values of a key that are
 
 
 @dataclass(frozen=True)
@@ -391,14 +392,15 @@ def _check_space(plan: SearchPlan) -> None:
 
 
 def _points(space: Sequence[Dimension], generator: np.random.Generator) -> list[dict[str, Any]]:
-    """Return points that have every value of a list, and both ends of a range, several times."""
-    most = max(len(own.samples) for own in space)
+    """Return points that have both ends of a range and, several times, values of each list."""
+    samples = {own.key: own.samples for own in space}
+    most = min(max(map(len, samples.values())), _MOST_TRIED)
     rounds = max(-(-_TRIED // most), 2)
     points = []
     for _ in range(rounds):
-        orders = {own.key: generator.permutation(len(own.samples)) for own in space}
+        orders = {key: generator.permutation(len(values)) for key, values in samples.items()}
         for place in range(most):
             points.append(
-                {own.key: own.samples[orders[own.key][place % len(own.samples)]] for own in space}
+                {key: values[orders[key][place % len(values)]] for key, values in samples.items()}
             )
     return list(islice(points, 4 * max(_TRIED, most)))

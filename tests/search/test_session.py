@@ -253,6 +253,13 @@ def test_a_search_goes_on_whose_journal_was_half_written(tmp_path: Path) -> None
     assert lines[: content.count(b"\n")] == [json.loads(line) for line in content.splitlines()]
 
 
+def test_a_list_of_many_values_is_planned_in_no_time() -> None:
+    began = time.process_time()
+    ready = planned(space=["optimizer.lr=0.1..0.2 linear 99999"])
+    assert len(ready.space[0].samples) == 99_999
+    assert time.process_time() - began < 20  # it took minutes
+
+
 def test_the_journal_has_no_lock_that_a_kill_would_leave(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
