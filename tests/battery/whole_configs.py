@@ -180,7 +180,8 @@ def crossed(configs: list[dict[str, Any]], draw: random.Random) -> dict[str, Any
     """Return a config that has up to four values of others, each in its own place or as a whole."""
     config = copy.deepcopy(draw.choice(configs))
     for _ in range(draw.randint(1, 4)):
-        node, other = config, draw.choice(configs)
+        node: Any = config
+        other: Any = draw.choice(configs)
         while key := draw.choice([*other, None]):
             inner = node.get(key), other[key]
             if all(isinstance(value, dict) for value in inner) and draw.random() < 0.6:
