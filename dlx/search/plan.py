@@ -1,5 +1,6 @@
 """A search before it trains: its space, what makes a trial good, and the runs of a batch."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,11 @@ class Bound:
         match = _BOUND.fullmatch(text.strip())
         assert match is not None, "the schema says so"
         name, sign, value = match.groups()
+        if not math.isfinite(float(value)):
+            raise ConfigError(
+                f"search.constraints: received {text!r}; a bound without end bounds nothing: leave "
+                "it out, or write a smaller number"
+            )
         return cls(text, name, sign.startswith("<"), not sign.endswith("="), float(value))
 
     def violation(self, measured: float) -> float:

@@ -269,3 +269,9 @@ def test_the_journal_has_no_lock_that_a_kill_would_leave(
     monkeypatch.setattr(os, "symlink", lambda *paths: [made.append(str(paths[1])), real(*paths)])
     assert len(told(trained(tmp_path).path)) == 8
     assert made == []
+
+
+@pytest.mark.parametrize("bound", ["parameters < 1e999", "dev.accuracy > -1e400"])
+def test_a_bound_without_end_is_refused(bound: str) -> None:
+    with pytest.raises(ConfigError, match=r"search\.constraints: received '.*without end"):
+        planned(constraints=[bound])
