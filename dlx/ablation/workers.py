@@ -192,6 +192,9 @@ def _note_death(
     cohort, reason = worker.cohort, _death(worker.process.exitcode)
     assert cohort is not None
     remark = f"cohort {cohort.number}: a process that trained it died, and another one went on"
+    ledger.add(cohort)  # which may have been written before the worker died
+    if not ledger.unfinished(cohort.runs):
+        return
     if is_stopping:
         report.stopped = True  # it goes on when the ablation does
     elif remark not in report.remarks:
