@@ -39,6 +39,7 @@ class Fault:
 FAULTS = {
     "kill": Fault(-1, ends=True),
     "kill in a write": Fault(-3, WRITE, ends=True),
+    "kill before a removal": Fault(-1, REMOVE, ends=True),  # when all else is written
     "full disk": Fault(errno.ENOSPC, WRITE | OPEN | NAME, lasting=True),
     "broken disk": Fault(errno.EIO, lasting=True),
     "error of the disk": Fault(errno.EIO),

@@ -35,7 +35,8 @@ def tried(folder: Path, *arguments: object) -> dict[str, Any]:
 @pytest.mark.slow("dlx/runs/", "dlx/training/", "dlx/ablation/", "dlx/search/", "dlx/tracking/")
 @pytest.mark.parametrize("work", ["train natively", "ablate in processes", "search"])
 def test_some_faults(work: str, tmp_path: Path) -> None:
-    counts = tried(tmp_path, work, "calls", 2, "kill in a write", "full disk", "short writes")
+    faults = "kill in a write", "kill before a removal", "full disk", "short writes"
+    counts = tried(tmp_path, work, "calls", 2, *faults)
     assert all(part["tried"] >= 2 for part in counts.values())
     total: Counter[str] = sum((Counter(part) for part in counts.values()), Counter())
     assert total["killed"] > 0 and total["exit 9"] > 0 and total["exit 0"] > 0
