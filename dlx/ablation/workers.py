@@ -2,7 +2,8 @@
 
 A worker with one thread is a copy of this process and shares its data; one with several, or with a
 GPU, is a fresh process that reads the plan from the ablation's directory: what runs threads cannot
-be copied. A worker that dies takes its cohort with it, and no other.
+be copied. Where a worker dies, another one goes on with its cohort; where that dies too, the cohort
+has failed, and no other has.
 """
 
 import contextlib
@@ -62,8 +63,7 @@ def train_cohorts(
     device = resolve_device(work.plan.config.train.device)
     threads = max(torch.get_num_threads() // count, 1)
     # A cohort that was stopped goes on with the threads that it had.
-    began = any(_has_checkpoint(work.directory, cohort) for cohort in cohorts)
-    fresh = began or not are_copies(count, device)
+    fresh = has_begun(work.directory, cohorts) or not are_copies(count, device)
     context: Any = multiprocessing.get_context("spawn" if fresh else "fork")
     stopping = context.Event()
     environments = _environments(device)
@@ -104,9 +104,7 @@ def train_cohorts(
                 except (EOFError, OSError):
                     worker.process.join()
                     assert worker.cohort is not None
-                    reason = _death(worker.process.exitcode)
-                    report.crashed[worker.cohort.number] = reason
-                    ledger.fail(worker.cohort, reason)
+                    _note_death(worker, waiting, ledger, report, is_stopping=stopping.is_set())
                     worker.cohort = None
                     if waiting:
                         workers[place] = start(place)
@@ -147,8 +145,10 @@ def train_cohorts(
     return report
 
 
-def _has_checkpoint(directory: Path, cohort: PlannedCohort) -> bool:
-    return newest_step(cohort_folder(directory, cohort.number) / "checkpoints") is not None
+def has_begun(directory: Path, cohorts: Sequence[PlannedCohort]) -> bool:
+    """Say whether one of the cohorts has a checkpoint."""
+    folders = [cohort_folder(directory, cohort.number) for cohort in cohorts]
+    return any(newest_step(folder / "checkpoints") is not None for folder in folders)
 
 
 def are_copies(count: int, device: torch.device) -> bool:
@@ -178,6 +178,31 @@ def _hand_out(worker: _Worker, waiting: list[PlannedCohort], ledger: Ledger) -> 
         worker.cohort = waiting.pop(0)
         paths = [run.path for run in ledger.unfinished(worker.cohort.runs)]
         worker.connection.send((worker.cohort.number, paths))
+
+
+def _note_death(
+    worker: _Worker,
+    waiting: list[PlannedCohort],
+    ledger: Ledger,
+    report: Report,
+    *,
+    is_stopping: bool,
+) -> None:
+    """Let the cohort of a worker that died be trained once more; the second time it has failed."""
+    cohort, reason = worker.cohort, _death(worker.process.exitcode)
+    assert cohort is not None
+    remark = f"cohort {cohort.number}: a process that trained it died, and another one went on"
+    ledger.add(cohort)  # which may have been written before the worker died
+    if not ledger.unfinished(cohort.runs):
+        return
+    if is_stopping:
+        report.stopped = True  # it goes on when the ablation does
+    elif remark not in report.remarks:
+        report.remarks.append(remark)
+        waiting.insert(0, cohort)
+    else:
+        report.crashed[cohort.number] = reason
+        ledger.fail(cohort, reason)
 
 
 def _death(code: int | None) -> str:

@@ -32,6 +32,8 @@ from dlx.training.transfer import located
 NUM_RATES, SEEDS = 30, 3
 RANGE = "1e-6..10"
 STEPS = 100
+_LOWEST, _HIGHEST = 1e-37, 3e38  # of single precision, which weights have
+_LAST_SEED = 2**63 - 1
 _ENOUGH = 0.95  # of the largest fall of the cost: a rate that reaches it is as good as the best
 _SAFE = 0.5  # of the largest fall: a rate that is too large loses more of it
 
@@ -150,10 +152,10 @@ def parse_range(text: str) -> tuple[float, float]:
     """Return the ends of a range of rates, `LOW..HIGH`; ConfigError where it is none."""
     parts = re.fullmatch(rf"\s*({NUMBER})\.\.({NUMBER})\s*", text)
     low, high = map(float, parts.groups()) if parts else (0.0, 0.0)
-    if not 0 < low < high < math.inf:
+    if not _LOWEST <= low < high <= _HIGHEST:
         raise ConfigError(
             f"--range: received {text!r}; write two rates above 0, the lower one first, such as "
-            f"{RANGE}"
+            f"{RANGE}; they lie between {_LOWEST:g} and {_HIGHEST:g}"
         )
     return low, high
 
@@ -228,6 +230,11 @@ def _plan(
 ) -> tuple[Plan, int]:
     """Return the rates as an ablation that is ready to train, and the steps of its runs."""
     numbers = list(range(config.seed, config.seed + seeds))
+    if numbers[-1] > _LAST_SEED:
+        raise ConfigError(
+            f"seed: received {config.seed}; the last of {seeds} seeds is {numbers[-1]}, and "
+            f"at most {_LAST_SEED:,} can be used; give a smaller one, or fewer --seeds"
+        )
     changes: dict[str, Any] = {
         "optimizer.schedule": "constant",
         "train.early_stopping": None,

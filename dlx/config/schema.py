@@ -83,7 +83,7 @@ Objective = Literal["parameters", "seconds_per_step"] | Metric
 Constraint = Annotated[
     str,
     Text(
-        rf"[a-z_]+(\..+?)? *(<|<=|>|>=) *{NUMBER}",
+        rf"[a-z_]+(\.[^\s<>=]+)? *(<|<=|>|>=) *{NUMBER}",
         "a bound ('parameters < 1e5', 'seconds_per_step <= 0.001', 'dev.recall > 0.9')",
         ("parameters < 1e5", "seconds_per_step < 0.001"),
     ),

@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,7 +90,7 @@ def summaries(
         RunError: there are no runs of the name
     """
     warnings: list[str] = []
-    listed = _listed(runs_dir, warnings)
+    listed, keep = _listed(runs_dir, warnings)
     if name:
         names = {run.summary["name"] for run in listed}
         if Path(name).name not in names:
@@ -106,6 +106,7 @@ def summaries(
                 if key not in known:
                     near = did_you_mean(key, known) or "; name a key, metric or field"
                     raise ConfigError(f"{option}: no run here has {key!r}{near}")
+    keep()
     listed.sort(key=lambda run: run.order, reverse=True)
     warnings += _changed_clock(listed)
     for key in reversed(sort):
@@ -182,8 +183,8 @@ def _rank(value: Any) -> tuple[bool, Any]:
     return (not is_number, value if is_number else str(value))
 
 
-def _listed(runs_dir: Path, warnings: list[str]) -> list[_Listed]:
-    """Return all runs; what the index does not know yet is read and written into it."""
+def _listed(runs_dir: Path, warnings: list[str]) -> tuple[list[_Listed], Callable[[], None]]:
+    """Return all runs, and what writes into the index those that it does not know yet."""
     known, bases = _read_index(runs_dir / _INDEX)
     tags: dict[str, list[str]] = {}
     for tag, folder in read_tags(runs_dir).items():
@@ -209,13 +210,17 @@ def _listed(runs_dir: Path, warnings: list[str]) -> list[_Listed]:
             listed.append(
                 _Listed(place_of | entry["summary"] | {"tags": tags.get(place, [])}, config)
             )
-    if kept != known and runs_dir.is_dir():
+
+    def keep() -> None:
+        if kept == known or not runs_dir.is_dir():
+            return
         used = {place.partition("/")[0] for place in kept}
         text = json.dumps([kept, {name: bases[name] for name in bases if name in used}])
         with contextlib.suppress(StorageError):  # in a folder that may only be read
             # As one text, which is written and read several times as fast as its parts.
             documents.write(runs_dir / _INDEX, {"runs": text})
-    return listed
+
+    return listed, keep
 
 
 def _read_index(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,5 +1,6 @@
 """A search before it trains: its space, what makes a trial good, and the runs of a batch."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ _BATCH_SIZES = (5, 50)
 _BOUND = re.compile(r"(\S+?) *(<=|>=|<|>) *(\S+)")
 _OF_INPUTS = ("standardize", "scale", "augment", "bagging")  # keys of data that keep its rows
 _TRIED = 40  # points of a space that are checked before it is searched
+_MOST_TRIED = 250  # values of a key that are
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Bound:
         match = _BOUND.fullmatch(text.strip())
         assert match is not None, "the schema says so"
         name, sign, value = match.groups()
+        if not math.isfinite(float(value)):
+            raise ConfigError(
+                f"search.constraints: received {text!r}; a bound without end bounds nothing: leave "
+                "it out, or write a smaller number"
+            )
         return cls(text, name, sign.startswith("<"), not sign.endswith("="), float(value))
 
     def violation(self, measured: float) -> float:
@@ -391,14 +398,15 @@ def _check_space(plan: SearchPlan) -> None:
 
 
 def _points(space: Sequence[Dimension], generator: np.random.Generator) -> list[dict[str, Any]]:
-    """Return points that have every value of a list, and both ends of a range, several times."""
-    most = max(len(own.samples) for own in space)
+    """Return points that have both ends of a range and, several times, values of each list."""
+    samples = {own.key: own.samples for own in space}
+    most = min(max(map(len, samples.values())), _MOST_TRIED)
     rounds = max(-(-_TRIED // most), 2)
     points = []
     for _ in range(rounds):
-        orders = {own.key: generator.permutation(len(own.samples)) for own in space}
+        orders = {key: generator.permutation(len(values)) for key, values in samples.items()}
         for place in range(most):
             points.append(
-                {own.key: own.samples[orders[own.key][place % len(own.samples)]] for own in space}
+                {key: values[orders[key][place % len(values)]] for key, values in samples.items()}
             )
     return list(islice(points, 4 * max(_TRIED, most)))

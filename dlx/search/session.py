@@ -124,8 +124,9 @@ def _finish_batch(
         before = [trial for own in progress.ended for trial in own]
         rule = plan.pruner and prune(plan.pruner, plan.objectives[0], plan.rising[0], before)
         heard = _of_phase(show, f"batch {len(progress.batches)}", progress.cohorts)
+        jobs = _jobs(run, ablation)
         trained = ablations.train(
-            ablation, run, circumstances, heard, stop, prepare=prepare, leaving=rule
+            ablation, run, circumstances, heard, stop, jobs=jobs, prepare=prepare, leaving=rule
         )
         _add_report(ended.report, trained.report)
         if trained.report.stopped:
@@ -266,12 +267,22 @@ def _judge(
         return  # the config's own values are the best
     verdict = plan.verdict_plan(best.settings, progress.cohorts, progress.runs)
     heard = _of_phase(show, "verdict", progress.cohorts)
-    trained = ablations.train(verdict, run, circumstances, heard, stop, prepare=prepare)
+    jobs = _jobs(run, verdict)
+    trained = ablations.train(verdict, run, circumstances, heard, stop, jobs=jobs, prepare=prepare)
     _add_report(ended.report, trained.report)
     ended.verdict = verdict
     paths = [planned.path for planned in verdict.runs("comparison")]
     results = [trained.results[path] for path in paths if path in trained.results]
     ended.results = loading.with_judgements(run.path, results)
+
+
+def _jobs(run: RunDirectory, ablation: Plan) -> int | None:
+    """Return 1 where cohorts go on from checkpoints; else None, for as many as are planned.
+
+    What goes on may need more threads than a copy of this process can have, and a fresh process
+    would look for an ablation's plan in the directory.
+    """
+    return 1 if workers.has_begun(run.path, ablation.cohorts) else None
 
 
 def _of_phase(show: Show, phase: str, before: int) -> Show:

@@ -7,6 +7,7 @@ trials before: a search that goes on chooses what it would have chosen.
 """
 
 import contextlib
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 
 from dlx.errors import ConfigError, RunError
 from dlx.runs import documents
+from dlx.runs.files import storage_errors
 from dlx.search.space import Dimension, grid_values
 from dlx.search.trials import Trial
 
@@ -81,8 +83,8 @@ class Study:
             )
         # What comes after was written when the process ended, and is written again.
         if len(content) > size:
-            self._path.write_bytes(content[:size])
-        Path(f"{self._path}.lock").unlink(missing_ok=True)  # of a process that was killed
+            with storage_errors(self._path):
+                os.truncate(self._path, size)
         if self._sampler == "cmaes":  # whose state is not kept: it is reached again
             for trials in ended:
                 self.ask_again(trials)
@@ -122,7 +124,7 @@ class Study:
         """Tell how trials ended; append them to the journal, and return what is known of it."""
         before = len(self._study.get_trials(deepcopy=False)) - len(self._asked)
         self._tell(trials)
-        with _quiet():
+        with _quiet(), storage_errors(self._path):
             journal = self._open()
             for ended in self._study.get_trials(deepcopy=True)[before:]:
                 ended.system_attrs = {
@@ -196,7 +198,9 @@ class Study:
         import optuna
         from optuna.storages.journal import JournalFileBackend
 
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(self._path)))
+        lock: Any = _NoLock()
+        backend = JournalFileBackend(str(self._path), lock)
+        storage = optuna.storages.JournalStorage(backend)
         return optuna.create_study(
             storage=storage, study_name=_NAME, directions=self._directions, load_if_exists=True
         )
@@ -217,6 +221,20 @@ class Study:
         return samplers.TPESampler(
             seed=seed, multivariate=True, constant_liar=True, warn_independent_sampling=False
         )
+
+
+class _NoLock:
+    """Locks nothing: the search's own lock is held.
+
+    Optuna's is a link beside the journal, which a killed process would leave in the run's folder,
+    where dlx refuses links.
+    """
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
 
 
 @contextlib.contextmanager

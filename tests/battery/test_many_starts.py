@@ -56,6 +56,42 @@ def test_50_starts_at_once(tmp_path: Path, record_property: Record) -> None:
     assert_in_order(tmp_path, 50)
 
 
+def resumed_at_once(folder: Path, number: int) -> Counter[str]:
+    """Go on with a stopped run by so many processes at once; return what became of them."""
+    asked = ["train", "moons", "train.steps=3000", "train.checkpoint_seconds=0", "--quiet"]
+    process = start(*asked, "--no-figures", cwd=folder)
+    while not list(folder.glob("runs/moons/*/checkpoints/step=*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    processes = [start("resume", "moons", "--quiet", cwd=folder) for _ in range(number)]
+    ended = [(*process.communicate(timeout=3000), process.returncode) for process in processes]
+    counts = Counter(f"exit {code}" for _, _, code in ended)
+    for _, err, code in ended:
+        assert code in (0, 7), err
+        assert code == 0 or ("error: " in err and "is in use by process" in err), err
+        assert "Traceback" not in err
+    [run] = folder.glob("runs/moons/*")
+    assert json.loads((run / "run.json").read_text())["status"] == "completed"
+    lines = (run / "metrics.jsonl").read_bytes().splitlines()
+    steps = [json.loads(line)["step"] for line in lines]
+    assert steps == sorted(set(steps)) and steps[-1] == 3000
+    return counts
+
+
+@pytest.mark.slow("dlx/runs/", "dlx/training/")
+def test_a_double_resume_trains_once(tmp_path: Path) -> None:
+    assert resumed_at_once(tmp_path, 2)["exit 0"] >= 1
+
+
+@pytest.mark.battery
+def test_20_resumes_at_once(tmp_path: Path, record_property: Record) -> None:
+    counts = resumed_at_once(tmp_path, 20)
+    record_property("counts", dict(counts))
+    assert counts["exit 0"] >= 1
+
+
 @pytest.mark.battery
 def test_any_little_memory_ends_in_words(tmp_path: Path, record_property: Record) -> None:
     """From 0 MiB beyond what a start takes up to what a run needs, in steps."""

@@ -1,10 +1,11 @@
 """Whole configs, drawn from the schema itself: every key of every section and name may be there.
 
 What is drawn is of the right shape: most of it is valid, and what is not breaks a rule between
-keys, or one of the data. `mutated` breaks shapes too.
+keys, or one of the data. `spoilt` breaks shapes too.
 """
 
 import copy
+import random
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -167,28 +168,43 @@ def _floats(branch: Branch) -> st.SearchStrategy:
     return st.floats(float(low), float(high), exclude_min=open_low, exclude_max=open_high)
 
 
-@st.composite
-def mutated(draw: st.DrawFn, sources: tuple[str, ...] = SOURCES) -> dict[str, Any]:
-    """Return a whole config of which one to three places were spoilt."""
-    config = draw(configs(sources, ablation=True))
-    for _ in range(draw(st.integers(1, 3))):
+def spoilt(config: dict[str, Any], draw: random.Random) -> dict[str, Any]:
+    """Return a copy of a config of which one to three places were spoilt."""
+    config = copy.deepcopy(config)
+    for _ in range(draw.randint(1, 3)):
         _spoil(draw, config)
     return config
 
 
-def _spoil(draw: st.DrawFn, node: Any) -> None:
+def crossed(configs: list[dict[str, Any]], draw: random.Random) -> dict[str, Any]:
+    """Return a config that has up to four values of others, each in its own place or as a whole."""
+    config = copy.deepcopy(draw.choice(configs))
+    for _ in range(draw.randint(1, 4)):
+        node: Any = config
+        other: Any = draw.choice(configs)
+        while key := draw.choice([*other, None]):
+            inner = node.get(key), other[key]
+            if all(isinstance(value, dict) for value in inner) and draw.random() < 0.6:
+                node, other = inner
+                continue
+            node[key] = copy.deepcopy(other[key])
+            break
+    return config
+
+
+def _spoil(draw: random.Random, node: Any) -> None:
     while isinstance(node, dict | list) and node:
         keys = list(node) if isinstance(node, dict) else list(range(len(node)))
-        key = draw(st.sampled_from(keys))
-        if not isinstance(node[key], dict | list) or not node[key] or draw(st.booleans()):
+        key = draw.choice(keys)
+        if not isinstance(node[key], dict | list) or not node[key] or draw.random() < 0.5:
             break
         node = node[key]
     else:
         return
-    how = draw(st.integers(0, 3))
+    how = draw.randint(0, 3)
     if how == 0 and isinstance(node, dict):
-        node[draw(st.sampled_from(["nmae", "lr", "steps", "", "repeat", "units"]))] = node.pop(key)
+        node[draw.choice(["nmae", "lr", "steps", "", "repeat", "units"])] = node.pop(key)
     elif how == 1:
-        node[key] = [node[key]] if draw(st.booleans()) else {"name": node[key]}
+        node[key] = [node[key]] if draw.random() < 0.5 else {"name": node[key]}
     else:
-        node[key] = copy.deepcopy(draw(st.sampled_from(HOSTILE)))
+        node[key] = copy.deepcopy(draw.choice(HOSTILE))

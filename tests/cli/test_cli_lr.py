@@ -103,6 +103,13 @@ def test_which_rates_are_named() -> None:
     [
         (["xor", "--range", "1..0.1"], 2, "--range: received '1..0.1'; write two rates above 0"),
         (["xor", "--range", "0..1"], 2, "--range: received '0..1'"),
+        (["xor", "--range", "1e-300..1"], 2, "they lie between 1e-37 and 3e+38"),
+        (["xor", "--range", "1..1e300"], 2, "--range: received '1..1e300'"),
+        (
+            ["xor", "seed=9223372036854775807"],
+            2,
+            "seed: received 9223372036854775807; the last of 3",
+        ),
         (["xor", "--range", "a..1"], 2, "--range: received 'a..1'"),
         (["xor", "--range", "0.1..0.10001"], 2, "too near for 30 rates"),
         (["xor", "train.steps=0"], 2, "train.steps: received 0, and no rate shows"),

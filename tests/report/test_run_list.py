@@ -3,10 +3,11 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dlx.errors import ConfigError, RunError
+from dlx.errors import ConfigError, DlxError, RunError
 from dlx.report.run_list import summaries
 from tests.report.ablation_folder import make_ablation
 from tests.report.runs_on_disk import write_run
@@ -51,6 +52,16 @@ def test_wrong_names_are_refused(runs_dir: Path) -> None:
         summaries(runs_dir, sort=["-dev.acuracy"])
     with pytest.raises(ConfigError, match=r"--columns: no run here has 'x'; name a key"):
         summaries(runs_dir, columns=["x"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"name": "xr"}, {"sort": ["x"]}, {"columns": ["x"]}, {"where": "x > 1"}, {"where": "seed >"}],
+)
+def test_a_list_that_is_refused_writes_no_index(options: dict[str, Any], runs_dir: Path) -> None:
+    with pytest.raises(DlxError, match=r"'x'|'xr'|--where 'seed >'"):
+        summaries(runs_dir, **options)
+    assert not (runs_dir / ".index.json").exists()
 
 
 def test_the_index_follows_the_folders(runs_dir: Path) -> None:

@@ -242,3 +242,36 @@ def test_of_equal_trials_the_one_that_no_other_beats_is_judged() -> None:
     ]
     best = best_of(plan, trials)
     assert best is not None and best.number == 2
+
+
+def test_a_search_goes_on_whose_journal_was_half_written(tmp_path: Path) -> None:
+    journal = trained(tmp_path).path / "journal.log"
+    content = journal.read_bytes()
+    journal.write_bytes(content + content[:100])
+    api.resume_search(journal.parent)
+    lines = [json.loads(line) for line in journal.read_bytes().splitlines()]
+    assert lines[: content.count(b"\n")] == [json.loads(line) for line in content.splitlines()]
+
+
+def test_a_list_of_many_values_is_planned_in_no_time() -> None:
+    began = time.process_time()
+    ready = planned(space=["optimizer.lr=0.1..0.2 linear 99999"])
+    assert len(ready.space[0].samples) == 99_999
+    assert time.process_time() - began < 20  # it took minutes
+
+
+def test_the_journal_has_no_lock_that_a_kill_would_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optuna's is a link, which dlx refuses in the folder of a search that goes on."""
+    made: list[str] = []
+    real = os.symlink
+    monkeypatch.setattr(os, "symlink", lambda *paths: [made.append(str(paths[1])), real(*paths)])
+    assert len(told(trained(tmp_path).path)) == 8
+    assert made == []
+
+
+@pytest.mark.parametrize("bound", ["parameters < 1e999", "dev.accuracy > -1e400"])
+def test_a_bound_without_end_is_refused(bound: str) -> None:
+    with pytest.raises(ConfigError, match=r"search\.constraints: received '.*without end"):
+        planned(constraints=[bound])

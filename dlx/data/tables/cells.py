@@ -31,7 +31,7 @@ MISSING = (
 # Those that programs write for a missing value in a column of categories too. NA, N/A and None may
 # be categories (sodium, not applicable, no fault) and stay values.
 MISSING_CATEGORIES = ("NaN", "nan", "NULL", "null", "#N/A", "<NA>", "NaT")
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _CODE = re.compile(r"[-+]?0[0-9]+")  # a number with a leading zero is a code
 _INVISIBLE = re.compile("[\u200b\u200e\u200f\u2060\ufeff]")  # signs without a width
 _WIDE = str.maketrans("．，＋", ".,+")  # signs of the width of Hangul
@@ -151,9 +151,10 @@ class Format:
         """Return a number without signs and units, as Python writes it; "" if it is none."""
         sign = ""
         if self.parentheses:
-            inner = re.fullmatch(r"(.*)\((.*)\)(.*)", text)
-            if inner:
-                sign, text = "-", "".join(inner.groups()).strip()
+            before, _, after = text.rpartition(")")
+            before, opening, inner = before.rpartition("(")
+            if opening:
+                sign, text = "-", f"{before}{inner}{after}".strip()
         if not sign and text[:1] in ("+", "-"):
             sign, text = text[0], text[1:].strip()
         for affix in self._affixes:

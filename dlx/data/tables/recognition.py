@@ -35,7 +35,7 @@ _PREFIXES |= {"µ": 1e-6, "μ": 1e-6, "u": 1e-6, "n": 1e-9}
 _CLOCK = {"min": 60, "h": 3600}  # in seconds
 _LAST_DAY = 31  # of a month: larger numbers are none
 _CELL = re.compile(
-    r"[-+]?\s*(?P<before>[^\d\s.,+-][^\d,+-]*)?\s*[-+]?"
+    r"[-+]?\s*(?:(?P<before>[^\d\s.,+-](?:[^\d,+-]*[^\d\s,+-])?)\s*)?[-+]?"
     r"(?P<number>[.,]?\d(?:[\d.,'\u2019\u00a0\u2009\u202f ]*\d)?(?:[eE][-+]?\d+)?)"
     r"\s*(?P<after>[^\d\s.,][^\d,]*[23]?)?"
 )

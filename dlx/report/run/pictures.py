@@ -189,10 +189,12 @@ def _enlarged(pictures: np.ndarray) -> np.ndarray:
 def colored(shade: Shade, depth: float = 1.0) -> np.ndarray:
     """Return the colors of shades: (..., 3) uint8, the paler the less certain.
 
-    At strength 1 a depth of 0 is white, and of 1 the class's own color.
+    At strength 1 a depth of 0 is white, and of 1 the class's own color. A strength that is not a
+    number, a diverged network's, is white.
     """
     away = 255 - COLORS[shade.number % len(COLORS)]
-    return (255 - away * (depth * shade.strength[..., None])).round().astype(np.uint8)
+    strength = np.nan_to_num(shade.strength, nan=0.0)
+    return (255 - away * (depth * strength[..., None])).round().astype(np.uint8)
 
 
 def regions(shade: Shade) -> np.ndarray:

@@ -92,6 +92,8 @@ def test_a_class_is_paler_the_less_sure_it_is() -> None:
     assert (white == 255).all() and (sure == COLORS[3]).all()
     assert (white > pale).all() and (pale > sure).all()
     assert (colored(shade, depth=0.6) >= colored(shade)).all()
+    diverged = Shade(np.array([3]), np.array([np.nan]))
+    assert (colored(diverged) == 255).all()
 
 
 def test_the_second_input_grows_upwards_and_a_line_parts_the_classes() -> None:

@@ -1,0 +1,287 @@
+"""Tries faults at calls on files of a command, in a process with faults.c; prints counts as JSON.
+
+    python -m tests.battery.faulty FOLDER WORK calls NUMBER FAULT…
+    python -m tests.battery.faulty FOLDER WORK random SEED KILLS
+
+Each fault is tried at so many calls of the command, and of what goes on with one that was killed.
+
+After each fault the command has ended with a documented exit code and one line, or was killed; it
+is then gone on with, and what comes out is compared bit for bit with what comes out undisturbed.
+"""
+
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dlx.cli import main
+from dlx.runs import list_runs
+from dlx.search.directory import Progress
+from tests.battery.faults import FAULTS, faults
+from tests.battery.results import of_ablation, of_run
+
+CONFIG = """\
+name: short
+data: iris
+model: {hidden: [4], dropout: 0.1}
+train: {steps: 12, batch_size: 30, checkpoint_seconds: 0}
+log: {every: 3, level: minimal}
+"""
+_VARIED = ["--vary", "model.hidden=[4],[3]", "--seeds", "2", "--anyway"]
+_SPACE = ["--space", "optimizer.lr=1e-3..1e-1 log", "--space", "model.hidden=[4],[3]"]
+_FEW = ["--trials", "4", "--batch", "2", "--seeds", "2", "search.judge_seeds=2"]
+# Commands by name; those with processes train their cohorts in two copies of the process.
+WORKS = {
+    "train": ["train", "--no-figures"],
+    "train natively": ["train", "--no-figures", "train.engine=native"],
+    "ablate": ["ablate", *_VARIED, "--jobs", "1"],
+    "ablate natively": ["ablate", *_VARIED, "--jobs", "1", "train.engine=native"],
+    "ablate in processes": ["ablate", *_VARIED, "--jobs", "2"],
+    "search": ["search", *_SPACE, *_FEW, "--jobs", "1"],
+    "search in processes": ["search", *_SPACE, *_FEW, "--jobs", "2"],
+}
+CODES = (0, 2, 3, 4, 5, 6, 7, 8, 9)
+_PATIENCE = 120.0  # seconds after which a command counts as one that hangs
+
+
+class Scene:
+    """A folder in which a command is run again and again.
+
+    Args:
+        folder: is made
+        work: the command, of `WORKS`
+    """
+
+    def __init__(self, folder: Path, work: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chdir(folder)
+        torch.set_num_threads(1)
+        Path("short.yaml").write_text(CONFIG)
+        self.runs = Path("runs").absolute()
+        command, *rest = WORKS[work]
+        self.begin = [command, "short.yaml", *rest, "--quiet"]
+        self.jobs = rest[rest.index("--jobs") :][:2] if "--jobs" in rest else []
+        assert self.ended(self.begin)[0] == 0, self.err
+        self.whole = self.result()
+
+    @property
+    def err(self) -> str:
+        """What the last command said on stderr."""
+        return Path("err").read_text(errors="replace")
+
+    def start(self, command: list[str]) -> int:
+        """Run a command line in a copy of this process; return the copy's id."""
+        child = os.fork()
+        if child == 0:
+            code = 70
+            try:
+                for name, descriptor in (("out", 1), ("err", 2)):
+                    os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                code = main(command)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        return child
+
+    def ended(self, command: list[str]) -> tuple[int, str]:
+        """Return the exit code of a command, negative for a signal, and its errors."""
+        return self.wait(self.start(command)), self.err
+
+    def wait(self, child: int) -> int:
+        """Return the exit code of a process, 124 if it hangs."""
+        ends = time.monotonic() + _PATIENCE
+        while (known := os.waitpid(child, os.WNOHANG))[0] == 0:
+            if time.monotonic() > ends:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                return 124
+            time.sleep(0.002)
+        return os.waitstatus_to_exitcode(known[1])
+
+    def clear(self) -> None:
+        """Delete all runs."""
+        shutil.rmtree(self.runs, ignore_errors=True)
+
+    def result(self) -> Any:
+        """Return what came out, clocks aside."""
+        [run], warnings = list_runs(self.runs)
+        assert warnings == [] and run.status() == "completed", (warnings, run.status())
+        kind = run.read_info()["kind"]
+        if kind == "run":
+            return of_run(run.path)
+        result = [of_ablation(run.path), (run.path / "summary.json").exists()]
+        if kind == "search":
+            trials = [trial.document() for trial in Progress.read(run.path).trials]
+            for trial in trials:
+                trial["measured"].pop("seconds_per_step", None)
+            result += [trials, (run.path / "best.yaml").read_bytes()]
+        return result
+
+    def next(self) -> list[str]:
+        """Return the command that goes on with what is there, or begins."""
+        if not list_runs(self.runs)[0]:
+            self.clear()
+            return self.begin
+        return ["resume", str(list_runs(self.runs)[0][0].path), *self.jobs, "--quiet"]
+
+    def goes_on(self) -> str:
+        """Go on with what is there; return what was wrong with that, or with what came out."""
+        code, err = self.ended(self.next())
+        if code == 8:  # a worker was killed, and its runs are tried again when that is asked for
+            before = err
+            code, err = self.ended([*self.next(), "--only", "failed"])
+            err = f"{before[-600:]}, then {err}"
+        if code != 0:
+            return f"it did not go on: exit {code}, {err[-1500:]}"
+        try:
+            return "" if self.result() == self.whole else "other bits"
+        except Exception as error:
+            return f"no result: {error!r}"
+
+
+def wrong_end(code: int, err: str, root: Path) -> str:
+    """Return what is wrong with how a command ended that met an error."""
+    if code not in CODES:
+        return f"exit {code}: {err[-1500:]}"
+    if "Traceback" in err or "Exception ignored" in err:
+        return f"a traceback: {err[-1500:]}"
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    if code != 0 and (len(lines) != 1 or "runs" not in lines[0]):
+        return f"exit {code} without one error that names a file: {err[-600:]}"
+    return ""
+
+
+def at_calls(scene: Scene, name: str, number: int, resume: bool) -> dict[str, Any]:
+    """Let each of some calls of a command meet a fault; return counts, and what was wrong."""
+    fault = FAULTS[name]
+    before = scene.runs.with_name("before")
+    scene.clear()
+    command = scene.begin
+    if resume:
+        with faults(scene.runs, FAULTS["kill"], -1) as own:
+            scene.ended(command)
+            count = own.count
+        scene.clear()
+        with faults(scene.runs, FAULTS["kill"], count * 6 // 10):
+            scene.ended(command)
+        command = scene.next()
+        shutil.rmtree(before, ignore_errors=True)
+        shutil.copytree(scene.runs, before)
+
+    def prepare() -> None:
+        scene.clear()
+        if resume:
+            shutil.copytree(before, scene.runs)
+
+    prepare()
+    with faults(scene.runs, fault, -1) as own:
+        code, err = scene.ended(command)
+        calls = own.count
+    assert code == 0 and scene.result() == scene.whole, err
+    counts: Counter[str] = Counter(calls=calls)
+    wrong: list[str] = []
+    every = max(calls // number, 1)
+    for at in range(every // 2, calls, every):
+        prepare()
+        with faults(scene.runs, fault, at) as own:
+            code, err = scene.ended(command)
+            met = own.met
+        counts["tried"] += 1
+        if not met:  # processes beside each other make a call less now and then
+            counts["not met"] += 1
+            continue
+        counts["killed" if code == -signal.SIGKILL else f"exit {code}"] += 1
+        problem = "" if code == -signal.SIGKILL else wrong_end(code, err, scene.runs)
+        if problem or (problem := scene.goes_on()):
+            wrong.append(f"call {at} of {calls}: {problem}")
+    return {"counts": counts, "wrong": wrong}
+
+
+def at_random(scene: Scene, seed: int, kills: int) -> dict[str, Any]:
+    """Kill a command, what goes on with it, and so on, one to six times, at random moments."""
+    draw = random.Random(seed)
+    scene.clear()
+    began = time.monotonic()
+    scene.ended(scene.begin)
+    length = time.monotonic() - began
+    counts: Counter[str] = Counter()
+    wrong: list[str] = []
+    while counts["killed"] + counts["killed a worker"] < kills:
+        scene.clear()
+        chain = draw.randint(1, 6)
+        for place in range(chain):
+            child = scene.start(scene.next())
+            time.sleep(draw.uniform(0, length))
+            workers = _children(child)
+            victim = draw.choice([child, *workers]) if workers else child
+            is_running = os.waitpid(child, os.WNOHANG)[0] == 0
+            if not is_running:
+                counts["ended before"] += 1
+                break
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+            code = scene.wait(child)
+            counts["killed" if victim == child else "killed a worker"] += 1
+            counts["in a resume"] += place > 0
+            if victim != child and (problem := wrong_end(code, scene.err, scene.runs)):
+                wrong.append(f"chain {counts['chains']}, kill {place}: {problem}")
+            if any(_is_alive(worker, 5.0) for worker in workers):
+                wrong.append(f"chain {counts['chains']}, kill {place}: a worker lives on")
+        counts["chains"] += 1
+        if problem := scene.goes_on():
+            wrong.append(f"chain {counts['chains']} of {chain}: {problem}")
+    return {"counts": counts, "wrong": wrong}
+
+
+def _children(process: int) -> list[int]:
+    try:
+        text = Path(f"/proc/{process}/task/{process}/children").read_text()
+    except OSError:
+        return []
+    return [*map(int, text.split())]
+
+
+def _is_alive(process: int, seconds: float) -> bool:
+    """Say whether a process is there, and no zombie, after some seconds."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        try:
+            state = re.findall(r"^State:\s+(\w)", Path(f"/proc/{process}/status").read_text(), re.M)
+        except OSError:
+            return False
+        if state == ["Z"]:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def run(folder: str, work: str, what: str, number: str, *more: str) -> dict[str, Any]:
+    """Return what the arguments ask for, by what was tried."""
+    scene = Scene(Path(folder), work)
+    if what == "random":
+        return {"random kills": at_random(scene, int(number), int(more[0]))}
+    return {
+        f"{'resume, ' if resume else ''}{fault}": at_calls(scene, fault, int(number), resume)
+        for fault in more
+        for resume in (False, True)
+    }
+
+
+if __name__ == "__main__":
+    os.environ.pop("LD_PRELOAD", None)
+    print(json.dumps(run(*sys.argv[1:])))  # noqa: T201

@@ -1,0 +1,55 @@
+"""Calls on files that fail, and processes killed at any moment: one line, nothing lost.
+
+The short form tries some; `pytest -m battery` all faults of all commands.
+"""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.battery.conftest import Record
+from tests.battery.faults import FAULTS, preloaded, why_not
+from tests.battery.faulty import WORKS
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+
+
+def tried(folder: Path, *arguments: object) -> dict[str, Any]:
+    """Return counts of what was tried; nothing was wrong."""
+    command = [sys.executable, "-m", "tests.battery.faulty", folder / "scene", *arguments]
+    ended = subprocess.run(
+        [*map(str, command)], env=preloaded(folder), capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout)
+    wrong = {name: part["wrong"] for name, part in result.items() if part["wrong"]}
+    assert wrong == {}
+    return {name: part["counts"] for name, part in result.items()}
+
+
+@pytest.mark.slow("dlx/runs/", "dlx/training/", "dlx/ablation/", "dlx/search/", "dlx/tracking/")
+@pytest.mark.parametrize("work", ["train natively", "ablate in processes", "search"])
+def test_some_faults(work: str, tmp_path: Path) -> None:
+    faults = "kill in a write", "kill before a removal", "full disk", "short writes"
+    counts = tried(tmp_path, work, "calls", 2, *faults)
+    assert all(part["tried"] >= 2 for part in counts.values())
+    total: Counter[str] = sum((Counter(part) for part in counts.values()), Counter())
+    assert total["killed"] > 0 and total["exit 9"] > 0 and total["exit 0"] > 0
+
+
+@pytest.mark.battery
+@pytest.mark.parametrize("work", WORKS)
+def test_every_fault_at_many_calls(work: str, tmp_path: Path, record_property: Record) -> None:
+    record_property("counts", tried(tmp_path, work, "calls", 20, *FAULTS))
+
+
+@pytest.mark.battery
+@pytest.mark.parametrize("work", WORKS)
+def test_kills_at_random_moments(work: str, tmp_path: Path, record_property: Record) -> None:
+    counts = tried(tmp_path, work, "random", 7, 1000 // len(WORKS) + 1)
+    record_property("counts", counts)
