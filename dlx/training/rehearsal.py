@@ -6,7 +6,6 @@ of the stages before has made of theirs.
 """
 
 import contextlib
-import itertools
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -45,9 +44,9 @@ def _first_steps(job: Job) -> dict[str, Tensor]:
 
 def _started(jobs: Sequence[Trainable]) -> Trainer:
     """Return the trainer of runs or stages after their first step, if they make any."""
-    store, asked = _Kept(), itertools.count()
+    store = _Kept()
     with contextlib.suppress(Stopped):
-        Session(jobs, store, stop=lambda: next(asked) > 0).train()
+        Session(jobs, store, stop=lambda: store.trainer.step > 0).train()
     return store.trainer
 
 

@@ -204,7 +204,7 @@ class Trainer:
         elif unclipped is not None:
             self._gradient_norms = self._norms(unclipped)
         self.step += number
-        return {row: self._diverged(row, at + 1, self._batches(at)[0]) for row, at in bad.items()}
+        return {row: self._diverged(row, at, self._batches(at)[0]) for row, at in bad.items()}
 
     def _train_step(self) -> dict[int, Outcome]:
         cohort = self.cohort

@@ -64,7 +64,7 @@ def test_runs_that_the_index_does_not_hold_are_read_from_their_cohorts(
         status="diverged",
         cohort=1,
         row=2,
-        differences={"optimizer.lr": 0.2},
+        differences={"optimizer.lr": 0.2, "train.engine": "native"},
         reason="at step 3",
     )
 
@@ -78,7 +78,7 @@ def test_what_ends_is_added_to_the_index(plan: Plan, ablation: Path) -> None:
     deep = ledger.runs["deep/seed=1"]
     assert (deep.number, deep.cohort, deep.row) == (6, 2, 1)
     assert deep.metrics == {"dev": {"cost": 0.25}}
-    assert deep.differences == {"model.hidden": [3, 3]}
+    assert deep.differences == {"model.hidden": [3, 3], "train.engine": "native"}
 
 
 def test_what_fails_is_noted_and_can_be_forgotten(plan: Plan, ablation: Path) -> None:

@@ -19,7 +19,7 @@ CONFIG: dict[str, Any] = {
     "name": "stopped",
     "data": {"name": "digits", "limit": 90},
     "model": {"hidden": [5]},
-    "train": {"epochs": 4, "batch_size": 30, "checkpoint_seconds": 0},
+    "train": {"epochs": 4, "batch_size": 30, "checkpoint_seconds": 0, "engine": "torch"},
 }
 
 

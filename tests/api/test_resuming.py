@@ -18,7 +18,7 @@ CONFIG: dict[str, Any] = {
     "name": "begun",
     "data": {"name": "digits", "limit": 90},
     "model": {"hidden": [5]},
-    "train": {"epochs": 2, "batch_size": 30, "checkpoint_seconds": 0},
+    "train": {"epochs": 2, "batch_size": 30, "checkpoint_seconds": 0, "engine": "torch"},
 }
 LONGER = "train.epochs=4"
 # By key: its new value, and the reason why it is refused (empty: it is honoured).

@@ -30,9 +30,9 @@ def test_a_metric_may_stop_the_run_early(dlx: Command) -> None:
     assert ended.json["status"] == "stopped_early"
     path = only_run(Path("runs"))
     lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-    f1 = [line["dev"]["f1"] for line in lines]
-    assert ended.json["metrics"]["dev"]["f1"] == max(f1)  # the largest, not the smallest
-    assert lines[-3]["dev"]["f1"] == max(f1)
+    f1 = [line["stop"]["f1"] for line in lines]  # stop rows are watched in place of dev rows
+    assert ended.json["metrics"]["stop"]["f1"] == max(f1)  # the largest, not the smallest
+    assert lines[-3]["stop"]["f1"] == max(f1)
     refused = dlx("train", "iris", "log.metrics=[f1]", stopping.replace("dev.f1", "dev.auc"))
     assert refused.code == 2
     assert (

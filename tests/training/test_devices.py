@@ -8,9 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from dlx import api
+from dlx import api, streams
 from dlx.cohort import Cohort
+from dlx.data import augmentation
 from dlx.data.dataset import Task
+from dlx.nn import draws
+from dlx.nn.layers import boltzmann
 from dlx.training.evaluation import evaluate, predict
 from dlx.training.job import Job
 from dlx.training.trainer import Trainer
@@ -37,12 +40,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendedDevice]:
-    class Generator(torch.Generator):
-        # There is none on the device without a driver; the numbers are drawn on the CPU.
-        def __new__(cls, device: torch.device | str = "cpu") -> torch.Generator:
-            return super().__new__(cls, "cpu")  # type: ignore[call-arg]
+    def generator(seed: int, name: str, *place: Any, device: Any = "cpu") -> torch.Generator:
+        # There is none on the device without a driver: both sides draw by torch's on the CPU.
+        return torch.Generator().manual_seed(streams.key(seed, name, *place))
 
-    monkeypatch.setattr(torch, "Generator", Generator)
+    for module in (draws, boltzmann, augmentation):
+        monkeypatch.setattr(module, "generator", generator)
     with PretendedDevice() as mode:
         yield mode
 
