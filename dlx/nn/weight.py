@@ -5,9 +5,11 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from dlx.arithmetic import total
 from dlx.nn.dropout import Dropout
 from dlx.nn.parameters import Parameter
 from dlx.nn.passes import Pass
@@ -40,11 +42,11 @@ class Weight:
         def direction(run: int) -> Tensor:
             drawn = initialize(run)
             # Zero weights have no direction. Any will do, since their magnitude is zero.
-            return drawn.where(drawn.norm(dim=0) > 0, 1.0) if weight_norm[run] else drawn
+            return drawn.where(_lengths(drawn) > 0, 1.0) if weight_norm[run] else drawn
 
         self.parameter = Parameter(f"{layer}.weight", shape, [True] * len(seeds), direction)
         self.magnitude = Parameter(
-            f"{layer}.magnitude", shape[1:], weight_norm, lambda run: initialize(run).norm(dim=0)
+            f"{layer}.magnitude", shape[1:], weight_norm, lambda run: _lengths(initialize(run))
         )
         self._normalized = where(weight_norm, bool)
         self.parameters = [self.parameter, *([self.magnitude] if self._normalized else [])]
@@ -124,3 +126,9 @@ class TiedWeight:
     def scale(self, run: int, factor: Tensor) -> None:
         """Fail: models refuse to tie layers whose initializer scales weights."""
         raise AssertionError("a tied weight is scaled by its owner alone")
+
+
+def _lengths(weight: Tensor) -> Tensor:
+    """Return the length of each column of initial weights, with the same bits on every machine."""
+    squares = total(weight.double().square().cpu().numpy())
+    return torch.from_numpy(np.sqrt(squares)).to(weight)

@@ -106,9 +106,7 @@ def test_what_is_said_of_a_run_is_what_its_training_measured(override: str, dlx:
             assert said.json["metrics"][split][name] == value, (split, name)
 
 
-def test_another_level_and_number_of_threads_verify_a_run(
-    dlx: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_level_verifies_a_run(dlx: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = ["train.epochs=3", "train.engine=native", "name=run"]
     watching = "optimizer.schedule={name: reduce_on_plateau, patience: 0}"
     assert dlx("train", "digits", *plain, watching, "--quiet").code == 0
