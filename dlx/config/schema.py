@@ -175,7 +175,7 @@ class TrainConfig(Section):
         None, "Stop when a metric no longer improves; null: never."
     )
     checkpoint_seconds: Annotated[float, Ge(0)] = option(
-        30.0, "Seconds between checkpoints, which are written at the end of an epoch."
+        30.0, "Seconds between checkpoints, which torch's engine writes at the end of an epoch."
     )
 
     @model_validator(mode="before")

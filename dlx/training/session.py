@@ -190,12 +190,16 @@ class Session(Listener):
         self._tell(trainer, is_new=True)
 
     def advanced(self, trainer: Trainer) -> None:
-        """Save a checkpoint at the end of an epoch, and show progress, when it is time."""
+        """Save a checkpoint and show progress, when it is time.
+
+        With torch's engine a checkpoint is made at the end of an epoch; blocks of steps of the
+        native one may pass over these, and end where they are.
+        """
         now = time.monotonic()
         if now - self._shown > _SECONDS_BETWEEN_SHOWS:
             self._tell(trainer, is_new=False)
-        at_end = trainer.step % trainer.steps_per_epoch == 0
-        if at_end and now - self._checkpointed >= self._first.config.train.checkpoint_seconds:
+        is_place = trainer.makes_blocks or trainer.step % trainer.steps_per_epoch == 0
+        if is_place and now - self._checkpointed >= self._first.config.train.checkpoint_seconds:
             self._count(trainer)
             self._checkpoint(trainer)
 

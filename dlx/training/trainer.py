@@ -148,6 +148,11 @@ class Trainer:
         """Whether a run is to be evaluated before the next step."""
         return self.step >= self._next_due
 
+    @property
+    def makes_blocks(self) -> bool:
+        """Whether many steps are made at once."""
+        return self._native is not None
+
     def looked_into(self, step: int) -> list[bool]:
         """Return which runs are looked into if they are evaluated at a step."""
         return [
@@ -189,9 +194,6 @@ class Trainer:
         left = self._next_due - self.step
         measures = self._measures_gradients
         number = 1 if left == 1 else self._native.steps_of_a_block(left - measures)
-        epoch = self.steps_per_epoch
-        if number < left - measures and self.step % epoch + number > epoch:
-            number -= (self.step + number) % epoch  # checkpoints are written where epochs end
         buffer = self.cohort.network.buffer
         measured = measures and left == 1
         before = None

@@ -247,7 +247,7 @@ def test_an_ablation_keeps_its_config(dlx: Command, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("one_thread")
 def test_killed_and_resumed_is_as_never_killed(jobs: int, dlx: Command, tmp_path: Path) -> None:
     """Twice kill -9, at whatever it is doing, and once SIGTERM."""
-    long = ["train.steps=2500", "train.checkpoint_seconds=0.1", "log.every=100"]
+    long = ["train.steps=100000", "train.checkpoint_seconds=0.1", "log.every=5000"]
     varied = ["--vary", "model.activation=relu,tanh", "--vary", "model.dropout=0,0.2"]
     command = ["ablate", "xor", *long, *varied, "--seeds", "8", "--jobs", jobs, "--quiet"]
     whole = dlx(*command, "name=whole", "--json")
@@ -280,7 +280,7 @@ def test_killed_and_resumed_is_as_never_killed(jobs: int, dlx: Command, tmp_path
 @pytest.mark.parametrize("kills", [1, 2])
 def test_a_killed_worker_takes_its_own_cohort_alone(kills: int, tmp_path: Path) -> None:
     """Another process goes on with the cohort; killed again, it has failed, and no other has."""
-    command = ["ablate", "xor", "train.steps=6000", "--vary", "model.hidden=[8],[9]"]
+    command = ["ablate", "xor", "train.steps=600000", "--vary", "model.hidden=[8],[9]"]
     started = start(*command, "--seeds", "6", "--jobs", "2", "--quiet", cwd=tmp_path)
 
     def workers() -> list[int]:
@@ -382,7 +382,7 @@ def test_nothing_is_resumed_on_other_data(dlx: Command, tmp_path: Path) -> None:
 
 @pytest.mark.slow(*SAVING)
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
-    command = ["ablate", "xor", "train.steps=100000", "--vary", "model.hidden=[8],[9]"]
+    command = ["ablate", "xor", "train.steps=50000000", "--vary", "model.hidden=[8],[9]"]
     started = start(*command, "--seeds", "3", "--jobs", "2", "--quiet", cwd=tmp_path)
 
     def workers() -> list[Path]:
