@@ -140,6 +140,8 @@ def plan_why(
         ConfigError: the configs are alike, differ in too many keys or in their data sets, or do not
             differ in a named key
     """
+    # A run's engine follows from its other keys.
+    first, second = (config_files.assign(c, {"train.engine": "auto"}) for c in (first, second))
     changes = differing(first, second)
     if not changes:
         raise ConfigError("both configs are the same but for name, seed and log; nothing is to ask")

@@ -85,3 +85,12 @@ def test_what_cannot_be_asked() -> None:
     ]
     with pytest.raises(ConfigError, match=r"differ in 7 keys, and 128 variants .* --keys: model"):
         api.plan_why(slow, api.read_config(SLOW, changes))
+
+
+def test_the_engine_that_trained_a_run_is_no_key_of_its_own() -> None:
+    slow = api.prepare(SLOW).config
+    by_torch = api.prepare({**SLOW, "optimizer": {"name": "muon"}}).config
+    assert (slow.train.engine, by_torch.train.engine) == ("native", "torch")
+    plan = api.plan_why(slow, by_torch, seeds=2)
+    settings = [*(variant.settings for variant in plan.variants)]
+    assert len(settings) == 2 and {key for own in settings for key in own} == {"optimizer"}
