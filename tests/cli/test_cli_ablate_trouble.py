@@ -16,7 +16,7 @@ from tests.guarded import SAVING
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-COMMAND = ["ablate", "xor", "train.steps=1500", "train.checkpoint_seconds=0.1", "log.every=50"]
+COMMAND = ["ablate", "xor", "train.steps=400000", "train.checkpoint_seconds=0.1", "log.every=20000"]
 VARIED = ["--vary", "model.hidden=[3],[4]", "--seeds", "2", "--anyway", "--quiet"]
 PLUGIN = """\
 import dlx, torch

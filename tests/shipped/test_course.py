@@ -88,7 +88,7 @@ def test_xor_is_solved_from_large_weights_or_at_a_large_rate(tmp_path: Path) -> 
 def test_more_bits_need_more_units(tmp_path: Path) -> None:
     few = "ablation.vary={data.bits: [2, 5], model.hidden: [[2], [4], [16]]}"
     found = {k: v["success"]["rate"] for k, v in variants(tmp_path, "parity", 5, few).items()}
-    assert found["bits=5 hidden=[2]"] == found["bits=5 hidden=[4]"] == 0
+    assert found["bits=5 hidden=[2]"] == 0 and found["bits=5 hidden=[4]"] <= 0.2
     assert found["bits=5 hidden=[16]"] == found["bits=2 hidden=[16]"] == 1
 
 
