@@ -95,7 +95,12 @@ def _rounded(outputs: np.ndarray, task: Task) -> np.ndarray:
     """Return predictions (N, T) of numbers with the digits that a float32 z-score holds."""
     if task.kind != "regression" or not task.target_scale:
         return outputs
-    return np.stack([np.round(c, d) for c, d in zip(outputs.T, task.digits, strict=True)], 1)
+    # By Python's exact rounding, as an exported script does: NumPy's divides and multiplies.
+    rounded = [
+        [round(value, digits) for value in column]
+        for column, digits in zip(outputs.T.tolist(), task.digits, strict=True)
+    ]
+    return np.array(rounded, outputs.dtype).T
 
 
 def beside(inputs: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:
