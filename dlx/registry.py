@@ -113,6 +113,11 @@ def get(kind: str, name: str) -> Entry:
     return entries[name]
 
 
+def is_own(kind: str, name: str) -> bool:
+    """Whether a name stands for dlx's own function, and not for a plug-in's."""
+    return get(kind, name).function.__module__.startswith("dlx.")
+
+
 def registered_by(module: str) -> list[Entry]:
     """Return the entries whose functions a module defines."""
     entries = (entry for of_kind in _entries.values() for entry in of_kind.values())

@@ -18,6 +18,7 @@ from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
 from dlx.api.inputs import RUNS_DIR, data_directory
 from dlx.config import load as config_files
 from dlx.config.schema import NUMBER, RunConfig
+from dlx.config.types import LAST_SEED
 from dlx.denormals import flushed_denormals
 from dlx.errors import ConfigError, DivergedError
 from dlx.training.job import Job
@@ -33,7 +34,6 @@ NUM_RATES, SEEDS = 30, 3
 RANGE = "1e-6..10"
 STEPS = 100
 _LOWEST, _HIGHEST = 1e-37, 3e38  # of single precision, which weights have
-_LAST_SEED = 2**63 - 1
 _ENOUGH = 0.95  # of the largest fall of the cost: a rate that reaches it is as good as the best
 _SAFE = 0.5  # of the largest fall: a rate that is too large loses more of it
 
@@ -230,10 +230,10 @@ def _plan(
 ) -> tuple[Plan, int]:
     """Return the rates as an ablation that is ready to train, and the steps of its runs."""
     numbers = list(range(config.seed, config.seed + seeds))
-    if numbers[-1] > _LAST_SEED:
+    if numbers[-1] > LAST_SEED:
         raise ConfigError(
             f"seed: received {config.seed}; the last of {seeds} seeds is {numbers[-1]}, and "
-            f"at most {_LAST_SEED:,} can be used; give a smaller one, or fewer --seeds"
+            f"at most {LAST_SEED:,} can be used; give a smaller one, or fewer --seeds"
         )
     changes: dict[str, Any] = {
         "optimizer.schedule": "constant",

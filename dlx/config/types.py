@@ -189,7 +189,8 @@ MetricChoice = Annotated[Choice, Named("metric")]
 Schedule = Annotated[Choice, Named("schedule")]
 Average = Annotated[Choice, Named("average")]
 
-Seed = Annotated[int, Ge(0), Most(2**63 - 1)]
+LAST_SEED = 2**63 - 1
+Seed = Annotated[int, Ge(0), Most(LAST_SEED)]
 
 ClassWeights = Literal["balanced"] | tuple[Annotated[float, Gt(0)], ...] | None
 

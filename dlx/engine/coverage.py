@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import torch
 
-from dlx import registry
 from dlx.cohort import Member
 from dlx.config.types import Choice
 from dlx.engine.optimizers import RULES
@@ -16,6 +15,7 @@ from dlx.nn.layers.branch import BranchSpec
 from dlx.nn.layers.code import CodeSpec
 from dlx.nn.layers.dense import DenseSpec
 from dlx.nn.layers.residual import ResidualSpec
+from dlx.registry import is_own
 
 Reason = tuple[str, str]
 """The key of a config, and what under it the engine does not cover."""
@@ -72,20 +72,15 @@ def not_covered(member: Member) -> Reason | None:
     return next((reason for reason in reasons if reason is not None), None)
 
 
-def _is_own(kind: str, choice: Choice) -> bool:
-    """Whether a name stands for dlx's own function, and not for a plug-in's."""
-    return registry.get(kind, choice.name).function.__module__.startswith("dlx.")
-
-
 def _of_optimizer(optimizer: Choice) -> Reason | None:
-    if optimizer.name in RULES and _is_own("optimizer", optimizer):
+    if optimizer.name in RULES and is_own("optimizer", optimizer.name):
         return None
     return "optimizer", optimizer.name
 
 
 def _of_head(member: Member) -> Reason | None:
     head = member.design.head
-    if head.loss.name not in LOSSES or not _is_own("loss", head.loss):
+    if head.loss.name not in LOSSES or not is_own("loss", head.loss.name):
         return "model.loss", head.loss.name
     if isinstance(head.output, str):
         return None if head.loss.name == "cross_entropy" else ("model.output", head.output)
@@ -93,7 +88,7 @@ def _of_head(member: Member) -> Reason | None:
 
 
 def _of_activation(activation: Choice, key: str = "model.activation") -> Reason | None:
-    if activation.name in ACTIVATIONS and _is_own("activation", activation):
+    if activation.name in ACTIVATIONS and is_own("activation", activation.name):
         return None
     return key, activation.name
 
@@ -113,7 +108,7 @@ def _of_layer(layer: Any) -> Reason | None:
         return next(filter(None, inside), None)
     if isinstance(layer, CodeSpec) and not layer.is_drawn:
         penalty = layer.sparsity
-        if penalty is None or (penalty.name in SPARSITIES and _is_own("sparsity", penalty)):
+        if penalty is None or (penalty.name in SPARSITIES and is_own("sparsity", penalty.name)):
             return None
         return "model.sparsity", penalty.name
     return "model", f"{layer.kind} layers"

@@ -44,7 +44,7 @@ _BLOCK_SECONDS = 0.1
 _WORTH_SHARING_SECONDS = 0.0002
 
 
-class Each(NamedTuple):
+class RowResults(NamedTuple):
     """What was made of each row of a stretch."""
 
     costs: Tensor  # (K, B) float64
@@ -60,7 +60,7 @@ class Sums:
     correct: Tensor  # right answers, (K,) int64
     penalties: Array  # on the code, of 1,024 rows each, (K, B / 1024)
     active: Array  # units of the code that are on, (K,)
-    each: "Each | None" = None
+    rows: RowResults | None = None
 
 
 _known: "weakref.WeakKeyDictionary[Network, NativeEvaluation]" = weakref.WeakKeyDictionary()
@@ -118,7 +118,7 @@ class NativeEvaluation:
         return 1 if is_of_rows else self._head.num_outputs
 
     def measure(
-        self, rows: Examples, first: int, number: int, stop: Stop, *, sees_each: bool = False
+        self, rows: Examples, first: int, number: int, stop: Stop, *, keeps_rows: bool = False
     ) -> Sums | None:
         """Return what the runs make of some neighbouring rows; None: `stop` said so.
 
@@ -127,7 +127,7 @@ class NativeEvaluation:
             first: the first of the rows, 0 or a multiple of 1,024
             number: B
             stop: is asked about ten times a second
-            sees_each: whether it is kept what is made of each row
+            keeps_rows: whether it is kept what is made of each row
         """
         inputs, targets = rows
         num_runs, units = len(self._layers), self._head.num_outputs
@@ -143,18 +143,19 @@ class NativeEvaluation:
             penalties=penalties.ctypes.data,
             active=active.ctypes.data,
         )
-        each = None
-        if sees_each:
+        kept = None
+        if keeps_rows:
             row_costs = torch.empty(num_runs, number, dtype=torch.float64)
-            each = Each(row_costs, *torch.empty(2, num_runs, number, units, dtype=self._dtype))
-            asked.row_costs, asked.z, asked.outputs = (own.data_ptr() for own in each)
+            answers = torch.empty(2, num_runs, number, units, dtype=self._dtype)
+            kept = RowResults(row_costs, *answers)
+            asked.row_costs, asked.z, asked.outputs = (own.data_ptr() for own in kept)
         if not self._go_through(asked, stop):
             return None
         # Sums of whole numbers, which are exact in any order.
         counts = torch.from_numpy(correct.sum(1)).long()
-        if each is not None:
-            each = each._replace(costs=each.costs / self._terms)
-        return Sums(costs, counts, penalties, active.sum(1), each)
+        if kept is not None:
+            kept = kept._replace(costs=kept.costs / self._terms)
+        return Sums(costs, counts, penalties, active.sum(1), kept)
 
     def costs(self, stretches: Sequence[Sums], number: int) -> Tensor:
         """Return the mean cost of all rows, the penalty on the code included: (K,) float64."""

@@ -27,16 +27,16 @@ def load() -> ctypes.CDLL:
         Unavailable: it was not built, or cannot be loaded
         ConfigError: DLX_NATIVE_LEVEL names a level that the processor does not have
     """
-    return _load(os.environ.get(LEVEL_VARIABLE, ""))
+    loaded = _load(os.environ.get(LEVEL_VARIABLE, ""))
+    if isinstance(loaded, str):
+        raise Unavailable(loaded)
+    return loaded
 
 
 def absence() -> str | None:
     """Return why there is no library here; None where there is one."""
-    try:
-        load()
-    except Unavailable as error:
-        return str(error)
-    return None
+    loaded = _load(os.environ.get(LEVEL_VARIABLE, ""))
+    return loaded if isinstance(loaded, str) else None
 
 
 def level() -> str:
@@ -61,8 +61,12 @@ def levels() -> list[str]:
 
 
 @functools.cache
-def _load(wanted: str) -> ctypes.CDLL:
-    return _library(_chosen(wanted))
+def _load(wanted: str) -> ctypes.CDLL | str:
+    """Return the library, or why there is none: every draw of random numbers asks."""
+    try:
+        return _library(_chosen(wanted))
+    except Unavailable as error:
+        return str(error)
 
 
 @functools.cache

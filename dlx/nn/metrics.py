@@ -276,14 +276,6 @@ def tag(metric: Choice) -> str:
     return (metric.traits.tag or metric.name).format(**metric.arguments())
 
 
-def is_portable(metric: Choice) -> bool:
-    """Whether a run of the native engine has the same value of a metric on every machine.
-
-    Those of plug-ins may add up in the order of a library.
-    """
-    return get("metric", metric.name).function.__module__.startswith("dlx.")
-
-
 def is_rising(name: str) -> bool:
     """Say whether larger values are better, given the name under which a metric is logged."""
     if name in PROBED:

@@ -110,23 +110,23 @@ def _measured_natively(
     inputs, targets = rows
     count = inputs.num_rows
     measurement = Measurement(cohort.head, cohort.metrics)
-    sees_each = not measurement.counts_alone
+    keeps_rows = not measurement.counts_alone
     stretches: list[Sums] = []
-    size = CHUNK if sees_each or corrupted else count
+    size = CHUNK if keeps_rows or corrupted else count
     for start in range(0, count, size):
         number = min(size, count - start)
         chunk, first = rows, start
         if corrupted:
             chunk, first = _corrupted_chunk(cohort.network, rows, start), 0
-        sums = native.measure(chunk, first, number, stop, sees_each=sees_each)
+        sums = native.measure(chunk, first, number, stop, keeps_rows=keeps_rows)
         if sums is None:
             raise BrokenOff
-        if sums.each is None:
+        if sums.rows is None:
             measurement.add_right(sums.correct)
         else:
             t = targets.chunk(start, start + number)
-            measurement.add(sums.each.z, t, sums.each.outputs, sums.correct)
-        stretches.append(replace(sums, each=None))
+            measurement.add(sums.rows.z, t, sums.rows.outputs, sums.correct)
+        stretches.append(replace(sums, rows=None))
     values = {"cost": native.costs(stretches, count)}
     values |= measurement.results(count, lambda: targets.chunk(0, count))
     measures = {"sparsity": native.penalties, "active_units": native.active_units}
@@ -173,12 +173,12 @@ def of_each_row(
             z = cohort.network.forward(_for_each_run(cohort.network, x), pass_)
             costs, outputs = pass_.cost(cohort.head.cost(z, t)).double(), None
         else:
-            sums = native.measure(rows, start, number, stop, sees_each=True)
+            sums = native.measure(rows, start, number, stop, keeps_rows=True)
             if sums is None:
                 raise BrokenOff
-            assert sums.each is not None
-            z, outputs, costs = sums.each.z, sums.each.outputs, native.costs([sums], number)
-            chunks.setdefault("cost", []).append(sums.each.costs)
+            assert sums.rows is not None
+            z, outputs, costs = sums.rows.z, sums.rows.outputs, native.costs([sums], number)
+            chunks.setdefault("cost", []).append(sums.rows.costs)
         cost += costs * number
         whole.add(z, t, outputs)
         for name, values in _alone(cohort, z, t, metrics, outputs).items():

@@ -21,9 +21,10 @@ from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models import stages as networks
 from dlx.models.design import Design
-from dlx.nn.metrics import CORRUPTED, check_metrics, default_metrics, is_portable, tag
+from dlx.nn.metrics import CORRUPTED, check_metrics, default_metrics, tag
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name
+from dlx.registry import is_own
 from dlx.training import batch_sizes, memory, probing, transfer
 from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
@@ -260,7 +261,7 @@ def _not_portable(key: str, watched: str, member: Member) -> tuple[str, ...]:
     """Return what is to be said of a metric that steers a run of the native engine."""
     name = watched.partition(".")[2].removeprefix(CORRUPTED)
     metric = next((metric for metric in member.metrics if tag(metric) == name), None)
-    if member.engine != "native" or metric is None or is_portable(metric):
+    if member.engine != "native" or metric is None or is_own("metric", metric.name):
         return ()
     return (
         f"{key}: {watched} is a plug-in's metric, which may differ in the last digit on another "

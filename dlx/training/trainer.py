@@ -185,8 +185,9 @@ class Trainer:
 
     def _new_engine(self) -> NativeEngine | None:
         """Return what makes the steps in place of the cohort's own methods; None: nothing does."""
-        is_native = self.members[0].engine == "native"
-        return NativeEngine(self.cohort, self._batches, self._augment) if is_native else None
+        if self.cohort.engine != "native":
+            return None
+        return NativeEngine(self.cohort, self._batches, self._augment)
 
     def _train_block(self) -> dict[int, Outcome]:
         """Make steps of the native engine: up to the next evaluation, but not for long."""

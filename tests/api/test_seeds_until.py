@@ -1,8 +1,6 @@
 """Ablations that add seeds until a verdict: who leaves, and that nothing else decides it."""
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from dlx.api.ablation import CrashedError
 from dlx.errors import ConfigError, Interrupted, StorageError
 from dlx.runs.ablations import read_index
 from dlx.runs.documents import read
+from tests.api.test_ablation import stop_after
 
 CONFIG: dict[str, Any] = {
     "name": "grows",
@@ -84,16 +83,8 @@ def test_resuming_one_that_has_ended_trains_and_changes_nothing(whole: api.Ablat
 def test_stopped_and_resumed_is_as_never_stopped(
     after: int, whole: api.Ablation, tmp_path: Path
 ) -> None:
-    seen = 0
-
-    def show(progress: Progress) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == after:
-            os.kill(os.getpid(), signal.SIGINT)
-
     with pytest.raises(Interrupted, match=r"`dlx resume"):
-        grow(tmp_path, jobs=1, show=show)
+        grow(tmp_path, jobs=1, show=stop_after(after))
     [path] = (tmp_path / "grows").iterdir()
     assert numbers(api.resume_ablation(path)) == numbers(whole)
 

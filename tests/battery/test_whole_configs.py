@@ -61,17 +61,22 @@ def started(config: RunConfig, counts: Counter[str], *, train: bool) -> None:
             counts["trained"] += 1
 
 
-def run(strategy: st.SearchStrategy, number: int, every: int | None, draw: int) -> Counter[str]:
-    """Check so many configs, let one in `every` begin, and one in ten of those train."""
-    counts: Counter[str] = Counter()
-
-    @seed(draw)
-    @settings(
+def of_number(number: int) -> settings:
+    """Return the settings that draw so many examples."""
+    return settings(
         max_examples=number,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
+
+
+def run(strategy: st.SearchStrategy, number: int, every: int | None, draw: int) -> Counter[str]:
+    """Check so many configs, let one in `every` begin, and one in ten of those train."""
+    counts: Counter[str] = Counter()
+
+    @seed(draw)
+    @of_number(number)
     @given(strategy)
     def go(config: dict[str, Any]) -> None:
         valid = checked(config, counts)
@@ -93,12 +98,7 @@ def drawn(number: int, draw: int) -> list[dict[str, Any]]:
     pool: list[dict[str, Any]] = []
 
     @seed(draw)
-    @settings(
-        max_examples=number,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
+    @of_number(number)
     @given(configs(ablation=True))
     def take(config: dict[str, Any]) -> None:
         pool.append(config)

@@ -214,16 +214,19 @@ def test_rows_that_are_filled_in_and_standardized_are_those_of_torch() -> None:
     inputs = Selection(base, numbers, change=change)
     network = design(what, [7], "tanh")
     members = [measured(what, network, str(seed), seed=seed) for seed in range(2)]
-    found = []
+    results = []
     for engine in ("native", "torch"):
         cohort = cohort_of(members, engine, torch.float32)
         own = Selection(cohort.head.encode(targets), numbers)
-        found.append(evaluate(cohort, inputs, own))
-        found.append({"outputs": predict(cohort, inputs).tolist()})
-    for name, values in found[0].items():
-        assert values == pytest.approx(found[2][name], rel=1e-5), name
+        results.append(evaluate(cohort, inputs, own))
+        results.append({"outputs": predict(cohort, inputs).tolist()})
+    for name, values in results[0].items():
+        assert values == pytest.approx(results[2][name], rel=1e-5), name
     torch.testing.assert_close(
-        torch.tensor(found[1]["outputs"]), torch.tensor(found[3]["outputs"]), rtol=1e-4, atol=1e-6
+        torch.tensor(results[1]["outputs"]),
+        torch.tensor(results[3]["outputs"]),
+        rtol=1e-4,
+        atol=1e-6,
     )
 
 
@@ -255,8 +258,8 @@ def in_a_way(
 def _mixtures() -> list[tuple[Task, list[Member]]]:
     images, what = reconstruction(5), task(5, 3)
     mixtures = [
-        (each, grouped(mixed(each, [17, 5], 18)))
-        for each in (what, task(5, 2), task(5, 0), images, task(5, 3, "multilabel"))
+        (own, grouped(mixed(own, [17, 5], 18)))
+        for own in (what, task(5, 2), task(5, 0), images, task(5, 3, "multilabel"))
     ]
     return [*mixtures, *((own, [measured(own, network)]) for own, network in _networks().values())]
 
