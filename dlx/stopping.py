@@ -16,7 +16,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NoReturn
 
 SECONDS_TO_SAVE = 3.5  # after the first signal, before the main thread is interrupted
@@ -29,20 +30,33 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 def watched() -> Iterator[None]:
     """Let this process end soon after a signal during the block; only the main thread may enter it.
 
-    After such a signal the end of the process, after the block, is watched too.
+    After such a signal the end of the process, after the block, is watched too. An interrupt that
+    Python met where nothing can be raised (in the callback of a weak reference, say) is not
+    printed: the main thread is interrupted once more when the seconds to save are over.
     """
     reader, writer = socket.socketpair()
     for end in (reader, writer):
         end.setblocking(False)
     before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    unraisable = sys.unraisablehook
+    sys.unraisablehook = partial(_print_others, unraisable)
     is_over = threading.Event()
     threading.Thread(target=_watch, args=(reader, is_over), daemon=True).start()
     try:
         yield
     finally:
         is_over.set()
+        sys.unraisablehook = unraisable
         signal.set_wakeup_fd(before)
         writer.close()  # which the thread is told of
+
+
+def _print_others(
+    print_it: Callable[["sys.UnraisableHookArgs"], object], unraisable: "sys.UnraisableHookArgs"
+) -> None:
+    """Print what Python could not raise, unless it is an interrupt."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        print_it(unraisable)
 
 
 def _watch(reader: socket.socket, is_over: threading.Event) -> None:

@@ -72,6 +72,43 @@ def test_a_process_that_hears_nothing_is_ended(work: str, twice: bool, tmp_path:
         assert seconds < (AFTER_TWO if twice else AFTER_ONE)
 
 
+INTERRUPTED_IN_A_CALLBACK = """\
+import signal, sys, time, weakref
+from dlx.cli import app
+
+class Module: pass
+
+def listen():
+    module = Module()
+    def gone(reference):
+        print("at work", flush=True)
+        time.sleep(60)
+    reference = weakref.ref(module, gone)
+    del module
+    while True:
+        time.sleep(0.01)
+
+app._command.main = lambda *arguments, **options: listen()
+sys.argv = ["dlx"]
+sys.exit(app.main())
+"""
+
+
+def test_an_interrupt_where_nothing_can_be_raised_comes_again(tmp_path: Path) -> None:
+    """Python prints an error that it meets in the callback of a weak reference, and goes on."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED_IN_A_CALLBACK],
+        cwd=tmp_path,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "at work\n"
+    assert ended_after(process, signal.SIGINT, twice=False) < AFTER_ONE
+    assert (process.returncode, process.communicate()[1]) == (130, "stopped\n")
+
+
 CONFIG = """\
 name: wide
 data: {{name: classification, rows: {rows}, features: 200}}
