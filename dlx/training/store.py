@@ -389,7 +389,6 @@ class CohortStore(_FolderStore):
         self._tensors: dict[str, dict[str, Tensor]] = {}
         self._judged: dict[str, dict[str, Tensor]] = {}
         self._stages: dict[str, Sequence[StageResult]] = {}
-        self._forms: dict[int, PlainForm] = {}
         self._inexact: list[Mapping[str, Any]] = []
 
     def pretrained(self, stages: Mapping[str, Sequence[StageResult]]) -> None:
@@ -466,13 +465,15 @@ class CohortStore(_FolderStore):
 
     def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
         """Keep how runs ended, until all have."""
+        told = {"inexact": self._inexact} if self._inexact else {}
+        form: PlainForm | None = None  # of the run before, whose network is the same as a rule
         for name, ended in runs.items():
             job = self._members[name].job
-            told = {"inexact": self._inexact} if self._inexact else {}
             self.fields[name] = own_fields(job, ended, self._stages.get(name, ())) | told
             self.curves[name] = ended.curve
             if ended.outcome.status != "diverged":
-                form = self._forms.setdefault(id(job.design), PlainForm(job.design))
+                if form is None or form.design != job.design:
+                    form = PlainForm(job.design)
                 self._tensors[name] = form.state_dict(_on_cpu(ended.outcome.state))
                 self._judged[name] = ended.outcome.judged
 
