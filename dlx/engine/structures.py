@@ -152,6 +152,8 @@ class Run(Structure):
         ("step", c_int64),
         ("diverged", c_int64),
         ("entry", c_int64),
+        ("signals", POINTER(c_int64)),
+        ("num_signals", c_int64),
     ]
 
 
@@ -190,6 +192,8 @@ class Evaluation(Structure):
         ("row_costs", c_void_p),
         ("z", c_void_p),
         ("outputs", c_void_p),
+        ("signals", c_void_p),
+        ("signal_units", c_int64),
     ]
 
 
