@@ -281,3 +281,10 @@ def amount(number: float | None, unit: str) -> str:
     if number is None:
         return ""
     return f"{round(number, 2):,.10g} {unit}{'' if number == 1 else 's'}"
+
+
+def bits_elsewhere(reasons: Sequence[str]) -> str:
+    """Say whether another machine gives the same bits; the reasons why it does not."""
+    if not reasons:
+        return "every machine gives the same bits"
+    return f"another machine may give other last digits ({'; '.join(reasons)})"

@@ -8,6 +8,7 @@ from dlx.cli.ablation import Jobs, Seeds, resume_ablation
 from dlx.cli.options import CONFIG, RUNS_DIR, Changes, DataDir, Json, Quiet, RunPath, RunsDir, Seed
 from dlx.cli.output import (
     amount,
+    bits_elsewhere,
     emit,
     emit_findings,
     emit_json,
@@ -248,6 +249,7 @@ def _emit_preview(document: dict[str, Any]) -> None:
     )
     if document["engine_reason"]:
         emit(f"the native engine does not train it: {document['engine_reason']}")
+    emit(bits_elsewhere(document["differs_elsewhere"]))
     emit(f"first batch: {document['loss']} {document['cost']:.4g}; nothing was written")
 
 

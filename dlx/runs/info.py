@@ -39,6 +39,7 @@ _TYPES: dict[str, type | UnionType] = {
     "resumed": list | None,
     "inexact": list | None,
     "engine": str | None,
+    "differs_elsewhere": list | None,
     "generator": str | None,
 }
 
@@ -65,6 +66,7 @@ _ORDER = (
         "device",
         "threads",
         "engine",
+        "differs_elsewhere",
         "generator",
         "created",
         "started",

@@ -49,6 +49,7 @@ from dlx.tracking.evaluations import Curve, Evaluation
 from dlx.tracking.metrics import MetricsFile
 from dlx.training.baseline import baseline
 from dlx.training.job import Job
+from dlx.training.portability import differs_elsewhere
 from dlx.training.process import device_name
 from dlx.training.records import Outcome
 from dlx.training.resuming import placed
@@ -146,6 +147,7 @@ def shared_fields(job: Job) -> dict[str, Any]:
         "device": device_name(job.device),
         "threads": torch.get_num_threads(),
         "engine": job.member.engine,
+        "differs_elsewhere": differs_elsewhere(job),
         "generator": GENERATOR,
     }
 
