@@ -10,6 +10,7 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,19 +29,20 @@ SUFFIXES = {"Linux": "so", "Darwin": "dylib", "Windows": "dll"}
 
 # What must not be: a product and a sum contracted into one, and reordered arithmetic.
 _FLAGS = [
-    "-O3",
-    "-g0",
-    "-Wl,-s",
     "-std=c11",
     "-shared",
     "-fPIC",
     "-fvisibility=hidden",
     "-ffp-contract=off",
     "-fno-fast-math",
+    "-fno-math-errno",  # a square root is an instruction, and none of the C library's
     "-fno-strict-aliasing",
-    "-fno-sanitize=all",
     "-Wno-psabi",
 ]
+FAST = ("-O3", "-g0", "-Wl,-s", "-fno-sanitize=all")
+# The process ends at undefined behaviour and where an array is left; the second is told by gcc's
+# libasan, which has to be loaded before Python (LD_PRELOAD).
+SANITIZED = ("-O1", "-g", "-fsanitize=address", "-fsanitize=undefined")
 
 
 def architecture(machine: str | None = None) -> str:
@@ -55,9 +57,18 @@ def file_name(level: str, machine: str, system: str) -> str:
 
 
 def build(
-    folder: Path = LIBRARIES, machine: str | None = None, system: str | None = None
+    folder: Path = LIBRARIES,
+    machine: str | None = None,
+    system: str | None = None,
+    flags: Sequence[str] = FAST,
 ) -> list[Path]:
     """Compile the libraries of an architecture and a system, by default this machine's.
+
+    Args:
+        folder: receives them
+        machine: the architecture, under any of its names
+        system: Linux, Darwin or Windows
+        flags: FAST or SANITIZED
 
     Raises:
         OSError: there is no compiler, or it cannot make them; the message says why
@@ -72,7 +83,7 @@ def build(
 
     def compiled(level: str) -> Path:
         result = folder / file_name(level, machine, system)
-        command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *_FLAGS]
+        command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *_FLAGS, *flags]
         command += [f"-mcpu={LEVELS[machine][level]}", "-o", str(result)]
         command += [str(SOURCES / name) for name in ("single.c", "double.c", "level.c")]
         if system == "Linux":
@@ -95,4 +106,4 @@ def digest(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    build()
+    build(flags=SANITIZED if sys.argv[1:] == ["--sanitize"] else FAST)
