@@ -325,12 +325,14 @@ static double backward(const run *r, const pass *p) {
                 }
                 break;
             case DROPOUT:
+                if (!o->in) break;  // nobody needs the gradient of inputs, which has no memory
                 for (int64_t j = first * width; j < last * width; j += LANES) {
                     vec own = load(dy + j) * load(p->kept[i] + j);
                     store(dx + j, o->adds ? load(dx + j) + own : own);
                 }
                 break;
             case NOISE:
+                if (!o->in) break;
                 for (int64_t j = first * width; j < last * width; j += LANES)
                     store(dx + j, o->adds ? load(dx + j) + load(dy + j) : load(dy + j));
                 break;
