@@ -16,7 +16,8 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent
 LIBRARIES = SOURCES / "libraries"
-DIGESTS = "digests.json"  # of the libraries beside it, by name
+# Digests of the libraries beside it, by name, and of the sources that they were built from.
+DIGESTS, SOURCES_NAME = "digests.json", "sources"
 
 # The processors of each architecture that a library is made for, the lowest first.
 LEVELS = {
@@ -61,6 +62,7 @@ def build(
     machine: str | None = None,
     system: str | None = None,
     flags: Sequence[str] = FAST,
+    levels: Sequence[str] | None = None,
 ) -> list[Path]:
     """Compile the libraries of an architecture and a system, by default this machine's.
 
@@ -69,6 +71,7 @@ def build(
         machine: the architecture, under any of its names
         system: Linux, Darwin or Windows
         flags: FAST or SANITIZED
+        levels: of the architecture; None: all
 
     Raises:
         OSError: there is no compiler, or it cannot make them; the message says why
@@ -83,19 +86,21 @@ def build(
 
     def compiled(level: str) -> Path:
         result = folder / file_name(level, machine, system)
+        new = result.with_suffix(".new")
         command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *_FLAGS, *flags]
-        command += [f"-mcpu={LEVELS[machine][level]}", "-o", str(result)]
+        command += [f"-mcpu={LEVELS[machine][level]}", "-o", str(new)]
         command += [str(SOURCES / name) for name in ("single.c", "double.c", "level.c")]
         if system == "Linux":
             command.append("-lm")
         made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode:
             raise OSError(f"the compiler failed: {made.stderr.strip()[-2000:]}")
+        new.replace(result)  # a process that has loaded the former one keeps it
         return result
 
     with ThreadPoolExecutor(2) as pool:
-        made = list(pool.map(compiled, LEVELS[machine]))
-    digests = {path.name: digest(path) for path in made}
+        made = list(pool.map(compiled, levels or LEVELS[machine]))
+    digests = {path.name: digest(path) for path in made} | {SOURCES_NAME: digest_of_sources()}
     (folder / DIGESTS).write_text(json.dumps(digests, indent=1) + "\n")
     return made
 
@@ -103,6 +108,12 @@ def build(
 def digest(path: Path) -> str:
     """Return the SHA-256 of a library."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def digest_of_sources() -> str:
+    """Return the SHA-256 of the kernels' sources, which say what Python hands to them."""
+    files = sorted(SOURCES.glob("*.[ch]"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 if __name__ == "__main__":
