@@ -21,6 +21,7 @@ from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models import stages as networks
 from dlx.models.design import Design
+from dlx.native import library
 from dlx.nn.metrics import CORRUPTED, check_metrics, default_metrics, tag
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name
@@ -212,6 +213,8 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     train = config.train
     engine, by_torch = engine_of(train.engine, member, device, train.matmul_precision)
     member, config = replace(member, engine=engine), _changed(config, "train", engine=engine)
+    if by_torch is not None and by_torch == library.absence():
+        remarks += (f"train.engine: torch trains what the native engine could, since {by_torch}",)
     # Where there are stop rows, nothing watches dev rows; in runs of older versions there are none.
     not_watched = {"test"} if splits.stop is None else {"test", "dev"}
     parts = [part for part in splits.parts if part not in not_watched]

@@ -1,12 +1,13 @@
 """Law 1 of the native engine: the same bits alone or together, by any threads, blocks and level."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
 
 from dlx.cohort import Member
+from dlx.config.types import choice
 from dlx.data.dataset import Task
 from dlx.engine import native
 from dlx.native import library
@@ -68,10 +69,13 @@ def test_every_loss_trains_to_the_same_bits_alone_and_together(loss: str) -> Non
 def in_another_way(
     monkeypatch: pytest.MonkeyPatch, members: Sequence[Member], what: Task, way: dict[str, Any]
 ) -> Recorder:
-    """Train with other threads, other blocks of steps or another level of the processor."""
+    """Train with other threads, blocks of steps, level of the processor or former memory."""
     monkeypatch.setenv(library.LEVEL_VARIABLE, way.get("level", ""))
     monkeypatch.setattr(native, "_BLOCK_SECONDS", way.get("block", 0.1))
     monkeypatch.setattr(native, "WORTH_SHARING", 0 if way.get("shares") else 10**12)
+    if way.get("memory"):
+        memory_of = native.NativeEngine._memory_of
+        monkeypatch.setattr(native.NativeEngine, "_memory_of", _full_of_nan(memory_of))
     before = torch.get_num_threads()
     torch.set_num_threads(way.get("threads", 1))
     try:
@@ -87,11 +91,21 @@ def in_another_way(
     return recorder
 
 
+def _full_of_nan(memory_of: Callable[..., Any]) -> Callable[..., Any]:
+    def memory(*arguments: Any) -> Any:
+        given = memory_of(*arguments)
+        given.fill(255)
+        return given
+
+    return memory
+
+
 WAYS: dict[str, dict[str, Any]] = {
     "two threads": {"threads": 2},
     "two threads on one run": {"threads": 2, "shares": True},
     "three threads on one run": {"threads": 3, "shares": True},
     "a step at a time": {"block": 0.0},
+    "memory that held NaN": {"memory": True},
     "level v2": {"level": "v2"},
     "level v3": {"level": "v3"},
     "level v3, three threads, a step at a time": {"level": "v3", "threads": 3, "block": 0.0},
@@ -108,9 +122,11 @@ def _networks() -> list[tuple[Task, list[Member]]]:
     ]
     what = task(5, 3)
     wide = design(what, [300, 40], "tanh", batch_norm=True, weight_norm=True)
+    dropped = design(what, [300], "tanh", dropout=choice("dropout", "dropout", input=0.2))
     return [
         (what, mixed(what, [17, 5])),
         (what, covered([member("blocks", built("mlp", what, hidden=blocks, batch_norm=True))])),
+        (what, covered([member("dropped inputs", dropped)])),
         (what, covered([member("wide", wide, "nadam", clip_norm=0.5, max_norm=0.7)])),
         (
             images,
