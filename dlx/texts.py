@@ -1,6 +1,5 @@
 """Texts of a user's where they could be more than texts: on a terminal, in a table, on disk."""
 
-import os
 import re
 from typing import Any
 
@@ -74,8 +73,10 @@ def name_problem(name: str) -> str | None:
         return "starts with '-', as options of commands do"
     if name.endswith((".", " ")):
         return f"ends with {name[-1]!r}, which Windows leaves out"
-    if os.name == "nt" and not set(name).isdisjoint(':*?"<>|'):
+    if not set(name).isdisjoint(':*?"<>|'):
         return "may not hold : * ? \" < > |, of which Windows makes no folder's name"
+    if not set(name).isdisjoint("@#"):
+        return "may not hold @ and #, which stand before a tag and before a run of an ablation"
     if _DEVICES.fullmatch(name.partition(".")[0].rstrip()):
         return "is a device of Windows, and no folder there"
     if not name.isprintable():
