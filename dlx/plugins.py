@@ -22,7 +22,7 @@ from typing import Any
 
 from dlx import registry
 from dlx.config.types import entry_model
-from dlx.errors import ConfigError, DlxError, DlxWarning, raised_at, unreadable
+from dlx.errors import ConfigError, DlxError, DlxWarning, raised_at, refuse_special, unreadable
 from dlx.plugin_results import check_signatures, judged
 
 
@@ -84,6 +84,7 @@ def load(path: Path | str) -> Plugin:
     given = Path(path)
     file = given.expanduser().resolve()
     try:
+        refuse_special(file)
         content = file.read_bytes()
     except OSError as error:
         reason = unreadable(given, error, "a Python file", "*.py")

@@ -700,6 +700,10 @@ class Run(Saved):
         columns = columns_beside_codes(task, context, self.config.data.arguments().get("id"))
         return Codes(values, self.layer(layer), columns, context.warnings, context.notes)
 
+    def files_read(self, inputs: Path | None) -> list[Path]:
+        """Return the files that the run's data come from, and inputs, if they are a file."""
+        return [p for p in (inputs, *self.config.data.arguments().values()) if isinstance(p, Path)]
+
     def export(self, folder: Path, form: str = "torch") -> list[Path]:
         """Write the network as files that need no dlx, and return their paths.
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dlx.errors import StorageError
+from dlx.errors import ConfigError, StorageError
 from dlx.report.numbers import format_metric, metrics_rows
 from dlx.texts import in_a_line, printable
 
@@ -249,10 +250,35 @@ def _emit_importance(importance: Mapping[str, Any]) -> None:
 def save_picture(figure: "Figure", path: Path) -> None:
     """Write a figure as a PNG file."""
     from dlx.report.figures import encoded
-    from dlx.runs import write_atomic
 
-    write_atomic(path, encoded(figure, dpi=150))
-    note(f"picture written to {path}")
+    save_file(path, encoded(figure, dpi=150), "picture")
+
+
+def save_file(path: Path, content: bytes, what: str, inputs: Iterable[Path] = ()) -> None:
+    """Write a file that the command line names, and say so.
+
+    Links are followed. A pipe or a device is written to, never replaced. `inputs` are the files
+    that the content was made of, which it may not replace.
+    """
+    from dlx.runs import storage_errors, write_atomic
+
+    with storage_errors(path):
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            mode = stat.S_IFREG
+        else:
+            if any(file.exists() and path.samefile(file) for file in inputs):
+                raise ConfigError(f"{path} is read by this command; name another file to write")
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            write_atomic(Path(os.path.realpath(path)) if path.is_symlink() else path, content)
+        else:
+            # A pipe without a reader is an error at once.
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            os.set_blocking(descriptor, True)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+    note(f"{what} written to {path}")
 
 
 def run_labels(paths: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dlx.errors import DataError
+from dlx.errors import DataError, refuse_special
 
 
 def missing(name: str, path: Path) -> DataError:
@@ -44,6 +44,7 @@ def read_bytes(path: Path, name: str = "") -> bytes:
     if name and not path.is_file():
         raise missing(name, path)
     with readable(path):
+        refuse_special(path)
         return path.read_bytes()
 
 

@@ -19,7 +19,7 @@ from dlx.data.dataset import Task
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables import cells, layout
 from dlx.data.tables.encoder import Encoder
-from dlx.errors import ConfigError
+from dlx.errors import ConfigError, StorageError
 from dlx.nn import layers
 from dlx.nn.head import Head
 from dlx.nn.layers.dense import Transposed
@@ -358,6 +358,17 @@ class _InUnits(nn.Module):
 
 def _write(folder: Path, files: dict[str, bytes]) -> list[Path]:
     make_directory(folder)
+    script = folder / "load.py"
+    beginning = _SCRIPT.partition("{")[0].encode()
+    if not (folder / "network.onnx").exists() and not (
+        script.is_file() and script.read_bytes().startswith(beginning)
+    ):
+        for name in files:
+            if (folder / name).exists():
+                raise StorageError(
+                    f"cannot write {folder / name}: there is a file of another kind; choose "
+                    "another directory"
+                )
     for name, content in files.items():
         write_atomic(folder / name, content)
     return [folder / name for name in files]

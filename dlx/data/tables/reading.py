@@ -21,7 +21,7 @@ from dlx.data.tables.layout import (
     survey,
     survey_new,
 )
-from dlx.errors import ConfigError, DataError
+from dlx.errors import ConfigError, DataError, refuse_special
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,3 +221,5 @@ def check_there(path: Path) -> None:
         raise DataError(f"{path}: this is a folder; name a file")
     if not path.exists():
         raise DataError(f"{path}: no such file; data.path is relative to the config file")
+    with readable(path):
+        refuse_special(path)
