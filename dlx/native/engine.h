@@ -17,6 +17,11 @@ typedef struct {
 
 // The share of `number` things, in multiples of `unit`, of one thread of a team.
 INLINE void share_of(const pass *p, int64_t number, int64_t unit, int64_t *first, int64_t *last) {
+    if (p->size == 1) {  // divisions take as long as a small product
+        *first = 0;
+        *last = number;
+        return;
+    }
     const int64_t units = (number + unit - 1) / unit;
     *first = units * p->rank / p->size * unit;
     *last = units * (p->rank + 1) / p->size * unit;
