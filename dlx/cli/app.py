@@ -219,10 +219,20 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(error)
     except _UsageError as error:
         return _misused(error)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as error:
+        # Typer takes the end of any file for Ctrl-D at a question.
+        cause = error.__cause__
+        if isinstance(cause, EOFError):
+            if (place := _plugin_place(cause)) is None:
+                raise cause from None
+            return _fail(ConfigError(f"plug-in {place}"))
         note("stopped")
         return _STOPPED
-    except OSError as error:
+    except (OSError, SystemExit) as error:
+        if (place := _plugin_place(error)) is not None:
+            return _fail(ConfigError(f"plug-in {place}"))
+        if isinstance(error, SystemExit):
+            raise
         if error.errno == errno.ENAMETOOLONG:
             return _fail(ConfigError(f"{error.filename}: this name is too long; choose another"))
         if error.errno in (errno.EMFILE, errno.ENFILE):
@@ -236,10 +246,15 @@ def _run(arguments: Sequence[str] | None) -> int:
             reason = str(error) or type(error).__name__
             cure = "smaller layers, batches or data need less"
             return _fail(MemoryLimitError(f"out of memory: {reason}; {cure}"))
-        plugins = sys.modules.get("dlx.plugins")
-        if plugins and (place := plugins.blamed(error)) is not None:
+        if (place := _plugin_place(error)) is not None:
             return _fail(ConfigError(f"plug-in {place}"))
         raise
+
+
+def _plugin_place(error: BaseException) -> str | None:
+    """Return `file:line: error` if an error was raised in a plug-in, else None."""
+    plugins = sys.modules.get("dlx.plugins")
+    return plugins.blamed(error) if plugins else None
 
 
 @contextlib.contextmanager
