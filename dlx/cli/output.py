@@ -1,5 +1,6 @@
 """How commands print: results on stdout, everything else on stderr."""
 
+import contextlib
 import io
 import json
 import os
@@ -67,8 +68,9 @@ def emit_json(document: Any) -> None:
 
 
 def note(text: str) -> None:
-    """Print a remark to stderr."""
-    typer.echo(printable(text), err=True)
+    """Print a remark to stderr, if it is still there: a terminal may have been closed."""
+    with contextlib.suppress(OSError):
+        typer.echo(printable(text), err=True)
 
 
 def warn(sentences: Iterable[str], kind: str = "warning") -> None:
