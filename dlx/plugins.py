@@ -9,6 +9,7 @@ A plug-in is code. It is executed only if the command line (`dlx --plugin FILE`)
 names it, never because a run was made with it.
 """
 
+import contextlib
 import hashlib
 import inspect
 import shlex
@@ -139,7 +140,8 @@ def _execute(plugin: Plugin, content: bytes, given: Path) -> None:
     module.__file__ = str(plugin.path)
     sys.modules[name] = module  # typing and dataclasses look annotations up here
     try:
-        exec(compile(content, str(plugin.path), "exec"), module.__dict__)
+        with contextlib.redirect_stdout(sys.stderr):
+            exec(compile(content, str(plugin.path), "exec"), module.__dict__)
         for entry in registry.registered_by(name):
             _check_options(entry)
             _check_signatures(entry)

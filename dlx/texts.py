@@ -77,8 +77,6 @@ def name_problem(name: str) -> str | None:
         return f"ends with {name[-1]!r}, which Windows leaves out"
     if not set(name).isdisjoint(':*?"<>|'):
         return "may not hold : * ? \" < > |, of which Windows makes no folder's name"
-    if not set(name).isdisjoint("@#"):
-        return "may not hold @ and #, which stand before a tag and before a run of an ablation"
     if _DEVICES.fullmatch(name.partition(".")[0].rstrip()):
         return "is a device of Windows, and no folder there"
     if not name.isprintable():

@@ -1,5 +1,7 @@
 """How commands print: results on stdout, everything else on stderr."""
 
+import contextlib
+import errno
 import io
 import json
 import os
@@ -67,8 +69,9 @@ def emit_json(document: Any) -> None:
 
 
 def note(text: str) -> None:
-    """Print a remark to stderr."""
-    typer.echo(printable(text), err=True)
+    """Print a remark to stderr, if it is still there: a terminal may have been closed."""
+    with contextlib.suppress(OSError):
+        typer.echo(printable(text), err=True)
 
 
 def warn(sentences: Iterable[str], kind: str = "warning") -> None:
@@ -270,7 +273,9 @@ def save_file(path: Path, content: bytes, what: str, inputs: Iterable[Path] = ()
         else:
             if any(file.exists() and path.samefile(file) for file in inputs):
                 raise ConfigError(f"{path} is read by this command; name another file to write")
-        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if stat.S_ISREG(mode):
             write_atomic(Path(os.path.realpath(path)) if path.is_symlink() else path, content)
         else:
             # A pipe without a reader is an error at once.

@@ -83,6 +83,9 @@ def train(
     elif config is None:
         raise ConfigError("missing argument 'CONFIG' (see `dlx train --help`)")
     else:
+        for option, value in (("--variant", variant), ("--fold", fold)):
+            if value is not None:
+                raise ConfigError(f"{option} {value}: it goes with --from ABLATION; leave it out")
         chosen = locate(config)
         changes += [] if seed is None else [f"seed={seed}"]
     job = api.prepare(chosen, changes, runs_dir=runs_dir, data_dir=data_dir)

@@ -122,6 +122,8 @@ _PREDICT_FILES = """\
             answer_file(path)
         except OSError as error:
             sys.exit(f"{path}: {error.strerror or error}")
+        except (EOFError, zlib.error) as error:  # of a compressed file
+            sys.exit(f"{path}: it is cut or damaged ({error})")
         except ValueError as error:
             sys.exit(f"{path}: {str(error).removeprefix(str(path)).lstrip(', :')}")"""
 _ELEMENTWISE = """\
@@ -200,7 +202,7 @@ def script(
     else:
         columns, answer = _answers(task, head, encoder, features)
         packages = "torch, safetensors and numpy"
-        imports, reader = "import csv\nimport sys\nimport warnings\n", _READER
+        imports, reader = "import csv\nimport sys\nimport warnings\nimport zlib\n", _READER
         table = (
             'TABLE = Encoder.of_json((FOLDER / "table.json").read_bytes())\n'
             f"COLUMNS = {columns!r}\n"

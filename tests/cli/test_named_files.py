@@ -96,7 +96,7 @@ def test_a_config_may_come_through_a_pipe_of_the_shell(dlx: Command) -> None:
 WRITERS = [
     ["predict", "run", "table.csv", "--output"],
     ["encode", "run", "table.csv", "--output"],
-    ["data", "show", "digits", "--output"],
+    ["inspect", "moons", "--plot"],
 ]
 
 

@@ -40,7 +40,7 @@ def configs(draw):
     words = draw(st.from_regex(r"[^\W_][\w ]{0,10}\w", fullmatch=True) | tricky)
     return {
         # Without the characters that no name may hold.
-        "name": "n" + re.sub(r"""\.\.|[/:*?"<>|@#]""", "", words) + "n",
+        "name": "n" + re.sub(r"""\.\.|[/:*?"<>|]""", "", words) + "n",
         "data": {"name": source, **needed(source), "split": draw(splits)},
         "model": {
             "hidden": draw(st.lists(st.integers(1, 10**6), max_size=3)),

@@ -111,8 +111,6 @@ NOT_EVERYWHERE = {
     "a:b": "may not hold : * ?",
     "what?": "may not hold : * ?",
     "a|b": "may not hold : * ?",
-    "a@b": "may not hold @ and #",
-    "a#1": "may not hold @ and #",
     "aux .txt": "is a device of Windows",
     "-x": "starts with '-', as options of commands do",
     "--json": "starts with '-'",
