@@ -29,7 +29,7 @@ _SYSTEMS = {"Linux": "linux-gnu.2.17", "Darwin": "macos", "Windows": "windows-gn
 SUFFIXES = {"Linux": "so", "Darwin": "dylib", "Windows": "dll"}
 
 # What must not be: a product and a sum contracted into one, and reordered arithmetic.
-_FLAGS = [
+FLAGS = [
     "-std=c11",
     "-shared",
     "-fPIC",
@@ -87,7 +87,7 @@ def build(
     def compiled(level: str) -> Path:
         result = folder / file_name(level, machine, system)
         new = result.with_suffix(".new")
-        command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *_FLAGS, *flags]
+        command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *FLAGS, *flags]
         command += [f"-mcpu={LEVELS[machine][level]}", "-o", str(new)]
         command += [str(SOURCES / name) for name in ("single.c", "double.c", "level.c")]
         if system == "Linux":

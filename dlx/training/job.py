@@ -22,16 +22,15 @@ from dlx.models import plain
 from dlx.models import stages as networks
 from dlx.models.design import Design
 from dlx.native import library
-from dlx.nn.metrics import CORRUPTED, check_metrics, default_metrics, tag
+from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name
-from dlx.registry import is_own
 from dlx.training import batch_sizes, memory, probing, transfer
 from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
 from dlx.training.stages import plan as stages_of
 from dlx.training.trainer import Trainable, Trainer
-from dlx.training.watching import check_watched
+from dlx.training.watching import check_watched, not_portable
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     parts = [part for part in splits.parts if part not in not_watched]
     for key, metric in config.watched.items():
         check_watched(key, metric, parts, member.measured, received=watched[key])
-        remarks += _not_portable(key, metric, member)
+        remarks += not_portable(key, metric, member)
     worth = probing.plan(config, on_device, design)
     if worth is not None and worth.fine_tune is not None:
         remarks += worth.remarks
@@ -258,19 +257,6 @@ def _watching_stop(config: RunConfig, splits: Splits) -> tuple[RunConfig, tuple[
             "sets how many)"
         )
     return config, tuple(remarks)
-
-
-def _not_portable(key: str, watched: str, member: Member) -> tuple[str, ...]:
-    """Return what is to be said of a metric that steers a run of the native engine."""
-    name = watched.partition(".")[2].removeprefix(CORRUPTED)
-    metric = next((metric for metric in member.metrics if tag(metric) == name), None)
-    if member.engine != "native" or metric is None or is_own("metric", metric.name):
-        return ()
-    return (
-        f"{key}: {watched} is a plug-in's metric, which may differ in the last digit on another "
-        "processor, and with it the run that it steers; watch the cost or a metric of dlx's for "
-        "the same bits everywhere",
-    )
 
 
 def refuse_watched_dev(config: RunConfig) -> None:

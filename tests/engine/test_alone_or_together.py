@@ -11,6 +11,7 @@ from dlx.config.types import choice
 from dlx.data.dataset import Task
 from dlx.engine import native
 from dlx.native import library
+from dlx.testing.bits import bits
 from tests.cohorts import (
     LOSSES,
     Recorder,
@@ -165,3 +166,23 @@ def test_bits_do_not_depend_on_how_they_are_computed(
         actual = in_another_way(monkeypatch, members, what, WAYS[way])
         for run in members:
             assert_same_run(run.name, actual, expected)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_subnormal_numbers_have_the_same_bits_at_every_level(
+    monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    what = task(5, 3)
+    [run] = covered([member("tiny", design(what, [17], "tanh"), optimizer, num_steps=20)])
+    by_level = []
+    for level in library.levels():
+        monkeypatch.setenv(library.LEVEL_VARIABLE, level)
+        trainer = trainer_of([run], *rows(what))
+        values = trainer.cohort.network.buffer.values
+        # As many units in the last place of the smallest number: 2^-149 and its multiples.
+        bits(values).copy_((values * 2**20).to(torch.int32).clamp(min=0))
+        assert 2**10 < bits(values).max() < 2**23
+        trainer.fit(Recorder())
+        by_level.append(bits(values).clone())
+    assert all(torch.equal(own, by_level[0]) for own in by_level)
+    assert by_level[0].any()

@@ -5,7 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -29,14 +29,18 @@ def test_a_library_that_was_not_built_is_said(libraries: Path) -> None:
         library.load()
 
 
-def _copied(folder: Path, change: Callable[[bytes], bytes] | None = None, **digests: str) -> None:
+def _copied(
+    folder: Path,
+    change: Callable[[bytes], bytes] | None = None,
+    digests: Mapping[str, str] | None = None,
+) -> None:
     """Copy the libraries of this checkout, changed; digests are those of what they were."""
     for path in build.LIBRARIES.iterdir():
         content = path.read_bytes()
         is_library = path.name != build.DIGESTS
         (folder / path.name).write_bytes(change(content) if change and is_library else content)
     known = json.loads((folder / build.DIGESTS).read_text())
-    (folder / build.DIGESTS).write_text(json.dumps(known | digests))
+    (folder / build.DIGESTS).write_text(json.dumps(known | dict(digests or {})))
 
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
@@ -55,7 +59,7 @@ def test_a_damaged_library_is_said(libraries: Path, kind: str) -> None:
 
 
 def test_a_library_of_other_sources_is_said(libraries: Path) -> None:
-    _copied(libraries, **{build.SOURCES_NAME: "0" * 64})
+    _copied(libraries, digests={build.SOURCES_NAME: "0" * 64})
     with pytest.raises(library.Unavailable, match="from the sources of another version"):
         library.load()
 
@@ -66,7 +70,7 @@ def test_a_library_that_the_system_does_not_load_is_said(libraries: Path) -> Non
 
     _copied(libraries, of_another_architecture)
     digests = {path.name: build.digest(path) for path in libraries.glob("dlx-*")}
-    _copied(libraries, of_another_architecture, **digests)
+    _copied(libraries, of_another_architecture, digests)
     with pytest.raises(library.Unavailable, match="cannot be loaded here"):
         library.load()
 

@@ -18,11 +18,14 @@ import pytest
 from dlx.native import build, library
 
 FOLDER = Path(__file__).parent
-# A process whose libraries lie in the folder of its first argument.
-_PYTEST = """
-import sys, pathlib, pytest
+# The libraries of a process lie in the folder of its first argument.
+_START = """
+import sys, pathlib
 from dlx.native import library
 library.LIBRARIES = pathlib.Path(sys.argv[1])
+"""
+_PYTEST = """
+import pytest
 sys.exit(pytest.main(sys.argv[2:]))
 """
 
@@ -42,13 +45,27 @@ def sanitized(folder: Path, levels: list[str]) -> None:
     (folder / build.DIGESTS).write_text(json.dumps(digests))
 
 
-def tested(folder: Path, *arguments: str, level: str = "") -> subprocess.CompletedProcess[str]:
-    """Run tests on the libraries of a folder."""
-    own = {"ASAN_OPTIONS": "detect_leaks=0", library.LEVEL_VARIABLE: level}
+# A product whose result has no room: 200 numbers of 300.
+_OVERFLOW = """
+import ctypes, numpy as np
+address, number = ctypes.c_void_p, ctypes.c_int64
+product = library.load().dlx_product_double
+product.argtypes = [address, address, address, number, number, number, address]
+a, result, scratch = np.ones(300), np.ones(200), np.ones(100_000)
+product(a.ctypes.data, a.ctypes.data, result.ctypes.data, 300, 1, 1, scratch.ctypes.data)
+"""
+
+
+def tested(
+    folder: Path, *arguments: str, level: str = "", code: str = _PYTEST
+) -> subprocess.CompletedProcess[str]:
+    """Run tests, or other code, on the libraries of a folder."""
+    own = {"ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc"}  # malloc leaves gaps, too
+    own[library.LEVEL_VARIABLE] = level
     own["LD_PRELOAD"] = str(ctypes.util.find_library("asan"))
-    flags = ["-o", "addopts=", "-p", "no:cacheprovider", "-q"]
+    flags = ["-o", "addopts=", "-p", "no:cacheprovider", "-q", "-s"]
     return subprocess.run(
-        [sys.executable, "-c", _PYTEST, str(folder), *flags, *arguments],
+        [sys.executable, "-c", _START + code, str(folder), *flags, *arguments],
         capture_output=True,
         text=True,
         env=os.environ | own,
@@ -60,15 +77,14 @@ def tested(folder: Path, *arguments: str, level: str = "") -> subprocess.Complet
 def test_training_is_clean_at_the_highest_level(tmp_path: Path) -> None:
     level = library.levels()[-1]
     sanitized(tmp_path / "libraries", [level])
-    trainings = ["test_alone_or_together.py", "test_products.py", "test_evaluations.py"]
-    chosen = "alone_and_together or numpys or every_loss or on_one_run or torchs_numbers or nan"
-    files = [str(FOLDER / name) for name in trainings]
+    overflow = tested(tmp_path / "libraries", code=_OVERFLOW)
+    assert overflow.returncode != 0
+    assert "AddressSanitizer: heap-buffer-overflow" in overflow.stderr
+    names = ("alone_or_together", "one_meaning", "products", "evaluations")
+    files = [str(FOLDER / f"test_{name}.py") for name in names]
+    chosen = "widths or (on and one and run) or numpys or not_finite or inputs"
     done = tested(tmp_path / "libraries", *files, "-k", chosen)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
-
-
-def test_the_sanitizers_stop_what_they_should(tmp_path: Path) -> None:
-    pass
 
 
 @pytest.mark.battery
@@ -79,6 +95,8 @@ def test_all_tests_are_clean_at_every_level(tmp_path: Path, level: str) -> None:
         return  # this processor has it not
     sanitized(tmp_path / "libraries", [level])
     ignored = [f"--ignore={FOLDER / name}" for name in ("test_library.py", "test_sanitizers.py")]
-    # Tests that choose levels find the other libraries as they were built.
-    done = tested(tmp_path / "libraries", str(FOLDER), *ignored, level=level)
+    # Tests that choose levels find the other libraries as they were built. One fills all memory,
+    # the gaps between arrays, too.
+    chosen = ("-k", "not held")
+    done = tested(tmp_path / "libraries", str(FOLDER), *ignored, *chosen, level=level)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
