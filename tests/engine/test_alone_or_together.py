@@ -84,19 +84,15 @@ def in_another_way(
         trainer_of(members, *rows(what)).fit(recorder)
     finally:
         torch.set_num_threads(before)
-    # What torch records of gradients has equal bits with equal threads only.
-    for records in recorder.records.values():
-        for record in records:
-            for name in [name for name in record.metrics["train"] if "/" in name]:
-                del record.metrics["train"][name]
     return recorder
 
 
-def _full_of_nan(memory_of: Callable[..., Any]) -> Callable[..., Any]:
-    def memory(*arguments: Any) -> Any:
-        given = memory_of(*arguments)
-        given.fill(255)
-        return given
+def _full_of_nan(memory_of: Callable[..., int]) -> Callable[..., int]:
+    def memory(engine: native.NativeEngine, *arguments: Any) -> int:
+        address = memory_of(engine, *arguments)
+        [held] = [array for array, at in [*engine._memories.values()] if at == address]
+        held.fill(255)
+        return address
 
     return memory
 

@@ -56,7 +56,7 @@ product(a.ctypes.data, a.ctypes.data, result.ctypes.data, 300, 1, 1, scratch.cty
 """
 
 
-def tested(
+def pytest_under_sanitizers(
     folder: Path, *arguments: str, level: str = "", code: str = _PYTEST
 ) -> subprocess.CompletedProcess[str]:
     """Run tests, or other code, on the libraries of a folder."""
@@ -77,13 +77,13 @@ def tested(
 def test_training_is_clean_at_the_highest_level(tmp_path: Path) -> None:
     level = library.levels()[-1]
     sanitized(tmp_path / "libraries", [level])
-    overflow = tested(tmp_path / "libraries", code=_OVERFLOW)
+    overflow = pytest_under_sanitizers(tmp_path / "libraries", code=_OVERFLOW)
     assert overflow.returncode != 0
     assert "AddressSanitizer: heap-buffer-overflow" in overflow.stderr
     names = ("alone_or_together", "one_meaning", "products", "evaluations")
     files = [str(FOLDER / f"test_{name}.py") for name in names]
     chosen = "widths or (on and one and run) or numpys or not_finite or inputs"
-    done = tested(tmp_path / "libraries", *files, "-k", chosen)
+    done = pytest_under_sanitizers(tmp_path / "libraries", *files, "-k", chosen)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
 
 
@@ -98,5 +98,7 @@ def test_all_tests_are_clean_at_every_level(tmp_path: Path, level: str) -> None:
     # Tests that choose levels find the other libraries as they were built. One fills all memory,
     # the gaps between arrays, too.
     chosen = ("-k", "not held")
-    done = tested(tmp_path / "libraries", str(FOLDER), *ignored, *chosen, level=level)
+    done = pytest_under_sanitizers(
+        tmp_path / "libraries", str(FOLDER), *ignored, *chosen, level=level
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
