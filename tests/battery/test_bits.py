@@ -150,8 +150,10 @@ def written_out(folder: Path) -> Configs:
 
 
 def short(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a config of few steps."""
-    return config | {"train": {"steps": 15, "batch_size": 32, **(config.get("train") or {})}}
+    """Return a config of few steps, of which gradients and layers are not looked at."""
+    log = {"level": "minimal", "every": 5} | (config.get("log") or {})
+    train = {"steps": 15, "batch_size": 32} | (config.get("train") or {})
+    return config | {"log": log, "train": train}
 
 
 @pytest.mark.slow("dlx/native/", "dlx/engine/", "dlx/data/", "dlx/arithmetic.py", "dlx/nn/")
