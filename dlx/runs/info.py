@@ -63,6 +63,7 @@ _ORDER = (
     *("features", "table"),
     *(
         "device",
+        "host",
         "threads",
         "engine",
         "generator",
@@ -82,6 +83,7 @@ CIRCUMSTANCES = (
         "sequence",
         "ordinal",
         "device",
+        "host",
         "threads",
         "created",
         "started",
