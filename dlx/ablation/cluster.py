@@ -367,7 +367,9 @@ class _Tasks(Crew):
         self._kind = cluster.kind_for(work.directory, work.plan)
         self._running: dict[Any, tuple[PlannedCohort, _Node]] = {}
         self._ends: float | None = None  # when workers are ended that have not stopped
-        self._order = ray.put(order_of(work, self._config, cluster.prepare))
+        # One machine hears them all: of a hundred workers five times a second.
+        pause = max(0.2, cluster.workers / 500)
+        self._order = ray.put(order_of(work, self._config, cluster.prepare, pause))
         self._task = ray.remote(_task)
 
     def has_room(self) -> bool:
@@ -458,11 +460,13 @@ def _next(task: Any) -> tuple[str, Any]:
         return "died", f"its worker is gone: {_line(error)}"
 
 
-def order_of(work: Work, base: Mapping[str, Any], prepare: Prepare) -> Order:
-    """Return what a worker has to know of all cohorts; `base` is the ablation's config, plain."""
-    return Order(
-        base, work.plan.metric, work.circumstances, tuple(work.inexact), work.leaving, prepare
-    )
+def order_of(work: Work, base: Mapping[str, Any], prepare: Prepare, pause: float) -> Order:
+    """Return what a worker has to know of all cohorts.
+
+    `base` is the ablation's config, plain; `pause` the seconds between two reports of progress.
+    """
+    metric, inexact = work.plan.metric, tuple(work.inexact)
+    return Order(base, metric, work.circumstances, inexact, work.leaving, prepare, pause)
 
 
 def asked_of(

@@ -57,6 +57,7 @@ class Order:
     inexact: tuple[str, ...]
     leaving: Leaving | None
     prepare: Callable[[], object]  # loads plug-ins
+    pause: float  # seconds between two reports of progress
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ def _work(
         plan,
         directory,
         {**order.circumstances, "host": host},
-        throttled(send),
+        throttled(send, order.pause),
         stopping.is_set,
         order.inexact,
         order.leaving,

@@ -7,6 +7,7 @@ The crew is of this machine's processes (`dlx.ablation.workers`) or of a cluster
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from dlx.ablation.execution import CohortProgress, Report, Show, Work, reason_of, train_cohort
@@ -75,15 +76,18 @@ def trained(work: Work, cohort: PlannedCohort, runs: Sequence[PlannedRun]) -> tu
         return "crashed", reason_of(error)
 
 
-def throttled(send: Callable[[tuple[str, Any]], object]) -> Show:
-    """Return what sends progress of a worker: news at once, the rest five times a second."""
+def throttled(send: Callable[[tuple[str, Any]], object], seconds: float = _SECONDS) -> Show:
+    """Return what sends progress of a worker: runs that end at once, the rest now and then."""
     shown = 0.0
+    values: dict[str, float] = {}
 
     def show(progress: CohortProgress) -> None:
-        nonlocal shown
-        if progress.ended or progress.values or time.monotonic() - shown > _SECONDS:
+        nonlocal shown, values
+        values |= progress.values
+        if progress.ended or time.monotonic() - shown > seconds:
             shown = time.monotonic()
-            send(("progress", progress))
+            send(("progress", replace(progress, values=values)))
+            values = {}
 
     return show
 

@@ -66,5 +66,6 @@ def connected(
         )
     from dlx import api
 
-    with api.cluster(address or "auto", workers, gpus_per_worker or 0.0) as own:
+    where = "auto" if address is None else address
+    with api.cluster(where, workers, gpus_per_worker or 0.0) as own:
         yield own

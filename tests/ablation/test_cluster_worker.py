@@ -68,7 +68,7 @@ class Sent:
 
     def news(self, asked: Asked, *, stop: bool = False) -> Iterator[tuple[str, Any]]:
         """Give the news of a worker, which are written."""
-        order = order_of(self.work, to_plain(self.plan.config), list)
+        order = order_of(self.work, to_plain(self.plan.config), list, 0.2)
         configs = [run.arm.config for run in self.plan.runs("comparison")]
         datasets = {source_of(config): self.plan.dataset(config) for config in configs}
         order, asked, datasets = pickle.loads(pickle.dumps((order, asked, datasets)))
