@@ -53,16 +53,17 @@ Prepare = Callable[[], object]
 """Is called first in a worker, and loads plug-ins."""
 
 
+Kind = tuple[str, str]
+"""Processor and torch of a host, on which the bits of torch's engine rest."""
+
+
 @dataclass
 class _Node:
     name: str  # Ray's id
     host: str
     slots: int  # workers that fit on it
-    kind: tuple[str, str] = (
-        "",
-        "",
-    )  # processor and torch, on which the bits of torch's engine rest
     busy: int = 0
+    kind: Kind | None = None  # None until it has answered
 
 
 @dataclass
@@ -81,6 +82,7 @@ class Cluster:
     gpus: float
     prepare: Prepare
     flag: Any = None  # an actor that workers are told to stop by
+    kind: Kind | None = None  # of the hosts that train; None: any
     is_lost: bool = False  # whether its head is gone
     _lifted: list[Any] = field(default_factory=list)  # flags
     _trouble: str = ""  # why a node did not answer, the last time
@@ -158,7 +160,6 @@ class Cluster:
     def put(self, plan: Plan, configs: Iterable[Any]) -> dict[str, Any]:
         """Send the data sets of configs, once; return what stands for them, by source."""
         ray = _ray()
-
         sent = {}
         for config in configs:
             source, dataset = source_of(config), plan.dataset(config)
@@ -182,7 +183,6 @@ class Cluster:
             ConfigError: a node that has come cannot take part
         """
         ray = _ray()
-
         if time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS:
             return
         self._looked = time.monotonic()
@@ -203,7 +203,7 @@ class Cluster:
         for name in alive.keys() - self._nodes.keys() - probed:
             self._probe(alive[name])
         self._take_probes(0.0)
-        if self._nodes:
+        if any(map(self._is_of_kind, self._nodes.values())):
             self._had_nodes = self._looked
         elif self._looked - self._had_nodes > _SECONDS_WITHOUT_NODES:
             raise ClusterError(
@@ -213,19 +213,18 @@ class Cluster:
     def _probe(self, node: Mapping[str, Any]) -> None:
         """Begin to look at a node, if a worker fits on it."""
         ray = _ray()
-
         slots = int(node["Resources"].get("CPU", 0))
         if self.gpus:
             slots = min(slots, int(node["Resources"].get("GPU", 0) / self.gpus))
         if slots:
             own = _Node(node["NodeID"], node["NodeManagerHostname"], slots)
-            task = ray.remote(facts).options(**self.options(own))
+            options = self.options(own) | ({} if self.gpus else {"num_cpus": 0})  # others use it
+            task = ray.remote(facts).options(**options)
             self._probes[task.remote(self.device)] = own
 
     def _take_probes(self, seconds: float) -> None:
         """Take in the nodes that have answered; ConfigError where one cannot take part."""
         ray = _ray()
-
         if not self._probes:
             return
         ready, _ = ray.wait(list(self._probes), num_returns=len(self._probes), timeout=seconds)
@@ -250,7 +249,6 @@ class Cluster:
     def look_at_all(self) -> None:
         """Look at all nodes, and wait for their answers; ConfigError where nothing can train."""
         ray = _ray()
-
         for node in ray.nodes():
             if node["Alive"]:
                 self._probe(node)
@@ -266,30 +264,35 @@ class Cluster:
                 f"{self._trouble}; start some: ray start --address=HOST:PORT"
             )
 
-    def free(self, kind: tuple[str, str] | None) -> _Node | None:
-        """Return a node for a worker, of a kind if one is given; None: all are busy."""
+    def free(self) -> _Node | None:
+        """Return a node for a worker; None: all are busy."""
         if self.most and sum(node.busy for node in self._nodes.values()) >= self.most:
             return None
-        nodes = [n for n in self._nodes.values() if n.busy < n.slots and kind in (None, n.kind)]
+        nodes = [n for n in self._nodes.values() if n.busy < n.slots and self._is_of_kind(n)]
         return min(nodes, key=lambda node: node.busy / node.slots, default=None)
+
+    def _is_of_kind(self, node: _Node) -> bool:
+        return self.kind in (None, node.kind)
 
     def lose(self, node: _Node) -> None:
         """Give a node nothing more to train, until it has answered again."""
         self._nodes.pop(node.name, None)
 
-    def kind_for(self, directory: Path, plan: Plan) -> tuple[str, str] | None:
-        """Return the kind of host for a plan's cohorts; None: any, as no bits of theirs rest on it.
+    def choose_kind(self, directory: Path, plan: Plan) -> None:
+        """Choose the kind of the hosts that train a plan: any, where no bits rest on it.
 
         With torch's engine all train on one kind of processor, so that runs are paired bit for bit:
         that of what has been trained, or else that of which most workers are.
         """
+        self.kind = None
         if all(cohort.engine == "native" for cohort in plan.cohorts):
-            return None
-        count: Counter[tuple[str, str]] = Counter()
+            return
+        count: Counter[Kind] = Counter()
         for node in self._nodes.values():
+            assert node.kind is not None
             count[node.kind] += node.slots
         known = _processors(directory, plan.cohorts)
-        return max(count, key=lambda kind: (kind[0] in known, count[kind]))
+        self.kind = max(count, key=lambda kind: (kind[0] in known, count[kind]), default=None)
 
 
 def _is_same(dataset: Dataset, other: Dataset) -> bool:
@@ -364,7 +367,7 @@ class _Tasks(Crew):
         self._work = work
         self._cluster = cluster
         self._config = to_plain(work.plan.config)
-        self._kind = cluster.kind_for(work.directory, work.plan)
+        cluster.choose_kind(work.directory, work.plan)
         self._running: dict[Any, tuple[PlannedCohort, _Node]] = {}
         self._ends: float | None = None  # when workers are ended that have not stopped
         # One machine hears them all: of a hundred workers five times a second.
@@ -374,11 +377,11 @@ class _Tasks(Crew):
 
     def has_room(self) -> bool:
         """Say whether a node has room for a worker."""
-        return self._cluster.free(self._kind) is not None
+        return self._cluster.free() is not None
 
     def begin(self, cohort: PlannedCohort, runs: Sequence[PlannedRun]) -> None:
         """Send a cohort to a node."""
-        node = self._cluster.free(self._kind)
+        node = self._cluster.free()
         assert node is not None
         data = self._cluster.put(self._work.plan, [run.arm.config for run in runs])
         asked = asked_of(self._work, self._config, cohort, runs)
@@ -390,7 +393,6 @@ class _Tasks(Crew):
     def hear(self, seconds: float) -> Iterator[News]:
         """Give one piece of news of each worker that has some; write what is saved or has ended."""
         ray = _ray()
-
         self._cluster.look()
         if self._ends is not None and time.monotonic() > self._ends:
             self._ends = float("inf")
@@ -426,7 +428,6 @@ class _Tasks(Crew):
     def kill(self) -> None:
         """End all workers at once."""
         ray = _ray()
-
         for task in self._running:
             ray.cancel(task, force=True)
 

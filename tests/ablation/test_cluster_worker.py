@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dlx import api
-from dlx.ablation.cluster import asked_of, order_of
+from dlx.ablation.cluster import Cluster, _Node, asked_of, order_of
 from dlx.ablation.cluster_worker import Asked, difference, facts, news, write_ended, write_saved
 from dlx.ablation.execution import Work
 from dlx.ablation.ledger import Ledger
@@ -20,7 +20,7 @@ from dlx.config.dump import to_plain
 from dlx.config.load import dump
 from dlx.data.pipeline import Pool
 from dlx.errors import ConfigError, DlxError
-from dlx.runs import RunDirectory, checkpoints
+from dlx.runs import RunDirectory, checkpoints, documents, make_directory
 from dlx.runs.ablations import cohort_folder
 from dlx.runs.info import describe
 from dlx.training.exactness import InexactError
@@ -155,3 +155,24 @@ def test_another_dlx_is_a_difference() -> None:
     assert difference(ours, ours | {"host": "other", "processor": "Z80"}) is None
     assert difference(ours, ours | {"dlx": "0.0.9"}) == "it has dlx 0.0.9, and this machine 0.1.0"
     assert "other files (SHA-256 000000000000…)" in str(difference(ours, ours | {"code": "0" * 64}))
+
+
+def test_runs_of_torchs_engine_go_to_one_kind_of_host(tmp_path: Path, one_thread: None) -> None:
+    many, few = ("Z80", "2.10.0"), ("6502", "2.10.0")
+    cluster = Cluster(("head", 1), None, 0.0, list)
+    cluster._nodes = {"a": _Node("a", "a", 4, kind=many), "b": _Node("b", "b", 2, kind=few)}
+    by_torch, native = Sent(tmp_path / "1", ["train.engine=torch"]), Sent(tmp_path / "2", [])
+    cluster.choose_kind(by_torch.run.path, by_torch.plan)
+    assert cluster.kind == many
+    taken = []
+    while (node := cluster.free()) is not None:
+        node.busy += 1
+        taken.append(node.name)
+    assert taken == ["a"] * 4
+    make_directory(by_torch.folder)
+    documents.write(by_torch.folder / "cohort.json", {"host": {"processor": "6502"}})
+    cluster.choose_kind(by_torch.run.path, by_torch.plan)  # where it began
+    assert cluster.kind == few
+    cluster.choose_kind(native.run.path, native.plan)
+    node = cluster.free()
+    assert cluster.kind is None and node is not None and node.name == "b"
