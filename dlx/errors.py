@@ -83,6 +83,12 @@ class StorageError(DlxError):
     exit_code = 9
 
 
+class ClusterError(DlxError):
+    """The cluster that trained was lost; what it had sent is saved."""
+
+    exit_code = 12
+
+
 class Interrupted(DlxError):
     """Work was stopped by a signal, training mostly after saving; exits with 128 + its number."""
 

@@ -23,6 +23,8 @@ from typing import NoReturn
 SECONDS_TO_SAVE = 3.5  # after the first signal, before the main thread is interrupted
 SECONDS_TO_END = 0.5  # after that, before the process is ended
 
+_seconds_to_save = SECONDS_TO_SAVE
+
 
 def numbers() -> tuple[signal.Signals, ...]:
     """Return the signals that end the process; `nohup` has the end of a terminal ignored."""
@@ -56,6 +58,17 @@ def watched() -> Iterator[None]:
         writer.close()  # which the thread is told of
 
 
+@contextlib.contextmanager
+def patient(seconds: float) -> Iterator[None]:
+    """Let a process that is told to end during the block have so many seconds to save."""
+    global _seconds_to_save
+    before, _seconds_to_save = _seconds_to_save, seconds
+    try:
+        yield
+    finally:
+        _seconds_to_save = before
+
+
 def _print_others(
     print_it: Callable[["sys.UnraisableHookArgs"], object], unraisable: "sys.UnraisableHookArgs"
 ) -> None:
@@ -69,7 +82,7 @@ def _watch(reader: socket.socket, is_over: threading.Event) -> None:
     if (number := _next(reader, None)) is None:
         return
     # With the writer closed, reading ends at once; the time that is left is waited out then.
-    end = time.monotonic() + SECONDS_TO_SAVE
+    end = time.monotonic() + _seconds_to_save
     while (left := end - time.monotonic()) > 0:
         if is_over.is_set():
             time.sleep(left)

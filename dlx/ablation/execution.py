@@ -12,7 +12,7 @@ from typing import Any
 from dlx.ablation.leaving import Leaving
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.loading import result_of
-from dlx.ablation.plan import Plan, PlannedCohort, runs_by_path
+from dlx.ablation.plan import Plan, PlannedCohort, PlannedRun
 from dlx.ablation.results import RunResult
 from dlx.errors import DlxError, StorageError, is_out_of_memory
 from dlx.runs import RunDirectory
@@ -57,24 +57,25 @@ class Work:
     stop: Stop  # says whether to stop between two steps
     inexact: Sequence[str] = ()  # what may be other than when checkpoints were saved
     leaving: Leaving | None = None  # says which runs leave before their last step
+    # Makes what writes a cohort's folder, of the arguments of a `CohortStore`.
+    store: Callable[..., CohortStore] = CohortStore
 
 
-def train_cohort(work: Work, cohort: PlannedCohort, paths: Sequence[str]) -> list[str]:
+def train_cohort(work: Work, cohort: PlannedCohort, runs: Sequence[PlannedRun]) -> list[str]:
     """Train the runs of a cohort that have not ended, from its checkpoint if there is one.
 
     Returns what happened, in sentences. Raises Stopped when all is saved, and MemoryError where a
     single run does not fit.
     """
-    planned = runs_by_path(work.plan)
     members = {
-        path: PlannedMember(
-            cohort.number_of(path), cohort.runs.index(path), work.plan.job(planned[path])
+        run.path: PlannedMember(
+            cohort.number_of(run.path), cohort.runs.index(run.path), work.plan.job(run)
         )
-        for path in paths
+        for run in runs
     }
     folder = cohort_folder(work.directory, cohort.number)
-    store = CohortStore(folder, cohort.number, members, work.circumstances)
-    reporter = _Reporter(work, cohort, store)
+    store = work.store(folder, cohort.number, members, work.circumstances)
+    reporter = _Reporter(work, cohort, runs, store)
     try:
         return train(
             [member.job for member in members.values()],
@@ -93,11 +94,13 @@ def train_cohort(work: Work, cohort: PlannedCohort, paths: Sequence[str]) -> lis
 
 
 class _Reporter(Observer):
-    def __init__(self, work: Work, cohort: PlannedCohort, store: CohortStore) -> None:
+    def __init__(
+        self, work: Work, cohort: PlannedCohort, runs: Sequence[PlannedRun], store: CohortStore
+    ) -> None:
         self._work = work
         self._cohort = cohort
         self._store = store
-        self._planned = runs_by_path(work.plan)
+        self._planned = {run.path: run for run in runs}
         split, _, tag = work.plan.metric.partition(".")
         self._judged = (split, tag) if tag else ("dev", "accuracy")
         self._values: dict[str, float] = {}
@@ -159,9 +162,8 @@ def train_cohorts(work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger) 
     """Train cohorts one after another; one that fails does not take the others along."""
     report = Report()
     for cohort in cohorts:
-        paths = [run.path for run in ledger.unfinished(cohort.runs)]
         try:
-            report.remarks += train_cohort(work, cohort, paths)
+            report.remarks += train_cohort(work, cohort, ledger.unfinished(cohort.runs))
         except Stopped:
             report.stopped = True
             break

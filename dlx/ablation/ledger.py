@@ -1,6 +1,7 @@
 """Which runs of an ablation have ended, and how: index.json in memory."""
 
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from dlx.tracking.metrics import of_cohort
 from dlx.training.finding import differences
 
 CRASHED = "failed"
+_LONG = 0.2  # seconds
+_REST = 20  # times as long as writing took it is not written again
 
 
 class Ledger:
@@ -42,6 +45,7 @@ class Ledger:
         self._directory = directory
         self._differences: dict[tuple[str, int | None], dict] = {}
         self.remarks: list[str] = []
+        self._written = self._took = 0.0  # when index.json was written, and how long that took
         try:
             self.runs: dict[str, IndexedRun] = read_index(directory)
         except RunError as error:
@@ -82,13 +86,21 @@ class Ledger:
         return [planned[name] for name in names if name not in self.runs]
 
     def add(self, cohort: PlannedCohort) -> None:
-        """Take in what ended in a cohort, and write index.json."""
+        """Take in what ended in a cohort, and write index.json.
+
+        Where that takes long, since there are very many runs, it is left to a later call: what the
+        file lacks stands in the cohorts.
+        """
         self._read(cohort)
-        self.write()
+        if self._took < _LONG or time.monotonic() - self._written > _REST * self._took:
+            self.write()
 
     def write(self) -> None:
         """Write index.json."""
+        began = time.monotonic()
         write_index(self._directory, self.runs.values())
+        self._written = time.monotonic()
+        self._took = self._written - began
 
     def fail(self, cohort: PlannedCohort, reason: str) -> None:
         """Note that the runs of a cohort which have not ended failed, and write index.json."""

@@ -19,6 +19,7 @@ from dlx.ablation.variants import Resolved, short_labels, show
 from dlx.config import load as config_files
 from dlx.config.schema import AblationConfig, RunConfig, SeedsUntil
 from dlx.data import pipeline
+from dlx.data.dataset import Dataset
 from dlx.data.parts import Splits
 from dlx.data.pipeline import Pool
 from dlx.errors import ConfigError
@@ -316,12 +317,18 @@ class Plan:
 
     def _pool(self, config: RunConfig) -> Pool:
         """Return the data set of a config, read once."""
-        data, device = config.data, config.train.device
-        source = f"{device} {pipeline.source_of(data)}"
+        source = source_of(config)
         if source not in self._pools:
-            dataset = pipeline.load_chosen(data, self.data_dir)
-            self._pools[source] = Pool(dataset, jobs.resolve_device(device))
+            dataset = pipeline.load_chosen(config.data, self.data_dir)
+            self._pools[source] = Pool(dataset, jobs.resolve_device(config.train.device))
         return self._pools[source]
+
+    def dataset(self, config: RunConfig) -> Dataset:
+        """Return the data set of a config, without what reads its files again."""
+        dataset = self._pool(config).dataset
+        if dataset.table is None:
+            return dataset
+        return replace(dataset, table=replace(dataset.table, texts=None))
 
     def document(self) -> dict[str, Any]:
         """Return plan.json."""
@@ -345,6 +352,11 @@ class Plan:
             "rules": self.rules,
             "cohorts": [cohort.document() for cohort in self.cohorts],
         }
+
+
+def source_of(config: RunConfig) -> str:
+    """Return what is equal for configs of one data set on one kind of device."""
+    return f"{config.train.device} {pipeline.source_of(config.data)}"
 
 
 def planned_seeds(section: AblationConfig) -> list[int]:

@@ -1,13 +1,16 @@
 """A whole ablation in its directory: phase after phase, cohort after cohort, to the last result."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dlx.ablation import cluster as clusters
 from dlx.ablation import execution, loading, looks, tuning, workers
+from dlx.ablation.cluster import Cluster
 from dlx.ablation.directory import write_plan
 from dlx.ablation.execution import CohortProgress, Report, Work
 from dlx.ablation.leaving import Leaving
@@ -72,6 +75,7 @@ def train(
     prepare: workers.Prepare = list,
     leaving: Leaving | None = None,
     grows: bool = True,
+    cluster: Cluster | None = None,
 ) -> Ended:
     """Train what has not ended yet, phase after phase; the caller holds the lock.
 
@@ -83,6 +87,7 @@ def train(
         prepare: is called in each of these first, if it is a fresh one
         leaving: says which runs leave before their last step; None: none does
         grows: whether seeds are added, of an ablation that does so until a verdict
+        cluster: trains in place of this machine
     """
     ended = Ended()
     ledger = Ledger(plan, run.path, repair=True)
@@ -99,8 +104,11 @@ def train(
             ended.report.stopped = True
             break
         work = Work(plan, run.path, circumstances, observer.hear, stop, inexact, leaving)
-        count = jobs or plan.jobs
-        if count == 1 or len(pending) < 2:
+        # It may have been planned for more, by another machine or for a cluster.
+        count = jobs or min(plan.jobs, os.cpu_count() or 1)
+        if cluster is not None:
+            report = clusters.train_cohorts(work, pending, ledger, cluster)
+        elif count == 1 or len(pending) < 2:
             report = execution.train_cohorts(work, pending, ledger)
         else:
             report = workers.train_cohorts(work, pending, ledger, count, prepare)

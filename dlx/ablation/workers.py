@@ -2,8 +2,7 @@
 
 A worker with one thread is a copy of this process and shares its data; one with several, or with a
 GPU, is a fresh process that reads the plan from the ablation's directory: what runs threads cannot
-be copied. Where a worker dies, another one goes on with its cohort; where that dies too, the cohort
-has failed, and no other has.
+be copied.
 """
 
 import contextlib
@@ -13,9 +12,8 @@ import os
 import signal
 import sys
 import threading
-import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -24,18 +22,17 @@ from typing import Any
 import torch
 
 from dlx.ablation.directory import read_plan
-from dlx.ablation.execution import CohortProgress, Report, Work, reason_of, train_cohort
+from dlx.ablation.dispatch import Crew, News, dispatch, throttled, trained
+from dlx.ablation.execution import Report, Work
 from dlx.ablation.leaving import Leaving
 from dlx.ablation.ledger import Ledger
-from dlx.ablation.plan import Plan, PlannedCohort
+from dlx.ablation.plan import Plan, PlannedCohort, PlannedRun, runs_by_path
 from dlx.denormals import flushed_denormals
-from dlx.errors import StorageError
 from dlx.runs.ablations import cohort_folder
 from dlx.runs.checkpoints import newest_step
 from dlx.runs.info import describe
 from dlx.stopping import numbers
 from dlx.training.job import resolve_device
-from dlx.training.session import Stopped
 
 Prepare = Callable[[], list[dict[str, str]]]
 """Is called first in a fresh process, and returns the plug-ins as run.json has them."""
@@ -57,28 +54,49 @@ def train_cohorts(
 ) -> Report:
     """Train cohorts in `count` processes; see `dlx.ablation.execution.train_cohorts`.
 
-    The plan has been written to the ablation's directory. This process alone keeps the ledger.
+    The plan has been written to the ablation's directory.
     """
-    report = Report()
-    waiting = list(cohorts)
-    device = resolve_device(work.plan.config.train.device)
-    threads = max(torch.get_num_threads() // count, 1)
-    # A cohort that was stopped goes on with the threads that it had.
-    fresh = has_begun(work.directory, cohorts) or not are_copies(count, device)
-    context: Any = multiprocessing.get_context("spawn" if fresh else "fork")
-    stopping = context.Event()
-    environments = _environments(device)
-    order: Order = lambda: (work.plan, work.circumstances, work.leaving)
-    if fresh:
-        order = functools.partial(_read, work.directory, work.plan.data_dir, prepare)
+    return dispatch(work, cohorts, ledger, _Processes(work, cohorts, count, prepare))
 
-    directory, inexact = work.directory, work.inexact
 
-    def start(place: int) -> _Worker:
-        own_end, worker_end = context.Pipe()
-        environment = environments[place % len(environments)]
-        arguments = directory, threads, inexact, environment, worker_end, stopping, order
-        process = context.Process(target=_work, args=arguments, daemon=True)
+class _Processes(Crew):
+    def __init__(
+        self, work: Work, cohorts: Sequence[PlannedCohort], count: int, prepare: Prepare
+    ) -> None:
+        device = resolve_device(work.plan.config.train.device)
+        # A cohort that was stopped goes on with the threads that it had.
+        fresh = has_begun(work.directory, cohorts) or not are_copies(count, device)
+        self._work = work
+        self._threads = max(torch.get_num_threads() // count, 1)
+        self._order: Order = lambda: (work.plan, work.circumstances, work.leaving)
+        if fresh:
+            self._order = functools.partial(_read, work.directory, work.plan.data_dir, prepare)
+        self._context: Any = multiprocessing.get_context("spawn" if fresh else "fork")
+        self._stopping = self._context.Event()
+        self._environments = _environments(device)
+        self._workers: list[_Worker | None] = [None] * count
+
+    def has_room(self) -> bool:
+        """Say whether a worker has nothing to do, or may be started."""
+        return any(worker is None or worker.cohort is None for worker in self._workers)
+
+    def begin(self, cohort: PlannedCohort, runs: Sequence[PlannedRun]) -> None:
+        """Hand a cohort to a worker, a new one if need be."""
+        places = [place for place, own in enumerate(self._workers) if own and not own.cohort]
+        place = places[0] if places else self._workers.index(None)
+        worker = self._workers[place] = self._workers[place] or self._start(place)
+        worker.cohort = cohort
+        with contextlib.suppress(OSError):  # it has died, which is heard soon
+            worker.connection.send((cohort.number, [run.path for run in runs]))
+
+    def _start(self, place: int) -> _Worker:
+        own_end, worker_end = self._context.Pipe()
+        arguments = (
+            *(self._work.directory, self._threads, self._work.inexact),
+            *(self._environments[place % len(self._environments)], worker_end),
+            *(self._stopping, self._order),
+        )
+        process = self._context.Process(target=_work, args=arguments, daemon=True)
         with warnings.catch_warnings():
             # Threads of torch's are there, but the copy, with one thread, does not use them.
             warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
@@ -86,64 +104,45 @@ def train_cohorts(
         worker_end.close()
         return _Worker(process, own_end)
 
-    workers: list[_Worker] = []
-    storage: str | None = None
-    try:
-        for place in range(min(count, len(waiting))):
-            workers.append(start(place))
-            _hand_out(workers[-1], waiting, ledger)
-        while any(worker.cohort is not None for worker in workers):
-            if work.stop() or storage is not None:
-                stopping.set()
-                waiting.clear()
-            ready = wait([worker.connection for worker in workers if worker.cohort], timeout=0.2)
-            for place, worker in enumerate(workers):
-                if worker.connection not in ready:
-                    continue
-                try:
-                    kind, content = worker.connection.recv()
-                except (EOFError, OSError):
-                    worker.process.join()
-                    assert worker.cohort is not None
-                    _note_death(worker, waiting, ledger, report, is_stopping=stopping.is_set())
-                    worker.cohort = None
-                    if waiting:
-                        workers[place] = start(place)
-                        _hand_out(workers[place], waiting, ledger)
-                    continue
-                if kind == "progress":
-                    work.show(content)
-                    continue
-                assert worker.cohort is not None
-                if kind == "done":
-                    report.remarks += content
-                    ledger.add(worker.cohort)
-                elif kind == "stopped":
-                    report.stopped = True
-                elif kind == "storage":
-                    storage = storage or content
-                else:
-                    report.crashed[worker.cohort.number] = content
-                    ledger.fail(worker.cohort, content)
+    def hear(self, seconds: float) -> Iterator[News]:
+        """Give one piece of news of each worker that has some."""
+        busy = [worker for worker in self._workers if worker and worker.cohort]
+        ready = wait([worker.connection for worker in busy], timeout=seconds)
+        for worker in busy:
+            if worker.connection not in ready:
+                continue
+            cohort = worker.cohort
+            assert cohort is not None
+            try:
+                kind, content = worker.connection.recv()
+            except (EOFError, OSError):
+                worker.process.join()
+                self._workers[self._workers.index(worker)] = None
+                yield cohort, "died", _death(worker.process.exitcode)
+                continue
+            if kind != "progress":
                 worker.cohort = None
-                _hand_out(worker, waiting, ledger)
-        report.stopped = report.stopped or (stopping.is_set() and storage is None)
-    except KeyboardInterrupt:  # there is no time to save
-        for worker in workers:
+            yield cohort, kind, content
+
+    def stop(self) -> None:
+        """Tell all workers to save and to stop."""
+        self._stopping.set()
+
+    def kill(self) -> None:
+        """End all workers at once."""
+        for worker in filter(None, self._workers):
             worker.process.kill()
-        raise
-    finally:
-        stopping.set()
-        for worker in workers:
+
+    def close(self) -> None:
+        """Let all workers end, in 30 seconds at most."""
+        self.stop()
+        for worker in filter(None, self._workers):
             with contextlib.suppress(OSError):
                 worker.connection.send(None)
             worker.process.join(timeout=30)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
-    if storage is not None:
-        raise StorageError(storage)
-    return report
 
 
 def has_begun(directory: Path, cohorts: Sequence[PlannedCohort]) -> bool:
@@ -174,38 +173,6 @@ def _read(
     return read_plan(directory, data_dir), circumstances, None
 
 
-def _hand_out(worker: _Worker, waiting: list[PlannedCohort], ledger: Ledger) -> None:
-    if waiting:
-        worker.cohort = waiting.pop(0)
-        paths = [run.path for run in ledger.unfinished(worker.cohort.runs)]
-        worker.connection.send((worker.cohort.number, paths))
-
-
-def _note_death(
-    worker: _Worker,
-    waiting: list[PlannedCohort],
-    ledger: Ledger,
-    report: Report,
-    *,
-    is_stopping: bool,
-) -> None:
-    """Let the cohort of a worker that died be trained once more; the second time it has failed."""
-    cohort, reason = worker.cohort, _death(worker.process.exitcode)
-    assert cohort is not None
-    remark = f"cohort {cohort.number}: a process that trained it died, and another one went on"
-    ledger.add(cohort)  # which may have been written before the worker died
-    if not ledger.unfinished(cohort.runs):
-        return
-    if is_stopping:
-        report.stopped = True  # it goes on when the ablation does
-    elif remark not in report.remarks:
-        report.remarks.append(remark)
-        waiting.insert(0, cohort)
-    else:
-        report.crashed[cohort.number] = reason
-        ledger.fail(cohort, reason)
-
-
 def _death(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
@@ -232,34 +199,13 @@ def _work(
     with flushed_denormals():
         torch.set_num_threads(threads)
         plan, circumstances, leaving = order()
-        show = _throttled(connection)
+        show = throttled(connection.send)
         work = Work(plan, directory, circumstances, show, stopping.is_set, inexact, leaving)
         by_number = {cohort.number: cohort for cohort in plan.cohorts}
+        runs = runs_by_path(plan)
         while (asked := connection.recv()) is not None:
             number, paths = asked
-            try:
-                remarks = train_cohort(work, by_number[number], paths)
-            except Stopped:
-                connection.send(("stopped", None))
-            except StorageError as error:
-                connection.send(("storage", str(error)))
-            except Exception as error:
-                connection.send(("crashed", reason_of(error)))
-            else:
-                connection.send(("done", remarks))
-
-
-def _throttled(connection: Connection) -> Callable[[CohortProgress], None]:
-    """Return what sends progress to the parent: news at once, the rest five times a second."""
-    shown = 0.0
-
-    def show(progress: CohortProgress) -> None:
-        nonlocal shown
-        if progress.ended or progress.values or time.monotonic() - shown > 0.2:
-            shown = time.monotonic()
-            connection.send(("progress", progress))
-
-    return show
+            connection.send(trained(work, by_number[number], [runs[path] for path in paths]))
 
 
 def _end_with_parent() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dlx.api.ablation_config import read_ablation
     from dlx.api.ablation_runs import members, run_config
     from dlx.api.attribution import Why, plan_why, why
+    from dlx.api.clusters import cluster
     from dlx.api.diagnosis import diagnose_ablation, diagnose_run, more_data
     from dlx.api.drawing import ablation_figures, figures, report
     from dlx.api.inputs import RUNS_DIR, read_config
@@ -48,6 +49,7 @@ _MODULES = {
     ),
     "ablation_config": ("read_ablation",),
     "ablation_runs": ("members", "run_config"),
+    "clusters": ("cluster",),
     "drawing": ("ablation_figures", "figures", "report"),
     "inputs": ("RUNS_DIR", "read_config"),
     "rate_scan": ("RateScan", "parse_range", "scan_rates"),
@@ -74,6 +76,7 @@ __all__ = [
     "Why",
     "ablate",
     "ablation_figures",
+    "cluster",
     "diagnose_ablation",
     "diagnose_run",
     "figures",

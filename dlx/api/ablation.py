@@ -15,6 +15,7 @@ import torch
 
 from dlx import plugins
 from dlx.ablation import execution, loading, planning, registration, session
+from dlx.ablation.cluster import Cluster
 from dlx.ablation.directory import CONFIG, PLAN, read_config, read_plan, write_plan
 from dlx.ablation.estimate import preview
 from dlx.ablation.ledger import Ledger
@@ -30,7 +31,15 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data import functions
 from dlx.denormals import flushed_denormals
-from dlx.errors import ConfigError, DlxError, Interrupted, MemoryLimitError, RunError, did_you_mean
+from dlx.errors import (
+    ClusterError,
+    ConfigError,
+    DlxError,
+    Interrupted,
+    MemoryLimitError,
+    RunError,
+    did_you_mean,
+)
 from dlx.report import notebook
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.ablations import read_index, read_summary
@@ -234,6 +243,7 @@ def preview_ablation(
     pilot: int | None = None,
     jobs: int | None = None,
     show: Show = lambda progress: None,
+    cluster: Cluster | None = None,
 ) -> dict[str, Any]:
     """Return what an ablation would train and can decide, and how long it takes; nothing is kept.
 
@@ -245,12 +255,15 @@ def preview_ablation(
         pilot: how many of the first seeds are trained to see how far differences vary
         jobs: processes that train the pilot at a time
         show: is told of the pilot's progress
+        cluster: trains the pilot in place of this machine
     """
     if pilot is None:
         return preview(ready, earlier(ready, Path(runs_dir)) if runs_dir is not None else None)
     with tempfile.TemporaryDirectory(prefix="dlx-pilot-") as folder:
         try:
-            trained = train_plan(ready, runs_dir=folder, pilot=pilot, jobs=jobs, show=show)
+            trained = train_plan(
+                ready, runs_dir=folder, pilot=pilot, jobs=jobs, show=show, cluster=cluster
+            )
         except Interrupted as error:
             words = "stopped; the pilot of a dry run is not kept"
             raise Interrupted(words, error.exit_code - 128) from error
@@ -291,6 +304,7 @@ def train_plan(
     pilot: int | None = None,
     jobs: int | None = None,
     show: Show = lambda progress: None,
+    cluster: Cluster | None = None,
 ) -> Ablation:
     """Train a planned ablation in a new directory `runs_dir/<name>/<id>`.
 
@@ -300,15 +314,19 @@ def train_plan(
         pilot: how many of the first seeds are trained; `resume_ablation` goes on with the others
         jobs: processes that train at a time; default: by the size of the work
         show: is told of progress
+        cluster: trains in place of this machine, see `dlx.api.clusters`
 
     Raises:
-        ConfigError: the ablation has no more seeds than the pilot
+        ConfigError: the ablation has no more seeds than the pilot, or the cluster cannot train it
+        ClusterError: the cluster was lost; what it had sent is saved
         CrashedError: some runs could not be trained
         MemoryLimitError: some did not fit into memory, and no other failed
         Interrupted: SIGINT or SIGTERM, after saving
         StorageError: a file could not be written
     """
     config = ready.config
+    if cluster is not None:
+        cluster.check(ready.config)
     if pilot is not None:
         ready = planning.pilot(ready, pilot)
     run = RunDirectory.create(
@@ -319,7 +337,7 @@ def train_plan(
         kind="ablation",
         plugins=plugins.loaded(),
     )
-    return _train(ready, run, jobs, show, grows=pilot is None)
+    return _train(ready, run, jobs, show, grows=pilot is None, cluster=cluster)
 
 
 @flushed_denormals()
@@ -332,6 +350,7 @@ def resume_ablation(
     jobs: int | None = None,
     allow_inexact: bool = False,
     show: Show = lambda progress: None,
+    cluster: Cluster | None = None,
 ) -> Ablation:
     """Go on with an ablation that stopped, repeat what failed, or add seeds.
 
@@ -346,18 +365,24 @@ def resume_ablation(
         allow_inexact: whether cohorts that were stopped may go on with other bits, as in
             `resumed_training`
         show: is told of progress
+        cluster: trains in place of this machine, see `dlx.api.clusters`
 
     Raises:
-        ConfigError: seeds that would leave out some that were trained
+        ConfigError: seeds that would leave out some that were trained, or a cluster that cannot
+            train them
+        ClusterError: the cluster was lost; what it had sent is saved
         RunError: config or plan was changed, or a checkpoint cannot be used
         DataError: data are missing, or have changed since
     """
     run = RunDirectory.open(directory)
     plugins.require(run.read_info().get("plugins") or [], directory)
+    jobs = jobs if cluster is None else cluster.workers
     if (directory / PLAN).exists():
         ready = read_plan(directory, data_directory(data_dir))
     else:  # killed before it was planned: sizes alone decide the plan, so it is the same
         ready = plan_ablation(read_config(directory), data_dir=data_dir, jobs=jobs)
+    if cluster is not None:
+        cluster.check(ready.config)
     with run.lock():
         if seeds is not None and ready.looks:
             raise ConfigError(
@@ -374,7 +399,7 @@ def resume_ablation(
         if only_failed:
             Ledger(ready, directory).forget_failed()
     inexact = exactness.ALL if allow_inexact else ()
-    return _train(ready, run, jobs, show, inexact, grows=not only_failed)
+    return _train(ready, run, jobs, show, inexact, grows=not only_failed, cluster=cluster)
 
 
 def _with_seeds(
@@ -419,11 +444,14 @@ def _train(
     inexact: Sequence[str] = (),
     *,
     grows: bool = True,
+    cluster: Cluster | None = None,
 ) -> Ablation:
     began = time.monotonic()
     with in_training(run):
         info = run.read_info()
-        if notes := session.check_exactness(ready, run.path, inexact):
+        # A cluster's workers find out for themselves.
+        notes = session.check_exactness(ready, run.path, inexact) if cluster is None else []
+        if notes:
             run.write_info(inexact=[*(info.get("inexact") or []), *notes])
         before = info.get("seconds") or 0.0
         run.write_info(
@@ -453,7 +481,11 @@ def _train(
                     inexact=inexact,
                     prepare=prepare,
                     grows=grows,
+                    cluster=cluster,
                 )
+            except ClusterError as error:
+                run.write_info(status="interrupted", ended=timestamp())
+                raise ClusterError(f"{error}; `dlx resume {run.path}` goes on") from error
             except KeyboardInterrupt:
                 run.write_info(status="interrupted", ended=timestamp())
                 raise Interrupted(

@@ -14,6 +14,7 @@ import torch
 
 from dlx import plugins, texts
 from dlx.ablation import estimate
+from dlx.ablation.cluster import Cluster
 from dlx.ablation.variants import quieted
 from dlx.api.ablation import CrashedError, prepare_worker
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
@@ -21,7 +22,7 @@ from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
 from dlx.data import functions
 from dlx.denormals import flushed_denormals
-from dlx.errors import ConfigError, DataError, DivergedError, Interrupted, RunError
+from dlx.errors import ClusterError, ConfigError, DataError, DivergedError, Interrupted, RunError
 from dlx.report import notebook
 from dlx.runs import RunDirectory, timestamp, write_atomic
 from dlx.runs.ablations import SUMMARY, read_summary
@@ -216,6 +217,7 @@ def search(
     runs_dir: Path | str = RUNS_DIR,
     show_test: bool = False,
     show: Show = lambda progress: None,
+    cluster: Cluster | None = None,
 ) -> Search:
     """Carry out a planned search in a new directory `runs_dir/<name>/<id>`.
 
@@ -224,13 +226,18 @@ def search(
         runs_dir: where runs are kept
         show_test: whether the test rows are looked at, once, at the end
         show: is told of progress
+        cluster: trains in place of this machine, see `dlx.api.clusters`
 
     Raises:
         DivergedError: all trials diverged
+        ConfigError: the cluster cannot train it
+        ClusterError: the cluster was lost; what it had sent is saved
         CrashedError: some trials could not be trained
         Interrupted: SIGINT or SIGTERM, after saving
         StorageError: a file could not be written
     """
+    if cluster is not None:
+        cluster.check(ready.config)
     run = RunDirectory.create(
         Path(runs_dir),
         ready.config.name,
@@ -239,7 +246,7 @@ def search(
         kind="search",
         plugins=plugins.loaded(),
     )
-    return _train(ready, run, show_test, show)
+    return _train(ready, run, show_test, show, cluster)
 
 
 @flushed_denormals()
@@ -250,6 +257,7 @@ def resume_search(
     data_dir: Path | str | None = None,
     jobs: int | None = None,
     show: Show = lambda progress: None,
+    cluster: Cluster | None = None,
 ) -> Search:
     """Go on with a search that stopped; of one that has ended, write its report anew.
 
@@ -259,11 +267,12 @@ def resume_search(
         data_dir: where data sets are kept
         jobs: processes that train at a time
         show: is told of progress
+        cluster: trains in place of this machine, see `dlx.api.clusters`
 
     Raises:
         RunError: config, plan or journal were changed, or a checkpoint cannot be used
         DataError: data are missing, or have changed since
-        DivergedError, CrashedError, Interrupted, StorageError: as `search`
+        DivergedError, ClusterError, CrashedError, Interrupted, StorageError: as `search`
     """
     run = RunDirectory.open(directory)
     plugins.require(run.read_info().get("plugins") or [], directory)
@@ -275,10 +284,14 @@ def resume_search(
             f"the data {ready.config.data.name!r} have changed since the search began, so that "
             "trials from before and after would not compare; put them back, or start a new search"
         )
-    return _train(ready, run, show_test, show)
+    if cluster is not None:
+        cluster.check(ready.config)
+    return _train(ready, run, show_test, show, cluster)
 
 
-def _train(ready: SearchPlan, run: RunDirectory, show_test: bool, show: Show) -> Search:
+def _train(
+    ready: SearchPlan, run: RunDirectory, show_test: bool, show: Show, cluster: Cluster | None
+) -> Search:
     began = time.monotonic()
     with in_training(run):
         info = run.read_info()
@@ -297,7 +310,12 @@ def _train(ready: SearchPlan, run: RunDirectory, show_test: bool, show: Show) ->
         with signals() as received:
             stop = lambda: bool(received)
             try:
-                ended = session.train(ready, run, circumstances, show, stop, prepare=prepare)
+                ended = session.train(
+                    ready, run, circumstances, show, stop, prepare=prepare, cluster=cluster
+                )
+            except ClusterError as error:
+                run.write_info(status="interrupted", ended=timestamp())
+                raise ClusterError(f"{error}; `dlx resume {run.path}` goes on") from error
             except DivergedError:
                 run.write_info(status="diverged", ended=timestamp())
                 raise

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlx.cli.ablation_progress import shown
+from dlx.cli.cluster import Address, Gpus, OnCluster, Workers, connected
 from dlx.cli.options import RUNS_DIR, Changes, Config, DataDir, Json, Quiet, RunsDir
 from dlx.cli.output import amount, emit, emit_json, emit_table, note, warn
 from dlx.cli.progress import duration
 from dlx.errors import ConfigError, DlxError
 
 if TYPE_CHECKING:
+    from dlx.ablation.cluster import Cluster
     from dlx.api.ablation import Ablation
 
 _MOST_PAIRS = 30  # rows of the table
@@ -65,6 +67,10 @@ def ablate(
         ),
     ] = None,
     jobs: Jobs = None,
+    cluster: OnCluster = None,
+    address: Address = None,
+    workers: Workers = None,
+    gpus_per_worker: Gpus = None,
     show_test: Annotated[
         bool, typer.Option("--show-test", help="Show the test metrics of every variant.")
     ] = False,
@@ -106,6 +112,7 @@ def ablate(
       dlx ablate digits --vary 'optimizer.lr=0.0001..0.1 log 4' --dry-run
       dlx ablate digits --vary optimizer=sgd,adam --pilot 3
       dlx ablate iris --vary model.activation=relu,tanh --seeds '{until: decided, max: 20}'
+      dlx ablate digits --vary optimizer=sgd,adam --seeds 3 --cluster ray --address local
     """
     from dlx import api
     from dlx.config.shipped import locate
@@ -120,37 +127,41 @@ def ablate(
         design=design,
         comparisons=comparisons,
     )
-    plan = api.plan_ablation(resolved, runs_dir=runs_dir, data_dir=data_dir, jobs=jobs)
-    warn(plan.remarks, "note")
-    warn(plan.warnings)
-    if dry_run:
-        with shown(quiet or pilot is None) as show:
-            document = api.preview_ablation(
-                plan, runs_dir=runs_dir, pilot=pilot, jobs=jobs, show=show
+    with connected(cluster, address, workers, gpus_per_worker, jobs) as own:
+        jobs = jobs if own is None else own.workers
+        plan = api.plan_ablation(resolved, runs_dir=runs_dir, data_dir=data_dir, jobs=jobs)
+        warn(plan.remarks, "note")
+        warn(plan.warnings)
+        if dry_run:
+            with shown(quiet or pilot is None) as show:
+                document = api.preview_ablation(
+                    plan, runs_dir=runs_dir, pilot=pilot, jobs=jobs, show=show, cluster=own
+                )
+            warn(prospects.same(document))
+            emit_json(document) if as_json else _emit_preview(document)
+            return
+        foreseen = api.foresee_ablation(plan, runs_dir=runs_dir)
+        warn(prospects.same(foreseen))
+        if foreseen["refusal"] and not anyway:
+            raise ConfigError(f"{foreseen['refusal']}, or train without verdicts by --anyway")
+        if not quiet:
+            warn(prospects.sentences(foreseen), "note")
+        with shown(quiet) as show:
+            ablation = _trained(
+                lambda: api.train_plan(
+                    plan, runs_dir=runs_dir, pilot=pilot, jobs=jobs, show=show, cluster=own
+                ),
+                as_json,
             )
-        warn(prospects.same(document))
-        emit_json(document) if as_json else _emit_preview(document)
-        return
-    foreseen = api.foresee_ablation(plan, runs_dir=runs_dir)
-    warn(prospects.same(foreseen))
-    if foreseen["refusal"] and not anyway:
-        raise ConfigError(f"{foreseen['refusal']}, or train without verdicts by --anyway")
-    if not quiet:
-        warn(prospects.sentences(foreseen), "note")
-    with shown(quiet) as show:
-        ablation = _trained(
-            lambda: api.train_plan(plan, runs_dir=runs_dir, pilot=pilot, jobs=jobs, show=show),
-            as_json,
-        )
-    if pilot is None:
+        if pilot is None:
+            _emit_ablation(ablation, as_json)
+            return
+        foreseen = api.foresee_ablation(plan, pilot=ablation)
+        if as_json:
+            emit_json(ablation.result() | {"pilot": foreseen})
+            return
         _emit_ablation(ablation, as_json)
-        return
-    foreseen = api.foresee_ablation(plan, pilot=ablation)
-    if as_json:
-        emit_json(ablation.result() | {"pilot": foreseen})
-        return
-    _emit_ablation(ablation, as_json)
-    _emit_pilot(foreseen, ablation.path)
+        _emit_pilot(foreseen, ablation.path)
 
 
 def resume_ablation(
@@ -162,6 +173,7 @@ def resume_ablation(
     data_dir: Path | None,
     as_json: bool,
     quiet: bool,
+    cluster: "Cluster | None",
 ) -> None:
     """Continue an ablation, and print its results."""
     from dlx import api
@@ -176,6 +188,7 @@ def resume_ablation(
                 jobs=jobs,
                 allow_inexact=allow_inexact,
                 show=show,
+                cluster=cluster,
             ),
             as_json,
         )

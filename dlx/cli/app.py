@@ -38,6 +38,7 @@ from dlx.cli.output import OutputClosed, complain, lenient, note
 from dlx.cli.without_torch import leave_out_torch
 from dlx.data import functions
 from dlx.errors import (
+    ClusterError,
     ConfigError,
     DlxError,
     DlxWarning,
@@ -60,6 +61,8 @@ _LOOK_UPS = ("course", "list", "config", "runs")  # commands that compute nothin
 
 _STOPPED = 130  # the exit code after Ctrl-C, in Typer as in shells
 _STOPPED_BY = tuple(128 + number for number in numbers())
+# Exit codes of processes that end at once: to shut down in order may take longer than a user waits.
+_AT_ONCE = (*_STOPPED_BY, ClusterError.exit_code)
 
 
 class _Sections(TyperGroup):
@@ -193,8 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The arguments are by default those of the process, which ends with the command.
     """
     code = _run(arguments)
-    if arguments is None and code in _STOPPED_BY:
-        end(code)  # to shut down in order may take longer than a user waits
+    if arguments is None and code in _AT_ONCE:
+        end(code)
     return code
 
 

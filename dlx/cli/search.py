@@ -8,6 +8,7 @@ import typer
 from dlx.cli import completion
 from dlx.cli.ablation import Jobs
 from dlx.cli.ablation_progress import shown
+from dlx.cli.cluster import Address, Gpus, OnCluster, Workers, connected
 from dlx.cli.options import RUNS_DIR, Changes, Config, DataDir, Json, Quiet, RunsDir, Seed
 from dlx.cli.output import amount, emit, emit_json, emit_table, warn
 from dlx.cli.progress import duration
@@ -16,6 +17,7 @@ from dlx.errors import DlxError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dlx.ablation.cluster import Cluster
     from dlx.api.searching import Search
 
 Test = Annotated[
@@ -74,6 +76,10 @@ def search(
     ] = None,
     test: Test = False,
     jobs: Jobs = None,
+    cluster: OnCluster = None,
+    address: Address = None,
+    workers: Workers = None,
+    gpus_per_worker: Gpus = None,
     runs_dir: RunsDir = RUNS_DIR,
     data_dir: DataDir = None,
     seed: Seed = None,
@@ -112,19 +118,27 @@ def search(
     )
     plan = api.plan_search(read, runs_dir=runs_dir, data_dir=data_dir, jobs=jobs)
     warn(plan.remarks, "note")
-    if dry_run:
-        document = api.preview_search(plan)
-        emit_json(document) if as_json else _emit_preview(document)
-        return
-    with shown(quiet) as show:
-        found = _ended(
-            lambda: api.search(plan, runs_dir=runs_dir, show_test=test, show=show), as_json
-        )
+    with connected(cluster, address, workers, gpus_per_worker, jobs) as own:
+        if dry_run:
+            document = api.preview_search(plan)
+            emit_json(document) if as_json else _emit_preview(document)
+            return
+        with shown(quiet) as show:
+            found = _ended(
+                lambda: api.search(plan, runs_dir=runs_dir, show_test=test, show=show, cluster=own),
+                as_json,
+            )
     _emit(found, as_json)
 
 
 def resume_search(
-    path: Path, test: bool, jobs: int | None, data_dir: Path | None, as_json: bool, quiet: bool
+    path: Path,
+    test: bool,
+    jobs: int | None,
+    data_dir: Path | None,
+    as_json: bool,
+    quiet: bool,
+    cluster: "Cluster | None",
 ) -> None:
     """Continue a search, and print its results."""
     from dlx import api
@@ -132,7 +146,7 @@ def resume_search(
     with shown(quiet) as show:
         ended = _ended(
             lambda: api.resume_search(
-                path, show_test=test, data_dir=data_dir, jobs=jobs, show=show
+                path, show_test=test, data_dir=data_dir, jobs=jobs, show=show, cluster=cluster
             ),
             as_json,
         )

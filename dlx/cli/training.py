@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlx.cli.ablation import Jobs, Seeds, resume_ablation
+from dlx.cli.cluster import Address, Gpus, OnCluster, Workers, connected
 from dlx.cli.options import CONFIG, RUNS_DIR, Changes, DataDir, Json, Quiet, RunPath, RunsDir, Seed
 from dlx.cli.output import (
     amount,
@@ -107,6 +108,10 @@ def resume(
     seeds: Seeds = None,
     test: Test = False,
     jobs: Jobs = None,
+    cluster: OnCluster = None,
+    address: Address = None,
+    workers: Workers = None,
+    gpus_per_worker: Gpus = None,
     allow_inexact: Annotated[
         bool,
         typer.Option(
@@ -150,7 +155,10 @@ def resume(
             )
         if only not in (None, "failed"):
             raise ConfigError(f"--only: received {only!r}; allowed: failed")
-        resume_ablation(directory.path, only, seeds, jobs, allow_inexact, data_dir, as_json, quiet)
+        with connected(cluster, address, workers, gpus_per_worker, jobs) as own:
+            resume_ablation(
+                *(directory.path, only, seeds, jobs, allow_inexact, data_dir, as_json, quiet, own)
+            )
         return
     if directory.read_info()["kind"] == "search":
         if overrides or only or seeds:
@@ -158,13 +166,19 @@ def resume(
                 f"{directory.path} is a search, which goes on as it began: leave out KEY=VALUE, "
                 "--only and --seeds, or start a new one"
             )
-        resume_search(directory.path, test, jobs, data_dir, as_json, quiet)
+        with connected(cluster, address, workers, gpus_per_worker, jobs) as own:
+            resume_search(directory.path, test, jobs, data_dir, as_json, quiet, own)
         return
     if test:
         raise ConfigError(f"--test: {directory.path} is a run; --test is for searches")
     if only or seeds or jobs:
         raise ConfigError(
             f"{directory.path} is a run: --only, --seeds and --jobs are for ablations"
+        )
+    if cluster or address or workers or gpus_per_worker is not None:
+        raise ConfigError(
+            f"{directory.path} is a run, which this machine trains; --cluster is for ablations and "
+            "searches"
         )
 
     training = api.resumed_training(

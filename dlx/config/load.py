@@ -25,6 +25,7 @@ __all__ = [
     "json_schema",
     "load",
     "load_resolved",
+    "of_plain",
     "override",
 ]
 
@@ -104,6 +105,11 @@ def assign(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
     root = from_plain(to_plain(config))
     values = {key: from_plain(value) for key, value in settings.items()}
     return _check(merge.assign_all(root, values), [])
+
+
+def of_plain(plain: Mapping[str, Any]) -> RunConfig:
+    """Return the config of which `dlx.config.dump.to_plain` made a mapping."""
+    return _check(from_plain(plain), [])
 
 
 def data_choice(name: str, overrides: Sequence[str] = ()) -> Choice:

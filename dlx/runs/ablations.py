@@ -211,6 +211,7 @@ def _infos_of_cohort(folder: Path) -> dict[int, dict[str, Any]]:
     if cohort is None:
         raise RunError(f"{folder / COHORT} is missing; `dlx resume` trains its runs again")
     common = {key: cohort[key] for key in ("command", "git_commit", "versions", "plugins")}
+    common |= {key: cohort[key] for key in ("host",) if key in cohort}
     by_number = {}
     for run in cohort["runs"]:
         info = blank() | common | cohort[_SHARED][run[_SHARED]] | run["fields"]

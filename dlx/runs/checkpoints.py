@@ -37,14 +37,18 @@ class Checkpoint:
 
 
 def save(folder: Path, step: int, tensors: "dict[str, Tensor]", metadata: dict[str, Any]) -> Path:
-    """Write a checkpoint, durably, and return its path; the caller holds the run's lock.
+    """Write a checkpoint, durably, and return its path; see `keep`."""
+    return keep(folder, step, encode(tensors, metadata))
+
+
+def keep(folder: Path, step: int, content: bytes) -> Path:
+    """Write the bytes of a checkpoint, durably; return its path. The caller holds the run's lock.
 
     Kept are this one and the newest of an earlier step. Files of the same or a later step go:
     training that stands at `step` has not written them, or found them damaged and went on from
     an earlier one. StorageError: it cannot be written; the earlier checkpoints stay.
     """
     make_directory(folder)
-    content = encode(tensors, metadata)
     path = folder / f"step={step:08d}.{hashlib.sha256(content).hexdigest()}.safetensors"
     write_atomic(path, content)
     earlier = [file for number, file in _files(folder) if number < step]

@@ -64,6 +64,7 @@ _ORDER = (
     *("features", "table"),
     *(
         "device",
+        "host",
         "threads",
         "engine",
         "differs_elsewhere",
@@ -84,6 +85,7 @@ CIRCUMSTANCES = (
         "sequence",
         "ordinal",
         "device",
+        "host",
         "threads",
         "created",
         "started",

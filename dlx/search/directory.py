@@ -27,6 +27,8 @@ class Progress:
     journal: dict[str, Any] | None = None  # bytes and SHA-256 of what is known of it
     cohorts: int = 0  # of batches that have ended
     runs: int = 0  # of these cohorts
+    # How many workers the cohorts of what has not ended were planned for; None: of no cohorts.
+    parts: int | None = None
     # Of the verdict: the number of the best trial, and its settings; None: it has not begun.
     judged: dict[str, Any] | None = None
 
@@ -55,6 +57,7 @@ class Progress:
             "journal": self.journal,
             "cohorts": self.cohorts,
             "runs": self.runs,
+            "parts": self.parts,
             "judged": self.judged,
         }
         run.write_files({PLAN: documents.encode(plain(document))})
@@ -71,8 +74,8 @@ class Progress:
         document = documents.decode(RunDirectory(directory).read_file(PLAN), directory / PLAN)
         try:
             batches = [[Trial.of(trial) for trial in batch] for batch in document["batches"]]
-            known = (document[name] for name in ("told", "journal", "cohorts", "runs", "judged"))
-            return cls(batches, *known)
+            known = {k: document[k] for k in ("told", "journal", "cohorts", "runs", "judged")}
+            return cls(batches, **known, parts=document.get("parts"))
         except (KeyError, TypeError) as error:
             raise RunError(f"{directory / PLAN} is damaged: {error}") from error
 

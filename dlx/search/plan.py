@@ -148,32 +148,43 @@ class SearchPlan:
             _jobs={} if jobs is None else jobs,
         )
 
-    def trial_plan(self, trials: Sequence[Trial], cohorts: int, runs: int) -> Plan:
-        """Return the ablation of trials over their seeds, planned."""
+    def trial_plan(
+        self, trials: Sequence[Trial], cohorts: int, runs: int, parts: int | None = None
+    ) -> Plan:
+        """Return the ablation of trials over their seeds, planned for `parts` workers.
+
+        None: as many as would train it here.
+        """
         known, jobs = self._variants, self._jobs
         self._variants, self._jobs = {}, {}
         variants = [
             known.get(trial.name) or self.resolved(trial.name, trial.settings) for trial in trials
         ]
-        return self._planned(self.plan(variants, self.seeds, cohorts, runs, jobs))
+        return self._planned(self.plan(variants, self.seeds, cohorts, runs, jobs), parts)
 
-    def verdict_plan(self, best: Mapping[str, Any], cohorts: int, runs: int) -> Plan:
+    def verdict_plan(
+        self, best: Mapping[str, Any], cohorts: int, runs: int, parts: int | None = None
+    ) -> Plan:
         """Return the ablation of the config's own values and the best ones on judge rows."""
         pair = []
         for name, settings in ((DEFAULT, {}), (BEST, best)):
             trial = self.resolved(name, settings)
             config = config_files.assign(trial.config, {"data.split.judged": True})
             pair.append(Resolved(name, dict(settings), config))
-        return self._planned(self.plan(pair, self.judge_seeds, cohorts, runs))
+        return self._planned(self.plan(pair, self.judge_seeds, cohorts, runs), parts)
 
-    def _planned(self, plan: Plan) -> Plan:
+    def _planned(self, plan: Plan, parts: int | None) -> Plan:
         runs = plan.runs("comparison")
         planning.check(plan, runs)
-        count = self.jobs or planning.default_jobs(plan)
-        device = plan.job(runs[0]).device
-        plan.jobs = count if workers.are_copies(count, device) else 1
+        plan.jobs = parts or self.processes(plan)
         planning.add_cohorts(plan, "comparison", runs, whole=True)
         return plan
+
+    def processes(self, plan: Plan) -> int:
+        """Return how many processes of this machine would train a part of the search."""
+        count = self.jobs or planning.default_jobs(plan)
+        device = plan.job(plan.runs("comparison")[0]).device
+        return count if workers.are_copies(count, device) else 1
 
     def job(self, settings: Mapping[str, Any]) -> Job:
         """Return the first run of values; ConfigError or DataError where it cannot be trained."""

@@ -8,7 +8,9 @@ import numpy as np
 
 from dlx.ablation import loading, workers
 from dlx.ablation import session as ablations
+from dlx.ablation.cluster import Cluster
 from dlx.ablation.execution import Report
+from dlx.ablation.leaving import Leaving
 from dlx.ablation.plan import Plan
 from dlx.ablation.results import RunResult
 from dlx.errors import ConfigError, DataError, DivergedError
@@ -43,15 +45,18 @@ def train(
     stop: Stop,
     *,
     prepare: workers.Prepare = list,
+    cluster: Cluster | None = None,
 ) -> Ended:
     """Go on with a search until all trials have ended and the best one is judged.
 
-    The caller holds the lock.
+    The caller holds the lock. A cluster trains in place of this machine.
 
     Raises:
         DivergedError: all trials diverged
+        ClusterError: the cluster was lost
         RunError: plan.json or the journal was changed
     """
+    trainer = _Trainer(plan, run, circumstances, show, stop, prepare, cluster)
     progress = Progress.read(run.path)
     study = Study(run.path, plan.space, plan.section.sampler, plan.config.seed, plan.rising)
     study.restore(progress.journal, progress.ended)
@@ -64,14 +69,57 @@ def train(
                 break
             progress.batches.append(choose(plan, study, progress))
             progress.write(run, plan.config.name, plan.objectives)
-        _finish_batch(plan, run, ended, circumstances, show, stop, prepare)
+        _finish_batch(plan, run, ended, trainer)
         if ended.report.stopped:
             return ended
     _refuse_all_diverged(progress.trials)
     ended.best = best_of(plan, progress.trials)
     if ended.best is not None:
-        _judge(plan, run, ended, circumstances, show, stop, prepare)
+        _judge(plan, run, ended, trainer)
     return ended
+
+
+@dataclass(frozen=True)
+class _Trainer:
+    """Trains the ablations that a search is made of."""
+
+    plan: SearchPlan
+    run: RunDirectory
+    circumstances: Mapping[str, Any]
+    show: Show
+    stop: Stop
+    prepare: workers.Prepare
+    cluster: Cluster | None
+
+    @property
+    def parts(self) -> int | None:
+        """How many workers a new part of the search is planned for; None: those of here."""
+        return None if self.cluster is None else self.cluster.workers
+
+    def train(
+        self, ablation: Plan, phase: str, before: int, leaving: Leaving | None = None
+    ) -> ablations.Ended:
+        """Train a part of the search, before which there are so many cohorts."""
+        return ablations.train(
+            ablation,
+            self.run,
+            self.circumstances,
+            _of_phase(self.show, phase, before),
+            self.stop,
+            jobs=self._jobs(ablation),
+            prepare=self.prepare,
+            leaving=leaving,
+            cluster=self.cluster,
+        )
+
+    def _jobs(self, ablation: Plan) -> int:
+        """Return how many processes train; 1 where cohorts go on from checkpoints.
+
+        What goes on may need more threads than a copy of this process can have, and a fresh process
+        would look for an ablation's plan in the directory.
+        """
+        begun = workers.has_begun(self.run.path, ablation.cohorts)
+        return 1 if begun else self.plan.processes(ablation)
 
 
 def choose(plan: SearchPlan, study: Study, progress: Progress) -> list[Trial]:
@@ -104,15 +152,7 @@ def _ruled_out(plan: SearchPlan, trial: Trial) -> Trial:
     return trial
 
 
-def _finish_batch(
-    plan: SearchPlan,
-    run: RunDirectory,
-    ended: Ended,
-    circumstances: Mapping[str, Any],
-    show: Show,
-    stop: Stop,
-    prepare: workers.Prepare,
-) -> None:
+def _finish_batch(plan: SearchPlan, run: RunDirectory, ended: Ended, trainer: _Trainer) -> None:
     """Train the open batch, tell Optuna how its trials did, and write it down."""
     progress, study = ended.progress, ended.study
     batch = progress.open
@@ -120,14 +160,13 @@ def _finish_batch(
     results: dict[str, list[RunResult]] = {}
     ablation: Plan | None = None
     if training:
-        ablation = plan.trial_plan(training, progress.cohorts, progress.runs)
+        parts = progress.parts or trainer.parts
+        ablation = plan.trial_plan(training, progress.cohorts, progress.runs, parts)
+        _note_parts(plan, run, progress, ablation)
         before = [trial for own in progress.ended for trial in own]
         rule = plan.pruner and prune(plan.pruner, plan.objectives[0], plan.rising[0], before)
-        heard = _of_phase(show, f"batch {len(progress.batches)}", progress.cohorts)
-        jobs = _jobs(run, ablation)
-        trained = ablations.train(
-            ablation, run, circumstances, heard, stop, jobs=jobs, prepare=prepare, leaving=rule
-        )
+        phase = f"batch {len(progress.batches)}"
+        trained = trainer.train(ablation, phase, progress.cohorts, rule)
         _add_report(ended.report, trained.report)
         if trained.report.stopped:
             return
@@ -146,6 +185,7 @@ def _finish_batch(
         done.append(trial)
     progress.batches[-1] = done
     progress.journal, progress.told = study.tell(done), len(progress.batches)
+    progress.parts = None
     if ablation is not None:
         progress.cohorts += len(ablation.cohorts)
         progress.runs += sum(len(cohort.runs) for cohort in ablation.cohorts)
@@ -248,15 +288,14 @@ def front_of(plan: SearchPlan, trials: Sequence[Trial]) -> list[Trial]:
     return sorted(front, key=lambda trial: tuple(-signs * trial.values))
 
 
-def _judge(
-    plan: SearchPlan,
-    run: RunDirectory,
-    ended: Ended,
-    circumstances: Mapping[str, Any],
-    show: Show,
-    stop: Stop,
-    prepare: workers.Prepare,
-) -> None:
+def _note_parts(plan: SearchPlan, run: RunDirectory, progress: Progress, ablation: Plan) -> None:
+    """Write down how cohorts were cut, so that another machine goes on with the same ones."""
+    if progress.parts is None:
+        progress.parts = ablation.jobs
+        progress.write(run, plan.config.name, plan.objectives)
+
+
+def _judge(plan: SearchPlan, run: RunDirectory, ended: Ended, trainer: _Trainer) -> None:
     """Train the best trial and the config's own values at fresh seeds, judged by judge rows."""
     progress, best = ended.progress, ended.best
     assert best is not None
@@ -265,24 +304,15 @@ def _judge(
         progress.write(run, plan.config.name, plan.objectives)
     if best.settings.items() <= plan.defaults.items():
         return  # the config's own values are the best
-    verdict = plan.verdict_plan(best.settings, progress.cohorts, progress.runs)
-    heard = _of_phase(show, "verdict", progress.cohorts)
-    jobs = _jobs(run, verdict)
-    trained = ablations.train(verdict, run, circumstances, heard, stop, jobs=jobs, prepare=prepare)
+    parts = progress.parts or trainer.parts
+    verdict = plan.verdict_plan(best.settings, progress.cohorts, progress.runs, parts)
+    _note_parts(plan, run, progress, verdict)
+    trained = trainer.train(verdict, "verdict", progress.cohorts)
     _add_report(ended.report, trained.report)
     ended.verdict = verdict
     paths = [planned.path for planned in verdict.runs("comparison")]
     results = [trained.results[path] for path in paths if path in trained.results]
     ended.results = loading.with_judgements(run.path, results)
-
-
-def _jobs(run: RunDirectory, ablation: Plan) -> int | None:
-    """Return 1 where cohorts go on from checkpoints; else None, for as many as are planned.
-
-    What goes on may need more threads than a copy of this process can have, and a fresh process
-    would look for an ablation's plan in the directory.
-    """
-    return 1 if workers.has_begun(run.path, ablation.cohorts) else None
 
 
 def _of_phase(show: Show, phase: str, before: int) -> Show:

@@ -41,13 +41,17 @@ def _of_torch(device: torch.device) -> dict[str, Any]:
     return {
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "processor": _processor(device.type, device.index or 0),
+        "processor": processor_of(device),
     }
+
+
+def processor_of(device: torch.device) -> str:
+    """Return the name of a model of processor, whose kernels others may not have."""
+    return _processor(device.type, device.index or 0)
 
 
 @functools.cache
 def _processor(kind: str, index: int) -> str:
-    """Return the name of a model of processor, whose kernels others may not have."""
     if kind == "cuda":
         return torch.cuda.get_device_name(index)
     with contextlib.suppress(OSError):

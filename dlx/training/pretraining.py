@@ -97,9 +97,7 @@ def pretrain(
         having = [place for place, job in enumerate(jobs) if number < len(job.stages)]
         first: dict[str, int] = {}
         for place in having:
-            job = jobs[place]
-            kind, before = job.device.type, keys[place]
-            keys[place] = job.stages[number].key(job.config, job.splits.fingerprint, kind, before)
+            keys[place] = _key(jobs[place], number, keys[place])
             first.setdefault(keys[place], place)
         entries = {key: _load(cache / key, result.warnings) for key in first}
         new = [key for key, entry in entries.items() if entry is None]
@@ -118,6 +116,20 @@ def pretrain(
         if job.stages:
             result.jobs[place] = job.begun_from(learned[place])
     return result
+
+
+def _key(job: Job, number: int, before: str) -> str:
+    """Return the key of a run's stage, given that of the one before."""
+    stage, kind = job.stages[number], job.device.type
+    return stage.key(job.config, job.splits.fingerprint, kind, before)
+
+
+def keys_of(job: Job) -> list[str]:
+    """Return the keys of all stages of a run: the names of their folders in the cache."""
+    keys: list[str] = []
+    for number in range(len(job.stages)):
+        keys.append(_key(job, number, keys[-1] if keys else ""))
+    return keys
 
 
 def _load(folder: Path, warnings: list[str]) -> Checkpoint | None:

@@ -120,3 +120,17 @@ def test_damaged_evaluations_are_named(plan: Plan, ablation: Path) -> None:
     with pytest.raises(RunError, match=r"metrics\.jsonl(:2: damaged line| is damaged)"):
         ledger = Ledger(plan, ablation)
         loading.results(ablation, runs_by_path(plan).values(), ledger, plan.section)
+
+
+def test_an_index_that_takes_long_to_write_is_not_written_after_every_cohort(
+    plan: Plan, ablation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlx.ablation.ledger._LONG", 0.0)
+    monkeypatch.setattr("dlx.ablation.ledger._REST", 1e6)
+    ledger, index = Ledger(plan, ablation), ablation / "index.json"
+    ledger.add(plan.cohorts[0])
+    index.unlink()
+    ledger.add(plan.cohorts[0])
+    assert not index.exists()
+    ledger.write()
+    assert read_index(ablation) == ledger.runs
