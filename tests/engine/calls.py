@@ -167,6 +167,7 @@ def _of_evaluation(asked: c.Evaluation, num_runs: int, real: int) -> Memory:
             weight = 1 if o.kind == _ACTIVATION else weight
             end = max(end, o.weight + weight if o.weight >= 0 else 0, o.bias + o.outputs)
         memory.point(run, "values", end * real)
+        memory.point(run, "signals", 8 * max(run.num_signals, 1))
         _add_rows(memory, part, run.num_inputs, run.num_targets, asked.first_row + asked.num_rows)
         units = run.widths[run.output]
     sums = -(-asked.num_rows // c.ROWS_OF_A_SUM)
@@ -176,6 +177,7 @@ def _of_evaluation(asked: c.Evaluation, num_runs: int, real: int) -> Memory:
         (("penalties", "active"), 8 * pieces),
         (("row_costs",), 8 * asked.num_rows),
         (("z", "outputs"), real * asked.num_rows * units),
+        (("signals",), real * asked.num_rows * asked.signal_units),
     ):
         for name in names:
             memory.point(asked, name, size * num_runs)
