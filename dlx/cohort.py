@@ -5,6 +5,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -139,12 +140,12 @@ class Cohort:
         """What makes the steps of its runs, and evaluates them."""
         return self.members[0].engine
 
-    @property
+    @cached_property
     def metrics(self) -> tuple[Choice, ...]:
         """All metrics that its runs ask for."""
         return tuple(dict.fromkeys(metric for m in self.members for metric in m.metrics))
 
-    @property
+    @cached_property
     def measures(self) -> tuple[str, ...]:
         """The names of all measures of layers, sorted."""
         return tuple(sorted({name for m in self.members for name in m.design.measures}))

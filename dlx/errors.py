@@ -7,6 +7,7 @@ dlx itself; it exits with 1.
 
 import difflib
 import errno
+import stat
 import traceback
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -148,6 +149,19 @@ def unreadable(path: Path, error: OSError, kind: str, pattern: str) -> str:
         return f"{error.strerror}; the file must be readable"
     siblings = [file.name for file in path.parent.glob(pattern)]
     return f"no such file{did_you_mean(path.name, siblings)}"
+
+
+def refuse_special(path: Path, *, pipe: bool = False) -> None:
+    """Raise an OSError for a FIFO, a socket or a device, which may have no end, or no beginning.
+
+    `pipe`: one that the shell has opened, such as /dev/stdin or <(command), is let through; it can
+    be read once.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return
+    if not (pipe and stat.S_ISFIFO(mode) and path.parts[1:2] in (("dev",), ("proc",))):
+        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, and no file")
 
 
 def raised_at(error: BaseException, files: Collection[str]) -> str | None:

@@ -4,9 +4,11 @@ Without them a wrong signature or result would fail later, in dlx's code, and no
 the plug-in.
 """
 
+import contextlib
 import functools
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,7 +66,7 @@ def judged(kind: str, function: Any) -> Any:
     """Return a plug-in's function together with a check of its results.
 
     A result that is not what a function of the kind must return is a ConfigError with the
-    plug-in's file and line.
+    plug-in's file and line. What it prints goes to stderr: stdout has dlx's own results.
     """
     judge = _JUDGES.get(kind)
     if judge is None or not inspect.isfunction(function):
@@ -72,7 +74,8 @@ def judged(kind: str, function: Any) -> Any:
 
     @functools.wraps(function)
     def checked(*arguments: Any, **options: Any) -> Any:
-        result = function(*arguments, **options)
+        with contextlib.redirect_stdout(sys.stderr):
+            result = function(*arguments, **options)
         problem = judge(result, arguments)
         if problem is not None:
             code = function.__code__

@@ -9,6 +9,7 @@ A plug-in is code. It is executed only if the command line (`dlx --plugin FILE`)
 names it, never because a run was made with it.
 """
 
+import contextlib
 import hashlib
 import inspect
 import shlex
@@ -22,7 +23,7 @@ from typing import Any
 
 from dlx import registry
 from dlx.config.types import entry_model
-from dlx.errors import ConfigError, DlxError, DlxWarning, raised_at, unreadable
+from dlx.errors import ConfigError, DlxError, DlxWarning, raised_at, refuse_special, unreadable
 from dlx.plugin_results import check_signatures, judged
 
 
@@ -84,6 +85,7 @@ def load(path: Path | str) -> Plugin:
     given = Path(path)
     file = given.expanduser().resolve()
     try:
+        refuse_special(file)
         content = file.read_bytes()
     except OSError as error:
         reason = unreadable(given, error, "a Python file", "*.py")
@@ -138,7 +140,8 @@ def _execute(plugin: Plugin, content: bytes, given: Path) -> None:
     module.__file__ = str(plugin.path)
     sys.modules[name] = module  # typing and dataclasses look annotations up here
     try:
-        exec(compile(content, str(plugin.path), "exec"), module.__dict__)
+        with contextlib.redirect_stdout(sys.stderr):
+            exec(compile(content, str(plugin.path), "exec"), module.__dict__)
         for entry in registry.registered_by(name):
             _check_options(entry)
             _check_signatures(entry)

@@ -1,4 +1,4 @@
-"""How the process ends soon after SIGINT or SIGTERM, whatever it is doing.
+"""How the process ends soon after SIGINT, SIGTERM or SIGHUP, whatever it is doing.
 
 Python handles a signal once the call that is being made has returned, which may take long. Here a
 thread reads of signals at once. After the first one the process has some seconds to stop by itself,
@@ -25,7 +25,12 @@ SECONDS_TO_END = 0.5  # after that, before the process is ended
 
 _seconds_to_save = SECONDS_TO_SAVE
 
-_NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+def numbers() -> tuple[signal.Signals, ...]:
+    """Return the signals that end the process; `nohup` has the end of a terminal ignored."""
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    is_heard = hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *([hangup] if hangup and is_heard else []))
 
 
 @contextlib.contextmanager
@@ -102,7 +107,7 @@ def _next(reader: socket.socket, timeout: float | None) -> int | None:
             return None
         if not received:
             return None
-        if received[0] in _NUMBERS:
+        if received[0] in numbers():
             return received[0]
 
 

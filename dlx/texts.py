@@ -1,15 +1,16 @@
 """Texts of a user's where they could be more than texts: on a terminal, in a table, on disk."""
 
-import os
 import re
 from typing import Any
 
-# Control characters but for tabs and line ends, marks that turn the direction of writing, and
-# bytes that are no text.
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters but for tabs and line ends, line ends of Unicode's own, marks that turn the
+# direction of writing, and bytes that are no text.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _BYTES = re.compile(r"[\ud800-\udfff]")
-# A spreadsheet takes a text for a formula that begins with one of these.
-_FORMULA = re.compile(r"[\x00-\x20\s]*[=+\-@\t\r\uff0b\uff0d\uff1d\uff20]")
+# A spreadsheet takes a text for a formula that begins with one of these, after what has no width.
+_FORMULA = re.compile(r"[\x00-\x20\s\u200b-\u200f\u2060\ufeff]*[=+\-@\t\r\uff0b\uff0d\uff1d\uff20]")
 # A number, in whatever country it is written: no formula.
 _NUMBER = re.compile(r"\s*[+\-]?[\d.,' \u00a0\u202f]*\d[.,]?(?:[eE][+\-]?\d+)?\s*%?\s*")
 
@@ -74,7 +75,7 @@ def name_problem(name: str) -> str | None:
         return "starts with '-', as options of commands do"
     if name.endswith((".", " ")):
         return f"ends with {name[-1]!r}, which Windows leaves out"
-    if os.name == "nt" and not set(name).isdisjoint(':*?"<>|'):
+    if not set(name).isdisjoint(':*?"<>|'):
         return "may not hold : * ? \" < > |, of which Windows makes no folder's name"
     if _DEVICES.fullmatch(name.partition(".")[0].rstrip()):
         return "is a device of Windows, and no folder there"

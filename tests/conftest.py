@@ -38,6 +38,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="of the slow tests, those whose guarded files have changed since a tag of git; 'last' "
         "is the newest tag, and without one all have changed",
     )
+    parser.addoption(
+        "--share",
+        type=float,
+        default=1.0,
+        help="of the faults that the battery counts, how many are tried; 1, all, unless given",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

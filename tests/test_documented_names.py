@@ -96,6 +96,6 @@ def test_the_readme_lists_the_exit_codes() -> None:
             importlib.import_module(module.name)
     errors = {error for error in subclasses(DlxError) if error.__module__.startswith("dlx.")}
     (listed,) = re.findall(r"Exit codes: (.*?)\.\n", README, re.DOTALL)
-    by_signal = {128 + number for number in (signal.SIGINT, signal.SIGTERM)}
+    by_signal = {128 + number for number in (1, signal.SIGINT, signal.SIGTERM)}  # 1: SIGHUP
     codes = {0, *by_signal, *(error.exit_code for error in errors)}
     assert sorted(map(int, re.findall(r"\b\d+\b", listed))) == sorted(codes)

@@ -8,7 +8,8 @@ import torch
 
 import dlx
 from dlx import api, plugins, registry
-from dlx.config.load import json_schema
+from dlx.ablation import planning
+from dlx.config.load import json_schema, load
 from dlx.config.types import choice, entry_model
 from dlx.data.dataset import Task
 from dlx.errors import ConfigError, DlxWarning
@@ -323,3 +324,45 @@ def test_its_metric_steers_a_native_run_with_a_warning(
     )
     said = [remark for remark in job.remarks if "half_right is a plug-in's metric" in remark]
     assert bool(said) == is_said
+
+
+@pytest.mark.parametrize(
+    ("keys", "section"),
+    [
+        (["ablation.tune"], {"tune": {"optimizer.lr": [0.1, 0.2]}}),
+        (["ablation.seeds.until"], {"seeds": {"until": "decided", "max": 20}}),
+        ([], {"seeds": 4}),
+    ],
+)
+@pytest.mark.parametrize("metric", ["dev.half_right", "dev.accuracy"])
+def test_its_metric_chooses_of_native_runs_with_a_warning(
+    keys: list[str], section: dict[str, object], metric: str, tmp_path: Path
+) -> None:
+    plugins.load(write(tmp_path, METRIC))
+    config: dict[str, object] = {
+        "data": {"name": "moons"},
+        "model": {"hidden": [2]},
+        "train": {"steps": 2},
+        "log": {"metrics": ["accuracy", "half_right"]},
+    }
+    compared = {"vary": {"model.init": ["he_normal", "zeros"]}, "metric": metric, **section}
+    said = planning.make(load(config | {"ablation": compared}), tmp_path).remarks
+    expected = keys if metric == "dev.half_right" else []
+    assert [line.split(":")[0] for line in said if "is a plug-in's metric" in line] == expected
+
+
+@pytest.mark.parametrize("metric", ["dev.half_right", "dev.accuracy"])
+def test_its_metric_steers_a_search_with_a_warning(metric: str, tmp_path: Path) -> None:
+    plugins.load(write(tmp_path, METRIC))
+    config = load(
+        {
+            "data": {"name": "moons"},
+            "model": {"hidden": [2]},
+            "train": {"steps": 2},
+            "log": {"metrics": ["accuracy", "half_right"]},
+            "search": {"space": {"optimizer.lr": [0.1, 0.2]}, "metric": metric, "trials": 2},
+        }
+    )
+    plan = api.plan_search(config)
+    said = [line for line in plan.remarks if "is a plug-in's metric" in line]
+    assert [line.split(":")[0] for line in said] == ["search.metric"] * (metric == "dev.half_right")

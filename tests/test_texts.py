@@ -22,6 +22,9 @@ FORMULAS = [
     "\r=1",
     " =1",
     "＝1",
+    "\u200b=1",
+    "\ufeff=1",
+    "\u2060\t＠SUM(1)",
     "-x",
 ]
 PLAIN = ["a", "", "1=2", "a@b", "-5", "+3.2", "-1,5", "- 5", "-1e-3", "-12 %", "-1.234,5", "'=1"]
@@ -51,11 +54,16 @@ def test_the_switch_leaves_formulas() -> None:
         texts.raw_csv(False)
 
 
+def test_no_mark_turns_the_direction_of_writing() -> None:
+    marks = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    assert texts.printable(f"a{marks}b").isascii()
+
+
 @given(st.text())
 def test_what_is_printed_commands_no_terminal(text: str) -> None:
     shown = texts.printable(text)
     kinds = {unicodedata.category(c) for c in shown if c not in "\t\n"}
-    assert not kinds & {"Cc", "Cs"}
+    assert not kinds & {"Cc", "Cs", "Zl", "Zp"}
     assert "\n" not in texts.in_a_line(text) and "\t" not in texts.in_a_line(text)
     shown.encode()
 

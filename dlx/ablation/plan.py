@@ -27,6 +27,7 @@ from dlx.nn.metrics import is_rising
 from dlx.training import job as jobs
 from dlx.training import transfer
 from dlx.training.job import Job
+from dlx.training.watching import not_portable
 
 SUCCESS = "success"
 # Names of other files in an ablation's directory, and names that end like a shortened one.
@@ -268,7 +269,21 @@ class Plan:
     @property
     def remarks(self) -> list[str]:
         """What the user is told of the first phase, each sentence with the variants it is about."""
-        return self._said(lambda job: job.remarks)
+
+        def said(job: Job) -> Sequence[str]:
+            steers = [not_portable(key, metric, job.member) for key, metric in self._steering]
+            return [*job.remarks, *(line for lines in steers for line in lines)]
+
+        return self._said(said)
+
+    @property
+    def _steering(self) -> list[tuple[str, str]]:
+        """The metrics that choose settings, or how many seeds there are, and the keys that ask."""
+        section = self.section
+        keys = ["ablation.tune"] if section.tune else []
+        keys += ["ablation.seeds.until"] if isinstance(section.seeds, SeedsUntil) else []
+        metrics = section.success or {} if self.metric == SUCCESS else [self.metric]
+        return [(key, metric) for key in keys for metric in metrics]
 
     @property
     def warnings(self) -> list[str]:

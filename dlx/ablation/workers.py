@@ -31,6 +31,7 @@ from dlx.denormals import flushed_denormals
 from dlx.runs.ablations import cohort_folder
 from dlx.runs.checkpoints import newest_step
 from dlx.runs.info import describe
+from dlx.stopping import numbers
 from dlx.training.job import resolve_device
 
 Prepare = Callable[[], list[dict[str, str]]]
@@ -192,8 +193,8 @@ def _work(
     """Train the cohorts that the parent asks for, until it asks for none."""
     os.environ.update(environment)
     # Ctrl-C reaches the whole group of processes: the parent says when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in numbers():
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with flushed_denormals():
         torch.set_num_threads(threads)

@@ -100,7 +100,7 @@ def report(run: Run, data_dir: Path | str | None = None) -> Path:
         )
         text = page.page(contents)
     path = run.path / "report.html"
-    write_atomic(path, texts.encoded(text))
+    write_atomic(path, texts.encoded(texts.printable(text)))
     return path
 
 

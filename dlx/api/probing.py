@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Scores = dict[str, list[float]]
 """By probe, a value per seed."""
 
+MOST_SEEDS = 1_000
+
 
 @dataclass(frozen=True)
 class Probed:
@@ -170,6 +172,8 @@ def _check(runs: Sequence[Run], labels: int | None, seeds: int) -> None:
         raise ConfigError(f"--labels: received {labels}; probes need a row with a label or more")
     if seeds < 1:
         raise ConfigError(f"--seeds: received {seeds}; draw the labelled rows once or more")
+    if seeds > MOST_SEEDS:
+        raise ConfigError(f"--seeds: received {seeds}; it is at most {MOST_SEEDS:,}")
     if not runs:
         raise ConfigError("a probe needs a run; name one or more")
     paths = [run.path.resolve() for run in runs]

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GIBBS_STEPS = 1000
+MOST_SAMPLES = 10_000_000  # rows, and Gibbs steps
 
 
 @dataclass(frozen=True)
@@ -641,6 +642,10 @@ class Run(Saved):
         for option, received in (("-n", number), ("--steps", steps)):
             if received is not None and received < 1:
                 raise ConfigError(f"{option}: received {received}; it is 1 or more")
+            if received is not None and received > MOST_SAMPLES:
+                raise ConfigError(f"{option}: received {received}; it is at most {MOST_SAMPLES:,}")
+        if not 0 <= seed < 2**63:
+            raise ConfigError(f"--seed: received {seed}; it is 0 to 2^63 - 1")
         if first.can_sample:
             rows = self.cohort.network.sample(number, steps or GIBBS_STEPS, [seed])
             return self.task.in_units(rows[0].numpy())
@@ -699,6 +704,10 @@ class Run(Saved):
     def _table(self, values: np.ndarray, layer: str | None, task: Task, context: Context) -> Codes:
         columns = columns_beside_codes(task, context, self.config.data.arguments().get("id"))
         return Codes(values, self.layer(layer), columns, context.warnings, context.notes)
+
+    def files_read(self, inputs: Path | None) -> list[Path]:
+        """Return the files that the run's data come from, and inputs, if they are a file."""
+        return [p for p in (inputs, *self.config.data.arguments().values()) if isinstance(p, Path)]
 
     def export(self, folder: Path, form: str = "torch") -> list[Path]:
         """Write the network as files that need no dlx, and return their paths.

@@ -47,7 +47,7 @@ from dlx.errors import (
     StorageError,
     is_out_of_memory,
 )
-from dlx.stopping import end, watched
+from dlx.stopping import end, numbers, watched
 
 # The base class of all usage errors: click's in some versions of typer, typer's own in others.
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[2])
@@ -61,7 +61,7 @@ _LOOK_UPS = ("course", "list", "config", "runs")  # commands that compute nothin
 
 _STOPPED = 130  # the exit code after Ctrl-C, in Typer as in shells
 # Exit codes of processes that end at once: to shut down in order may take longer than a user waits.
-_AT_ONCE = (_STOPPED, 128 + signal.SIGTERM, ClusterError.exit_code)
+_AT_ONCE = (*(128 + number for number in numbers()), ClusterError.exit_code)
 
 
 class _Sections(TyperGroup):
@@ -210,7 +210,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             code = _command.main(words, prog_name="dlx", standalone_mode=False, obj=is_own_process)
         if code == _STOPPED:
             note("stopped")
-            return 128 + signal.SIGTERM if terminated else _STOPPED
+            return 128 + terminated[0] if terminated else _STOPPED
         return code if isinstance(code, int) else 0
     except OutputClosed:  # the reader of stdout (`| head`) has read enough
         return 0
@@ -221,10 +221,20 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(error)
     except _UsageError as error:
         return _misused(error)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort) as error:
+        # Typer takes the end of any file for Ctrl-D at a question.
+        cause = error.__cause__
+        if isinstance(cause, EOFError):
+            if (place := _plugin_place(cause)) is None:
+                raise cause from None
+            return _fail(ConfigError(f"plug-in {place}"))
         note("stopped")
         return _STOPPED
-    except OSError as error:
+    except (OSError, SystemExit) as error:
+        if (place := _plugin_place(error)) is not None:
+            return _fail(ConfigError(f"plug-in {place}"))
+        if isinstance(error, SystemExit):
+            raise
         if error.errno == errno.ENAMETOOLONG:
             return _fail(ConfigError(f"{error.filename}: this name is too long; choose another"))
         if error.errno in (errno.EMFILE, errno.ENFILE):
@@ -238,15 +248,20 @@ def _run(arguments: Sequence[str] | None) -> int:
             reason = str(error) or type(error).__name__
             cure = "smaller layers, batches or data need less"
             return _fail(MemoryLimitError(f"out of memory: {reason}; {cure}"))
-        plugins = sys.modules.get("dlx.plugins")
-        if plugins and (place := plugins.blamed(error)) is not None:
+        if (place := _plugin_place(error)) is not None:
             return _fail(ConfigError(f"plug-in {place}"))
         raise
 
 
+def _plugin_place(error: BaseException) -> str | None:
+    """Return `file:line: error` if an error was raised in a plug-in, else None."""
+    plugins = sys.modules.get("dlx.plugins")
+    return plugins.blamed(error) if plugins else None
+
+
 @contextlib.contextmanager
 def _terminated(is_own_process: bool) -> Iterator[list[int]]:
-    """Make SIGTERM interrupt the process as Ctrl-C does; give the list of signals received."""
+    """Make other signals to stop interrupt as Ctrl-C does; give the list of those received."""
     received: list[int] = []
 
     def terminate(number: int, frame: FrameType | None) -> None:
@@ -254,13 +269,14 @@ def _terminated(is_own_process: bool) -> Iterator[list[int]]:
         raise KeyboardInterrupt
 
     if is_own_process:
-        signal.signal(signal.SIGTERM, terminate)
+        for number in numbers()[1:]:
+            signal.signal(number, terminate)
     try:
         with watched() if is_own_process else contextlib.nullcontext():
             yield received
     finally:
         if is_own_process:  # a second signal would only interrupt the message about the first
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in numbers():
                 signal.signal(number, signal.SIG_IGN)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from dlx import texts
 from dlx.cli.options import RUNS_DIR, DataDir, Json, RunPath, RunsDir, output_option
-from dlx.cli.output import emit_csv, emit_json, note, warn
+from dlx.cli.output import emit_csv, emit_json, save_file, warn
 from dlx.cli.use import Inputs, OneSplit
 from dlx.errors import ConfigError
 
@@ -77,7 +77,8 @@ def encode(
     if output is not None:
         is_array = output.suffix.lower() == ".npz"
         content = codes.npz() if is_array else texts.encoded(codes.table().csv())
-        _write(output, content, f"{len(codes.values):,} codes")
+        read = trained.files_read(inputs)
+        save_file(output, content, f"{len(codes.values):,} codes", read)
     if as_json:
         records = codes.table().records()
         emit_json({"run": str(trained.path), "layer": codes.layer, "codes": records})
@@ -117,7 +118,7 @@ def decode(
     trained = api.load(run, runs_dir=runs_dir)
     outputs = trained.decode_file(codes, layer)
     table = lambda: trained.tabulate(outputs)
-    _write_outputs(trained, outputs, table, output, picture)
+    _write_outputs(trained, outputs, table, output, picture, trained.files_read(codes))
     if as_json:
         emit_json({"run": str(trained.path), "predictions": table().records()})
     elif output is None and picture is None:
@@ -157,7 +158,7 @@ def sample(
     trained = api.load(run, runs_dir=runs_dir)
     rows = trained.sample(number, seed=seed, steps=steps)
     table = lambda: trained.table_of_rows(rows)
-    _write_outputs(trained, rows, table, output, picture)
+    _write_outputs(trained, rows, table, output, picture, trained.files_read(None))
     if as_json:
         emit_json({"run": str(trained.path), "seed": seed, "samples": table().records()})
     elif output is None and picture is None:
@@ -170,20 +171,14 @@ def _write_outputs(
     table: "Callable[[], Predictions]",
     output: Path | None,
     picture: Path | None,
+    read: list[Path],
 ) -> None:
     if picture is not None:
-        _write(picture, run.draw(outputs), "images")
+        save_file(picture, run.draw(outputs), "images", read)
     if output is not None:
         is_array = output.suffix.lower() == ".npz"
         content = run.archive(outputs) if is_array else texts.encoded(table().csv())
-        _write(output, content, f"{len(outputs):,} rows")
-
-
-def _write(path: Path, content: bytes, what: str) -> None:
-    from dlx.runs import write_atomic
-
-    write_atomic(path, content)
-    note(f"{what} written to {path}")
+        save_file(output, content, f"{len(outputs):,} rows", read)
 
 
 def _check_suffix(output: Path | None) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dlx.cli.options import RUNS_DIR, Changes, DataDir, Json, RunsDir, Seed
-from dlx.cli.output import amount, emit, emit_json, emit_table, save_picture
+from dlx.cli.output import amount, bits_elsewhere, emit, emit_json, emit_table, save_picture
 from dlx.errors import ConfigError
 
 _INTERVALS = 4  # a recurrent layer is shown at the steps that divide it into so many parts
@@ -78,6 +78,7 @@ def _emit(document: dict[str, Any]) -> None:
     )
     reason = document["engine_reason"]
     emit(f"trained by the {document['engine']} engine" + (f" ({reason})" if reason else ""))
+    emit(bits_elsewhere(document["differs_elsewhere"]))
     emit("")
     headings = ["layer", "", "W, dW", "b, db", "Z, A, dZ, dA", "parameters", "FLOPs"]
     emit_table(headings, map(_shape_row, layers), " " * 5 + "rr")

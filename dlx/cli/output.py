@@ -1,10 +1,13 @@
 """How commands print: results on stdout, everything else on stderr."""
 
+import contextlib
+import errno
 import io
 import json
 import os
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dlx.errors import StorageError
+from dlx.errors import ConfigError, StorageError
 from dlx.report.numbers import format_metric, metrics_rows
 from dlx.texts import in_a_line, printable
 
@@ -66,8 +69,9 @@ def emit_json(document: Any) -> None:
 
 
 def note(text: str) -> None:
-    """Print a remark to stderr."""
-    typer.echo(printable(text), err=True)
+    """Print a remark to stderr, if it is still there: a terminal may have been closed."""
+    with contextlib.suppress(OSError):
+        typer.echo(printable(text), err=True)
 
 
 def warn(sentences: Iterable[str], kind: str = "warning") -> None:
@@ -249,10 +253,37 @@ def _emit_importance(importance: Mapping[str, Any]) -> None:
 def save_picture(figure: "Figure", path: Path) -> None:
     """Write a figure as a PNG file."""
     from dlx.report.figures import encoded
-    from dlx.runs import write_atomic
 
-    write_atomic(path, encoded(figure, dpi=150))
-    note(f"picture written to {path}")
+    save_file(path, encoded(figure, dpi=150), "picture")
+
+
+def save_file(path: Path, content: bytes, what: str, inputs: Iterable[Path] = ()) -> None:
+    """Write a file that the command line names, and say so.
+
+    Links are followed. A pipe or a device is written to, never replaced. `inputs` are the files
+    that the content was made of, which it may not replace.
+    """
+    from dlx.runs import storage_errors, write_atomic
+
+    with storage_errors(path):
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            mode = stat.S_IFREG
+        else:
+            if any(file.exists() and path.samefile(file) for file in inputs):
+                raise ConfigError(f"{path} is read by this command; name another file to write")
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if stat.S_ISREG(mode):
+            write_atomic(Path(os.path.realpath(path)) if path.is_symlink() else path, content)
+        else:
+            # A pipe without a reader is an error at once.
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            os.set_blocking(descriptor, True)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+    note(f"{what} written to {path}")
 
 
 def run_labels(paths: Iterable[str]) -> list[str]:
@@ -281,3 +312,10 @@ def amount(number: float | None, unit: str) -> str:
     if number is None:
         return ""
     return f"{round(number, 2):,.10g} {unit}{'' if number == 1 else 's'}"
+
+
+def bits_elsewhere(reasons: Sequence[str]) -> str:
+    """Say whether another machine gives the same bits; the reasons why it does not."""
+    if not reasons:
+        return "every machine gives the same bits"
+    return f"another machine may give other last digits ({'; '.join(reasons)})"

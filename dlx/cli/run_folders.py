@@ -232,7 +232,11 @@ def board(
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(help="The port; 0: any free one.  [default: 6006 or the next free one]"),
+        typer.Option(
+            min=0,
+            max=65535,
+            help="The port; 0: any free one.  [default: 6006 or the next free one]",
+        ),
     ] = None,
     top: Annotated[
         int | None,

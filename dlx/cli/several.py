@@ -10,7 +10,7 @@ from dlx import texts
 from dlx.cli import completion
 from dlx.cli.encoding import Layer
 from dlx.cli.options import RUNS_DIR, DataDir, Json, Quiet, RunsDir, output_option
-from dlx.cli.output import emit, emit_json, emit_table, note, run_labels, warn
+from dlx.cli.output import emit, emit_json, emit_table, note, run_labels, save_file, warn
 from dlx.cli.use import MeasuredSplit, Metrics, Split
 from dlx.report.numbers import format_metric
 
@@ -113,14 +113,12 @@ def table(
     """
     from dlx import api
     from dlx.report.ablation.paper_table import written
-    from dlx.runs import write_atomic
     from dlx.training.finding import find_ablation
 
     judged = api.Ablation(find_ablation(ablation, runs_dir).path)
     document = judged.table(data_dir)
     if output is not None:
-        write_atomic(output, texts.encoded(written(document, form)))
-        note(f"table written to {output}")
+        save_file(output, texts.encoded(written(document, form)), "table")
     if as_json:
         emit_json({"ablation": str(judged.path), **document})
     elif output is None:

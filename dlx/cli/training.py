@@ -9,6 +9,7 @@ from dlx.cli.cluster import Address, Gpus, OnCluster, Workers, connected
 from dlx.cli.options import CONFIG, RUNS_DIR, Changes, DataDir, Json, Quiet, RunPath, RunsDir, Seed
 from dlx.cli.output import (
     amount,
+    bits_elsewhere,
     emit,
     emit_findings,
     emit_json,
@@ -83,6 +84,9 @@ def train(
     elif config is None:
         raise ConfigError("missing argument 'CONFIG' (see `dlx train --help`)")
     else:
+        for option, value in (("--variant", variant), ("--fold", fold)):
+            if value is not None:
+                raise ConfigError(f"{option} {value}: it goes with --from ABLATION; leave it out")
         chosen = locate(config)
         changes += [] if seed is None else [f"seed={seed}"]
     job = api.prepare(chosen, changes, runs_dir=runs_dir, data_dir=data_dir)
@@ -262,6 +266,7 @@ def _emit_preview(document: dict[str, Any]) -> None:
     )
     if document["engine_reason"]:
         emit(f"the native engine does not train it: {document['engine_reason']}")
+    emit(bits_elsewhere(document["differs_elsewhere"]))
     emit(f"first batch: {document['loss']} {document['cost']:.4g}; nothing was written")
 
 

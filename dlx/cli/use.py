@@ -29,6 +29,7 @@ from dlx.cli.output import (
     emit_table,
     note,
     run_labels,
+    save_file,
     warn,
 )
 from dlx.errors import ConfigError, DifferenceError, RunError
@@ -201,8 +202,6 @@ def predict(
       dlx predict xor --split test
       dlx predict digits --split dev --picture digits.png
     """
-    from dlx.runs import write_atomic
-
     if (inputs is None) == (split is None):
         raise ConfigError("predict takes either a file of inputs or --split; give one of them")
     trained = _load(run, runs_dir)
@@ -213,12 +212,12 @@ def predict(
         predictions = trained.predict_split(str(split), data_dir)
     warn(predictions.notes, "note")
     warn(predictions.warnings)
+    read = trained.files_read(inputs)
     if picture is not None:
-        write_atomic(picture, trained.draw_predictions(predictions))
-        note(f"images written to {picture}")
+        save_file(picture, trained.draw_predictions(predictions), "images", read)
     if output is not None:
-        write_atomic(output, texts.encoded(predictions.csv()))
-        note(f"{len(predictions.rows):,} rows written to {output}")
+        rows = f"{len(predictions.rows):,} rows"
+        save_file(output, texts.encoded(predictions.csv()), rows, read)
     if as_json:
         emit_json({"run": str(trained.path), "predictions": predictions.records()})
     elif output is None and picture is None:

@@ -33,7 +33,8 @@ def why(
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=2, metavar="N", help="The number of seeds; default: 5.")
+        int | None,
+        typer.Option(min=2, max=1000, metavar="N", help="The number of seeds; default: 5."),
     ] = None,
     metric: Annotated[
         str | None,

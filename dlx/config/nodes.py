@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from dlx.errors import ConfigError, unreadable
+from dlx.errors import ConfigError, refuse_special, unreadable
 
 MAX_NODES = 100_000  # of a file: a few aliases of aliases can stand for billions
 MAX_BYTES = 20 * MAX_NODES  # of a file
@@ -76,6 +76,7 @@ def _check_digits(value: int) -> None:
 def read_file(path: Path, problems: list[str]) -> Node:
     """Return the mapping in a config file; `problems` gets what is wrong but can be read."""
     try:
+        refuse_special(path, pipe=True)
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:

@@ -3,9 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
+from unicodedata import normalize
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import GetCoreSchemaHandler, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    GetCoreSchemaHandler,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dlx.config.annotations import KeyMarker, descend
@@ -18,6 +25,8 @@ Name = Annotated[
         r"(?![. ])(?!.*\.\.)[^/\\\x00-\x1f\x7f]{0,99}[^/\\\x00-\x1f\x7f ]",
         "a folder's name of up to 100 characters, without '/' or '..' and not starting with '.'",
     ),
+    # Two ways to write é are one name, as they are one folder's on some systems.
+    AfterValidator(lambda name: normalize("NFC", name)),
 ]
 NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 Device = Annotated[

@@ -12,13 +12,14 @@ from typing import IO
 import numpy as np
 
 from dlx.data.source_files import WRITE_AGAIN, damaged, readable
-from dlx.errors import DataError, did_you_mean
+from dlx.errors import DataError, did_you_mean, refuse_special
 
 
 def read_npy(path: Path) -> np.ndarray:
     """Return the array of an npy file, mapped into memory: what is not used is not read."""
     try:
         with readable(path):
+            refuse_special(path)
             with path.open("rb") as file:
                 _check_header(file, path.stat().st_size)
             return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
@@ -35,6 +36,7 @@ class Archive:
         self._path = path
         try:
             with readable(path):
+                refuse_special(path)
                 self._zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
             raise damaged(path, f"not an npz file ({error})", WRITE_AGAIN) from error

@@ -4,13 +4,14 @@ import contextlib
 import hashlib
 import io
 import pickle
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dlx.errors import DataError
+from dlx.errors import DataError, refuse_special
 
 
 def missing(name: str, path: Path) -> DataError:
@@ -32,9 +33,11 @@ def damaged(path: Path, problem: str, cure: str = FETCH_AGAIN) -> DataError:
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of the block into a `DataError` about the file."""
+    """Turn an `OSError` of the block, or one of a compressed file, into a `DataError`."""
     try:
         yield
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read, since it is cut or damaged ({error})") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
@@ -44,6 +47,7 @@ def read_bytes(path: Path, name: str = "") -> bytes:
     if name and not path.is_file():
         raise missing(name, path)
     with readable(path):
+        refuse_special(path)
         return path.read_bytes()
 
 

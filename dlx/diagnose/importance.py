@@ -18,6 +18,8 @@ from dlx.errors import ConfigError, DataError
 from dlx.nn.metrics import is_rising
 from dlx.training.evaluation import evaluate
 
+MOST_REPEATS = 10_000
+
 
 @dataclass(frozen=True)
 class FeatureImportance:
@@ -116,6 +118,8 @@ def permutation_importance(
     """
     if repeats < 2:
         raise ConfigError(f"--repeats: received {repeats}; an interval needs 2 or more")
+    if repeats > MOST_REPEATS:
+        raise ConfigError(f"--repeats: received {repeats}; it is at most {MOST_REPEATS:,}")
     if len(part) < 2:
         raise DataError("importance: there is one row, and permuting needs two or more")
     targets = cohort.head.encode(part.targets)

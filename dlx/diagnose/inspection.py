@@ -19,6 +19,7 @@ from dlx.nn.passes import Pass
 from dlx.nn.theory import Prediction, Weights
 from dlx.optimizers.rule import Search
 from dlx.training.job import Job
+from dlx.training.portability import differs_elsewhere
 
 _BYTES = 4  # of a float32
 
@@ -83,6 +84,7 @@ def inspect(job: Job, state: Mapping[str, Tensor] | None = None) -> dict[str, An
         "batch_size": rows,
         "engine": job.member.engine,
         "engine_reason": job.by_torch,
+        "differs_elsewhere": differs_elsewhere(job),
         "parameters": parameters,
         # Back through a layer: a product for dW, and one for dX but in the first layer.
         "flops": {

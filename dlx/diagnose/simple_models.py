@@ -77,8 +77,9 @@ def _linear(
 
 def _nearest(known: np.ndarray, asked: np.ndarray | None) -> np.ndarray:
     """Return the places of the five known rows next to each asked one, or to each other: (M, 5)."""
-    rows = known if asked is None else asked
-    far = (known.astype(np.float64) ** 2).sum(1) - 2 * (rows @ known.T)
+    known = known.astype(np.float64)  # squares of single precision overflow
+    rows = known if asked is None else asked.astype(np.float64)
+    far = (known**2).sum(1) - 2 * (rows @ known.T)
     if asked is None:
         np.fill_diagonal(far, np.inf)
     count = min(_NEIGHBORS, len(known) - 1)

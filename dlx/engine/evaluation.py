@@ -63,6 +63,15 @@ class Sums:
     rows: RowResults | None = None
 
 
+class Signals(NamedTuple):
+    """What rows become in layers, by name: (K, B, O) each."""
+
+    outputs: dict[str, Tensor]
+    # What an activation is applied to, and its outputs. The former is the same tensor as the
+    # layer's outputs where the layer is linear in all runs.
+    activated: dict[str, tuple[Tensor, Tensor]]
+
+
 _known: "weakref.WeakKeyDictionary[Network, NativeEvaluation]" = weakref.WeakKeyDictionary()
 
 
@@ -179,6 +188,24 @@ class NativeEvaluation:
         self._compute("whole", "", inputs, first, z=z, outputs=outputs)
         return z, outputs
 
+    def signals(self, inputs: Selection, number: int) -> Signals:
+        """Return what the first rows become in every layer, B of them."""
+        [shape] = {tuple(self._widths_of_signals(own)) for _, own in self._programs}
+        values = torch.empty(len(self._layers), number, sum(shape), dtype=self._dtype)
+        self._compute("whole", "", inputs, 0, signals=values)
+        parts = iter(values.split(shape, 2))
+        _, first = self._programs[0]
+        outputs = {name: next(parts) for name in first.outputs}
+        activated = {name: (next(parts), next(parts)) for name in first.activated}
+        for name, (_, a) in activated.items():
+            if all(own.activated[name][0] == own.outputs[name] for _, own in self._programs):
+                activated[name] = outputs[name], a  # a linear layer
+        return Signals(outputs, activated)
+
+    @staticmethod
+    def _widths_of_signals(own: Program) -> list[int]:
+        return [own.widths[slot] for slot in own.signals]
+
     def encode(self, inputs: Selection, layer: str) -> Tensor:
         """Return the outputs of a layer: (K, N, O)."""
         own = self._programs[0][1]
@@ -204,6 +231,7 @@ class NativeEvaluation:
             parts=self._parts_of(rows, None),
             first_row=first,
             num_rows=number,
+            signal_units=results["signals"].shape[2] if "signals" in results else 0,
             **{name: own.data_ptr() for name, own in results.items()},
         )
         self._go_through(asked, lambda: False)
@@ -226,7 +254,8 @@ class NativeEvaluation:
         for rows, own in self._programs:
             operations, kept = own.operations()
             widths, scratches = c.array(c_int64, own.widths), c.array(c_int64, own.scratches)
-            self._kept += [own, operations, kept, widths, scratches]
+            looked_into = c.array(c_int64, own.signals)
+            self._kept += [own, operations, kept, widths, scratches, looked_into]
             first, last, entry, output = 0, len(own.steps), 0, own.output
             if way == "encode":
                 last, output = own.layers[layer]
@@ -245,6 +274,8 @@ class NativeEvaluation:
                     output=output,
                     emphasizes=-1,
                     entry=entry,
+                    signals=looked_into,
+                    num_signals=len(own.signals),
                     num_inputs=own.widths[entry],
                     values=self._buffer.values[row].data_ptr(),
                 )

@@ -11,8 +11,9 @@ import heapq
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ctypes import c_int64, c_void_p
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from dlx.cohort import Cohort
 from dlx.data.augmentation import Augmenter
-from dlx.data.batches import Batches, steps_per_epoch
+from dlx.data.batches import Batches, RowNumbers, steps_per_epoch
 from dlx.engine import structures as c
 from dlx.engine.optimizers import RULES
 from dlx.engine.program import Program, Source, number_of, program
@@ -55,6 +56,15 @@ class Rates(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Drawing:
+    """What draws the random numbers of a source, and where they are looked for."""
+
+    draws: Draws
+    seeds: NDArray[np.int64]  # of each user, which of the seeds that differ is its own
+    places: NDArray[np.int64]  # of each user, among what the runs of the cohort draw
+
+
 class NativeEngine:
     """The steps of a cohort.
 
@@ -73,12 +83,14 @@ class NativeEngine:
         self._memory_size = getattr(loaded, f"dlx_memory_{precision}")
         self._memory_size.argtypes, self._memory_size.restype = [c_void_p, c_int64], c_int64
         self._threads = Threads()
-        self._memories: dict[tuple[int, int], NDArray[np.uint8]] = {}
+        self._memories: dict[tuple[int, int], tuple[NDArray[np.uint8], int]] = {}
         self._kept: list[Any] = []  # what C points to
         self._of_block: list[Any] = []  # likewise, during a block of steps
         self._programs: list[Program] = []
-        self._draws: dict[Source, tuple[Draws, list[int]]] = {}
         self._runs = self._new_runs()
+        self._records = c.records(self._runs)  # the same memory
+        self._seen: list[RowNumbers] = []  # the rows of the epochs that the last block lay in
+        self._seen_epochs = (-1, -1)
         self._seconds_per_step = 0.0
 
     def advance(
@@ -98,24 +110,22 @@ class NativeEngine:
         self._set_averages(step, number)
         self._set_draws(step, number)
         self._set_rows(step, number)
-        before = sums.tolist()
-        size = 0 if unclipped is None else unclipped.stride(0) * unclipped.element_size()
-        for row, run in enumerate(self._runs):
-            run.cost_sum, run.correct_sum = before[0][row], before[1][row]
-            run.first_step, run.step, run.diverged = step, step, 0
-            run.unclipped = None if unclipped is None else unclipped.data_ptr() + row * size
+        runs = self._records
+        runs["cost_sum"], runs["correct_sum"] = sums.numpy()
+        runs["first_step"] = runs["step"] = step
+        runs["diverged"] = 0
+        runs["unclipped"] = 0 if unclipped is None else _addresses(unclipped)
         self._train(number)
         self._take_counts()
-        totals = [(run.cost_sum, run.correct_sum) for run in self._runs]
-        sums.copy_(torch.tensor(totals, dtype=torch.float64).T)
+        sums.copy_(torch.from_numpy(np.stack([runs["cost_sum"], runs["correct_sum"]])))
         self._seconds_per_step = (time.perf_counter() - start) / number
-        return {row: run.step for row, run in enumerate(self._runs) if run.diverged}
+        return {int(row): int(runs["step"][row]) for row in np.flatnonzero(runs["diverged"])}
 
     def steps_of_a_block(self, most: int) -> int:
         """Return how many steps may be made before somebody is asked whether to stop."""
         if not self._seconds_per_step:
             return 1
-        drawn = sum(len(rows) * self._size_of(s) for s, (_, rows) in self._draws.items())
+        drawn = sum(len(own.places) * self._size_of(s) for s, own in self._drawings.items())
         if self._augment.active:
             drawn += len(self._runs) * self._cohort.batch_size * self._batches.num_inputs
         in_memory = _DRAWN_AT_ONCE // drawn if drawn else most
@@ -123,32 +133,30 @@ class NativeEngine:
 
     # What does not change while the cohort stays as it is
 
-    def _new_runs(self) -> list[c.Run]:
+    def _new_runs(self) -> "ctypes.Array[c.Run]":
         cohort = self._cohort
         buffer, network = cohort.network.buffer, cohort.network
         columns = {p.name: p.columns for p in buffer.parameters}
         statistics = network.statistics()
-        runs: list[c.Run] = []
+        runs = (c.Run * len(cohort.members))()
         for rows, design in segments([m.design for m in cohort.members]):
             width = self._batches.num_inputs
             own = program(design.layers, design.inputs, width, columns, statistics, cohort.dtype)
             operations, kept = own.operations()
             widths, scratches = c.array(c.c_int64, own.widths), c.array(c.c_int64, own.scratches)
             self._kept += [operations, kept, widths, scratches]
-            for _ in range(rows.start, rows.stop):
+            for row in range(rows.start, rows.stop):
                 self._programs.append(own)
-                runs.append(
-                    c.Run(
-                        number=len(runs),
-                        operations=operations,
-                        widths=widths,
-                        scratch_sizes=scratches,
-                        num_operations=len(own.steps),
-                        num_slots=len(own.widths),
-                        num_scratches=len(own.scratches),
-                        output=own.output,
-                        emphasizes=own.emphasizes,
-                    )
+                runs[row] = c.Run(
+                    number=row,
+                    operations=operations,
+                    widths=widths,
+                    scratch_sizes=scratches,
+                    num_operations=len(own.steps),
+                    num_slots=len(own.widths),
+                    num_scratches=len(own.scratches),
+                    output=own.output,
+                    emphasizes=own.emphasizes,
                 )
         self._kept += set_head(runs, cohort.head)
         for slab in cohort.optimizer.members:
@@ -173,25 +181,34 @@ class NativeEngine:
             self._kept.append(own_averages)
             run.averages, run.num_averages = own_averages, len(averages)
         self._set_data(runs)
-        self._draws = self._new_draws()
+        self._drawings = self._new_draws(runs)
         return runs
 
-    def _new_draws(self) -> dict[Source, tuple[Draws, list[int]]]:
+    def _new_draws(self, runs: "ctypes.Array[c.Run]") -> dict[Source, _Drawing]:
         """Return what draws the random numbers of each source, and for which runs."""
         cohort = self._cohort
-        users: dict[Source, list[int]] = {}
+        drawn = (c.Drawn * max(sum(len(own.sources) for own in self._programs), 1))()
+        self._drawn = c.records(drawn)
+        users: dict[Source, list[tuple[int, int]]] = {}
+        place = 0
         for row, own in enumerate(self._programs):
+            first = ctypes.addressof(drawn) + place * ctypes.sizeof(c.Drawn)
+            runs[row].draws = ctypes.cast(first, ctypes.POINTER(c.Drawn))
             for source in own.sources:
-                users.setdefault(source, []).append(row)
-        draws = {}
-        for source, rows in users.items():
+                users.setdefault(source, []).append((row, place))
+                place += 1
+        drawings = {}
+        for source, own in users.items():
+            rows, places = zip(*own, strict=True)
             seeds, active = [cohort.members[row].seed for row in rows], [True] * len(rows)
-            place = (source.stream, source.layer, seeds, active, cohort.device)
+            of_source = (source.stream, source.layer, seeds, active, cohort.device)
             if source.is_normal:
-                draws[source] = Draws(*place, standard_normal, cohort.dtype), rows
+                draws = Draws(*of_source, standard_normal, cohort.dtype)
             else:
-                draws[source] = Draws(*place, random_bits, torch.int64, torch.int16), rows
-        return draws
+                draws = Draws(*of_source, random_bits, torch.int64, torch.int16)
+            seeds_drawn = np.array([draws.place_of(index) for index in range(len(rows))])
+            drawings[source] = _Drawing(draws, seeds_drawn, np.array(places))
+        return drawings
 
     def _trained(self, frozen: Sequence[str]) -> Any:
         """Return the stretches of a run's row that are trained, weights and others apart."""
@@ -210,7 +227,7 @@ class NativeEngine:
         assert all(stop <= width for _, stop in stretches)
         return (c.Stretch * len(stretches))(*((a, b, int(b <= end)) for a, b in stretches))
 
-    def _set_data(self, runs: list[c.Run]) -> None:
+    def _set_data(self, runs: Iterable[c.Run]) -> None:
         batches, kinds = self._batches, {torch.float32: c.FLOAT, torch.float64: c.DOUBLE}
         inputs, targets = (base.contiguous() for base in batches.bases)
         self._kept += [inputs, targets]
@@ -247,51 +264,40 @@ class NativeEngine:
             if cycled is not None and cycled[0][place] is not None:
                 moments = np.array([values[place] for values in cycled], np.float64)
             self._of_block += [own, moments]
-            is_first = slab.make_state()
-            state = [slab.state.get(name) for name in RULES[slab.key[0].name].state]
-            count = float(slab.state.get("state_steps", 0.0))
-            product = float(slab.state.get("mu_products", 0.0))
-            for index, row in enumerate(range(slab.rows.start, slab.rows.stop)):
-                run = self._runs[row]
-                run.rates = own.ctypes.data
-                run.momenta = None if moments is None else moments.ctypes.data
-                run.count, run.product, run.is_first = count, product, is_first
-                for where, tensor in enumerate(state):
-                    run.state[where] = None if tensor is None else tensor[index].data_ptr()
+            runs = self._records[slab.rows]
+            runs["is_first"] = slab.make_state()
+            runs["rates"] = _address(own)
+            runs["momenta"] = 0 if moments is None else _address(moments)
+            runs["count"] = float(slab.state.get("state_steps", 0.0))
+            runs["product"] = float(slab.state.get("mu_products", 0.0))
+            for where, name in enumerate(RULES[slab.key[0].name].state):
+                state = slab.state.get(name)
+                runs["state"][:, where] = 0 if state is None else _addresses(state)
 
     def _take_counts(self) -> None:
         """Set the slabs' counters to those of their runs."""
         for slab in self._cohort.optimizer.members:
-            counts = [self._runs[row].count for row in range(slab.rows.start, slab.rows.stop)]
+            runs = self._records[slab.rows]
             # A run that diverged made fewer steps, and leaves.
-            furthest = slab.rows.start + counts.index(max(counts))
+            furthest = runs[runs["count"].argmax()]
             for name, value in (("state_steps", "count"), ("mu_products", "product")):
                 if name in slab.state:
-                    slab.state[name].fill_(getattr(self._runs[furthest], value))
+                    slab.state[name].fill_(float(furthest[value]))
 
     def _set_averages(self, step: int, number: int) -> None:
         for rows, function, num_steps in self._cohort.averages.members:
             shares = [function(s + 1, num_steps) for s in range(step, step + number)]
             own = np.array(shares, np.float64)
             self._of_block.append(own)
-            for row in range(rows.start, rows.stop):
-                self._runs[row].shares = own.ctypes.data
+            self._records["shares"][rows] = _address(own)
 
     def _set_draws(self, step: int, number: int) -> None:
-        numbers: dict[tuple[Source, int], c.Drawn] = {}
-        for source, (draws, rows) in self._draws.items():
+        for source, drawing in self._drawings.items():
             size = self._size_of(source)
-            drawn = draws.of_steps(step, number, size).contiguous()
+            drawn = drawing.draws.of_steps(step, number, size).contiguous()
             self._of_block.append(drawn)
-            for place, row in enumerate(rows):
-                address = drawn[draws.place_of(place)].data_ptr()
-                numbers[source, row] = c.Drawn(address, size)
-        if not numbers:
-            return
-        for row, (run, own) in enumerate(zip(self._runs, self._programs, strict=True)):
-            own_draws = c.array(c.Drawn, [numbers[source, row] for source in own.sources])
-            self._of_block.append(own_draws)
-            run.draws = own_draws
+            self._drawn["numbers"][drawing.places] = _addresses(drawn)[drawing.seeds]
+            self._drawn["of_a_step"][drawing.places] = size
 
     def _size_of(self, source: Source) -> int:
         """Return how many numbers a step draws, those of a full batch."""
@@ -302,12 +308,13 @@ class NativeEngine:
         per_epoch = steps_per_epoch(batches.num_rows, self._cohort.batch_size)
         first, last = step // per_epoch, (step + number - 1) // per_epoch
         if per_epoch == 1 and not self._augment.active:
-            last = first
-        seen = batches.numbers(first, last - first + 1)
-        self._of_block.append(seen)
-        for run, rows in zip(self._runs, seen, strict=True):
-            run.rows, run.target_rows = rows.inputs.ctypes.data, rows.targets.ctypes.data
-            run.first_epoch = first
+            first = last = 0  # all rows come in one order
+        if (first, last) != self._seen_epochs:
+            self._seen_epochs, self._seen = (first, last), batches.numbers(first, last - first + 1)
+            known = {id(own): (_address(own.inputs), _address(own.targets)) for own in self._seen}
+            addresses = np.array([known[id(own)] for own in self._seen], np.uintp)
+            self._records["rows"], self._records["target_rows"] = addresses.T
+            self._records["first_epoch"] = first
         if self._augment.active:
             in_first = step % per_epoch * self._cohort.batch_size
             self._set_augmented(range(step, step + number), in_first)
@@ -320,9 +327,9 @@ class NativeEngine:
         changed = [self._augment(self._batches(step)[0], step) for step in steps]
         rows = torch.cat(changed, 1).to(self._cohort.dtype)
         self._of_block.append(rows)
-        for run, own in zip(self._runs, rows, strict=True):
-            run.rows = None
-            run.inputs = own.data_ptr() - start * own.shape[1] * own.element_size()
+        self._records["rows"] = 0
+        before = start * rows.stride(1) * rows.element_size()
+        self._records["inputs"] = _addresses(rows) - np.uintp(before)
 
     # Threads
 
@@ -335,7 +342,7 @@ class NativeEngine:
 
             def share(place: int) -> None:
                 row, rank = divmod(place, size)
-                self._call(runs[row], number, memories[row], teams[row].ctypes.data, rank, size)
+                self._call(runs[row], number, memories[row], _address(teams[row]), rank, size)
 
             self._threads.run(len(runs) * size, share)
             return
@@ -357,29 +364,34 @@ class NativeEngine:
         rows = min(self._cohort.batch_size, self._batches.num_rows)
         return self._programs[0].flops * rows >= WORTH_SHARING
 
-    def _memory_of(self, runs: Sequence[c.Run], size: int) -> NDArray[np.uint8]:
-        """Return memory for the steps of any of some runs, whole vectors of which are aligned."""
+    def _memory_of(self, runs: Iterable[c.Run], size: int) -> int:
+        """Return where memory for the steps of any of some runs begins; vectors are aligned."""
+        runs = list(runs)
         key = threading.get_ident() if size == 1 else runs[0].number, size
         if key not in self._memories:
             numbers = max(self._memory_size(ctypes.byref(run), size) for run in runs)
             itemsize = self._cohort.network.buffer.values.element_size()
-            self._memories[key] = np.zeros(numbers * itemsize + 64, np.uint8)
-        return self._memories[key]
+            memory = np.zeros(numbers * itemsize + 64, np.uint8)
+            self._memories[key] = memory, -(-_address(memory) // 64) * 64
+        return self._memories[key][1]
 
     def _call(
-        self,
-        run: c.Run,
-        number: int,
-        memory: NDArray[np.uint8],
-        team: int | None,
-        rank: int,
-        size: int,
+        self, run: c.Run, number: int, memory: int, team: int | None, rank: int, size: int
     ) -> None:
-        address = -(-memory.ctypes.data // 64) * 64
-        self._steps(ctypes.byref(run), number, address, team, rank, size)
+        self._steps(ctypes.byref(run), number, memory, team, rank, size)
 
 
-def set_head(runs: Sequence[c.Run], head: Head) -> list[Any]:
+def _address(array: NDArray[Any]) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def _addresses(rows: Tensor) -> NDArray[np.uintp]:
+    """Return where each row of a tensor begins."""
+    size = rows.stride(0) * rows.element_size()
+    return rows.data_ptr() + np.arange(len(rows), dtype=np.uintp) * np.uintp(size)
+
+
+def set_head(runs: Iterable[c.Run], head: Head) -> list[Any]:
     """Tell runs their loss, output function and answers; return what they point to."""
     loss, options = head.loss.name, head.loss.arguments()
     output = 0 if isinstance(head.output, str) else c.ACTIVATIONS.index(head.output.name)

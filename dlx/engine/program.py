@@ -3,6 +3,7 @@
 # B batch, I inputs, O outputs
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,6 +78,15 @@ class Program:
     kept: list[Tensor] = field(default_factory=list)  # what operations point to
     # Steps up to the end of a layer, and the slot of its outputs, by the name of the layer.
     layers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    # Slots of the outputs of every layer, those inside of others included, and of what the
+    # activation of a dense one is applied to and gives.
+    outputs: dict[str, int] = field(default_factory=dict)
+    activated: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def signals(self) -> list[int]:
+        """The slots that are looked into: outputs, then before and after each activation."""
+        return [*self.outputs.values(), *itertools.chain(*self.activated.values())]
 
     @property
     def flops(self) -> int:
@@ -245,12 +255,15 @@ class _Builder:
             case ResidualSpec():
                 inner, around = self.stack(layer.inner, slot), self.stack(layer.shortcut, slot)
                 joined = self._sum([inner, around], layer.outputs)
-                return self._activation(layer.activation, layer.name, joined, layer.outputs)
+                slot = self._activation(layer.activation, layer.name, joined, layer.outputs)
             case BranchSpec():
-                return self._branch(layer, slot)
+                slot = self._branch(layer, slot)
             case CodeSpec():
-                return self._code(layer, slot)
-        raise AssertionError(f"see `not_covered`: {layer}")
+                slot = self._code(layer, slot)
+            case _:
+                raise AssertionError(f"see `not_covered`: {layer}")
+        self.program.outputs[layer.name] = slot
+        return slot
 
     def _add(self, step: _Step) -> int:
         self.program.steps.append(step)
@@ -307,9 +320,11 @@ class _Builder:
             slot = self._add(largest)
         if layer.norm and layer.norm.position == "before":
             slot = self._norm(layer.norm, name, slot, layer.outputs)
-        slot = self._activation(layer.activation, name, slot, layer.outputs)
+        z, slot = slot, self._activation(layer.activation, name, slot, layer.outputs)
+        self.program.activated[name] = z, slot
         if layer.norm and layer.norm.position == "after":
             slot = self._norm(layer.norm, name, slot, layer.outputs)
+        self.program.outputs[name] = slot
         slot = self._noise(name, layer.noise, slot, layer.outputs)
         return self._dropout(name, layer.dropout, layer.dropout_kind, slot, layer.outputs)
 

@@ -4,6 +4,9 @@ import ctypes
 from ctypes import POINTER, Structure, c_double, c_int64, c_void_p
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 KINDS = (
     "affine",
     "weight_norm",
@@ -149,6 +152,8 @@ class Run(Structure):
         ("step", c_int64),
         ("diverged", c_int64),
         ("entry", c_int64),
+        ("signals", POINTER(c_int64)),
+        ("num_signals", c_int64),
     ]
 
 
@@ -187,9 +192,26 @@ class Evaluation(Structure):
         ("row_costs", c_void_p),
         ("z", c_void_p),
         ("outputs", c_void_p),
+        ("signals", c_void_p),
+        ("signal_units", c_int64),
     ]
 
 
 def array(kind: Any, values: list) -> ctypes.Array:
     """Return a C array; of one element more than none, so that it has an address."""
     return (kind * max(len(values), 1))(*values)
+
+
+def records(structures: ctypes.Array) -> NDArray[np.void]:
+    """Return C structures as a NumPy array of records, whose fields are set for all at once.
+
+    Both are the same memory; pointers are addresses there.
+    """
+    fields = [(name, _numpy_type(kind)) for name, kind in structures._type_._fields_]
+    return np.frombuffer(memoryview(structures), np.dtype(fields))
+
+
+def _numpy_type(kind: Any) -> Any:
+    if issubclass(kind, ctypes.Array):
+        return _numpy_type(kind._type_), kind._length_
+    return {c_double: np.float64, c_int64: np.int64}.get(kind, np.uintp)

@@ -19,7 +19,7 @@ from dlx.data.dataset import Task
 from dlx.data.preprocessing import Preprocessing
 from dlx.data.tables import cells, layout
 from dlx.data.tables.encoder import Encoder
-from dlx.errors import ConfigError
+from dlx.errors import ConfigError, StorageError
 from dlx.nn import layers
 from dlx.nn.head import Head
 from dlx.nn.layers.dense import Transposed
@@ -122,6 +122,8 @@ _PREDICT_FILES = """\
             answer_file(path)
         except OSError as error:
             sys.exit(f"{path}: {error.strerror or error}")
+        except (EOFError, zlib.error) as error:  # of a compressed file
+            sys.exit(f"{path}: it is cut or damaged ({error})")
         except ValueError as error:
             sys.exit(f"{path}: {str(error).removeprefix(str(path)).lstrip(', :')}")"""
 _ELEMENTWISE = """\
@@ -200,7 +202,7 @@ def script(
     else:
         columns, answer = _answers(task, head, encoder, features)
         packages = "torch, safetensors and numpy"
-        imports, reader = "import csv\nimport sys\nimport warnings\n", _READER
+        imports, reader = "import csv\nimport sys\nimport warnings\nimport zlib\n", _READER
         table = (
             'TABLE = Encoder.of_json((FOLDER / "table.json").read_bytes())\n'
             f"COLUMNS = {columns!r}\n"
@@ -358,6 +360,17 @@ class _InUnits(nn.Module):
 
 def _write(folder: Path, files: dict[str, bytes]) -> list[Path]:
     make_directory(folder)
+    script = folder / "load.py"
+    beginning = _SCRIPT.partition("{")[0].encode()
+    if not (folder / "network.onnx").exists() and not (
+        script.is_file() and script.read_bytes().startswith(beginning)
+    ):
+        for name in files:
+            if (folder / name).exists():
+                raise StorageError(
+                    f"cannot write {folder / name}: there is a file of another kind; choose "
+                    "another directory"
+                )
     for name, content in files.items():
         write_atomic(folder / name, content)
     return [folder / name for name in files]

@@ -51,6 +51,7 @@ class PlainForm:
     """The plain torch network of a design, by which the tensors of many runs are named."""
 
     def __init__(self, design: Design) -> None:
+        self.design = design
         self.network, self._names = sequential(design)
         self._tensors = self.network.state_dict()
 

@@ -10,12 +10,14 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
 LIBRARIES = SOURCES / "libraries"
-DIGESTS = "digests.json"  # of the libraries beside it, by name
+# Digests of the libraries beside it, by name, and of the sources that they were built from.
+DIGESTS, SOURCES_NAME = "digests.json", "sources"
 
 # The processors of each architecture that a library is made for, the lowest first.
 LEVELS = {
@@ -27,20 +29,21 @@ _SYSTEMS = {"Linux": "linux-gnu.2.17", "Darwin": "macos", "Windows": "windows-gn
 SUFFIXES = {"Linux": "so", "Darwin": "dylib", "Windows": "dll"}
 
 # What must not be: a product and a sum contracted into one, and reordered arithmetic.
-_FLAGS = [
-    "-O3",
-    "-g0",
-    "-Wl,-s",
+FLAGS = [
     "-std=c11",
     "-shared",
     "-fPIC",
     "-fvisibility=hidden",
     "-ffp-contract=off",
     "-fno-fast-math",
+    "-fno-math-errno",  # a square root is an instruction, and none of the C library's
     "-fno-strict-aliasing",
-    "-fno-sanitize=all",
     "-Wno-psabi",
 ]
+FAST = ("-O3", "-g0", "-Wl,-s", "-fno-sanitize=all")
+# The process ends at undefined behaviour and where an array is left; the second is told by gcc's
+# libasan, which has to be loaded before Python (LD_PRELOAD).
+SANITIZED = ("-O1", "-g", "-fsanitize=address", "-fsanitize=undefined")
 
 
 def architecture(machine: str | None = None) -> str:
@@ -55,9 +58,20 @@ def file_name(level: str, machine: str, system: str) -> str:
 
 
 def build(
-    folder: Path = LIBRARIES, machine: str | None = None, system: str | None = None
+    folder: Path = LIBRARIES,
+    machine: str | None = None,
+    system: str | None = None,
+    flags: Sequence[str] = FAST,
+    levels: Sequence[str] | None = None,
 ) -> list[Path]:
     """Compile the libraries of an architecture and a system, by default this machine's.
+
+    Args:
+        folder: receives them
+        machine: the architecture, under any of its names
+        system: Linux, Darwin or Windows
+        flags: FAST or SANITIZED
+        levels: of the architecture; None: all
 
     Raises:
         OSError: there is no compiler, or it cannot make them; the message says why
@@ -72,19 +86,21 @@ def build(
 
     def compiled(level: str) -> Path:
         result = folder / file_name(level, machine, system)
-        command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *_FLAGS]
-        command += [f"-mcpu={LEVELS[machine][level]}", "-o", str(result)]
+        new = result.with_suffix(".new")
+        command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *FLAGS, *flags]
+        command += [f"-mcpu={LEVELS[machine][level]}", "-o", str(new)]
         command += [str(SOURCES / name) for name in ("single.c", "double.c", "level.c")]
         if system == "Linux":
             command.append("-lm")
         made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode:
             raise OSError(f"the compiler failed: {made.stderr.strip()[-2000:]}")
+        new.replace(result)  # a process that has loaded the former one keeps it
         return result
 
     with ThreadPoolExecutor(2) as pool:
-        made = list(pool.map(compiled, LEVELS[machine]))
-    digests = {path.name: digest(path) for path in made}
+        made = list(pool.map(compiled, levels or LEVELS[machine]))
+    digests = {path.name: digest(path) for path in made} | {SOURCES_NAME: digest_of_sources()}
     (folder / DIGESTS).write_text(json.dumps(digests, indent=1) + "\n")
     return made
 
@@ -94,5 +110,11 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def digest_of_sources() -> str:
+    """Return the SHA-256 of the kernels' sources, which say what Python hands to them."""
+    files = sorted(SOURCES.glob("*.[ch]"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
 if __name__ == "__main__":
-    build()
+    build(flags=SANITIZED if sys.argv[1:] == ["--sanitize"] else FAST)

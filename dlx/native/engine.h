@@ -17,6 +17,11 @@ typedef struct {
 
 // The share of `number` things, in multiples of `unit`, of one thread of a team.
 INLINE void share_of(const pass *p, int64_t number, int64_t unit, int64_t *first, int64_t *last) {
+    if (p->size == 1) {  // divisions take as long as a small product
+        *first = 0;
+        *last = number;
+        return;
+    }
     const int64_t units = (number + unit - 1) / unit;
     *first = units * p->rank / p->size * unit;
     *last = units * (p->rank + 1) / p->size * unit;
@@ -325,12 +330,14 @@ static double backward(const run *r, const pass *p) {
                 }
                 break;
             case DROPOUT:
+                if (!o->in) break;  // nobody needs the gradient of inputs, which has no memory
                 for (int64_t j = first * width; j < last * width; j += LANES) {
                     vec own = load(dy + j) * load(p->kept[i] + j);
                     store(dx + j, o->adds ? load(dx + j) + own : own);
                 }
                 break;
             case NOISE:
+                if (!o->in) break;
                 for (int64_t j = first * width; j < last * width; j += LANES)
                     store(dx + j, o->adds ? load(dx + j) + load(dy + j) : load(dy + j));
                 break;
@@ -444,15 +451,39 @@ static void limit_and_update(run *r, const pass *p, int64_t index, double *share
     together(p);
 }
 
+// Where AddressSanitizer watches, a gap that nobody may touch follows every array.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define GAP LANES
+void __asan_poison_memory_region(const volatile void *, size_t);
+void __asan_unpoison_memory_region(const volatile void *, size_t);
+#endif
+#endif
+#ifndef GAP
+#define GAP 0
+#endif
+
+// The next array of memory of which so much is taken; without memory, none.
+static REAL *taken(REAL *memory, int64_t *used, int64_t number) {
+    REAL *own = memory ? memory + *used : 0;
+    *used += PADDED(number) + GAP;
+#if GAP
+    if (own) {
+        __asan_unpoison_memory_region(own, PADDED(number) * sizeof(REAL));
+        __asan_poison_memory_region(own + PADDED(number), GAP * sizeof(REAL));
+    }
+#endif
+    return own;
+}
+
 // Memory of a program, in numbers: slots and their gradients, what is kept, scratches, products.
 static int64_t lay_out(const run *r, REAL *memory, int threads, REAL **values, REAL **gradients,
                        REAL **kept, REAL **scratches, answers *head, REAL **products, double **shared) {
-    REAL *start = memory;
     const int64_t rows = r->batch_size;
-    int64_t longest = rows;
-#define TAKE(number) (memory += PADDED(number), memory - PADDED(number))
+    int64_t longest = rows, used = 0;
+#define TAKE(number) taken(memory, &used, number)
     for (int64_t s = 0; s < r->num_slots; s++) {
-        REAL *value = TAKE(rows * PADDED(r->widths[s])), *gradient = s ? TAKE(rows * PADDED(r->widths[s])) : memory;
+        REAL *value = TAKE(rows * PADDED(r->widths[s])), *gradient = TAKE(s ? rows * PADDED(r->widths[s]) : 0);
         if (values) { values[s] = value; gradients[s] = gradient; }
     }
     for (int64_t i = 0; i < r->num_operations; i++) {
@@ -482,7 +513,7 @@ static int64_t lay_out(const run *r, REAL *memory, int threads, REAL **values, R
         if (products) products[t] = own;
     }
 #undef TAKE
-    return memory - start;
+    return used;
 }
 
 // Make up to `number` steps of a run, fewer if its cost ceases to be finite.

@@ -18,9 +18,9 @@ static void softmax_rows(const run *r, const REAL *z, REAL *a, int64_t rows) {
     }
 }
 
-// Rows of whole vectors to rows without gaps.
-static void hand_out(const REAL *from, REAL *to, int64_t rows, int64_t units) {
-    for (int64_t b = 0; b < rows; b++) memcpy(to + b * units, from + b * PADDED(units), units * sizeof(REAL));
+// Rows of whole vectors to rows without gaps, each `to_row` after the one before.
+static void hand_out(const REAL *from, REAL *to, int64_t rows, int64_t units, int64_t to_row) {
+    for (int64_t b = 0; b < rows; b++) memcpy(to + b * to_row, from + b * PADDED(units), units * sizeof(REAL));
 }
 
 static void add_up(const evaluation *e, const pass *p, int64_t which, int64_t start) {
@@ -90,11 +90,19 @@ static __attribute__((noinline)) void evaluate_piece(const evaluation *e, int64_
         add_up(e, &p, which, start);
         add_measures(e, &r, &p, index);
     }
-    if (e->z) hand_out(z, (REAL *)e->z + at, p.rows, units);
+    if (e->z) hand_out(z, (REAL *)e->z + at, p.rows, units, units);
     if (e->outputs) {
         if (r.loss == CROSS_ENTROPY) softmax_rows(&r, z, p.head.a, p.rows);
         else activate((int)r.output_function, z, p.head.a, p.rows * PADDED(units), r.output_number);
-        hand_out(p.head.a, (REAL *)e->outputs + at, p.rows, units);
+        hand_out(p.head.a, (REAL *)e->outputs + at, p.rows, units, units);
+    }
+    if (e->signals) {
+        REAL *to = (REAL *)e->signals + (which * e->num_rows + start) * e->signal_units;
+        for (int64_t i = 0; i < r.num_signals; i++) {
+            const int64_t slot = r.signals[i];
+            hand_out(values[slot], to, p.rows, r.widths[slot], e->signal_units);
+            to += r.widths[slot];
+        }
     }
 }
 

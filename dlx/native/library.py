@@ -11,7 +11,16 @@ import platform
 from pathlib import Path
 
 from dlx.errors import ConfigError
-from dlx.native.build import DIGESTS, LEVELS, LIBRARIES, architecture, digest, file_name
+from dlx.native.build import (
+    DIGESTS,
+    LEVELS,
+    LIBRARIES,
+    SOURCES_NAME,
+    architecture,
+    digest,
+    digest_of_sources,
+    file_name,
+)
 
 LEVEL_VARIABLE = "DLX_NATIVE_LEVEL"
 
@@ -83,15 +92,21 @@ def _chosen(wanted: str) -> str:
 @functools.cache
 def _library(level: str) -> ctypes.CDLL:
     path: Path = LIBRARIES / file_name(level, architecture(), platform.system())
-    if not path.exists():
-        raise Unavailable(
-            "the native library was not built when dlx was installed; install it again with "
-            "`pip install --force-reinstall .`, or build it with `python -m dlx.native.build`"
-        )
-    # Loading a damaged library may end the process.
-    if _digests().get(path.name) != digest(path):
-        raise Unavailable(f"{path.name} is not what was built; install dlx again")
+    # Loading a damaged library may end the process, and so may structures of other sources.
+    digests = _digests()
     try:
+        if not path.exists():
+            raise Unavailable(
+                "the native library was not built when dlx was installed; install it again with "
+                "`pip install --force-reinstall .`, or build it with `python -m dlx.native.build`"
+            )
+        if digests.get(path.name) != digest(path):
+            raise Unavailable(f"{path.name} is not what was built; install dlx again")
+        if digests.get(SOURCES_NAME) != digest_of_sources():
+            raise Unavailable(
+                f"{path.name} was built from the sources of another version; install dlx again, or "
+                "build it with `python -m dlx.native.build`"
+            )
         return ctypes.CDLL(str(path))
     except OSError as error:
         raise Unavailable(f"{path.name} cannot be loaded here ({error})") from error

@@ -70,61 +70,62 @@ static step_constants constants_of(run *r, double rate, double momentum) {
     return c;
 }
 
+// The new values of the vector of numbers `i` of a run's row; a rule without some state has no such row.
 INLINE vec rule(const int optimizer, const run *r, const step_constants *c, vec w, vec g, REAL *s0,
-                REAL *s1, REAL *s2) {
+                REAL *s1, REAL *s2, int64_t i) {
     vec m, v, step;
     switch (optimizer) {
         case SGD:
             if (!r->has_velocity) return w - c->rate * g;
-            m = r->is_first ? g : load(s0) * c->first + g * c->second;
-            store(s0, flushed(m));
+            m = r->is_first ? g : load(s0 + i) * c->first + g * c->second;
+            store(s0 + i, flushed(m));
             return w - c->rate * (r->nesterov ? g + m * c->first : m);
         case ADAGRAD:
-            v = flushed(fused(g, g, load(s0)));
-            store(s0, v);
+            v = flushed(fused(g, g, load(s0 + i)));
+            store(s0 + i, v);
             return w - c->rate * (g / (root(v) + c->epsilon));
         case RMSPROP:
-            v = flushed(load(s0) * c->second + g * g * c->third);
-            store(s0, v);
+            v = flushed(load(s0 + i) * c->second + g * g * c->third);
+            store(s0 + i, v);
             if (r->has_means) {
-                m = load(s1);
+                m = load(s1 + i);
                 m = flushed(m + (g - m) * c->third);
-                store(s1, m);
+                store(s1 + i, m);
                 v = v - m * m;
             }
             step = g / (root(v) + c->epsilon);
             if (r->has_velocity) {
-                step = flushed(load(s2) * c->first + step);
-                store(s2, step);
+                step = flushed(load(s2 + i) * c->first + step);
+                store(s2 + i, step);
             }
             return w - c->rate * step;
         case ADADELTA:
-            v = flushed(load(s0) * c->second + g * g * c->third);
-            m = load(s1);
+            v = flushed(load(s0 + i) * c->second + g * g * c->third);
+            m = load(s1 + i);
             step = root(m + c->epsilon) / root(v + c->epsilon) * g;
-            store(s0, v);
-            store(s1, flushed(m * c->second + step * step * c->third));
+            store(s0 + i, v);
+            store(s1 + i, flushed(m * c->second + step * step * c->third));
             return w - c->rate * step;
         case ADAMAX:
-            m = load(s0);
+            m = load(s0 + i);
             m = flushed(m + (g - m) * c->first);
-            v = load(s1) * c->second;
+            v = load(s1 + i) * c->second;
             step = size_of(g) + c->epsilon;
             v = select_vec(v > step, v, step);
-            store(s0, m);
-            store(s1, v);
+            store(s0 + i, m);
+            store(s1 + i, v);
             return w - c->rate * (m / v);
         case LION:
-            m = load(s0);
+            m = load(s0 + i);
             step = sign_of(m * c->first + g * c->third);
-            store(s0, flushed(m * c->second + g * c->fourth));
+            store(s0 + i, flushed(m * c->second + g * c->fourth));
             return w - c->rate * step;
         default:
-            m = load(s0);
+            m = load(s0 + i);
             m = flushed(m + (g - m) * c->first);
-            v = flushed(load(s1) * c->second + g * g * c->third);
-            store(s0, m);
-            store(s1, v);
+            v = flushed(load(s1 + i) * c->second + g * g * c->third);
+            store(s0 + i, m);
+            store(s1 + i, v);
             if (optimizer == ADAM) return w - c->rate * (m / fused(root(v), splat(c->fourth), splat(c->epsilon)));
             if (optimizer == RADAM)
                 return c->is_rectified ? w - c->rate * (m / (root(v) + c->epsilon) * c->fourth) : w - c->rate * m;
@@ -144,7 +145,7 @@ static void update(const run *r, const step_constants *c, int64_t first, int64_t
         vec w = load(values + i), g = load(gradients + i); \
         if (added != 0) g = fused(w, splat(added), g); \
         if (kept != 1) w = w * kept; \
-        store(values + i, rule(name, r, c, w, g, s0 + i, s1 + i, s2 + i)); \
+        store(values + i, rule(name, r, c, w, g, s0, s1, s2, i)); \
     } \
     break;
     switch (r->optimizer) {

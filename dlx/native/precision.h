@@ -23,6 +23,7 @@
 #include "engine.h"
 #include "evaluation.h"
 #include "random.h"
+#include "sums.h"
 
 // Numbers of memory that the steps of a run need, for a team of threads.
 EXPORT int64_t EXPORTED(dlx_memory)(const run *r, int64_t size) {
@@ -55,6 +56,16 @@ EXPORT void EXPORTED(dlx_evaluate)(evaluation *e, void *memory) {
     fegetenv(&before);
     fesetenv(FE_DFL_ENV);
     evaluate(e, memory);
+    fesetenv(&before);
+}
+
+// Add up the parameters of rows: (rows, parameters) sums of |x| and of x² each.
+EXPORT void EXPORTED(dlx_sums)(const REAL *rows, int64_t num_rows, int64_t row_size, const int64_t *columns,
+                               int64_t num_parameters, double *sizes, double *squares) {
+    fenv_t before;
+    fegetenv(&before);
+    fesetenv(FE_DFL_ENV);
+    add_up_parameters(rows, num_rows, row_size, columns, num_parameters, sizes, squares);
     fesetenv(&before);
 }
 

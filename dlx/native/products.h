@@ -30,6 +30,9 @@ typedef struct {
     int whole;                // rows of C may be written in whole vectors
 } matrix_product;
 
+// A loop over the vectors of an array that stays in registers.
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
 INLINE vec load(const REAL *from) { return *(const vec *)from; }
 INLINE void store(REAL *to, vec x) { *(vec *)to = x; }
 
@@ -61,42 +64,49 @@ INLINE int64_t lanes_left(int64_t width, int64_t n) {
 INLINE void tile(const int rows, const int vectors, const matrix_product *p, const REAL *a,
                  int64_t a_row, int64_t a_column, const REAL *b, int64_t b_row, int64_t safe,
                  int64_t length, int64_t m, int64_t n, int starts) {
-    vec sums[MOST_ROWS][MOST_VECTORS];
+    // What lies in memory, for loops that are not unrolled, and the sums, which stay in registers.
+    vec ends[MOST_ROWS][MOST_VECTORS], sums[MOST_ROWS][MOST_VECTORS];
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < vectors; j++) {
             int64_t column = n + j * LANES;
             const REAL *c = p->c + (m + i) * p->c_row + column;
             if (!starts || p->adds)
-                sums[i][j] = p->whole ? load(c) : load_part(c, lanes_left(p->n, column));
+                ends[i][j] = p->whole ? load(c) : load_part(c, lanes_left(p->n, column));
             else if (p->bias)
-                sums[i][j] = load_part(p->bias + column, lanes_left(p->n, column));
+                ends[i][j] = load_part(p->bias + column, lanes_left(p->n, column));
             else
-                sums[i][j] = (vec){};
+                ends[i][j] = (vec){};
         }
+    UNROLLED for (int i = 0; i < rows; i++)
+        UNROLLED for (int j = 0; j < vectors; j++) sums[i][j] = ends[i][j];
     int64_t k = 0;
     for (; k < safe; k++) {
         vec own[MOST_VECTORS];
-        for (int j = 0; j < vectors; j++) own[j] = load(b + k * b_row + j * LANES);
-        for (int i = 0; i < rows; i++) {
+        UNROLLED for (int j = 0; j < vectors; j++) own[j] = load(b + k * b_row + j * LANES);
+        UNROLLED for (int i = 0; i < rows; i++) {
             vec factor = a[i * a_row + k * a_column] - (vec){};
-            for (int j = 0; j < vectors; j++) sums[i][j] = fused(factor, own[j], sums[i][j]);
+            UNROLLED for (int j = 0; j < vectors; j++) sums[i][j] = fused(factor, own[j], sums[i][j]);
         }
     }
     for (; k < length; k++) {  // whole vectors would reach beyond B
-        for (int j = 0; j < vectors; j++) {
-            vec own = load_part(b + k * b_row + j * LANES, lanes_left(p->n, n + j * LANES));
-            for (int i = 0; i < rows; i++)
-                sums[i][j] = fused(a[i * a_row + k * a_column] - (vec){}, own, sums[i][j]);
+        vec own[MOST_VECTORS];
+        UNROLLED for (int j = 0; j < vectors; j++)
+            own[j] = load_part(b + k * b_row + j * LANES, lanes_left(p->n, n + j * LANES));
+        UNROLLED for (int i = 0; i < rows; i++) {
+            vec factor = a[i * a_row + k * a_column] - (vec){};
+            UNROLLED for (int j = 0; j < vectors; j++) sums[i][j] = fused(factor, own[j], sums[i][j]);
         }
     }
+    UNROLLED for (int i = 0; i < rows; i++)
+        UNROLLED for (int j = 0; j < vectors; j++) ends[i][j] = sums[i][j];
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < vectors; j++) {
             int64_t column = n + j * LANES;
             REAL *c = p->c + (m + i) * p->c_row + column;
             if (p->whole || lanes_left(p->n, column) == LANES)
-                store(c, sums[i][j]);
+                store(c, ends[i][j]);
             else
-                store_part(c, sums[i][j], lanes_left(p->n, column));
+                store_part(c, ends[i][j], lanes_left(p->n, column));
         }
 }
 
@@ -177,7 +187,7 @@ static void multiply(const matrix_product *p, int64_t first, int64_t last, REAL 
 // Turn sixteen rows into sixteen columns, in registers.
 INLINE void transpose_block(vec rows[LANES]) {
 #define EXCHANGE(d, low, high) \
-    for (int i = 0; i < LANES; i++) \
+    UNROLLED for (int i = 0; i < LANES; i++) \
         if (!(i & d)) { \
             vec a = rows[i], b = rows[i + d]; \
             rows[i] = __builtin_shufflevector(a, b, low); \
@@ -202,7 +212,7 @@ static void transpose(const REAL *from, int64_t m, int64_t n, REAL *to, int64_t 
         for (int64_t i = 0; i < m; i += LANES) {
             vec block[LANES];
             const int64_t left = lanes_left(n, j);
-            for (int r = 0; r < LANES; r++) {
+            UNROLLED for (int r = 0; r < LANES; r++) {
                 const REAL *row = from + (i + r) * n + j;
                 if (i + r >= m) block[r] = (vec){};
                 else if ((m - i - r - 1) * n + left >= LANES) block[r] = load(row);  // inside the matrix

@@ -95,6 +95,8 @@ typedef struct {
     double cost_sum, correct_sum;
     int64_t first_step, step, diverged; // of the block of `rates`; the next one
     int64_t entry;                      // in evaluations, the slot that rows are taken into
+    const int64_t *signals;             // likewise, the slots that are looked into
+    int64_t num_signals;
 } run;
 
 // The rows on which a run is evaluated.
@@ -119,6 +121,8 @@ typedef struct {
     double *penalties, *active;         // (runs, pieces): sum over rows, active units
     double *row_costs;                  // (runs, rows), may be NULL
     void *z, *outputs;                  // (runs, rows, units) each, may be NULL
+    void *signals;                      // (runs, rows, units of all slots that are looked into), may be NULL
+    int64_t signal_units;
 } evaluation;
 
 #endif

@@ -20,7 +20,7 @@ typedef VECTOR_OF(double) double_vec;
 typedef VECTOR_OF(int32_t) int32_vec;
 typedef VECTOR_OF(int64_t) int64_vec;
 
-#define fused(a, b, c) __builtin_elementwise_fma((a), (b), (c))  // a b + c, rounded once
+#include "fused.h"
 #define root(x) __builtin_elementwise_sqrt(x)
 
 // The lanes of `a` where a comparison holds, those of `b` elsewhere.

@@ -30,12 +30,12 @@ class Penalties:
     """
 
     def __init__(self, penalties: Sequence[Penalty | None], buffer: ParameterBuffer) -> None:
-        self._segments = chosen(penalties)
+        self.segments = chosen(penalties)
         self._buffer = buffer
 
     def add_gradients(self) -> None:
         """Add the gradient of each penalty, l1 sign(w) + l2 w, to that of the cost."""
-        for rows, penalty in self._segments:
+        for rows, penalty in self.segments:
             weights = self._buffer.values[rows, self._buffer.weights]
             gradients = self._buffer.gradients[rows, self._buffer.weights]
             if penalty.l1:
@@ -46,7 +46,7 @@ class Penalties:
     def costs(self) -> Tensor:
         """Return the penalty of each run, 0 if it has none: (K,)."""
         total = torch.zeros_like(self._buffer.values[:, 0])
-        for rows, penalty in self._segments:
+        for rows, penalty in self.segments:
             for parameter in self._buffer.parameters:
                 if parameter.is_weight:
                     weights = parameter.value[rows].flatten(1)

@@ -6,6 +6,7 @@ from dlx.cohort import Cohort
 from dlx.nn.layers import Spec
 from dlx.nn.passes import Pass
 from dlx.training.job import Job
+from dlx.training.portability import differs_elsewhere
 from dlx.training.rehearsal import rehearse
 
 # What a layer has that says nothing of it.
@@ -62,6 +63,7 @@ def preview(job: Job) -> dict[str, Any]:
         "device": str(job.device),
         "engine": member.engine,
         "engine_reason": job.by_torch,
+        "differs_elsewhere": differs_elsewhere(job),
         "cost": costs.item(),
     }
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from unicodedata import normalize
 
 from dlx.errors import ConfigError, RunError, RunInUseError, did_you_mean
 from dlx.runs import documents
@@ -241,6 +242,8 @@ def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> R
     mean what is of the kind `prefer` if there is any, else the newest of both kinds.
     """
     text = str(wanted)
+    if not Path(text).exists():
+        text = normalize("NFC", text)  # as names are
     places = [Path(wanted), runs_dir / text]
     for place in places:
         if RunDirectory(place).info_path.exists():

@@ -39,6 +39,7 @@ _TYPES: dict[str, type | UnionType] = {
     "resumed": list | None,
     "inexact": list | None,
     "engine": str | None,
+    "differs_elsewhere": list | None,
     "generator": str | None,
 }
 
@@ -66,6 +67,7 @@ _ORDER = (
         "host",
         "threads",
         "engine",
+        "differs_elsewhere",
         "generator",
         "created",
         "started",

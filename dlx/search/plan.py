@@ -24,6 +24,7 @@ from dlx.search.space import Dimension, dimensions, num_points
 from dlx.search.trials import Trial
 from dlx.training.job import Job, refuse_watched_dev
 from dlx.training.transfer import split_of_source
+from dlx.training.watching import not_portable
 
 PARAMETERS, SECONDS = "parameters", "seconds_per_step"
 DEFAULT, BEST = "default", "best"
@@ -216,7 +217,12 @@ class SearchPlan:
     @property
     def remarks(self) -> list[str]:
         """What the user is told of the data and of defaults."""
-        return self._data.remarks + self._data.warnings
+        job = self._data.job(self._data.runs("comparison")[0])
+        named = [("search.metric", name) for name in self.objectives]
+        named += [("search.constraints", bound.name) for bound in self.bounds]
+        steers = [not_portable(key, name, job.member) for key, name in named]
+        said = [line for lines in steers for line in lines]
+        return self._data.remarks + said + self._data.warnings
 
     @property
     def fingerprint(self) -> str:

@@ -130,13 +130,19 @@ def _splits(text: str, runs_dir: Path) -> Iterator[tuple[RunDirectory, str]]:
     beginnings: list[tuple[str, str]] = []
     if match := _NUMBERED.fullmatch(text):
         beginnings.append((match[1], f"#{match[2]}"))
-    places = [place for place, character in enumerate(text) if character == "/" and place]
-    beginnings += [(text[:place], text[place + 1 :]) for place in reversed(places)]
+    slashes = [place for place, character in enumerate(text) if character == "/" and place]
+    beginnings += [(text[:place], text[place + 1 :]) for place in reversed(slashes)]
     for beginning, rest in beginnings:
-        with contextlib.suppress(RunError):
+        try:
             run = directory.find(beginning, runs_dir)
-            if run.read_info()["kind"] != "run" and rest:
-                yield run, rest
+            is_several = run.read_info()["kind"] != "run"
+        except RunError:
+            places = (Path(beginning), runs_dir / beginning)
+            if any(RunDirectory(place).info_path.exists() for place in places):
+                raise  # it is damaged
+            continue
+        if is_several and rest:
+            yield run, rest
 
 
 def _member(ablation: RunDirectory, name: str) -> IndexedRun | None:

@@ -21,16 +21,16 @@ from dlx.errors import ConfigError
 from dlx.models import plain
 from dlx.models import stages as networks
 from dlx.models.design import Design
-from dlx.nn.metrics import CORRUPTED, check_metrics, default_metrics, tag
+from dlx.native import library
+from dlx.nn.metrics import check_metrics, default_metrics
 from dlx.optimizers.penalties import Penalty
 from dlx.optimizers.rule import momentum_name
-from dlx.registry import is_own
 from dlx.training import batch_sizes, memory, probing, transfer
 from dlx.training.probing import Probing, finisher
 from dlx.training.stages import PlannedStage, pretrained_layers
 from dlx.training.stages import plan as stages_of
 from dlx.training.trainer import Trainable, Trainer
-from dlx.training.watching import check_watched
+from dlx.training.watching import check_watched, not_portable
 
 
 @dataclass(frozen=True)
@@ -212,12 +212,14 @@ def prepare(config: RunConfig, splits: Splits) -> Job:
     train = config.train
     engine, by_torch = engine_of(train.engine, member, device, train.matmul_precision)
     member, config = replace(member, engine=engine), _changed(config, "train", engine=engine)
+    if by_torch is not None and by_torch == library.absence():
+        remarks += (f"train.engine: torch trains what the native engine could, since {by_torch}",)
     # Where there are stop rows, nothing watches dev rows; in runs of older versions there are none.
     not_watched = {"test"} if splits.stop is None else {"test", "dev"}
     parts = [part for part in splits.parts if part not in not_watched]
     for key, metric in config.watched.items():
         check_watched(key, metric, parts, member.measured, received=watched[key])
-        remarks += _not_portable(key, metric, member)
+        remarks += not_portable(key, metric, member)
     worth = probing.plan(config, on_device, design)
     if worth is not None and worth.fine_tune is not None:
         remarks += worth.remarks
@@ -255,19 +257,6 @@ def _watching_stop(config: RunConfig, splits: Splits) -> tuple[RunConfig, tuple[
             "sets how many)"
         )
     return config, tuple(remarks)
-
-
-def _not_portable(key: str, watched: str, member: Member) -> tuple[str, ...]:
-    """Return what is to be said of a metric that steers a run of the native engine."""
-    name = watched.partition(".")[2].removeprefix(CORRUPTED)
-    metric = next((metric for metric in member.metrics if tag(metric) == name), None)
-    if member.engine != "native" or metric is None or is_own("metric", metric.name):
-        return ()
-    return (
-        f"{key}: {watched} is a plug-in's metric, which may differ in the last digit on another "
-        "processor, and with it the run that it steers; watch the cost or a metric of dlx's for "
-        "the same bits everywhere",
-    )
 
 
 def refuse_watched_dev(config: RunConfig) -> None:

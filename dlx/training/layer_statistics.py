@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dlx.arithmetic import total
 from dlx.cohort import Cohort
 from dlx.data.selection import Selection
-from dlx.nn.network import Network
+from dlx.engine.evaluation import Signals, native_evaluation
 from dlx.nn.passes import Pass
 from dlx.nn.products import product
 
@@ -38,25 +39,15 @@ def is_looked_at(number: int, last: int) -> bool:
 
 
 @torch.no_grad()
-def signals(network: Network, inputs: Selection) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return each layer's outputs, and what its activation is applied to: (K, B, O) each.
-
-    They are of each run's first rows, in evaluation mode.
-    """
-    pass_ = _pass(network, _rows(network, inputs))
-    return pass_.activations or {}, {name: z for name, (z, _) in (pass_.signals or {}).items()}
-
-
-def _rows(network: Network, inputs: Selection) -> Tensor:
-    """Return each run's first rows, (K, B, I)."""
+def signals(cohort: Cohort, inputs: Selection) -> Signals:
+    """Return what each run's first rows become in its layers, in evaluation mode."""
+    native = native_evaluation(cohort)
+    if native is not None:
+        return native.signals(inputs, min(_ROWS, inputs.num_rows))
     rows = inputs.chunk(0, _ROWS)
-    return rows.expand(network.num_runs, *rows.shape[1:])
-
-
-def _pass(network: Network, rows: Tensor) -> Pass:
     pass_ = Pass(activations={}, signals={})
-    network.forward(rows, pass_)
-    return pass_
+    cohort.network.forward(rows.expand(cohort.network.num_runs, *rows.shape[1:]), pass_)
+    return Signals(pass_.activations or {}, pass_.signals or {})
 
 
 @torch.no_grad()
@@ -74,12 +65,12 @@ def probe(cohort: Cohort, inputs: Selection) -> dict[str, list[float]]:
     - `copies/<layer>`: the share of units that do what another unit of the layer does
     - `z_mean/<layer>`, `z_std/<layer>`: of what the activation is applied to
     """
-    rows = _rows(cohort.network, inputs)
-    pass_ = _pass(cohort.network, rows)
-    outputs, signals = pass_.activations or {}, pass_.signals or {}
+    outputs, activated = signals(cohort, inputs)
     # A linear layer gives what its activation would be applied to: the same tensor, looked at once.
-    of_z = {layer: z for layer, (z, _) in signals.items() if z is not outputs[layer]}
-    units = _Units([*outputs.values(), *of_z.values(), rows.flatten(2)])
+    of_z = {layer: z for layer, (z, _) in activated.items() if z is not outputs[layer]}
+    rows = inputs.chunk(0, _ROWS).flatten(2)
+    exactly = cohort.engine == "native"
+    units = _Units([*outputs.values(), *of_z.values(), rows], cohort.network.num_runs, exactly)
     mean, between, std = (own.tolist() for own in units.pooled())
     dead, copies = (own.tolist() for own in units.dead_and_copies(len(outputs)))
     values: dict[str, list[float]] = {"between_rows/input": between[-1]}
@@ -91,10 +82,10 @@ def probe(cohort: Cohort, inputs: Selection) -> dict[str, list[float]]:
         values[f"copies/{layer}"] = copies[place]
     places = {layer: place for place, layer in enumerate(outputs)}
     places |= {layer: len(outputs) + place for place, layer in enumerate(of_z)}
-    for layer in signals:
+    for layer in activated:
         values[f"z_mean/{layer}"] = mean[places[layer]]
         values[f"z_std/{layer}"] = std[places[layer]]
-    values |= _saturated(cohort, {layer: a for layer, (_, a) in signals.items()})
+    values |= _saturated(cohort, {layer: a for layer, (_, a) in activated.items()})
     return {
         tag: [None if math.isnan(v) else v for v in own]  # type: ignore[misc]
         for tag, own in values.items()
@@ -131,8 +122,18 @@ def _bounds(cohort: Cohort) -> dict[str, list[tuple[float, float]]]:
     return by_layer
 
 
-def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and variance over the rows, (K, B, O) to (K, O) each, in float64.
+def _exact_moments(values: Tensor) -> np.ndarray:
+    """Return the same as `_moments`, with the same bits on every machine: (2, K, O)."""
+    by_row = values.numpy().swapaxes(0, 1).astype(np.float64)  # (B, K, O)
+    first = by_row[0].copy()
+    by_row -= first
+    means = total(by_row) / len(by_row)
+    by_row -= means
+    return np.stack([means + first, total(by_row * by_row) / len(by_row)])
+
+
+def _moments(values: Tensor) -> np.ndarray:
+    """Return mean and variance over the rows, (K, B, O) to (2, K, O), in float64.
 
     The variance of equal values is exactly 0. Sums are matrix products, since those of a part of a
     tensor would depend on the runs beside it.
@@ -143,41 +144,52 @@ def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
     ones = values.new_full((len(values), 1, values.shape[1]), 1 / values.shape[1])
     means = product(ones, values)
     variances = product(ones, values.sub_(means).square_())
-    return (means + first).squeeze(1), variances.squeeze(1)
+    return torch.cat([means + first, variances], 1).transpose(0, 1).cpu().numpy()
+
+
+def _over_units(values: np.ndarray) -> np.ndarray:
+    """Return sums over units, (K, L, O) to (K, L)."""
+    return total(values.transpose(2, 0, 1))
 
 
 class _Units:
     """Means and variances over the rows of the units of L layers, given what they give, (K, B, O).
 
     Layers that are narrower than the widest are filled up with zeros. They are arrays, not tensors,
-    since operations on so few numbers take a quarter of the time. Sums along the last axis of an
-    array in C order are a run's own, whatever stands beside it.
+    since operations on so few numbers take a quarter of the time.
+
+    Args:
+        outputs: of layers; (1, B, O) where all runs have the same
+        num_runs: K
+        exactly: with the same bits on every machine
     """
 
-    def __init__(self, outputs: list[Tensor]) -> None:
+    def __init__(self, outputs: list[Tensor], num_runs: int, exactly: bool) -> None:
+        moments_of = _exact_moments if exactly else _moments
         sizes = [values.shape[2] for values in outputs]
         # Recurrent layers give a row for each step in time.
         has_same_rows = len({values.shape[1] for values in outputs}) == 1
         if has_same_rows and outputs[0].shape[1] * sum(sizes) <= _FEW:
-            moments = torch.stack(_moments(torch.cat(outputs, 2)))
+            moments = moments_of(torch.cat([v.expand(num_runs, -1, -1) for v in outputs], 2))
         else:
-            moments = torch.cat([torch.stack(_moments(values)) for values in outputs], 2)
+            own = [np.broadcast_to(m, (2, num_runs, m.shape[2])) for m in map(moments_of, outputs)]
+            moments = np.concatenate(own, 2)
         self._sizes = np.array(sizes)[:, None]  # (L, 1)
         numbers = np.arange(max(sizes))
         self._is_unit = numbers < self._sizes  # (L, O)
         starts = self._sizes.cumsum()[:, None] - self._sizes
         places = np.where(self._is_unit, starts + numbers, 0)
-        units = moments.cpu().numpy().take(places, axis=2)  # (2, K, L, O)
+        units = moments.take(places, axis=2)  # (2, K, L, O)
         units[:, :, ~self._is_unit] = 0
         self._means, self._variances = units
 
     def pooled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the mean, the mean variance of units, and the deviation of all: (L, K) each."""
         with np.errstate(invalid="ignore", over="ignore"):
-            mean = self._means.sum(2) / self._sizes.T
-            within = self._variances.sum(2) / self._sizes.T
+            mean = _over_units(self._means) / self._sizes.T
+            within = _over_units(self._variances) / self._sizes.T
             between = np.where(self._is_unit, self._means - mean[:, :, None], 0.0)
-            std = np.sqrt(within + (between * between).sum(2) / self._sizes.T)
+            std = np.sqrt(within + _over_units(between * between) / self._sizes.T)
         return mean.T, within.T, std.T
 
     def dead_and_copies(self, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from dlx.config.types import Choice
 from dlx.data.dataset import Task
@@ -21,6 +22,16 @@ FEWEST_ROWS = 20  # that it is worth fitting on
 _MOST_INPUTS = 2_000
 
 Answers = Callable[[np.ndarray], np.ndarray]
+
+
+def one_thread() -> threadpool_limits:
+    """Return a block in which NumPy and SciPy compute products by one thread.
+
+    Fitting a linear model is hundreds of small ones. Two threads that wait for each other in every
+    one of them are slower, fifty times so where another program uses a core; and the last bits
+    depend on their number.
+    """
+    return threadpool_limits(1, user_api="blas")
 
 
 @flushed_denormals()
@@ -37,7 +48,7 @@ def fitted(inputs: np.ndarray, targets: np.ndarray, are_classes: bool) -> Answer
     if are_classes and len(np.unique(targets)) < 2:
         return None
     model: Any = LogisticRegression(max_iter=200) if are_classes else Ridge(1.0)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), one_thread():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(inputs, targets)
     if are_classes:

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from dlx.data import randomness
 from dlx.data.splits import draw
 from dlx.errors import ConfigError, DataError
+from dlx.training.linear_model import one_thread
 
 NEIGHBORS = 5
 FEWEST_OF_A_CLASS = 2  # one to fit on, one to choose C by
@@ -140,7 +141,7 @@ def score_numbers(
 
 
 def _logistic(strength: float, x: np.ndarray, classes: np.ndarray) -> LogisticRegression:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), one_thread():
         # Of rows that a weak penalty all but separates: by then what it says changes no more.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return LogisticRegression(C=strength, max_iter=1000).fit(x, classes)

@@ -21,6 +21,7 @@ from dlx.errors import (
 )
 from dlx.runs import RunDirectory, timestamp
 from dlx.runs.files import refuse_links
+from dlx.stopping import numbers
 from dlx.training.memory import CURE
 
 
@@ -44,7 +45,7 @@ def matmul_precision(precision: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals() -> Iterator[list[int]]:
-    """Give the list of SIGINT and SIGTERM received; only a second one interrupts the block."""
+    """Give the list of signals to stop received; only a second one interrupts the block."""
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -58,7 +59,7 @@ def signals() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def breaking_off(words: str) -> Iterator[None]:
-    """Let SIGINT and SIGTERM break the block off: Interrupted, "stopped by SIGINT" and words."""
+    """Let a signal to stop break the block off: Interrupted, "stopped by SIGINT" and words."""
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -77,8 +78,8 @@ def breaking_off(words: str) -> Iterator[None]:
 def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     # Python lets the main thread alone handle signals.
     main = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
-    before = {number: signal.signal(number, handler) for number in numbers}
+    handled = numbers() if main else ()
+    before = {number: signal.signal(number, handler) for number in handled}
     try:
         yield
     finally:

@@ -49,6 +49,7 @@ from dlx.tracking.evaluations import Curve, Evaluation
 from dlx.tracking.metrics import MetricsFile
 from dlx.training.baseline import baseline
 from dlx.training.job import Job
+from dlx.training.portability import differs_elsewhere
 from dlx.training.process import device_name
 from dlx.training.records import Outcome
 from dlx.training.resuming import placed
@@ -146,6 +147,7 @@ def shared_fields(job: Job) -> dict[str, Any]:
         "device": device_name(job.device),
         "threads": torch.get_num_threads(),
         "engine": job.member.engine,
+        "differs_elsewhere": differs_elsewhere(job),
         "generator": GENERATOR,
     }
 
@@ -389,7 +391,6 @@ class CohortStore(_FolderStore):
         self._tensors: dict[str, dict[str, Tensor]] = {}
         self._judged: dict[str, dict[str, Tensor]] = {}
         self._stages: dict[str, Sequence[StageResult]] = {}
-        self._forms: dict[int, PlainForm] = {}
         self._inexact: list[Mapping[str, Any]] = []
 
     def pretrained(self, stages: Mapping[str, Sequence[StageResult]]) -> None:
@@ -466,13 +467,15 @@ class CohortStore(_FolderStore):
 
     def ended(self, trainer: Trainer, runs: Mapping[str, Ended]) -> None:
         """Keep how runs ended, until all have."""
+        told = {"inexact": self._inexact} if self._inexact else {}
+        form: PlainForm | None = None  # of the run before, whose network is the same as a rule
         for name, ended in runs.items():
             job = self._members[name].job
-            told = {"inexact": self._inexact} if self._inexact else {}
             self.fields[name] = own_fields(job, ended, self._stages.get(name, ())) | told
             self.curves[name] = ended.curve
             if ended.outcome.status != "diverged":
-                form = self._forms.setdefault(id(job.design), PlainForm(job.design))
+                if form is None or form.design != job.design:
+                    form = PlainForm(job.design)
                 self._tensors[name] = form.state_dict(_on_cpu(ended.outcome.state))
                 self._judged[name] = ended.outcome.judged
 

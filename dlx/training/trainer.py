@@ -16,6 +16,7 @@ from dlx.config.schema import RunConfig
 from dlx.data.augmentation import Augmenter
 from dlx.data.batches import Batches, steps_per_epoch
 from dlx.data.selection import Examples, examples
+from dlx.engine import sums
 from dlx.engine.native import NativeEngine
 from dlx.nn.passes import Pass
 from dlx.tracking.evaluations import Evaluation
@@ -250,16 +251,27 @@ class Trainer:
 
     def _keep_norms(self, gradients: Tensor, before: Tensor) -> None:
         """Keep each layer's |gradient| and |change of W| / |W|, given W before the step."""
-        norms = self._norms(
-            torch.cat([gradients, before, self.cohort.network.buffer.values - before])
-        )
-        self._gradient_norms, sizes, changes = norms.view(len(norms), 3, -1).unbind(1)
+        change = self.cohort.network.buffer.values - before
+        self._gradient_norms, sizes, changes = map(self._norms, (gradients, before, change))
         self._update_ratios = changes / sizes
 
     def _norms(self, values: Tensor) -> Tensor:
         """Return the norms of rows of values, (N, P), by layer: (L, N) on the CPU."""
-        norms = self.cohort.network.buffer.norms(values)
+        buffer = self.cohort.network.buffer
+        if self._native is not None:
+            norms = {
+                layer: torch.from_numpy(own) for layer, own in sums.norms(buffer, values).items()
+            }
+        else:
+            norms = buffer.norms(values)
         return torch.stack([norms[layer] for layer in self.cohort.network.layer_names]).cpu()
+
+    def _penalties(self) -> list[float]:
+        """Return what is added to each run's cost."""
+        of = self.cohort.penalties
+        if self._native is not None:
+            return sums.penalties(self.cohort.network.buffer, of).tolist()
+        return of.costs().tolist()
 
     def _look(self, costs: Tensor, x: Tensor, due: bool) -> dict[int, Outcome]:
         """Return the runs with a cost that is not finite, among the steps not looked at yet."""
@@ -414,7 +426,7 @@ class Trainer:
                         train[f"{name}/{layer}"] = present(has, own)
         if any(member.penalty for member in members):
             penalized = [member.penalty is not None for member in members]
-            train["penalty"] = present(penalized, self.cohort.penalties.costs().tolist())
+            train["penalty"] = present(penalized, self._penalties())
         return Evaluation(self.step, self.examples / self.num_rows, self.examples, due, metrics)
 
     def _outcomes(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from dlx.cohort import Member
 from dlx.errors import ConfigError, did_you_mean
 from dlx.nn.layers.boltzmann import FREE_ENERGY
-from dlx.nn.metrics import is_rising
+from dlx.nn.metrics import CORRUPTED, is_rising, tag
+from dlx.registry import is_own
 
 
 def check_watched(
@@ -30,6 +31,22 @@ def check_watched(
     if metric not in allowed:
         near = "" if name in names else did_you_mean(name, names)
         raise ConfigError(f"{key}: received {received}{near}; allowed: {', '.join(allowed)}")
+
+
+def not_portable(key: str, watched: str, member: Member) -> tuple[str, ...]:
+    """Return what is to be said of a metric that steers a run of the native engine.
+
+    It stops the run or sets its rate, or chooses its settings, its length or how many seeds it has.
+    """
+    name = watched.partition(".")[2].removeprefix(CORRUPTED)
+    metric = next((metric for metric in member.metrics if tag(metric) == name), None)
+    if member.engine != "native" or metric is None or is_own("metric", metric.name):
+        return ()
+    return (
+        f"{key}: {watched} is a plug-in's metric, which may differ in the last digit on another "
+        "processor, and with it the runs that it steers; take the cost or a metric of dlx's for "
+        "the same bits everywhere",
+    )
 
 
 def _improves(metric: str, value: float, best: float | None, threshold: float = 0.0) -> bool:

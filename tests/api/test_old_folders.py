@@ -87,3 +87,95 @@ def test_an_ablation_that_began_under_old_rules_says_so(runs_dir: Path) -> None:
         warnings = api.resume_ablation(path, seeds=seeds).summary["warnings"]
         said = f"This ablation began under rules 1 ({MEANING[1]}); it is judged by rules {RULES} "
         assert any(text.startswith(said) for text in warnings)
+
+
+# Documents with digests, by the last version that drew other random numbers.
+OTHER_NUMBERS = FOLDERS / "schema2"
+
+
+@pytest.fixture
+def with_digests(tmp_path: Path) -> Path:
+    for number, path in enumerate(sorted(OTHER_NUMBERS.iterdir()), start=1):
+        shutil.copytree(path, tmp_path / path.name / f"2026010{number}-000000-00ab")
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_with_digests_opens_but_does_not_go_on(with_digests: Path) -> None:
+    run = api.load("run", runs_dir=with_digests)
+    assert (run.status, run.config.train.engine) == ("completed", "torch")
+    assert [line["step"] for line in run.history] == [0, 7, 14, 20]
+    assert run.evaluate()["dev"]["cost"] == pytest.approx(run.metrics["dev"]["cost"], rel=1e-5)
+    assert run.predict(np.zeros((1, 2))).shape == (1, 1)
+    stopped = api.load("stopped", runs_dir=with_digests)
+    assert (stopped.status, [line["step"] for line in stopped.history]) == (
+        "interrupted",
+        [0, 7, 14],
+    )
+    said = "by an earlier version of dlx, which drew other random num"
+    for path, action in (
+        (run.path, lambda path: api.resume(path, ["train.epochs=30"])),
+        (run.path, api.verify),
+        (stopped.path, api.resume),
+    ):
+        before = contents(path)
+        with pytest.raises(RunError, match=said):
+            action(path)
+        after = contents(path)
+        changed = {file.name for file in after if after[file] != before.get(file)}
+        assert changed <= {"run.json", ".lock"}, changed
+    assert api.load(stopped.path).status == "interrupted"
+
+
+def test_an_ablation_with_digests_opens_and_grows(with_digests: Path) -> None:
+    ablation = api.Ablation(next((with_digests / "ablation").iterdir()))
+    assert [r.variant for r in ablation.results] == [
+        f"activation={a}" for a in VARIED for _ in "01"
+    ]
+    assert all(result.curve.steps == (0, 7, 14, 20) for result in ablation.results)
+    assert api.load("ablation#3", runs_dir=with_digests).config.model.activation.name == "tanh"
+    more = api.resume_ablation(ablation.path, seeds="3")
+    assert (more.status, more.info["cohorts"], len(more.results)) == ("completed", 2, 6)
+    assert api.load(f"{ablation.path}#6").config.seed == 2
+    with pytest.raises(RunError, match="by an earlier version of dlx, which drew other random num"):
+        api.verify(ablation.path)
+
+
+VARIED = ["relu", "tanh"]
+
+
+def test_a_search_opens_and_is_told_of_anew(with_digests: Path) -> None:
+    search = api.Search(next((with_digests / "search").iterdir()))
+    best = (search.path / "best.yaml").read_bytes()
+    assert search.status == "completed" and len(search.result()["trials"]) == 2
+    assert api.load("search#1", runs_dir=with_digests).status == "completed"
+    assert api.resume_search(search.path).status == "completed"
+    assert (search.path / "best.yaml").read_bytes() == best
+
+
+READERS = {
+    "run": ("run.json", "config.yaml", "weights.safetensors", "metrics.jsonl"),
+    "stopped": ("run.json", "config.yaml"),
+    "ablation": ("run.json", "ablation.yaml", "plan.json", "cohorts/1/weights.safetensors"),
+    "search": ("run.json", "search.yaml", "plan.json"),
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(k, n) for k, names in READERS.items() for n in names])
+def test_digests_of_old_folders_are_checked(with_digests: Path, kind: str, name: str) -> None:
+    [folder] = (with_digests / kind).iterdir()
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(RunError, match=Path(name).name):
+        if kind in ("run", "stopped"):
+            run = api.load(folder)
+            assert run.config and run.history and run.evaluate()
+        elif kind == "search":
+            api.resume_search(folder)
+        else:
+            api.load(f"{folder}#1").evaluate()
+            api.resume_ablation(folder)

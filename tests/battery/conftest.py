@@ -12,6 +12,12 @@ Record = Callable[[str, object], None]
 """pytest's `record_property`."""
 
 
+@pytest.fixture
+def share(request: pytest.FixtureRequest) -> float:
+    """How many of the faults are tried."""
+    return request.config.option.share
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
     told = [(report, value) for report in reports for _, value in report.user_properties]

@@ -20,6 +20,7 @@ enum { KILL = -1, SHORT = -2, TORN = -3 }; // other values of `how` are those of
 
 struct faults {
     long count; // of calls of these kinds
+    long counts[5]; // of calls of each kind
     long at;    // the call that meets the fault; below 0: none
     int how;
     int kinds;   // which calls count, as bits
@@ -37,6 +38,7 @@ __attribute__((constructor)) static void begin(void) {
 
 // What the call meets: 0, SHORT, TORN or an errno. A process that is killed does not return.
 static int fate(int kind) {
+    __atomic_fetch_add(&faults->counts[__builtin_ctz(kind)], 1, __ATOMIC_SEQ_CST);
     if (!(faults->kinds & kind)) return 0;
     long number = __atomic_fetch_add(&faults->count, 1, __ATOMIC_SEQ_CST);
     if (faults->at < 0 || number < faults->at || (!faults->lasting && number > faults->at)) return 0;

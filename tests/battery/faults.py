@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WRITE, SYNC, OPEN, NAME, REMOVE = 1, 2, 4, 8, 16
-_ALL = WRITE | SYNC | OPEN | NAME | REMOVE
+KINDS = WRITE, SYNC, OPEN, NAME, REMOVE
+_ALL = sum(KINDS)
 
 
 @dataclass(frozen=True)
@@ -27,19 +28,17 @@ class Fault:
         how: an errno, or one of the numbers below 0 of faults.c
         kinds: which calls can meet it
         lasting: whether all later calls meet it too
-        ends: whether the process is gone then
     """
 
     how: int
     kinds: int = _ALL
     lasting: bool = False
-    ends: bool = False
 
 
 FAULTS = {
-    "kill": Fault(-1, ends=True),
-    "kill in a write": Fault(-3, WRITE, ends=True),
-    "kill before a removal": Fault(-1, REMOVE, ends=True),  # when all else is written
+    "kill": Fault(-1),
+    "kill in a write": Fault(-3, WRITE),
+    "kill before a removal": Fault(-1, REMOVE),  # when all else is written
     "full disk": Fault(errno.ENOSPC, WRITE | OPEN | NAME, lasting=True),
     "broken disk": Fault(errno.EIO, lasting=True),
     "error of the disk": Fault(errno.EIO),
@@ -52,6 +51,7 @@ FAULTS = {
 class _State(ctypes.Structure):
     _fields_ = (
         ("count", ctypes.c_long),
+        ("counts", ctypes.c_long * len(KINDS)),
         ("at", ctypes.c_long),
         ("how", ctypes.c_int),
         ("kinds", ctypes.c_int),
@@ -82,11 +82,17 @@ def state() -> _State:
     return ctypes.POINTER(_State).in_dll(ctypes.CDLL(None), "faults").contents
 
 
+def calls(own: _State, fault: Fault) -> int:
+    """Return how many calls there were that could have met a fault."""
+    return sum(own.counts[place] for place, kind in enumerate(KINDS) if kind & fault.kinds)
+
+
 @contextlib.contextmanager
 def faults(root: Path, fault: Fault, at: int) -> Iterator[_State]:
     """Count calls on files below a folder and, unless `at` is below 0, let one meet a fault."""
     own = state()
     own.count, own.at, own.met = 0, at, 0
+    own.counts[:] = [0] * len(KINDS)
     own.how, own.kinds, own.lasting = fault.how, fault.kinds, fault.lasting
     own.root = os.fsencode(root)
     try:

@@ -2,20 +2,24 @@
 
     python -m tests.battery.faulty FOLDER WORK calls NUMBER FAULT…
     python -m tests.battery.faulty FOLDER WORK random SEED KILLS
+    python -m tests.battery.faulty FOLDER WORK disks NUMBER
 
-Each fault is tried at so many calls of the command, and of what goes on with one that was killed.
+Each fault is tried at so many calls of the command, and of what goes on with one that was killed;
+so many disks have too few bytes, and as many too few files.
 
 After each fault the command has ended with a documented exit code and one line, or was killed; it
 is then gone on with, and what comes out is compared bit for bit with what comes out undisturbed.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import random
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -24,11 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from dlx.cli import main
+from dlx.config.load import load
 from dlx.runs import list_runs
 from dlx.search.directory import Progress
-from tests.battery.faults import FAULTS, faults
+from tests.battery.faults import FAULTS, calls, faults
 from tests.battery.results import of_ablation, of_run
 
 CONFIG = """\
@@ -72,7 +78,12 @@ class Scene:
         command, *rest = WORKS[work]
         self.begin = [command, "short.yaml", *rest, "--quiet"]
         self.jobs = rest[rest.index("--jobs") :][:2] if "--jobs" in rest else []
-        assert self.ended(self.begin)[0] == 0, self.err
+        self.calls = self.counted(self.begin)
+        # Copies of this process have what they would else import again, each for seconds.
+        for name in Path("modules").read_text().split():
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+        load(yaml.safe_load(CONFIG))  # and the schema's models
         self.whole = self.result()
 
     @property
@@ -90,6 +101,8 @@ class Scene:
                     os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
                 signal.signal(signal.SIGINT, signal.default_int_handler)
                 code = main(command)
+                if not Path("modules").exists():
+                    Path("modules").write_text("\n".join(sys.modules))
             except BaseException:
                 traceback.print_exc()
             finally:
@@ -112,6 +125,12 @@ class Scene:
                 return 124
             time.sleep(0.002)
         return os.waitstatus_to_exitcode(known[1])
+
+    def counted(self, command: list[str]) -> dict[str, int]:
+        """Run a command to its end; return how many calls could have met each fault."""
+        with faults(self.runs, FAULTS["kill"], -1) as own:
+            assert self.ended(command)[0] == 0, self.err
+            return {name: calls(own, fault) for name, fault in FAULTS.items()}
 
     def clear(self) -> None:
         """Delete all runs."""
@@ -148,6 +167,10 @@ class Scene:
             err = f"{before[-600:]}, then {err}"
         if code != 0:
             return f"it did not go on: exit {code}, {err[-1500:]}"
+        return self.compared()
+
+    def compared(self) -> str:
+        """Return what is wrong with what came out."""
         try:
             return "" if self.result() == self.whole else "other bits"
         except Exception as error:
@@ -166,50 +189,55 @@ def wrong_end(code: int, err: str, root: Path) -> str:
     return ""
 
 
-def at_calls(scene: Scene, name: str, number: int, resume: bool) -> dict[str, Any]:
-    """Let each of some calls of a command meet a fault; return counts, and what was wrong."""
-    fault = FAULTS[name]
-    before = scene.runs.with_name("before")
-    scene.clear()
-    command = scene.begin
-    if resume:
-        with faults(scene.runs, FAULTS["kill"], -1) as own:
-            scene.ended(command)
-            count = own.count
-        scene.clear()
-        with faults(scene.runs, FAULTS["kill"], count * 6 // 10):
-            scene.ended(command)
-        command = scene.next()
-        shutil.rmtree(before, ignore_errors=True)
-        shutil.copytree(scene.runs, before)
+class Trial:
+    """A command that begins or goes on, again and again, and how many calls it makes.
 
-    def prepare() -> None:
-        scene.clear()
-        if resume:
-            shutil.copytree(before, scene.runs)
+    Args:
+        scene: where it runs
+        resume: whether it goes on with what was killed at 6 of 10 calls
+    """
 
-    prepare()
-    with faults(scene.runs, fault, -1) as own:
-        code, err = scene.ended(command)
-        calls = own.count
-    assert code == 0 and scene.result() == scene.whole, err
-    counts: Counter[str] = Counter(calls=calls)
-    wrong: list[str] = []
-    every = max(calls // number, 1)
-    for at in range(every // 2, calls, every):
-        prepare()
-        with faults(scene.runs, fault, at) as own:
-            code, err = scene.ended(command)
-            met = own.met
-        counts["tried"] += 1
-        if not met:  # processes beside each other make a call less now and then
-            counts["not met"] += 1
-            continue
-        counts["killed" if code == -signal.SIGKILL else f"exit {code}"] += 1
-        problem = "" if code == -signal.SIGKILL else wrong_end(code, err, scene.runs)
-        if problem or (problem := scene.goes_on()):
-            wrong.append(f"call {at} of {calls}: {problem}")
-    return {"counts": counts, "wrong": wrong}
+    def __init__(self, scene: Scene, resume: bool) -> None:
+        self.scene = scene
+        self._before = scene.runs.with_name("before") if resume else None
+        self.command, self.calls = scene.begin, scene.calls
+        if self._before:
+            scene.clear()
+            with faults(scene.runs, FAULTS["kill"], self.calls["kill"] * 6 // 10):
+                scene.ended(self.command)
+            self.command = scene.next()
+            shutil.rmtree(self._before, ignore_errors=True)
+            shutil.copytree(scene.runs, self._before)
+            self.calls = scene.counted(self.command)
+            assert scene.result() == scene.whole
+
+    def prepare(self) -> None:
+        """Lay out what the command finds."""
+        self.scene.clear()
+        if self._before:
+            shutil.copytree(self._before, self.scene.runs)
+
+    def at_calls(self, name: str, number: int) -> dict[str, Any]:
+        """Let each of some calls meet a fault; return counts, and what was wrong."""
+        scene, fault, count = self.scene, FAULTS[name], self.calls[name]
+        counts: Counter[str] = Counter(calls=count)
+        wrong: list[str] = []
+        draw = random.Random(f"{name} {self._before}")
+        number = min(number, count)
+        for at in (int((place + draw.random()) * count / number) for place in range(number)):
+            self.prepare()
+            with faults(scene.runs, fault, at) as own:
+                code, err = scene.ended(self.command)
+                met = own.met
+            counts["tried"] += 1
+            if not met:  # processes beside each other make a call less now and then
+                counts["not met"] += 1
+                continue
+            counts["killed" if code == -signal.SIGKILL else f"exit {code}"] += 1
+            problem = "" if code == -signal.SIGKILL else wrong_end(code, err, scene.runs)
+            if problem or (problem := scene.compared() if code == 0 else scene.goes_on()):
+                wrong.append(f"call {at} of {count}: {problem}")
+        return {"counts": counts, "wrong": wrong}
 
 
 def at_random(scene: Scene, seed: int, kills: int) -> dict[str, Any]:
@@ -248,6 +276,41 @@ def at_random(scene: Scene, seed: int, kills: int) -> dict[str, Any]:
     return {"counts": counts, "wrong": wrong}
 
 
+def on_small_disks(scene: Scene, number: int) -> dict[str, Any]:
+    """Run a command on disks that are too small, and go on with it once there is room.
+
+    Sizes go from none to a fifth more than the results take.
+    """
+    files = list(scene.runs.rglob("*"))
+    pages = sum(-(-path.stat().st_size // 4096) for path in files if path.is_file())
+    needs = {"size": pages * 4096, "nr_inodes": len(files) + 1}
+    counts: Counter[str] = Counter(needs)
+    wrong: list[str] = []
+    scene.clear()
+    scene.runs.mkdir()
+    for limit, most in needs.items():
+        for place in range(number):
+            at_most = max(int(most * 1.2 * (place + 0.5) / number), 1)
+            room = {"size": 2**26, "nr_inodes": 10_000}
+            _mount(scene.runs, room | {limit: at_most})
+            try:
+                code, err = scene.ended(scene.begin)
+                counts["tried"] += 1
+                counts[f"exit {code}"] += 1
+                problem = wrong_end(code, err, scene.runs)
+                _mount(scene.runs, room, again=True)
+                if problem or (problem := scene.compared() if code == 0 else scene.goes_on()):
+                    wrong.append(f"{limit}={at_most} of {most}: {problem}")
+            finally:
+                subprocess.run(["umount", scene.runs], check=True)
+    return {"counts": counts, "wrong": wrong}
+
+
+def _mount(folder: Path, limits: dict[str, int], again: bool = False) -> None:
+    options = ",".join([*["remount"] * again, *(f"{name}={n}" for name, n in limits.items())])
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+
+
 def _children(process: int) -> list[int]:
     try:
         text = Path(f"/proc/{process}/task/{process}/children").read_text()
@@ -273,13 +336,17 @@ def _is_alive(process: int, seconds: float) -> bool:
 def run(folder: str, work: str, what: str, number: str, *more: str) -> dict[str, Any]:
     """Return what the arguments ask for, by what was tried."""
     scene = Scene(Path(folder), work)
+    if what == "disks":
+        return {"small disks": on_small_disks(scene, int(number))}
     if what == "random":
         return {"random kills": at_random(scene, int(number), int(more[0]))}
-    return {
-        f"{'resume, ' if resume else ''}{fault}": at_calls(scene, fault, int(number), resume)
-        for fault in more
-        for resume in (False, True)
-    }
+    result = {}
+    for resume in (False, True):
+        trial = Trial(scene, resume)
+        for fault in more:
+            key = f"resume, {fault}" if resume else fault
+            result[key] = trial.at_calls(fault, int(number))
+    return result
 
 
 if __name__ == "__main__":

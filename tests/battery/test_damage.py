@@ -138,16 +138,17 @@ def test_verify_has_a_code_of_its_own_for_a_difference(scene: Path, tmp_path: Pa
 
 @pytest.mark.battery
 def test_a_thousand_cuts_and_a_thousand_flips(
-    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    scene: Path, share: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw = random.Random(7)
     files = [file for file in readable(scene) if file.stat().st_size]
+    draw.shuffle(files)
     names = ("ended", "other", "stopped", "many", "begun")
     copy = tmp_path / "copy"
     whole = {line: asked(line, scene, copy, Path(), None) for line in COMMANDS}
     tried: Counter[str] = Counter()
     wrong: list[str] = []
-    for number in range(2000):
+    for number in range(round(2000 * share)):
         file = files[number // 2 % len(files)]
         place, kind = file.relative_to(scene), [*KINDS][number % 2]
         family = place.parts[1] if len(place.parts) > 2 else ""

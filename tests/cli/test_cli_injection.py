@@ -7,7 +7,8 @@ import pytest
 
 from tests.cli.conftest import Command
 
-RED = "\x1b[31mred\x1b]0;title\x07"
+RED = "\x1b[31mred\x1b]0;title\x07\u202e\u2066\u200f"
+COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 ROWS = "".join(
     f"{number},{number % 7},{(RED, '=cmd|calc')[number % 2]}\r\n" for number in range(60)
 )
@@ -49,8 +50,15 @@ def test_nothing_that_is_printed_commands_the_terminal(
         ended = dlx(*command)
         assert ended.code in (0, 2, 3), ended.err
         styles = re.sub("\x1b\\[[0-9;]*m", "", ended.out) if ended.code == 0 else ended.out
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", styles + ended.err), command
+        assert not COMMANDING.search(styles + ended.err), command
         assert "\x1b[31m" not in ended.out
+
+
+def test_a_page_shows_them_as_they_are_written(sold: Path, dlx: Command) -> None:
+    assert dlx("report", "sold").code == 0
+    [page] = sold.glob("runs/sold/*/report.html")
+    assert not COMMANDING.search(page.read_text())
+    assert "\\u202e" in page.read_text()
 
 
 def test_predictions_hold_no_formulas_unless_they_are_asked_for(sold: Path, dlx: Command) -> None:

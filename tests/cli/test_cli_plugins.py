@@ -73,3 +73,35 @@ def test_a_plugin_that_fails_while_training_is_named(process: Command, tmp_path:
     assert f"error: plug-in {tmp_path / 'mine.py'}:5: AttributeError" in ended.err
     assert "Traceback" not in ended.err
     assert json.loads((only_run(tmp_path / "runs") / "run.json").read_text())["status"] == "failed"
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize(
+    "error", ["SystemExit(0)", "EOFError", "OSError(28, 'full')", "StopIteration", "Exception"]
+)
+def test_whatever_a_plugin_raises_is_its_own(error: str, dlx: Command, tmp_path: Path) -> None:
+    """Not the end of the process with exit code 0, nor Ctrl-D, nor a full disk of dlx's."""
+    begins = (
+        f'import dlx\n@dlx.register("activation")\ndef f(z):\n    """F."""\n    raise {error}\n'
+    )
+    (tmp_path / "late.py").write_text(begins)
+    (tmp_path / "early.py").write_text(f"raise {error}\n")
+    for file, line in (("early.py", 1), ("late.py", 5)):
+        asked = ["train", "xor", "model={hidden: [2], activation: f}", "train.steps=1", "-q"]
+        ended = dlx("--plugin", file, *asked)
+        assert ended.code == 2, ended.err
+        [said] = [line for line in ended.err.splitlines() if line.strip()]
+        assert said.startswith(f"error: plug-in {tmp_path / file}:{line}: {error.split('(')[0]}")
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_what_a_plugin_prints_is_no_result(dlx: Command, tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(
+        'import dlx\nprint("loaded")\n@dlx.register("activation")\ndef loud(z):\n    """Loud."""\n'
+        '    print("called")\n    return z * 1\n'
+    )
+    asked = ["train", "xor", "model={hidden: [2], activation: loud}", "train.steps=1", "--json"]
+    ended = dlx("--plugin", "loud.py", *asked)
+    assert ended.code == 0, ended.err
+    assert ended.json["status"] == "completed"
+    assert "loaded" in ended.err and "called" in ended.err

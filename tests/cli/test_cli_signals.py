@@ -1,7 +1,10 @@
-"""SIGINT and SIGTERM to a real training process: saved, resumed, equal to never stopped."""
+"""SIGINT, SIGTERM and SIGHUP to a real training process: saved, resumed, equal to never stopped."""
 
+import contextlib
 import json
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +12,7 @@ from subprocess import Popen
 
 import pytest
 
+from dlx.stopping import numbers
 from tests.cli.conftest import Command, start
 from tests.guarded import SAVING
 
@@ -70,3 +74,53 @@ def test_stopped_twice_and_resumed(dlx: Command, tmp_path: Path) -> None:
     (other,) = (tmp_path / "runs" / "whole").iterdir()
     for file in ("weights.safetensors", "preprocessing.safetensors"):
         assert (path / file).read_bytes() == (other / file).read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGHUP")
+def test_nohup_is_heeded() -> None:
+    assert signal.SIGHUP in numbers()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert numbers() == (signal.SIGINT, signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.slow(*SAVING)
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGHUP")
+@pytest.mark.parametrize("command", ["train", "ablate"])
+def test_a_terminal_that_is_closed_stops_and_saves(command: str, tmp_path: Path) -> None:
+    """As a connection does that breaks off: the progress has nowhere to go, and SIGHUP comes."""
+    import pty
+
+    asked = [command, "moons", "train.steps=100000000", "log.every=1000", "--no-figures"]
+    if command == "ablate":
+        asked[-1:] = ["--vary", "model.hidden=[4],[3]", "--seeds", "3", "--jobs", "2"]
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(tmp_path)
+        os.environ["OMP_NUM_THREADS"] = "1"
+        os.execv(sys.executable, [sys.executable, "-m", "dlx", *asked])
+    try:
+        os.set_blocking(terminal, False)
+
+        def trains() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                os.read(terminal, 100_000)
+            return any(lines(path) > 2 for path in tmp_path.glob("runs/**/metrics.jsonl"))
+
+        wait_until(trains)
+    finally:
+        os.close(terminal)
+    ended: list[int] = []
+
+    def has_ended() -> bool:
+        found, status = os.waitpid(child, os.WNOHANG)
+        ended.extend([status] * bool(found))
+        return bool(found)
+
+    wait_until(has_ended, 5)
+    assert os.waitstatus_to_exitcode(ended[0]) == 129
+    [run] = tmp_path.glob("runs/moons/*")
+    assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
+    assert list(run.rglob("checkpoints/step=*.safetensors"))

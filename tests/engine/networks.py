@@ -1,6 +1,7 @@
 """Runs that the native engine trains, and trainings that begin with exact numbers."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from dlx.data.dataset import Task
 from dlx.engine.coverage import not_covered
 from dlx.testing.bits import bits
 from dlx.tracking.evaluations import Evaluation
+from dlx.training.layer_statistics import probe
 from dlx.training.trainer import Listener, Trainer
 from tests.cohorts import all_metrics, mixed_members
 
@@ -40,8 +42,8 @@ def trained_exactly(
 ) -> dict[str, list[str]]:
     """Train on exact rows; return digests of each run's end, and of all that it was measured by.
 
-    The first is of weights, optimizer and running statistics, the second of the cost and every
-    metric of the task at every evaluation.
+    The first is of weights, optimizer and running statistics, the second of what is recorded at
+    every evaluation: the cost, every metric of the task, and what passes through the layers.
     """
     members = [replace(run, metrics=all_metrics(what.kind)) for run in members]
     inputs = exact([num_rows, what.num_inputs], dtype)
@@ -66,12 +68,15 @@ class _Ended(Listener):
         self.evaluations: dict[str, Any] = {}
 
     def evaluated(self, trainer: Trainer, evaluation: Evaluation) -> None:
+        layers = probe(trainer.cohort, trainer.splits["train"][0])
         for row in evaluation.rows:
             member = trainer.members[row]
             digest = self.evaluations.setdefault(member.name, hashlib.sha256())
             measured = evaluation.record(row).metrics["train"]
-            for name in member.measured:
-                value = torch.tensor(measured[name], dtype=torch.float64)
+            assert set(member.measured) <= set(measured)
+            measured |= {name: values[row] for name, values in layers.items()}
+            for name, number in sorted(measured.items()):
+                value = torch.tensor(math.nan if number is None else number, dtype=torch.float64)
                 digest.update(name.encode())
                 digest.update(bits(value).numpy().tobytes())
 

@@ -1,15 +1,17 @@
 """Law 1 of the native engine: the same bits alone or together, by any threads, blocks and level."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
 
 from dlx.cohort import Member
+from dlx.config.types import choice
 from dlx.data.dataset import Task
 from dlx.engine import native
 from dlx.native import library
+from dlx.testing.bits import bits
 from tests.cohorts import (
     LOSSES,
     Recorder,
@@ -68,10 +70,13 @@ def test_every_loss_trains_to_the_same_bits_alone_and_together(loss: str) -> Non
 def in_another_way(
     monkeypatch: pytest.MonkeyPatch, members: Sequence[Member], what: Task, way: dict[str, Any]
 ) -> Recorder:
-    """Train with other threads, other blocks of steps or another level of the processor."""
+    """Train with other threads, blocks of steps, level of the processor or former memory."""
     monkeypatch.setenv(library.LEVEL_VARIABLE, way.get("level", ""))
     monkeypatch.setattr(native, "_BLOCK_SECONDS", way.get("block", 0.1))
     monkeypatch.setattr(native, "WORTH_SHARING", 0 if way.get("shares") else 10**12)
+    if way.get("memory"):
+        memory_of = native.NativeEngine._memory_of
+        monkeypatch.setattr(native.NativeEngine, "_memory_of", _full_of_nan(memory_of))
     before = torch.get_num_threads()
     torch.set_num_threads(way.get("threads", 1))
     try:
@@ -79,12 +84,17 @@ def in_another_way(
         trainer_of(members, *rows(what)).fit(recorder)
     finally:
         torch.set_num_threads(before)
-    # What torch records of gradients has equal bits with equal threads only.
-    for records in recorder.records.values():
-        for record in records:
-            for name in [name for name in record.metrics["train"] if "/" in name]:
-                del record.metrics["train"][name]
     return recorder
+
+
+def _full_of_nan(memory_of: Callable[..., int]) -> Callable[..., int]:
+    def memory(engine: native.NativeEngine, *arguments: Any) -> int:
+        address = memory_of(engine, *arguments)
+        [held] = [array for array, at in [*engine._memories.values()] if at == address]
+        held.fill(255)
+        return address
+
+    return memory
 
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -92,6 +102,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "two threads on one run": {"threads": 2, "shares": True},
     "three threads on one run": {"threads": 3, "shares": True},
     "a step at a time": {"block": 0.0},
+    "memory that held NaN": {"memory": True},
     "level v2": {"level": "v2"},
     "level v3": {"level": "v3"},
     "level v3, three threads, a step at a time": {"level": "v3", "threads": 3, "block": 0.0},
@@ -108,9 +119,11 @@ def _networks() -> list[tuple[Task, list[Member]]]:
     ]
     what = task(5, 3)
     wide = design(what, [300, 40], "tanh", batch_norm=True, weight_norm=True)
+    dropped = design(what, [300], "tanh", dropout=choice("dropout", "dropout", input=0.2))
     return [
         (what, mixed(what, [17, 5])),
         (what, covered([member("blocks", built("mlp", what, hidden=blocks, batch_norm=True))])),
+        (what, covered([member("dropped inputs", dropped)])),
         (what, covered([member("wide", wide, "nadam", clip_norm=0.5, max_norm=0.7)])),
         (
             images,
@@ -149,3 +162,23 @@ def test_bits_do_not_depend_on_how_they_are_computed(
         actual = in_another_way(monkeypatch, members, what, WAYS[way])
         for run in members:
             assert_same_run(run.name, actual, expected)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_subnormal_numbers_have_the_same_bits_at_every_level(
+    monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    what = task(5, 3)
+    [run] = covered([member("tiny", design(what, [17], "tanh"), optimizer, num_steps=20)])
+    by_level = []
+    for level in library.levels():
+        monkeypatch.setenv(library.LEVEL_VARIABLE, level)
+        trainer = trainer_of([run], *rows(what))
+        values = trainer.cohort.network.buffer.values
+        # As many units in the last place of the smallest number: 2^-149 and its multiples.
+        bits(values).copy_((values * 2**20).to(torch.int32).clamp(min=0))
+        assert 2**10 < bits(values).max() < 2**23
+        trainer.fit(Recorder())
+        by_level.append(bits(values).clone())
+    assert all(torch.equal(own, by_level[0]) for own in by_level)
+    assert by_level[0].any()

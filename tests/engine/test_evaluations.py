@@ -1,6 +1,7 @@
 """What the native engine makes of rows: torch's numbers, and the same bits in whatever way."""
 
 import itertools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from dlx.training.evaluation import (
     of_each_row,
     predict,
 )
+from dlx.training.layer_statistics import probe
 from tests.cohorts import (
     ACTIVATIONS,
     CORRUPTIONS,
@@ -92,6 +94,8 @@ def everything(
         values[f"{name} of each row"] = by_row
     if not cohort.head.is_numeric:
         values["confusion"] = confusion(cohort, own, other)
+    for tag, of_layer in probe(cohort, own).items():
+        values[tag] = torch.tensor([math.nan if v is None else v for v in of_layer]).double()
     for layer in cohort.members[0].design.layers[:-1]:
         codes = encode(cohort, own, layer.name)
         values[f"outputs of {layer.name}"] = codes

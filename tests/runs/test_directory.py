@@ -71,6 +71,14 @@ def test_create(tmp_path: Path) -> None:
     assert RunDirectory.create(runs_dir, "and").read_info()["sequence"] == 1
 
 
+def test_two_ways_to_write_a_letter_are_one_name(tmp_path: Path) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    assert load({"data": "xor", "name": decomposed}).name == composed
+    run = RunDirectory.create(tmp_path, composed)
+    assert find(decomposed, tmp_path).path == run.path
+    assert find(f"{decomposed}/{run.path.name}", tmp_path).path == run.path
+
+
 def test_the_git_commit_is_that_of_the_current_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +108,10 @@ NOT_EVERYWHERE = {
     "conin$": "is a device of Windows",
     "x.": "ends with '.', which Windows leaves out",
     "x ": "ends with ' ', which Windows leaves out",
+    "a:b": "may not hold : * ?",
+    "what?": "may not hold : * ?",
+    "a|b": "may not hold : * ?",
+    "aux .txt": "is a device of Windows",
     "-x": "starts with '-', as options of commands do",
     "--json": "starts with '-'",
     "y" * 255: "is longer than 200 bytes",

@@ -31,7 +31,7 @@ def test_statistics_are_those_of_the_outputs() -> None:
     with torch.no_grad():
         bias.value[1, 0, :3] = -100  # three of six units are always at zero
     inputs, _ = rows(what, 300)
-    outputs, _ = signals(cohort.network, Selection(inputs))
+    outputs, _ = signals(cohort, Selection(inputs))
     assert outputs["1"].shape == (2, 256, 6)
     found = {tag: values[1] for tag, values in probe(cohort, Selection(inputs)).items()}
     its = outputs["1"][1].double()
@@ -61,7 +61,7 @@ def test_statistics_of_all_layers_at_once_are_those_of_each(
     inputs, _ = rows(what, 100)
     monkeypatch.setattr(layer_statistics, "_FEW", few)
     found = probe(cohort, Selection(inputs))
-    outputs, before = signals(cohort.network, Selection(inputs))
+    outputs, activated = signals(cohort, Selection(inputs))
     for row in range(3):
         for layer, values in outputs.items():
             own = values[row].double()
@@ -71,8 +71,8 @@ def test_statistics_of_all_layers_at_once_are_those_of_each(
             assert found[f"activation_std/{layer}"][row] == pytest.approx(
                 own.std(correction=0).item()
             )
-        for layer, values in before.items():
-            own = values[row].double()
+        for layer, (z, _) in activated.items():
+            own = z[row].double()
             assert found[f"z_mean/{layer}"][row] == pytest.approx(own.mean().item())
             assert found[f"z_std/{layer}"][row] == pytest.approx(own.std(correction=0).item())
         near = (outputs["2"][row].abs() > 0.95).double().mean().item()

@@ -21,7 +21,7 @@ from dlx.data.tables.layout import (
     survey,
     survey_new,
 )
-from dlx.errors import ConfigError, DataError
+from dlx.errors import ConfigError, DataError, refuse_special
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,6 +193,8 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
     try:
         schema = pq.read_schema(path)
         header = schema.names
+        if twice := [name for name in header if header.count(name) > 1]:
+            raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
         names = [name for name in header if name not in ignore]
         for name, kind in zip(header, schema.types, strict=True):
             if name in names and pa.types.is_nested(kind):
@@ -203,10 +205,7 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
         # Without the metadata an index that pandas wrote is a column as any other.
         frame = pq.read_table(path, columns=names).to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: not a parquet file ({error})") from error
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise DataError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
+        raise DataError(f"{path}: not a parquet file ({str(error).splitlines()[0]})") from error
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     if len(frame) == 0:
         raise DataError(f"{path}: no rows")
@@ -221,3 +220,5 @@ def check_there(path: Path) -> None:
         raise DataError(f"{path}: this is a folder; name a file")
     if not path.exists():
         raise DataError(f"{path}: no such file; data.path is relative to the config file")
+    with readable(path):
+        refuse_special(path)

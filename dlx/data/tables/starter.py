@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.config.dump import inline
+from dlx.data.source_files import readable
 from dlx.data.splits import AUTO_SHARE
 from dlx.data.tables.cells import (
     MISSING,
@@ -151,7 +152,8 @@ def _with_header(path: Path, layout: Layout, target: str | None, notes: list[str
     """Return the layout, without a header if the first row seems to hold values."""
     check_there(path)
     try:
-        survey(path, layout, () if target is None else (target,))
+        with readable(path):
+            survey(path, layout, () if target is None else (target,))
     except NoNamesError:
         notes.append(
             f"row 1 of {path.name} holds values and not the columns' names, which are 1, 2, 3, … "

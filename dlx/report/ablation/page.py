@@ -91,7 +91,7 @@ def write(
         number = reading.seeds(summary) + " and folds" * bool(summary.get("folds"))
         encoded = write_all(folder / "figures", drawings, f"Each variant: {number}.")
     path = folder / "report.html"
-    write_atomic(path, texts.encoded(page(summary, drawings, encoded, config)))
+    write_atomic(path, texts.encoded(texts.printable(page(summary, drawings, encoded, config))))
     return path
 
 

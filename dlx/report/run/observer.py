@@ -185,7 +185,8 @@ class RunObserver(Observer):
                     gradient = parameter.gradient[0]
                     tracker.histogram("train", f"gradients/{layer}", gradient, step)
         if self._level == "full":
-            outputs, before = signals(network, trainer.splits["train"][0])
+            outputs, activated = signals(trainer.cohort, trainer.splits["train"][0])
+            before = {layer: z for layer, (z, _) in activated.items()}
             for name, of_layers in (("activations", outputs), ("pre_activations", before)):
                 for layer, values in of_layers.items():
                     tracker.histogram("train", f"{name}/{layer}", values[0], step)

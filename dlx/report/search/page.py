@@ -3,6 +3,7 @@
 from html import escape
 from pathlib import Path
 
+from dlx import texts
 from dlx.report import html
 from dlx.report.ablation.page import write_all
 from dlx.report.ablation.page_sections import picture, pictures
@@ -34,7 +35,7 @@ def write(folder: Path, summary: Summary, config: str) -> Path:
     )
     page = html.document(f"{summary['name']}: search", (*start, html.contents(rest), *rest))
     path = folder / "report.html"
-    write_atomic(path, page.encode())
+    write_atomic(path, texts.encoded(texts.printable(page)))
     return path
 
 

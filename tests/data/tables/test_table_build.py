@@ -170,6 +170,14 @@ def test_a_file_for_each_part(write):
     assert whole.dev is not None and whole.dev.rows.tolist() == [2]
 
 
+def test_a_parquet_file_with_two_columns_of_a_name_is_refused_in_a_line(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="needs dlx[parquet]")
+    table = pa.table([pa.array([1]), pa.array([2]), pa.array([3])], names=["x", "y", "x"])
+    pa.parquet.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"two columns are called 'x'; rename one of them$"):
+        load_dataset("parquet", Path(), path=tmp_path / "t.parquet", target="y")
+
+
 def test_parquet_gives_the_same_data_set_as_csv(tmp_path, write):
     pytest.importorskip("pyarrow", reason="needs dlx[parquet]")
     frame = pd.read_csv(write(PEOPLE))

@@ -139,6 +139,23 @@ def test_a_compressed_file(tmp_path):
     assert read(tmp_path / "t.csv.gz")["도시"].tolist() == ["서울"]
 
 
+def test_a_compressed_file_that_is_cut_or_flipped(tmp_path):
+    """Python has four kinds of errors for these; one of them is that of a terminal's Ctrl-D."""
+    whole = gzip.compress(b"x,y\n1,2\n3,4\n" * 50)
+    flips = [whole[:n] + bytes([whole[n] ^ 16]) + whole[n + 1 :] for n in range(10, len(whole))]
+    path = tmp_path / "t.csv"
+    refused = 0
+    for content in [*(whole[:n] for n in range(2, len(whole))), *flips, whole + b"junk"]:
+        path.write_bytes(content)
+        for reads in (read, lambda path: starter(path, "y", tmp_path)):
+            try:
+                reads(path)
+            except DataError as error:
+                assert str(path) in str(error)
+                refused += 1
+    assert refused >= 2 * (len(whole) - 2)
+
+
 @pytest.mark.parametrize(
     ("start", "words"),
     [(b"PK\x03\x04", "Excel workbook"), (b"PAR1", "a parquet file"), (b"%PDF-1", "a PDF file")],
