@@ -581,7 +581,8 @@ def _start(ray: Any, address: str, workers: int | None) -> None:
     except (Exception, SystemExit) as error:
         raise ConfigError(
             f"--address: the Ray cluster at {address} cannot be used: {_line(error)}; this "
-            "command runs on a node of it, with the same Ray and Python"
+            "command runs on a node of it, with the same Ray and Python, and with "
+            "RAY_AUTH_MODE=token where the cluster asks for a token"
         ) from error
     finally:
         if threading.current_thread() is threading.main_thread():
