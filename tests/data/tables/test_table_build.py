@@ -172,8 +172,9 @@ def test_a_file_for_each_part(write):
 
 def test_a_parquet_file_with_two_columns_of_a_name_is_refused_in_a_line(tmp_path):
     pa = pytest.importorskip("pyarrow", reason="needs dlx[parquet]")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs dlx[parquet]")
     table = pa.table([pa.array([1]), pa.array([2]), pa.array([3])], names=["x", "y", "x"])
-    pa.parquet.write_table(table, tmp_path / "t.parquet")
+    parquet.write_table(table, tmp_path / "t.parquet")
     with pytest.raises(DataError, match=r"two columns are called 'x'; rename one of them$"):
         load_dataset("parquet", Path(), path=tmp_path / "t.parquet", target="y")
 
