@@ -28,11 +28,12 @@ def penalties(buffer: ParameterBuffer, of: Penalties) -> NDArray[np.float64]:
     """Return the penalty on each run's weights, 0 if it has none: (K,) float64."""
     sizes, squares = _sums(buffer, buffer.values)
     costs = np.zeros(len(sizes))
-    for rows, penalty in of.segments:
-        for place, parameter in enumerate(buffer.parameters):
-            if parameter.is_weight:
-                costs[rows] += sizes[rows, place] * penalty.l1
-                costs[rows] += squares[rows, place] * (penalty.l2 / 2)
+    with np.errstate(invalid="ignore", over="ignore"):  # weights may have left all bounds
+        for rows, penalty in of.segments:
+            for place, parameter in enumerate(buffer.parameters):
+                if parameter.is_weight:
+                    costs[rows] += sizes[rows, place] * penalty.l1
+                    costs[rows] += squares[rows, place] * (penalty.l2 / 2)
     return costs
 
 

@@ -126,10 +126,11 @@ def _exact_moments(values: Tensor) -> np.ndarray:
     """Return the same as `_moments`, with the same bits on every machine: (2, K, O)."""
     by_row = values.numpy().swapaxes(0, 1).astype(np.float64)  # (B, K, O)
     first = by_row[0].copy()
-    by_row -= first
-    means = total(by_row) / len(by_row)
-    by_row -= means
-    return np.stack([means + first, total(by_row * by_row) / len(by_row)])
+    with np.errstate(invalid="ignore", over="ignore"):  # weights may have left all bounds
+        by_row -= first
+        means = total(by_row) / len(by_row)
+        by_row -= means
+        return np.stack([means + first, total(by_row * by_row) / len(by_row)])
 
 
 def _moments(values: Tensor) -> np.ndarray:

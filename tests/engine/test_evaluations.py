@@ -304,6 +304,9 @@ def test_what_is_not_finite_is_so_in_the_cost(bad: float) -> None:
         cohort = cohort_of(members, engine, torch.float32)
         cohort.network.state()["2.weight"][1, 3, 1] = bad
         by_engine.append(evaluate(cohort, inputs, targets)["cost"])
+        means = probe(cohort, Selection(inputs))["activation_mean/2"]
+        assert means[1] is None or not math.isfinite(means[1])
+        assert math.isfinite(means[0])
     for costs in by_engine:
         assert costs[0] == pytest.approx(by_engine[0][0], rel=1e-5)
         assert not torch.tensor(costs[1]).isfinite()
