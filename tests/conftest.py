@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from dlx.native import build
+from dlx.native import build, library
 
 # How long an example takes says more about the machine than about dlx.
 settings.register_profile("dlx", deadline=None)
@@ -55,11 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def build_library() -> None:
-    """Build the native library of this checkout, where its sources have changed since."""
-    sources = [*build.SOURCES.glob("*.[ch]"), Path(build.__file__)]
-    made = [path.stat().st_mtime for path in build.LIBRARIES.glob("dlx-*")]
-    if not made or min(made) < max(path.stat().st_mtime for path in sources):
+    """Build the native library of this checkout, where it is not that of its sources."""
+    if library.absence() is not None:
         build.build()
+        library.forget()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

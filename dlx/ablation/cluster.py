@@ -573,7 +573,7 @@ def _start(ray: Any, address: str, workers: int | None) -> None:
     options: dict[str, Any] = {"address": address}
     if address == "local":
         options |= {"num_cpus": workers, "include_dashboard": False}
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in stopping.numbers()}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -620,15 +620,15 @@ def _of_this_machine() -> str:
     from ray._private.services import canonicalize_bootstrap_address
 
     try:
-        found = canonicalize_bootstrap_address("auto")
+        address = canonicalize_bootstrap_address("auto")
     except (ConnectionError, ValueError):
-        found = None
-    if found is None:
+        address = None
+    if address is None:
         raise ConfigError(
             "--address: this machine belongs to no Ray cluster; `ray start --head` starts one, "
             "--address HOST:PORT names one, and --address local starts one for this command alone"
         )
-    return found
+    return address
 
 
 def _problem_of(host: str, port: int) -> str | None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from dlx import plugins
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.cohort import Cohort
-from dlx.config.types import Choice, choice
+from dlx.config.types import LAST_SEED, Choice, choice
 from dlx.data.channels import fitting
 from dlx.data.dataset import Task
 from dlx.data.labelled import read_labelled
@@ -644,7 +644,7 @@ class Run(Saved):
                 raise ConfigError(f"{option}: received {received}; it is 1 or more")
             if received is not None and received > MOST_SAMPLES:
                 raise ConfigError(f"{option}: received {received}; it is at most {MOST_SAMPLES:,}")
-        if not 0 <= seed < 2**63:
+        if not 0 <= seed <= LAST_SEED:
             raise ConfigError(f"--seed: received {seed}; it is 0 to 2^63 - 1")
         if first.can_sample:
             rows = self.cohort.network.sample(number, steps or GIBBS_STEPS, [seed])

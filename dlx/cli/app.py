@@ -60,9 +60,8 @@ _STORAGE = (
 _LOOK_UPS = ("course", "list", "config", "runs")  # commands that compute nothing
 
 _STOPPED = 130  # the exit code after Ctrl-C, in Typer as in shells
-_STOPPED_BY = tuple(128 + number for number in numbers())
 # Exit codes of processes that end at once: to shut down in order may take longer than a user waits.
-_AT_ONCE = (*_STOPPED_BY, ClusterError.exit_code)
+_AT_ONCE = (*(128 + number for number in numbers()), ClusterError.exit_code)
 
 
 class _Sections(TyperGroup):

@@ -190,7 +190,7 @@ class NativeEvaluation:
 
     def signals(self, inputs: Selection, number: int) -> Signals:
         """Return what the first rows become in every layer, B of them."""
-        [shape] = {tuple(self._widths_of_signals(own)) for _, own in self._programs}
+        [shape] = {own.signal_widths for _, own in self._programs}
         values = torch.empty(len(self._layers), number, sum(shape), dtype=self._dtype)
         self._compute("whole", "", inputs, 0, signals=values)
         parts = iter(values.split(shape, 2))
@@ -201,10 +201,6 @@ class NativeEvaluation:
             if all(own.activated[name][0] == own.outputs[name] for _, own in self._programs):
                 activated[name] = outputs[name], a  # a linear layer
         return Signals(outputs, activated)
-
-    @staticmethod
-    def _widths_of_signals(own: Program) -> list[int]:
-        return [own.widths[slot] for slot in own.signals]
 
     def encode(self, inputs: Selection, layer: str) -> Tensor:
         """Return the outputs of a layer: (K, N, O)."""

@@ -89,6 +89,11 @@ class Program:
         return [*self.outputs.values(), *itertools.chain(*self.activated.values())]
 
     @property
+    def signal_widths(self) -> tuple[int, ...]:
+        """The units of each of these."""
+        return tuple(self.widths[slot] for slot in self.signals)
+
+    @property
     def flops(self) -> int:
         """Multiplications of a row of the batch, forward and backward."""
         return 3 * sum(step.flops for step in self.steps)

@@ -111,8 +111,8 @@ def digest(path: Path) -> str:
 
 
 def digest_of_sources() -> str:
-    """Return the SHA-256 of the kernels' sources, which say what Python hands to them."""
-    files = sorted(SOURCES.glob("*.[ch]"))
+    """Return the SHA-256 of the kernels' sources, and of this file, which compiles them."""
+    files = [*sorted(SOURCES.glob("*.[ch]")), Path(__file__)]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

@@ -1,12 +1,16 @@
 // Sums along a vector, in one fixed order: lane i with i + 8, then + 4, + 2, + 1.
 
-INLINE REAL sum_of_lanes(vec x) {
-    REAL s[LANES];
-    memcpy(s, &x, sizeof s);
-    for (int d = LANES / 2; d; d /= 2)
-        for (int i = 0; i < d; i++) s[i] += s[i + d];
-    return s[0];
-}
+#define SUM_OF_LANES(name, number, vector) \
+    INLINE number name(vector x) { \
+        number s[LANES]; \
+        memcpy(s, &x, sizeof s); \
+        for (int d = LANES / 2; d; d /= 2) \
+            for (int i = 0; i < d; i++) s[i] += s[i + d]; \
+        return s[0]; \
+    }
+SUM_OF_LANES(sum_of_lanes, REAL, vec)
+SUM_OF_LANES(sum_of_doubles, double, double_vec)
+#undef SUM_OF_LANES
 
 // The first `number` lanes of a vector, and 0 in the others.
 INLINE vec first_lanes(vec x, int64_t number) {

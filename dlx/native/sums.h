@@ -1,13 +1,5 @@
 // Sums over the parameters of runs, in double precision: of the sizes of their numbers, of squares.
 
-static double sum_of_doubles(double_vec x) {
-    double s[LANES];
-    memcpy(s, &x, sizeof s);
-    for (int d = LANES / 2; d; d /= 2)
-        for (int i = 0; i < d; i++) s[i] += s[i + d];
-    return s[0];
-}
-
 // Add up the parameters of rows. A parameter is the numbers from one column of a row to another.
 static void add_up_parameters(const REAL *rows, int64_t num_rows, int64_t row_size,
                               const int64_t *columns, int64_t num_parameters, double *sizes,

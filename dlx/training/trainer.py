@@ -251,8 +251,10 @@ class Trainer:
 
     def _keep_norms(self, gradients: Tensor, before: Tensor) -> None:
         """Keep each layer's |gradient| and |change of W| / |W|, given W before the step."""
-        change = self.cohort.network.buffer.values - before
-        self._gradient_norms, sizes, changes = map(self._norms, (gradients, before, change))
+        norms = self._norms(
+            torch.cat([gradients, before, self.cohort.network.buffer.values - before])
+        )
+        self._gradient_norms, sizes, changes = norms.view(len(norms), 3, -1).unbind(1)
         self._update_ratios = changes / sizes
 
     def _norms(self, values: Tensor) -> Tensor:

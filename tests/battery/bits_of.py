@@ -27,28 +27,24 @@ def of_tensor(tensor: Tensor) -> str:
     return hashlib.sha256(bits(tensor).numpy().tobytes()).hexdigest()[:16]
 
 
-def is_exact(tag: str) -> bool:
-    """Return whether a metric is the same everywhere: gradients and signals of layers are not."""
-    return "/" not in tag or tag.startswith(("running/", "optimizer/"))
+def of_number(number: float | None) -> str:
+    """Return the bits of a number that may lack."""
+    return "none" if number is None else float(number).hex()
 
 
 def digests(job: Job) -> Digests:
     """Train, and return digests of the data, of what was measured, and of the weights."""
-    found: Digests = {"data": job.splits.data_digest}
+    result: Digests = {"data": job.splits.data_digest}
     store = _trained([Part(job)])
     for record in store.records:
         for split, metrics in record.metrics.items():
             for tag, value in metrics.items():
-                if is_exact(tag):
-                    found[f"step {record.step}: {split}.{tag}"] = float(value).hex()
+                result[f"step {record.step}: {split}.{tag}"] = of_number(value)
     assert store.outcome is not None
-    found["end"] = f"{store.outcome.status} {store.outcome.step}"
+    result["end"] = f"{store.outcome.status} {store.outcome.step}"
     for split, metrics in store.outcome.metrics.items():
-        found |= {
-            f"end: {split}.{tag}": float(v).hex() for tag, v in metrics.items() if is_exact(tag)
-        }
-    found |= {name: of_tensor(value) for name, value in store.outcome.state.items()}
-    return found
+        result |= {f"end: {split}.{tag}": of_number(v) for tag, v in metrics.items()}
+    return result | {name: of_tensor(value) for name, value in store.outcome.state.items()}
 
 
 def main() -> None:

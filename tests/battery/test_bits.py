@@ -70,11 +70,11 @@ def differences(configs: Configs, other_library: Path) -> tuple[list[str], int]:
     here = digests(configs, 1, PYTHONHASHSEED="0")
     other = {**OTHER_KERNELS, "LD_PRELOAD": str(other_library)}
     other[library.LEVEL_VARIABLE] = library.levels()[-2:][0]
-    there = digests(configs, 2, **other)
-    assert here.keys() == there.keys()
+    elsewhere = digests(configs, 2, **other)
+    assert here.keys() == elsewhere.keys()
     told = []
     for name, own in here.items():
-        keys = [key for key in own | there[name] if own.get(key) != there[name].get(key)]
+        keys = [key for key in own | elsewhere[name] if own.get(key) != elsewhere[name].get(key)]
         if keys:
             told.append(f"{name}: {len(keys)} of {len(own)}, {keys[:3]}: {configs[name]}")
     trained = [own for own in here.values() if "refused" not in own]

@@ -112,21 +112,22 @@ def test_options_that_do_not_go_together(dlx: Command) -> None:
     assert ended.code == 2 and "is a run, which this machine trains; --cluster is for" in ended.err
 
 
+# A head counts as gone after six seconds; training takes about three times as long.
 LONG = [
     *("ablate", "digits", "--vary", "model.hidden=[6],[5]", "--seeds", "3"),
-    *("train.epochs=3000", "train.checkpoint_seconds=0.3", "data.limit=200", "--quiet"),
+    *("train.epochs=60000", "train.checkpoint_seconds=0.3", "data.limit=200", "--quiet"),
 ]
 LOCAL = ["--cluster", "ray", "--address", "local", "--workers", "2"]
 
 
 def running(mark: str) -> list[int]:
     """Return the processes that have a mark in their environment."""
-    found = []
+    processes = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
             if mark.encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-    return found
+                processes.append(int(path.parent.name))
+    return processes
 
 
 def wait_until(is_so: Callable[[], object], seconds: float = 60) -> None:

@@ -40,6 +40,20 @@ sys.exit(app.main())
 """
 
 
+def at_work(code: str, folder: Path) -> subprocess.Popen[str]:
+    """Return a process that executes code, once it says that it is at work."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "at work\n"
+    return process
+
+
 def ended_after(process: subprocess.Popen[str], number: int, *, twice: bool) -> float:
     """Send a signal, or two, and return the seconds to the process's end since the last one."""
     process.send_signal(number)
@@ -55,15 +69,7 @@ def ended_after(process: subprocess.Popen[str], number: int, *, twice: bool) -> 
 @pytest.mark.parametrize("work", ["sleeping", "computing"])
 def test_a_process_that_hears_nothing_is_ended(work: str, twice: bool, tmp_path: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
-        deaf = subprocess.Popen(
-            [sys.executable, "-c", DEAF % work],
-            cwd=tmp_path,
-            env=environment(),
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert deaf.stdout is not None and deaf.stdout.readline() == "at work\n"
+        deaf = at_work(DEAF % work, tmp_path)
         seconds = ended_after(deaf, number, twice=twice)
         _, err = deaf.communicate()
         assert deaf.returncode == 128 + number
@@ -96,15 +102,7 @@ sys.exit(app.main())
 
 def test_an_interrupt_where_nothing_can_be_raised_comes_again(tmp_path: Path) -> None:
     """Python prints an error that it meets in the callback of a weak reference, and goes on."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED_IN_A_CALLBACK],
-        cwd=tmp_path,
-        env=environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None and process.stdout.readline() == "at work\n"
+    process = at_work(INTERRUPTED_IN_A_CALLBACK, tmp_path)
     assert ended_after(process, signal.SIGINT, twice=False) < AFTER_ONE
     assert (process.returncode, process.communicate()[1]) == (130, "stopped\n")
 
