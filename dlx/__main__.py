@@ -17,7 +17,10 @@ def main() -> None:
         from dlx.cli import main as run
     except KeyboardInterrupt:  # Ctrl-C before there was anything to stop
         end(130)
-    sys.exit(run())
+    code = run()
+    # As it ends, Python would look for cycles among all objects, which takes up to a second.
+    gc.freeze()
+    sys.exit(code)
 
 
 if __name__ == "__main__":
