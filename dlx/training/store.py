@@ -136,11 +136,13 @@ class Store:
 def shared_fields(job: Job, baselines: dict[Any, Any] | None = None) -> dict[str, Any]:
     """Return what run.json says of all runs that differ in nothing but their seeds.
 
-    `baselines` are those that were measured before, by splits and metrics; a new one is added.
+    `baselines` are those that were measured before, by what they depend on; a new one is added.
     """
     splits, metrics = job.splits, job.member.metrics
     baselines = {} if baselines is None else baselines
-    key = id(splits), repr(metrics)
+    # Targets that are the inputs depend on how these are preprocessed, too.
+    data = id(splits) if splits.train.own_targets is None else splits.fingerprint
+    key = data, splits.task, repr(metrics)
     if key not in baselines:
         baselines[key] = baseline(splits.task, splits.train.targets, splits.parts, metrics)
     return {
