@@ -244,7 +244,7 @@ def check_case(name: str, runs_dir: Path) -> None:
 def list_runs(runs_dir: Path) -> tuple[list[RunDirectory], list[str]]:
     """Return the runs and ablations below a folder, newest first, and a warning per damaged one."""
     warnings: list[str] = []
-    return _runs_of(directories(runs_dir, warnings), warnings), warnings
+    return _runs_of(families(runs_dir, warnings), warnings), warnings
 
 
 def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> RunDirectory:
@@ -367,6 +367,13 @@ def _next_numbers(runs_dir: Path, family: Path) -> dict[str, int]:
 
 def _largest(field: str, infos: list[dict[str, Any]]) -> int:
     return max((info.get(field) or 0 for info in infos), default=0)
+
+
+def families(runs_dir: Path, warnings: list[str]) -> list[Path]:
+    """Return the directories of names; RunError if a file stands where their folder should."""
+    if runs_dir.is_file():
+        raise RunError(f"{runs_dir} is a file, and no folder of runs; name one by --runs-dir")
+    return directories(runs_dir, warnings)
 
 
 def directories(folder: Path, warnings: list[str]) -> list[Path]:

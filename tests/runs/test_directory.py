@@ -376,6 +376,14 @@ def test_status_while_another_process_trains_and_after_it_is_killed(tmp_path: Pa
         assert run.status() == "running"
 
 
+def test_a_file_is_no_folder_of_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"file is a file, and no folder of runs; name one by --run"):
+        list_runs(tmp_path / "file")
+    with pytest.raises(RunError, match="is a file, and no folder of runs"):
+        find("xor", tmp_path / "file")
+
+
 def test_list_newest_first_with_a_warning_for_what_is_damaged(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "missing") == ([], [])
     made = [RunDirectory.create(tmp_path, name) for name in ("b", "a", "b", "c")]

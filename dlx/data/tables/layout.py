@@ -203,12 +203,15 @@ def _lines(path: Path, encoding: str, newline: str | None = None) -> io.TextIOWr
 
 def _first_encoding(path: Path) -> str:
     with _opened(path) as file:
-        start = file.read(64)
+        start = file.read(4096)
     for mark, encoding in _BOMS.items():
         if start.startswith(mark):
             return encoding
-    if b"\0" in start:  # UTF-16 without a mark: of Latin letters, every other byte is 0
-        return "utf-16-be" if start[:1] == b"\0" else "utf-16-le"
+    # UTF-16 without a mark has a byte 0 at every line end, and before or after it.
+    if b"\0" in start and not re.search(rb"(?<!\0)\n(?!\0)", start):
+        pairs = {start[place : place + 2] for place in range(0, len(start) - 1, 2)}
+        is_little = b"\n\0" in pairs or (b"\0\n" not in pairs and start[:1] != b"\0")
+        return "utf-16-le" if is_little else "utf-16-be"
     return "utf-8-sig"
 
 
