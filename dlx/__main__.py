@@ -1,6 +1,7 @@
 """`dlx` and `python -m dlx`."""
 
 import gc
+import os
 import sys
 
 from dlx.stopping import end
@@ -13,6 +14,7 @@ _NEW_OBJECTS = 100_000
 def main() -> None:
     """Run the command line of the process."""
     gc.set_threshold(_NEW_OBJECTS)
+    _open_streams()
     try:
         from dlx.cli import main as run
     except KeyboardInterrupt:  # Ctrl-C before there was anything to stop
@@ -21,6 +23,20 @@ def main() -> None:
     # As it ends, Python would look for cycles among all objects, which takes up to a second.
     gc.freeze()
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Open what the process was started without (`dlx runs >&-`), as what takes and says nothing.
+
+    Otherwise a file of a run would have the number of stdout, and hold what is printed.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import functools
 import os
 from pathlib import Path
 
+from dlx.errors import MemoryLimitError
+
 # Of the group of processes that this one belongs to, in a container.
 _GROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -32,3 +34,19 @@ def _of_group() -> list[int]:
 def gigabytes(size: int) -> str:
     """Return a number of bytes as messages show it."""
     return f"{size / 2**30:,.1f} GiB"
+
+
+def check_fits(what: object, size: int, cure: str) -> None:
+    """Refuse what needs at least so many bytes, before they are taken.
+
+    A small compressed file can become as large as it likes.
+
+    Raises:
+        MemoryLimitError: there are fewer
+    """
+    most = memory()
+    if size > most:
+        raise MemoryLimitError(
+            f"out of memory: {what}: at least {gigabytes(size)} are needed, and there are "
+            f"{gigabytes(most)}; {cure}"
+        )

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from unicodedata import normalize
 
 # Control characters but for tabs and line ends, line ends of Unicode's own, marks that turn the
 # direction of writing, and bytes that are no text.
@@ -83,6 +84,11 @@ def name_problem(name: str) -> str | None:
         return "may not hold control characters"
     if len(name.encode(errors="backslashreplace")) > 200:
         return "is longer than 200 bytes"
-    if name == LATEST:
+    if folded(name) == LATEST:
         return "stands for the newest run"
     return None
+
+
+def folded(name: str) -> str:
+    """Return what two names have in common that are one on some file system."""
+    return normalize("NFC", name).casefold()

@@ -81,6 +81,7 @@ class Cluster:
     most: int | None
     gpus: float
     prepare: Prepare
+    own_node: tuple[str, int] | None = None  # host and port of the node of this machine
     flag: Any = None  # an actor that workers are told to stop by
     kind: Kind | None = None  # of the hosts that train; None: any
     is_lost: bool = False  # whether its head is gone
@@ -186,6 +187,12 @@ class Cluster:
         if time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS:
             return
         self._looked = time.monotonic()
+        # Without the node that it stands on Ray ends this process, and says nothing.
+        if self.own_node is not None and _problem_of(*self.own_node) is not None:
+            self.is_lost = True
+            raise ClusterError(
+                "the cluster's node on this machine is gone; what workers had sent is saved"
+            )
         if _problem_of(*self.address) is not None:
             self._missed += 1
             if self._missed >= _MISSED_LOOKS:
@@ -529,7 +536,7 @@ def connect(
         if own:
             _start(ray, _checked(address), workers)
         host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
-        cluster = Cluster((host, int(port)), workers, gpus, prepare)
+        cluster = Cluster((host, int(port)), workers, gpus, prepare, _own_node())
         try:
             cluster.hoist_flag()
             cluster.look_at_all()
@@ -539,6 +546,18 @@ def connect(
                 threading.Thread(target=ray.shutdown, daemon=True).start()
             elif own:
                 ray.shutdown()
+
+
+def _own_node() -> tuple[str, int] | None:
+    """Return host and port of the node that this process is connected to."""
+    ray = _ray()
+    here = ray.get_runtime_context().get_node_id()
+    ports = [
+        (node["NodeManagerAddress"], node["NodeManagerPort"])
+        for node in ray.nodes()
+        if node["NodeID"] == here
+    ]
+    return ports[0] if ports else None
 
 
 def _ray() -> Any:

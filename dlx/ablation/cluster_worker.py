@@ -147,7 +147,7 @@ def news(
             with flushed_denormals():
                 torch.set_num_threads(1)
                 waiting.put(_train(order, asked, pools, stopping, waiting.put))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             waiting.put(("crashed", reason_of(error)))
         finally:
             waiting.put(None)

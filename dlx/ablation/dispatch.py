@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from dlx.ablation.execution import CohortProgress, Report, Show, Work, reason_of, train_cohort
@@ -72,8 +73,14 @@ def trained(work: Work, cohort: PlannedCohort, runs: Sequence[PlannedRun]) -> tu
         return "stopped", None
     except StorageError as error:
         return "broken", error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a plug-in may end the process
         return "crashed", reason_of(error)
+
+
+def _suspects(work: Work) -> str:
+    """Return in words which plug-ins took part, which may have ended a worker without an error."""
+    names = [Path(plugin["path"]).name for plugin in work.circumstances.get("plugins", ())]
+    return f"; perhaps a plug-in ended it ({', '.join(names)})" if names else ""
 
 
 def throttled(send: Callable[[tuple[str, Any]], object], seconds: float = _SECONDS) -> Show:
@@ -131,6 +138,7 @@ def dispatch(work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger, crew:
                     if not ledger.unfinished(cohort.runs):
                         continue
                     deaths[number] += 1
+                    content += _suspects(work)
                     if stopping:
                         kind = "stopped"  # it goes on when the ablation does
                     elif deaths[number] < _MOST_DEATHS:

@@ -88,7 +88,7 @@ def train_cohort(work: Work, cohort: PlannedCohort, runs: Sequence[PlannedRun]) 
         )
     except (Stopped, StorageError):
         raise
-    except Exception:
+    except (Exception, SystemExit):
         store.finish()  # for the runs that had ended
         raise
 
@@ -169,7 +169,7 @@ def train_cohorts(work: Work, cohorts: Sequence[PlannedCohort], ledger: Ledger) 
             break
         except StorageError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a plug-in may end the process
             report.crashed[cohort.number] = reason_of(error)
             ledger.fail(cohort, reason_of(error))
         else:

@@ -24,6 +24,7 @@ from dlx.data.parts import Splits
 from dlx.data.pipeline import Pool
 from dlx.errors import ConfigError
 from dlx.nn.metrics import is_rising
+from dlx.texts import folded
 from dlx.training import job as jobs
 from dlx.training import transfer
 from dlx.training.job import Job
@@ -172,7 +173,7 @@ class Plan:
     def arms(self, phase: str) -> list[Arm]:
         """Return the arms that are compared or, in the phase 'tuning', those that are tried."""
         if phase not in self._arms:
-            folders = _folders([variant.name for variant in self.variants])
+            folders = folders_of([variant.name for variant in self.variants])
             make_arms = self._tuning_arms if phase == "tuning" else self._compared_arms
             self._arms[phase] = make_arms(folders)
         return self._arms[phase]
@@ -195,7 +196,7 @@ class Plan:
             " ".join(f"{labels[key]}={show(value)}" for key, value in choice.items())
             for choice in choices
         ]
-        tries = list(zip(choices, _folders(words), strict=True))
+        tries = list(zip(choices, folders_of(words), strict=True))
         for variant, folder in zip(self.variants, folders, strict=True):
             for choice, name in tries:
                 try:
@@ -373,13 +374,13 @@ def runs_by_path(plan: Plan) -> dict[str, PlannedRun]:
     return {run.path: run for phase in phases for run in plan.runs(phase)}
 
 
-def _folders(names: Sequence[str]) -> list[str]:
+def folders_of(names: Sequence[str]) -> list[str]:
     """Return the folder of each name: the name itself if that is a valid and unique folder name."""
-    counts = Counter(name.lower() for name in names)  # some file systems ignore case
+    counts = Counter(map(folded, names))
     folders = []
     for place, name in enumerate(names, start=1):
         plain = "".join("_" if c in '/\\:*?"<>|\0' or not c.isprintable() else c for c in name)
         short = plain.strip(". ").encode()[:120].decode(errors="ignore").strip(". ")
-        is_own = short == name and counts[name.lower()] == 1 and not _RESERVED.fullmatch(name)
+        is_own = short == name and counts[folded(name)] == 1 and not _RESERVED.fullmatch(name)
         folders.append(short if is_own else f"{short} #{place}".strip())
     return folders

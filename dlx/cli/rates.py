@@ -57,10 +57,13 @@ def lr(
     from dlx import api
     from dlx.config.shipped import locate
     from dlx.report.rates_figure import draw
+    from dlx.runs.directory import check_case
 
     changes = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
     read = api.read_config(locate(config), changes)
     low, high = api.parse_range(ends)
+    if plot is None:
+        check_case(read.name, runs_dir)
     with shown(quiet) as show:
         scan = api.scan_rates(
             read,

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dlx.data.source_files import FETCH_AGAIN, damaged, missing, read_bytes
+from dlx.capacity import check_fits
+from dlx.data.source_files import FETCH_AGAIN, MOST_PACKED, SMALLER, damaged, missing, read_bytes
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 8
@@ -37,12 +38,12 @@ def read(path: Path, cure: str = FETCH_AGAIN) -> np.ndarray:
     """Read an IDX file, gzipped if its name ends in `.gz`, as a read-only array."""
     content = read_bytes(path)
     try:
-        return _parse(content, gzipped=path.suffix == ".gz")
+        return _parse(path, content, gzipped=path.suffix == ".gz")
     except ValueError as error:
         raise damaged(path, str(error), cure) from error.__cause__
 
 
-def _parse(content: bytes, *, gzipped: bool) -> np.ndarray:
+def _parse(path: Path, content: bytes, *, gzipped: bool) -> np.ndarray:
     start = _first_bytes(content, 4 + 4 * MAX_DIMENSIONS, gzipped=gzipped)
     if len(start) < 4:
         raise ValueError(f"not an IDX file: only {len(start)} bytes")
@@ -56,6 +57,8 @@ def _parse(content: bytes, *, gzipped: bool) -> np.ndarray:
     shape = tuple(int(size) for size in np.frombuffer(start, ">u4", dimensions, offset=4))
     dtype = np.dtype(TYPES[code])
     expected = math.prod(shape) * dtype.itemsize
+    if gzipped:
+        check_fits(f"{path}, unpacked", min(expected, MOST_PACKED * len(content)), SMALLER)
     # One byte more than expected shows trailing bytes, and a lying header allocates nothing.
     whole = _first_bytes(content, header + expected + 1, gzipped=gzipped)
     size = len(whole) - header

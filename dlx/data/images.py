@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Gt, MaxLen, MinLen
 
+from dlx.capacity import check_fits
 from dlx.config.types import Text
-from dlx.errors import ConfigError, DataError, MemoryLimitError
+from dlx.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -307,13 +308,5 @@ def _in_unit_interval(pixels: np.ndarray) -> np.ndarray:
 
 def _check_memory(count: int, shape: tuple[int, ...]) -> None:
     """Refuse images that do not fit into memory as the float32 numbers that networks see."""
-    if not hasattr(os, "sysconf"):  # Windows, where the allocation itself fails
-        return
-    needed = 4 * count * math.prod(shape)
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > memory:
-        raise MemoryLimitError(
-            f"data.size: {count:,} images of {shape[-2]:,} × {shape[-1]:,} pixels take "
-            f"{needed / 2**30:,.0f} GiB as numbers, but the machine has {memory / 2**30:,.0f}; "
-            f"lower data.size, or use grey: true"
-        )
+    what = f"data.size: {count:,} images of {shape[-2]:,} × {shape[-1]:,} pixels, as numbers"
+    check_fits(what, 4 * count * math.prod(shape), "lower data.size, or use grey: true")

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from dlx.capacity import check_fits
 from dlx.data import images
 from dlx.data.channels import Channels, fitting
 from dlx.data.dataset import Task, to_float
 from dlx.data.images import Conversion, LeftOut
 from dlx.data.npy import Archive, read_npy
-from dlx.data.source_files import readable
+from dlx.data.source_files import SMALLER, readable
 from dlx.data.tables.cells import PLAIN, CellError
 from dlx.data.tables.layout import Layout, is_number, records
 from dlx.data.tables.reading import surveyed
@@ -187,6 +188,7 @@ def as_rows(
         raise DataError(f"{path}: no rows")
     # uint8 images are pixels; a table's small whole numbers are not.
     are_pixels = array.dtype == np.uint8 and len(task.input_shape) > 1
+    check_fits(path, 4 * array.size, SMALLER)
     with np.errstate(over="ignore"):  # an overflow is reported below, with its place
         x = to_float(np.array(array, dtype=np.uint8 if are_pixels else np.float32))
     bad = np.argwhere(~np.isfinite(x))

@@ -4,6 +4,7 @@ Reference:
     https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
+import io
 import math
 import zipfile
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import IO
 
 import numpy as np
 
-from dlx.data.source_files import WRITE_AGAIN, damaged, readable
+from dlx.capacity import check_fits
+from dlx.data.source_files import SMALLER, WRITE_AGAIN, damaged, readable
 from dlx.errors import DataError, did_you_mean, refuse_special
+
+_LONGEST_HEADER = 2**16  # bytes; of plain numbers it has about a hundred
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -34,6 +38,7 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._read = 0  # bytes of all arrays so far
         try:
             with readable(path):
                 refuse_special(path)
@@ -56,6 +61,8 @@ class Archive:
                 f"(it has {', '.join(map(repr, self.names)) or 'none'})"
             )
         entry = self._zip.getinfo(f"{name}.npy")
+        self._read += entry.file_size
+        check_fits(f"{self._path}, unpacked", self._read, SMALLER)
         try:
             with self._zip.open(entry) as file:
                 _check_header(file, entry.file_size)
@@ -66,11 +73,12 @@ class Archive:
             raise damaged(self._path, problem, WRITE_AGAIN) from error
 
 
-def _check_header(file: IO[bytes], size: int) -> None:
+def _check_header(whole: IO[bytes], size: int) -> None:
     """Check the header of an array of `size` bytes, before anything is allocated for it.
 
     ValueError: pickled objects, no numbers, or another size than the header says.
     """
+    file = io.BytesIO(whole.read(_LONGEST_HEADER))
     if np.lib.format.read_magic(file) == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     else:

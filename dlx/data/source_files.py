@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dlx.capacity import check_fits
 from dlx.errors import DataError, refuse_special
 
 
@@ -24,6 +25,8 @@ def missing(name: str, path: Path) -> DataError:
 
 FETCH_AGAIN = "delete the file and fetch the data set again"
 WRITE_AGAIN = "write the file again, or name another"
+MOST_PACKED = 1032  # bytes that become of one in gzip's format
+SMALLER = "give a smaller file, or use a machine with more memory"
 
 
 def damaged(path: Path, problem: str, cure: str = FETCH_AGAIN) -> DataError:
@@ -48,6 +51,7 @@ def read_bytes(path: Path, name: str = "") -> bytes:
         raise missing(name, path)
     with readable(path):
         refuse_special(path)
+        check_fits(path, path.stat().st_size, SMALLER)
         return path.read_bytes()
 
 

@@ -1,12 +1,11 @@
 """The event files that `dlx board` shows of many loose runs: the means of runs of one config."""
 
-import re
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlx.ablation import overview
+from dlx.ablation.plan import folders_of
 from dlx.ablation.results import RunResult
 from dlx.report.board import link
 from dlx.report.run_comparison import gather
@@ -16,6 +15,7 @@ from dlx.tracking import metrics
 from dlx.tracking.evaluations import curve_of
 
 _MOST_CURVES = 40  # that a chart can show
+_ALL = "all runs"  # the link to them
 
 
 class Means(NamedTuple):
@@ -62,19 +62,9 @@ def write_means(folder: Path, target: Path) -> Means | None:
         name=folder.resolve().name,
         metric="dev.accuracy",
         settings=settings,
-        folders=_folders(list(settings)),
+        folders=dict(zip(settings, folders_of([_ALL, *settings])[1:], strict=True)),
         results=results,
     )
     with storage_errors(target):
-        link(target / "all runs", folder.resolve())
+        link(target / _ALL, folder.resolve())
     return Means(len(settings), len(results), common)
-
-
-def _folders(names: list[str]) -> dict[str, str]:
-    """Return a folder for each name, all different."""
-    plain = {name: re.sub(r'[/\\:*?"<>|]', "_", name)[:150] for name in names}
-    counts = Counter(plain.values())
-    return {
-        name: own if counts[own] == 1 else f"{own} {place}"
-        for place, (name, own) in enumerate(plain.items(), start=1)
-    }

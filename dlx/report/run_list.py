@@ -20,7 +20,7 @@ from dlx.config.nodes import read_value
 from dlx.errors import ConfigError, DlxError, RunError, StorageError, did_you_mean
 from dlx.runs import RunDirectory, documents
 from dlx.runs.ablations import read_summary
-from dlx.runs.directory import directories, newest_last
+from dlx.runs.directory import directories, families, newest_last
 from dlx.runs.files import parsed
 from dlx.runs.tags import read_tags
 from dlx.runs.where import Condition
@@ -191,7 +191,7 @@ def _listed(runs_dir: Path, warnings: list[str]) -> tuple[list[_Listed], Callabl
         tags.setdefault("/".join(folder.relative_to(runs_dir).parts[:2]), []).append(tag)
     kept: dict[str, Any] = {}
     listed: list[_Listed] = []
-    for family in directories(runs_dir, warnings):
+    for family in families(runs_dir, warnings):
         for path in directories(family, warnings):
             place = f"{family.name}/{path.name}"
             try:

@@ -30,7 +30,7 @@ from dlx.runs.files import (
 from dlx.runs.info import blank, damage, describe, in_order
 from dlx.runs.locks import hold, is_held
 from dlx.runs.tags import tags_of
-from dlx.texts import LATEST, name_problem
+from dlx.texts import LATEST, folded, name_problem
 
 _COUNT = ".count"  # how many runs were made in a folder of runs
 _MADE_AGAIN = ("table.json", "summary.json", "results.csv")
@@ -99,7 +99,7 @@ class RunDirectory:
         run.json starts with kind 'run', status 'running', the sequence number (1 + the largest
         under this name), the ordinal (1 + that of the run made last in the folder), `created`,
         versions, command, git commit and `info`; the fields that training fills in are null. A name
-        that would lead out of `runs_dir` is a ConfigError.
+        that would lead out of `runs_dir`, or is that of others on some systems, is a ConfigError.
         """
         check_name(name)
         make_directory(runs_dir)
@@ -107,6 +107,7 @@ class RunDirectory:
         # One lock for all names: two processes must not take one sequence number, and `remove`
         # must not take the family's directory away under a run that is being made.
         with hold(runs_dir / ".lock", wait=True):
+            check_case(name, runs_dir)
             make_directory(family)
             if not family.resolve().is_relative_to(runs_dir.resolve()):
                 raise ConfigError(f"{family} is a link out of {runs_dir}: choose another name")
@@ -229,10 +230,21 @@ def check_name(name: str) -> None:
         raise ConfigError(f"name: {name!r} {problem}; choose a plain name such as 'mnist-relu'")
 
 
+def check_case(name: str, runs_dir: Path) -> None:
+    """Raise a ConfigError if a folder of runs has another name that some systems take for this."""
+    names = [path.name for path in runs_dir.iterdir()] if runs_dir.is_dir() else []
+    other = next((other for other in names if folded(other) == folded(name)), name)
+    if name not in names and other != name:
+        raise ConfigError(
+            f"name: {name!r} and {other!r}, which is in {runs_dir}, are one name on systems that "
+            "do not tell capital letters apart; use that one, or choose another"
+        )
+
+
 def list_runs(runs_dir: Path) -> tuple[list[RunDirectory], list[str]]:
     """Return the runs and ablations below a folder, newest first, and a warning per damaged one."""
     warnings: list[str] = []
-    return _runs_of(directories(runs_dir, warnings), warnings), warnings
+    return _runs_of(families(runs_dir, warnings), warnings), warnings
 
 
 def find(wanted: Path | str, runs_dir: Path, *, prefer: Kind | None = None) -> RunDirectory:
@@ -355,6 +367,13 @@ def _next_numbers(runs_dir: Path, family: Path) -> dict[str, int]:
 
 def _largest(field: str, infos: list[dict[str, Any]]) -> int:
     return max((info.get(field) or 0 for info in infos), default=0)
+
+
+def families(runs_dir: Path, warnings: list[str]) -> list[Path]:
+    """Return the directories of names; RunError if a file stands where their folder should."""
+    if runs_dir.is_file():
+        raise RunError(f"{runs_dir} is a file, and no folder of runs; name one by --runs-dir")
+    return directories(runs_dir, warnings)
 
 
 def directories(folder: Path, warnings: list[str]) -> list[Path]:

@@ -13,6 +13,7 @@ from dlx.errors import ConfigError, RunError, did_you_mean
 from dlx.runs import documents
 from dlx.runs.files import make_directory
 from dlx.runs.locks import hold
+from dlx.texts import folded
 
 _FILE = ".tags.json"
 _FORM = re.compile(r"[^/\\@#]+@[A-Za-z][A-Za-z0-9_.-]*")
@@ -69,7 +70,8 @@ def set_tag(folder: Path, tag: str, runs_dir: Path) -> Path | None:
             f"{tag!r} is no tag; write NAME@TAG, where TAG begins with a letter and has letters, "
             "digits, '_', '.' and '-', such as churn@production"
         )
-    if (runs_dir / tag).exists():
+    names = [path.name for path in runs_dir.iterdir()] if runs_dir.is_dir() else []
+    if folded(tag) in map(folded, names):
         raise ConfigError(f"{tag!r} is the name of runs in {runs_dir}; choose another tag")
     if not folder.absolute().is_relative_to(runs_dir.absolute()):
         raise RunError(f"{folder} lies outside {runs_dir}; name its folder of runs by --runs-dir")

@@ -75,7 +75,7 @@ class Study:
             RunError: the journal is missing, or not that of this search
         """
         size, digest = (journal["bytes"], journal["sha256"]) if journal else (0, None)
-        content = self._path.read_bytes() if self._path.exists() else b""
+        content = self._content() if self._path.exists() else b""
         if len(content) < size or (size and documents.sha256(content[:size]) != digest):
             raise RunError(
                 f"{self._path} is damaged, or the storage of another search: its first "
@@ -90,8 +90,12 @@ class Study:
                 self.ask_again(trials)
                 self._tell(trials)
         elif size:
-            with _quiet():
+            with _quiet(), storage_errors(self._path):  # opening it writes to it
                 self._study.add_trials(self._open().trials)
+
+    def _content(self) -> bytes:
+        with storage_errors(self._path, "read"):
+            return self._path.read_bytes()
 
     def ask(self, batch: int, count: int, first: int) -> list[Trial]:
         """Return the next trials, of which none has ended yet; they are numbered from `first`."""
@@ -133,7 +137,7 @@ class Study:
                     if not key.startswith(_OWN)
                 }
                 journal.add_trial(ended)
-        content = self._path.read_bytes()
+        content = self._content()
         return {"bytes": len(content), "sha256": documents.sha256(content)}
 
     def _tell(self, trials: Sequence[Trial]) -> None:

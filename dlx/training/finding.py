@@ -202,8 +202,11 @@ def materialise(ablation: Path, run: IndexedRun) -> RunDirectory:
         with storage_errors(target.path):
             if target.path.exists():  # without run.json: half removed
                 shutil.rmtree(target.path)
-            with contextlib.suppress(OSError):  # another process was faster
+            try:
                 made.rename(target.path)
+            except OSError:
+                if not target.path.exists():  # otherwise another process was faster
+                    raise
             sync_directory(target.path.parent)
     finally:
         shutil.rmtree(made, ignore_errors=True)

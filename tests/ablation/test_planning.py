@@ -9,6 +9,7 @@ from dlx.ablation import planning
 from dlx.ablation.plan import Plan, runs_by_path
 from dlx.config.load import load
 from dlx.errors import ConfigError, DataError, RunError
+from dlx.texts import folded
 
 
 def plan_of(vary: Any, tmp_path: Path, jobs: int = 1, **config: Any) -> Plan:
@@ -237,11 +238,15 @@ def test_no_two_variants_share_a_folder_or_take_one_of_dlx(tmp_path):
         "train",
         "é" * 99,
         "..",
+        "caf\u00e9",
+        "cafe\u0301",
+        "STRASSE",
+        "straße",
     ]
     vary = [{"name": name, "optimizer.lr": 0.1 + n} for n, name in enumerate(called)]
     plan = plan_of(vary, tmp_path, ablation={"design": "list"})
     folders = [arm.folder for arm in plan.arms("comparison")]
-    assert len({folder.lower() for folder in folders}) == len(called)
+    assert len({*map(folded, folders)}) == len(called)
     assert not set(folders) & {"run.json", "plan.json", "cohorts", "train", ""}
     assert all(len(folder.encode()) < 130 for folder in folders)
 

@@ -32,13 +32,13 @@ CONFIG: dict[str, Any] = {
 SHAPES = ["model.hidden=[6],[5]"]
 LONG = ["train.epochs=8000", "train.checkpoint_seconds=0.3"]
 WAVE = '''
-import dlx
+import dlx, sys
 
 @dlx.register("activation")
-def wave(z):
+def NAME(z):
     """Breaks on wide layers."""
     if z.shape[-1] == 5:
-        raise RuntimeError("too wide")
+        BREAK
     return z.sin()
 '''
 
@@ -193,16 +193,36 @@ def test_a_search_has_the_trials_of_this_machine_wherever_it_goes_on(
     assert told(path) == told(local.path)
 
 
-def test_a_plug_in_travels_and_what_it_raises_takes_no_other_cohort_along(
-    tmp_path: Path, one_thread: None, nodes: Nodes, cluster: Cluster, forgotten: None
+@pytest.mark.parametrize(
+    ("break_off", "words"),
+    [
+        ('raise RuntimeError("too wide")', r"RuntimeError: too wide \(wave\.py:8\)"),
+        ("sys.exit()", r"SystemExit:  \(wave\.py:8\)"),
+        (
+            "sys.modules['os']._exit(0)",
+            r"its worker is gone: .*; perhaps a plug-in .* \(wave\.py\)",
+        ),
+    ],
+    ids=["error", "exit", "end of the process"],
+)
+def test_a_plug_in_travels_and_what_it_does_takes_no_other_cohort_along(
+    break_off: str,
+    words: str,
+    tmp_path: Path,
+    one_thread: None,
+    nodes: Nodes,
+    cluster: Cluster,
+    forgotten: None,
 ) -> None:
-    (tmp_path / "wave.py").write_text(WAVE)
+    name = f"wave_{len(break_off)}"  # a worker's process may be that of the test before
+    source = WAVE.replace("NAME", name).replace("BREAK", break_off)
+    (tmp_path / "wave.py").write_text(source)
     plugins.load(tmp_path / "wave.py")
     with (
         api.cluster(nodes.address) as own,
-        pytest.raises(CrashedError, match=r"cohort \d: RuntimeError: too wide \(wave\.py:8\)"),
+        pytest.raises(CrashedError, match=rf"cohort \d: {words}"),
     ):
-        trained(tmp_path, "model.activation=wave", cluster=own)
+        trained(tmp_path, f"model.activation={name}", cluster=own)
     [path] = (tmp_path / "spread").iterdir()
     by_status = [result.status for result in api.Ablation(path).results]
     assert by_status == ["completed"] * 3 + ["failed"] * 3

@@ -24,6 +24,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ log: {every: 3, level: minimal}
 _VARIED = ["--vary", "model.hidden=[4],[3]", "--seeds", "2", "--anyway"]
 _SPACE = ["--space", "optimizer.lr=1e-3..1e-1 log", "--space", "model.hidden=[4],[3]"]
 _FEW = ["--trials", "4", "--batch", "2", "--seeds", "2", "search.judge_seeds=2"]
+LOCAL = ["--address", "local", "--workers", "2"]
 # Commands by name; those with processes train their cohorts in two copies of the process.
 WORKS = {
     "train": ["train", "--no-figures"],
@@ -57,7 +59,9 @@ WORKS = {
     "search": ["search", *_SPACE, *_FEW, "--jobs", "1"],
     "search in processes": ["search", *_SPACE, *_FEW, "--jobs", "2"],
 }
-CODES = (0, 2, 3, 4, 5, 6, 7, 8, 9)
+# Its workers train on a cluster that the command starts; the command alone writes.
+ON_CLUSTER = {"ablate on a cluster": ["ablate", *_VARIED, "--cluster", "ray", *LOCAL]}
+CODES = (0, 2, 3, 4, 5, 6, 7, 8, 9, 12)
 _PATIENCE = 120.0  # seconds after which a command counts as one that hangs
 
 
@@ -66,18 +70,20 @@ class Scene:
 
     Args:
         folder: is made
-        work: the command, of `WORKS`
+        work: the command, of `WORKS` or `ON_CLUSTER`
+        changes: of its config
     """
 
-    def __init__(self, folder: Path, work: str) -> None:
+    def __init__(self, folder: Path, work: str, changes: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         os.chdir(folder)
         torch.set_num_threads(1)
         Path("short.yaml").write_text(CONFIG)
         self.runs = Path("runs").absolute()
-        command, *rest = WORKS[work]
-        self.begin = [command, "short.yaml", *rest, "--quiet"]
+        command, *rest = (WORKS | ON_CLUSTER)[work]
+        self.begin = [command, "short.yaml", *rest, *changes, "--quiet"]
         self.jobs = rest[rest.index("--jobs") :][:2] if "--jobs" in rest else []
+        self.cluster = rest[rest.index("--cluster") :] if "--cluster" in rest else []
         self.calls = self.counted(self.begin)
         # Copies of this process have what they would else import again, each for seconds.
         for name in Path("modules").read_text().split():
@@ -151,19 +157,23 @@ class Scene:
             result += [trials, (run.path / "best.yaml").read_bytes()]
         return result
 
-    def next(self) -> list[str]:
+    def next(self, *, on_cluster: bool = True) -> list[str]:
         """Return the command that goes on with what is there, or begins."""
         if not list_runs(self.runs)[0]:
             self.clear()
             return self.begin
-        return ["resume", str(list_runs(self.runs)[0][0].path), *self.jobs, "--quiet"]
+        where = [*self.jobs, *(self.cluster if on_cluster else [])]
+        return ["resume", str(list_runs(self.runs)[0][0].path), *where, "--quiet"]
 
     def goes_on(self) -> str:
-        """Go on with what is there; return what was wrong with that, or with what came out."""
-        code, err = self.ended(self.next())
+        """Go on with what is there; return what was wrong with that, or with what came out.
+
+        What a cluster began this machine goes on with.
+        """
+        code, err = self.ended(self.next(on_cluster=False))
         if code == 8:  # a worker was killed, and its runs are tried again when that is asked for
             before = err
-            code, err = self.ended([*self.next(), "--only", "failed"])
+            code, err = self.ended([*self.next(on_cluster=False), "--only", "failed"])
             err = f"{before[-600:]}, then {err}"
         if code != 0:
             return f"it did not go on: exit {code}, {err[-1500:]}"

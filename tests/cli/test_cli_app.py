@@ -172,6 +172,17 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     started.stderr.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="closes streams by a shell")
+def test_streams_that_are_closed_at_the_start(tmp_path: Path) -> None:
+    """No file of a run may get the number of one, and be written to by what prints."""
+    code = "import dlx.__main__ as m; m._open_streams(); print(open('file', 'w').fileno() > 2)"
+    for words, out in (("-m dlx init >&-", ""), (f'-c "{code}" <&-', "True\n")):
+        for closed in ("", "<&- 2>&-"):
+            command = ["sh", "-c", f'exec "$0" {words} {closed}', sys.executable]
+            ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+            assert (ended.returncode, ended.stdout, ended.stderr) == (0, out, "")
+
+
 def test_output_to_a_full_disk(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         started = start("init", cwd=tmp_path, stdout=full)

@@ -148,7 +148,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @needs_ray
 @pytest.mark.slow("dlx/ablation/", "dlx/stopping.py")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("what", ["the command", "the head", "Ctrl-C"])
+@pytest.mark.parametrize("what", ["the command", "the head", "the node", "Ctrl-C"])
 def test_nothing_is_left_running_and_nothing_is_lost(
     what: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,15 +163,19 @@ def test_nothing_is_left_running_and_nothing_is_lost(
     elif what == "Ctrl-C":
         os.killpg(started.pid, signal.SIGINT)
     else:
-        [head] = [pid for pid in running(mark) if "gcs_server" in name_of(pid)]
-        os.kill(head, signal.SIGKILL)
+        file = "gcs_server" if what == "the head" else "raylet"
+        [victim] = [pid for pid in running(mark) if Path(name_of(pid)).name == file]
+        os.kill(victim, signal.SIGKILL)
     out, err = started.communicate(timeout=60)
-    code = {"the command": -9, "the head": 12, "Ctrl-C": 130}[what]
+    code = {"the command": -9, "the head": 12, "the node": 12, "Ctrl-C": 130}[what]
     assert (started.returncode, out) == (code, ""), err
     run = only_run(tmp_path / "runs")
     if what == "the head":
         words = f"is gone; what it had sent is saved; `dlx resume {run.relative_to(tmp_path)}` goes"
         assert err.startswith("error: the head of the cluster, ") and words in err
+    elif what == "the node":
+        words = "error: the cluster's node on this machine is gone; what workers had sent is saved"
+        assert err.splitlines()[-1].startswith(words)
     elif what == "Ctrl-C":
         assert err.startswith("stopped by SIGINT, saved; `dlx resume ")
     end = time.monotonic() + 90  # of a dead head's nodes, which wait for it

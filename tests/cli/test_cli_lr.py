@@ -32,6 +32,8 @@ def test_a_table_a_picture_and_both_rates(dlx: Command, tmp_path: Path) -> None:
     assert lines[-1].startswith("suggested rate ") and "(the config has 0.01)" in lines[-1]
     assert (tmp_path / "runs/xor/lr.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in (tmp_path / "runs/xor").iterdir()] == ["lr.png"]
+    ended = dlx("lr", "xor", "name=XOR", "--rates", "3", "--steps", "2", "--quiet")
+    assert ended.code == 2 and "'XOR' and 'xor', which is in runs, are one name" in ended.err
 
 
 def test_json_and_what_diverges(dlx: Command, tmp_path: Path) -> None:

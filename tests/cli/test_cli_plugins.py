@@ -1,6 +1,7 @@
 """`dlx --plugin`: a user's names on the command line, each command in a process of its own."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,50 @@ def test_what_a_plugin_prints_is_no_result(dlx: Command, tmp_path: Path) -> None
     assert ended.code == 0, ended.err
     assert ended.json["status"] == "completed"
     assert "loaded" in ended.err and "called" in ended.err
+
+
+LEAVER = '''
+import dlx, os, sys
+
+@dlx.register("activation")
+def leave(z):
+    """Ends the process on a wide layer."""
+    if z.shape[-1] == 3:
+        END
+    return z.sin()
+'''
+
+
+@pytest.mark.slow("dlx/ablation/", "dlx/plugins.py")
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize(
+    ("end", "jobs", "words"),
+    [
+        ("sys.exit(0)", 1, r"SystemExit: 0 \(leaver\.py:8\)"),
+        ("sys.exit(0)", 2, r"SystemExit: 0 \(leaver\.py:8\)"),
+        (
+            "os._exit(0)",
+            2,
+            r"its process ended with exit code 0; perhaps a plug-in ended it \(leaver",
+        ),
+        (
+            "os.kill(os.getpid(), 9)",
+            2,
+            r"its process was ended by SIGKILL; perhaps it ran out of memory; perhaps a plug-in",
+        ),
+    ],
+)
+def test_a_plugin_that_ends_the_process_of_some_runs(
+    end: str, jobs: int, words: str, dlx: Command, tmp_path: Path
+) -> None:
+    """Of one that ends the command's own process without Python nothing can be said."""
+    (tmp_path / "leaver.py").write_text(LEAVER.replace("END", end))
+    vary = ["--vary", "model.hidden=[3],[2]", "--seeds", "2", "--anyway", "--jobs", jobs]
+    asked = ["ablate", "xor", *vary, "model.activation=leave", "train.steps=5", "-q"]
+    ended = dlx("--plugin", "leaver.py", *asked)
+    assert ended.code == 8, ended.err
+    [error] = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert re.search(rf"could not be trained \(cohort \d: {words}", error)
+    [run] = (tmp_path / "runs" / "xor").iterdir()
+    rows = (run / "results.csv").read_text()
+    assert rows.count("completed") == 2 and rows.count("failed") == 2

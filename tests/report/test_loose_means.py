@@ -26,11 +26,12 @@ def trained(folder: Path) -> dict[float, list[dlx.Run]]:
 def test_runs_of_one_config_make_a_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = trained(tmp_path / "runs")
     dlx.train("xor", ["train.steps=3", "log.level=minimal"], runs_dir=tmp_path / "runs")
+    (tmp_path / "runs" / "xor").rename(tmp_path / "runs" / "all runs")  # as a folder of dlx's
     target = tmp_path / "means"
     target.mkdir()
     assert write_means(tmp_path / "runs", target) == Means(3, 7, "config")
     names = {path.name for path in target.iterdir() if path.is_dir()}
-    assert names == {"iris lr=0.01", "iris lr=0.1", "xor", "all runs"}
+    assert names == {"iris lr=0.01", "iris lr=0.1", "all runs #2", "all runs"}
     assert (target / "all runs" / "iris").samefile(tmp_path / "runs" / "iris")
     for lr, own in runs.items():
         shown = target / f"iris lr={lr}"
@@ -41,5 +42,9 @@ def test_runs_of_one_config_make_a_mean(tmp_path: Path, monkeypatch: pytest.Monk
     fewer = tmp_path / "fewer"
     fewer.mkdir()
     assert write_means(tmp_path / "runs", fewer) == Means(2, 7, "name")
-    assert {path.name for path in fewer.iterdir() if path.is_dir()} == {"iris", "xor", "all runs"}
+    assert {path.name for path in fewer.iterdir() if path.is_dir()} == {
+        "iris",
+        "all runs #2",
+        "all runs",
+    }
     assert scalars(fewer / "iris", "runs/dev.accuracy")[1][-1] == 6

@@ -13,7 +13,7 @@ from dlx.config.load import load
 from dlx.errors import ConfigError, RunError, RunInUseError, StorageError
 from dlx.runs import AppendFile, RunDirectory, check_name, list_runs, remove, timestamp, weights
 from dlx.runs import directory as module
-from dlx.runs.directory import find
+from dlx.runs.directory import check_case, find
 from dlx.runs.documents import sha256
 
 CREATOR = """
@@ -42,7 +42,7 @@ for number in range(1_000_000):
     print(number, flush=True)
 """
 BAD_NAMES = ["", ".", "..", "../out", "a/b", "/tmp/out", "a\\b", "..", ".hidden", "a\nb", "a\x00b"]
-BAD_NAMES += ["\x1b[2J", "a\udc80", "가" * 67, "latest"]
+BAD_NAMES += ["\x1b[2J", "a\udc80", "가" * 67, "latest", "Latest"]
 
 
 def names(folder: Path) -> set[str]:
@@ -77,6 +77,21 @@ def test_two_ways_to_write_a_letter_are_one_name(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path, composed)
     assert find(decomposed, tmp_path).path == run.path
     assert find(f"{decomposed}/{run.path.name}", tmp_path).path == run.path
+
+
+def test_names_that_differ_by_capital_letters_alone(tmp_path: Path) -> None:
+    """On some systems they would be one folder, so they are one name on none."""
+    runs = tmp_path / "runs"
+    check_case("xor", runs)  # there is no folder
+    RunDirectory.create(runs, "xor")
+    RunDirectory.create(runs, "xor")
+    RunDirectory.create(runs, "xor2")
+    said = r"'XoR' and 'xor', which is in .* are one name on systems that do not tell capital"
+    with pytest.raises(ConfigError, match=said):
+        RunDirectory.create(runs, "XoR")
+    assert {path.name for path in runs.iterdir()} == {".lock", ".count", "xor", "xor2"}
+    (runs / "XoR").mkdir()  # of an earlier version
+    RunDirectory.create(runs, "XoR")
 
 
 def test_the_git_commit_is_that_of_the_current_directory(
@@ -359,6 +374,14 @@ def test_status_while_another_process_trains_and_after_it_is_killed(tmp_path: Pa
     assert run.status() == "interrupted"
     with run.lock():
         assert run.status() == "running"
+
+
+def test_a_file_is_no_folder_of_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"file is a file, and no folder of runs; name one by --run"):
+        list_runs(tmp_path / "file")
+    with pytest.raises(RunError, match="is a file, and no folder of runs"):
+        find("xor", tmp_path / "file")
 
 
 def test_list_newest_first_with_a_warning_for_what_is_damaged(tmp_path: Path) -> None:

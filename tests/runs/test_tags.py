@@ -65,6 +65,8 @@ def test_a_name_of_runs_is_no_tag(runs: list[RunDirectory], tmp_path: Path) -> N
     assert find("churn@home", tmp_path) == named
     with pytest.raises(ConfigError, match="'churn@home' is the name of runs"):
         set_tag(runs[0].path, "churn@home", tmp_path)
+    with pytest.raises(ConfigError, match="'churn@Home' is the name of runs"):
+        set_tag(runs[0].path, "churn@Home", tmp_path)
     with pytest.raises(RunError, match="lies outside"):
         set_tag(runs[0].path, "churn@out", tmp_path / "runs")
 

@@ -1,5 +1,6 @@
 """A whole search: what it leaves on disk, that it can be repeated, stopped and resumed."""
 
+import errno
 import json
 import os
 import signal
@@ -12,10 +13,11 @@ import pytest
 
 from dlx import api
 from dlx.config import load as config_files
-from dlx.errors import ConfigError, DivergedError, Interrupted, RunError
+from dlx.errors import ConfigError, DivergedError, Interrupted, RunError, StorageError
 from dlx.runs.ablations import read_index
 from dlx.search.directory import Progress
 from dlx.search.session import best_of
+from dlx.search.study import Study
 from dlx.search.trials import Trial
 from tests.cli.conftest import start
 from tests.search.searches import SPACE, planned, told, trained
@@ -251,6 +253,24 @@ def test_a_search_goes_on_whose_journal_was_half_written(tmp_path: Path) -> None
     api.resume_search(journal.parent)
     lines = [json.loads(line) for line in journal.read_bytes().splitlines()]
     assert lines[: content.count(b"\n")] == [json.loads(line) for line in content.splitlines()]
+
+
+def test_a_disk_that_fails_under_the_journal_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optuna writes to it as it opens it, too, and its errors name no file."""
+    study = Study(tmp_path, [], "tpe", 0, [True])
+    known = study.tell([])
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    words = r"cannot write .*journal.log: Input/output error; check the disk"
+    with pytest.raises(StorageError, match=words):
+        study.tell([])
+    with pytest.raises(StorageError, match=words):
+        Study(tmp_path, [], "tpe", 0, [True]).restore(known, [])
 
 
 def test_a_list_of_many_values_is_planned_in_no_time() -> None:

@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from dlx.capacity import check_fits
 from dlx.data import idx as idx_format
 from dlx.data.channels import Channels, arranged
 from dlx.data.dataset import Dataset
 from dlx.data.npy import Archive, read_npy
-from dlx.data.source_files import WRITE_AGAIN
+from dlx.data.source_files import SMALLER, WRITE_AGAIN
 from dlx.data.tasks import TaskName, decide
 from dlx.errors import ConfigError, DataError
 from dlx.registry import like, register
@@ -172,5 +173,8 @@ def _as_numbers(inputs: np.ndarray) -> np.ndarray:
 
 
 def _as_float32(values: np.ndarray) -> np.ndarray:
+    if values.dtype != np.float32:
+        what = f"{values.dtype} of shape {values.shape} as numbers of 32 bits"
+        check_fits(what, 4 * values.size, SMALLER)
     with np.errstate(over="ignore"):  # an overflow is reported later, with its place
         return values.astype(np.float32, copy=False)

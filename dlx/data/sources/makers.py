@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from dlx.capacity import gigabytes, memory
+from dlx.capacity import check_fits
 from dlx.config.types import Seed
 from dlx.data import randomness
 from dlx.data.dataset import Dataset
-from dlx.errors import ConfigError, MemoryLimitError
+from dlx.errors import ConfigError
 from dlx.registry import register
 
 Rows = Annotated[int, Ge(2)]
@@ -239,11 +239,8 @@ def _names(number: int) -> tuple[str, ...]:
 def _check_size(rows: int, columns: int, classes: int = 0) -> None:
     """Refuse a table that memory cannot hold twice, as it is drawn and as it is kept."""
     size = 16 * rows * columns + 64 * classes * columns  # a class has a name, or a center
-    if size > memory():
-        raise MemoryLimitError(
-            f"out of memory: {rows:,} rows of {columns:,} columns and {classes:,} classes need at "
-            f"least {gigabytes(size)}, and there are {gigabytes(memory())}; lower them"
-        )
+    what = f"{rows:,} rows of {columns:,} columns and {classes:,} classes"
+    check_fits(what, size, "lower them")
 
 
 def _check_informative(informative: int, features: int) -> None:

@@ -39,6 +39,7 @@ _TOTALS = (
     *("합계", "총계", "총합", "소계", "총합계", "합 계", "合計", "合计", "总计"),
 )
 _MOST_BELOW = 5  # lines below a table
+_MOST_BLANK = 1_000_000  # rows without a value, or lines above a table
 _BELOW = re.compile(r"[^\W\d]+( [^\W\d]+)?:|[*#(\[<©]")  # how they begin
 _GZIP = b"\x1f\x8b"
 
@@ -202,12 +203,15 @@ def _lines(path: Path, encoding: str, newline: str | None = None) -> io.TextIOWr
 
 def _first_encoding(path: Path) -> str:
     with _opened(path) as file:
-        start = file.read(64)
+        start = file.read(4096)
     for mark, encoding in _BOMS.items():
         if start.startswith(mark):
             return encoding
-    if b"\0" in start:  # UTF-16 without a mark: of Latin letters, every other byte is 0
-        return "utf-16-be" if start[:1] == b"\0" else "utf-16-le"
+    # UTF-16 without a mark has a byte 0 at every line end, and before or after it.
+    if b"\0" in start and not re.search(rb"(?<!\0)\n(?!\0)", start):
+        pairs = {start[place : place + 2] for place in range(0, len(start) - 1, 2)}
+        is_little = b"\n\0" in pairs or (b"\0\n" not in pairs and start[:1] != b"\0")
+        return "utf-16-le" if is_little else "utf-16-be"
     return "utf-8-sig"
 
 
@@ -238,7 +242,10 @@ def _not_encoded(path: Path, encoding: str) -> LayoutError:
 
 def _survey(path: Path, layout: Layout, encoding: str, wanted: Collection[str]) -> Survey:
     with _lines(path, encoding) as file:
-        skipped = [*itertools.takewhile(_is_above, file)]
+        above = itertools.takewhile(_is_above, file)
+        skipped = [*itertools.islice(above, _MOST_BLANK + 1)]
+    if len(skipped) > _MOST_BLANK:
+        raise LayoutError(f"{path}: more than {_MOST_BLANK:,} lines above the table; delete them")
     with _lines(path, encoding) as file:
         sample = [*itertools.islice(file, len(skipped), len(skipped) + _SAMPLE)]
     if not sample:
@@ -309,6 +316,8 @@ def _counted(path: Path, surveyed: Survey, rows: Iterable[tuple[int, str]]) -> S
             )
         if count == 0:
             left_out.append(row)
+            if len(left_out) > _MOST_BLANK:
+                raise LayoutError(f"{path}: more than {_MOST_BLANK:,} blank rows; delete them")
         elif text == first or ("---" in text and not text.strip(f"{separator}-:=+| \t\r\n")):
             odd.append(row)
         elif count != width or text[0] == "\x1a":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import importlib.util
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.data.source_files import readable
+from dlx.capacity import check_fits
+from dlx.data.source_files import MOST_PACKED, SMALLER, readable
 from dlx.data.tables.cells import is_code, is_plain_number
 from dlx.data.tables.layout import (
     BLANKS,
@@ -25,9 +27,11 @@ from dlx.errors import ConfigError, DataError, refuse_special
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa  # pyright: ignore[reportMissingImports]
 
 _CHUNK = 1 << 24  # bytes
 _SAMPLE = 200  # rows that show which columns hold numbers
+_SMALL = 1 << 26  # bytes of a file that need no look at whether they fit
 
 
 def surveyed(
@@ -42,6 +46,7 @@ def surveyed(
     """
     check_there(path)
     with readable(path):
+        check_size(path)
         try:
             return (survey_new if is_new else survey)(path, layout, wanted)
         except LayoutError as error:
@@ -203,7 +208,7 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
                     "of each, or list it under data.ignore"
                 )
         # Without the metadata an index that pandas wrote is a column as any other.
-        frame = pq.read_table(path, columns=names).to_pandas(ignore_metadata=True)
+        frame = _table(path, schema, names).to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a parquet file ({str(error).splitlines()[0]})") from error
     frame.index = pd.RangeIndex(2, len(frame) + 2)
@@ -212,6 +217,55 @@ def read_parquet(path: Path, *, ignore: Collection[str] = ()) -> pd.DataFrame:
     frame.attrs["header"] = tuple(header)
     frame.attrs["remarks"] = ()
     return frame
+
+
+def _table(path: Path, schema: pa.Schema, names: list[str]) -> pa.Table:
+    """Return columns of a parquet file; MemoryLimitError where they do not fit into memory.
+
+    A text that is repeated stands in the file once, so texts are counted before they are repeated.
+    """
+    import pyarrow as pa  # pyright: ignore[reportMissingImports]
+    import pyarrow.compute as pc  # pyright: ignore[reportMissingImports]
+    import pyarrow.parquet as pq  # pyright: ignore[reportMissingImports]
+
+    rows = pq.read_metadata(path).num_rows
+    check_fits(f"{path}, unpacked", 8 * rows * len(names), SMALLER)
+    table = pq.read_table(path, columns=names, read_dictionary=names)
+    size = table.nbytes
+    for place, column in enumerate(table.columns):
+        kind = schema.field(names[place]).type
+        if pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(kind):
+            for chunk in column.chunks:
+                lengths = pc.call_function("binary_length", [chunk.dictionary])
+                size += lengths.take(chunk.indices).sum().as_py() or 0
+            check_fits(f"{path}, unpacked", size, SMALLER)
+            table = table.set_column(place, names[place], column.cast(kind))
+    return table
+
+
+def check_size(path: Path) -> None:
+    """Refuse a CSV file that does not fit into memory, or that has no end of a line for long.
+
+    The text and a column of numbers are held at the same time.
+
+    Raises:
+        MemoryLimitError: it does not fit
+        DataError: it has no lines
+        OSError: it cannot be read
+    """
+    is_packed = is_compressed(path)
+    if path.stat().st_size * (MOST_PACKED if is_packed else 1) <= _SMALL:
+        return
+    size = rows = 0
+    with gzip.open(path) if is_packed else path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            size, rows = size + len(chunk), rows + chunk.count(b"\n")
+            check_fits(f"{path}, unpacked" if is_packed else path, 2 * size + 8 * rows, SMALLER)
+            if len(chunk) == _CHUNK and b"\n" not in chunk and b"\r" not in chunk:
+                raise DataError(
+                    f"{path}, row {rows + 1}: it is longer than {_CHUNK:,} bytes; if this is a "
+                    "table, give it line ends"
+                )
 
 
 def check_there(path: Path) -> None:

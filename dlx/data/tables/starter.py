@@ -36,7 +36,7 @@ from dlx.data.tables.columns import (
 )
 from dlx.data.tables.hints import counts_rows, is_called_counter, is_called_id, is_id
 from dlx.data.tables.layout import AUTO, Layout, LayoutError, NoNamesError, Survey, survey
-from dlx.data.tables.reading import check_there, read_csv, read_parquet, surveyed
+from dlx.data.tables.reading import check_size, check_there, read_csv, read_parquet, surveyed
 from dlx.data.tables.recognition import (
     date_looks,
     dated_numbers,
@@ -153,6 +153,7 @@ def _with_header(path: Path, layout: Layout, target: str | None, notes: list[str
     check_there(path)
     try:
         with readable(path):
+            check_size(path)
             survey(path, layout, () if target is None else (target,))
     except NoNamesError:
         notes.append(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dlx import texts
+from dlx.ablation.plan import folders_of
 from dlx.ablation.results import RunResult
 from dlx.report import html
 from dlx.report.ablation import (
@@ -66,12 +67,13 @@ def write_all(folder: Path, drawings: Sequence[Drawing], number: str) -> dict[st
     """
     make_directory(folder)
     encoded = {drawing.name: drawing.png() for drawing in drawings}
-    for drawing in drawings:
+    files = folders_of([drawing.name for drawing in drawings])  # some hold a key of the user's
+    for drawing, file in zip(drawings, files, strict=True):
         content = encoded[drawing.name]
         whole = (
             style.captioned(content, f"{drawing.caption} {number}") if drawing.caption else content
         )
-        write_atomic(folder / f"{drawing.name}.png", whole)
+        write_atomic(folder / f"{file}.png", whole)
     return encoded
 
 

@@ -226,6 +226,22 @@ def test_a_file_of_null_bytes_is_no_table(tmp_path):
         starter(tmp_path / "._t.csv", "b", tmp_path)
 
 
+@pytest.mark.parametrize("row", [1, 2, 3])
+def test_a_null_byte_in_a_table_is_named_with_its_row(row, write):
+    lines = ["x,y", "1,2", "3,4", *["5,6"] * 50]
+    lines[row - 1] += "\0"
+    with pytest.raises(DataError, match=rf"row {row}: null bytes, which no text has"):
+        read(write("\n".join(lines)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text", ["x,y\n1,2\n", "가격,도시\n1,서울\n", "é,y\r\n1,2\r\n", f"{'x' * 3000},y\n1,2\n"]
+)
+def test_utf_16_without_a_mark(text, encoding, write):
+    assert len(read(write(text, encoding=encoding))) == 1
+
+
 def test_rows_that_repeat_the_names_and_lines_of_dashes_are_left_out(write):
     for text in ("a,y\n1,2\na,y\n3,4\n", '"a",y\n1,2\n"a",y\n3,4\n', "a,y\n1,2\n---,---\n3,4\n"):
         frame = read(write(text))

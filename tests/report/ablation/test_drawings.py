@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ def test_pictures_are_files_of_the_size_that_the_page_gives_them(
         assert (whole[: len(pixels)] == pixels[..., :3]).all()
         below = whole[len(pixels) :]  # the caption, which ends before the right side
         assert below.std() > 0.01 and (below[:, -5:] == 1).all()
+
+
+def test_keys_of_a_user_are_files_of_their_own(two: Synthetic, tmp_path: Path) -> None:
+    [drawing, *_] = draw_all(*two)
+    names = ["numeric_data.Size", "numeric_data.size", "numeric_a/../b"]
+    write_all(tmp_path, [replace(drawing, name=name, caption="") for name in names], "")
+    files = {path.name for path in tmp_path.iterdir()}
+    assert files == {
+        f"{name}.png" for name in (f"{names[0]} #1", f"{names[1]} #2", "numeric_a_.._b #3")
+    }
 
 
 def test_a_folder_that_cannot_be_made_is_a_storage_error(two: Synthetic, tmp_path: Path) -> None:
