@@ -5,12 +5,14 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
+from dlx.cli import main
 from tests.cli.conftest import Command, start
 from tests.guarded import SAVING
 
@@ -324,6 +326,14 @@ def test_values_of_vary_in_any_script(dlx: Command) -> None:
     assert "variant 'activation=😀': model.activation: received" in ended.err
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an ablation that has ended; tests work on a copy of it."""
+    folder = tmp_path_factory.mktemp("whole") / "runs"
+    assert main(["ablate", "xor", *SHORT, *TWO, "--runs-dir", str(folder)]) == 0
+    return folder
+
+
 @pytest.mark.parametrize("emptied", [False, True])
 @pytest.mark.parametrize(
     "file",
@@ -334,9 +344,9 @@ def test_values_of_vary_in_any_script(dlx: Command) -> None:
     ],
 )
 def test_resuming_makes_what_was_lost_anew(
-    dlx: Command, tmp_path: Path, file: str, emptied: bool
+    dlx: Command, tmp_path: Path, whole: Path, file: str, emptied: bool
 ) -> None:
-    assert dlx("ablate", "xor", *SHORT, *TWO).code == 0
+    shutil.copytree(whole, tmp_path / "runs")
     path = only_ablation(tmp_path) / file
     content = path.read_bytes()
     path.write_bytes(b"") if emptied else path.unlink()
