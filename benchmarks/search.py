@@ -6,8 +6,8 @@ Both sides choose as many trials by TPE from the same space, train each for as m
 same rows, and take the best by the same dev rows, on which a trial is evaluated at its end. Optuna
 is warm: two worker processes that have imported torch and hold the data share its study, with
 a thread each, and the clock runs from the first trial to the last. dlx's clock runs in a warm
-process too, with two workers; its verdict and its report, which the other side does not have, are
-timed apart. Then the best values of both are trained once
+process too, as the command trains where nothing is said of workers; its verdict and its report,
+which the other side does not have, are timed apart. Then the best values of both are trained once
 more at ten fresh seeds and judged on rows that neither has seen. `process per trial` is what a
 script for each trial would take: its start, import and loading are timed on four, beside the loop.
 Needs `pip install '.[optuna]'` and an idle machine.
@@ -42,7 +42,6 @@ SPACE = [
     "model.hidden=[64,64],[128]",
 ]
 JUDGE = 0.2
-WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def of_dlx(trials: int, epochs: int, seed: int) -> Result:
     try:
         with tempfile.TemporaryDirectory() as folder:
             began, before = time.perf_counter(), _cpu()
-            search = api.search(api.plan_search(config, jobs=WORKERS), runs_dir=folder)
+            search = api.search(api.plan_search(config), runs_dir=folder)
             whole = time.perf_counter() - began
             best = search.summary["best"]
             assert len(Progress.read(search.path).trials) == trials

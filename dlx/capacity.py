@@ -1,5 +1,6 @@
 """How much memory this process may have at most, whoever else wants some."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -19,10 +20,13 @@ def memory() -> int:
         limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
         bound, _ = resource.getrlimit(resource.RLIMIT_AS)
         limits += [bound] if bound != resource.RLIM_INFINITY else []
-    for file in map(Path, _GROUP_LIMITS):
-        text = file.read_text().strip() if file.exists() else ""
-        limits += [int(text)] if text.isdecimal() else []
-    return min(limits)
+    return min([*limits, *_of_group()])
+
+
+@functools.cache  # an ablation asks once for each run
+def _of_group() -> list[int]:
+    texts = [Path(file).read_text().strip() for file in _GROUP_LIMITS if Path(file).exists()]
+    return [int(text) for text in texts if text.isdecimal()]
 
 
 def gigabytes(size: int) -> str:

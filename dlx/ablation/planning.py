@@ -279,10 +279,11 @@ def default_jobs(plan: Plan) -> int:
     work = 0
     for run in runs:
         job = plan.job(run)
+        if job.member.engine != "torch":  # the other one has threads of its own
+            continue
         if run.arm.folder not in sizes:
             sizes[run.arm.folder] = size_of(job)
-        if job.member.engine == "torch":  # the other one has threads of its own
-            work += sizes[run.arm.folder].total * job.member.num_steps
+        work += sizes[run.arm.folder].total * job.member.num_steps
     return processes(work, plan.job(runs[0]).device)
 
 

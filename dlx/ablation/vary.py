@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,19 @@ def read(text: str) -> tuple[str, list[Any] | str]:
     if problems:
         raise ConfigError("\n".join(problems))
     return key, node.plain()
+
+
+def by_key(pairs: Iterable[tuple[str, Any]], option: str) -> dict[str, Any]:
+    """Return the values of each key; ConfigError where an option of the command names one twice."""
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ConfigError(
+                f"{option}: {key} is given twice, and a later one would replace the earlier; write "
+                "all of its values in one"
+            )
+        values[key] = value
+    return values
 
 
 def _numbers(key: str, text: str) -> list[Any]:

@@ -48,7 +48,7 @@ def read_ablation(
         known = read.ablation.vary if read.ablation is not None else {}
         if isinstance(known, list):
             raise ConfigError("--vary: the config lists its variants; add one to ablation.vary")
-        merged = dict(known) | dict(vary.read(text) for text in varied)
+        merged = dict(known) | vary.by_key(map(vary.read, varied), "--vary")
         text = f"ablation.vary={json.dumps(merged, ensure_ascii=False)}"
         changes[text] = " ".join(f"--vary {text}" for text in varied)
     return config_files.override(read, list(changes), changes) if changes else read

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.ablation.statistics.paired import paired_t
 from dlx.api.mistakes import mistakes
 from dlx.api.run import Run
 from dlx.data.parts import Splits
@@ -117,6 +116,8 @@ def more_data(summary: Mapping[str, Any]) -> list[str]:
     }
     if len(by_rows) < 2:
         return []
+    from dlx.ablation.statistics.paired import paired_t  # SciPy, which a run alone does not need
+
     fewer, more = sorted(by_rows)[-2:]
     gain = paired_t((by_rows[more] - by_rows[fewer]) * (1 if summary["rising"] else -1))
     if not np.isfinite(gain.low):

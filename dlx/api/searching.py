@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from dlx import plugins, texts
-from dlx.ablation import estimate
+from dlx.ablation import estimate, vary
 from dlx.ablation.cluster import Cluster
 from dlx.ablation.variants import quieted
 from dlx.api.ablation import CrashedError, prepare_worker
@@ -144,7 +144,7 @@ def read_search(
             changes[f"search.{name}={text}"] = " ".join(f"--{flag} {word}" for word in words)
     if searched:
         known = dict(read.search.space) if read.search is not None else {}
-        merged = known | dict(space.read(text) for text in searched)
+        merged = known | vary.by_key(map(space.read, searched), "--space")
         text = f"search.space={json.dumps(merged, ensure_ascii=False)}"
         changes[text] = " ".join(f"--space '{text}'" for text in searched)
     return config_files.override(read, list(changes), changes) if changes else read

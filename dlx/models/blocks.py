@@ -4,6 +4,7 @@ A block function gets its `Place` and its options, and returns a layer. Blocks s
 the layers inside block 2 are named 2.1, 2.2, …
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -52,7 +53,7 @@ def stack(
         )
     specs: list[Spec] = []
     for index, layer in enumerate(layers):
-        block = choice("block", "dense", units=layer) if isinstance(layer, int) else layer
+        block = _dense_of(layer) if isinstance(layer, int) else layer
         for _ in range(block.repeat):
             block_place = Place(
                 name=f"{prefix}{before + len(specs) + 1}",
@@ -61,6 +62,11 @@ def stack(
             )
             specs.append(block(block_place))
     return tuple(specs)
+
+
+@functools.cache  # an ablation asks for the same widths for each of its runs
+def _dense_of(units: int) -> Choice:
+    return choice("block", "dense", units=units)
 
 
 def _count(layers: Any) -> int:

@@ -133,11 +133,20 @@ class Store:
         """Close the files."""
 
 
-def shared_fields(job: Job) -> dict[str, Any]:
-    """Return what run.json says of all runs that differ in nothing but their seeds."""
-    splits = job.splits
+def shared_fields(job: Job, baselines: dict[Any, Any] | None = None) -> dict[str, Any]:
+    """Return what run.json says of all runs that differ in nothing but their seeds.
+
+    `baselines` are those that were measured before, by what they depend on; a new one is added.
+    """
+    splits, metrics = job.splits, job.member.metrics
+    baselines = {} if baselines is None else baselines
+    # Targets that are the inputs depend on how these are preprocessed, too.
+    data = id(splits) if splits.train.own_targets is None else splits.fingerprint
+    key = data, splits.task, repr(metrics)
+    if key not in baselines:
+        baselines[key] = baseline(splits.task, splits.train.targets, splits.parts, metrics)
     return {
-        "baseline": baseline(splits.task, splits.train.targets, splits.parts, job.member.metrics),
+        "baseline": baselines[key],
         "data_fingerprint": splits.fingerprint,
         "data_digest": splits.data_digest,
         "rows": rows_of(job),
@@ -509,12 +518,13 @@ class CohortStore(_FolderStore):
                 tables = json.loads(read_cohort_file(self.folder, self._saved, TABLES))
         places = {json.dumps(common): place for place, common in enumerate(shared)}
         shared_places: dict[tuple[int, int], int] = {}
+        baselines: dict[Any, Any] = {}
         for name, fields in self.fields.items():
             member = self._members[name]
             splits = member.job.splits
             key = id(splits), id(member.job.design)
             if key not in shared_places:
-                common = json.loads(json.dumps(finite(shared_fields(member.job))))
+                common = json.loads(json.dumps(finite(shared_fields(member.job, baselines))))
                 place = places.setdefault(json.dumps(common), len(shared))
                 if place == len(shared):
                     shared.append(common)

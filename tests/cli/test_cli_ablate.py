@@ -160,6 +160,10 @@ def test_a_dry_run_builds_all_and_writes_nothing(dlx: Command, tmp_path: Path) -
         (["xor", "--vary", "model.activaton=relu"], r"did you mean 'model\.activation'\?"),
         (["xor", "--vary", "model.activation=relu,relu"], r"the list has 'relu' twice; remove one"),
         (
+            ["xor", "--vary", "optimizer.lr=0.1", "--vary", "optimizer.lr=0.2"],
+            r"--vary: optimizer\.lr is given twice.* write all of its values in one",
+        ),
+        (
             ["xor", *TWO, "--design", "gird"],
             r"error: --design gird: ablation\.design: received 'gird'; did you mean 'grid'\?",
         ),

@@ -75,6 +75,11 @@ BAD = [
     ([], 2, "search.space: nothing to look for"),
     (["--space", "optimizer.lrr=1,2"], 2, "did you mean 'optimizer.lr'?"),
     (["--space", "seed=1,2"], 2, "search.space.seed: a seed is luck"),
+    (
+        ["--space", "optimizer.lr=1,2", "--space", "optimizer.lr=3,4"],
+        2,
+        "--space: optimizer.lr is given twice",
+    ),
     (["--space", "data.limit=50,100"], 2, "search.space.data.limit: trials on different rows"),
     (["--space", "optimizer.lr=2..1"], 2, "search.space.optimizer.lr: received '2..1'"),
     (["--space", "model.dropout=2,3"], 2, "search.space.model.dropout: 2 cannot be trained: "),
