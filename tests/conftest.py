@@ -28,8 +28,8 @@ CHECKOUT = str(Path(__file__).parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [CHECKOUT, os.environ.get("PYTHONPATH")]))
 
 # Bytecode is kept even where the environment says that none is written. Without it every process
-# compiles dlx, a tenth of a short command's time, and rewrites the assertions of all tests, which is
-# half of the time of collecting them.
+# compiles dlx, a tenth of a short command's time, and rewrites the assertions of all tests, half of
+# the time of collecting them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
