@@ -35,16 +35,31 @@ def expand(key: str, values: Sequence[Any] | str) -> list[Any]:
 
 def read(text: str) -> tuple[str, list[Any] | str]:
     """Return the key and the values of `KEY=a,b,c`: a range, or a list whose items are YAML."""
+    cure = (
+        "write KEY=a,b,c, for example model.activation=relu,tanh, or a range: "
+        "'optimizer.lr=0.001..1 log 7'"
+    )
+    return read_option(text, "--vary", _RANGE, cure)
+
+
+def read_option(
+    text: str, option: str, ranges: re.Pattern[str], cure: str
+) -> tuple[str, list[Any] | str]:
+    """Return the key and the values of a word of an option: a range, or a list of YAML.
+
+    Args:
+        text: `KEY=VALUES`
+        option: for messages
+        ranges: fits values that are a range, which stay a text
+        cure: what to write where the text has no key or no values
+    """
     key, equals, values = text.partition("=")
+    where = f"{option} {text!r}"
     if not (key and equals and values.strip()):
-        raise ConfigError(
-            f"--vary {text!r}: write KEY=a,b,c, for example model.activation=relu,tanh, or a "
-            "range: 'optimizer.lr=0.001..1 log 7'"
-        )
-    if _RANGE.fullmatch(values.strip()):
+        raise ConfigError(f"{where}: {cure}")
+    if ranges.fullmatch(values.strip()):
         return key, values.strip()
     problems: list[str] = []
-    where = f"--vary {text!r}"
     node = read_value(f"[{values}]", where, problems)
     if problems:
         raise ConfigError("\n".join(problems))

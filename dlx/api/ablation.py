@@ -2,16 +2,12 @@
 
 import functools
 import shlex
-import signal
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from html import escape
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from dlx import plugins
 from dlx.ablation import execution, loading, planning, registration, session
@@ -24,58 +20,40 @@ from dlx.ablation.prospects import prospects
 from dlx.ablation.results import RunResult
 from dlx.ablation.session import Ended, Show
 from dlx.ablation.variances import Variances, earlier, variances_of
+from dlx.api import experiment
 from dlx.api.ablation_config import read_ablation
+from dlx.api.experiment import CrashedError, Experiment
 from dlx.api.inputs import RUNS_DIR, data_directory
 from dlx.api.run import Run, load
 from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
-from dlx.data import functions
 from dlx.denormals import flushed_denormals
-from dlx.errors import (
-    ClusterError,
-    ConfigError,
-    DlxError,
-    Interrupted,
-    MemoryLimitError,
-    RunError,
-    did_you_mean,
-)
-from dlx.report import notebook
+from dlx.errors import ConfigError, Interrupted, MemoryLimitError, RunError, did_you_mean
 from dlx.runs import RunDirectory, timestamp
-from dlx.runs.ablations import read_index, read_summary
+from dlx.runs.ablations import read_index
 from dlx.runs.info import describe
 from dlx.training import exactness
 from dlx.training.finding import materialise
-from dlx.training.job import resolve_device
 from dlx.training.memory import CURE
-from dlx.training.process import breaking_off, device_name, in_training, signals
+from dlx.training.process import breaking_off, in_training
 from dlx.training.transfer import located
 
+if TYPE_CHECKING:
+    from dlx.report.ablation.verdict_table import Table
 
-class Ablation:
+
+class Ablation(Experiment):
     """An ablation in its directory.
 
     Attributes:
         path: of the directory
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __repr__(self) -> str:
-        return f"Ablation({str(self.path)!r}, {self.status})"
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: the answer in words, and the table of verdicts."""
-        if not (self.path / "summary.json").exists():
-            return f"<b>{escape(str(self.path))}</b>: {self.status}"
+    def _shown(self, summary: dict[str, Any]) -> "tuple[list[str], Table]":
         from dlx.report.ablation.answer import answer
         from dlx.report.ablation.verdict_table import verdicts
 
-        summary = self.summary
-        words = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in answer(summary)[:1])
-        shown = verdicts(summary)
-        return f"{words}{notebook.table(shown.headings, shown.rows)}"
+        return answer(summary), verdicts(summary)
 
     def __getitem__(self, wanted: str | int) -> Any:
         """Return a variant's part of `summary` by its name, or a trained run by its number.
@@ -95,32 +73,10 @@ class Ablation:
     def _ipython_key_completions_(self) -> list[str]:
         return [variant["name"] for variant in self.summary["variants"]]
 
-    @property
-    def info(self) -> dict[str, Any]:
-        """What run.json says."""
-        return RunDirectory(self.path).read_info()
-
-    @property
-    def status(self) -> str:
-        """Its status; interrupted if it says running and no process trains it."""
-        return RunDirectory(self.path).status()
-
     @functools.cached_property
     def config(self) -> RunConfig:
         """The resolved config, with its `ablation` section."""
         return read_config(self.path)
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What summary.json says.
-
-        Raises:
-            RunError: the ablation has not ended
-        """
-        try:
-            return read_summary(self.path)
-        except FileNotFoundError:
-            raise RunError(f"{self.path} has no results yet; `dlx resume` it") from None
 
     @property
     def results(self) -> list[RunResult]:
@@ -172,7 +128,7 @@ class Ablation:
     def result(self) -> dict[str, Any]:
         """Return the JSON object that ablate, resume and verify print."""
         info = self.info
-        summary = self.summary if (self.path / "summary.json").exists() else {}
+        summary = self.summary if self.has_ended else {}
         keys = ("name", "settings", "n", "diverged", "failed", "metrics", "vs_baseline")
         counted = ("runs", "cohorts", "seconds", "diverged", "failed")
         return {
@@ -187,12 +143,6 @@ class Ablation:
                 {key: variant[key] for key in keys} for variant in summary.get("variants", [])
             ],
         }
-
-
-class CrashedError(DlxError):
-    """Some runs of an ablation could not be trained; the others were."""
-
-    exit_code = 8
 
 
 @flushed_denormals()
@@ -454,53 +404,29 @@ def _train(
         if notes:
             run.write_info(inexact=[*(info.get("inexact") or []), *notes])
         before = info.get("seconds") or 0.0
-        run.write_info(
-            status="running",
-            started=info["started"] or timestamp(),
-            ended=None,
-            device=device_name(resolve_device(ready.config.train.device)),
-            threads=torch.get_num_threads(),
-            runs=len(ready.runs("comparison")),
-            cohorts=len(ready.cohorts),
-        )
+        counts = {"runs": len(ready.runs("comparison")), "cohorts": len(ready.cohorts)}
+        experiment.begin(run, ready.config, **counts)
         if not (run.path / PLAN).exists():
             run.write_info(**{registration.KEY: registration.register(ready)})
             write_plan(run, ready)
         circumstances = describe() | {"plugins": plugins.loaded()}
-        prepare = functools.partial(prepare_worker, plugins.loaded(), functions.is_allowed())
-        with signals() as received:
-            stop = lambda: bool(received)
-            try:
-                ended = session.train(
-                    ready,
-                    run,
-                    circumstances,
-                    show,
-                    stop,
-                    jobs=jobs,
-                    inexact=inexact,
-                    prepare=prepare,
-                    grows=grows,
-                    cluster=cluster,
-                )
-            except ClusterError as error:
-                run.write_info(status="interrupted", ended=timestamp())
-                raise ClusterError(f"{error}; `dlx resume {run.path}` goes on") from error
-            except KeyboardInterrupt:
-                run.write_info(status="interrupted", ended=timestamp())
-                raise Interrupted(
-                    f"stopped by {signal.Signals(received[0]).name} at once, without saving; "
-                    f"`dlx resume {run.path}` goes on from the newest checkpoints",
-                    received[0],
-                ) from None
+        with experiment.resumable(run) as received:
+            ended = session.train(
+                ready,
+                run,
+                circumstances,
+                show,
+                lambda: bool(received),
+                jobs=jobs,
+                inexact=inexact,
+                prepare=experiment.worker_preparation(),
+                grows=grows,
+                cluster=cluster,
+            )
             seconds = before + time.monotonic() - began
             if ended.report.stopped:
                 _note_end(ready, run, ended, seconds)
-                raise Interrupted(
-                    f"stopped by {signal.Signals(received[0]).name}, saved; "
-                    f"`dlx resume {run.path}` goes on",
-                    received[0],
-                )
+                raise experiment.stopped(run, received[0])
         try:
             with breaking_off(
                 ": all runs have ended, but the report is not whole; "
@@ -522,12 +448,12 @@ def _train(
         ):
             raise MemoryLimitError(
                 "out of memory: some runs do not fit even alone "
-                f"({_reasons(crashed)}); those that do were trained. In a new ablation, {CURE}; or "
-                f"free memory and `dlx resume {run.path} --only failed`"
+                f"({experiment.reasons(crashed)}); those that do were trained. In a new ablation, "
+                f"{CURE}; or free memory and `dlx resume {run.path} --only failed`"
             )
         if crashed:
             raise CrashedError(
-                f"some runs could not be trained ({_reasons(crashed)}); the others were. "
+                f"some runs could not be trained ({experiment.reasons(crashed)}); the others were. "
                 f"`dlx resume {run.path} --only failed` tries them again"
             )
     return Ablation(run.path)
@@ -554,18 +480,6 @@ def _results(ready: Plan, ended: Ended) -> list[RunResult]:
     return [ended.results[path] for path in paths if path in ended.results]
 
 
-def _reasons(crashed: Mapping[int, str]) -> str:
-    return "; ".join(f"cohort {number}: {reason}" for number, reason in crashed.items())
-
-
 def command_of(run: RunDirectory) -> str:
     """Return the command that trains an ablation again."""
     return f"dlx ablate {shlex.quote(str(run.path / CONFIG))}"
-
-
-def prepare_worker(loaded: Sequence[Mapping[str, str]], allow_code: bool) -> list[dict[str, str]]:
-    """Make a fresh process know the plug-ins, and what is allowed."""
-    for plugin in loaded:
-        plugins.load(plugin["path"])
-    functions.allow_code(allow_code)
-    return plugins.loaded()

@@ -722,7 +722,7 @@ class Run(Saved):
         """
         write = {"torch": export.write_torch, "onnx": export.write_onnx}[form]
         parts = self.network(), self.preprocessing, self.task, self.design.head, self.encoder
-        return write(folder, str(self.path), *parts, self.info.get("features"))
+        return write(folder, export.Export(str(self.path), *parts, self.info.get("features")))
 
     def result(self) -> dict[str, Any]:
         """Return the JSON object that train, evaluate and resume print."""

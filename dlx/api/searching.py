@@ -1,31 +1,25 @@
 """Search good values of a config in a directory, go on with a search that stopped, and read one."""
 
-import functools
 import json
 import shlex
-import signal
 import time
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from dlx import plugins, texts
 from dlx.ablation import estimate, vary
 from dlx.ablation.cluster import Cluster
 from dlx.ablation.variants import quieted
-from dlx.api.ablation import CrashedError, prepare_worker
+from dlx.api import experiment
+from dlx.api.experiment import CrashedError, Experiment
 from dlx.api.inputs import RUNS_DIR, data_directory, read_config
 from dlx.config import load as config_files
 from dlx.config.schema import RunConfig
-from dlx.data import functions
 from dlx.denormals import flushed_denormals
-from dlx.errors import ClusterError, ConfigError, DataError, DivergedError, Interrupted, RunError
-from dlx.report import notebook
+from dlx.errors import ConfigError, DataError, DivergedError, Interrupted, RunError
 from dlx.runs import RunDirectory, timestamp, write_atomic
-from dlx.runs.ablations import SUMMARY, read_summary
+from dlx.runs.ablations import SUMMARY
 from dlx.runs.info import describe
 from dlx.search import plan as planning
 from dlx.search import session, space, summary
@@ -34,9 +28,11 @@ from dlx.search.directory import read_config as read_search_config
 from dlx.search.plan import SearchPlan
 from dlx.search.session import Ended, Show
 from dlx.search.study import Study, require
-from dlx.training.job import resolve_device
-from dlx.training.process import breaking_off, device_name, in_training, signals
+from dlx.training.process import breaking_off, in_training
 from dlx.training.transfer import located
+
+if TYPE_CHECKING:
+    from dlx.report.ablation.verdict_table import Table
 
 BEST, TRIALS = "best.yaml", "trials.csv"
 _IN_JSON = (
@@ -45,50 +41,17 @@ _IN_JSON = (
 )
 
 
-class Search:
+class Search(Experiment):
     """A search in its directory.
 
     Attributes:
         path: of the directory
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __repr__(self) -> str:
-        return f"Search({str(self.path)!r}, {self.status})"
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: the answer, and the table of the best trials."""
-        if not (self.path / SUMMARY).exists():
-            return f"<b>{escape(str(self.path))}</b>: {self.status}"
+    def _shown(self, summary: dict[str, Any]) -> "tuple[list[str], Table]":
         from dlx.report.search.words import answer, best_trials
 
-        table = best_trials(self.summary)
-        words = "".join(f"<p>{escape(text)}</p>" for text in answer(self.summary)[:1])
-        return f"{words}{notebook.table(table.headings, table.rows)}"
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """What run.json says."""
-        return RunDirectory(self.path).read_info()
-
-    @property
-    def status(self) -> str:
-        """Its status; interrupted if it says running and no process trains it."""
-        return RunDirectory(self.path).status()
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What summary.json says.
-
-        Raises:
-            RunError: the search has not ended
-        """
-        try:
-            return read_summary(self.path)
-        except FileNotFoundError:
-            raise RunError(f"{self.path} has no results yet; `dlx resume` it") from None
+        return answer(summary), best_trials(summary)
 
     @property
     def best(self) -> Path:
@@ -104,7 +67,7 @@ class Search:
 
     def result(self) -> dict[str, Any]:
         """Return the JSON object that search and resume print."""
-        known = self.summary if (self.path / SUMMARY).exists() else {}
+        known = self.summary if self.has_ended else {}
         best = self.path / BEST
         return {
             "search": str(self.path),
@@ -201,8 +164,8 @@ def preview_search(ready: SearchPlan) -> dict[str, Any]:
         "judge_seeds": ready.judge_seeds,
         "runs": runs,
         "first": [
-            {"number": own.number, "settings": dict(own.settings), "state": own.state}
-            for own in first
+            {"number": trial.number, "settings": dict(trial.settings), "state": trial.state}
+            for trial in first
         ],
         "cohorts": cohorts,
         "seconds": whole,
@@ -294,38 +257,27 @@ def _train(
 ) -> Search:
     began = time.monotonic()
     with in_training(run):
-        info = run.read_info()
-        before = info.get("seconds") or 0.0
-        run.write_info(
-            status="running",
-            started=info["started"] or timestamp(),
-            ended=None,
-            seed=ready.config.seed,
-            data_fingerprint=ready.fingerprint,
-            device=device_name(resolve_device(ready.config.train.device)),
-            threads=torch.get_num_threads(),
-        )
+        before = run.read_info().get("seconds") or 0.0
+        facts = {"seed": ready.config.seed, "data_fingerprint": ready.fingerprint}
+        experiment.begin(run, ready.config, **facts)
         circumstances = describe() | {"plugins": plugins.loaded()}
-        prepare = functools.partial(prepare_worker, plugins.loaded(), functions.is_allowed())
-        with signals() as received:
-            stop = lambda: bool(received)
+        with experiment.resumable(run) as received:
             try:
                 ended = session.train(
-                    ready, run, circumstances, show, stop, prepare=prepare, cluster=cluster
+                    ready,
+                    run,
+                    circumstances,
+                    show,
+                    lambda: bool(received),
+                    prepare=experiment.worker_preparation(),
+                    cluster=cluster,
                 )
-            except ClusterError as error:
-                run.write_info(status="interrupted", ended=timestamp())
-                raise ClusterError(f"{error}; `dlx resume {run.path}` goes on") from error
             except DivergedError:
                 run.write_info(status="diverged", ended=timestamp())
                 raise
             if ended.report.stopped:
                 _note_end(run, ended, "interrupted", before + time.monotonic() - began)
-                raise Interrupted(
-                    f"stopped by {signal.Signals(received[0]).name}, saved; "
-                    f"`dlx resume {run.path}` goes on",
-                    received[0],
-                )
+                raise experiment.stopped(run, received[0])
         words = f": all trials have ended; `dlx resume {run.path}` makes the report"
         try:
             with breaking_off(words):
@@ -337,7 +289,7 @@ def _train(
         status = "failed" if crashed else "completed"
         _note_end(run, ended, status, before + time.monotonic() - began)
         if crashed:
-            reasons = "; ".join(f"cohort {number}: {why}" for number, why in crashed.items())
+            reasons = experiment.reasons(crashed)
             raise CrashedError(f"some trials could not be trained ({reasons}); the others were")
         if ended.best is None:
             raise ConfigError(f"{_why_no_best(ready, ended)}; {run.path / TRIALS} lists all trials")

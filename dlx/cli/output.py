@@ -254,7 +254,8 @@ def save_picture(figure: "Figure", path: Path) -> None:
     """Write a figure as a PNG file."""
     from dlx.report.figures import encoded
 
-    save_file(path, encoded(figure, dpi=150), "picture")
+    figure.set_dpi(150)
+    save_file(path, encoded(figure), "picture")
 
 
 def save_file(path: Path, content: bytes, what: str, inputs: Iterable[Path] = ()) -> None:

@@ -8,6 +8,7 @@ import inspect
 import json
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -137,28 +138,31 @@ class Elementwise(nn.Module):
 """
 
 
-def write_torch(
-    folder: Path,
-    run: str,
-    network: nn.Sequential,
-    preprocessing: Preprocessing,
-    task: Task,
-    head: Head,
-    encoder: Encoder | None = None,
-    features: Sequence[str] | None = None,
-) -> list[Path]:
+@dataclass(frozen=True)
+class Export:
+    """A trained network with all that it takes to ask it."""
+
+    run: str  # the path of the run that it comes from
+    network: nn.Sequential
+    preprocessing: Preprocessing
+    task: Task
+    head: Head
+    encoder: Encoder | None  # of a table
+    features: Sequence[str] | None  # the names of its inputs
+
+
+def write_torch(folder: Path, export: Export) -> list[Path]:
     """Write weights.safetensors, load.py, which rebuilds the network, and files that it reads.
 
-    These are preprocessing.safetensors, if there is any, and of a table `_table_files`. `run` is
-    the path of the run that the network comes from, `features` the names of its inputs.
+    These are preprocessing.safetensors, if there is any, and of a table `_table_files`.
     """
     from safetensors.torch import save
 
-    files = {"weights.safetensors": save(network.state_dict())}
-    if preprocessing.tensors():
-        files["preprocessing.safetensors"] = save(preprocessing.tensors())
-    files |= _table_files(encoder)
-    files["load.py"] = script(run, network, preprocessing, task, head, encoder, features).encode()
+    files = {"weights.safetensors": save(export.network.state_dict())}
+    if fitted := export.preprocessing.tensors():
+        files["preprocessing.safetensors"] = save(fitted)
+    files |= _table_files(export.encoder)
+    files["load.py"] = _script(export).encode()
     return _write(folder, files)
 
 
@@ -172,19 +176,12 @@ def _table_files(encoder: Encoder | None) -> dict[str, bytes]:
     return {"table.json": encoder.to_json(), **modules}
 
 
-def script(
-    run: str,
-    network: nn.Sequential,
-    preprocessing: Preprocessing,
-    task: Task,
-    head: Head,
-    encoder: Encoder | None,
-    features: Sequence[str] | None = None,
-) -> str:
+def _script(export: Export) -> str:
     """Return the text of load.py: the network's modules written out, and `predict`."""
+    network, task, encoder = export.network, export.task, export.encoder
     fitted = units = imports = table = reader = answers = ""
     argument, packages, usage = "x", "torch and safetensors", _USAGE
-    if preprocessing.tensors():
+    if export.preprocessing.tensors():
         fitted = 'preprocessing = load_file(FOLDER / "preprocessing.safetensors")\n'
         argument = '((x.double() - preprocessing["shift"]) / preprocessing["scale"]).float()'
     elif encoder is not None:
@@ -200,7 +197,7 @@ def script(
         main = _PREDICT_ZEROS.format(num_inputs=task.num_inputs)
         inputs = f"x (N, {task.num_inputs}) as they are in the data{pixels}"
     else:
-        columns, answer = _answers(task, head, encoder, features)
+        columns, answer = _answers(task, export.head, encoder, export.features)
         packages = "torch, safetensors and numpy"
         imports, reader = "import csv\nimport sys\nimport warnings\nimport zlib\n", _READER
         table = (
@@ -227,7 +224,7 @@ def script(
     ]
     linear = [module for module in network if isinstance(module, nn.Linear | Transposed)]
     return _SCRIPT.format(
-        run=run,
+        run=export.run,
         packages=packages,
         usage=usage,
         classes=repr(task.classes),
@@ -281,16 +278,7 @@ def _free(name: str, taken: Sequence[str]) -> str:
     return _free(f"input({name})", taken) if name in taken else name
 
 
-def write_onnx(
-    folder: Path,
-    run: str,
-    network: nn.Sequential,
-    preprocessing: Preprocessing,
-    task: Task,
-    head: Head,
-    encoder: Encoder | None = None,
-    features: Sequence[str] | None = None,
-) -> list[Path]:
+def write_onnx(folder: Path, export: Export) -> list[Path]:
     """Write network.onnx, from `inputs` (N, I) as they are in the data to `outputs` (N, C).
 
     Its metadata say what goes in and comes out: JSON lists of `classes`, `features` and `columns`.
@@ -301,9 +289,10 @@ def write_onnx(
         raise ConfigError(
             f"--format onnx needs {' and '.join(missing)}; install it with: pip install 'dlx[onnx]'"
         )
+    task, encoder = export.task, export.encoder
     dtype = torch.float32 if encoder is None else torch.float64
     units = [_InUnits(task)] if task.target_scale else []
-    whole = nn.Sequential(_Preprocess(preprocessing), *network, *units).eval()
+    whole = nn.Sequential(_Preprocess(export.preprocessing), *export.network, *units).eval()
     program = torch.onnx.export(
         whole,
         (torch.zeros(2, task.num_inputs, dtype=dtype),),
@@ -317,8 +306,9 @@ def write_onnx(
     model = program.model_proto
     columns = None if encoder is None else [column.name for column in encoder.columns]
     targets = None if encoder is None else [column.name for column in encoder.targets]
-    names = {"classes": task.classes, "features": features, "columns": columns, "targets": targets}
-    for key, value in {"run": run, "task": task.kind, **names}.items():
+    named = {"run": export.run, "task": task.kind, "classes": task.classes}
+    names = {"features": export.features, "columns": columns, "targets": targets}
+    for key, value in (named | names).items():
         if value:
             text = value if isinstance(value, str) else json.dumps(list(value), ensure_ascii=False)
             model.metadata_props.add(key=key, value=text)

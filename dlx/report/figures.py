@@ -6,7 +6,9 @@ import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+from dlx.tracking.images import COMPRESSION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,13 +76,18 @@ def log_scale(axes: "Axes", which: Literal["x", "y"]) -> None:
     axis.set_minor_formatter(between)
 
 
-def encoded(figure: "Figure", form: str = "png", **options: Any) -> bytes:
-    """Return a figure as the contents of a file; the options are those of `savefig`.
+def encoded(figure: "Figure", form: str = "png") -> bytes:
+    """Return a figure as the contents of a file.
 
     A PDF has no date in it, so that the same figure gives the same bytes.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     file = io.BytesIO()
-    if form == "pdf":
-        options["metadata"] = {"CreationDate": None}
-    figure.savefig(file, format=form, **options)
+    if form == "png":
+        # `savefig` draws a figure with a layout twice, the first time for the layout alone.
+        FigureCanvasAgg(figure).print_png(file, pil_kwargs={"compress_level": COMPRESSION})
+    else:
+        metadata = {"CreationDate": None} if form == "pdf" else None
+        figure.savefig(file, format=form, metadata=metadata)
     return file.getvalue()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlx.ablation import vary
-from dlx.config.nodes import read_value
 from dlx.config.schema import NUMBER
 from dlx.errors import ConfigError
 
@@ -59,7 +58,7 @@ class Dimension:
     def holds(self, value: Any) -> bool:
         """Say whether a value is one of these."""
         if self.values is not None:
-            return json.dumps(value) in [json.dumps(own) for own in self.values]
+            return json.dumps(value) in map(json.dumps, self.values)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return is_number and self.low <= value <= self.high
 
@@ -114,19 +113,11 @@ def _dimension(key: str, values: Sequence[Any] | str) -> Dimension:
 
 def read(text: str) -> tuple[str, list[Any] | str]:
     """Return key and values of `KEY=LOW..HIGH log` or `KEY=a,b,c`, whose items are YAML."""
-    key, equals, values = text.partition("=")
-    if not (key and equals and values.strip()):
-        raise ConfigError(
-            f"--space {text!r}: write KEY=LOW..HIGH, for example 'optimizer.lr=1e-4..1e-1 log', or "
-            "KEY=a,b,c: 'model.hidden=[64],[128,128]'"
-        )
-    if _RANGE.fullmatch(values.strip()):
-        return key, values.strip()
-    problems: list[str] = []
-    node = read_value(f"[{values}]", f"--space {text!r}", problems)
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return key, node.plain()
+    cure = (
+        "write KEY=LOW..HIGH, for example 'optimizer.lr=1e-4..1e-1 log', or KEY=a,b,c: "
+        "'model.hidden=[64],[128,128]'"
+    )
+    return vary.read_option(text, "--space", _RANGE, cure)
 
 
 def num_points(space: Sequence[Dimension]) -> int:
@@ -136,15 +127,16 @@ def num_points(space: Sequence[Dimension]) -> int:
         ConfigError: a key has no countable values, or there are too many points
     """
     sizes = {}
-    for own in space:
-        if own.values is not None:
-            sizes[own.key] = len(own.values)
-        elif own.is_integer and not own.is_log:
-            sizes[own.key] = int(own.high - own.low) + 1
+    for dimension in space:
+        key, low, high = dimension.key, dimension.low, dimension.high
+        if dimension.values is not None:
+            sizes[key] = len(dimension.values)
+        elif dimension.is_integer and not dimension.is_log:
+            sizes[key] = int(high - low) + 1
         else:
             raise ConfigError(
-                f"search.sampler: a grid needs the values of {own.key} counted: add how many, as "
-                f"in '{own.low:g}..{own.high:g} {'log' if own.is_log else 'linear'} 5'"
+                f"search.sampler: a grid needs the values of {key} counted: add how many, as "
+                f"in '{low:g}..{high:g} {'log' if dimension.is_log else 'linear'} 5'"
             )
     points = math.prod(sizes.values())
     if points > MOST_POINTS:
@@ -156,8 +148,8 @@ def num_points(space: Sequence[Dimension]) -> int:
     return points
 
 
-def grid_values(own: Dimension) -> list[Any]:
+def grid_values(dimension: Dimension) -> list[Any]:
     """Return the parameters of a dimension that a grid goes over."""
-    if own.values is not None:
-        return [own.parameter(value) for value in own.values]
-    return list(range(int(own.low), int(own.high) + 1))
+    if dimension.values is not None:
+        return [dimension.parameter(value) for value in dimension.values]
+    return list(range(int(dimension.low), int(dimension.high) + 1))

@@ -1,5 +1,6 @@
 """What of a run may have other last bits on another processor; see docs/exactness.md."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +40,7 @@ def _reasons(job: "Job") -> Iterator[str]:
         ):
             yield f"pretrain: torch trains {reason[1]}"
     source = config.model.source
-    if source is not None and open_saved(Path(source.run)).config.train.engine != "native":
+    if source is not None and _engine_of(source.run) != "native":
         yield "model.from_run: torch trained the run that layers come from"
     if member.augmentation is not None and member.augmentation.moves:
         yield "data.augment: torch moves and bends images"
@@ -47,3 +48,9 @@ def _reasons(job: "Job") -> Iterator[str]:
         yield f"data.name: a library decodes the pictures of {config.data.name}"
     if not is_own("data", config.data.name) or config.data.name == "python":
         yield f"data.name: the rows of {config.data.name} are made by other code"
+
+
+@functools.cache
+def _engine_of(run: str) -> str:
+    """Return which engine trained a run, that many runs of an ablation may start from."""
+    return open_saved(Path(run)).config.train.engine

@@ -5,12 +5,14 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
+from dlx.cli import main
 from tests.cli.conftest import Command, start
 from tests.guarded import SAVING
 
@@ -21,6 +23,21 @@ TWO = ["--vary", "model.activation=relu,tanh", "--seeds", "2", "--anyway", "--qu
 def only_ablation(folder: Path) -> Path:
     [path] = (folder / "runs" / "xor").iterdir()
     return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of runs of an ablation that has ended."""
+    folder = tmp_path_factory.mktemp("whole") / "runs"
+    assert main(["ablate", "xor", *SHORT, *TWO, "--runs-dir", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def ablation(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it in the test's own folder of runs."""
+    shutil.copytree(whole, tmp_path / "runs")
+    return only_ablation(tmp_path)
 
 
 def test_one_json_object_and_nothing_else(dlx: Command, tmp_path: Path) -> None:
@@ -190,16 +207,14 @@ def test_what_cannot_be_is_refused_and_nothing_written(
     assert not (tmp_path / "runs").exists()
 
 
-def test_one_run_of_an_ablation_is_trained_alone(dlx: Command, tmp_path: Path) -> None:
-    dlx("ablate", "xor", *SHORT, *TWO)
-    path = only_ablation(tmp_path)
-    chosen = ["--from", path, "--variant", "activation=tanh", "--seed", 1, "name=alone"]
+def test_one_run_of_an_ablation_is_trained_alone(dlx: Command, ablation: Path) -> None:
+    chosen = ["--from", ablation, "--variant", "activation=tanh", "--seed", 1, "name=alone"]
     ended = dlx("train", *chosen, "--json", "--quiet")
     assert ended.code == 0, ended.err
     names = ["--metric", "accuracy"]
-    run = dlx("evaluate", f"{path}/activation=tanh@1", *names, "--json").json
+    run = dlx("evaluate", f"{ablation}/activation=tanh@1", *names, "--json").json
     assert ended.json["metrics"] == run["metrics"]
-    info = json.loads((path / "runs" / "4" / "run.json").read_text())
+    info = json.loads((ablation / "runs" / "4" / "run.json").read_text())
     assert ended.json["metrics"] == info["metrics"]
     assert ended.json["run"].startswith("runs/alone/")
 
@@ -214,10 +229,9 @@ def test_one_run_of_an_ablation_is_trained_alone(dlx: Command, tmp_path: Path) -
     ],
 )
 def test_a_run_that_is_not_in_the_ablation_is_refused(
-    arguments: list[str], message: str, dlx: Command, tmp_path: Path
+    arguments: list[str], message: str, dlx: Command, ablation: Path
 ) -> None:
-    dlx("ablate", "xor", *SHORT, *TWO)
-    ended = dlx("train", "--from", only_ablation(tmp_path), *arguments)
+    ended = dlx("train", "--from", ablation, *arguments)
     assert ended.code == 2
     assert message in ended.err
 
@@ -232,16 +246,14 @@ def test_what_only_ablations_can_be_asked_is_refused_of_runs(dlx: Command) -> No
     assert "is a run, not an ablation" in ended.err
 
 
-def test_an_ablation_keeps_its_config(dlx: Command, tmp_path: Path) -> None:
-    dlx("ablate", "xor", *SHORT, *TWO)
-    path = only_ablation(tmp_path)
-    ended = dlx("resume", path, "train.steps=50")
+def test_an_ablation_keeps_its_config(dlx: Command, ablation: Path) -> None:
+    ended = dlx("resume", ablation, "train.steps=50")
     assert ended.code == 2
     assert "train.steps=50: an ablation that has begun keeps its config" in ended.err
-    ended = dlx("resume", path, "--only", "diverged")
+    ended = dlx("resume", ablation, "--only", "diverged")
     assert (ended.code, "--only: received 'diverged'; allowed: failed" in ended.err) == (2, True)
     for command in ("evaluate", "export", "inspect"):
-        ended = dlx(command, path)
+        ended = dlx(command, ablation)
         assert ended.code == 4
         assert "is an ablation; name one of its runs, such as" in ended.err, ended.err
 
@@ -338,10 +350,9 @@ def test_values_of_vary_in_any_script(dlx: Command) -> None:
     ],
 )
 def test_resuming_makes_what_was_lost_anew(
-    dlx: Command, tmp_path: Path, file: str, emptied: bool
+    dlx: Command, ablation: Path, file: str, emptied: bool
 ) -> None:
-    assert dlx("ablate", "xor", *SHORT, *TWO).code == 0
-    path = only_ablation(tmp_path) / file
+    path = ablation / file
     content = path.read_bytes()
     path.write_bytes(b"") if emptied else path.unlink()
     resumed = dlx("resume", "xor", "--quiet")
@@ -350,13 +361,12 @@ def test_resuming_makes_what_was_lost_anew(
     if path.suffix == ".safetensors":
         assert path.read_bytes() == content
     assert path.stat().st_size
-    summary = json.loads((only_ablation(tmp_path) / "summary.json").read_text())
+    summary = json.loads((ablation / "summary.json").read_text())
     assert [variant["n"] for variant in summary["variants"]] == [2, 2]
 
 
-def test_a_plan_that_was_lost_is_made_again(dlx: Command, tmp_path: Path) -> None:
-    assert dlx("ablate", "xor", *SHORT, *TWO).code == 0
-    path = only_ablation(tmp_path) / "plan.json"
+def test_a_plan_that_was_lost_is_made_again(dlx: Command, ablation: Path) -> None:
+    path = ablation / "plan.json"
     content = path.read_bytes()
     path.unlink()
     assert dlx("resume", "xor", "--quiet").code == 0
@@ -364,9 +374,8 @@ def test_a_plan_that_was_lost_is_made_again(dlx: Command, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("file", ["plan.json", "ablation.yaml"])
-def test_nothing_is_resumed_under_other_terms(dlx: Command, tmp_path: Path, file: str) -> None:
-    assert dlx("ablate", "xor", *SHORT, *TWO).code == 0
-    path = only_ablation(tmp_path) / file
+def test_nothing_is_resumed_under_other_terms(dlx: Command, ablation: Path, file: str) -> None:
+    path = ablation / file
     path.write_text(path.read_text() + "\n")
     ended = dlx("resume", "xor", "--quiet")
     assert ended.code == 4

@@ -206,33 +206,37 @@ EXPORTED = {
 }
 
 
-@pytest.mark.parametrize("name", EXPORTED)
-def test_the_exported_script_computes_the_same(name: str, dlx: Command, tmp_path: Path) -> None:
+def test_the_exported_scripts_compute_the_same(dlx: Command, tmp_path: Path) -> None:
     from dlx import api
 
-    dlx("train", name, "train.steps=20", *EXPORTED[name], "--quiet")
-    name = name.split("/")[-1]
-    ended = dlx("export", name, "--output", "plain", "--json")
-    assert ended.code == 0
-    files = ["weights.safetensors", "load.py"]
-    if name in ("iris", "breast_cancer"):
-        files.insert(1, "preprocessing.safetensors")
-    assert ended.json["files"] == [f"plain/{file}" for file in files]
-    run = api.load(name)
-    inputs = np.random.default_rng(0).standard_normal((50, run.task.num_inputs), np.float32)
-    if run.preprocessing.shift is not None and run.preprocessing.scale is not None:
-        inputs = inputs * run.preprocessing.scale.numpy() + run.preprocessing.shift.numpy()
-    np.save(tmp_path / "inputs.npy", inputs)
-    text = (tmp_path / "plain" / "load.py").read_text()
-    assert "dlx" not in [line.split()[1] for line in text.splitlines() if "import " in line]
-    assert f"nn.Linear({run.task.num_inputs}, " in text
-    # In a process that has never heard of dlx: the script itself, then its function.
+    runs = {}
+    for config, overrides in EXPORTED.items():
+        name = config.split("/")[-1]
+        dlx("train", config, "train.steps=20", *overrides, "--quiet")
+        ended = dlx("export", name, "--output", name, "--json")
+        assert ended.code == 0
+        files = ["weights.safetensors", "load.py"]
+        if name in ("iris", "breast_cancer"):
+            files.insert(1, "preprocessing.safetensors")
+        assert ended.json["files"] == [f"{name}/{file}" for file in files]
+        run = api.load(name)
+        inputs = np.random.default_rng(0).standard_normal((50, run.task.num_inputs), np.float32)
+        if run.preprocessing.shift is not None and run.preprocessing.scale is not None:
+            inputs = inputs * run.preprocessing.scale.numpy() + run.preprocessing.shift.numpy()
+        np.save(tmp_path / name / "inputs.npy", inputs)
+        text = (tmp_path / name / "load.py").read_text()
+        assert "dlx" not in [line.split()[1] for line in text.splitlines() if "import " in line]
+        assert f"nn.Linear({run.task.num_inputs}, " in text
+        runs[name] = run, inputs
+    # In a process that has never heard of dlx: each script itself, then its function.
     code = (
         "import runpy, sys, numpy, torch\n"
-        "loaded = runpy.run_path('plain/load.py', run_name='__main__')\n"
-        "outputs = loaded['predict'](torch.from_numpy(numpy.load('inputs.npy')))\n"
+        f"for name in {list(runs)}:\n"
+        "    loaded = runpy.run_path(f'{name}/load.py', run_name='__main__')\n"
+        "    inputs = numpy.load(f'{name}/inputs.npy')\n"
+        "    outputs = loaded['predict'](torch.from_numpy(inputs))\n"
+        "    numpy.save(f'{name}/outputs.npy', outputs.numpy())\n"
         "assert not any(name.partition('.')[0] == 'dlx' for name in sys.modules)\n"
-        "numpy.save('outputs.npy', outputs.numpy())\n"
     )
     answer = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -242,8 +246,10 @@ def test_the_exported_script_computes_the_same(name: str, dlx: Command, tmp_path
         text=True,
     )
     assert answer.returncode == 0, answer.stderr
-    assert "Sequential(" in answer.stdout
-    assert np.abs(np.load(tmp_path / "outputs.npy") - run.predict(inputs)).max() <= 1e-6
+    assert answer.stdout.count("Sequential(") == len(runs)
+    for name, (run, inputs) in runs.items():
+        outputs = np.load(tmp_path / name / "outputs.npy")
+        assert np.abs(outputs - run.predict(inputs)).max() <= 1e-6, name
 
 
 def test_export_goes_into_the_run(dlx: Command, trained: Path, tmp_path: Path) -> None:

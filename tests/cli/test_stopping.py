@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,8 +30,8 @@ def listen(work):
         work()
 
 def busy():
-    import torch
-    x = torch.rand(1500, 1500)
+    import numpy
+    x = numpy.ones((1500, 1500), "float32")
     for _ in range(10**6):
         x @ x
 
@@ -68,14 +70,19 @@ def ended_after(process: subprocess.Popen[str], number: int, *, twice: bool) -> 
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize("work", ["sleeping", "computing"])
 def test_a_process_that_hears_nothing_is_ended(work: str, twice: bool, tmp_path: Path) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        deaf = at_work(DEAF % work, tmp_path)
-        seconds = ended_after(deaf, number, twice=twice)
-        _, err = deaf.communicate()
-        assert deaf.returncode == 128 + number
-        name = signal.Signals(number).name
-        assert err == f"stopped by {name} at once; what was not saved is lost\n"
-        assert seconds < (AFTER_TWO if twice else AFTER_ONE)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for _ in range(3):  # where other programs use the cores, a process may wait for one
+        deaf = [at_work(DEAF % work, tmp_path) for _ in numbers]
+        with ThreadPoolExecutor() as pool:
+            seconds = list(pool.map(partial(ended_after, twice=twice), deaf, numbers))
+        for process, number in zip(deaf, numbers, strict=True):
+            _, err = process.communicate()
+            assert process.returncode == 128 + number
+            name = signal.Signals(number).name
+            assert err == f"stopped by {name} at once; what was not saved is lost\n"
+        if is_soon := max(seconds) < (AFTER_TWO if twice else AFTER_ONE):
+            break
+    assert is_soon
 
 
 INTERRUPTED_IN_A_CALLBACK = """\

@@ -63,8 +63,7 @@ class Drawing:
 
     def png(self) -> bytes:
         """Return the contents of the picture's PNG file."""
-        # A fast level: the smallest files take four times as long to write.
-        return encoded(self.figure, pil_kwargs={"compress_level": 3})
+        return encoded(self.figure)
 
 
 def captioned(picture: bytes, caption: str) -> bytes:

@@ -21,6 +21,7 @@ from dlx.report.run.run_figures import Trained, draw, save
 from dlx.runs.ablations import METRICS, PRETRAINING
 from dlx.tracking import metrics as metrics_file
 from dlx.tracking.evaluations import Evaluation
+from dlx.tracking.images import of_png
 from dlx.tracking.projector import write_projector
 from dlx.tracking.tracker import WHOLE, Tracker
 from dlx.training.job import Job
@@ -150,22 +151,25 @@ class RunObserver(Observer):
             metrics_file.read(self._folder / METRICS),
         )
         figures = draw(trained, everything=self._level == "full")
+        folder = self._folder / "figures"
+        files = save(figures, folder)
         with Tracker(self._folder, steps_before=sum(s.num_steps for s in job.stages)) as tracker:
             if self._sample is not None:
                 has_images = pictures.is_image(job.splits.task.input_shape)
-                for name, figure in figures.items():
+                for name in figures:
                     if name not in ("pretraining", "curves") and not (
                         has_images and name in _OVER_TIME
                     ):
-                        image = pictures.rendered(figure)
+                        image = of_png((folder / f"{name}.png").read_bytes())
                         tracker.image(self._sample.split, f"figures/{name}", image, step)
                 self._write_points(cohort, self._sample)
             elif self._level == "full":
                 for part in job.splits.parts:
-                    if (figure := figures.get(f"confusion_{part}")) is not None:
-                        tracker.image(part, "confusion", pictures.rendered(figure), step)
+                    if (name := f"confusion_{part}") in figures:
+                        image = of_png((folder / f"{name}.png").read_bytes())
+                        tracker.image(part, "confusion", image, step)
                 self._write_filters(tracker, cohort, step)
-        return save(figures, self._folder / "figures")
+        return files
 
     def _is_among(self, count: int, step: int) -> bool:
         """Return whether a step's evaluation is the first, the last or among `count` in between."""

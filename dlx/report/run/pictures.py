@@ -64,15 +64,6 @@ def confusion_figure(counts: np.ndarray, classes: tuple[str, ...], title: str = 
     return figure
 
 
-def rendered(figure: "Figure") -> np.ndarray:
-    """Return a figure as pixels: (H, W, 3) uint8."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
 def _draw_counts(axes: "Axes", counts: np.ndarray, names: tuple[str, ...]) -> None:
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)

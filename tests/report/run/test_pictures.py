@@ -5,7 +5,7 @@ import pytest
 
 from dlx.data.dataset import Dataset
 from dlx.data.pipeline import prepare
-from dlx.report.figures import plain_texts
+from dlx.report.figures import encoded, plain_texts
 from dlx.report.run.pictures import (
     COLORS,
     colored,
@@ -14,11 +14,11 @@ from dlx.report.run.pictures import (
     images,
     is_image,
     regions,
-    rendered,
     unit_regions,
     weight_images,
 )
 from dlx.report.run.regions import Panel, Plane, Shade
+from dlx.tracking.images import of_png
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_at_most_64_units_are_drawn() -> None:
 
 @plain_texts()
 def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    return rendered(confusion_figure(counts, classes))
+    return of_png(encoded(confusion_figure(counts, classes)))
 
 
 def test_a_confusion_matrix_is_dark_where_the_rows_are() -> None:
