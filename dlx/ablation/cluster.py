@@ -99,7 +99,7 @@ class Cluster:
 
     @functools.cached_property
     def _facts(self) -> dict[str, str]:
-        return facts(self.device)
+        return facts("cpu")
 
     @property
     def workers(self) -> int:
@@ -306,6 +306,11 @@ class Cluster:
             try:
                 answer = ray.get(ref)
             except ray.exceptions.RayTaskError as error:
+                if isinstance(error.cause, ConfigError):
+                    raise ConfigError(
+                        f"{node.host}: Ray gives its workers a GPU, but torch has none there; "
+                        "install a torch with CUDA, or start this node with --num-gpus=0"
+                    ) from error
                 raise ConfigError(
                     f"{node.host}: dlx cannot be used on this node of the cluster "
                     f"({line_of(error)}); install dlx {version('dlx')} there, for the Python that "

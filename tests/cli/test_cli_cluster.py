@@ -251,7 +251,7 @@ def command_of(pid: int) -> str:
     return ""
 
 
-SHORTER = ["train.epochs=15000" if word == "train.epochs=60000" else word for word in LONG]
+SHORTER = ["train.epochs=8000" if word == "train.epochs=60000" else word for word in LONG]
 
 
 @pytest.fixture(scope="module")
