@@ -31,7 +31,7 @@ from dlx.ablation.execution import Report, Work
 from dlx.ablation.flag import Flag
 from dlx.ablation.ledger import Ledger
 from dlx.ablation.plan import Arm, Plan, PlannedCohort, PlannedRun, source_of
-from dlx.ablation.relay import Relay, line_of, load_ray
+from dlx.ablation.relay import NO_ROOM, Relay, line_of, load_ray
 from dlx.config.dump import to_plain
 from dlx.config.schema import RunConfig
 from dlx.data.dataset import Dataset
@@ -195,12 +195,11 @@ class Cluster:
             if source not in self._data or not _is_same(self._data[source][0], dataset):
                 try:
                     self._data[source] = dataset, ray.put(dataset)
-                except ray.exceptions.RayError as error:
-                    raise ConfigError(
-                        f"the data {dataset.name!r} do not fit into Ray's object store "
-                        f"({line_of(error)}); start the nodes with a larger one: ray start "
-                        "--object-store-memory BYTES"
-                    ) from error
+                except (
+                    ray.exceptions.ObjectStoreFullError,
+                    ray.exceptions.OutOfDiskError,
+                ) as error:
+                    raise ConfigError(f"{dataset.name}: {NO_ROOM}") from error
             sent[source] = self._data[source][1]
         return sent
 

@@ -6,6 +6,7 @@ asks again and again for what it has heard.
 """
 
 import functools
+import socket
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -16,6 +17,11 @@ from dlx.data.pipeline import Pool
 from dlx.errors import ConfigError
 from dlx.training.job import resolve_device
 
+NO_ROOM = (
+    "the data fit neither into Ray's object store nor on the disk that it falls back to "
+    "(/tmp/ray); start Ray there with more: ray start --object-store-memory BYTES, or --temp-dir "
+    "FOLDER"
+)
 _GOES_ON = ("progress", "saved", "ended")  # news after which more comes
 
 
@@ -116,7 +122,11 @@ def _task(
             return False  # it is gone, and so is who could have lifted it
         return True
 
-    pools = {source: _pool(source, ref) for source, ref in data.items()}
+    try:
+        pools = {source: _pool(source, ref) for source, ref in data.items()}
+    except (ray.exceptions.ObjectStoreFullError, ray.exceptions.OutOfDiskError):
+        yield "broken", ConfigError(f"{socket.gethostname()}: {NO_ROOM}")
+        return
     yield from cluster_worker.news(order, asked, pools, stop)
 
 
