@@ -146,8 +146,8 @@ class Cluster:
 
     def send_relay(self) -> None:
         """Put the relay into the cluster, on a machine that has the same dlx as this one."""
-        self.relay = self._actor(Relay)
         try:
+            self.relay = self._actor(Relay)
             answer = self.ask("facts", "cpu")
         except ClusterError:
             raise
@@ -598,7 +598,11 @@ def _start(ray: Any, address: str, workers: int | None) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+            options |= {"log_to_driver": False, "logging_level": logging.ERROR}
+            try:
+                ray.init(**options)
+            except ConnectionAbortedError:  # the first client of a new head at times meets this
+                ray.init(**options)
     except (Exception, SystemExit) as error:
         where = "" if address.startswith("ray://") else "on a node of it, "
         raise ConfigError(
